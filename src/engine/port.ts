@@ -1,0 +1,149 @@
+import type { Readable, Writable } from 'node:stream';
+import type { StepProgress } from '../model/events.ts';
+import type { ContainerId, ImageId, NetworkId, ProjectName } from '../model/ids.ts';
+import type { EngineDescription, EngineTime, NetworkShape, Observed } from '../model/observed.ts';
+import type { Recipe } from '../model/recipe.ts';
+import type { ContainerShape, ImageFacts } from '../model/shape.ts';
+
+/** Bounds every call: aborted means stop waiting; a call that was sent may still take effect. */
+export type CallOptions = { readonly signal?: AbortSignal };
+
+export type ProgressSink = (progress: StepProgress) => void;
+
+export type ObserveQuery = {
+  readonly project: ProjectName;
+  /** References whose local image is wanted. */
+  readonly images: readonly string[];
+  /** References of which the registry is asked for its digest (pull policy `always`); at most 15 s in all. */
+  readonly checkRegistry: readonly string[];
+};
+
+export type CreateContainer = {
+  readonly name: string;
+  readonly shape: ContainerShape;
+  /** Our labels; the user's own are in the shape. */
+  readonly ownLabels: Readonly<Record<string, string>>;
+  readonly platform?: string;
+  /** Mount targets of fresh volumes, given to the shape's user before the first start. */
+  readonly ownTargets: readonly string[];
+  /** Written to the secrets file (`secretsFilePath`) that PID 1's wrapper reads; only for HTTP servers with secrets. */
+  readonly secrets?: Readonly<Record<string, string>>;
+};
+
+/** A running process in a container, with its streams apart. */
+export type ExecSession = {
+  /** Writing respects back-pressure; `end()` half-closes: the process sees the end of its stdin. */
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** What the process wrote to stderr through the exec itself (a session wrapper redirects it to the container's log). */
+  readonly stderr: Readable;
+  /** Resolves when the process ended and its streams were read, or the connection broke (exitCode null). */
+  readonly ended: Promise<{ readonly exitCode: number | null }>;
+  /** Drops the connection without waiting. The process may go on: see `SessionProcess` in mcp. */
+  destroy(): void;
+};
+
+export type ExecRequest = {
+  readonly argv: readonly string[];
+  /** Environment of this process only; it is stored nowhere. May hold secrets. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: string;
+  readonly workingDir?: string;
+};
+
+/** Who holds the project's lock. Times are on the engine's clock, in ms. */
+export type LockHolder = {
+  readonly id: ContainerId;
+  readonly who: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly command: string;
+  readonly acquiredAt: EngineTime;
+  /** When the lock counts as broken unless its holder renews it. */
+  readonly expiresAt: EngineTime;
+};
+
+export type LockAttempt =
+  | { readonly result: 'acquired'; readonly lock: LockHolder }
+  | { readonly result: 'held'; readonly holder: LockHolder; readonly expired: boolean };
+
+export type LogLine = { readonly time: EngineTime; readonly stream: 'stdout' | 'stderr'; readonly text: string };
+
+/**
+ * What runs containers, in our own terms: one method is one thing a plan's step does or one question. Everything that
+ * fails in an expected way throws `LoomsError` with a code of ours (`engine-…`, `image-…`, `container-…`).
+ */
+export type Engine = {
+  describe(options?: CallOptions): Promise<EngineDescription>;
+  /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
+  observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
+  /** Names of all projects that have a container here, sorted. */
+  projects(options?: CallOptions): Promise<readonly ProjectName[]>;
+
+  findImage(ref: string, options?: CallOptions): Promise<ImageFacts | null>;
+  pullImage(
+    ref: string,
+    wanted: { platform?: string },
+    onProgress: ProgressSink,
+    options?: CallOptions,
+  ): Promise<ImageFacts>;
+  buildImage(
+    recipe: Recipe,
+    settings: BuildSettings,
+    onProgress: ProgressSink,
+    options?: CallOptions,
+  ): Promise<ImageFacts>;
+
+  createNetwork(
+    network: NetworkShape,
+    labels: Readonly<Record<string, string>>,
+    options?: CallOptions,
+  ): Promise<NetworkId>;
+  removeNetwork(id: NetworkId, options?: CallOptions): Promise<void>;
+  createVolume(name: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
+
+  createContainer(request: CreateContainer, options?: CallOptions): Promise<ContainerId>;
+  startContainer(id: ContainerId, options?: CallOptions): Promise<void>;
+  unpauseContainer(id: ContainerId, options?: CallOptions): Promise<void>;
+  /** SIGTERM, then SIGKILL after `graceSeconds`. A container that is stopped already is no error. */
+  stopContainer(id: ContainerId, graceSeconds: number, options?: CallOptions): Promise<void>;
+  /** Removes the container and its anonymous volumes, also when it runs. One that is gone already is no error. */
+  removeContainer(id: ContainerId, options?: CallOptions): Promise<void>;
+  renameContainer(id: ContainerId, name: string, options?: CallOptions): Promise<void>;
+  /** Whether it runs now, and its exit code when not; null when it is gone. */
+  containerRunning(id: ContainerId, options?: CallOptions): Promise<{ running: boolean; exitCode: number } | null>;
+  /** How many execs (sessions) run in it now, for draining. */
+  countSessions(id: ContainerId, options?: CallOptions): Promise<number>;
+  /** The last lines of a container's log, both streams, oldest first. */
+  tailLog(id: ContainerId, lines: number, options?: CallOptions): Promise<readonly LogLine[]>;
+
+  exec(id: ContainerId, request: ExecRequest, options?: CallOptions): Promise<ExecSession>;
+
+  /** One atomic try to take the project's lock. */
+  acquireLock(
+    project: ProjectName,
+    holder: { who: string; host: string; pid: number; command: string; lifetimeMs: number },
+    options?: CallOptions,
+  ): Promise<LockAttempt>;
+  /** Prolongs a lock; throws `lock-lost` when the container with this id is gone. */
+  renewLock(lock: LockHolder, lifetimeMs: number, options?: CallOptions): Promise<LockHolder>;
+  /** Throws `lock-lost` when it is not ours any more. One cheap call. */
+  checkLock(lock: LockHolder, options?: CallOptions): Promise<void>;
+  /** Removes the lock by id; one that is gone already is no error. */
+  releaseLock(id: ContainerId, options?: CallOptions): Promise<void>;
+
+  /** Ends connections that are kept alive. */
+  close(): Promise<void>;
+};
+
+export type BuildSettings = {
+  /** Build arguments of proxies as given in the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY and lower case. */
+  readonly proxies: Readonly<Record<string, string>>;
+  /** Labels on the built image, ours. */
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+/** Where an HTTP server's wrapper finds its secrets; on an anonymous volume that goes with the container. */
+export const secretsFilePath = '/run/looms/secrets.env';
+
+export type { ImageId };

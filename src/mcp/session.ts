@@ -1,0 +1,84 @@
+import type { Engine } from '../engine/port.ts';
+import type { DesiredServer } from '../model/desired.ts';
+import type { Failure } from '../model/events.ts';
+import type { ContainerId } from '../model/ids.ts';
+
+/** An MCP tool as the server sent it; fields we do not know are kept. */
+export type Tool = {
+  readonly name: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+  readonly [key: string]: unknown;
+};
+
+/** The MCP result of `tools/call` as received. */
+export type CallResult = {
+  readonly content: readonly Readonly<Record<string, unknown>>[];
+  readonly structuredContent?: unknown;
+  readonly isError?: boolean;
+  readonly [key: string]: unknown;
+};
+
+/** Which container to talk to, and how. */
+export type SessionTarget = {
+  readonly engine: Engine;
+  readonly container: ContainerId;
+  /** Where HTTP servers are reached from: the relay on their network, and the name they have there. */
+  readonly relay?: { readonly container: ContainerId; readonly host: string };
+  readonly spec: DesiredServer;
+  /** argv of a stdio server's session, complete. */
+  readonly argv: readonly string[];
+  /** Whether the image has a shell: without one the argv runs bare, with no wrapper around it. */
+  readonly hasShell: boolean;
+  /** The session's environment, secrets resolved; handed to the process, never stored. */
+  readonly env: Readonly<Record<string, string>>;
+};
+
+export type SessionOptions = {
+  readonly signal?: AbortSignal;
+  /** Bound of connect plus handshake, ms; default the spec's `timeout_seconds`. */
+  readonly connectTimeoutMs?: number;
+  /** A line on stdout that is no JSON-RPC message. */
+  readonly onStray?: (line: string) => void;
+};
+
+export type CallProgress = { readonly progress: number; readonly total?: number; readonly message?: string };
+
+/** One MCP conversation. The filter of the spec is enforced on list and on call. */
+export type Session = {
+  readonly server: { readonly name: string; readonly version: string };
+  readonly protocolVersion: string;
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly instructions?: string;
+  /** All pages, filtered, sorted by name (facts.md: the order differs from start to start). */
+  listTools(options?: {
+    signal?: AbortSignal;
+  }): Promise<{ readonly tools: readonly Tool[]; readonly unknownFilterNames: readonly string[] }>;
+  /**
+   * Calls a tool. Throws `tool-not-found` for a filtered or unknown one (with the nearest name as a hint, never called),
+   * `call-timeout` after `timeoutMs` (having sent `notifications/cancelled`), `json-rpc-error`, `server-exited`.
+   */
+  callTool(
+    name: string,
+    args: Readonly<Record<string, unknown>>,
+    options: { timeoutMs: number; signal?: AbortSignal; onProgress?: (progress: CallProgress) => void },
+  ): Promise<CallResult>;
+  /** Ends the conversation and makes sure that its process is gone. Never throws. */
+  close(): Promise<void>;
+};
+
+/** Opens sessions; opening one by exec or through a relay is one source, a program that keeps them warm another. */
+export type SessionSource = (target: SessionTarget, options?: SessionOptions) => Promise<Session>;
+
+/** Whether a generation counts: it answered the handshake and `tools/list` in time (architecture.md, gate). */
+export type GateResult =
+  | {
+      readonly passed: true;
+      readonly tools: number;
+      readonly server: { readonly name: string; readonly version: string };
+      readonly protocolVersion: string;
+      readonly milliseconds: number;
+      readonly unknownFilterNames: readonly string[];
+    }
+  | { readonly passed: false; readonly failure: Failure };

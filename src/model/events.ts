@@ -1,0 +1,32 @@
+import type { ErrorCode } from './errors.ts';
+import type { ContainerId, StepId } from './ids.ts';
+import type { Step } from './plan.ts';
+
+/** A failure as data, for events and reports. */
+export type Failure = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+  /** Lines worth showing under the message: the end of a log or of a build's output. */
+  readonly detail: readonly string[];
+};
+
+/**
+ * How a step ended. Dependents look at this, never only at the fact that it ended. `unknown`: the engine was asked but
+ * its answer never came.
+ */
+export type StepResult =
+  | { readonly result: 'ok'; readonly container?: ContainerId; readonly note?: string }
+  | { readonly result: 'failed' | 'unknown'; readonly failure: Failure }
+  | { readonly result: 'skipped'; readonly because: StepId | 'interrupted' | 'not-needed' };
+
+/** Progress of a long step: a pull, a build, a gate that waits. */
+export type StepProgress = { readonly text: string; readonly current?: number; readonly total?: number };
+
+export type ExecutionEvent =
+  | { readonly type: 'step-started'; readonly step: Step }
+  | { readonly type: 'step-progress'; readonly step: Step; readonly progress: StepProgress }
+  | { readonly type: 'step-ended'; readonly step: Step; readonly result: StepResult; readonly milliseconds: number };
+
+/** Takes events as they happen; must not throw. */
+export type EventSink = (event: ExecutionEvent) => void;

@@ -1,0 +1,25 @@
+declare const brand: unique symbol;
+type Branded<T, B extends string> = T & { readonly [brand]: B };
+
+/** A server's name in its project: a lower-case DNS label of at most 40 characters (spec.md, `name`). */
+export type ServerName = Branded<string, 'ServerName'>;
+/** A project's name: a lower-case DNS label of at most 40 characters. */
+export type ProjectName = Branded<string, 'ProjectName'>;
+/** The engine's full id of a container. Every destructive call names one of these, never a name. */
+export type ContainerId = Branded<string, 'ContainerId'>;
+/** The engine's id of an image (`sha256:…`), which is what a container really runs. */
+export type ImageId = Branded<string, 'ImageId'>;
+/** The engine's id of a network. */
+export type NetworkId = Branded<string, 'NetworkId'>;
+/** A step's id inside one plan, stable for the same input: `<server>/<operation>` or `<operation>:<what>`. */
+export type StepId = Branded<string, 'StepId'>;
+
+export const asServerName = (value: string): ServerName => value as ServerName;
+export const asProjectName = (value: string): ProjectName => value as ProjectName;
+export const asContainerId = (value: string): ContainerId => value as ContainerId;
+export const asImageId = (value: string): ImageId => value as ImageId;
+export const asNetworkId = (value: string): NetworkId => value as NetworkId;
+export const asStepId = (value: string): StepId => value as StepId;
+
+/** What names of servers and projects must match: a DNS label, so that it can be a container's host name too. */
+export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;

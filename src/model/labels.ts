@@ -1,0 +1,40 @@
+import type { ProjectName, ServerName } from './ids.ts';
+
+/** Keys of the labels on everything that is ours (cli.md, "Labels on every container"). */
+export const label = {
+  project: 'looms.project',
+  server: 'looms.server',
+  generation: 'looms.generation',
+  role: 'looms.role',
+  spec: 'looms.spec',
+  specHash: 'looms.spec-hash',
+  image: 'looms.image',
+  managedBy: 'looms.managed-by',
+  source: 'looms.source',
+  /** Volumes: the name as the spec has it. */
+  volume: 'looms.volume',
+  /** For users of loom: the server's name. */
+  loomServer: 'loom.mcp.server',
+  loomType: 'loom.type',
+} as const;
+
+export type Role = 'server' | 'relay' | 'egress' | 'lock';
+
+/** Prefix of every container name of a project, its support containers included. */
+export const projectPrefix = (project: ProjectName): string => `looms-${project}`;
+
+/** A server's settled container name; it is given only after the gate passed. */
+export const containerName = (project: ProjectName, server: ServerName): string => `looms-${project}-${server}`;
+
+/** The name of generation `generation` until its gate passed and its predecessor is gone. */
+export const generationName = (project: ProjectName, server: ServerName, generation: number): string =>
+  `${containerName(project, server)}.g${generation}`;
+
+/** A dot keeps support containers out of the servers' name space: a server's name has none. */
+export const lockName = (project: ProjectName): string => `looms-${project}.lock`;
+export const relayName = (project: ProjectName, network: 'isolated' | 'bridge'): string =>
+  `looms-${project}.relay${network === 'isolated' ? '' : '-open'}`;
+export const networkName = (project: ProjectName, mode: 'isolated' | 'bridge'): string =>
+  `looms-${project}${mode === 'isolated' ? '' : '.open'}`;
+/** Volumes are scoped by the project, as in Compose: two projects never share one by accident. */
+export const volumeName = (project: ProjectName, name: string): string => `looms-${project}-${name}`;

@@ -1,0 +1,114 @@
+import type { RecordedSpec } from './desired.ts';
+import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from './ids.ts';
+import type { Role } from './labels.ts';
+import type { ContainerShape, ImageFacts } from './shape.ts';
+
+/** Milliseconds since the epoch on the engine's clock. Ages are never measured against ours (facts.md). */
+export type EngineTime = number;
+
+/** Which engine a plan was made for, and what it can do. */
+export type EngineDescription = {
+  /** The engine's own id (`/info` ID). */
+  readonly id: string;
+  readonly name: string;
+  readonly kind: 'docker' | 'podman';
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly os: string;
+  readonly architecture: string;
+  /** How we reached it, for people: `unix:///var/run/docker.sock (default socket)`. */
+  readonly endpoint: string;
+  readonly storageDriver: string;
+  /** Whether a size limit of the writable layer can be asked for. */
+  readonly canLimitStorage: boolean;
+  /** Whether an isolated network keeps containers from the engine's own host (no on Podman, facts.md). */
+  readonly canHideHost: boolean;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+};
+
+export type ContainerState =
+  | { readonly status: 'created' }
+  | { readonly status: 'running'; readonly startedAt: EngineTime; readonly paused: boolean }
+  | { readonly status: 'restarting'; readonly exitCode: number }
+  | {
+      readonly status: 'exited';
+      readonly exitCode: number;
+      readonly finishedAt: EngineTime;
+      readonly oomKilled: boolean;
+    }
+  | { readonly status: 'dead' };
+
+/** A container that carries our project label. */
+export type ObservedContainer = {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly role: Role;
+  /** Absent for relays and other support containers, and where the label was lost. */
+  readonly server?: ServerName;
+  /** 0 when the label is missing or unreadable. */
+  readonly generation: number;
+  readonly createdAt: EngineTime;
+  readonly state: ContainerState;
+  readonly restartCount: number;
+  readonly specHash: string;
+  /** Absent when the label is missing or was written by a version that this one cannot read. */
+  readonly recorded?: RecordedSpec;
+  /** `looms.source` as written, for people. */
+  readonly source?: string;
+  readonly managedBy: string;
+  readonly imageRef: string;
+  readonly shape: ContainerShape;
+};
+
+/** Someone else's container under a name that we would use. */
+export type ForeignContainer = {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly image: string;
+  readonly owner: string;
+};
+
+export type NetworkShape = {
+  readonly name: string;
+  readonly internal: boolean;
+  readonly driver: string;
+  /** Driver options that we set (`com.docker.network.bridge.inhibit_ipv4` …). */
+  readonly options: Readonly<Record<string, string>>;
+};
+
+export type ObservedNetwork = NetworkShape & {
+  readonly id: NetworkId;
+  /** Whether it carries our project label. */
+  readonly ours: boolean;
+  /** Ids of the containers on it. */
+  readonly members: readonly ContainerId[];
+};
+
+export type ObservedVolume = { readonly name: string; readonly ours: boolean };
+
+/** Reality, listed once, as plain data. */
+export type Observed = {
+  readonly project: ProjectName;
+  readonly engine: EngineDescription;
+  readonly now: EngineTime;
+  /** Sorted by server, generation, id. */
+  readonly containers: readonly ObservedContainer[];
+  readonly foreign: readonly ForeignContainer[];
+  readonly networks: readonly ObservedNetwork[];
+  readonly volumes: readonly ObservedVolume[];
+  /** For each reference that was asked for: what the engine has under it, null when nothing. */
+  readonly images: Readonly<Record<string, ImageFacts | null>>;
+  /**
+   * For each reference with pull policy `always`: whether the registry has something newer. `unknown` carries why
+   * (registry unreachable, 15 s passed); the local image is then used, with a warning.
+   */
+  readonly registry: Readonly<Record<string, RegistryVerdict>>;
+};
+
+export type RegistryVerdict =
+  | { readonly verdict: 'same' | 'newer' }
+  | { readonly verdict: 'unknown'; readonly why: string };
+
+/** How far back a container's image differs from what its reference means now. */
+export type ImageDrift = { readonly running: ImageId; readonly wanted: ImageId };

@@ -1,0 +1,134 @@
+import type { ContainerId, NetworkId, ProjectName, ServerName, StepId } from './ids.ts';
+import type { Role } from './labels.ts';
+import type { EngineDescription, NetworkShape } from './observed.ts';
+import type { ShapeTemplate } from './shape.ts';
+
+export type NonEmpty<T> = readonly [T, ...T[]];
+
+/** One field that differs, with both values as text; a secret shows as `(secret)`. */
+export type FieldDifference = { readonly path: string; readonly from: string; readonly to: string };
+
+/** Why something changes: a closed set with machine names. */
+export type Reason =
+  /** The recorded spec is not the desired one. */
+  | { readonly kind: 'spec-changed'; readonly fields: NonEmpty<FieldDifference> }
+  /** The running container is not what was recorded: someone changed it by hand. */
+  | { readonly kind: 'live-drift'; readonly fields: NonEmpty<FieldDifference> }
+  /** The image reference means another image now. */
+  | { readonly kind: 'image-changed'; readonly fields: NonEmpty<FieldDifference> }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'not-started' }
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'unhealthy'; readonly why: string }
+  | { readonly kind: 'misnamed'; readonly name: string }
+  | { readonly kind: 'gate-pending' }
+  | { readonly kind: 'disabled' }
+  | { readonly kind: 'rotation-due'; readonly by: 'age' | 'executions'; readonly detail: string }
+  | { readonly kind: 'duplicate'; readonly ids: NonEmpty<ContainerId> }
+  | { readonly kind: 'not-in-spec' }
+  | { readonly kind: 'requested' }
+  | { readonly kind: 'interrupted-rotation' }
+  | { readonly kind: 'unreadable-record' };
+
+export type Blocker =
+  | {
+      readonly kind: 'name-taken';
+      readonly name: string;
+      readonly id: ContainerId;
+      readonly image: string;
+      readonly owner: string;
+    }
+  | { readonly kind: 'network-taken'; readonly name: string }
+  | { readonly kind: 'policy'; readonly rule: string; readonly detail: string }
+  | { readonly kind: 'unsupported'; readonly detail: string };
+
+export type ServerChange =
+  | { readonly action: 'unchanged' }
+  | { readonly action: 'create'; readonly reasons: NonEmpty<Reason> }
+  /** start-first: no downtime. stop-first: `why` names what cannot live twice. */
+  | { readonly action: 'replace'; readonly order: 'start-first'; readonly reasons: NonEmpty<Reason> }
+  | {
+      readonly action: 'replace';
+      readonly order: 'stop-first';
+      readonly why: string;
+      readonly reasons: NonEmpty<Reason>;
+    }
+  /** The right container in the wrong state or under the wrong name. */
+  | { readonly action: 'start' | 'stop' | 'rename'; readonly reasons: NonEmpty<Reason> }
+  | { readonly action: 'remove'; readonly reasons: NonEmpty<Reason> }
+  | { readonly action: 'blocked'; readonly why: Blocker };
+
+export type Change = { readonly server: ServerName; readonly container?: ContainerId } & ServerChange;
+
+/** A container that a step acts on: one that is there, or one that an earlier step of this plan makes. */
+export type Target = { readonly id: ContainerId } | { readonly madeBy: StepId };
+
+/** What is needed to create a container once its image is known. */
+export type PlannedContainer = {
+  readonly name: string;
+  readonly role: Role;
+  /** The image's reference; its id comes from `image`. */
+  readonly imageRef: string;
+  readonly platform?: string;
+  readonly template: ShapeTemplate;
+  /** Our labels, complete. */
+  readonly ownLabels: Readonly<Record<string, string>>;
+  /** Targets of volumes that this plan creates: they are given to the server's user before the start. */
+  readonly freshVolumes: readonly string[];
+};
+
+/** One engine call, or one wait or gate. */
+export type Operation =
+  | { readonly op: 'create-network'; readonly network: NetworkShape }
+  | { readonly op: 'remove-network'; readonly id: NetworkId; readonly name: string }
+  | { readonly op: 'create-volume'; readonly name: string; readonly specName: string }
+  | { readonly op: 'pull-image'; readonly ref: string; readonly platform?: string; readonly fallbackToLocal: boolean }
+  | { readonly op: 'build-image'; readonly ref: string; readonly platform?: string }
+  | { readonly op: 'create-container'; readonly container: PlannedContainer }
+  | { readonly op: 'start-container'; readonly target: Target; readonly name: string }
+  | { readonly op: 'unpause-container'; readonly id: ContainerId; readonly name: string }
+  | { readonly op: 'gate'; readonly target: Target; readonly name: string; readonly timeoutSeconds: number }
+  | { readonly op: 'drain'; readonly id: ContainerId; readonly name: string; readonly seconds: number }
+  | { readonly op: 'stop-container'; readonly id: ContainerId; readonly name: string }
+  | { readonly op: 'remove-container'; readonly id: ContainerId; readonly name: string }
+  | { readonly op: 'rename-container'; readonly target: Target; readonly from: string; readonly to: string };
+
+export type Cause =
+  | { readonly kind: 'change'; readonly server: ServerName }
+  | { readonly kind: 'support'; readonly why: string };
+
+export type Step = {
+  readonly id: StepId;
+  readonly server?: ServerName;
+  readonly cause: Cause;
+  /** Steps whose result must be `ok` before this one starts. */
+  readonly after: readonly StepId[];
+  /**
+   * What to do when the gate `of` failed instead of passing: this step runs only then (removing the new generation, or
+   * starting the old one again). Absent: the step runs only when all of `after` are ok.
+   */
+  readonly onFailureOf?: StepId;
+} & Operation;
+
+/** Drift by hand, listed apart from the changes it causes: shown first, under "changed outside looms". */
+export type Drift = {
+  readonly server: ServerName;
+  readonly container: ContainerId;
+  readonly fields: NonEmpty<FieldDifference>;
+};
+
+export type PlanWarning = { readonly code: string; readonly server?: ServerName; readonly message: string };
+
+export type Plan = {
+  readonly schemaVersion: 1;
+  readonly project: ProjectName;
+  readonly engine: Pick<EngineDescription, 'id' | 'name' | 'version' | 'apiVersion'>;
+  /** Hash of what was observed and desired: a saved plan whose basis is not today's is stale. */
+  readonly basis: string;
+  /** Sorted by server. */
+  readonly changes: readonly Change[];
+  readonly steps: readonly Step[];
+  readonly drift: readonly Drift[];
+  readonly warnings: readonly PlanWarning[];
+};

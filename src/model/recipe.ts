@@ -1,0 +1,21 @@
+/** One file of a build context. Directories come from the files' paths. */
+export type ContextFile = {
+  /** Path inside the context, with `/`. */
+  readonly path: string;
+  readonly content: Uint8Array;
+  /** Permission bits, e.g. 0o644. */
+  readonly mode: number;
+};
+
+/** Everything a build needs, and the name it results in. */
+export type Recipe = {
+  /** `looms/<kind>:<hash>`: hash of the Dockerfile text and of every file that goes in. */
+  readonly ref: string;
+  readonly dockerfile: string;
+  /** Path of the Dockerfile inside the context. */
+  readonly dockerfilePath: string;
+  readonly files: readonly ContextFile[];
+  /** The image it starts from, when the recipe is ours; absent for a Dockerfile of the user. */
+  readonly base?: string;
+  readonly platform?: string;
+};

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+const project = (name: string, extra: object = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit'),
+      project('engine', { testTimeout: 120_000, hookTimeout: 180_000 }),
+      project('cli', { testTimeout: 180_000, hookTimeout: 240_000 }),
+    ],
+  },
+});
