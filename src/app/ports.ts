@@ -1,17 +1,39 @@
 import type { Engine } from '../engine/port.ts';
 import type { SessionSource } from '../mcp/session.ts';
+import type { ContainerId } from '../model/ids.ts';
 import type { SecretStore } from '../secrets/provider.ts';
+
+/** One place where an engine was looked for. */
+export type EngineAttempt = {
+  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
+  readonly origin: string;
+  readonly url?: string;
+  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
+  readonly detail: string;
+};
 
 /** Everything with effects that a use case needs; made in one place by the command line, faked in tests. */
 export type Ports = {
   /** Connects on the first call; throws `engine-unreachable`. The same engine every time. */
   readonly engine: () => Promise<Engine>;
+  /** Where an engine was looked for, in order, whether or not one was found. Does not throw. */
+  readonly engineAttempts: () => Promise<readonly EngineAttempt[]>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
+  /** Executions counted for these containers on this machine; a container that was never called is left out. */
+  readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
+  /** Counts one `tools/call`. Never throws: a full disk does not break a call; the reason comes back. */
+  readonly countExecution: (
+    container: ContainerId,
+  ) => Promise<{ readonly counted: true } | { readonly counted: false; readonly why: string }>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Absolute. */
   readonly workingDirectory: string;
   readonly readStdin: () => Promise<string>;
+  /** Resolves after `milliseconds`, or at once when the signal aborts. */
+  readonly pause: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+  /** `looms/<version>`, for the label of what we make. */
+  readonly managedBy: string;
   /** Milliseconds of a clock that never goes back, for durations. */
   readonly monotonicMs: () => number;
   readonly whoAmI: { readonly user: string; readonly host: string; readonly pid: number; readonly command: string };

@@ -1,6 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
 import type { StepProgress } from '../model/events.ts';
-import type { ContainerId, ImageId, NetworkId, ProjectName } from '../model/ids.ts';
+import type { RecordedSpec } from '../model/desired.ts';
+import type { ContainerId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
+import type { Role } from '../model/labels.ts';
 import type { EngineDescription, EngineTime, NetworkShape, Observed } from '../model/observed.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ContainerShape, ImageFacts } from '../model/shape.ts';
@@ -26,7 +28,7 @@ export type CreateContainer = {
   readonly platform?: string;
   /** Mount targets of fresh volumes, given to the shape's user before the first start. */
   readonly ownTargets: readonly string[];
-  /** Written to the secrets file (`secretsFilePath`) that PID 1's wrapper reads; only for HTTP servers with secrets. */
+  /** Written to the secrets file (`secretsFilePath` of model/resolve-shape) that PID 1's wrapper reads; only for HTTP servers with secrets. */
   readonly secrets?: Readonly<Record<string, string>>;
 };
 
@@ -69,6 +71,19 @@ export type LockAttempt =
 
 export type LogLine = { readonly time: EngineTime; readonly stream: 'stdout' | 'stderr'; readonly text: string };
 
+/** A container as its labels and state tell, without inspecting it. */
+export type LocatedContainer = {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly role: Role;
+  readonly server?: ServerName;
+  readonly generation: number;
+  readonly running: boolean;
+  readonly recorded?: RecordedSpec;
+  readonly imageRef: string;
+  readonly hasShell: boolean;
+};
+
 /**
  * What runs containers, in our own terms: one method is one thing a plan's step does or one question. Everything that
  * fails in an expected way throws `LoomsError` with a code of ours (`engine-…`, `image-…`, `container-…`).
@@ -77,6 +92,8 @@ export type Engine = {
   describe(options?: CallOptions): Promise<EngineDescription>;
   /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
   observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
+  /** A project's containers by one listing, sorted by name; for sessions, where each round trip counts. */
+  locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
   /** Names of all projects that have a container here, sorted. */
   projects(options?: CallOptions): Promise<readonly ProjectName[]>;
 
@@ -142,8 +159,3 @@ export type BuildSettings = {
   /** Labels on the built image, ours. */
   readonly labels: Readonly<Record<string, string>>;
 };
-
-/** Where an HTTP server's wrapper finds its secrets; on an anonymous volume that goes with the container. */
-export const secretsFilePath = '/run/looms/secrets.env';
-
-export type { ImageId };

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/port.ts';
-import type { DesiredServer } from '../model/desired.ts';
+import type { DesiredServer, ProtocolChoice } from '../model/desired.ts';
 import type { Failure } from '../model/events.ts';
 import type { ContainerId } from '../model/ids.ts';
 
@@ -39,6 +39,15 @@ export type SessionOptions = {
   readonly signal?: AbortSignal;
   /** Bound of connect plus handshake, ms; default the spec's `timeout_seconds`. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Bound of the whole session's process, ms: it ends by itself after that, also when its client vanished. Default: the
+   * connect bound, one call of `execution_timeout_seconds`, and a minute. A source that keeps sessions warm gives more.
+   */
+  readonly lifetimeMs?: number;
+  /** How long a server may take to end by itself when its session is closed, ms; default 1000. */
+  readonly graceMs?: number;
+  /** Era chosen for this session; default the spec's `protocol`. */
+  readonly protocol?: ProtocolChoice;
   /** A line on stdout that is no JSON-RPC message. */
   readonly onStray?: (line: string) => void;
 };
@@ -49,6 +58,8 @@ export type CallProgress = { readonly progress: number; readonly total?: number;
 export type Session = {
   readonly server: { readonly name: string; readonly version: string };
   readonly protocolVersion: string;
+  /** What the server turned out to speak: `initialize`, or the stateless revisions from 2026-07-28 on. */
+  readonly era: 'legacy' | 'modern';
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly instructions?: string;
   /** All pages, filtered, sorted by name (facts.md: the order differs from start to start). */

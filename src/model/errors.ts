@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'json-rpc-error'
   | 'lock-held'
   | 'lock-lost'
+  | 'plan-stale'
   | 'secret-missing'
   | 'spec-invalid'
   | 'file-not-found'

@@ -13,6 +13,8 @@ export const label = {
   source: 'looms.source',
   /** Volumes: the name as the spec has it. */
   volume: 'looms.volume',
+  /** Images and their containers: whether there is a shell and `sleep` inside, `true` or `false`; saves a probe. */
+  hasShell: 'looms.has-shell',
   /** For users of loom: the server's name. */
   loomServer: 'loom.mcp.server',
   loomType: 'loom.type',

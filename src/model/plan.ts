@@ -41,7 +41,7 @@ export type Blocker =
     }
   | { readonly kind: 'network-taken'; readonly name: string }
   | { readonly kind: 'policy'; readonly rule: string; readonly detail: string }
-  | { readonly kind: 'unsupported'; readonly detail: string };
+  | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string };
 
 export type ServerChange =
   | { readonly action: 'unchanged' }
@@ -54,8 +54,8 @@ export type ServerChange =
       readonly why: string;
       readonly reasons: NonEmpty<Reason>;
     }
-  /** The right container in the wrong state or under the wrong name. */
-  | { readonly action: 'start' | 'stop' | 'rename'; readonly reasons: NonEmpty<Reason> }
+  /** The right container in the wrong state or under the wrong name; clean-up: the right one, with others beside it. */
+  | { readonly action: 'start' | 'stop' | 'rename' | 'clean-up'; readonly reasons: NonEmpty<Reason> }
   | { readonly action: 'remove'; readonly reasons: NonEmpty<Reason> }
   | { readonly action: 'blocked'; readonly why: Blocker };
 
@@ -81,17 +81,17 @@ export type PlannedContainer = {
 /** One engine call, or one wait or gate. */
 export type Operation =
   | { readonly op: 'create-network'; readonly network: NetworkShape }
-  | { readonly op: 'remove-network'; readonly id: NetworkId; readonly name: string }
+  | { readonly op: 'remove-network'; readonly network: NetworkId; readonly name: string }
   | { readonly op: 'create-volume'; readonly name: string; readonly specName: string }
   | { readonly op: 'pull-image'; readonly ref: string; readonly platform?: string; readonly fallbackToLocal: boolean }
   | { readonly op: 'build-image'; readonly ref: string; readonly platform?: string }
   | { readonly op: 'create-container'; readonly container: PlannedContainer }
   | { readonly op: 'start-container'; readonly target: Target; readonly name: string }
-  | { readonly op: 'unpause-container'; readonly id: ContainerId; readonly name: string }
+  | { readonly op: 'unpause-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'gate'; readonly target: Target; readonly name: string; readonly timeoutSeconds: number }
-  | { readonly op: 'drain'; readonly id: ContainerId; readonly name: string; readonly seconds: number }
-  | { readonly op: 'stop-container'; readonly id: ContainerId; readonly name: string }
-  | { readonly op: 'remove-container'; readonly id: ContainerId; readonly name: string }
+  | { readonly op: 'drain'; readonly target: Target; readonly name: string; readonly seconds: number }
+  | { readonly op: 'stop-container'; readonly target: Target; readonly name: string }
+  | { readonly op: 'remove-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'rename-container'; readonly target: Target; readonly from: string; readonly to: string };
 
 export type Cause =
@@ -105,10 +105,10 @@ export type Step = {
   /** Steps whose result must be `ok` before this one starts. */
   readonly after: readonly StepId[];
   /**
-   * What to do when the gate `of` failed instead of passing: this step runs only then (removing the new generation, or
-   * starting the old one again). Absent: the step runs only when all of `after` are ok.
+   * A way back: the step runs only when one of these failed (removing a new generation whose gate failed, starting the
+   * old one again), once all of `after` have ended. Absent: the step runs only when all of `after` are ok.
    */
-  readonly onFailureOf?: StepId;
+  readonly onFailureOf?: readonly StepId[];
 } & Operation;
 
 /** Drift by hand, listed apart from the changes it causes: shown first, under "changed outside looms". */
@@ -116,6 +116,14 @@ export type Drift = {
   readonly server: ServerName;
   readonly container: ContainerId;
   readonly fields: NonEmpty<FieldDifference>;
+};
+
+/** What stands behind the servers: networks, volumes, relays. Sorted by name. */
+export type SupportChange = {
+  readonly kind: 'network' | 'volume' | 'relay';
+  readonly name: string;
+  readonly action: 'create' | 'replace' | 'start' | 'remove';
+  readonly reasons: NonEmpty<Reason>;
 };
 
 export type PlanWarning = { readonly code: string; readonly server?: ServerName; readonly message: string };
@@ -128,6 +136,7 @@ export type Plan = {
   readonly basis: string;
   /** Sorted by server. */
   readonly changes: readonly Change[];
+  readonly support: readonly SupportChange[];
   readonly steps: readonly Step[];
   readonly drift: readonly Drift[];
   readonly warnings: readonly PlanWarning[];

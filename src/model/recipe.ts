@@ -5,6 +5,8 @@ export type ContextFile = {
   readonly content: Uint8Array;
   /** Permission bits, e.g. 0o644. */
   readonly mode: number;
+  /** Present: a symbolic link to this path, with no content. */
+  readonly linkTarget?: string;
 };
 
 /** Everything a build needs, and the name it results in. */
@@ -18,4 +20,8 @@ export type Recipe = {
   /** The image it starts from, when the recipe is ours; absent for a Dockerfile of the user. */
   readonly base?: string;
   readonly platform?: string;
+  /** false: no step's result is taken from the engine's build cache, and packages are fetched anew. */
+  readonly useBuildCache: boolean;
+  /** Whether a successful build proves that the image has a shell and `sleep`; otherwise the engine adapter looks. */
+  readonly provesShell: boolean;
 };

@@ -85,6 +85,8 @@ export type ContainerShape = {
   readonly openStdin: boolean;
   /** The user's own labels (`custom.labels`); ours are handled apart. */
   readonly labels: Readonly<Record<string, string>>;
+  /** What was set that has no field here and that looms never sets, as `cpuset-cpus=0`; absent means none. */
+  readonly otherSettings?: readonly string[];
 };
 
 /** The argv of a server, or of the parts of it that the image decides. */

@@ -1,0 +1,92 @@
+import { LoomsError } from './errors.ts';
+import type { ArgvTemplate, ContainerShape, ImageFacts, ShapeTemplate, TmpfsMount } from './shape.ts';
+
+/** Where an HTTP server's wrapper finds its secrets: on an anonymous volume that goes with the container. */
+export const secretsFilePath = '/run/looms/secrets.env';
+
+/** PID 1 of a stdio server: idle under the engine's init; sessions are execs beside it (architecture.md). */
+const idle = { entrypoint: ['sleep'], command: ['infinity'] } as const;
+
+const workingDirTmpfs: TmpfsMount = { sizeBytes: 64 * 1024 * 1024, exec: false, mode: '1777' };
+
+/**
+ * The argv of a server: what the spec says, else what the image says.
+ * Throws `spec-invalid` when neither names a program.
+ */
+export function resolveArgv(
+  template: ArgvTemplate,
+  facts: Pick<ImageFacts, 'ref' | 'entrypoint' | 'command'>,
+): string[] {
+  // A spec that names a program does not inherit the image's arguments, as with kubectl's `command`.
+  const command = template.command ?? (template.entrypoint === undefined ? facts.command : []);
+  const argv = [...(template.entrypoint ?? facts.entrypoint), ...command];
+  if (argv.length === 0) {
+    throw new LoomsError('spec-invalid', `image ${facts.ref} names no program to run`, {
+      hint: 'set mcp_server.command',
+    });
+  }
+  return argv;
+}
+
+function processOf(
+  template: ShapeTemplate,
+  facts: ImageFacts,
+): Pick<ContainerShape, 'entrypoint' | 'command' | 'openStdin'> {
+  const pidOne = template.pidOne;
+  switch (pidOne.kind) {
+    case 'fixed':
+      return { entrypoint: pidOne.argv.slice(0, 1), command: pidOne.argv.slice(1), openStdin: false };
+    case 'idle': {
+      if (facts.hasShell) return { ...idle, openStdin: false };
+      // Nothing to idle with: the server itself waits on a stdin that stays open.
+      const argv = resolveArgv(pidOne.server, facts);
+      return { entrypoint: argv.slice(0, 1), command: argv.slice(1), openStdin: true };
+    }
+    case 'server': {
+      const argv = resolveArgv(pidOne.server, facts);
+      if (!pidOne.secretsFile) return { entrypoint: argv.slice(0, 1), command: argv.slice(1), openStdin: false };
+      if (!facts.hasShell) {
+        throw new LoomsError(
+          'image-without-shell',
+          `image ${facts.ref} has no shell to read the server's secrets with`,
+          {
+            hint: 'use an image with /bin/sh, or a stdio transport, where secrets reach the session itself',
+          },
+        );
+      }
+      const wrapper = ['/bin/sh', '-c', `. ${secretsFilePath} && exec "$@"`, 'looms'];
+      return { entrypoint: wrapper, command: argv, openStdin: false };
+    }
+  }
+}
+
+/** Whether `path` lies at or below `folder`. */
+const isWithin = (path: string, folder: string): boolean =>
+  path === folder || path.startsWith(`${folder.replace(/\/$/, '')}/`);
+
+/**
+ * Fills in what the image decides: program, working directory, and which variables the image sets already. The working
+ * directory is made writable by a tmpfs unless it is the image's own WORKDIR or something is mounted there
+ * (spec.md, `working_dir`).
+ * Throws `spec-invalid` or `image-without-shell` when this image cannot run this server.
+ */
+export function resolveShape(template: ShapeTemplate, facts: ImageFacts): ContainerShape {
+  const { pidOne: _, workingDir: wanted, ...fixed } = template;
+  const imageDir = facts.workingDir === '/' ? '' : facts.workingDir;
+  const workingDir = wanted.kind === 'own' && imageDir !== '' ? imageDir : wanted.path;
+  const mounted = [...template.mounts.map((mount) => mount.target), ...Object.keys(template.tmpfs)];
+  const needsTmpfs = workingDir !== imageDir && !mounted.some((target) => isWithin(workingDir, target));
+  const env = 'HOME' in template.env || 'HOME' in facts.env ? template.env : { ...template.env, HOME: '/tmp' };
+  return {
+    ...fixed,
+    ...processOf(template, facts),
+    imageId: facts.id,
+    workingDir,
+    tmpfs: needsTmpfs ? { ...template.tmpfs, [workingDir]: workingDirTmpfs } : template.tmpfs,
+    env: Object.fromEntries(
+      Object.entries(env)
+        .filter(([key, value]) => facts.env[key] !== value)
+        .sort(),
+    ),
+  };
+}
