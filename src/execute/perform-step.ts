@@ -1,0 +1,167 @@
+import type { BuildSettings, CallOptions, Engine, ProgressSink } from '../engine/port.ts';
+import { assertNever, LoomsError } from '../model/errors.ts';
+import type { Failure } from '../model/events.ts';
+import type { ContainerId, ServerName } from '../model/ids.ts';
+import { label } from '../model/labels.ts';
+import type { Operation, PlannedContainer, Target } from '../model/plan.ts';
+import type { Recipe } from '../model/recipe.ts';
+import { resolveShape } from '../model/resolve-shape.ts';
+import type { ImageFacts } from '../model/shape.ts';
+
+export type GateOutcome =
+  | { readonly passed: true; readonly note: string }
+  | { readonly passed: false; readonly failure: Failure };
+
+/** What steps need besides the engine; decisions are not among it. */
+export type StepEnvironment = {
+  readonly engine: Engine;
+  readonly project: string;
+  readonly managedBy: string;
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  readonly buildSettings: BuildSettings;
+  /** Holds a container against the gate; `signal` ends the wait. */
+  readonly gate: (server: ServerName, container: ContainerId, options: CallOptions) => Promise<GateOutcome>;
+  /** Secrets that are written into an HTTP server's container; undefined when it has none. */
+  readonly containerSecrets: (server: ServerName) => Promise<Readonly<Record<string, string>> | undefined>;
+  /** Images known so far, by reference; pulls and builds add to it. */
+  readonly images: Map<string, ImageFacts>;
+  /** Waits until `probe` says true, at most `limitMs`; false when time ran out. */
+  readonly waitUntil: (probe: () => Promise<boolean>, limitMs: number, options: CallOptions) => Promise<boolean>;
+  /** Seconds between SIGTERM and SIGKILL when a container is stopped. */
+  readonly stopGraceSeconds: number;
+};
+
+/** A step that did what it should; a gate that refused is a value, everything else that fails is thrown. */
+export type Performed =
+  | { readonly ok: true; readonly container?: ContainerId; readonly note?: string }
+  | { readonly ok: false; readonly failure: Failure };
+
+const done: Performed = { ok: true };
+
+async function createContainer(
+  planned: PlannedContainer,
+  server: ServerName | undefined,
+  env: StepEnvironment,
+  options: CallOptions,
+): Promise<Performed> {
+  const facts = env.images.get(planned.imageRef);
+  if (facts === undefined) {
+    throw new LoomsError('image-not-found', `image ${planned.imageRef} is not on this engine`, {
+      hint: 'apply again: the image was there when the plan was made',
+    });
+  }
+  const shape = resolveShape(planned.template, facts);
+  const usesSecrets = planned.template.pidOne.kind === 'server' && planned.template.pidOne.secretsFile;
+  const secrets = usesSecrets && server !== undefined ? await env.containerSecrets(server) : undefined;
+  const container = await env.engine.createContainer(
+    {
+      name: planned.name,
+      shape,
+      ownLabels: { ...planned.ownLabels, [label.hasShell]: String(facts.hasShell) },
+      ownTargets: planned.freshVolumes,
+      ...(planned.platform === undefined ? {} : { platform: planned.platform }),
+      ...(secrets === undefined ? {} : { secrets }),
+    },
+    options,
+  );
+  return { ok: true, container };
+}
+
+async function pullImage(
+  operation: Extract<Operation, { op: 'pull-image' }>,
+  env: StepEnvironment,
+  onProgress: ProgressSink,
+  options: CallOptions,
+): Promise<Performed> {
+  const { ref, platform, fallbackToLocal } = operation;
+  try {
+    env.images.set(
+      ref,
+      await env.engine.pullImage(ref, platform === undefined ? {} : { platform }, onProgress, options),
+    );
+    return done;
+  } catch (error) {
+    if (!fallbackToLocal || !env.images.has(ref) || !(error instanceof LoomsError)) throw error;
+    return { ok: true, note: `${error.message}; the local image is used` };
+  }
+}
+
+async function buildImage(
+  ref: string,
+  env: StepEnvironment,
+  onProgress: ProgressSink,
+  options: CallOptions,
+): Promise<Performed> {
+  const recipe = env.recipes.get(ref);
+  if (recipe === undefined) throw new LoomsError('internal', `the plan builds ${ref}, but its recipe is not known`);
+  env.images.set(ref, await env.engine.buildImage(recipe, env.buildSettings, onProgress, options));
+  return done;
+}
+
+/** Does one step; `resolve` tells the container of a target, which an earlier step may have made. */
+export async function performStep(
+  operation: Operation,
+  server: ServerName | undefined,
+  resolve: (target: Target) => ContainerId,
+  env: StepEnvironment,
+  onProgress: ProgressSink,
+  options: CallOptions,
+): Promise<Performed> {
+  const { engine } = env;
+  const labels = { [label.project]: env.project, [label.managedBy]: env.managedBy };
+  switch (operation.op) {
+    case 'create-network':
+      await engine.createNetwork(operation.network, labels, options);
+      return done;
+    case 'remove-network':
+      await engine.removeNetwork(operation.network, options);
+      return done;
+    case 'create-volume':
+      await engine.createVolume(operation.name, { ...labels, [label.volume]: operation.specName }, options);
+      return done;
+    case 'pull-image':
+      return pullImage(operation, env, onProgress, options);
+    case 'build-image':
+      return buildImage(operation.ref, env, onProgress, options);
+    case 'create-container':
+      return createContainer(operation.container, server, env, options);
+    case 'start-container':
+      await engine.startContainer(resolve(operation.target), options);
+      return done;
+    case 'unpause-container':
+      await engine.unpauseContainer(resolve(operation.target), options);
+      return done;
+    case 'gate': {
+      if (server === undefined) throw new LoomsError('internal', 'a gate without a server');
+      const outcome = await env.gate(server, resolve(operation.target), options);
+      return outcome.passed ? { ok: true, note: outcome.note } : { ok: false, failure: outcome.failure };
+    }
+    case 'drain': {
+      const id = resolve(operation.target);
+      const drained = await env.waitUntil(
+        async () => (await engine.countSessions(id, options)) === 0,
+        operation.seconds * 1000,
+        options,
+      );
+      return drained ? done : { ok: true, note: `sessions were still open after ${operation.seconds} s` };
+    }
+    case 'stop-container':
+      await engine.stopContainer(resolve(operation.target), env.stopGraceSeconds, options);
+      return done;
+    case 'remove-container':
+      await engine.removeContainer(resolve(operation.target), options);
+      return done;
+    case 'rename-container':
+      await engine.renameContainer(resolve(operation.target), operation.to, options);
+      return done;
+    default:
+      return assertNever(operation);
+  }
+}
+
+/** Operations that take something away or give a name on: before each, the lock must still be ours. */
+export const isDestructive = (operation: Operation): boolean =>
+  operation.op === 'stop-container' ||
+  operation.op === 'remove-container' ||
+  operation.op === 'rename-container' ||
+  operation.op === 'remove-network';

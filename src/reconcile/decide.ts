@@ -1,0 +1,222 @@
+import type { DeclaredServer } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import { containerName, generationName } from '../model/labels.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { Blocker, NonEmpty, Reason } from '../model/plan.ts';
+import { resolveShape } from '../model/resolve-shape.ts';
+import { isNonEmpty, type Judged, judge, type SlotContext } from './judge.ts';
+import { templateOf } from './template.ts';
+
+/** The container that shall serve next: one to be made, or one that an interrupted run left behind. */
+export type Successor =
+  | { readonly kind: 'new'; readonly generation: number }
+  | { readonly kind: 'existing'; readonly container: ObservedContainer };
+
+export type ReplaceOrder = { readonly order: 'start-first' } | { readonly order: 'stop-first'; readonly why: string };
+
+/** What to do about one server, before it becomes steps. */
+export type Decision =
+  | { readonly kind: 'unchanged'; readonly container?: ObservedContainer }
+  | { readonly kind: 'create'; readonly generation: number }
+  /** The right container, to be started, gated or renamed; the others go once it is good. */
+  | {
+      readonly kind: 'resume';
+      readonly action: 'start' | 'rename';
+      readonly container: ObservedContainer;
+      readonly settled: boolean;
+      /** A container that never passed its gate goes when it fails; one that served before stays. */
+      readonly removeOnFailure: boolean;
+      readonly others: readonly ObservedContainer[];
+      readonly reasons: NonEmpty<Reason>;
+    }
+  | {
+      readonly kind: 'replace';
+      readonly old: ObservedContainer;
+      readonly successor: Successor;
+      readonly order: ReplaceOrder;
+      readonly others: readonly ObservedContainer[];
+      readonly reasons: NonEmpty<Reason>;
+    }
+  | { readonly kind: 'stop'; readonly containers: NonEmpty<ObservedContainer>; readonly reasons: NonEmpty<Reason> }
+  | {
+      readonly kind: 'clean-up';
+      readonly container: ObservedContainer;
+      readonly others: NonEmpty<ObservedContainer>;
+      readonly reasons: NonEmpty<Reason>;
+    }
+  | { readonly kind: 'blocked'; readonly why: Blocker };
+
+/** Two generations cannot live together where both would have the same files open for writing (architecture.md). */
+function orderOf(server: DeclaredServer): ReplaceOrder {
+  const { spec } = server;
+  const shared = spec.mounts.find((mount) => !mount.readOnly);
+  // A stdio container is idle between sessions: beside its successor it writes nothing.
+  if (spec.mcp.transport.kind === 'stdio' || shared === undefined) return { order: 'start-first' };
+  return {
+    order: 'stop-first',
+    why: `${shared.type} ${shared.source} at ${shared.target} cannot be written by two generations`,
+  };
+}
+
+function unsupported(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+  const { engine, images } = context.observed;
+  const { spec, image } = server;
+  if (spec.limits.storageMiB !== undefined && !engine.canLimitStorage) {
+    const detail = `storage_mb: the engine's storage driver ${engine.storageDriver} cannot limit a container's size`;
+    return {
+      kind: 'unsupported',
+      detail,
+      hint: 'remove storage_mb, or use an engine with overlay2 on xfs with pquota',
+    };
+  }
+  const facts = images[image.ref];
+  if (!facts && image.kind === 'pulled' && spec.pullPolicy === 'never') {
+    const detail = `image ${image.ref} is not on this engine and pull_policy is never`;
+    return { kind: 'unsupported', detail, hint: `docker pull ${image.ref}, or set pull_policy: missing` };
+  }
+  if (!facts) return undefined;
+  try {
+    resolveShape(templateOf(spec, context.project), facts);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof LoomsError)) throw error;
+    return { kind: 'unsupported', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  }
+}
+
+function nameTaken(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+  const name = containerName(context.project, server.spec.name);
+  const holder = context.observed.foreign.find((container) => container.name === name);
+  return holder && { kind: 'name-taken', name, id: holder.id, image: holder.image, owner: holder.owner };
+}
+
+/** One above every generation there is, and past names that someone else holds. */
+function nextGeneration(
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  context: SlotContext,
+): number {
+  const taken = new Set(
+    [...context.observed.foreign, ...context.observed.containers].map((container) => container.name),
+  );
+  let generation = Math.max(0, ...containers.map((container) => container.generation)) + 1;
+  while (taken.has(generationName(context.project, server.spec.name, generation))) generation += 1;
+  return generation;
+}
+
+function stateReason(container: ObservedContainer): Reason | undefined {
+  const { state } = container;
+  switch (state.status) {
+    case 'created':
+      return { kind: 'not-started' };
+    case 'exited':
+      return { kind: 'exited', exitCode: state.exitCode };
+    case 'restarting':
+      return { kind: 'unhealthy', why: `it restarts again and again, last exit code ${state.exitCode}` };
+    case 'running':
+      return state.paused ? { kind: 'paused' } : undefined;
+    case 'dead':
+      return { kind: 'unhealthy', why: 'the engine reports it as dead' };
+  }
+}
+
+/** "Keep the healthy lower generation": settled and running first, then running, then settled, then the lowest. */
+const preference = (judged: Judged): number => (judged.running ? 0 : 2) + (judged.settled ? 0 : 1);
+const best = (candidates: readonly Judged[]): Judged | undefined =>
+  [...candidates].sort((a, b) => preference(a) - preference(b) || a.container.generation - b.container.generation)[0];
+
+function decideWithKeeper(
+  keep: Judged,
+  others: readonly Judged[],
+  server: DeclaredServer,
+  context: SlotContext,
+): Decision {
+  const { container } = keep;
+  const rest = others.map((other) => other.container);
+  const state = stateReason(container);
+  if (keep.settled) {
+    if (state !== undefined) {
+      return {
+        kind: 'resume',
+        action: 'start',
+        container,
+        settled: true,
+        removeOnFailure: false,
+        others: rest,
+        reasons: [state],
+      };
+    }
+    if (!isNonEmpty(rest)) return { kind: 'unchanged', container };
+    const ids = rest.map((other) => other.id) as unknown as NonEmpty<ObservedContainer['id']>;
+    return { kind: 'clean-up', container, others: rest, reasons: [{ kind: 'duplicate', ids }] };
+  }
+  const taken = nameTaken(server, context);
+  if (taken !== undefined) return { kind: 'blocked', why: taken };
+  const old = others.find((other) => other.settled);
+  if (old !== undefined) {
+    return {
+      kind: 'replace',
+      old: old.container,
+      successor: { kind: 'existing', container },
+      order: orderOf(server),
+      others: rest.filter((other) => other !== old.container),
+      reasons: [{ kind: 'interrupted-rotation' }, ...old.stale],
+    };
+  }
+  const pending = container.name === generationName(context.project, server.spec.name, container.generation);
+  const named: Reason = pending ? { kind: 'gate-pending' } : { kind: 'misnamed', name: container.name };
+  return {
+    kind: 'resume',
+    action: state === undefined && !pending ? 'rename' : 'start',
+    container,
+    settled: false,
+    removeOnFailure: pending,
+    others: rest,
+    reasons: state === undefined ? [named] : [state, named],
+  };
+}
+
+/**
+ * Decides about one server from what is there: the table of architecture.md, "Level-triggered replacement". It keeps
+ * no journal; whatever an interrupted run left is just another starting point.
+ * `containers` are the server's own, sorted by generation.
+ */
+export function decide(
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  context: SlotContext,
+): { decision: Decision; judged: readonly Judged[] } {
+  const judged = containers.map((container) => judge(server, container, context));
+  return { decision: decideJudged(server, judged, context), judged };
+}
+
+function decideJudged(server: DeclaredServer, judged: readonly Judged[], context: SlotContext): Decision {
+  const containers = judged.map((one) => one.container);
+  if (!server.spec.enabled) {
+    const active = containers.filter(({ state }) => state.status === 'running' || state.status === 'restarting');
+    return isNonEmpty(active)
+      ? { kind: 'stop', containers: active, reasons: [{ kind: 'disabled' }] }
+      : { kind: 'unchanged' };
+  }
+  const keep = best(judged.filter((one) => one.stale.length === 0));
+  if (keep !== undefined)
+    return decideWithKeeper(
+      keep,
+      judged.filter((one) => one !== keep),
+      server,
+      context,
+    );
+  const blocker = nameTaken(server, context) ?? unsupported(server, context);
+  if (blocker !== undefined) return { kind: 'blocked', why: blocker };
+  const generation = nextGeneration(server, containers, context);
+  const old = judged.find((one) => one.settled) ?? best(judged);
+  if (old === undefined) return { kind: 'create', generation };
+  return {
+    kind: 'replace',
+    old: old.container,
+    successor: { kind: 'new', generation },
+    order: orderOf(server),
+    others: containers.filter((container) => container !== old.container),
+    reasons: old.stale as NonEmpty<Reason>,
+  };
+}

@@ -1,0 +1,111 @@
+import type { DeclaredServer } from '../model/desired.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { containerName } from '../model/labels.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { FieldDifference, NonEmpty, Reason } from '../model/plan.ts';
+import { resolveShape } from '../model/resolve-shape.ts';
+import type { ImageFacts } from '../model/shape.ts';
+import { compareShapes } from './compare-shapes.ts';
+import { compareSpecs } from './compare-specs.ts';
+import { rotationDue } from './rotation.ts';
+import { templateOf } from './template.ts';
+
+/** What the decision about one server depends on besides its spec and its containers. */
+export type SlotContext = {
+  readonly project: ProjectName;
+  readonly observed: Observed;
+  /** Executions counted so far, by container. */
+  readonly executions: ReadonlyMap<ContainerId, number>;
+  /** Servers whose replacement was asked for. */
+  readonly replace: ReadonlySet<ServerName>;
+};
+
+/** One container of a server, held against what the server should be. */
+export type Judged = {
+  readonly container: ObservedContainer;
+  /** Under the server's own name: its gate has passed. */
+  readonly settled: boolean;
+  readonly running: boolean;
+  /** Why it must be replaced; empty: it is what we want, whatever its state. */
+  readonly stale: readonly Reason[];
+  /** Changed outside looms. */
+  readonly drift: readonly FieldDifference[];
+};
+
+export const isNonEmpty = <T>(list: readonly T[]): list is NonEmpty<T> => list.length > 0;
+
+/** Stands for an image that is not here any more: only fields that no image decides are compared against it. */
+const goneImage = (container: ObservedContainer): ImageFacts => ({
+  id: container.shape.imageId,
+  ref: container.imageRef,
+  digests: [],
+  entrypoint: [],
+  command: ['-'],
+  env: {},
+  workingDir: '',
+  user: '',
+  labels: {},
+  architecture: '',
+  hasShell: true,
+});
+
+const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
+
+function imageReason(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Reason[] {
+  const { ref } = server.image;
+  const facts = context.observed.images[ref];
+  if (container.imageRef !== ref) return []; // The spec names another image: that is a spec change, told as such.
+  if (facts && facts.id !== container.shape.imageId) {
+    const from = `${ref} (${shortId(container.shape.imageId)})`;
+    return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (${shortId(facts.id)})` }] }];
+  }
+  if (context.observed.registry[ref]?.verdict === 'newer') {
+    const from = `${ref} (${shortId(container.shape.imageId)})`;
+    return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (newer in the registry)` }] }];
+  }
+  return [];
+}
+
+function driftOf(server: DeclaredServer, container: ObservedContainer, context: SlotContext): FieldDifference[] {
+  const { recorded } = container;
+  if (recorded === undefined) return [];
+  const facts = context.observed.images[recorded.image] ?? null;
+  const imageKnown = facts !== null && facts.id === container.shape.imageId && recorded.image === server.image.ref;
+  const wanted = resolveShape(templateOf(recorded.spec, context.project), imageKnown ? facts : goneImage(container));
+  return compareShapes(wanted, container.shape, imageKnown);
+}
+
+function specReason(server: DeclaredServer, container: ObservedContainer): Reason[] {
+  const { recorded } = container;
+  if (recorded === undefined) return [{ kind: 'unreadable-record' }];
+  if (container.specHash === server.hash) return [];
+  // The hash is a shortcut: when it was made by another version, equal fields mean that nothing changed.
+  const fields = compareSpecs(recorded, { spec: server.spec, image: server.image.ref });
+  return isNonEmpty(fields) ? [{ kind: 'spec-changed', fields }] : [];
+}
+
+/** Holds one container against its server's spec. Pure; the same input gives the same reasons in the same order. */
+export function judge(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Judged {
+  const settled = container.name === containerName(context.project, server.spec.name);
+  const drift = driftOf(server, container, context);
+  const rotation = settled
+    ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
+    : undefined;
+  const stale: Reason[] = [
+    ...specReason(server, container),
+    ...(isNonEmpty(drift) ? [{ kind: 'live-drift', fields: drift } as const] : []),
+    ...imageReason(server, container, context),
+    ...(container.state.status === 'dead'
+      ? [{ kind: 'unhealthy', why: 'the engine reports it as dead' } as const]
+      : []),
+    ...(rotation === undefined ? [] : [rotation]),
+    ...(settled && context.replace.has(server.spec.name) ? [{ kind: 'requested' } as const] : []),
+  ];
+  return {
+    container,
+    settled,
+    running: container.state.status === 'running' && !container.state.paused,
+    stale,
+    drift,
+  };
+}

@@ -1,0 +1,261 @@
+import { createHash } from 'node:crypto';
+import type { DeclaredServer } from '../model/desired.ts';
+import { assertNever } from '../model/errors.ts';
+import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { Change, Drift, Plan, PlanWarning, Step } from '../model/plan.ts';
+import { type Decision, decide } from './decide.ts';
+import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
+import { removalSteps, serverSteps } from './server-steps.ts';
+import { planSupport } from './support.ts';
+import type { LabelContext } from './template.ts';
+
+/**
+ * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
+ * warning, or not looked at.
+ */
+export type Undesired = 'remove' | { readonly remove: readonly ServerName[] } | 'warn' | 'ignore';
+
+/** Everything a plan follows from; the same input gives the same plan, byte for byte. */
+export type PlanInput = {
+  readonly project: ProjectName;
+  /** In any order; names are unique. */
+  readonly desired: readonly DeclaredServer[];
+  readonly observed: Observed;
+  readonly undesired: Undesired;
+  readonly executions: ReadonlyMap<ContainerId, number>;
+  readonly replace: ReadonlySet<ServerName>;
+  readonly keepFailed: boolean;
+  readonly relayImage: string;
+  /** `looms/<version>`. */
+  readonly managedBy: string;
+  readonly recordSpec: LabelContext['recordSpec'];
+};
+
+type Slot = { readonly server: DeclaredServer; readonly decision: Decision; readonly judged: readonly Judged[] };
+
+function changeOf(server: ServerName, decision: Decision): Change {
+  switch (decision.kind) {
+    case 'unchanged':
+      return {
+        server,
+        action: 'unchanged',
+        ...(decision.container === undefined ? {} : { container: decision.container.id }),
+      };
+    case 'create':
+      return { server, action: 'create', reasons: [{ kind: 'missing' }] };
+    case 'resume':
+      return { server, container: decision.container.id, action: decision.action, reasons: decision.reasons };
+    case 'replace':
+      return { server, container: decision.old.id, action: 'replace', ...decision.order, reasons: decision.reasons };
+    case 'stop':
+      return { server, container: decision.containers[0].id, action: 'stop', reasons: decision.reasons };
+    case 'clean-up':
+      return { server, container: decision.container.id, action: 'clean-up', reasons: decision.reasons };
+    case 'blocked':
+      return { server, action: 'blocked', why: decision.why };
+    default:
+      return assertNever(decision);
+  }
+}
+
+/** Whether a decision makes a container, and so needs its image to be there. */
+const makesContainer = (decision: Decision): boolean =>
+  decision.kind === 'create' || (decision.kind === 'replace' && decision.successor.kind === 'new');
+
+type ImageWork = { readonly steps: readonly Step[]; readonly stepFor: (ref: string) => readonly StepId[] };
+
+/** Pulls and builds for the containers that will be made, once for each reference. */
+function planImages(servers: readonly DeclaredServer[], relayImage: string | undefined, observed: Observed): ImageWork {
+  const steps = new Map<string, Step>();
+  const absent = (ref: string): boolean => !observed.images[ref];
+  const pull = (ref: string, platform: string | undefined, fallbackToLocal: boolean): StepId => {
+    const id = asStepId(`image:${ref}`);
+    steps.set(ref, {
+      id,
+      cause: { kind: 'support', why: fallbackToLocal ? 'the registry has a newer one' : 'it is not on the engine' },
+      after: [],
+      op: 'pull-image',
+      ref,
+      fallbackToLocal,
+      ...(platform === undefined ? {} : { platform }),
+    });
+    return id;
+  };
+  for (const { image, spec } of servers) {
+    if (image.kind === 'pulled') {
+      const newer = observed.registry[image.ref]?.verdict === 'newer';
+      if (absent(image.ref) || newer) pull(image.ref, spec.platform, !absent(image.ref));
+      continue;
+    }
+    if (!absent(image.ref)) continue;
+    const needsBase = image.base !== undefined && absent(image.base) && spec.pullPolicy !== 'never';
+    const base = needsBase && image.base !== undefined ? [pull(image.base, spec.platform, false)] : [];
+    steps.set(image.ref, {
+      id: asStepId(`image:${image.ref}`),
+      cause: { kind: 'support', why: 'its recipe has not been built here' },
+      after: base,
+      op: 'build-image',
+      ref: image.ref,
+      ...(spec.platform === undefined ? {} : { platform: spec.platform }),
+    });
+  }
+  if (relayImage !== undefined && absent(relayImage)) pull(relayImage, undefined, false);
+  return {
+    steps: [...steps.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    stepFor: (ref) => (steps.has(ref) ? [asStepId(`image:${ref}`)] : []),
+  };
+}
+
+function warningsOf(input: PlanInput, slots: readonly Slot[], undesired: readonly ServerName[]): PlanWarning[] {
+  const { observed } = input;
+  const warnings: PlanWarning[] = [];
+  for (const { server } of slots) {
+    const verdict = observed.registry[server.image.ref];
+    if (verdict?.verdict === 'unknown') {
+      const message = `the registry was not asked for ${server.image.ref}: ${verdict.why}; the local image is used`;
+      warnings.push({ code: 'registry-unknown', server: server.spec.name, message });
+    }
+    if (server.spec.network.mode === 'isolated' && !observed.engine.canHideHost) {
+      const message = `${observed.engine.kind} cannot keep an isolated server from the engine's own host`;
+      warnings.push({ code: 'host-reachable', server: server.spec.name, message });
+    }
+  }
+  if (input.undesired === 'warn' && undesired.length > 0) {
+    const message = `${undesired.join(', ')}: on the engine, but in none of the files; --prune removes what is not in the files`;
+    warnings.push({ code: 'not-in-spec', message });
+  }
+  return warnings;
+}
+
+const byServer = (containers: readonly ObservedContainer[]): Map<ServerName, ObservedContainer[]> => {
+  const slots = new Map<ServerName, ObservedContainer[]>();
+  for (const container of containers) {
+    if (container.role !== 'server' || container.server === undefined) continue;
+    slots.set(container.server, [...(slots.get(container.server) ?? []), container]);
+  }
+  return slots;
+};
+
+const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
+  typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
+
+/** A server that cannot be reached because its network is someone else's is blocked, whatever else is to be done. */
+function withNetworkBlocker(slot: Slot, blocker: ReturnType<ReturnType<typeof planSupport>['networkBlocker']>): Slot {
+  const { decision } = slot;
+  const needsNetwork = makesContainer(decision) || decision.kind === 'resume';
+  return blocker === undefined || !needsNetwork ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
+}
+
+/**
+ * Desired × observed → plan. Pure: the clock and ids come in with `observed`, nothing is asked and nothing written.
+ * `diff`, `apply` and `apply --dry-run` all call exactly this.
+ */
+export function makePlan(input: PlanInput): Plan {
+  const { project, observed } = input;
+  const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+  const present = byServer(observed.containers);
+  const context: SlotContext = { project, observed, executions: input.executions, replace: input.replace };
+  const decided: Slot[] = desired.map((server) => ({
+    server,
+    ...decide(server, present.get(server.spec.name) ?? [], context),
+  }));
+
+  const wantedNames = new Set(desired.map((server) => server.spec.name));
+  const undesired = [...present.keys()].filter((name) => !wantedNames.has(name)).sort();
+  const removed = undesired.filter((name) => isToBeRemoved(name, input.undesired));
+  const staying = [...present]
+    .filter(([name]) => !wantedNames.has(name) && !removed.includes(name))
+    .flatMap(([, all]) => all);
+
+  const running = decided.filter(({ server, decision }) => server.spec.enabled && decision.kind !== 'blocked');
+  const needsRelay = running.some(({ server }) => server.spec.mcp.transport.kind !== 'stdio');
+  const made = decided.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
+  const images = planImages(made, needsRelay ? input.relayImage : undefined, observed);
+  const support = planSupport({
+    project,
+    observed,
+    servers: running.map(({ server }) => server),
+    // A disabled or blocked server keeps its container, and with it the network it is on.
+    staying: [
+      ...staying,
+      ...decided.filter((slot) => !running.includes(slot)).flatMap((slot) => slot.judged.map((one) => one.container)),
+    ],
+    relayImage: input.relayImage,
+    managedBy: input.managedBy,
+    imageStep: images.stepFor,
+  });
+  const slots = decided.map((slot) => {
+    const { mode } = slot.server.spec.network;
+    return mode === 'none' ? slot : withNetworkBlocker(slot, support.networkBlocker(mode));
+  });
+
+  const stepContext = {
+    project,
+    managedBy: input.managedBy,
+    recordSpec: input.recordSpec,
+    keepFailed: input.keepFailed,
+    freshVolumes: support.freshVolumes,
+    relay: support.relaySteps,
+    prerequisites: (server: DeclaredServer): StepId[] => [
+      ...images.stepFor(server.image.ref),
+      ...(server.spec.network.mode === 'none' ? [] : support.networkStep(server.spec.network.mode)),
+      ...support.volumeSteps(server),
+    ],
+  };
+  const removals = removed.flatMap((name) => removalSteps(name, present.get(name) ?? []));
+  const serverWork = [
+    ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),
+    ...removals,
+  ];
+  const steps = holdBackNetworkRemoval(withNeededImages(images.steps, [...support.steps, ...serverWork]));
+
+  const changes: Change[] = [
+    ...slots.map(({ server, decision }) => changeOf(server.spec.name, decision)),
+    ...removed.map((server): Change => ({ server, action: 'remove', reasons: [{ kind: 'not-in-spec' }] })),
+  ].sort((a, b) => (a.server < b.server ? -1 : 1));
+
+  return {
+    schemaVersion: 1,
+    project,
+    engine: {
+      id: observed.engine.id,
+      name: observed.engine.name,
+      version: observed.engine.version,
+      apiVersion: observed.engine.apiVersion,
+    },
+    basis: createHash('sha256').update(JSON.stringify({ changes, steps })).digest('hex'),
+    changes,
+    support: support.changes,
+    steps,
+    drift: driftOf(slots),
+    warnings: warningsOf(input, slots, undesired),
+  };
+}
+
+/** An image that in the end nobody waits for (its server is blocked, its relay is there) is neither pulled nor built. */
+function withNeededImages(images: readonly Step[], others: readonly Step[]): Step[] {
+  const needed = new Set(others.flatMap((step) => step.after));
+  for (const image of images) if (needed.has(image.id)) for (const base of image.after) needed.add(base);
+  return [...images.filter((image) => needed.has(image.id)), ...others];
+}
+
+/** A network can go only after the containers on it are gone: every removal of a container comes before. */
+function holdBackNetworkRemoval(steps: readonly Step[]): Step[] {
+  const removals = steps
+    .filter((step) => step.op === 'remove-container' && step.onFailureOf === undefined)
+    .map((step) => step.id);
+  return steps.map((step) => (step.op === 'remove-network' ? { ...step, after: removals } : step));
+}
+
+function driftOf(slots: readonly Slot[]): Drift[] {
+  return slots.flatMap(({ server, judged }) =>
+    judged.flatMap(({ container, drift }) =>
+      isNonEmpty(drift) ? [{ server: server.spec.name, container: container.id, fields: drift }] : [],
+    ),
+  );
+}
+
+/** Whether a plan changes nothing; blocked servers count as a difference that looms will not make. */
+export const isInSync = (plan: Plan): boolean =>
+  plan.steps.length === 0 && plan.changes.every((change) => change.action === 'unchanged');

@@ -1,0 +1,176 @@
+import type { DeclaredServer, DesiredServer, Env, Mount } from '../model/desired.ts';
+import type { ProjectName } from '../model/ids.ts';
+import { label, networkName, type Role, relayName, volumeName } from '../model/labels.ts';
+import type { PlannedContainer } from '../model/plan.ts';
+import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate, TmpfsMount } from '../model/shape.ts';
+
+const mebibyte = 1024 * 1024;
+const sizeUnits: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: mebibyte, g: 1024 * mebibyte };
+
+/** Isolated servers fail fast on outside names: Engine 20.10 lets each look-up hang for 10 s otherwise (facts.md). */
+const isolatedDnsOptions = ['attempts:1', 'timeout:1'];
+
+/** `64m`, or `64m,exec` where programs may be run from it. The spec's schema has checked the form. */
+function tmpfsOf(text: string): TmpfsMount {
+  const [size = '', ...options] = text.split(',');
+  const match = /^(\d+)([bkmg]?)$/i.exec(size);
+  const bytes = Number(match?.[1] ?? 0) * (sizeUnits[(match?.[2] ?? '').toLowerCase()] ?? 1);
+  return { sizeBytes: bytes, exec: options.includes('exec'), mode: '1777' };
+}
+
+const literals = (env: Env): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([key, value]) => (value.kind === 'literal' ? [[key, value.value]] : [])),
+  );
+
+/** Whether any variable of a server holds a secret, so that its environment cannot be told in advance. */
+export const usesSecrets = (spec: DesiredServer): boolean =>
+  spec.mcp.envFrom.length > 0 ||
+  [...Object.values(spec.environment), ...Object.values(spec.mcp.env)].some((value) => value.kind === 'secret');
+
+/** The argv of a server as far as its spec says it. */
+export function argvTemplateOf(spec: DesiredServer): ArgvTemplate {
+  const { command, args } = spec.mcp;
+  const entrypoint = command !== undefined ? [...(spec.entrypoint ?? []), command] : spec.entrypoint;
+  return {
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+    ...(args.length > 0 ? { command: args } : {}),
+  };
+}
+
+const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
+  ...mount,
+  source: mount.type === 'volume' ? volumeName(project, mount.source) : mount.source,
+});
+
+function networksOf(spec: DesiredServer, project: ProjectName): ShapeNetwork[] {
+  if (spec.network.mode === 'none') return [];
+  return [{ name: networkName(project, spec.network.mode), aliases: [spec.name] }];
+}
+
+function pidOneOf(spec: DesiredServer): PidOne {
+  const server = argvTemplateOf(spec);
+  return spec.mcp.transport.kind === 'stdio'
+    ? { kind: 'idle', server }
+    : { kind: 'server', server, secretsFile: usesSecrets(spec) };
+}
+
+/** What nobody may set through looms, and what therefore counts as drift when a container has it. */
+const nothingExtra = {
+  ports: [],
+  securityOptions: [],
+  privileged: false,
+  pidMode: '',
+  ipcMode: '',
+  devices: [],
+  extraHosts: [],
+} as const;
+
+/** The container a spec asks for, up to what its image decides (spec.md, all of `docker_backend`). */
+export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemplate {
+  const { limits, security, mcp } = spec;
+  // A stdio server's own variables go to its sessions; only what PID 1 needs is in the container's config.
+  const env = literals(mcp.transport.kind === 'stdio' ? spec.environment : { ...spec.environment, ...mcp.env });
+  return {
+    ...nothingExtra,
+    pidOne: pidOneOf(spec),
+    env,
+    user: security.user,
+    workingDir:
+      spec.workingDir === undefined ? { kind: 'own', path: '/workspace' } : { kind: 'fixed', path: spec.workingDir },
+    mounts: spec.mounts.map((mount) => mountOf(project, mount)),
+    tmpfs: Object.fromEntries(Object.entries(security.tmpfs).map(([path, size]) => [path, tmpfsOf(size)])),
+    networks: networksOf(spec, project),
+    memoryBytes: limits.memoryMiB * mebibyte,
+    memorySwapBytes: limits.memoryMiB * mebibyte,
+    nanoCpus: Math.round(limits.cpuCores * 1e9),
+    pidsLimit: limits.pidsLimit,
+    storageBytes: limits.storageMiB === undefined ? null : limits.storageMiB * mebibyte,
+    restart: spec.lifecycle.restart,
+    capAdd: security.capAdd,
+    capDrop: security.capDrop,
+    noNewPrivileges: security.noNewPrivileges,
+    readOnlyRoot: security.readOnlyRoot,
+    dnsOptions: spec.network.mode === 'isolated' ? isolatedDnsOptions : [],
+    init: true,
+    labels: spec.labels,
+  };
+}
+
+export type LabelContext = {
+  readonly project: ProjectName;
+  readonly managedBy: string;
+  readonly recordSpec: (server: DeclaredServer) => string;
+};
+
+/** The labels that make a container ours and say what it was made from (cli.md, labels). */
+export function serverLabels(
+  server: DeclaredServer,
+  generation: number,
+  context: LabelContext,
+): Record<string, string> {
+  const { source, spec } = server;
+  const place = `${source.file}:${source.line}${source.commit === undefined ? '' : `@${source.commit}`}`;
+  return {
+    [label.project]: context.project,
+    [label.server]: spec.name,
+    [label.generation]: String(generation),
+    [label.role]: 'server' satisfies Role,
+    [label.spec]: context.recordSpec(server),
+    [label.specHash]: server.hash,
+    [label.image]: server.image.ref,
+    [label.managedBy]: context.managedBy,
+    [label.source]: place,
+    [label.loomServer]: spec.name,
+    [label.loomType]: 'mcp-server',
+  };
+}
+
+/** How long a relay waits in a process slot; each connection through it is one short process. */
+const relayLimits = { memoryBytes: 128 * mebibyte, pidsLimit: 256, nanoCpus: 1e9 };
+
+/**
+ * The relay on a network of the project: a hardened idle container with a shell, through whose execs HTTP servers are
+ * reached, since nothing outside has an address for them (architecture.md, a server's container).
+ */
+export function relayContainer(
+  project: ProjectName,
+  mode: 'isolated' | 'bridge',
+  imageRef: string,
+  managedBy: string,
+): PlannedContainer {
+  const template: ShapeTemplate = {
+    ...nothingExtra,
+    ...relayLimits,
+    pidOne: { kind: 'fixed', argv: ['sleep', 'infinity'] },
+    env: {},
+    user: '65534:65534',
+    workingDir: { kind: 'own', path: '/tmp' },
+    mounts: [],
+    tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
+    networks: [{ name: networkName(project, mode), aliases: [] }],
+    memorySwapBytes: relayLimits.memoryBytes,
+    storageBytes: null,
+    restart: 'unless-stopped',
+    capAdd: [],
+    capDrop: ['ALL'],
+    noNewPrivileges: true,
+    readOnlyRoot: true,
+    dnsOptions: mode === 'isolated' ? isolatedDnsOptions : [],
+    init: true,
+    labels: {},
+  };
+  return {
+    name: relayName(project, mode),
+    role: 'relay',
+    imageRef,
+    template,
+    ownLabels: {
+      [label.project]: project,
+      [label.role]: 'relay' satisfies Role,
+      [label.image]: imageRef,
+      [label.managedBy]: managedBy,
+    },
+    freshVolumes: [],
+  };
+}

@@ -1,0 +1,339 @@
+import { describe, expect, it } from 'vitest';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
+import { format } from '../../../src/reconcile/format.ts';
+import { emptyEngine, httpServer, image, plan, server, simulate } from '../../support/planner-world.ts';
+
+/** The engine after these servers were applied to an empty one. */
+const applied = (...servers: Parameters<typeof plan>[0]): Observed =>
+  simulate(plan(servers, emptyEngine()), emptyEngine()).end;
+
+const withContainer = (observed: Observed, to: (container: ObservedContainer) => ObservedContainer): Observed => ({
+  ...observed,
+  containers: observed.containers.map(to),
+});
+
+const text = (...input: Parameters<typeof plan>): string => format(plan(...input));
+
+describe('a server that is not there', () => {
+  it('is created, started, gated, and only then given its name', () => {
+    expect(text([server('a')], emptyEngine())).toMatchInlineSnapshot(`
+      "a: create (missing)
+      network looms-test: create
+      network:isolated/create: create network looms-test
+      a/create: create looms-test-a.g1 from example:1 after network:isolated/create
+      a/start: start looms-test-a.g1 after a/create
+      a/gate: gate looms-test-a.g1 within 30 s after a/start
+      a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
+      a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
+    `);
+  });
+
+  it('waits for its image, its volume and, when it speaks HTTP, for its relay', () => {
+    const declared = httpServer('a', {
+      image: { kind: 'image', ref: 'absent:1' },
+      mounts: [{ type: 'volume', source: 'data', target: '/data', readOnly: false }],
+    });
+    expect(text([declared], emptyEngine())).toMatchInlineSnapshot(`
+      "a: create (missing)
+      network looms-test: create
+      volume looms-test-data: create
+      relay looms-test.relay: create
+      image:absent:1: pull absent:1
+      volume:data/create: create volume looms-test-data
+      network:isolated/create: create network looms-test
+      relay:isolated/create: create looms-test.relay from relay:1 after network:isolated/create
+      relay:isolated/start: start looms-test.relay after relay:isolated/create
+      a/create: create looms-test-a.g1 from absent:1 after image:absent:1, network:isolated/create, volume:data/create
+      a/start: start looms-test-a.g1 after a/create
+      a/gate: gate looms-test-a.g1 within 30 s after a/start, relay:isolated/start
+      a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
+      a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
+    `);
+  });
+});
+
+describe('a server that is there', () => {
+  it('is left alone when nothing differs', () => {
+    expect(text([server('a')], applied(server('a')))).toBe('a: unchanged');
+  });
+
+  it('is replaced start-first when its spec changed', () => {
+    expect(text([server('a', { limits: { memoryMiB: 256 } })], applied(server('a')))).toMatchInlineSnapshot(`
+      "a: replace start-first (spec-changed)
+      a/create: create looms-test-a.g2 from example:1
+      a/start: start looms-test-a.g2 after a/create
+      a/gate: gate looms-test-a.g2 within 30 s after a/start
+      a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate only if a/start or a/gate fails
+      a/drain:old: drain looms-test-a for at most 30 s after a/gate
+      a/stop:old: stop looms-test-a c10000000000 after a/drain:old
+      a/remove:old: remove looms-test-a c10000000000 after a/stop:old
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
+    `);
+  });
+
+  it('is replaced stop-first when both generations would write to one volume, and started again if the gate fails', () => {
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const before = applied(httpServer('a', { mounts }));
+    const changed = httpServer('a', { mounts, limits: { memoryMiB: 256 } });
+    expect(text([changed], before)).toMatchInlineSnapshot(`
+      "a: replace stop-first (spec-changed)
+      a/create: create looms-test-a.g2 from example:1
+      a/drain:old: drain looms-test-a for at most 30 s after a/create
+      a/stop:old: stop looms-test-a c10100000000 after a/drain:old
+      a/start: start looms-test-a.g2 after a/stop:old
+      a/gate: gate looms-test-a.g2 within 30 s after a/start
+      a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate only if a/start or a/gate fails
+      a/start:old: start looms-test-a after a/discard only if a/start or a/gate fails
+      a/remove:old: remove looms-test-a c10100000000 after a/gate
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
+    `);
+    const failed = simulate(plan([changed], before), before, { failGate: ['a'] }).end;
+    expect(failed.containers.filter((one) => one.role === 'server').map((one) => [one.name, one.state.status])).toEqual(
+      [['looms-test-a', 'running']],
+    );
+  });
+
+  it('is drifted when someone changed its memory by hand, and the drift names the field', () => {
+    const drifted = withContainer(applied(server('a')), (one) => ({
+      ...one,
+      shape: { ...one.shape, memoryBytes: 2 ** 28, memorySwapBytes: 2 ** 28 },
+    }));
+    expect(plan([server('a')], drifted).drift).toMatchInlineSnapshot(`
+      [
+        {
+          "container": "c10000000000",
+          "fields": [
+            {
+              "from": "256 MiB",
+              "path": "memoryBytes",
+              "to": "512 MiB",
+            },
+            {
+              "from": "256 MiB",
+              "path": "memorySwapBytes",
+              "to": "512 MiB",
+            },
+          ],
+          "server": "a",
+        },
+      ]
+    `);
+    expect(plan([server('a')], drifted).changes[0]).toMatchObject({ action: 'replace', order: 'start-first' });
+  });
+
+  it('is drifted when someone connected it to another network', () => {
+    const drifted = withContainer(applied(server('a')), (one) => ({
+      ...one,
+      shape: { ...one.shape, networks: [...one.shape.networks, { name: 'bridge', aliases: [] }] },
+    }));
+    expect(plan([server('a')], drifted).drift[0]?.fields).toEqual([
+      { path: 'networks.bridge', from: 'name=bridge', to: 'none' },
+    ]);
+  });
+
+  it('is replaced when its tag means another image now', () => {
+    const before = applied(server('a'));
+    const retagged = {
+      ...before,
+      images: { ...before.images, 'example:1': image('example:1', 'sha256:0123456789abcdef') },
+    };
+    expect(plan([server('a')], retagged).changes[0]).toMatchObject({
+      action: 'replace',
+      reasons: [{ kind: 'image-changed', fields: [{ path: 'image', to: 'example:1 (0123456789ab)' }] }],
+    });
+  });
+
+  it('is started and gated again when it was stopped', () => {
+    const stopped = withContainer(applied(server('a')), (one) => ({
+      ...one,
+      state: { status: 'exited', exitCode: 137, finishedAt: 5, oomKilled: false },
+    }));
+    expect(text([server('a')], stopped)).toMatchInlineSnapshot(`
+      "a: start (exited)
+      a/start: start looms-test-a
+      a/gate: gate looms-test-a within 30 s after a/start"
+    `);
+  });
+
+  it('is stopped when it is disabled, and started when it is enabled again', () => {
+    const running = applied(server('a'));
+    const off = plan([server('a', { enabled: false })], running);
+    expect(format(off)).toMatchInlineSnapshot(`
+      "a: stop (disabled)
+      a/stop:c10000: stop looms-test-a c10000000000"
+    `);
+    const stopped = simulate(off, running).end;
+    expect(text([server('a', { enabled: false })], stopped)).toBe('a: unchanged');
+    expect(plan([server('a')], stopped).changes[0]).toMatchObject({ action: 'start' });
+  });
+
+  it('is renamed back after someone renamed it', () => {
+    const renamed = withContainer(applied(server('a')), (one) => ({ ...one, name: 'mine' }));
+    expect(text([server('a')], renamed)).toMatchInlineSnapshot(`
+      "a: rename (misnamed)
+      a/gate: gate mine within 30 s
+      a/rename: rename mine to looms-test-a after a/gate"
+    `);
+  });
+
+  it('is replaced when its record cannot be read', () => {
+    const unreadable = withContainer(applied(server('a')), ({ recorded: _, ...one }) => one);
+    expect(plan([server('a')], unreadable).changes[0]).toMatchObject({
+      action: 'replace',
+      reasons: [{ kind: 'unreadable-record' }],
+    });
+  });
+
+  it('is not replaced when only the version of its hash differs', () => {
+    const older = withContainer(applied(server('a')), (one) => ({ ...one, specHash: 'v0:123' }));
+    expect(text([server('a')], older)).toBe('a: unchanged');
+  });
+
+  it('is due for rotation by age on the engine’s clock, and by executions', () => {
+    const declared = server('a', { lifecycle: { rotationIntervalHours: 24, maxExecutions: 10 } });
+    const running = applied(declared);
+    const later = { ...running, now: running.now + 24 * 3_600_000 };
+    expect(plan([declared], later).changes[0]).toMatchObject({ reasons: [{ kind: 'rotation-due', by: 'age' }] });
+    const executions = new Map([[running.containers[0]?.id ?? asContainerId(''), 10]]);
+    expect(plan([declared], running, { executions }).changes[0]).toMatchObject({
+      reasons: [{ kind: 'rotation-due', by: 'executions' }],
+    });
+    expect(plan([declared], running).changes[0]).toMatchObject({ action: 'unchanged' });
+  });
+
+  it('is replaced when that was asked for', () => {
+    const made = plan([server('a')], applied(server('a')), { replace: new Set([asServerName('a')]) });
+    expect(made.changes[0]).toMatchObject({ action: 'replace', reasons: [{ kind: 'requested' }] });
+  });
+});
+
+describe('what an interrupted run left', () => {
+  const before = applied(server('a'));
+  const changed = server('a', { limits: { memoryMiB: 256 } });
+
+  it('goes on at the gate when the new generation runs but did not pass it', () => {
+    const cut = simulate(plan([changed], before), before, { limit: 2 }).end;
+    expect(cut.containers.map((one) => [one.name, one.state.status])).toEqual([
+      ['looms-test-a', 'running'],
+      ['looms-test-a.g2', 'running'],
+    ]);
+    expect(text([changed], cut)).toMatchInlineSnapshot(`
+      "a: replace start-first (interrupted-rotation, spec-changed)
+      a/gate: gate looms-test-a.g2 within 30 s
+      a/discard: remove looms-test-a.g2 c10100000000 after a/gate only if a/gate fails
+      a/drain:old: drain looms-test-a for at most 30 s after a/gate
+      a/stop:old: stop looms-test-a c10000000000 after a/drain:old
+      a/remove:old: remove looms-test-a c10000000000 after a/stop:old
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
+    `);
+  });
+
+  it('lets the old one serve again while a dead successor is tried once more', () => {
+    const cut = simulate(plan([changed], before), before, { limit: 5 }).end;
+    const dead = withContainer(cut, (one) => ({
+      ...one,
+      state: { status: 'exited', exitCode: 1, finishedAt: 5, oomKilled: false },
+    }));
+    expect(plan([changed], dead).steps.map((step) => step.id)).toMatchInlineSnapshot(`
+      [
+        "a/start:old",
+        "a/start",
+        "a/gate",
+        "a/discard",
+        "a/drain:old",
+        "a/stop:old",
+        "a/remove:old",
+        "a/rename",
+      ]
+    `);
+  });
+
+  it('removes a generation that never passed its gate when the gate fails again', () => {
+    const cut = simulate(plan([server('a')], emptyEngine()), emptyEngine(), { limit: 3 }).end;
+    const made = plan([server('a')], cut);
+    expect(made.changes[0]).toMatchObject({ action: 'start', reasons: [{ kind: 'gate-pending' }] });
+    expect(simulate(made, cut, { failGate: ['a'] }).end.containers).toEqual([]);
+  });
+
+  it('keeps the lower of two equal generations and removes the rest', () => {
+    const one = before.containers[0] as ObservedContainer;
+    const twins = {
+      ...before,
+      containers: [one, { ...one, id: asContainerId('twin'), name: 'looms-test-a.g2', generation: 2 }],
+    };
+    expect(text([server('a')], twins)).toMatchInlineSnapshot(`
+      "a: clean-up (duplicate)
+      a/drain:g2-twin: drain looms-test-a.g2 for at most 30 s
+      a/stop:g2-twin: stop looms-test-a.g2 twin after a/drain:g2-twin
+      a/remove:g2-twin: remove looms-test-a.g2 twin after a/stop:g2-twin"
+    `);
+  });
+});
+
+describe('what is not ours', () => {
+  it('blocks a server whose name it holds, and is not touched', () => {
+    const foreign = [{ id: asContainerId('f'), name: 'looms-test-a', image: 'nginx', owner: 'nobody' }];
+    const made = plan([server('a'), server('b')], emptyEngine({ foreign }));
+    expect(made.changes).toMatchObject([
+      { server: 'a', action: 'blocked', why: { kind: 'name-taken' } },
+      { server: 'b', action: 'create' },
+    ]);
+    expect(made.steps.some((step) => step.server === 'a')).toBe(false);
+  });
+
+  it('blocks servers whose network is someone else’s', () => {
+    const networks = [
+      { id: 'n', name: 'looms-test', driver: 'bridge', internal: false, options: {}, ours: false, members: [] },
+    ] as never;
+    expect(plan([server('a')], emptyEngine({ networks })).changes).toMatchObject([
+      { action: 'blocked', why: { kind: 'network-taken' } },
+    ]);
+  });
+
+  it('is left with a warning unless pruning was asked for', () => {
+    const both = applied(server('a'), server('b'));
+    expect(text([server('a')], both)).toBe('a: unchanged\nwarning test: not-in-spec');
+    expect(plan([server('a')], both, { undesired: 'remove' }).changes).toMatchObject([
+      { action: 'unchanged' },
+      { server: 'b', action: 'remove' },
+    ]);
+  });
+});
+
+describe('the last server', () => {
+  it('takes its relay and its network with it, after it is gone itself', () => {
+    expect(text([], applied(httpServer('a')), { undesired: 'remove' })).toMatchInlineSnapshot(`
+      "a: remove (not-in-spec)
+      network looms-test: remove
+      relay looms-test.relay: remove
+      network:isolated/remove: remove network looms-test after relay:isolated/remove, a/remove:g1-c10100
+      relay:isolated/remove: remove looms-test.relay c10000000000
+      a/stop:g1-c10100: stop looms-test-a c10100000000
+      a/remove:g1-c10100: remove looms-test-a c10100000000 after a/stop:g1-c10100"
+    `);
+  });
+});
+
+describe('a plan', () => {
+  it('is the same for the same input in any order', () => {
+    const observed = applied(server('b'), httpServer('c'));
+    const forwards = plan([server('a'), server('b', { limits: { pidsLimit: 7 } }), httpServer('c')], observed);
+    const backwards = plan([httpServer('c'), server('b', { limits: { pidsLimit: 7 } }), server('a')], {
+      ...observed,
+      containers: [...observed.containers].reverse(),
+      networks: [...observed.networks].reverse(),
+    });
+    expect(JSON.stringify(backwards)).toBe(JSON.stringify(forwards));
+  });
+
+  it('leaves nothing to do once it was carried out', () => {
+    const servers = [
+      server('a'),
+      httpServer('b'),
+      server('c', { network: { mode: 'none' } }),
+      httpServer('d', { network: { mode: 'bridge' } }),
+    ];
+    expect(plan(servers, applied(...servers)).steps).toEqual([]);
+  });
+});
