@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+/**
+ * Makes src/spec/generated/validators.mjs from schemas/spec.schema.json and schemas/project.schema.json: ajv validators
+ * as plain code, so that ajv's compiler is never loaded by the program, and the shapes that the parser walks (keys that
+ * are valid at each place, and what is expected there in words).
+ *
+ * `--write-schemas` also brings the camelCase spellings in the schemas up to date: they are written once, in snake_case.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Ajv2020 from 'ajv/dist/2020.js';
+import standaloneCode from 'ajv/dist/standalone/index.js';
+import { build } from 'esbuild';
+import { shapeOf, withCamelCase, withoutAnnotations, withoutCamelCase } from './lib/schema-shape.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const schemaFiles = { spec: 'schemas/spec.schema.json', project: 'schemas/project.schema.json' };
+const read = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'));
+
+/** Writes by renaming, and only what differs: several builds may run in one tree at once. */
+function writeIfChanged(file, text) {
+  try {
+    if (readFileSync(file, 'utf8') === text) return;
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+  mkdirSync(dirname(file), { recursive: true });
+  const fresh = `${file}.${process.pid}.tmp`;
+  writeFileSync(fresh, text);
+  renameSync(fresh, file);
+}
+
+const schemas = {};
+for (const [name, file] of Object.entries(schemaFiles)) {
+  const plain = withoutCamelCase(read(file));
+  if (process.argv.includes('--write-schemas')) {
+    writeIfChanged(join(root, file), `${JSON.stringify(withCamelCase(plain), null, 2)}\n`);
+  }
+  schemas[name] = plain;
+}
+
+const ajv = new Ajv2020({
+  strict: true,
+  strictRequired: false,
+  allowUnionTypes: true,
+  allErrors: true,
+  code: { source: true, esm: true },
+});
+const ids = {};
+for (const [name, schema] of Object.entries(schemas)) {
+  ajv.addSchema(withoutAnnotations(schema));
+  ids[`${name}Validator`] = schema.$id;
+}
+const shapes = Object.entries(schemas).map(
+  ([name, schema]) => `export const ${name}Shape = ${JSON.stringify(shapeOf(schema))};`,
+);
+
+// ajv's code still requires its helpers (ucs2length) by name, also as ESM: bundling puts them in.
+const bundled = await build({
+  stdin: {
+    contents: `${standaloneCode(ajv, ids)}\n${shapes.join('\n')}\n`,
+    resolveDir: root,
+    sourcefile: 'validators.js',
+  },
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  write: false,
+});
+writeIfChanged(
+  join(root, 'src/spec/generated/validators.mjs'),
+  `// Made by scripts/build-validators.mjs from schemas/; do not edit.\n${bundled.outputFiles[0].text}`,
+);
+writeIfChanged(
+  join(root, 'src/spec/generated/validators.d.mts'),
+  `// Made by scripts/build-validators.mjs; do not edit.
+import type { Shape, Validator } from '../shape.ts';
+export declare const specValidator: Validator;
+export declare const projectValidator: Validator;
+export declare const specShape: Shape;
+export declare const projectShape: Shape;
+`,
+);

@@ -1,0 +1,118 @@
+import type { Finding } from './findings.ts';
+import { nearest } from './nearest.ts';
+import { describeScalar, lastName, type Place, type Prepared, wordsOf } from './prepare.ts';
+import type { ScalarShape, SchemaError } from './shape.ts';
+import { childPath } from './tree.ts';
+
+/** A hint or another wording for one place, where the general words are not enough. */
+export type Wording = (path: string, value: unknown) => { readonly message: string; readonly hint?: string } | undefined;
+
+/**
+ * Turns a validator's errors into findings in words, one a place, and removes the wrong values from `prepared.value`
+ * so that the rules across fields run on what is right. A list with a wrong entry goes as a whole: indices stay true.
+ */
+export function explainSchemaErrors(
+  prepared: Prepared,
+  errors: readonly SchemaError[],
+  wording: Wording = () => undefined,
+): readonly Finding[] {
+  const findings = new Map<string, Finding>();
+  const remove: (() => void)[] = [];
+  for (const error of errors) {
+    // `propertyNames` repeats what was wrong with the key; the inner error says less.
+    if (error.propertyName !== undefined) continue;
+    const target = follow(prepared.value, error.instancePath);
+    const key = error.keyword === 'propertyNames' ? String(error.params['propertyName']) : undefined;
+    const missing = error.keyword === 'required' ? String(error.params['missingProperty']) : undefined;
+    const path = key === undefined ? target.path : childPath(target.path, key);
+    const place = prepared.places.get(path) ?? prepared.places.get(target.path);
+    if (place === undefined) continue;
+    const id = missing === undefined ? path : childPath(path, missing);
+    // What was reported while the document was walked needs no second finding.
+    if (findings.has(id) || (missing !== undefined && prepared.places.has(id))) continue;
+    findings.set(id, describe({ error, path, place, value: target.value, key, missing, wording }));
+    remove.push(key === undefined ? target.remove : () => removeKey(target.value, key));
+    if (missing !== undefined) remove.pop();
+  }
+  for (const run of remove) run();
+  return [...findings.values()];
+}
+
+function describe(at: {
+  error: SchemaError;
+  path: string;
+  place: Place;
+  value: unknown;
+  key: string | undefined;
+  missing: string | undefined;
+  wording: Wording;
+}): Finding {
+  const { place, path, value } = at;
+  const name = lastName(path);
+  if (at.missing !== undefined) {
+    const owner = path === '' ? 'the document' : name;
+    return { code: 'missing-key', message: `${owner} needs ${at.missing}`, span: place.keySpan, path };
+  }
+  if (at.key !== undefined) {
+    const words = place.shape.kind === 'dictionary' ? place.shape.nameWords : undefined;
+    return {
+      code: 'invalid-key',
+      message: `${describeScalar(at.key)} is not ${words ?? 'a valid key'}`,
+      span: place.keySpan,
+      path,
+    };
+  }
+  const own = at.wording(path, value);
+  if (own !== undefined) return { code: 'invalid-value', span: place.span, path, ...own };
+  const wrongType = at.error.keyword === 'type';
+  const expected =
+    at.error.keyword === 'minItems' || at.error.keyword === 'minLength'
+      ? at.error.keyword === 'minItems'
+        ? 'at least one entry'
+        : 'text that is not empty'
+      : wordsOf(place.shape);
+  const got = Array.isArray(value) ? 'an empty list' : describeScalar(value);
+  return {
+    code: wrongType ? 'wrong-type' : 'invalid-value',
+    message: `${name}: expected ${expected}, got ${got}`,
+    span: place.span,
+    path,
+    hint: place.shape.kind === 'scalar' ? hintFor(place.shape, value) : undefined,
+  };
+}
+
+function hintFor(shape: ScalarShape, value: unknown): string | undefined {
+  if (shape.options !== undefined && typeof value === 'string') {
+    const meant = nearest(value, shape.options);
+    return meant === undefined ? undefined : `did you mean ${meant}?`;
+  }
+  const textual = shape.types.includes('string');
+  if (!textual && typeof value === 'string' && /^(?:[-+]?[0-9.]+|true|false)$/.test(value)) return 'remove the quotes';
+  if (textual && (typeof value === 'number' || typeof value === 'boolean')) return `write "${value}" with quotes`;
+  return undefined;
+}
+
+/** Follows a JSON pointer, and remembers how to remove what it ends at. */
+function follow(root: unknown, pointer: string): { value: unknown; path: string; remove: () => void } {
+  let value = root;
+  let path = '';
+  let remove = (): void => {};
+  for (const escaped of pointer.split('/').slice(1)) {
+    const segment = escaped.replaceAll('~1', '/').replaceAll('~0', '~');
+    const parent = value;
+    if (Array.isArray(parent)) {
+      path = childPath(path, Number(segment));
+      value = parent[Number(segment)];
+      // Keeps the remover of the list: indices of the other entries must not move.
+    } else {
+      path = childPath(path, segment);
+      value = (parent as Record<string, unknown> | undefined)?.[segment];
+      remove = () => removeKey(parent, segment);
+    }
+  }
+  return { value, path, remove };
+}
+
+function removeKey(parent: unknown, key: string): void {
+  if (typeof parent === 'object' && parent !== null) Reflect.deleteProperty(parent, key);
+}

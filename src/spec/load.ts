@@ -1,0 +1,129 @@
+import type { DesiredServer, Source } from '../model/desired.ts';
+import type { Diagnostic, Position } from '../model/diagnostics.ts';
+import type { ServerName } from '../model/ids.ts';
+import { type CheckedDocument, checkDocument, type DocumentKind } from './document.ts';
+import { asDiagnostic, sortDiagnostics } from './findings.ts';
+import { specShape, specValidator } from './generated/validators.mjs';
+import type { SpecInput } from './input.ts';
+import { nameOf, normalize } from './normalize.ts';
+import { parseDocuments } from './parse.ts';
+import { specOptions, specWording } from './spec-rules.ts';
+import { indexLines, type Lines, type Span } from './tree.ts';
+
+/** One file as read. `file` is what diagnostics and `Source` call it: as given on the command line, or `-`. */
+export type SpecFile = {
+  readonly file: string;
+  /** Folder that relative paths in it start at, absolute. */
+  readonly directory: string;
+  readonly text: string;
+};
+
+export type LoadContext = {
+  /** The environment of `looms`, which variables come from. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Lints are errors (`--strict`). */
+  readonly strict: boolean;
+};
+
+/** Where a field stands; for one that is not in the file, where its nearest parent stands. */
+export type FieldLocation = { readonly position: Position; readonly length: number; readonly explicit: boolean };
+
+export type LoadedServer = {
+  readonly spec: DesiredServer;
+  /** Without the commit, which only an adapter can know. */
+  readonly source: Source;
+  /** Takes paths as diagnostics have them: `docker_backend.resource_limits.memory_mb`, `mcp_server.env.HOME`. */
+  readonly locate: (path: string) => FieldLocation;
+};
+
+export type LoadResult = {
+  /** The documents without an error, in the order of files and documents. */
+  readonly servers: readonly LoadedServer[];
+  /** Everything found in all documents, in the order of files, lines and columns. */
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+/**
+ * Reads specs: text in, desired servers and diagnostics out; never throws, touches nothing. A document with an error
+ * gives no server and does not hide the errors of others. Callers act only when no diagnostic is an error.
+ */
+export function loadDocuments(files: readonly SpecFile[], context: LoadContext): LoadResult {
+  const kind: DocumentKind = {
+    shape: specShape,
+    validator: specValidator,
+    options: specOptions(context.environment, context.strict),
+    wording: specWording,
+  };
+  const servers: LoadedServer[] = [];
+  const diagnostics: Diagnostic[] = [];
+  const names = new Map<ServerName, { readonly position: Position; readonly length: number }>();
+  for (const file of files) {
+    const text = file.text.startsWith('\ufeff') ? file.text.slice(1) : file.text;
+    const lines = indexLines(file.file, text);
+    for (const parsed of parseDocuments(text)) {
+      diagnostics.push(...parsed.findings.map((finding) => asDiagnostic(lines, finding)));
+      if (parsed.content === undefined) continue;
+      const checked = checkDocument(parsed.content, kind, { directory: file.directory, strict: context.strict });
+      const loaded = loadOne(checked, file, lines, parsed.content.span);
+      const found = checked.findings.map((finding) => asDiagnostic(lines, finding));
+      if (loaded.name !== undefined) {
+        const place = placeIn(lines, checked.locate(loaded.name.path).span);
+        const first = names.get(loaded.name.name);
+        if (first === undefined) names.set(loaded.name.name, place);
+        else found.push(duplicateName(loaded.name, place, first));
+      }
+      diagnostics.push(...found);
+      const failed = found.some(({ severity }) => severity === 'error');
+      if (loaded.server !== undefined && !failed) servers.push(loaded.server);
+    }
+  }
+  return { servers, diagnostics: sortDiagnostics(diagnostics, files.map(({ file }) => file)) };
+}
+
+type Named = { readonly name: ServerName; readonly path: string };
+
+function loadOne(
+  checked: CheckedDocument,
+  file: SpecFile,
+  lines: Lines,
+  span: Span,
+): { readonly name: Named | undefined; readonly server?: LoadedServer } {
+  const input = checked.value as SpecInput;
+  const name = nameOf(checked.reader, input);
+  // Without docker_backend every rule would only repeat that it is missing.
+  if (input.docker_backend === undefined) return { name };
+  // Rules run also for a document without a usable name: all its errors are shown at once.
+  const spec = normalize(checked.reader, input, name?.name ?? ('unnamed' as ServerName));
+  if (name === undefined || spec === undefined) return { name };
+  const inner = checked.reader.has('mcp_server') ? '' : 'docker_backend.';
+  return {
+    name,
+    server: {
+      spec,
+      source: { file: file.file, line: lines.position(span.start).line, directory: file.directory },
+      locate: (path) => {
+        const { span: place, explicit } = checked.locate(path.startsWith('mcp_server') ? `${inner}${path}` : path);
+        return { ...placeIn(lines, place), explicit };
+      },
+    },
+  };
+}
+
+const placeIn = (lines: Lines, span: Span): { readonly position: Position; readonly length: number } => ({
+  position: lines.position(span.start),
+  length: lines.length(span),
+});
+
+const duplicateName = (
+  named: Named,
+  place: { readonly position: Position; readonly length: number },
+  first: { readonly position: Position; readonly length: number },
+): Diagnostic => ({
+  severity: 'error',
+  code: 'duplicate-name',
+  message: `two servers are called ${named.name}`,
+  ...place,
+  path: named.path,
+  hint: 'give one of them another name',
+  related: [{ ...first, message: 'first here' }],
+});

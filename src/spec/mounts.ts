@@ -1,0 +1,110 @@
+import { isAbsolute, resolve } from 'node:path';
+import type { Mount } from '../model/desired.ts';
+import type { BackendInput, MountInput } from './input.ts';
+import { containerPath } from './paths.ts';
+import { type Reader, sortedRecord } from './reader.ts';
+import { childPath } from './tree.ts';
+
+/** Host folders that hold an engine's own state or sockets; one of them, or a folder above, gives the host away. */
+const enginePaths = [
+  '/var/run/docker.sock',
+  '/run/docker.sock',
+  '/var/run/podman',
+  '/run/podman',
+  '/var/run/docker',
+  '/run/docker',
+  '/var/run/containerd',
+  '/run/containerd',
+  '/var/lib/docker',
+  '/var/lib/containerd',
+  '/var/lib/containers',
+  '/etc/docker',
+];
+const kernelPaths = ['/proc', '/sys', '/dev'];
+
+/** Mounts and in-memory folders of a server, with their targets checked against one another. */
+export function mountsAndTmpfs(
+  reader: Reader,
+  backend: BackendInput,
+): { readonly mounts: readonly Mount[]; readonly tmpfs: Readonly<Record<string, string>> } {
+  const taken = new Map<string, string>();
+  const claim = (target: string, path: string): boolean => {
+    const first = taken.get(target);
+    if (first === undefined) {
+      taken.set(target, path);
+      return true;
+    }
+    reader.report({
+      code: 'duplicate-target',
+      path,
+      message: `${target} is mounted twice`,
+      related: [{ path: first, message: 'first here' }],
+    });
+    return false;
+  };
+
+  const mounts = (backend.volume_mounts ?? []).flatMap((input, index) => {
+    const path = `docker_backend.volume_mounts[${index}]`;
+    const mount = oneMount(reader, path, input);
+    return mount !== undefined && claim(mount.target, `${path}.target`) ? [mount] : [];
+  });
+
+  const tmpfs: Record<string, string> = {};
+  const written = backend.security?.tmpfs;
+  for (const [key, size] of Object.entries(written ?? (reader.has('docker_backend.security.tmpfs') ? {} : defaultTmpfs))) {
+    const path = childPath('docker_backend.security.tmpfs', key);
+    // The default gives way to a mount of the user's own at the same place.
+    if (written === undefined && taken.has(key)) continue;
+    const target = containerPath(reader, path, key);
+    if (target !== undefined && claim(target, path)) tmpfs[target] = size;
+  }
+  return { mounts: mounts.toSorted((a, b) => (a.target < b.target ? -1 : 1)), tmpfs: sortedRecord(tmpfs) };
+}
+
+/** In-memory folders when a spec names none (spec.md, security). */
+export const defaultTmpfs: Readonly<Record<string, string>> = { '/tmp': '64m' };
+
+function oneMount(reader: Reader, path: string, input: MountInput): Mount | undefined {
+  for (const key of ['source', 'target'] as const) {
+    if (reader.has(`${path}.${key}`)) continue;
+    reader.report({ code: 'missing-key', path, message: `a mount needs ${key}` });
+    return undefined;
+  }
+  if (input.source === undefined || input.target === undefined) return undefined;
+  const target = containerPath(reader, `${path}.target`, input.target);
+  const source = mountSource(reader, `${path}.source`, input.source);
+  if (target === undefined || source === undefined) return undefined;
+  return { ...source, target, readOnly: input.read_only ?? false };
+}
+
+type MountSource = Pick<Mount, 'type' | 'source'>;
+
+function mountSource(reader: Reader, path: string, source: string): MountSource | undefined {
+  const problem = (code: string, message: string, hint: string): undefined => {
+    reader.report({ code, path, message, hint });
+    return undefined;
+  };
+  const isPath = isAbsolute(source) || /^\.\.?(?:\/|$)/.test(source);
+  if (!isPath) {
+    if (source.startsWith('~')) return problem('invalid-mount', `~ has no meaning in ${source}`, 'write ${HOME}/…');
+    if (source.includes('/')) {
+      return problem('invalid-mount', `${source} is neither a path nor the name of a volume`, `for a path write ./${source}`);
+    }
+    if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(source)) return { type: 'volume', source };
+    return problem('invalid-mount', `${source} is not the name of a volume`, 'use letters, digits, ".", "_" and "-"');
+  }
+  const absolute = resolve(reader.directory, source);
+  if (absolute === '/') {
+    return problem('refused-mount', 'the root of the host is never mounted', 'mount the folder that the server needs');
+  }
+  const secret = [...enginePaths, ...kernelPaths].find((one) => contains(absolute, one) || contains(one, absolute));
+  if (secret !== undefined || /\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/.test(absolute)) {
+    const why = kernelPaths.includes(secret ?? '') ? 'the kernel of the host' : 'the engine, and with it the host';
+    return problem('refused-mount', `${absolute} is never mounted: it gives the server ${why}`, 'mount another folder');
+  }
+  return { type: 'bind', source: absolute };
+}
+
+/** Whether `inner` is `outer` or inside of it. */
+export const contains = (outer: string, inner: string): boolean =>
+  inner === outer || inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`);

@@ -1,0 +1,79 @@
+import type { DesiredServer, NetworkMode, Transport } from '../model/desired.ts';
+import type { BackendInput, McpInput } from './input.ts';
+import type { Reader } from './reader.ts';
+
+/** The network of a server. Egress lists are checked and refused: nothing enforces them yet. */
+export function networkOf(reader: Reader, backend: BackendInput): DesiredServer['network'] {
+  const mode = backend.network?.mode ?? 'isolated';
+  const egress = backend.network?.egress ?? [];
+  const path = 'docker_backend.network.egress';
+  let valid = true;
+  egress.forEach((entry, index) => {
+    const port = /^[^\s:/@]+:([0-9]{1,5})$/.exec(entry)?.[1];
+    if (port !== undefined && Number(port) >= 1 && Number(port) <= 65535) return;
+    valid = false;
+    reader.report({
+      code: 'invalid-value',
+      path: `${path}[${index}]`,
+      message: `${JSON.stringify(entry)}: expected host:port with a port from 1 to 65535`,
+    });
+  });
+  if (egress.length > 0 && mode !== 'isolated') {
+    reader.report({
+      code: 'no-effect',
+      path,
+      onKey: true,
+      message: `egress has no effect with mode ${mode}`,
+      hint: mode === 'bridge' ? 'remove it: bridge reaches everything' : 'remove it, or set mode: isolated',
+      related: [{ path: 'docker_backend.network.mode', message: 'mode is here' }],
+    });
+  } else if (egress.length > 0 && valid) {
+    reader.report({
+      code: 'not-implemented',
+      path,
+      onKey: true,
+      message: 'egress allow-lists are not implemented yet',
+      hint: 'remove it, or set mode: bridge, which reaches everything',
+    });
+  }
+  return { mode, egress: [] };
+}
+
+/** The transport of a server with its port and path; reports what cannot be reached or has no effect. */
+export function transportOf(reader: Reader, mcp: McpInput, at: string, mode: NetworkMode): Transport {
+  const kind = mcp.transport ?? 'stdio';
+  if (kind === 'stdio') {
+    for (const field of ['port', 'path']) {
+      if (!reader.has(`${at}.${field}`) || (reader.has(`${at}.transport`) && mcp.transport === undefined)) continue;
+      reader.report({
+        code: 'no-effect',
+        path: `${at}.${field}`,
+        onKey: true,
+        message: `${field} has no effect with transport stdio`,
+        hint: 'remove it, or set transport: streamable-http',
+      });
+    }
+    return { kind };
+  }
+  if (mode === 'none') {
+    reader.report({
+      code: 'unreachable',
+      path: `${at}.transport`,
+      message: `transport ${kind} cannot be reached with network mode none`,
+      hint: 'use mode: isolated, which nothing outside reaches either, or transport: stdio',
+      related: [{ path: 'docker_backend.network.mode', message: 'mode is here' }],
+    });
+  }
+  if (!reader.has(`${at}.port`)) {
+    reader.report({
+      code: 'missing-key',
+      path: `${at}.transport`,
+      message: `transport ${kind} needs port`,
+      hint: 'add port: and the port that the server listens on in its container',
+    });
+  }
+  return { kind, port: mcp.port ?? 1, path: mcp.path ?? defaultPaths[kind] };
+}
+
+/** Paths of the MCP endpoint when a spec names none: what the SDKs' own examples serve. */
+export const defaultPaths = { 'streamable-http': '/mcp', sse: '/sse' } as const;

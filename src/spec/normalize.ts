@@ -1,0 +1,162 @@
+import type { DesiredServer, Lifecycle, Limits } from '../model/desired.ts';
+import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
+import { imageSource } from './image-source.ts';
+import type { BackendInput, LifecycleInput, McpInput, SpecInput } from './input.ts';
+import { envOf, mcpOf } from './mcp.ts';
+import { mountsAndTmpfs } from './mounts.ts';
+import { networkOf } from './network.ts';
+import { containerPath } from './paths.ts';
+import { type Reader, sortedRecord } from './reader.ts';
+import { securityOf } from './security.ts';
+import { childPath } from './tree.ts';
+
+/** Limits when a spec names none (spec.md, resource_limits). */
+export const defaultLimits = { cpuCores: 1, memoryMiB: 512, pidsLimit: 100, executionTimeoutSeconds: 300 } as const;
+
+/** The life of a container when a spec says nothing (spec.md, lifecycle). */
+export const defaultLifecycle = {
+  healthCheckIntervalSeconds: 60,
+  autoCleanup: true,
+  drainSeconds: 30,
+  rotateOnImageChange: false,
+  preserve: [],
+  restart: 'unless-stopped',
+} as const satisfies Lifecycle;
+
+/** Where the server's name stands, and the name when it is a valid one. Reports a missing or wrong one. */
+export function nameOf(reader: Reader, input: SpecInput): { readonly name: ServerName; readonly path: string } | undefined {
+  const path = reader.has('name') ? 'name' : 'docker_backend.name';
+  const written = path === 'name' ? input.name : input.docker_backend?.name;
+  if (written === undefined) {
+    if (!reader.has(path)) {
+      reader.report({
+        code: 'missing-name',
+        path: '',
+        message: 'the server has no name',
+        hint: 'add name: at the top of the document, or docker_backend.name',
+      });
+    }
+    return undefined;
+  }
+  if (namePattern.test(written)) return { name: asServerName(written), path };
+  const slug = written
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, 40)
+    .replaceAll(/^-+|-+$/g, '');
+  reader.report({
+    code: 'invalid-name',
+    path,
+    message: `${JSON.stringify(written)} is not a lower-case DNS label of at most 40 characters`,
+    ...(slug === '' ? {} : { hint: path === 'name' ? `write name: ${slug}` : `add name: ${slug} at the top` }),
+  });
+  return undefined;
+}
+
+/** Fills in every default and runs the rules across fields. The result counts only when nothing was reported. */
+export function normalize(reader: Reader, input: SpecInput, name: ServerName): DesiredServer | undefined {
+  const backend = input.docker_backend ?? {};
+  const { mcp, at } = mcpInput(reader, input, backend);
+  const image = imageSource(reader, backend);
+  const { mounts, tmpfs } = mountsAndTmpfs(reader, backend);
+  const network = networkOf(reader, backend);
+  commandIsKnown(reader, backend, mcp, at);
+  const spec: Omit<DesiredServer, 'image'> = {
+    name,
+    ...(backend.description === undefined ? {} : { description: backend.description }),
+    enabled: mcp.enabled ?? true,
+    pullPolicy: backend.pull_policy ?? 'missing',
+    ...(backend.platform === undefined ? {} : { platform: backend.platform }),
+    environment: envOf(reader, 'docker_backend.environment', backend.environment ?? {}),
+    ...(backend.working_dir === undefined ? {} : { workingDir: workingDir(reader, backend.working_dir) }),
+    mounts,
+    limits: limitsOf(backend),
+    security: securityOf(reader, backend.security ?? {}, tmpfs),
+    network,
+    lifecycle: lifecycleOf(reader, backend.lifecycle ?? {}),
+    labels: labelsOf(reader, backend.custom?.labels ?? {}),
+    ...(backend.custom?.entrypoint_cmd === undefined ? {} : { entrypoint: backend.custom.entrypoint_cmd }),
+    mcp: mcpOf(reader, mcp, at, network.mode),
+  };
+  return image === undefined ? undefined : { ...spec, image };
+}
+
+/** mcp_server stands at the top or inside docker_backend; both with the same content is harmless. */
+function mcpInput(reader: Reader, input: SpecInput, backend: BackendInput): { mcp: McpInput; at: string } {
+  const inner = 'docker_backend.mcp_server';
+  if (!reader.has(inner)) return { mcp: input.mcp_server ?? {}, at: 'mcp_server' };
+  if (!reader.has('mcp_server')) return { mcp: backend.mcp_server ?? {}, at: inner };
+  if (!reader.sameValue('mcp_server', inner)) {
+    reader.report({
+      code: 'mcp-server-conflict',
+      path: inner,
+      onKey: true,
+      message: 'mcp_server stands in two places with different content',
+      hint: 'keep one of them',
+      related: [{ path: 'mcp_server', message: 'the other one is here' }],
+    });
+  }
+  return { mcp: input.mcp_server ?? {}, at: 'mcp_server' };
+}
+
+/** The official python and node images start an interpreter, which is no MCP server. */
+function commandIsKnown(reader: Reader, backend: BackendInput, mcp: McpInput, at: string): void {
+  const runtime = backend.runtime_type?.replace(/^RUNTIME_TYPE_/, '').toLowerCase();
+  const interpreter = (runtime === 'python' || runtime === 'node') && !reader.has('docker_backend.base_image');
+  const custom = reader.has('docker_backend.dockerfile_path') || reader.has('docker_backend.build_config');
+  if (!interpreter || custom || reader.has(`${at}.command`)) return;
+  if (reader.has('docker_backend.custom.entrypoint_cmd') || (mcp.args ?? []).length > 0) return;
+  reader.report({
+    code: 'missing-command',
+    path: reader.has(at) ? at : 'docker_backend',
+    onKey: true,
+    message: `the image ${runtime} starts an interpreter, not a server: mcp_server.command is missing`,
+    hint: 'add command: with the program that the packages install',
+  });
+}
+
+/** The working directory becomes writable, so it cannot be one of the folders that containers keep for themselves. */
+function workingDir(reader: Reader, written: string): string {
+  return containerPath(reader, 'docker_backend.working_dir', written) ?? written;
+}
+
+function limitsOf(backend: BackendInput): Limits {
+  const input = backend.resource_limits ?? {};
+  return {
+    cpuCores: input.cpu_cores ?? defaultLimits.cpuCores,
+    memoryMiB: input.memory_mb ?? defaultLimits.memoryMiB,
+    pidsLimit: input.pids_limit ?? defaultLimits.pidsLimit,
+    ...(input.storage_mb === undefined ? {} : { storageMiB: input.storage_mb }),
+    executionTimeoutSeconds: input.execution_timeout_seconds ?? defaultLimits.executionTimeoutSeconds,
+  };
+}
+
+function lifecycleOf(reader: Reader, input: LifecycleInput): Lifecycle {
+  const preserve = (input.preserve ?? []).flatMap(
+    (path, index) => containerPath(reader, `docker_backend.lifecycle.preserve[${index}]`, path) ?? [],
+  );
+  return {
+    healthCheckIntervalSeconds: input.health_check_interval_seconds ?? defaultLifecycle.healthCheckIntervalSeconds,
+    autoCleanup: input.auto_cleanup ?? defaultLifecycle.autoCleanup,
+    drainSeconds: input.drain_seconds ?? defaultLifecycle.drainSeconds,
+    ...(input.rotation_interval_hours === undefined ? {} : { rotationIntervalHours: input.rotation_interval_hours }),
+    ...(input.max_executions === undefined ? {} : { maxExecutions: input.max_executions }),
+    rotateOnImageChange: input.rotate_on_image_change ?? defaultLifecycle.rotateOnImageChange,
+    preserve: [...new Set(preserve)].toSorted(),
+    restart: input.restart ?? defaultLifecycle.restart,
+  };
+}
+
+function labelsOf(reader: Reader, labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const key of Object.keys(labels)) {
+    if (/^looms?\./.test(key) || key.trim() === '' || key.includes('=')) {
+      reader.report({
+        code: 'invalid-key',
+        path: childPath('docker_backend.custom.labels', key),
+        onKey: true,
+        message: /^looms?\./.test(key) ? `labels starting with looms. and loom. are ours: ${key}` : `${JSON.stringify(key)} is not a label's name`,
+      });
+    }
+  }
+  return sortedRecord(labels);
+}

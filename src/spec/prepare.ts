@@ -1,0 +1,269 @@
+import type { EnvValue } from '../model/desired.ts';
+import type { Finding } from './findings.ts';
+import { nearest } from './nearest.ts';
+import type { MapShape, ScalarShape, Shape } from './shape.ts';
+import { snakeCase } from './shape.ts';
+import { resolveTemplate, type TemplateRules } from './template.ts';
+import type { Entry, ScalarTree, Span, Tree } from './tree.ts';
+import { childPath } from './tree.ts';
+
+/** Where a path of the document was written. */
+export type Place = {
+  readonly span: Span;
+  /** The key that leads to it; the value itself for list entries and the root. */
+  readonly keySpan: Span;
+  readonly shape: Shape;
+};
+
+/** What a dictionary's values are: `env` keeps references to secrets, `image-env` ends up in an image, others are text. */
+export type DictionaryUse = 'env' | 'image-env' | 'plain';
+
+export type PrepareOptions = {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What the values of the dictionary at this path are used for. */
+  readonly useOf: (path: string) => DictionaryUse;
+  /** A key that must not be used, with the reason; asked for unknown keys. */
+  readonly refused: (path: string, key: string) => { readonly message: string; readonly hint: string } | undefined;
+  /** Whether `${variable}` under `key` of an `env` dictionary is a credential, which stays a reference. */
+  readonly keepReference: (key: string, variable: string) => boolean;
+  /** Lints one string of the document, after its variables were put in. */
+  readonly checkText: (text: {
+    readonly use: DictionaryUse;
+    readonly name: string;
+    readonly literal: boolean;
+    readonly value: string;
+    readonly names: readonly string[];
+    readonly path: string;
+    readonly span: Span;
+  }) => readonly Finding[];
+};
+
+/** A document as plain data with normalised keys and variables put in, ready for the validator. */
+export type Prepared = {
+  readonly value: unknown;
+  readonly places: ReadonlyMap<string, Place>;
+  /** Values of `env` dictionaries by their path; in `value` they are plain text without their secrets. */
+  readonly variables: ReadonlyMap<string, EnvValue>;
+  readonly findings: readonly Finding[];
+};
+
+/** Most nodes of one document after aliases were followed: a bomb of aliases ends here. */
+const maxNodes = 50_000;
+
+/**
+ * Follows `shape` through a document: brings keys to snake_case, leaves out `x-` keys and empty maps and lists, puts
+ * variables in, and reports what has no place. The value that comes out has only known keys and values of the right
+ * kind (map, list, scalar); types of scalars are the validator's.
+ */
+export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prepared {
+  const findings: Finding[] = [];
+  const places = new Map<string, Place>();
+  const variables = new Map<string, EnvValue>();
+  let nodes = 0;
+
+  const walk = (tree: Tree, at: Shape, path: string, keySpan: Span, use: DictionaryUse): unknown => {
+    nodes += 1;
+    if (nodes > maxNodes) return undefined;
+    places.set(path, { span: tree.span, keySpan, shape: at });
+    if (tree.kind === 'scalar' && tree.value === null && at.kind !== 'scalar') return undefined;
+    if (at.kind === 'scalar') {
+      if (tree.kind === 'scalar') return scalar(tree, at, path, use);
+      wrongKind(tree, at, path);
+      return undefined;
+    }
+    if (at.kind === 'list') {
+      if (tree.kind !== 'list') return wrongKind(tree, at, path);
+      return tree.items.map((item, index) => walk(item, at.items, childPath(path, index), item.span, 'plain'));
+    }
+    if (tree.kind !== 'map') return wrongKind(tree, at, path);
+    if (at.kind === 'map') return map(tree.entries, at, path);
+    return dictionary(tree.entries, at.values, path, options.useOf(path));
+  };
+
+  const wrongKind = (tree: Tree, at: Shape, path: string): undefined => {
+    const name = path === '' ? 'the document' : lastName(path);
+    findings.push({
+      code: 'wrong-type',
+      message: `${name}: expected ${wordsOf(at)}, got ${describeTree(tree)}`,
+      span: tree.span,
+      path,
+      hint:
+        at.kind === 'list' && tree.kind === 'scalar'
+          ? `write a list: [${shorten(tree.text)}]`
+          : at.kind === 'dictionary' && tree.kind === 'list'
+            ? 'write NAME: value, one a line'
+            : undefined,
+    });
+    return undefined;
+  };
+
+  const unique = (entries: readonly Entry[], path: string, nameOf: (key: string) => string): Map<string, Entry> => {
+    const seen = new Map<string, Entry>();
+    for (const entry of entries) {
+      const name = nameOf(entry.key);
+      const first = seen.get(name);
+      if (first === undefined) seen.set(name, entry);
+      else if (!entry.merged) {
+        findings.push({
+          code: 'duplicate-key',
+          message: `${entry.key} is given twice`,
+          span: entry.keySpan,
+          path: childPath(path, name),
+          related: [{ span: first.keySpan, message: 'first here' }],
+        });
+      }
+    }
+    return seen;
+  };
+
+  const map = (entries: readonly Entry[], at: MapShape, path: string): Record<string, unknown> => {
+    const result: Record<string, unknown> = {};
+    const known = entries.filter(({ key }) => !key.startsWith('x-'));
+    for (const [name, entry] of unique(known, path, snakeCase)) {
+      const inner = Object.hasOwn(at.keys, name) ? at.keys[name] : undefined;
+      if (inner === undefined) {
+        findings.push(unknownKey(entry, name, at, path));
+        continue;
+      }
+      const value = walk(entry.value, inner, childPath(path, name), entry.keySpan, 'plain');
+      if (value !== undefined) result[name] = value;
+    }
+    return result;
+  };
+
+  const unknownKey = (entry: Entry, name: string, at: MapShape, path: string): Finding => {
+    const base = { span: entry.keySpan, path: childPath(path, name) };
+    const refused = options.refused(path, name);
+    if (refused !== undefined) return { ...base, code: 'refused-key', ...refused };
+    const place = path === '' ? 'a document' : path;
+    const here = nearest(name, Object.keys(at.keys));
+    const elsewhere = placesOf(name, shape, '').filter((found) => found !== base.path);
+    const exact = elsewhere.length > 0 ? `${name} belongs into ${elsewhere.join(' or ')}` : undefined;
+    return {
+      ...base,
+      code: 'unknown-key',
+      message: `${place} has no key ${shorten(entry.key)}`,
+      hint:
+        exact ??
+        (here !== undefined ? `did you mean ${here}?` : `valid keys: ${Object.keys(at.keys).toSorted().join(', ')}`),
+    };
+  };
+
+  const dictionary = (entries: readonly Entry[], values: Shape, path: string, use: DictionaryUse) => {
+    const result: Record<string, unknown> = Object.create(null);
+    const kept = use === 'plain' ? entries : entries.filter(({ key }) => !key.startsWith('x-'));
+    for (const [name, entry] of unique(kept, path, (key) => key)) {
+      const value = walk(entry.value, values, childPath(path, name), entry.keySpan, use);
+      if (value !== undefined) result[name] = value;
+    }
+    return result;
+  };
+
+  const scalar = (tree: ScalarTree, at: ScalarShape, path: string, use: DictionaryUse): unknown => {
+    const textual = at.types.includes('string');
+    if (typeof tree.value !== 'string') {
+      if (use === 'env' && tree.value !== null) variables.set(path, { kind: 'literal', value: tree.text });
+      return textual && at.types.length > 1 && tree.value !== null ? tree.text : tree.value;
+    }
+    const name = lastName(path);
+    const rules: TemplateRules = {
+      environment: options.environment,
+      secrets: use === 'env',
+      keepReference: (variable) => use === 'env' && options.keepReference(name, variable),
+    };
+    const resolved = resolveTemplate(tree.value, rules);
+    for (const problem of resolved.problems) {
+      findings.push({ ...problem, span: within(tree, problem.index, problem.length), path });
+    }
+    if (resolved.problems.length > 0) return undefined;
+    if (resolved.parts.some((part) => typeof part === 'string' && part.includes('\0'))) {
+      findings.push({
+        code: 'control-character',
+        message: `${name} contains the character U+0000, which no process can be given`,
+        span: tree.span,
+        path,
+      });
+      return undefined;
+    }
+    const literal = resolved.parts.every((part) => typeof part === 'string');
+    const value = resolved.parts.map((part) => (typeof part === 'string' ? part : '')).join('');
+    findings.push(
+      ...options.checkText({ use, name, literal, value, names: resolved.names, path, span: tree.span }),
+    );
+    if (use === 'env') {
+      variables.set(path, literal ? { kind: 'literal', value } : { kind: 'secret', parts: resolved.parts });
+    }
+    return textual || resolved.names.length === 0 ? value : coerce(value, at);
+  };
+
+  const value = walk(root, shape, '', root.span, 'plain');
+  if (nodes > maxNodes) {
+    findings.push({
+      code: 'too-large',
+      message: `the document has more than ${maxNodes} values once its aliases are followed`,
+      span: root.span,
+      path: '',
+    });
+  }
+  return { value: value ?? {}, places, variables, findings };
+}
+
+/** The part of a scalar's source that holds the placeholder; the whole scalar when escapes or folding hide it. */
+function within(tree: ScalarTree, index: number, length: number): Span {
+  const offset = tree.sourceOffset(index, length);
+  return offset === undefined ? tree.span : { start: offset, end: offset + length };
+}
+
+/** A variable's text as a number or truth value, by YAML's core rules; the text itself when it is neither. */
+function coerce(text: string, shape: ScalarShape): unknown {
+  if (shape.types.includes('boolean')) {
+    if (/^(?:true|True|TRUE)$/.test(text)) return true;
+    if (/^(?:false|False|FALSE)$/.test(text)) return false;
+  }
+  if (/^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/.test(text)) return Number(text);
+  return text;
+}
+
+/** All places in a shape where a key is valid, as paths of their maps. */
+function placesOf(key: string, shape: Shape, path: string): readonly string[] {
+  if (shape.kind === 'list') return placesOf(key, shape.items, `${path}[]`);
+  if (shape.kind !== 'map') return [];
+  const own = path !== '' && Object.hasOwn(shape.keys, key) ? [path] : [];
+  const inner = Object.entries(shape.keys)
+    // mcp_server is valid in two places; one is enough to say.
+    .filter(([name]) => !(path === 'docker_backend' && name === 'mcp_server'))
+    .flatMap(([name, child]) => placesOf(key, child, childPath(path, name)));
+  return [...own, ...inner];
+}
+
+/** The last key of a path, for messages: `b` of `a.b`, `b[0]` of `a.b[0]`. */
+export function lastName(path: string): string {
+  const quoted = /\["((?:[^"\\]|\\.)*)"\]$/.exec(path);
+  if (quoted !== null) return JSON.parse(`"${quoted[1] ?? ''}"`);
+  return /[^.]*$/.exec(path)?.[0] ?? path;
+}
+
+/** What a shape expects, in words. */
+export function wordsOf(shape: Shape): string {
+  if (shape.kind === 'scalar') return shape.words;
+  if (shape.kind === 'list') return 'a list';
+  return 'a map (key: value)';
+}
+
+/** A text for a message: quoted parts stay readable, long ones are cut. */
+export const shorten = (text: string): string => {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length > 60 ? `${line.slice(0, 57)}…` : line;
+};
+
+function describeTree(tree: Tree): string {
+  if (tree.kind === 'map') return 'a map';
+  if (tree.kind === 'list') return 'a list';
+  return describeScalar(tree.value);
+}
+
+/** A scalar for a message: `"abc"`, `12`, `true`, `nothing`. */
+export function describeScalar(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  return typeof value === 'string' ? JSON.stringify(shorten(value)) : String(value);
+}

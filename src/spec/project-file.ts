@@ -1,0 +1,169 @@
+import { resolve } from 'node:path';
+import type { Diagnostic } from '../model/diagnostics.ts';
+import { asProjectName, type ProjectName } from '../model/ids.ts';
+import { defaultPolicy, type LimitName, type Policy } from '../model/policy.ts';
+import { readCapability } from './capabilities.ts';
+import { type CheckedDocument, checkDocument, type DocumentKind } from './document.ts';
+import { asDiagnostic, sortDiagnostics } from './findings.ts';
+import { projectShape, projectValidator } from './generated/validators.mjs';
+import type { LoadContext, SpecFile } from './load.ts';
+import { parseDocuments } from './parse.ts';
+import type { Reader } from './reader.ts';
+import { childPath, indexLines } from './tree.ts';
+
+/** A source of secrets besides the built-in ones; paths are absolute. */
+export type SecretProviderConfig =
+  | { readonly type: 'directory'; readonly path: string }
+  | { readonly type: 'command'; readonly argv: readonly string[] };
+
+/** Settings of a project (`looms.yaml`); flags win over them. */
+export type ProjectFile = {
+  readonly project?: ProjectName;
+  /** Files, folders and globs as written, relative to the file. Absent: the default. */
+  readonly specs?: readonly string[];
+  readonly engine?: { readonly context: string } | { readonly host: string };
+  readonly policy: Policy;
+  readonly secretProviders: readonly SecretProviderConfig[];
+};
+
+type ProjectInput = {
+  readonly project?: string;
+  readonly specs?: readonly string[];
+  readonly engine?: { readonly context?: string; readonly host?: string };
+  readonly policy?: {
+    readonly allowed_registries?: readonly string[];
+    readonly forbid_latest?: Policy['forbidLatest'];
+    readonly required_limits?: readonly LimitName[];
+    readonly max_cpu_cores?: number;
+    readonly max_memory_mb?: number;
+    readonly max_pids?: number;
+    readonly allowed_mounts?: readonly string[];
+    readonly allowed_egress?: readonly string[];
+    readonly forbidden_capabilities?: readonly string[];
+  };
+  readonly secrets?: {
+    readonly providers?: readonly {
+      readonly type?: 'directory' | 'command';
+      readonly path?: string;
+      readonly argv?: readonly string[];
+    }[];
+  };
+};
+
+/**
+ * Reads `looms.yaml`. `project` is absent when a diagnostic is an error; a file without content gives the defaults.
+ * Never throws.
+ */
+export function loadProjectFile(
+  file: SpecFile,
+  context: LoadContext,
+): { readonly project?: ProjectFile; readonly diagnostics: readonly Diagnostic[] } {
+  const text = file.text.startsWith('\ufeff') ? file.text.slice(1) : file.text;
+  const lines = indexLines(file.file, text);
+  const kind: DocumentKind = {
+    shape: projectShape,
+    validator: projectValidator,
+    options: {
+      environment: context.environment,
+      useOf: () => 'plain',
+      refused: () => undefined,
+      keepReference: () => false,
+      checkText: () => [],
+    },
+  };
+  const diagnostics: Diagnostic[] = [];
+  let checked: CheckedDocument | undefined;
+  for (const parsed of parseDocuments(text)) {
+    diagnostics.push(...parsed.findings.map((finding) => asDiagnostic(lines, finding)));
+    if (parsed.content === undefined) continue;
+    if (checked !== undefined) {
+      const extra = { code: 'extra-document', message: 'looms.yaml is one document', span: parsed.content.span, path: '' };
+      diagnostics.push(asDiagnostic(lines, extra));
+      continue;
+    }
+    checked = checkDocument(parsed.content, kind, { directory: file.directory, strict: context.strict });
+  }
+  const project =
+    checked === undefined
+      ? { policy: defaultPolicy, secretProviders: [] }
+      : readProject(checked.reader, checked.value as ProjectInput);
+  if (checked !== undefined) diagnostics.push(...checked.findings.map((finding) => asDiagnostic(lines, finding)));
+  const failed = diagnostics.some(({ severity }) => severity === 'error');
+  return { ...(failed ? {} : { project }), diagnostics: sortDiagnostics(diagnostics, [file.file]) };
+}
+
+function readProject(reader: Reader, input: ProjectInput): ProjectFile {
+  const engine = engineOf(reader, input);
+  return {
+    ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
+    ...(input.specs === undefined ? {} : { specs: input.specs }),
+    ...(engine === undefined ? {} : { engine }),
+    policy: policyOf(reader, input.policy ?? {}),
+    secretProviders: providersOf(reader, input),
+  };
+}
+
+function engineOf(reader: Reader, input: ProjectInput): ProjectFile['engine'] {
+  const { context, host } = input.engine ?? {};
+  if (reader.has('engine.context') && reader.has('engine.host')) {
+    reader.report({
+      code: 'conflict',
+      path: 'engine.host',
+      onKey: true,
+      message: 'engine.context and engine.host each name an engine',
+      hint: 'keep one of them',
+      related: [{ path: 'engine.context', message: 'context is here' }],
+    });
+  }
+  if (context !== undefined) return { context };
+  return host === undefined ? undefined : { host };
+}
+
+function policyOf(reader: Reader, input: NonNullable<ProjectInput['policy']>): Policy {
+  const capabilities = (input.forbidden_capabilities ?? []).flatMap((written, index) => {
+    const read = readCapability(written);
+    if (read.ok) return [read.name];
+    const { ok: _, ...problem } = read;
+    const path = childPath('policy.forbidden_capabilities', index);
+    reader.report({ code: 'unknown-capability', path, ...problem });
+    return [];
+  });
+  return {
+    ...(input.allowed_registries === undefined ? {} : { allowedRegistries: input.allowed_registries }),
+    forbidLatest: input.forbid_latest ?? defaultPolicy.forbidLatest,
+    requiredLimits: input.required_limits ?? [],
+    ...(input.max_cpu_cores === undefined ? {} : { maxCpuCores: input.max_cpu_cores }),
+    ...(input.max_memory_mb === undefined ? {} : { maxMemoryMiB: input.max_memory_mb }),
+    ...(input.max_pids === undefined ? {} : { maxPids: input.max_pids }),
+    ...(input.allowed_mounts === undefined
+      ? {}
+      : { allowedMounts: input.allowed_mounts.map((folder) => resolve(reader.directory, folder)) }),
+    ...(input.allowed_egress === undefined ? {} : { allowedEgress: input.allowed_egress }),
+    forbiddenCapabilities: capabilities,
+  };
+}
+
+function providersOf(reader: Reader, input: ProjectInput): readonly SecretProviderConfig[] {
+  return (input.secrets?.providers ?? []).flatMap((provider, index): readonly SecretProviderConfig[] => {
+    const path = childPath('secrets.providers', index);
+    const [wanted, other] = provider.type === 'command' ? (['argv', 'path'] as const) : (['path', 'argv'] as const);
+    if (provider.type === undefined) return [];
+    if (reader.has(`${path}.${other}`)) {
+      reader.report({
+        code: 'no-effect',
+        path: `${path}.${other}`,
+        onKey: true,
+        message: `${other} has no effect with type ${provider.type}`,
+        hint: 'remove it',
+      });
+    }
+    if (!reader.has(`${path}.${wanted}`)) {
+      reader.report({ code: 'missing-key', path, message: `type ${provider.type} needs ${wanted}` });
+      return [];
+    }
+    if (provider.type === 'directory') {
+      return provider.path === undefined ? [] : [{ type: 'directory', path: resolve(reader.directory, provider.path) }];
+    }
+    return provider.argv === undefined ? [] : [{ type: 'command', argv: provider.argv }];
+  });
+}

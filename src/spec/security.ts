@@ -1,0 +1,61 @@
+import type { Security } from '../model/desired.ts';
+import { readCapability } from './capabilities.ts';
+import type { SecurityInput } from './input.ts';
+import type { Reader } from './reader.ts';
+import { childPath } from './tree.ts';
+
+/** User of a server when its spec names none (spec.md, security): not root, and the same in every image. */
+export const defaultUser = '1000:1000';
+
+/** How the process is confined; `tmpfs` is checked together with the mounts. */
+export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security['tmpfs']): Security {
+  const capAdd = capabilities(reader, 'docker_backend.security.cap_add', input.cap_add ?? []);
+  const capDrop = capabilities(reader, 'docker_backend.security.cap_drop', input.cap_drop ?? ['ALL']);
+  if (capAdd.includes('ALL')) {
+    reader.report({
+      code: 'refused-value',
+      path: 'docker_backend.security.cap_add',
+      message: 'cap_add: ALL is a privileged container, which does not exist in looms',
+      hint: 'name the capabilities that the server needs',
+    });
+  }
+  for (const [path, size] of Object.entries(tmpfs)) {
+    if (sizeInBytes(size) >= minTmpfsBytes) continue;
+    reader.report({
+      code: 'invalid-value',
+      path: childPath('docker_backend.security.tmpfs', path),
+      message: `${size} for ${path} is less than one page of memory (4k)`,
+      hint: `did you mean ${size.replace(/[^0-9]/g, '')}m?`,
+    });
+  }
+  return {
+    user: input.user ?? defaultUser,
+    readOnlyRoot: input.read_only_root ?? true,
+    capDrop,
+    capAdd,
+    noNewPrivileges: input.no_new_privileges ?? true,
+    tmpfs,
+  };
+}
+
+/** One page: the kernel rounds smaller sizes up, so they cannot be meant. */
+const minTmpfsBytes = 4096;
+
+const units: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** Bytes of a size as specs have it (`64m`, `1g`, `4096`); binary units, as Docker's `--tmpfs size=` has them. */
+export function sizeInBytes(size: string): number {
+  const [, number = '0', unit = ''] = /^([0-9]+)([kmgb]?)b?$/i.exec(size) ?? [];
+  return Number(number) * (units[unit.toLowerCase()] ?? 1);
+}
+
+function capabilities(reader: Reader, path: string, written: readonly string[]): readonly string[] {
+  const names = written.flatMap((text, index) => {
+    const read = readCapability(text);
+    if (read.ok) return [read.name];
+    const { ok: _, ...problem } = read;
+    reader.report({ code: 'unknown-capability', path: childPath(path, index), ...problem });
+    return [];
+  });
+  return [...new Set(names)].toSorted();
+}

@@ -1,0 +1,115 @@
+import { hasPasswordInUri, looksLikeConnectionUri, looksLikeCredential } from './credentials.ts';
+import type { Wording } from './explain.ts';
+import type { Finding } from './findings.ts';
+import type { PrepareOptions } from './prepare.ts';
+
+const environments = new Set(['docker_backend.environment', 'mcp_server.env', 'docker_backend.mcp_server.env']);
+
+/** Settings that other tools have and looms refuses, with the reason; asked for keys that no place knows. */
+const refusedKeys: Readonly<Record<string, { readonly message: string; readonly hint: string }>> = {
+  privileged: {
+    message: 'privileged does not exist in looms: it hands the whole host to the server',
+    hint: 'name what the server needs in security.cap_add',
+  },
+  ports: {
+    message: 'ports does not exist in looms: nothing of a server is published outside its network',
+    hint: 'for an HTTP server set mcp_server.port; looms reaches it through a relay',
+  },
+  devices: {
+    message: 'devices does not exist in looms: a device of the host is a way out of the container',
+    hint: 'remove it',
+  },
+};
+const hostNamespace = (key: string): { readonly message: string; readonly hint: string } => ({
+  message: `${key} does not exist in looms: a namespace shared with the host ends the isolation`,
+  hint: 'remove it; servers of one project reach each other by name',
+});
+
+/** What variables and keys of a spec mean, for `prepare`. */
+export function specOptions(
+  environment: Readonly<Record<string, string | undefined>>,
+  strict: boolean,
+): PrepareOptions {
+  return {
+    environment,
+    useOf: (path) =>
+      environments.has(path) ? 'env' : path === 'docker_backend.build_config.env' ? 'image-env' : 'plain',
+    refused: (path, key) => {
+      if (!/^docker_backend(?:\.security|\.network)?$/.test(path)) return undefined;
+      if (Object.hasOwn(refusedKeys, key)) return refusedKeys[key];
+      return /^(?:host_)?(?:network|pid|ipc|userns|uts|cgroup)(?:_mode|_namespace)?$/.test(key) && key !== 'network'
+        ? hostNamespace(key)
+        : undefined;
+    },
+    keepReference: (key, variable) =>
+      looksLikeCredential(key) || looksLikeConnectionUri(key) || looksLikeCredential(variable),
+    checkText: (text) => {
+      const lint = strict ? 'error' : 'warning';
+      const base = { span: text.span, path: text.path };
+      const name = /[^.]*$/.exec(text.path)?.[0] ?? text.path;
+      if (text.use === 'plain') {
+        const credential = text.names.find(looksLikeCredential);
+        if (credential === undefined) return [];
+        return [
+          finding(base, lint, 'credential-visible', `the value of ${credential} becomes part of the container's config`, {
+            hint: 'hand it to the process as a variable: mcp_server.env',
+          }),
+        ];
+      }
+      const credential = looksLikeCredential(name) || hasPasswordInUri(text.value);
+      if (text.use === 'image-env') {
+        const used = text.names.find(looksLikeCredential) ?? (looksLikeCredential(name) ? text.names[0] : undefined);
+        if (used !== undefined) {
+          return [
+            finding(base, 'error', 'credential-in-image', `${name} would store the value of ${used} in the image`, {
+              hint: 'hand it to the process instead: mcp_server.env',
+            }),
+          ];
+        }
+      }
+      if (!credential || !text.literal || text.value === '') return [];
+      return [
+        finding(base, lint, 'credential-literal', `${name} looks like a credential, and its value stands in the file`, {
+          hint:
+            text.use === 'env'
+              ? `write \${secret:${secretNameFor(name)}} or \${${name}}`
+              : 'everyone who has the image can read it: use mcp_server.env',
+        }),
+      ];
+    },
+  };
+}
+
+const finding = (
+  base: Pick<Finding, 'span' | 'path'>,
+  severity: 'error' | 'warning',
+  code: string,
+  message: string,
+  rest: { readonly hint: string },
+): Finding => ({ ...base, severity, code, message, ...rest });
+
+const secretNameFor = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9_]+/g, '_');
+
+/** Words for values that were meant for another tool, or for a later version of looms. */
+export const specWording: Wording = (path, value) => {
+  if (typeof value !== 'string') return undefined;
+  if (path === 'docker_backend.runtime_type' && /^(?:RUNTIME_TYPE_)?(?:RUBY|RUST|GO)$/i.test(value)) {
+    return {
+      message: `runtime_type ${value} is reserved, not implemented`,
+      hint: 'use python, node or custom; custom runs any image or Dockerfile',
+    };
+  }
+  if (path === 'docker_backend.network.mode' && /^(?:host|container:.*|service:.*)$/.test(value)) {
+    return {
+      message: `mode ${value} does not exist in looms: it ends the isolation from the host or from other servers`,
+      hint: 'use isolated, none or bridge',
+    };
+  }
+  if (/mcp_server\.transport$/.test(path) && /^(?:http|https|streamable|streamablehttp|streamable_http)$/i.test(value)) {
+    return {
+      message: `transport: expected one of stdio, streamable-http, sse, got ${JSON.stringify(value)}`,
+      hint: 'did you mean streamable-http?',
+    };
+  }
+  return undefined;
+};

@@ -1,0 +1,122 @@
+import type { SecretRef } from '../model/desired.ts';
+
+/** Something wrong with a placeholder; `index` and `length` are in the text that was read. */
+export type TemplateProblem = {
+  readonly code: 'variable-missing' | 'variable-syntax' | 'secret-not-here';
+  readonly index: number;
+  readonly length: number;
+  readonly message: string;
+  readonly hint: string;
+};
+
+export type TemplateRules = {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether `${secret:…}` may stand here: only in the environments of a server. */
+  readonly secrets: boolean;
+  /** Whether `${NAME}` stays a reference instead of becoming its value: where it is a credential. */
+  readonly keepReference: (variable: string) => boolean;
+};
+
+export type Resolved = {
+  /** Neighbouring texts are joined; empty texts are left out. */
+  readonly parts: readonly (string | SecretRef)[];
+  /** Names of the variables that were used. */
+  readonly names: readonly string[];
+  readonly problems: readonly TemplateProblem[];
+};
+
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*/;
+/** What a secret may be called: it becomes part of a variable's name and a file's name. */
+const secretName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+
+/**
+ * Reads `${NAME}`, `${NAME:-default}`, `${NAME:?message}`, `${secret:name}` and `$${` once, from left to right; what
+ * comes out is never read again (spec.md, "Variables and secrets"). A default ends at the first `}`.
+ */
+export function resolveTemplate(text: string, rules: TemplateRules): Resolved {
+  const parts: (string | SecretRef)[] = [];
+  const names: string[] = [];
+  const problems: TemplateProblem[] = [];
+  const push = (part: string | SecretRef): void => {
+    const last = parts.at(-1);
+    if (part === '') return;
+    if (typeof part === 'string' && typeof last === 'string') parts[parts.length - 1] = last + part;
+    else parts.push(part);
+  };
+
+  let at = 0;
+  while (at < text.length) {
+    const next = text.indexOf('${', at);
+    if (next === -1) {
+      push(text.slice(at));
+      break;
+    }
+    if (next > at && text[next - 1] === '$') {
+      push(`${text.slice(at, next - 1)}\${`);
+      at = next + 2;
+      continue;
+    }
+    push(text.slice(at, next));
+    const close = text.indexOf('}', next);
+    const end = close === -1 ? text.length : close + 1;
+    const outcome = placeholder(close === -1 ? undefined : text.slice(next + 2, close), rules, names);
+    if ('part' in outcome) push(outcome.part);
+    else problems.push({ ...outcome, index: next, length: end - next });
+    at = end;
+  }
+  return { parts, names, problems };
+}
+
+type Outcome = { readonly part: string | SecretRef } | Omit<TemplateProblem, 'index' | 'length'>;
+
+function placeholder(inner: string | undefined, rules: TemplateRules, names: string[]): Outcome {
+  if (inner === undefined) return syntax('${ is never closed');
+  if (inner.startsWith('secret:')) {
+    const name = inner.slice('secret:'.length);
+    if (!secretName.test(name)) return syntax(`\${${inner}} does not name a secret`);
+    if (!rules.secrets) {
+      return {
+        code: 'secret-not-here',
+        message: `\${${inner}} stands outside of env and environment`,
+        hint: 'hand the secret to the process as a variable: mcp_server.env',
+      };
+    }
+    return { part: { from: 'provider', name } };
+  }
+  const name = variableName.exec(inner)?.[0];
+  if (name === undefined) return syntax(`\${${inner}} is not a variable`);
+  const rest = inner.slice(name.length);
+  const operator = rest.slice(0, 2);
+  if (rest !== '' && operator !== ':-' && operator !== ':?') {
+    return syntax(`\${${inner}} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message}`);
+  }
+  names.push(name);
+  const value = Object.hasOwn(rules.environment, name) ? rules.environment[name] : undefined;
+  if (operator === ':-' && (value === undefined || value === '')) return { part: rest.slice(2) };
+  if (operator === ':?' && (value === undefined || value === '')) {
+    const message = rest.slice(2).trim();
+    return {
+      code: 'variable-missing',
+      message: `variable ${name} is not set${message === '' ? '' : `: ${message}`}`,
+      hint: `set ${name} in the environment of looms`,
+    };
+  }
+  if (rules.keepReference(name)) return { part: { from: 'environment', name } };
+  if (value === undefined) {
+    return {
+      code: 'variable-missing',
+      message: `variable ${name} is not set`,
+      hint: `set ${name} in the environment of looms, give a default with \${${name}:-value}, or write $\${${name}} for the text itself`,
+    };
+  }
+  return { part: value };
+}
+
+const syntax = (message: string): Outcome => ({
+  code: 'variable-syntax',
+  message,
+  hint: 'write $${ for a literal ${',
+});
+
+/** Writes a literal so that `resolveTemplate` gives it back: the inverse for texts without references. */
+export const escapeTemplate = (text: string): string => text.replaceAll('${', '$${');
