@@ -1,0 +1,187 @@
+import { LoomsError } from '../../model/errors.ts';
+import { asContainerId, type ContainerId } from '../../model/ids.ts';
+import type { CallOptions, CreateContainer } from '../port.ts';
+import { ask } from './ask.ts';
+import { limits, orNull } from './call.ts';
+import type { Connection } from './connection.ts';
+import { giveDirectory, ownerOf, putSecrets } from './container-files.ts';
+import { statusOf } from './errors.ts';
+import type { InspectedContainer } from './inspected.ts';
+import { createCall, endpointSettings } from './shape-to-docker.ts';
+
+const short = (id: string): string => id.slice(0, 12);
+
+const post = (path: string, query: Readonly<Record<string, string | number>> = {}) =>
+  ({ method: 'POST', path, query }) as const;
+
+/** As the engine has it now, by id or name; null when there is none. */
+export const inspectContainer = (
+  connection: Connection,
+  id: string,
+  options: CallOptions,
+): Promise<InspectedContainer | null> => {
+  const request = { method: 'GET', path: `/containers/${id}/json` } as const;
+  return orNull(ask<InspectedContainer>(connection, `inspect container ${short(id)}`, request, options));
+};
+
+/** What happens between create and start: further networks, owners of volumes, the secrets file. */
+async function prepare(
+  connection: Connection,
+  id: ContainerId,
+  request: CreateContainer,
+  options: CallOptions,
+): Promise<void> {
+  for (const network of request.shape.networks.slice(1)) {
+    const body = { Container: id, EndpointConfig: endpointSettings(network) };
+    const path = `/networks/${encodeURIComponent(network.name)}/connect`;
+    await ask(
+      connection,
+      `connect ${request.name} to network ${network.name}`,
+      { method: 'POST', path, body },
+      options,
+    );
+  }
+  if (request.ownTargets.length === 0 && request.secrets === undefined) return;
+  const owner = await ownerOf(connection, id, request.shape.user, options);
+  for (const target of request.ownTargets) await giveDirectory(connection, id, target, owner, options);
+  if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
+}
+
+/**
+ * Creates a container with everything it needs before its first start; when that cannot be finished, it is removed
+ * again. Throws `engine-conflict` when the name is taken, `image-not-found`, `engine-rejected`, `engine-unsupported`.
+ */
+export async function createContainer(
+  connection: Connection,
+  request: CreateContainer,
+  options: CallOptions,
+): Promise<ContainerId> {
+  const what = `create container ${request.name}`;
+  const { query, body } = createCall(request);
+  const bound = { ...options, limitMs: limits.slow };
+  const created = await orNull(
+    ask<{ Id: string }>(connection, what, { method: 'POST', path: '/containers/create', query, body }, bound),
+  );
+  if (created === null) {
+    // Create answers 404 for the image only; networks are looked at when the container starts.
+    throw new LoomsError('image-not-found', `cannot ${what}: image ${request.shape.imageId} is not on the engine`, {
+      hint: 'it was removed after the plan was made: run the command again',
+    });
+  }
+  const id = asContainerId(created.Id);
+  try {
+    await prepare(connection, id, request, options);
+  } catch (error) {
+    // On a fresh signal: the caller's may be what ended the preparation.
+    await removeContainer(connection, id, {});
+    throw error;
+  }
+  return id;
+}
+
+/**
+ * Starts a container; one that runs already is no error. Throws `container-start-failed` with the engine's words when
+ * it cannot start, `engine-not-found` when it is gone.
+ */
+export async function startContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
+  const bound = { ...options, limitMs: limits.slow };
+  try {
+    await ask(connection, `start container ${short(id)}`, post(`/containers/${id}/start`), bound);
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === 304) return;
+    if (status === undefined || status === 404 || !(error instanceof LoomsError)) throw error;
+    throw new LoomsError('container-start-failed', error.message, { cause: error });
+  }
+}
+
+/** Lets a paused container go on; one that is not paused is no error. */
+export async function unpauseContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
+  try {
+    await ask(connection, `unpause container ${short(id)}`, post(`/containers/${id}/unpause`), options);
+  } catch (error) {
+    if (statusOf(error) === undefined) throw error;
+    // 20.10 answers 500, later ones 409, when it is not paused; what counts is how it is now.
+    const now = await inspectContainer(connection, id, options);
+    if (now === null || now.State.Paused === true) throw error;
+  }
+}
+
+/** SIGTERM, then SIGKILL after `graceSeconds`; one that is stopped already is no error. */
+export async function stopContainer(
+  connection: Connection,
+  id: ContainerId,
+  graceSeconds: number,
+  options: CallOptions,
+): Promise<void> {
+  const bound = { ...options, limitMs: graceSeconds * 1_000 + limits.removal };
+  try {
+    await ask(connection, `stop container ${short(id)}`, post(`/containers/${id}/stop`, { t: graceSeconds }), bound);
+  } catch (error) {
+    if (statusOf(error) !== 304) throw error;
+  }
+}
+
+/** Removes a container and its anonymous volumes, also when it runs; resolves when it is gone, by whomever. */
+export async function removeContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
+  const what = `remove container ${short(id)}`;
+  const bound = { ...options, limitMs: limits.removal };
+  const query = { force: 1, v: 1 };
+  try {
+    await orNull(ask(connection, what, { method: 'DELETE', path: `/containers/${id}`, query }, bound));
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    // Someone else is removing it right now.
+    await orNull(ask(connection, what, post(`/containers/${id}/wait`, { condition: 'removed' }), bound));
+  }
+}
+
+/** Gives a container another name. Throws `engine-conflict` when the name is taken, `engine-not-found`. */
+export async function renameContainer(
+  connection: Connection,
+  id: ContainerId,
+  name: string,
+  options: CallOptions,
+): Promise<void> {
+  await ask(
+    connection,
+    `rename container ${short(id)} to ${name}`,
+    post(`/containers/${id}/rename`, { name }),
+    options,
+  );
+}
+
+/** Whether a container runs now, and its exit code when not; null when it is gone. */
+export async function containerRunning(
+  connection: Connection,
+  id: ContainerId,
+  options: CallOptions,
+): Promise<{ running: boolean; exitCode: number } | null> {
+  const container = await inspectContainer(connection, id, options);
+  if (container === null) return null;
+  const { Running: running = false, Restarting: restarting = false, ExitCode: exitCode = 0 } = container.State;
+  // The engine calls a container that waits for its next restart running; nothing runs in it.
+  return { running: running && !restarting, exitCode };
+}
+
+export type InspectedExec = { readonly Running?: boolean; readonly ExitCode?: number | null };
+
+/** An exec as the engine has it; null when it is forgotten, as with its container. */
+export const inspectExec = (
+  connection: Connection,
+  exec: string,
+  options: CallOptions,
+): Promise<InspectedExec | null> => {
+  const request = { method: 'GET', path: `/exec/${exec}/json` } as const;
+  return orNull(ask<InspectedExec>(connection, `inspect exec ${short(exec)}`, request, options));
+};
+
+/**
+ * How many execs run in a container now; none when it is gone. An exec that was made and never started is listed by
+ * the engine for ever, so each is asked.
+ */
+export async function countSessions(connection: Connection, id: ContainerId, options: CallOptions): Promise<number> {
+  const container = await inspectContainer(connection, id, options);
+  const execs = await Promise.all((container?.ExecIDs ?? []).map((exec) => inspectExec(connection, exec, options)));
+  return execs.filter((exec) => exec?.Running === true).length;
+}

@@ -1,0 +1,122 @@
+import type { ImageId } from '../../model/ids.ts';
+import { label } from '../../model/labels.ts';
+import type { RegistryVerdict } from '../../model/observed.ts';
+import type { ImageFacts } from '../../model/shape.ts';
+import type { CallOptions, CreateContainer, Engine } from '../port.ts';
+import { mapBounded } from './call.ts';
+import type { Connection } from './connection.ts';
+import {
+  containerRunning,
+  countSessions,
+  createContainer,
+  removeContainer,
+  renameContainer,
+  startContainer,
+  stopContainer,
+  unpauseContainer,
+} from './containers.ts';
+import { describeEngine, requireLimits } from './describe.ts';
+import { infoReader } from './engine-clock.ts';
+import { openExec } from './exec.ts';
+import { type ImageAccess, imageAccess } from './images/access.ts';
+import { buildImage } from './images/build.ts';
+import { findImage } from './images/find.ts';
+import { pullImage } from './images/pull.ts';
+import { registryDigest } from './images/registry.ts';
+import { listProject, listProjects } from './listing.ts';
+import { acquireLock, checkLock, releaseLock, renewLock } from './lock.ts';
+import { tailLog } from './logs.ts';
+import { createNetwork, removeNetwork } from './networks.ts';
+import { observe } from './observe.ts';
+import { locatedContainer, type RecordReader } from './observed-container.ts';
+import { createVolume } from './volumes.ts';
+
+/** What all registries together may take for their digests, ms (spec.md, pull_policy). */
+const registryPatienceMs = 15_000;
+
+/** What an engine of ours needs beside its connection. */
+export type EngineParts = {
+  readonly readRecorded: RecordReader;
+  /** Where registry credentials are found: DOCKER_CONFIG, HOME, PATH. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+};
+
+async function checkRegistry(
+  access: ImageAccess,
+  refs: readonly string[],
+  options: CallOptions,
+): Promise<Readonly<Record<string, RegistryVerdict>>> {
+  const unique = [...new Set(refs)].sort();
+  const verdicts = await mapBounded(unique, unique.length, async (ref) => {
+    return [ref, await registryDigest(access, ref, { ...options, timeoutMs: registryPatienceMs })] as const;
+  });
+  return Object.fromEntries(verdicts);
+}
+
+/** Puts the adapter's parts together behind the engine port. Everything kept between calls is kept here. */
+export function composeEngine(connection: Connection, { readRecorded, environment }: EngineParts): Engine {
+  const info = infoReader(connection);
+  const access = imageAccess(connection.docker, environment);
+  // What is known of images' shells: from labels of containers, and from images that were looked at.
+  const known = new Map<ImageId, boolean>();
+  const learn = <Facts extends ImageFacts | null>(facts: Facts): Facts => {
+    if (facts !== null) known.set(facts.id, facts.hasShell);
+    return facts;
+  };
+  const find = async (ref: string, options: CallOptions): Promise<ImageFacts | null> =>
+    learn(await findImage(access, ref, { ...options, known }));
+  const observeParts = {
+    connection,
+    info,
+    readRecorded,
+    findImage: find,
+    checkRegistry: (refs: readonly string[], options: CallOptions) => checkRegistry(access, refs, options),
+    learnShell: (image: ImageId, hasShell: boolean) => void known.set(image, hasShell),
+  };
+  const lockParts = { connection, info };
+  const create = async (request: CreateContainer, options: CallOptions) => {
+    requireLimits(request.shape, await info.known(options));
+    const hasShell = known.get(request.shape.imageId);
+    const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
+    return createContainer(connection, { ...request, ownLabels: { ...request.ownLabels, ...labels } }, options);
+  };
+
+  return {
+    describe: async (options = {}) => describeEngine(connection, await info.known(options)),
+    observe: (query, options = {}) => observe(observeParts, query, options),
+    projects: (options = {}) => listProjects(connection, options),
+    locate: async (project, options = {}) =>
+      (await listProject(connection, project, options))
+        .map((listed) => locatedContainer(listed, readRecorded))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+
+    findImage: (ref, options = {}) => find(ref, options),
+    pullImage: async (ref, wanted, onProgress, options = {}) =>
+      learn(await pullImage(access, ref, wanted, onProgress, { ...options, known })),
+    buildImage: async (recipe, settings, onProgress, options = {}) =>
+      learn(await buildImage(access, recipe, settings, onProgress, { ...options, known })),
+
+    createNetwork: (network, labels, options = {}) => createNetwork(connection, network, labels, options),
+    removeNetwork: (id, options = {}) => removeNetwork(connection, id, options),
+    createVolume: (name, labels, options = {}) => createVolume(connection, name, labels, options),
+
+    createContainer: (request, options = {}) => create(request, options),
+    startContainer: (id, options = {}) => startContainer(connection, id, options),
+    unpauseContainer: (id, options = {}) => unpauseContainer(connection, id, options),
+    stopContainer: (id, graceSeconds, options = {}) => stopContainer(connection, id, graceSeconds, options),
+    removeContainer: (id, options = {}) => removeContainer(connection, id, options),
+    renameContainer: (id, name, options = {}) => renameContainer(connection, id, name, options),
+    containerRunning: (id, options = {}) => containerRunning(connection, id, options),
+    countSessions: (id, options = {}) => countSessions(connection, id, options),
+    tailLog: (id, lines, options = {}) => tailLog(connection, id, lines, options),
+
+    exec: (id, request, options = {}) => openExec(connection, id, request, options),
+
+    acquireLock: (project, holder, options = {}) => acquireLock(lockParts, project, holder, options),
+    renewLock: (lock, lifetimeMs, options = {}) => renewLock(lockParts, lock, lifetimeMs, options),
+    checkLock: (lock, options = {}) => checkLock(lockParts, lock, options),
+    releaseLock: (id, options = {}) => releaseLock(lockParts, id, options),
+
+    close: async () => connection.target.agent.destroy(),
+  };
+}

@@ -1,0 +1,73 @@
+import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { startHint } from './hints.ts';
+
+/** An HTTP answer of the engine that is no success, as docker-modem throws it and as our own requests do. */
+export type StatusError = Error & { readonly statusCode: number; readonly json?: unknown };
+
+/** The HTTP status that an error carries, looking through our own wrapping; undefined when it is of another kind. */
+export function statusOf(error: unknown): number | undefined {
+  if (error instanceof LoomsError) return statusOf(error.cause);
+  const status = (error as Partial<StatusError> | undefined)?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** The engine's own words, without docker-modem's frame around them. */
+function engineMessage(error: StatusError): string {
+  const message = (error.json as { message?: unknown } | null | undefined)?.message;
+  return (typeof message === 'string' ? message : error.message).trim();
+}
+
+function codeOfStatus(status: number): ErrorCode {
+  switch (status) {
+    case 404:
+      return 'engine-not-found';
+    case 409:
+      return 'engine-conflict';
+    case 501:
+      return 'engine-unsupported';
+    default:
+      return 'engine-rejected';
+  }
+}
+
+const networkWords: Readonly<Record<string, string>> = {
+  ENOENT: 'its socket does not exist',
+  EACCES: 'no permission to open its socket',
+  EPERM: 'no permission to open its socket',
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'it dropped the connection',
+  EPIPE: 'it dropped the connection',
+  ETIMEDOUT: 'it did not answer',
+  EHOSTUNREACH: 'there is no way to its host',
+  ENETUNREACH: 'there is no way to its host',
+  ENOTFOUND: 'its host name does not resolve',
+  EAI_AGAIN: 'its host name does not resolve now',
+};
+
+const hintOfErrno = (code: string): string => {
+  if (code === 'EACCES' || code === 'EPERM') return startHint(process.platform, 'forbidden');
+  return startHint(process.platform, 'refused');
+};
+
+/**
+ * Turns what a call to the engine threw into a `LoomsError`, by HTTP status or errno, never by text. `what` names the
+ * call for people: `create container looms-default-fs`. Errors that are ours already pass through.
+ */
+export function engineError(error: unknown, what: string): LoomsError {
+  if (error instanceof LoomsError) return error;
+  const status = statusOf(error);
+  if (status !== undefined) {
+    return new LoomsError(codeOfStatus(status), `cannot ${what}: ${engineMessage(error as StatusError)}`, {
+      cause: error,
+    });
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (typeof code === 'string') {
+    const words = networkWords[code] ?? message;
+    return new LoomsError('engine-unreachable', `cannot ${what}: the engine is not reachable: ${words}`, {
+      hint: hintOfErrno(code),
+      cause: error,
+    });
+  }
+  return new LoomsError('internal', `cannot ${what}: ${message ?? String(error)}`, { cause: error });
+}

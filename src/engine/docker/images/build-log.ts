@@ -1,0 +1,99 @@
+import { stripVTControlCharacters } from 'node:util';
+import type { StepProgress } from '../../../model/events.ts';
+import type { StreamEntry } from './stream.ts';
+
+/** How many lines of one step are kept to find the decisive one in; npm and apt can print thousands. */
+const keptLines = 2_000;
+/** Width of what a progress line shows of a command or of its output, characters. */
+const shownWidth = 72;
+
+/** What is known of a build so far. */
+export type BuildLog = {
+  /** The instruction that runs, as the engine prints it. */
+  readonly instruction: string;
+  /** Output of that instruction, oldest first, at most `keptLines`. */
+  readonly output: readonly string[];
+  /** Images that steps of this build made, by the ids the engine printed, oldest first. */
+  readonly madeImages: readonly string[];
+  /** The container that a RUN step ran in last. */
+  readonly containers: readonly string[];
+  readonly failure?: { readonly message: string; readonly exitCode?: number };
+};
+
+/**
+ * Follows the classic builder's output. `accept` takes one entry and returns the progress to show, or null where
+ * nothing worth showing changed; `log` tells what is known so far.
+ */
+export function followBuild(): { accept(entry: StreamEntry): StepProgress | null; log(): BuildLog } {
+  let step = { current: 0, total: 0 };
+  let instruction = '';
+  let output: string[] = [];
+  let cached = false;
+  let unfinished = '';
+  let failure: BuildLog['failure'];
+  const madeImages: string[] = [];
+  const containers: string[] = [];
+
+  const progress = (line?: string): StepProgress => {
+    const title = `${step.current}/${step.total} ${shorten(instruction)}`;
+    return { text: line === undefined ? title : `${title}: ${shorten(line)}`, ...step };
+  };
+
+  const builderLine = (line: string): boolean => {
+    const [, running] = line.match(/^ ---> Running in ([0-9a-f]+)$/) ?? [];
+    const [, made] = line.match(/^ ---> (?:sha256:)?([0-9a-f]{12,64})$/) ?? [];
+    if (line === ' ---> Using cache') cached = true;
+    else if (running !== undefined) containers.push(running);
+    else if (made !== undefined) {
+      // What FROM and the cache give is not of this build's making.
+      if (!cached && !/^FROM\s/i.test(instruction)) madeImages.push(made);
+    } else return /^Removing intermediate container |^Successfully (?:built|tagged) /.test(line);
+    return true;
+  };
+
+  const acceptLine = (raw: string): StepProgress | null => {
+    // A tool that draws over its own line with carriage returns means the last one.
+    const line = (stripVTControlCharacters(raw).replace(/\r+$/, '').split('\r').at(-1) ?? '').trimEnd();
+    const [, current, total, text] = line.match(/^(?:Step|STEP) (\d+)\/(\d+) ?: (.*)$/) ?? [];
+    if (text !== undefined) {
+      step = { current: Number(current), total: Number(total) };
+      instruction = text;
+      output = [];
+      cached = false;
+      return progress();
+    }
+    if (line === '' || builderLine(line)) return null;
+    output.push(line);
+    if (output.length > keptLines) output.shift();
+    return progress(line.trim());
+  };
+
+  const accept = (entry: StreamEntry): StepProgress | null => {
+    const text = entry.stream ?? '';
+    // The engine cuts output anywhere; its own lines are whole, even after output that ends without a line break.
+    const isOwnLine = /^(?:Step \d+\/\d+ : | ---> |Removing intermediate container )/.test(text);
+    const ends = isOwnLine || entry.errorDetail !== undefined || entry.error !== undefined;
+    const parts = ends && unfinished !== '' ? [unfinished, ...text.split('\n')] : `${unfinished}${text}`.split('\n');
+    unfinished = ends ? '' : (parts.pop() ?? '');
+    let report: StepProgress | null = null;
+    for (const part of parts) report = acceptLine(part) ?? report;
+
+    if (entry.error !== undefined || entry.errorDetail !== undefined) {
+      const message = (entry.errorDetail?.message ?? entry.error ?? 'no reason given').trim();
+      const { code } = entry.errorDetail ?? {};
+      failure = code === undefined || code === 0 ? { message } : { message, exitCode: code };
+    }
+    return report;
+  };
+
+  const log = (): BuildLog => ({
+    instruction,
+    output,
+    madeImages,
+    containers,
+    ...(failure === undefined ? {} : { failure }),
+  });
+  return { accept, log };
+}
+
+const shorten = (text: string): string => (text.length <= shownWidth ? text : `${text.slice(0, shownWidth - 1)}…`);

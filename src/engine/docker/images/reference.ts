@@ -1,0 +1,38 @@
+/** An image reference in its parts. `name` is everything before tag and digest, as written. */
+export type ImageReference = {
+  readonly registry: string;
+  readonly name: string;
+  /** A tag or a digest (`sha256:…`); `latest` when the reference has neither, as in Docker. */
+  readonly version: string;
+};
+
+const dockerHub = 'docker.io';
+
+/** Takes a reference apart by Docker's rules: the first part is a registry when it has a dot, a port, or is localhost. */
+export function parseReference(ref: string): ImageReference {
+  const [beforeDigest = ref, digest] = splitOnce(ref, '@');
+  const lastSlash = beforeDigest.lastIndexOf('/');
+  const colon = beforeDigest.indexOf(':', lastSlash + 1);
+  const name = colon < 0 ? beforeDigest : beforeDigest.slice(0, colon);
+  const tag = colon < 0 ? undefined : beforeDigest.slice(colon + 1);
+  const first = name.includes('/') ? (name.split('/')[0] ?? '') : '';
+  const isRegistry = first.includes('.') || first.includes(':') || first === 'localhost';
+  return { registry: isRegistry ? first : dockerHub, name, version: digest ?? tag ?? 'latest' };
+}
+
+/** A repository in one spelling: `debian` and `docker.io/library/debian` are the same. */
+export function canonicalRepository(name: string): string {
+  const { registry } = parseReference(name);
+  const path = name.startsWith(`${registry}/`) ? name.slice(registry.length + 1) : name;
+  return registry === dockerHub && !path.includes('/') ? `${registry}/library/${path}` : `${registry}/${path}`;
+}
+
+/** The key under which Docker's configuration keeps a registry's credentials; the hub's is historical. */
+export function credentialKey(registry: string): string {
+  return registry === dockerHub || registry === 'index.docker.io' ? 'https://index.docker.io/v1/' : registry;
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}

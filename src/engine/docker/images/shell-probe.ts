@@ -1,0 +1,92 @@
+import type { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import { LoomsError } from '../../../model/errors.ts';
+import type { ImageId } from '../../../model/ids.ts';
+import type { CallOptions } from '../../port.ts';
+import { call, callOrNull } from '../call.ts';
+import { ignoringConflict } from './ignore-conflict.ts';
+
+/** Where the programs lie that an idle PID 1 and a session wrapper need: one of each list must be there. */
+const needed = [['/bin/sh'], ['/bin/sleep', '/usr/bin/sleep']];
+
+/** Marks the containers that are made for looking only. */
+const probeLabel = 'looms.probe';
+
+/** Each is lost only to another process that looks at the same image at the same moment. */
+const attempts = 5;
+
+/**
+ * Looks whether an image has a shell and `sleep`: in the file system of a container that is made, never started, and
+ * removed. Its name is the image's, so that one left behind by a process that died is found, used and removed by the
+ * next that looks at this image, instead of adding up.
+ *
+ * @throws LoomsError `engine-…`
+ */
+export async function probeShell(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean> {
+  for (let attempt = 1; ; attempt += 1) {
+    const verdict = await probeOnce(docker, id, options);
+    if (verdict !== 'probe-lost') return verdict;
+    if (attempt === attempts) {
+      throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
+    }
+  }
+}
+
+async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean | 'probe-lost'> {
+  const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
+  const container = docker.getContainer(await createProbe(docker, id, name, options));
+  try {
+    for (const paths of needed) {
+      let found = false;
+      for (const path of paths) {
+        found ||= await call(`look for ${path} in image ${id}`, options, (abortSignal) =>
+          hasFile(container, path, abortSignal),
+        );
+      }
+      if (!found) return (await isThere(container, options)) ? false : 'probe-lost';
+    }
+    return true;
+  } finally {
+    // Also when the caller gave up: hence without its signal.
+    await ignoringConflict(() =>
+      callOrNull(`remove ${name}`, {}, (abortSignal) => container.remove({ force: true, v: true, abortSignal })),
+    );
+  }
+}
+
+/** The id of the probe; of the one that is there already, when another process looks at the same image or died. */
+async function createProbe(docker: Docker, id: ImageId, name: string, options: CallOptions): Promise<string> {
+  return call(`create ${name}`, options, async (abortSignal) => {
+    try {
+      const made = await docker.createContainer({
+        name,
+        Image: id,
+        Entrypoint: ['/bin/sh'],
+        Labels: { [probeLabel]: 'true' },
+        HostConfig: { NetworkMode: 'none' },
+        abortSignal,
+      });
+      return made.id;
+    } catch (error) {
+      if ((error as { statusCode?: number }).statusCode !== 409) throw error;
+      return name;
+    }
+  });
+}
+
+async function hasFile(container: Docker.Container, path: string, abortSignal: AbortSignal): Promise<boolean> {
+  try {
+    // Unread, even an answer without a body keeps its connection.
+    ((await container.infoArchive({ path, abortSignal })) as Readable).resume();
+    return true;
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return false;
+    throw error;
+  }
+}
+
+/** The engine answers 404 for a file that is missing as for a container that is. */
+async function isThere(container: Docker.Container, options: CallOptions): Promise<boolean> {
+  const found = await callOrNull('look at a probe', options, (abortSignal) => container.inspect({ abortSignal }));
+  return found !== null;
+}

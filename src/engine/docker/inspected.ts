@@ -1,0 +1,113 @@
+/**
+ * What `GET /containers/{id}/json` answers, as far as we read it. dockerode's own type calls fields present that are
+ * null or absent on Podman, on old engines, or in containers that never ran; here all that may be absent is optional.
+ */
+export type InspectedContainer = {
+  readonly Id: string;
+  readonly Created: string;
+  readonly Name: string;
+  readonly Image: string;
+  readonly RestartCount?: number;
+  readonly ExecIDs?: readonly string[] | null;
+  readonly State: {
+    readonly Status?: string;
+    readonly Running?: boolean;
+    readonly Paused?: boolean;
+    readonly Restarting?: boolean;
+    readonly Dead?: boolean;
+    readonly OOMKilled?: boolean;
+    readonly ExitCode?: number;
+    readonly StartedAt?: string;
+    readonly FinishedAt?: string;
+  };
+  readonly Config: {
+    readonly Image?: string;
+    readonly User?: string;
+    readonly Tty?: boolean;
+    readonly OpenStdin?: boolean;
+    readonly Env?: readonly string[] | null;
+    readonly Cmd?: readonly string[] | null;
+    readonly Entrypoint?: readonly string[] | string | null;
+    readonly WorkingDir?: string;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+  };
+  readonly HostConfig: InspectedHostConfig;
+  readonly Mounts?: readonly InspectedMount[] | null;
+  readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
+};
+
+export type InspectedEndpoint = { readonly Aliases?: readonly string[] | null; readonly NetworkID?: string };
+
+export type InspectedMount = {
+  readonly Type?: string;
+  readonly Name?: string;
+  readonly Source?: string;
+  readonly Destination: string;
+  readonly RW?: boolean;
+};
+
+type RequestedMount = {
+  readonly Type?: string;
+  readonly Source?: string;
+  readonly Target?: string;
+  readonly ReadOnly?: boolean;
+  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
+};
+
+type List = readonly string[] | null;
+
+export type InspectedHostConfig = {
+  readonly NetworkMode?: string;
+  readonly PortBindings?: Readonly<
+    Record<string, readonly { readonly HostIp?: string; readonly HostPort?: string }[] | null>
+  > | null;
+  readonly PublishAllPorts?: boolean;
+  readonly RestartPolicy?: { readonly Name?: string; readonly MaximumRetryCount?: number } | null;
+  readonly AutoRemove?: boolean;
+  readonly Mounts?: readonly RequestedMount[] | null;
+  readonly VolumesFrom?: List;
+  readonly Tmpfs?: Readonly<Record<string, string>> | null;
+  readonly CapAdd?: List;
+  readonly CapDrop?: List;
+  readonly Dns?: List;
+  readonly DnsOptions?: List;
+  readonly DnsSearch?: List;
+  readonly ExtraHosts?: List;
+  readonly GroupAdd?: List;
+  readonly Links?: List;
+  readonly IpcMode?: string;
+  readonly PidMode?: string;
+  readonly UTSMode?: string;
+  readonly UsernsMode?: string;
+  readonly OomScoreAdj?: number;
+  readonly OomKillDisable?: boolean | null;
+  readonly Privileged?: boolean;
+  readonly ReadonlyRootfs?: boolean;
+  readonly SecurityOpt?: List;
+  readonly MaskedPaths?: List;
+  readonly StorageOpt?: Readonly<Record<string, string>> | null;
+  readonly Sysctls?: Readonly<Record<string, string>> | null;
+  readonly Devices?:
+    | readonly {
+        readonly PathOnHost?: string;
+        readonly PathInContainer?: string;
+        readonly CgroupPermissions?: string;
+      }[]
+    | null;
+  readonly DeviceCgroupRules?: List;
+  readonly DeviceRequests?:
+    | readonly { readonly Driver?: string; readonly Capabilities?: readonly List[] | null }[]
+    | null;
+  readonly Init?: boolean | null;
+  readonly Memory?: number;
+  readonly MemorySwap?: number;
+  readonly MemoryReservation?: number;
+  readonly NanoCpus?: number;
+  readonly CpuShares?: number;
+  readonly CpuPeriod?: number;
+  readonly CpuQuota?: number;
+  readonly CpusetCpus?: string;
+  readonly CpusetMems?: string;
+  readonly BlkioWeight?: number;
+  readonly PidsLimit?: number | null;
+};

@@ -1,0 +1,39 @@
+import { asProjectName, type ProjectName } from '../../model/ids.ts';
+import { label, type Role } from '../../model/labels.ts';
+import type { CallOptions } from '../port.ts';
+import { ask } from './ask.ts';
+import type { Connection } from './connection.ts';
+
+/** A container as `GET /containers/json` lists it. */
+export type ListedContainer = {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly State: string;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+};
+
+/** All containers that match, whatever their state. */
+export const listContainers = (
+  connection: Connection,
+  filters: Readonly<Record<string, readonly string[]>>,
+  options: CallOptions,
+): Promise<readonly ListedContainer[]> =>
+  ask(connection, 'list containers', { method: 'GET', path: '/containers/json', query: { all: 1, filters } }, options);
+
+/** The containers of a project, its lock apart: whoever plans may hold it, and nothing may depend on that. */
+export async function listProject(
+  connection: Connection,
+  project: ProjectName,
+  options: CallOptions,
+): Promise<readonly ListedContainer[]> {
+  const listed = await listContainers(connection, { label: [`${label.project}=${project}`] }, options);
+  return listed.filter((container) => container.Labels?.[label.role] !== ('lock' satisfies Role));
+}
+
+/** Names of all projects that have a container on the engine, sorted. */
+export async function listProjects(connection: Connection, options: CallOptions): Promise<readonly ProjectName[]> {
+  const listed = await listContainers(connection, { label: [label.project] }, options);
+  return [...new Set(listed.flatMap(({ Labels: labels }) => labels?.[label.project] ?? []))].sort().map(asProjectName);
+}

@@ -1,0 +1,191 @@
+import { LoomsError } from '../../model/errors.ts';
+import { asContainerId, type ContainerId, type ProjectName } from '../../model/ids.ts';
+import { label, lockName, type Role } from '../../model/labels.ts';
+import type { EngineTime } from '../../model/observed.ts';
+import type { CallOptions, LockAttempt, LockHolder } from '../port.ts';
+import { ask, askBytes } from './ask.ts';
+import { orNull } from './call.ts';
+import type { Connection } from './connection.ts';
+import { putFiles, readContainerFile } from './container-files.ts';
+import { inspectContainer, removeContainer } from './containers.ts';
+import type { InfoReader } from './engine-clock.ts';
+import { statusOf } from './errors.ts';
+import { packTar } from './tar.ts';
+
+/** An image of no bytes that the lock's container is made of: no engine has to pull or build for a lock. */
+const lockImage = { repo: 'looms/lock', tag: 'v1' } as const;
+
+/** Who holds the lock, as JSON, set once by the create call that took it. */
+const holderLabel = 'looms.lock';
+
+/** Where renewals are written: labels cannot change. */
+const heartbeat = { directory: '/', name: 'looms-lock.json' } as const;
+
+/** How often a holder that vanishes between the refused create and the look at it makes us try again. */
+const attempts = 10;
+
+export type LockParts = { readonly connection: Connection; readonly info: InfoReader };
+
+export type LockRequest = {
+  readonly who: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly command: string;
+  readonly lifetimeMs: number;
+};
+
+type HolderRecord = Omit<LockHolder, 'id'>;
+
+async function importLockImage(connection: Connection, options: CallOptions): Promise<void> {
+  const query = { fromSrc: '-', ...lockImage, changes: `LABEL ${label.role}=lock` };
+  const request = { method: 'POST', path: '/images/create', query, archive: packTar([]) } as const;
+  await askBytes(connection, 'make the image of the lock', request, options);
+  // Others may have made it at the same moment: only the last one keeps the tag, the rest would pile up.
+  const filters = { dangling: ['true'], label: [`${label.role}=lock`] };
+  await ask(
+    connection,
+    'tidy the images of the lock',
+    { method: 'POST', path: '/images/prune', query: { filters } },
+    options,
+  );
+}
+
+type CreateAnswer = 'name-taken' | 'no-image' | { readonly id: ContainerId };
+
+async function tryCreate(
+  connection: Connection,
+  project: ProjectName,
+  record: HolderRecord,
+  options: CallOptions,
+): Promise<CreateAnswer> {
+  const body = {
+    Image: `${lockImage.repo}:${lockImage.tag}`,
+    // It is never started; the engine only wants something to be named.
+    Cmd: ['/lock'],
+    Labels: {
+      [label.project]: project,
+      [label.role]: 'lock' satisfies Role,
+      [holderLabel]: JSON.stringify(record),
+    },
+    HostConfig: { NetworkMode: 'none' },
+  };
+  const request = { method: 'POST', path: '/containers/create', query: { name: lockName(project) }, body } as const;
+  try {
+    const created = await orNull(
+      ask<{ Id: string }>(connection, `take the lock of project ${project}`, request, options),
+    );
+    return created === null ? 'no-image' : { id: asContainerId(created.Id) };
+  } catch (error) {
+    if (statusOf(error) === 409) return 'name-taken';
+    throw error;
+  }
+}
+
+const isRecord = (value: unknown): value is HolderRecord => {
+  const record = value as Partial<HolderRecord> | null;
+  return typeof record === 'object' && typeof record?.who === 'string' && typeof record.expiresAt === 'number';
+};
+
+function parse(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    // Judged by the caller: a container without a readable record holds the name all the same.
+    return undefined;
+  }
+}
+
+/** When a renewal said the lock ends; undefined when it was never renewed. */
+async function renewedUntil(connection: Connection, id: string, options: CallOptions): Promise<EngineTime | undefined> {
+  const path = `${heartbeat.directory}${heartbeat.name}`;
+  const bytes = await readContainerFile(connection, id, path, options);
+  const record = parse(bytes?.toString('utf8')) as { expiresAt?: unknown } | undefined;
+  return typeof record?.expiresAt === 'number' ? record.expiresAt : undefined;
+}
+
+/** Who holds the lock under its name now; null when nobody does. */
+async function readHolder(
+  connection: Connection,
+  project: ProjectName,
+  options: CallOptions,
+): Promise<LockHolder | null> {
+  const container = await inspectContainer(connection, lockName(project), options);
+  if (container === null) return null;
+  const labels = container.Config.Labels ?? {};
+  const record = parse(labels[holderLabel]);
+  if (!isRecord(record) || labels[label.role] !== 'lock') {
+    throw new LoomsError('engine-conflict', `container ${lockName(project)} is no lock of looms`, {
+      hint: `its name is what the lock of project ${project} needs: rename or remove it`,
+    });
+  }
+  const renewed = await renewedUntil(connection, container.Id, options);
+  return { ...record, id: asContainerId(container.Id), expiresAt: renewed ?? record.expiresAt };
+}
+
+/**
+ * One atomic try to take the project's lock; all times are the engine's. `held` with `expired` says that its holder
+ * has not renewed it in time: taking it over is `releaseLock` of exactly that id followed by another try, of which any
+ * number can run at once and one succeeds.
+ */
+export async function acquireLock(
+  { connection, info }: LockParts,
+  project: ProjectName,
+  request: LockRequest,
+  options: CallOptions,
+): Promise<LockAttempt> {
+  const { lifetimeMs, ...who } = request;
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const acquiredAt = await info.now(options);
+    const record: HolderRecord = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
+    const created = await tryCreate(connection, project, record, options);
+    if (created === 'no-image') {
+      await importLockImage(connection, options);
+      continue;
+    }
+    if (created !== 'name-taken') return { result: 'acquired', lock: { ...record, id: created.id } };
+    const holder = await readHolder(connection, project, options);
+    if (holder !== null) return { result: 'held', holder, expired: (await info.now(options)) > holder.expiresAt };
+  }
+  throw new LoomsError('engine-conflict', `the lock of project ${project} changes hands too fast`, {
+    hint: 'many runs of looms want it at once: try again',
+  });
+}
+
+const lost = (lock: LockHolder): LoomsError =>
+  new LoomsError('lock-lost', `the lock of this project, taken by ${lock.who} on ${lock.host}, is no longer ours`, {
+    hint: 'someone removed it, or it ran out while this run hung: run the command again',
+  });
+
+/** Prolongs a lock from now on. Throws `lock-lost` when it was removed. */
+export async function renewLock(
+  { connection, info }: LockParts,
+  lock: LockHolder,
+  lifetimeMs: number,
+  options: CallOptions,
+): Promise<LockHolder> {
+  const expiresAt = (await info.now(options)) + lifetimeMs;
+  const content = Buffer.from(JSON.stringify({ expiresAt }));
+  try {
+    await putFiles(
+      connection,
+      lock.id,
+      heartbeat.directory,
+      [{ name: heartbeat.name, mode: 0o644, uid: 0, gid: 0, content }],
+      options,
+    );
+  } catch (error) {
+    if (error instanceof LoomsError && error.code === 'engine-not-found') throw lost(lock);
+    throw error;
+  }
+  return { ...lock, expiresAt };
+}
+
+/** Throws `lock-lost` when the lock was removed or is being removed. One call. */
+export async function checkLock({ connection }: LockParts, lock: LockHolder, options: CallOptions): Promise<void> {
+  const container = await inspectContainer(connection, lock.id, options);
+  if (container === null || container.State.Dead === true) throw lost(lock);
+}
+
+/** Gives a lock up, or takes an expired one away, by id: a successor's lock cannot be hit. */
+export const releaseLock = ({ connection }: LockParts, id: ContainerId, options: CallOptions): Promise<void> =>
+  removeContainer(connection, id, options);

@@ -1,0 +1,92 @@
+import { LoomsError } from '../../model/errors.ts';
+import { asNetworkId, type NetworkId } from '../../model/ids.ts';
+import { label } from '../../model/labels.ts';
+import type { NetworkShape } from '../../model/observed.ts';
+import type { CallOptions } from '../port.ts';
+import { ask } from './ask.ts';
+import { orNull } from './call.ts';
+import type { Connection } from './connection.ts';
+import { statusOf } from './errors.ts';
+
+/** A network as the engine lists and inspects it; only an inspect tells who is on it. */
+export type InspectedNetwork = {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Internal: boolean;
+  readonly Options?: Readonly<Record<string, string>> | null;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly Containers?: Readonly<Record<string, unknown>> | null;
+};
+
+/** All networks with `text` in their name. */
+export const listNetworks = (
+  connection: Connection,
+  text: string,
+  options: CallOptions,
+): Promise<readonly InspectedNetwork[]> =>
+  ask(connection, 'list networks', { method: 'GET', path: '/networks', query: { filters: { name: [text] } } }, options);
+
+/** A network with its members; null when it is gone. */
+export const inspectNetwork = (
+  connection: Connection,
+  id: string,
+  options: CallOptions,
+): Promise<InspectedNetwork | null> =>
+  orNull(ask(connection, `inspect network ${id.slice(0, 12)}`, { method: 'GET', path: `/networks/${id}` }, options));
+
+/**
+ * Makes a network, or takes the one of ours that is there already. Engines before 25 make two networks of one name
+ * when two ask at once: all but the one with the lowest id are removed again, by everyone who asked, so one stays.
+ * Throws `engine-conflict` when a network that is not this project's has the name.
+ */
+export async function createNetwork(
+  connection: Connection,
+  network: NetworkShape,
+  labels: Readonly<Record<string, string>>,
+  options: CallOptions,
+): Promise<NetworkId> {
+  const body = {
+    Name: network.name,
+    Driver: network.driver,
+    Internal: network.internal,
+    Options: network.options,
+    Labels: labels,
+    CheckDuplicate: true,
+  };
+  try {
+    await ask(
+      connection,
+      `create network ${network.name}`,
+      { method: 'POST', path: '/networks/create', body },
+      options,
+    );
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+  }
+  // The engine's own filter matches parts of names.
+  const [kept, ...duplicates] = (await listNetworks(connection, network.name, options))
+    .filter(({ Name: name }) => name === network.name)
+    .sort((a, b) => (a.Id < b.Id ? -1 : 1));
+  const isOurs = (candidate: InspectedNetwork | undefined): boolean =>
+    candidate?.Labels?.[label.project] === labels[label.project];
+  if (kept === undefined || !isOurs(kept)) {
+    throw new LoomsError('engine-conflict', `a network named ${network.name} is there that looms did not make`, {
+      hint: `rename or remove it: docker network rm ${network.name}`,
+    });
+  }
+  for (const duplicate of duplicates.filter(isOurs))
+    await removeNetwork(connection, asNetworkId(duplicate.Id), options);
+  return asNetworkId(kept.Id);
+}
+
+/** Removes a network; one that is gone already is no error. Throws `engine-conflict` while containers are on it. */
+export async function removeNetwork(connection: Connection, id: NetworkId, options: CallOptions): Promise<void> {
+  const what = `remove network ${id.slice(0, 12)}`;
+  try {
+    await orNull(ask(connection, what, { method: 'DELETE', path: `/networks/${id}` }, options));
+  } catch (error) {
+    if (statusOf(error) !== 403) throw error;
+    throw new LoomsError('engine-conflict', `cannot ${what}: there are still containers on it`, { cause: error });
+  }
+}

@@ -1,0 +1,169 @@
+import { asContainerId, asNetworkId, type ImageId } from '../../model/ids.ts';
+import { label, networkName, projectPrefix } from '../../model/labels.ts';
+import type {
+  Observed,
+  ObservedContainer,
+  ObservedNetwork,
+  ObservedVolume,
+  RegistryVerdict,
+} from '../../model/observed.ts';
+import type { ImageFacts } from '../../model/shape.ts';
+import type { CallOptions, ObserveQuery } from '../port.ts';
+import { ask } from './ask.ts';
+import { mapBounded, orNull } from './call.ts';
+import type { Connection } from './connection.ts';
+import { inspectContainer } from './containers.ts';
+import { describeEngine } from './describe.ts';
+import { type ImageShare, imageIdOf, type ReadingContext, readEnv } from './docker-to-shape.ts';
+import { type EngineInfo, engineTime, type InfoReader } from './engine-clock.ts';
+import { listContainers, listProject } from './listing.ts';
+import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
+import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
+import { listVolumes } from './volumes.ts';
+
+/** What observing needs from the rest of the adapter. */
+export type ObserveParts = {
+  readonly connection: Connection;
+  readonly info: InfoReader;
+  readonly readRecorded: RecordReader;
+  readonly findImage: (ref: string, options: CallOptions) => Promise<ImageFacts | null>;
+  readonly checkRegistry: (
+    refs: readonly string[],
+    options: CallOptions,
+  ) => Promise<Readonly<Record<string, RegistryVerdict>>>;
+  /** Told of each image of which a container's label says whether it has a shell. */
+  readonly learnShell: (image: ImageId, hasShell: boolean) => void;
+};
+
+/** More inspects at once gain nothing on an engine, and over ssh each is a process. */
+const inspectWidth = 16;
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const byPlace = (a: ObservedContainer, b: ObservedContainer): number =>
+  byText(a.server ?? '', b.server ?? '') || a.generation - b.generation || byText(a.id, b.id);
+
+async function observeNetworks(connection: Connection, query: ObserveQuery, options: CallOptions) {
+  const ourNames: readonly string[] = [networkName(query.project, 'isolated'), networkName(query.project, 'bridge')];
+  const listed = await listNetworks(connection, projectPrefix(query.project), options);
+  const wanted = listed.filter(
+    (network) => ourNames.includes(network.Name) || network.Labels?.[label.project] === query.project,
+  );
+  const inspected = await mapBounded(wanted, inspectWidth, ({ Id: id }) => inspectNetwork(connection, id, options));
+  return inspected.filter((network) => network !== null);
+}
+
+function observedNetwork(
+  network: InspectedNetwork,
+  query: ObserveQuery,
+  containers: readonly ObservedContainer[],
+): ObservedNetwork {
+  // The engine lists those that run; a stopped one is still bound to its network.
+  const bound = containers.filter(({ shape }) => shape.networks.some(({ name }) => name === network.Name));
+  const members = new Set([...Object.keys(network.Containers ?? {}), ...bound.map(({ id }) => id)]);
+  return {
+    id: asNetworkId(network.Id),
+    name: network.Name,
+    internal: network.Internal,
+    driver: network.Driver,
+    options: network.Options ?? {},
+    ours: network.Labels?.[label.project] === query.project,
+    members: [...members].sort(byText).map(asContainerId),
+  };
+}
+
+async function observeVolumes(
+  connection: Connection,
+  query: ObserveQuery,
+  options: CallOptions,
+): Promise<readonly ObservedVolume[]> {
+  const prefix = `${projectPrefix(query.project)}-`;
+  return (await listVolumes(connection, prefix, options))
+    .filter(({ Name: name }) => name.startsWith(prefix))
+    .map((volume) => ({ name: volume.Name, ours: volume.Labels?.[label.project] === query.project }))
+    .sort((a, b) => byText(a.name, b.name));
+}
+
+type InspectedImage = {
+  readonly Config?: {
+    readonly Env?: readonly string[] | null;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+  } | null;
+};
+
+/** The images that live containers run, and what each brings into them. One that is gone brings nothing we can know. */
+async function imageShares(
+  connection: Connection,
+  ids: ReadonlySet<ImageId>,
+  options: CallOptions,
+): Promise<ReadonlyMap<ImageId, ImageShare>> {
+  const shares = await mapBounded([...ids], inspectWidth, async (id): Promise<[ImageId, ImageShare]> => {
+    const request = { method: 'GET', path: `/images/${id}/json` } as const;
+    const image = await orNull(ask<InspectedImage>(connection, `inspect image ${id}`, request, options));
+    return [id, { env: readEnv(image?.Config?.Env), labels: image?.Config?.Labels ?? {} }];
+  });
+  return new Map(shares);
+}
+
+const nothingShared: ImageShare = { env: {}, labels: {} };
+
+function readingContext(connection: Connection, info: EngineInfo): ReadingContext {
+  return { kind: connection.engine.kind, limitsSwap: info.SwapLimit !== false };
+}
+
+/**
+ * Lists a project's reality in two rounds of parallel calls. The lock's container is left out: whoever plans may hold
+ * it, and what was observed must not depend on that. A container that vanishes between being listed and being
+ * inspected is left out; any other failure throws, so that "could not read" is never taken for "empty".
+ */
+export async function observe(parts: ObserveParts, query: ObserveQuery, options: CallOptions): Promise<Observed> {
+  const { connection } = parts;
+  const inBackground = Promise.all([
+    parts.info.read(options),
+    observeNetworks(connection, query, options),
+    observeVolumes(connection, query, options),
+    // Both `/name` and `name` are matched, depending on the engine.
+    listContainers(connection, { name: [`^/?${projectPrefix(query.project)}[-.]`] }, options),
+    parts.checkRegistry(query.checkRegistry, options),
+  ]);
+  // Waited for below; until then its failure must not count as unhandled.
+  inBackground.catch(() => undefined);
+
+  const listed = await listProject(connection, query.project, options);
+  for (const { ImageID: image, Labels: labels } of listed) {
+    const verdict = labels?.[label.hasShell];
+    if (verdict === 'true' || verdict === 'false') parts.learnShell(imageIdOf(image), verdict === 'true');
+  }
+  const refs = [...new Set(query.images)].sort();
+  const [inspected, shares, facts] = await Promise.all([
+    mapBounded(listed, inspectWidth, ({ Id: id }) => inspectContainer(connection, id, options)),
+    imageShares(connection, new Set(listed.map(({ ImageID: id }) => imageIdOf(id))), options),
+    mapBounded(refs, inspectWidth, (ref) => parts.findImage(ref, options)),
+  ]);
+  const [info, networks, volumes, named, registry] = await inBackground;
+
+  const context = readingContext(connection, info);
+  const containers = inspected
+    .filter((container) => container !== null)
+    .map((container) => {
+      const share = shares.get(imageIdOf(container.Image)) ?? nothingShared;
+      return observedContainer(container, share, context, parts.readRecorded);
+    })
+    .sort(byPlace);
+  return {
+    project: query.project,
+    engine: describeEngine(connection, info),
+    now: engineTime(info.SystemTime),
+    containers,
+    foreign: named
+      .filter((container) => container.Labels?.[label.project] !== query.project)
+      .map(foreignContainer)
+      .sort((a, b) => byText(a.name, b.name)),
+    networks: networks
+      .map((network) => observedNetwork(network, query, containers))
+      .sort((a, b) => byText(a.name, b.name) || byText(a.id, b.id)),
+    volumes,
+    images: Object.fromEntries(refs.map((ref, index) => [ref, facts[index] ?? null])),
+    registry,
+  };
+}

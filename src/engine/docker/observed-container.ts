@@ -1,0 +1,106 @@
+import type { RecordedSpec } from '../../model/desired.ts';
+import { asContainerId, asServerName } from '../../model/ids.ts';
+import { label, type Role } from '../../model/labels.ts';
+import type { ContainerState, ForeignContainer, ObservedContainer } from '../../model/observed.ts';
+import type { LocatedContainer } from '../port.ts';
+import { type ImageShare, type ReadingContext, shapeOf } from './docker-to-shape.ts';
+import { engineTime } from './engine-clock.ts';
+import type { InspectedContainer } from './inspected.ts';
+import type { ListedContainer } from './listing.ts';
+
+/** Reads the label `looms.spec`; undefined for text that this version cannot read. */
+export type RecordReader = (text: string) => RecordedSpec | undefined;
+
+/** A container's state as the engine reports it, in our terms. */
+export function stateOf(state: InspectedContainer['State']): ContainerState {
+  const exitCode = state.ExitCode ?? 0;
+  if (state.Dead === true) return { status: 'dead' };
+  if (state.Restarting === true) return { status: 'restarting', exitCode };
+  if (state.Running === true) {
+    return { status: 'running', startedAt: engineTime(state.StartedAt), paused: state.Paused ?? false };
+  }
+  // A start that failed leaves a container 'created' with an exit code; it never ran all the same.
+  if (state.Status === 'created' || state.Status === 'configured' || state.Status === 'initialized')
+    return { status: 'created' };
+  return {
+    status: 'exited',
+    exitCode,
+    finishedAt: engineTime(state.FinishedAt),
+    oomKilled: state.OOMKilled ?? false,
+  };
+}
+
+const roles: ReadonlySet<string> = new Set(['server', 'relay', 'egress', 'lock'] satisfies Role[]);
+
+/** A container with a server's name and no readable role is a server's: it must not drop out of sight. */
+const roleOf = (labels: Readonly<Record<string, string>>): Role => {
+  const role = labels[label.role] ?? '';
+  return roles.has(role) ? (role as Role) : 'server';
+};
+
+const generationOf = (text: string | undefined): number => (/^\d{1,9}$/.test(text ?? '') ? Number(text) : 0);
+
+/** A container of the project, from its inspect answer and what its image brings into it. */
+export function observedContainer(
+  container: InspectedContainer,
+  image: ImageShare,
+  context: ReadingContext,
+  readRecorded: RecordReader,
+): ObservedContainer {
+  const labels = container.Config.Labels ?? {};
+  const server = labels[label.server];
+  const source = labels[label.source];
+  const recordedText = labels[label.spec];
+  const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
+  return {
+    id: asContainerId(container.Id),
+    name: container.Name.replace(/^\//, ''),
+    role: roleOf(labels),
+    ...(server === undefined ? {} : { server: asServerName(server) }),
+    generation: generationOf(labels[label.generation]),
+    createdAt: engineTime(container.Created),
+    state: stateOf(container.State),
+    restartCount: container.RestartCount ?? 0,
+    specHash: labels[label.specHash] ?? '',
+    ...(recorded === undefined ? {} : { recorded }),
+    ...(source === undefined ? {} : { source }),
+    managedBy: labels[label.managedBy] ?? '',
+    imageRef: labels[label.image] ?? container.Config.Image ?? '',
+    shape: shapeOf(container, image, context),
+  };
+}
+
+/** Whose a container is, for people, by the labels that its maker left. */
+function ownerOf(labels: Readonly<Record<string, string>>): string {
+  const compose = labels['com.docker.compose.project'];
+  const looms = labels[label.project];
+  if (looms !== undefined) return `looms project ${looms}`;
+  return compose === undefined ? 'unknown' : `compose project ${compose}`;
+}
+
+/** A container that is not the project's, by its listing. */
+export const foreignContainer = (info: ListedContainer): ForeignContainer => ({
+  id: asContainerId(info.Id),
+  name: (info.Names[0] ?? '').replace(/^\//, ''),
+  image: info.Image,
+  owner: ownerOf(info.Labels ?? {}),
+});
+
+/** What a container's listing alone tells. One without a word about its image's shell is taken to have one. */
+export function locatedContainer(listed: ListedContainer, readRecorded: RecordReader): LocatedContainer {
+  const labels = listed.Labels ?? {};
+  const server = labels[label.server];
+  const recordedText = labels[label.spec];
+  const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
+  return {
+    id: asContainerId(listed.Id),
+    name: (listed.Names[0] ?? '').replace(/^\//, ''),
+    role: roleOf(labels),
+    ...(server === undefined ? {} : { server: asServerName(server) }),
+    generation: generationOf(labels[label.generation]),
+    running: listed.State === 'running',
+    ...(recorded === undefined ? {} : { recorded }),
+    imageRef: labels[label.image] ?? listed.Image,
+    hasShell: labels[label.hasShell] !== 'false',
+  };
+}

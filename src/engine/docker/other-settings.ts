@@ -1,0 +1,61 @@
+import type { InspectedContainer } from './inspected.ts';
+
+type Setting = readonly [name: string, value: unknown];
+
+const isSet = (value: unknown): boolean => {
+  if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  return value !== undefined && value !== null && value !== '' && value !== 0 && value !== false;
+};
+
+const textOf = (value: unknown): string => {
+  if (value === true) return 'true';
+  if (Array.isArray(value))
+    return value.map((entry) => (typeof entry === 'string' ? entry : JSON.stringify(entry))).join(',');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+};
+
+/**
+ * Named as the flags of `docker run` and `docker update` that make them, which is how they come about. Ulimits and the
+ * cgroup parent are left out: engines put their configured defaults there.
+ */
+function settingsOf({ Config: config, HostConfig: host }: InspectedContainer): readonly Setting[] {
+  return [
+    ['blkio-weight', host.BlkioWeight],
+    ['cpu-period', host.CpuPeriod],
+    ['cpu-quota', host.CpuQuota],
+    ['cpu-shares', host.CpuShares],
+    ['cpuset-cpus', host.CpusetCpus],
+    ['cpuset-mems', host.CpusetMems],
+    ['device-cgroup-rule', host.DeviceCgroupRules],
+    ['dns', host.Dns],
+    ['dns-search', host.DnsSearch],
+    ['gpus', host.DeviceRequests],
+    ['group-add', host.GroupAdd],
+    ['link', host.Links],
+    ['memory-reservation', host.MemoryReservation],
+    ['oom-kill-disable', host.OomKillDisable],
+    ['oom-score-adj', host.OomScoreAdj],
+    ['publish-all', host.PublishAllPorts],
+    ['rm', host.AutoRemove],
+    ['sysctl', host.Sysctls],
+    ['tty', config.Tty],
+    ['userns', host.UsernsMode],
+    ['uts', host.UTSMode],
+    ['volumes-from', host.VolumesFrom],
+  ];
+}
+
+/** What Podman reports as set in every container: its own defaults. */
+const podmanDefaults = new Set(['uts=private', 'userns=private']);
+
+/**
+ * Settings of a container that looms never makes, as `name=value`, sorted. Empty for a container of ours that nobody
+ * touched; `docker update --cpuset-cpus 0` makes it `['cpuset-cpus=0']`.
+ */
+export const otherSettings = (container: InspectedContainer): readonly string[] =>
+  settingsOf(container)
+    .filter(([, value]) => isSet(value))
+    .map(([name, value]) => `${name}=${textOf(value)}`)
+    .filter((setting) => !podmanDefaults.has(setting))
+    .sort();

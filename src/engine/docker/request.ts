@@ -1,0 +1,123 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { RequestTarget } from './connection.ts';
+import type { StatusError } from './errors.ts';
+
+type QueryValue = string | number | boolean | object;
+
+export type RawRequest = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With the API version, without a query. */
+  readonly path: string;
+  /** Objects go as JSON, as the engine's filters do. */
+  readonly query?: Readonly<Record<string, QueryValue>>;
+  /** Sent as JSON. dockerode would repeat it in the URL, where proxies and the engine's debug log see it. */
+  readonly body?: unknown;
+  /** Sent as it is, as a tar archive. */
+  readonly archive?: Buffer;
+  readonly signal: AbortSignal;
+};
+
+async function readAll(stream: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    // Not every answer is JSON: some calls answer nothing, and proxies answer in plain text.
+    return undefined;
+  }
+}
+
+async function statusError(response: IncomingMessage): Promise<StatusError> {
+  const bytes = await readAll(response);
+  const error = new Error(bytes.toString('utf8').trim() || `HTTP ${response.statusCode}`);
+  return Object.assign(error, { statusCode: response.statusCode ?? 0, json: parseJson(bytes) });
+}
+
+const isSuccess = (response: IncomingMessage): boolean => {
+  const status = response.statusCode ?? 0;
+  return status >= 200 && status < 300;
+};
+
+function pathOf({ path, query = {} }: RawRequest): string {
+  const words = Object.entries(query).map(([key, value]): [string, string] => [
+    key,
+    typeof value === 'object' ? JSON.stringify(value) : String(value),
+  ]);
+  return words.length === 0 ? path : `${path}?${new URLSearchParams(words)}`;
+}
+
+function payload(raw: RawRequest): { readonly type: string; readonly bytes: Buffer } | undefined {
+  if (raw.archive !== undefined) return { type: 'application/x-tar', bytes: raw.archive };
+  if (raw.body === undefined) return undefined;
+  return { type: 'application/json', bytes: Buffer.from(JSON.stringify(raw.body)) };
+}
+
+function send(target: RequestTarget, raw: RawRequest, headers: Readonly<Record<string, string>>): ClientRequest {
+  const sent = payload(raw);
+  const make = target.secure ? httpsRequest : httpRequest;
+  const outgoing = make({
+    ...target.options,
+    agent: target.agent,
+    method: raw.method,
+    path: pathOf(raw),
+    signal: raw.signal,
+    headers: {
+      Host: typeof target.options.host === 'string' ? target.options.host : 'docker',
+      ...(raw.method === 'GET' ? {} : { 'Content-Length': String(sent?.bytes.length ?? 0) }),
+      ...(sent === undefined ? {} : { 'Content-Type': sent.type }),
+      ...headers,
+    },
+  });
+  outgoing.end(sent?.bytes);
+  return outgoing;
+}
+
+/** A kept connection that the engine closed while it lay idle says nothing about the engine; reading again is safe. */
+const isStale = (error: NodeJS.ErrnoException, outgoing: ClientRequest, raw: RawRequest): boolean =>
+  raw.method === 'GET' && outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+
+/** One request with its whole answer. Rejects with a `StatusError` for a status that is no success. */
+export const requestBytes = (target: RequestTarget, raw: RawRequest): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const outgoing = send(target, raw, {});
+    outgoing.once('error', (error) => {
+      if (isStale(error, outgoing, raw)) requestBytes(target, raw).then(resolve, reject);
+      else reject(error);
+    });
+    outgoing.once('response', (response) => {
+      if (isSuccess(response)) readAll(response).then(resolve, reject);
+      else statusError(response).then(reject, reject);
+    });
+  });
+
+/** As `requestBytes`, read as JSON; undefined for an answer that is none. */
+export const requestJson = async (target: RequestTarget, raw: RawRequest): Promise<unknown> =>
+  parseJson(await requestBytes(target, raw));
+
+/** A connection taken over from HTTP: raw bytes both ways. `head` came with the answer and must be read first. */
+export type Hijacked = { readonly socket: Duplex; readonly head: Buffer };
+
+/**
+ * A request after whose answer the connection is ours (`Upgrade: tcp`, exec and attach). Rejects with a `StatusError`
+ * when the engine refuses, and when a proxy before it swallowed the upgrade.
+ */
+export const hijack = (target: RequestTarget, raw: RawRequest): Promise<Hijacked> =>
+  new Promise((resolve, reject) => {
+    send(target, raw, { Connection: 'Upgrade', Upgrade: 'tcp' })
+      .once('error', reject)
+      .once('upgrade', (_response, socket, head) => resolve({ socket, head }))
+      .once('response', (response) => {
+        if (isSuccess(response)) {
+          response.destroy();
+          const error = new Error('the connection was not upgraded by the engine or a proxy before it');
+          reject(Object.assign(error, { code: 'EPROTO' }));
+        } else statusError(response).then(reject, reject);
+      });
+  });

@@ -1,0 +1,115 @@
+import { dirname } from 'node:path/posix';
+import { secretsFilePath } from '../../model/resolve-shape.ts';
+import type { ContainerShape, ShapeNetwork, ShapePort } from '../../model/shape.ts';
+import type { CreateContainer } from '../port.ts';
+import { tmpfsOptions } from './tmpfs-options.ts';
+
+/** The create call: its query, and its JSON body as the Engine API documents it. */
+export type CreateCall = {
+  readonly query: Readonly<Record<string, string>>;
+  readonly body: Readonly<Record<string, unknown>>;
+};
+
+const pairs = (record: Readonly<Record<string, string>>): string[] =>
+  Object.entries(record).map(([key, value]) => `${key}=${value}`);
+
+/** `127.0.0.1:8080`, `[::1]:8080` or `8080`; an empty port lets the engine choose. */
+function hostBinding(host: string): { HostIp: string; HostPort: string } {
+  const colon = host.lastIndexOf(':');
+  if (colon < 0) return { HostIp: '', HostPort: host };
+  return { HostIp: host.slice(0, colon).replace(/^\[|\]$/g, ''), HostPort: host.slice(colon + 1) };
+}
+
+const containerPort = (port: string): string => (port.includes('/') ? port : `${port}/tcp`);
+
+function portBindings(ports: readonly ShapePort[]): Record<string, { HostIp: string; HostPort: string }[]> {
+  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {};
+  for (const port of ports) {
+    const key = containerPort(port.container);
+    bindings[key] = [...(bindings[key] ?? []), hostBinding(port.host)];
+  }
+  return bindings;
+}
+
+/** `on-failure:3` has a count; the other policies are one word. */
+function restartPolicy(restart: string): { Name: string; MaximumRetryCount?: number } {
+  const [name = 'no', count] = restart.split(':');
+  return count === undefined ? { Name: name } : { Name: name, MaximumRetryCount: Number(count) };
+}
+
+function device(text: string): { PathOnHost: string; PathInContainer: string; CgroupPermissions: string } {
+  const [host = '', inside = host, permissions = 'rwm'] = text.split(':');
+  return { PathOnHost: host, PathInContainer: inside, CgroupPermissions: permissions };
+}
+
+/** Type `bind` through Mounts, unlike `Binds`, fails on a host path that is missing instead of making it. */
+function mounts(shape: ContainerShape, withSecrets: boolean): readonly object[] {
+  const own = shape.mounts.map((mount) => ({
+    Type: mount.type,
+    Source: mount.source,
+    Target: mount.target,
+    ReadOnly: mount.readOnly,
+  }));
+  // No source: an anonymous volume, which `remove` with v=1 takes along.
+  const secrets = { Type: 'volume', Source: '', Target: dirname(secretsFilePath), ReadOnly: false };
+  return withSecrets ? [...own, secrets] : own;
+}
+
+function hostConfig(shape: ContainerShape, withSecrets: boolean): object {
+  return {
+    Init: shape.init,
+    ReadonlyRootfs: shape.readOnlyRoot,
+    Privileged: shape.privileged,
+    CapAdd: shape.capAdd,
+    CapDrop: shape.capDrop,
+    SecurityOpt: [...(shape.noNewPrivileges ? ['no-new-privileges'] : []), ...shape.securityOptions],
+    Tmpfs: Object.fromEntries(Object.entries(shape.tmpfs).map(([path, mount]) => [path, tmpfsOptions(path, mount)])),
+    Memory: shape.memoryBytes,
+    MemorySwap: shape.memorySwapBytes,
+    NanoCpus: shape.nanoCpus,
+    PidsLimit: shape.pidsLimit,
+    RestartPolicy: restartPolicy(shape.restart),
+    Mounts: mounts(shape, withSecrets),
+    NetworkMode: shape.networks[0]?.name ?? 'none',
+    PortBindings: portBindings(shape.ports),
+    DnsOptions: shape.dnsOptions,
+    ExtraHosts: shape.extraHosts,
+    Devices: shape.devices.map(device),
+    // Said outright: an engine may be configured to share the IPC namespace unless told otherwise.
+    IpcMode: shape.ipcMode === '' ? 'private' : shape.ipcMode,
+    PidMode: shape.pidMode,
+    ...(shape.storageBytes === null ? {} : { StorageOpt: { size: String(shape.storageBytes) } }),
+  };
+}
+
+/** How a container is reached on a network, for create and for connect. */
+export const endpointSettings = (network: ShapeNetwork): object => ({ Aliases: network.aliases });
+
+/**
+ * The create call for a container. Only its first network is in it: engines before API 1.44 take no more (facts.md),
+ * the others are connected before the start. Throws `engine-unsupported` for what no engine takes.
+ */
+export function createCall(request: CreateContainer): CreateCall {
+  const { shape } = request;
+  const [first] = shape.networks;
+  return {
+    query: { name: request.name, ...(request.platform === undefined ? {} : { platform: request.platform }) },
+    body: {
+      Image: shape.imageId,
+      Entrypoint: shape.entrypoint,
+      Cmd: shape.command,
+      Env: pairs(shape.env),
+      User: shape.user,
+      WorkingDir: shape.workingDir,
+      OpenStdin: shape.openStdin,
+      // The first session's end must not end the server's stdin (facts.md).
+      StdinOnce: false,
+      Labels: { ...shape.labels, ...request.ownLabels },
+      ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
+      HostConfig: hostConfig(shape, request.secrets !== undefined),
+      ...(first === undefined
+        ? {}
+        : { NetworkingConfig: { EndpointsConfig: { [first.name]: endpointSettings(first) } } }),
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { LoomsError } from '../../model/errors.ts';
+import { label } from '../../model/labels.ts';
+import type { CallOptions } from '../port.ts';
+import { ask } from './ask.ts';
+import type { Connection } from './connection.ts';
+
+export type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
+
+/** All volumes with `text` in their name. */
+export async function listVolumes(
+  connection: Connection,
+  text: string,
+  options: CallOptions,
+): Promise<readonly InspectedVolume[]> {
+  const request = { method: 'GET', path: '/volumes', query: { filters: { name: [text] } } } as const;
+  const answer = await ask<{ Volumes?: readonly InspectedVolume[] | null }>(
+    connection,
+    'list volumes',
+    request,
+    options,
+  );
+  return answer.Volumes ?? [];
+}
+
+/**
+ * Makes a named volume; one of this project that is there already is taken as it is. The engine answers a create of a
+ * name that is taken with the volume that has it, so its label says whose it is.
+ * Throws `engine-conflict` when it is not this project's.
+ */
+export async function createVolume(
+  connection: Connection,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  options: CallOptions,
+): Promise<void> {
+  const body = { Name: name, Labels: labels };
+  const request = { method: 'POST', path: '/volumes/create', body } as const;
+  const volume = await ask<InspectedVolume>(connection, `create volume ${name}`, request, options);
+  if (volume.Labels?.[label.project] === labels[label.project]) return;
+  throw new LoomsError('engine-conflict', `a volume named ${name} is there that looms did not make`, {
+    hint: 'name another volume in the spec, or copy its data and remove it',
+  });
+}

@@ -1,0 +1,66 @@
+import { LoomsError } from '../model/errors.ts';
+
+/**
+ * Quotes a word for a POSIX shell, so that `>=` of a version or a blank in a path has no meaning there.
+ */
+export function shellWord(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * A value that must stand on one line of a Dockerfile.
+ *
+ * @throws LoomsError `spec-invalid` when it holds a line break or another control character, which would end the
+ *   instruction early and start another one
+ */
+export function onOneLine(value: string, what: string): string {
+  for (const character of value) {
+    const code = character.charCodeAt(0);
+    if (code < 0x20 || code === 0x7f) {
+      throw new LoomsError(
+        'spec-invalid',
+        `${what} holds a line break or a control character: ${JSON.stringify(value)}`,
+      );
+    }
+  }
+  return value;
+}
+
+/**
+ * One ENV instruction. `$NAME` in the value means what it means in a Dockerfile; `\$` is a dollar sign.
+ *
+ * @throws LoomsError `spec-invalid` for a name or value that cannot be written
+ */
+export function envInstruction(name: string, value: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
+    throw new LoomsError('spec-invalid', `${JSON.stringify(name)} is no name for an environment variable`);
+  }
+  const quoted = onOneLine(value, `the value of ${name}`).replace(/\\(?!\$)|"/g, '\\$&');
+  return `ENV ${name}="${quoted}"`;
+}
+
+/** A value for `envInstruction` that is taken as it is, although it holds a dollar sign. */
+export function literalValue(text: string): string {
+  return text.replaceAll('$', '\\$');
+}
+
+/** One ARG instruction for settings of ours: they hold while the image is built, and are no part of it. */
+export function argInstruction(settings: Readonly<Record<string, string>>): string {
+  const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  return `ARG ${words.join(' ')}`;
+}
+
+/** A COPY in its JSON form, which takes blanks in paths. */
+export function copyInstruction(sources: readonly string[], destination: string): string {
+  return `COPY ${JSON.stringify([...sources, destination])}`;
+}
+
+/**
+ * One RUN instruction for a command as a person writes it. It is kept readable (the engine prints it back as the
+ * step's title) unless a Dockerfile would read something else into it: more lines, a trailing backslash, JSON, flags.
+ */
+export function runInstruction(command: string): string {
+  const text = command.trim();
+  const misread = /[\n\r]|\\$|^[[-]|<</.test(text);
+  return misread ? `RUN ${JSON.stringify(['/bin/sh', '-ec', text])}` : `RUN ${text}`;
+}

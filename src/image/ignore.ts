@@ -1,0 +1,19 @@
+import dockerignore from '@balena/dockerignore';
+
+/** Says whether a path of a build context is left out. Paths are relative, with `/`. */
+export type IgnoreRule = (path: string) => boolean;
+
+/** The rules of a `.dockerignore`: the last line that matches decides, `!` takes back in, `**` spans folders. */
+export function ignoreRules(text: string): IgnoreRule {
+  // A byte order mark would become part of the first pattern; Docker drops it as well.
+  const rules = dockerignore.default({ ignorecase: false }).add(text.replace(/^\uFEFF/, ''));
+  return (path) => rules.ignores(path);
+}
+
+/**
+ * Whether anything below an ignored folder can still be wanted: only a rule that takes back in can do that, and
+ * without one the folder (`node_modules`, `.git`) need not be read at all.
+ */
+export function hasExceptions(text: string): boolean {
+  return text.split(/\r?\n/).some((line) => line.trim().startsWith('!'));
+}
