@@ -1,0 +1,242 @@
+import {
+  Client,
+  type JsonSchemaValidator,
+  type Progress,
+  type RequestOptions,
+  type Tool as SdkTool,
+  type StandardSchemaV1,
+} from '@modelcontextprotocol/client';
+import type { ProtocolChoice } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { Connection } from './connection.ts';
+import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
+import { nearestName } from './nearest.ts';
+import type { CallProgress, CallResult, Session, SessionTarget, Tool } from './session.ts';
+import { type Circumstances, explain } from './session-errors.ts';
+
+/** How we introduce ourselves; the version is the package's (a test compares them). */
+export const clientInfo = { name: 'looms', version: '0.1.0' };
+
+/** Pages of `tools/list` that are followed before a server counts as paging without end. */
+const maxPages = 100;
+/** How long the engine may take to say how a process ended once its stream is closed, ms. */
+const exitWaitMs = 1_000;
+/** Longest delay a Node timer takes, ms. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** Takes any result: what a server sends is shown as received, and an odd field is no reason to refuse it. */
+const anyResult: StandardSchemaV1<unknown, Record<string, unknown>> = {
+  '~standard': {
+    version: 1,
+    vendor: 'looms',
+    validate: (value) => (isRecord(value) ? { value } : { issues: [{ message: 'the result is no object' }] }),
+  },
+};
+
+/**
+ * A client with no capability of its own: sampling, elicitation and roots are refused with "method not found", ping is
+ * answered. Output schemas are not compiled: a broken one, or a remote `$ref`, must not stop a call.
+ */
+export function createClient(protocol: ProtocolChoice, probeTimeoutMs: number): Client {
+  const client = new Client(clientInfo, {
+    capabilities: {},
+    jsonSchemaValidator: {
+      getValidator:
+        <T>(): JsonSchemaValidator<T> =>
+        (input: unknown) => ({ valid: true, data: input as T, errorMessage: undefined }),
+    },
+    versionNegotiation: {
+      mode: protocol === '2026-07-28' ? { pin: protocol } : protocol,
+      probe: { timeoutMs: probeTimeoutMs },
+    },
+  });
+  // Out-of-band reports (a second answer to one request, a notification nobody asked for): not errors of a session. What
+  // matters also fails the request it belongs to.
+  client.onerror = () => {};
+  return client;
+}
+
+/** What is known of a server when an error came up, gathered from its connection and from the engine. */
+export async function circumstancesOf(
+  target: SessionTarget,
+  connection: Connection,
+  phase: Circumstances['phase'],
+  bounds: { limitMs: number; signal?: AbortSignal | undefined },
+): Promise<Circumstances> {
+  const ending = await connection.ending(exitWaitMs);
+  const wantsLog = phase === 'handshake' || ending !== undefined;
+  return {
+    server: target.spec.name,
+    phase,
+    limitMs: bounds.limitMs,
+    interrupted: bounds.signal?.aborted === true,
+    ...(ending === undefined ? {} : { ending }),
+    stray: connection.stray(),
+    log: wantsLog ? [...connection.stderr(), ...(await logTail(target))] : [],
+  };
+}
+
+/** The last lines of the container's log. The engine may be the one that failed: then the first error is what counts. */
+async function logTail(target: SessionTarget): Promise<readonly string[]> {
+  try {
+    const lines = await target.engine.tailLog(target.container, 10, { signal: AbortSignal.timeout(3_000) });
+    return lines.map((line) => line.text);
+  } catch {
+    return ['(the log of the container could not be read)'];
+  }
+}
+
+/** Wraps a connected client as a session. `listTimeoutMs` bounds one `tools/list` page. */
+export function createSession(
+  target: SessionTarget,
+  client: Client,
+  connection: Connection,
+  listTimeoutMs: number,
+): Session {
+  const filter = target.spec.mcp.tools;
+  const server = client.getServerVersion();
+  const instructions = client.getInstructions();
+  let known: readonly Tool[] | undefined;
+  client.setNotificationHandler('notifications/tools/list_changed', () => {
+    known = undefined;
+  });
+
+  const failure = async (
+    error: unknown,
+    phase: Circumstances['phase'],
+    limitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<LoomsError> => explain(error, await circumstancesOf(target, connection, phase, { limitMs, signal }));
+
+  const fetchTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
+    if (client.getServerCapabilities()?.tools === undefined) return [];
+    const tools: Tool[] = [];
+    const cursors = new Set<string>();
+    let cursor: string | undefined;
+    try {
+      for (let page = 0; page < maxPages; page++) {
+        const request = { method: 'tools/list', params: cursor === undefined ? {} : { cursor } };
+        const result = await client.request(request, anyResult, {
+          timeout: listTimeoutMs,
+          ...(signal === undefined ? {} : { signal }),
+        });
+        tools.push(...readTools(result.tools, target.spec.name));
+        const next = result.nextCursor;
+        if (typeof next !== 'string' || cursors.has(next)) return tools;
+        cursors.add(next);
+        cursor = next;
+      }
+    } catch (error) {
+      throw await failure(error, 'list', listTimeoutMs, signal);
+    }
+    throw new LoomsError('session-failed', `${target.spec.name} sends tools/list in more than ${maxPages} pages`);
+  };
+
+  const currentTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
+    known ??= (await fetchTools(signal)).toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    return known;
+  };
+
+  /** The tool by its exact name; a list that is older than this call is asked for once more before it counts. */
+  const find = async (name: string, signal?: AbortSignal): Promise<Tool> => {
+    const wasKnown = known !== undefined;
+    let tools = await currentTools(signal);
+    if (wasKnown && isAllowed(filter, name) && !tools.some((tool) => tool.name === name)) {
+      known = undefined;
+      tools = await currentTools(signal);
+    }
+    const tool = isAllowed(filter, name) ? tools.find((candidate) => candidate.name === name) : undefined;
+    if (tool !== undefined) return tool;
+    const visible = filterTools(filter, tools).map((candidate) => candidate.name);
+    const nearest = nearestName(name, visible);
+    const hints = [
+      nearest === undefined ? undefined : `Did you mean ${nearest}?`,
+      isAllowed(filter, name) ? undefined : 'mcp_server.tools of its spec allows other tools only.',
+      nearest === undefined && visible.length > 0
+        ? `It has: ${visible.slice(0, 10).join(', ')}${visible.length > 10 ? ', …' : ''}.`
+        : undefined,
+    ];
+    throw new LoomsError('tool-not-found', `${target.spec.name} has no tool ${JSON.stringify(name)}`, {
+      hint: hints.filter((hint) => hint !== undefined).join(' ') || 'It has no tools at all.',
+    });
+  };
+
+  let closing: Promise<void> | undefined;
+  return {
+    server: { name: server?.name ?? target.spec.name, version: server?.version ?? '' },
+    protocolVersion: client.getNegotiatedProtocolVersion() ?? '',
+    era: client.getProtocolEra() ?? 'legacy',
+    capabilities: client.getServerCapabilities() ?? {},
+    ...(instructions === undefined ? {} : { instructions }),
+    async listTools(options = {}) {
+      known = undefined;
+      const tools = await currentTools(options.signal);
+      return { tools: filterTools(filter, tools), unknownFilterNames: unknownFilterNames(filter, tools) };
+    },
+    async callTool(name, args, { timeoutMs, signal, onProgress }) {
+      const tool = await find(name, signal);
+      const timeout = Math.min(timeoutMs, maxTimerMs);
+      const params = { name, arguments: { ...args } };
+      const options: RequestOptions = {
+        timeout,
+        ...(signal === undefined ? {} : { signal }),
+        ...(onProgress === undefined ? {} : { onprogress: (progress) => onProgress(asProgress(progress)) }),
+      };
+      try {
+        // Only the stateless revisions over HTTP mirror arguments into headers, which the SDK does in its own call.
+        const result =
+          connection.isHttp && client.getProtocolEra() === 'modern'
+            ? await client.callTool(params, { ...options, toolDefinition: definitionWithoutOutput(tool) })
+            : await client.request({ method: 'tools/call', params }, anyResult, options);
+        return asCallResult(result);
+      } catch (error) {
+        throw await failure(error, { tool: name }, timeout, signal);
+      }
+    },
+    close() {
+      closing ??= connection.close();
+      return closing;
+    },
+  };
+}
+
+function readTools(value: unknown, server: string): readonly Tool[] {
+  if (!Array.isArray(value)) {
+    throw new LoomsError('session-failed', `${server} answered tools/list without a list of tools`);
+  }
+  return value.map((tool: unknown) => {
+    if (!isRecord(tool) || typeof tool.name !== 'string') {
+      throw new LoomsError(
+        'session-failed',
+        `${server} lists a tool without a name: ${JSON.stringify(tool).slice(0, 200)}`,
+      );
+    }
+    return {
+      ...tool,
+      name: tool.name,
+      inputSchema: isRecord(tool.inputSchema) ? tool.inputSchema : { type: 'object' },
+    };
+  });
+}
+
+const definitionWithoutOutput = (tool: Tool): SdkTool => ({
+  name: tool.name,
+  inputSchema: { ...tool.inputSchema, type: 'object' },
+});
+
+const asProgress = ({ progress, total, message }: Progress): CallProgress => ({
+  progress,
+  ...(total === undefined ? {} : { total }),
+  ...(message === undefined ? {} : { message }),
+});
+
+/** Older servers leave `content` out when there is none. */
+function asCallResult(result: Readonly<Record<string, unknown>>): CallResult {
+  const content = Array.isArray(result.content) ? result.content.filter(isRecord) : [];
+  const { isError, ...rest } = result;
+  return { ...rest, content, ...(typeof isError === 'boolean' ? { isError } : {}) };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

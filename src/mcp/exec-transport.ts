@@ -1,0 +1,135 @@
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
+import type { ExecSession } from '../engine/port.ts';
+import { LoomsError } from '../model/errors.ts';
+import { createLineSplitter } from './line-splitter.ts';
+
+/** Longest message taken from a server, bytes (facts.md: frames exceed 64 KiB, no limit below 10 MB). */
+export const maxFrameBytes = 10 * 1024 * 1024;
+
+/** Longest stray line shown, characters. */
+const maxStrayLength = 500;
+
+export type ExecTransport = Transport & {
+  /** Why the conversation cannot go on, when it is not simply that the process ended. */
+  readonly fatal: () => LoomsError | undefined;
+  /** Whether the other side ended first: what happens after our own `close` is no news. */
+  readonly endedByPeer: () => boolean;
+};
+
+/**
+ * JSON-RPC as newline-delimited JSON over the streams of a process in a container. Lines that are no JSON-RPC are
+ * skipped and reported. A message beyond `maxFrameBytes` ends the connection: there is no way to tell whose answer it
+ * was. `send` resolves when the stream can take more, so a slow server slows its client. `close` only half-closes: the
+ * end of the process belongs to whoever started it (`startSessionProcess`).
+ */
+export function createExecTransport(
+  process: ExecSession,
+  onStray: (line: string) => void = () => {},
+  frameLimit: number = maxFrameBytes,
+): ExecTransport {
+  const splitter = createLineSplitter(frameLimit);
+  let closed = false;
+  let endedByPeer = false;
+  let fatal: LoomsError | undefined;
+  let writeFailure: Error | undefined;
+
+  const finish = () => {
+    if (closed) return;
+    closed = true;
+    transport.onclose?.();
+  };
+
+  const peerEnded = () => {
+    if (!closed) endedByPeer = true;
+    finish();
+  };
+
+  const stray = (line: Buffer | string) => {
+    const text = line.toString().trim();
+    if (text !== '') onStray(text.length > maxStrayLength ? `${text.slice(0, maxStrayLength)}…` : text);
+  };
+
+  const deliver = (line: Buffer) => {
+    const messages = parseMessages(line);
+    if (messages === undefined) stray(line);
+    else for (const message of messages) transport.onmessage?.(message);
+  };
+
+  const onData = (chunk: Buffer) => {
+    if (closed) return;
+    const { lines, overflow } = splitter.push(chunk);
+    for (const line of lines) deliver(line);
+    if (!overflow) return;
+    fatal = new LoomsError('session-failed', `the server sent a message of more than ${frameLimit} bytes`, {
+      hint: 'Ask for less at once, for example with a limit or a page argument of the tool.',
+    });
+    transport.onerror?.(fatal);
+    // The rest is read and thrown away, so that the process is not stuck writing while it is being ended.
+    finish();
+  };
+
+  const transport: ExecTransport & { readonly stderr: null; readonly pid: null } = {
+    // The SDK tells a pipe from a network peer by these two properties: on a pipe, a probe that stays without an answer
+    // means an older server and not an outage.
+    stderr: null,
+    pid: null,
+    fatal: () => fatal,
+    endedByPeer: () => endedByPeer,
+    async start() {
+      process.stdin.on('error', (error) => {
+        writeFailure = error;
+      });
+      process.stdout.on('data', onData);
+      process.stdout.on('error', peerEnded);
+      process.stdout.on('end', () => {
+        if (!closed) stray(splitter.rest());
+        peerEnded();
+      });
+      process.stdout.on('close', peerEnded);
+      process.ended.then(peerEnded, peerEnded);
+    },
+    async send(message: JSONRPCMessage) {
+      if (closed || writeFailure !== undefined || process.stdin.writableEnded) {
+        throw new LoomsError('server-exited', 'the server does not read its input any more', { cause: writeFailure });
+      }
+      if (!process.stdin.write(`${JSON.stringify(message)}\n`)) await drained(process.stdin);
+    },
+    async close() {
+      process.stdin.end();
+      finish();
+    },
+  };
+  return transport;
+}
+
+/** Resolves when the stream takes more, or will never do so again. */
+function drained(stream: NodeJS.WritableStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of ['drain', 'close', 'error']) stream.removeListener(event, done);
+      resolve();
+    };
+    for (const event of ['drain', 'close', 'error']) stream.on(event, done);
+  });
+}
+
+/** The JSON-RPC messages of one line (2025-03-26 allows a batch), or undefined when it holds something else. */
+function parseMessages(line: Buffer): JSONRPCMessage[] | undefined {
+  const text = line
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trim();
+  if (!text.startsWith('{') && !text.startsWith('[')) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined; // Reported as a stray line by the caller.
+  }
+  const messages = Array.isArray(value) ? value : [value];
+  return messages.length > 0 && messages.every(isMessage) ? messages : undefined;
+}
+
+function isMessage(value: unknown): value is JSONRPCMessage {
+  return typeof value === 'object' && value !== null && 'jsonrpc' in value && value.jsonrpc === '2.0';
+}

@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import { performance } from 'node:perf_hooks';
+import { Duplex } from 'node:stream';
+import type { Engine, ExecSession } from '../engine/port.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ContainerId } from '../model/ids.ts';
+import { settledWithin } from './session-process.ts';
+
+/**
+ * Carries one TCP connection over the streams of an exec in the relay container. $0 host, $1 port, $2 seconds to go on
+ * trying. Says "connected" on stderr, exits 97 when nothing listened. Ends when either side ends.
+ */
+const relayScript = `give_up=$((SECONDS + $2))
+until { exec 3<>"/dev/tcp/$0/$1"; } 2>/dev/null; do
+  [ "$SECONDS" -ge "$give_up" ] && exit 97
+  sleep 0.1
+done
+echo connected >&2
+exec 4<&0
+cat <&3 4<&- &
+cat <&4 >&3 &
+wait -n
+kill %1 %2 2>/dev/null
+exit 0`;
+
+const nothingListened = 97;
+/** How long one exec in the relay goes on trying before we look whether the server still runs, s. */
+const patienceSeconds = 2;
+
+export type RelayAddress = {
+  readonly engine: Engine;
+  readonly relay: ContainerId;
+  readonly host: string;
+  readonly port: number;
+  /** Whether the server still runs; asked between tries. */
+  readonly serverRuns: () => Promise<boolean>;
+};
+
+/**
+ * Opens a TCP connection to a server on an isolated network as a stream. A fresh server needs a moment until it
+ * listens: tries until `deadline` (`performance.now()`), as long as the server runs. The process in the relay ends by
+ * itself after `lifetimeMs`. Throws `session-failed` when nothing listened, and what `Engine.exec` throws.
+ */
+export async function connectThroughRelay(
+  address: RelayAddress,
+  bounds: { deadline: number; lifetimeMs: number; signal: AbortSignal },
+): Promise<Duplex> {
+  for (;;) {
+    const left = bounds.deadline - performance.now();
+    const exec = await address.engine.exec(
+      address.relay,
+      { argv: relayArgv(address, bounds.lifetimeMs, left) },
+      { signal: bounds.signal },
+    );
+    const stream = streamOf(exec);
+    const outcome = await connectedOrEnded(exec, bounds.signal, Math.max(0, left));
+    if (outcome === 'connected') return stream;
+    stream.on('error', () => {}); // Given up here; why is in `outcome`.
+    stream.destroy();
+    if (bounds.signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${address.host}`);
+    if (outcome !== nothingListened && outcome !== 'slow') {
+      throw new LoomsError('session-failed', `the relay could not connect to ${address.host}:${address.port}`, {
+        hint: 'The relay container needs bash and coreutils; looms apply makes it again when it was changed.',
+        detail: [`exit code ${outcome}`],
+      });
+    }
+    if (performance.now() >= bounds.deadline || !(await address.serverRuns())) {
+      throw connectionRefused(address);
+    }
+  }
+}
+
+/** What is said when no connection to a server could be made in time. */
+export const connectionRefused = ({ host, port }: Pick<RelayAddress, 'host' | 'port'>): LoomsError =>
+  new LoomsError('session-failed', `connection refused: nothing listens on ${host}:${port}`, {
+    hint: 'Check that the server listens on 0.0.0.0 and on mcp_server.port, its env, and network.egress for what it needs.',
+  });
+
+function relayArgv({ host, port }: RelayAddress, lifetimeMs: number, leftMs: number): readonly string[] {
+  const limit = String(Math.max(1, Math.ceil(lifetimeMs / 1000)));
+  const patience = String(Math.max(0, Math.min(patienceSeconds, Math.floor(leftMs / 1000))));
+  return ['timeout', '-k', '5', limit, 'bash', '-c', relayScript, host, String(port), patience];
+}
+
+/** Waits for the script's word on stderr, or for its end (with its exit code), at most `ms`. */
+async function connectedOrEnded(
+  exec: ExecSession,
+  signal: AbortSignal,
+  ms: number,
+): Promise<'connected' | 'slow' | number | null> {
+  let outcome: 'connected' | 'slow' | number | null = 'slow';
+  const stop = new AbortController();
+  const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort', { signal: stop.signal });
+  const word = once(exec.stderr, 'data', { signal: stop.signal }).then(() => {
+    outcome = 'connected';
+  });
+  const end = exec.ended.then(({ exitCode }) => {
+    if (outcome === 'slow') outcome = exitCode;
+  });
+  const first = Promise.race([aborted, word, end]);
+  await settledWithin(first, ms);
+  stop.abort();
+  await Promise.allSettled([word, aborted]);
+  return outcome;
+}
+
+/** The relay's exec as one stream; ending it half-closes, which ends the relay's process and the TCP connection. */
+function streamOf(exec: ExecSession): Duplex {
+  exec.stderr.on('error', () => {}); // The same break shows on stdout.
+  exec.stderr.resume();
+  const stream = new Duplex({
+    allowHalfOpen: false,
+    read() {
+      exec.stdout.resume();
+    },
+    write(chunk: Buffer, _encoding, done) {
+      if (exec.stdin.write(chunk)) done();
+      else exec.stdin.once('drain', done);
+    },
+    final(done) {
+      exec.stdin.end(() => done());
+    },
+    destroy(error, done) {
+      exec.stdin.end();
+      exec.stdout.resume();
+      // The half-close must reach the relay before the connection goes, else its process stays until its limit.
+      settledWithin(exec.ended, 1_000).then(() => exec.destroy());
+      done(error);
+    },
+  });
+  exec.stdout.on('data', (chunk: Buffer) => {
+    if (!stream.destroyed && !stream.push(chunk)) exec.stdout.pause();
+  });
+  exec.stdout.on('end', () => {
+    if (!stream.destroyed) stream.push(null);
+  });
+  exec.stdout.on('error', (error) => stream.destroy(error));
+  exec.stdin.on('error', (error) => stream.destroy(error));
+  return stream;
+}

@@ -1,0 +1,154 @@
+import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError, SseError } from '@modelcontextprotocol/client';
+import { type ErrorCode, LoomsError } from '../model/errors.ts';
+
+/** Why a connection cannot go on. */
+export type ConnectionEnding =
+  /** The server's process is gone; the exit code is null when the engine did not say. */
+  { readonly kind: 'exited'; readonly code: number | null } | { readonly kind: 'failed'; readonly error: LoomsError };
+
+/** What is known about a server when something went wrong with it. */
+export type Circumstances = {
+  readonly server: string;
+  readonly phase: 'handshake' | 'list' | { readonly tool: string };
+  /** Bound that applied, ms. */
+  readonly limitMs: number;
+  /** Whether the caller gave up. */
+  readonly interrupted: boolean;
+  /** What became of the connection, when that is known better than the SDK knows it. */
+  readonly ending?: ConnectionEnding;
+  /** Lines on stdout that were no JSON-RPC. */
+  readonly stray: readonly string[];
+  /** End of the server's log. */
+  readonly log: readonly string[];
+};
+
+/**
+ * What an error of the SDK or of a transport means for the user, with loom's hints for the same causes (cli.md,
+ * Errors). Decides by codes and by what is known of the process, never by text.
+ */
+export function explain(error: unknown, about: Circumstances): LoomsError {
+  const make = (code: ErrorCode, message: string, hint?: string, detail: readonly string[] = about.log) =>
+    new LoomsError(code, message, { ...(hint === undefined ? {} : { hint }), detail, cause: error });
+
+  if (about.interrupted) return make('interrupted', `stopped talking to ${about.server}`, undefined, []);
+  if (error instanceof ProtocolError) {
+    return make(
+      'json-rpc-error',
+      `${about.server} answered ${doing(about)} with JSON-RPC error ${error.code}: ${error.message}`,
+      undefined,
+      dataLines(error.data),
+    );
+  }
+  if (about.ending?.kind === 'failed') return withLog(about.ending.error, about.log);
+  if (about.ending?.kind === 'exited') {
+    const { code } = about.ending;
+    const { message, hint } = exitMeaning(code);
+    const how = code === null ? 'ended' : `exited with code ${code}`;
+    return make('server-exited', `${about.server} ${how} during ${doing(about)}${message}`, hint, [
+      ...about.stray,
+      ...about.log,
+    ]);
+  }
+  if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout) return timedOut(about, make);
+  if (error instanceof LoomsError) return error;
+  const http = httpStatusOf(error);
+  if (http !== undefined) {
+    return make(
+      'session-failed',
+      `${about.server} answered ${doing(about)} with HTTP status ${http.status}`,
+      http.status === 404 || http.status === 405
+        ? 'Check mcp_server.path and mcp_server.transport (streamable-http or sse).'
+        : "See the server's log: looms logs NAME.",
+      [...http.body, ...about.log],
+    );
+  }
+  if (error instanceof SdkError && error.code === SdkErrorCode.EraNegotiationFailed) {
+    return make(
+      'session-failed',
+      `${about.server} does not speak the wanted protocol: ${error.message}`,
+      'Set mcp_server.protocol to legacy or auto.',
+    );
+  }
+  return make('session-failed', `${about.server}: ${doing(about)} failed: ${messageOf(error)}`);
+}
+
+function timedOut(
+  about: Circumstances,
+  make: (code: ErrorCode, message: string, hint?: string, detail?: readonly string[]) => LoomsError,
+): LoomsError {
+  const seconds = about.limitMs / 1000;
+  if (typeof about.phase === 'object') {
+    return make(
+      'call-timeout',
+      `${about.server} did not answer ${doing(about)} within ${seconds} s`,
+      'Raise docker_backend.resource_limits.execution_timeout_seconds.',
+      [],
+    );
+  }
+  if (about.stray.length > 0) {
+    return make(
+      'handshake-timeout',
+      `${about.server} did not answer ${doing(about)} within ${seconds} s; what it printed is no MCP message`,
+      'A stdio server may print nothing but MCP messages: check mcp_server.command, and mcp_server.transport if it serves HTTP.',
+      [...about.stray, ...about.log],
+    );
+  }
+  return make(
+    'handshake-timeout',
+    `${about.server} did not answer ${doing(about)} within ${seconds} s`,
+    'Raise mcp_server.timeout_seconds if it starts slowly; see its log for what it waits for.',
+  );
+}
+
+/** What the usual exit codes of a process that could not run mean. */
+function exitMeaning(code: number | null): { message: string; hint: string } {
+  switch (code) {
+    case 126:
+      return {
+        message: ' (its command cannot be executed)',
+        hint: 'Check mcp_server.command and the permissions in the image.',
+      };
+    case 127:
+      return {
+        message: ' (its command was not found in the image)',
+        hint: 'Check mcp_server.command, and that a package in preinstall_packages brings it.',
+      };
+    case 137:
+      return { message: ' (killed)', hint: 'It may need more memory: docker_backend.resource_limits.memory_mb.' };
+    case 124:
+      return { message: ' (its time limit was reached)', hint: 'Open a new session.' };
+    default:
+      return { message: '', hint: 'Check mcp_server.command, args and env; its last log lines say more.' };
+  }
+}
+
+function doing(about: Circumstances): string {
+  if (about.phase === 'handshake') return 'the handshake';
+  if (about.phase === 'list') return 'tools/list';
+  return `the call of ${about.phase.tool}`;
+}
+
+const withLog = (error: LoomsError, log: readonly string[]): LoomsError =>
+  new LoomsError(error.code, error.message, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    detail: [...error.detail, ...log],
+    cause: error.cause,
+  });
+
+function dataLines(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  return [typeof value === 'string' ? value : JSON.stringify(value)];
+}
+
+function httpStatusOf(error: unknown): { status: number; body: readonly string[] } | undefined {
+  if (error instanceof SseError && error.code !== undefined) return { status: error.code, body: [] };
+  if (!(error instanceof SdkHttpError)) return undefined;
+  const { text } = error.data;
+  return { status: error.status, body: typeof text === 'string' && text !== '' ? [text.slice(0, 500)] : [] };
+}
+
+/** The innermost message of an error: what fetch and the SDK wrap says more than their wrapping. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? messageOf(error.cause) : error.message;
+}

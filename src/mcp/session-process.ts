@@ -1,0 +1,208 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ExecSession } from '../engine/port.ts';
+import type { SessionTarget } from './session.ts';
+
+/** Variable that marks every process of one session, also those that left its process group. */
+const markVariable = 'LOOMS_SESSION';
+
+/**
+ * Runs a server's argv as one session. $0: limit in seconds; $1…: argv. `$$` stays the id of the whole process group:
+ * the engine makes an exec's first process a session leader, and each `exec` keeps it. stderr goes to the container's
+ * log where PID 1's can be opened (facts.md), else it stays with us. Where there is no `timeout`, a watcher outside of
+ * the server's children counts seconds and goes within one second of the server's end.
+ */
+const wrapperScript = `echo "$$" >&2
+if (exec 2>/proc/1/fd/2) 2>/dev/null; then exec 2>/proc/1/fd/2; fi
+if command -v timeout >/dev/null 2>&1; then exec timeout -k 5 "$0" "$@"; fi
+me=$$ limit=$0
+( (
+  while kill -0 "$me" 2>/dev/null; do
+    [ "$limit" -le 0 ] && kill -s TERM -- "-$me" 2>/dev/null
+    [ "$limit" -le -5 ] && kill -s KILL -- "-$me" 2>/dev/null
+    limit=$((limit - 1))
+    sleep 1
+  done
+) </dev/null >/dev/null 2>&1 & )
+exec "$@"`;
+
+/**
+ * Ends what is left of a session. $0: process group, or 0 when it is unknown; $1: the session's mark; $2: tenths of a
+ * second between TERM and KILL. Finds the group, and by the mark in their environment also processes that made a group
+ * of their own. Exits 0 when nothing is left.
+ */
+const endScript = `group=$0 mark=$1 left=$2
+find_all() {
+  for file in $(grep -ls "${markVariable}=$mark" /proc/[0-9]*/environ 2>/dev/null); do
+    file=\${file#/proc/}
+    echo "\${file%/environ}"
+  done
+  [ "$group" = 0 ] && return
+  for dir in /proc/[0-9]*; do
+    read -r line 2>/dev/null <"$dir/stat" || continue
+    set -- \${line##*) }
+    [ "$1" != Z ] && [ "$3" = "$group" ] && echo "\${dir#/proc/}"
+  done
+}
+any_alive() {
+  for id in $ids; do kill -0 "$id" 2>/dev/null && return 0; done
+  return 1
+}
+ids=$(find_all)
+[ -z "$ids" ] && exit 0
+kill -s TERM $ids 2>/dev/null
+while [ "$left" -gt 0 ] && any_alive; do
+  sleep 0.1 2>/dev/null || { sleep 1; left=$((left - 9)); }
+  left=$((left - 1))
+done
+ids=$(find_all)
+[ -z "$ids" ] && exit 0
+kill -s KILL $ids 2>/dev/null
+left=20
+while [ "$left" -gt 0 ] && any_alive; do
+  sleep 0.1 2>/dev/null || { sleep 1; left=$((left - 9)); }
+  left=$((left - 1))
+done
+[ -z "$(find_all)" ]`;
+
+/** Longest piece of a session's own stderr that is kept for messages, characters. */
+const stderrTailLength = 4_000;
+
+export type SessionProcess = {
+  readonly exec: ExecSession;
+  /** What came through the exec's own stderr: nothing where it goes to the container's log. */
+  readonly stderrTail: () => readonly string[];
+  /**
+   * Ends the process: half-closes its input, waits `graceMs` for it to go by itself, and only then asks the container
+   * to end what is left of the group, which costs one more exec. Says which of the two it took. Never throws; calling
+   * it again returns the same promise.
+   */
+  readonly end: () => Promise<SessionEnd>;
+};
+
+export type SessionEnd =
+  | { readonly how: 'by-itself' }
+  | { readonly how: 'killed' }
+  /** The image has no shell, or the engine did not answer: its own time limit, or the container's end, remains. */
+  | { readonly how: 'abandoned'; readonly why: string };
+
+export type SessionProcessOptions = {
+  /** Bound of the process's life, ms: it ends by itself after that, also when nobody is left to end it. */
+  readonly limitMs: number;
+  /** How long a server may take to go after its input ended, ms. */
+  readonly graceMs: number;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Starts a stdio server's argv in its container, bounded in time, with its stderr in the container's log. Without a
+ * shell in the image the argv runs bare: no limit of its own, and stderr stays with us. Throws what `Engine.exec` throws.
+ */
+export async function startSessionProcess(
+  target: SessionTarget,
+  { limitMs, graceMs, signal }: SessionProcessOptions,
+): Promise<SessionProcess> {
+  const mark = randomBytes(12).toString('hex');
+  const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
+  const exec = await target.engine.exec(
+    target.container,
+    {
+      argv: target.hasShell ? ['sh', '-c', wrapperScript, seconds, ...target.argv] : target.argv,
+      env: target.hasShell ? { ...target.env, [markVariable]: mark } : target.env,
+    },
+    signal === undefined ? {} : { signal },
+  );
+
+  const stderr = readStderr(exec, target.hasShell);
+  let ended = false;
+  exec.ended.then(
+    () => {
+      ended = true;
+    },
+    () => {
+      ended = true;
+    },
+  );
+
+  const end = async (): Promise<SessionEnd> => {
+    exec.stdin.on('error', () => {}); // The process may be gone already; `ended` says so.
+    exec.stdin.end();
+    exec.stdout.resume();
+    await settledWithin(exec.ended, graceMs);
+    const result: SessionEnd = ended ? await afterEnd() : await endInContainer(target, stderr.group(), mark);
+    if (!ended) await settledWithin(exec.ended, 500);
+    exec.destroy();
+    return result;
+  };
+
+  // A connection that broke says nothing about the process behind it.
+  const afterEnd = async (): Promise<SessionEnd> => {
+    const { exitCode } = await exec.ended;
+    return exitCode === null ? endInContainer(target, stderr.group(), mark) : { how: 'by-itself' };
+  };
+
+  let ending: Promise<SessionEnd> | undefined;
+  return {
+    exec,
+    stderrTail: stderr.tail,
+    end: () => {
+      ending ??= end().catch((error: unknown) => ({ how: 'abandoned', why: String(error) }));
+      return ending;
+    },
+  };
+}
+
+/** Runs the end script as a second exec in the container. */
+async function endInContainer(target: SessionTarget, group: number, mark: string): Promise<SessionEnd> {
+  if (!target.hasShell) return { how: 'abandoned', why: 'the image has no shell' };
+  const tenths = '10';
+  const killer = await target.engine.exec(
+    target.container,
+    { argv: ['sh', '-c', endScript, String(group), mark, tenths] },
+    { signal: AbortSignal.timeout(10_000) },
+  );
+  killer.stdin.on('error', () => {});
+  killer.stdin.end();
+  killer.stdout.resume();
+  killer.stderr.resume();
+  await settledWithin(killer.ended, 10_000);
+  const code = await Promise.race([killer.ended.then((end) => end.exitCode), Promise.resolve(null)]);
+  killer.destroy();
+  return code === 0 ? { how: 'killed' } : { how: 'abandoned', why: `ending it in the container gave ${code}` };
+}
+
+/** Reads the process group's id from the wrapper's first line, and keeps the end of whatever follows. */
+function readStderr(exec: ExecSession, wrapped: boolean): { group: () => number; tail: () => readonly string[] } {
+  let text = '';
+  let group = 0;
+  exec.stderr.on('error', () => {}); // The same break shows in `ended`.
+  exec.stderr.setEncoding('utf8');
+  exec.stderr.on('data', (chunk: string) => {
+    text += chunk;
+    if (wrapped && group === 0 && text.includes('\n')) {
+      group = Number.parseInt(text, 10) || 0;
+      if (group !== 0) text = text.slice(text.indexOf('\n') + 1);
+    }
+    if (text.length > 2 * stderrTailLength) text = text.slice(-stderrTailLength);
+  });
+  return {
+    group: () => group,
+    tail: () =>
+      text
+        .slice(-stderrTailLength)
+        .split('\n')
+        .filter((line) => line.trim() !== ''),
+  };
+}
+
+/** Waits for a promise to settle, at most `ms`; its result does not matter here. */
+export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  const timer = new AbortController();
+  try {
+    await Promise.race([promise.then(nothing, nothing), delay(ms, undefined, { signal: timer.signal }).catch(nothing)]);
+  } finally {
+    timer.abort();
+  }
+}
+
+const nothing = () => {};

@@ -1,0 +1,45 @@
+import type { Connection, ConnectionOptions } from './connection.ts';
+import { createExecTransport } from './exec-transport.ts';
+import type { SessionTarget } from './session.ts';
+import { settledWithin, startSessionProcess } from './session-process.ts';
+
+/** How many stray lines are kept for messages; all of them go to `onStray`. */
+const maxStrayKept = 5;
+
+/** A connection to a stdio server: one exec of its argv. Throws what `Engine.exec` throws. */
+export async function connectStdio(target: SessionTarget, options: ConnectionOptions): Promise<Connection> {
+  const { lifetimeMs, graceMs, signal } = options;
+  const process = await startSessionProcess(target, { limitMs: lifetimeMs, graceMs, signal });
+  const kept: string[] = [];
+  const transport = createExecTransport(process.exec, (line) => {
+    if (kept.length < maxStrayKept) kept.push(line);
+    options.onStray(line);
+  });
+
+  let exit: { code: number | null } | undefined;
+  const ended = process.exec.ended.then(
+    ({ exitCode }) => {
+      exit = { code: exitCode };
+    },
+    () => {
+      exit = { code: null };
+    },
+  );
+
+  return {
+    transport,
+    isHttp: false,
+    async ending(waitMs) {
+      const fatal = transport.fatal();
+      if (fatal !== undefined) return { kind: 'failed', error: fatal };
+      if (!transport.endedByPeer()) return undefined;
+      await settledWithin(ended, waitMs);
+      return { kind: 'exited', code: exit?.code ?? null };
+    },
+    stray: () => kept,
+    stderr: process.stderrTail,
+    async close() {
+      await process.end();
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import type { Env, SecretRef } from '../model/desired.ts';
+import type { SecretStore } from './provider.ts';
+
+export type ResolvedEnv = {
+  /** Complete only when `missing` is empty: a variable with a missing secret is left out. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Each missing secret once. */
+  readonly missing: readonly SecretRef[];
+  /** The secrets themselves, for masking what is printed (`createRedactor`). */
+  readonly secrets: readonly string[];
+};
+
+/**
+ * Turns references into values, each secret looked up once. Missing ones are a value, all of them at once; throws only
+ * when a provider itself is broken.
+ */
+export async function resolveEnv(env: Env, store: SecretStore): Promise<ResolvedEnv> {
+  const lookups = new Map<string, ReturnType<SecretStore>>();
+  const lookUp = (ref: SecretRef) => {
+    const key = `${ref.from}:${ref.name}`;
+    const lookup = lookups.get(key) ?? store(ref);
+    lookups.set(key, lookup);
+    return lookup;
+  };
+
+  const values: Record<string, string> = {};
+  const missing = new Map<string, SecretRef>();
+  const secrets = new Set<string>();
+  for (const [name, value] of Object.entries(env)) {
+    if (value.kind === 'literal') {
+      values[name] = value.value;
+      continue;
+    }
+    let text: string | undefined = '';
+    for (const part of value.parts) {
+      if (typeof part === 'string') {
+        text = text === undefined ? undefined : text + part;
+        continue;
+      }
+      const found = await lookUp(part);
+      if (found.found) {
+        secrets.add(found.value);
+        text = text === undefined ? undefined : text + found.value;
+      } else {
+        missing.set(`${part.from}:${part.name}`, part);
+        text = undefined;
+      }
+    }
+    if (text !== undefined) values[name] = text;
+  }
+  return { values, missing: [...missing.values()], secrets: [...secrets] };
+}
