@@ -1,0 +1,315 @@
+import type { LockHolder } from '../engine/port.ts';
+import { executePlan, failureOf, type StepResults } from '../execute/execute-plan.ts';
+import type { GateOutcome, StepEnvironment } from '../execute/perform-step.ts';
+import { proxySettings } from '../image/proxies.ts';
+import { runGate } from '../mcp/gate.ts';
+import type { DeclaredServer } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { EventSink, Failure, StepResult } from '../model/events.ts';
+import type { ContainerId, ServerName, StepId } from '../model/ids.ts';
+import { label, relayName } from '../model/labels.ts';
+import type { Plan, Step } from '../model/plan.ts';
+import type { ImageFacts } from '../model/shape.ts';
+import { resolveEnv } from '../secrets/resolve-env.ts';
+import { type Prepared, planProject } from './plan-project.ts';
+import { planRemoval } from './plan-removal.ts';
+import type { Ports } from './ports.ts';
+import { type HeldLock, takeLock } from './project-lock.ts';
+import { type MissingSecret, missingSecrets, processEnv, sessionEnv, sessionTarget } from './session-target.ts';
+
+/** Lines of a container's log that are shown when its gate failed. */
+const logTailLines = 20;
+/** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
+const stopGraceSeconds = 10;
+
+export type ApplyOptions = {
+  /** Steps that run at once; default: four for each of the engine's processors, at least 4 and at most 16. */
+  readonly parallelism?: number;
+  /** Bound of the whole run, ms; then nothing new starts and running calls are given up. */
+  readonly timeoutMs?: number;
+  readonly lockTimeoutMs: number;
+  /** Whether a plan made anew under the lock may differ from the one that was confirmed. */
+  readonly acceptNewPlan: boolean;
+  /** First interrupt: start nothing new. */
+  readonly stopSignal: AbortSignal;
+  /** Second interrupt, or time is up: stop waiting. */
+  readonly abortSignal: AbortSignal;
+  readonly sink: EventSink;
+  readonly onLockWait: (holder: LockHolder) => void;
+};
+
+export type ServerOutcome = {
+  readonly server: ServerName;
+  /** `gate-failed`: the new generation did not answer MCP; what served before still does. */
+  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted';
+  readonly failure?: Failure;
+};
+
+export type ApplyReport = {
+  readonly plan: Plan;
+  readonly results: Readonly<Record<StepId, StepResult>>;
+  readonly outcome: 'done' | 'partly' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted' | 'timed-out';
+  readonly servers: readonly ServerOutcome[];
+  /** Failures of what stands behind the servers: networks, images, relays. */
+  readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
+  readonly notices: readonly string[];
+};
+
+/** Servers whose plan opens a session or makes a container, so that their secrets are needed. */
+function serversThatNeedSecrets(plan: Plan, servers: readonly DeclaredServer[]): DeclaredServer[] {
+  const gated = new Set(plan.steps.filter((step) => step.op === 'gate').map((step) => step.server));
+  return servers.filter((server) => gated.has(server.spec.name));
+}
+
+/** A missing secret is an error before anything is stopped (spec.md, Variables and secrets). */
+async function requireSecrets(ports: Ports, plan: Plan, servers: readonly DeclaredServer[]): Promise<void> {
+  const missing: MissingSecret[] = [];
+  for (const { spec } of serversThatNeedSecrets(plan, servers)) {
+    const found = await resolveEnv(processEnv(spec), ports.secrets);
+    missing.push(...found.missing.map((ref) => ({ server: spec.name, ref })));
+  }
+  if (missing.length > 0) throw missingSecrets(missing);
+}
+
+type GateContext = {
+  readonly ports: Ports;
+  readonly prepared: Prepared;
+  readonly images: ReadonlyMap<string, ImageFacts>;
+  /** The relay of a network, once it is there. */
+  readonly relays: ReadonlyMap<string, ContainerId>;
+};
+
+async function withLogTail(context: GateContext, container: ContainerId, failure: Failure): Promise<Failure> {
+  const engine = await context.ports.engine();
+  try {
+    const lines = await engine.tailLog(container, logTailLines);
+    return { ...failure, detail: [...failure.detail, ...lines.map((line) => line.text)] };
+  } catch (error) {
+    return { ...failure, detail: [...failure.detail, `(its log could not be read: ${failureOf(error).message})`] };
+  }
+}
+
+async function gateContainer(
+  context: GateContext,
+  server: DeclaredServer,
+  container: ContainerId,
+  signal: AbortSignal,
+): Promise<GateOutcome> {
+  const { ports } = context;
+  const { spec } = server;
+  const image = context.images.get(server.image.ref);
+  if (image === undefined) throw new LoomsError('image-not-found', `image ${server.image.ref} is not on this engine`);
+  const { mode } = spec.network;
+  const target = await sessionTarget(
+    {
+      engine: await ports.engine(),
+      container,
+      spec,
+      image,
+      relay: mode === 'none' ? undefined : context.relays.get(relayName(context.prepared.plan.project, mode)),
+      // While two generations share the alias, only a container's own id is sure to name it: its default host name.
+      host: container.slice(0, 12),
+    },
+    ports.secrets,
+  );
+  const result = await runGate(await ports.openSession(), target, {
+    timeoutMs: spec.mcp.timeoutSeconds * 1000,
+    signal,
+  });
+  if (!result.passed) return { passed: false, failure: await withLogTail(context, container, result.failure) };
+  const unknown =
+    result.unknownFilterNames.length === 0
+      ? ''
+      : `; the filter names tools it does not have: ${result.unknownFilterNames.join(', ')}`;
+  return { passed: true, note: `${result.tools} tools in ${Math.round(result.milliseconds)} ms${unknown}` };
+}
+
+/** Relays that are there already, and those that this run makes, by name. */
+function relaysOf(prepared: Prepared): Map<string, ContainerId> {
+  return new Map(
+    prepared.observed.containers.filter((container) => container.role === 'relay').map(({ name, id }) => [name, id]),
+  );
+}
+
+async function stepEnvironment(
+  ports: Ports,
+  prepared: Prepared,
+  relays: Map<string, ContainerId>,
+): Promise<StepEnvironment> {
+  const { request, observed, plan } = prepared;
+  const images = new Map(
+    Object.entries(observed.images).flatMap(([ref, facts]) => (facts === null ? [] : [[ref, facts] as const])),
+  );
+  const servers = new Map(request.servers.map((server) => [server.spec.name, server]));
+  const find = (name: ServerName): DeclaredServer => {
+    const server = servers.get(name);
+    if (server === undefined) throw new LoomsError('internal', `the plan names server ${name}, which was not declared`);
+    return server;
+  };
+  return {
+    engine: await ports.engine(),
+    project: plan.project,
+    managedBy: ports.managedBy,
+    recipes: request.recipes,
+    buildSettings: {
+      proxies: proxySettings(ports.environment),
+      labels: { [label.project]: plan.project, [label.managedBy]: ports.managedBy },
+    },
+    images,
+    gate: (server, container, options) =>
+      gateContainer(
+        { ports, prepared, images, relays },
+        find(server),
+        container,
+        options.signal ?? new AbortController().signal,
+      ),
+    containerSecrets: (server) => sessionEnv(find(server).spec, ports.secrets),
+    waitUntil: async (probe, limitMs, options) => {
+      const deadline = ports.monotonicMs() + limitMs;
+      while (!(await probe())) {
+        if (options.signal?.aborted || ports.monotonicMs() >= deadline) return false;
+        await ports.pause(200, options.signal);
+      }
+      return true;
+    },
+    stopGraceSeconds,
+  };
+}
+
+function serverOutcome(server: ServerName, plan: Plan, results: StepResults): ServerOutcome {
+  const change = plan.changes.find((one) => one.server === server);
+  if (change?.action === 'unchanged') return { server, outcome: 'unchanged' };
+  if (change?.action === 'blocked') return { server, outcome: 'blocked' };
+  const steps = plan.steps.filter((step) => step.server === server && step.onFailureOf === undefined);
+  const ended = steps.map((step) => ({ step, result: results.get(step.id) }));
+  const broken = ended.find(({ result }) => result?.result === 'failed' || result?.result === 'unknown');
+  if (broken?.result !== undefined && 'failure' in broken.result) {
+    const outcome = broken.step.op === 'gate' ? 'gate-failed' : 'failed';
+    return { server, outcome, failure: broken.result.failure };
+  }
+  const skipped = ended.find(({ result }) => result?.result === 'skipped');
+  if (skipped === undefined) return { server, outcome: 'done' };
+  const root = rootFailure(skipped.step, plan, results);
+  return root === undefined ? { server, outcome: 'interrupted' } : { server, outcome: 'failed', failure: root };
+}
+
+/** The failure that a skipped step goes back to; undefined when it was an interrupt. */
+function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | undefined {
+  const result = results.get(step.id);
+  if (result === undefined || result.result === 'ok') return undefined;
+  if (result.result !== 'skipped') return result.failure;
+  const cause = plan.steps.find((one) => one.id === result.because);
+  return cause === undefined || cause === step ? undefined : rootFailure(cause, plan, results);
+}
+
+function reportOf(plan: Plan, results: StepResults, notices: readonly string[]): ApplyReport {
+  const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results));
+  const support = plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    return step.server === undefined && result !== undefined && 'failure' in result
+      ? [{ step: step.id, failure: result.failure }]
+      : [];
+  });
+  const stepNotes = plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    return step.op !== 'gate' && result?.result === 'ok' && result.note !== undefined
+      ? [`${step.server ?? step.id}: ${result.note}`]
+      : [];
+  });
+  return {
+    plan,
+    results: Object.fromEntries(results),
+    outcome: overall(servers, support.length > 0),
+    servers,
+    support,
+    notices: [...notices, ...stepNotes],
+  };
+}
+
+function overall(servers: readonly ServerOutcome[], supportFailed: boolean): ApplyReport['outcome'] {
+  const bad = servers.filter(({ outcome }) => outcome !== 'done' && outcome !== 'unchanged');
+  if (bad.some(({ outcome }) => outcome === 'interrupted')) return 'interrupted';
+  if (bad.length === 0) return supportFailed ? 'failed' : 'done';
+  if (servers.some(({ outcome }) => outcome === 'done')) return 'partly';
+  if (bad.every(({ outcome }) => outcome === 'gate-failed')) return 'gate-failed';
+  return bad.every(({ outcome }) => outcome === 'blocked') ? 'blocked' : 'failed';
+}
+
+const again = (ports: Ports, { request }: Prepared): Promise<Prepared> =>
+  typeof request.undesired === 'object'
+    ? planRemoval(ports, { project: request.project, servers: request.undesired.remove })
+    : planProject(ports, request);
+
+const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cpus * 4));
+
+/**
+ * Carries a plan out: checks secrets, takes the project's lock, looks again (what was planned before may be old), and
+ * walks the steps. A plan without steps returns at once and asks the engine for nothing. Servers are independent of one
+ * another; the report says how each one ended.
+ * Throws `secret-missing`, `lock-held`, `refused` when reality changed since the plan was confirmed, and what the engine
+ * throws before the first step; after that, failures are in the report.
+ */
+export async function applyPlan(ports: Ports, prepared: Prepared, options: ApplyOptions): Promise<ApplyReport> {
+  if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map(), []);
+  await requireSecrets(ports, prepared.plan, prepared.request.servers);
+  const lock = await takeLock(ports, prepared.plan.project, {
+    timeoutMs: options.lockTimeoutMs,
+    signal: options.stopSignal,
+    onWait: options.onLockWait,
+  });
+  const notices: string[] = [];
+  const timeUp = new AbortController();
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => timeUp.abort(), options.timeoutMs);
+  try {
+    const report = await applyLocked(ports, prepared, boundedBy(timeUp.signal, options), lock, notices);
+    return timeUp.signal.aborted && report.outcome === 'interrupted' ? { ...report, outcome: 'timed-out' } : report;
+  } finally {
+    clearTimeout(timer);
+    const problem = await lock.release();
+    if (problem !== undefined)
+      notices.push(`the lock could not be released (${problem}); it ends by itself within a minute`);
+  }
+}
+
+const boundedBy = (limit: AbortSignal, options: ApplyOptions): ApplyOptions => ({
+  ...options,
+  stopSignal: AbortSignal.any([limit, options.stopSignal]),
+  abortSignal: AbortSignal.any([limit, options.abortSignal]),
+});
+
+async function applyLocked(
+  ports: Ports,
+  confirmed: Prepared,
+  options: ApplyOptions,
+  lock: HeldLock,
+  notices: string[],
+): Promise<ApplyReport> {
+  const prepared = await again(ports, confirmed);
+  if (prepared.plan.basis !== confirmed.plan.basis && !options.acceptNewPlan) {
+    throw new LoomsError('plan-stale', 'the engine changed between the plan you confirmed and now', {
+      hint: 'run the command again to see what it would do now; nothing was changed',
+    });
+  }
+  const relays = relaysOf(prepared);
+  const env = await stepEnvironment(ports, prepared, relays);
+  const results = await executePlan(prepared.plan, env, {
+    parallelism: options.parallelism ?? defaultParallelism(prepared.observed.engine.cpus),
+    stopSignal: options.stopSignal,
+    abortSignal: options.abortSignal,
+    checkLock: lock.check,
+    sink: (event) => {
+      if (
+        event.type === 'step-ended' &&
+        event.step.op === 'create-container' &&
+        event.step.container.role === 'relay'
+      ) {
+        if (event.result.result === 'ok' && event.result.container !== undefined) {
+          relays.set(event.step.container.name, event.result.container);
+        }
+      }
+      options.sink(event);
+    },
+    monotonicMs: ports.monotonicMs,
+  });
+  return reportOf(prepared.plan, results, notices);
+}

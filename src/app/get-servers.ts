@@ -1,0 +1,227 @@
+import type { DesiredServer } from '../model/desired.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { containerName, label } from '../model/labels.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { rotationTime } from '../reconcile/rotation.ts';
+import { formatSpec } from '../spec/format.ts';
+import { serverNotFound } from './plan-removal.ts';
+import type { Ports } from './ports.ts';
+
+/** How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. */
+export type ServerState = 'running' | 'paused' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';
+
+export type ServerStatus = {
+  readonly name: ServerName;
+  readonly project: ProjectName;
+  readonly state: ServerState;
+  readonly generation: number;
+  readonly image: string;
+  readonly transport: string;
+  readonly container: ContainerId;
+  readonly containerName: string;
+  /** Since the container was created, on the engine's clock, ms. */
+  readonly ageMs: number;
+  readonly restarts: number;
+  /** File, line and commit of the spec it was made from. */
+  readonly source: string | null;
+  /** More containers of this server than the one shown: an interrupted rotation, or duplicates. */
+  readonly others: number;
+};
+
+export type ServerDetail = ServerStatus & {
+  readonly description: string | null;
+  readonly imageId: string;
+  readonly command: readonly string[];
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly exitCode: number | null;
+  readonly user: string;
+  readonly limits: {
+    readonly cpuCores: number;
+    readonly memoryMiB: number;
+    readonly pids: number;
+    readonly executionTimeoutSeconds: number | null;
+  };
+  readonly network: { readonly mode: string; readonly names: readonly string[]; readonly hidesHost: boolean };
+  readonly mounts: readonly {
+    readonly type: string;
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+  }[];
+  readonly security: {
+    readonly readOnlyRoot: boolean;
+    readonly capDrop: readonly string[];
+    readonly capAdd: readonly string[];
+    readonly noNewPrivileges: boolean;
+  };
+  readonly tools: { readonly include: readonly string[] | null; readonly exclude: readonly string[] };
+  readonly secrets: readonly string[];
+  /** When it is due to be replaced by age; null: never. */
+  readonly rotatesAt: string | null;
+  readonly specHash: string;
+  readonly managedBy: string;
+  /** The recorded spec as YAML that can be applied again; null when the record cannot be read. */
+  readonly spec: string | null;
+};
+
+const mebibyte = 1024 * 1024;
+
+function stateOf(container: ObservedContainer, project: ProjectName): ServerState {
+  const { state, recorded, server } = container;
+  switch (state.status) {
+    case 'running':
+      if (state.paused) return 'paused';
+      return server !== undefined && container.name === containerName(project, server) ? 'running' : 'pending';
+    case 'restarting':
+      return 'restarting';
+    case 'dead':
+      return 'dead';
+    case 'created':
+    case 'exited':
+      return recorded?.spec.enabled === false ? 'disabled' : 'stopped';
+  }
+}
+
+/** The container that stands for a server: the settled one, else the newest. */
+function representative(containers: readonly ObservedContainer[], project: ProjectName): ObservedContainer | undefined {
+  return (
+    containers.find((one) => one.server !== undefined && one.name === containerName(project, one.server)) ??
+    containers.at(-1)
+  );
+}
+
+function statusOf(observed: Observed, containers: readonly ObservedContainer[]): ServerStatus | undefined {
+  const container = representative(containers, observed.project);
+  if (container?.server === undefined) return undefined;
+  return {
+    name: container.server,
+    project: observed.project,
+    state: stateOf(container, observed.project),
+    generation: container.generation,
+    image: container.imageRef,
+    transport: container.recorded?.spec.mcp.transport.kind ?? 'unknown',
+    container: container.id,
+    containerName: container.name,
+    ageMs: Math.max(0, observed.now - container.createdAt),
+    restarts: container.restartCount,
+    source: container.source ?? null,
+    others: containers.length - 1,
+  };
+}
+
+function slots(observed: Observed): Map<ServerName, ObservedContainer[]> {
+  const found = new Map<ServerName, ObservedContainer[]>();
+  for (const container of observed.containers) {
+    if (container.role !== 'server' || container.server === undefined) continue;
+    found.set(container.server, [...(found.get(container.server) ?? []), container]);
+  }
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+async function look(ports: Ports, project: ProjectName): Promise<Observed> {
+  const engine = await ports.engine();
+  return engine.observe({ project, images: [], checkRegistry: [] });
+}
+
+/**
+ * The servers of a project as the engine has them, sorted by name; all, or the one named.
+ * Throws `server-not-found` for a name that is not there.
+ */
+export async function getServers(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly name?: ServerName },
+): Promise<ServerStatus[]> {
+  const observed = await look(ports, request.project);
+  const all = slots(observed);
+  if (request.name !== undefined && !all.has(request.name))
+    throw serverNotFound(request.project, request.name, [...all.keys()]);
+  return [...all]
+    .filter(([name]) => request.name === undefined || name === request.name)
+    .flatMap(([, containers]) => statusOf(observed, containers) ?? []);
+}
+
+function secretsOf(spec: DesiredServer | undefined): string[] {
+  if (spec === undefined) return [];
+  const values = [...Object.entries(spec.environment), ...Object.entries(spec.mcp.env)];
+  return [...values.filter(([, value]) => value.kind === 'secret').map(([key]) => key), ...spec.mcp.envFrom].sort();
+}
+
+const iso = (time: number): string => new Date(time).toISOString();
+
+function detailOf(observed: Observed, container: ObservedContainer, status: ServerStatus): ServerDetail {
+  const { shape, recorded, state } = container;
+  const spec = recorded?.spec;
+  const due = spec && rotationTime(spec.lifecycle, container.createdAt);
+  return {
+    ...status,
+    description: spec?.description ?? null,
+    imageId: shape.imageId,
+    command:
+      spec?.mcp.command === undefined ? [...shape.entrypoint, ...shape.command] : [spec.mcp.command, ...spec.mcp.args],
+    createdAt: iso(container.createdAt),
+    startedAt: state.status === 'running' ? iso(state.startedAt) : null,
+    exitCode: state.status === 'exited' ? state.exitCode : null,
+    user: shape.user,
+    limits: {
+      cpuCores: shape.nanoCpus / 1e9,
+      memoryMiB: Math.round(shape.memoryBytes / mebibyte),
+      pids: shape.pidsLimit,
+      executionTimeoutSeconds: spec?.limits.executionTimeoutSeconds ?? null,
+    },
+    network: {
+      mode: spec?.network.mode ?? 'unknown',
+      names: shape.networks.map((network) => network.name),
+      hidesHost: spec?.network.mode === 'isolated' && observed.engine.canHideHost,
+    },
+    mounts: shape.mounts,
+    security: {
+      readOnlyRoot: shape.readOnlyRoot,
+      capDrop: shape.capDrop,
+      capAdd: shape.capAdd,
+      noNewPrivileges: shape.noNewPrivileges,
+    },
+    tools: { include: spec?.mcp.tools.include ?? null, exclude: spec?.mcp.tools.exclude ?? [] },
+    secrets: secretsOf(spec),
+    rotatesAt: due === undefined ? null : iso(due),
+    specHash: container.specHash,
+    managedBy: container.managedBy,
+    spec: spec === undefined ? null : formatSpec(spec),
+  };
+}
+
+/**
+ * Everything about one server, from its container alone; no value of a secret is known to it.
+ * Throws `server-not-found`.
+ */
+export async function describeServer(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly name: ServerName },
+): Promise<ServerDetail> {
+  const observed = await look(ports, request.project);
+  const all = slots(observed);
+  const containers = all.get(request.name) ?? [];
+  const container = representative(containers, request.project);
+  const status = statusOf(observed, containers);
+  if (container === undefined || status === undefined)
+    throw serverNotFound(request.project, request.name, [...all.keys()]);
+  return detailOf(observed, container, status);
+}
+
+/** The recorded specs of all servers of a project (or the one named) as YAML documents that can be applied again. */
+export async function getSpecs(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly name?: ServerName },
+): Promise<string> {
+  const observed = await look(ports, request.project);
+  const all = slots(observed);
+  if (request.name !== undefined && !all.has(request.name))
+    throw serverNotFound(request.project, request.name, [...all.keys()]);
+  return [...all]
+    .filter(([name]) => request.name === undefined || name === request.name)
+    .flatMap(([name, containers]) => {
+      const spec = representative(containers, request.project)?.recorded?.spec;
+      return spec === undefined ? [`# ${name}: its ${label.spec} label cannot be read\n`] : [formatSpec(spec)];
+    })
+    .join('---\n');
+}

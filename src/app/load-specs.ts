@@ -1,0 +1,113 @@
+import { recipeFor } from '../image/recipe.ts';
+import type { DeclaredServer, DesiredServer, ResolvedImage, Source } from '../model/desired.ts';
+import type { Diagnostic, SourceText } from '../model/diagnostics.ts';
+import { assertNever, LoomsError } from '../model/errors.ts';
+import type { Recipe } from '../model/recipe.ts';
+import { specHash } from '../spec/hash.ts';
+import { type FieldLocation, loadDocuments } from '../spec/load.ts';
+import type { Ports } from './ports.ts';
+import { readBuildCa, readContext } from './read-context.ts';
+import { commitsOf, readSpecFiles } from './spec-files.ts';
+
+/** All files of one run, parsed: servers only when there is no error in any of them. */
+export type LoadedSpecs = {
+  readonly servers: readonly DeclaredServer[];
+  /** How to make the images that are built, by reference. */
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  readonly diagnostics: readonly Diagnostic[];
+  /** For code frames. */
+  readonly texts: readonly SourceText[];
+  readonly files: readonly string[];
+  /** Where a field of a server stands in its file. */
+  readonly locate: (server: string, path: string) => FieldLocation | undefined;
+};
+
+export type LoadOptions = { readonly paths: readonly string[]; readonly strict: boolean };
+
+type Built = { readonly image: ResolvedImage; readonly recipe: Recipe | null };
+
+async function resolveImage(spec: DesiredServer, source: Source, extraCa: Uint8Array | undefined): Promise<Built> {
+  if (spec.image.kind === 'image') return { image: { kind: 'pulled', ref: spec.image.ref }, recipe: null };
+  const read = await readContext(spec.image, source.directory);
+  const recipe = recipeFor(spec.image, {
+    ...read,
+    ...(spec.platform === undefined ? {} : { platform: spec.platform }),
+    ...(extraCa === undefined ? {} : { extraCa }),
+  });
+  if (recipe === null) throw new LoomsError('internal', `no recipe for an image of kind ${spec.image.kind}`);
+  return { image: { kind: 'built', ref: recipe.ref, base: recipe.base }, recipe };
+}
+
+/** A file that a spec names and that cannot be read is a finding about the spec, at the place that names it. */
+const findingOf = (error: LoomsError, path: string, place: FieldLocation): Diagnostic => ({
+  severity: 'error',
+  code: error.code,
+  message: error.message,
+  position: place.position,
+  length: place.length,
+  path,
+  related: [],
+  ...(error.hint === undefined ? {} : { hint: error.hint }),
+});
+
+/** The field of a spec that names the files its image is built from. */
+function fileField(spec: DesiredServer): string {
+  switch (spec.image.kind) {
+    case 'image':
+      return 'docker_backend.base_image';
+    case 'python':
+      return 'docker_backend.python.requirements_file';
+    case 'node':
+      return 'docker_backend.node.package_json_file';
+    case 'build':
+      return 'docker_backend.build_config';
+    case 'dockerfile':
+      return 'docker_backend.dockerfile_path';
+    default:
+      return assertNever(spec.image);
+  }
+}
+
+/**
+ * Reads, parses and resolves all specs: every finding of every file at once, and nothing of the engine. When any of
+ * them is an error, `servers` is empty: a desired state that could not be read whole is none (facts.md, "Could not read
+ * the desired state").
+ * Throws `file-not-found` for a path of `-f` that names nothing.
+ */
+export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
+  const files = await readSpecFiles(ports, options.paths);
+  const [commits, extraCa] = await Promise.all([
+    commitsOf(files),
+    readBuildCa(ports.environment, ports.workingDirectory),
+  ]);
+  const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
+  const diagnostics: Diagnostic[] = [...loaded.diagnostics];
+  const servers: DeclaredServer[] = [];
+  const recipes = new Map<string, Recipe>();
+  for (const { spec, source, locate } of loaded.servers) {
+    try {
+      const { image, recipe } = await resolveImage(spec, source, extraCa);
+      if (recipe !== null) recipes.set(recipe.ref, recipe);
+      const commit = commits.get(source.file);
+      servers.push({
+        spec,
+        image,
+        hash: specHash(spec, image.ref),
+        source: commit === undefined ? source : { ...source, commit },
+      });
+    } catch (error) {
+      if (!(error instanceof LoomsError)) throw error;
+      const field = fileField(spec);
+      diagnostics.push(findingOf(error, field, locate(field)));
+    }
+  }
+  const places = new Map(loaded.servers.map(({ spec, locate }) => [String(spec.name), locate]));
+  return {
+    servers: diagnostics.some((finding) => finding.severity === 'error') ? [] : servers,
+    recipes,
+    diagnostics,
+    texts: files,
+    files: files.map((file) => file.file),
+    locate: (server, path) => places.get(server)?.(path),
+  };
+}

@@ -1,0 +1,123 @@
+import type { DeclaredServer } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { Observed } from '../model/observed.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Recipe } from '../model/recipe.ts';
+import { makePlan, type Undesired } from '../reconcile/plan.ts';
+import { recordSpec } from '../spec/record.ts';
+import type { Ports } from './ports.ts';
+
+/** Image of the relay container: it needs bash, for its /dev/tcp, and nothing else. `LOOMS_RELAY_IMAGE` overrides it. */
+const defaultRelayImage = 'debian:bookworm-slim';
+
+export type PlanRequest = {
+  readonly project: ProjectName;
+  readonly servers: readonly DeclaredServer[];
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  /** What to do with servers on the engine that are not among `servers`. */
+  readonly undesired: Undesired;
+  /** Only these servers are looked at; absent: all. */
+  readonly only?: readonly ServerName[];
+  readonly replace?: readonly ServerName[];
+  readonly keepFailed?: boolean;
+};
+
+/** A plan with what is needed to carry it out, or to make it again under the lock. */
+export type Prepared = {
+  readonly request: PlanRequest;
+  readonly plan: Plan;
+  readonly observed: Observed;
+};
+
+function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new LoomsError('server-not-found', `${flag} ${unknown}: there is no such server in the files`, {
+    hint: known.size === 0 ? 'the files hold no server' : `they hold ${[...known].sort().join(', ')}`,
+  });
+}
+
+/** Whether the registry shall be asked for a newer image (spec.md: `pull_policy: always`, `rotate_on_image_change`). */
+const checksRegistry = ({ spec, image }: DeclaredServer): boolean =>
+  image.kind === 'pulled' && spec.enabled && (spec.pullPolicy === 'always' || spec.lifecycle.rotateOnImageChange);
+
+/**
+ * Observes the project and plans; writes nothing, anywhere. The same function serves `diff`, `apply`, its dry run, and
+ * the second look that `apply` takes under the lock.
+ * Throws `server-not-found` for a name in `only` or `replace` that is not among the servers, and what the engine throws.
+ */
+export async function planProject(ports: Ports, request: PlanRequest): Promise<Prepared> {
+  const { project, only, replace = [] } = request;
+  const names = new Set<string>(request.servers.map((server) => server.spec.name));
+  requireKnown(only ?? [], names, '--server');
+  requireKnown(replace, names, '--replace');
+  const servers =
+    only === undefined ? request.servers : request.servers.filter((server) => only.includes(server.spec.name));
+  const relayImage = ports.environment.LOOMS_RELAY_IMAGE || defaultRelayImage;
+  const isHttp = servers.some((server) => server.spec.mcp.transport.kind !== 'stdio');
+  const bases = servers.flatMap(({ image }) =>
+    image.kind === 'built' && image.base !== undefined ? [image.base] : [],
+  );
+  const images = [
+    ...new Set([...servers.map((server) => server.image.ref), ...bases, ...(isHttp ? [relayImage] : [])]),
+  ];
+
+  const engine = await ports.engine();
+  const observed = await engine.observe({
+    project,
+    images,
+    checkRegistry: [...new Set(servers.filter(checksRegistry).map((server) => server.image.ref))],
+  });
+  const ids = observed.containers.map((container) => container.id);
+  const countsExecutions = servers.some((server) => server.spec.lifecycle.maxExecutions !== undefined);
+  const plan = makePlan({
+    project,
+    desired: servers,
+    observed,
+    undesired: only === undefined ? request.undesired : 'ignore',
+    executions: countsExecutions ? await ports.countExecutions(ids) : new Map(),
+    replace: new Set(replace),
+    keepFailed: request.keepFailed ?? false,
+    relayImage,
+    managedBy: ports.managedBy,
+    recordSpec: (server) => recordSpec(server.spec, server.image.ref),
+  });
+  return { request, plan, observed };
+}
+
+export type PruneRules = {
+  readonly prune: boolean;
+  readonly allowEmpty: boolean;
+  readonly maxDeletes?: number;
+  /** Whether the project was named by a flag, the environment or looms.yaml, instead of being the implicit default. */
+  readonly projectNamed: boolean;
+};
+
+/**
+ * The rules that keep a prune from taking more than was meant (cli.md, Prune): the reason to refuse, or undefined.
+ */
+export function pruneRefusal(prepared: Prepared, rules: PruneRules): LoomsError | undefined {
+  if (!rules.prune) return undefined;
+  if (!rules.projectNamed) {
+    return new LoomsError('refused', 'refusing to prune the implicit project "default"', {
+      hint: 'name the project with --project, LOOMS_PROJECT or looms.yaml',
+    });
+  }
+  const removed = prepared.plan.changes.filter((change) => change.action === 'remove').length;
+  if (prepared.request.servers.length === 0 && removed > 0 && !rules.allowEmpty) {
+    return new LoomsError(
+      'refused',
+      `refusing to remove all ${removed} servers of project ${prepared.plan.project}: the files hold none`,
+      {
+        hint: 'use --allow-empty when that is what you want',
+      },
+    );
+  }
+  if (rules.maxDeletes !== undefined && removed > rules.maxDeletes) {
+    return new LoomsError('refused', `refusing to remove ${removed} servers: --max-deletes is ${rules.maxDeletes}`, {
+      hint: `use --max-deletes ${removed} when that is what you want`,
+    });
+  }
+  return undefined;
+}

@@ -1,0 +1,55 @@
+import { LoomsError } from '../model/errors.ts';
+import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import { makePlan } from '../reconcile/plan.ts';
+import { nearest } from '../spec/nearest.ts';
+import { recordSpec } from '../spec/record.ts';
+import type { Prepared } from './plan-project.ts';
+import type { Ports } from './ports.ts';
+
+const serversOf = (containers: readonly ObservedContainer[]): ServerName[] =>
+  [
+    ...new Set(
+      containers.flatMap((container) => (container.role === 'server' && container.server ? [container.server] : [])),
+    ),
+  ].sort();
+
+/** Throws `server-not-found` with the nearest name when a project has no server of that name. */
+export function serverNotFound(project: ProjectName, name: string, known: readonly string[]): LoomsError {
+  const near = nearest(name, known);
+  const has = known.length === 0 ? `project ${project} has no servers` : `project ${project} has ${known.join(', ')}`;
+  return new LoomsError('server-not-found', `no server ${name} in project ${project}`, {
+    hint: near === undefined ? has : `did you mean ${near}? ${has}`,
+  });
+}
+
+/**
+ * Plans the removal of servers by name, or of all servers of a project with its networks and relays. Named volumes
+ * stay: they are data.
+ * Throws `server-not-found` for a name that the project does not have.
+ */
+export async function planRemoval(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly servers: readonly ServerName[] | 'all' },
+): Promise<Prepared> {
+  const { project } = request;
+  const engine = await ports.engine();
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
+  const known = serversOf(observed.containers);
+  const wanted = request.servers === 'all' ? known : request.servers;
+  for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known);
+
+  const plan = makePlan({
+    project,
+    desired: [],
+    observed,
+    undesired: { remove: wanted },
+    executions: new Map(),
+    replace: new Set(),
+    keepFailed: false,
+    relayImage: '',
+    managedBy: ports.managedBy,
+    recordSpec: (server) => recordSpec(server.spec, server.image.ref),
+  });
+  return { request: { project, servers: [], recipes: new Map(), undesired: { remove: wanted } }, plan, observed };
+}

@@ -1,0 +1,84 @@
+import type { Engine, LockHolder } from '../engine/port.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ProjectName } from '../model/ids.ts';
+import type { Ports } from './ports.ts';
+
+/** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
+const lifetimeMs = 60_000;
+const firstRetryMs = 100;
+const slowestRetryMs = 2000;
+
+/** The project's lock, held and kept alive. */
+export type HeldLock = {
+  /** Throws `lock-lost` when someone took it over; called before each destructive step. */
+  readonly check: () => Promise<void>;
+  /** Gives it back; never throws, so that nothing hides what happened before. Returns why when it could not. */
+  readonly release: () => Promise<string | undefined>;
+};
+
+export function describeHolder(holder: LockHolder): string {
+  return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${new Date(holder.acquiredAt).toISOString()}`;
+}
+
+function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
+  let lock = acquired;
+  let lost: LoomsError | undefined;
+  const renew = async (): Promise<void> => {
+    try {
+      lock = await engine.renewLock(lock, lifetimeMs);
+    } catch (error) {
+      // A renewal that failed for another reason is tried again a third of a lifetime later.
+      if (error instanceof LoomsError && error.code === 'lock-lost') lost = error;
+    }
+  };
+  const timer = setInterval(() => void renew(), lifetimeMs / 3);
+  timer.unref();
+  return {
+    check: async () => {
+      if (lost !== undefined) throw lost;
+      await engine.checkLock(lock);
+    },
+    release: async () => {
+      clearInterval(timer);
+      try {
+        // On a fresh signal: a lock must go also when the work was cancelled (facts.md, OpenTofu #3669).
+        await engine.releaseLock(lock.id);
+        return undefined;
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+    },
+  };
+}
+
+/**
+ * Takes the project's lock, waiting at most `timeoutMs` for its holder. A lock whose holder gave no sign of life for a
+ * whole lifetime is broken and taken over by the engine port.
+ * Throws `lock-held` naming the holder, `interrupted` when `signal` aborts.
+ */
+export async function takeLock(
+  ports: Ports,
+  project: ProjectName,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly onWait: (holder: LockHolder) => void },
+): Promise<HeldLock> {
+  const engine = await ports.engine();
+  const deadline = ports.monotonicMs() + options.timeoutMs;
+  for (let wait = firstRetryMs, told = false; ; wait = Math.min(wait * 2, slowestRetryMs)) {
+    const attempt = await engine.acquireLock(
+      project,
+      { ...ports.whoAmI, who: ports.whoAmI.user, lifetimeMs },
+      { signal: options.signal },
+    );
+    if (attempt.result === 'acquired') return keepAlive(engine, attempt.lock);
+    const left = deadline - ports.monotonicMs();
+    if (left <= 0) {
+      throw new LoomsError('lock-held', `project ${project} is being changed by ${describeHolder(attempt.holder)}`, {
+        hint: 'wait for it with --lock-timeout 5m, or try again later',
+      });
+    }
+    if (!told) options.onWait(attempt.holder);
+    told = true;
+    await ports.pause(Math.min(wait, left), options.signal);
+    if (options.signal.aborted) throw new LoomsError('interrupted', 'interrupted while waiting for the lock');
+  }
+}

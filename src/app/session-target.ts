@@ -1,0 +1,88 @@
+import type { Engine } from '../engine/port.ts';
+import type { SessionTarget } from '../mcp/session.ts';
+import type { DesiredServer, Env, SecretRef } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ContainerId } from '../model/ids.ts';
+import { resolveArgv } from '../model/resolve-shape.ts';
+import type { ImageFacts } from '../model/shape.ts';
+import { argvTemplateOf } from '../reconcile/template.ts';
+import type { SecretStore } from '../secrets/provider.ts';
+import { resolveEnv } from '../secrets/resolve-env.ts';
+
+/** All variables that reach a server's process besides those in its container's config; `env_from` wins. */
+export function processEnv(spec: DesiredServer): Env {
+  const secretsOfContainer = Object.entries(spec.environment).filter(([, value]) => value.kind === 'secret');
+  const fromEnvironment = spec.mcp.envFrom.map(
+    (name) => [name, { kind: 'secret', parts: [{ from: 'environment', name }] }] as const,
+  );
+  return Object.fromEntries([...secretsOfContainer, ...Object.entries(spec.mcp.env), ...fromEnvironment]);
+}
+
+const shownRef = (ref: SecretRef): string =>
+  ref.from === 'environment' ? `\${${ref.name}}` : `\${secret:${ref.name}}`;
+
+export type MissingSecret = { readonly server: string; readonly ref: SecretRef };
+
+/** One error for all secrets that are missing, so that they can be set in one go (exit 77). */
+export function missingSecrets(missing: readonly MissingSecret[]): LoomsError {
+  const lines = missing.map(({ server, ref }) => `${server}: ${shownRef(ref)}`);
+  const [first] = missing;
+  const variable =
+    first?.ref.from === 'provider'
+      ? `LOOMS_SECRET_${first.ref.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`
+      : first?.ref.name;
+  const message =
+    missing.length === 1 && first !== undefined
+      ? `secret ${shownRef(first.ref)} of server ${first.server} is not set`
+      : `${missing.length} secrets are not set`;
+  return new LoomsError('secret-missing', message, {
+    detail: missing.length === 1 ? [] : lines,
+    hint: `set the environment variable ${variable}, or store it with \`looms config set-key\``,
+  });
+}
+
+/**
+ * The values of a server's own variables, secrets looked up.
+ * Throws `secret-missing` naming each one that no provider has.
+ */
+export async function sessionEnv(spec: DesiredServer, secrets: SecretStore): Promise<Readonly<Record<string, string>>> {
+  const { values, missing } = await resolveEnv(processEnv(spec), secrets);
+  if (missing.length > 0) throw missingSecrets(missing.map((ref) => ({ server: spec.name, ref })));
+  return values;
+}
+
+/** A container as a session needs to know it. */
+export type Reachable = {
+  readonly engine: Engine;
+  readonly container: ContainerId;
+  readonly spec: DesiredServer;
+  readonly image: Pick<ImageFacts, 'ref' | 'entrypoint' | 'command' | 'hasShell'>;
+  /** The relay on the server's network; needed for HTTP servers only. */
+  readonly relay: ContainerId | undefined;
+  /** How the server is called on its network: its alias, or a generation's own name. */
+  readonly host: string;
+};
+
+/**
+ * What `openSession` needs for a container: argv and environment of the session, or the way through the relay.
+ * Throws `secret-missing`, `server-not-running` when an HTTP server has no relay.
+ */
+export async function sessionTarget(reachable: Reachable, secrets: SecretStore): Promise<SessionTarget> {
+  const { engine, container, spec, image, relay, host } = reachable;
+  const isHttp = spec.mcp.transport.kind !== 'stdio';
+  if (isHttp && relay === undefined) {
+    throw new LoomsError('server-not-running', `server ${spec.name} has no relay, through which it would be reached`, {
+      hint: 'run `looms apply` again: it makes the relay',
+    });
+  }
+  return {
+    engine,
+    container,
+    spec,
+    // An HTTP server's process has its argv and secrets already; a session needs neither.
+    argv: isHttp ? [] : resolveArgv(argvTemplateOf(spec), image),
+    hasShell: image.hasShell,
+    env: isHttp ? {} : await sessionEnv(spec, secrets),
+    ...(relay === undefined ? {} : { relay: { container: relay, host } }),
+  };
+}
