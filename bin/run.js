@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// The program. Written so that an old Node can read it: it says what is missing instead of a syntax error.
+import module from 'node:module';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const argv = process.argv.slice(2);
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+if (major < 22 || (major === 22 && minor < 13)) {
+  const { runWithNewerNode } = await import('./newer-node.js');
+  process.exitCode = await runWithNewerNode(argv);
+} else {
+  // On before the first dynamic import, else the compiled code of that import is not kept.
+  module.enableCompileCache();
+  if (argv[0] === '--version' || argv[0] === '-v') {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+    process.stdout.write(`looms/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
+  } else {
+    const { main } = await import('../dist/cli/main.js');
+    await main(argv, fileURLToPath(new URL('..', import.meta.url)));
+  }
+}

@@ -1,0 +1,103 @@
+/** Schema transformations of scripts/build-validators.mjs: spellings, and the shape that the YAML walker follows. */
+
+const camelCase = (key) => key.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+
+const eachObject = (schema, visit) => {
+  const objects = [['#', schema], ...Object.entries(schema.$defs ?? {}).map(([name, def]) => [`#/$defs/${name}`, def])];
+  for (const [pointer, node] of objects) if (node.properties !== undefined) visit(node, pointer);
+};
+
+/** The schema as written by hand: snake_case only. What validators are compiled from, since keys are normalised first. */
+export function withoutCamelCase(schema) {
+  const copy = structuredClone(schema);
+  eachObject(copy, (node) => {
+    delete node.patternProperties;
+  });
+  return copy;
+}
+
+/** Without what only editors and people read, so that it is not carried into the program. */
+export function withoutAnnotations(schema) {
+  const strip = (node) => {
+    const { description, default: _default, $comment, title, ...rest } = node;
+    for (const holder of ['properties', '$defs']) {
+      if (rest[holder] === undefined) continue;
+      rest[holder] = Object.fromEntries(Object.entries(rest[holder]).map(([key, value]) => [key, strip(value)]));
+    }
+    for (const holder of ['items', 'additionalProperties', 'propertyNames']) {
+      if (typeof rest[holder] === 'object') rest[holder] = strip(rest[holder]);
+    }
+    return rest;
+  };
+  return strip(schema);
+}
+
+/**
+ * The schema for editors: every object also takes the camelCase spelling of its keys, as patterns (an editor then
+ * checks them but does not offer each key twice), and keys that start with x-.
+ */
+export function withCamelCase(schema) {
+  const copy = withoutCamelCase(schema);
+  eachObject(copy, (node, pointer) => {
+    node.patternProperties = { '^x-': { description: 'Ignored by looms.' } };
+    for (const key of Object.keys(node.properties)) {
+      if (camelCase(key) !== key) {
+        node.patternProperties[`^${camelCase(key)}$`] = { $ref: `${pointer}/properties/${key}` };
+      }
+    }
+  });
+  return copy;
+}
+
+const numberWords = (node, noun) => {
+  if (node.minimum !== undefined && node.maximum !== undefined)
+    return `${noun} from ${node.minimum} to ${node.maximum}`;
+  return noun;
+};
+
+/** What is expected at a scalar, in words; `$comment` of the schema wins. */
+function scalarWords(node) {
+  if (node.enum !== undefined) {
+    const short = node.enum.filter((value) => !value.startsWith('RUNTIME_TYPE_'));
+    return `one of ${short.join(', ')}`;
+  }
+  if (node.$comment !== undefined) return node.$comment;
+  if (node.type === 'integer') return numberWords(node, 'a whole number');
+  if (node.type === 'number') return numberWords(node, 'a number');
+  if (node.type === 'boolean') return 'true or false';
+  return 'text';
+}
+
+function shapeAt(root, node) {
+  if (node.$ref !== undefined) {
+    return shapeAt(
+      root,
+      node.$ref
+        .split('/')
+        .slice(1)
+        .reduce((at, key) => at[key], root),
+    );
+  }
+  if (node.properties !== undefined) {
+    const keys = {};
+    for (const [key, value] of Object.entries(node.properties)) keys[key] = shapeAt(root, value);
+    return { kind: 'map', keys };
+  }
+  if (node.type === 'object') {
+    return {
+      kind: 'dictionary',
+      values: shapeAt(root, node.additionalProperties),
+      ...(node.propertyNames === undefined ? {} : { nameWords: node.propertyNames.$comment }),
+    };
+  }
+  if (node.type === 'array') return { kind: 'list', items: shapeAt(root, node.items) };
+  return {
+    kind: 'scalar',
+    types: node.enum === undefined ? [node.type].flat() : ['string'],
+    words: scalarWords(node),
+    ...(node.enum === undefined ? {} : { options: node.enum }),
+  };
+}
+
+/** The shape of a schema: which keys and kinds of values are valid where (src/spec/shape.ts). */
+export const shapeOf = (schema) => shapeAt(schema, schema);

@@ -1,0 +1,74 @@
+import { ensureBaseImages, quickstartImages } from './lib/base-images.mjs';
+import { buildCa } from './lib/build-ca.mjs';
+import { ensureEngine } from './lib/ensure-engine.mjs';
+import { narrator } from './lib/narrator.mjs';
+import { ensurePackages, nodeVersion, projectEnvironment } from './lib/packages.mjs';
+import { root } from './lib/root.mjs';
+import { run } from './lib/run.mjs';
+
+const spec = 'examples/quickstart.yaml';
+const message = 'Hello from a container';
+
+const { title, step, note, elapsed } = narrator();
+
+/** From a bare machine to the answer of an MCP tool. Each step is skipped when its work is done. */
+async function main() {
+  title('looms quickstart: from a bare machine to the answer of an MCP tool');
+
+  step('1/5  npm packages');
+  const packages = await ensurePackages(root, note);
+  const own = await nodeVersion(process.env);
+  const used = await nodeVersion(projectEnvironment(root));
+  note(
+    `${packages === 'there' ? 'already there' : 'installed'}; Node ${used}${own === used ? '' : ` from the packages, as this machine's is ${own}`}`,
+  );
+
+  step('2/5  Docker Engine');
+  const engine = await ensureEngine(note);
+  note(`${engine.started ? 'started' : 'already there'}: Engine ${engine.version} on ${engine.host}`);
+
+  step('3/5  base images');
+  const images = await ensureBaseImages(engine.host, quickstartImages, note);
+  for (const { tag, how } of images) note(`${tag}: ${outcomes[how]}`);
+
+  const ca = buildCa();
+  const env = projectEnvironment(root, { DOCKER_HOST: engine.host, ...ca });
+
+  step('4/5  looms itself');
+  await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
+  note('built into dist/');
+
+  step('5/5  an MCP server');
+  if (ca.LOOMS_BUILD_CA)
+    note(`LOOMS_BUILD_CA=${ca.LOOMS_BUILD_CA}: the extra certificates of this machine, for builds in containers`);
+  await looms(env, 'apply', '-f', spec, '--yes');
+  await looms(env, 'mcp', 'call', 'everything', 'echo', `message=${message}`);
+
+  note(`done in ${elapsed()}. What to try next:`);
+  console.log(`           ${command} mcp tools everything
+           ${command} diff -f ${spec}`);
+}
+
+const command = 'node bin/run.js';
+const outcomes = {
+  there: 'already there',
+  pulled: 'pulled',
+  'stand-in': 'made here, as a stand-in for the official one',
+};
+
+/** Runs looms in sight of the person, who may type the same. */
+async function looms(env, ...args) {
+  note(
+    `$ ${[command, ...args].map((word) => (word.includes(' ') && word !== command ? `'${word}'` : word)).join(' ')}`,
+  );
+  await run('node', ['bin/run.js', ...args], { cwd: root, env, show: true });
+}
+
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+try {
+  await main();
+} catch (error) {
+  note(error.message);
+  process.exitCode = 1;
+}

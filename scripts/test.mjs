@@ -1,0 +1,125 @@
+import { allImages, ensureBaseImages } from './lib/base-images.mjs';
+import { buildCa } from './lib/build-ca.mjs';
+import { ensureEngine } from './lib/ensure-engine.mjs';
+import { onInterrupt } from './lib/interrupts.mjs';
+import { narrator, seconds } from './lib/narrator.mjs';
+import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
+import { root } from './lib/root.mjs';
+import { tryRun } from './lib/run.mjs';
+import { removeTestLeftovers } from './lib/test-leftovers.mjs';
+import { runVitestProject } from './lib/vitest-project.mjs';
+
+const { title, step, note, elapsed } = narrator();
+const interrupt = onInterrupt();
+const isCi = process.env.CI === 'true';
+
+/** One finished stage: `counts` where it ran tests. */
+const results = [];
+let engine;
+
+title('looms: everything that is checked');
+try {
+  await main();
+} finally {
+  await stage('clean up', cleanUp);
+  summarise();
+}
+
+/** Goes on after a stage that failed, so that one run tells all that is wrong. */
+async function main() {
+  if (!(await stage('npm packages', installPackages))) return;
+  const env = projectEnvironment(root, buildCa());
+  await stage('Docker Engine and base images', () => prepareEngine(env));
+  await stage('build', () => npmRun('build', env));
+  await stage('types', () => npmRun('typecheck', env));
+  await stage('lint', () => npmRun('lint', env));
+  await stage('unused code', () => npmRun('unused', env));
+  for (const project of ['unit', 'engine', 'cli']) {
+    await stage(`tests: ${project}`, () => runVitestProject(project, { root, env, signal: interrupt.signal }));
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {() => Promise<{ ok: boolean, passed?: number, failed?: number, skipped?: number }>} work
+ * @returns {Promise<boolean>} whether it went well; after an interrupt nothing but the clean-up is started
+ */
+async function stage(name, work) {
+  if (interrupt.signal.aborted && work !== cleanUp) return false;
+  step(name);
+  const start = performance.now();
+  let outcome;
+  try {
+    outcome = await work();
+  } catch (error) {
+    note(error.message);
+    outcome = { ok: false };
+  }
+  results.push({ name, ...outcome, milliseconds: performance.now() - start });
+  return outcome.ok;
+}
+
+async function installPackages() {
+  const how = await ensurePackages(root, note);
+  note(how === 'there' ? 'already there' : 'installed');
+  return { ok: true };
+}
+
+/** Without an engine the tests that need one skip themselves and say why; in CI that is a failure. */
+async function prepareEngine(env) {
+  try {
+    engine = await ensureEngine(note);
+    note(`${engine.started ? 'started' : 'already there'}: Engine ${engine.version} on ${engine.host}`);
+    env.DOCKER_HOST = engine.host;
+    for (const { tag, how } of await ensureBaseImages(engine.host, allImages, note)) {
+      note(`${tag}: ${how === 'there' ? 'already there' : how}`);
+    }
+    return { ok: true };
+  } catch (error) {
+    if (isCi) throw error;
+    note(`${error.message}\nThe tests that need an engine are skipped.`);
+    env.LOOMS_TEST_NO_ENGINE = error.message.split('\n')[0];
+    return { ok: true };
+  }
+}
+
+async function npmRun(script, env) {
+  const { code } = await tryRun('npm', ['run', '--silent', script], {
+    cwd: root,
+    env,
+    signal: interrupt.signal,
+    show: true,
+  });
+  note(code === 0 ? 'good' : `npm run ${script} failed`);
+  return { ok: code === 0 };
+}
+
+async function cleanUp() {
+  if (!engine) return { ok: true };
+  const { removed, failed } = await removeTestLeftovers(engine.host);
+  const counts = Object.entries(removed).filter(([, count]) => count > 0);
+  note(
+    counts.length === 0
+      ? 'nothing left of the tests'
+      : `removed ${counts.map(([kind, count]) => `${count} ${kind}`).join(', ')}`,
+  );
+  for (const reason of failed) note(`could not remove ${reason}`);
+  return { ok: failed.length === 0 };
+}
+
+function summarise() {
+  step(`Summary, ${elapsed()}`);
+  for (const { name, ok, milliseconds, ...counts } of results) {
+    const tests =
+      counts.passed === undefined
+        ? ''
+        : `  ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
+    console.log(`  ${ok ? 'ok    ' : 'FAILED'}  ${seconds(milliseconds).padStart(8)}  ${name}${tests}`);
+  }
+  if (interrupt.signal.aborted) console.log(`  ${interrupt.signal.reason.message}: the rest was not run`);
+  if (engine?.started) console.log('  The engine started for this goes on; to end it: node scripts/engine.mjs stop');
+  const sum = (key) => results.reduce((total, result) => total + (result[key] ?? 0), 0);
+  const isGood = results.every((result) => result.ok);
+  process.exitCode = interrupt.exitCode() ?? (isGood ? 0 : 1);
+  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
+}

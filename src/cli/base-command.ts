@@ -1,0 +1,49 @@
+import { Command, Errors } from '@oclif/core';
+import { type CommandContext, openContext, type ContextFlags } from './context.ts';
+import { commonFlags } from './flags.ts';
+import { reportError } from './report-error.ts';
+
+/**
+ * What all commands share. A command parses its flags, opens its context, makes one call, renders, and returns its
+ * value; with `--json` the value is printed instead of the text. Failures are thrown and become text and an exit code
+ * here.
+ */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true;
+  static override baseFlags = commonFlags;
+
+  #context: CommandContext | undefined;
+
+  /** The command's streams, ports and project; closed when the command ends, however it ends. */
+  protected async open(flags: ContextFlags): Promise<CommandContext> {
+    this.#context = await openContext(flags, {
+      command: `looms ${(this.id ?? '').replaceAll(':', ' ')}`,
+      managedBy: `looms/${this.config.version}`,
+    });
+    return this.#context;
+  }
+
+  /** Prints the answer as text; `--json` prints the returned value instead. */
+  protected answer(text: () => string): void {
+    if (!this.jsonEnabled() && this.#context !== undefined) this.#context.terminal.answer(text());
+  }
+
+  /** Plain JSON, the same on a terminal and in a pipe. */
+  override logJson(value: unknown): void {
+    process.stdout.write(`${this.redact(JSON.stringify(value, null, 2))}\n`);
+  }
+
+  /** oclif would print some errors as JSON on stdout, where a program expects the answer, and with its own codes. */
+  protected override async catch(error: Error): Promise<never> {
+    if ('code' in error && error.code === 'EEXIT') throw error;
+    return Errors.exit(reportError(error, process.argv.slice(2), (text) => this.redact(text)));
+  }
+
+  protected override async finally(): Promise<void> {
+    await this.#context?.close();
+  }
+
+  private redact(text: string): string {
+    return this.#context === undefined ? text : this.#context.redact(text);
+  }
+}

@@ -1,0 +1,167 @@
+import { homedir, hostname, userInfo } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { EngineAttempt, Ports } from '../app/ports.ts';
+import type { Engine } from '../engine/port.ts';
+import type { SecretStore } from '../secrets/provider.ts';
+import type { ProjectFile } from '../spec/project-file.ts';
+import { readProjectFile } from './project-file.ts';
+
+export type Settings = {
+  /** `--host` and `--context`. */
+  readonly host: string | undefined;
+  readonly context: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The command without its arguments, which may hold values that nobody else should read in a lock. */
+  readonly command: string;
+  /** `looms/<version>`. */
+  readonly managedBy: string;
+};
+
+export type Composition = {
+  readonly ports: Ports;
+  readonly projectFile: ProjectFile | undefined;
+  /** Masks the secrets that were looked up so far. */
+  readonly redact: (text: string) => string;
+  readonly close: () => Promise<void>;
+};
+
+/** Evaluates once, on first use; a failure is remembered like a value. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run under an id that no user has.
+    return String(process.getuid?.() ?? 'unknown');
+  }
+}
+
+/** Secrets pass through here, so that whatever is printed can be masked. */
+function watched(store: () => Promise<SecretStore>): { secrets: SecretStore; redact: (text: string) => string } {
+  const seen = new Set<string>();
+  let mask: (text: string) => string = (text) => text;
+  return {
+    secrets: async (ref) => {
+      const [lookUp, { createRedactor }] = await Promise.all([store(), import('../secrets/redact.ts')]);
+      const found = await lookUp(ref);
+      if (found.found && !seen.has(found.value)) {
+        seen.add(found.value);
+        mask = createRedactor(seen);
+      }
+      return found;
+    },
+    redact: (text) => mask(text),
+  };
+}
+
+/** Counting executions in the ledger of this machine. */
+function ledger(environment: Settings['environment']): Pick<Ports, 'countExecution' | 'countExecutions'> {
+  return {
+    countExecutions: async (containers) => {
+      if (containers.length === 0) return new Map();
+      const { ledgerPath, readExecutions } = await import('../state/executions.ts');
+      return readExecutions(ledgerPath(environment), containers);
+    },
+    countExecution: async (container) => {
+      try {
+        const { countExecution, ledgerPath } = await import('../state/executions.ts');
+        await countExecution(ledgerPath(environment), container);
+        return { counted: true };
+      } catch (error) {
+        return { counted: false, why: error instanceof Error ? error.message : String(error) };
+      }
+    },
+  };
+}
+
+type EngineFlags = { readonly host?: string; readonly context?: string };
+
+/** Flags win over the environment, and the environment over the project file (spec.md, "Project file"). */
+function chooseEngine({ host, context, environment }: Settings, file: ProjectFile | undefined): EngineFlags {
+  if (host !== undefined || context !== undefined) {
+    return { ...(host === undefined ? {} : { host }), ...(context === undefined ? {} : { context }) };
+  }
+  const named = environment['DOCKER_HOST'] || environment['DOCKER_CONTEXT'];
+  return named ? {} : (file?.engine ?? {});
+}
+
+/** Where the engine is looked for, and the connection to it; neither is made before it is asked for. */
+function engineSource(settings: Settings, file: ProjectFile | undefined) {
+  const uid = process.getuid?.();
+  const input = {
+    environment: settings.environment,
+    homeDirectory: homedir(),
+    platform: process.platform,
+    ...chooseEngine(settings, file),
+    ...(uid === undefined ? {} : { uid }),
+  };
+  let connected: Engine | undefined;
+  const engine = once(async () => {
+    const [{ discoverEndpoint }, { connectDocker }, { readRecordedSpec }] = await Promise.all([
+      import('../engine/docker/discovery.ts'),
+      import('../engine/docker/connect.ts'),
+      import('../spec/record.ts'),
+    ]);
+    const { endpoint } = await discoverEndpoint(input);
+    connected = await connectDocker(endpoint, {
+      readRecorded: readRecordedSpec,
+      environment: settings.environment,
+    });
+    return connected;
+  });
+  const engineAttempts = async (): Promise<readonly EngineAttempt[]> => {
+    try {
+      const { discover } = await import('../engine/docker/discovery.ts');
+      return (await discover(input)).tried;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      return [{ origin: 'what was named', outcome: 'refused', detail }];
+    }
+  };
+  return { engine, engineAttempts, close: async () => connected?.close() };
+}
+
+/**
+ * Puts the program together: the only place that knows which adapter stands behind a port. Adapters are imported when
+ * a port is used for the first time, since most commands need few of them and each costs start-up time.
+ */
+export async function compose(settings: Settings): Promise<Composition> {
+  const { environment, command, managedBy } = settings;
+  const workingDirectory = process.cwd();
+  const projectFile = await readProjectFile(workingDirectory, environment);
+  const { engine, engineAttempts, close } = engineSource(settings, projectFile);
+  const { secrets, redact } = watched(
+    once(async () => {
+      return async (ref) => ({ found: false, tried: [ref.name] }) as const;
+    }),
+  );
+  const ports: Ports = {
+    engine,
+    engineAttempts,
+    openSession: async () => (await import('../mcp/connect.ts')).openSession,
+    secrets,
+    ...ledger(environment),
+    environment,
+    workingDirectory,
+    readStdin: () => text(process.stdin),
+    pause: async (milliseconds, signal) => {
+      try {
+        await pause(milliseconds, undefined, signal === undefined ? {} : { signal });
+      } catch (error) {
+        if (signal?.aborted !== true) throw error;
+      }
+    },
+    managedBy,
+    monotonicMs: () => performance.now(),
+    whoAmI: { user: userName(), host: hostname(), pid: process.pid, command },
+  };
+  return { ports, projectFile, redact, close };
+}

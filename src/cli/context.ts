@@ -1,0 +1,46 @@
+import type { Ports } from '../app/ports.ts';
+import { compose } from './compose.ts';
+import { chooseProject, type ProjectChoice } from './project.ts';
+import { openTerminal, type Terminal } from './terminal.ts';
+
+/** The flags that decide with what a command works; a command passes those it has. */
+export type ContextFlags = {
+  readonly 'no-color'?: boolean | undefined;
+  readonly project?: string | undefined;
+  readonly host?: string | undefined;
+  readonly context?: string | undefined;
+};
+
+/** Everything a command works with. */
+export type CommandContext = {
+  readonly terminal: Terminal;
+  readonly ports: Ports;
+  readonly project: ProjectChoice;
+  /** Globs of the project file's `specs`. */
+  readonly declaredSpecs: readonly string[];
+  /** Masks the secrets that were looked up so far. */
+  readonly redact: (text: string) => string;
+  readonly close: () => Promise<void>;
+};
+
+/** Opens the streams, reads the project file and makes the ports; no engine is contacted before a port is used. */
+export async function openContext(
+  flags: ContextFlags,
+  program: { readonly command: string; readonly managedBy: string },
+): Promise<CommandContext> {
+  const environment = process.env;
+  const composition = await compose({ host: flags.host, context: flags.context, environment, ...program });
+  const { projectFile, ports, redact, close } = composition;
+  return {
+    terminal: openTerminal({ noColor: flags['no-color'] === true, environment, redact }),
+    ports,
+    project: chooseProject({
+      flag: flags.project,
+      environment: environment['LOOMS_PROJECT'],
+      file: projectFile?.project,
+    }),
+    declaredSpecs: projectFile?.specs ?? [],
+    redact,
+    close,
+  };
+}

@@ -1,0 +1,99 @@
+import type { ApplyReport } from '../app/apply-plan.ts';
+import { assertNever, type ErrorCode } from '../model/errors.ts';
+
+/** What the program's exit codes mean (docs/exit-codes.md). The only place where they are numbers. */
+export const exitCode = {
+  done: 0,
+  failed: 1,
+  changes: 2,
+  partly: 3,
+  unhealthy: 4,
+  toolError: 5,
+  locked: 6,
+  stalePlan: 7,
+  refused: 8,
+  usage: 64,
+  invalid: 65,
+  unreachable: 69,
+  secretMissing: 77,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
+  'engine-unreachable': exitCode.unreachable,
+  'engine-too-old': exitCode.unreachable,
+  'engine-timeout': exitCode.unreachable,
+  'engine-conflict': exitCode.failed,
+  'engine-not-found': exitCode.failed,
+  'engine-rejected': exitCode.failed,
+  'engine-unsupported': exitCode.failed,
+  'context-not-found': exitCode.unreachable,
+  'image-not-found': exitCode.failed,
+  'image-pull-failed': exitCode.failed,
+  'image-build-failed': exitCode.failed,
+  'registry-unauthorized': exitCode.failed,
+  'image-without-shell': exitCode.failed,
+  'container-start-failed': exitCode.failed,
+  'gate-failed': exitCode.unhealthy,
+  'session-failed': exitCode.unreachable,
+  'handshake-timeout': exitCode.unreachable,
+  'server-exited': exitCode.unreachable,
+  'server-not-found': exitCode.unreachable,
+  'server-not-running': exitCode.unreachable,
+  'call-timeout': exitCode.unreachable,
+  'tool-not-found': exitCode.toolError,
+  'tool-error': exitCode.toolError,
+  'arguments-invalid': exitCode.usage,
+  'json-rpc-error': exitCode.toolError,
+  'lock-held': exitCode.locked,
+  'lock-lost': exitCode.locked,
+  'plan-stale': exitCode.stalePlan,
+  'secret-missing': exitCode.secretMissing,
+  'spec-invalid': exitCode.invalid,
+  'file-not-found': exitCode.usage,
+  'file-exists': exitCode.refused,
+  'not-implemented': exitCode.invalid,
+  'not-confirmed': exitCode.refused,
+  refused: exitCode.refused,
+  usage: exitCode.usage,
+  interrupted: exitCode.interrupted,
+  internal: exitCode.failed,
+};
+
+/** The exit code of a failure that ends the program. */
+export const exitCodeOfError = (code: ErrorCode): ExitCode => codeOfError[code];
+
+/**
+ * The exit code of an apply or delete. Where everything failed for one and the same reason, the code of that reason
+ * says more than a 1; an interruption is told apart by the signal that caused it.
+ */
+export function exitCodeOfOutcome(
+  outcome: ApplyReport['outcome'],
+  failures: readonly ErrorCode[],
+  signal: 'SIGINT' | 'SIGTERM' | undefined,
+): ExitCode {
+  switch (outcome) {
+    case 'done':
+      return exitCode.done;
+    case 'partly':
+      return exitCode.partly;
+    case 'gate-failed':
+      return exitCode.unhealthy;
+    case 'blocked':
+      return exitCode.refused;
+    case 'timed-out':
+      return exitCode.unreachable;
+    case 'interrupted':
+      return signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted;
+    case 'failed': {
+      const codes = new Set(failures.map(exitCodeOfError));
+      const [only] = codes;
+      return codes.size === 1 && only !== undefined ? only : exitCode.failed;
+    }
+    default:
+      return assertNever(outcome);
+  }
+}

@@ -1,0 +1,61 @@
+import { Flags } from '@oclif/core';
+
+/** Flags of every command. */
+export const commonFlags = {
+  json: Flags.boolean({ description: 'print the result as JSON', helpGroup: 'GLOBAL' }),
+  'no-color': Flags.boolean({ description: 'print without colours (NO_COLOR does the same)', helpGroup: 'GLOBAL' }),
+  verbose: Flags.boolean({ description: 'print more: every step of a plan, the causes of an error', helpGroup: 'GLOBAL' }),
+};
+
+/** Which project a command is about. */
+export const projectFlags = {
+  project: Flags.string({
+    description: 'the project: default is LOOMS_PROJECT, then looms.yaml, then "default"',
+    helpValue: 'NAME',
+  }),
+};
+
+/** Which engine a command talks to. */
+export const engineFlags = {
+  host: Flags.string({
+    description: 'the engine, e.g. unix:///var/run/docker.sock or ssh://user@machine',
+    helpValue: 'URL',
+  }),
+  context: Flags.string({ description: 'the Docker context that names the engine', helpValue: 'NAME' }),
+};
+
+/** Which specs a command reads. */
+export const specFlags = {
+  file: Flags.string({
+    char: 'f',
+    multiple: true,
+    description: 'spec files, folders, globs, or - for standard input: default is the specs of looms.yaml, then mcp.yaml',
+    helpValue: 'PATH',
+  }),
+  strict: Flags.boolean({ description: 'treat warnings about credentials as errors' }),
+};
+
+/** How a command that changes the engine goes about it. */
+export const applyFlags = {
+  yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
+  'dry-run': Flags.boolean({ description: 'show the plan and stop' }),
+  parallelism: Flags.integer({
+    description: 'how many engine calls may run at a time: default is four for each processor of the engine, up to 16',
+    helpValue: 'N',
+    min: 1,
+    max: 64,
+  }),
+  timeout: Flags.integer({ description: 'give up after this many seconds', helpValue: 'SECONDS', min: 1 }),
+  'lock-timeout': Flags.integer({
+    description: 'how long to wait for another apply of this project, in seconds',
+    helpValue: 'SECONDS',
+    min: 0,
+    default: 0,
+  }),
+  grace: Flags.integer({
+    description: 'how long running calls may take to end after Ctrl-C, in seconds',
+    helpValue: 'SECONDS',
+    min: 0,
+    default: 30,
+  }),
+};

@@ -1,0 +1,34 @@
+import { exitCode } from './exit-codes.ts';
+
+/**
+ * Runs one command line and ends the process with its exit code. `root` is the package's folder, where the manifest
+ * is. Every failure becomes text on stderr and an exit code: commands report their own, this one reports what went
+ * wrong before a command was found.
+ */
+export async function main(argv: readonly string[], root: string): Promise<void> {
+  try {
+    const { run } = await import('@oclif/core/run');
+    await run([...argv], { root });
+    // Commands set the code of what they found out (2, 3, 4, 5 …); nothing set means done.
+    process.exitCode ??= exitCode.done;
+  } catch (error) {
+    process.exitCode = exitRequested(error) ?? (await report(error, argv));
+  }
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  // What a second Ctrl-C abandoned must not hold the process, nor must connections that are kept alive.
+  process.exit();
+}
+
+async function report(error: unknown, argv: readonly string[]): Promise<number> {
+  const { reportError } = await import('./report-error.ts');
+  return reportError(error, argv, (text) => text);
+}
+
+/** The code with which a command asked to end, after it has said why. */
+function exitRequested(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error)) return undefined;
+  const { oclif } = error;
+  return typeof oclif === 'object' && oclif !== null && 'exit' in oclif && typeof oclif.exit === 'number'
+    ? oclif.exit
+    : undefined;
+}

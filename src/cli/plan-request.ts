@@ -1,0 +1,78 @@
+import { Flags } from '@oclif/core';
+import type { LoadedSpecs } from '../app/load-specs.ts';
+import { type Prepared, planProject, pruneRefusal } from '../app/plan-project.ts';
+import { LoomsError } from '../model/errors.ts';
+import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
+import type { CommandContext } from './context.ts';
+
+/** What is planned: shared by diff and apply, so that both show the same plan. */
+export const planFlags = {
+  server: Flags.string({
+    multiple: true,
+    description: 'only this server; can be given more than once',
+    helpValue: 'NAME',
+  }),
+  replace: Flags.string({
+    multiple: true,
+    description: 'replace this server even when nothing changed; can be given more than once',
+    helpValue: 'NAME',
+  }),
+  prune: Flags.boolean({ description: 'also remove servers of the project that no spec declares' }),
+  'max-deletes': Flags.integer({
+    description: 'refuse to prune more servers than this',
+    helpValue: 'N',
+    min: 0,
+    dependsOn: ['prune'],
+  }),
+  'allow-empty': Flags.boolean({
+    description: 'let --prune remove everything when no server is declared',
+    dependsOn: ['prune'],
+  }),
+};
+
+type PlanFlagValues = {
+  readonly server?: readonly string[] | undefined;
+  readonly replace?: readonly string[] | undefined;
+  readonly prune: boolean;
+  readonly 'max-deletes'?: number | undefined;
+  readonly 'allow-empty': boolean;
+};
+
+/** A server's name as the user typed it. Throws `usage` for text that cannot be one. */
+export function serverName(text: string): ServerName {
+  if (namePattern.test(text)) return asServerName(text);
+  throw new LoomsError('usage', `"${text}" is no name for a server`, {
+    hint: 'a server is named in lower-case letters, digits and dashes, at most 40',
+  });
+}
+
+/**
+ * Plans what the specs ask for; one function for diff and apply, so that both show the same plan. Throws `refused` when
+ * `--prune` would take more than its rules allow (cli.md, "Prune").
+ */
+export async function planSpecs(
+  flags: PlanFlagValues,
+  context: CommandContext,
+  loaded: LoadedSpecs,
+  keepFailed: boolean,
+): Promise<Prepared> {
+  const { project, ports } = context;
+  const maxDeletes = flags['max-deletes'];
+  const prepared = await planProject(ports, {
+    project: project.name,
+    servers: loaded.servers,
+    recipes: loaded.recipes,
+    undesired: flags.prune ? 'remove' : 'warn',
+    keepFailed,
+    ...(flags.server === undefined ? {} : { only: flags.server.map(serverName) }),
+    ...(flags.replace === undefined ? {} : { replace: flags.replace.map(serverName) }),
+  });
+  const refusal = pruneRefusal(prepared, {
+    prune: flags.prune,
+    allowEmpty: flags['allow-empty'],
+    projectNamed: project.explicit,
+    ...(maxDeletes === undefined ? {} : { maxDeletes }),
+  });
+  if (refusal !== undefined) throw refusal;
+  return prepared;
+}

@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ProjectFile } from '../spec/project-file.ts';
+import { countDiagnostics, hasErrors } from './render/diagnostics.ts';
+import { SpecError } from './render/error.ts';
+
+/** The project file's name; it counts only in the folder in which looms is started. */
+export const projectFileName = 'looms.yaml';
+
+/**
+ * Reads `looms.yaml` of a folder; undefined when there is none. Throws `spec-invalid` with its findings when it cannot
+ * be used: a policy that could not be read must not be taken for none.
+ */
+export async function readProjectFile(
+  directory: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<ProjectFile | undefined> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, projectFileName), 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  const { loadProjectFile } = await import('../spec/project-file.ts');
+  const file = { file: projectFileName, directory, text };
+  const { project, diagnostics } = loadProjectFile(file, { environment, strict: false });
+  if (project !== undefined && !hasErrors(diagnostics)) return project;
+  throw new SpecError(`${projectFileName} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [file]);
+}

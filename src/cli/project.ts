@@ -1,0 +1,31 @@
+import { LoomsError } from '../model/errors.ts';
+import { asProjectName, namePattern, type ProjectName } from '../model/ids.ts';
+
+/** The project of a command, and whether somebody named it: pruning refuses the implicit default (cli.md, "Prune"). */
+export type ProjectChoice = { readonly name: ProjectName; readonly explicit: boolean };
+
+/**
+ * The project by `--project`, `LOOMS_PROJECT`, the project file, else `default`. Throws `usage` for a name that is no
+ * lower-case DNS label of at most 40 characters.
+ */
+export function chooseProject(from: {
+  readonly flag: string | undefined;
+  readonly environment: string | undefined;
+  readonly file: string | undefined;
+}): ProjectChoice {
+  const candidates = [
+    { name: from.flag, origin: '--project' },
+    { name: from.environment === '' ? undefined : from.environment, origin: 'LOOMS_PROJECT' },
+    { name: from.file, origin: 'looms.yaml' },
+  ];
+  for (const { name, origin } of candidates) {
+    if (name === undefined) continue;
+    if (!namePattern.test(name)) {
+      throw new LoomsError('usage', `"${name}" (${origin}) is no name for a project`, {
+        hint: 'a project is named in lower-case letters, digits and dashes, at most 40, e.g. team-a',
+      });
+    }
+    return { name: asProjectName(name), explicit: true };
+  }
+  return { name: asProjectName('default'), explicit: false };
+}

@@ -1,0 +1,64 @@
+import type { Palette } from '../palette.ts';
+import { displayWidth } from './text.ts';
+
+export type Frame = {
+  readonly text: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 units. */
+  readonly column: number;
+  readonly length: number;
+};
+
+const tab = '  ';
+/** A key that names a credential, with a literal value: the value must not reach a CI log through a code frame. */
+const credential = /^(\s*(?:-\s*)?["']?[\w.-]*(?:passw(?:or)?d|secret|token|api_?key|credential)[\w.-]*["']?\s*:\s*)(\S.*)$/i;
+
+/** Hides the value of a credential; a reference such as `${NAME}` is no secret and stays. */
+function masked(line: string): string {
+  const [, key, value] = credential.exec(line) ?? [];
+  return key === undefined || value === undefined || /\$\{|^[|>&*#[{]/.test(value) ? line : `${key}(secret)`;
+}
+
+const clean = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
+  text.replaceAll('\t', tab).replace(/[\u0000-\u001f\u007f-\u009f]/g, '·');
+
+/**
+ * The marked line with its neighbours, and a line of carets under it. Lines longer than `width` are shown as the part
+ * around the mark; values of credentials are hidden; control characters show as `·`.
+ */
+export function renderFrame(frame: Frame, mark: (text: string) => string, palette: Palette, width: number): string[] {
+  const lines = frame.text.split(/\r?\n/);
+  const first = Math.max(1, frame.line - 1);
+  const last = Math.min(lines.length, frame.line + 1);
+  const digits = String(last).length;
+  const room = Math.max(40, width - digits - 8);
+  const gutter = (label: string) => palette.quiet(`  ${label.padStart(digits)} │ `);
+
+  const result: string[] = [];
+  for (let number = first; number <= last; number++) {
+    const raw = masked(lines[number - 1] ?? '');
+    if (number !== frame.line) {
+      if (raw.trim() !== '') result.push(gutter(String(number)) + palette.quiet(clip(clean(raw), 0, room).text));
+      continue;
+    }
+    const before = clean(raw.slice(0, frame.column - 1));
+    const marked = clean(raw.slice(frame.column - 1, frame.column - 1 + frame.length));
+    const clipped = clip(clean(raw), before.length, room);
+    const indent = displayWidth(clipped.text.slice(0, before.length - clipped.start));
+    const carets = Math.max(1, Math.min(displayWidth(marked), room - indent));
+    result.push(gutter(String(number)) + clipped.text);
+    result.push(gutter('') + ' '.repeat(indent) + mark('^'.repeat(carets)));
+  }
+  return result;
+}
+
+/** The part of a long line that shows position `at`; `start` is where it begins, less the `…` put before it. */
+function clip(line: string, at: number, room: number): { text: string; start: number } {
+  if (line.length <= room) return { text: line, start: 0 };
+  if (at < room - 20) return { text: `${line.slice(0, room - 1)}…`, start: 0 };
+  const from = at - 20;
+  const part = line.slice(from, from + room - 2);
+  return { text: `…${part}${from + room - 2 < line.length ? '…' : ''}`, start: from - 1 };
+}

@@ -1,0 +1,66 @@
+import type { Diagnostic, Position, SourceText } from '../../model/diagnostics.ts';
+import type { Paint, Palette } from '../palette.ts';
+import { renderFrame } from './code-frame.ts';
+import { plural, visible } from './text.ts';
+
+export type DiagnosticsOptions = { readonly palette: Palette; readonly width: number };
+
+const place = ({ file, line, column }: Position): string => `${visible(file)}:${line}:${column}`;
+
+function frame(
+  at: { readonly position: Position; readonly length: number },
+  texts: ReadonlyMap<string, string>,
+  mark: Paint,
+  { palette, width }: DiagnosticsOptions,
+): string[] {
+  const text = texts.get(at.position.file);
+  if (text === undefined || text === '') return [];
+  return renderFrame({ text, ...at.position, length: at.length }, mark, palette, width);
+}
+
+/** One finding: what is wrong, where, the code around it, other places that belong to it, and what to do. */
+function renderDiagnostic(
+  diagnostic: Diagnostic,
+  texts: ReadonlyMap<string, string>,
+  options: DiagnosticsOptions,
+): string[] {
+  const { palette } = options;
+  const paint = palette[diagnostic.severity];
+  const path = diagnostic.path === '' ? '' : palette.quiet(`  ${visible(diagnostic.path)}`);
+  return [
+    `${paint(`${diagnostic.severity}[${diagnostic.code}]`)}: ${palette.strong(visible(diagnostic.message))}`,
+    `  at ${place(diagnostic.position)}${path}`,
+    ...frame(diagnostic, texts, paint, options),
+    ...diagnostic.related.flatMap((related) => [
+      `  and ${place(related.position)}  ${visible(related.message)}`,
+      ...frame(related, texts, palette.note, options),
+    ]),
+    ...(diagnostic.hint === undefined ? [] : [`${palette.note('hint')}: ${visible(diagnostic.hint)}`]),
+    '',
+  ];
+}
+
+/** `2 errors, 1 warning`; '' when there is nothing to count. */
+export function countDiagnostics(diagnostics: readonly Diagnostic[]): string {
+  const count = (severity: Diagnostic['severity']) => diagnostics.filter((one) => one.severity === severity).length;
+  return (['error', 'warning', 'note'] as const)
+    .flatMap((severity) => (count(severity) > 0 ? [plural(count(severity), severity)] : []))
+    .join(', ');
+}
+
+/** All findings in the order of files and lines, each with its code frame. '' when there are none. */
+export function renderDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  texts: readonly SourceText[],
+  options: DiagnosticsOptions,
+): string {
+  const byFile = new Map(texts.map(({ file, text }) => [file, text]));
+  return diagnostics
+    .flatMap((diagnostic) => renderDiagnostic(diagnostic, byFile, options))
+    .join('\n')
+    .trimEnd();
+}
+
+/** Whether findings make a spec unusable. */
+export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
+  diagnostics.some((diagnostic) => diagnostic.severity === 'error');

@@ -1,0 +1,53 @@
+import type { Diagnostic, SourceText } from '../../model/diagnostics.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import type { Palette } from '../palette.ts';
+import { visible } from './text.ts';
+
+/** What a failure looks like on screen: `error[code]: …`, the lines that belong to it, `hint: …`. */
+export function renderFailure(failure: Failure, palette: Palette, indent = ''): string {
+  return [
+    `${palette.error(`error[${failure.code}]`)}: ${visible(failure.message)}`,
+    ...failure.detail.map((line) => `  ${palette.quiet('│')} ${visible(line)}`),
+    ...(failure.hint === undefined ? [] : [`${palette.note('hint')}: ${visible(failure.hint)}`]),
+  ]
+    .map((line) => indent + line)
+    .join('\n');
+}
+
+/** A failure as data, from an error of ours. */
+export const failureOf = (error: LoomsError): Failure => ({
+  code: error.code,
+  message: error.message,
+  ...(error.hint === undefined ? {} : { hint: error.hint }),
+  detail: error.detail,
+});
+
+/** The same for programs: one JSON object on stderr (schemas/error.schema.json). */
+export function errorJson(failure: Failure, exit: number, diagnostics: readonly Diagnostic[]): string {
+  const error = { ...failure, exitCode: exit, ...(diagnostics.length === 0 ? {} : { diagnostics }) };
+  return JSON.stringify({ error });
+}
+
+/** A spec that cannot be used; carries its findings so that the command line shows them with code frames. */
+export class SpecError extends LoomsError {
+  readonly diagnostics: readonly Diagnostic[];
+  /** The files that the findings point into. */
+  readonly texts: readonly SourceText[];
+
+  constructor(message: string, diagnostics: readonly Diagnostic[], texts: readonly SourceText[]) {
+    super('spec-invalid', message);
+    this.diagnostics = diagnostics;
+    this.texts = texts;
+  }
+}
+
+/** The work was stopped by a signal, which decides the exit code. */
+export class InterruptedError extends LoomsError {
+  readonly signal: 'SIGINT' | 'SIGTERM';
+
+  constructor(signal: 'SIGINT' | 'SIGTERM', cause: unknown) {
+    super('interrupted', `interrupted by ${signal === 'SIGINT' ? 'Ctrl-C' : signal}`, { cause });
+    this.signal = signal;
+  }
+}

@@ -1,0 +1,48 @@
+import type { Source } from '../../model/desired.ts';
+import type { Change, FieldDifference, Plan } from '../../model/plan.ts';
+import { palette } from '../palette.ts';
+import { verbOf } from './plan-text.ts';
+import { describeBlocker, describeReasons, fieldsOf } from './reasons.ts';
+import { visible } from './text.ts';
+
+const plain = palette(false);
+
+/** One server that is not as declared, in the words that reports for machines share. */
+export type PlanFinding = {
+  readonly server: string;
+  readonly action: Exclude<Change['action'], 'unchanged'>;
+  /** `drift`: it was changed outside looms, whatever else is to be done about it. */
+  readonly drifted: boolean;
+  /** `replace without downtime: the spec changed`. */
+  readonly text: string;
+  /** The same with its fields, over several lines. */
+  readonly details: string;
+  readonly source: Source | undefined;
+};
+
+/** `path: old → new`, with nothing as `(none)`. */
+export const describeField = ({ path, from, to }: FieldDifference): string =>
+  `${path}: ${visible(from) || '(none)'} → ${visible(to) || '(none)'}`;
+
+/** What a change says in one line. */
+export const describeChange = (change: Change): string =>
+  `${verbOf(change, plain)}: ${change.action === 'blocked' ? describeBlocker(change.why) : describeReasons(change)}`;
+
+/** All servers that are not as declared, in the plan's order. */
+export function planFindings(plan: Plan, sources: ReadonlyMap<string, Source>): readonly PlanFinding[] {
+  const drifted = new Set<string>(plan.drift.map((drift) => drift.server));
+  return plan.changes.flatMap((change) => {
+    if (change.action === 'unchanged') return [];
+    const text = describeChange(change);
+    return [
+      {
+        server: change.server,
+        action: change.action,
+        drifted: drifted.has(change.server),
+        text,
+        details: [text, ...fieldsOf(change).map((field) => `  ${describeField(field)}`)].join('\n'),
+        source: sources.get(change.server),
+      },
+    ];
+  });
+}

@@ -1,0 +1,80 @@
+import type { Plan } from '../../model/plan.ts';
+import { palette } from '../palette.ts';
+import { describeChange } from './plan-findings.ts';
+import { symbolOf } from './plan-text.ts';
+import { countActions, describeCounts, describeReason, fieldsOf, isInSync } from './reasons.ts';
+import { plural, visible } from './text.ts';
+
+const plain = palette(false);
+
+/** Text inside a table cell or a line: nothing in it may end the cell or become mark-up. */
+const cell = (text: string): string =>
+  visible(text)
+    .replace(/[\\`*_<>[\]|~#@]/g, (character) => (character === '<' ? '&lt;' : character === '>' ? '&gt;' : `\\${character}`))
+    .replaceAll('\n', '<br>');
+
+/** Text as code inside a table cell; a backtick in it gets a longer fence. */
+function code(text: string): string {
+  if (text === '') return '(none)';
+  const line = visible(text).replaceAll('\n', '⏎').replaceAll('|', '\\|');
+  const fence = '`'.repeat(Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length)) + 1);
+  return fence.length > 1 ? `${fence} ${line} ${fence}` : `\`${line}\``;
+}
+
+const fieldTable = (fields: ReturnType<typeof fieldsOf>): string[] => [
+  '| field | now | declared |',
+  '|---|---|---|',
+  ...fields.map(({ path, from, to }) => `| ${code(path)} | ${code(from)} | ${code(to)} |`),
+  '',
+];
+
+/** A plan as GitHub-flavoured Markdown, for a comment on a pull request. */
+export function renderMarkdown(plan: Plan): string {
+  const title = `### looms: project \`${plan.project}\``;
+  const warnings = plan.warnings.map(
+    (warning) => `> **${warning.code}**${warning.server === undefined ? '' : ` ${cell(warning.server)}`}: ${cell(warning.message)}`,
+  );
+  if (isInSync(plan)) {
+    return [title, '', `In sync: ${plural(plan.changes.length, 'server')} as declared.`, ...(warnings.length > 0 ? ['', ...warnings] : [])].join('\n');
+  }
+  const changed = plan.changes.filter((change) => change.action !== 'unchanged');
+  const drift =
+    plan.drift.length === 0
+      ? []
+      : [
+          '**Changed outside looms**',
+          '',
+          '| server | field | declared | found |',
+          '|---|---|---|---|',
+          ...plan.drift.flatMap(({ server, fields }) =>
+            fields.map(({ path, from, to }) => `| ${cell(server)} | ${code(path)} | ${code(to)} | ${code(from)} |`),
+          ),
+          '',
+        ];
+  const support = plan.support.map(
+    ({ kind, name, action, reasons }) => `- ${action} ${kind} ${code(name)}: ${cell(reasons.map(describeReason).join(', '))}`,
+  );
+  const details = changed.flatMap((change) => {
+    const fields = fieldsOf(change);
+    return fields.length === 0
+      ? []
+      : [`<details><summary><b>${cell(change.server)}</b>: ${plural(fields.length, 'field')}</summary>`, '', ...fieldTable(fields), '</details>', ''];
+  });
+  return [
+    title,
+    '',
+    ...drift,
+    ...(changed.length > 0
+      ? [
+          '| | server | |',
+          '|---|---|---|',
+          ...changed.map((change) => `| \`${symbolOf(change, plain)}\` | ${cell(change.server)} | ${cell(describeChange(change))} |`),
+          '',
+        ]
+      : []),
+    ...details,
+    ...(support.length > 0 ? [...support, ''] : []),
+    ...(warnings.length > 0 ? [...warnings, ''] : []),
+    describeCounts(countActions(plan)),
+  ].join('\n');
+}

@@ -1,0 +1,65 @@
+import type { Source } from '../../model/desired.ts';
+import type { Plan } from '../../model/plan.ts';
+import { type PlanFinding, planFindings } from './plan-findings.ts';
+
+/** The kinds of finding, as SARIF wants them: a closed list of rules. */
+const rules = [
+  { id: 'drift', level: 'error', text: 'The server was changed outside looms.' },
+  { id: 'blocked', level: 'error', text: 'Something that looms did not make is in the way.' },
+  { id: 'out-of-date', level: 'warning', text: 'The server is not as its spec declares.' },
+  { id: 'missing', level: 'warning', text: 'The server is declared and does not run.' },
+  { id: 'undeclared', level: 'warning', text: 'The server runs and is not declared.' },
+] as const;
+
+function ruleOf({ action, drifted }: PlanFinding): (typeof rules)[number]['id'] {
+  if (action === 'blocked') return 'blocked';
+  if (drifted) return 'drift';
+  if (action === 'create') return 'missing';
+  return action === 'remove' ? 'undeclared' : 'out-of-date';
+}
+
+/** A path as the URI that SARIF wants: relative to the checkout, or absolute with its scheme. */
+const uriOf = (file: string): string => {
+  const path = file.replaceAll('\\', '/').split('/').map(encodeURIComponent).join('/');
+  return path.startsWith('/') ? `file://${path}` : path.replace(/^(\.\/)+/, '');
+};
+
+/** A plan as SARIF 2.1.0, for code-scanning pages: one result a server that is not as declared, at its document. */
+export function renderSarif(plan: Plan, sources: ReadonlyMap<string, Source>): string {
+  const results = planFindings(plan, sources).map((finding) => {
+    const ruleId = ruleOf(finding);
+    const { source } = finding;
+    return {
+      ruleId,
+      ruleIndex: rules.findIndex((rule) => rule.id === ruleId),
+      level: rules.find((rule) => rule.id === ruleId)?.level ?? 'warning',
+      message: { text: `${finding.server}: ${finding.details}` },
+      ...(source === undefined || source.file === '-'
+        ? {}
+        : {
+            locations: [
+              { physicalLocation: { artifactLocation: { uri: uriOf(source.file) }, region: { startLine: source.line } } },
+            ],
+          }),
+      // The same finding in the next run is the same alert.
+      partialFingerprints: { 'looms/v1': `${plan.project}/${finding.server}/${ruleId}` },
+    };
+  });
+  const driver = {
+    name: 'looms',
+    rules: rules.map(({ id, level, text }) => ({
+      id,
+      shortDescription: { text },
+      defaultConfiguration: { level },
+    })),
+  };
+  return JSON.stringify(
+    {
+      $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+      version: '2.1.0',
+      runs: [{ tool: { driver }, results }],
+    },
+    null,
+    2,
+  );
+}

@@ -1,0 +1,177 @@
+import { assertNever } from '../../model/errors.ts';
+import type { Change, FieldDifference, Plan, PlanWarning } from '../../model/plan.ts';
+import type { Paint, Palette } from '../palette.ts';
+import { countActions, describeBlocker, describeCounts, describeReason, describeReasons, isInSync, reasonsOf } from './reasons.ts';
+import { describeStep } from './steps.ts';
+import { displayWidth, padEnd, plural, visible } from './text.ts';
+
+export type PlanTextOptions = {
+  readonly palette: Palette;
+  /** Columns to fit the fields into. */
+  readonly width: number;
+  /** Also lists unchanged servers and every step. */
+  readonly verbose: boolean;
+};
+
+const symbolWidth = 3;
+const arrow = '→';
+
+/** The symbol of a change (cli.md, "Plan on screen") with its colour and its verb. */
+function signOf(change: Change, palette: Palette): { symbol: string; paint: Paint; verb: string } {
+  switch (change.action) {
+    case 'unchanged':
+      return { symbol: '', paint: palette.quiet, verb: 'unchanged' };
+    case 'create':
+      return { symbol: '+', paint: palette.create, verb: 'create' };
+    case 'replace':
+      return change.order === 'start-first'
+        ? { symbol: '+/-', paint: palette.change, verb: 'replace without downtime' }
+        : { symbol: '-/+', paint: palette.disrupt, verb: 'replace with downtime' };
+    case 'start':
+    case 'stop':
+    case 'rename':
+      return { symbol: '~', paint: palette.change, verb: change.action };
+    case 'clean-up':
+      return { symbol: '~', paint: palette.change, verb: 'clean up' };
+    case 'remove':
+      return { symbol: '-', paint: palette.remove, verb: 'remove' };
+    case 'blocked':
+      return { symbol: '!', paint: palette.blocked, verb: 'blocked' };
+    default:
+      return assertNever(change);
+  }
+}
+
+/** The symbol of a change without colour, for documents. */
+export const symbolOf = (change: Change, palette: Palette): string => signOf(change, palette).symbol;
+
+/** What will happen to a server, in words, for documents. */
+export const verbOf = (change: Change, palette: Palette): string => signOf(change, palette).verb;
+
+function fieldLines(fields: readonly FieldDifference[], indent: string, options: PlanTextOptions): string[] {
+  const { palette, width } = options;
+  const pathWidth = Math.min(44, Math.max(0, ...fields.map((field) => field.path.length)));
+  return fields.flatMap(({ path, from, to }) => {
+    const [old, next] = [from, to].map((value) => (value === '' ? '(none)' : visible(value))) as [string, string];
+    const line = `${indent}${padEnd(path, pathWidth)}  ${old} ${arrow} ${next}`;
+    if (displayWidth(line) <= width && !line.includes('\n'))
+      return [`${indent}${padEnd(path, pathWidth)}  ${palette.quiet(`${old} ${arrow}`)} ${next}`];
+    const block = (mark: string, value: string, paint: Paint) =>
+      value.split('\n').map((text, index) => `${indent}  ${paint(`${index === 0 ? mark : ' '} ${text}`)}`);
+    return [`${indent}${path}`, ...block('-', old, palette.quiet), ...block('+', next, (text) => text)];
+  });
+}
+
+function changeLines(change: Change, nameWidth: number, options: PlanTextOptions): string[] {
+  const { palette } = options;
+  const { symbol, paint, verb } = signOf(change, palette);
+  const head = `${paint(padEnd(symbol, symbolWidth))} ${palette.strong(padEnd(change.server, nameWidth))}  `;
+  switch (change.action) {
+    case 'unchanged':
+      return [head + palette.quiet(verb)];
+    case 'blocked':
+      return [
+        `${head}${paint(verb)}: ${describeBlocker(change.why)}`,
+        ...('hint' in change.why && change.why.hint !== undefined
+          ? [`${' '.repeat(symbolWidth + 3)}${palette.note('hint')}: ${visible(change.why.hint)}`]
+          : []),
+      ];
+    default: {
+      // Drift stands above all changes already; repeating its fields here would bury what the spec changed.
+      const fields = reasonsOf(change).flatMap((reason) =>
+        'fields' in reason && reason.kind !== 'live-drift' ? [...reason.fields] : [],
+      );
+      const downtime =
+        change.action === 'replace' && change.order === 'stop-first' ? palette.quiet(` (${visible(change.why)})`) : '';
+      return [
+        `${head}${paint(verb)}: ${describeReasons(change)}${downtime}`,
+        ...fieldLines(fields, ' '.repeat(symbolWidth + 3), options),
+      ];
+    }
+  }
+}
+
+/**
+ * A plan's differences go from what is to what shall be. Drift is told the way it happened: from what looms made to what
+ * somebody made of it.
+ */
+const asHappened = ({ path, from, to }: FieldDifference): FieldDifference => ({ path, from: to, to: from });
+
+function driftLines(plan: Plan, options: PlanTextOptions): string[] {
+  if (plan.drift.length === 0) return [];
+  const { palette } = options;
+  return [
+    palette.strong('changed outside looms'),
+    ...plan.drift.flatMap((drift) => [
+      `  ${palette.strong(drift.server)} ${palette.quiet(drift.container.slice(0, 12))}`,
+      ...fieldLines(drift.fields.map(asHappened), '      ', options),
+    ]),
+    '',
+  ];
+}
+
+const supportSigns = { create: '+', replace: '-/+', start: '~', remove: '-' } as const;
+
+function supportLines(plan: Plan, options: PlanTextOptions): string[] {
+  const { palette } = options;
+  const paints = { create: palette.create, replace: palette.disrupt, start: palette.change, remove: palette.remove };
+  const nameWidth = Math.max(0, ...plan.support.map(({ kind, name }) => kind.length + 1 + name.length));
+  return plan.support.flatMap(({ kind, name, action, reasons }) => [
+    `${paints[action](padEnd(supportSigns[action], symbolWidth))} ${padEnd(`${kind} ${visible(name)}`, nameWidth)}  ${paints[action](action)}: ${reasons.map(describeReason).join(', ')}`,
+    ...fieldLines(
+      reasons.flatMap((reason) => ('fields' in reason ? [...reason.fields] : [])),
+      ' '.repeat(symbolWidth + 3),
+      options,
+    ),
+  ]);
+}
+
+function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
+  const number = new Map(plan.steps.map((step, index) => [step.id, index + 1]));
+  const digits = String(plan.steps.length).length;
+  return [
+    palette.strong('steps'),
+    ...plan.steps.map((step, index) => {
+      const after = step.after.map((id) => number.get(id)).join(', ');
+      const onFailure = step.onFailureOf?.map((id) => number.get(id)).join(' or ');
+      const when = [
+        ...(after === '' ? [] : [`after ${after}`]),
+        ...(onFailure === undefined ? [] : [`only when ${onFailure} fails`]),
+      ].join(', ');
+      return `  ${String(index + 1).padStart(digits)}  ${describeStep(step)}${when === '' ? '' : palette.quiet(`  ${when}`)}`;
+    }),
+    '',
+  ];
+}
+
+/** One warning of a plan, in one line. */
+export const describeWarning = (warning: PlanWarning, palette: Palette): string =>
+  `${palette.warning(`warning[${warning.code}]`)}${warning.server === undefined ? '' : ` ${warning.server}`}: ${visible(warning.message)}`;
+
+/**
+ * A plan for people (cli.md, "Plan on screen"): what was changed by hand first, then one header a server with its
+ * reason and the fields that differ, last the counts. An engine that agrees gets one line.
+ */
+export function renderPlan(plan: Plan, options: PlanTextOptions): string {
+  const { palette, verbose } = options;
+  const warnings = plan.warnings.map((warning) => describeWarning(warning, palette));
+  if (isInSync(plan) && !verbose) {
+    const line =
+      plan.changes.length === 0
+        ? `Nothing is declared and nothing runs in project ${plan.project}.`
+        : `In sync: ${plural(plan.changes.length, 'server')} of project ${plan.project} ${plan.changes.length === 1 ? 'runs' : 'run'} as declared.`;
+    return [...warnings, palette.good(line)].join('\n');
+  }
+  const shown = plan.changes.filter((change) => verbose || change.action !== 'unchanged');
+  const nameWidth = Math.max(0, ...shown.map((change) => change.server.length));
+  const changes = shown.flatMap((change) => changeLines(change, nameWidth, options));
+  const support = supportLines(plan, options);
+  return [
+    ...driftLines(plan, options),
+    ...(changes.length > 0 ? [...changes, ''] : []),
+    ...(support.length > 0 ? [...support, ''] : []),
+    ...(verbose && plan.steps.length > 0 ? stepLines(plan, options) : []),
+    ...(warnings.length > 0 ? [...warnings, ''] : []),
+    describeCounts(countActions(plan)),
+  ].join('\n');
+}

@@ -1,0 +1,51 @@
+import type { EventSink } from '../../model/events.ts';
+import type { StepId } from '../../model/ids.ts';
+import type { Palette } from '../palette.ts';
+import type { Progress } from './progress.ts';
+import { describeProgress, laneOf } from './progress-lanes.ts';
+import { describeStep } from './steps.ts';
+import { duration, visible } from './text.ts';
+
+/** A step that goes on says so again at most this often, ms: pulls report several times a second. */
+const quietMs = 5000;
+
+/**
+ * Progress where nothing can be drawn over: one plain line when a step starts and one when it ended, and now and then
+ * one in between for those that take long.
+ */
+export function lineProgress(options: {
+  readonly notice: (text: string) => void;
+  readonly palette: Palette;
+  readonly nowMs: () => number;
+}): Progress {
+  const { notice, palette, nowMs } = options;
+  const lastLine = new Map<StepId, number>();
+  const sink: EventSink = (event) => {
+    const head = `${palette.quiet(`[${laneOf(event.step)}]`)} ${describeStep(event.step)}`;
+    switch (event.type) {
+      case 'step-started':
+        lastLine.set(event.step.id, nowMs());
+        return notice(head);
+      case 'step-progress': {
+        if (nowMs() - (lastLine.get(event.step.id) ?? 0) < quietMs) return;
+        lastLine.set(event.step.id, nowMs());
+        return notice(`${head}: ${describeProgress(event.progress)}`);
+      }
+      case 'step-ended': {
+        const { result } = event;
+        switch (result.result) {
+          case 'ok':
+            return notice(
+              `${head}: done in ${duration(event.milliseconds)}${result.note === undefined ? '' : ` (${visible(result.note)})`}`,
+            );
+          case 'skipped':
+            return result.because === 'not-needed' ? undefined : notice(`${head}: skipped`);
+          case 'failed':
+          case 'unknown':
+            return notice(`${head}: ${palette.error('failed')}: ${visible(result.failure.message)}`);
+        }
+      }
+    }
+  };
+  return { sink, notice, finish: () => Promise.resolve() };
+}

@@ -1,0 +1,125 @@
+import { Listr, ListrLogger, ProcessOutput } from 'listr2';
+import type { EventSink } from '../../model/events.ts';
+import type { Plan } from '../../model/plan.ts';
+import type { Terminal } from '../terminal.ts';
+import type { Progress } from './progress.ts';
+import { advance, describeLane, failureIn, isFinished, type Lane, laneOf, lanesOf } from './progress-lanes.ts';
+import { duration, padEnd, truncate } from './text.ts';
+
+/** Lines that are kept free below the list. */
+const spareRows = 6;
+/** How often the elapsed times move on, ms. */
+const tickMs = 500;
+
+/** A line of the list: its title can change until it is settled, with an error text or without. */
+type Line = { setTitle: (title: string) => void; settle: (failure?: string) => void };
+
+/** A task for listr2 that does nothing but wait for its line to be settled. */
+function lineTask(first: string) {
+  let wrapper: { title: string } | undefined;
+  let title = first;
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const line: Line = {
+    // listr2 begins its tasks a moment after `run`; what is said before then is its first title.
+    setTitle: (next) => {
+      title = next;
+      if (wrapper !== undefined) wrapper.title = next;
+    },
+    settle: resolve,
+  };
+  const task = async (_context: unknown, own: { title: string }): Promise<void> => {
+    wrapper = own;
+    own.title = title;
+    const failure = await promise;
+    if (failure !== undefined) throw new Error(failure);
+  };
+  return { line, task: { title: first, task } };
+}
+
+/**
+ * Servers as a live list, each with the step it is at and the time it has taken. listr2 only draws here: our events
+ * drive it, it runs nothing, and its signal handler stays out, since that one would end the process before the lock
+ * is released (facts.md). When there are more servers than rows, only those that are being worked on are shown.
+ */
+export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Progress {
+  const { noticePalette: palette } = terminal;
+  const lanes = new Map(lanesOf(plan).map((lane) => [lane.name, lane]));
+  const nameWidth = Math.max(0, ...[...lanes.keys()].map((name) => name.length));
+  const crowded = lanes.size > (process.stderr.rows ?? 24) - spareRows;
+  const columns = (process.stderr.columns ?? 80) - 6;
+
+  const title = (lane: Lane): string => {
+    const name = padEnd(lane.name, nameWidth);
+    if (lane.startedAt === undefined) return crowded ? '' : palette.quiet(`${name}  waiting`);
+    const elapsed = duration(nowMs() - lane.startedAt);
+    if (isFinished(lane)) return crowded ? '' : `${name}  ${palette.quiet(elapsed)}`;
+    const room = Math.max(20, columns - nameWidth - elapsed.length - 4);
+    return `${name}  ${truncate(describeLane(lane), room)}  ${palette.quiet(elapsed)}`;
+  };
+  const failureTitle = (lane: Lane): string | undefined => {
+    const failure = failureIn(lane)?.split('\n')[0];
+    return failure === undefined
+      ? undefined
+      : `${padEnd(lane.name, nameWidth)}  ${truncate(failure, Math.max(20, columns - nameWidth - 2))}`;
+  };
+
+  const tasks = new Map([...lanes.values()].map((lane) => [lane.name, lineTask(title(lane))]));
+  const footer = lineTask('');
+  const notices: string[] = [];
+  const drawFooter = () => {
+    const finished = [...lanes.values()].filter(isFinished).length;
+    const notice = notices.at(-1);
+    const text = [...(crowded ? [`${finished} of ${lanes.size} done`] : []), ...(notice === undefined ? [] : [notice])];
+    footer.line.setTitle(palette.quiet(text.join(' · ')));
+  };
+
+  const list = new Listr([...tasks.values(), footer].map(({ task }) => task), {
+    concurrent: true,
+    exitOnError: false,
+    registerSignalListeners: false,
+    renderer: 'default',
+    rendererOptions: {
+      clearOutput: true,
+      formatOutput: 'truncate',
+      logger: new ListrLogger({
+        useIcons: true,
+        toStderr: [],
+        processOutput: new ProcessOutput(process.stderr, process.stderr, { leaveEmptyLine: false }),
+      }),
+    },
+  });
+  const drawn = list.run();
+  const ticker = setInterval(() => {
+    for (const lane of lanes.values()) if (lane.running.size > 0) tasks.get(lane.name)?.line.setTitle(title(lane));
+    drawFooter();
+  }, tickMs);
+  ticker.unref();
+
+  const sink: EventSink = (event) => {
+    const before = lanes.get(laneOf(event.step));
+    if (before === undefined) return;
+    const lane = advance(before, event, nowMs());
+    lanes.set(lane.name, lane);
+    const line = tasks.get(lane.name)?.line;
+    line?.setTitle(title(lane));
+    if (isFinished(lane)) line?.settle(failureTitle(lane));
+  };
+  return {
+    sink,
+    // listr2 holds back what others write to the stream while it draws: shown in the list now, printed at the end.
+    notice: (text) => {
+      notices.push(text);
+      drawFooter();
+    },
+    finish: async () => {
+      clearInterval(ticker);
+      for (const [name, { line }] of tasks) {
+        const lane = lanes.get(name);
+        line.settle(lane === undefined ? undefined : failureTitle(lane));
+      }
+      footer.line.settle();
+      await drawn;
+      for (const text of notices) terminal.notice(text);
+    },
+  };
+}

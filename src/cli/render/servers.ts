@@ -1,0 +1,98 @@
+import type { ServerDetail, ServerState, ServerStatus } from '../../app/get-servers.ts';
+import type { Paint, Palette } from '../palette.ts';
+import { type Cell, renderTable } from './table.ts';
+import { age, padEnd, plural, visible } from './text.ts';
+
+const paintOf = (state: ServerState, palette: Palette): Paint => {
+  switch (state) {
+    case 'running':
+      return palette.good;
+    case 'disabled':
+    case 'stopped':
+      return palette.quiet;
+    case 'pending':
+    case 'paused':
+      return palette.warning;
+    case 'restarting':
+    case 'dead':
+      return palette.error;
+  }
+};
+
+const numeric = (value: number, paint: Paint, notable: boolean): Cell =>
+  notable ? { text: String(value), paint } : String(value);
+
+/** The servers of a project as a table; `wide` adds the container and where the spec came from. */
+export function renderServers(servers: readonly ServerStatus[], wide: boolean, palette: Palette): string {
+  const headers = ['NAME', 'STATE', 'GEN', 'TRANSPORT', 'RESTARTS', 'AGE', 'IMAGE'];
+  const rows = servers.map((server): Cell[] => [
+    { text: server.name, paint: palette.strong },
+    { text: server.state + (server.others > 0 ? ` +${server.others}` : ''), paint: paintOf(server.state, palette) },
+    String(server.generation),
+    server.transport,
+    numeric(server.restarts, palette.warning, server.restarts > 0),
+    age(server.ageMs),
+    visible(server.image),
+    ...(wide ? [server.container.slice(0, 12), visible(server.source ?? '-')] : []),
+  ]);
+  return renderTable(wide ? [...headers, 'CONTAINER', 'SOURCE'] : headers, rows, palette);
+}
+
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+const orNone = (items: readonly string[]): string => (items.length === 0 ? 'none' : items.map(visible).join(', '));
+
+function toolsText({ include, exclude }: ServerDetail['tools']): string {
+  const chosen = include === null ? 'all' : `only ${include.join(', ')}`;
+  return exclude.length === 0 ? chosen : `${chosen}, but not ${exclude.join(', ')}`;
+}
+
+function networkText({ mode, names, hidesHost }: ServerDetail['network']): string {
+  const reach =
+    mode === 'isolated' ? (hidesHost ? 'no way out, the engine’s host is hidden' : 'no way out, but this engine does not hide its own host') : '';
+  return [mode, ...names, ...(reach === '' ? [] : [reach])].map(visible).join(' · ');
+}
+
+/** Everything about one server, in groups of aligned lines. */
+export function renderServer(server: ServerDetail, palette: Palette): string {
+  const groups: readonly (readonly [string, string][])[] = [
+    [
+      ['state', paintOf(server.state, palette)(server.state) + (server.exitCode === null ? '' : ` (exit code ${server.exitCode})`)],
+      ['generation', `${server.generation}${server.others > 0 ? ` (and ${plural(server.others, 'more container')})` : ''}`],
+      ['age', `${age(server.ageMs)} ${palette.quiet(`created ${server.createdAt}`)}`],
+      ...(server.startedAt === null ? [] : [['started', server.startedAt] as [string, string]]),
+      ['restarts', String(server.restarts)],
+      ...(server.rotatesAt === null ? [] : [['rotates', server.rotatesAt] as [string, string]]),
+    ],
+    [
+      ['transport', server.transport],
+      ['command', server.command.map(visible).join(' ') || 'the image’s own'],
+      ['tools', visible(toolsText(server.tools))],
+      ['secrets', orNone(server.secrets)],
+    ],
+    [
+      ['image', visible(server.image)],
+      ['image id', server.imageId],
+      ['container', `${visible(server.containerName)} ${palette.quiet(server.container.slice(0, 12))}`],
+      ['source', visible(server.source ?? 'unknown')],
+      ['spec hash', server.specHash],
+      ['made by', visible(server.managedBy)],
+    ],
+    [
+      ['limits', `${server.limits.cpuCores} CPU · ${server.limits.memoryMiB} MiB · ${server.limits.pids} processes${server.limits.executionTimeoutSeconds === null ? '' : ` · ${server.limits.executionTimeoutSeconds} s a call`}`],
+      ['network', networkText(server.network)],
+      ['user', visible(server.user)],
+      ['root file system', server.security.readOnlyRoot ? 'read-only' : 'writable'],
+      ['capabilities', `drop ${orNone(server.security.capDrop)} · add ${orNone(server.security.capAdd)}`],
+      ['no new privileges', yesNo(server.security.noNewPrivileges)],
+      ['mounts', server.mounts.length === 0 ? 'none' : server.mounts.map((mount) => `${visible(mount.source)} → ${visible(mount.target)}${mount.readOnly ? ' (read-only)' : ''}`).join('\n')],
+    ],
+  ];
+  const width = Math.max(...groups.flat().map(([name]) => name.length));
+  const line = ([name, value]: readonly [string, string]) =>
+    `  ${palette.quiet(padEnd(name, width))}  ${value.replaceAll('\n', `\n${' '.repeat(width + 4)}`)}`;
+  return [
+    `${palette.strong(server.name)} ${palette.quiet(`in project ${server.project}`)}`,
+    ...(server.description === null ? [] : [visible(server.description)]),
+    ...groups.flatMap((group) => ['', ...group.map(line)]),
+  ].join('\n');
+}

@@ -1,0 +1,37 @@
+import { assertNever } from '../../model/errors.ts';
+import type { Step } from '../../model/plan.ts';
+import { plural, visible } from './text.ts';
+
+/** What a step does, in a few words: `pull node:24-slim`, `wait for MCP answer`. */
+export function describeStep(step: Step): string {
+  switch (step.op) {
+    case 'create-network':
+      return `create network ${step.network.name}`;
+    case 'remove-network':
+      return `remove network ${visible(step.name)}`;
+    case 'create-volume':
+      return `create volume ${step.name}`;
+    case 'pull-image':
+      return `pull ${step.ref}`;
+    case 'build-image':
+      return `build ${step.ref}`;
+    case 'create-container':
+      return `create ${step.container.name}`;
+    case 'start-container':
+      return `start ${visible(step.name)}`;
+    case 'unpause-container':
+      return `unpause ${visible(step.name)}`;
+    case 'gate':
+      return `gate: ${visible(step.name)} answers MCP within ${step.timeoutSeconds} s`;
+    case 'drain':
+      return `drain ${visible(step.name)}, at most ${plural(step.seconds, 'second')}`;
+    case 'stop-container':
+      return `stop ${visible(step.name)}`;
+    case 'remove-container':
+      return `remove ${visible(step.name)}`;
+    case 'rename-container':
+      return `rename ${visible(step.from)} to ${visible(step.to)}`;
+    default:
+      return assertNever(step);
+  }
+}

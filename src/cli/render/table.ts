@@ -1,0 +1,23 @@
+import type { Paint, Palette } from '../palette.ts';
+import { displayWidth, padEnd } from './text.ts';
+
+export type Cell = string | { readonly text: string; readonly paint: Paint };
+
+const textOf = (cell: Cell): string => (typeof cell === 'string' ? cell : cell.text);
+
+/** Rows under quiet headers, columns aligned to their widest cell and two spaces apart. */
+export function renderTable(headers: readonly string[], rows: readonly (readonly Cell[])[], palette: Palette): string {
+  const widths = headers.map((header, column) =>
+    Math.max(displayWidth(header), ...rows.map((row) => displayWidth(textOf(row[column] ?? '')))),
+  );
+  const line = (cells: readonly Cell[]): string =>
+    cells
+      .map((cell, column) => {
+        const text = textOf(cell);
+        // The last column is not padded: nothing stands behind it, and a narrow terminal would wrap the spaces.
+        const padded = column === cells.length - 1 ? text : padEnd(text, widths[column] ?? 0);
+        return typeof cell === 'string' ? padded : cell.paint(padded);
+      })
+      .join('  ');
+  return [line(headers.map((text) => ({ text, paint: palette.quiet }))), ...rows.map(line)].join('\n');
+}

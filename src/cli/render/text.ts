@@ -1,0 +1,69 @@
+/** Characters that could move the cursor, change colours or rewrite what was printed: C0 but tab and newline, DEL, C1. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/**
+ * Text from a server, an engine or a file, made safe for a terminal: control characters become visible escapes
+ * (`\x1b`), so that no log line can recolour or overwrite what we print. A carriage return before a newline goes.
+ */
+export const visible = (text: string): string =>
+  text.replaceAll('\r\n', '\n').replace(controls, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
+const wide =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff00-\uff60\p{Emoji_Presentation}]/u;
+const zeroWidth = /[\p{Mn}\p{Me}\p{Cf}]/u;
+
+/** Columns that text takes on a terminal; it must hold no escape sequences. East Asian wide characters count two. */
+export function displayWidth(text: string): number {
+  let width = 0;
+  for (const character of text) width += zeroWidth.test(character) ? 0 : wide.test(character) ? 2 : 1;
+  return width;
+}
+
+/** Fills up with spaces to `width` columns; longer text stays as it is. */
+export const padEnd = (text: string, width: number): string =>
+  text + ' '.repeat(Math.max(0, width - displayWidth(text)));
+
+/** Shortens to at most `width` columns with `…` at the end. */
+export function truncate(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let result = '';
+  let used = 0;
+  for (const character of text) {
+    const next = displayWidth(character);
+    if (used + next > width - 1) break;
+    result += character;
+    used += next;
+  }
+  return `${result}…`;
+}
+
+/** `1 server`, `2 servers`. */
+export const plural = (count: number, noun: string, many = `${noun}s`): string =>
+  `${count} ${count === 1 ? noun : many}`;
+
+/** Joins with commas and a final word: `a, b and c`. */
+export function listed(items: readonly string[], word = 'and'): string {
+  const last = items.at(-1);
+  if (last === undefined) return '';
+  return items.length === 1 ? last : `${items.slice(0, -1).join(', ')} ${word} ${last}`;
+}
+
+/** A duration for people: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. Input in ms. */
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** An age in one unit, as in tables: `42s`, `5m`, `3h`, `12d`. Input in ms. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}

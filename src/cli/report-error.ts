@@ -1,0 +1,62 @@
+import { LoomsError } from '../model/errors.ts';
+import type { Failure } from '../model/events.ts';
+import { exitCode, exitCodeOfError } from './exit-codes.ts';
+import { palette, wantsColor } from './palette.ts';
+import { renderDiagnostics } from './render/diagnostics.ts';
+import { errorJson, failureOf, InterruptedError, renderFailure, SpecError } from './render/error.ts';
+import { visible } from './render/text.ts';
+import { isUsageError, usageFailure } from './usage.ts';
+
+/** Whether a flag was given, also when the command line could not be parsed. */
+const hasFlag = (argv: readonly string[], flag: string): boolean => {
+  const end = argv.indexOf('--');
+  return (end === -1 ? argv : argv.slice(0, end)).includes(flag);
+};
+
+/** An error of ours or of the command line as data; anything else is a fault of this program. */
+function failureFrom(error: unknown, argv: readonly string[]): Failure {
+  if (error instanceof LoomsError) return failureOf(error);
+  if (isUsageError(error)) return usageFailure(error, argv);
+  return {
+    code: 'internal',
+    message: `unexpected: ${error instanceof Error ? error.message : String(error)}`,
+    hint: 'this is a fault of looms: please report it together with what LOOMS_DEBUG=1 shows',
+    detail: [],
+  };
+}
+
+/**
+ * Prints what ended the program on stderr, as text or with `--json` as one JSON object, and returns the exit code for
+ * it. `argv` is the command line, read for flags even where it could not be parsed; `redact` masks secrets.
+ */
+export function reportError(error: unknown, argv: readonly string[], redact: (text: string) => string): number {
+  const failure = failureFrom(error, argv);
+  const terminated = error instanceof InterruptedError && error.signal === 'SIGTERM';
+  const code = terminated ? exitCode.terminated : exitCodeOfError(failure.code);
+  const environment = process.env;
+  if (hasFlag(argv, '--json')) {
+    const diagnostics = error instanceof SpecError ? error.diagnostics : [];
+    process.stderr.write(`${redact(errorJson(failure, code, diagnostics))}\n`);
+    return code;
+  }
+  const refused = hasFlag(argv, '--no-color');
+  const colored = wantsColor({ refused, environment, isTerminal: process.stderr.isTTY === true });
+  const findings =
+    error instanceof SpecError
+      ? renderDiagnostics(error.diagnostics, error.texts, { palette: palette(colored), width: process.stderr.columns ?? 100 })
+      : '';
+  const lines = [
+    ...(findings === '' ? [] : [findings, '']),
+    renderFailure(failure, palette(colored)),
+    ...(hasFlag(argv, '--verbose') ? causes(error).map((cause) => `caused by: ${visible(cause)}`) : []),
+    ...(environment.LOOMS_DEBUG && error instanceof Error ? [error.stack ?? ''] : []),
+  ];
+  process.stderr.write(`${redact(lines.join('\n'))}\n`);
+  return code;
+}
+
+function causes(error: unknown): string[] {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause === undefined) return [];
+  return [cause instanceof Error ? cause.message : String(cause), ...causes(cause)];
+}

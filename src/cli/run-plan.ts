@@ -1,0 +1,110 @@
+import { type ApplyReport, applyPlan } from '../app/apply-plan.ts';
+import type { Prepared } from '../app/plan-project.ts';
+import { describeHolder } from '../app/project-lock.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { Plan } from '../model/plan.ts';
+import { confirm } from './confirm.ts';
+import type { CommandContext } from './context.ts';
+import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
+import { InterruptedError } from './render/error.ts';
+import { renderPlan } from './render/plan-text.ts';
+import { openProgress, type Progress } from './render/progress.ts';
+import { isInSync } from './render/reasons.ts';
+import { renderReport } from './render/report.ts';
+import { plural } from './render/text.ts';
+import { timeline } from './render/timeline.ts';
+import { type Interruption, listenForSignals } from './signals.ts';
+
+export type RunPlanFlags = {
+  readonly yes: boolean;
+  readonly 'dry-run': boolean;
+  readonly parallelism?: number | undefined;
+  readonly timeout?: number | undefined;
+  readonly 'lock-timeout': number;
+  readonly grace: number;
+  readonly verbose: boolean;
+};
+
+/** What came of an execution, beside the plan. */
+export type Execution = Pick<ApplyReport, 'results' | 'outcome' | 'servers' | 'notices'> & {
+  /** Failures of what stands behind the servers; the plan's own `support` says what was planned. */
+  readonly supportFailures: ApplyReport['support'];
+};
+
+/** The value of `apply --json` and `delete --json`: the plan, and when it was carried out, what came of it. */
+export type PlanOutcome = Plan & Partial<Execution>;
+
+export type RunPlanOptions = { readonly context: CommandContext; readonly json: boolean; readonly question: string };
+
+/**
+ * Shows a plan, asks, carries it out and reports; sets the exit code. Does not ask when there is nothing to do. A
+ * refusal of the user is exit 8 with nothing changed.
+ */
+export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: RunPlanOptions): Promise<PlanOutcome> {
+  const { context, json, question } = options;
+  const { terminal } = context;
+  const { plan } = prepared;
+  if (!json) {
+    terminal.answer(renderPlan(plan, { palette: terminal.palette, width: terminal.width, verbose: flags.verbose }));
+  }
+  if (flags['dry-run'] || isInSync(plan)) return plan;
+  if (plan.steps.length > 0) {
+    const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
+    if (!(await confirm(question, { yes: flags.yes, terminal, refusal }))) {
+      terminal.notice('Nothing was changed.');
+      process.exitCode = exitCode.refused;
+      return plan;
+    }
+  }
+  const progress = await openProgress(plan, terminal, context.ports.monotonicMs);
+  const interruption = listenForSignals(flags.grace * 1000, (which) => progress.notice(interruptionNotice(which, flags.grace)));
+  try {
+    return await execute(prepared, flags, options, progress, interruption);
+  } catch (error) {
+    const signal = interruption.received();
+    const stopped = signal !== undefined && error instanceof LoomsError && error.code === 'interrupted';
+    throw stopped ? new InterruptedError(signal, error) : error;
+  } finally {
+    await progress.finish();
+    interruption.dispose();
+  }
+}
+
+const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): string =>
+  which === 'first'
+    ? `stopping: nothing new is started, what runs may take ${plural(graceSeconds, 'second')} to end; Ctrl-C again stops now`
+    : 'stopping now';
+
+async function execute(
+  prepared: Prepared,
+  flags: RunPlanFlags,
+  { context, json }: RunPlanOptions,
+  progress: Progress,
+  interruption: Interruption,
+): Promise<PlanOutcome> {
+  const { terminal, ports } = context;
+  const times = timeline(ports.monotonicMs);
+  const report = await applyPlan(ports, prepared, {
+    ...(flags.parallelism === undefined ? {} : { parallelism: flags.parallelism }),
+    ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+    lockTimeoutMs: flags['lock-timeout'] * 1000,
+    // Who agreed on screen agreed to that plan; who agreed in advance agreed to whatever brings the engine in line.
+    acceptNewPlan: flags.yes,
+    stopSignal: interruption.stop,
+    abortSignal: interruption.abort,
+    sink: (event) => {
+      times.record(event);
+      progress.sink(event);
+    },
+    onLockWait: (holder) => progress.notice(`waiting for the lock of ${describeHolder(holder)}`),
+  });
+  await progress.finish();
+  if (!json) {
+    const options = { palette: terminal.palette, elapsedMs: times.elapsed(), millisecondsOf: times.of };
+    terminal.answer(`\n${renderReport(report, options)}`);
+  }
+  const failures = [...report.servers, ...report.support].flatMap(({ failure }) => (failure === undefined ? [] : [failure.code]));
+  process.exitCode = exitCodeOfOutcome(report.outcome, failures, interruption.received());
+  const { results, outcome, servers, notices, support } = report;
+  return { ...report.plan, results, outcome, servers, notices, supportFailures: support };
+}

@@ -1,0 +1,69 @@
+import { InterruptedError } from './render/error.ts';
+
+/** What an interruption asks for, as two steps. */
+export type Interruption = {
+  /** First signal: start nothing new, let running calls end. */
+  readonly stop: AbortSignal;
+  /** Second signal, or the time of grace has passed: stop now. */
+  readonly abort: AbortSignal;
+  /** The first signal that came. */
+  readonly received: () => 'SIGINT' | 'SIGTERM' | undefined;
+  /** Gives the signals back to Node. */
+  readonly dispose: () => void;
+};
+
+/**
+ * Listens for Ctrl-C and SIGTERM. The first asks to stop, the second, or `graceMs` later, stops at once.
+ * `onSignal` hears of both, so that the user sees that the first one was understood.
+ */
+export function listenForSignals(graceMs: number, onSignal: (which: 'first' | 'second') => void): Interruption {
+  const stop = new AbortController();
+  const abort = new AbortController();
+  let received: 'SIGINT' | 'SIGTERM' | undefined;
+  let grace: NodeJS.Timeout | undefined;
+
+  const handle = (signal: 'SIGINT' | 'SIGTERM') => {
+    if (received === undefined) {
+      received = signal;
+      onSignal('first');
+      stop.abort();
+      grace = setTimeout(() => abort.abort(), graceMs);
+      // Waiting out the grace is no reason to stay alive once everything has ended.
+      grace.unref();
+    } else if (!abort.signal.aborted) {
+      onSignal('second');
+      abort.abort();
+    }
+  };
+  const onInterrupt = () => handle('SIGINT');
+  const onTerminate = () => handle('SIGTERM');
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onTerminate);
+  return {
+    stop: stop.signal,
+    abort: abort.signal,
+    received: () => received,
+    dispose: () => {
+      clearTimeout(grace);
+      process.off('SIGINT', onInterrupt);
+      process.off('SIGTERM', onTerminate);
+    },
+  };
+}
+
+/**
+ * Runs a piece of work that the first Ctrl-C or SIGTERM cancels, so that it can tell the other side and clean up.
+ * Throws `interrupted` after a signal, whatever the cancelled work itself threw.
+ */
+export async function cancelOnSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interruption = listenForSignals(0, () => {});
+  try {
+    return await work(interruption.stop);
+  } catch (error) {
+    const signal = interruption.received();
+    if (signal === undefined) throw error;
+    throw new InterruptedError(signal, error);
+  } finally {
+    interruption.dispose();
+  }
+}

@@ -1,0 +1,56 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type LoadedSpecs, loadSpecs } from '../app/load-specs.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { CommandContext } from './context.ts';
+import { countDiagnostics, hasErrors, renderDiagnostics } from './render/diagnostics.ts';
+import { SpecError } from './render/error.ts';
+
+/** What is read when no `-f` is given and no project file names specs. */
+const defaultFile = 'mcp.yaml';
+
+/**
+ * The paths that a command reads: those of `-f`, else the specs of the project file, else `mcp.yaml`. Throws `usage`
+ * when there is none of them.
+ */
+async function choosePaths(files: readonly string[], { declaredSpecs, ports }: CommandContext): Promise<readonly string[]> {
+  if (files.length > 0) return files;
+  if (declaredSpecs.length > 0) return declaredSpecs;
+  const there = await access(join(ports.workingDirectory, defaultFile)).then(
+    () => true,
+    () => false,
+  );
+  if (there) return [defaultFile];
+  throw new LoomsError('usage', 'no spec was named, and there is neither looms.yaml with specs nor mcp.yaml here', {
+    hint: 'name files with -f, or let `looms init` write a first one',
+  });
+}
+
+/** Reads and checks specs; findings are data, also errors. */
+export async function readSpecs(
+  flags: { readonly file?: readonly string[] | undefined; readonly strict: boolean },
+  context: CommandContext,
+): Promise<LoadedSpecs> {
+  const paths = await choosePaths(flags.file ?? [], context);
+  return loadSpecs(context.ports, { paths, strict: flags.strict });
+}
+
+/**
+ * Reads specs that are to be used: warnings are shown and the rest goes on, errors end the command with all findings
+ * and their code frames (`spec-invalid`).
+ */
+export async function readUsableSpecs(
+  flags: { readonly file?: readonly string[] | undefined; readonly strict: boolean },
+  context: CommandContext,
+  json: boolean,
+): Promise<LoadedSpecs> {
+  const loaded = await readSpecs(flags, context);
+  const { diagnostics, texts } = loaded;
+  if (hasErrors(diagnostics)) throw new SpecError(`the specs cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, texts);
+  const { terminal } = context;
+  if (diagnostics.length > 0 && !json) {
+    const options = { palette: terminal.noticePalette, width: terminal.width };
+    terminal.notice(`${renderDiagnostics(diagnostics, texts, options)}\n`);
+  }
+  return loaded;
+}

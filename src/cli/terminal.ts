@@ -1,0 +1,45 @@
+import { isCi, type Palette, palette, wantsColor } from './palette.ts';
+
+/** The process's streams as the commands use them: the answer to stdout, all else to stderr, both redacted. */
+export type Terminal = {
+  /** Writes a block of the answer; one newline is added. */
+  readonly answer: (text: string) => void;
+  /** Writes a notice, a progress line or an error; one newline is added. */
+  readonly notice: (text: string) => void;
+  /** For the answer. */
+  readonly palette: Palette;
+  /** For notices. */
+  readonly noticePalette: Palette;
+  /** Columns of the answer's terminal; 100 where there is none. */
+  readonly width: number;
+  /** Whether the answer is looked at by a person, or read by a program or file. */
+  readonly answerIsTerminal: boolean;
+  /** Whether progress can be drawn over itself. */
+  readonly live: boolean;
+  /** Whether somebody can be asked. */
+  readonly canAsk: boolean;
+};
+
+export type TerminalOptions = {
+  readonly noColor: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Masks secrets; applied to everything that is written. */
+  readonly redact: (text: string) => string;
+};
+
+/** The terminal of this process. */
+export function openTerminal({ noColor, environment, redact }: TerminalOptions): Terminal {
+  const colored = (isTerminal: boolean) => wantsColor({ refused: noColor, environment, isTerminal });
+  const answerIsTerminal = process.stdout.isTTY === true;
+  const noticeIsTerminal = process.stderr.isTTY === true;
+  return {
+    answer: (text) => void process.stdout.write(`${redact(text)}\n`),
+    notice: (text) => void process.stderr.write(`${redact(text)}\n`),
+    palette: palette(colored(answerIsTerminal)),
+    noticePalette: palette(colored(noticeIsTerminal)),
+    width: process.stdout.columns ?? 100,
+    answerIsTerminal,
+    live: noticeIsTerminal && environment['TERM'] !== 'dumb' && !isCi(environment),
+    canAsk: process.stdin.isTTY === true && noticeIsTerminal,
+  };
+}

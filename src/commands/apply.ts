@@ -1,0 +1,37 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../cli/base-command.ts';
+import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
+import { planFlags, planSpecs } from '../cli/plan-request.ts';
+import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
+import { readUsableSpecs } from '../cli/specs.ts';
+
+export default class Apply extends BaseCommand {
+  static override summary = 'Make the engine agree with the specs';
+  static override description =
+    'Shows the plan, asks, and carries it out. A server that is replaced keeps serving until its successor has answered ' +
+    'MCP; one that fails does not stop the others. Exits 0 when all is as declared, 3 when only a part is, 4 when a new ' +
+    'server did not answer.';
+  static override examples = [
+    { description: 'Look, agree, apply', command: '<%= config.bin %> apply -f mcp.yaml' },
+    { description: 'In a pipeline: also remove what is not declared', command: '<%= config.bin %> apply -f specs/ --project team-a --prune --max-deletes 2 --yes' },
+    { description: 'One server anew, though nothing changed', command: '<%= config.bin %> apply --server fs --replace fs' },
+  ];
+  static override flags = {
+    ...specFlags,
+    ...planFlags,
+    ...applyFlags,
+    'keep-failed': Flags.boolean({ description: 'keep a new container that did not pass its gate, to look into it' }),
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<PlanOutcome> {
+    const { flags } = await this.parse(Apply);
+    const context = await this.open(flags);
+    const json = this.jsonEnabled();
+    const loaded = await readUsableSpecs(flags, context, json);
+    const prepared = await planSpecs(flags, context, loaded, flags['keep-failed']);
+    const { engine, project } = prepared.plan;
+    return runPlan(prepared, flags, { context, json, question: `Apply this to project ${project} on ${engine.name}?` });
+  }
+}

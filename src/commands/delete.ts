@@ -1,0 +1,61 @@
+import { Args, Flags } from '@oclif/core';
+import { planRemoval } from '../app/plan-removal.ts';
+import { BaseCommand } from '../cli/base-command.ts';
+import type { CommandContext } from '../cli/context.ts';
+import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
+import { serverName } from '../cli/plan-request.ts';
+import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
+import { readUsableSpecs } from '../cli/specs.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ServerName } from '../model/ids.ts';
+
+export default class Delete extends BaseCommand {
+  static override summary = 'Remove servers';
+  static override description =
+    'Removes the containers of the servers that are named, of those that files declare, or of the whole project. ' +
+    'Named volumes stay, since they hold data. Shows the plan and asks first.';
+  static override examples = [
+    { description: 'One server', command: '<%= config.bin %> delete fs' },
+    { description: 'Those that a file declares', command: '<%= config.bin %> delete -f mcp.yaml' },
+    { description: 'Everything of a project, without asking', command: '<%= config.bin %> delete --all --project team-a --yes' },
+  ];
+  static override strict = false;
+  static override args = { name: Args.string({ description: 'names of servers', required: false }) };
+  static override flags = {
+    file: Flags.string({ ...specFlags.file, multiple: true, multipleNonGreedy: true, description: 'remove the servers that these files declare' }),
+    strict: specFlags.strict,
+    all: Flags.boolean({ description: 'remove all servers of the project' }),
+    ...applyFlags,
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<PlanOutcome> {
+    const { flags, argv } = await this.parse(Delete);
+    const context = await this.open(flags);
+    const json = this.jsonEnabled();
+    const servers = await this.chooseServers(argv.map(String), flags, context);
+    const prepared = await planRemoval(context.ports, { project: context.project.name, servers });
+    const { engine, project } = prepared.plan;
+    return runPlan(prepared, flags, { context, json, question: `Remove this from project ${project} on ${engine.name}?` });
+  }
+
+  /** Exactly one way of saying what goes: a mistyped combination must not widen what is removed. */
+  private async chooseServers(
+    names: readonly string[],
+    flags: { readonly file?: readonly string[] | undefined; readonly all: boolean; readonly strict: boolean },
+    context: CommandContext,
+  ): Promise<readonly ServerName[] | 'all'> {
+    const files = flags.file ?? [];
+    const ways = [names.length > 0, files.length > 0, flags.all].filter(Boolean).length;
+    if (ways !== 1) {
+      throw new LoomsError('usage', ways === 0 ? 'nothing was named to remove' : 'names, -f and --all exclude one another', {
+        hint: 'name servers, or give -f FILE, or --all',
+      });
+    }
+    if (flags.all) return 'all';
+    if (names.length > 0) return [...new Set(names.map(serverName))];
+    const { servers } = await readUsableSpecs({ file: files, strict: flags.strict }, context, this.jsonEnabled());
+    return servers.map(({ spec }) => spec.name);
+  }
+}

@@ -1,0 +1,53 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../cli/base-command.ts';
+import { exitCode } from '../cli/exit-codes.ts';
+import { engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
+import { planFlags, planSpecs } from '../cli/plan-request.ts';
+import { isPlanFormat, planFormats, renderPlanAs } from '../cli/render/plan-formats.ts';
+import { isInSync } from '../cli/render/reasons.ts';
+import { readUsableSpecs } from '../cli/specs.ts';
+import type { Plan } from '../model/plan.ts';
+
+export default class Diff extends BaseCommand {
+  static override summary = 'Show what apply would do, and what was changed by hand';
+  static override description =
+    'Compares the specs with what the engine reports, field by field, and shows the plan that apply would carry out. ' +
+    'Changes nothing. Exits 0 when the engine agrees and 2 when it does not.';
+  static override aliases = ['plan'];
+  static override examples = [
+    { description: 'What would change?', command: '<%= config.bin %> diff -f mcp.yaml' },
+    { description: 'A comment for a pull request', command: '<%= config.bin %> diff -f specs/ -o markdown' },
+    { description: 'Annotations on the lines of a pull request', command: '<%= config.bin %> diff -f specs/ -o github' },
+  ];
+  static override flags = {
+    ...specFlags,
+    ...planFlags,
+    output: Flags.string({
+      char: 'o',
+      description: 'the form of the plan',
+      options: [...planFormats],
+      default: 'text',
+      exclusive: ['json'],
+    }),
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<Plan> {
+    const { flags } = await this.parse(Diff);
+    const context = await this.open(flags);
+    const { terminal } = context;
+    const loaded = await readUsableSpecs(flags, context, this.jsonEnabled());
+    const { plan } = await planSpecs(flags, context, loaded, false);
+
+    const format = isPlanFormat(flags.output) ? flags.output : 'text';
+    if (format === 'json') this.logJson(plan);
+    else {
+      const sources = new Map(loaded.servers.map(({ spec, source }) => [spec.name, source]));
+      const options = { palette: terminal.palette, width: terminal.width, verbose: flags.verbose, sources };
+      this.answer(() => renderPlanAs(format, plan, options));
+    }
+    if (!isInSync(plan)) process.exitCode = exitCode.changes;
+    return plan;
+  }
+}

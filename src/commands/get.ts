@@ -1,0 +1,46 @@
+import { Args, Flags } from '@oclif/core';
+import { getServers, getSpecs, type ServerStatus } from '../app/get-servers.ts';
+import { BaseCommand } from '../cli/base-command.ts';
+import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { serverName } from '../cli/plan-request.ts';
+import { renderServers } from '../cli/render/servers.ts';
+
+export default class Get extends BaseCommand {
+  static override summary = 'List the servers that the engine runs for a project';
+  static override description =
+    'Shows what is there, from the labels on the containers alone: no spec is read. With -o yaml it prints specs that ' +
+    'can be applied again.';
+  static override examples = [
+    { description: 'All servers of the project', command: '<%= config.bin %> get' },
+    { description: 'With containers and the files they came from', command: '<%= config.bin %> get -o wide' },
+    { description: 'The spec of one server, to apply elsewhere', command: '<%= config.bin %> get fs -o yaml > fs.yaml' },
+  ];
+  static override args = { name: Args.string({ description: 'only this server' }) };
+  static override flags = {
+    output: Flags.string({
+      char: 'o',
+      description: 'the form of the list',
+      options: ['table', 'wide', 'json', 'yaml'],
+      default: 'table',
+      exclusive: ['json'],
+    }),
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<readonly ServerStatus[]> {
+    const { flags, args } = await this.parse(Get);
+    const { ports, project, terminal } = await this.open(flags);
+    const request = { project: project.name, ...(args.name === undefined ? {} : { name: serverName(args.name) }) };
+    if (flags.output === 'yaml') {
+      const specs = await getSpecs(ports, request);
+      this.answer(() => specs.trimEnd());
+      return [];
+    }
+    const servers = await getServers(ports, request);
+    if (flags.output === 'json') this.logJson(servers);
+    else if (servers.length === 0 && !this.jsonEnabled()) terminal.notice(`No server in project ${project.name}.`);
+    else this.answer(() => renderServers(servers, flags.output === 'wide', terminal.palette));
+    return servers;
+  }
+}

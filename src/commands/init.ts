@@ -1,0 +1,38 @@
+import { Args, Flags } from '@oclif/core';
+import { initSpec, templates } from '../app/init-spec.ts';
+import { BaseCommand } from '../cli/base-command.ts';
+
+const templateList = templates.map(({ name, summary }) => `${name} (${summary})`).join(', ');
+
+export default class Init extends BaseCommand {
+  static override summary = 'Write a first spec';
+  static override description = `Writes a spec that can be applied as it is, and beside it the schema that editors check it with. Templates: ${templateList}.`;
+  static override examples = [
+    { description: 'A server from npm, as mcp.yaml', command: '<%= config.bin %> init' },
+    { description: 'A Python server under a name of its own', command: '<%= config.bin %> init clock --template python' },
+    { description: 'Into another file', command: '<%= config.bin %> init fs --template filesystem --file specs/fs.yaml' },
+  ];
+  static override args = { name: Args.string({ description: 'name of the server', default: 'my-server' }) };
+  static override flags = {
+    template: Flags.string({
+      char: 't',
+      description: 'what to start from',
+      options: templates.map(({ name }) => name),
+      default: 'node',
+    }),
+    file: Flags.string({ char: 'f', description: 'where to write', helpValue: 'PATH', default: 'mcp.yaml' }),
+    force: Flags.boolean({ description: 'replace a file that is there' }),
+  };
+
+  async run(): Promise<{ readonly file: string; readonly text: string }> {
+    const { flags, args } = await this.parse(Init);
+    const { ports, terminal } = await this.open(flags);
+    const { template, file, force } = flags;
+    const written = await initSpec(ports, { name: args.name, template, file, force });
+    this.answer(() => {
+      const apply = file === 'mcp.yaml' ? 'looms apply' : `looms apply -f ${file}`;
+      return `Wrote ${terminal.palette.strong(file)}. Look at it, then run: ${terminal.palette.strong(apply)}`;
+    });
+    return written;
+  }
+}

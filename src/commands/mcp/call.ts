@@ -1,0 +1,62 @@
+import { Args, Flags } from '@oclif/core';
+import { callTool } from '../../app/call-tool.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { exitCode } from '../../cli/exit-codes.ts';
+import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { serverName } from '../../cli/plan-request.ts';
+import { visible } from '../../cli/render/text.ts';
+import { cancelOnSignal } from '../../cli/signals.ts';
+import type { CallResult } from '../../mcp/session.ts';
+import { LoomsError } from '../../model/errors.ts';
+
+export default class McpCall extends BaseCommand {
+  static override summary = 'Call a tool of a server';
+  static override description =
+    'Opens a session to a running server, checks the arguments against the tool’s schema, calls it, and prints the text ' +
+    'of its answer. Arguments are one JSON object, or key=value pairs typed by the schema (key:=json for JSON, key=@file ' +
+    'for a file’s text). Exits 5 when the tool answers with an error. Ctrl-C cancels the call.';
+  static override examples = [
+    { description: 'Arguments by name', command: '<%= config.bin %> mcp call fs read_text_file path=/data/README.md head=5' },
+    { description: 'Arguments as JSON', command: `<%= config.bin %> mcp call everything get-sum '{"a": 2, "b": 3}'` },
+    { description: 'The result as the server sent it', command: '<%= config.bin %> mcp call fs list_allowed_directories --json' },
+  ];
+  static override strict = false;
+  static override args = {
+    server: Args.string({ description: 'name of the server', required: true }),
+    tool: Args.string({ description: 'name of the tool', required: true }),
+    arguments: Args.string({ description: `'{json}', or key=value, key:=json, key=@file`, required: false }),
+  };
+  static override flags = {
+    args: Flags.string({ description: 'a file with the arguments as a JSON object; - is standard input', helpValue: 'FILE' }),
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<CallResult> {
+    const { flags, args, argv } = await this.parse(McpCall);
+    const { ports, project, terminal } = await this.open(flags);
+    const words = argv.slice(2).map(String);
+    if (flags.args !== undefined && words.length > 0) {
+      throw new LoomsError('usage', '--args and arguments on the command line exclude one another', {
+        hint: 'give the file, or the arguments',
+      });
+    }
+    const request = {
+      project: project.name,
+      server: serverName(args.server),
+      tool: args.tool,
+      arguments: chooseArguments(flags.args, words),
+    };
+    const { result, text, warnings } = await cancelOnSignal((signal) => callTool(ports, request, { signal }));
+    for (const warning of warnings) terminal.notice(`${terminal.noticePalette.warning('warning')}: ${visible(warning)}`);
+    // A program that reads the answer gets it as it is; a terminal must not be steered by it.
+    this.answer(() => (terminal.answerIsTerminal ? visible(text) : text));
+    if (result.isError === true) process.exitCode = exitCode.toolError;
+    return result;
+  }
+}
+
+function chooseArguments(file: string | undefined, words: readonly string[]) {
+  if (file !== undefined) return { kind: 'file', path: file } as const;
+  return words.length === 1 && words[0] === '-' ? ({ kind: 'file', path: '-' } as const) : ({ kind: 'words', words } as const);
+}
