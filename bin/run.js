@@ -1,7 +1,7 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 // The program. Written so that an old Node can read it: it says what is missing instead of a syntax error.
 import module from 'node:module';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const argv = process.argv.slice(2);

@@ -13,9 +13,6 @@ const dist = join(root, 'dist');
 /** Modules that a dependency imports but that we never reach: BuildKit sessions over gRPC, and ssh without host keys. */
 const neverReached = ['@grpc/grpc-js', '@grpc/proto-loader', 'ssh2', 'cpu-features'];
 
-/** oclif finds its own package.json and caches by path; inside a bundle it would find ours. */
-const external = ['@oclif/core', '@oclif/core/*'];
-
 const emptyModules = {
   name: 'empty-modules',
   setup(context) {
@@ -52,7 +49,6 @@ async function bundle(commands) {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    external,
     plugins: [emptyModules],
     // CommonJS packages inside an ES module bundle still ask for Node's own modules with `require`.
     banner: {

@@ -2,7 +2,7 @@ import { ensureBaseImages, quickstartImages } from './lib/base-images.mjs';
 import { buildCa } from './lib/build-ca.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { narrator } from './lib/narrator.mjs';
-import { ensurePackages, nodeVersion, projectEnvironment } from './lib/packages.mjs';
+import { describeNode, ensurePackages, projectEnvironment } from './lib/packages.mjs';
 import { root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
 
@@ -17,11 +17,7 @@ async function main() {
 
   step('1/5  npm packages');
   const packages = await ensurePackages(root, note);
-  const own = await nodeVersion(process.env);
-  const used = await nodeVersion(projectEnvironment(root));
-  note(
-    `${packages === 'there' ? 'already there' : 'installed'}; Node ${used}${own === used ? '' : ` from the packages, as this machine's is ${own}`}`,
-  );
+  note(`${packages === 'there' ? 'already there' : 'installed'}; ${await describeNode(root)}`);
 
   step('2/5  Docker Engine');
   const engine = await ensureEngine(note);
@@ -39,14 +35,13 @@ async function main() {
   note('built into dist/');
 
   step('5/5  an MCP server');
-  if (ca.LOOMS_BUILD_CA)
-    note(`LOOMS_BUILD_CA=${ca.LOOMS_BUILD_CA}: the extra certificates of this machine, for builds in containers`);
+  if (ca.LOOMS_BUILD_CA) note(`builds trust this machine's own certificates too: LOOMS_BUILD_CA=${ca.LOOMS_BUILD_CA}`);
   await looms(env, 'apply', '-f', spec, '--yes');
   await looms(env, 'mcp', 'call', 'everything', 'echo', `message=${message}`);
 
-  note(`done in ${elapsed()}. What to try next:`);
-  console.log(`           ${command} mcp tools everything
-           ${command} diff -f ${spec}`);
+  step(`Done in ${elapsed()}. What to try next:`);
+  console.log(`  ${command} mcp tools everything               what else the server can do`);
+  console.log(`  ${command} diff -f ${spec}   whether it still runs as the file says`);
 }
 
 const command = 'node bin/run.js';
@@ -58,9 +53,8 @@ const outcomes = {
 
 /** Runs looms in sight of the person, who may type the same. */
 async function looms(env, ...args) {
-  note(
-    `$ ${[command, ...args].map((word) => (word.includes(' ') && word !== command ? `'${word}'` : word)).join(' ')}`,
-  );
+  const shown = args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg)).join(' ');
+  note(`$ ${command} ${shown}`);
   await run('node', ['bin/run.js', ...args], { cwd: root, env, show: true });
 }
 

@@ -3,11 +3,12 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } 
 import net from 'node:net';
 import { join } from 'node:path';
 import { pingEngine } from './engine-api.mjs';
-import { tryRun } from './run.mjs';
 import { stateDir } from './state-dir.mjs';
 import { until } from './wait.mjs';
 
+const program = 'dockerd';
 const host = 'unix:///var/run/docker.sock';
+const dockerPidFile = '/var/run/docker.pid';
 const readyWithinMs = 60_000;
 const stopsWithinMs = 30_000;
 
@@ -22,7 +23,7 @@ export async function startDockerd() {
   await removeLeftovers();
   const log = logFile();
   const output = openSync(log, 'w');
-  const child = spawn('dockerd', await dockerdArguments(), {
+  const child = spawn(program, dockerdArguments(), {
     detached: true, // lives on after us, and a Ctrl-C for us is not one for it
     stdio: ['ignore', output, output],
     cwd: '/',
@@ -33,8 +34,10 @@ export async function startDockerd() {
   child.on('exit', (code, signal) => (ended = `it ended with ${signal ?? `exit code ${code}`}`));
   child.unref();
   if (child.pid) writeFileSync(pidFile(), `${child.pid}\n`);
-  const engine = await until(async () => (await pingEngine(host)) ?? (ended && 'ended'), { timeoutMs: readyWithinMs });
-  if (engine && engine !== 'ended') return engine;
+  // Ours ends at once when another one is starting at the same time: then that one is as good.
+  const isHopeless = () => ended !== undefined && !isProgram(readPid(dockerPidFile), program);
+  const engine = await until(async () => (await pingEngine(host)) ?? isHopeless(), { timeoutMs: readyWithinMs });
+  if (engine && engine !== true) return engine;
   throw new Error(
     `dockerd is not ready: ${ended ?? `no answer in ${readyWithinMs / 1000} s`}. Its log (${log}) ends with:\n${tail(log)}`,
   );
@@ -49,7 +52,7 @@ export async function stopDockerd() {
   const pid = startedPid();
   if (pid === undefined) return 'not ours';
   process.kill(pid, 'SIGTERM');
-  const gone = await until(() => !isProgram(pid, 'dockerd'), { timeoutMs: stopsWithinMs });
+  const gone = await until(() => !isProgram(pid, program), { timeoutMs: stopsWithinMs });
   if (!gone) throw new Error(`dockerd (pid ${pid}) does not end; its log is ${logFile()}`);
   rmSync(pidFile(), { force: true });
   return 'stopped';
@@ -58,7 +61,7 @@ export async function stopDockerd() {
 /** @returns {number | undefined} the process id of the `dockerd` that we started, if it is alive */
 export function startedPid() {
   const pid = readPid(pidFile());
-  return pid !== undefined && isProgram(pid, 'dockerd') ? pid : undefined;
+  return pid !== undefined && isProgram(pid, program) ? pid : undefined;
 }
 
 /** @returns {string} where the `dockerd` that we start writes its log */
@@ -74,9 +77,11 @@ function pidFile() {
  * A packet from the default bridge that is larger than the way out allows would be lost on networks
  * that drop ICMP, so the bridge gets the way out's own size.
  */
-async function dockerdArguments() {
-  const { stdout: route } = await tryRun('ip', ['-o', 'route', 'show', 'default']).catch(() => ({ stdout: '' }));
-  const device = /\bdev (\S+)/.exec(route)?.[1];
+function dockerdArguments() {
+  const routes = readFileSync('/proc/net/route', 'utf8')
+    .split('\n')
+    .map((line) => line.split('\t'));
+  const device = routes.find(([, destination]) => destination === '00000000')?.[0];
   const file = `/sys/class/net/${device}/mtu`;
   if (!device || !existsSync(file)) return [];
   const mtu = Number(readFileSync(file, 'utf8'));
@@ -88,10 +93,10 @@ async function dockerdArguments() {
  * containerd for running when its socket's file is there. After a crash both may be lies.
  */
 async function removeLeftovers() {
-  const pids = { '/var/run/docker.pid': 'dockerd', '/var/run/docker/containerd/containerd.pid': 'containerd' };
-  for (const [file, program] of Object.entries(pids)) {
+  const pids = { [dockerPidFile]: program, '/var/run/docker/containerd/containerd.pid': 'containerd' };
+  for (const [file, owner] of Object.entries(pids)) {
     const pid = readPid(file);
-    if (pid !== undefined && !isProgram(pid, program)) rmSync(file, { force: true });
+    if (pid !== undefined && !isProgram(pid, owner)) rmSync(file, { force: true });
   }
   const sockets = ['/run/containerd/containerd.sock', '/var/run/docker.sock'];
   for (const socket of sockets) {
@@ -105,9 +110,9 @@ function readPid(file) {
   return pid > 0 ? pid : undefined;
 }
 
-function isProgram(pid, program) {
+function isProgram(pid, name) {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === program;
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === name;
   } catch {
     return false; // no such process
   }

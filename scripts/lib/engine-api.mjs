@@ -112,7 +112,7 @@ function connection(host) {
   const url = new URL(host);
   if (url.protocol === 'unix:') return { transport: http, options: { socketPath: decodeURIComponent(url.pathname) } };
   if (url.protocol !== 'tcp:' && url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new Error(`DOCKER_HOST is "${host}": these scripts speak to unix:// and tcp:// addresses only`);
+    throw new Error('these scripts speak to unix:// and tcp:// addresses only');
   }
   const options = { host: url.hostname, port: url.port || 2375 };
   const certificates = process.env.DOCKER_CERT_PATH;

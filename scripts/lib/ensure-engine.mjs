@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { installPackages } from './apt.mjs';
 import { startDockerd } from './dockerd.mjs';
-import { engineAddresses, pingEngine } from './engine-api.mjs';
+import { call, engineAddresses, pingEngine } from './engine-api.mjs';
 import { engineAdvice, platform } from './platform.mjs';
 import { run } from './run.mjs';
 import { until } from './wait.mjs';
@@ -21,8 +21,8 @@ export async function ensureEngine(note = () => {}) {
   const running = await findEngine();
   if (running) return { ...running, started: false };
   const machine = platform();
-  if (process.env.DOCKER_HOST) throw noEngine(`No engine answers at DOCKER_HOST=${process.env.DOCKER_HOST}.`, machine);
-  if (!machine.root || (machine.os !== 'debian' && !hasDockerd())) throw noEngine('No Docker Engine answers.', machine);
+  const mayStart = !process.env.DOCKER_HOST && machine.root && (machine.os === 'debian' || hasDockerd());
+  if (!mayStart) throw new NoEngineError(await explain(machine));
   if (!hasDockerd()) {
     note('installing docker.io from this machine’s package sources');
     await installPackages(['docker.io', 'iptables']);
@@ -52,6 +52,28 @@ function hasDockerd() {
   return ['/usr/bin/dockerd', '/usr/sbin/dockerd', '/usr/local/bin/dockerd'].some((path) => existsSync(path));
 }
 
-function noEngine(what, machine) {
-  return new NoEngineError([`${what} This machine: ${machine.name}.`, ...engineAdvice(machine)].join('\n'));
+/** The engine's own refusal says more about what to do than the platform does. */
+async function explain(machine) {
+  const problems = await Promise.all(engineAddresses().map(whyNoAnswer));
+  const where = problems.map(({ host, message }) => `${host}: ${message}`);
+  return ['No Docker Engine answers.', ...where, ...advice(problems, machine)].join('\n');
+}
+
+async function whyNoAnswer(host) {
+  try {
+    const { status } = await call(host, { path: '/_ping', timeoutMs: 3_000 });
+    return { host, message: `it answers /_ping with status ${status}` };
+  } catch (error) {
+    return { host, message: error.message, code: error.code };
+  }
+}
+
+function advice(problems, machine) {
+  if (problems.some(({ code }) => code === 'EACCES')) {
+    return ['Your user may not use it: sudo usermod -aG docker "$USER", then log in again.'];
+  }
+  if (process.env.DOCKER_HOST) return ["Start that engine, or unset DOCKER_HOST to use this machine's own."];
+  if (machine.os === 'debian' && hasDockerd())
+    return ['Run as root: systemctl start docker, or run this again as root.'];
+  return engineAdvice(machine);
 }

@@ -31,10 +31,17 @@ export function projectEnvironment(root, more = {}) {
 }
 
 /**
- * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<string>} the version of the `node` that this environment finds first
+ * @param {string} root
+ * @returns {Promise<string>} which Node the programs of this repository run with, for a person to read
  */
-export async function nodeVersion(env) {
+export async function describeNode(root) {
+  const used = await nodeVersion(projectEnvironment(root));
+  const outside = process.env.PATH.split(':').filter((dir) => !dir.endsWith('/node_modules/.bin')); // npm adds these
+  const own = await nodeVersion({ ...process.env, PATH: outside.join(':') });
+  return own === used ? `Node ${used}` : `Node ${used} comes with them, as this machine's own is ${own}`;
+}
+
+async function nodeVersion(env) {
   const { stdout } = await tryRun('node', ['--version'], { env });
   return stdout.trim().replace(/^v/, '');
 }

@@ -38,7 +38,7 @@ function removeAbandoned() {
 }
 
 function removeWorkDir(dir, mounted) {
-  if (mounted) spawnSync('umount', ['--lazy', dir], { stdio: 'ignore' });
+  if (mounted) succeeds('umount', '--lazy', dir);
   rmSync(dir, { recursive: true, force: true });
 }
 

@@ -184,8 +184,10 @@ function serverOutcome(server: ServerName, plan: Plan, results: StepResults): Se
   const ended = steps.map((step) => ({ step, result: results.get(step.id) }));
   const broken = ended.find(({ result }) => result?.result === 'failed' || result?.result === 'unknown');
   if (broken?.result !== undefined && 'failure' in broken.result) {
-    const outcome = broken.step.op === 'gate' ? 'gate-failed' : 'failed';
-    return { server, outcome, failure: broken.result.failure };
+    const { failure } = broken.result;
+    // A gate that was given up says nothing about the server.
+    if (failure.code === 'interrupted') return { server, outcome: 'interrupted' };
+    return { server, outcome: broken.step.op === 'gate' ? 'gate-failed' : 'failed', failure };
   }
   const skipped = ended.find(({ result }) => result?.result === 'skipped');
   if (skipped === undefined) return { server, outcome: 'done' };

@@ -81,7 +81,7 @@ export async function sessionTarget(reachable: Reachable, secrets: SecretStore):
     spec,
     // An HTTP server's process has its argv and secrets already; a session needs neither.
     argv: isHttp ? [] : resolveArgv(argvTemplateOf(spec), image),
-    hasShell: image.hasShell,
+    hasShell: image.hasShell !== false,
     env: isHttp ? {} : await sessionEnv(spec, secrets),
     ...(relay === undefined ? {} : { relay: { container: relay, host } }),
   };

@@ -1,5 +1,6 @@
-import { Command, Errors } from '@oclif/core';
-import { type CommandContext, openContext, type ContextFlags } from './context.ts';
+import { Command } from '@oclif/core/command';
+import { exit } from '@oclif/core/errors';
+import { type CommandContext, type ContextFlags, openContext } from './context.ts';
 import { commonFlags } from './flags.ts';
 import { reportError } from './report-error.ts';
 
@@ -36,7 +37,7 @@ export abstract class BaseCommand extends Command {
   /** oclif would print some errors as JSON on stdout, where a program expects the answer, and with its own codes. */
   protected override async catch(error: Error): Promise<never> {
     if ('code' in error && error.code === 'EEXIT') throw error;
-    return Errors.exit(reportError(error, process.argv.slice(2), (text) => this.redact(text)));
+    return exit(reportError(error, process.argv.slice(2), (text) => this.redact(text)));
   }
 
   protected override async finally(): Promise<void> {

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EngineAttempt, Ports } from '../app/ports.ts';
 import type { Engine } from '../engine/port.ts';
-import type { SecretStore } from '../secrets/provider.ts';
+import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { readProjectFile } from './project-file.ts';
 
@@ -18,8 +18,12 @@ export type Settings = {
   readonly managedBy: string;
 };
 
+/** The encrypted store of this machine, which `looms config` works on. */
+export type StoredSecrets = WritableProvider & { readonly list: () => Promise<readonly string[]> };
+
 export type Composition = {
   readonly ports: Ports;
+  readonly storedSecrets: () => Promise<StoredSecrets>;
   readonly projectFile: ProjectFile | undefined;
   /** Masks the secrets that were looked up so far. */
   readonly redact: (text: string) => string;
@@ -89,7 +93,7 @@ function chooseEngine({ host, context, environment }: Settings, file: ProjectFil
   if (host !== undefined || context !== undefined) {
     return { ...(host === undefined ? {} : { host }), ...(context === undefined ? {} : { context }) };
   }
-  const named = environment['DOCKER_HOST'] || environment['DOCKER_CONTEXT'];
+  const named = environment.DOCKER_HOST || environment.DOCKER_CONTEXT;
   return named ? {} : (file?.engine ?? {});
 }
 
@@ -140,7 +144,8 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { engine, engineAttempts, close } = engineSource(settings, projectFile);
   const { secrets, redact } = watched(
     once(async () => {
-      return async (ref) => ({ found: false, tried: [ref.name] }) as const;
+      const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
+      return createSecretStore(environment, await defaultProviders(environment, projectFile?.secretProviders ?? []));
     }),
   );
   const ports: Ports = {
@@ -163,5 +168,9 @@ export async function compose(settings: Settings): Promise<Composition> {
     monotonicMs: () => performance.now(),
     whoAmI: { user: userName(), host: hostname(), pid: process.pid, command },
   };
-  return { ports, projectFile, redact, close };
+  const storedSecrets = async (): Promise<StoredSecrets> => {
+    const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
+    return createFileStore(fileStorePlaces(environment));
+  };
+  return { ports, projectFile, storedSecrets, redact, close };
 }

@@ -1,5 +1,5 @@
 import type { Ports } from '../app/ports.ts';
-import { compose } from './compose.ts';
+import { compose, type StoredSecrets } from './compose.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 
@@ -16,6 +16,7 @@ export type CommandContext = {
   readonly terminal: Terminal;
   readonly ports: Ports;
   readonly project: ProjectChoice;
+  readonly storedSecrets: () => Promise<StoredSecrets>;
   /** Globs of the project file's `specs`. */
   readonly declaredSpecs: readonly string[];
   /** Masks the secrets that were looked up so far. */
@@ -30,13 +31,14 @@ export async function openContext(
 ): Promise<CommandContext> {
   const environment = process.env;
   const composition = await compose({ host: flags.host, context: flags.context, environment, ...program });
-  const { projectFile, ports, redact, close } = composition;
+  const { projectFile, ports, storedSecrets, redact, close } = composition;
   return {
     terminal: openTerminal({ noColor: flags['no-color'] === true, environment, redact }),
     ports,
+    storedSecrets,
     project: chooseProject({
       flag: flags.project,
-      environment: environment['LOOMS_PROJECT'],
+      environment: environment.LOOMS_PROJECT,
       file: projectFile?.project,
     }),
     declaredSpecs: projectFile?.specs ?? [],

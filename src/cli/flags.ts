@@ -1,10 +1,13 @@
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 
 /** Flags of every command. */
 export const commonFlags = {
   json: Flags.boolean({ description: 'print the result as JSON', helpGroup: 'GLOBAL' }),
   'no-color': Flags.boolean({ description: 'print without colours (NO_COLOR does the same)', helpGroup: 'GLOBAL' }),
-  verbose: Flags.boolean({ description: 'print more: every step of a plan, the causes of an error', helpGroup: 'GLOBAL' }),
+  verbose: Flags.boolean({
+    description: 'print more: every step of a plan, the causes of an error',
+    helpGroup: 'GLOBAL',
+  }),
 };
 
 /** Which project a command is about. */
@@ -29,7 +32,8 @@ export const specFlags = {
   file: Flags.string({
     char: 'f',
     multiple: true,
-    description: 'spec files, folders, globs, or - for standard input: default is the specs of looms.yaml, then mcp.yaml',
+    description:
+      'spec files, folders, globs, or - for standard input: default is the specs of looms.yaml, then mcp.yaml',
     helpValue: 'PATH',
   }),
   strict: Flags.boolean({ description: 'treat warnings about credentials as errors' }),

@@ -1,3 +1,4 @@
+import { run } from '@oclif/core/run';
 import { exitCode } from './exit-codes.ts';
 
 /**
@@ -7,7 +8,6 @@ import { exitCode } from './exit-codes.ts';
  */
 export async function main(argv: readonly string[], root: string): Promise<void> {
   try {
-    const { run } = await import('@oclif/core/run');
     await run([...argv], { root });
     // Commands set the code of what they found out (2, 3, 4, 5 …); nothing set means done.
     process.exitCode ??= exitCode.done;
@@ -26,7 +26,8 @@ async function report(error: unknown, argv: readonly string[]): Promise<number> 
 
 /** The code with which a command asked to end, after it has said why. */
 function exitRequested(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error)) return undefined;
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error))
+    return undefined;
   const { oclif } = error;
   return typeof oclif === 'object' && oclif !== null && 'exit' in oclif && typeof oclif.exit === 'number'
     ? oclif.exit

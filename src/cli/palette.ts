@@ -52,14 +52,14 @@ export type ColorRequest = {
  */
 export function wantsColor({ refused, environment, isTerminal }: ColorRequest): boolean {
   if (refused) return false;
-  const force = environment['FORCE_COLOR'];
+  const force = environment.FORCE_COLOR;
   if (force !== undefined && force !== '') return force !== '0' && force !== 'false';
-  if (environment['NO_COLOR'] !== undefined && environment['NO_COLOR'] !== '') return false;
-  return isTerminal && environment['TERM'] !== 'dumb' && !isCi(environment);
+  if (environment.NO_COLOR !== undefined && environment.NO_COLOR !== '') return false;
+  return isTerminal && environment.TERM !== 'dumb' && !isCi(environment);
 }
 
 /** Whether this runs in CI, where a terminal that is there has nobody in front of it. */
 export const isCi = (environment: Readonly<Record<string, string | undefined>>): boolean => {
-  const ci = environment['CI'];
+  const ci = environment.CI;
   return ci !== undefined && ci !== '' && ci !== 'false' && ci !== '0';
 };

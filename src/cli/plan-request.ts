@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import type { LoadedSpecs } from '../app/load-specs.ts';
 import { type Prepared, planProject, pruneRefusal } from '../app/plan-project.ts';
 import { LoomsError } from '../model/errors.ts';

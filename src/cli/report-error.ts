@@ -43,7 +43,10 @@ export function reportError(error: unknown, argv: readonly string[], redact: (te
   const colored = wantsColor({ refused, environment, isTerminal: process.stderr.isTTY === true });
   const findings =
     error instanceof SpecError
-      ? renderDiagnostics(error.diagnostics, error.texts, { palette: palette(colored), width: process.stderr.columns ?? 100 })
+      ? renderDiagnostics(error.diagnostics, error.texts, {
+          palette: palette(colored),
+          width: process.stderr.columns ?? 100,
+        })
       : '';
   const lines = [
     ...(findings === '' ? [] : [findings, '']),

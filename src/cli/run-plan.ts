@@ -57,7 +57,9 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
     }
   }
   const progress = await openProgress(plan, terminal, context.ports.monotonicMs);
-  const interruption = listenForSignals(flags.grace * 1000, (which) => progress.notice(interruptionNotice(which, flags.grace)));
+  const interruption = listenForSignals(flags.grace * 1000, (which) =>
+    progress.notice(interruptionNotice(which, flags.grace)),
+  );
   try {
     return await execute(prepared, flags, options, progress, interruption);
   } catch (error) {
@@ -103,7 +105,9 @@ async function execute(
     const options = { palette: terminal.palette, elapsedMs: times.elapsed(), millisecondsOf: times.of };
     terminal.answer(`\n${renderReport(report, options)}`);
   }
-  const failures = [...report.servers, ...report.support].flatMap(({ failure }) => (failure === undefined ? [] : [failure.code]));
+  const failures = [...report.servers, ...report.support].flatMap(({ failure }) =>
+    failure === undefined ? [] : [failure.code],
+  );
   process.exitCode = exitCodeOfOutcome(report.outcome, failures, interruption.received());
   const { results, outcome, servers, notices, support } = report;
   return { ...report.plan, results, outcome, servers, notices, supportFailures: support };

@@ -13,7 +13,10 @@ const defaultFile = 'mcp.yaml';
  * The paths that a command reads: those of `-f`, else the specs of the project file, else `mcp.yaml`. Throws `usage`
  * when there is none of them.
  */
-async function choosePaths(files: readonly string[], { declaredSpecs, ports }: CommandContext): Promise<readonly string[]> {
+async function choosePaths(
+  files: readonly string[],
+  { declaredSpecs, ports }: CommandContext,
+): Promise<readonly string[]> {
   if (files.length > 0) return files;
   if (declaredSpecs.length > 0) return declaredSpecs;
   const there = await access(join(ports.workingDirectory, defaultFile)).then(
@@ -46,7 +49,8 @@ export async function readUsableSpecs(
 ): Promise<LoadedSpecs> {
   const loaded = await readSpecs(flags, context);
   const { diagnostics, texts } = loaded;
-  if (hasErrors(diagnostics)) throw new SpecError(`the specs cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, texts);
+  if (hasErrors(diagnostics))
+    throw new SpecError(`the specs cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, texts);
   const { terminal } = context;
   if (diagnostics.length > 0 && !json) {
     const options = { palette: terminal.noticePalette, width: terminal.width };

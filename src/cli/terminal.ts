@@ -39,7 +39,7 @@ export function openTerminal({ noColor, environment, redact }: TerminalOptions):
     noticePalette: palette(colored(noticeIsTerminal)),
     width: process.stdout.columns ?? 100,
     answerIsTerminal,
-    live: noticeIsTerminal && environment['TERM'] !== 'dumb' && !isCi(environment),
+    live: noticeIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),
     canAsk: process.stdin.isTTY === true && noticeIsTerminal,
   };
 }

@@ -39,7 +39,9 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
       detail: [],
     };
   }
-  const command = [...commandNames].sort((a, b) => b.length - a.length).find((name) => `${words.join(' ')} `.startsWith(`${name} `));
+  const command = [...commandNames]
+    .sort((a, b) => b.length - a.length)
+    .find((name) => `${words.join(' ')} `.startsWith(`${name} `));
   const help = command === undefined ? 'see looms --help' : `see looms ${command} --help`;
   const { flags } = parsed;
   if (error.constructor.name === 'NonExistentFlagsError' && flags.length > 0) {

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
 import { planFlags, planSpecs } from '../cli/plan-request.ts';
@@ -13,8 +13,14 @@ export default class Apply extends BaseCommand {
     'server did not answer.';
   static override examples = [
     { description: 'Look, agree, apply', command: '<%= config.bin %> apply -f mcp.yaml' },
-    { description: 'In a pipeline: also remove what is not declared', command: '<%= config.bin %> apply -f specs/ --project team-a --prune --max-deletes 2 --yes' },
-    { description: 'One server anew, though nothing changed', command: '<%= config.bin %> apply --server fs --replace fs' },
+    {
+      description: 'In a pipeline: also remove what is not declared',
+      command: '<%= config.bin %> apply -f specs/ --project team-a --prune --max-deletes 2 --yes',
+    },
+    {
+      description: 'One server anew, though nothing changed',
+      command: '<%= config.bin %> apply --server fs --replace fs',
+    },
   ];
   static override flags = {
     ...specFlags,

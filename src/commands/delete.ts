@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core';
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
 import { planRemoval } from '../app/plan-removal.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import type { CommandContext } from '../cli/context.ts';
@@ -17,12 +18,20 @@ export default class Delete extends BaseCommand {
   static override examples = [
     { description: 'One server', command: '<%= config.bin %> delete fs' },
     { description: 'Those that a file declares', command: '<%= config.bin %> delete -f mcp.yaml' },
-    { description: 'Everything of a project, without asking', command: '<%= config.bin %> delete --all --project team-a --yes' },
+    {
+      description: 'Everything of a project, without asking',
+      command: '<%= config.bin %> delete --all --project team-a --yes',
+    },
   ];
   static override strict = false;
   static override args = { name: Args.string({ description: 'names of servers', required: false }) };
   static override flags = {
-    file: Flags.string({ ...specFlags.file, multiple: true, multipleNonGreedy: true, description: 'remove the servers that these files declare' }),
+    file: Flags.string({
+      ...specFlags.file,
+      multiple: true,
+      multipleNonGreedy: true,
+      description: 'remove the servers that these files declare',
+    }),
     strict: specFlags.strict,
     all: Flags.boolean({ description: 'remove all servers of the project' }),
     ...applyFlags,
@@ -37,7 +46,11 @@ export default class Delete extends BaseCommand {
     const servers = await this.chooseServers(argv.map(String), flags, context);
     const prepared = await planRemoval(context.ports, { project: context.project.name, servers });
     const { engine, project } = prepared.plan;
-    return runPlan(prepared, flags, { context, json, question: `Remove this from project ${project} on ${engine.name}?` });
+    return runPlan(prepared, flags, {
+      context,
+      json,
+      question: `Remove this from project ${project} on ${engine.name}?`,
+    });
   }
 
   /** Exactly one way of saying what goes: a mistyped combination must not widen what is removed. */
@@ -49,9 +62,13 @@ export default class Delete extends BaseCommand {
     const files = flags.file ?? [];
     const ways = [names.length > 0, files.length > 0, flags.all].filter(Boolean).length;
     if (ways !== 1) {
-      throw new LoomsError('usage', ways === 0 ? 'nothing was named to remove' : 'names, -f and --all exclude one another', {
-        hint: 'name servers, or give -f FILE, or --all',
-      });
+      throw new LoomsError(
+        'usage',
+        ways === 0 ? 'nothing was named to remove' : 'names, -f and --all exclude one another',
+        {
+          hint: 'name servers, or give -f FILE, or --all',
+        },
+      );
     }
     if (flags.all) return 'all';
     if (names.length > 0) return [...new Set(names.map(serverName))];

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core';
+import * as Args from '@oclif/core/args';
 import { describeServer, type ServerDetail } from '../app/get-servers.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
@@ -12,7 +12,7 @@ export default class Describe extends BaseCommand {
     'came from. Names of secrets are shown, their values are known to nobody here.';
   static override examples = [
     { description: 'One server', command: '<%= config.bin %> describe fs' },
-    { description: 'Its limits, for a script', command: "<%= config.bin %> describe fs --json | jq .limits" },
+    { description: 'Its limits, for a script', command: '<%= config.bin %> describe fs --json | jq .limits' },
   ];
   static override args = { name: Args.string({ description: 'name of the server', required: true }) };
   static override flags = { ...projectFlags, ...engineFlags };

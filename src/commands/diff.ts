@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
@@ -17,7 +17,10 @@ export default class Diff extends BaseCommand {
   static override examples = [
     { description: 'What would change?', command: '<%= config.bin %> diff -f mcp.yaml' },
     { description: 'A comment for a pull request', command: '<%= config.bin %> diff -f specs/ -o markdown' },
-    { description: 'Annotations on the lines of a pull request', command: '<%= config.bin %> diff -f specs/ -o github' },
+    {
+      description: 'Annotations on the lines of a pull request',
+      command: '<%= config.bin %> diff -f specs/ -o github',
+    },
   ];
   static override flags = {
     ...specFlags,

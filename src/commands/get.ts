@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core';
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
 import { getServers, getSpecs, type ServerStatus } from '../app/get-servers.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
@@ -13,7 +14,10 @@ export default class Get extends BaseCommand {
   static override examples = [
     { description: 'All servers of the project', command: '<%= config.bin %> get' },
     { description: 'With containers and the files they came from', command: '<%= config.bin %> get -o wide' },
-    { description: 'The spec of one server, to apply elsewhere', command: '<%= config.bin %> get fs -o yaml > fs.yaml' },
+    {
+      description: 'The spec of one server, to apply elsewhere',
+      command: '<%= config.bin %> get fs -o yaml > fs.yaml',
+    },
   ];
   static override args = { name: Args.string({ description: 'only this server' }) };
   static override flags = {

@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core';
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
 import { initSpec, templates } from '../app/init-spec.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 
@@ -6,11 +7,18 @@ const templateList = templates.map(({ name, summary }) => `${name} (${summary})`
 
 export default class Init extends BaseCommand {
   static override summary = 'Write a first spec';
-  static override description = `Writes a spec that can be applied as it is, and beside it the schema that editors check it with. Templates: ${templateList}.`;
+  static override description =
+    `Writes a spec that can be applied as it is, and beside it the schema that editors check it with. Templates: ${templateList}.`;
   static override examples = [
     { description: 'A server from npm, as mcp.yaml', command: '<%= config.bin %> init' },
-    { description: 'A Python server under a name of its own', command: '<%= config.bin %> init clock --template python' },
-    { description: 'Into another file', command: '<%= config.bin %> init fs --template filesystem --file specs/fs.yaml' },
+    {
+      description: 'A Python server under a name of its own',
+      command: '<%= config.bin %> init clock --template python',
+    },
+    {
+      description: 'Into another file',
+      command: '<%= config.bin %> init fs --template filesystem --file specs/fs.yaml',
+    },
   ];
   static override args = { name: Args.string({ description: 'name of the server', default: 'my-server' }) };
   static override flags = {

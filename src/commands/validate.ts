@@ -1,10 +1,10 @@
-import type { Diagnostic } from '../model/diagnostics.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { specFlags } from '../cli/flags.ts';
 import { countDiagnostics, hasErrors, renderDiagnostics } from '../cli/render/diagnostics.ts';
 import { plural } from '../cli/render/text.ts';
 import { readSpecs } from '../cli/specs.ts';
+import type { Diagnostic } from '../model/diagnostics.ts';
 
 export type ValidateResult = {
   readonly valid: boolean;
@@ -20,7 +20,10 @@ export default class Validate extends BaseCommand {
     'no engine. Exits 0 when the specs can be used and 65 when not.';
   static override examples = [
     { description: 'The specs of looms.yaml, or mcp.yaml', command: '<%= config.bin %> validate' },
-    { description: 'A folder, with warnings about credentials as errors', command: '<%= config.bin %> validate -f specs/ --strict' },
+    {
+      description: 'A folder, with warnings about credentials as errors',
+      command: '<%= config.bin %> validate -f specs/ --strict',
+    },
     { description: 'What another program writes', command: 'generate-spec | <%= config.bin %> validate -f - --json' },
   ];
   static override flags = { ...specFlags };

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import type { StepProgress } from '../model/events.ts';
 import type { RecordedSpec } from '../model/desired.ts';
+import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { Role } from '../model/labels.ts';
 import type { EngineDescription, EngineTime, NetworkShape, Observed } from '../model/observed.ts';

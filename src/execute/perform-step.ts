@@ -38,13 +38,26 @@ export type Performed =
 
 const done: Performed = { ok: true };
 
+/** Whether an image has a shell is asked only now: finding out takes a writing call, which planning must not make. */
+async function lookedInto(
+  facts: ImageFacts | undefined,
+  env: StepEnvironment,
+  options: CallOptions,
+): Promise<ImageFacts | undefined> {
+  if (facts === undefined || facts.hasShell !== null) return facts;
+  const looked = await env.engine.findImage(facts.ref, options);
+  if (looked === null) return undefined;
+  env.images.set(facts.ref, looked);
+  return looked;
+}
+
 async function createContainer(
   planned: PlannedContainer,
   server: ServerName | undefined,
   env: StepEnvironment,
   options: CallOptions,
 ): Promise<Performed> {
-  const facts = env.images.get(planned.imageRef);
+  const facts = await lookedInto(env.images.get(planned.imageRef), env, options);
   if (facts === undefined) {
     throw new LoomsError('image-not-found', `image ${planned.imageRef} is not on this engine`, {
       hint: 'apply again: the image was there when the plan was made',
@@ -57,7 +70,7 @@ async function createContainer(
     {
       name: planned.name,
       shape,
-      ownLabels: { ...planned.ownLabels, [label.hasShell]: String(facts.hasShell) },
+      ownLabels: planned.ownLabels,
       ownTargets: planned.freshVolumes,
       ...(planned.platform === undefined ? {} : { platform: planned.platform }),
       ...(secrets === undefined ? {} : { secrets }),

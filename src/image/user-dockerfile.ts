@@ -67,7 +67,7 @@ const declaredNames = (rest: string): string[] =>
 
 function instructions(dockerfile: string): Instruction[] {
   const found: Instruction[] = [];
-  const escape = escapeCharacter(dockerfile);
+  const continuation = escapeCharacter(dockerfile);
   let lines: string[] = [];
   let text = '';
   for (const line of dockerfile.split('\n')) {
@@ -76,7 +76,7 @@ function instructions(dockerfile: string): Instruction[] {
     // Comments and empty lines do not end an instruction that goes on (Dockerfile reference, "Format").
     if (trimmed === '' || trimmed.startsWith('#')) {
       if (text !== '') continue;
-    } else if (trimmed.endsWith(escape)) {
+    } else if (trimmed.endsWith(continuation)) {
       text += `${trimmed.slice(0, -1)} `;
       continue;
     } else {

@@ -33,15 +33,44 @@ export function createExecTransport(
   let fatal: LoomsError | undefined;
   let writeFailure: Error | undefined;
 
+  let queue: JSONRPCMessage[] = [];
+  let head = 0;
+  let isHeld = false;
+
   const finish = () => {
     if (closed) return;
     closed = true;
+    queue = [];
+    head = 0;
     transport.onclose?.();
   };
 
+  // The SDK hands a notification on a moment later than an answer, and forgets a call's progress with its answer. So what
+  // follows a progress notification waits for that moment, else a call's last steps would be lost.
+  const pump = () => {
+    while (!isHeld) {
+      const message = queue[head];
+      if (message === undefined) break;
+      head += 1;
+      transport.onmessage?.(message);
+      if (!isProgress(message)) continue;
+      isHeld = true;
+      setImmediate(() => {
+        isHeld = false;
+        pump();
+      });
+    }
+    if (isHeld) return;
+    queue = [];
+    head = 0;
+    if (endedByPeer) finish();
+  };
+
+  /** What was sent before the end is still delivered. */
   const peerEnded = () => {
-    if (!closed) endedByPeer = true;
-    finish();
+    if (closed) return;
+    endedByPeer = true;
+    pump();
   };
 
   const stray = (line: Buffer | string) => {
@@ -52,7 +81,10 @@ export function createExecTransport(
   const deliver = (line: Buffer) => {
     const messages = parseMessages(line);
     if (messages === undefined) stray(line);
-    else for (const message of messages) transport.onmessage?.(message);
+    else {
+      for (const message of messages) queue.push(message);
+      pump();
+    }
   };
 
   const onData = (chunk: Buffer) => {
@@ -129,6 +161,9 @@ function parseMessages(line: Buffer): JSONRPCMessage[] | undefined {
   const messages = Array.isArray(value) ? value : [value];
   return messages.length > 0 && messages.every(isMessage) ? messages : undefined;
 }
+
+const isProgress = (message: JSONRPCMessage): boolean =>
+  'method' in message && message.method === 'notifications/progress';
 
 function isMessage(value: unknown): value is JSONRPCMessage {
   return typeof value === 'object' && value !== null && 'jsonrpc' in value && value.jsonrpc === '2.0';

@@ -10,13 +10,14 @@ const markVariable = 'LOOMS_SESSION';
  * Runs a server's argv as one session. $0: limit in seconds; $1…: argv. `$$` stays the id of the whole process group:
  * the engine makes an exec's first process a session leader, and each `exec` keeps it. stderr goes to the container's
  * log where PID 1's can be opened (facts.md), else it stays with us. Where there is no `timeout`, a watcher outside of
- * the server's children counts seconds and goes within one second of the server's end.
+ * the server's children counts seconds, deaf to the SIGTERM that it sends, and goes within one second of the server's end.
  */
 const wrapperScript = `echo "$$" >&2
 if (exec 2>/proc/1/fd/2) 2>/dev/null; then exec 2>/proc/1/fd/2; fi
 if command -v timeout >/dev/null 2>&1; then exec timeout -k 5 "$0" "$@"; fi
 me=$$ limit=$0
 ( (
+  trap '' TERM
   while kill -0 "$me" 2>/dev/null; do
     [ "$limit" -le 0 ] && kill -s TERM -- "-$me" 2>/dev/null
     [ "$limit" -le -5 ] && kill -s KILL -- "-$me" 2>/dev/null
@@ -64,6 +65,11 @@ while [ "$left" -gt 0 ] && any_alive; do
   left=$((left - 1))
 done
 [ -z "$(find_all)" ]`;
+
+/** Tenths of a second that a server gets between SIGTERM and SIGKILL. */
+const killAfterTenths = '10';
+/** How long the engine and the end script may take, ms: two waits of at most 2 s, and room for a busy machine. */
+const killAnswerMs = 10_000;
 
 /** Longest piece of a session's own stderr that is kept for messages, characters. */
 const stderrTailLength = 4_000;
@@ -155,18 +161,20 @@ export async function startSessionProcess(
 /** Runs the end script as a second exec in the container. */
 async function endInContainer(target: SessionTarget, group: number, mark: string): Promise<SessionEnd> {
   if (!target.hasShell) return { how: 'abandoned', why: 'the image has no shell' };
-  const tenths = '10';
   const killer = await target.engine.exec(
     target.container,
-    { argv: ['sh', '-c', endScript, String(group), mark, tenths] },
-    { signal: AbortSignal.timeout(10_000) },
+    { argv: ['sh', '-c', endScript, String(group), mark, killAfterTenths] },
+    { signal: AbortSignal.timeout(killAnswerMs) },
   );
   killer.stdin.on('error', () => {});
   killer.stdin.end();
   killer.stdout.resume();
   killer.stderr.resume();
-  await settledWithin(killer.ended, 10_000);
-  const code = await Promise.race([killer.ended.then((end) => end.exitCode), Promise.resolve(null)]);
+  let code: number | null = null;
+  const ended = killer.ended.then(({ exitCode }) => {
+    code = exitCode;
+  });
+  await settledWithin(ended, killAnswerMs);
   killer.destroy();
   return code === 0 ? { how: 'killed' } : { how: 'abandoned', why: `ending it in the container gave ${code}` };
 }

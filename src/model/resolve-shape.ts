@@ -37,7 +37,7 @@ function processOf(
     case 'fixed':
       return { entrypoint: pidOne.argv.slice(0, 1), command: pidOne.argv.slice(1), openStdin: false };
     case 'idle': {
-      if (facts.hasShell) return { ...idle, openStdin: false };
+      if (facts.hasShell !== false) return { ...idle, openStdin: false };
       // Nothing to idle with: the server itself waits on a stdin that stays open.
       const argv = resolveArgv(pidOne.server, facts);
       return { entrypoint: argv.slice(0, 1), command: argv.slice(1), openStdin: true };
@@ -45,7 +45,7 @@ function processOf(
     case 'server': {
       const argv = resolveArgv(pidOne.server, facts);
       if (!pidOne.secretsFile) return { entrypoint: argv.slice(0, 1), command: argv.slice(1), openStdin: false };
-      if (!facts.hasShell) {
+      if (facts.hasShell === false) {
         throw new LoomsError(
           'image-without-shell',
           `image ${facts.ref} has no shell to read the server's secrets with`,

@@ -16,9 +16,9 @@ export type ImageFacts = {
   readonly architecture: string;
   /**
    * Whether the image has a shell and `sleep`, which an idle PID 1 and the session wrapper need; without them PID 1
-   * is the server itself.
+   * is the server itself. null: nobody has looked into the image yet, which takes a writing call.
    */
-  readonly hasShell: boolean;
+  readonly hasShell: boolean | null;
 };
 
 export type ShapeMount = {

@@ -1,4 +1,5 @@
 import type { SecretRef } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
 
 /** What a look-up found. A missing secret is a value, not an exception: the caller collects all that are missing. */
 export type SecretLookup =
@@ -7,3 +8,34 @@ export type SecretLookup =
 
 /** Looks a secret up in the providers in order. Throws only when a provider itself is broken. */
 export type SecretStore = (ref: SecretRef) => Promise<SecretLookup>;
+
+/** One place that secrets are looked up in. */
+export type SecretProvider = {
+  /** For people: `file store`, `directory /run/secrets`. */
+  readonly name: string;
+  /** What it has under the name. Throws `LoomsError` when it is itself broken, with no secret in the message. */
+  readonly get: (name: string) => Promise<ProviderAnswer>;
+};
+
+export type ProviderAnswer =
+  | { readonly found: true; readonly value: string }
+  /** `why` is told to the user where it is more than "not there". */
+  | { readonly found: false; readonly why?: string };
+
+/** A provider that can be changed: what `looms config set-key` and its siblings work on. */
+export type WritableProvider = SecretProvider & {
+  readonly set: (name: string, value: string) => Promise<void>;
+  /** Whether there was one. */
+  readonly delete: (name: string) => Promise<boolean>;
+};
+
+/** What a secret may be called: it becomes part of a variable's name and a file's name (as in specs). */
+export const secretNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+
+/** Throws `usage` for a name that no spec could refer to. */
+export function requireSecretName(name: string): void {
+  if (secretNamePattern.test(name)) return;
+  throw new LoomsError('usage', `${JSON.stringify(name)} cannot be the name of a secret`, {
+    hint: 'Letters, digits, ".", "_" and "-", starting with a letter or digit, at most 128.',
+  });
+}

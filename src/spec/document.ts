@@ -32,7 +32,7 @@ export function checkDocument(
 ): CheckedDocument {
   const prepared = prepare(content, kind.shape, kind.options);
   const findings = [...prepared.findings];
-  if (!kind.validator(prepared.value)) {
+  if (content.kind === 'map' && !kind.validator(prepared.value)) {
     findings.push(...explainSchemaErrors(prepared, kind.validator.errors ?? [], kind.wording));
   }
   const report = (finding: PathFinding): void => {

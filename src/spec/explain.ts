@@ -1,11 +1,15 @@
 import type { Finding } from './findings.ts';
 import { nearest } from './nearest.ts';
-import { describeScalar, lastName, type Place, type Prepared, wordsOf } from './prepare.ts';
+import type { Place, Prepared } from './prepare.ts';
 import type { ScalarShape, SchemaError } from './shape.ts';
 import { childPath } from './tree.ts';
+import { describeScalar, lastName, wordsOf } from './words.ts';
 
 /** A hint or another wording for one place, where the general words are not enough. */
-export type Wording = (path: string, value: unknown) => { readonly message: string; readonly hint?: string } | undefined;
+export type Wording = (
+  path: string,
+  value: unknown,
+) => { readonly message: string; readonly hint?: string } | undefined;
 
 /**
  * Turns a validator's errors into findings in words, one a place, and removes the wrong values from `prepared.value`
@@ -17,22 +21,24 @@ export function explainSchemaErrors(
   wording: Wording = () => undefined,
 ): readonly Finding[] {
   const findings = new Map<string, Finding>();
+  const reported = new Set(prepared.findings.flatMap((one) => (one.severity === undefined ? [one.path] : [])));
   const remove: (() => void)[] = [];
   for (const error of errors) {
     // `propertyNames` repeats what was wrong with the key; the inner error says less.
     if (error.propertyName !== undefined) continue;
     const target = follow(prepared.value, error.instancePath);
-    const key = error.keyword === 'propertyNames' ? String(error.params['propertyName']) : undefined;
-    const missing = error.keyword === 'required' ? String(error.params['missingProperty']) : undefined;
+    const key = error.keyword === 'propertyNames' ? String(error.params.propertyName) : undefined;
+    const missing = error.keyword === 'required' ? String(error.params.missingProperty) : undefined;
     const path = key === undefined ? target.path : childPath(target.path, key);
     const place = prepared.places.get(path) ?? prepared.places.get(target.path);
     if (place === undefined) continue;
     const id = missing === undefined ? path : childPath(path, missing);
     // What was reported while the document was walked needs no second finding.
     if (findings.has(id) || (missing !== undefined && prepared.places.has(id))) continue;
-    findings.set(id, describe({ error, path, place, value: target.value, key, missing, wording }));
-    remove.push(key === undefined ? target.remove : () => removeKey(target.value, key));
-    if (missing !== undefined) remove.pop();
+    if (missing === undefined) remove.push(key === undefined ? target.remove : () => removeKey(target.value, key));
+    if (reported.has(path)) continue;
+    const owner = prepared.places.get(target.path);
+    findings.set(id, describe({ error, path, place, value: target.value, key, owner, missing, wording }));
   }
   for (const run of remove) run();
   return [...findings.values()];
@@ -44,6 +50,8 @@ function describe(at: {
   place: Place;
   value: unknown;
   key: string | undefined;
+  /** The map that a wrong key stands in. */
+  owner: Place | undefined;
   missing: string | undefined;
   wording: Wording;
 }): Finding {
@@ -54,7 +62,7 @@ function describe(at: {
     return { code: 'missing-key', message: `${owner} needs ${at.missing}`, span: place.keySpan, path };
   }
   if (at.key !== undefined) {
-    const words = place.shape.kind === 'dictionary' ? place.shape.nameWords : undefined;
+    const words = at.owner?.shape.kind === 'dictionary' ? at.owner.shape.nameWords : undefined;
     return {
       code: 'invalid-key',
       message: `${describeScalar(at.key)} is not ${words ?? 'a valid key'}`,

@@ -1,5 +1,15 @@
-import { stringify } from 'yaml';
-import type { DesiredServer, Env, EnvValue, ImageSource, Lifecycle, Limits, McpSpec, Mount, Security } from '../model/desired.ts';
+import { Document, visit } from 'yaml';
+import type {
+  DesiredServer,
+  Env,
+  EnvValue,
+  ImageSource,
+  Lifecycle,
+  Limits,
+  McpSpec,
+  Mount,
+  Security,
+} from '../model/desired.ts';
 import { canonicalJson } from './hash.ts';
 import { defaultVersions } from './image-source.ts';
 import { defaultTmpfs } from './mounts.ts';
@@ -35,7 +45,22 @@ export function formatSpec(spec: DesiredServer): string {
     },
     mcp_server: mcp(spec.mcp, spec.enabled),
   });
-  return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
+  return print(document);
+}
+
+/** Characters that JSON leaves as they are, and that a spec must not hold unescaped. */
+const unprintable = /[\u007f\ufffd]/g;
+
+function print(content: unknown): string {
+  const document = new Document(content, { aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value === 'string' && node.value.search(unprintable) !== -1) node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  // Quoted instead of as blocks: yaml writes blocks of blank lines that read back without their spaces.
+  const text = document.toString({ lineWidth: 0, blockQuote: false });
+  return text.replaceAll(unprintable, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Leaves out absent values; undefined when nothing is left. */
@@ -56,7 +81,8 @@ const isFields = (value: unknown): value is Fields =>
 const unless = <T>(value: T, ordinary: T): T | undefined =>
   canonicalJson(value) === canonicalJson(ordinary) ? undefined : value;
 const nonEmpty = <T>(values: readonly T[]): readonly T[] | undefined => (values.length === 0 ? undefined : values);
-const text = (value: string | undefined): string | undefined => (value === undefined ? undefined : escapeTemplate(value));
+const text = (value: string | undefined): string | undefined =>
+  value === undefined ? undefined : escapeTemplate(value);
 const texts = (values: Readonly<Record<string, string>>): Fields =>
   Object.fromEntries(Object.entries(values).map(([key, value]) => [key, escapeTemplate(value)]));
 
@@ -166,7 +192,10 @@ function mcp(one: McpSpec, enabled: boolean): Fields {
     env_from: nonEmpty(one.envFrom),
     timeout_seconds: unless(one.timeoutSeconds, 30),
     protocol: unless(one.protocol, 'legacy'),
-    tools: { include: one.tools.include?.map(escapeTemplate), exclude: nonEmpty(one.tools.exclude.map(escapeTemplate)) },
+    tools: {
+      include: one.tools.include?.map(escapeTemplate),
+      exclude: nonEmpty(one.tools.exclude.map(escapeTemplate)),
+    },
   };
 }
 

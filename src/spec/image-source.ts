@@ -23,7 +23,7 @@ export function imageSource(reader: Reader, backend: BackendInput): ImageSource 
       code: 'image-source-conflict',
       path: at(last),
       onKey: true,
-      message: `${written.join(' and ')} each name an image source; a server has one`,
+      message: `${written.slice(0, -1).join(', ')} and ${last} each name an image source; a server has one`,
       hint: `keep one of ${written.join(', ')}`,
       related: written.slice(0, -1).map((field) => ({ path: at(field), message: `${field} is here` })),
     });
@@ -135,7 +135,11 @@ function checkedRef(reader: Reader, path: string, ref: string | undefined): stri
   return undefined;
 }
 
-function pythonSource(reader: Reader, python: NonNullable<BackendInput['python']>, base: string): ImageSource | undefined {
+function pythonSource(
+  reader: Reader,
+  python: NonNullable<BackendInput['python']>,
+  base: string,
+): ImageSource | undefined {
   const path = 'docker_backend.python';
   const packages = packageList(reader, `${path}.preinstall_packages`, python.preinstall_packages ?? []);
   const requirements = fileInside(reader, `${path}.requirements_file`, python.requirements_file);

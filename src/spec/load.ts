@@ -64,7 +64,9 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
       diagnostics.push(...parsed.findings.map((finding) => asDiagnostic(lines, finding)));
       if (parsed.content === undefined) continue;
       const checked = checkDocument(parsed.content, kind, { directory: file.directory, strict: context.strict });
-      const loaded = loadOne(checked, file, lines, parsed.content.span);
+      // What is no map has no name either: one finding says it all.
+      const loaded: Loaded =
+        parsed.content.kind === 'map' ? loadOne(checked, file, lines, parsed.content.span) : { name: undefined };
       const found = checked.findings.map((finding) => asDiagnostic(lines, finding));
       if (loaded.name !== undefined) {
         const place = placeIn(lines, checked.locate(loaded.name.path).span);
@@ -77,17 +79,19 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
       if (loaded.server !== undefined && !failed) servers.push(loaded.server);
     }
   }
-  return { servers, diagnostics: sortDiagnostics(diagnostics, files.map(({ file }) => file)) };
+  return {
+    servers,
+    diagnostics: sortDiagnostics(
+      diagnostics,
+      files.map(({ file }) => file),
+    ),
+  };
 }
 
+type Loaded = { readonly name: Named | undefined; readonly server?: LoadedServer };
 type Named = { readonly name: ServerName; readonly path: string };
 
-function loadOne(
-  checked: CheckedDocument,
-  file: SpecFile,
-  lines: Lines,
-  span: Span,
-): { readonly name: Named | undefined; readonly server?: LoadedServer } {
+function loadOne(checked: CheckedDocument, file: SpecFile, lines: Lines, span: Span): Loaded {
   const input = checked.value as SpecInput;
   const name = nameOf(checked.reader, input);
   // Without docker_backend every rule would only repeat that it is missing.
@@ -95,7 +99,8 @@ function loadOne(
   // Rules run also for a document without a usable name: all its errors are shown at once.
   const spec = normalize(checked.reader, input, name?.name ?? ('unnamed' as ServerName));
   if (name === undefined || spec === undefined) return { name };
-  const inner = checked.reader.has('mcp_server') ? '' : 'docker_backend.';
+  const isInner = checked.reader.has('docker_backend.mcp_server') && !checked.reader.has('mcp_server');
+  const inner = isInner ? 'docker_backend.' : '';
   return {
     name,
     server: {

@@ -51,7 +51,9 @@ export function mountsAndTmpfs(
 
   const tmpfs: Record<string, string> = {};
   const written = backend.security?.tmpfs;
-  for (const [key, size] of Object.entries(written ?? (reader.has('docker_backend.security.tmpfs') ? {} : defaultTmpfs))) {
+  for (const [key, size] of Object.entries(
+    written ?? (reader.has('docker_backend.security.tmpfs') ? {} : defaultTmpfs),
+  )) {
     const path = childPath('docker_backend.security.tmpfs', key);
     // The default gives way to a mount of the user's own at the same place.
     if (written === undefined && taken.has(key)) continue;
@@ -88,7 +90,11 @@ function mountSource(reader: Reader, path: string, source: string): MountSource 
   if (!isPath) {
     if (source.startsWith('~')) return problem('invalid-mount', `~ has no meaning in ${source}`, 'write ${HOME}/…');
     if (source.includes('/')) {
-      return problem('invalid-mount', `${source} is neither a path nor the name of a volume`, `for a path write ./${source}`);
+      return problem(
+        'invalid-mount',
+        `${source} is neither a path nor the name of a volume`,
+        `for a path write ./${source}`,
+      );
     }
     if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(source)) return { type: 'volume', source };
     return problem('invalid-mount', `${source} is not the name of a volume`, 'use letters, digits, ".", "_" and "-"');

@@ -24,7 +24,10 @@ export const defaultLifecycle = {
 } as const satisfies Lifecycle;
 
 /** Where the server's name stands, and the name when it is a valid one. Reports a missing or wrong one. */
-export function nameOf(reader: Reader, input: SpecInput): { readonly name: ServerName; readonly path: string } | undefined {
+export function nameOf(
+  reader: Reader,
+  input: SpecInput,
+): { readonly name: ServerName; readonly path: string } | undefined {
   const path = reader.has('name') ? 'name' : 'docker_backend.name';
   const written = path === 'name' ? input.name : input.docker_backend?.name;
   if (written === undefined) {
@@ -154,7 +157,9 @@ function labelsOf(reader: Reader, labels: Readonly<Record<string, string>>): Rea
         code: 'invalid-key',
         path: childPath('docker_backend.custom.labels', key),
         onKey: true,
-        message: /^looms?\./.test(key) ? `labels starting with looms. and loom. are ours: ${key}` : `${JSON.stringify(key)} is not a label's name`,
+        message: /^looms?\./.test(key)
+          ? `labels starting with looms. and loom. are ours: ${key}`
+          : `${JSON.stringify(key)} is not a label's name`,
       });
     }
   }

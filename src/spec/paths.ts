@@ -10,7 +10,10 @@ export function pathInside(reader: Reader, path: string, written: string): strin
     return undefined;
   };
   if (written.startsWith('/') || /^[A-Za-z]:[\\/]/.test(written)) {
-    return problem(`${written} is absolute`, 'write it relative to this file: the same spec must work from every checkout');
+    return problem(
+      `${written} is absolute`,
+      'write it relative to this file: the same spec must work from every checkout',
+    );
   }
   if (written.startsWith('~')) return problem(`~ has no meaning in ${written}`, 'write it relative to this file');
   const parts: string[] = [];
@@ -36,9 +39,11 @@ export function containerPath(reader: Reader, path: string, written: string): st
   };
   if (!written.startsWith('/')) return problem(`${written}: expected an absolute path in the container`);
   if (parts.includes('..')) return problem(`${written} contains ..`);
-  if (/[,:]/.test(written)) return problem(`${written} contains a comma or a colon, which engines take for a separator`);
+  if (/[,:]/.test(written))
+    return problem(`${written} contains a comma or a colon, which engines take for a separator`);
   const clean = `/${parts.join('/')}`;
   if (clean === '/') return problem('/ of the container cannot be replaced');
-  if (/^\/(?:proc|sys|run\/looms|dev(?!\/shm(?:\/|$)))(?:\/|$)/.test(clean)) return problem(`${clean} belongs to the engine or to looms`);
+  if (/^\/(?:proc|sys|run\/looms|dev(?!\/shm(?:\/|$)))(?:\/|$)/.test(clean))
+    return problem(`${clean} belongs to the engine or to looms`);
   return clean;
 }

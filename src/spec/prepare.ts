@@ -1,11 +1,10 @@
 import type { EnvValue } from '../model/desired.ts';
 import type { Finding } from './findings.ts';
 import { nearest } from './nearest.ts';
-import type { MapShape, ScalarShape, Shape } from './shape.ts';
-import { snakeCase } from './shape.ts';
+import { type MapShape, type ScalarShape, type Shape, snakeCase } from './shape.ts';
 import { resolveTemplate, type TemplateRules } from './template.ts';
-import type { Entry, ScalarTree, Span, Tree } from './tree.ts';
-import { childPath } from './tree.ts';
+import { childPath, type Entry, type ScalarTree, type Span, type Tree } from './tree.ts';
+import { coerce, describeTree, lastName, placesOf, shorten, wordsOf } from './words.ts';
 
 /** Where a path of the document was written. */
 export type Place = {
@@ -47,6 +46,8 @@ export type Prepared = {
   readonly findings: readonly Finding[];
 };
 
+/** Placeholders of one value that are reported; finding the place of each takes time that grows with their number. */
+const maxProblems = 10;
 /** Most nodes of one document after aliases were followed: a bomb of aliases ends here. */
 const maxNodes = 50_000;
 
@@ -64,8 +65,9 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
   const walk = (tree: Tree, at: Shape, path: string, keySpan: Span, use: DictionaryUse): unknown => {
     nodes += 1;
     if (nodes > maxNodes) return undefined;
-    places.set(path, { span: tree.span, keySpan, shape: at });
+    // `python:` with everything below it commented out is as if it were not there.
     if (tree.kind === 'scalar' && tree.value === null && at.kind !== 'scalar') return undefined;
+    places.set(path, { span: tree.span, keySpan, shape: at });
     if (at.kind === 'scalar') {
       if (tree.kind === 'scalar') return scalar(tree, at, path, use);
       wrongKind(tree, at, path);
@@ -172,7 +174,7 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
       keepReference: (variable) => use === 'env' && options.keepReference(name, variable),
     };
     const resolved = resolveTemplate(tree.value, rules);
-    for (const problem of resolved.problems) {
+    for (const problem of resolved.problems.slice(0, maxProblems)) {
       findings.push({ ...problem, span: within(tree, problem.index, problem.length), path });
     }
     if (resolved.problems.length > 0) return undefined;
@@ -187,9 +189,7 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
     }
     const literal = resolved.parts.every((part) => typeof part === 'string');
     const value = resolved.parts.map((part) => (typeof part === 'string' ? part : '')).join('');
-    findings.push(
-      ...options.checkText({ use, name, literal, value, names: resolved.names, path, span: tree.span }),
-    );
+    findings.push(...options.checkText({ use, name, literal, value, names: resolved.names, path, span: tree.span }));
     if (use === 'env') {
       variables.set(path, literal ? { kind: 'literal', value } : { kind: 'secret', parts: resolved.parts });
     }
@@ -212,58 +212,4 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
 function within(tree: ScalarTree, index: number, length: number): Span {
   const offset = tree.sourceOffset(index, length);
   return offset === undefined ? tree.span : { start: offset, end: offset + length };
-}
-
-/** A variable's text as a number or truth value, by YAML's core rules; the text itself when it is neither. */
-function coerce(text: string, shape: ScalarShape): unknown {
-  if (shape.types.includes('boolean')) {
-    if (/^(?:true|True|TRUE)$/.test(text)) return true;
-    if (/^(?:false|False|FALSE)$/.test(text)) return false;
-  }
-  if (/^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/.test(text)) return Number(text);
-  return text;
-}
-
-/** All places in a shape where a key is valid, as paths of their maps. */
-function placesOf(key: string, shape: Shape, path: string): readonly string[] {
-  if (shape.kind === 'list') return placesOf(key, shape.items, `${path}[]`);
-  if (shape.kind !== 'map') return [];
-  const own = path !== '' && Object.hasOwn(shape.keys, key) ? [path] : [];
-  const inner = Object.entries(shape.keys)
-    // mcp_server is valid in two places; one is enough to say.
-    .filter(([name]) => !(path === 'docker_backend' && name === 'mcp_server'))
-    .flatMap(([name, child]) => placesOf(key, child, childPath(path, name)));
-  return [...own, ...inner];
-}
-
-/** The last key of a path, for messages: `b` of `a.b`, `b[0]` of `a.b[0]`. */
-export function lastName(path: string): string {
-  const quoted = /\["((?:[^"\\]|\\.)*)"\]$/.exec(path);
-  if (quoted !== null) return JSON.parse(`"${quoted[1] ?? ''}"`);
-  return /[^.]*$/.exec(path)?.[0] ?? path;
-}
-
-/** What a shape expects, in words. */
-export function wordsOf(shape: Shape): string {
-  if (shape.kind === 'scalar') return shape.words;
-  if (shape.kind === 'list') return 'a list';
-  return 'a map (key: value)';
-}
-
-/** A text for a message: quoted parts stay readable, long ones are cut. */
-export const shorten = (text: string): string => {
-  const line = text.replaceAll(/\s+/g, ' ');
-  return line.length > 60 ? `${line.slice(0, 57)}…` : line;
-};
-
-function describeTree(tree: Tree): string {
-  if (tree.kind === 'map') return 'a map';
-  if (tree.kind === 'list') return 'a list';
-  return describeScalar(tree.value);
-}
-
-/** A scalar for a message: `"abc"`, `12`, `true`, `nothing`. */
-export function describeScalar(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing';
-  return typeof value === 'string' ? JSON.stringify(shorten(value)) : String(value);
 }

@@ -77,7 +77,12 @@ export function loadProjectFile(
     diagnostics.push(...parsed.findings.map((finding) => asDiagnostic(lines, finding)));
     if (parsed.content === undefined) continue;
     if (checked !== undefined) {
-      const extra = { code: 'extra-document', message: 'looms.yaml is one document', span: parsed.content.span, path: '' };
+      const extra = {
+        code: 'extra-document',
+        message: 'looms.yaml is one document',
+        span: parsed.content.span,
+        path: '',
+      };
       diagnostics.push(asDiagnostic(lines, extra));
       continue;
     }

@@ -1,18 +1,6 @@
 import type { DesiredServer, RecordedSpec } from '../model/desired.ts';
 import { canonicalJson } from './hash.ts';
-import {
-  bool,
-  type Check,
-  either,
-  list,
-  number,
-  object,
-  oneOf,
-  optional,
-  record,
-  tagged,
-  text,
-} from './structure.ts';
+import { bool, type Check, either, list, number, object, oneOf, optional, record, tagged, text } from './structure.ts';
 
 /** Text of the label that says what a container was made from: canonical JSON, secrets as references. */
 export const recordSpec = (spec: DesiredServer, image: string): string => canonicalJson({ image, spec });

@@ -51,9 +51,15 @@ export function specOptions(
         const credential = text.names.find(looksLikeCredential);
         if (credential === undefined) return [];
         return [
-          finding(base, lint, 'credential-visible', `the value of ${credential} becomes part of the container's config`, {
-            hint: 'hand it to the process as a variable: mcp_server.env',
-          }),
+          finding(
+            base,
+            lint,
+            'credential-visible',
+            `the value of ${credential} becomes part of the container's config`,
+            {
+              hint: 'hand it to the process as a variable: mcp_server.env',
+            },
+          ),
         ];
       }
       const credential = looksLikeCredential(name) || hasPasswordInUri(text.value);
@@ -105,7 +111,10 @@ export const specWording: Wording = (path, value) => {
       hint: 'use isolated, none or bridge',
     };
   }
-  if (/mcp_server\.transport$/.test(path) && /^(?:http|https|streamable|streamablehttp|streamable_http)$/i.test(value)) {
+  if (
+    /mcp_server\.transport$/.test(path) &&
+    /^(?:http|https|streamable|streamablehttp|streamable_http)$/i.test(value)
+  ) {
     return {
       message: `transport: expected one of stdio, streamable-http, sse, got ${JSON.stringify(value)}`,
       hint: 'did you mean streamable-http?',

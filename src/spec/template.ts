@@ -119,4 +119,4 @@ const syntax = (message: string): Outcome => ({
 });
 
 /** Writes a literal so that `resolveTemplate` gives it back: the inverse for texts without references. */
-export const escapeTemplate = (text: string): string => text.replaceAll('${', '$${');
+export const escapeTemplate = (text: string): string => text.replaceAll('${', () => '$${');

@@ -12,7 +12,8 @@ export type Frame = {
 
 const tab = '  ';
 /** A key that names a credential, with a literal value: the value must not reach a CI log through a code frame. */
-const credential = /^(\s*(?:-\s*)?["']?[\w.-]*(?:passw(?:or)?d|secret|token|api_?key|credential)[\w.-]*["']?\s*:\s*)(\S.*)$/i;
+const credential =
+  /^(\s*(?:-\s*)?["']?[\w.-]*(?:passw(?:or)?d|secret|token|api_?key|credential)[\w.-]*["']?\s*:\s*)(\S.*)$/i;
 
 /** Hides the value of a credential; a reference such as `${NAME}` is no secret and stays. */
 function masked(line: string): string {

@@ -37,7 +37,13 @@ export function renderDiagnosis({ checks, tried }: Diagnosis, palette: Palette):
     '',
     palette.strong('where an engine was looked for'),
     ...looked.map(({ origin, outcome, url, detail }) => {
-      const line = `  ${padEnd(origin, originWidth)}  ${padEnd(outcomeText[outcome], outcomeWidth)}  ${[url, detail === outcomeText[outcome] ? undefined : detail].filter((text) => text !== undefined).map(visible).join('  ')}`;
+      const line = `  ${padEnd(origin, originWidth)}  ${padEnd(outcomeText[outcome], outcomeWidth)}  ${[
+        url,
+        detail === outcomeText[outcome] ? undefined : detail,
+      ]
+        .filter((text) => text !== undefined)
+        .map(visible)
+        .join('  ')}`;
       return outcome === 'chosen' ? palette.good(line.trimEnd()) : palette.quiet(line.trimEnd());
     }),
   ].join('\n');

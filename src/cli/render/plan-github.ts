@@ -11,7 +11,8 @@ const property = (text: string): string => value(text).replaceAll(':', '%3A').re
 export function renderGithub(plan: Plan, sources: ReadonlyMap<string, Source>): string {
   const findings = planFindings(plan, sources).map(({ server, action, drifted, details, source }) => {
     const level = drifted || action === 'blocked' ? 'error' : 'warning';
-    const place = source === undefined || source.file === '-' ? [] : [`file=${property(source.file)}`, `line=${source.line}`];
+    const place =
+      source === undefined || source.file === '-' ? [] : [`file=${property(source.file)}`, `line=${source.line}`];
     const properties = [...place, `title=${property(`looms: ${server}`)}`].join(',');
     return `::${level} ${properties}::${value(details)}`;
   });

@@ -3,7 +3,13 @@ import type { Plan } from '../../model/plan.ts';
 import { planFindings } from './plan-findings.ts';
 import { visible } from './text.ts';
 
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
 const xml = (text: string): string =>
   visible(text)
     .replace(/[&<>"']/g, (character) => escapes[character] ?? character)

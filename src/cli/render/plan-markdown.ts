@@ -10,7 +10,9 @@ const plain = palette(false);
 /** Text inside a table cell or a line: nothing in it may end the cell or become mark-up. */
 const cell = (text: string): string =>
   visible(text)
-    .replace(/[\\`*_<>[\]|~#@]/g, (character) => (character === '<' ? '&lt;' : character === '>' ? '&gt;' : `\\${character}`))
+    .replace(/[\\`*_<>[\]|~#@]/g, (character) =>
+      character === '<' ? '&lt;' : character === '>' ? '&gt;' : `\\${character}`,
+    )
     .replaceAll('\n', '<br>');
 
 /** Text as code inside a table cell; a backtick in it gets a longer fence. */
@@ -32,10 +34,16 @@ const fieldTable = (fields: ReturnType<typeof fieldsOf>): string[] => [
 export function renderMarkdown(plan: Plan): string {
   const title = `### looms: project \`${plan.project}\``;
   const warnings = plan.warnings.map(
-    (warning) => `> **${warning.code}**${warning.server === undefined ? '' : ` ${cell(warning.server)}`}: ${cell(warning.message)}`,
+    (warning) =>
+      `> **${warning.code}**${warning.server === undefined ? '' : ` ${cell(warning.server)}`}: ${cell(warning.message)}`,
   );
   if (isInSync(plan)) {
-    return [title, '', `In sync: ${plural(plan.changes.length, 'server')} as declared.`, ...(warnings.length > 0 ? ['', ...warnings] : [])].join('\n');
+    return [
+      title,
+      '',
+      `In sync: ${plural(plan.changes.length, 'server')} as declared.`,
+      ...(warnings.length > 0 ? ['', ...warnings] : []),
+    ].join('\n');
   }
   const changed = plan.changes.filter((change) => change.action !== 'unchanged');
   const drift =
@@ -52,13 +60,20 @@ export function renderMarkdown(plan: Plan): string {
           '',
         ];
   const support = plan.support.map(
-    ({ kind, name, action, reasons }) => `- ${action} ${kind} ${code(name)}: ${cell(reasons.map(describeReason).join(', '))}`,
+    ({ kind, name, action, reasons }) =>
+      `- ${action} ${kind} ${code(name)}: ${cell(reasons.map(describeReason).join(', '))}`,
   );
   const details = changed.flatMap((change) => {
     const fields = fieldsOf(change);
     return fields.length === 0
       ? []
-      : [`<details><summary><b>${cell(change.server)}</b>: ${plural(fields.length, 'field')}</summary>`, '', ...fieldTable(fields), '</details>', ''];
+      : [
+          `<details><summary><b>${cell(change.server)}</b>: ${plural(fields.length, 'field')}</summary>`,
+          '',
+          ...fieldTable(fields),
+          '</details>',
+          '',
+        ];
   });
   return [
     title,
@@ -68,7 +83,9 @@ export function renderMarkdown(plan: Plan): string {
       ? [
           '| | server | |',
           '|---|---|---|',
-          ...changed.map((change) => `| \`${symbolOf(change, plain)}\` | ${cell(change.server)} | ${cell(describeChange(change))} |`),
+          ...changed.map(
+            (change) => `| \`${symbolOf(change, plain)}\` | ${cell(change.server)} | ${cell(describeChange(change))} |`,
+          ),
           '',
         ]
       : []),

@@ -38,7 +38,9 @@ export function renderSarif(plan: Plan, sources: ReadonlyMap<string, Source>): s
         ? {}
         : {
             locations: [
-              { physicalLocation: { artifactLocation: { uri: uriOf(source.file) }, region: { startLine: source.line } } },
+              {
+                physicalLocation: { artifactLocation: { uri: uriOf(source.file) }, region: { startLine: source.line } },
+              },
             ],
           }),
       // The same finding in the next run is the same alert.

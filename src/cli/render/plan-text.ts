@@ -1,7 +1,15 @@
 import { assertNever } from '../../model/errors.ts';
 import type { Change, FieldDifference, Plan, PlanWarning } from '../../model/plan.ts';
 import type { Paint, Palette } from '../palette.ts';
-import { countActions, describeBlocker, describeCounts, describeReason, describeReasons, isInSync, reasonsOf } from './reasons.ts';
+import {
+  countActions,
+  describeBlocker,
+  describeCounts,
+  describeReason,
+  describeReasons,
+  isInSync,
+  reasonsOf,
+} from './reasons.ts';
 import { describeStep } from './steps.ts';
 import { displayWidth, padEnd, plural, visible } from './text.ts';
 

@@ -10,7 +10,10 @@ export type Lane = {
   readonly steps: number;
   readonly ended: ReadonlyMap<StepId, StepResult>;
   /** The step that runs now and when it started, ms on the caller's clock. */
-  readonly running: ReadonlyMap<StepId, { readonly step: Step; readonly since: number; readonly progress?: StepProgress }>;
+  readonly running: ReadonlyMap<
+    StepId,
+    { readonly step: Step; readonly since: number; readonly progress?: StepProgress }
+  >;
   readonly startedAt: number | undefined;
 };
 

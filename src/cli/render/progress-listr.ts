@@ -73,21 +73,24 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
     footer.line.setTitle(palette.quiet(text.join(' · ')));
   };
 
-  const list = new Listr([...tasks.values(), footer].map(({ task }) => task), {
-    concurrent: true,
-    exitOnError: false,
-    registerSignalListeners: false,
-    renderer: 'default',
-    rendererOptions: {
-      clearOutput: true,
-      formatOutput: 'truncate',
-      logger: new ListrLogger({
-        useIcons: true,
-        toStderr: [],
-        processOutput: new ProcessOutput(process.stderr, process.stderr, { leaveEmptyLine: false }),
-      }),
+  const list = new Listr(
+    [...tasks.values(), footer].map(({ task }) => task),
+    {
+      concurrent: true,
+      exitOnError: false,
+      registerSignalListeners: false,
+      renderer: 'default',
+      rendererOptions: {
+        clearOutput: true,
+        formatOutput: 'truncate',
+        logger: new ListrLogger({
+          useIcons: true,
+          toStderr: [],
+          processOutput: new ProcessOutput(process.stderr, process.stderr, { leaveEmptyLine: false }),
+        }),
+      },
     },
-  });
+  );
   const drawn = list.run();
   const ticker = setInterval(() => {
     for (const lane of lanes.values()) if (lane.running.size > 0) tasks.get(lane.name)?.line.setTitle(title(lane));

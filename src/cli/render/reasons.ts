@@ -116,6 +116,4 @@ export function describeCounts(counts: Counts): string {
 
 /** Whether the engine is as declared: nothing to do and nothing in the way. */
 export const isInSync = (plan: Plan): boolean =>
-  plan.steps.length === 0 &&
-  plan.support.length === 0 &&
-  plan.changes.every((change) => change.action === 'unchanged');
+  plan.steps.length === 0 && plan.support.length === 0 && plan.changes.every((change) => change.action === 'unchanged');

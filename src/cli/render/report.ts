@@ -87,7 +87,9 @@ export function renderReport(report: ApplyReport, { palette, elapsedMs, millisec
       // What stands behind several servers and failed is shown once, not again under each of them.
       what === undefined || supportTexts.has(what.message) ? [] : failure(server, what),
     ),
-    ...(report.notices.length > 0 ? ['', ...report.notices.map((notice) => `${palette.note('note')}: ${visible(notice)}`)] : []),
+    ...(report.notices.length > 0
+      ? ['', ...report.notices.map((notice) => `${palette.note('note')}: ${visible(notice)}`)]
+      : []),
     '',
     `${describeTotals(report.servers) || 'done'} ${palette.quiet(`in ${duration(elapsedMs)}`)}`,
   ].join('\n');

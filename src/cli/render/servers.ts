@@ -48,7 +48,11 @@ function toolsText({ include, exclude }: ServerDetail['tools']): string {
 
 function networkText({ mode, names, hidesHost }: ServerDetail['network']): string {
   const reach =
-    mode === 'isolated' ? (hidesHost ? 'no way out, the engine’s host is hidden' : 'no way out, but this engine does not hide its own host') : '';
+    mode === 'isolated'
+      ? hidesHost
+        ? 'no way out, the engine’s host is hidden'
+        : 'no way out, but this engine does not hide its own host'
+      : '';
   return [mode, ...names, ...(reach === '' ? [] : [reach])].map(visible).join(' · ');
 }
 
@@ -56,8 +60,15 @@ function networkText({ mode, names, hidesHost }: ServerDetail['network']): strin
 export function renderServer(server: ServerDetail, palette: Palette): string {
   const groups: readonly (readonly [string, string][])[] = [
     [
-      ['state', paintOf(server.state, palette)(server.state) + (server.exitCode === null ? '' : ` (exit code ${server.exitCode})`)],
-      ['generation', `${server.generation}${server.others > 0 ? ` (and ${plural(server.others, 'more container')})` : ''}`],
+      [
+        'state',
+        paintOf(server.state, palette)(server.state) +
+          (server.exitCode === null ? '' : ` (exit code ${server.exitCode})`),
+      ],
+      [
+        'generation',
+        `${server.generation}${server.others > 0 ? ` (and ${plural(server.others, 'more container')})` : ''}`,
+      ],
       ['age', `${age(server.ageMs)} ${palette.quiet(`created ${server.createdAt}`)}`],
       ...(server.startedAt === null ? [] : [['started', server.startedAt] as [string, string]]),
       ['restarts', String(server.restarts)],
@@ -78,13 +89,25 @@ export function renderServer(server: ServerDetail, palette: Palette): string {
       ['made by', visible(server.managedBy)],
     ],
     [
-      ['limits', `${server.limits.cpuCores} CPU · ${server.limits.memoryMiB} MiB · ${server.limits.pids} processes${server.limits.executionTimeoutSeconds === null ? '' : ` · ${server.limits.executionTimeoutSeconds} s a call`}`],
+      [
+        'limits',
+        `${server.limits.cpuCores} CPU · ${server.limits.memoryMiB} MiB · ${server.limits.pids} processes${server.limits.executionTimeoutSeconds === null ? '' : ` · ${server.limits.executionTimeoutSeconds} s a call`}`,
+      ],
       ['network', networkText(server.network)],
       ['user', visible(server.user)],
       ['root file system', server.security.readOnlyRoot ? 'read-only' : 'writable'],
       ['capabilities', `drop ${orNone(server.security.capDrop)} · add ${orNone(server.security.capAdd)}`],
       ['no new privileges', yesNo(server.security.noNewPrivileges)],
-      ['mounts', server.mounts.length === 0 ? 'none' : server.mounts.map((mount) => `${visible(mount.source)} → ${visible(mount.target)}${mount.readOnly ? ' (read-only)' : ''}`).join('\n')],
+      [
+        'mounts',
+        server.mounts.length === 0
+          ? 'none'
+          : server.mounts
+              .map(
+                (mount) => `${visible(mount.source)} → ${visible(mount.target)}${mount.readOnly ? ' (read-only)' : ''}`,
+              )
+              .join('\n'),
+      ],
     ],
   ];
   const width = Math.max(...groups.flat().map(([name]) => name.length));

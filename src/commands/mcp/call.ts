@@ -1,4 +1,5 @@
-import { Args, Flags } from '@oclif/core';
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
 import { callTool } from '../../app/call-tool.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
@@ -16,9 +17,15 @@ export default class McpCall extends BaseCommand {
     'of its answer. Arguments are one JSON object, or key=value pairs typed by the schema (key:=json for JSON, key=@file ' +
     'for a file’s text). Exits 5 when the tool answers with an error. Ctrl-C cancels the call.';
   static override examples = [
-    { description: 'Arguments by name', command: '<%= config.bin %> mcp call fs read_text_file path=/data/README.md head=5' },
+    {
+      description: 'Arguments by name',
+      command: '<%= config.bin %> mcp call fs read_text_file path=/data/README.md head=5',
+    },
     { description: 'Arguments as JSON', command: `<%= config.bin %> mcp call everything get-sum '{"a": 2, "b": 3}'` },
-    { description: 'The result as the server sent it', command: '<%= config.bin %> mcp call fs list_allowed_directories --json' },
+    {
+      description: 'The result as the server sent it',
+      command: '<%= config.bin %> mcp call fs list_allowed_directories --json',
+    },
   ];
   static override strict = false;
   static override args = {
@@ -27,7 +34,10 @@ export default class McpCall extends BaseCommand {
     arguments: Args.string({ description: `'{json}', or key=value, key:=json, key=@file`, required: false }),
   };
   static override flags = {
-    args: Flags.string({ description: 'a file with the arguments as a JSON object; - is standard input', helpValue: 'FILE' }),
+    args: Flags.string({
+      description: 'a file with the arguments as a JSON object; - is standard input',
+      helpValue: 'FILE',
+    }),
     ...projectFlags,
     ...engineFlags,
   };
@@ -48,7 +58,8 @@ export default class McpCall extends BaseCommand {
       arguments: chooseArguments(flags.args, words),
     };
     const { result, text, warnings } = await cancelOnSignal((signal) => callTool(ports, request, { signal }));
-    for (const warning of warnings) terminal.notice(`${terminal.noticePalette.warning('warning')}: ${visible(warning)}`);
+    for (const warning of warnings)
+      terminal.notice(`${terminal.noticePalette.warning('warning')}: ${visible(warning)}`);
     // A program that reads the answer gets it as it is; a terminal must not be steered by it.
     this.answer(() => (terminal.answerIsTerminal ? visible(text) : text));
     if (result.isError === true) process.exitCode = exitCode.toolError;
@@ -58,5 +69,7 @@ export default class McpCall extends BaseCommand {
 
 function chooseArguments(file: string | undefined, words: readonly string[]) {
   if (file !== undefined) return { kind: 'file', path: file } as const;
-  return words.length === 1 && words[0] === '-' ? ({ kind: 'file', path: '-' } as const) : ({ kind: 'words', words } as const);
+  return words.length === 1 && words[0] === '-'
+    ? ({ kind: 'file', path: '-' } as const)
+    : ({ kind: 'words', words } as const);
 }

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core';
+import * as Args from '@oclif/core/args';
 import { listTools } from '../../app/list-tools.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
@@ -32,7 +32,9 @@ export default class McpTools extends BaseCommand {
     };
     const listed = await cancelOnSignal((signal) => listTools(ports, request, { signal }));
     for (const name of listed.unknownFilterNames) {
-      terminal.notice(`${terminal.noticePalette.warning('warning')}: the filter names ${name}, which the server does not have`);
+      terminal.notice(
+        `${terminal.noticePalette.warning('warning')}: the filter names ${name}, which the server does not have`,
+      );
     }
     this.answer(() =>
       renderTools(listed, { palette: terminal.palette, width: terminal.width, full: args.tool !== undefined }),

@@ -67,7 +67,7 @@ async function openConnection(endpoint: Endpoint, options: CallOptions): Promise
     const engine = readVersion((answer ?? {}) as VersionAnswer, endpoint);
     return { docker: dockerodeFor(target, engine.apiVersion), endpoint, target, engine };
   } catch (error) {
-    target.agent.destroy();
+    target.agent?.destroy();
     if (error instanceof LoomsError && error.code === 'engine-timeout') {
       throw new LoomsError('engine-unreachable', error.message, {
         hint: 'something listens there and does not answer: restart the engine',

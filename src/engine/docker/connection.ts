@@ -12,7 +12,8 @@ export const connectSeconds = { socket: 5, tcp: 15, ssh: 30 } as const;
 /** Where requests go: what dockerode and our own hijacking requests share. */
 export type RequestTarget = {
   readonly secure: boolean;
-  readonly agent: HttpAgent;
+  /** Absent: Node's own. */
+  readonly agent: HttpAgent | undefined;
   readonly options: Pick<RequestOptions, 'socketPath' | 'host' | 'port'>;
 };
 

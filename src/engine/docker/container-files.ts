@@ -87,16 +87,21 @@ export async function ownerOf(
   return { uid, gid: Number(groupEntry[2]) };
 }
 
-/** Gives a directory of a container, a mounted volume's root included, to `owner`. */
-export const giveDirectory = (
+/**
+ * Gives the root of a fresh volume, mounted at `target`, to `owner`. The engine passes over an archive's entry for the
+ * folder that it is unpacked into (`./`), but not over the same folder under another name. Podman gives a fresh volume
+ * to the container's user by itself.
+ */
+export async function giveVolume(
   connection: Connection,
   container: string,
-  directory: string,
+  target: string,
   owner: Owner,
   options: CallOptions,
-): Promise<void> =>
-  // The archive's entry for the directory itself sets owner and mode of the mount point.
-  putFiles(connection, container, directory, [{ name: './', mode: 0o755, ...owner }], options);
+): Promise<void> {
+  if (connection.engine.kind === 'podman') return;
+  await putFiles(connection, container, target, [{ name: `../${basename(target)}/`, mode: 0o755, ...owner }], options);
+}
 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 

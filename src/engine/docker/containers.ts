@@ -4,7 +4,7 @@ import type { CallOptions, CreateContainer } from '../port.ts';
 import { ask } from './ask.ts';
 import { limits, orNull } from './call.ts';
 import type { Connection } from './connection.ts';
-import { giveDirectory, ownerOf, putSecrets } from './container-files.ts';
+import { giveVolume, ownerOf, putSecrets } from './container-files.ts';
 import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
 import { createCall, endpointSettings } from './shape-to-docker.ts';
@@ -43,7 +43,7 @@ async function prepare(
   }
   if (request.ownTargets.length === 0 && request.secrets === undefined) return;
   const owner = await ownerOf(connection, id, request.shape.user, options);
-  for (const target of request.ownTargets) await giveDirectory(connection, id, target, owner, options);
+  for (const target of request.ownTargets) await giveVolume(connection, id, target, owner, options);
   if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
 }
 
@@ -122,6 +122,17 @@ export async function stopContainer(
   }
 }
 
+/** Whether someone is removing it right now: it is still listed, and can do no more. */
+export const isBeingRemoved = ({ State: state }: InspectedContainer): boolean =>
+  state.Dead === true || state.Status === 'removing' || state.Status === 'dead';
+
+/** Waits for a removal that someone began. */
+export async function waitUntilRemoved(connection: Connection, id: string, options: CallOptions): Promise<void> {
+  const what = `see container ${short(id)} removed`;
+  const bound = { ...options, limitMs: limits.removal };
+  await orNull(ask(connection, what, post(`/containers/${id}/wait`, { condition: 'removed' }), bound));
+}
+
 /** Removes a container and its anonymous volumes, also when it runs; resolves when it is gone, by whomever. */
 export async function removeContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
   const what = `remove container ${short(id)}`;
@@ -131,8 +142,7 @@ export async function removeContainer(connection: Connection, id: ContainerId, o
     await orNull(ask(connection, what, { method: 'DELETE', path: `/containers/${id}`, query }, bound));
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
-    // Someone else is removing it right now.
-    await orNull(ask(connection, what, post(`/containers/${id}/wait`, { condition: 'removed' }), bound));
+    await waitUntilRemoved(connection, id, options);
   }
 }
 

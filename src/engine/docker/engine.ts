@@ -60,7 +60,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
   // What is known of images' shells: from labels of containers, and from images that were looked at.
   const known = new Map<ImageId, boolean>();
   const learn = <Facts extends ImageFacts | null>(facts: Facts): Facts => {
-    if (facts !== null) known.set(facts.id, facts.hasShell);
+    if (facts !== null && facts.hasShell !== null) known.set(facts.id, facts.hasShell);
     return facts;
   };
   const find = async (ref: string, options: CallOptions): Promise<ImageFacts | null> =>
@@ -69,7 +69,8 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     connection,
     info,
     readRecorded,
-    findImage: find,
+    // Observing writes nothing, and looking into an image takes a container.
+    findImage: (ref: string, options: CallOptions) => findImage(access, ref, { ...options, known, mayLook: false }),
     checkRegistry: (refs: readonly string[], options: CallOptions) => checkRegistry(access, refs, options),
     learnShell: (image: ImageId, hasShell: boolean) => void known.set(image, hasShell),
   };
@@ -117,6 +118,6 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     checkLock: (lock, options = {}) => checkLock(lockParts, lock, options),
     releaseLock: (id, options = {}) => releaseLock(lockParts, id, options),
 
-    close: async () => connection.target.agent.destroy(),
+    close: async () => connection.target.agent?.destroy(),
   };
 }

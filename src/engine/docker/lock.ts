@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../model/ids.ts';
 import { label, lockName, type Role } from '../../model/labels.ts';
@@ -7,7 +8,7 @@ import { ask, askBytes } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
 import { putFiles, readContainerFile } from './container-files.ts';
-import { inspectContainer, removeContainer } from './containers.ts';
+import { inspectContainer, isBeingRemoved, removeContainer, waitUntilRemoved } from './containers.ts';
 import type { InfoReader } from './engine-clock.ts';
 import { statusOf } from './errors.ts';
 import { packTar } from './tar.ts';
@@ -21,8 +22,12 @@ const holderLabel = 'looms.lock';
 /** Where renewals are written: labels cannot change. */
 const heartbeat = { directory: '/', name: 'looms-lock.json' } as const;
 
-/** How often a holder that vanishes between the refused create and the look at it makes us try again. */
-const attempts = 10;
+/**
+ * How often, and with what pauses (ms, growing to the longest), a try is begun again when the name was taken and nobody
+ * held it: the engine keeps a name for a moment after its container is gone. About 2 s in all.
+ */
+const attempts = 30;
+const [shortestPauseMs, longestPauseMs] = [5, 100];
 
 export type LockParts = { readonly connection: Connection; readonly info: InfoReader };
 
@@ -103,7 +108,10 @@ async function renewedUntil(connection: Connection, id: string, options: CallOpt
   return typeof record?.expiresAt === 'number' ? record.expiresAt : undefined;
 }
 
-/** Who holds the lock under its name now; null when nobody does. */
+/**
+ * Who holds the lock under its name now; null when nobody does, or no longer: a lock that is being given up is waited
+ * for until it is gone.
+ */
 async function readHolder(
   connection: Connection,
   project: ProjectName,
@@ -118,8 +126,21 @@ async function readHolder(
       hint: `its name is what the lock of project ${project} needs: rename or remove it`,
     });
   }
-  const renewed = await renewedUntil(connection, container.Id, options);
-  return { ...record, id: asContainerId(container.Id), expiresAt: renewed ?? record.expiresAt };
+  try {
+    const renewed = await renewedUntil(connection, container.Id, options);
+    return { ...record, id: asContainerId(container.Id), expiresAt: renewed ?? record.expiresAt };
+  } catch (error) {
+    if (!(await isGone(connection, container.Id, error, options))) throw error;
+    await waitUntilRemoved(connection, container.Id, options);
+    return null;
+  }
+}
+
+/** Whether a call failed because the lock is gone or going: the engine answers 500 for one that it is taking apart. */
+async function isGone(connection: Connection, id: string, error: unknown, options: CallOptions): Promise<boolean> {
+  if (statusOf(error) === undefined) return false;
+  const container = await inspectContainer(connection, id, options);
+  return container === null || isBeingRemoved(container);
 }
 
 /**
@@ -145,6 +166,7 @@ export async function acquireLock(
     if (created !== 'name-taken') return { result: 'acquired', lock: { ...record, id: created.id } };
     const holder = await readHolder(connection, project, options);
     if (holder !== null) return { result: 'held', holder, expired: (await info.now(options)) > holder.expiresAt };
+    await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
   }
   throw new LoomsError('engine-conflict', `the lock of project ${project} changes hands too fast`, {
     hint: 'many runs of looms want it at once: try again',
@@ -174,8 +196,7 @@ export async function renewLock(
       options,
     );
   } catch (error) {
-    if (error instanceof LoomsError && error.code === 'engine-not-found') throw lost(lock);
-    throw error;
+    throw (await isGone(connection, lock.id, error, options)) ? lost(lock) : error;
   }
   return { ...lock, expiresAt };
 }
@@ -183,7 +204,7 @@ export async function renewLock(
 /** Throws `lock-lost` when the lock was removed or is being removed. One call. */
 export async function checkLock({ connection }: LockParts, lock: LockHolder, options: CallOptions): Promise<void> {
   const container = await inspectContainer(connection, lock.id, options);
-  if (container === null || container.State.Dead === true) throw lost(lock);
+  if (container === null || isBeingRemoved(container)) throw lost(lock);
 }
 
 /** Gives a lock up, or takes an expired one away, by id: a successor's lock cannot be hit. */

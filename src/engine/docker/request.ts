@@ -16,6 +16,7 @@ export type RawRequest = {
   readonly body?: unknown;
   /** Sent as it is, as a tar archive. */
   readonly archive?: Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 };
 
@@ -72,6 +73,7 @@ function send(target: RequestTarget, raw: RawRequest, headers: Readonly<Record<s
       Host: typeof target.options.host === 'string' ? target.options.host : 'docker',
       ...(raw.method === 'GET' ? {} : { 'Content-Length': String(sent?.bytes.length ?? 0) }),
       ...(sent === undefined ? {} : { 'Content-Type': sent.type }),
+      ...raw.headers,
       ...headers,
     },
   });

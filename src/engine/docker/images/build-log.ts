@@ -17,6 +17,8 @@ export type BuildLog = {
   readonly madeImages: readonly string[];
   /** The container that a RUN step ran in last. */
   readonly containers: readonly string[];
+  /** Id of the result, once the last step is done. */
+  readonly built?: string;
   readonly failure?: { readonly message: string; readonly exitCode?: number };
 };
 
@@ -30,6 +32,7 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
   let output: string[] = [];
   let cached = false;
   let unfinished = '';
+  let built: string | undefined;
   let failure: BuildLog['failure'];
   const madeImages: string[] = [];
   const containers: string[] = [];
@@ -70,6 +73,7 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
 
   const accept = (entry: StreamEntry): StepProgress | null => {
     const text = entry.stream ?? '';
+    built = entry.aux?.ID ?? built;
     // The engine cuts output anywhere; its own lines are whole, even after output that ends without a line break.
     const isOwnLine = /^(?:Step \d+\/\d+ : | ---> |Removing intermediate container )/.test(text);
     const ends = isOwnLine || entry.errorDetail !== undefined || entry.error !== undefined;
@@ -91,6 +95,7 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
     output,
     madeImages,
     containers,
+    ...(built === undefined ? {} : { built }),
     ...(failure === undefined ? {} : { failure }),
   });
   return { accept, log };

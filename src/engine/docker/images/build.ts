@@ -5,6 +5,7 @@ import { label } from '../../../model/labels.ts';
 import type { Recipe } from '../../../model/recipe.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { BuildSettings, ProgressSink } from '../../port.ts';
+import { call } from '../call.ts';
 import { statusOf } from '../errors.ts';
 import type { ImageAccess } from './access.ts';
 import { engineNow, removeRemains } from './build-cleanup.ts';
@@ -12,6 +13,7 @@ import { type BuildLog, followBuild } from './build-log.ts';
 import { contextTar } from './context-tar.ts';
 import { type FindOptions, findImage, inspectImage } from './find.ts';
 import { pullImage } from './pull.ts';
+import { parseReference } from './reference.ts';
 import { followStream } from './stream.ts';
 
 /** Lines of a failed command's output that are shown, besides the decisive one. */
@@ -70,7 +72,6 @@ async function run(
   const build = followBuild();
   const send = (abortSignal: AbortSignal): Promise<NodeJS.ReadableStream> =>
     access.docker.buildImage(contextTar(recipe), {
-      t: recipe.ref,
       dockerfile: recipe.dockerfilePath,
       rm: true,
       forcerm: true,
@@ -87,7 +88,13 @@ async function run(
       const report = build.accept(entry);
       if (report !== null) onProgress(report);
     });
-    if (build.log().failure === undefined) return;
+    const { built, failure } = build.log();
+    if (failure === undefined && built !== undefined) {
+      await nameResult(access, recipe.ref, built, () => removeRemains(access, build.log(), startedAt));
+      return;
+    }
+    if (failure === undefined)
+      cause = new LoomsError('engine-rejected', `the engine broke off while it should ${what}`);
   } catch (error) {
     cause = error;
   }
@@ -103,6 +110,24 @@ async function run(
     });
   }
   throw failure;
+}
+
+/**
+ * Gives a finished image its name, unless someone else built the same recipe meanwhile: containers may run theirs, and
+ * would look changed if the name moved on to ours. A process that dies before this leaves its image to the engine's
+ * build cache, from which the next build takes it.
+ */
+async function nameResult(
+  access: ImageAccess,
+  ref: string,
+  id: string,
+  removeOurs: () => Promise<void>,
+): Promise<void> {
+  if ((await inspectImage(access.docker, ref, {})) !== null) return removeOurs();
+  const { name, version } = parseReference(ref);
+  await call(`name image ${ref}`, {}, (abortSignal) =>
+    access.docker.getImage(id).tag({ repo: name, tag: version, abortSignal }),
+  );
 }
 
 function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {

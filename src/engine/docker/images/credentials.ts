@@ -35,8 +35,7 @@ const helperLimitMs = 30_000;
 /** Credentials from the user's own Docker configuration: `credHelpers`, `credsStore`, `auths`, in Docker's order. */
 export function dockerCredentials(environment: Readonly<Record<string, string | undefined>>): CredentialSource {
   return async (registry) => {
-    const folder =
-      environment['DOCKER_CONFIG'] || join(environment['HOME'] ?? environment['USERPROFILE'] ?? '', '.docker');
+    const folder = environment.DOCKER_CONFIG || join(environment.HOME ?? environment.USERPROFILE ?? '', '.docker');
     const path = join(folder, 'config.json');
     const config = await readConfig(path);
     if (typeof config === 'string') return config === '' ? { kind: 'none' } : { kind: 'none', note: config };

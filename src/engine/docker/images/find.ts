@@ -11,6 +11,8 @@ import { probeShell } from './shell-probe.ts';
 export type FindOptions = CallOptions & {
   /** Image ids of which a container's label already says whether they have a shell: these are not looked into. */
   readonly known?: ReadonlyMap<ImageId, boolean>;
+  /** false: an image that nobody has looked into stays unknown, since looking makes a container. Default true. */
+  readonly mayLook?: boolean;
 };
 
 /**
@@ -69,7 +71,7 @@ async function hasShell(
   id: ImageId,
   labels: Readonly<Record<string, string>>,
   options: FindOptions,
-): Promise<boolean> {
+): Promise<boolean | null> {
   const labelled = labels[label.hasShell];
   if (labelled === 'true' || labelled === 'false') return labelled === 'true';
   const known = options.known?.get(id);
@@ -77,6 +79,7 @@ async function hasShell(
 
   const asked = access.shellVerdicts.get(id);
   if (asked !== undefined) return asked;
+  if (options.mayLook === false) return null;
   const verdict = probeShell(access.docker, id, options);
   access.shellVerdicts.set(id, verdict);
   // A failed look says nothing about the image: the next caller looks again.

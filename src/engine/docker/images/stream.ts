@@ -41,6 +41,8 @@ export type StreamEntry = {
   readonly status?: string;
   readonly id?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  /** A build's result. */
+  readonly aux?: { readonly ID?: string };
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message?: string };
 };

@@ -1,0 +1,40 @@
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { LoomsError } from '../model/errors.ts';
+import { InterruptedError } from './render/error.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * Reads a secret: asked for without echo on a terminal, else all of standard input without its last line break. Throws
+ * `usage` when nothing came.
+ */
+export async function askSecret(question: string, terminal: Terminal): Promise<string> {
+  const value = terminal.canAsk ? await askWithoutEcho(question) : (await text(process.stdin)).replace(/\r?\n$/, '');
+  if (value !== '') return value;
+  throw new LoomsError('usage', 'the secret is empty', { hint: 'type it when asked, or send it to standard input' });
+}
+
+async function askWithoutEcho(question: string): Promise<string> {
+  process.stderr.write(`${question}: `);
+  // readline echoes what is typed to its output: this one keeps it to itself.
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const prompt = createInterface({ input: process.stdin, output: silent, terminal: true });
+  const gone = new AbortController();
+  let interrupted = false;
+  prompt.on('SIGINT', () => {
+    interrupted = true;
+    gone.abort();
+  });
+  prompt.on('close', () => gone.abort());
+  try {
+    return await prompt.question('', { signal: gone.signal });
+  } catch (error) {
+    if (!gone.signal.aborted) throw error;
+    if (interrupted) throw new InterruptedError('SIGINT', error);
+    return '';
+  } finally {
+    prompt.close();
+    process.stderr.write('\n');
+  }
+}

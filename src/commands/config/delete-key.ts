@@ -1,0 +1,24 @@
+import * as Args from '@oclif/core/args';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { LoomsError } from '../../model/errors.ts';
+
+export default class ConfigDeleteKey extends BaseCommand {
+  static override summary = 'Delete a secret that is stored on this machine';
+  static override description = 'Forgets a stored secret. Exits 77 when there is none of that name.';
+  static override examples = [
+    { description: 'One secret', command: '<%= config.bin %> config delete-key teradata_uri' },
+  ];
+  static override args = { name: Args.string({ description: 'name of the secret', required: true }) };
+
+  async run(): Promise<{ readonly name: string }> {
+    const { flags, args } = await this.parse(ConfigDeleteKey);
+    const { terminal, storedSecrets } = await this.open(flags);
+    if (!(await (await storedSecrets()).delete(args.name))) {
+      throw new LoomsError('secret-missing', `no secret ${args.name} is stored here`, {
+        hint: '`looms config list-keys` shows the names',
+      });
+    }
+    this.answer(() => `Deleted ${terminal.palette.strong(args.name)}.`);
+    return { name: args.name };
+  }
+}

@@ -1,0 +1,26 @@
+import * as Args from '@oclif/core/args';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { LoomsError } from '../../model/errors.ts';
+
+export default class ConfigGetKey extends BaseCommand {
+  static override summary = 'Print a secret that is stored on this machine';
+  static override description = 'Prints the value of a stored secret. Exits 77 when there is none of that name.';
+  static override examples = [
+    { description: 'To the clipboard', command: '<%= config.bin %> config get-key teradata_uri | wl-copy' },
+  ];
+  static override args = { name: Args.string({ description: 'name of the secret', required: true }) };
+
+  async run(): Promise<{ readonly name: string; readonly value: string }> {
+    const { flags, args } = await this.parse(ConfigGetKey);
+    const { storedSecrets } = await this.open(flags);
+    const found = await (await storedSecrets()).get(args.name);
+    if (!found.found) throw missingKey(args.name);
+    this.answer(() => found.value);
+    return { name: args.name, value: found.value };
+  }
+}
+
+const missingKey = (name: string): LoomsError =>
+  new LoomsError('secret-missing', `no secret ${name} is stored here`, {
+    hint: '`looms config list-keys` shows the names; those of the environment are not stored',
+  });

@@ -1,0 +1,27 @@
+import * as Args from '@oclif/core/args';
+import { askSecret } from '../../cli/ask-secret.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+
+export default class ConfigSetKey extends BaseCommand {
+  static override summary = 'Store a secret on this machine';
+  static override description =
+    'Stores a secret, encrypted, under a name that specs use as ${secret:NAME}. Asks for it without showing it, or reads ' +
+    'standard input.';
+  static override examples = [
+    { description: 'Asked for on the terminal', command: '<%= config.bin %> config set-key teradata_uri' },
+    {
+      description: 'From another program',
+      command: 'pass show teradata | <%= config.bin %> config set-key teradata_uri',
+    },
+  ];
+  static override args = { name: Args.string({ description: 'name of the secret', required: true }) };
+
+  async run(): Promise<{ readonly name: string }> {
+    const { flags, args } = await this.parse(ConfigSetKey);
+    const { terminal, storedSecrets } = await this.open(flags);
+    const value = await askSecret(`Secret ${args.name}`, terminal);
+    await (await storedSecrets()).set(args.name, value);
+    this.answer(() => `Stored ${terminal.palette.strong(args.name)}.`);
+    return { name: args.name };
+  }
+}

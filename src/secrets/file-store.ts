@@ -1,0 +1,192 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { LoomsError } from '../model/errors.ts';
+import { withFileLock } from './file-lock.ts';
+import { requireSecretName, type WritableProvider } from './provider.ts';
+import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, unseal } from './secret-cipher.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The encrypted file store: what `looms config set-key|get-key|list-keys|delete-key` work on. */
+export type FileStore = WritableProvider & {
+  /** Names, sorted; readable without the key. */
+  readonly list: () => Promise<readonly string[]>;
+};
+
+export type FileStorePlaces = {
+  readonly secretsFile: string;
+  readonly keyFile: string;
+  /** A passphrase instead of the key file (`LOOMS_MASTER_KEY`). */
+  readonly passphrase?: string;
+};
+
+type Content = {
+  readonly version: 1;
+  /** Of the passphrase, base64. */
+  readonly salt: string;
+  readonly entries: Readonly<Record<string, SealedSecret>>;
+};
+
+/**
+ * Where the store is by the XDG rules: the secrets in the data folder, their key in the config folder, so that a backup
+ * of one is worthless without the other. Relative XDG paths are ignored, as those rules ask.
+ */
+export function fileStorePlaces(environment: Environment): FileStorePlaces {
+  const home = environment.HOME ?? homedir();
+  const folder = (variable: string, fallback: string): string => {
+    const value = environment[variable];
+    return join(value !== undefined && isAbsolute(value) ? value : join(home, fallback), 'looms');
+  };
+  const passphrase = environment.LOOMS_MASTER_KEY;
+  return {
+    secretsFile: join(folder('XDG_DATA_HOME', '.local/share'), 'secrets.json'),
+    keyFile: join(folder('XDG_CONFIG_HOME', '.config'), 'secret-key'),
+    ...(passphrase === undefined || passphrase === '' ? {} : { passphrase }),
+  };
+}
+
+/**
+ * Secrets in one file, each sealed with AES-256-GCM. The key is a random one in a file that only its owner may read,
+ * made by the first `set`, or comes from a passphrase. Changes are written aside and renamed, one writer at a time, so
+ * that a crash or two writers at once lose nothing. Throws `secret-missing` when the file cannot be read or opened.
+ */
+export function createFileStore(places: FileStorePlaces): FileStore {
+  const { secretsFile, keyFile, passphrase } = places;
+
+  const keyFor = async (kind: SealedSecret['key'], salt: string): Promise<StoreKey | undefined> => {
+    if (kind === 'file') return readKeyFile(keyFile);
+    return passphrase === undefined ? undefined : keyFromPassphrase(passphrase, Buffer.from(salt, 'base64'));
+  };
+
+  const change = async <T>(
+    work: (content: Content) => Promise<{ next: Content | undefined; result: T }>,
+  ): Promise<T> => {
+    await mkdir(dirname(secretsFile), { recursive: true, mode: 0o700 });
+    return withFileLock(secretsFile, async () => {
+      const { next, result } = await work(await readContent(secretsFile));
+      if (next !== undefined) await replaceFile(secretsFile, `${JSON.stringify(next, undefined, 2)}\n`);
+      return result;
+    });
+  };
+
+  return {
+    name: 'file store',
+    async get(name) {
+      const content = await readContent(secretsFile);
+      const sealed = Object.hasOwn(content.entries, name) ? content.entries[name] : undefined;
+      if (sealed === undefined) return { found: false };
+      const key = await keyFor(sealed.key, content.salt);
+      if (key === undefined) {
+        const missing = sealed.key === 'file' ? `its key file ${keyFile} is missing` : 'LOOMS_MASTER_KEY is not set';
+        throw new LoomsError('secret-missing', `secret ${name} is in the file store, but ${missing}`);
+      }
+      const value = unseal(name, sealed, key);
+      if (value !== undefined) return { found: true, value };
+      throw new LoomsError('secret-missing', `secret ${name} in ${secretsFile} does not open with this key`, {
+        hint:
+          sealed.key === 'file'
+            ? `Is ${keyFile} the one it was stored with?`
+            : 'Is LOOMS_MASTER_KEY the one it was stored with?',
+      });
+    },
+    set: (name, value) =>
+      change(async (content) => {
+        requireSecretName(name);
+        const kind = passphrase === undefined ? 'file' : 'master';
+        if (kind === 'file') await makeKeyFile(keyFile);
+        const key = await keyFor(kind, content.salt);
+        if (key === undefined) throw new LoomsError('secret-missing', `the key file ${keyFile} went away`);
+        return {
+          next: { ...content, entries: { ...content.entries, [name]: seal(name, value, key) } },
+          result: undefined,
+        };
+      }),
+    delete: (name) =>
+      change(async (content) => {
+        if (!Object.hasOwn(content.entries, name)) return { next: undefined, result: false };
+        const { [name]: _gone, ...entries } = content.entries;
+        return { next: { ...content, entries }, result: true };
+      }),
+    list: async () => Object.keys((await readContent(secretsFile)).entries).sort(),
+  };
+}
+
+async function readContent(path: string): Promise<Content> {
+  const text = await readIfThere(path);
+  if (text === undefined) return { version: 1, salt: randomBytes(16).toString('base64'), entries: {} };
+  const broken = (cause?: unknown) =>
+    new LoomsError('secret-missing', `${path} is no secrets file of this looms`, {
+      ...(cause === undefined ? {} : { cause }),
+    });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw broken(error);
+  }
+  if (!isContent(value)) throw broken();
+  return value;
+}
+
+function isContent(value: unknown): value is Content {
+  if (!isRecord(value) || value.version !== 1 || typeof value.salt !== 'string' || !isRecord(value.entries))
+    return false;
+  return Object.values(value.entries).every(
+    (entry) =>
+      isRecord(entry) &&
+      (entry.key === 'file' || entry.key === 'master') &&
+      [entry.iv, entry.tag, entry.data].every((part) => typeof part === 'string'),
+  );
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+/** The key, or undefined without a file. Refuses one that others may read, as ssh does. */
+async function readKeyFile(path: string): Promise<StoreKey | undefined> {
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  if (((await stat(path)).mode & 0o077) !== 0) {
+    throw new LoomsError('refused', `others may read the key file ${path}`, { hint: `chmod 600 ${path}` });
+  }
+  const bytes = Buffer.from(text.trim(), 'base64');
+  if (bytes.length !== keyBytes) throw new LoomsError('secret-missing', `${path} holds no key of ${keyBytes} bytes`);
+  return { kind: 'file', bytes };
+}
+
+/** Makes the key file unless there is one. Called under the store's lock. */
+async function makeKeyFile(path: string): Promise<void> {
+  if ((await readIfThere(path)) !== undefined) return;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await replaceFile(path, `${randomBytes(keyBytes).toString('base64')}\n`);
+}
+
+/** Writes aside, flushes, renames: a reader sees the old content or the new one. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    const file = await open(aside, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await chmod(aside, 0o600);
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new LoomsError('secret-missing', `cannot read ${path}`, { cause: error });
+  }
+}

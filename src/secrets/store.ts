@@ -1,0 +1,63 @@
+import { commandProvider } from './command.ts';
+import { directoryProvider } from './directory.ts';
+import { environmentProvider } from './environment.ts';
+import { createFileStore, fileStorePlaces } from './file-store.ts';
+import { findKeyring } from './keyring.ts';
+import type { SecretProvider, SecretStore } from './provider.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A source of secrets named in `looms.yaml`; paths are absolute. */
+export type ConfiguredProvider =
+  | { readonly type: 'directory'; readonly path: string }
+  | { readonly type: 'command'; readonly argv: readonly string[] };
+
+/**
+ * Looks secrets up in the providers in order; the first that has one wins. References to the environment go there
+ * directly. Each name is looked up once in the life of the store, so that a person is asked to unlock only once: a program
+ * that runs for long makes a new store when it wants new values.
+ */
+export function createSecretStore(environment: Environment, providers: readonly SecretProvider[]): SecretStore {
+  const lookUp: SecretStore = async (ref) => {
+    if (ref.from === 'environment') {
+      const value = environment[ref.name];
+      if (value === undefined || value === '') return { found: false, tried: [`environment: ${ref.name} is not set`] };
+      return { found: true, value, provider: 'environment' };
+    }
+    const tried: string[] = [];
+    for (const provider of providers) {
+      const answer = await provider.get(ref.name);
+      if (answer.found) return { found: true, value: answer.value, provider: provider.name };
+      tried.push(answer.why === undefined ? provider.name : `${provider.name}: ${answer.why}`);
+    }
+    return { found: false, tried };
+  };
+
+  const known = new Map<string, ReturnType<SecretStore>>();
+  return (ref) => {
+    const key = `${ref.from}:${ref.name}`;
+    const answer = known.get(key) ?? lookUp(ref);
+    known.set(key, answer);
+    return answer;
+  };
+}
+
+/**
+ * The providers in the order of spec.md: environment, the OS keyring where there is one, the encrypted file store, then
+ * the configured ones.
+ */
+export async function defaultProviders(
+  environment: Environment,
+  configured: readonly ConfiguredProvider[],
+  platform: NodeJS.Platform = process.platform,
+): Promise<readonly SecretProvider[]> {
+  const keyring = await findKeyring(environment, platform);
+  return [
+    environmentProvider(environment),
+    ...(keyring === undefined ? [] : [keyring]),
+    createFileStore(fileStorePlaces(environment)),
+    ...configured.map((provider) =>
+      provider.type === 'directory' ? directoryProvider(provider.path) : commandProvider(provider.argv, environment),
+    ),
+  ];
+}

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { emptyFolder, looms } from '../support/looms.ts';
+import { schemaProblems } from '../support/schemas.ts';
+
+test('a secret is stored from standard input, listed, printed and deleted', async () => {
+  const home = emptyFolder();
+  const env = { HOME: home, XDG_CONFIG_HOME: `${home}/config`, XDG_DATA_HOME: `${home}/data` };
+  const config = (args: readonly string[], stdin = '') => looms(['config', ...args, '--json'], { env, stdin });
+
+  expect(JSON.parse((await config(['list-keys'])).stdout)).toEqual([]);
+  const set = await config(['set-key', 'db.uri'], 'teradata://u:p@h\n');
+  expect(set.code).toBe(0);
+  expect(schemaProblems('config-key', JSON.parse(set.stdout))).toEqual([]);
+
+  const list = JSON.parse((await config(['list-keys'])).stdout);
+  expect(schemaProblems('config-list-keys', list)).toEqual([]);
+  expect(list).toEqual(['db.uri']);
+
+  const get = JSON.parse((await config(['get-key', 'db.uri'])).stdout);
+  expect(schemaProblems('config-get-key', get)).toEqual([]);
+  expect(get.value).toBe('teradata://u:p@h');
+
+  expect((await config(['delete-key', 'db.uri'])).code).toBe(0);
+  for (const command of ['get-key', 'delete-key']) {
+    const { code, stdout } = await config([command, 'db.uri']);
+    expect({ code, stdout }).toEqual({ code: 77, stdout: '' });
+  }
+});
+
+test('an empty secret and an impossible name are exit 64', async () => {
+  const home = emptyFolder();
+  const env = { HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home };
+  expect((await looms(['config', 'set-key', 'a'], { env, stdin: '\n' })).code).toBe(64);
+  expect((await looms(['config', 'set-key', '../a'], { env, stdin: 'x' })).code).toBe(64);
+});

@@ -1,0 +1,130 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { emptyFolder, looms } from '../support/looms.ts';
+import { schemaProblems } from '../support/schemas.ts';
+
+const good = (name: string): string => `name: ${name}
+docker_backend: { base_image: "node:24-slim" }
+mcp_server: { command: node }
+`;
+const bad = 'name: fs\ndocker_backend: { base_imag: x }\nmcp_server: { command: node, env: { A: "${NOPE}" } }\n';
+
+function folderWith(files: Readonly<Record<string, string>>): string {
+  const folder = emptyFolder();
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+describe('validate', () => {
+  test('reads mcp.yaml of the current folder when nothing else is named', async () => {
+    const { code, stdout, stderr } = await looms(['validate'], { cwd: folderWith({ 'mcp.yaml': good('fs') }) });
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1 server in 1 file, valid\n', stderr: '' });
+  });
+
+  test('reads the specs of looms.yaml before mcp.yaml', async () => {
+    const cwd = folderWith({
+      'looms.yaml': 'specs: ["servers/*.yaml"]\n',
+      'servers/a.yaml': good('a'),
+      'servers/b.yaml': good('b'),
+      'mcp.yaml': bad,
+    });
+    const { code, stdout } = await looms(['validate'], { cwd });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '2 servers in 2 files, valid\n' });
+  });
+
+  test('reads files, folders, globs and standard input together', async () => {
+    const cwd = folderWith({
+      'one.yaml': good('one'),
+      'folder/two.yaml': good('two'),
+      'deep/er/three.yml': good('three'),
+    });
+    const args = ['validate', '-f', 'one.yaml', '-f', 'folder', '-f', 'deep/**/*.yml', '-f', '-', '--json'];
+    const { code, stdout } = await looms(args, { cwd, stdin: good('four') });
+    expect(code).toBe(0);
+    const value = JSON.parse(stdout);
+    expect(schemaProblems('validate', value)).toEqual([]);
+    expect(value.servers.map(({ name }: { name: string }) => name).sort()).toEqual(['four', 'one', 'three', 'two']);
+  });
+
+  test('shows all findings of all files with their lines and exits 65', async () => {
+    const cwd = folderWith({ 'a.yaml': bad, 'b.yaml': 'name: [\n' });
+    const { code, stdout, stderr } = await looms(['validate', '-f', 'a.yaml', '-f', 'b.yaml'], { cwd });
+    expect(code).toBe(65);
+    expect(stderr).toContain('a.yaml:2:19');
+    expect(stderr).toContain('did you mean base_image?');
+    expect(stderr).toContain('a.yaml:3:41');
+    expect(stderr).toContain('b.yaml:');
+    expect(stdout).toMatch(/^\d errors in 2 files\n$/);
+  });
+
+  test('with --json prints the findings on stdout', async () => {
+    const { code, stdout, stderr } = await looms(['validate', '-f', '-', '--json'], { stdin: bad });
+    expect({ code, stderr }).toEqual({ code: 65, stderr: '' });
+    const value = JSON.parse(stdout);
+    expect(schemaProblems('validate', value)).toEqual([]);
+    expect(value).toMatchObject({ valid: false, servers: [] });
+  });
+
+  test('a spec that cannot be used ends diff and apply with 65 and the same findings', async () => {
+    for (const command of ['diff', 'apply']) {
+      const { code, stdout, stderr } = await looms([command, '-f', '-'], { stdin: bad });
+      expect({ code, stdout }).toEqual({ code: 65, stdout: '' });
+      expect(stderr).toContain('-:2:19');
+      expect(stderr).toContain('error[spec-invalid]');
+    }
+    const { stderr } = await looms(['apply', '-f', '-', '--json'], { stdin: bad });
+    expect(schemaProblems('error', JSON.parse(stderr))).toEqual([]);
+  });
+
+  test('a project file that cannot be used is 65, never taken for none', async () => {
+    const cwd = folderWith({ 'looms.yaml': 'polici: {}\n', 'mcp.yaml': good('fs') });
+    const { code, stderr } = await looms(['validate'], { cwd });
+    expect(code).toBe(65);
+    expect(stderr).toContain('looms.yaml:1:1');
+  });
+
+  test('--strict turns a credential in the file into an error, and its value is not shown', async () => {
+    const stdin = good('fs').replace('command: node', 'command: node, env: { API_TOKEN: "xyzzy-1234567" }');
+    expect((await looms(['validate', '-f', '-'], { stdin })).code).toBe(0);
+    const { code } = await looms(['validate', '-f', '-', '--strict'], { stdin });
+    expect(code).toBe(65);
+    const block = 'name: fs\ndocker_backend: { base_image: a:1 }\nmcp_server:\n  env:\n    API_TOKEN: xyzzy-1234567\n';
+    const { stderr } = await looms(['validate', '-f', '-', '--strict'], { stdin: block });
+    expect(stderr).toContain('API_TOKEN');
+    expect(stderr).not.toContain('xyzzy');
+  });
+});
+
+describe('init', () => {
+  test('writes a spec that validates, and refuses to replace it with exit 8', async () => {
+    const cwd = emptyFolder();
+    const first = await looms(['init', 'clock', '--template', 'python', '--json'], { cwd });
+    expect(first.code).toBe(0);
+    expect(schemaProblems('init', JSON.parse(first.stdout))).toEqual([]);
+    expect((await looms(['validate'], { cwd })).code).toBe(0);
+    const second = await looms(['init', 'clock'], { cwd });
+    expect(second.code).toBe(8);
+    expect(second.stderr).toContain('error[file-exists]');
+    expect((await looms(['init', 'clock', '--force'], { cwd })).code).toBe(0);
+  });
+});
+
+describe('colours', () => {
+  const sequence = '\u001b[';
+  const run = (env: Record<string, string>, ...flags: string[]) =>
+    looms(['validate', '-f', '-', ...flags], { stdin: bad, env });
+
+  test('are left out where nothing is a terminal', async () => {
+    expect((await run({})).stderr).not.toContain(sequence);
+  });
+  test('are forced by FORCE_COLOR, which wins over NO_COLOR', async () => {
+    expect((await run({ FORCE_COLOR: '1', NO_COLOR: '1' })).stderr).toContain(sequence);
+  });
+  test('are refused by --no-color, which wins over FORCE_COLOR', async () => {
+    expect((await run({ FORCE_COLOR: '1' }, '--no-color')).stderr).not.toContain(sequence);
+  });
+});

@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { volumeName } from '../../src/model/labels.ts';
+import { secretsFilePath } from '../../src/model/resolve-shape.ts';
+import { type EngineBench, engineBench } from '../support/docker-engine.ts';
+import { eventually } from '../support/eventually.ts';
+import { withoutEngine } from '../support/images.ts';
+
+describe.skipIf(withoutEngine())('containers on a real engine', () => {
+  let bench: EngineBench;
+  beforeAll(async () => {
+    bench = await engineBench('containers');
+  });
+  afterAll(() => bench?.close());
+
+  test('live through create, start, stop, rename and remove, and each may be asked twice', async () => {
+    const { engine } = bench;
+    const id = await bench.create('life');
+    expect(await engine.containerRunning(id)).toEqual({ running: false, exitCode: 0 });
+    await engine.startContainer(id);
+    await engine.startContainer(id);
+    expect(await engine.containerRunning(id)).toMatchObject({ running: true });
+    await engine.stopContainer(id, 1);
+    await engine.stopContainer(id, 1);
+    expect(await engine.containerRunning(id)).toMatchObject({ running: false });
+    await engine.renameContainer(id, `looms-${bench.project}-renamed`);
+    await engine.removeContainer(id);
+    await engine.removeContainer(id);
+    expect(await engine.containerRunning(id)).toBeNull();
+  });
+
+  test('one that hangs on SIGTERM is killed after its grace', async () => {
+    const trap = { entrypoint: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done'], command: [] };
+    const id = await bench.run('stubborn', trap);
+    const before = performance.now();
+    await bench.engine.stopContainer(id, 1);
+    expect(performance.now() - before).toBeGreaterThan(900);
+    expect(await bench.engine.containerRunning(id)).toEqual({ running: false, exitCode: 137 });
+  });
+
+  test('a paused one goes on, and one that is not paused is no error', async () => {
+    const id = await bench.run('paused');
+    await bench.docker.getContainer(id).pause();
+    await bench.engine.unpauseContainer(id);
+    await bench.engine.unpauseContainer(id);
+    expect((await bench.docker.getContainer(id).inspect()).State.Paused).toBe(false);
+  });
+
+  test('a name that is taken is engine-conflict, a container that is gone engine-not-found', async () => {
+    const id = await bench.create('taken');
+    await expect(bench.create('taken')).rejects.toMatchObject({ code: 'engine-conflict' });
+    const other = await bench.create('other');
+    await expect(bench.engine.renameContainer(other, `looms-${bench.project}-taken`)).rejects.toMatchObject({
+      code: 'engine-conflict',
+    });
+    await bench.engine.removeContainer(id);
+    await expect(bench.engine.startContainer(id)).rejects.toMatchObject({ code: 'engine-not-found' });
+  });
+
+  test('a program that the image lacks is container-start-failed with the engine’s words', async () => {
+    const id = await bench.create('nothing', { entrypoint: ['/no/such/program'], command: [], init: false });
+    await expect(bench.engine.startContainer(id)).rejects.toMatchObject({
+      code: 'container-start-failed',
+      message: expect.stringContaining('/no/such/program'),
+    });
+  });
+
+  test('an image that is gone is image-not-found', async () => {
+    const imageId = `sha256:${'0'.repeat(64)}` as typeof bench.facts.id;
+    await expect(bench.create('imageless', { imageId })).rejects.toMatchObject({ code: 'image-not-found' });
+  });
+
+  test('a host path that is missing is refused and not made', async () => {
+    const missing = `/tmp/looms-missing-${process.pid}`;
+    const mounts = [{ type: 'bind', source: missing, target: '/data', readOnly: true }] as const;
+    await expect(bench.create('bound', { mounts })).rejects.toMatchObject({ code: 'engine-rejected' });
+  });
+
+  test('of many creates of one name at once exactly one succeeds', async () => {
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => bench.create('contended')));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  test('an aborted call ends as interrupted', async () => {
+    const options = { signal: AbortSignal.timeout(150) };
+    const trap = { entrypoint: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done'], command: [] };
+    const id = await bench.run('slow', trap);
+    await expect(bench.engine.stopContainer(id, 3, options)).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
+  test('a fresh volume belongs to a user who is not root, by number and by name', async () => {
+    const cases = [
+      ['numbered', '1000:1000', '1000:1000'],
+      ['named', 'www-data', '33:33'],
+      ['uid-only', '33', '33:33'],
+      ['unlisted', '4242', '4242:0'],
+    ] as const;
+    for (const [server, user, owner] of cases) {
+      const source = volumeName(bench.project, server);
+      await bench.engine.createVolume(source, bench.labels);
+      const mounts = [{ type: 'volume', source, target: '/data', readOnly: false }] as const;
+      const id = await bench.run(server, { user, mounts }, { ownTargets: ['/data'] });
+      const wrote = await bench.exec(id, ['sh', '-c', 'touch /data/x && stat -c %u:%g /data']);
+      expect([server, wrote.stdout.trim(), wrote.code]).toEqual([server, owner, 0]);
+    }
+  });
+
+  test('a user that the image does not know is refused, and nothing is left', async () => {
+    const source = volumeName(bench.project, 'unknown-user');
+    await bench.engine.createVolume(source, bench.labels);
+    const mounts = [{ type: 'volume', source, target: '/data', readOnly: false }] as const;
+    const making = bench.create('unknown-user', { user: 'nobody-knows', mounts }, { ownTargets: ['/data'] });
+    await expect(making).rejects.toMatchObject({
+      code: 'engine-rejected',
+      message: expect.stringContaining('nobody-knows'),
+    });
+    const left = await bench.docker.listContainers({
+      all: true,
+      filters: { name: [`looms-${bench.project}-unknown-user`] },
+    });
+    expect(left).toEqual([]);
+  });
+
+  test('secrets reach PID 1’s wrapper, survive a restart, and show nowhere', async () => {
+    const value = `it's a "secret" $HOME\nof two lines ${'x'.repeat(20)}`;
+    const wrapper = ['/bin/sh', '-c', `. ${secretsFilePath} && exec "$@"`, 'looms'];
+    const id = await bench.run(
+      'secretive',
+      { entrypoint: wrapper, command: ['sh', '-c', 'printf %s "$TOKEN" | base64 -w0 > /tmp/got; sleep infinity'] },
+      { secrets: { TOKEN: value } },
+    );
+    const got = async (): Promise<string> => {
+      const { stdout } = await bench.exec(id, ['cat', '/tmp/got']);
+      if (stdout === '') throw new Error('not written yet');
+      return Buffer.from(stdout, 'base64').toString();
+    };
+    expect(await eventually(got)).toBe(value);
+    await bench.docker.getContainer(id).restart({ t: 0 });
+    expect(await eventually(got)).toBe(value);
+
+    const mode = await bench.exec(id, ['stat', '-c', '%a %u:%g', secretsFilePath]);
+    expect(mode.stdout.trim()).toBe('400 1000:1000');
+    const container = await bench.docker.getContainer(id).inspect();
+    const image = bench.docker.getImage(container.Image);
+    const shown = JSON.stringify([
+      container,
+      await image.inspect(),
+      await image.history(),
+      await bench.engine.tailLog(id, 100),
+    ]);
+    expect(shown).not.toContain('two lines');
+
+    const volume = container.Mounts.find(({ Destination: target }) => secretsFilePath.startsWith(target))?.Name ?? '';
+    await bench.engine.removeContainer(id);
+    await expect(bench.docker.getVolume(volume).inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  test('the log has both streams, oldest first, and a bound', async () => {
+    const script = 'for i in 1 2 3; do echo out$i; sleep 0.01; echo err$i >&2; sleep 0.01; done; sleep infinity';
+    const id = await bench.run('talkative', { entrypoint: ['sh', '-c', script], command: [] });
+    const lines = await eventually(async () => {
+      const all = await bench.engine.tailLog(id, 100);
+      if (all.length < 6) throw new Error(`only ${all.length} lines`);
+      return all;
+    });
+    expect(lines.map(({ stream, text }) => `${stream} ${text}`)).toEqual([
+      'stdout out1',
+      'stderr err1',
+      'stdout out2',
+      'stderr err2',
+      'stdout out3',
+      'stderr err3',
+    ]);
+    expect((await bench.engine.tailLog(id, 2)).map(({ text }) => text)).toEqual(['out3', 'err3']);
+  });
+});

@@ -1,0 +1,227 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ImageAccess, imageAccess } from '../../src/engine/docker/images/access.ts';
+import { findImage } from '../../src/engine/docker/images/find.ts';
+import { pullImage } from '../../src/engine/docker/images/pull.ts';
+import { registryDigest } from '../../src/engine/docker/images/registry.ts';
+import type { StepProgress } from '../../src/model/events.ts';
+import { asImageId } from '../../src/model/ids.ts';
+import { imageBench, withoutEngine } from '../support/images.ts';
+import { startRegistry, type TestRegistry } from '../support/registry.ts';
+
+const credentials = { user: 'reader', password: 'p:ss word' };
+
+describe.skipIf(withoutEngine())('images', () => {
+  const bench = imageBench('images.test.ts');
+  const { docker } = bench;
+  let folder = '';
+  let open: TestRegistry;
+  let locked: TestRegistry;
+  /** Accepts connections and never answers. */
+  let silent: Server;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'looms-images-'));
+    [open, locked] = await Promise.all([startRegistry(), startRegistry({ credentials })]);
+    silent = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+  });
+  afterAll(async () => {
+    silent?.close();
+    await Promise.all([open?.stop(), locked?.stop(), rm(folder, { recursive: true, force: true })]);
+    await bench.clean();
+  });
+
+  const archive = (name: string, bytes: number): Buffer => {
+    const file = join(folder, name);
+    execFileSync('sh', ['-c', 'head -c "$1" /dev/urandom > "$2"', 'sh', String(bytes), file]);
+    return execFileSync('tar', ['-C', folder, '-c', name], { maxBuffer: 2 * bytes + 1_000_000 });
+  };
+
+  /** Puts a fresh image into a registry, and takes it off the engine. */
+  async function push(registry: TestRegistry, path: string, bytes = 1000): Promise<string> {
+    const ref = `${registry.host}/${path}`;
+    await bench.importImage(ref, archive('blob', bytes));
+    const authconfig = { username: credentials.user, password: credentials.password, serveraddress: registry.host };
+    const answer = await docker.getImage(ref).push({ authconfig });
+    for await (const chunk of answer) {
+      if (String(chunk).includes('"error"')) throw new Error(String(chunk));
+    }
+    await docker.getImage(ref).remove({ force: true });
+    return ref;
+  }
+
+  /** An engine access with this Docker configuration, and helpers on the PATH. */
+  async function withConfig(config: object): Promise<ImageAccess> {
+    const place = await mkdtemp(join(folder, 'config-'));
+    await writeFile(join(place, 'config.json'), JSON.stringify(config));
+    return imageAccess(docker, {
+      ...process.env,
+      DOCKER_CONFIG: place,
+      PATH: `${place}${delimiter}${process.env.PATH}`,
+    });
+  }
+
+  async function helper(access: string, script: string): Promise<ImageAccess> {
+    const place = await mkdtemp(join(folder, 'helper-'));
+    const program = join(place, `docker-credential-${access}`);
+    await writeFile(program, `#!/bin/sh\n${script}\n`);
+    await chmod(program, 0o755);
+    await writeFile(join(place, 'config.json'), JSON.stringify({ credsStore: access }));
+    return imageAccess(docker, {
+      ...process.env,
+      DOCKER_CONFIG: place,
+      PATH: `${place}${delimiter}${process.env.PATH}`,
+    });
+  }
+
+  const basic = Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64');
+  const pull = (access: ImageAccess, ref: string) => pullImage(access, ref, {}, () => undefined);
+
+  describe('what is there', () => {
+    test('an image’s facts are told, and one that is not there is null', async () => {
+      const image = await findImage(bench.access, 'node:24-slim');
+      expect(image).toMatchObject({
+        ref: 'node:24-slim',
+        entrypoint: ['docker-entrypoint.sh'],
+        command: ['node'],
+        hasShell: true,
+      });
+      expect(image?.env.PATH).toContain('/usr/local/bin');
+      expect(await findImage(bench.access, 'looms-test/not-there:1')).toBeNull();
+    });
+
+    test('an image without a shell is found out, once, and the look leaves nothing', async () => {
+      await bench.importImage('looms-test/empty:1', archive('x', 10));
+      const access = imageAccess(docker, {});
+      const image = await findImage(access, 'looms-test/empty:1');
+      expect(image?.hasShell).toBe(false);
+      const probes = await docker.listContainers({
+        all: true,
+        filters: { label: ['looms.probe'], ancestor: ['looms-test/empty:1'] },
+      });
+      expect(probes).toEqual([]);
+      expect(await access.shellVerdicts.get(asImageId(image?.id ?? ''))).toBe(false);
+    });
+
+    test('a verdict that a container’s label has is taken, and nothing is looked into', async () => {
+      await bench.importImage('looms-test/known:1', archive('y', 10));
+      const { Id: id } = await docker.getImage('looms-test/known:1').inspect();
+      const access = imageAccess(docker, {});
+      const image = await findImage(access, 'looms-test/known:1', { known: new Map([[asImageId(id), true]]) });
+      expect(image?.hasShell).toBe(true);
+      expect(access.shellVerdicts.size).toBe(0);
+    });
+
+    test('a probe that a process left behind is used and removed, also when several look at once', async () => {
+      await bench.importImage('looms-test/left:1', archive('z', 10));
+      const { Id: id } = await docker.getImage('looms-test/left:1').inspect();
+      const name = `looms-probe-${id.slice('sha256:'.length, 'sha256:'.length + 24)}`;
+      await docker.createContainer({ name, Image: id, Entrypoint: ['/bin/sh'], Labels: { ...bench.labels } });
+      const looks = [1, 2, 3].map(() => findImage(imageAccess(docker, {}), 'looms-test/left:1'));
+      expect((await Promise.all(looks)).map((image) => image?.hasShell)).toEqual([false, false, false]);
+      await expect(docker.getContainer(name).inspect()).rejects.toMatchObject({ statusCode: 404 });
+    });
+  });
+
+  describe('pulling', () => {
+    test('shows one progress in bytes that ends at the whole', async () => {
+      const ref = await push(open, 'big:1', 24_000_000);
+      const seen: StepProgress[] = [];
+      const image = await pullImage(bench.access, ref, {}, (progress) => seen.push(progress));
+      expect(image.digests).toHaveLength(1);
+      const bytes = seen.filter(({ total }) => total !== undefined);
+      expect(bytes.length).toBeGreaterThan(0);
+      expect(seen.length).toBeLessThan(220);
+      expect(bytes.at(-1)?.current).toBe(bytes.at(-1)?.total);
+      expect(bytes.at(-1)?.total).toBeGreaterThan(20_000_000);
+      expect(seen[0]?.text).toBe(`pulling ${ref}`);
+    });
+
+    test('uses the password of Docker’s configuration', async () => {
+      const ref = await push(locked, 'private:1');
+      const image = await pull(await withConfig({ auths: { [locked.host]: { auth: basic } } }), ref);
+      expect(image.ref).toBe(ref);
+    });
+
+    test('uses the credentials helper that the configuration names', async () => {
+      const ref = await push(locked, 'helped:1');
+      const answer = JSON.stringify({ ServerURL: 'x', Username: credentials.user, Secret: credentials.password });
+      const access = await helper('looms-test', `[ "$1" = get ] && [ "$(cat)" = ${locked.host} ] && echo '${answer}'`);
+      expect((await pull(access, ref)).ref).toBe(ref);
+    });
+
+    test('says which login is missing, and what a broken helper said', async () => {
+      const ref = await push(locked, 'refused:1');
+      const none = await withConfig({});
+      await expect(pull(none, ref)).rejects.toMatchObject({
+        code: 'registry-unauthorized',
+        hint: `log in first: docker login ${locked.host}`,
+      });
+      const wrong = await withConfig({ auths: { [locked.host]: { username: 'reader', password: 'wrong' } } });
+      await expect(pull(wrong, ref)).rejects.toMatchObject({ code: 'registry-unauthorized' });
+      const broken = await withConfig({ credsStore: 'looms-not-installed' });
+      await expect(pull(broken, ref)).rejects.toMatchObject({
+        code: 'registry-unauthorized',
+        hint: expect.stringContaining('docker-credential-looms-not-installed cannot be run'),
+      });
+    });
+
+    test('tells a missing image from a registry that does not answer', async () => {
+      await expect(pull(bench.access, `${open.host}/gone:1`)).rejects.toMatchObject({ code: 'image-not-found' });
+      await expect(pull(bench.access, '127.0.0.1:9/any:1')).rejects.toMatchObject({ code: 'image-pull-failed' });
+    });
+
+    test('stops at once when it is aborted', async () => {
+      const { port } = silent.address() as { port: number };
+      const signal = AbortSignal.timeout(300);
+      const aborted = pullImage(bench.access, `127.0.0.1:${port}/any:1`, {}, () => undefined, { signal });
+      await expect(aborted).rejects.toMatchObject({ code: 'interrupted' });
+    });
+
+    test('an engine that is not there is an error of the engine', async () => {
+      const Docker = docker.constructor as new (options: object) => typeof docker;
+      const nowhere = imageAccess(new Docker({ socketPath: join(folder, 'none.sock') }), {});
+      await expect(pull(nowhere, 'any:1')).rejects.toMatchObject({ code: 'engine-unreachable' });
+    });
+  });
+
+  describe('asking the registry', () => {
+    const ask = (ref: string, timeoutMs = 15_000) => registryDigest(bench.access, ref, { timeoutMs });
+
+    test('says whether a tag means another image now', async () => {
+      const ref = await push(open, 'moving:1');
+      await pull(bench.access, ref);
+      expect(await ask(ref)).toEqual({ verdict: 'same' });
+      const old = await docker.getImage(ref).inspect();
+      await push(open, 'moving:1', 2000);
+      await docker
+        .getImage(old.RepoDigests[0] ?? ref)
+        .inspect()
+        .catch(() => undefined);
+      expect(await ask(ref)).toEqual({ verdict: 'newer' });
+    });
+
+    test('says why it could not be asked', async () => {
+      expect(await ask(`${open.host}/gone:1`)).toMatchObject({
+        verdict: 'unknown',
+        why: expect.stringContaining('gone:1'),
+      });
+      expect(await ask('127.0.0.1:9/any:1')).toMatchObject({ verdict: 'unknown' });
+    });
+
+    test('waits no longer than it may', async () => {
+      const { port } = silent.address() as { port: number };
+      const started = performance.now();
+      expect(await ask(`127.0.0.1:${port}/any:1`, 400)).toEqual({
+        verdict: 'unknown',
+        why: `127.0.0.1:${port} did not answer within 0.4 s`,
+      });
+      expect(performance.now() - started).toBeLessThan(5000);
+    });
+  });
+});

@@ -1,0 +1,275 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Engine } from '../../src/engine/port.ts';
+import { openSession } from '../../src/mcp/connect.ts';
+import { runGate } from '../../src/mcp/gate.ts';
+import type { Session, SessionTarget } from '../../src/mcp/session.ts';
+import type { DesiredServer, McpSpec } from '../../src/model/desired.ts';
+import { asServerName, type ContainerId, type NetworkId } from '../../src/model/ids.ts';
+import type { ContainerShape, ImageFacts } from '../../src/model/shape.ts';
+import { type EngineBench, engineBench } from '../support/docker-engine.ts';
+import { eventually } from '../support/eventually.ts';
+import { withoutEngine } from '../support/images.ts';
+
+const servers = new URL('../fixtures/servers/', import.meta.url);
+const connectModule = new URL('../../src/mcp/connect.ts', import.meta.url).href;
+const benchModule = new URL('../support/docker-engine.ts', import.meta.url).href;
+const call = { timeoutMs: 10_000 };
+const http = { port: 8000, path: '/mcp' };
+
+describe.skipIf(withoutEngine())('sessions on a real engine', () => {
+  let bench: EngineBench;
+  let folder: string;
+  let shape: Partial<ContainerShape>;
+  let id: ContainerId;
+  const sessions: Session[] = [];
+
+  beforeAll(async () => {
+    bench = await engineBench('mcp-session');
+    folder = await mkdtemp(join(tmpdir(), 'looms-servers-'));
+    await chmod(folder, 0o755);
+    for (const name of ['plain', 'sdk1-http']) {
+      const entry = new URL(`${name}.mjs`, servers).pathname;
+      const outfile = join(folder, `${name}.mjs`);
+      // In the container there are no packages.
+      const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+      await build({
+        entryPoints: [entry],
+        outfile,
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        banner: { js: banner },
+      });
+      await chmod(outfile, 0o644);
+    }
+    const facts = await bench.engine.findImage('node:24-slim');
+    if (facts === null) throw new Error('the engine has no node:24-slim: run npm run quickstart once');
+    const memory = 512 * 1024 * 1024;
+    shape = {
+      imageId: facts.id,
+      mounts: [{ type: 'bind', source: folder, target: '/srv', readOnly: true }],
+      memoryBytes: memory,
+      memorySwapBytes: memory,
+      nanoCpus: 2e9,
+      pidsLimit: 200,
+    };
+    id = await bench.run('plain', shape);
+  });
+  afterEach(async () => {
+    await Promise.all(sessions.splice(0).map((session) => session.close()));
+  });
+  afterAll(async () => {
+    await bench?.close();
+    if (folder !== undefined) await rm(folder, { recursive: true });
+  });
+
+  const target = (flags: readonly string[] = [], mcp: Partial<McpSpec> = {}): SessionTarget => ({
+    engine: bench.engine,
+    container: id,
+    spec: {
+      name: asServerName('plain'),
+      limits: { executionTimeoutSeconds: 30 },
+      mcp: { transport: { kind: 'stdio' }, timeoutSeconds: 20, protocol: 'legacy', tools: { exclude: [] }, ...mcp },
+    } as unknown as DesiredServer,
+    argv: ['node', '/srv/plain.mjs', ...flags],
+    hasShell: true,
+    env: { GIVEN: 's3cret-value' },
+  });
+
+  const open = async (...args: Parameters<typeof openSession>): Promise<Session> => {
+    const session = await openSession(...args);
+    sessions.push(session);
+    return session;
+  };
+
+  /** Command lines of all processes in the container but its idle ones and our own look. */
+  const processes = async (container: ContainerId = id): Promise<string[]> => {
+    const { Processes: rows } = (await bench.docker.getContainer(container).top({ ps_args: '-eo pid,args' })) as {
+      Processes: string[][];
+    };
+    return rows
+      .map((row) => row.slice(1).join(' '))
+      .filter((line) => !/sleep infinity|docker-init|catatonit/.test(line));
+  };
+  const nothingLeft = (container?: ContainerId, ms = 3_000) =>
+    eventually(async () => expect(await processes(container)).toEqual([]), ms, 100);
+
+  /** Counts the execs that a session makes. */
+  const counting = (engine: Engine): { engine: Engine; execs: () => number } => {
+    let count = 0;
+    const exec: Engine['exec'] = (...args) => {
+      count += 1;
+      return engine.exec(...args);
+    };
+    return { engine: { ...engine, exec }, execs: () => count };
+  };
+
+  test('a stdio server passes its gate in a hardened container, with one exec and nothing left', async () => {
+    const counted = counting(bench.engine);
+    const result = await runGate(openSession, { ...target(), engine: counted.engine }, { timeoutMs: 20_000 });
+    expect(result).toMatchObject({ passed: true, tools: 4, server: { name: 'plain' } });
+    if (result.passed) console.log(`gate of a stdio server: ${result.milliseconds} ms`);
+    expect(counted.execs()).toBe(1);
+    expect(await processes()).toEqual([]);
+  });
+
+  test("what a server writes to stderr is in the container's log, and its environment in no inspect", async () => {
+    const session = await open(target(['--record']));
+    const result = await session.callTool('read_file', { path: 'log-me' }, call);
+    expect(result.content[0]?.text).toContain('s3cret-value');
+    await eventually(async () => {
+      const lines = await bench.engine.tailLog(id, 50);
+      expect(lines.map((line) => line.text).join('\n')).toMatch(/got tools\/call .*log-me/);
+    });
+    expect(JSON.stringify(await bench.docker.getContainer(id).inspect())).not.toContain('s3cret-value');
+  });
+
+  test('a server that cannot start fails its gate with exit code and log', async () => {
+    const result = await runGate(openSession, target(['--exit-on-start']), { timeoutMs: 10_000 });
+    expect(result).toMatchObject({ passed: false, failure: { code: 'server-exited' } });
+    expect(result.passed ? [] : result.failure.detail).toContain('cannot start: no license');
+    const missing = await runGate(openSession, { ...target(), argv: ['no-such-server'] }, { timeoutMs: 10_000 });
+    expect(missing).toMatchObject({
+      passed: false,
+      failure: { message: expect.stringContaining('not found in the image') },
+    });
+  });
+
+  test('a server that ignores everything goes with its session, and so do its children', async () => {
+    const session = await open(target(['--stubborn', '--children']), { graceMs: 200 });
+    await eventually(async () =>
+      expect((await processes()).filter((line) => line.includes('sleep 987'))).toHaveLength(2),
+    );
+    await session.close();
+    expect(await processes()).toEqual([]);
+  });
+
+  /** Opens a session from another program and kills that program, so that nothing can end the session for it. */
+  const abandonSession = async (abandoned: SessionTarget, lifetimeMs: number): Promise<void> => {
+    const script = `
+      import { engineBench } from ${JSON.stringify(benchModule)};
+      import { openSession } from ${JSON.stringify(connectModule)};
+      const { engine } = await engineBench('mcp-session');
+      const target = JSON.parse(process.argv[1]);
+      const session = await openSession({ ...target, engine }, { lifetimeMs: ${lifetimeMs} });
+      console.log(session.server.name);
+      setInterval(() => {}, 1000);
+    `;
+    const { engine: _engine, ...plainData } = abandoned;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, JSON.stringify(plainData)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    const early = exited.then(() => Promise.reject(new Error('the other program ended by itself')));
+    await Promise.race([once(child.stdout, 'data'), early]);
+    child.kill('SIGKILL');
+    early.catch(() => {}); // From here on its end is what is wanted.
+    await exited;
+  };
+
+  test('a session whose client was killed ends at its own limit', async () => {
+    await abandonSession(target(['--stubborn', '--children']), 4_000);
+    expect((await processes()).length).toBeGreaterThan(0);
+    // The limit ends the group; a child that made a group of its own is beyond it and goes with the container.
+    await eventually(
+      async () => expect((await processes()).filter((line) => !line.startsWith('sleep 987'))).toEqual([]),
+      15_000,
+      250,
+    );
+    await bench.exec(id, [
+      'sh',
+      '-c',
+      'kill -9 $(grep -l 987 /proc/[0-9]*/cmdline | cut -d/ -f3 | grep -v $$) 2>/dev/null; true',
+    ]);
+    await nothingLeft();
+  });
+
+  test('a hundred calls on eight sessions come back to their callers', async () => {
+    const eight = await Promise.all(Array.from({ length: 8 }, () => open(target())));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, async (_, index) => {
+        const result = await eight[index % 8]?.callTool('read_file', { path: `p${index}` }, call);
+        return String(result?.content[0]?.text).includes(`"p${index}"`);
+      }),
+    );
+    expect(answers.every(Boolean)).toBe(true);
+    await Promise.all(eight.map((session) => session.close()));
+    await nothingLeft();
+  });
+
+  describe('through a relay on an isolated network', () => {
+    let network: NetworkId;
+    let relay: ContainerId;
+    let debian: ImageFacts;
+    const name = () => `looms-${bench.project}`;
+
+    beforeAll(async () => {
+      debian = bench.facts;
+      const options = { 'com.docker.network.bridge.inhibit_ipv4': 'true' };
+      network = await bench.engine.createNetwork(
+        { name: name(), internal: true, driver: 'bridge', options },
+        bench.labels,
+      );
+      relay = await bench.run('relay', {
+        imageId: debian.id,
+        networks: [{ name: name(), aliases: [] }],
+        user: '65534:65534',
+        pidsLimit: 256,
+      });
+    });
+
+    const startServer = async (server: string, env: Record<string, string> = {}) =>
+      bench.run(server, {
+        ...shape,
+        entrypoint: ['node'],
+        command: ['/srv/sdk1-http.mjs'],
+        env: { PORT: String(http.port), ...env },
+        networks: [{ name: name(), aliases: [server] }],
+      });
+    const httpTarget = (container: ContainerId, host: string, kind: 'streamable-http' | 'sse'): SessionTarget => ({
+      ...target([], { transport: { kind, port: http.port, path: kind === 'sse' ? '/sse' : http.path } }),
+      container,
+      relay: { container: relay, host },
+    });
+
+    test.each(['streamable-http', 'sse'] as const)(
+      'a fresh server over %s passes its gate and is called',
+      async (kind) => {
+        const container = await startServer(`web-${kind}`, { LATE_MS: '500' });
+        const result = await runGate(openSession, httpTarget(container, `web-${kind}`, kind), { timeoutMs: 20_000 });
+        expect(result).toMatchObject({ passed: true, tools: 4, server: { name: 'sdk1-http' } });
+        if (result.passed)
+          console.log(`gate of a fresh ${kind} server: ${result.milliseconds} ms, 500 of them not listening`);
+        const session = await open(httpTarget(container, `web-${kind}`, kind));
+        expect((await session.callTool('add', { a: 20, b: 22 }, call)).content[0]?.text).toBe('42');
+        await session.close();
+        await nothingLeft(relay);
+      },
+    );
+
+    test('a server that dies in a call is reported with its exit code', async () => {
+      const container = await startServer('mortal');
+      const session = await open(httpTarget(container, 'mortal', 'streamable-http'));
+      await expect(session.callTool('die', {}, call)).rejects.toMatchObject({
+        code: 'server-exited',
+        message: 'plain exited with code 5 during the call of die',
+      });
+    });
+
+    test('a relay whose client was killed ends its connections', async () => {
+      const container = await startServer('lonely');
+      await abandonSession(httpTarget(container, 'lonely', 'streamable-http'), 60_000);
+      await nothingLeft(relay, 20_000);
+    });
+
+    test('the network is there for the tests above', () => {
+      expect(network).toMatch(/^[0-9a-f]{64}$/);
+    });
+  });
+});

@@ -1,0 +1,57 @@
+import { Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { type ImageAccess, imageAccess } from '../../src/engine/docker/images/access.ts';
+
+/** Whether tests that need an engine are left out; says so once. */
+export function withoutEngine(): boolean {
+  const left = process.env.LOOMS_TEST_NO_ENGINE !== undefined && process.env.LOOMS_TEST_NO_ENGINE !== '';
+  if (left) console.log('skipped: LOOMS_TEST_NO_ENGINE is set');
+  return left;
+}
+
+export type ImageBench = {
+  readonly docker: Docker;
+  readonly access: ImageAccess;
+  /** Label that everything made through this bench carries. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Ids of all images, intermediate ones included. */
+  listAll(): Promise<{ images: string[] }>;
+  /** Makes an image of a tar archive, as `docker import`. */
+  importImage(ref: string, archive: Buffer): Promise<void>;
+  /** Removes all that carries the label, and these references. */
+  clean(): Promise<void>;
+};
+
+/** A connection for tests of images, and their clean-up. `name` is the test file's. */
+export function imageBench(name: string): ImageBench {
+  const docker = new Docker({
+    socketPath: (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', ''),
+  });
+  const label = `looms.test=${name}`;
+  return {
+    docker,
+    access: imageAccess(docker, process.env),
+    labels: { 'looms.test': name },
+    async listAll() {
+      return { images: (await docker.listImages({ all: true })).map((image) => image.Id) };
+    },
+    async importImage(ref, archive) {
+      const [repo, tag] = ref.split(/:(?=[^:/]*$)/);
+      const options = { repo, tag, changes: [`LABEL ${label}`] };
+      const answer = await docker.importImage(Readable.from([archive]), options);
+      for await (const _ of answer) {
+        // Read to its end: the image exists only then.
+      }
+    },
+    async clean() {
+      const filters = { label: [label] };
+      for (const found of await docker.listContainers({ all: true, filters })) {
+        await docker.getContainer(found.Id).remove({ force: true, v: true });
+      }
+      for (const found of await docker.listImages({ filters })) {
+        const refs = found.RepoTags?.filter((tag) => tag !== '<none>:<none>') ?? [];
+        for (const ref of refs.length > 0 ? refs : [found.Id]) await docker.getImage(ref).remove({ force: true });
+      }
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+
+const runFile = promisify(execFile);
+const startsWithinMs = 20_000;
+
+export interface RegistryCredentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface TestRegistry {
+  /** `127.0.0.1:port`: engines accept plain HTTP from there. Begin an image's name with it. */
+  readonly host: string;
+  /** Ends the server and forgets its images. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an empty image registry (Debian's `docker-registry`, fetched on first use) on a free loopback port. With
+ * `credentials` it answers 401 to everyone else. Rejects with the server's last lines when it does not come up.
+ */
+export async function startRegistry(options: { credentials?: RegistryCredentials } = {}): Promise<TestRegistry> {
+  const program = await registryProgram();
+  const dir = await mkdtemp(join(tmpdir(), 'looms-registry-'));
+  const host = `127.0.0.1:${await freePort()}`;
+  const config = join(dir, 'config.yml');
+  await writeFile(config, await configuration(dir, host, options.credentials));
+
+  const server = spawn(program, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = once(server, 'exit');
+  const stop = async () => {
+    server.kill('SIGKILL'); // nothing of it is kept
+    await ended;
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    await listening(server.stderr);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { host, stop };
+}
+
+async function registryProgram(): Promise<string> {
+  const script = resolve(import.meta.dirname, '../../scripts/registry-program.mjs');
+  const { stdout } = await runFile(process.execPath, [script]);
+  return stdout.trim();
+}
+
+async function configuration(dir: string, host: string, credentials?: RegistryCredentials): Promise<string> {
+  const config: Record<string, unknown> = {
+    version: 0.1,
+    log: { level: 'info', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: join(dir, 'storage') }, delete: { enabled: true } },
+    http: { addr: host },
+  };
+  if (credentials) {
+    const path = join(dir, 'htpasswd');
+    await writeFile(path, `${credentials.user}:${await bcrypt(credentials.password)}\n`);
+    config.auth = { htpasswd: { realm: 'looms-test', path } };
+  }
+  return JSON.stringify(config); // JSON is YAML
+}
+
+/** The registry takes bcrypt only; the C library of every Debian can, and its Perl gives access to that. */
+async function bcrypt(password: string): Promise<string> {
+  const salt = '$2b$05$abcdefghijklmnopqrstuu';
+  const { stdout } = await runFile('perl', ['-e', 'print crypt($ARGV[0], $ARGV[1])', password, salt]);
+  return stdout;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  if (address === null || typeof address === 'string') throw new Error('no free loopback port');
+  return address.port;
+}
+
+/** Resolves when the server says that it listens; goes on reading, since a full pipe would stop the server. */
+function listening(log: NodeJS.ReadableStream): Promise<void> {
+  return new Promise((done, fail) => {
+    const seen: string[] = [];
+    const giveUp = (why: string) => fail(new Error([`the registry ${why}`, ...seen.slice(-10)].join('\n')));
+    const timer = setTimeout(() => giveUp(`is not up after ${startsWithinMs / 1000} s`), startsWithinMs);
+    createInterface(log)
+      .on('line', (line) => {
+        seen.push(line);
+        if (!line.includes('listening on')) return;
+        clearTimeout(timer);
+        done();
+      })
+      .on('close', () => {
+        clearTimeout(timer);
+        giveUp('ended');
+      });
+  });
+}

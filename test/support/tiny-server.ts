@@ -1,0 +1,68 @@
+/**
+ * A whole MCP server as one line of JavaScript for `node -e`: nothing has to be installed or built, so that tests of the
+ * command line are quick. Tools: `echo` answers its text, `fail` answers isError, `break` answers a JSON-RPC error,
+ * `wait` never answers, `secret` tells the variable API_TOKEN.
+ */
+const script = `
+const send = (m) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...m }) + '\\n');
+const text = (t, more = {}) => ({ content: [{ type: 'text', text: t }], ...more });
+const tool = (name, properties = {}, required = []) => ({ name, description: 'The tool ' + name, inputSchema: { type: 'object', properties, required } });
+const tools = [tool('echo', { text: { type: 'string' }, times: { type: 'integer' } }, ['text']), tool('fail'), tool('break'), tool('wait'), tool('secret')];
+const call = (id, { name, arguments: a = {} }) => {
+  if (name === 'echo') return send({ id, result: text(Array(a.times ?? 1).fill(a.text).join(' ')) });
+  if (name === 'fail') return send({ id, result: text('it went wrong', { isError: true }) });
+  if (name === 'secret') return send({ id, result: text('token=' + process.env.API_TOKEN) });
+  if (name === 'break') return send({ id, error: { code: -32603, message: 'broken inside' } });
+};
+let rest = '';
+process.stdin.on('data', (chunk) => {
+  const lines = (rest + chunk).split('\\n');
+  rest = lines.pop();
+  for (const line of lines.filter(Boolean)) {
+    const { id, method, params } = JSON.parse(line);
+    if (method === 'initialize') send({ id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'tiny', version: '1' } } });
+    else if (method === 'tools/list') send({ id, result: { tools } });
+    else if (method === 'tools/call') call(id, params);
+    else if (id !== undefined) send({ id, result: {} });
+  }
+});
+process.stdin.on('end', () => process.exit(0));
+`;
+
+export type TinySpec = {
+  readonly name: string;
+  /** `hangs` never answers, `dies` exits at once. */
+  readonly kind?: 'works' | 'hangs' | 'dies';
+  readonly timeoutSeconds?: number;
+  readonly memoryMiB?: number;
+  readonly image?: string;
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+const scripts = {
+  works: script,
+  hangs: 'setTimeout(() => {}, 1e6)',
+  dies: 'console.error("cannot reach the database"); process.exit(3)',
+};
+
+/** A spec (YAML, by way of JSON) of a server that runs the script on the stand-in for node:24-slim. */
+export const tinySpec = ({
+  name,
+  kind = 'works',
+  timeoutSeconds = 30,
+  memoryMiB = 128,
+  image = 'node:24-slim',
+  env = {},
+}: TinySpec): string =>
+  `${JSON.stringify({
+    name,
+    docker_backend: {
+      base_image: image,
+      pull_policy: 'missing',
+      resource_limits: { memory_mb: memoryMiB },
+    },
+    mcp_server: { command: 'node', args: ['-e', scripts[kind]], timeout_seconds: timeoutSeconds, env },
+  })}\n`;
+
+/** Several documents in one text. */
+export const specs = (...documents: readonly string[]): string => documents.join('---\n');

@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const source = fileURLToPath(new URL('../../src', import.meta.url));
+
+type Import = {
+  /** Relative to src, e.g. `cli/compose.ts`. */
+  readonly from: string;
+  /** A file relative to src, or a package. */
+  readonly to: string;
+  readonly kind: 'type' | 'value' | 'dynamic';
+};
+
+const statement =
+  /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[\w$*{}\s,]+?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
+
+function importsOf(file: string): Import[] {
+  const from = relative(source, file);
+  const resolve = (target: string) => (target.startsWith('.') ? relative(source, join(dirname(file), target)) : target);
+  return [...readFileSync(file, 'utf8').matchAll(statement)].map(([, type, stated, dynamic]) => ({
+    from,
+    to: resolve(stated ?? dynamic ?? ''),
+    kind: dynamic !== undefined ? 'dynamic' : type !== undefined ? 'type' : 'value',
+  }));
+}
+
+const imports: readonly Import[] = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+  .flatMap((name) => importsOf(join(source, name)));
+
+type Rule = {
+  readonly folders: readonly string[];
+  readonly types?: readonly string[];
+  readonly packages: readonly string[];
+};
+
+/** docs/architecture.md, "Folders and what each may import". `types` may be named, but nothing of them runs. */
+const rules: Readonly<Record<string, Rule>> = {
+  model: { folders: [], packages: [] },
+  spec: { folders: ['model'], packages: ['yaml', 'ajv'] },
+  image: { folders: ['model'], packages: ['@balena/dockerignore'] },
+  reconcile: { folders: ['model'], packages: [] },
+  execute: { folders: ['model'], types: ['engine/port.ts'], packages: [] },
+  'engine/port.ts': { folders: ['model'], packages: [] },
+  'engine/docker': {
+    folders: ['model', 'image', 'engine/port.ts'],
+    packages: ['dockerode', 'docker-modem', 'tar-stream'],
+  },
+  mcp: { folders: ['model'], types: ['engine/port.ts'], packages: ['@modelcontextprotocol/client', 'ajv'] },
+  secrets: { folders: ['model'], types: ['engine/port.ts'], packages: [] },
+  state: { folders: ['model'], types: ['engine/port.ts'], packages: [] },
+  app: {
+    folders: ['model', 'spec', 'image', 'reconcile', 'execute', 'mcp', 'secrets'],
+    types: ['engine/port.ts'],
+    packages: ['tinyglobby'],
+  },
+  commands: { folders: ['app', 'model', 'cli'], types: ['mcp/session.ts'], packages: ['@oclif/core'] },
+  cli: {
+    folders: ['app', 'model'],
+    types: ['engine/port.ts', 'secrets/provider.ts', 'spec/project-file.ts'],
+    packages: ['@oclif/core', 'listr2', 'chalk'],
+  },
+};
+
+/** Modules with effects: the use cases get them passed in. */
+const adapters = [
+  'mcp/connect.ts',
+  'secrets/store.ts',
+  'secrets/file-store.ts',
+  'secrets/keyring.ts',
+  'secrets/command.ts',
+  'secrets/directory.ts',
+  'secrets/environment.ts',
+];
+
+/** The composition function, and the one file that it reads settings from. */
+const composition = ['cli/compose.ts', 'cli/project-file.ts'];
+
+const isIn = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
+const placeOf = (path: string): string | undefined => Object.keys(rules).find((place) => isIn(path, place));
+const isBuiltIn = (name: string): boolean => name.startsWith('node:') || builtinModules.includes(name);
+const isFile = (path: string): boolean => /\.(ts|mjs|json)$/.test(path);
+
+function breach({ from, to, kind }: Import): string | undefined {
+  const place = placeOf(from);
+  const says = (why: string) => `${from} imports ${to}: ${why}`;
+  if (place === undefined) return says('the file is in no folder of the architecture');
+  const rule = rules[place];
+  if (rule === undefined || isBuiltIn(to) || isIn(to, place) || to.startsWith('../schemas/')) return undefined;
+  if (!isFile(to)) {
+    return rule.packages.some((name) => isIn(to, name)) ? undefined : says(`${place} may not use this package`);
+  }
+  if (composition.includes(from) && kind === 'dynamic') return undefined;
+  if (kind === 'type' && rule.types?.includes(to) === true) return undefined;
+  if (place === 'app' && kind !== 'type' && adapters.includes(to)) return says('adapters are passed in');
+  return rule.folders.some((folder) => isIn(to, folder)) ? undefined : says(`${place} may not import this`);
+}
+
+test('every import is one that the architecture allows', () => {
+  expect(imports.length).toBeGreaterThan(100);
+  expect(imports.flatMap((one) => breach(one) ?? [])).toEqual([]);
+});
+
+test('commands and their helpers reach adapters only through the composition function', () => {
+  const reached = imports.filter(
+    ({ from, to, kind }) =>
+      (isIn(from, 'cli') || isIn(from, 'commands')) &&
+      kind !== 'type' &&
+      (isIn(to, 'engine/docker') || isIn(to, 'state') || adapters.includes(to)),
+  );
+  expect([...new Set(reached.map(({ from }) => from))]).toEqual(['cli/compose.ts']);
+  expect(reached.every(({ kind }) => kind === 'dynamic')).toBe(true);
+});
+
+test.each<[string, Import]>([
+  [
+    'a pure folder that imports an adapter',
+    { from: 'reconcile/plan.ts', to: 'engine/docker/connect.ts', kind: 'value' },
+  ],
+  ['a use case that imports an adapter', { from: 'app/apply-plan.ts', to: 'secrets/keyring.ts', kind: 'value' }],
+  ['a command that imports an adapter', { from: 'commands/get.ts', to: 'engine/docker/connect.ts', kind: 'dynamic' }],
+  [
+    'the composition when it would load an adapter at start-up',
+    { from: 'cli/compose.ts', to: 'mcp/connect.ts', kind: 'value' },
+  ],
+  ['dockerode outside its adapter', { from: 'app/get-servers.ts', to: 'dockerode', kind: 'type' }],
+  ['the model when it imports anything', { from: 'model/plan.ts', to: 'spec/hash.ts', kind: 'type' }],
+])('%s is a breach', (_, one) => {
+  expect(breach(one)).toContain(`${one.from} imports ${one.to}`);
+});

@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest';
+import { palette } from '../../../src/cli/palette.ts';
+import { type PlanFormat, renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import type { Plan } from '../../../src/model/plan.ts';
+import { everyChange, hostile, inSync, sources } from './plans.ts';
+
+const render = (format: Exclude<PlanFormat, 'json'>, plan: Plan, verbose = false): string =>
+  renderPlanAs(format, plan, { palette: palette(false), width: 100, verbose, sources });
+
+test('text shows drift first, a header a server with its reason and fields, and the counts last', () => {
+  expect(render('text', everyChange)).toBe(`changed outside looms
+  beta 0123456789ab
+      memoryBytes  512 MiB → 256 MiB
+
++   alpha  create: not there yet
++/- beta   replace without downtime: the spec changed, changed outside looms
+      docker_backend.resource_limits.memory_mb  512 → 1024
+-/+ gamma  replace with downtime: the spec changed (host port 8080 cannot be held twice)
+      mcp_server.env.TOKEN  (none) → (secret)
+~   delta  start: exited with code 137
+-   old    remove: not in the spec
+!   taken  blocked: the name looms-team-taken is held by container 0123456789ab (nginx:1), which someone owns
+
++   network looms-team  create: not there yet
+
+warning[latest-tag] alpha: the image is :latest
+
+1 to create, 2 to replace, 1 to start, 1 to remove, 1 blocked, 1 unchanged`);
+});
+
+test('text of an engine that agrees is one line', () => {
+  expect(render('text', inSync)).toBe('In sync: 1 server of project team runs as declared.');
+});
+
+test('verbose text adds what is unchanged and every step', () => {
+  const text = render('text', everyChange, true);
+  expect(text).toContain('    zeta   unchanged');
+  expect(text).toContain('steps\n  1  start looms-team-delta\n');
+});
+
+test('text makes control characters visible and puts long or many-lined values below one another', () => {
+  const text = render('text', hostile);
+  expect(text).not.toContain('\u001b');
+  const long = 'x'.repeat(90);
+  const plan: Plan = {
+    ...hostile,
+    drift: [],
+    changes: [
+      {
+        server: asServerName('alpha'),
+        action: 'create',
+        reasons: [{ kind: 'spec-changed', fields: [{ path: 'p', from: 'a', to: long }] }],
+      },
+    ],
+  };
+  expect(render('text', plan)).toContain(`      p\n        - a\n        + ${long}\n`);
+});
+
+test('markdown keeps its tables whole whatever the values hold', () => {
+  const text = render('markdown', hostile);
+  expect(text).not.toContain('\u001b');
+  expect(text).not.toContain('<b>|');
+  const rows = text.split('\n').filter((line) => line.startsWith('| `') && line.includes('labels'));
+  expect(rows).toHaveLength(1);
+  expect(render('markdown', everyChange)).toContain('| beta | `memoryBytes` | `512 MiB` | `256 MiB` |');
+});
+
+test('JUnit is one case a server, failed where it is not as declared, and stays well-formed', () => {
+  const xml = render('junit', everyChange);
+  expect(xml).toContain('<testsuite name="looms.team" tests="7" failures="6" errors="0"');
+  expect(xml).toContain('<testcase classname="looms.team" name="zeta" time="0"/>');
+  expect(xml).toContain('<failure type="drift"');
+  const bad = render('junit', hostile);
+  expect(bad).toContain('&lt;b&gt;|`&amp;&quot;\\x1b[31m');
+  expect(bad).not.toContain('<b>');
+});
+
+test('SARIF names rule, place and a fingerprint that stays the same from run to run', () => {
+  const sarif = JSON.parse(render('sarif', everyChange));
+  const [run] = sarif.runs;
+  expect(sarif.version).toBe('2.1.0');
+  const rules = run.results.map(({ ruleId }: { ruleId: string }) => ruleId);
+  expect(rules).toEqual(['missing', 'drift', 'out-of-date', 'out-of-date', 'undeclared', 'blocked']);
+  for (const { ruleId, ruleIndex } of run.results) expect(run.tool.driver.rules[ruleIndex].id).toBe(ruleId);
+  expect(run.results[0].locations[0].physicalLocation).toEqual({
+    artifactLocation: { uri: 'specs/all%2C%20of%3Athem.yaml' },
+    region: { startLine: 7 },
+  });
+  expect(run.results[0].partialFingerprints).toEqual({ 'looms/v1': 'team/alpha/missing' });
+});
+
+test('GitHub annotations are one command a line, with nothing in them that would end one', () => {
+  const lines = render('github', hostile).split('\n');
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toMatch(/^::warning file=specs\/all%2C of%3Athem\.yaml,line=7,title=looms%3A alpha::/);
+  expect(lines[0]).toContain('two%0Alines ::error:: %250A');
+  expect(render('github', everyChange)).toContain('::error title=looms%3A beta::');
+});

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openSession } from '../../../src/mcp/connect.ts';
+import { runGate } from '../../../src/mcp/gate.ts';
+import type { Session, SessionTarget } from '../../../src/mcp/session.ts';
+import { asContainerId } from '../../../src/model/ids.ts';
+import { eventually } from '../../support/eventually.ts';
+import { fixture, localEngine, targetFor } from './local-engine.ts';
+
+// The relay's command runs on this machine here: what it needs (bash, coreutils) is what its image has.
+
+const call = { timeoutMs: 5_000 };
+const children: ChildProcess[] = [];
+const sessions: Session[] = [];
+const unhandled: unknown[] = [];
+const onUnhandled = (reason: unknown) => unhandled.push(reason);
+
+beforeAll(() => {
+  process.on('unhandledRejection', onUnhandled);
+});
+afterEach(async () => {
+  await Promise.all(sessions.splice(0).map((session) => session.close()));
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+afterAll(() => {
+  process.off('unhandledRejection', onUnhandled);
+  expect(unhandled).toEqual([]);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** Starts the HTTP fixture; its exit shows as the container's state. */
+async function serve(env: Record<string, string> = {}) {
+  const port = await freePort();
+  const child = spawn(process.execPath, [fixture('sdk1-http.mjs')], {
+    env: { ...process.env, PORT: String(port), ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  children.push(child);
+  const local = localEngine();
+  const engine = {
+    ...local.engine,
+    exec: local.engine.exec,
+    tailLog: local.engine.tailLog,
+    containerRunning: async () => ({ running: child.exitCode === null, exitCode: child.exitCode ?? 0 }),
+  };
+  const target = (
+    kind: 'streamable-http' | 'sse',
+    at: Partial<{ port: number; path: string }> = {},
+  ): SessionTarget => ({
+    ...targetFor(engine, [], {
+      mcp: { transport: { kind, port: at.port ?? port, path: at.path ?? (kind === 'sse' ? '/sse' : '/mcp') } },
+    }),
+    relay: { container: asContainerId('relay'), host: '127.0.0.1' },
+  });
+  return { target, port, execs: local.execs };
+}
+
+async function open(target: SessionTarget, connectTimeoutMs = 8_000): Promise<Session> {
+  const session = await openSession(target, { connectTimeoutMs });
+  sessions.push(session);
+  return session;
+}
+
+describe.each(['streamable-http', 'sse'] as const)('a session over %s through the relay', (kind) => {
+  it('waits until the server listens, lists and calls', async () => {
+    const { target } = await serve({ LATE_MS: '700' });
+    const session = await open(target(kind));
+    expect((await session.listTools()).tools.map((tool) => tool.name)).toEqual(['add', 'count', 'die', 'wait']);
+    expect((await session.callTool('add', { a: 1, b: 2 }, call)).content[0]?.text).toBe('3');
+  });
+
+  it('streams progress', async () => {
+    const { target } = await serve();
+    const session = await open(target(kind));
+    const seen: number[] = [];
+    await session.callTool('count', { to: 5 }, { ...call, onProgress: ({ progress }) => seen.push(progress) });
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('carries many sessions with many calls at once, each answer to its call', async () => {
+    const { target } = await serve();
+    const many = await Promise.all(Array.from({ length: 4 }, () => open(target(kind))));
+    const sums = await Promise.all(
+      many.flatMap((session, index) =>
+        Array.from({ length: 5 }, async (_, step) => {
+          const result = await session.callTool('add', { a: index * 100, b: step }, call);
+          return result.content[0]?.text === String(index * 100 + step);
+        }),
+      ),
+    );
+    expect(sums).toEqual(Array(20).fill(true));
+  });
+
+  it('ends its session on the server and its processes in the relay', async () => {
+    const { target, port } = await serve();
+    const session = await open(target(kind));
+    await session.listTools();
+    await session.close();
+    await eventually(async () => {
+      const stats = await fetch(`http://127.0.0.1:${port}/stats`);
+      expect(await stats.json()).toEqual({ sessions: 0 });
+    });
+    await eventually(async () => {
+      const list = spawn('pgrep', ['-f', `bash -c .* 127.0.0.1 ${port} `], { stdio: 'ignore' });
+      const [code] = await once(list, 'exit');
+      expect(code).toBe(1);
+    });
+  });
+
+  it('says that the server exited when it dies in a call', async () => {
+    const { target } = await serve();
+    const session = await open(target(kind));
+    await expect(session.callTool('die', {}, call)).rejects.toMatchObject({
+      code: 'server-exited',
+      message: 'unit exited with code 5 during the call of die',
+    });
+  });
+
+  it('ends a call at its limit and can go on', async () => {
+    const { target } = await serve();
+    const session = await open(target(kind));
+    await expect(session.callTool('wait', {}, { timeoutMs: 200 })).rejects.toMatchObject({ code: 'call-timeout' });
+    expect((await session.callTool('add', { a: 1, b: 2 }, call)).content[0]?.text).toBe('3');
+  });
+
+  it('says that nothing listens', async () => {
+    const { target } = await serve({ LATE_MS: '60000' });
+    const result = await runGate(openSession, target(kind), { timeoutMs: 600 });
+    expect(result).toMatchObject({ passed: false, failure: { code: 'session-failed' } });
+    expect(result.passed ? '' : result.failure.message).toMatch(/connection refused: nothing listens on 127\.0\.0\.1:/);
+  });
+
+  it('points at path and transport when the page does not exist', async () => {
+    const { target } = await serve();
+    await expect(open(target(kind, { path: '/nothing' }))).rejects.toMatchObject({
+      code: 'session-failed',
+      hint: expect.stringMatching(/mcp_server\.path/),
+    });
+  });
+});
+
+it('reuses a connection for the next request', async () => {
+  const { target, execs } = await serve();
+  const session = await open(target('streamable-http'));
+  for (let i = 0; i < 10; i++) await session.callTool('add', { a: i, b: 1 }, call);
+  // One for the requests, one for the server's own stream, at most one more while both were busy.
+  expect(execs.length).toBeLessThanOrEqual(3);
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import type { SecretRef } from '../../../src/model/desired.ts';
+import type { SecretStore } from '../../../src/secrets/provider.ts';
+import { createRedactor } from '../../../src/secrets/redact.ts';
+import { resolveEnv } from '../../../src/secrets/resolve-env.ts';
+
+const provider = (name: string): SecretRef => ({ from: 'provider', name });
+
+describe('resolving an environment', () => {
+  const asked: string[] = [];
+  const store: SecretStore = async (ref) => {
+    asked.push(ref.name);
+    return ref.name.startsWith('no')
+      ? { found: false, tried: [] }
+      : { found: true, value: `<${ref.name}>`, provider: 'fake' };
+  };
+
+  it('puts secrets into their text, looks each up once, and collects all that are missing', async () => {
+    const resolved = await resolveEnv(
+      {
+        PLAIN: { kind: 'literal', value: '1' },
+        URI: { kind: 'secret', parts: ['db://', provider('user'), ':', provider('pass'), '@h'] },
+        PASS: { kind: 'secret', parts: [provider('pass')] },
+        BAD: { kind: 'secret', parts: [provider('no-1'), provider('no-2')] },
+        BAD_TOO: { kind: 'secret', parts: [provider('no-1')] },
+      },
+      store,
+    );
+    expect(resolved).toEqual({
+      values: { PLAIN: '1', URI: 'db://<user>:<pass>@h', PASS: '<pass>' },
+      missing: [provider('no-1'), provider('no-2')],
+      secrets: ['<user>', '<pass>'],
+    });
+    expect(asked).toEqual(['user', 'pass', 'no-1', 'no-2']);
+  });
+});
+
+describe('masking secrets', () => {
+  const value = 'p@ss w/rd"1?>>';
+  const redact = createRedactor([value, 'p@ss', 'line one\nline two']);
+
+  it.each([
+    ['as it is', value],
+    ['URL-encoded', encodeURIComponent(value)],
+    ['URL-encoded in lower case', 'p%40ss%20w%2frd%221%3f%3e%3e'],
+    ['form-encoded', encodeURIComponent(value).replaceAll('%20', '+')],
+    ['as JSON', JSON.stringify(value).slice(1, -1)],
+    ['in base64', Buffer.from(value).toString('base64')],
+    ['in base64url', Buffer.from(value).toString('base64url')],
+    ['in hexadecimal', Buffer.from(value).toString('hex')],
+    ['one of its lines', 'line two'],
+  ])('%s', (_, form) => {
+    expect(redact(`before ${form} after`)).toBe('before (secret) after');
+  });
+
+  it('takes the longer secret first, and leaves other text alone', () => {
+    expect(redact(`${value}, p@ss, pass`)).toBe('(secret), (secret), pass');
+  });
+
+  it('does not mask what is too short to be one', () => {
+    expect(createRedactor(['1', '', 'on'])('1 of 1 on')).toBe('1 of 1 on');
+    expect(createRedactor([])('text')).toBe('text');
+  });
+
+  it('takes characters of patterns literally', () => {
+    expect(createRedactor(['a.*b|c', '[x]{2}'])('a.*b|c axxb [x]{2}')).toBe('(secret) axxb (secret)');
+  });
+});

@@ -1,0 +1,165 @@
+import { describe, expect, test } from 'vitest';
+import { describeDiagnostics } from '../../../src/spec/findings.ts';
+import { checkPolicy } from '../../../src/spec/policy.ts';
+import { loadProjectFile } from '../../../src/spec/project-file.ts';
+import { document, only } from './checking.ts';
+
+const load = (text: string) =>
+  loadProjectFile(
+    { file: 'looms.yaml', directory: '/work/team', text },
+    { environment: { HOME: '/home/me' }, strict: false },
+  );
+const check = (text: string) => describeDiagnostics(load(text).diagnostics).replaceAll('looms.yaml:', '');
+
+describe('looms.yaml', () => {
+  test('gives the defaults when it is empty', () => {
+    expect(load('# nothing yet\n')).toEqual({
+      project: { policy: { forbidLatest: 'warn', requiredLimits: [], forbiddenCapabilities: [] }, secretProviders: [] },
+      diagnostics: [],
+    });
+  });
+
+  test('is read whole, in both spellings, with paths made absolute', () => {
+    const text = `project: team
+specs: [servers/*.yaml]
+engine: { context: lab }
+policy:
+  allowedRegistries: [docker.io]
+  forbid_latest: error
+  required_limits: [memory_mb]
+  max_cpu_cores: 2
+  max_memory_mb: 1024
+  max_pids: 50
+  allowed_mounts: [./data, "\${HOME}/shared"]
+  allowed_egress: ["db.example:1025"]
+  forbidden_capabilities: [cap_net_raw]
+secrets:
+  providers:
+    - { type: directory, path: ./secrets }
+    - { type: command, argv: [pass, show] }
+x-note: ignored
+`;
+    expect(load(text)).toEqual({
+      project: {
+        project: 'team',
+        specs: ['servers/*.yaml'],
+        engine: { context: 'lab' },
+        policy: {
+          allowedRegistries: ['docker.io'],
+          forbidLatest: 'error',
+          requiredLimits: ['memory_mb'],
+          maxCpuCores: 2,
+          maxMemoryMiB: 1024,
+          maxPids: 50,
+          allowedMounts: ['/work/team/data', '/home/me/shared'],
+          allowedEgress: ['db.example:1025'],
+          forbiddenCapabilities: ['NET_RAW'],
+        },
+        secretProviders: [
+          { type: 'directory', path: '/work/team/secrets' },
+          { type: 'command', argv: ['pass', 'show'] },
+        ],
+      },
+      diagnostics: [],
+    });
+  });
+
+  test('says everything that is wrong with it, and gives no settings then', () => {
+    const text = `project: My Team
+engine: { context: a, host: unix:///x }
+policy: { forbid_latest: maybe, max_memory: 5, forbidden_capabilities: [RAW] }
+secrets: { providers: [{ type: directory, argv: [x] }, { type: vault }, {}] }
+---
+project: other
+`;
+    expect(load(text).project).toBeUndefined();
+    expect(check(text)).toMatchInlineSnapshot(`
+      "1:10 error[invalid-value] project: project: expected a lower-case DNS label of at most 40 characters, got "My Team"
+      2:23 error[conflict] engine.host: engine.context and engine.host each name an engine [2:11 context is here] (hint: keep one of them)
+      3:26 error[invalid-value] policy.forbid_latest: forbid_latest: expected one of warn, error, off, got "maybe"
+      3:33 error[unknown-key] policy.max_memory: policy has no key max_memory (hint: did you mean max_memory_mb?)
+      3:73 error[unknown-capability] policy.forbidden_capabilities[0]: RAW is not a Linux capability
+      4:24 error[missing-key] secrets.providers[0]: type directory needs path
+      4:43 error[no-effect] secrets.providers[0].argv: argv has no effect with type directory (hint: remove it)
+      4:64 error[invalid-value] secrets.providers[1].type: type: expected one of directory, command, got "vault"
+      4:73 error[missing-key] secrets.providers[2]: providers[2] needs type
+      6:1 error[extra-document] looms.yaml is one document"
+    `);
+  });
+});
+
+describe('a policy', () => {
+  const server = only(
+    document({
+      top: ['name: web'],
+      backend: [
+        'volume_mounts: [{ source: ./data, target: /data }, { source: /srv/x, target: /x }]',
+        'resource_limits: { cpu_cores: 4, memory_mb: 2048 }',
+        'network: { mode: bridge }',
+        'security: { cap_add: [NET_RAW], cap_drop: [] }',
+      ],
+    }),
+  );
+  const breaches = (policy: string, subject: typeof server | { spec: typeof server.spec } = server) => {
+    const { project } = load(`policy: ${policy}`);
+    if (project === undefined) throw new Error(policy);
+    return checkPolicy([subject], project.policy).map(
+      (one) => `${one.place?.position.line ?? '-'} ${one.severity} ${one.rule} ${one.server}: ${one.message}`,
+    );
+  };
+
+  test('names rule, server, value, limit and line of every breach', () => {
+    expect(
+      breaches(
+        '{ allowed_registries: [ghcr.io/team], required_limits: [memory_mb, pids_limit], max_cpu_cores: 2, max_memory_mb: 1024, max_pids: 50, allowed_mounts: [./data], allowed_egress: [], forbidden_capabilities: [NET_RAW, CHOWN, BPF] }',
+      ),
+    ).toMatchInlineSnapshot(`
+      [
+        "3 error allowed-registries web: image debian:bookworm-slim comes from docker.io, which is not one of: ghcr.io/team",
+        "5 error required-limits web: resource_limits.pids_limit must be given",
+        "5 error max-cpu-cores web: cpu_cores is 4, at most 2 is allowed",
+        "5 error max-memory-mb web: memory_mb is 2048, at most 1024 is allowed",
+        "5 error max-pids web: pids_limit is 100, at most 50 is allowed",
+        "4 error allowed-mounts web: /srv/x is mounted, which is in none of: /work/team/data",
+        "6 error allowed-egress web: network mode bridge reaches every host",
+        "7 error forbidden-capabilities web: capability NET_RAW is forbidden",
+        "7 error forbidden-capabilities web: capability CHOWN is forbidden, and cap_drop leaves it",
+      ]
+    `);
+  });
+
+  test('lets through what it allows', () => {
+    expect(
+      breaches(
+        '{ allowed_registries: [docker.io], max_cpu_cores: 4, allowed_mounts: [/work, /srv/x], forbid_latest: error }',
+      ),
+    ).toEqual([]);
+  });
+
+  test('compares whole folders and whole registries, not their first letters', () => {
+    expect(breaches('{ allowed_mounts: [/work/team/dat, /srv], allowed_registries: [docker.i] }')).toHaveLength(2);
+  });
+
+  test('warns of images that change by themselves, unless told otherwise', () => {
+    const latest = only('name: a\ndocker_backend: { base_image: ghcr.io/a/b }\n');
+    const tagged = only('name: a\ndocker_backend: { base_image: "localhost:5000/b:latest" }\n');
+    expect([...breaches('{}', latest), ...breaches('{ forbid_latest: error }', tagged)]).toMatchInlineSnapshot(`
+      [
+        "2 warning forbid-latest a: image ghcr.io/a/b has no tag: what runs changes by itself",
+        "2 error forbid-latest a: image localhost:5000/b:latest has the tag latest: what runs changes by itself",
+      ]
+    `);
+    expect(breaches('{ forbid_latest: off }', latest)).toEqual([]);
+  });
+
+  test('checks what runs as well, without a line', () => {
+    expect(
+      breaches('{ max_cpu_cores: 2, required_limits: [memory_mb, storage_mb] }', { spec: server.spec }),
+    ).toMatchInlineSnapshot(`
+      [
+        "- error required-limits web: resource_limits.storage_mb must be given",
+        "- error max-cpu-cores web: cpu_cores is 4, at most 2 is allowed",
+      ]
+    `);
+  });
+});

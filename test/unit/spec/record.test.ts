@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { canonicalJson, specHash } from '../../../src/spec/hash.ts';
+import { readRecordedSpec, recordSpec } from '../../../src/spec/record.ts';
+import { document, only } from './checking.ts';
+import { desiredServers } from './desired-servers.ts';
+
+const { spec } = only(document({ mcp: ['command: run', 'env: { TOKEN: "${secret:token}" }'] }));
+
+describe('the hash of a spec', () => {
+  test('stays the same across releases for the same spec', () => {
+    expect(specHash(spec, 'debian:bookworm-slim')).toMatchInlineSnapshot(
+      `"v1:dcf481b72423cdefb9a9a168b3e1f4552dba82dc61d29c191fc508268e276945"`,
+    );
+  });
+
+  test('does not depend on the order of keys, nor on whether the server is enabled', () => {
+    const turned = Object.fromEntries(Object.entries(spec).toReversed()) as typeof spec;
+    expect(specHash({ ...turned, enabled: false }, 'x')).toBe(specHash(spec, 'x'));
+  });
+
+  test('depends on the image', () => {
+    expect(specHash(spec, 'a')).not.toBe(specHash(spec, 'b'));
+  });
+
+  test('canonical JSON reads back to the same value', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+});
+
+describe('the recorded spec', () => {
+  test('reads back to what was recorded', { timeout: 60_000 }, () => {
+    fc.assert(
+      fc.property(desiredServers, fc.string(), (server, image) => {
+        expect(readRecordedSpec(recordSpec(server, image))).toEqual({ spec: server, image });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('is nothing when the label is garbage or lacks a part', () => {
+    for (const text of ['', 'x', '1', 'null', '[]', '{}', '{"spec":{},"image":"x"}', '{"__proto__":1}']) {
+      expect(readRecordedSpec(text)).toBeUndefined();
+    }
+    const recorded = JSON.parse(recordSpec(spec, 'x'));
+    for (const key of ['name', 'enabled', 'image', 'mounts', 'limits', 'security', 'network', 'lifecycle', 'mcp']) {
+      const { [key]: _, ...rest } = recorded.spec;
+      expect(readRecordedSpec(JSON.stringify({ ...recorded, spec: rest })), key).toBeUndefined();
+      expect(readRecordedSpec(JSON.stringify({ ...recorded, spec: { ...rest, [key]: 7 } })), key).toBeUndefined();
+    }
+  });
+
+  test('never throws, whatever the label holds', { timeout: 60_000 }, () => {
+    const damaged = fc.tuple(desiredServers, fc.nat(), fc.jsonValue()).map(([server, at, value]) => {
+      const text = recordSpec(server, 'x');
+      return `${text.slice(0, at % text.length)}${JSON.stringify(value)}${text.slice(at % text.length)}`;
+    });
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.json(), damaged), (text) => void readRecordedSpec(text)));
+  });
+});

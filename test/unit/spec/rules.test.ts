@@ -1,0 +1,389 @@
+import { describe, expect, test } from 'vitest';
+import { check, document } from './checking.ts';
+
+describe('rules across fields', () => {
+  test('two image sources show both lines', () => {
+    expect(check(document({ backend: ['dockerfile_path: Dockerfile'] }))).toMatchInlineSnapshot(
+      `"4:3 error[image-source-conflict] docker_backend.dockerfile_path: base_image and dockerfile_path each name an image source; a server has one [3:3 base_image is here] (hint: keep one of base_image, dockerfile_path)"`,
+    );
+  });
+
+  test('three image sources show all lines', () => {
+    expect(
+      check(document({ backend: ['dockerfile_path: Dockerfile', 'build_config: { from_image: x }'] })),
+    ).toMatchInlineSnapshot(
+      `"5:3 error[image-source-conflict] docker_backend.build_config: base_image, dockerfile_path and build_config each name an image source; a server has one [3:3 base_image is here] [4:3 dockerfile_path is here] (hint: keep one of base_image, dockerfile_path, build_config)"`,
+    );
+  });
+
+  test('without an image source runtime_type is needed', () => {
+    expect(check(['name: a', 'docker_backend: {}'].join('\n'))).toMatchInlineSnapshot(
+      `"2:1 error[image-source-missing] docker_backend: docker_backend needs runtime_type, or one of base_image, dockerfile_path, build_config (hint: add runtime_type: python or runtime_type: node)"`,
+    );
+  });
+
+  test('without an image source, a python section says which runtime_type', () => {
+    expect(
+      check(['name: a', "docker_backend: { python: { python_version: '3.11' } }"].join('\n')),
+    ).toMatchInlineSnapshot(
+      `"2:1 error[image-source-missing] docker_backend: docker_backend needs runtime_type, or one of base_image, dockerfile_path, build_config (hint: add runtime_type: python)"`,
+    );
+  });
+
+  test('custom without an image source is an error', () => {
+    expect(check(['name: a', 'docker_backend: { runtime_type: custom }'].join('\n'))).toMatchInlineSnapshot(
+      `"2:33 error[image-source-missing] docker_backend.runtime_type: runtime_type custom needs one of base_image, dockerfile_path, build_config"`,
+    );
+  });
+
+  test('ruby, rust and go are reserved', () => {
+    expect(check(document({ backend: ['runtime_type: RUNTIME_TYPE_RUBY'] }))).toMatchInlineSnapshot(
+      `"4:17 error[invalid-value] docker_backend.runtime_type: runtime_type RUNTIME_TYPE_RUBY is reserved, not implemented (hint: use python, node or custom; custom runs any image or Dockerfile)"`,
+    );
+  });
+
+  test('go in lower case is reserved too', () => {
+    expect(check(document({ backend: ['runtime_type: go'] }))).toMatchInlineSnapshot(
+      `"4:17 error[invalid-value] docker_backend.runtime_type: runtime_type go is reserved, not implemented (hint: use python, node or custom; custom runs any image or Dockerfile)"`,
+    );
+  });
+
+  test('another runtime is a wrong choice', () => {
+    expect(check(document({ backend: ['runtime_type: pyton'] }))).toMatchInlineSnapshot(
+      `"4:17 error[invalid-value] docker_backend.runtime_type: runtime_type: expected one of python, node, custom, got "pyton" (hint: did you mean python?)"`,
+    );
+  });
+
+  test('a section of another runtime has no effect', () => {
+    expect(
+      check(document({ backend: ['runtime_type: node', "python: { python_version: '3.11' }"] })),
+    ).toMatchInlineSnapshot(
+      `"5:3 error[no-effect] docker_backend.python: python has no effect without runtime_type: python (hint: remove it, or set runtime_type: python)"`,
+    );
+  });
+
+  test('packages beside a Dockerfile have no effect', () => {
+    expect(
+      check(
+        [
+          'name: a',
+          'docker_backend:',
+          '  runtime_type: python',
+          '  dockerfile_path: Dockerfile',
+          '  python: { preinstall_packages: [x] }',
+        ].join('\n'),
+      ),
+    ).toMatchInlineSnapshot(
+      `"5:3 error[no-effect] docker_backend.python: python has no effect with dockerfile_path (hint: install the packages there, or remove dockerfile_path)"`,
+    );
+  });
+
+  test('a version that base_image overrules is a warning', () => {
+    expect(
+      check(
+        [
+          'name: a',
+          'docker_backend:',
+          '  runtime_type: python',
+          '  base_image: python:3.11-slim',
+          "  python: { python_version: '3.13', preinstall_packages: [x] }",
+        ].join('\n'),
+      ),
+    ).toMatchInlineSnapshot(
+      `"5:29 warning[version-ignored] docker_backend.python.python_version: python_version 3.13 is ignored: base_image is python:3.11-slim [4:3 base_image is here] (hint: remove one of the two)"`,
+    );
+  });
+
+  test('python without a command would run an interpreter', () => {
+    expect(check(['name: a', 'docker_backend: { runtime_type: python }'].join('\n'))).toMatchInlineSnapshot(
+      `"2:1 error[missing-command] docker_backend: the image python starts an interpreter, not a server: mcp_server.command is missing (hint: add command: with the program that the packages install)"`,
+    );
+  });
+
+  test('an image reference that is none is an error', () => {
+    expect(check(['name: a', "docker_backend: { base_image: 'a//b' }"].join('\n'))).toMatchInlineSnapshot(
+      `"2:31 error[invalid-image] docker_backend.base_image: a//b is not an image reference (hint: write it as name:tag, registry/name:tag or name@sha256:…)"`,
+    );
+  });
+
+  test('an image in upper case is an error', () => {
+    expect(check(['name: a', 'docker_backend: { base_image: Debian }'].join('\n'))).toMatchInlineSnapshot(
+      `"2:31 error[invalid-value] docker_backend.base_image: base_image: expected an image reference such as python:3.13-slim, got "Debian""`,
+    );
+  });
+
+  test('build_config needs from_image', () => {
+    expect(
+      check(['name: a', 'docker_backend: { build_config: { run_commands: [x] } }'].join('\n')),
+    ).toMatchInlineSnapshot(`"2:19 error[missing-key] docker_backend.build_config: build_config needs from_image"`);
+  });
+
+  test('a package that is an option is an error', () => {
+    expect(
+      check(
+        [
+          'name: a',
+          'docker_backend: { runtime_type: node, node: { preinstall_packages: [--global] } }',
+          'mcp_server: { command: x }',
+        ].join('\n'),
+      ),
+    ).toMatchInlineSnapshot(
+      `"2:69 error[invalid-package] docker_backend.node.preinstall_packages[0]: "--global" is not the name of a package (hint: one package an entry, without options)"`,
+    );
+  });
+
+  test('build input stays in the folder of the spec', () => {
+    expect(check(['name: a', 'docker_backend: { dockerfile_path: ../Dockerfile }'].join('\n'))).toMatchInlineSnapshot(
+      `"2:36 error[invalid-path] docker_backend.dockerfile_path: ../Dockerfile leaves the folder of the spec (hint: only host paths of volume_mounts may contain ..)"`,
+    );
+  });
+
+  test('build input is not absolute', () => {
+    expect(
+      check(
+        [
+          'name: a',
+          'docker_backend: { build_config: { from_image: x, copy_files: [/etc/passwd /x, one, a b c], ca_certificates: ~/ca.pem } }',
+        ].join('\n'),
+      ),
+    ).toMatchInlineSnapshot(`
+      "2:63 error[invalid-path] docker_backend.build_config.copy_files[0]: /etc/passwd is absolute (hint: write it relative to this file: the same spec must work from every checkout)
+      2:79 error[invalid-copy] docker_backend.build_config.copy_files[1]: "one": expected "source destination"
+      2:84 error[invalid-copy] docker_backend.build_config.copy_files[2]: "a b c": expected "source destination"
+      2:109 error[invalid-path] docker_backend.build_config.ca_certificates: ~ has no meaning in ~/ca.pem (hint: write it relative to this file)"
+    `);
+  });
+
+  test('a mount of the root is refused', () => {
+    expect(check(document({ backend: ['volume_mounts: [{ source: /, target: /x }]'] }))).toMatchInlineSnapshot(
+      `"4:29 error[refused-mount] docker_backend.volume_mounts[0].source: the root of the host is never mounted (hint: mount the folder that the server needs)"`,
+    );
+  });
+
+  test('a mount that leads to the root is refused', () => {
+    expect(check(document({ backend: ['volume_mounts: [{ source: ../.., target: /x }]'] }))).toMatchInlineSnapshot(
+      `"4:29 error[refused-mount] docker_backend.volume_mounts[0].source: the root of the host is never mounted (hint: mount the folder that the server needs)"`,
+    );
+  });
+
+  test("a mount of the engine's socket is refused", () => {
+    expect(
+      check(document({ backend: ['volume_mounts: [{ source: /var/run/docker.sock, target: /x }]'] })),
+    ).toMatchInlineSnapshot(
+      `"4:29 error[refused-mount] docker_backend.volume_mounts[0].source: /var/run/docker.sock is never mounted: it gives the server the engine, and with it the host (hint: mount another folder)"`,
+    );
+  });
+
+  test("a folder above the engine's own is refused", () => {
+    expect(check(document({ backend: ['volume_mounts: [{ source: /var/lib, target: /x }]'] }))).toMatchInlineSnapshot(
+      `"4:29 error[refused-mount] docker_backend.volume_mounts[0].source: /var/lib is never mounted: it gives the server the engine, and with it the host (hint: mount another folder)"`,
+    );
+  });
+
+  test("a rootless engine's socket is refused", () => {
+    expect(
+      check(document({ backend: ['volume_mounts: [{ source: /run/user/1000/docker.sock, target: /x }]'] })),
+    ).toMatchInlineSnapshot(
+      `"4:29 error[refused-mount] docker_backend.volume_mounts[0].source: /run/user/1000/docker.sock is never mounted: it gives the server the engine, and with it the host (hint: mount another folder)"`,
+    );
+  });
+
+  test("a mount of the kernel's file systems is refused", () => {
+    expect(check(document({ backend: ['volume_mounts: [{ source: /proc/1, target: /x }]'] }))).toMatchInlineSnapshot(
+      `"4:29 error[refused-mount] docker_backend.volume_mounts[0].source: /proc/1 is never mounted: it gives the server the kernel of the host (hint: mount another folder)"`,
+    );
+  });
+
+  test('a home shorthand is refused', () => {
+    expect(check(document({ backend: ['volume_mounts: [{ source: ~/x, target: /x }]'] }))).toMatchInlineSnapshot(
+      `"4:29 error[invalid-mount] docker_backend.volume_mounts[0].source: ~ has no meaning in ~/x (hint: write \${HOME}/…)"`,
+    );
+  });
+
+  test('a relative path without ./ is neither path nor volume', () => {
+    expect(check(document({ backend: ['volume_mounts: [{ source: data/x, target: /x }]'] }))).toMatchInlineSnapshot(
+      `"4:29 error[invalid-mount] docker_backend.volume_mounts[0].source: data/x is neither a path nor the name of a volume (hint: for a path write ./data/x)"`,
+    );
+  });
+
+  test('a volume needs a proper name', () => {
+    expect(check(document({ backend: ["volume_mounts: [{ source: '@x', target: /x }]"] }))).toMatchInlineSnapshot(
+      `"4:29 error[invalid-mount] docker_backend.volume_mounts[0].source: @x is not the name of a volume (hint: use letters, digits, ".", "_" and "-")"`,
+    );
+  });
+
+  test('a mount needs source and target', () => {
+    expect(check(document({ backend: ['volume_mounts: [{ target: /x }, { source: ./x }]'] }))).toMatchInlineSnapshot(`
+      "4:19 error[missing-key] docker_backend.volume_mounts[0]: a mount needs source
+      4:35 error[missing-key] docker_backend.volume_mounts[1]: a mount needs target"
+    `);
+  });
+
+  test('a target is absolute and clean', () => {
+    expect(
+      check(
+        document({
+          backend: [
+            'volume_mounts: [{ source: a, target: x }, { source: b, target: /x/../y }, { source: c, target: / }, { source: d, target: /proc/x }]',
+          ],
+        }),
+      ),
+    ).toMatchInlineSnapshot(`
+      "4:40 error[invalid-value] docker_backend.volume_mounts[0].target: target: expected an absolute path in the container, got "x"
+      4:66 error[invalid-path] docker_backend.volume_mounts[1].target: /x/../y contains ..
+      4:98 error[invalid-path] docker_backend.volume_mounts[2].target: / of the container cannot be replaced
+      4:124 error[invalid-path] docker_backend.volume_mounts[3].target: /proc/x belongs to the engine or to looms"
+    `);
+  });
+
+  test('two mounts at one place show both lines', () => {
+    expect(
+      check(
+        document({ backend: ['volume_mounts:', '  - { source: a, target: /x }', '  - { source: b, target: /x/ }'] }),
+      ),
+    ).toMatchInlineSnapshot(
+      `"6:28 error[duplicate-target] docker_backend.volume_mounts[1].target: /x is mounted twice [5:20 first here]"`,
+    );
+  });
+
+  test('a mount and a tmpfs at one place show both lines', () => {
+    expect(
+      check(document({ backend: ['volume_mounts: [{ source: a, target: /x }]', 'security: { tmpfs: { /x: 1m } }'] })),
+    ).toMatchInlineSnapshot(
+      `"5:28 error[duplicate-target] docker_backend.security.tmpfs["/x"]: /x is mounted twice [4:32 first here]"`,
+    );
+  });
+
+  test('a user must look like one', () => {
+    expect(check(document({ backend: ["security: { user: 'a b' }"] }))).toMatchInlineSnapshot(
+      `"4:21 error[invalid-value] docker_backend.security.user: user: expected a user such as 1000:1000 or nobody, got "a b""`,
+    );
+  });
+
+  test('an unknown capability names the near one', () => {
+    expect(
+      check(document({ backend: ['security: { cap_add: [NET_BIND_SERVCE], cap_drop: [zork] }'] })),
+    ).toMatchInlineSnapshot(`
+      "4:25 error[unknown-capability] docker_backend.security.cap_add[0]: NET_BIND_SERVCE is not a Linux capability (hint: did you mean NET_BIND_SERVICE?)
+      4:54 error[unknown-capability] docker_backend.security.cap_drop[0]: zork is not a Linux capability"
+    `);
+  });
+
+  test('all capabilities at once are refused', () => {
+    expect(check(document({ backend: ['security: { cap_add: [ALL] }'] }))).toMatchInlineSnapshot(
+      `"4:24 error[refused-value] docker_backend.security.cap_add: cap_add: ALL is a privileged container, which does not exist in looms (hint: name the capabilities that the server needs)"`,
+    );
+  });
+
+  test('a size must be one', () => {
+    expect(check(document({ backend: ['security: { tmpfs: { /a: big, /b: 64 } }'] }))).toMatchInlineSnapshot(`
+      "4:28 error[invalid-value] docker_backend.security.tmpfs["/a"]: /a: expected a size such as 64m, got "big"
+      4:37 error[invalid-value] docker_backend.security.tmpfs["/b"]: 64 for /b is less than one page of memory (4k) (hint: did you mean 64m?)"
+    `);
+  });
+
+  test('privileged does not exist', () => {
+    expect(check(document({ backend: ['security: { privileged: true }', 'privileged: true'] }))).toMatchInlineSnapshot(`
+      "4:15 error[refused-key] docker_backend.security.privileged: privileged does not exist in looms: it hands the whole host to the server (hint: name what the server needs in security.cap_add)
+      5:3 error[refused-key] docker_backend.privileged: privileged does not exist in looms: it hands the whole host to the server (hint: name what the server needs in security.cap_add)"
+    `);
+  });
+
+  test('host namespaces do not exist', () => {
+    expect(
+      check(document({ backend: ['pid: host', 'network_mode: host', 'security: { ipc_mode: host }'] })),
+    ).toMatchInlineSnapshot(`
+      "4:3 error[refused-key] docker_backend.pid: pid does not exist in looms: a namespace shared with the host ends the isolation (hint: remove it; servers of one project reach each other by name)
+      5:3 error[refused-key] docker_backend.network_mode: network_mode does not exist in looms: a namespace shared with the host ends the isolation (hint: remove it; servers of one project reach each other by name)
+      6:15 error[refused-key] docker_backend.security.ipc_mode: ipc_mode does not exist in looms: a namespace shared with the host ends the isolation (hint: remove it; servers of one project reach each other by name)"
+    `);
+  });
+
+  test('ports are not published', () => {
+    expect(check(document({ backend: ['ports: [80]'] }))).toMatchInlineSnapshot(
+      `"4:3 error[refused-key] docker_backend.ports: ports does not exist in looms: nothing of a server is published outside its network (hint: for an HTTP server set mcp_server.port; looms reaches it through a relay)"`,
+    );
+  });
+
+  test('network mode host does not exist', () => {
+    expect(check(document({ backend: ['network: { mode: host }'] }))).toMatchInlineSnapshot(
+      `"4:20 error[invalid-value] docker_backend.network.mode: mode host does not exist in looms: it ends the isolation from the host or from other servers (hint: use isolated, none or bridge)"`,
+    );
+  });
+
+  test('egress is not implemented yet', () => {
+    expect(check(document({ backend: ["network: { egress: ['a.example:443'] }"] }))).toMatchInlineSnapshot(
+      `"4:14 error[not-implemented] docker_backend.network.egress: egress allow-lists are not implemented yet (hint: remove it, or set mode: bridge, which reaches everything)"`,
+    );
+  });
+
+  test('an egress entry must be host:port', () => {
+    expect(check(document({ backend: ["network: { egress: [a.example, 'b:99999'] }"] }))).toMatchInlineSnapshot(`
+      "4:23 error[invalid-value] docker_backend.network.egress[0]: "a.example": expected host:port with a port from 1 to 65535
+      4:34 error[invalid-value] docker_backend.network.egress[1]: "b:99999": expected host:port with a port from 1 to 65535"
+    `);
+  });
+
+  test('egress on another mode has no effect', () => {
+    expect(
+      check(document({ backend: ["network: { mode: bridge, egress: ['a.example:443'] }"] })),
+    ).toMatchInlineSnapshot(
+      `"4:28 error[no-effect] docker_backend.network.egress: egress has no effect with mode bridge [4:14 mode is here] (hint: remove it: bridge reaches everything)"`,
+    );
+  });
+
+  test('an HTTP transport needs a port', () => {
+    expect(check(document({ mcp: ['command: run', 'transport: sse'] }))).toMatchInlineSnapshot(
+      `"6:14 error[missing-key] mcp_server.transport: transport sse needs port (hint: add port: and the port that the server listens on in its container)"`,
+    );
+  });
+
+  test('an HTTP transport without a network cannot be reached', () => {
+    expect(
+      check(document({ backend: ['network: { mode: none }'], mcp: ['transport: streamable-http', 'port: 80'] })),
+    ).toMatchInlineSnapshot(
+      `"6:14 error[unreachable] mcp_server.transport: transport streamable-http cannot be reached with network mode none [4:14 mode is here] (hint: use mode: isolated, which nothing outside reaches either, or transport: stdio)"`,
+    );
+  });
+
+  test('http is not the name of a transport', () => {
+    expect(check(document({ mcp: ['command: run', 'transport: http'] }))).toMatchInlineSnapshot(
+      `"6:14 error[invalid-value] mcp_server.transport: transport: expected one of stdio, streamable-http, sse, got "http" (hint: did you mean streamable-http?)"`,
+    );
+  });
+
+  test('port and path have no effect with stdio', () => {
+    expect(check(document({ mcp: ['command: run', 'port: 80', 'path: /x'] }))).toMatchInlineSnapshot(`
+      "6:3 error[no-effect] mcp_server.port: port has no effect with transport stdio (hint: remove it, or set transport: streamable-http)
+      7:3 error[no-effect] mcp_server.path: path has no effect with transport stdio (hint: remove it, or set transport: streamable-http)"
+    `);
+  });
+
+  test('a path of an endpoint begins with a slash', () => {
+    expect(check(document({ mcp: ['command: run', 'transport: sse', 'port: 80', 'path: x'] }))).toMatchInlineSnapshot(
+      `"8:9 error[invalid-value] mcp_server.path: path: expected a path such as /mcp, got "x""`,
+    );
+  });
+
+  test('all tools and some tools contradict', () => {
+    expect(check(document({ mcp: ['command: run', 'tools: { all: true, include: [a] }'] }))).toMatchInlineSnapshot(
+      `"6:12 error[conflict] mcp_server.tools.all: all: true and include contradict one another [6:23 include is here] (hint: keep one of them)"`,
+    );
+  });
+
+  test('all: false needs include', () => {
+    expect(check(document({ mcp: ['command: run', 'tools: { all: false }'] }))).toMatchInlineSnapshot(
+      `"6:12 error[conflict] mcp_server.tools.all: all: false needs include (hint: list the tools that clients may call under include)"`,
+    );
+  });
+
+  test('labels of ours are reserved', () => {
+    expect(
+      check(document({ backend: ["custom: { labels: { looms.project: x, loom.type: y, 'a=b': z } }"] })),
+    ).toMatchInlineSnapshot(`
+      "4:23 error[invalid-key] docker_backend.custom.labels["looms.project"]: labels starting with looms. and loom. are ours: looms.project
+      4:41 error[invalid-key] docker_backend.custom.labels["loom.type"]: labels starting with looms. and loom. are ours: loom.type
+      4:55 error[invalid-key] docker_backend.custom.labels["a=b"]: "a=b" is not a label's name"
+    `);
+  });
+});
