@@ -17,8 +17,6 @@ import type { Ports } from './ports.ts';
 import { type HeldLock, takeLock } from './project-lock.ts';
 import { type MissingSecret, missingSecrets, processEnv, sessionEnv, sessionTarget } from './session-target.ts';
 
-/** Lines of a container's log that are shown when its gate failed. */
-const logTailLines = 20;
 /** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
 const stopGraceSeconds = 10;
 
@@ -79,16 +77,6 @@ type GateContext = {
   readonly relays: ReadonlyMap<string, ContainerId>;
 };
 
-async function withLogTail(context: GateContext, container: ContainerId, failure: Failure): Promise<Failure> {
-  const engine = await context.ports.engine();
-  try {
-    const lines = await engine.tailLog(container, logTailLines);
-    return { ...failure, detail: [...failure.detail, ...lines.map((line) => line.text)] };
-  } catch (error) {
-    return { ...failure, detail: [...failure.detail, `(its log could not be read: ${failureOf(error).message})`] };
-  }
-}
-
 async function gateContainer(
   context: GateContext,
   server: DeclaredServer,
@@ -116,7 +104,7 @@ async function gateContainer(
     timeoutMs: spec.mcp.timeoutSeconds * 1000,
     signal,
   });
-  if (!result.passed) return { passed: false, failure: await withLogTail(context, container, result.failure) };
+  if (!result.passed) return { passed: false, failure: result.failure };
   const unknown =
     result.unknownFilterNames.length === 0
       ? ''

@@ -1,10 +1,13 @@
+import { access } from 'node:fs/promises';
 import { recipeFor } from '../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ResolvedImage, Source } from '../model/desired.ts';
 import type { Diagnostic, SourceText } from '../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
 import type { Recipe } from '../model/recipe.ts';
 import { specHash } from '../spec/hash.ts';
-import { type FieldLocation, loadDocuments } from '../spec/load.ts';
+import { type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
+import { breachDiagnostic, checkPolicy } from '../spec/policy.ts';
 import type { Ports } from './ports.ts';
 import { readBuildCa, readContext } from './read-context.ts';
 import { commitsOf, readSpecFiles } from './spec-files.ts';
@@ -22,7 +25,14 @@ export type LoadedSpecs = {
   readonly locate: (server: string, path: string) => FieldLocation | undefined;
 };
 
-export type LoadOptions = { readonly paths: readonly string[]; readonly strict: boolean };
+export type LoadOptions = {
+  readonly paths: readonly string[];
+  readonly strict: boolean;
+  /** Rules of looms.yaml; a breach is a finding whose code starts with `policy-`. */
+  readonly policy: Policy;
+  /** Whether the Git commits of the files are wanted; asking Git costs a process for each file. */
+  readonly commits: boolean;
+};
 
 type Built = { readonly image: ResolvedImage; readonly recipe: Recipe | null };
 
@@ -68,6 +78,31 @@ function fileField(spec: DesiredServer): string {
   }
 }
 
+/** The engine would only say so once the container is made; on another machine only it can know. */
+async function missingHostPaths(ports: Ports, servers: readonly LoadedServer[]): Promise<Diagnostic[]> {
+  const mounts = servers.flatMap(({ spec, locate }) =>
+    spec.mounts.filter((mount) => mount.type === 'bind').map(({ source }) => ({ source, locate })),
+  );
+  if (mounts.length === 0 || !(await ports.engineIsLocal())) return [];
+  const looked = await Promise.all(
+    mounts.map(async ({ source, locate }) => {
+      if (await exists(source)) return [];
+      const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
+        hint: `mkdir -p ${source}, or name a volume (without a slash)`,
+      });
+      const field = 'docker_backend.volume_mounts';
+      return [findingOf(error, field, locate(field))];
+    }),
+  );
+  return looked.flat();
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
 /**
  * Reads, parses and resolves all specs: every finding of every file at once, and nothing of the engine. When any of
  * them is an error, `servers` is empty: a desired state that could not be read whole is none (facts.md, "Could not read
@@ -77,11 +112,15 @@ function fileField(spec: DesiredServer): string {
 export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
   const files = await readSpecFiles(ports, options.paths);
   const [commits, extraCa] = await Promise.all([
-    commitsOf(files),
+    options.commits ? commitsOf(files) : new Map<string, string>(),
     readBuildCa(ports.environment, ports.workingDirectory),
   ]);
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
-  const diagnostics: Diagnostic[] = [...loaded.diagnostics];
+  const diagnostics: Diagnostic[] = [
+    ...loaded.diagnostics,
+    ...checkPolicy(loaded.servers, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...(await missingHostPaths(ports, loaded.servers)),
+  ];
   const servers: DeclaredServer[] = [];
   const recipes = new Map<string, Recipe>();
   for (const { spec, source, locate } of loaded.servers) {

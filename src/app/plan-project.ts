@@ -2,9 +2,11 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { Observed } from '../model/observed.ts';
-import type { Plan } from '../model/plan.ts';
+import type { Plan, PlanWarning } from '../model/plan.ts';
+import { defaultPolicy, type Policy } from '../model/policy.ts';
 import type { Recipe } from '../model/recipe.ts';
 import { makePlan, type Undesired } from '../reconcile/plan.ts';
+import { checkPolicy } from '../spec/policy.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Ports } from './ports.ts';
 
@@ -21,6 +23,8 @@ export type PlanRequest = {
   readonly only?: readonly ServerName[];
   readonly replace?: readonly ServerName[];
   readonly keepFailed?: boolean;
+  /** Rules that what runs is held against too; breaches of servers that are in no file become warnings. */
+  readonly policy?: Policy;
 };
 
 /** A plan with what is needed to carry it out, or to make it again under the lock. */
@@ -83,7 +87,17 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
   });
-  return { request, plan, observed };
+  const warnings = policyWarnings(plan, observed, request.policy ?? defaultPolicy);
+  return { request, plan: { ...plan, warnings: [...plan.warnings, ...warnings] }, observed };
+}
+
+/** What runs beside the files is held against the policy too (cli.md, Policy). */
+function policyWarnings(plan: Plan, observed: Observed, policy: Policy): PlanWarning[] {
+  const planned = new Set<string>(plan.changes.map((change) => change.server));
+  const others = observed.containers.flatMap(({ recorded }) =>
+    recorded === undefined || planned.has(recorded.spec.name) ? [] : [{ spec: recorded.spec }],
+  );
+  return checkPolicy(others, policy).map(({ rule, server, message }) => ({ code: `policy-${rule}`, server, message }));
 }
 
 export type PruneRules = {

@@ -18,6 +18,8 @@ export type Ports = {
   readonly engine: () => Promise<Engine>;
   /** Where an engine was looked for, in order, whether or not one was found. Does not throw. */
   readonly engineAttempts: () => Promise<readonly EngineAttempt[]>;
+  /** Whether this machine is the engine's host, so that host paths of mounts can be looked at. Does not throw. */
+  readonly engineIsLocal: () => Promise<boolean>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
   /** Executions counted for these containers on this machine; a container that was never called is left out. */

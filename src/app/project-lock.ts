@@ -73,7 +73,7 @@ export async function takeLock(
     const left = deadline - ports.monotonicMs();
     if (left <= 0) {
       throw new LoomsError('lock-held', `project ${project} is being changed by ${describeHolder(attempt.holder)}`, {
-        hint: 'wait for it with --lock-timeout 5m, or try again later',
+        hint: 'wait for it with --lock-timeout 300, or try again later',
       });
     }
     if (!told) options.onWait(attempt.holder);

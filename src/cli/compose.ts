@@ -130,7 +130,16 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
       return [{ origin: 'what was named', outcome: 'refused', detail }];
     }
   };
-  return { engine, engineAttempts, close: async () => connected?.close() };
+  const engineIsLocal = async (): Promise<boolean> => {
+    try {
+      const { discover } = await import('../engine/docker/discovery.ts');
+      return (await discover(input)).endpoint?.kind === 'socket';
+    } catch {
+      // What is named cannot be understood; that is said when the engine is asked for.
+      return false;
+    }
+  };
+  return { engine, engineAttempts, engineIsLocal, close: async () => connected?.close() };
 }
 
 /**
@@ -141,7 +150,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { environment, command, managedBy } = settings;
   const workingDirectory = process.cwd();
   const projectFile = await readProjectFile(workingDirectory, environment);
-  const { engine, engineAttempts, close } = engineSource(settings, projectFile);
+  const { engine, engineAttempts, engineIsLocal, close } = engineSource(settings, projectFile);
   const { secrets, redact } = watched(
     once(async () => {
       const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
@@ -151,6 +160,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   const ports: Ports = {
     engine,
     engineAttempts,
+    engineIsLocal,
     openSession: async () => (await import('../mcp/connect.ts')).openSession,
     secrets,
     ...ledger(environment),

@@ -1,4 +1,5 @@
 import type { Ports } from '../app/ports.ts';
+import { defaultPolicy, type Policy } from '../model/policy.ts';
 import { compose, type StoredSecrets } from './compose.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
@@ -19,6 +20,8 @@ export type CommandContext = {
   readonly storedSecrets: () => Promise<StoredSecrets>;
   /** Globs of the project file's `specs`. */
   readonly declaredSpecs: readonly string[];
+  /** Rules of the project file; the default ones without it. */
+  readonly policy: Policy;
   /** Masks the secrets that were looked up so far. */
   readonly redact: (text: string) => string;
   readonly close: () => Promise<void>;
@@ -42,6 +45,7 @@ export async function openContext(
       file: projectFile?.project,
     }),
     declaredSpecs: projectFile?.specs ?? [],
+    policy: projectFile?.policy ?? defaultPolicy,
     redact,
     close,
   };

@@ -64,6 +64,7 @@ export async function planSpecs(
     recipes: loaded.recipes,
     undesired: flags.prune ? 'remove' : 'warn',
     keepFailed,
+    policy: context.policy,
     ...(flags.server === undefined ? {} : { only: flags.server.map(serverName) }),
     ...(flags.replace === undefined ? {} : { replace: flags.replace.map(serverName) }),
   });

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LoadedSpecs, loadSpecs } from '../app/load-specs.ts';
+import type { Diagnostic } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
 import { countDiagnostics, hasErrors, renderDiagnostics } from './render/diagnostics.ts';
@@ -33,10 +34,15 @@ async function choosePaths(
 export async function readSpecs(
   flags: { readonly file?: readonly string[] | undefined; readonly strict: boolean },
   context: CommandContext,
+  options: { readonly commits: boolean },
 ): Promise<LoadedSpecs> {
   const paths = await choosePaths(flags.file ?? [], context);
-  return loadSpecs(context.ports, { paths, strict: flags.strict });
+  return loadSpecs(context.ports, { paths, strict: flags.strict, policy: context.policy, ...options });
 }
+
+/** Specs that are sound but not allowed are refused (exit 8), not invalid (exit 65). */
+export const breaksOnlyPolicy = (diagnostics: readonly Diagnostic[]): boolean =>
+  diagnostics.every(({ severity, code }) => severity !== 'error' || code.startsWith('policy-'));
 
 /**
  * Reads specs that are to be used: warnings are shown and the rest goes on, errors end the command with all findings
@@ -47,10 +53,12 @@ export async function readUsableSpecs(
   context: CommandContext,
   json: boolean,
 ): Promise<LoadedSpecs> {
-  const loaded = await readSpecs(flags, context);
+  const loaded = await readSpecs(flags, context, { commits: true });
   const { diagnostics, texts } = loaded;
-  if (hasErrors(diagnostics))
-    throw new SpecError(`the specs cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, texts);
+  if (hasErrors(diagnostics)) {
+    const code = breaksOnlyPolicy(diagnostics) ? 'refused' : 'spec-invalid';
+    throw new SpecError(`the specs cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, texts, code);
+  }
   const { terminal } = context;
   if (diagnostics.length > 0 && !json) {
     const options = { palette: terminal.noticePalette, width: terminal.width };

@@ -3,7 +3,7 @@ import { exitCode } from '../cli/exit-codes.ts';
 import { specFlags } from '../cli/flags.ts';
 import { countDiagnostics, hasErrors, renderDiagnostics } from '../cli/render/diagnostics.ts';
 import { plural } from '../cli/render/text.ts';
-import { readSpecs } from '../cli/specs.ts';
+import { breaksOnlyPolicy, readSpecs } from '../cli/specs.ts';
 import type { Diagnostic } from '../model/diagnostics.ts';
 
 export type ValidateResult = {
@@ -17,7 +17,7 @@ export default class Validate extends BaseCommand {
   static override summary = 'Check specs and show everything that is wrong with them';
   static override description =
     'Reads all files, checks every document and shows all findings at once, each with the line it is about. Talks to ' +
-    'no engine. Exits 0 when the specs can be used and 65 when not.';
+    'no engine. Exits 0 when the specs can be used, 65 when not, and 8 when only a policy of looms.yaml forbids them.';
   static override examples = [
     { description: 'The specs of looms.yaml, or mcp.yaml', command: '<%= config.bin %> validate' },
     {
@@ -32,7 +32,7 @@ export default class Validate extends BaseCommand {
     const { flags } = await this.parse(Validate);
     const context = await this.open(flags);
     const { terminal } = context;
-    const { servers, diagnostics, texts, files } = await readSpecs(flags, context);
+    const { servers, diagnostics, texts, files } = await readSpecs(flags, context, { commits: false });
     const valid = !hasErrors(diagnostics);
 
     if (diagnostics.length > 0 && !this.jsonEnabled()) {
@@ -48,7 +48,7 @@ export default class Validate extends BaseCommand {
       });
     } else {
       this.answer(() => `${terminal.palette.error(findings)} ${inFiles}`);
-      process.exitCode = exitCode.invalid;
+      process.exitCode = breaksOnlyPolicy(diagnostics) ? exitCode.refused : exitCode.invalid;
     }
     return {
       valid,

@@ -35,8 +35,13 @@ export class SpecError extends LoomsError {
   /** The files that the findings point into. */
   readonly texts: readonly SourceText[];
 
-  constructor(message: string, diagnostics: readonly Diagnostic[], texts: readonly SourceText[]) {
-    super('spec-invalid', message);
+  constructor(
+    message: string,
+    diagnostics: readonly Diagnostic[],
+    texts: readonly SourceText[],
+    code: 'spec-invalid' | 'refused' = 'spec-invalid',
+  ) {
+    super(code, message);
     this.diagnostics = diagnostics;
     this.texts = texts;
   }
