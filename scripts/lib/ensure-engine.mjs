@@ -25,7 +25,7 @@ export async function ensureEngine(note = () => {}) {
   if (!mayStart) throw new NoEngineError(await explain(machine));
   if (!hasDockerd()) {
     note('installing docker.io from this machine’s package sources');
-    await installPackages(['docker.io', 'iptables']);
+    await installPackages(['docker.io', 'iptables', 'procps']); // procps: the engine lists processes with `ps`
   }
   note(machine.systemd ? 'starting the docker service' : 'starting dockerd');
   return { ...(await start(machine)), started: true };

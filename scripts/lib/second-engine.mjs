@@ -13,6 +13,7 @@ import { withWorkDir } from './work-dir.mjs';
 
 const readyWithinMs = 60_000;
 const stopsWithinMs = 60_000;
+const listFile = '.looms-packages';
 
 /**
  * An engine of Debian sid that can run beside the machine's own.
@@ -36,13 +37,16 @@ const stopsWithinMs = 60_000;
  */
 export async function ensureEngineRoot({ packages, include }, note) {
   const root = join(stateDir('engines'), `sid-${packages}`);
-  if (existsSync(root)) return root;
+  const list = include.join('\n'); // kept inside: another list means another root
+  if (existsSync(join(root, listFile)) && readFileSync(join(root, listFile), 'utf8') === list) return root;
   await installPackages([...debianTools, 'iproute2', 'iptables', 'util-linux']);
   note(`making a Debian sid with ${include.join(', ')}`);
   await withWorkDir(async (workDir) => {
     const unfinished = `${root}.unfinished`;
     rmSync(unfinished, { recursive: true, force: true });
     await makeDebian({ suite: 'sid', target: unfinished, workDir, packages: ['ca-certificates', ...include] });
+    writeFileSync(join(unfinished, listFile), list);
+    rmSync(root, { recursive: true, force: true });
     await rename(unfinished, root);
   });
   return root;

@@ -11,7 +11,7 @@ export const secondEngines = [
     byDefault: false,
     index: 3,
     packages: 'podman',
-    include: ['podman', 'crun', 'catatonit', 'netavark', 'aardvark-dns', 'iptables', 'nftables', 'iproute2'],
+    include: ['podman', 'crun', 'catatonit', 'netavark', 'aardvark-dns', 'iptables', 'nftables', 'iproute2', 'procps'],
     program: 'podman',
     // crun refuses to work where both generations of control groups are mounted, and a build asks for
     // more files and processes than a machine may grant.
@@ -40,7 +40,7 @@ function docker(name, containerdStore) {
     title: `Docker Engine, ${containerdStore === 'true' ? 'containerd' : 'classic'} image store`,
     byDefault: true,
     packages: 'docker',
-    include: ['docker.io', 'iptables', 'iproute2'],
+    include: ['docker.io', 'iptables', 'iproute2', 'procps'],
     program: 'dockerd',
     command: (dir, mtu) => [
       'dockerd',

@@ -3,10 +3,9 @@ import { resolve } from 'node:path';
 import { validateArguments } from '../mcp/argument-validation.ts';
 import { parseArguments, parseJsonArguments } from '../mcp/arguments.ts';
 import { contentToText } from '../mcp/content.ts';
-import type { CallProgress, CallResult, Session, SessionOptions, Tool } from '../mcp/session.ts';
+import type { CallProgress, CallResult, SessionOptions, Tool } from '../mcp/session.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
-import { nearest } from '../spec/nearest.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
 
@@ -54,23 +53,6 @@ async function readArguments(
     : parseArguments(source.words, tool.inputSchema, read);
 }
 
-async function findTool(session: Session, request: CallRequest, options: CallOptions): Promise<Tool> {
-  const { tools } = await session.listTools(options.signal === undefined ? {} : { signal: options.signal });
-  const tool = tools.find((one) => one.name === request.tool);
-  if (tool !== undefined) return tool;
-  const near = nearest(
-    request.tool,
-    tools.map((one) => one.name),
-  );
-  throw new LoomsError('tool-not-found', `server ${request.server} has no tool ${request.tool}`, {
-    // Suggested, never called in its place (facts.md, mcporter).
-    hint:
-      near === undefined
-        ? `looms mcp tools ${request.server} lists its tools`
-        : `did you mean ${near}? Nothing was called`,
-  });
-}
-
 function checkArguments(tool: Tool, args: Readonly<Record<string, unknown>>): string[] {
   const check = validateArguments(tool.inputSchema, args);
   if (check.valid === true) return [];
@@ -90,7 +72,7 @@ function checkArguments(tool: Tool, args: Readonly<Record<string, unknown>>): st
 export async function callTool(ports: Ports, request: CallRequest, options: CallOptions): Promise<CallOutcome> {
   const { session, spec, container } = await openServer(ports, request.project, request.server, options);
   try {
-    const tool = await findTool(session, request, options);
+    const tool = await session.findTool(request.tool, options.signal === undefined ? {} : { signal: options.signal });
     const args = await readArguments(ports, request.arguments, tool);
     const warnings = checkArguments(tool, args);
     const counted = await ports.countExecution(container);

@@ -1,8 +1,6 @@
 import type { SessionOptions, Tool } from '../mcp/session.ts';
 import { toolSignature } from '../mcp/signature.ts';
-import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
-import { nearest } from '../spec/nearest.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
 
@@ -25,19 +23,12 @@ export async function listTools(
   options: SessionOptions = {},
 ): Promise<ToolList> {
   const { session } = await openServer(ports, request.project, request.server, options);
+  const bounds = options.signal === undefined ? {} : { signal: options.signal };
   try {
-    const listed = await session.listTools(options.signal === undefined ? {} : { signal: options.signal });
-    const { tool } = request;
+    const listed = await session.listTools(bounds);
     const signatures = Object.fromEntries(listed.tools.map((one) => [one.name, toolSignature(one)]));
-    if (tool === undefined) return { server: request.server, ...listed, signatures };
-    const found = listed.tools.filter((one) => one.name === tool);
-    if (found.length > 0) return { ...listed, server: request.server, tools: found, signatures };
-    const near = nearest(
-      tool,
-      listed.tools.map((one) => one.name),
-    );
-    const hint = near === undefined ? `looms mcp tools ${request.server} lists its tools` : `did you mean ${near}?`;
-    throw new LoomsError('tool-not-found', `server ${request.server} has no tool ${tool}`, { hint });
+    const tools = request.tool === undefined ? listed.tools : [await session.findTool(request.tool, bounds)];
+    return { ...listed, server: request.server, tools, signatures };
   } finally {
     await session.close();
   }

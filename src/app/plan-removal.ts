@@ -1,8 +1,8 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import { nearest } from '../model/nearest.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { makePlan } from '../reconcile/plan.ts';
-import { nearest } from '../spec/nearest.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';

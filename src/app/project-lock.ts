@@ -53,7 +53,7 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
 
 /**
  * Takes the project's lock, waiting at most `timeoutMs` for its holder. A lock whose holder gave no sign of life for a
- * whole lifetime is broken and taken over by the engine port.
+ * whole lifetime is broken and taken over.
  * Throws `lock-held` naming the holder, `interrupted` when `signal` aborts.
  */
 export async function takeLock(
@@ -70,6 +70,11 @@ export async function takeLock(
       { signal: options.signal },
     );
     if (attempt.result === 'acquired') return keepAlive(engine, attempt.lock);
+    if (attempt.expired) {
+      // By id: whoever took it over meanwhile is not hit, and only one of several takers gets the name next.
+      await engine.releaseLock(attempt.holder.id);
+      continue;
+    }
     const left = deadline - ports.monotonicMs();
     if (left <= 0) {
       throw new LoomsError('lock-held', `project ${project} is being changed by ${describeHolder(attempt.holder)}`, {

@@ -1,5 +1,5 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import { nearestName } from './nearest.ts';
+import { nearest } from '../model/nearest.ts';
 import { propertiesOf, type Schema, typeText } from './schema.ts';
 
 export type ArgumentCheck =
@@ -72,8 +72,8 @@ function describe(error: ErrorObject, root: Schema): string {
     }
     case 'additionalProperties': {
       const name = String(params.additionalProperty);
-      const nearest = path === '' ? nearestName(name, Object.keys(propertiesOf(root, root))) : undefined;
-      return `${where} may not have ${JSON.stringify(name)}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
+      const near = path === '' ? nearest(name, Object.keys(propertiesOf(root, root))) : undefined;
+      return `${where} may not have ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`;
     }
     case 'enum': {
       const allowed = Array.isArray(params.allowedValues) ? params.allowedValues : [];

@@ -1,5 +1,5 @@
 import { LoomsError } from '../model/errors.ts';
-import { nearestName } from './nearest.ts';
+import { nearest } from '../model/nearest.ts';
 import { allowedValues, alternativesOf, isSchema, propertiesOf, type Schema, typeText } from './schema.ts';
 
 /** Reads the file of `key=@file`; throws `file-not-found` and the like. */
@@ -93,12 +93,12 @@ function findProperty(key: string, root: Schema): { path: readonly string[]; sch
  */
 function schemaOfUnknownKey(key: string, mode: 'value' | 'json', root: Schema): Schema {
   const names = Object.keys(propertiesOf(root, root));
-  const nearest = nearestName(key, names);
+  const near = nearest(key, names);
   if (isSchema(root.additionalProperties)) return root.additionalProperties;
   const allowsOthers = root.additionalProperties !== false;
-  if (allowsOthers && (mode === 'json' || nearest === undefined)) return {};
+  if (allowsOthers && (mode === 'json' || near === undefined)) return {};
   const hints = [
-    nearest === undefined ? undefined : `Did you mean ${nearest}?`,
+    near === undefined ? undefined : `Did you mean ${near}?`,
     names.length === 0 ? 'This tool takes no arguments.' : `Its arguments: ${names.join(', ')}.`,
     allowsOthers ? `To send it all the same, write ${key}:=json.` : undefined,
   ];
@@ -116,10 +116,10 @@ function typedValue(key: string, text: string, schema: Schema, root: Schema, isR
     if (converted !== undefined) return converted.value;
   }
   const allowed = alternatives.flatMap((alternative) => allowedValues(alternative) ?? []);
-  const nearest = nearestName(text, allowed.map(String));
+  const near = nearest(text, allowed.map(String));
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
   throw new LoomsError('arguments-invalid', `${key} is ${JSON.stringify(shown)}, but ${expected(schema, root)}`, {
-    ...(nearest === undefined ? {} : { hint: `Did you mean ${nearest}?` }),
+    ...(near === undefined ? {} : { hint: `Did you mean ${near}?` }),
   });
 }
 

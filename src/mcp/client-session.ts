@@ -8,9 +8,9 @@ import {
 } from '@modelcontextprotocol/client';
 import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
+import { nearest } from '../model/nearest.ts';
 import type { Connection } from './connection.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
-import { nearestName } from './nearest.ts';
 import type { CallProgress, CallResult, Session, SessionTarget, Tool } from './session.ts';
 import { type Circumstances, explain } from './session-errors.ts';
 
@@ -148,11 +148,11 @@ export function createSession(
     const tool = isAllowed(filter, name) ? tools.find((candidate) => candidate.name === name) : undefined;
     if (tool !== undefined) return tool;
     const visible = filterTools(filter, tools).map((candidate) => candidate.name);
-    const nearest = nearestName(name, visible);
+    const near = nearest(name, visible);
     const hints = [
-      nearest === undefined ? undefined : `Did you mean ${nearest}?`,
+      near === undefined ? undefined : `Did you mean ${near}?`,
       isAllowed(filter, name) ? undefined : 'mcp_server.tools of its spec allows other tools only.',
-      nearest === undefined && visible.length > 0
+      near === undefined && visible.length > 0
         ? `It has: ${visible.slice(0, 10).join(', ')}${visible.length > 10 ? ', …' : ''}.`
         : undefined,
     ];
@@ -173,6 +173,7 @@ export function createSession(
       const tools = await currentTools(options.signal);
       return { tools: filterTools(filter, tools), unknownFilterNames: unknownFilterNames(filter, tools) };
     },
+    findTool: (name, options = {}) => find(name, options.signal),
     async callTool(name, args, { timeoutMs, signal, onProgress }) {
       const tool = await find(name, signal);
       const timeout = Math.min(timeoutMs, maxTimerMs);

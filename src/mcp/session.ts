@@ -67,6 +67,11 @@ export type Session = {
     signal?: AbortSignal;
   }): Promise<{ readonly tools: readonly Tool[]; readonly unknownFilterNames: readonly string[] }>;
   /**
+   * One tool by its exact name. Throws `tool-not-found` for a filtered or unknown one alike, with the nearest name as a
+   * hint (facts.md: a corrected name that is then called is a fault).
+   */
+  findTool(name: string, options?: { signal?: AbortSignal }): Promise<Tool>;
+  /**
    * Calls a tool. Throws `tool-not-found` for a filtered or unknown one (with the nearest name as a hint, never called),
    * `call-timeout` after `timeoutMs` (having sent `notifications/cancelled`), `json-rpc-error`, `server-exited`.
    */

@@ -1,36 +1,39 @@
-/** Upper and lower case, dashes and underscores are no mistakes worth counting. */
-const folded = (name: string): string => name.toLowerCase().replaceAll(/[-_]/g, '');
-
-/** Edits that turn one word into the other: insert, delete, change, swap of neighbours. */
-function edits(a: string, b: string): number {
-  let beforePrevious: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+/** Edit distance (insert, delete, replace, swap of neighbours), or `limit + 1` once it cannot be at most `limit`. */
+function distance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
-    const current = [i];
+    const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let cost = Math.min(change, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1);
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + same);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        cost = Math.min(cost, (beforePrevious[j - 2] ?? 0) + 1);
+        best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1);
       }
-      current.push(cost);
+      row.push(best);
     }
-    [beforePrevious, previous] = [previous, current];
+    beforeLast = last;
+    last = row;
   }
-  return previous[b.length] ?? 0;
+  return last[b.length] ?? limit + 1;
 }
 
 /**
- * The candidate that a mistyped name was probably meant to be: at most a third of it in edits away. Only ever suggested,
- * never used in its place (facts.md: a corrected name that is then called is a fault).
+ * The candidate that `word` was probably meant to be, or undefined when none is near: at most a third of the word
+ * differs, case and `-`/`_` aside. A candidate that begins with the word, or the other way round, counts as near too.
  */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  const wanted = folded(name.slice(0, 80));
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const plain = (text: string): string => text.toLowerCase().replaceAll(/[-_]/g, '');
+  const wanted = plain(word.slice(0, 80));
+  if (wanted === '') return undefined;
+  const limit = Math.max(1, Math.floor(wanted.length / 3));
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
-    const distance = edits(wanted, folded(candidate));
-    const limit = Math.max(1, Math.floor(wanted.length / 3));
-    if (distance <= limit && distance < (best?.distance ?? Number.POSITIVE_INFINITY)) best = { candidate, distance };
+    const found = distance(wanted, plain(candidate), limit);
+    if (found <= limit && (best === undefined || found < best.distance)) best = { candidate, distance: found };
   }
-  return best?.candidate;
+  if (best !== undefined) return best.candidate;
+  if (wanted.length < 3) return undefined;
+  return candidates.find((candidate) => plain(candidate).startsWith(wanted) || wanted.startsWith(plain(candidate)));
 }

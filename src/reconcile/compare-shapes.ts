@@ -41,6 +41,7 @@ const unordered: ReadonlySet<string> = new Set([
   'securityOptions',
   'devices',
   'extraHosts',
+  'otherSettings',
   'dnsOptions',
   'aliases',
 ]);

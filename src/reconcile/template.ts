@@ -64,6 +64,7 @@ const nothingExtra = {
   ipcMode: '',
   devices: [],
   extraHosts: [],
+  otherSettings: [],
 } as const;
 
 /** The container a spec asks for, up to what its image decides (spec.md, all of `docker_backend`). */

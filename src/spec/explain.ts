@@ -1,5 +1,5 @@
+import { nearest } from '../model/nearest.ts';
 import type { Finding } from './findings.ts';
-import { nearest } from './nearest.ts';
 import type { Place, Prepared } from './prepare.ts';
 import type { ScalarShape, SchemaError } from './shape.ts';
 import { childPath } from './tree.ts';

@@ -1,6 +1,6 @@
 import type { EnvValue } from '../model/desired.ts';
+import { nearest } from '../model/nearest.ts';
 import type { Finding } from './findings.ts';
-import { nearest } from './nearest.ts';
 import { type MapShape, type ScalarShape, type Shape, snakeCase } from './shape.ts';
 import { resolveTemplate, type TemplateRules } from './template.ts';
 import { childPath, type Entry, type ScalarTree, type Span, type Tree } from './tree.ts';

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { contentToText } from '../../../src/mcp/content.ts';
 import { filterTools, isAllowed, unknownFilterNames } from '../../../src/mcp/filter.ts';
 import { createLineSplitter } from '../../../src/mcp/line-splitter.ts';
-import { nearestName } from '../../../src/mcp/nearest.ts';
 import { toolSignature } from '../../../src/mcp/signature.ts';
+import { nearest } from '../../../src/model/nearest.ts';
 
 describe('the tool filter', () => {
   const tools = ['a', 'b', 'c'].map((name) => ({ name }));
@@ -128,6 +128,6 @@ describe('the nearest name', () => {
     ['xyz', undefined],
     ['', undefined],
   ])('%s', (name, expected) => {
-    expect(nearestName(name, ['write_file', 'read_file', 'list_directory'])).toBe(expected);
+    expect(nearest(name, ['write_file', 'read_file', 'list_directory'])).toBe(expected);
   });
 });
