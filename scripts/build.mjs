@@ -3,6 +3,7 @@
 // several share is a chunk, adapters are chunks that load on demand.
 import { existsSync } from 'node:fs';
 import { glob, mkdir, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -20,6 +21,31 @@ const emptyModules = {
     context.onResolve({ filter }, ({ path }) => ({ path, namespace: 'empty' }));
     // A function, so that `class X extends ssh2.Something` and destructuring at import time do not throw.
     context.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
+  },
+};
+
+/** Exports of `node:http` that load all of undici when they are read. */
+const loadUndici = new Set(['WebSocket', 'CloseEvent', 'MessageEvent']);
+
+/**
+ * An ES import of `node:http` reads all its exports, and three of them load undici: 30 ms of each start that talks to an
+ * engine. Taken as a builtin object, only what is named is read.
+ */
+const httpWithoutUndici = {
+  name: 'http-without-undici',
+  setup(context) {
+    context.onResolve({ filter: /^node:http$/ }, ({ kind }) =>
+      kind === 'import-statement' ? { path: 'node:http', namespace: 'builtin' } : { path: 'node:http', external: true },
+    );
+    context.onLoad({ filter: /.*/, namespace: 'builtin' }, () => {
+      const names = Object.keys(http).filter((name) => !loadUndici.has(name));
+      const contents = [
+        `const http = process.getBuiltinModule('node:http');`,
+        'export default http;',
+        `export const { ${names.join(', ')} } = http;`,
+      ];
+      return { contents: contents.join('\n'), loader: 'js' };
+    });
   },
 };
 
@@ -49,7 +75,7 @@ async function bundle(commands) {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    plugins: [emptyModules],
+    plugins: [emptyModules, httpWithoutUndici],
     // CommonJS packages inside an ES module bundle still ask for Node's own modules with `require`.
     banner: {
       js: "import { createRequire as looms_createRequire } from 'node:module';\nconst require = looms_createRequire(import.meta.url);",

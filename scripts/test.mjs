@@ -30,6 +30,7 @@ async function main() {
   if (!(await stage('npm packages', installPackages))) return;
   const env = projectEnvironment(root, buildCa());
   await stage('Docker Engine and base images', () => prepareEngine(env));
+  await stage('lock file', () => runChecked('node', ['scripts/complete-lockfile.mjs', '--check'], env));
   await stage('build', () => npmRun('build', env));
   await stage('types', () => npmRun('typecheck', env));
   await stage('lint', () => npmRun('lint', env));
@@ -83,14 +84,13 @@ async function prepareEngine(env) {
   }
 }
 
-async function npmRun(script, env) {
-  const { code } = await tryRun('npm', ['run', '--silent', script], {
-    cwd: root,
-    env,
-    signal: interrupt.signal,
-    show: true,
-  });
-  note(code === 0 ? 'good' : `npm run ${script} failed`);
+function npmRun(script, env) {
+  return runChecked('npm', ['run', '--silent', script], env);
+}
+
+async function runChecked(command, args, env) {
+  const { code } = await tryRun(command, args, { cwd: root, env, signal: interrupt.signal, show: true });
+  note(code === 0 ? 'good' : `failed: ${[command, ...args].join(' ')}`);
   return { ok: code === 0 };
 }
 

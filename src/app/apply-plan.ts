@@ -1,5 +1,5 @@
 import type { LockHolder } from '../engine/port.ts';
-import { executePlan, failureOf, type StepResults } from '../execute/execute-plan.ts';
+import { executePlan, type StepResults } from '../execute/execute-plan.ts';
 import type { GateOutcome, StepEnvironment } from '../execute/perform-step.ts';
 import { proxySettings } from '../image/proxies.ts';
 import { runGate } from '../mcp/gate.ts';

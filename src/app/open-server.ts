@@ -1,6 +1,7 @@
+import type { LocatedContainer } from '../engine/port.ts';
 import type { Session, SessionOptions } from '../mcp/session.ts';
 import type { DesiredServer } from '../model/desired.ts';
-import { LoomsError } from '../model/errors.ts';
+import { type ErrorCode, LoomsError } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName, relayName } from '../model/labels.ts';
 import type { ImageFacts } from '../model/shape.ts';
@@ -14,8 +15,13 @@ export type OpenServer = { readonly container: ContainerId; readonly spec: Desir
 /** Stands in for an image whose facts the session does not need, because the spec says the whole argv. */
 const unaskedImage = { entrypoint: [], command: [] } as const;
 
+/** Codes of a session that never came to be because its container stopped meanwhile. */
+const containerEnded: ReadonlySet<ErrorCode> = new Set(['server-not-running', 'engine-not-found', 'server-exited']);
+
 /**
- * Opens a session to a running server of a project, found by the labels on its container alone.
+ * Opens a session to a running server of a project, found by the labels on its container alone. A container that ends
+ * while the session is opened was perhaps just replaced: as nothing was asked of it yet, the other generation that runs
+ * is tried before the failure counts.
  * Throws `server-not-found`, `server-not-running`, `secret-missing`, and what opening a session throws.
  */
 export async function openServer(
@@ -25,21 +31,56 @@ export async function openServer(
   options: SessionOptions,
 ): Promise<OpenServer> {
   const engine = await ports.engine();
-  const located = await engine.locate(project, options.signal === undefined ? {} : { signal: options.signal });
-  const own = located.filter((one) => one.role === 'server' && one.server === server);
-  if (own.length === 0) {
+  const locate = () => engine.locate(project, options.signal === undefined ? {} : { signal: options.signal });
+  const located = await locate();
+  const first = choose(located, project, server);
+  try {
+    return await openContainer(ports, project, first, located, options);
+  } catch (error) {
+    if (!(error instanceof LoomsError) || !containerEnded.has(error.code) || options.signal?.aborted) throw error;
+    const now = await locate();
+    const second = preferred(now, project, server, first.id);
+    if (second === undefined) throw error;
+    return openContainer(ports, project, second, now, options);
+  }
+}
+
+const generationsOf = (located: readonly LocatedContainer[], server: ServerName): readonly LocatedContainer[] =>
+  located.filter((one) => one.role === 'server' && one.server === server);
+
+/** The running generation to talk to: the settled one before any other. */
+function preferred(
+  located: readonly LocatedContainer[],
+  project: ProjectName,
+  server: ServerName,
+  ended?: ContainerId,
+): LocatedContainer | undefined {
+  const running = generationsOf(located, server).filter((one) => one.running && one.id !== ended);
+  return running.find((one) => one.name === containerName(project, server)) ?? running[0];
+}
+
+function choose(located: readonly LocatedContainer[], project: ProjectName, server: ServerName): LocatedContainer {
+  if (generationsOf(located, server).length === 0) {
     const known = [
       ...new Set(located.flatMap((one) => (one.role === 'server' && one.server ? [one.server] : []))),
     ].sort();
     throw serverNotFound(project, server, known);
   }
-  const settled = own.find((one) => one.name === containerName(project, server));
-  const running = settled?.running ? settled : own.find((one) => one.running);
-  if (running === undefined) {
-    throw new LoomsError('server-not-running', `server ${server} is not running`, {
-      hint: 'looms apply starts it; looms describe shows its state',
-    });
-  }
+  const running = preferred(located, project, server);
+  if (running !== undefined) return running;
+  throw new LoomsError('server-not-running', `server ${server} is not running`, {
+    hint: 'looms apply starts it; looms describe shows its state',
+  });
+}
+
+async function openContainer(
+  ports: Ports,
+  project: ProjectName,
+  running: LocatedContainer,
+  located: readonly LocatedContainer[],
+  options: SessionOptions,
+): Promise<OpenServer> {
+  const engine = await ports.engine();
   const spec = running.recorded?.spec;
   if (spec === undefined) {
     throw new LoomsError(

@@ -60,9 +60,11 @@ export async function readUsableSpecs(
     throw new SpecError(`the specs cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, texts, code);
   }
   const { terminal } = context;
-  if (diagnostics.length > 0 && !json) {
+  // Notes are for who reviews a spec; `validate` shows them.
+  const notable = diagnostics.filter(({ severity }) => severity !== 'note');
+  if (notable.length > 0 && !json) {
     const options = { palette: terminal.noticePalette, width: terminal.width };
-    terminal.notice(`${renderDiagnostics(diagnostics, texts, options)}\n`);
+    terminal.notice(`${renderDiagnostics(notable, texts, options)}\n`);
   }
   return loaded;
 }

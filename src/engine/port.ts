@@ -120,6 +120,11 @@ export type Engine = {
   createVolume(name: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
 
   createContainer(request: CreateContainer, options?: CallOptions): Promise<ContainerId>;
+  /**
+   * Copies a file or folder of a container's writable layer to the same place in another, with owners and modes; both
+   * may be stopped. A path that `from` does not have is no error. Throws `engine-rejected` above 1 GiB.
+   */
+  copyPath(from: ContainerId, to: ContainerId, path: string, options?: CallOptions): Promise<void>;
   startContainer(id: ContainerId, options?: CallOptions): Promise<void>;
   unpauseContainer(id: ContainerId, options?: CallOptions): Promise<void>;
   /** SIGTERM, then SIGKILL after `graceSeconds`. A container that is stopped already is no error. */

@@ -138,6 +138,11 @@ export async function performStep(
       return buildImage(operation.ref, env, onProgress, options);
     case 'create-container':
       return createContainer(operation.container, server, env, options);
+    case 'carry-files':
+      for (const path of operation.paths) {
+        await engine.copyPath(operation.from, resolve(operation.target), path, options);
+      }
+      return done;
     case 'start-container':
       await engine.startContainer(resolve(operation.target), options);
       return done;

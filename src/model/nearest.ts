@@ -21,7 +21,7 @@ function distance(a: string, b: string, limit: number): number {
 
 /**
  * The candidate that `word` was probably meant to be, or undefined when none is near: at most a third of the word
- * differs, case and `-`/`_` aside. A candidate that begins with the word, or the other way round, counts as near too.
+ * differs, case and `-`/`_` aside. A candidate that contains the word, or that the word begins with, counts as near too.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const plain = (text: string): string => text.toLowerCase().replaceAll(/[-_]/g, '');
@@ -35,5 +35,5 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   }
   if (best !== undefined) return best.candidate;
   if (wanted.length < 3) return undefined;
-  return candidates.find((candidate) => plain(candidate).startsWith(wanted) || wanted.startsWith(plain(candidate)));
+  return candidates.find((candidate) => plain(candidate).includes(wanted) || wanted.startsWith(plain(candidate)));
 }

@@ -86,6 +86,14 @@ export type Operation =
   | { readonly op: 'pull-image'; readonly ref: string; readonly platform?: string; readonly fallbackToLocal: boolean }
   | { readonly op: 'build-image'; readonly ref: string; readonly platform?: string }
   | { readonly op: 'create-container'; readonly container: PlannedContainer }
+  /** Copies files of the writable layer (`lifecycle.preserve`) from one generation to the next. */
+  | {
+      readonly op: 'carry-files';
+      readonly from: ContainerId;
+      readonly target: Target;
+      readonly name: string;
+      readonly paths: readonly string[];
+    }
   | { readonly op: 'start-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'unpause-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'gate'; readonly target: Target; readonly name: string; readonly timeoutSeconds: number }

@@ -18,6 +18,8 @@ export function describeOperation(operation: Operation): string {
       return `build ${operation.ref}`;
     case 'create-container':
       return `create ${operation.container.name} from ${operation.container.imageRef}`;
+    case 'carry-files':
+      return `carry ${operation.paths.join(', ')} over to ${operation.name}`;
     case 'start-container':
       return `start ${operation.name}`;
     case 'unpause-container':

@@ -210,7 +210,10 @@ function replaceSteps(
     successor.kind === 'new' ? { madeBy: asStepId(`${name}/create`) } : { id: successor.container.id };
   const newName =
     successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
-  const ready = made.map((one) => one.id);
+  const { preserve } = lifecycle;
+  // Files can only be taken from what has a writable layer of its own to take them from: the container before.
+  const neverStarted = successor.kind === 'new' || successor.container.state.status === 'created';
+  const carries = neverStarted && preserve.length > 0 && old.state.status !== 'dead';
 
   // An interrupted run can have stopped the old one before the new one was good: it serves again meanwhile.
   const revive =
@@ -219,16 +222,30 @@ function replaceSteps(
       : [];
 
   const retired = retire(name, old, lifecycle.drainSeconds, 'old', []);
+  const ready = made.map((one) => one.id);
   const stopping = stopFirst
     ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: ready } : one))
     : [];
-  const startAfter = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
+  const quiet = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
+  const carry: Step[] = carries
+    ? [
+        step(
+          name,
+          'carry',
+          { op: 'carry-files', from: old.id, target, name: newName, paths: preserve },
+          { after: quiet },
+        ),
+      ]
+    : [];
+  const startAfter = carries ? carry.map((one) => one.id) : quiet;
   const startOperation: Operation | undefined =
     successor.kind === 'new'
       ? { op: 'start-container', target, name: newName }
       : startOperationFor(successor.container);
   const launched = launch(server, target, newName, startOperation, startAfter, context);
-  const discarded = discard(server, target, newName, launched.failing, context);
+  // Whatever keeps the new one from its gate is answered alike, also what comes before its start.
+  const failing = [...stopping, ...carry].map((one) => one.id).concat(launched.failing);
+  const discarded = discard(server, target, newName, failing, context);
   const wayBack =
     stopFirst && old.state.status !== 'dead'
       ? [
@@ -236,7 +253,7 @@ function replaceSteps(
             name,
             'start:old',
             { op: 'start-container', target: { id: old.id }, name: old.name },
-            { after: [discarded.id], onFailureOf: launched.failing },
+            { after: [discarded.id], onFailureOf: failing },
           ),
         ]
       : [];
@@ -252,6 +269,7 @@ function replaceSteps(
     ...revive,
     ...made,
     ...stopping,
+    ...carry,
     ...launched.steps,
     discarded,
     ...wayBack,

@@ -76,7 +76,7 @@ export function normalize(reader: Reader, input: SpecInput, name: ServerName): D
     limits: limitsOf(backend),
     security: securityOf(reader, backend.security ?? {}, tmpfs),
     network,
-    lifecycle: lifecycleOf(reader, backend.lifecycle ?? {}),
+    lifecycle: lifecycleOf(reader, backend.lifecycle ?? {}, backend.security?.read_only_root ?? true),
     labels: labelsOf(reader, backend.custom?.labels ?? {}),
     ...(backend.custom?.entrypoint_cmd === undefined ? {} : { entrypoint: backend.custom.entrypoint_cmd }),
     mcp: mcpOf(reader, mcp, at, network.mode),
@@ -134,10 +134,29 @@ function limitsOf(backend: BackendInput): Limits {
   };
 }
 
-function lifecycleOf(reader: Reader, input: LifecycleInput): Lifecycle {
+function lifecycleOf(reader: Reader, input: LifecycleInput, readOnlyRoot: boolean): Lifecycle {
   const preserve = (input.preserve ?? []).flatMap(
     (path, index) => containerPath(reader, `docker_backend.lifecycle.preserve[${index}]`, path) ?? [],
   );
+  if (preserve.length > 0 && readOnlyRoot) {
+    reader.report({
+      code: 'no-effect',
+      path: 'docker_backend.lifecycle.preserve',
+      onKey: true,
+      message: 'preserve has no effect: with a read-only root file system there is nothing in the container to keep',
+      hint: 'mount a volume there, or set security.read_only_root: false',
+    });
+  }
+  const interval = 'docker_backend.lifecycle.health_check_interval_seconds';
+  if (reader.has(interval)) {
+    reader.report({
+      severity: 'note',
+      code: 'no-effect-yet',
+      path: interval,
+      onKey: true,
+      message: 'nothing checks health by itself yet: this interval is recorded, and not used by this version of looms',
+    });
+  }
   return {
     healthCheckIntervalSeconds: input.health_check_interval_seconds ?? defaultLifecycle.healthCheckIntervalSeconds,
     autoCleanup: input.auto_cleanup ?? defaultLifecycle.autoCleanup,

@@ -240,6 +240,7 @@ function perform(step: Step, world: World): World {
       return change(world, idOf(operation.target, world), { name: operation.to });
     }
     case 'gate':
+    case 'carry-files':
     case 'drain':
       return world;
   }

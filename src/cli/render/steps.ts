@@ -17,6 +17,8 @@ export function describeStep(step: Step): string {
       return `build ${step.ref}`;
     case 'create-container':
       return `create ${step.container.name}`;
+    case 'carry-files':
+      return `carry files over to ${step.name}`;
     case 'start-container':
       return `start ${visible(step.name)}`;
     case 'unpause-container':

@@ -42,6 +42,38 @@ export async function readContainerFile(
   return bytes === null ? null : (firstFile(bytes) ?? null);
 }
 
+/** What is carried over is held in memory on its way. */
+const largestCopyBytes = 1024 ** 3;
+/** Packing and unpacking take the engine longer than its other answers, ms. */
+const copyLimitMs = 600_000;
+
+/**
+ * Copies a path from one container to the same place in another; nothing when it is not there. The engine unpacks
+ * within the container's own file system, whatever names an archive holds.
+ * Throws `engine-rejected` above 1 GiB.
+ */
+export async function copyPath(
+  connection: Connection,
+  from: string,
+  to: string,
+  path: string,
+  options: CallOptions,
+): Promise<void> {
+  const bound = { ...options, limitMs: copyLimitMs };
+  const what = `copy ${path} of container ${from.slice(0, 12)}`;
+  const packed = await orNull(
+    askBytes(connection, what, { method: 'GET', path: archive(from), query: { path } }, bound),
+  );
+  if (packed === null) return;
+  if (packed.length > largestCopyBytes) {
+    throw new LoomsError('engine-rejected', `${path} of container ${from.slice(0, 12)} is larger than 1 GiB`, {
+      hint: 'keep it in a named volume instead of lifecycle.preserve',
+    });
+  }
+  const request = { method: 'PUT', path: archive(to), query: { path: dirname(path) }, archive: packed } as const;
+  await ask(connection, what, request, bound);
+}
+
 /** The fields of a line of passwd(5) or group(5) whose first field is `name`. */
 const entryOf = (text: string, name: string): readonly string[] | undefined =>
   text

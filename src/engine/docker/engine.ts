@@ -5,6 +5,7 @@ import type { ImageFacts } from '../../model/shape.ts';
 import type { CallOptions, CreateContainer, Engine } from '../port.ts';
 import { mapBounded } from './call.ts';
 import type { Connection } from './connection.ts';
+import { copyPath } from './container-files.ts';
 import {
   containerRunning,
   countSessions,
@@ -102,6 +103,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     createVolume: (name, labels, options = {}) => createVolume(connection, name, labels, options),
 
     createContainer: (request, options = {}) => create(request, options),
+    copyPath: (from, to, path, options = {}) => copyPath(connection, from, to, path, options),
     startContainer: (id, options = {}) => startContainer(connection, id, options),
     unpauseContainer: (id, options = {}) => unpauseContainer(connection, id, options),
     stopContainer: (id, graceSeconds, options = {}) => stopContainer(connection, id, graceSeconds, options),

@@ -83,8 +83,8 @@ describe('a server that is there', () => {
       a/stop:old: stop looms-test-a c10100000000 after a/drain:old
       a/start: start looms-test-a.g2 after a/stop:old
       a/gate: gate looms-test-a.g2 within 30 s after a/start
-      a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate only if a/start or a/gate fails
-      a/start:old: start looms-test-a after a/discard only if a/start or a/gate fails
+      a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate only if a/drain:old or a/stop:old or a/start or a/gate fails
+      a/start:old: start looms-test-a after a/discard only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/remove:old: remove looms-test-a c10100000000 after a/gate
       a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
     `);
@@ -92,6 +92,16 @@ describe('a server that is there', () => {
     expect(failed.containers.filter((one) => one.role === 'server').map((one) => [one.name, one.state.status])).toEqual(
       [['looms-test-a', 'running']],
     );
+  });
+
+  it('hands the files to be preserved to its successor before that starts', () => {
+    const change = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } } as const;
+    const made = plan([server('a', { ...change, limits: { memoryMiB: 256 } })], applied(server('a', change)));
+    expect(made.steps.slice(0, 3).map((step) => [step.id, step.after])).toEqual([
+      ['a/create', []],
+      ['a/carry', ['a/create']],
+      ['a/start', ['a/carry']],
+    ]);
   });
 
   it('is drifted when someone changed its memory by hand, and the drift names the field', () => {

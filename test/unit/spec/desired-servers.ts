@@ -207,7 +207,7 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
         Object.entries(security.tmpfs).filter(([path]) => !base.mounts.some(({ target }) => target === path)),
       ) as Record<string, string>,
     },
-    lifecycle,
+    lifecycle: { ...lifecycle, preserve: security.readOnlyRoot ? [] : lifecycle.preserve },
     mcp,
     ...rest[0],
     ...rest[1],

@@ -78,7 +78,7 @@ project: other
       2:23 error[conflict] engine.host: engine.context and engine.host each name an engine [2:11 context is here] (hint: keep one of them)
       3:26 error[invalid-value] policy.forbid_latest: forbid_latest: expected one of warn, error, off, got "maybe"
       3:33 error[unknown-key] policy.max_memory: policy has no key max_memory (hint: did you mean max_memory_mb?)
-      3:73 error[unknown-capability] policy.forbidden_capabilities[0]: RAW is not a Linux capability
+      3:73 error[unknown-capability] policy.forbidden_capabilities[0]: RAW is not a Linux capability (hint: did you mean NET_RAW?)
       4:24 error[missing-key] secrets.providers[0]: type directory needs path
       4:43 error[no-effect] secrets.providers[0].argv: argv has no effect with type directory (hint: remove it)
       4:64 error[invalid-value] secrets.providers[1].type: type: expected one of directory, command, got "vault"

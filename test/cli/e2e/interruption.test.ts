@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { withoutEngine } from '../../support/images.ts';
+import { deadEngine } from '../../support/looms.ts';
+import { brokenSpec, changed } from '../../support/odd-servers.ts';
+import { type TestProject, testProject } from '../../support/test-project.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
+
+const skipped = withoutEngine();
+const fromStdin = ['apply', '-f', '-', '--yes'] as const;
+
+const projects: TestProject[] = [];
+function newProject(label: string): TestProject {
+  const project = testProject(label);
+  projects.push(project);
+  return project;
+}
+const removeAll = async (): Promise<void> => {
+  for (const project of projects.splice(0)) await project.remove();
+};
+
+/** A server whose image takes `seconds` to build; each call makes a recipe that was never built. */
+const slowBuild = (name: string, seconds: number): string =>
+  changed(tinySpec({ name }), {
+    backend: {
+      base_image: undefined,
+      build_config: {
+        from_image: 'node:24-slim',
+        run_commands: [`echo ${randomBytes(6).toString('hex')} && sleep ${seconds}`],
+      },
+    },
+  });
+
+async function removeBuilt(project: TestProject): Promise<void> {
+  const filters = { label: [`looms.project=${project.name}`] };
+  for (const { Id } of await project.docker.listImages({ filters }))
+    await project.docker.getImage(Id).remove({ force: true });
+}
+
+/** What every interrupted run owes: the next one brings about the whole, and nothing else is there. */
+async function converges(
+  project: TestProject,
+  yaml: string,
+  names: readonly string[],
+  flags: readonly string[] = [],
+): Promise<void> {
+  expect(await project.apply(yaml, flags)).toMatchObject({ code: 0 });
+  expect(await project.names()).toEqual(names);
+  expect(await project.diff(yaml)).toMatchObject({ code: 0 });
+}
+
+describe.skipIf(skipped)('an apply that is interrupted', () => {
+  afterEach(removeAll);
+  afterAll(removeAll);
+
+  test('by Ctrl-C during a gate ends with 130, gives the lock back, and the next one goes on', async () => {
+    const project = newProject('sigint');
+    const yaml = specs(brokenSpec('slow', 'silent', 60), tinySpec({ name: 'works' }));
+    const run = project.start([...fromStdin, '--grace', '1'], { stdin: yaml });
+    await eventually(() => expect(run.stderr()).toContain('[slow] gate: '), 60_000);
+    run.child.kill('SIGINT');
+    const { code, stdout } = await run.finished;
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/^… slow +not finished/m);
+    expect(await project.names()).not.toContain('.lock');
+    await converges(project, specs(tinySpec({ name: 'slow' }), tinySpec({ name: 'works' })), ['slow', 'works']);
+  });
+
+  test('by Ctrl-C during a build ends with 130, gives the lock back, and the next one goes on', async () => {
+    const project = newProject('build');
+    const yaml = slowBuild('built', 5);
+    try {
+      const run = project.start([...fromStdin, '--grace', '1'], { stdin: yaml });
+      await eventually(() => expect(run.stderr()).toMatch(/build.*sleep|RUN/), 60_000);
+      run.child.kill('SIGINT');
+      expect(await run.finished).toMatchObject({ code: 130 });
+      expect(await project.names()).toEqual([]);
+      await converges(project, yaml, ['built']);
+    } finally {
+      await project.remove();
+      await removeBuilt(project);
+    }
+  });
+
+  test('by SIGTERM while it replaces a server leaves the old one serving, ends with 143, and the next one goes on', async () => {
+    const project = newProject('sigterm');
+    expect(await project.apply(tinySpec({ name: 'fs' }))).toMatchObject({ code: 0 });
+    const before = await project.idOf('fs');
+    const run = project.start([...fromStdin, '--grace', '0'], { stdin: brokenSpec('fs', 'silent', 60) });
+    await eventually(() => expect(run.stderr()).toContain('[fs] gate: '), 60_000);
+    run.child.kill('SIGTERM');
+    expect(await run.finished).toMatchObject({ code: 143 });
+    expect(await project.run(['mcp', 'call', 'fs', 'echo', 'text=old'])).toMatchObject({ code: 0, stdout: 'old\n' });
+    expect(await project.idOf('fs')).toBe(before);
+    await converges(project, tinySpec({ name: 'fs' }), ['fs']);
+  });
+
+  test('by a second Ctrl-C stops at once, without waiting out the grace', async () => {
+    const project = newProject('twice');
+    const run = project.start([...fromStdin, '--grace', '60'], { stdin: brokenSpec('slow', 'silent', 60) });
+    await eventually(() => expect(run.stderr()).toContain('[slow] gate: '), 60_000);
+    run.child.kill('SIGINT');
+    await eventually(() => expect(run.stderr()).toContain('stopping: '), 10_000);
+    const asked = performance.now();
+    run.child.kill('SIGINT');
+    expect(await run.finished).toMatchObject({ code: 130 });
+    expect(performance.now() - asked).toBeLessThan(10_000);
+    expect(await project.names()).not.toContain('.lock');
+  });
+
+  // The lock of a process that is gone is given up after a minute without a sign of life.
+  test('by kill -9 in the middle of everything is finished by the next one, with no temporary name left', async () => {
+    const project = newProject('sigkill');
+    const names = Array.from({ length: 8 }, (_, index) => `s${index}`);
+    const first = specs(...names.map((name) => tinySpec({ name })));
+    expect(await project.apply(first)).toMatchObject({ code: 0 });
+    const second = specs(...names.map((name) => tinySpec({ name, memoryMiB: 160 })), tinySpec({ name: 'extra' }));
+    const run = project.start(fromStdin, { stdin: second });
+    await eventually(() => expect(run.stderr()).toMatch(/\[s\d] remove .*: done/), 60_000);
+    run.child.kill('SIGKILL');
+    await run.finished;
+    const left = await project.names();
+    expect(left).toContain('.lock');
+    for (const name of names) expect(left.some((one) => one === name || one.startsWith(`${name}.g`))).toBe(true);
+
+    const refused = await project.apply(second);
+    expect(refused.code).toBe(6);
+    expect(refused.stderr).toMatch(/error\[lock-held\].*pid \d+/);
+    await converges(project, second, ['extra', ...names], ['--lock-timeout', '120']);
+  });
+});
+
+describe.skipIf(skipped)('an apply that may not run', () => {
+  afterEach(removeAll);
+  afterAll(removeAll);
+
+  test('because another one runs ends with 6, and with --lock-timeout waits for it', async () => {
+    const project = newProject('lock');
+    const slow = project.start(fromStdin, { stdin: brokenSpec('slow', 'silent', 6) });
+    await eventually(() => expect(slow.stderr()).toContain('[slow] gate: '), 60_000);
+    const refused = await project.apply(tinySpec({ name: 'fs' }));
+    expect(refused.code).toBe(6);
+    expect(refused.stderr).toContain('--lock-timeout');
+    const patient = await project.apply(tinySpec({ name: 'fs' }), ['--lock-timeout', '60']);
+    expect(patient).toMatchObject({ code: 0 });
+    expect(patient.stderr).toContain('waiting for the lock of ');
+    expect(await slow.finished).toMatchObject({ code: 4 });
+    expect(await project.names()).toEqual(['fs']);
+  });
+
+  test('at the same time as others waits for them, and together they make one whole state', async () => {
+    const project = newProject('race');
+    const yaml = specs(...['a', 'b', 'c', 'd'].map((name) => tinySpec({ name })));
+    const runs = await Promise.all([1, 2, 3].map(() => project.apply(yaml, ['--lock-timeout', '120'])));
+    expect(runs.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(await project.names()).toEqual(['a', 'b', 'c', 'd']);
+    expect(await project.networks()).toEqual([`looms-${project.name}`]);
+    const generations = await Promise.all(
+      ['a', 'b', 'c', 'd'].map(
+        async (name) => (await project.container(name).inspect()).Config.Labels['looms.generation'],
+      ),
+    );
+    expect(generations).toEqual(['1', '1', '1', '1']);
+    expect(await project.diff(yaml)).toMatchObject({ code: 0 });
+  });
+
+  test('because a secret is missing ends with 77, and the server that runs is not touched', async () => {
+    const project = newProject('secret');
+    const before = tinySpec({ name: 'fs' });
+    expect(await project.apply(before)).toMatchObject({ code: 0 });
+    const id = await project.idOf('fs');
+    const started = (await project.container('fs').inspect()).State.StartedAt;
+    const wanting = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:e2e-missing}' } });
+    const refused = await project.apply(specs(wanting, tinySpec({ name: 'other' })));
+    expect(refused.code).toBe(77);
+    expect(refused.stderr).toContain('LOOMS_SECRET_E2E_MISSING');
+    expect(await project.idOf('fs')).toBe(id);
+    expect((await project.container('fs').inspect()).State.StartedAt).toBe(started);
+    expect(await project.names()).toEqual(['fs']);
+    expect(await project.diff(before)).toMatchObject({ code: 0 });
+  });
+
+  test('because no engine answers ends with 69', async () => {
+    const project = newProject('dead');
+    const refused = await project.apply(tinySpec({ name: 'fs' }), [], { env: { DOCKER_HOST: deadEngine } });
+    expect(refused).toMatchObject({ code: 69, stdout: '' });
+  });
+});

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import Docker from 'dockerode';
+import { type Finished, looms, type RunOptions, startLooms } from './looms.ts';
+
+/** Builds inside containers trust what this process trusts, so that they reach the same registries. */
+const buildCa = process.env['LOOMS_BUILD_CA'] ?? process.env['NODE_EXTRA_CA_CERTS'] ?? process.env['SSL_CERT_FILE'];
+
+const withBuildCa = (options: RunOptions): RunOptions => ({
+  ...options,
+  env: { ...(buildCa === undefined ? {} : { LOOMS_BUILD_CA: buildCa }), ...options.env },
+});
+
+/** `--project` belongs to all commands but these. */
+const knowsProjects = (command: string | undefined): boolean => command !== 'validate';
+
+/** A project of its own on the real engine, worked on by the built program and looked at past it. */
+export type TestProject = {
+  readonly name: string;
+  readonly docker: Docker;
+  /** Runs `looms ARGS --project NAME`. */
+  readonly run: (args: readonly string[], options?: RunOptions) => Promise<Finished>;
+  readonly start: (args: readonly string[], options?: RunOptions) => ReturnType<typeof startLooms>;
+  /** `apply -f - --yes` of a text, with more flags. */
+  readonly apply: (yaml: string, flags?: readonly string[], options?: RunOptions) => Promise<Finished>;
+  /** `diff -f - --json` of a text. */
+  readonly diff: (yaml: string, flags?: readonly string[]) => Promise<{ code: number | null; plan: PlanJson }>;
+  readonly container: (server: string) => Docker.Container;
+  readonly idOf: (server: string) => Promise<string>;
+  /** Names of all containers of the project, support included, without the project's prefix; sorted. */
+  readonly names: () => Promise<string[]>;
+  /** Names of the project's networks and volumes; sorted. */
+  readonly networks: () => Promise<string[]>;
+  readonly volumes: () => Promise<string[]>;
+  readonly remove: () => Promise<void>;
+};
+
+type Reason = { readonly kind: string; readonly fields?: readonly { path: string; from: string; to: string }[] };
+
+/** What tests look at of a plan in JSON; schemas/plan.schema.json has all of it. */
+export type PlanJson = {
+  readonly changes: readonly {
+    readonly server: string;
+    readonly action: string;
+    readonly order?: string;
+    readonly why?: unknown;
+    readonly reasons?: readonly Reason[];
+  }[];
+  readonly support: readonly { readonly kind: string; readonly action: string }[];
+  readonly steps: readonly { readonly id: string; readonly op: string; readonly server?: string }[];
+  readonly drift: readonly { readonly server: string; readonly fields: readonly { path: string }[] }[];
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+};
+
+/** `server: action reason(path, …) …`, a line a server that is not in sync. */
+export const changesAsText = (plan: PlanJson): string[] =>
+  plan.changes
+    .filter(({ action }) => action !== 'unchanged')
+    .map(({ server, action, order, reasons = [] }) => {
+      const why = reasons.map(({ kind, fields }) =>
+        fields ? `${kind}(${fields.map(({ path }) => path).join(', ')})` : kind,
+      );
+      return [`${server}: ${action}`, ...(order === undefined ? [] : [order]), ...why].join(' ');
+    });
+
+/** A new project; `label` says in its name which test it is of. */
+export function testProject(label: string): TestProject {
+  const name = `e2e-${label}-${randomBytes(3).toString('hex')}`;
+  const docker = new Docker();
+  const filters = { label: [`looms.project=${name}`] };
+  const full = (args: readonly string[]): string[] => [...args, ...(knowsProjects(args[0]) ? ['--project', name] : [])];
+  const run: TestProject['run'] = (args, options = {}) => looms(full(args), withBuildCa(options));
+  const networks = async () => (await docker.listNetworks({ filters })).map((network) => network.Name).sort();
+  const volumes = async () =>
+    ((await docker.listVolumes({ filters })).Volumes ?? []).map((volume) => volume.Name).sort();
+  const container = (server: string) => docker.getContainer(`looms-${name}-${server}`);
+  return {
+    name,
+    docker,
+    run,
+    start: (args, options = {}) => startLooms(full(args), withBuildCa(options)),
+    apply: (yaml, flags = [], options = {}) =>
+      run(['apply', '-f', '-', '--yes', ...flags], { ...options, stdin: yaml }),
+    diff: async (yaml, flags = []) => {
+      const { code, stdout, stderr } = await run(['diff', '-f', '-', '--json', ...flags], { stdin: yaml });
+      if (code !== 0 && code !== 2) throw new Error(`diff ended with ${code}: ${stderr}`);
+      return { code, plan: JSON.parse(stdout) as PlanJson };
+    },
+    container,
+    idOf: async (server) => (await container(server).inspect()).Id,
+    names: async () => {
+      const all = await docker.listContainers({ all: true, filters });
+      return all.map(({ Names }) => (Names[0] ?? '').replace(`/looms-${name}`, '').replace(/^-/, '')).sort();
+    },
+    networks,
+    volumes,
+    remove: async () => {
+      for (const { Id } of await docker.listContainers({ all: true, filters })) {
+        await docker.getContainer(Id).remove({ force: true, v: true });
+      }
+      for (const one of await networks()) await docker.getNetwork(one).remove();
+      for (const one of await volumes()) await docker.getVolume(one).remove();
+    },
+  };
+}
