@@ -2,12 +2,14 @@ import { call, callStreaming, openCall } from './engine-api.mjs';
 
 /**
  * @param {string} host
- * @returns {Promise<string[]>} the tags of the images that looms built on this engine
+ * @returns {Promise<string[]>} the tags of the images that looms built on this engine; each engine gets its own
+ *   empty image for locks, so that one is left out
  */
 export async function derivedImages(host) {
   const query = new URLSearchParams({ filters: JSON.stringify({ reference: ['looms/*'] }) });
   const { body } = await call(host, { path: `/images/json?${query}` });
-  return body.flatMap((image) => image.RepoTags ?? []).filter((tag) => !tag.includes('<none>'));
+  const tags = body.flatMap((image) => image.RepoTags ?? []);
+  return tags.filter((tag) => !tag.includes('<none>') && !tag.startsWith('looms/lock:'));
 }
 
 /**

@@ -109,6 +109,3 @@ export type Observed = {
 export type RegistryVerdict =
   | { readonly verdict: 'same' | 'newer' }
   | { readonly verdict: 'unknown'; readonly why: string };
-
-/** How far back a container's image differs from what its reference means now. */
-export type ImageDrift = { readonly running: ImageId; readonly wanted: ImageId };

@@ -255,7 +255,3 @@ function driftOf(slots: readonly Slot[]): Drift[] {
     ),
   );
 }
-
-/** Whether a plan changes nothing; blocked servers count as a difference that looms will not make. */
-export const isInSync = (plan: Plan): boolean =>
-  plan.steps.length === 0 && plan.changes.every((change) => change.action === 'unchanged');

@@ -1,6 +1,5 @@
 import { Agent as HttpAgent, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type Modem from 'docker-modem';
 import Docker from 'dockerode';
 import type { EngineDescription } from '../../model/observed.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -46,7 +45,7 @@ export function requestTarget(endpoint: Endpoint): RequestTarget {
 }
 
 /** What docker-modem takes; dockerode's own type leaves the agent out, which it only passes on. */
-type ModemOptions = Docker.DockerOptions & Pick<Modem.ConstructorOptions, 'agent'>;
+type ModemOptions = Docker.DockerOptions & { readonly agent?: HttpAgent | undefined };
 
 /**
  * A dockerode that speaks to `target` and to nothing else. docker-modem reads DOCKER_HOST and DOCKER_CERT_PATH whenever
