@@ -139,10 +139,8 @@ async function stepEnvironment(
     project: plan.project,
     managedBy: ports.managedBy,
     recipes: request.recipes,
-    buildSettings: {
-      proxies: proxySettings(ports.environment),
-      labels: { [label.project]: plan.project, [label.managedBy]: ports.managedBy },
-    },
+    // No project: containers inherit an image's labels, and images are shared by projects.
+    buildSettings: { proxies: proxySettings(ports.environment), labels: { [label.managedBy]: ports.managedBy } },
     images,
     gate: (server, container, options) =>
       gateContainer(

@@ -1,7 +1,8 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { nearest } from '../model/nearest.ts';
-import type { ObservedContainer } from '../model/observed.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { PlanWarning } from '../model/plan.ts';
 import { makePlan } from '../reconcile/plan.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Prepared } from './plan-project.ts';
@@ -21,6 +22,21 @@ export function serverNotFound(project: ProjectName, name: string, known: readon
   return new LoomsError('server-not-found', `no server ${name} in project ${project}`, {
     hint: near === undefined ? has : `did you mean ${near}? ${has}`,
   });
+}
+
+/** Data outlives its server; whoever wants it gone is told how. */
+function volumesLeft(observed: Observed, removed: readonly ServerName[]): PlanWarning[] {
+  const mounted = observed.containers
+    .filter(({ server }) => server !== undefined && removed.includes(server))
+    .flatMap(({ shape }) => shape.mounts.map((mount) => mount.source));
+  const left = observed.volumes.filter(({ name, ours }) => ours && mounted.includes(name)).map(({ name }) => name);
+  if (left.length === 0) return [];
+  return [
+    {
+      code: 'volumes-stay',
+      message: `volumes stay, they hold data; \`docker volume rm ${left.join(' ')}\` removes them`,
+    },
+  ];
 }
 
 /**
@@ -51,5 +67,10 @@ export async function planRemoval(
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
   });
-  return { request: { project, servers: [], recipes: new Map(), undesired: { remove: wanted } }, plan, observed };
+  const warnings = [...plan.warnings, ...volumesLeft(observed, wanted)];
+  return {
+    request: { project, servers: [], recipes: new Map(), undesired: { remove: wanted } },
+    plan: { ...plan, warnings },
+    observed,
+  };
 }

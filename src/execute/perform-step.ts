@@ -38,6 +38,12 @@ export type Performed =
 
 const done: Performed = { ok: true };
 
+/**
+ * Looks in a row without a session after which a container counts as drained. One is not enough: an HTTP session has
+ * moments between its requests, and who has just chosen this container has not begun yet.
+ */
+const idleLooksWanted = 3;
+
 /** Whether an image has a shell is asked only now: finding out takes a writing call, which planning must not make. */
 async function lookedInto(
   facts: ImageFacts | undefined,
@@ -156,8 +162,12 @@ export async function performStep(
     }
     case 'drain': {
       const id = resolve(operation.target);
+      let idleLooks = 0;
       const drained = await env.waitUntil(
-        async () => (await engine.countSessions(id, options)) === 0,
+        async () => {
+          idleLooks = (await engine.countSessions(id, options)) === 0 ? idleLooks + 1 : 0;
+          return idleLooks >= idleLooksWanted;
+        },
         operation.seconds * 1000,
         options,
       );

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecSession } from '../engine/port.ts';
+import { LoomsError } from '../model/errors.ts';
 import type { SessionTarget } from './session.ts';
 
 /** Variable that marks every process of one session, also those that left its process group. */
@@ -108,16 +109,14 @@ export async function startSessionProcess(
   target: SessionTarget,
   { limitMs, graceMs, signal }: SessionProcessOptions,
 ): Promise<SessionProcess> {
+  if (signal?.aborted) throw stoppedStarting();
   const mark = randomBytes(12).toString('hex');
   const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
-  const exec = await target.engine.exec(
-    target.container,
-    {
-      argv: target.hasShell ? ['sh', '-c', wrapperScript, seconds, ...target.argv] : target.argv,
-      env: target.hasShell ? { ...target.env, [markVariable]: mark } : target.env,
-    },
-    signal === undefined ? {} : { signal },
-  );
+  const starting = target.engine.exec(target.container, {
+    argv: target.hasShell ? ['sh', '-c', wrapperScript, seconds, ...target.argv] : target.argv,
+    env: target.hasShell ? { ...target.env, [markVariable]: mark } : target.env,
+  });
+  const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark));
 
   const stderr = readStderr(exec, target.hasShell);
   let ended = false;
@@ -156,6 +155,32 @@ export async function startSessionProcess(
       return ending;
     },
   };
+}
+
+const stoppedStarting = (): LoomsError => new LoomsError('interrupted', 'stopped while a session was being started');
+
+/**
+ * The exec once it runs. Who gives up meanwhile leaves no process behind: a start that was asked for happens all the
+ * same, so it is waited for, within what the engine may take, and ended. Throws `interrupted` then.
+ */
+async function startedOrEnded(
+  starting: Promise<ExecSession>,
+  signal: AbortSignal | undefined,
+  endProcess: () => Promise<SessionEnd>,
+): Promise<ExecSession> {
+  if (signal === undefined) return starting;
+  const given = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const started = await Promise.race([starting, given]);
+  if (started !== undefined) return started;
+  const ending = starting.then(async (late) => {
+    await endProcess();
+    late.destroy();
+  });
+  await settledWithin(ending, killAnswerMs);
+  throw stoppedStarting();
 }
 
 /** Runs the end script as a second exec in the container. */

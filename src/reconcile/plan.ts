@@ -3,7 +3,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import type { Change, Drift, Plan, PlanWarning, Step } from '../model/plan.ts';
+import type { Change, Drift, Plan, PlanWarning, Reason, Step } from '../model/plan.ts';
 import { type Decision, decide } from './decide.ts';
 import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
 import { removalSteps, serverSteps } from './server-steps.ts';
@@ -140,6 +140,8 @@ const byServer = (containers: readonly ObservedContainer[]): Map<ServerName, Obs
 const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
+const removalReason = (rule: Undesired): Reason => ({ kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' });
+
 /** A server that cannot be reached because its network is someone else's is blocked, whatever else is to be done. */
 function withNetworkBlocker(slot: Slot, blocker: ReturnType<ReturnType<typeof planSupport>['networkBlocker']>): Slot {
   const { decision } = slot;
@@ -212,7 +214,7 @@ export function makePlan(input: PlanInput): Plan {
 
   const changes: Change[] = [
     ...slots.map(({ server, decision }) => changeOf(server.spec.name, decision)),
-    ...removed.map((server): Change => ({ server, action: 'remove', reasons: [{ kind: 'not-in-spec' }] })),
+    ...removed.map((server): Change => ({ server, action: 'remove', reasons: [removalReason(input.undesired)] })),
   ].sort((a, b) => (a.server < b.server ? -1 : 1));
 
   return {

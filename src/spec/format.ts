@@ -113,7 +113,7 @@ function imageFields(image: ImageSource, needsBase: boolean): Fields {
         ...baseFields('python', image.base, needsBase, {
           preinstall_packages: nonEmpty(image.packages.map(escapeTemplate)),
           requirements_file: text(image.requirementsFile),
-          use_pip_cache: unless(image.pipCache, false),
+          use_pip_cache: unless(image.pipCache, true),
           virtual_env: text(image.virtualEnv),
         }),
       };
@@ -123,7 +123,7 @@ function imageFields(image: ImageSource, needsBase: boolean): Fields {
         ...baseFields('node', image.base, needsBase, {
           preinstall_packages: nonEmpty(image.packages.map(escapeTemplate)),
           package_json_file: text(image.packageJsonFile),
-          use_npm_cache: unless(image.npmCache, false),
+          use_npm_cache: unless(image.npmCache, true),
         }),
       };
   }

@@ -143,7 +143,7 @@ function pythonSource(
   const path = 'docker_backend.python';
   const packages = packageList(reader, `${path}.preinstall_packages`, python.preinstall_packages ?? []);
   const requirements = fileInside(reader, `${path}.requirements_file`, python.requirements_file);
-  const cache = python.use_pip_cache ?? false;
+  const cache = python.use_pip_cache ?? true;
   if (packages.length === 0 && !reader.has(`${path}.requirements_file`) && python.virtual_env === undefined) {
     return { kind: 'image', ref: base };
   }
@@ -167,7 +167,7 @@ function nodeSource(reader: Reader, node: NonNullable<BackendInput['node']>, bas
     base,
     packages,
     ...(packageJson === undefined ? {} : { packageJsonFile: packageJson }),
-    npmCache: node.use_npm_cache ?? false,
+    npmCache: node.use_npm_cache ?? true,
   };
 }
 

@@ -1,5 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, type ContainerId } from '../../model/ids.ts';
+import { label, type Role } from '../../model/labels.ts';
 import type { CallOptions, CreateContainer } from '../port.ts';
 import { ask } from './ask.ts';
 import { limits, orNull } from './call.ts';
@@ -174,7 +175,11 @@ export async function containerRunning(
   return { running: running && !restarting, exitCode };
 }
 
-export type InspectedExec = { readonly Running?: boolean; readonly ExitCode?: number | null };
+export type InspectedExec = {
+  readonly Running?: boolean;
+  readonly ExitCode?: number | null;
+  readonly ProcessConfig?: { readonly arguments?: readonly string[] | null };
+};
 
 /** An exec as the engine has it; null when it is forgotten, as with its container. */
 export const inspectExec = (
@@ -186,12 +191,41 @@ export const inspectExec = (
   return orNull(ask<InspectedExec>(connection, `inspect exec ${short(exec)}`, request, options));
 };
 
+/** The relays of a container's project, by their labels; none for a container that says no project. */
+async function relaysBeside(connection: Connection, container: InspectedContainer, options: CallOptions) {
+  const project = container.Config.Labels?.[label.project];
+  if (project === undefined) return [];
+  const filters = { label: [`${label.project}=${project}`, `${label.role}=${'relay' satisfies Role}`] };
+  const request = { method: 'GET', path: '/containers/json', query: { filters } } as const;
+  return ask<readonly { readonly Id: string }[]>(connection, `list the relays of ${project}`, request, options);
+}
+
+async function runningExecs(
+  connection: Connection,
+  container: InspectedContainer | null,
+  options: CallOptions,
+): Promise<readonly InspectedExec[]> {
+  const execs = await Promise.all((container?.ExecIDs ?? []).map((exec) => inspectExec(connection, exec, options)));
+  return execs.filter((exec) => exec !== null).filter((exec) => exec.Running === true);
+}
+
 /**
- * How many execs run in a container now; none when it is gone. An exec that was made and never started is listed by
+ * How many sessions a container has now, none when it is gone: execs that run in it, and for HTTP servers those in a
+ * relay that carry a connection to it, which name it by its id. An exec that was made and never started is listed by
  * the engine for ever, so each is asked.
  */
 export async function countSessions(connection: Connection, id: ContainerId, options: CallOptions): Promise<number> {
   const container = await inspectContainer(connection, id, options);
-  const execs = await Promise.all((container?.ExecIDs ?? []).map((exec) => inspectExec(connection, exec, options)));
-  return execs.filter((exec) => exec?.Running === true).length;
+  if (container === null) return 0;
+  const [own, relays] = await Promise.all([
+    runningExecs(connection, container, options),
+    relaysBeside(connection, container, options),
+  ]);
+  const carried = await Promise.all(
+    relays.map(async (relay) =>
+      runningExecs(connection, await inspectContainer(connection, relay.Id, options), options),
+    ),
+  );
+  const host = id.slice(0, 12);
+  return own.length + carried.flat().filter((exec) => exec.ProcessConfig?.arguments?.includes(host)).length;
 }

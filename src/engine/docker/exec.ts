@@ -5,8 +5,9 @@ import type { CallOptions, ExecRequest, ExecSession } from '../port.ts';
 import { ask, versioned } from './ask.ts';
 import { call } from './call.ts';
 import type { Connection } from './connection.ts';
-import { inspectExec } from './containers.ts';
+import { containerRunning, inspectExec } from './containers.ts';
 import { demultiplexer } from './demultiplex.ts';
+import { statusOf } from './errors.ts';
 import { type Hijacked, hijack } from './request.ts';
 
 /** The engine closes the streams a moment before it knows the exit code (20.10): it is asked again until then, ms. */
@@ -107,9 +108,7 @@ export async function openExec(
   const what = `run ${request.argv[0] ?? 'nothing'} in container ${id.slice(0, 12)}`;
   const exec = await create(connection, id, request, what, options);
   const path = versioned(connection, `/exec/${exec}/start`);
-  const hijacked = await call(what, options, (signal) =>
-    hijack(connection.target, { method: 'POST', path, body: { Detach: false, Tty: false }, signal }),
-  );
+  const hijacked = await start(connection, id, path, what, options);
   const { socket } = hijacked;
   const { closed, ...streams } = splitStreams(hijacked);
   let destroyed = false;
@@ -131,6 +130,26 @@ export async function openExec(
       socket.destroy();
     },
   };
+}
+
+async function start(
+  connection: Connection,
+  id: ContainerId,
+  path: string,
+  what: string,
+  options: CallOptions,
+): Promise<Hijacked> {
+  try {
+    return await call(what, options, (signal) =>
+      hijack(connection.target, { method: 'POST', path, body: { Detach: false, Tty: false }, signal }),
+    );
+  } catch (error) {
+    // A container that stopped after the exec was made is refused with a status that other things have too.
+    if (!(error instanceof LoomsError) || statusOf(error) === undefined) throw error;
+    const now = await containerRunning(connection, id, options);
+    if (now?.running) throw error;
+    throw new LoomsError('server-not-running', error.message, { cause: error });
+  }
 }
 
 async function create(

@@ -65,7 +65,7 @@ describe('what a spec becomes', () => {
       base: 'node:22-slim',
       packages: [],
       packageJsonFile: 'app/package.json',
-      npmCache: false,
+      npmCache: true,
     });
   });
 
