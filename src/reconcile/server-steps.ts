@@ -183,7 +183,8 @@ function resumeSteps(
     ...launched.steps,
     ...(decision.removeOnFailure ? [discard(server, target, container.name, launched.failing, context)] : []),
     ...renamed,
-    ...retireAll(server, decision.others, [launched.gate]),
+    // Sessions go to the settled name first: the others are drained once this one has it.
+    ...retireAll(server, decision.others, renamed.length === 0 ? [launched.gate] : renamed.map((one) => one.id)),
   ];
 }
 
@@ -258,13 +259,12 @@ function replaceSteps(
         ]
       : [];
 
-  const removal = stopFirst
-    ? retired.slice(-1).map((one) => ({ ...one, after: [launched.gate] }))
-    : retire(name, revive.length > 0 ? servingAgain(old) : old, lifecycle.drainSeconds, 'old', [
+  const handOver = stopFirst
+    ? afterStop(server, target, newName, retired, launched, context)
+    : handOverName(server, target, newName, revive.length > 0 ? servingAgain(old) : old, context, [
         launched.gate,
         ...revive.map((one) => one.id),
       ]);
-  const removed = removal[removal.length - 1];
   return [
     ...revive,
     ...made,
@@ -273,10 +273,67 @@ function replaceSteps(
     ...launched.steps,
     discarded,
     ...wayBack,
-    ...removal,
-    rename(server, target, newName, removed === undefined ? [launched.gate] : [removed.id], context),
+    ...handOver,
     ...retireAll(server, others, [launched.gate]),
   ];
+}
+
+/** The end of a stop-first replacement: the old one, stopped before, makes room for the name. */
+function afterStop(
+  server: DeclaredServer,
+  target: Target,
+  newName: string,
+  retired: readonly Step[],
+  launched: Launch,
+  context: StepContext,
+): Step[] {
+  const removal = retired.slice(-1).map((one) => ({ ...one, after: [launched.gate] }));
+  const before = removal.length === 0 ? [launched.gate] : removal.map((one) => one.id);
+  return [...removal, rename(server, target, newName, before, context)];
+}
+
+/**
+ * The end of a start-first replacement: the new one gets the server's name, and only then the old one is drained. Who
+ * opens a session looks for that name, so a server in steady use would else never be without sessions on the old one,
+ * and the last of them would be cut off.
+ */
+function handOverName(
+  server: DeclaredServer,
+  target: Target,
+  newName: string,
+  old: ObservedContainer,
+  context: StepContext,
+  after: readonly StepId[],
+): Step[] {
+  const { name, lifecycle } = server.spec;
+  const retiring = generationName(context.project, name, old.generation);
+  const holdsName = old.name === containerName(context.project, name);
+  if (holdsName && retiring === newName) {
+    const removal = retire(name, old, lifecycle.drainSeconds, 'old', after);
+    return [
+      ...removal,
+      rename(
+        server,
+        target,
+        newName,
+        removal.slice(-1).map((one) => one.id),
+        context,
+      ),
+    ];
+  }
+  const yielded = holdsName
+    ? [
+        step(
+          name,
+          'rename:old',
+          { op: 'rename-container', target: { id: old.id }, from: old.name, to: retiring },
+          { after },
+        ),
+      ]
+    : [];
+  const taken = rename(server, target, newName, holdsName ? yielded.map((one) => one.id) : after, context);
+  const leaving = holdsName ? { ...old, name: retiring } : old;
+  return [...yielded, taken, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id])];
 }
 
 const servingAgain = (container: ObservedContainer): ObservedContainer => ({

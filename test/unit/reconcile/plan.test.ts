@@ -65,10 +65,11 @@ describe('a server that is there', () => {
       a/start: start looms-test-a.g2 after a/create
       a/gate: gate looms-test-a.g2 within 30 s after a/start
       a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate only if a/start or a/gate fails
-      a/drain:old: drain looms-test-a for at most 30 s after a/gate
-      a/stop:old: stop looms-test-a c10000000000 after a/drain:old
-      a/remove:old: remove looms-test-a c10000000000 after a/stop:old
-      a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
+      a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
+      a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
+      a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old"
     `);
   });
 
@@ -232,15 +233,16 @@ describe('what an interrupted run left', () => {
       "a: replace start-first (interrupted-rotation, spec-changed)
       a/gate: gate looms-test-a.g2 within 30 s
       a/discard: remove looms-test-a.g2 c10100000000 after a/gate only if a/gate fails
-      a/drain:old: drain looms-test-a for at most 30 s after a/gate
-      a/stop:old: stop looms-test-a c10000000000 after a/drain:old
-      a/remove:old: remove looms-test-a c10000000000 after a/stop:old
-      a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
+      a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
+      a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
+      a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old"
     `);
   });
 
   it('lets the old one serve again while a dead successor is tried once more', () => {
-    const cut = simulate(plan([changed], before), before, { limit: 5 }).end;
+    const cut = simulate(plan([changed], before), before, { limit: 2 }).end;
     const dead = withContainer(cut, (one) => ({
       ...one,
       state: { status: 'exited', exitCode: 1, finishedAt: 5, oomKilled: false },
@@ -251,11 +253,37 @@ describe('what an interrupted run left', () => {
         "a/start",
         "a/gate",
         "a/discard",
+        "a/rename:old",
+        "a/rename",
         "a/drain:old",
         "a/stop:old",
         "a/remove:old",
-        "a/rename",
       ]
+    `);
+  });
+
+  it('goes on between the two renames of a hand-over: the new one gets the name before the old one is drained', () => {
+    const cut = simulate(plan([changed], before), before, { limit: 4 }).end;
+    expect(cut.containers.map((one) => one.name)).toEqual(['looms-test-a.g1', 'looms-test-a.g2']);
+    expect(text([changed], cut)).toMatchInlineSnapshot(`
+      "a: start (gate-pending)
+      a/gate: gate looms-test-a.g2 within 30 s
+      a/discard: remove looms-test-a.g2 c10100000000 after a/gate only if a/gate fails
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/gate
+      a/drain:g1-c10000: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/stop:g1-c10000: stop looms-test-a.g1 c10000000000 after a/drain:g1-c10000
+      a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000"
+    `);
+  });
+
+  it('only clears the old one away once the new one has the name', () => {
+    const cut = simulate(plan([changed], before), before, { limit: 5 }).end;
+    expect(cut.containers.map((one) => one.name)).toEqual(['looms-test-a.g1', 'looms-test-a']);
+    expect(text([changed], cut)).toMatchInlineSnapshot(`
+      "a: clean-up (duplicate)
+      a/drain:g1-c10000: drain looms-test-a.g1 for at most 30 s
+      a/stop:g1-c10000: stop looms-test-a.g1 c10000000000 after a/drain:g1-c10000
+      a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000"
     `);
   });
 
