@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { emptyFolder, looms } from '../support/looms.ts';
+import { onTerminal } from '../support/terminal-session.ts';
+import { tinySpec } from '../support/tiny-server.ts';
+
+const skipped = process.env.LOOMS_TEST_NO_ENGINE;
+if (skipped) console.warn(`tests of confirming are skipped: ${skipped}`);
+
+const run = promisify(execFile);
+
+describe.skipIf(skipped)('on a terminal', () => {
+  const project = `confirm-${process.pid}`;
+  let cwd: string;
+
+  beforeEach(() => {
+    cwd = emptyFolder();
+    writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'fs' }));
+  });
+  afterEach(() => looms(['delete', '--all', '--yes', '--project', project]));
+
+  it('a yes applies what was shown', async () => {
+    const session = onTerminal(['apply', '--project', project], cwd);
+    await session.shows('(y/N)');
+    session.type('y\r');
+    expect(await session.ended).toBe(0);
+    expect(session.screen()).toContain('1 done');
+  });
+
+  it('anything else is a no: nothing is changed (8)', async () => {
+    const session = onTerminal(['apply', '--project', project], cwd);
+    await session.shows('(y/N)');
+    session.type('\r');
+    expect(await session.ended).toBe(8);
+    expect(session.screen()).toContain('Nothing was changed.');
+    expect((await looms(['get', '--project', project, '--json'])).stdout.trim()).toBe('[]');
+  });
+
+  it('a plan that is old by the time of the yes is not carried out (7)', async () => {
+    await looms(['apply', '--yes', '--project', project], { cwd });
+    writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'fs', memoryMiB: 200 }));
+    const session = onTerminal(['apply', '--project', project], cwd);
+    await session.shows('(y/N)');
+    await run('docker', ['update', '--memory', '300m', '--memory-swap', '300m', `looms-${project}-fs`]);
+    session.type('y\r');
+    expect(await session.ended).toBe(7);
+    expect(session.screen()).toContain('error[plan-stale]');
+    const memory = await run('docker', ['inspect', '-f', '{{.HostConfig.Memory}}', `looms-${project}-fs`]);
+    expect(memory.stdout.trim()).toBe(String(300 * 1024 * 1024));
+  });
+});
+
+describe.skipIf(skipped)('a policy of looms.yaml', () => {
+  it('refuses specs that break it, with their line (8)', async () => {
+    const cwd = emptyFolder();
+    writeFileSync(join(cwd, 'looms.yaml'), 'project: policed\npolicy: { max_memory_mb: 100 }\n');
+    writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'fs', memoryMiB: 200 }));
+    const refused = await looms(['apply', '--yes'], { cwd });
+    expect(refused.code).toBe(8);
+    expect(refused.stderr).toMatch(/error\[policy-max-memory-mb].*200.*100/s);
+    expect(refused.stderr).toMatch(/at mcp\.yaml:\d+:\d+/);
+    expect((await looms(['validate'], { cwd })).code).toBe(8);
+  });
+});
