@@ -38,5 +38,7 @@ export type Ports = {
   readonly managedBy: string;
   /** Milliseconds of a clock that never goes back, for durations. */
   readonly monotonicMs: () => number;
+  /** Whether a process of this machine is alive. */
+  readonly processIsAlive: (pid: number) => boolean;
   readonly whoAmI: { readonly user: string; readonly host: string; readonly pid: number; readonly command: string };
 };

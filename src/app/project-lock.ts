@@ -16,6 +16,10 @@ export type HeldLock = {
   readonly release: () => Promise<string | undefined>;
 };
 
+/** A holder on this machine that was killed is known to be gone; nobody needs to wait for its lock to expire. */
+const isOrphan = (holder: LockHolder, ports: Ports): boolean =>
+  holder.host === ports.whoAmI.host && !ports.processIsAlive(holder.pid);
+
 export function describeHolder(holder: LockHolder): string {
   return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${new Date(holder.acquiredAt).toISOString()}`;
 }
@@ -53,7 +57,7 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
 
 /**
  * Takes the project's lock, waiting at most `timeoutMs` for its holder. A lock whose holder gave no sign of life for a
- * whole lifetime is broken and taken over.
+ * whole lifetime, or whose process on this machine is gone, is broken and taken over.
  * Throws `lock-held` naming the holder, `interrupted` when `signal` aborts.
  */
 export async function takeLock(
@@ -70,7 +74,7 @@ export async function takeLock(
       { signal: options.signal },
     );
     if (attempt.result === 'acquired') return keepAlive(engine, attempt.lock);
-    if (attempt.expired) {
+    if (attempt.expired || isOrphan(attempt.holder, ports)) {
       // By id: whoever took it over meanwhile is not hit, and only one of several takers gets the name next.
       await engine.releaseLock(attempt.holder.id);
       continue;

@@ -39,6 +39,16 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Someone else's process may not be signalled, but is there.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
 function userName(): string {
   try {
     return userInfo().username;
@@ -176,6 +186,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     },
     managedBy,
     monotonicMs: () => performance.now(),
+    processIsAlive: isAlive,
     whoAmI: { user: userName(), host: hostname(), pid: process.pid, command },
   };
   const storedSecrets = async (): Promise<StoredSecrets> => {
