@@ -34,7 +34,7 @@ const rawHead = ({ method, url, rawHeaders }: IncomingMessage): string => {
  * A proxy before the engine that knows every request: those on connections that are kept alive are told apart by a real
  * HTTP parser, and a hijacked connection (exec, attach) is passed through from its upgrade on.
  */
-export async function countCalls(engine = process.env['DOCKER_HOST']): Promise<CallCounter> {
+export async function countCalls(engine = process.env.DOCKER_HOST): Promise<CallCounter> {
   const upstream = socketPath(engine);
   let calls: EngineCall[] = [];
   const sockets = new Set<Socket>();

@@ -3,7 +3,7 @@ import Docker from 'dockerode';
 import { type Finished, looms, type RunOptions, startLooms } from './looms.ts';
 
 /** Builds inside containers trust what this process trusts, so that they reach the same registries. */
-const buildCa = process.env['LOOMS_BUILD_CA'] ?? process.env['NODE_EXTRA_CA_CERTS'] ?? process.env['SSL_CERT_FILE'];
+const buildCa = process.env.LOOMS_BUILD_CA ?? process.env.NODE_EXTRA_CA_CERTS ?? process.env.SSL_CERT_FILE;
 
 const withBuildCa = (options: RunOptions): RunOptions => ({
   ...options,
@@ -82,7 +82,7 @@ export function testProject(label: string): TestProject {
       run(['apply', '-f', '-', '--yes', ...flags], { ...options, stdin: yaml }),
     diff: async (yaml, flags = []) => {
       const { code, stdout, stderr } = await run(['diff', '-f', '-', '--json', ...flags], { stdin: yaml });
-      if (code !== 0 && code !== 2) throw new Error(`diff ended with ${code}: ${stderr}`);
+      if (code !== 0 && code !== 2) throw new Error(`diff ended with ${code}: ${stderr.slice(0, 2000)}`);
       return { code, plan: JSON.parse(stdout) as PlanJson };
     },
     container,
