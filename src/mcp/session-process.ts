@@ -14,7 +14,7 @@ const markVariable = 'LOOMS_SESSION';
  * the server's children counts seconds, deaf to the SIGTERM that it sends, and goes within one second of the server's end.
  */
 const wrapperScript = `echo "$$" >&2
-if (exec 2>/proc/1/fd/2) 2>/dev/null; then exec 2>/proc/1/fd/2; fi
+if (exec 2>>/proc/1/fd/2) 2>/dev/null; then exec 2>>/proc/1/fd/2; fi
 if command -v timeout >/dev/null 2>&1; then exec timeout -k 5 "$0" "$@"; fi
 me=$$ limit=$0
 ( (

@@ -20,7 +20,8 @@ export const label = {
   loomType: 'loom.type',
 } as const;
 
-export type Role = 'server' | 'relay' | 'egress' | 'lock';
+/** helper: made, used and removed within one step; one that is seen was left by a run that was killed. */
+export type Role = 'server' | 'relay' | 'egress' | 'lock' | 'helper';
 
 /** Prefix of every container name of a project, its support containers included. */
 export const projectPrefix = (project: ProjectName): string => `looms-${project}`;

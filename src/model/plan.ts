@@ -74,7 +74,7 @@ export type PlannedContainer = {
   readonly template: ShapeTemplate;
   /** Our labels, complete. */
   readonly ownLabels: Readonly<Record<string, string>>;
-  /** Targets of volumes that this plan creates: they are given to the server's user before the start. */
+  /** Targets of volumes that no container has used yet: they are given to the server's user before the start. */
   readonly freshVolumes: readonly string[];
 };
 

@@ -17,7 +17,7 @@ export type ReplaceOrder = { readonly order: 'start-first' } | { readonly order:
 /** What to do about one server, before it becomes steps. */
 export type Decision =
   | { readonly kind: 'unchanged'; readonly container?: ObservedContainer }
-  | { readonly kind: 'create'; readonly generation: number }
+  | { readonly kind: 'create'; readonly generation: number; readonly others: readonly ObservedContainer[] }
   /** The right container, to be started, gated or renamed; the others go once it is good. */
   | {
       readonly kind: 'resume';
@@ -209,8 +209,9 @@ function decideJudged(server: DeclaredServer, judged: readonly Judged[], context
   const blocker = nameTaken(server, context) ?? unsupported(server, context);
   if (blocker !== undefined) return { kind: 'blocked', why: blocker };
   const generation = nextGeneration(server, containers, context);
-  const old = judged.find((one) => one.settled) ?? best(judged);
-  if (old === undefined) return { kind: 'create', generation };
+  const served = judged.filter((one) => one.container.state.status !== 'created');
+  const old = judged.find((one) => one.settled) ?? best(served);
+  if (old === undefined) return { kind: 'create', generation, others: containers };
   return {
     kind: 'replace',
     old: old.container,

@@ -98,6 +98,8 @@ export function judge(server: DeclaredServer, container: ObservedContainer, cont
     ...(container.state.status === 'dead'
       ? [{ kind: 'unhealthy', why: 'the engine reports it as dead' } as const]
       : []),
+    // A run that was killed right after creating it may not have prepared it: secrets, volumes, files to carry over.
+    ...(!settled && container.state.status === 'created' ? [{ kind: 'not-started' } as const] : []),
     ...(rotation === undefined ? [] : [rotation]),
     ...(settled && context.replace.has(server.spec.name) ? [{ kind: 'requested' } as const] : []),
   ];

@@ -14,7 +14,7 @@ export type StepContext = LabelContext & {
   readonly prerequisites: (server: DeclaredServer) => readonly StepId[];
   /** Steps that make the relay through which the server is gated; empty for stdio. */
   readonly relay: (server: DeclaredServer) => readonly StepId[];
-  /** Volumes (engine names) that this plan creates. */
+  /** Volumes (engine names) that no container has used yet. */
   readonly freshVolumes: ReadonlySet<string>;
 };
 
@@ -72,6 +72,7 @@ function retire(
   return steps;
 }
 
+/** What never started is of no use to anyone and goes at once; the others wait for `after`. */
 const retireAll = (
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
@@ -83,7 +84,7 @@ const retireAll = (
       container,
       server.spec.lifecycle.drainSeconds,
       `g${container.generation}-${container.id.slice(0, 6)}`,
-      after,
+      container.state.status === 'created' ? [] : after,
     ),
   );
 
@@ -151,7 +152,11 @@ const rename = (
     { after },
   );
 
-function createSteps(server: DeclaredServer, generation: number, context: StepContext): Step[] {
+function createSteps(
+  server: DeclaredServer,
+  { generation, others }: Extract<Decision, { kind: 'create' }>,
+  context: StepContext,
+): Step[] {
   const container = plannedContainer(server, generation, context);
   const create = step(
     server.spec.name,
@@ -167,6 +172,7 @@ function createSteps(server: DeclaredServer, generation: number, context: StepCo
     ...launched.steps,
     discard(server, target, container.name, launched.failing, context),
     rename(server, target, container.name, [launched.gate], context),
+    ...retireAll(server, others, [launched.gate]),
   ];
 }
 
@@ -212,9 +218,7 @@ function replaceSteps(
   const newName =
     successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
   const { preserve } = lifecycle;
-  // Files can only be taken from what has a writable layer of its own to take them from: the container before.
-  const neverStarted = successor.kind === 'new' || successor.container.state.status === 'created';
-  const carries = neverStarted && preserve.length > 0 && old.state.status !== 'dead';
+  const carries = successor.kind === 'new' && preserve.length > 0 && old.state.status !== 'dead';
 
   // An interrupted run can have stopped the old one before the new one was good: it serves again meanwhile.
   const revive =
@@ -348,7 +352,7 @@ export function serverSteps(server: DeclaredServer, decision: Decision, context:
     case 'blocked':
       return [];
     case 'create':
-      return createSteps(server, decision.generation, context);
+      return createSteps(server, decision, context);
     case 'resume':
       return resumeSteps(server, decision, context);
     case 'replace':

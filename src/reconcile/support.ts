@@ -198,21 +198,39 @@ function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly Step[
 }
 
 function volumePart(input: SupportInput): Part & { fresh: ReadonlySet<string> } {
-  const names = input.servers.flatMap((server) =>
+  const { project, observed, servers } = input;
+  const names = servers.flatMap((server) =>
     server.spec.mounts.filter((mount) => mount.type === 'volume').map((mount) => mount.source),
   );
-  const missing = [...new Set(names)]
-    .sort()
-    .map((specName) => ({ specName, name: volumeName(input.project, specName) }))
-    .filter(({ name }) => !input.observed.volumes.some((volume) => volume.name === name));
+  const wanted = [...new Set(names)].sort().map((specName) => ({ specName, name: volumeName(project, specName) }));
+  const missing = wanted.filter(({ name }) => !observed.volumes.some((volume) => volume.name === name));
+  // A run that was killed may have made a volume and not yet given it to its user: until a container that has run
+  // mounts it, it counts as fresh.
+  const used = new Set(
+    observed.containers
+      .filter((container) => container.state.status !== 'created')
+      .flatMap((container) => container.shape.mounts.map((mount) => mount.source)),
+  );
   return {
     changes: missing.map(({ name }) => ({ kind: 'volume', name, action: 'create', reasons: [{ kind: 'missing' }] })),
     steps: missing.map(({ name, specName }) =>
       supportStep(`volume:${specName}/create`, 'a server mounts it', { op: 'create-volume', name, specName }),
     ),
-    fresh: new Set(missing.map(({ name }) => name)),
+    fresh: new Set(wanted.map(({ name }) => name).filter((name) => !used.has(name))),
   };
 }
+
+/** Helpers live within one step; one that is seen under the lock was left by a run that was killed. */
+const helperSteps = (observed: Observed): Step[] =>
+  observed.containers
+    .filter((container) => container.role === 'helper')
+    .map(({ id, name }) =>
+      supportStep(`helper:${id.slice(0, 12)}/remove`, 'left by a run that was killed', {
+        op: 'remove-container',
+        target: { id },
+        name,
+      }),
+    );
 
 /** Plans what stands behind the servers: networks, relays and volumes. Volumes are made, never removed: they are data. */
 export function planSupport(input: SupportInput): Support {
@@ -226,7 +244,7 @@ export function planSupport(input: SupportInput): Support {
   const parts: Part[] = [volumes, ...modes.flatMap((mode) => [networks[mode], relays[mode]])];
   return {
     changes: parts.flatMap((part) => part.changes).sort((a, b) => (a.name < b.name ? -1 : 1)),
-    steps: parts.flatMap((part) => part.steps),
+    steps: [...helperSteps(input.observed), ...parts.flatMap((part) => part.steps)],
     freshVolumes: volumes.fresh,
     networkStep: (mode) => created(mode).map((one) => one.id),
     volumeSteps: (server) => {

@@ -77,11 +77,13 @@ describe.skipIf(withoutEngine())('the lock on a real engine', () => {
     });
   });
 
-  test('is never started and has an image of no bytes', async () => {
+  test('is never started and has an image of next to no bytes', async () => {
     const lock = await take('anna');
     const container = await bench.docker.getContainer(lock.id).inspect();
     const image = await bench.docker.getImage(container.Image).inspect();
-    expect([container.State.Status, image.Size]).toEqual(['created', 0]);
+    expect(container.State.Status).toBe('created');
+    // The containerd image store counts the manifest too.
+    expect(image.Size).toBeLessThan(8192);
   });
 
   test('is held by one of eight wanting it in four processes, at any time', async () => {

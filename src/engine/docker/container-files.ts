@@ -119,22 +119,6 @@ export async function ownerOf(
   return { uid, gid: Number(groupEntry[2]) };
 }
 
-/**
- * Gives the root of a fresh volume, mounted at `target`, to `owner`. The engine passes over an archive's entry for the
- * folder that it is unpacked into (`./`), but not over the same folder under another name. Podman gives a fresh volume
- * to the container's user by itself.
- */
-export async function giveVolume(
-  connection: Connection,
-  container: string,
-  target: string,
-  owner: Owner,
-  options: CallOptions,
-): Promise<void> {
-  if (connection.engine.kind === 'podman') return;
-  await putFiles(connection, container, target, [{ name: `../${basename(target)}/`, mode: 0o755, ...owner }], options);
-}
-
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Lines that a POSIX shell reads back as exactly these variables. Throws `spec-invalid` for what no shell can hold. */

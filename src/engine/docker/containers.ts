@@ -5,10 +5,11 @@ import type { CallOptions, CreateContainer } from '../port.ts';
 import { ask } from './ask.ts';
 import { limits, orNull } from './call.ts';
 import type { Connection } from './connection.ts';
-import { giveVolume, ownerOf, putSecrets } from './container-files.ts';
+import { ownerOf, putSecrets } from './container-files.ts';
 import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
 import { createCall, endpointSettings } from './shape-to-docker.ts';
+import { giveVolume } from './volume-owner.ts';
 
 const short = (id: string): string => id.slice(0, 12);
 
@@ -44,7 +45,11 @@ async function prepare(
   }
   if (request.ownTargets.length === 0 && request.secrets === undefined) return;
   const owner = await ownerOf(connection, id, request.shape.user, options);
-  for (const target of request.ownTargets) await giveVolume(connection, id, target, owner, options);
+  const labels = { [label.project]: request.ownLabels[label.project] ?? '' };
+  const fresh = request.shape.mounts.filter(({ target }) => request.ownTargets.includes(target));
+  for (const { source: name } of fresh) {
+    await giveVolume(connection, { name, owner, image: request.shape.imageId, labels }, options);
+  }
   if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
 }
 

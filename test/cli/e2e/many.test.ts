@@ -20,7 +20,7 @@ const spec = (index: number, memory = 32): string =>
     name: `s${String(index).padStart(3, '0')}`,
     docker_backend: { base_image: 'debian:bookworm-slim', resource_limits: { memory_mb: memory, cpu_cores: 0.5 } },
     // What the shell shall replace, looms must not.
-    mcp_server: { command: 'bash', args: ['-c', shellServer.replaceAll('${', '$${')] },
+    mcp_server: { command: 'bash', args: ['-c', shellServer.replaceAll('${', () => '$${')] },
   });
 
 const document = (changed?: number): string =>

@@ -1,0 +1,57 @@
+import type { ContainerId, ImageId } from '../../model/ids.ts';
+import { label, type Role } from '../../model/labels.ts';
+import type { CallOptions } from '../port.ts';
+import { ask } from './ask.ts';
+import { orNull } from './call.ts';
+import type { Connection } from './connection.ts';
+import { type Owner, putFiles } from './container-files.ts';
+
+/** Where the volume is mounted in the helper; the entry of the archive is this folder itself. */
+const mountPoint = 'looms-volume';
+
+export type FreshVolume = {
+  /** The volume's name on the engine. */
+  readonly name: string;
+  readonly owner: Owner;
+  /** Any image that is on the engine; nothing of it is run. */
+  readonly image: ImageId;
+  /** Labels of the helper, so that one left behind is found. */
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+/**
+ * Gives the root of a volume to `owner`, mode 755. The engine changes a mount point only as an entry of the folder above
+ * it, and that folder is read-only in a server's container; so it is done in a helper that is never started. Podman
+ * gives a fresh volume to the container's user by itself.
+ */
+export async function giveVolume(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<void> {
+  if (connection.engine.kind === 'podman') return;
+  const id = await createHelper(connection, volume, options);
+  try {
+    await putFiles(connection, id, '/', [{ name: `${mountPoint}/`, mode: 0o755, ...volume.owner }], options);
+  } finally {
+    // Also when the caller gave up: hence without its signal.
+    const request = { method: 'DELETE', path: `/containers/${id}`, query: { force: true } } as const;
+    await orNull(ask(connection, `remove helper ${id.slice(0, 12)}`, request, {}));
+  }
+}
+
+async function createHelper(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<ContainerId> {
+  const body = {
+    Image: volume.image,
+    Entrypoint: ['-'],
+    Labels: { ...volume.labels, [label.role]: 'helper' satisfies Role },
+    HostConfig: {
+      NetworkMode: 'none',
+      Mounts: [{ Type: 'volume', Source: volume.name, Target: `/${mountPoint}`, VolumeOptions: { NoCopy: true } }],
+    },
+  };
+  const what = `create a helper for volume ${volume.name}`;
+  const { Id: id } = await ask<{ Id: ContainerId }>(
+    connection,
+    what,
+    { method: 'POST', path: '/containers/create', body },
+    options,
+  );
+  return id;
+}
