@@ -1,5 +1,5 @@
 import type { RecordedSpec } from './desired.ts';
-import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from './ids.ts';
+import type { ContainerId, NetworkId, ProjectName, ServerName } from './ids.ts';
 import type { Role } from './labels.ts';
 import type { ContainerShape, ImageFacts } from './shape.ts';
 

@@ -53,7 +53,7 @@ it('mutated specs end in findings or in a valid spec: never a stack trace, never
     .entries()) {
     const cwd = emptyFolder();
     cpSync(examples, cwd, { recursive: true, filter: (source) => !source.endsWith('.yaml') });
-    batch.forEach((text, index) => writeFileSync(join(cwd, `${index}.yaml`), text));
+    for (const [index, text] of batch.entries()) writeFileSync(join(cwd, `${index}.yaml`), text);
     const command = run % 2 === 0 ? ['validate'] : ['diff', '--host', deadEngine];
     const { code, stdout, stderr } = await looms([...command, '-f', '.'], { cwd });
     expect([0, 65, 69], stderr).toContain(code);
