@@ -35,23 +35,32 @@ const failed = (result: StepResult | undefined): boolean => result?.result === '
 
 type Verdict = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
 
+/** Whether the work stops: at the next step, or at once, because nobody waits or the lock is lost. */
+type Halt = 'no' | 'no-new-steps' | 'at-once';
+
+/** Something was done, and what should have followed was not: as good as a failure for whoever waits to undo it. */
+const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
+  results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
+
 /** What a step may do now, from the results of the steps it hangs on. */
-function verdictOf(step: Step, results: StepResults, stopping: boolean): Verdict {
+function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict {
   const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';
-    if (!step.onFailureOf.some((id) => failed(results.get(id))))
-      return { skip: { result: 'skipped', because: 'not-needed' } };
-    return stopping ? { skip: { result: 'skipped', because: 'interrupted' } } : 'run';
+    const answered = step.onFailureOf.map((id) => results.get(id));
+    if (!answered.some(failed) && !leftHalfway(answered)) return { skip: { result: 'skipped', because: 'not-needed' } };
+    // After a first Ctrl-C ways back still run: a server that was stopped for its successor must serve again.
+    return halt === 'at-once' ? { skip: { result: 'skipped', because: 'interrupted' } } : 'run';
   }
   const broken = step.after.find((id) => results.has(id) && results.get(id)?.result !== 'ok');
   if (broken !== undefined) return { skip: { result: 'skipped', because: broken } };
-  if (stopping) return { skip: { result: 'skipped', because: 'interrupted' } };
+  if (halt !== 'no') return { skip: { result: 'skipped', because: 'interrupted' } };
   return pending ? 'wait' : 'run';
 }
 
 /**
- * Walks a plan's graph: a step runs when those it waits for are ok, a way back only when what it answers failed. Servers
+ * Walks a plan's graph: a step runs when those it waits for are ok, a way back only when what it answers failed or was
+ * left halfway. Servers
  * do not wait for one another. Decides nothing; returns a result for every step and never throws.
  */
 export async function executePlan(plan: Plan, env: StepEnvironment, options: ExecuteOptions): Promise<StepResults> {
@@ -59,7 +68,10 @@ export async function executePlan(plan: Plan, env: StepEnvironment, options: Exe
   const made = new Map<StepId, ContainerId>();
   const running = new Map<StepId, Promise<void>>();
   const lockLost = new AbortController();
-  const stopping = (): boolean => options.stopSignal.aborted || options.abortSignal.aborted || lockLost.signal.aborted;
+  const halt = (): Halt => {
+    if (options.abortSignal.aborted || lockLost.signal.aborted) return 'at-once';
+    return options.stopSignal.aborted ? 'no-new-steps' : 'no';
+  };
 
   const resolve = (target: Target): ContainerId => {
     if ('id' in target) return target.id;
@@ -98,7 +110,7 @@ export async function executePlan(plan: Plan, env: StepEnvironment, options: Exe
   while (waiting.size > 0 || running.size > 0) {
     let moved = false;
     for (const step of waiting) {
-      const verdict = verdictOf(step, results, stopping());
+      const verdict = verdictOf(step, results, halt());
       if (verdict === 'wait' || (verdict === 'run' && running.size >= options.parallelism)) continue;
       waiting.delete(step);
       moved = true;
