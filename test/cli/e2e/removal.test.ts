@@ -34,7 +34,7 @@ describe.skipIf(withoutEngine())('removing servers', () => {
     expect(await names()).toEqual(['a', 'b', 'c', 'web']);
   });
 
-  test('by --prune is refused (8) beyond --max-deletes, and for a project that nobody named', async () => {
+  test('by --prune is refused (8) beyond --max-deletes', async () => {
     const refused = await project.apply(a, ['--prune', '--max-deletes', '2']);
     expect(refused.code).toBe(8);
     expect(refused.stderr).toContain('--max-deletes 3');
