@@ -1,16 +1,17 @@
 import type { LockHolder } from '../engine/port.ts';
-import { executePlan, type StepResults } from '../execute/execute-plan.ts';
+import { executePlan } from '../execute/execute-plan.ts';
 import type { GateOutcome, StepEnvironment } from '../execute/perform-step.ts';
 import { proxySettings } from '../image/proxies.ts';
 import { runGate } from '../mcp/gate.ts';
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import type { EventSink, Failure, StepResult } from '../model/events.ts';
-import type { ContainerId, ServerName, StepId } from '../model/ids.ts';
+import type { EventSink } from '../model/events.ts';
+import type { ContainerId, ServerName } from '../model/ids.ts';
 import { label, relayName } from '../model/labels.ts';
-import type { Plan, Step } from '../model/plan.ts';
+import type { Plan } from '../model/plan.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { resolveEnv } from '../secrets/resolve-env.ts';
+import { type ApplyReport, reportOf } from './apply-report.ts';
 import { type Prepared, planProject } from './plan-project.ts';
 import { planRemoval } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
@@ -36,23 +37,6 @@ export type ApplyOptions = {
   readonly onLockWait: (holder: LockHolder) => void;
 };
 
-export type ServerOutcome = {
-  readonly server: ServerName;
-  /** `gate-failed`: the new generation did not answer MCP; what served before still does. */
-  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted';
-  readonly failure?: Failure;
-};
-
-export type ApplyReport = {
-  readonly plan: Plan;
-  readonly results: Readonly<Record<StepId, StepResult>>;
-  readonly outcome: 'done' | 'partly' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted' | 'timed-out';
-  readonly servers: readonly ServerOutcome[];
-  /** Failures of what stands behind the servers: networks, images, relays. */
-  readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
-  readonly notices: readonly string[];
-};
-
 /** Servers whose plan opens a session or makes a container, so that their secrets are needed. */
 function serversThatNeedSecrets(plan: Plan, servers: readonly DeclaredServer[]): DeclaredServer[] {
   const gated = new Set(plan.steps.filter((step) => step.op === 'gate').map((step) => step.server));
@@ -62,9 +46,9 @@ function serversThatNeedSecrets(plan: Plan, servers: readonly DeclaredServer[]):
 /** A missing secret is an error before anything is stopped (spec.md, Variables and secrets). */
 async function requireSecrets(ports: Ports, plan: Plan, servers: readonly DeclaredServer[]): Promise<void> {
   const missing: MissingSecret[] = [];
-  for (const { spec } of serversThatNeedSecrets(plan, servers)) {
+  for (const { spec, source } of serversThatNeedSecrets(plan, servers)) {
     const found = await resolveEnv(processEnv(spec), ports.secrets);
-    missing.push(...found.missing.map((ref) => ({ server: spec.name, ref })));
+    missing.push(...found.missing.map((ref) => ({ server: spec.name, ref, source })));
   }
   if (missing.length > 0) throw missingSecrets(missing);
 }
@@ -109,7 +93,10 @@ async function gateContainer(
     result.unknownFilterNames.length === 0
       ? ''
       : `; the filter names tools it does not have: ${result.unknownFilterNames.join(', ')}`;
-  return { passed: true, note: `${result.tools} tools in ${Math.round(result.milliseconds)} ms${unknown}` };
+  return {
+    passed: true,
+    note: `${result.tools} ${result.tools === 1 ? 'tool' : 'tools'} in ${Math.round(result.milliseconds)} ms${unknown}`,
+  };
 }
 
 /** Relays that are there already, and those that this run makes, by name. */
@@ -162,67 +149,6 @@ async function stepEnvironment(
   };
 }
 
-function serverOutcome(server: ServerName, plan: Plan, results: StepResults): ServerOutcome {
-  const change = plan.changes.find((one) => one.server === server);
-  if (change?.action === 'unchanged') return { server, outcome: 'unchanged' };
-  if (change?.action === 'blocked') return { server, outcome: 'blocked' };
-  const steps = plan.steps.filter((step) => step.server === server && step.onFailureOf === undefined);
-  const ended = steps.map((step) => ({ step, result: results.get(step.id) }));
-  const broken = ended.find(({ result }) => result?.result === 'failed' || result?.result === 'unknown');
-  if (broken?.result !== undefined && 'failure' in broken.result) {
-    const { failure } = broken.result;
-    // A gate that was given up says nothing about the server.
-    if (failure.code === 'interrupted') return { server, outcome: 'interrupted' };
-    return { server, outcome: broken.step.op === 'gate' ? 'gate-failed' : 'failed', failure };
-  }
-  const skipped = ended.find(({ result }) => result?.result === 'skipped');
-  if (skipped === undefined) return { server, outcome: 'done' };
-  const root = rootFailure(skipped.step, plan, results);
-  return root === undefined ? { server, outcome: 'interrupted' } : { server, outcome: 'failed', failure: root };
-}
-
-/** The failure that a skipped step goes back to; undefined when it was an interrupt. */
-function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | undefined {
-  const result = results.get(step.id);
-  if (result === undefined || result.result === 'ok') return undefined;
-  if (result.result !== 'skipped') return result.failure;
-  const cause = plan.steps.find((one) => one.id === result.because);
-  return cause === undefined || cause === step ? undefined : rootFailure(cause, plan, results);
-}
-
-function reportOf(plan: Plan, results: StepResults, notices: readonly string[]): ApplyReport {
-  const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results));
-  const support = plan.steps.flatMap((step) => {
-    const result = results.get(step.id);
-    return step.server === undefined && result !== undefined && 'failure' in result
-      ? [{ step: step.id, failure: result.failure }]
-      : [];
-  });
-  const stepNotes = plan.steps.flatMap((step) => {
-    const result = results.get(step.id);
-    return step.op !== 'gate' && result?.result === 'ok' && result.note !== undefined
-      ? [`${step.server ?? step.id}: ${result.note}`]
-      : [];
-  });
-  return {
-    plan,
-    results: Object.fromEntries(results),
-    outcome: overall(servers, support.length > 0),
-    servers,
-    support,
-    notices: [...notices, ...stepNotes],
-  };
-}
-
-function overall(servers: readonly ServerOutcome[], supportFailed: boolean): ApplyReport['outcome'] {
-  const bad = servers.filter(({ outcome }) => outcome !== 'done' && outcome !== 'unchanged');
-  if (bad.some(({ outcome }) => outcome === 'interrupted')) return 'interrupted';
-  if (bad.length === 0) return supportFailed ? 'failed' : 'done';
-  if (servers.some(({ outcome }) => outcome === 'done')) return 'partly';
-  if (bad.every(({ outcome }) => outcome === 'gate-failed')) return 'gate-failed';
-  return bad.every(({ outcome }) => outcome === 'blocked') ? 'blocked' : 'failed';
-}
-
 const again = (ports: Ports, { request }: Prepared): Promise<Prepared> =>
   typeof request.undesired === 'object'
     ? planRemoval(ports, { project: request.project, servers: request.undesired.remove })
@@ -238,26 +164,35 @@ const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cp
  * throws before the first step; after that, failures are in the report.
  */
 export async function applyPlan(ports: Ports, prepared: Prepared, options: ApplyOptions): Promise<ApplyReport> {
-  if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map(), []);
+  if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map());
   await requireSecrets(ports, prepared.plan, prepared.request.servers);
   const lock = await takeLock(ports, prepared.plan.project, {
     timeoutMs: options.lockTimeoutMs,
     signal: options.stopSignal,
     onWait: options.onLockWait,
   });
-  const notices: string[] = [];
   const timeUp = new AbortController();
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => timeUp.abort(), options.timeoutMs);
+  let report: ApplyReport;
   try {
-    const report = await applyLocked(ports, prepared, boundedBy(timeUp.signal, options), lock, notices);
-    return timeUp.signal.aborted && report.outcome === 'interrupted' ? { ...report, outcome: 'timed-out' } : report;
+    report = await applyLocked(ports, prepared, boundedBy(timeUp.signal, options), lock);
+  } catch (error) {
+    // What went wrong matters more than a lock that stays: that ends by itself.
+    await lock.release();
+    throw error;
   } finally {
     clearTimeout(timer);
-    const problem = await lock.release();
-    if (problem !== undefined)
-      notices.push(`the lock could not be released (${problem}); it ends by itself within a minute`);
   }
+  const problem = await lock.release();
+  return {
+    ...report,
+    ...(timeUp.signal.aborted && report.outcome === 'interrupted' ? { outcome: 'timed-out' } : {}),
+    notices: problem === undefined ? report.notices : [...report.notices, lockStays(problem)],
+  };
 }
+
+const lockStays = (problem: string): string =>
+  `the lock could not be released (${problem}); it ends by itself within a minute`;
 
 const boundedBy = (limit: AbortSignal, options: ApplyOptions): ApplyOptions => ({
   ...options,
@@ -270,7 +205,6 @@ async function applyLocked(
   confirmed: Prepared,
   options: ApplyOptions,
   lock: HeldLock,
-  notices: string[],
 ): Promise<ApplyReport> {
   const prepared = await again(ports, confirmed);
   if (prepared.plan.basis !== confirmed.plan.basis && !options.acceptNewPlan) {
@@ -299,5 +233,5 @@ async function applyLocked(
     },
     monotonicMs: ports.monotonicMs,
   });
-  return reportOf(prepared.plan, results, notices);
+  return reportOf(prepared.plan, results);
 }

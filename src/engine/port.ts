@@ -117,7 +117,6 @@ export type Engine = {
     options?: CallOptions,
   ): Promise<NetworkId>;
   removeNetwork(id: NetworkId, options?: CallOptions): Promise<void>;
-  createVolume(name: string, labels: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>;
 
   createContainer(request: CreateContainer, options?: CallOptions): Promise<ContainerId>;
   /**
@@ -161,6 +160,8 @@ export type Engine = {
 export type BuildSettings = {
   /** Build arguments of proxies as given in the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY and lower case. */
   readonly proxies: Readonly<Record<string, string>>;
+  /** false: an image that the build starts from and that is absent is `image-not-found`, not pulled. */
+  readonly mayPull: boolean;
   /** Labels on the built image, ours. */
   readonly labels: Readonly<Record<string, string>>;
 };

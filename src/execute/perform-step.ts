@@ -18,7 +18,7 @@ export type StepEnvironment = {
   readonly project: string;
   readonly managedBy: string;
   readonly recipes: ReadonlyMap<string, Recipe>;
-  readonly buildSettings: BuildSettings;
+  readonly buildSettings: Omit<BuildSettings, 'mayPull'>;
   /** Holds a container against the gate; `signal` ends the wait. */
   readonly gate: (server: ServerName, container: ContainerId, options: CallOptions) => Promise<GateOutcome>;
   /** Secrets that are written into an HTTP server's container; undefined when it has none. */
@@ -106,14 +106,14 @@ async function pullImage(
 }
 
 async function buildImage(
-  ref: string,
+  { ref, mayPull }: Extract<Operation, { op: 'build-image' }>,
   env: StepEnvironment,
   onProgress: ProgressSink,
   options: CallOptions,
 ): Promise<Performed> {
   const recipe = env.recipes.get(ref);
   if (recipe === undefined) throw new LoomsError('internal', `the plan builds ${ref}, but its recipe is not known`);
-  env.images.set(ref, await env.engine.buildImage(recipe, env.buildSettings, onProgress, options));
+  env.images.set(ref, await env.engine.buildImage(recipe, { ...env.buildSettings, mayPull }, onProgress, options));
   return done;
 }
 
@@ -135,13 +135,10 @@ export async function performStep(
     case 'remove-network':
       await engine.removeNetwork(operation.network, options);
       return done;
-    case 'create-volume':
-      await engine.createVolume(operation.name, { ...labels, [label.volume]: operation.specName }, options);
-      return done;
     case 'pull-image':
       return pullImage(operation, env, onProgress, options);
     case 'build-image':
-      return buildImage(operation.ref, env, onProgress, options);
+      return buildImage(operation, env, onProgress, options);
     case 'create-container':
       return createContainer(operation.container, server, env, options);
     case 'carry-files':

@@ -40,6 +40,7 @@ export type Blocker =
       readonly owner: string;
     }
   | { readonly kind: 'network-taken'; readonly name: string }
+  | { readonly kind: 'volume-taken'; readonly name: string }
   | { readonly kind: 'policy'; readonly rule: string; readonly detail: string }
   | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string };
 
@@ -74,7 +75,10 @@ export type PlannedContainer = {
   readonly template: ShapeTemplate;
   /** Our labels, complete. */
   readonly ownLabels: Readonly<Record<string, string>>;
-  /** Targets of volumes that no container has used yet: they are given to the server's user before the start. */
+  /**
+   * Targets of volumes that no container has used yet. Those that are missing come to be with the container, so that
+   * there is no moment in which one exists and nobody knows that it is fresh; all are given to the server's user.
+   */
   readonly freshVolumes: readonly string[];
 };
 
@@ -82,9 +86,14 @@ export type PlannedContainer = {
 export type Operation =
   | { readonly op: 'create-network'; readonly network: NetworkShape }
   | { readonly op: 'remove-network'; readonly network: NetworkId; readonly name: string }
-  | { readonly op: 'create-volume'; readonly name: string; readonly specName: string }
   | { readonly op: 'pull-image'; readonly ref: string; readonly platform?: string; readonly fallbackToLocal: boolean }
-  | { readonly op: 'build-image'; readonly ref: string; readonly platform?: string }
+  | {
+      readonly op: 'build-image';
+      readonly ref: string;
+      readonly platform?: string;
+      /** false (`pull_policy: never`): an image that the build starts from must be there. */
+      readonly mayPull: boolean;
+    }
   | { readonly op: 'create-container'; readonly container: PlannedContainer }
   /** Copies files of the writable layer (`lifecycle.preserve`) from one generation to the next. */
   | {

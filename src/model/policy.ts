@@ -46,6 +46,8 @@ export type PolicyBreach = {
   /** What the rule allows. */
   readonly limit: string;
   readonly message: string;
+  /** What to write, where the field itself is not in the file. */
+  readonly hint?: string;
   /** Path of the field in the spec's YAML. */
   readonly path: string;
   /** Where the field stands; absent for what was read from an engine instead of a file. */

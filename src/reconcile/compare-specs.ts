@@ -1,3 +1,4 @@
+import { canonicalJson } from '../model/canonical-json.ts';
 import type { RecordedSpec } from '../model/desired.ts';
 import type { FieldDifference } from '../model/plan.ts';
 
@@ -49,12 +50,16 @@ function text(value: unknown): string {
 
 const isLeaf = (value: unknown): boolean => !isRecord(value) || isSecretValue(value) || isLiteralValue(value);
 
+const same = (a: unknown, b: unknown): boolean =>
+  a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b);
+
 function walk(path: string, from: unknown, to: unknown): FieldDifference[] {
   if (isLeaf(from) || isLeaf(to)) {
     // A whole group that came or went is shown by its own fields.
     if (isRecord(from) && to === undefined && !isLeaf(from)) return walk(path, from, {});
     if (isRecord(to) && from === undefined && !isLeaf(to)) return walk(path, {}, to);
-    if (JSON.stringify(from) === JSON.stringify(to)) return [];
+    // The record was read from canonical text, the desired spec was not: the order of keys means nothing.
+    if (same(from, to)) return [];
     const difference = { path: userPath(path), from: text(from), to: text(to) };
     const other =
       difference.from === difference.to ? { ...difference, to: `${difference.to} (from elsewhere)` } : difference;

@@ -1,6 +1,6 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import { containerName, generationName } from '../model/labels.ts';
+import { containerName, generationName, volumeName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Blocker, NonEmpty, Reason } from '../model/plan.ts';
 import { resolveShape } from '../model/resolve-shape.ts';
@@ -74,6 +74,11 @@ function unsupported(server: DeclaredServer, context: SlotContext): Blocker | un
     const detail = `image ${image.ref} is not on this engine and pull_policy is never`;
     return { kind: 'unsupported', detail, hint: `docker pull ${image.ref}, or set pull_policy: missing` };
   }
+  const base = image.kind === 'built' ? image.base : undefined;
+  if (!facts && base !== undefined && !images[base] && spec.pullPolicy === 'never') {
+    const detail = `base image ${base} is not on this engine and pull_policy is never`;
+    return { kind: 'unsupported', detail, hint: `docker pull ${base}, or set pull_policy: missing` };
+  }
   if (!facts) return undefined;
   try {
     resolveShape(templateOf(spec, context.project), facts);
@@ -88,6 +93,15 @@ function nameTaken(server: DeclaredServer, context: SlotContext): Blocker | unde
   const name = containerName(context.project, server.spec.name);
   const holder = context.observed.foreign.find((container) => container.name === name);
   return holder && { kind: 'name-taken', name, id: holder.id, image: holder.image, owner: holder.owner };
+}
+
+/** A volume under our name that looms did not make for this project holds somebody else's data. */
+function volumeTaken(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+  const mounted = server.spec.mounts
+    .filter((mount) => mount.type === 'volume')
+    .map((mount) => volumeName(context.project, mount.source));
+  const taken = context.observed.volumes.find((volume) => !volume.ours && mounted.includes(volume.name));
+  return taken && { kind: 'volume-taken', name: taken.name };
 }
 
 /** One above every generation there is, and past names that someone else holds. */
@@ -206,7 +220,7 @@ function decideJudged(server: DeclaredServer, judged: readonly Judged[], context
       server,
       context,
     );
-  const blocker = nameTaken(server, context) ?? unsupported(server, context);
+  const blocker = nameTaken(server, context) ?? volumeTaken(server, context) ?? unsupported(server, context);
   if (blocker !== undefined) return { kind: 'blocked', why: blocker };
   const generation = nextGeneration(server, containers, context);
   const served = judged.filter((one) => one.container.state.status !== 'created');

@@ -10,8 +10,6 @@ export function describeOperation(operation: Operation): string {
       return `create network ${operation.network.name}`;
     case 'remove-network':
       return `remove network ${operation.name}`;
-    case 'create-volume':
-      return `create volume ${operation.name}`;
     case 'pull-image':
       return `pull ${operation.ref}`;
     case 'build-image':

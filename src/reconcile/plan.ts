@@ -3,7 +3,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import type { Change, Drift, Plan, PlanWarning, Reason, Step } from '../model/plan.ts';
+import type { Blocker, Change, Drift, Plan, PlanWarning, Reason, Step } from '../model/plan.ts';
 import { type Decision, decide } from './decide.ts';
 import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
 import { removalSteps, serverSteps } from './server-steps.ts';
@@ -97,6 +97,7 @@ function planImages(servers: readonly DeclaredServer[], relayImage: string | und
       after: base,
       op: 'build-image',
       ref: image.ref,
+      mayPull: spec.pullPolicy !== 'never',
       ...(spec.platform === undefined ? {} : { platform: spec.platform }),
     });
   }
@@ -115,6 +116,11 @@ function warningsOf(input: PlanInput, slots: readonly Slot[], undesired: readonl
     if (verdict?.verdict === 'unknown') {
       const message = `the registry was not asked for ${server.image.ref}: ${verdict.why}; the local image is used`;
       warnings.push({ code: 'registry-unknown', server: server.spec.name, message });
+    }
+    const asks = server.spec.pullPolicy === 'always' || server.spec.lifecycle.rotateOnImageChange;
+    if (server.image.kind === 'built' && asks) {
+      const message = `no registry is asked for ${server.image.ref}, which is built here; another recipe or file makes another image`;
+      warnings.push({ code: 'image-is-built', server: server.spec.name, message });
     }
     if (server.spec.network.mode === 'isolated' && !observed.engine.canHideHost) {
       const message = `${observed.engine.kind} cannot keep an isolated server from the engine's own host`;
@@ -142,11 +148,11 @@ const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
 
 const removalReason = (rule: Undesired): Reason => ({ kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' });
 
-/** A server that cannot be reached because its network is someone else's is blocked, whatever else is to be done. */
-function withNetworkBlocker(slot: Slot, blocker: ReturnType<ReturnType<typeof planSupport>['networkBlocker']>): Slot {
+/** A server whose network is someone else's is blocked, whatever else is to be done. */
+function withBlocker(slot: Slot, blocker: Blocker | undefined): Slot {
   const { decision } = slot;
-  const needsNetwork = makesContainer(decision) || decision.kind === 'resume';
-  return blocker === undefined || !needsNetwork ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
+  const needsIt = makesContainer(decision) || decision.kind === 'resume';
+  return blocker === undefined || !needsIt ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
 }
 
 /**
@@ -189,7 +195,8 @@ export function makePlan(input: PlanInput): Plan {
   });
   const slots = decided.map((slot) => {
     const { mode } = slot.server.spec.network;
-    return mode === 'none' ? slot : withNetworkBlocker(slot, support.networkBlocker(mode));
+    const network = mode === 'none' ? undefined : support.networkBlocker(mode);
+    return withBlocker(slot, network);
   });
 
   const stepContext = {
@@ -202,7 +209,6 @@ export function makePlan(input: PlanInput): Plan {
     prerequisites: (server: DeclaredServer): StepId[] => [
       ...images.stepFor(server.image.ref),
       ...(server.spec.network.mode === 'none' ? [] : support.networkStep(server.spec.network.mode)),
-      ...support.volumeSteps(server),
     ],
   };
   const removals = removed.flatMap((name) => removalSteps(name, present.get(name) ?? []));

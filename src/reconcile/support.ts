@@ -17,7 +17,6 @@ export type Support = {
   readonly steps: readonly Step[];
   readonly freshVolumes: ReadonlySet<string>;
   readonly networkStep: (mode: Mode) => readonly StepId[];
-  readonly volumeSteps: (server: DeclaredServer) => readonly StepId[];
   readonly relaySteps: (server: DeclaredServer) => readonly StepId[];
   /** Why no server can be on this network, when none can. */
   readonly networkBlocker: (mode: Mode) => Blocker | undefined;
@@ -197,26 +196,32 @@ function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly Step[
   };
 }
 
-function volumePart(input: SupportInput): Part & { fresh: ReadonlySet<string> } {
-  const { project, observed, servers } = input;
-  const names = servers.flatMap((server) =>
-    server.spec.mounts.filter((mount) => mount.type === 'volume').map((mount) => mount.source),
+type Volumes = {
+  readonly changes: readonly SupportChange[];
+  /** Names on the engine of volumes that no container has used yet. */
+  readonly fresh: ReadonlySet<string>;
+};
+
+function planVolumes({ project, observed, servers }: SupportInput): Volumes {
+  const wanted = servers.flatMap((server) =>
+    server.spec.mounts.filter((mount) => mount.type === 'volume').map((mount) => volumeName(project, mount.source)),
   );
-  const wanted = [...new Set(names)].sort().map((specName) => ({ specName, name: volumeName(project, specName) }));
-  const missing = wanted.filter(({ name }) => !observed.volumes.some((volume) => volume.name === name));
-  // A run that was killed may have made a volume and not yet given it to its user: until a container that has run
-  // mounts it, it counts as fresh.
-  const used = new Set(
-    observed.containers
-      .filter((container) => container.state.status !== 'created')
-      .flatMap((container) => container.shape.mounts.map((mount) => mount.source)),
-  );
+  const names = [...new Set(wanted)].sort();
+  const there = new Set(observed.volumes.map((volume) => volume.name));
+  const missing = names.filter((name) => !there.has(name));
+  const mountedBy = (started: boolean): Set<string> =>
+    new Set(
+      observed.containers
+        .filter((container) => (container.state.status === 'created') !== started)
+        .flatMap((container) => container.shape.mounts.map((mount) => mount.source)),
+    );
+  // A volume comes to be with its first container. One that only containers mount that never started was left by a
+  // run that was killed, perhaps before it was given to its user; any other holds somebody's data already.
+  const unfinished = mountedBy(false);
+  const used = mountedBy(true);
   return {
-    changes: missing.map(({ name }) => ({ kind: 'volume', name, action: 'create', reasons: [{ kind: 'missing' }] })),
-    steps: missing.map(({ name, specName }) =>
-      supportStep(`volume:${specName}/create`, 'a server mounts it', { op: 'create-volume', name, specName }),
-    ),
-    fresh: new Set(wanted.map(({ name }) => name).filter((name) => !used.has(name))),
+    changes: missing.map((name) => ({ kind: 'volume', name, action: 'create', reasons: [{ kind: 'missing' }] })),
+    fresh: new Set([...missing, ...names.filter((name) => unfinished.has(name) && !used.has(name))]),
   };
 }
 
@@ -240,17 +245,16 @@ export function planSupport(input: SupportInput): Support {
     isolated: relayPart(input, 'isolated', created('isolated')),
     bridge: relayPart(input, 'bridge', created('bridge')),
   };
-  const volumes = volumePart(input);
-  const parts: Part[] = [volumes, ...modes.flatMap((mode) => [networks[mode], relays[mode]])];
+  const volumes = planVolumes(input);
+  const parts: Part[] = [
+    { changes: volumes.changes, steps: [] },
+    ...modes.flatMap((mode) => [networks[mode], relays[mode]]),
+  ];
   return {
     changes: parts.flatMap((part) => part.changes).sort((a, b) => (a.name < b.name ? -1 : 1)),
     steps: [...helperSteps(input.observed), ...parts.flatMap((part) => part.steps)],
     freshVolumes: volumes.fresh,
     networkStep: (mode) => created(mode).map((one) => one.id),
-    volumeSteps: (server) => {
-      const own = new Set(server.spec.mounts.map((mount) => volumeName(input.project, mount.source)));
-      return volumes.steps.filter((one) => one.op === 'create-volume' && own.has(one.name)).map((one) => one.id);
-    },
     relaySteps: (server) => {
       const { mode } = server.spec.network;
       if (!isHttp(server) || mode === 'none') return [];

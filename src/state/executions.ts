@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ContainerId } from '../model/ids.ts';
@@ -40,8 +40,12 @@ export async function readExecutions(
   path: string,
   containers: readonly ContainerId[],
 ): Promise<ReadonlyMap<ContainerId, number>> {
-  const database = await open(path);
+  // Planning must not write: without a ledger nothing was counted.
+  if (!existsSync(path)) return new Map();
+  const { DatabaseSync } = await import('node:sqlite');
+  const database = new DatabaseSync(path, { readOnly: true });
   try {
+    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     const select = database.prepare('SELECT count FROM executions WHERE container = ?');
     const counts = containers.flatMap((container) => {
       const row = select.get(container);

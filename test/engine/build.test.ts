@@ -46,7 +46,7 @@ describe.skipIf(withoutEngine())('building an image', () => {
     } = {},
   ): Promise<ImageFacts> {
     const { proxies = {}, signal, onProgress = () => undefined } = more;
-    return buildImage(bench.access, made, { proxies, labels: bench.labels }, onProgress, signal ? { signal } : {});
+    return buildImage(bench.access, made, { proxies, mayPull: true, labels: bench.labels }, onProgress, signal ? { signal } : {});
   }
 
   const debian = (run: readonly string[], more: object = {}): ImageSource => ({

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { volumeName } from '../../src/model/labels.ts';
+import { label, volumeName } from '../../src/model/labels.ts';
 import { secretsFilePath } from '../../src/model/resolve-shape.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { eventually } from '../support/eventually.ts';
@@ -96,17 +96,17 @@ describe.skipIf(withoutEngine())('containers on a real engine', () => {
     ] as const;
     for (const [server, user, owner] of cases) {
       const source = volumeName(bench.project, server);
-      await bench.engine.createVolume(source, bench.labels);
       const mounts = [{ type: 'volume', source, target: '/data', readOnly: false }] as const;
       const id = await bench.run(server, { user, mounts }, { ownTargets: ['/data'] });
       const wrote = await bench.exec(id, ['sh', '-c', 'touch /data/x && stat -c %u:%g /data']);
       expect([server, wrote.stdout.trim(), wrote.code]).toEqual([server, owner, 0]);
+      const { Labels: labels } = await bench.docker.getVolume(source).inspect();
+      expect(labels).toMatchObject({ [label.project]: bench.project, [label.volume]: server });
     }
   });
 
   test('a user that the image does not know is refused, and nothing is left', async () => {
     const source = volumeName(bench.project, 'unknown-user');
-    await bench.engine.createVolume(source, bench.labels);
     const mounts = [{ type: 'volume', source, target: '/data', readOnly: false }] as const;
     const making = bench.create('unknown-user', { user: 'nobody-knows', mounts }, { ownTargets: ['/data'] });
     await expect(making).rejects.toMatchObject({
@@ -118,6 +118,7 @@ describe.skipIf(withoutEngine())('containers on a real engine', () => {
       filters: { name: [`looms-${bench.project}-unknown-user`] },
     });
     expect(left).toEqual([]);
+    await expect(bench.docker.getVolume(source).inspect()).rejects.toMatchObject({ statusCode: 404 });
   });
 
   test('secrets reach PID 1’s wrapper, survive a restart, and show nowhere', async () => {

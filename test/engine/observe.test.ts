@@ -23,7 +23,7 @@ describe.skipIf(withoutEngine())('observing a real engine', () => {
       bench.labels,
     );
     const source = volumeName(bench.project, 'data');
-    await bench.engine.createVolume(source, { ...bench.labels, [label.volume]: 'data' });
+    await bench.docker.createVolume({ Name: source, Labels: { ...bench.labels, [label.volume]: 'data' } });
     const shape = hardenedShape(bench.facts, {
       env: { MODE: 'a=b' },
       networks: [{ name: networkName(bench.project, 'isolated'), aliases: ['full'] }],

@@ -199,11 +199,6 @@ function perform(step: Step, world: World): World {
         ...world,
         observed: { ...observed, networks: observed.networks.filter((one) => one.id !== operation.network) },
       };
-    case 'create-volume':
-      return {
-        ...world,
-        observed: { ...observed, volumes: [...observed.volumes, { name: operation.name, ours: true }] },
-      };
     case 'pull-image':
     case 'build-image':
       return {

@@ -1,6 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, type ContainerId } from '../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
+import type { ShapeMount } from '../../model/shape.ts';
 import type { CallOptions, CreateContainer } from '../port.ts';
 import { ask } from './ask.ts';
 import { limits, orNull } from './call.ts';
@@ -8,8 +9,9 @@ import type { Connection } from './connection.ts';
 import { ownerOf, putSecrets } from './container-files.ts';
 import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
-import { createCall, endpointSettings } from './shape-to-docker.ts';
+import { createCall, endpointSettings, volumeLabels } from './shape-to-docker.ts';
 import { giveVolume } from './volume-owner.ts';
+import { createVolume, removeUnusedVolume } from './volumes.ts';
 
 const short = (id: string): string => id.slice(0, 12);
 
@@ -46,8 +48,7 @@ async function prepare(
   if (request.ownTargets.length === 0 && request.secrets === undefined) return;
   const owner = await ownerOf(connection, id, request.shape.user, options);
   const labels = { [label.project]: request.ownLabels[label.project] ?? '' };
-  const fresh = request.shape.mounts.filter(({ target }) => request.ownTargets.includes(target));
-  for (const { source: name } of fresh) {
+  for (const { source: name } of freshMounts(request)) {
     await giveVolume(connection, { name, owner, image: request.shape.imageId, labels }, options);
   }
   if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
@@ -63,6 +64,12 @@ export async function createContainer(
   options: CallOptions,
 ): Promise<ContainerId> {
   const what = `create container ${request.name}`;
+  // Podman's API takes no labels for a volume that a container brings along; it gives the volume to its user itself.
+  if (connection.engine.kind === 'podman') {
+    for (const { source: name } of freshMounts(request)) {
+      await createVolume(connection, name, volumeLabels(name, request.ownLabels), options);
+    }
+  }
   const { query, body } = createCall(request);
   const bound = { ...options, limitMs: limits.slow };
   const created = await orNull(
@@ -80,10 +87,15 @@ export async function createContainer(
   } catch (error) {
     // On a fresh signal: the caller's may be what ended the preparation.
     await removeContainer(connection, id, {});
+    // Nobody has used these yet, and without a container nothing would tell that they have no owner.
+    for (const { source: name } of freshMounts(request)) await removeUnusedVolume(connection, name, {});
     throw error;
   }
   return id;
 }
+
+const freshMounts = (request: CreateContainer): readonly ShapeMount[] =>
+  request.shape.mounts.filter(({ target }) => request.ownTargets.includes(target));
 
 /**
  * Starts a container; one that runs already is no error. Throws `container-start-failed` with the engine's words when

@@ -30,7 +30,6 @@ import { tailLog } from './logs.ts';
 import { createNetwork, removeNetwork } from './networks.ts';
 import { observe } from './observe.ts';
 import { locatedContainer, type RecordReader } from './observed-container.ts';
-import { createVolume } from './volumes.ts';
 
 /** What all registries together may take for their digests, ms (spec.md, pull_policy). */
 const registryPatienceMs = 15_000;
@@ -100,7 +99,6 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
 
     createNetwork: (network, labels, options = {}) => createNetwork(connection, network, labels, options),
     removeNetwork: (id, options = {}) => removeNetwork(connection, id, options),
-    createVolume: (name, labels, options = {}) => createVolume(connection, name, labels, options),
 
     createContainer: (request, options = {}) => create(request, options),
     copyPath: (from, to, path, options = {}) => copyPath(connection, from, to, path, options),

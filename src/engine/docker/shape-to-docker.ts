@@ -1,4 +1,5 @@
 import { dirname } from 'node:path/posix';
+import { label } from '../../model/labels.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { ContainerShape, ShapeNetwork, ShapePort } from '../../model/shape.ts';
 import type { CreateContainer } from '../port.ts';
@@ -43,19 +44,35 @@ function device(text: string): { PathOnHost: string; PathInContainer: string; Cg
 }
 
 /** Type `bind` through Mounts, unlike `Binds`, fails on a host path that is missing instead of making it. */
-function mounts(shape: ContainerShape, withSecrets: boolean): readonly object[] {
+function mounts({ shape, ownTargets, ownLabels, secrets }: CreateContainer): readonly object[] {
   const own = shape.mounts.map((mount) => ({
     Type: mount.type,
     Source: mount.source,
     Target: mount.target,
     ReadOnly: mount.readOnly,
+    // A volume that is missing is made with the container, and carries these from its first moment.
+    ...(ownTargets.includes(mount.target) ? { VolumeOptions: { Labels: volumeLabels(mount.source, ownLabels) } } : {}),
   }));
   // No source: an anonymous volume, which `remove` with v=1 takes along.
-  const secrets = { Type: 'volume', Source: '', Target: dirname(secretsFilePath), ReadOnly: false };
-  return withSecrets ? [...own, secrets] : own;
+  const secretsVolume = { Type: 'volume', Source: '', Target: dirname(secretsFilePath), ReadOnly: false };
+  return secrets === undefined ? own : [...own, secretsVolume];
 }
 
-function hostConfig(shape: ContainerShape, withSecrets: boolean): object {
+/** Labels of a project's volume, from its name on the engine and the labels of the container it is made with. */
+export function volumeLabels(
+  name: string,
+  ownLabels: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const project = ownLabels[label.project] ?? '';
+  return {
+    [label.project]: project,
+    [label.managedBy]: ownLabels[label.managedBy] ?? '',
+    [label.volume]: name.replace(`looms-${project}-`, ''),
+  };
+}
+
+function hostConfig(request: CreateContainer): object {
+  const { shape } = request;
   return {
     Init: shape.init,
     ReadonlyRootfs: shape.readOnlyRoot,
@@ -69,7 +86,7 @@ function hostConfig(shape: ContainerShape, withSecrets: boolean): object {
     NanoCpus: shape.nanoCpus,
     PidsLimit: shape.pidsLimit,
     RestartPolicy: restartPolicy(shape.restart),
-    Mounts: mounts(shape, withSecrets),
+    Mounts: mounts(request),
     NetworkMode: shape.networks[0]?.name ?? 'none',
     PortBindings: portBindings(shape.ports),
     DnsOptions: shape.dnsOptions,
@@ -106,7 +123,7 @@ export function createCall(request: CreateContainer): CreateCall {
       StdinOnce: false,
       Labels: { ...shape.labels, ...request.ownLabels },
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
-      HostConfig: hostConfig(shape, request.secrets !== undefined),
+      HostConfig: hostConfig(request),
       ...(first === undefined
         ? {}
         : { NetworkingConfig: { EndpointsConfig: { [first.name]: endpointSettings(first) } } }),

@@ -2,7 +2,9 @@ import { LoomsError } from '../../model/errors.ts';
 import { label } from '../../model/labels.ts';
 import type { CallOptions } from '../port.ts';
 import { ask } from './ask.ts';
+import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
+import { ignoringConflict } from './images/ignore-conflict.ts';
 
 export type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
 
@@ -40,4 +42,10 @@ export async function createVolume(
   throw new LoomsError('engine-conflict', `a volume named ${name} is there that looms did not make`, {
     hint: 'name another volume in the spec, or copy its data and remove it',
   });
+}
+
+/** Removes a volume unless a container uses it or it is gone already. */
+export async function removeUnusedVolume(connection: Connection, name: string, options: CallOptions): Promise<void> {
+  const request = { method: 'DELETE', path: `/volumes/${name}` } as const;
+  await ignoringConflict(() => orNull(ask(connection, `remove volume ${name}`, request, options)));
 }

@@ -40,11 +40,10 @@ describe('a server that is not there', () => {
       volume looms-test-data: create
       relay looms-test.relay: create
       image:absent:1: pull absent:1
-      volume:data/create: create volume looms-test-data
       network:isolated/create: create network looms-test
       relay:isolated/create: create looms-test.relay from relay:1 after network:isolated/create
       relay:isolated/start: start looms-test.relay after relay:isolated/create
-      a/create: create looms-test-a.g1 from absent:1 after image:absent:1, network:isolated/create, volume:data/create
+      a/create: create looms-test-a.g1 from absent:1 after image:absent:1, network:isolated/create
       a/start: start looms-test-a.g1 after a/create
       a/gate: gate looms-test-a.g1 within 30 s after a/start, relay:isolated/start
       a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
@@ -79,6 +78,7 @@ describe('a server that is there', () => {
     const changed = httpServer('a', { mounts, limits: { memoryMiB: 256 } });
     expect(text([changed], before)).toMatchInlineSnapshot(`
       "a: replace stop-first (spec-changed)
+      volume looms-test-data: create
       a/create: create looms-test-a.g2 from example:1
       a/drain:old: drain looms-test-a for at most 30 s after a/create
       a/stop:old: stop looms-test-a c10100000000 after a/drain:old
@@ -219,6 +219,24 @@ describe('a server that is there', () => {
   });
 });
 
+describe('a volume', () => {
+  const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+  const freshOf = (observed: Observed): readonly string[] =>
+    plan([server('a', { mounts })], observed).steps.flatMap((step) =>
+      step.op === 'create-container' ? step.container.freshVolumes : [],
+    );
+
+  it('is given to its user when it is made, and also when a killed run may not have come that far', () => {
+    expect(freshOf(emptyEngine())).toEqual(['/data']);
+    const cut = simulate(plan([server('a', { mounts })], emptyEngine()), emptyEngine(), { limit: 2 }).end;
+    expect(freshOf({ ...cut, volumes: [{ name: 'looms-test-data', ours: true }] })).toEqual(['/data']);
+  });
+
+  it('is left alone once it may hold data', () => {
+    expect(freshOf(emptyEngine({ volumes: [{ name: 'looms-test-data', ours: true }] }))).toEqual([]);
+  });
+});
+
 describe('what an interrupted run left', () => {
   const before = applied(server('a'));
   const changed = server('a', { limits: { memoryMiB: 256 } });
@@ -327,6 +345,14 @@ describe('what is not ours', () => {
     expect(plan([server('a')], emptyEngine({ networks })).changes).toMatchObject([
       { action: 'blocked', why: { kind: 'network-taken' } },
     ]);
+  });
+
+  it('blocks a server that mounts somebody else’s volume', () => {
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const observed = emptyEngine({ volumes: [{ name: 'looms-test-data', ours: false }] });
+    const made = plan([server('a', { mounts })], observed);
+    expect(made.changes).toMatchObject([{ action: 'blocked', why: { kind: 'volume-taken', name: 'looms-test-data' } }]);
+    expect(made.steps).toEqual([]);
   });
 
   it('is left with a warning unless pruning was asked for', () => {

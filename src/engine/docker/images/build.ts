@@ -37,8 +37,19 @@ export async function buildImage(
   const present = await findImage(access, recipe.ref, options);
   if (present !== null) return present;
 
+  // Pulled by us and not by the build: with the user's credentials, progress in bytes, and errors that have a code.
   const bases = recipe.base === undefined ? externalImages(recipe.dockerfile) : [recipe.base];
-  for (const base of bases) await ensureBase(access, base, recipe.platform, onProgress, options);
+  for (const base of bases) {
+    if ((await inspectImage(access.docker, base, options)) !== null) continue;
+    if (!settings.mayPull) throw absentBase(base);
+    await pullImage(
+      access,
+      base,
+      recipe.platform === undefined ? {} : { platform: recipe.platform },
+      onProgress,
+      options,
+    );
+  }
   await run(access, recipe, settings, onProgress, options);
 
   const built = await findImage(access, recipe.ref, options);
@@ -48,17 +59,14 @@ export async function buildImage(
   return built;
 }
 
-/** Pulled by us and not by the build: with the user's credentials, progress in bytes, and errors that have a code. */
-async function ensureBase(
-  access: ImageAccess,
-  base: string,
-  platform: string | undefined,
-  onProgress: ProgressSink,
-  options: FindOptions,
-): Promise<void> {
-  if ((await inspectImage(access.docker, base, options)) !== null) return;
-  await pullImage(access, base, platform === undefined ? {} : { platform }, onProgress, options);
-}
+const absentBase = (base: string): LoomsError =>
+  new LoomsError(
+    'image-not-found',
+    `the build starts from ${base}, which is not on this engine, and pull_policy is never`,
+    {
+      hint: `docker pull ${base}, or set pull_policy: missing`,
+    },
+  );
 
 async function run(
   access: ImageAccess,

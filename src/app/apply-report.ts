@@ -1,0 +1,83 @@
+import type { StepResults } from '../execute/execute-plan.ts';
+import type { Failure, StepResult } from '../model/events.ts';
+import type { ServerName, StepId } from '../model/ids.ts';
+import type { Plan, Step } from '../model/plan.ts';
+
+export type ServerOutcome = {
+  readonly server: ServerName;
+  /** `gate-failed`: the new generation did not answer MCP; what served before still does. */
+  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted';
+  readonly failure?: Failure;
+};
+
+export type ApplyReport = {
+  readonly plan: Plan;
+  readonly results: Readonly<Record<StepId, StepResult>>;
+  readonly outcome: 'done' | 'partly' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted' | 'timed-out';
+  readonly servers: readonly ServerOutcome[];
+  /** Failures of what stands behind the servers: networks, images, relays. */
+  readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
+  readonly notices: readonly string[];
+};
+
+function serverOutcome(server: ServerName, plan: Plan, results: StepResults): ServerOutcome {
+  const change = plan.changes.find((one) => one.server === server);
+  if (change?.action === 'unchanged') return { server, outcome: 'unchanged' };
+  if (change?.action === 'blocked') return { server, outcome: 'blocked' };
+  const steps = plan.steps.filter((step) => step.server === server && step.onFailureOf === undefined);
+  const ended = steps.map((step) => ({ step, result: results.get(step.id) }));
+  const broken = ended.find(({ result }) => result?.result === 'failed' || result?.result === 'unknown');
+  if (broken?.result !== undefined && 'failure' in broken.result) {
+    const { failure } = broken.result;
+    // A gate that was given up says nothing about the server.
+    if (failure.code === 'interrupted') return { server, outcome: 'interrupted' };
+    return { server, outcome: broken.step.op === 'gate' ? 'gate-failed' : 'failed', failure };
+  }
+  const skipped = ended.find(({ result }) => result?.result === 'skipped');
+  if (skipped === undefined) return { server, outcome: 'done' };
+  const root = rootFailure(skipped.step, plan, results);
+  return root === undefined ? { server, outcome: 'interrupted' } : { server, outcome: 'failed', failure: root };
+}
+
+/** The failure that a skipped step goes back to; undefined when it was an interrupt. */
+function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | undefined {
+  const result = results.get(step.id);
+  if (result === undefined || result.result === 'ok') return undefined;
+  if (result.result !== 'skipped') return result.failure;
+  const cause = plan.steps.find((one) => one.id === result.because);
+  return cause === undefined || cause === step ? undefined : rootFailure(cause, plan, results);
+}
+
+/** What a walked plan came to, for each server and for the whole run. */
+export function reportOf(plan: Plan, results: StepResults): ApplyReport {
+  const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results));
+  const support = plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    return step.server === undefined && result !== undefined && 'failure' in result
+      ? [{ step: step.id, failure: result.failure }]
+      : [];
+  });
+  const stepNotes = plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    return step.op !== 'gate' && result?.result === 'ok' && result.note !== undefined
+      ? [`${step.server ?? step.id}: ${result.note}`]
+      : [];
+  });
+  return {
+    plan,
+    results: Object.fromEntries(results),
+    outcome: overall(servers, support.length > 0),
+    servers,
+    support,
+    notices: stepNotes,
+  };
+}
+
+function overall(servers: readonly ServerOutcome[], supportFailed: boolean): ApplyReport['outcome'] {
+  const bad = servers.filter(({ outcome }) => outcome !== 'done' && outcome !== 'unchanged');
+  if (bad.some(({ outcome }) => outcome === 'interrupted')) return 'interrupted';
+  if (bad.length === 0) return supportFailed ? 'failed' : 'done';
+  if (servers.some(({ outcome }) => outcome === 'done')) return 'partly';
+  if (bad.every(({ outcome }) => outcome === 'gate-failed')) return 'gate-failed';
+  return bad.every(({ outcome }) => outcome === 'blocked') ? 'blocked' : 'failed';
+}

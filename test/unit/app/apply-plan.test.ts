@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { applyPlan } from '../../../src/app/apply-plan.ts';
+import { planProject } from '../../../src/app/plan-project.ts';
+import type { Ports } from '../../../src/app/ports.ts';
+import type { Engine, LockHolder } from '../../../src/engine/port.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+import { asContainerId } from '../../../src/model/ids.ts';
+import type { Observed } from '../../../src/model/observed.ts';
+import { emptyEngine, plan, project, server, simulate } from '../../support/planner-world.ts';
+
+const holder: LockHolder = {
+  id: asContainerId('lock'),
+  who: 'anna',
+  host: 'there',
+  pid: 7,
+  command: 'looms apply',
+  acquiredAt: 0,
+  expiresAt: 60_000,
+};
+
+type World = {
+  /** What each look at the engine finds, in order; the last one stays. */
+  readonly looks: readonly Observed[];
+  readonly acquire?: () => Awaited<ReturnType<Engine['acquireLock']>>;
+  readonly release?: () => void;
+  readonly alive?: boolean;
+};
+
+/** Ports around an engine that answers from `world` and notes what it is asked to change. */
+function portsOf(world: World): { ports: Ports; calls: string[] } {
+  const calls: string[] = [];
+  const looks = [...world.looks];
+  const answers: Partial<Engine> = {
+    observe: async () => (looks.length > 1 ? looks.shift() : looks[0]) ?? emptyEngine(),
+    acquireLock: async () => world.acquire?.() ?? { result: 'acquired', lock: holder },
+    checkLock: async () => undefined,
+    releaseLock: async () => {
+      calls.push('releaseLock');
+      world.release?.();
+    },
+    countSessions: async () => 0,
+  };
+  const engine = new Proxy({} as Engine, {
+    get: (_, name) =>
+      name === 'then'
+        ? undefined
+        : ((answers as Record<string, unknown>)[String(name)] ??
+          (async () => {
+            calls.push(String(name));
+          })),
+  });
+  const ports: Ports = {
+    engine: async () => engine,
+    engineAttempts: async () => [],
+    engineIsLocal: async () => true,
+    openSession: async () => async () => {
+      throw new LoomsError('session-failed', 'no sessions here');
+    },
+    secrets: async () => ({ found: false, tried: [] }),
+    countExecutions: async () => new Map(),
+    countExecution: async () => ({ counted: true }),
+    environment: {},
+    workingDirectory: '/',
+    readStdin: async () => '',
+    pause: async () => undefined,
+    managedBy: 'looms/0.0.0',
+    monotonicMs: () => performance.now(),
+    processIsAlive: () => world.alive ?? true,
+    whoAmI: { user: 'ben', host: 'here', pid: 1, command: 'looms apply' },
+  };
+  return { ports, calls };
+}
+
+const options = {
+  lockTimeoutMs: 0,
+  acceptNewPlan: false,
+  stopSignal: new AbortController().signal,
+  abortSignal: new AbortController().signal,
+  sink: () => undefined,
+  onLockWait: () => undefined,
+};
+
+const running = simulate(plan([server('a')], emptyEngine()), emptyEngine()).end;
+const stopped: Observed = {
+  ...running,
+  containers: running.containers.map((one) => ({
+    ...one,
+    state: { status: 'exited', exitCode: 1, finishedAt: 1, oomKilled: false },
+  })),
+};
+const request = { project, servers: [server('a', { enabled: false })], recipes: new Map(), undesired: 'warn' } as const;
+
+describe('applying a plan', () => {
+  it('takes no lock when there is nothing to do', async () => {
+    const { ports, calls } = portsOf({ looks: [stopped] });
+    const prepared = await planProject(ports, request);
+    expect(await applyPlan(ports, prepared, options)).toMatchObject({ outcome: 'done', results: {} });
+    expect(calls).toEqual([]);
+  });
+
+  it('refuses when the engine changed since the plan was confirmed, changes nothing, and gives the lock back', async () => {
+    const { ports, calls } = portsOf({ looks: [running, stopped] });
+    const prepared = await planProject(ports, request);
+    await expect(applyPlan(ports, prepared, options)).rejects.toMatchObject({ code: 'plan-stale' });
+    expect(calls).toEqual(['releaseLock']);
+  });
+
+  it('says when the lock could not be given back, and reports what was done all the same', async () => {
+    const { ports } = portsOf({
+      looks: [running],
+      release: () => {
+        throw new LoomsError('engine-timeout', 'the engine did not answer');
+      },
+    });
+    const report = await applyPlan(ports, await planProject(ports, request), options);
+    expect(report).toMatchObject({ outcome: 'done', servers: [{ server: 'a', outcome: 'done' }] });
+    expect(report.notices).toEqual([expect.stringContaining('the lock could not be released')]);
+  });
+
+  it('names who holds the lock', async () => {
+    const { ports } = portsOf({ looks: [running], acquire: () => ({ result: 'held', holder, expired: false }) });
+    await expect(applyPlan(ports, await planProject(ports, request), options)).rejects.toMatchObject({
+      code: 'lock-held',
+      message: expect.stringContaining('anna@there (pid 7'),
+    });
+  });
+
+  it('takes over a lock that expired, or whose holder on this machine is gone', async () => {
+    for (const [lock, expired] of [
+      [holder, true],
+      [{ ...holder, host: 'here' }, false],
+    ] as const) {
+      let tries = 0;
+      const { ports } = portsOf({
+        looks: [running],
+        alive: false,
+        acquire: () =>
+          tries++ === 0 ? { result: 'held', holder: lock, expired } : { result: 'acquired', lock: holder },
+      });
+      expect(await applyPlan(ports, await planProject(ports, request), options)).toMatchObject({ outcome: 'done' });
+    }
+  });
+
+  it('looks secrets up before anything is asked of the engine', async () => {
+    const secret = { kind: 'secret', parts: [{ from: 'provider', name: 'db' }] } as const;
+    const { ports, calls } = portsOf({ looks: [emptyEngine()] });
+    const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
+    await expect(applyPlan(ports, await planProject(ports, needs), options)).rejects.toMatchObject({
+      code: 'secret-missing',
+    });
+    expect(calls).toEqual([]);
+  });
+});
