@@ -51,7 +51,7 @@ function splitWord(word: string): { key: string; mode: 'value' | 'json'; text: s
   const equals = word.indexOf('=');
   if (equals <= 0) {
     throw new LoomsError('arguments-invalid', `${JSON.stringify(word)} is no argument`, {
-      hint: 'Write key=value, key:=json, key=@file, or one JSON object.',
+      hint: 'write key=value, key:=json, key=@file, or one JSON object',
     });
   }
   const isJson = word[equals - 1] === ':' && equals > 1;
@@ -98,7 +98,7 @@ function schemaOfUnknownKey(key: string, mode: 'value' | 'json', root: Schema): 
   const allowsOthers = root.additionalProperties !== false;
   if (allowsOthers && (mode === 'json' || near === undefined)) return {};
   const hints = [
-    near === undefined ? undefined : `Did you mean ${near}?`,
+    near === undefined ? undefined : `did you mean ${near}?`,
     names.length === 0 ? 'This tool takes no arguments.' : `Its arguments: ${names.join(', ')}.`,
     allowsOthers ? `To send it all the same, write ${key}:=json.` : undefined,
   ];
@@ -119,7 +119,7 @@ function typedValue(key: string, text: string, schema: Schema, root: Schema, isR
   const near = nearest(text, allowed.map(String));
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
   throw new LoomsError('arguments-invalid', `${key} is ${JSON.stringify(shown)}, but ${expected(schema, root)}`, {
-    ...(near === undefined ? {} : { hint: `Did you mean ${near}?` }),
+    ...(near === undefined ? {} : { hint: `did you mean ${near}?` }),
   });
 }
 

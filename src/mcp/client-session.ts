@@ -150,7 +150,7 @@ export function createSession(
     const visible = filterTools(filter, tools).map((candidate) => candidate.name);
     const near = nearest(name, visible);
     const hints = [
-      near === undefined ? undefined : `Did you mean ${near}?`,
+      near === undefined ? undefined : `did you mean ${near}?`,
       isAllowed(filter, name) ? undefined : 'mcp_server.tools of its spec allows other tools only.',
       near === undefined && visible.length > 0
         ? `It has: ${visible.slice(0, 10).join(', ')}${visible.length > 10 ? ', …' : ''}.`

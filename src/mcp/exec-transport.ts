@@ -93,7 +93,7 @@ export function createExecTransport(
     for (const line of lines) deliver(line);
     if (!overflow) return;
     fatal = new LoomsError('session-failed', `the server sent a message of more than ${frameLimit} bytes`, {
-      hint: 'Ask for less at once, for example with a limit or a page argument of the tool.',
+      hint: 'ask for less at once, for example with a limit or a page argument of the tool',
     });
     transport.onerror?.(fatal);
     // The rest is read and thrown away, so that the process is not stuck writing while it is being ended.

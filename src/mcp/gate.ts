@@ -46,7 +46,7 @@ export async function runGate(
 const slowList = (target: SessionTarget, timeoutMs: number, error: LoomsError): Failure => ({
   code: 'handshake-timeout',
   message: `${target.spec.name} did not answer tools/list within ${timeoutMs / 1000} s of its start`,
-  hint: 'Raise mcp_server.timeout_seconds if it starts slowly; see its log for what it waits for.',
+  hint: 'raise mcp_server.timeout_seconds if it starts slowly; --keep-failed keeps its container, and `docker logs` shows what it waits for',
   detail: error.detail,
 });
 

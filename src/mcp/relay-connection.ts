@@ -60,7 +60,7 @@ export async function connectThroughRelay(
     if (bounds.signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${address.host}`);
     if (outcome !== nothingListened && outcome !== 'slow') {
       throw new LoomsError('session-failed', `the relay could not connect to ${address.host}:${address.port}`, {
-        hint: 'The relay container needs bash and coreutils; looms apply makes it again when it was changed.',
+        hint: 'the relay container needs bash and coreutils; looms apply makes it again when it was changed',
         detail: [`exit code ${outcome}`],
       });
     }
@@ -73,7 +73,7 @@ export async function connectThroughRelay(
 /** What is said when no connection to a server could be made in time. */
 export const connectionRefused = ({ host, port }: Pick<RelayAddress, 'host' | 'port'>): LoomsError =>
   new LoomsError('session-failed', `connection refused: nothing listens on ${host}:${port}`, {
-    hint: 'Check that the server listens on 0.0.0.0 and on mcp_server.port, its env, and network.egress for what it needs.',
+    hint: 'check that the server listens on 0.0.0.0 and on mcp_server.port, and its env; an isolated server reaches nothing outside (network.mode)',
   });
 
 function relayArgv({ host, port }: RelayAddress, lifetimeMs: number, leftMs: number): readonly string[] {

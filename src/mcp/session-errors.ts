@@ -58,7 +58,7 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
       `${about.server} answered ${doing(about)} with HTTP status ${http.status}`,
       http.status === 404 || http.status === 405
         ? 'Check mcp_server.path and mcp_server.transport (streamable-http or sse).'
-        : "See the server's log: looms logs NAME.",
+        : '`docker logs` of its container may say more',
       [...http.body, ...about.log],
     );
   }
@@ -96,7 +96,7 @@ function timedOut(
   return make(
     'handshake-timeout',
     `${about.server} did not answer ${doing(about)} within ${seconds} s`,
-    'Raise mcp_server.timeout_seconds if it starts slowly; see its log for what it waits for.',
+    'raise mcp_server.timeout_seconds if it starts slowly; --keep-failed keeps its container, and `docker logs` shows what it waits for',
   );
 }
 
@@ -106,19 +106,19 @@ function exitMeaning(code: number | null): { message: string; hint: string } {
     case 126:
       return {
         message: ' (its command cannot be executed)',
-        hint: 'Check mcp_server.command and the permissions in the image.',
+        hint: 'check mcp_server.command and the permissions in the image',
       };
     case 127:
       return {
         message: ' (its command was not found in the image)',
-        hint: 'Check mcp_server.command, and that a package in preinstall_packages brings it.',
+        hint: 'check mcp_server.command, and that a package in preinstall_packages brings it',
       };
     case 137:
-      return { message: ' (killed)', hint: 'It may need more memory: docker_backend.resource_limits.memory_mb.' };
+      return { message: ' (killed)', hint: 'it may need more memory: docker_backend.resource_limits.memory_mb' };
     case 124:
-      return { message: ' (its time limit was reached)', hint: 'Open a new session.' };
+      return { message: ' (its time limit was reached)', hint: 'open a new session' };
     default:
-      return { message: '', hint: 'Check mcp_server.command, args and env; its last log lines say more.' };
+      return { message: '', hint: 'check mcp_server.command, args and env; --keep-failed keeps its container for `docker logs`' };
   }
 }
 

@@ -31,7 +31,7 @@ export function commandProvider(
         }
         case 'not-started':
           throw new LoomsError('secret-missing', `the secret command ${shown} cannot be started: ${run.why}`, {
-            hint: 'Check secrets.providers in looms.yaml.',
+            hint: 'check secrets.providers in looms.yaml',
           });
         case 'too-slow':
           throw new LoomsError(

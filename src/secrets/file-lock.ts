@@ -20,7 +20,7 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>): Pro
     await removeStale(lock);
     if (Date.now() > deadline) {
       throw new LoomsError('refused', `another looms is writing ${path}`, {
-        hint: `If none is, remove ${lock} and ${lock}.stale.`,
+        hint: `if none is, remove ${lock} and ${lock}.stale`,
       });
     }
     await delay(10 + Math.random() * 30);

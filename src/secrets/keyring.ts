@@ -72,7 +72,7 @@ function keychain(environment: Environment): WritableProvider {
       // `security` prints other text as hexadecimal digits, which could not be told from a value of such digits.
       if (!/^[\x20-\x7e]*$/.test(value)) {
         throw new LoomsError('usage', `the keychain takes secrets of one line of ASCII only; ${name} is none`, {
-          hint: 'Keep it in the file store.',
+          hint: 'keep it in the file store',
         });
       }
       const hex = Buffer.from(value, 'utf8').toString('hex');

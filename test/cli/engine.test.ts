@@ -101,7 +101,7 @@ describe.skipIf(skipped)('with an engine', () => {
     expect(broken.stderr).toContain('broken inside');
     const unknown = await at('', 'mcp', 'call', 'fs', 'ecko', 'text=x');
     expect(unknown).toMatchObject({ code: 5, stdout: '' });
-    expect(unknown.stderr).toContain('Did you mean echo?');
+    expect(unknown.stderr).toContain('did you mean echo?');
     // What is wrong about the arguments is the caller's, before anything is called.
     expect((await at('', 'mcp', 'call', 'fs', 'echo', 'text=x', 'times=soon')).code).toBe(64);
     expect((await at('', 'mcp', 'call', 'nowhere', 'echo')).code).toBe(69);

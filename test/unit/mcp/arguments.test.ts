@@ -88,16 +88,16 @@ describe('arguments from words', () => {
     [['head=ten'], 'head is "ten", but must be of type integer'],
     [['head=1.5'], 'head is "1.5", but must be of type integer'],
     [['deep=yes'], 'deep is "yes", but must be of type boolean'],
-    [['mode=raed'], 'mode is "raed", but must be one of "read", "write" | Did you mean read?'],
+    [['mode=raed'], 'mode is "raed", but must be one of "read", "write" | did you mean read?'],
     [['path=a', 'path=b'], 'path is given twice'],
-    [['readme.md'], '"readme.md" is no argument | Write key=value, key:=json, key=@file, or one JSON object.'],
+    [['readme.md'], '"readme.md" is no argument | write key=value, key:=json, key=@file, or one JSON object'],
   ])('%j is refused', async (words, expected) => {
     expect(await complaint(words)).toBe(expected);
   });
 
   it('suggests the nearest key, and says how to send it all the same', async () => {
     expect(await complaint(['paht=x'])).toMatch(
-      /^there is no argument "paht" \| Did you mean path\? .* write paht:=json\.$/,
+      /^there is no argument "paht" \| did you mean path\? .* write paht:=json\.$/,
     );
   });
 

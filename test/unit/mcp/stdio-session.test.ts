@@ -251,7 +251,7 @@ describe('what goes wrong in a stdio session', () => {
     const { session } = await open([]);
     const error = await failureOf(session.callTool('raed_file', {}, call));
     expect(error.code).toBe('tool-not-found');
-    expect(error.hint).toBe('Did you mean read_file?');
+    expect(error.hint).toBe('did you mean read_file?');
   });
 });
 
