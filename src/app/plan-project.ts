@@ -1,6 +1,6 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import type { Observed } from '../model/observed.ts';
 import type { Plan, PlanWarning } from '../model/plan.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
@@ -75,12 +75,13 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
   });
   const ids = observed.containers.map((container) => container.id);
   const countsExecutions = servers.some((server) => server.spec.lifecycle.maxExecutions !== undefined);
+  const counted: Counted = countsExecutions ? await executionsOf(ports, ids) : { counts: new Map() };
   const plan = makePlan({
     project,
     desired: servers,
     observed,
     undesired: only === undefined ? request.undesired : 'ignore',
-    executions: countsExecutions ? await ports.countExecutions(ids) : new Map(),
+    executions: counted.counts,
     replace: new Set(replace),
     keepFailed: request.keepFailed ?? false,
     relayImage,
@@ -88,7 +89,27 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
   });
   const warnings = policyWarnings(plan, observed, request.policy ?? defaultPolicy);
-  return { request, plan: { ...plan, warnings: [...plan.warnings, ...warnings] }, observed };
+  const uncounted: PlanWarning[] =
+    counted.why === undefined
+      ? []
+      : [
+          {
+            code: 'executions-unknown',
+            message: `max_executions is not looked at: the ledger cannot be read (${counted.why})`,
+          },
+        ];
+  return { request, plan: { ...plan, warnings: [...plan.warnings, ...warnings, ...uncounted] }, observed };
+}
+
+type Counted = { readonly counts: ReadonlyMap<ContainerId, number>; readonly why?: string };
+
+/** A ledger that cannot be read does not keep anyone from seeing drift. */
+async function executionsOf(ports: Ports, containers: readonly ContainerId[]): Promise<Counted> {
+  try {
+    return { counts: await ports.countExecutions(containers) };
+  } catch (error) {
+    return { counts: new Map(), why: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** What runs beside the files is held against the policy too (cli.md, Policy). */
@@ -118,20 +139,26 @@ export function pruneRefusal(prepared: Prepared, rules: PruneRules): LoomsError 
       hint: 'name the project with --project, LOOMS_PROJECT or looms.yaml',
     });
   }
-  const removed = prepared.plan.changes.filter((change) => change.action === 'remove').length;
+  const names = prepared.plan.changes.filter(({ action }) => action === 'remove').map(({ server }) => server);
+  const removed = names.length;
+  const servers = `${removed} server${removed === 1 ? '' : 's'}`;
   if (prepared.request.servers.length === 0 && removed > 0 && !rules.allowEmpty) {
     return new LoomsError(
       'refused',
-      `refusing to remove all ${removed} servers of project ${prepared.plan.project}: the files hold none`,
+      `refusing to remove all of project ${prepared.plan.project} (${servers}: ${names.join(', ')}): the files hold none`,
       {
         hint: 'use --allow-empty when that is what you want',
       },
     );
   }
   if (rules.maxDeletes !== undefined && removed > rules.maxDeletes) {
-    return new LoomsError('refused', `refusing to remove ${removed} servers: --max-deletes is ${rules.maxDeletes}`, {
-      hint: `use --max-deletes ${removed} when that is what you want`,
-    });
+    return new LoomsError(
+      'refused',
+      `refusing to remove ${servers} (${names.join(', ')}): --max-deletes is ${rules.maxDeletes}`,
+      {
+        hint: `use --max-deletes ${removed} when that is what you want`,
+      },
+    );
   }
   return undefined;
 }

@@ -4,7 +4,7 @@ import { assertNever, LoomsError } from '../model/errors.ts';
 import type { ContextFile, Recipe } from '../model/recipe.ts';
 import { caFiles, forgetCa, specCaPath, trustCa } from './build-ca.ts';
 import { customBody } from './custom-recipe.ts';
-import { onOneLine, shellWord } from './dockerfile-text.ts';
+import { onOneLine } from './dockerfile-text.ts';
 import { nodeBody } from './node-recipe.ts';
 import { pythonBody } from './python-recipe.ts';
 import { imageRef, portableFiles } from './recipe-hash.ts';
@@ -19,10 +19,6 @@ export type BuildContext = {
   readonly platform?: string;
   /** LOOMS_BUILD_CA, PEM: trusted while building, no part of the image's name or of the finished image. */
   readonly extraCa?: Uint8Array;
-  /** Absolute paths that shall exist and belong to `user`: targets of fresh volumes. */
-  readonly ownedPaths?: readonly string[];
-  /** `uid[:gid]` or a name that the image knows; needed with `ownedPaths`. */
-  readonly user?: string;
 };
 
 /** The instructions of one kind of image. All but `setup` comes after the CA certificates are trusted. */
@@ -60,11 +56,10 @@ function ownRecipe(source: OwnSource, context: BuildContext): Recipe {
   const files = portableFiles(context.files);
   const base = onOneLine(source.kind === 'build' ? source.from : source.base, 'the base image');
   const body = bodyOf(source, files, context);
-  const owned = ownership(context);
-  const runsShell = [...body.install, ...owned].some((line) => line.startsWith('RUN '));
+  const runsShell = body.install.some((line) => line.startsWith('RUN '));
 
   const head = [`FROM ${base}`, 'USER root', ...body.setup];
-  const tail = [...body.install, ...owned];
+  const tail = body.install;
   const named = dockerfileText([...head, ...tail]);
   const ref = imageRef({ ...identity(source.kind, context), dockerfile: named, files, ...body });
 
@@ -115,14 +110,6 @@ function bodyOf(source: OwnSource, files: readonly ContextFile[], context: Build
     default:
       return assertNever(source);
   }
-}
-
-function ownership(context: BuildContext): string[] {
-  const paths = [...new Set(context.ownedPaths ?? [])].sort();
-  if (paths.length === 0 || context.user === undefined) return [];
-  const words = paths.map((path) => shellWord(onOneLine(path, 'a mount target'))).join(' ');
-  const user = shellWord(onOneLine(context.user, 'the user'));
-  return [`RUN mkdir -p -- ${words} && chown -- ${user} ${words}`];
 }
 
 function certificatesOf(files: readonly ContextFile[], context: BuildContext): Uint8Array[] {

@@ -105,7 +105,7 @@ function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer)
   const planned = relayContainer(input.project, mode, input.relayImage, input.managedBy);
   const facts = input.observed.images[input.relayImage] ?? null;
   const imageKnown = facts !== null && facts.id === relay.shape.imageId;
-  const stale: Reason[] = [];
+  const stale: Reason[] = relay.name === planned.name ? [] : [{ kind: 'misnamed', name: relay.name }];
   if (facts !== null && !imageKnown) {
     stale.push({ kind: 'image-changed', fields: [{ path: 'image', from: relay.imageRef, to: input.relayImage }] });
   }
@@ -147,7 +147,8 @@ function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly Step[
   const network = networkName(project, mode);
   const onNetwork = (container: ObservedContainer): boolean =>
     container.shape.networks.some((one) => one.name === network);
-  const relays = observed.containers.filter((container) => container.role === 'relay' && container.name === name);
+  // By label and network, as a relay that was renamed is one of ours all the same.
+  const relays = observed.containers.filter((container) => container.role === 'relay' && onNetwork(container));
   const wanted = servers.some((server) => isHttp(server) && usesMode(server, mode));
   if (!wanted) {
     const needed = staying.some(

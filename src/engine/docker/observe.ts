@@ -16,6 +16,7 @@ import { inspectContainer } from './containers.ts';
 import { describeEngine } from './describe.ts';
 import { type ImageShare, imageIdOf, type ReadingContext, readEnv } from './docker-to-shape.ts';
 import { type EngineInfo, engineTime, type InfoReader } from './engine-clock.ts';
+import type { InspectedContainer } from './inspected.ts';
 import { listContainers, listProject } from './listing.ts';
 import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
 import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
@@ -143,11 +144,14 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   const [info, networks, volumes, named, registry] = await inBackground;
 
   const context = readingContext(connection, info);
-  const containers = inspected
-    .filter((container) => container !== null)
+  const shareOf = ({ Image: image }: InspectedContainer): ImageShare => shares.get(imageIdOf(image)) ?? nothingShared;
+  const there = inspected.filter((container) => container !== null);
+  const inherited = new Set(there.filter((one) => shareOf(one).labels[label.role] !== undefined).map(({ Id }) => Id));
+  const containers = there
+    // Made from an image that was committed from one of ours, it only inherited our labels: it is not ours to touch.
+    .filter(({ Id: id }) => !inherited.has(id))
     .map((container) => {
-      const share = shares.get(imageIdOf(container.Image)) ?? nothingShared;
-      return observedContainer(container, share, context, parts.readRecorded);
+      return observedContainer(container, shareOf(container), context, parts.readRecorded);
     })
     .sort(byPlace);
   return {
@@ -156,7 +160,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
     now: engineTime(info.SystemTime),
     containers,
     foreign: named
-      .filter((container) => container.Labels?.[label.project] !== query.project)
+      .filter(({ Id: id, Labels: labels }) => labels?.[label.project] !== query.project || inherited.has(id))
       .map(foreignContainer)
       .sort((a, b) => byText(a.name, b.name)),
     networks: networks

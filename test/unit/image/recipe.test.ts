@@ -120,13 +120,6 @@ describe('a recipe', () => {
     `);
   });
 
-  test('gives targets of volumes to the user', () => {
-    const recipe = make(python(), { ownedPaths: ['/state', '/data', '/data'], user: '1000:1000' });
-    expect(instructions(recipe, 'RUN').at(-1)).toBe(
-      "RUN mkdir -p -- '/data' '/state' && chown -- '1000:1000' '/data' '/state'",
-    );
-  });
-
   test.each([
     ['a package', python({ packages: ['a\nRUN evil'] })],
     ['the base image', python({ base: 'x\nRUN evil' })],
@@ -145,7 +138,7 @@ describe('the name of a recipe', () => {
     expect(make(python()).ref).toMatch(/^looms\/python:[0-9a-f]{32}$/);
   });
 
-  test('changes with packages, base, platform, cache policy and owned paths', () => {
+  test('changes with packages, base, platform and cache policy', () => {
     expect(
       refs(
         make(python()),
@@ -153,9 +146,8 @@ describe('the name of a recipe', () => {
         make(python({ base: 'python:3.11-slim' })),
         make(python({ pipCache: false })),
         make(python(), { platform: 'linux/arm64' }),
-        make(python(), { ownedPaths: ['/data'], user: '1000' }),
       ),
-    ).toBe(6);
+    ).toBe(5);
   });
 
   test('changes with a file’s content, path and executable bit, and with a link’s target', () => {
