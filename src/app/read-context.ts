@@ -64,7 +64,7 @@ async function readRequirements(path: string, directory: string): Promise<ReadFi
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { file, named } = next;
     if (contents.has(file)) continue;
-    const content = await read(file, named);
+    const content = await readInside(file, directory, named);
     contents.set(file, content);
     for (const included of includedFiles(new TextDecoder().decode(content))) {
       pending.push({ file: resolve(dirname(file), included), named: `${basename(file)} takes in ${included}` });
@@ -79,11 +79,11 @@ async function readRequirements(path: string, directory: string): Promise<ReadFi
 async function readPackageJson(path: string, directory: string): Promise<ReadFiles> {
   const main = resolve(directory, path);
   const entry = `${appFolder}/package.json`;
-  const files = [{ path: entry, content: await read(main, `package_json_file names ${path}`), mode: 0o644 }];
+  const files = [{ path: entry, content: await readInside(main, directory, `package_json_file names ${path}`), mode: 0o644 }];
   for (const name of lockFiles) {
     const lock = join(dirname(main), name);
     if (!(await exists(lock))) continue;
-    files.push({ path: `${appFolder}/${name}`, content: await read(lock, name), mode: 0o644 });
+    files.push({ path: `${appFolder}/${name}`, content: await readInside(lock, directory, name), mode: 0o644 });
     break;
   }
   return { files, entry };
@@ -101,7 +101,7 @@ async function readCopies(
     const found: ContextFile[] = [];
     for (const path of await matches(resolve(directory, from), from)) {
       const named = `copy_files names ${from}`;
-      const real = await realpath(path).catch((error) => unreadable(named, path, error));
+      const real = await insideOf(path, directory, named);
       const isFolder = (await stat(real).catch((error) => unreadable(named, real, error))).isDirectory();
       // A folder's own name stays out: `.` is called differently in each checkout.
       const target = `${copyFolder(index)}/${isFolder && !isPattern(from) ? 'content' : basename(path)}`;
@@ -122,7 +122,7 @@ async function readCopies(
     const named = `build_config.ca_certificates names ${source.caCertificates}`;
     files.push({
       path: specCaPath,
-      content: await read(resolve(directory, source.caCertificates), named),
+      content: await readInside(resolve(directory, source.caCertificates), directory, named),
       mode: 0o644,
     });
   }
@@ -133,8 +133,8 @@ async function readCopies(
 async function readDockerfile(path: string, directory: string): Promise<ReadFiles> {
   const dockerfile = resolve(directory, path);
   const entry = basename(dockerfile);
-  const content = await read(dockerfile, `dockerfile_path names ${path}`);
-  const root = dirname(dockerfile);
+  const content = await readInside(dockerfile, directory, `dockerfile_path names ${path}`);
+  const root = await insideOf(dirname(dockerfile), directory, `dockerfile_path names ${path}`);
   const ignore = await ignoreFileOf(root, `${entry}.dockerignore`);
   const rule: IgnoreRule = (file) => ignore.rule(slashes(relative(root, file)));
   const budget: Budget = { what: `the folder of ${path}`, bytes: 0 };
@@ -216,6 +216,24 @@ async function matches(path: string, written: string): Promise<readonly string[]
   const found = names.filter((name) => pattern.test(name)).sort();
   return found.map((name) => join(folder, name));
 }
+
+/**
+ * The real path of what a spec names, which must be in the spec's own folder, links followed: whoever may change a
+ * checkout must not thereby put files of this machine into an image.
+ *
+ * @throws LoomsError `spec-invalid` for what leads out; `file-not-found`
+ */
+async function insideOf(path: string, directory: string, named: string): Promise<string> {
+  const real = await realpath(path).catch((error) => unreadable(named, path, error));
+  const root = await realpath(directory).catch((error) => unreadable('the folder of the spec', directory, error));
+  if (real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)) return real;
+  throw new LoomsError('spec-invalid', `${named}, which leads out of the spec's folder to ${real}`, {
+    hint: 'copy what the image needs into the folder of the spec',
+  });
+}
+
+const readInside = async (path: string, directory: string, named: string): Promise<Uint8Array> =>
+  read(await insideOf(path, directory, named), named);
 
 async function read(path: string, named: string): Promise<Uint8Array> {
   return readFile(path).catch((error) => unreadable(named, path, error));

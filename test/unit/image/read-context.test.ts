@@ -123,3 +123,16 @@ test('the context of a Dockerfile is its folder, by its own ignore file first', 
   const { files } = await readContext(source, folder);
   expect(files.find((file) => file.path === 'link')?.linkTarget).toBe('a');
 });
+
+test('nothing outside the folder of the spec gets into an image, links followed', async () => {
+  const outside = await folderWith({ 'secret.txt': 'private', Dockerfile: 'FROM scratch\n' });
+  const folder = await folderWith({ 'r.txt': `-r ${outside}/secret.txt\n` });
+  await symlink(outside, join(folder, 'link'));
+  await symlink(join(outside, 'secret.txt'), join(folder, 'file'));
+  const refused = { code: 'spec-invalid', message: expect.stringContaining("leads out of the spec's folder") };
+  await expect(readContext(copy('link/secret.txt'), folder)).rejects.toMatchObject(refused);
+  await expect(readContext(copy('file'), folder)).rejects.toMatchObject(refused);
+  await expect(readContext(copy('link'), folder)).rejects.toMatchObject(refused);
+  await expect(readContext(python('r.txt'), folder)).rejects.toMatchObject(refused);
+  await expect(readContext({ kind: 'dockerfile', path: 'link/Dockerfile' }, folder)).rejects.toMatchObject(refused);
+});
