@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 // The program. Written so that an old Node can read it: it says what is missing instead of a syntax error.
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,9 @@ if (major < 22 || (major === 22 && minor < 13)) {
   if (argv[0] === '--version' || argv[0] === '-v') {
     const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
     process.stdout.write(`looms/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
+  } else if (!existsSync(new URL('../dist/cli/main.js', import.meta.url))) {
+    process.stderr.write('error[not-built]: this checkout of looms is not built yet: run `npm run build` in it\n');
+    process.exitCode = 1;
   } else {
     const { main } = await import('../dist/cli/main.js');
     await main(argv, fileURLToPath(new URL('..', import.meta.url)));

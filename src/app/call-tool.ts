@@ -27,12 +27,14 @@ export type CallOptions = SessionOptions & {
   readonly onProgress?: (progress: CallProgress) => void;
 };
 
+export type CallWarning = { readonly code: 'schema-unusable' | 'not-counted'; readonly message: string };
+
 export type CallOutcome = {
   readonly result: CallResult;
   /** The result for people: its text, other content named. */
   readonly text: string;
   /** Things worth saying that did not stop the call. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly CallWarning[];
 };
 
 async function readArguments(
@@ -53,13 +55,13 @@ async function readArguments(
     : parseArguments(source.words, tool.inputSchema, read);
 }
 
-function checkArguments(tool: Tool, args: Readonly<Record<string, unknown>>): string[] {
+function checkArguments(server: ServerName, tool: Tool, args: Readonly<Record<string, unknown>>): CallWarning[] {
   const check = validateArguments(tool.inputSchema, args);
   if (check.valid === true) return [];
-  if (check.valid === 'unknown') return [check.warning];
+  if (check.valid === 'unknown') return [{ code: 'schema-unusable', message: check.warning }];
   throw new LoomsError('arguments-invalid', `the arguments do not fit tool ${tool.name}`, {
     detail: check.problems,
-    hint: 'looms mcp tools SERVER TOOL shows what it takes',
+    hint: `looms mcp tools ${server} ${tool.name} shows what it takes`,
   });
 }
 
@@ -74,9 +76,9 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
   try {
     const tool = await session.findTool(request.tool, options.signal === undefined ? {} : { signal: options.signal });
     const args = await readArguments(ports, request.arguments, tool);
-    const warnings = checkArguments(tool, args);
+    const warnings = checkArguments(request.server, tool, args);
     const counted = await ports.countExecution(container);
-    if (!counted.counted) warnings.push(`this call was not counted: ${counted.why}`);
+    if (!counted.counted) warnings.push({ code: 'not-counted', message: `this call was not counted: ${counted.why}` });
     const result = await session.callTool(tool.name, args, {
       timeoutMs: spec.limits.executionTimeoutSeconds * 1000,
       ...(options.signal === undefined ? {} : { signal: options.signal }),

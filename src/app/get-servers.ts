@@ -1,6 +1,6 @@
-import type { DesiredServer } from '../model/desired.ts';
+import type { DesiredServer, SecretRef } from '../model/desired.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
-import { containerName, label } from '../model/labels.ts';
+import { containerName, generationName, label } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import { formatSpec } from '../spec/format.ts';
@@ -72,7 +72,10 @@ function stateOf(container: ObservedContainer, project: ProjectName): ServerStat
   switch (state.status) {
     case 'running':
       if (state.paused) return 'paused';
-      return server !== undefined && container.name === containerName(project, server) ? 'running' : 'pending';
+      // A generation runs under a name of its own until its gate has passed; any other name was given by hand.
+      return server !== undefined && container.name === generationName(project, server, container.generation)
+        ? 'pending'
+        : 'running';
     case 'restarting':
       return 'restarting';
     case 'dead':
@@ -141,10 +144,19 @@ export async function getServers(
     .flatMap(([, containers]) => statusOf(observed, containers) ?? []);
 }
 
-function secretsOf(spec: DesiredServer | undefined): string[] {
+/** A variable that holds a secret, and what it is looked up by when a session starts. */
+export type SecretUse = { readonly variable: string; readonly refs: readonly SecretRef[] };
+
+function secretsOf(spec: DesiredServer | undefined): SecretUse[] {
   if (spec === undefined) return [];
-  const values = [...Object.entries(spec.environment), ...Object.entries(spec.mcp.env)];
-  return [...values.filter(([, value]) => value.kind === 'secret').map(([key]) => key), ...spec.mcp.envFrom].sort();
+  const uses = [...Object.entries(spec.environment), ...Object.entries(spec.mcp.env)].flatMap(([variable, value]) =>
+    value.kind === 'secret' ? [{ variable, refs: value.parts.filter((part) => typeof part !== 'string') }] : [],
+  );
+  const fromEnvironment = spec.mcp.envFrom.map((name) => ({
+    variable: name,
+    refs: [{ from: 'environment', name } as const],
+  }));
+  return [...uses, ...fromEnvironment].sort((a, b) => (a.variable < b.variable ? -1 : 1));
 }
 
 const iso = (time: number): string => new Date(time).toISOString();
@@ -182,7 +194,7 @@ function detailOf(observed: Observed, container: ObservedContainer, status: Serv
       noNewPrivileges: shape.noNewPrivileges,
     },
     tools: { include: spec?.mcp.tools.include ?? null, exclude: spec?.mcp.tools.exclude ?? [] },
-    secrets: secretsOf(spec),
+    secrets: secretsOf(spec).map(({ variable }) => variable),
     rotatesAt: due === undefined ? null : iso(due),
     specHash: container.specHash,
     managedBy: container.managedBy,
@@ -191,13 +203,14 @@ function detailOf(observed: Observed, container: ObservedContainer, status: Serv
 }
 
 /**
- * Everything about one server, from its container alone; no value of a secret is known to it.
+ * Everything about one server, from its container alone, and what its secrets are looked up by; no value of one is
+ * known to it.
  * Throws `server-not-found`.
  */
 export async function describeServer(
   ports: Ports,
   request: { readonly project: ProjectName; readonly name: ServerName },
-): Promise<ServerDetail> {
+): Promise<{ readonly server: ServerDetail; readonly secrets: readonly SecretUse[] }> {
   const observed = await look(ports, request.project);
   const all = slots(observed);
   const containers = all.get(request.name) ?? [];
@@ -205,7 +218,7 @@ export async function describeServer(
   const status = statusOf(observed, containers);
   if (container === undefined || status === undefined)
     throw serverNotFound(request.project, request.name, [...all.keys()]);
-  return detailOf(observed, container, status);
+  return { server: detailOf(observed, container, status), secrets: secretsOf(container.recorded?.spec) };
 }
 
 /** The recorded specs of all servers of a project (or the one named) as YAML documents that can be applied again. */

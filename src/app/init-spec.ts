@@ -28,7 +28,7 @@ ${mcp}
   # tools: { include: [first_tool, second_tool] }
 `;
 
-/** What `looms init --template` can write; each one can be applied as it is. */
+/** What `looms init --template` can write; all but `image`, which names an image of the user, can be applied as they are. */
 export const templates: readonly Template[] = [
   {
     name: 'node',
@@ -53,7 +53,7 @@ export const templates: readonly Template[] = [
         `  runtime_type: python
   python:
     python_version: "3.13"
-    preinstall_packages: [mcp-server-time]`,
+    preinstall_packages: [mcp-server-time==2026.10.19]`,
         `  command: mcp-server-time
   args: ["--local-timezone=UTC"]`,
       ),
@@ -67,7 +67,7 @@ export const templates: readonly Template[] = [
         `  runtime_type: node
   node:
     node_version: "24"
-    preinstall_packages: ["@modelcontextprotocol/server-filesystem"]
+    preinstall_packages: ["@modelcontextprotocol/server-filesystem@2026.8.31"]
   volume_mounts:
     - { source: files, target: /data }`,
         `  command: mcp-server-filesystem
@@ -76,7 +76,7 @@ export const templates: readonly Template[] = [
   },
   {
     name: 'image',
-    summary: 'an image that holds a server already',
+    summary: 'an image of yours that holds a server: put its name in',
     text: (server) =>
       document(
         server,
@@ -122,6 +122,7 @@ export async function initSpec(
   const text = template.text(request.name);
   const path = resolve(ports.workingDirectory, request.file);
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text, { flag: request.force ? 'w' : 'wx' });
     await writeSchema(path);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/port.ts';
 import type { SessionTarget } from '../mcp/session.ts';
-import type { DesiredServer, Env, SecretRef } from '../model/desired.ts';
+import type { DesiredServer, Env, SecretRef, Source } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId } from '../model/ids.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
@@ -21,23 +21,41 @@ export function processEnv(spec: DesiredServer): Env {
 const shownRef = (ref: SecretRef): string =>
   ref.from === 'environment' ? `\${${ref.name}}` : `\${secret:${ref.name}}`;
 
-export type MissingSecret = { readonly server: string; readonly ref: SecretRef };
+export type MissingSecret = {
+  readonly server: string;
+  readonly ref: SecretRef;
+  /** Where the server is declared; absent for one that is known from its container alone. */
+  readonly source?: Pick<Source, 'file' | 'line'>;
+};
+
+/** `notes (specs/a.yaml:3)`. */
+const shownServer = ({ server, source }: MissingSecret): string =>
+  source === undefined ? server : `${server} (${source.file === '-' ? '<stdin>' : source.file}:${source.line})`;
+
+const variableOf = (ref: SecretRef): string =>
+  ref.from === 'provider' ? `LOOMS_SECRET_${ref.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}` : ref.name;
+
+/** How to set one: only `${secret:…}` is looked up in the store. */
+const howToSet = (ref: SecretRef): string =>
+  ref.from === 'provider'
+    ? `\`looms config set-key ${ref.name}\` stores it here, or set the environment variable ${variableOf(ref)}`
+    : `set the environment variable ${ref.name}`;
 
 /** One error for all secrets that are missing, so that they can be set in one go (exit 77). */
 export function missingSecrets(missing: readonly MissingSecret[]): LoomsError {
-  const lines = missing.map(({ server, ref }) => `${server}: ${shownRef(ref)}`);
-  const [first] = missing;
-  const variable =
-    first?.ref.from === 'provider'
-      ? `LOOMS_SECRET_${first.ref.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`
-      : first?.ref.name;
-  const message =
-    missing.length === 1 && first !== undefined
-      ? `secret ${shownRef(first.ref)} of server ${first.server} is not set`
-      : `${missing.length} secrets are not set`;
-  return new LoomsError('secret-missing', message, {
-    detail: missing.length === 1 ? [] : lines,
-    hint: `set the environment variable ${variable}, or store it with \`looms config set-key\``,
+  const [first, ...rest] = missing;
+  if (first !== undefined && rest.length === 0) {
+    const message = `secret ${shownRef(first.ref)} of server ${shownServer(first)} is not set`;
+    return new LoomsError('secret-missing', message, { hint: howToSet(first.ref) });
+  }
+  const stored = [...new Set(missing.flatMap(({ ref }) => (ref.from === 'provider' ? [ref.name] : [])))];
+  const variables = [...new Set(missing.map(({ ref }) => variableOf(ref)))];
+  return new LoomsError('secret-missing', `${missing.length} secrets are not set`, {
+    detail: missing.map((one) => `${shownServer(one)}: ${shownRef(one.ref)}`),
+    hint: [
+      ...(stored.length === 0 ? [] : [`${stored.map((name) => `\`looms config set-key ${name}\``).join(', ')}`]),
+      `${stored.length === 0 ? '' : 'or '}set the environment variables ${variables.join(', ')}`,
+    ].join(', '),
   });
 }
 
@@ -72,7 +90,7 @@ export async function sessionTarget(reachable: Reachable, secrets: SecretStore):
   const isHttp = spec.mcp.transport.kind !== 'stdio';
   if (isHttp && relay === undefined) {
     throw new LoomsError('server-not-running', `server ${spec.name} has no relay, through which it would be reached`, {
-      hint: 'run `looms apply` again: it makes the relay',
+      hint: '`looms apply` makes it again',
     });
   }
   return {

@@ -1,4 +1,4 @@
-import type { ApplyReport } from '../app/apply-plan.ts';
+import type { ApplyReport } from '../app/apply-report.ts';
 import { assertNever, type ErrorCode } from '../model/errors.ts';
 
 /** What the program's exit codes mean (docs/exit-codes.md). The only place where they are numbers. */

@@ -8,7 +8,7 @@ import { exitCode } from './exit-codes.ts';
  */
 export async function main(argv: readonly string[], root: string): Promise<void> {
   try {
-    await run([...argv], { root });
+    await run(withHelp(argv), { root });
     // Commands set the code of what they found out (2, 3, 4, 5 …); nothing set means done.
     process.exitCode ??= exitCode.done;
   } catch (error) {
@@ -17,6 +17,14 @@ export async function main(argv: readonly string[], root: string): Promise<void>
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   // What a second Ctrl-C abandoned must not hold the process, nor must connections that are kept alive.
   process.exit();
+}
+
+/** `-h` anywhere before `--`, and `help` in front, ask for help as well as `--help` does. */
+function withHelp(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  const before = (end === -1 ? argv : argv.slice(0, end)).map((word) => (word === '-h' ? '--help' : word));
+  const words = [...before, ...(end === -1 ? [] : argv.slice(end))];
+  return words[0] === 'help' ? [...words.slice(1), '--help'] : words;
 }
 
 async function report(error: unknown, argv: readonly string[]): Promise<number> {

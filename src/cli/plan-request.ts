@@ -5,6 +5,11 @@ import { LoomsError } from '../model/errors.ts';
 import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
 
+/** Said this way and not as `dependsOn`, which would glue the flags together in the usage line. */
+const needsPrune: NonNullable<Parameters<typeof Flags.boolean>[0]>['relationships'] = [
+  { type: 'all', flags: ['prune'] },
+];
+
 /** What is planned: shared by diff and apply, so that both show the same plan. */
 export const planFlags = {
   server: Flags.string({
@@ -22,11 +27,11 @@ export const planFlags = {
     description: 'refuse to prune more servers than this',
     helpValue: 'N',
     min: 0,
-    dependsOn: ['prune'],
+    relationships: needsPrune,
   }),
   'allow-empty': Flags.boolean({
     description: 'let --prune remove everything when no server is declared',
-    dependsOn: ['prune'],
+    relationships: needsPrune,
   }),
 };
 

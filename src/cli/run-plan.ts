@@ -1,4 +1,5 @@
-import { type ApplyReport, applyPlan } from '../app/apply-plan.ts';
+import { applyPlan } from '../app/apply-plan.ts';
+import type { ApplyReport } from '../app/apply-report.ts';
 import type { Prepared } from '../app/plan-project.ts';
 import { describeHolder } from '../app/project-lock.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -7,7 +8,7 @@ import { confirm } from './confirm.ts';
 import type { CommandContext } from './context.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
 import { InterruptedError } from './render/error.ts';
-import { renderPlan } from './render/plan-text.ts';
+import { disabledServers, renderPlan } from './render/plan-text.ts';
 import { openProgress, type Progress } from './render/progress.ts';
 import { isInSync } from './render/reasons.ts';
 import { renderReport } from './render/report.ts';
@@ -45,7 +46,9 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
   const { terminal } = context;
   const { plan } = prepared;
   if (!json) {
-    terminal.answer(renderPlan(plan, { palette: terminal.palette, width: terminal.width, verbose: flags.verbose }));
+    const { palette, width } = terminal;
+    const disabled = disabledServers(prepared.request.servers);
+    terminal.answer(renderPlan(plan, { palette, width, verbose: flags.verbose, disabled }));
   }
   if (flags['dry-run'] || isInSync(plan)) return plan;
   if (plan.steps.length > 0) {
@@ -102,7 +105,8 @@ async function execute(
   });
   await progress.finish();
   if (!json) {
-    const options = { palette: terminal.palette, elapsedMs: times.elapsed(), millisecondsOf: times.of };
+    const sources = new Map(prepared.request.servers.map(({ spec, source }) => [spec.name, source] as const));
+    const options = { palette: terminal.palette, elapsedMs: times.elapsed(), millisecondsOf: times.of, sources };
     terminal.answer(`\n${renderReport(report, options)}`);
   }
   const failures = [...report.servers, ...report.support].flatMap(({ failure }) =>

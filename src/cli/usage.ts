@@ -30,6 +30,20 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
   const parsed = parsedOf(error);
   // oclif separates the words of a command by colons inside.
   const unknown = /^[Cc]ommand (\S+) not found/.exec(error.message)?.[1]?.replaceAll(':', ' ');
+  if (unknown?.startsWith('-')) {
+    return {
+      code: 'usage',
+      message: `there is no flag ${unknown}`,
+      hint: 'looms --help lists all commands',
+      detail: [],
+    };
+  }
+  // A command that takes no arguments is looked up together with the word behind it.
+  const before = unknown === undefined ? undefined : commandIn(unknown.split(' '));
+  if (unknown !== undefined && before !== undefined) {
+    const extra = unknown.slice(before.length + 1).split(' ');
+    return { code: 'usage', ...refuseExtra(before, extra, `see looms ${before} --help`), detail: [] };
+  }
   if (unknown !== undefined) {
     const close = nearest(unknown, commandNames) ?? nearest(words[0] ?? '', commandNames);
     return {
@@ -39,9 +53,7 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
       detail: [],
     };
   }
-  const command = [...commandNames]
-    .sort((a, b) => b.length - a.length)
-    .find((name) => `${words.join(' ')} `.startsWith(`${name} `));
+  const command = commandIn(words);
   const help = command === undefined ? 'see looms --help' : `see looms ${command} --help`;
   const { flags } = parsed;
   if (error.constructor.name === 'NonExistentFlagsError' && flags.length > 0) {
@@ -53,6 +65,10 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
       detail: [],
     };
   }
+  const extra = extraArgs(error);
+  if (extra.length > 0) {
+    return { code: 'usage', ...refuseExtra(command, extra, help), detail: [] };
+  }
   const lines = error.message
     .split('\n')
     .map((line) => line.trim())
@@ -60,17 +76,67 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
   return { code: 'usage', message: rephrase(lines), hint: help, detail: [] };
 }
 
+/** The command that a command line starts with, the longest that fits. */
+const commandIn = (words: readonly string[]): string | undefined =>
+  [...commandNames].sort((a, b) => b.length - a.length).find((name) => `${words.join(' ')} `.startsWith(`${name} `));
+
+/** Words that the command has no place for. */
+const extraArgs = (error: Error): string[] =>
+  error.constructor.name === 'UnexpectedArgsError' && 'args' in error && Array.isArray(error.args)
+    ? error.args.map(String)
+    : [];
+
+function refuseExtra(
+  command: string | undefined,
+  extra: readonly string[],
+  help: string,
+): { message: string; hint: string } {
+  const [first = ''] = extra;
+  // These read files: a name or a file behind them is the most likely mistake.
+  if (command === 'apply' || command === 'diff' || command === 'plan') {
+    const message = `${command} takes no names, but got ${listed(extra)}`;
+    return { message, hint: `use --server ${first} for one server, or -f ${first} for a file` };
+  }
+  if (command === 'validate') {
+    return { message: `validate takes no names, but got ${listed(extra)}`, hint: `use -f ${first} for a file` };
+  }
+  return { message: `unexpected ${extra.length === 1 ? 'argument' : 'arguments'} ${listed(extra)}`, hint: help };
+}
+
 /** oclif's message, which may be several lines with a heading, as one sentence. */
 function rephrase(lines: readonly string[]): string {
   const [first = 'the command line is wrong', ...rest] = lines;
+  const known = rewordings.flatMap(([pattern, reword]) => {
+    const match = pattern.exec(first);
+    return match === null ? [] : [reword(match.slice(1))];
+  })[0];
+  if (known !== undefined) return known;
   const flag = /^Parsing (--\S+)/.exec(first)?.[1];
   const lower = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
-  if (flag !== undefined) return `${flag}: ${lower(rest.join(', '))}`;
+  if (flag !== undefined) return `${flag}: ${lower(rest.join(', ').replace(/ but received: (.*)$/, ', but got "$1"'))}`;
   if (/^Missing \d+ required args?/.test(first)) {
     return `missing ${listed(rest.map((line) => line.split(/\s{2,}/)[0] ?? line))}`;
   }
   return lower([first, ...rest].join(', '));
 }
+
+/** oclif's sentences that have none of ours beside them in a table: what it says, and how we say it. */
+const rewordings: readonly (readonly [RegExp, (found: readonly string[]) => string])[] = [
+  [/^Flag (--?\S+) expects? .*value/, ([flag]) => `${flag} needs a value`],
+  [
+    /^Expected (--[^=]+)=(.*) to be one of: (.*)$/s,
+    ([flag, value, all]) => `${flag} is "${value}", but must be one of ${all}`,
+  ],
+  [
+    /^All of the following must be provided when using (--\S+): (.*)$/,
+    ([flag, others]) => `${flag} only works together with ${others}`,
+  ],
+  [
+    /^(--[^=\s]+)(?:=.*)? cannot also be provided when using (--\S+)$/s,
+    ([one, other]) => `${other} and ${one} exclude one another`,
+  ],
+  [/^Flag (--\S+) can only be specified once/, ([flag]) => `${flag} is given twice`],
+];
 
 /** All commands as they are typed; a test compares this list with the manifest. */
 export const commandNames: readonly string[] = [

@@ -1,6 +1,6 @@
-import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { planRemoval } from '../app/plan-removal.ts';
+import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import type { CommandContext } from '../cli/context.ts';
 import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
@@ -23,8 +23,7 @@ export default class Delete extends BaseCommand {
       command: '<%= config.bin %> delete --all --project team-a --yes',
     },
   ];
-  static override strict = false;
-  static override args = { name: Args.string({ description: 'names of servers', required: false }) };
+  static override args = { name: remainingArgs({ description: 'names of servers' }) };
   static override flags = {
     file: Flags.string({
       ...specFlags.file,
@@ -40,10 +39,10 @@ export default class Delete extends BaseCommand {
   };
 
   async run(): Promise<PlanOutcome> {
-    const { flags, argv } = await this.parse(Delete);
+    const { flags, args } = await this.parse(Delete);
     const context = await this.open(flags);
     const json = this.jsonEnabled();
-    const servers = await this.chooseServers(argv.map(String), flags, context);
+    const servers = await this.chooseServers(args.name ?? [], flags, context);
     const prepared = await planRemoval(context.ports, { project: context.project.name, servers });
     const { engine, project } = prepared.plan;
     return runPlan(prepared, flags, {

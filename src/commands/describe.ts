@@ -1,5 +1,5 @@
-import * as Args from '@oclif/core/args';
 import { describeServer, type ServerDetail } from '../app/get-servers.ts';
+import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
 import { serverName } from '../cli/plan-request.ts';
@@ -14,14 +14,14 @@ export default class Describe extends BaseCommand {
     { description: 'One server', command: '<%= config.bin %> describe fs' },
     { description: 'Its limits, for a script', command: '<%= config.bin %> describe fs --json | jq .limits' },
   ];
-  static override args = { name: Args.string({ description: 'name of the server', required: true }) };
+  static override args = { name: requiredArg({ description: 'name of the server' }) };
   static override flags = { ...projectFlags, ...engineFlags };
 
   async run(): Promise<ServerDetail> {
     const { flags, args } = await this.parse(Describe);
     const { ports, project, terminal } = await this.open(flags);
-    const server = await describeServer(ports, { project: project.name, name: serverName(args.name) });
-    this.answer(() => renderServer(server, terminal.palette));
+    const { server, secrets } = await describeServer(ports, { project: project.name, name: serverName(args.name) });
+    this.answer(() => renderServer(server, secrets, terminal.palette));
     return server;
   }
 }

@@ -4,6 +4,7 @@ import { exitCode } from '../cli/exit-codes.ts';
 import { engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
 import { planFlags, planSpecs } from '../cli/plan-request.ts';
 import { isPlanFormat, planFormats, renderPlanAs } from '../cli/render/plan-formats.ts';
+import { disabledServers } from '../cli/render/plan-text.ts';
 import { isInSync } from '../cli/render/reasons.ts';
 import { readUsableSpecs } from '../cli/specs.ts';
 import type { Plan } from '../model/plan.ts';
@@ -47,7 +48,8 @@ export default class Diff extends BaseCommand {
     if (format === 'json') this.logJson(plan);
     else {
       const sources = new Map(loaded.servers.map(({ spec, source }) => [spec.name, source]));
-      const options = { palette: terminal.palette, width: terminal.width, verbose: flags.verbose, sources };
+      const disabled = disabledServers(loaded.servers);
+      const options = { palette: terminal.palette, width: terminal.width, verbose: flags.verbose, sources, disabled };
       this.answer(() => renderPlanAs(format, plan, options));
     }
     if (!isInSync(plan)) process.exitCode = exitCode.changes;

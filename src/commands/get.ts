@@ -1,6 +1,6 @@
-import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { getServers, getSpecs, type ServerStatus } from '../app/get-servers.ts';
+import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
 import { serverName } from '../cli/plan-request.ts';
@@ -19,7 +19,7 @@ export default class Get extends BaseCommand {
       command: '<%= config.bin %> get fs -o yaml > fs.yaml',
     },
   ];
-  static override args = { name: Args.string({ description: 'only this server' }) };
+  static override args = { name: optionalArg({ description: 'only this server' }) };
   static override flags = {
     output: Flags.string({
       char: 'o',

@@ -1,6 +1,6 @@
-import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { initSpec, templates } from '../app/init-spec.ts';
+import { defaultedArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 
 const templateList = templates.map(({ name, summary }) => `${name} (${summary})`).join(', ');
@@ -8,7 +8,7 @@ const templateList = templates.map(({ name, summary }) => `${name} (${summary})`
 export default class Init extends BaseCommand {
   static override summary = 'Write a first spec';
   static override description =
-    `Writes a spec that can be applied as it is, and beside it the schema that editors check it with. Templates: ${templateList}.`;
+    `Writes a spec to apply, or to fill in first, and beside it the schema that editors check it with. Templates: ${templateList}.`;
   static override examples = [
     { description: 'A server from npm, as mcp.yaml', command: '<%= config.bin %> init' },
     {
@@ -20,7 +20,7 @@ export default class Init extends BaseCommand {
       command: '<%= config.bin %> init fs --template filesystem --file specs/fs.yaml',
     },
   ];
-  static override args = { name: Args.string({ description: 'name of the server', default: 'my-server' }) };
+  static override args = { name: defaultedArg({ description: 'name of the server', value: 'my-server' }) };
   static override flags = {
     template: Flags.string({
       char: 't',

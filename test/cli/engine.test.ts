@@ -121,6 +121,63 @@ describe.skipIf(skipped)('with an engine', () => {
     expect((await at(fs, 'diff')).code).toBe(0);
   });
 
+  test('a server that was renamed by hand runs, and a network that was added by hand is told as such', async () => {
+    const project = newProject();
+    const at = inProject(project);
+    const fs = tinySpec({ name: 'fs' });
+    await at(fs, 'apply', '--yes');
+    await docker('rename', `looms-${project}-fs`, `by-hand-${project}`);
+    expect((await at('', 'get')).stdout).toContain(`running as by-hand-${project}`);
+    expect(JSON.parse((await at('', 'get', '--json')).stdout)).toMatchObject([{ state: 'running' }]);
+    await docker('rename', `by-hand-${project}`, `looms-${project}-fs`);
+
+    const network = `extra-${project}`;
+    await docker('network', 'create', '--label', `looms.test=cli`, network);
+    try {
+      await docker('network', 'connect', network, `looms-${project}-fs`);
+      expect((await at(fs, 'diff')).stdout).toMatch(new RegExp(`networks\\.${network} +not connected → connected`));
+      expect((await at(fs, 'diff', '-o', 'github')).stdout).toContain('declared not connected, found connected');
+    } finally {
+      await docker('network', 'disconnect', '-f', network, `looms-${project}-fs`);
+      await docker('network', 'rm', network);
+    }
+  });
+
+  test('a disabled server is counted apart, and what is asked of one says how to start it', async () => {
+    const at = inProject(newProject());
+    const fs = tinySpec({ name: 'fs' });
+    const disabled = fs.replace('"command":"node"', '"enabled":false,"command":"node"');
+    expect(disabled).not.toBe(fs);
+    await at(fs, 'apply', '--yes');
+    expect((await at(disabled, 'apply', '--yes')).code).toBe(0);
+    const both = specs(disabled, tinySpec({ name: 'works' }));
+    await at(both, 'apply', '--yes');
+    expect((await at(both, 'diff')).stdout).toMatch(
+      /^In sync: 1 server of project \S+ runs as declared, 1 is disabled\.\n$/,
+    );
+    const call = await at('', 'mcp', 'call', 'fs', 'echo', 'text=x');
+    expect(call.code).toBe(69);
+    expect(call.stderr).toContain('mcp_server.enabled: false');
+  });
+
+  test('standard input is read for arguments and files where it is asked for, and for nothing else', async () => {
+    const project = newProject();
+    const at = inProject(project);
+    const fs = tinySpec({ name: 'fs' });
+    await at(fs, 'apply', '--yes');
+    const call = (stdin: string, ...args: string[]) =>
+      looms(['mcp', 'call', 'fs', 'echo', ...args, '--project', project], { stdin });
+    expect((await call('{"text":"from a pipe"}', '--args', '-')).stdout).toBe('from a pipe\n');
+    expect((await call('{"text":"from a pipe"}', '-')).stdout).toBe('from a pipe\n');
+    expect((await call('text=piped', 'text=given')).stdout).toBe('given\n');
+    const wrong = await call('text=piped');
+    expect(wrong.code).toBe(64);
+    expect(wrong.stderr).toContain('looms mcp tools fs echo');
+    const deleted = await looms(['delete', '-f', '-', '--yes', '--project', project], { stdin: fs });
+    expect(deleted).toMatchObject({ code: 0 });
+    expect(deleted.stdout).toContain('✓ fs  removed');
+  });
+
   test('without a terminal and without --yes nothing is changed and the exit code is 8', async () => {
     const at = inProject(newProject());
     const { code, stderr } = await at(tinySpec({ name: 'fs' }), 'apply');
@@ -175,6 +232,7 @@ describe.skipIf(skipped)('with an engine', () => {
     const { code, stdout } = await at(tinySpec({ name: 'fs', image: '127.0.0.1:9/none/such:1' }), 'apply', '--yes');
     expect(code).toBe(1);
     expect(stdout).toMatch(/error\[image-(pull-failed|not-found)]/);
+    expect(stdout).toMatch(/^pull 127\.0\.0\.1:9\/none\/such:1, for fs \(<stdin>:1\)$/m);
   });
 
   test('a secret that is missing is exit 77 before anything is made; one that is there is never printed', async () => {
@@ -182,6 +240,8 @@ describe.skipIf(skipped)('with an engine', () => {
     const fs = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:cli-token}' } });
     const missing = await looms(['apply', '-f', '-', '--yes', '--project', project], { stdin: fs });
     expect(missing.code).toBe(77);
+    expect(missing.stderr).toContain('of server fs (<stdin>:1) is not set');
+    expect(missing.stderr).toContain('`looms config set-key cli-token`');
     expect(missing.stderr).toContain('LOOMS_SECRET_CLI_TOKEN');
     expect((await inProject(project)('', 'get')).stdout).toBe('');
 
@@ -189,6 +249,8 @@ describe.skipIf(skipped)('with an engine', () => {
     expect((await looms(['apply', '-f', '-', '--yes', '--project', project], { stdin: fs, env })).code).toBe(0);
     const told = await looms(['mcp', 'call', 'fs', 'secret', '--project', project], { env });
     expect(told).toMatchObject({ code: 0, stdout: 'token=(secret)\n' });
+    const described = await inProject(project)('', 'describe', 'fs');
+    expect(described.stdout).toContain('API_TOKEN from ${secret:cli-token}');
   });
 
   test('a second apply while one runs is exit 6; Ctrl-C ends the first with 130 and gives the lock back', async () => {

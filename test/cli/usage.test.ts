@@ -1,8 +1,19 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { commandNames } from '../../src/cli/usage.ts';
-import { deadEngine, looms } from '../support/looms.ts';
+import { deadEngine, emptyFolder, looms } from '../support/looms.ts';
 import { schemaProblems } from '../support/schemas.ts';
+
+/** Runs a shell script with `args` as `$0`, `$1` … */
+async function inShell(script: string, args: readonly string[], stdin: string, env: Record<string, string>) {
+  const shell = spawn('/bin/sh', ['-c', script, ...args], { env: { ...process.env, ...env } });
+  shell.stdin.end(stdin);
+  const code = new Promise<number | null>((resolve) => shell.on('exit', resolve));
+  return { stdout: await text(shell.stdout), code: await code };
+}
 
 describe('the command line', () => {
   test('--version prints name, version and platform without loading a command', async () => {
@@ -41,7 +52,10 @@ describe('the command line', () => {
     ['a value that is none of the choices', ['diff', '-o', 'pdf'], 'text, json, markdown, junit, sarif, github'],
     ['a missing argument', ['describe'], 'missing name'],
     ['one argument too many', ['get', 'a', 'b'], 'unexpected argument'],
-    ['a flag that needs another', ['apply', '--max-deletes', '1'], '--prune'],
+    ['a flag that needs another', ['apply', '--max-deletes', '1'], '--max-deletes only works together with --prune'],
+    ['a flag before any command', ['--bogus'], 'there is no flag --bogus'],
+    ['a name for apply', ['apply', 'foo'], 'use --server foo for one server, or -f foo for a file'],
+    ['a flag without its value', ['diff', '-o'], '--output needs a value'],
     ['flags that exclude one another', ['get', '--host', 'tcp://127.0.0.1:1', '--context', 'x'], '--context'],
     ['nothing to delete', ['delete'], 'nothing was named'],
     ['two ways of naming what to delete', ['delete', 'fs', '--all'], 'exclude one another'],
@@ -104,4 +118,74 @@ describe('an engine that cannot be reached', () => {
     expect((await looms(['get'], { env })).stderr).not.toContain('LoomsError');
     expect((await looms(['get'], { env: { ...env, LOOMS_DEBUG: '1' } })).stderr).toContain('LoomsError');
   });
+});
+
+describe('piped standard input', () => {
+  const run = (args: readonly string[], stdin: string) =>
+    looms(args, { stdin, cwd: emptyFolder(), env: { DOCKER_HOST: deadEngine } });
+
+  test.each([
+    ['delete', ['delete', '--dry-run'], 'nothing was named'],
+    ['describe', ['describe'], 'missing name'],
+    ['mcp tools', ['mcp', 'tools'], 'missing server'],
+    ['mcp call', ['mcp', 'call', 'fs'], 'missing tool'],
+    ['config get-key', ['config', 'get-key'], 'missing name'],
+    ['config set-key', ['config', 'set-key'], 'missing name'],
+    ['config delete-key', ['config', 'delete-key'], 'missing name'],
+  ])('never stands in for what %s must be told', async (_, args, text) => {
+    const { code, stdout, stderr } = await run(args, 'everything\n');
+    expect(stderr).toContain(text);
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+  });
+
+  test('is no name for get and init', async () => {
+    expect((await run(['get'], 'Not A Name')).code).toBe(69);
+    expect((await run(['mcp', 'call', 'fs', 'read'], 'no arguments')).code).toBe(69);
+    const { stdout } = await run(['init', '--json'], 'other');
+    expect(JSON.parse(stdout).text).toContain('\nname: my-server\n');
+  });
+
+  test('is left to who reads it next', async () => {
+    const program = new URL('../../bin/run.js', import.meta.url).pathname;
+    const loop = `while read -r name; do "$0" "$1" get "$name" 2>&1 | head -1; "$0" "$1" get 2>&1 | head -1; done`;
+    const { stdout } = await inShell(loop, [process.execPath, program], 'a\nb\n', { DOCKER_HOST: deadEngine });
+    expect(stdout.match(/engine-unreachable/g)).toHaveLength(4);
+  });
+
+  test('is read where it is asked for', async () => {
+    const { code, stderr } = await run(['delete', '-f', '-', '--dry-run'], 'name: [\n');
+    expect(code).toBe(65);
+    expect(stderr).toContain('<stdin>:');
+  });
+});
+
+describe('help', () => {
+  test.each([['-h'], ['help']])('%s is --help', async (word) => {
+    const { code, stdout } = await looms([word]);
+    expect(code).toBe(0);
+    expect(stdout).toBe((await looms(['--help'])).stdout);
+  });
+
+  test.each(commandNames)('%s -h and help %s are the same', async (name) => {
+    const words = name.split(' ');
+    const wanted = await looms([...words, '--help']);
+    expect(await looms([...words, '-h'])).toEqual(wanted);
+    expect(await looms(['help', ...words])).toEqual(wanted);
+  });
+
+  test('a usage line says what can be repeated, and leaves no gaps', async () => {
+    const call = (await looms(['mcp', 'call', '-h'])).stdout;
+    expect(call).toContain('mcp call SERVER TOOL [ARGUMENTS...]');
+    for (const name of commandNames) expect((await looms([...name.split(' '), '-h'])).stdout).not.toMatch(/[^ ] ]/);
+  });
+});
+
+test('a checkout that is not built says so, without a stack', async () => {
+  const folder = emptyFolder();
+  mkdirSync(join(folder, 'bin'));
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  copyFileSync(new URL('../../bin/run.js', import.meta.url), join(folder, 'bin/run.js'));
+  const { code, stdout } = await inShell('"$0" "$1" get 2>&1', [process.execPath, join(folder, 'bin/run.js')], '', {});
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^error\[not-built]: .*`npm run build`.*\n$/);
 });

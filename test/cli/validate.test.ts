@@ -73,10 +73,48 @@ describe('validate', () => {
     for (const command of ['diff', 'apply']) {
       const { code, stdout, stderr } = await looms([command, '-f', '-'], { stdin: bad });
       expect({ code, stdout }).toEqual({ code: 65, stdout: '' });
-      expect(stderr).toContain('-:2:19');
+      expect(stderr).toContain('<stdin>:2:19');
       expect(stderr).toContain('error[spec-invalid]');
     }
     const { stderr } = await looms(['apply', '-f', '-', '--json'], { stdin: bad });
+    expect(schemaProblems('error', JSON.parse(stderr))).toEqual([]);
+  });
+
+  test('in a form for reports the findings are told in that form, on stdout, with 65', async () => {
+    const cwd = folderWith({ 'a, b.yaml': bad });
+    const diff = (format: string) => looms(['diff', '-f', 'a, b.yaml', '-o', format], { cwd });
+    const github = await diff('github');
+    expect(github.code).toBe(65);
+    expect(github.stdout).toMatch(/^::error file=a%2C b\.yaml,line=2,col=19,title=looms%3A unknown-key::.*base_imag/m);
+    expect(github.stderr).toBe('error[spec-invalid]: the specs cannot be used: 3 errors\n');
+    const junit = await diff('junit');
+    expect(junit.code).toBe(65);
+    expect(junit.stdout).toContain('<failure type="unknown-key"');
+    const sarif = await diff('sarif');
+    expect(sarif.code).toBe(65);
+    const results: { ruleId: string; locations: unknown }[] = JSON.parse(sarif.stdout).runs[0].results;
+    expect(results.find(({ ruleId }) => ruleId === 'unknown-key')?.locations).toMatchObject([
+      { physicalLocation: { artifactLocation: { uri: 'a%2C%20b.yaml' }, region: { startLine: 2, startColumn: 19 } } },
+    ]);
+    const markdown = await diff('markdown');
+    expect(markdown).toMatchObject({ code: 65 });
+    expect(markdown.stdout).toContain('| error | `a, b.yaml:2:19` |');
+    // A project file is read before anything else is.
+    writeFileSync(join(cwd, 'looms.yaml'), 'polici: {}\n');
+    expect((await diff('github')).stdout).toMatch(/^::error file=looms\.yaml,line=1,col=1,/);
+  });
+
+  test('-o json tells errors like --json', async () => {
+    for (const args of [
+      ['diff', '-f', '-', '-o', 'json'],
+      ['diff', '-f', '-', '--output=json'],
+    ]) {
+      const { code, stdout, stderr } = await looms(args, { stdin: bad });
+      expect({ code, stdout }).toEqual({ code: 65, stdout: '' });
+      expect(JSON.parse(stderr).error.diagnostics).toHaveLength(3);
+    }
+    const { code, stderr } = await looms(['get', '-o', 'json', '--host', 'unix:///nowhere']);
+    expect(code).toBe(69);
     expect(schemaProblems('error', JSON.parse(stderr))).toEqual([]);
   });
 
@@ -110,6 +148,20 @@ describe('init', () => {
     expect(second.code).toBe(8);
     expect(second.stderr).toContain('error[file-exists]');
     expect((await looms(['init', 'clock', '--force'], { cwd })).code).toBe(0);
+  });
+
+  test('makes the folder of the file, and pins what its templates install', async () => {
+    const cwd = emptyFolder();
+    for (const template of ['node', 'python', 'filesystem', 'image']) {
+      const file = `specs/${template}.yaml`;
+      const { code, stdout } = await looms(['init', template, '--template', template, '--file', file, '--json'], {
+        cwd,
+      });
+      expect(code).toBe(0);
+      const [, packages] = /preinstall_packages: \[(.*)]/.exec(JSON.parse(stdout).text) ?? [];
+      if (template !== 'image') expect(packages).toMatch(/(@|==)\d/);
+    }
+    expect((await looms(['validate', '-f', 'specs'], { cwd })).code).toBe(0);
   });
 });
 

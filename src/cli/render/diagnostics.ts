@@ -1,11 +1,11 @@
 import type { Diagnostic, Position, SourceText } from '../../model/diagnostics.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { renderFrame } from './code-frame.ts';
-import { plural, visible } from './text.ts';
+import { plural, shownFile, visible } from './text.ts';
 
 export type DiagnosticsOptions = { readonly palette: Palette; readonly width: number };
 
-const place = ({ file, line, column }: Position): string => `${visible(file)}:${line}:${column}`;
+const place = ({ file, line, column }: Position): string => `${visible(shownFile(file))}:${line}:${column}`;
 
 function frame(
   at: { readonly position: Position; readonly length: number },

@@ -2,8 +2,7 @@ import type { Source } from '../../model/desired.ts';
 import type { Change, FieldDifference, Plan } from '../../model/plan.ts';
 import { palette } from '../palette.ts';
 import { verbOf } from './plan-text.ts';
-import { describeBlocker, describeReasons, fieldsOf } from './reasons.ts';
-import { visible } from './text.ts';
+import { blockerHint, describeBlocker, describeReasons, driftOf, fieldsOf, valuesOf } from './reasons.ts';
 
 const plain = palette(false);
 
@@ -20,9 +19,22 @@ export type PlanFinding = {
   readonly source: Source | undefined;
 };
 
-/** `path: old → new`, with nothing as `(none)`. */
-export const describeField = ({ path, from, to }: FieldDifference): string =>
-  `${path}: ${visible(from) || '(none)'} → ${visible(to) || '(none)'}`;
+/** `path: now old, declared new`: both values say what they are, since a report is read without this program's help. */
+const describeField = (field: FieldDifference): string =>
+  `${field.path}: now ${valuesOf(field).from}, declared ${valuesOf(field).to}`;
+
+/** `path: declared old, found new`, the way drift happened. */
+const describeDrift = (field: FieldDifference): string =>
+  `${field.path}: declared ${valuesOf(field).to}, found ${valuesOf(field).from}`;
+
+function detailLines(change: Change): string[] {
+  const hint = change.action === 'blocked' ? blockerHint(change.why) : undefined;
+  return [
+    ...driftOf(change).map(describeDrift),
+    ...fieldsOf(change).map(describeField),
+    ...(hint === undefined ? [] : [`hint: ${hint}`]),
+  ];
+}
 
 /** What a change says in one line. */
 export const describeChange = (change: Change): string =>
@@ -40,7 +52,7 @@ export function planFindings(plan: Plan, sources: ReadonlyMap<string, Source>): 
         action: change.action,
         drifted: drifted.has(change.server),
         text,
-        details: [text, ...fieldsOf(change).map((field) => `  ${describeField(field)}`)].join('\n'),
+        details: [text, ...detailLines(change).map((line) => `  ${line}`)].join('\n'),
         source: sources.get(change.server),
       },
     ];

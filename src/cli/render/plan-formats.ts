@@ -23,7 +23,7 @@ export function renderPlanAs(format: Exclude<PlanFormat, 'json'>, plan: Plan, op
     case 'text':
       return renderPlan(plan, options);
     case 'markdown':
-      return renderMarkdown(plan);
+      return renderMarkdown(plan, options.disabled);
     case 'junit':
       return renderJunit(plan, options.sources);
     case 'sarif':

@@ -10,12 +10,13 @@ const escapes: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&apos;',
 };
-const xml = (text: string): string =>
+/** Text between tags. */
+export const xml = (text: string): string =>
   visible(text)
     .replace(/[&<>"']/g, (character) => escapes[character] ?? character)
     .replace(/[\ud800-\udfff\ufffe\uffff]/gu, '\ufffd');
 /** Line breaks in an attribute are read as spaces unless they are references. */
-const attribute = (text: string): string => xml(text).replaceAll('\n', '&#10;').replaceAll('\t', '&#9;');
+export const attribute = (text: string): string => xml(text).replaceAll('\n', '&#10;').replaceAll('\t', '&#9;');
 
 /** A plan as a JUnit report: one test case a server, failed when it is not as declared. */
 export function renderJunit(plan: Plan, sources: ReadonlyMap<string, Source>): string {

@@ -2,13 +2,21 @@ import type { Plan } from '../../model/plan.ts';
 import { palette } from '../palette.ts';
 import { describeChange } from './plan-findings.ts';
 import { symbolOf } from './plan-text.ts';
-import { countActions, describeCounts, describeReason, fieldsOf, isInSync } from './reasons.ts';
+import {
+  countActions,
+  describeCounts,
+  describeInSync,
+  describeSupportReasons,
+  fieldsOf,
+  isInSync,
+  valuesOf,
+} from './reasons.ts';
 import { plural, visible } from './text.ts';
 
 const plain = palette(false);
 
 /** Text inside a table cell or a line: nothing in it may end the cell or become mark-up. */
-const cell = (text: string): string =>
+export const cell = (text: string): string =>
   visible(text)
     .replace(/[\\`*_<>[\]|~#@]/g, (character) =>
       character === '<' ? '&lt;' : character === '>' ? '&gt;' : `\\${character}`,
@@ -16,8 +24,8 @@ const cell = (text: string): string =>
     .replaceAll('\n', '<br>');
 
 /** Text as code inside a table cell; a backtick in it gets a longer fence. */
-function code(text: string): string {
-  if (text === '') return '(none)';
+export function code(text: string): string {
+  if (text === '(none)') return text;
   const line = visible(text).replaceAll('\n', '⏎').replaceAll('|', '\\|');
   const fence = '`'.repeat(Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length)) + 1);
   return fence.length > 1 ? `${fence} ${line} ${fence}` : `\`${line}\``;
@@ -26,12 +34,12 @@ function code(text: string): string {
 const fieldTable = (fields: ReturnType<typeof fieldsOf>): string[] => [
   '| field | now | declared |',
   '|---|---|---|',
-  ...fields.map(({ path, from, to }) => `| ${code(path)} | ${code(from)} | ${code(to)} |`),
+  ...fields.map((field) => `| ${code(field.path)} | ${code(valuesOf(field).from)} | ${code(valuesOf(field).to)} |`),
   '',
 ];
 
 /** A plan as GitHub-flavoured Markdown, for a comment on a pull request. */
-export function renderMarkdown(plan: Plan): string {
+export function renderMarkdown(plan: Plan, disabled: ReadonlySet<string>): string {
   const title = `### looms: project \`${plan.project}\``;
   const warnings = plan.warnings.map(
     (warning) =>
@@ -41,7 +49,7 @@ export function renderMarkdown(plan: Plan): string {
     return [
       title,
       '',
-      `In sync: ${plural(plan.changes.length, 'server')} as declared.`,
+      plan.changes.length === 0 ? 'Nothing is declared and nothing runs.' : cell(describeInSync(plan, disabled)),
       ...(warnings.length > 0 ? ['', ...warnings] : []),
     ].join('\n');
   }
@@ -55,13 +63,15 @@ export function renderMarkdown(plan: Plan): string {
           '| server | field | declared | found |',
           '|---|---|---|---|',
           ...plan.drift.flatMap(({ server, fields }) =>
-            fields.map(({ path, from, to }) => `| ${cell(server)} | ${code(path)} | ${code(to)} | ${code(from)} |`),
+            fields.map(
+              (field) =>
+                `| ${cell(server)} | ${code(field.path)} | ${code(valuesOf(field).to)} | ${code(valuesOf(field).from)} |`,
+            ),
           ),
           '',
         ];
   const support = plan.support.map(
-    ({ kind, name, action, reasons }) =>
-      `- ${action} ${kind} ${code(name)}: ${cell(reasons.map(describeReason).join(', '))}`,
+    (change) => `- ${change.action} ${change.kind} ${code(change.name)}: ${cell(describeSupportReasons(change))}`,
   );
   const details = changed.flatMap((change) => {
     const fields = fieldsOf(change);

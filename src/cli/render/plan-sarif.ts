@@ -3,7 +3,7 @@ import type { Plan } from '../../model/plan.ts';
 import { type PlanFinding, planFindings } from './plan-findings.ts';
 
 /** The kinds of finding, as SARIF wants them: a closed list of rules. */
-const rules = [
+const planRules = [
   { id: 'drift', level: 'error', text: 'The server was changed outside looms.' },
   { id: 'blocked', level: 'error', text: 'Something that looms did not make is in the way.' },
   { id: 'out-of-date', level: 'warning', text: 'The server is not as its spec declares.' },
@@ -11,7 +11,7 @@ const rules = [
   { id: 'undeclared', level: 'warning', text: 'The server runs and is not declared.' },
 ] as const;
 
-function ruleOf({ action, drifted }: PlanFinding): (typeof rules)[number]['id'] {
+function ruleOf({ action, drifted }: PlanFinding): (typeof planRules)[number]['id'] {
   if (action === 'blocked') return 'blocked';
   if (drifted) return 'drift';
   if (action === 'create') return 'missing';
@@ -19,7 +19,7 @@ function ruleOf({ action, drifted }: PlanFinding): (typeof rules)[number]['id'] 
 }
 
 /** A path as the URI that SARIF wants: relative to the checkout, or absolute with its scheme. */
-const uriOf = (file: string): string => {
+export const uriOf = (file: string): string => {
   const path = file.replaceAll('\\', '/').split('/').map(encodeURIComponent).join('/');
   return path.startsWith('/') ? `file://${path}` : path.replace(/^(\.\/)+/, '');
 };
@@ -31,8 +31,8 @@ export function renderSarif(plan: Plan, sources: ReadonlyMap<string, Source>): s
     const { source } = finding;
     return {
       ruleId,
-      ruleIndex: rules.findIndex((rule) => rule.id === ruleId),
-      level: rules.find((rule) => rule.id === ruleId)?.level ?? 'warning',
+      ruleIndex: planRules.findIndex((rule) => rule.id === ruleId),
+      level: planRules.find((rule) => rule.id === ruleId)?.level ?? 'warning',
       message: { text: `${finding.server}: ${finding.details}` },
       ...(source === undefined || source.file === '-'
         ? {}
@@ -47,21 +47,20 @@ export function renderSarif(plan: Plan, sources: ReadonlyMap<string, Source>): s
       partialFingerprints: { 'looms/v1': `${plan.project}/${finding.server}/${ruleId}` },
     };
   });
-  const driver = {
-    name: 'looms',
-    rules: rules.map(({ id, level, text }) => ({
-      id,
-      shortDescription: { text },
-      defaultConfiguration: { level },
-    })),
-  };
-  return JSON.stringify(
+  return sarifLog(
+    planRules.map(({ id, level, text }) => ({ id, shortDescription: { text }, defaultConfiguration: { level } })),
+    results,
+  );
+}
+
+/** A log of one run. */
+export const sarifLog = (rules: readonly object[], results: readonly object[]): string =>
+  JSON.stringify(
     {
       $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
       version: '2.1.0',
-      runs: [{ tool: { driver }, results }],
+      runs: [{ tool: { driver: { name: 'looms', rules } }, results }],
     },
     null,
     2,
   );
-}

@@ -1,17 +1,21 @@
+import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Change, FieldDifference, Plan, PlanWarning } from '../../model/plan.ts';
 import type { Paint, Palette } from '../palette.ts';
 import {
+  blockerHint,
   countActions,
   describeBlocker,
   describeCounts,
-  describeReason,
+  describeInSync,
   describeReasons,
+  describeSupportReasons,
+  fieldsOf,
   isInSync,
-  reasonsOf,
+  valuesOf,
 } from './reasons.ts';
 import { describeStep } from './steps.ts';
-import { displayWidth, padEnd, plural, visible } from './text.ts';
+import { displayWidth, padEnd, visible } from './text.ts';
 
 export type PlanTextOptions = {
   readonly palette: Palette;
@@ -19,7 +23,13 @@ export type PlanTextOptions = {
   readonly width: number;
   /** Also lists unchanged servers and every step. */
   readonly verbose: boolean;
+  /** Servers that are declared to be kept stopped. */
+  readonly disabled: ReadonlySet<string>;
 };
+
+/** Names of declared servers that shall not run. */
+export const disabledServers = (servers: readonly DeclaredServer[]): ReadonlySet<string> =>
+  new Set(servers.filter(({ spec }) => !spec.enabled).map(({ spec }) => spec.name));
 
 const symbolWidth = 3;
 const arrow = '→';
@@ -59,8 +69,9 @@ export const verbOf = (change: Change, palette: Palette): string => signOf(chang
 function fieldLines(fields: readonly FieldDifference[], indent: string, options: PlanTextOptions): string[] {
   const { palette, width } = options;
   const pathWidth = Math.min(44, Math.max(0, ...fields.map((field) => field.path.length)));
-  return fields.flatMap(({ path, from, to }) => {
-    const [old, next] = [from, to].map((value) => (value === '' ? '(none)' : visible(value))) as [string, string];
+  return fields.flatMap((field) => {
+    const { path } = field;
+    const { from: old, to: next } = valuesOf(field);
     const line = `${indent}${padEnd(path, pathWidth)}  ${old} ${arrow} ${next}`;
     if (displayWidth(line) <= width && !line.includes('\n'))
       return [`${indent}${padEnd(path, pathWidth)}  ${palette.quiet(`${old} ${arrow}`)} ${next}`];
@@ -77,18 +88,16 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
   switch (change.action) {
     case 'unchanged':
       return [head + palette.quiet(verb)];
-    case 'blocked':
+    case 'blocked': {
+      const hint = blockerHint(change.why);
       return [
         `${head}${paint(verb)}: ${describeBlocker(change.why)}`,
-        ...('hint' in change.why && change.why.hint !== undefined
-          ? [`${' '.repeat(symbolWidth + 3)}${palette.note('hint')}: ${visible(change.why.hint)}`]
-          : []),
+        ...(hint === undefined ? [] : [`${' '.repeat(symbolWidth + 3)}${palette.note('hint')}: ${hint}`]),
       ];
+    }
     default: {
       // Drift stands above all changes already; repeating its fields here would bury what the spec changed.
-      const fields = reasonsOf(change).flatMap((reason) =>
-        'fields' in reason && reason.kind !== 'live-drift' ? [...reason.fields] : [],
-      );
+      const fields = fieldsOf(change);
       const downtime =
         change.action === 'replace' && change.order === 'stop-first' ? palette.quiet(` (${visible(change.why)})`) : '';
       return [
@@ -124,10 +133,10 @@ function supportLines(plan: Plan, options: PlanTextOptions): string[] {
   const { palette } = options;
   const paints = { create: palette.create, replace: palette.disrupt, start: palette.change, remove: palette.remove };
   const nameWidth = Math.max(0, ...plan.support.map(({ kind, name }) => kind.length + 1 + name.length));
-  return plan.support.flatMap(({ kind, name, action, reasons }) => [
-    `${paints[action](padEnd(supportSigns[action], symbolWidth))} ${padEnd(`${kind} ${visible(name)}`, nameWidth)}  ${paints[action](action)}: ${reasons.map(describeReason).join(', ')}`,
+  return plan.support.flatMap((change) => [
+    `${paints[change.action](padEnd(supportSigns[change.action], symbolWidth))} ${padEnd(`${change.kind} ${visible(change.name)}`, nameWidth)}  ${paints[change.action](change.action)}: ${describeSupportReasons(change)}`,
     ...fieldLines(
-      reasons.flatMap((reason) => ('fields' in reason ? [...reason.fields] : [])),
+      change.reasons.flatMap((reason) => ('fields' in reason ? [...reason.fields] : [])),
       ' '.repeat(symbolWidth + 3),
       options,
     ),
@@ -167,8 +176,8 @@ export function renderPlan(plan: Plan, options: PlanTextOptions): string {
     const line =
       plan.changes.length === 0
         ? `Nothing is declared and nothing runs in project ${plan.project}.`
-        : `In sync: ${plural(plan.changes.length, 'server')} of project ${plan.project} ${plan.changes.length === 1 ? 'runs' : 'run'} as declared.`;
-    return [...warnings, palette.good(line)].join('\n');
+        : describeInSync(plan, options.disabled);
+    return [...(warnings.length > 0 ? [...warnings, ''] : []), palette.good(line)].join('\n');
   }
   const shown = plan.changes.filter((change) => verbose || change.action !== 'unchanged');
   const nameWidth = Math.max(0, ...shown.map((change) => change.server.length));

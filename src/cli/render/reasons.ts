@@ -1,6 +1,6 @@
 import { assertNever } from '../../model/errors.ts';
-import type { Blocker, Change, FieldDifference, Plan, Reason } from '../../model/plan.ts';
-import { visible } from './text.ts';
+import type { Blocker, Change, FieldDifference, Plan, Reason, SupportChange } from '../../model/plan.ts';
+import { plural, visible } from './text.ts';
 
 /** Why something changes, in words. Fields are listed apart. */
 export function describeReason(reason: Reason): string {
@@ -48,9 +48,11 @@ export function describeReason(reason: Reason): string {
 export function describeBlocker(blocker: Blocker): string {
   switch (blocker.kind) {
     case 'name-taken':
-      return `the name ${visible(blocker.name)} is held by container ${blocker.id.slice(0, 12)} (${visible(blocker.image)}), which ${visible(blocker.owner)} owns`;
+      return `the name ${visible(blocker.name)} is held by container ${blocker.id.slice(0, 12)} (${visible(blocker.image)}), which ${ownerText(blocker.owner)}`;
+    case 'volume-taken':
+      return `volume ${visible(blocker.name)} is there, and looms did not make it for this project`;
     case 'network-taken':
-      return `the network ${visible(blocker.name)} exists and is not ours`;
+      return `network ${visible(blocker.name)} is there, and looms did not make it for this project`;
     case 'policy':
       return `policy ${blocker.rule}: ${visible(blocker.detail)}`;
     case 'unsupported':
@@ -60,12 +62,55 @@ export function describeBlocker(blocker: Blocker): string {
   }
 }
 
+const ownerText = (owner: string): string =>
+  owner === 'unknown' ? 'looms did not make' : `belongs to ${visible(owner)}`;
+
+/** What to do about a blocker; undefined when its own words say all there is to say. */
+export function blockerHint(blocker: Blocker): string | undefined {
+  switch (blocker.kind) {
+    case 'name-taken':
+      return `\`docker rename ${visible(blocker.name)} other\`, or remove it, then apply again`;
+    case 'volume-taken':
+      return 'name another volume, or copy its data and remove it, then apply again';
+    case 'network-taken':
+      return `\`docker network rm ${visible(blocker.name)}\`, then apply again`;
+    case 'policy':
+      return undefined;
+    case 'unsupported':
+      return blocker.hint === undefined ? undefined : visible(blocker.hint);
+    default:
+      return assertNever(blocker);
+  }
+}
+
 /** The reasons of a change; none for one that is unchanged or blocked. */
 export const reasonsOf = (change: Change): readonly Reason[] => ('reasons' in change ? change.reasons : []);
 
-/** The fields that differ according to a change's reasons, drift included. */
+/** The fields that a change brings from what is to what shall be; drift is not among them (`driftOf`). */
 export const fieldsOf = (change: Change): readonly FieldDifference[] =>
-  reasonsOf(change).flatMap((reason) => ('fields' in reason ? [...reason.fields] : []));
+  reasonsOf(change).flatMap((reason) => ('fields' in reason && reason.kind !== 'live-drift' ? [...reason.fields] : []));
+
+/** The fields that somebody changed outside looms: `from` is what was found, `to` what was declared. */
+export const driftOf = (change: Change): readonly FieldDifference[] =>
+  reasonsOf(change).flatMap((reason) => (reason.kind === 'live-drift' ? [...reason.fields] : []));
+
+/** Both values of a field for people: nothing is `(none)`, and a network is connected or not. */
+export function valuesOf({ path, from, to }: FieldDifference): { readonly from: string; readonly to: string } {
+  if (path.startsWith('networks.') && (from === 'none') !== (to === 'none')) {
+    const text = (value: string) => (value === 'none' ? 'not connected' : 'connected');
+    return { from: text(from), to: text(to) };
+  }
+  const text = (value: string) => visible(value) || '(none)';
+  return { from: text(from), to: text(to) };
+}
+
+/** Why something behind the servers changes, in one line. */
+export const describeSupportReasons = ({ action, reasons }: SupportChange): string =>
+  reasons
+    .map((reason) =>
+      action === 'remove' && reason.kind === 'not-in-spec' ? 'nothing uses it any more' : describeReason(reason),
+    )
+    .join(', ');
 
 /** Everything that makes a change, in one line. */
 export const describeReasons = (change: Change): string => reasonsOf(change).map(describeReason).join(', ');
@@ -112,6 +157,25 @@ export function describeCounts(counts: Counts): string {
     ...seldom(counts.blocked, 'blocked'),
     `${counts.unchanged} unchanged`,
   ].join(', ');
+}
+
+/** `2 servers run as declared, 1 is disabled`: an engine that agrees. `disabled` names servers that are kept stopped. */
+export function describeInSync(plan: Plan, disabled: ReadonlySet<string>): string {
+  const stopped = plan.changes.filter(({ server }) => disabled.has(server)).length;
+  const running = plan.changes.length - stopped;
+  const parts = [
+    ...(running > 0
+      ? [`${plural(running, 'server')} of project ${plan.project} ${running === 1 ? 'runs' : 'run'} as declared`]
+      : []),
+    ...(stopped > 0
+      ? [
+          running > 0
+            ? `${stopped} ${stopped === 1 ? 'is' : 'are'} disabled`
+            : `${plural(stopped, 'server')} of project ${plan.project} ${stopped === 1 ? 'is' : 'are'} disabled`,
+        ]
+      : []),
+  ];
+  return `In sync: ${parts.join(', ')}.`;
 }
 
 /** Whether the engine is as declared: nothing to do and nothing in the way. */

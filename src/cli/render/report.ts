@@ -1,16 +1,21 @@
-import type { ApplyReport, ServerOutcome } from '../../app/apply-plan.ts';
+import type { ApplyReport, ServerOutcome } from '../../app/apply-report.ts';
+import type { Source } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
+import type { StepId } from '../../model/ids.ts';
+import type { Plan } from '../../model/plan.ts';
 import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
 import { describeStep } from './steps.ts';
-import { duration, padEnd, visible } from './text.ts';
+import { duration, listed, padEnd, plural, shownFile, visible } from './text.ts';
 
 export type ReportOptions = {
   readonly palette: Palette;
   /** Of the whole run, ms. */
   readonly elapsedMs: number;
   readonly millisecondsOf: (server: string) => number | undefined;
+  /** Where each server is declared. */
+  readonly sources: ReadonlyMap<string, Source>;
 };
 
 function describeOutcome({ outcome }: ServerOutcome, action: string, palette: Palette): { mark: string; text: string } {
@@ -64,7 +69,10 @@ function describeTotals(servers: readonly ServerOutcome[]): string {
 }
 
 /** What an execution did: a line a server, what failed with its output and what to do about it, and the totals. */
-export function renderReport(report: ApplyReport, { palette, elapsedMs, millisecondsOf }: ReportOptions): string {
+export function renderReport(
+  report: ApplyReport,
+  { palette, elapsedMs, millisecondsOf, sources }: ReportOptions,
+): string {
   const actions = new Map(report.plan.changes.map((change) => [change.server, pastTense[change.action]]));
   const touched = report.servers.filter(({ outcome }) => outcome !== 'unchanged');
   const nameWidth = Math.max(0, ...touched.map(({ server }) => server.length));
@@ -81,7 +89,9 @@ export function renderReport(report: ApplyReport, { palette, elapsedMs, millisec
     ...lines,
     ...report.support.flatMap(({ step, failure: what }) => {
       const planned = steps.get(step);
-      return failure(planned === undefined ? step : describeStep(planned), what);
+      const waiting = serversBehind(report.plan, step).map((server) => place(server, sources));
+      const title = planned === undefined ? step : describeStep(planned);
+      return failure(waiting.length === 0 ? title : `${title}, for ${listed(waiting)}`, what);
     }),
     ...report.servers.flatMap(({ server, failure: what }) =>
       // What stands behind several servers and failed is shown once, not again under each of them.
@@ -91,8 +101,47 @@ export function renderReport(report: ApplyReport, { palette, elapsedMs, millisec
       ? ['', ...report.notices.map((notice) => `${palette.note('note')}: ${visible(notice)}`)]
       : []),
     '',
-    `${describeTotals(report.servers) || 'done'} ${palette.quiet(`in ${duration(elapsedMs)}`)}`,
-  ].join('\n');
+    `${describeDone(report)} ${palette.quiet(`in ${duration(elapsedMs)}`)}`,
+  ]
+    .join('\n')
+    .replace(/^\n+/, '');
+}
+
+/** Servers with a step that waits for another one, directly or through others; by name. */
+function serversBehind(plan: Plan, step: StepId): string[] {
+  const behind = new Set<StepId>([step]);
+  // A step stands behind all those that it waits for, so one pass in the plan's order is not always enough.
+  for (let before = 0; before !== behind.size; ) {
+    before = behind.size;
+    for (const { id, after } of plan.steps) if (after.some((one) => behind.has(one))) behind.add(id);
+  }
+  return [
+    ...new Set(plan.steps.flatMap(({ id, server }) => (server !== undefined && behind.has(id) ? [server] : []))),
+  ].sort();
+}
+
+function place(server: string, sources: ReadonlyMap<string, Source>): string {
+  const source = sources.get(server);
+  return source === undefined ? server : `${server} (${visible(shownFile(source.file))}:${source.line})`;
+}
+
+/** The totals; a run that touched no server says what else it did. */
+function describeDone(report: ApplyReport): string {
+  const touched = report.servers.some(({ outcome }) => outcome !== 'unchanged');
+  const support = touched || report.outcome !== 'done' ? [] : describeSupport(report.plan);
+  const totals = describeTotals(report.servers);
+  return [...support, ...(totals === '' ? [] : [totals])].join(', ') || 'done';
+}
+
+/** What was done behind the servers: `1 network removed`. */
+function describeSupport(plan: Plan): string[] {
+  const past = { create: 'created', replace: 'replaced', start: 'started', remove: 'removed' } as const;
+  const counts = new Map<string, { kind: string; action: keyof typeof past; count: number }>();
+  for (const { kind, action } of plan.support) {
+    const key = `${kind} ${action}`;
+    counts.set(key, { kind, action, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return [...counts.values()].map(({ kind, action, count }) => `${plural(count, kind)} ${past[action]}`);
 }
 
 /** What the gate of a server found: `13 tools in 620 ms`. */

@@ -1,4 +1,5 @@
-import type { ServerDetail, ServerState, ServerStatus } from '../../app/get-servers.ts';
+import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/get-servers.ts';
+import { containerName } from '../../model/labels.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
 import { age, padEnd, plural, visible } from './text.ts';
@@ -22,18 +23,42 @@ const paintOf = (state: ServerState, palette: Palette): Paint => {
 const numeric = (value: number, paint: Paint, notable: boolean): Cell =>
   notable ? { text: String(value), paint } : String(value);
 
+const stateText = (server: ServerStatus): string => {
+  // Renamed by hand while it ran: nothing finds it under its own name, so the one that it has is said.
+  const own = containerName(server.project, server.name);
+  const renamed = server.state === 'running' && server.containerName !== own;
+  return server.state + (renamed ? ` as ${visible(server.containerName)}` : '');
+};
+
+/** An image with its hash cut to what tells it apart: `looms/node:36adf4e01e75`. */
+const shortImage = (image: string): string =>
+  visible(image).replace(/([:@](?:sha256:)?[0-9a-f]{12})[0-9a-f]{20,}$/, '$1');
+/** `specs/a.yaml:3@0123456789ab+dirty`. */
+const shortSource = (source: string): string =>
+  visible(source)
+    .replace(/^-:/, '<stdin>:')
+    .replace(/(@[0-9a-f]{12})[0-9a-f]{28}(?=$|\+)/, '$1');
+
+const secretText = ({ variable, refs }: SecretUse): string => {
+  const from = refs.map((ref) => (ref.from === 'provider' ? `\${secret:${ref.name}}` : `\${${ref.name}}`));
+  return `${variable} from ${from.join(', ')}`;
+};
+
 /** The servers of a project as a table; `wide` adds the container and where the spec came from. */
 export function renderServers(servers: readonly ServerStatus[], wide: boolean, palette: Palette): string {
   const headers = ['NAME', 'STATE', 'GEN', 'TRANSPORT', 'RESTARTS', 'AGE', 'IMAGE'];
   const rows = servers.map((server): Cell[] => [
     { text: server.name, paint: palette.strong },
-    { text: server.state + (server.others > 0 ? ` +${server.others}` : ''), paint: paintOf(server.state, palette) },
+    {
+      text: stateText(server) + (server.others > 0 ? ` +${server.others}` : ''),
+      paint: paintOf(server.state, palette),
+    },
     String(server.generation),
     server.transport,
     numeric(server.restarts, palette.warning, server.restarts > 0),
     age(server.ageMs),
-    visible(server.image),
-    ...(wide ? [server.container.slice(0, 12), visible(server.source ?? '-')] : []),
+    shortImage(server.image),
+    ...(wide ? [server.container.slice(0, 12), shortSource(server.source ?? 'unknown')] : []),
   ]);
   return renderTable(wide ? [...headers, 'CONTAINER', 'SOURCE'] : headers, rows, palette);
 }
@@ -57,19 +82,19 @@ function networkText({ mode, names, hidesHost }: ServerDetail['network']): strin
 }
 
 /** Everything about one server, in groups of aligned lines. */
-export function renderServer(server: ServerDetail, palette: Palette): string {
+export function renderServer(server: ServerDetail, secrets: readonly SecretUse[], palette: Palette): string {
   const groups: readonly (readonly [string, string][])[] = [
     [
       [
         'state',
-        paintOf(server.state, palette)(server.state) +
+        paintOf(server.state, palette)(stateText(server)) +
           (server.exitCode === null ? '' : ` (exit code ${server.exitCode})`),
       ],
       [
         'generation',
         `${server.generation}${server.others > 0 ? ` (and ${plural(server.others, 'more container')})` : ''}`,
       ],
-      ['age', `${age(server.ageMs)} ${palette.quiet(`created ${server.createdAt}`)}`],
+      ['age', `${age(server.ageMs)} · ${palette.quiet(`created ${server.createdAt}`)}`],
       ...(server.startedAt === null ? [] : [['started', server.startedAt] as [string, string]]),
       ['restarts', String(server.restarts)],
       ...(server.rotatesAt === null ? [] : [['rotates', server.rotatesAt] as [string, string]]),
@@ -78,13 +103,13 @@ export function renderServer(server: ServerDetail, palette: Palette): string {
       ['transport', server.transport],
       ['command', server.command.map(visible).join(' ') || 'the image’s own'],
       ['tools', visible(toolsText(server.tools))],
-      ['secrets', orNone(server.secrets)],
+      ['secrets', secrets.length === 0 ? 'none' : secrets.map((use) => visible(secretText(use))).join('\n')],
     ],
     [
       ['image', visible(server.image)],
       ['image id', server.imageId],
       ['container', `${visible(server.containerName)} ${palette.quiet(server.container.slice(0, 12))}`],
-      ['source', visible(server.source ?? 'unknown')],
+      ['source', visible(server.source ?? 'unknown').replace(/^-:/, '<stdin>:')],
       ['spec hash', server.specHash],
       ['made by', visible(server.managedBy)],
     ],

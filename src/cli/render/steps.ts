@@ -9,8 +9,6 @@ export function describeStep(step: Step): string {
       return `create network ${step.network.name}`;
     case 'remove-network':
       return `remove network ${visible(step.name)}`;
-    case 'create-volume':
-      return `create volume ${step.name}`;
     case 'pull-image':
       return `pull ${step.ref}`;
     case 'build-image':

@@ -9,6 +9,9 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 export const visible = (text: string): string =>
   text.replaceAll('\r\n', '\n').replace(controls, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
+/** The name of a file as it is shown: standard input has none of its own. */
+export const shownFile = (file: string): string => (file === '-' ? '<stdin>' : file);
+
 const wide =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff00-\uff60\p{Emoji_Presentation}]/u;
 const zeroWidth = /[\p{Mn}\p{Me}\p{Cf}]/u;

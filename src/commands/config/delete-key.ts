@@ -1,4 +1,4 @@
-import * as Args from '@oclif/core/args';
+import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { LoomsError } from '../../model/errors.ts';
 
@@ -8,7 +8,7 @@ export default class ConfigDeleteKey extends BaseCommand {
   static override examples = [
     { description: 'One secret', command: '<%= config.bin %> config delete-key teradata_uri' },
   ];
-  static override args = { name: Args.string({ description: 'name of the secret', required: true }) };
+  static override args = { name: requiredArg({ description: 'name of the secret' }) };
 
   async run(): Promise<{ readonly name: string }> {
     const { flags, args } = await this.parse(ConfigDeleteKey);

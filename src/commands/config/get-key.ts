@@ -1,4 +1,4 @@
-import * as Args from '@oclif/core/args';
+import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { LoomsError } from '../../model/errors.ts';
 
@@ -8,7 +8,7 @@ export default class ConfigGetKey extends BaseCommand {
   static override examples = [
     { description: 'To the clipboard', command: '<%= config.bin %> config get-key teradata_uri | wl-copy' },
   ];
-  static override args = { name: Args.string({ description: 'name of the secret', required: true }) };
+  static override args = { name: requiredArg({ description: 'name of the secret' }) };
 
   async run(): Promise<{ readonly name: string; readonly value: string }> {
     const { flags, args } = await this.parse(ConfigGetKey);

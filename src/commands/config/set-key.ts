@@ -1,4 +1,4 @@
-import * as Args from '@oclif/core/args';
+import { requiredArg } from '../../cli/args.ts';
 import { askSecret } from '../../cli/ask-secret.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 
@@ -14,7 +14,7 @@ export default class ConfigSetKey extends BaseCommand {
       command: 'pass show teradata | <%= config.bin %> config set-key teradata_uri',
     },
   ];
-  static override args = { name: Args.string({ description: 'name of the secret', required: true }) };
+  static override args = { name: requiredArg({ description: 'name of the secret' }) };
 
   async run(): Promise<{ readonly name: string }> {
     const { flags, args } = await this.parse(ConfigSetKey);

@@ -1,6 +1,6 @@
-import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { callTool } from '../../app/call-tool.ts';
+import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
@@ -27,11 +27,10 @@ export default class McpCall extends BaseCommand {
       command: '<%= config.bin %> mcp call fs list_allowed_directories --json',
     },
   ];
-  static override strict = false;
   static override args = {
-    server: Args.string({ description: 'name of the server', required: true }),
-    tool: Args.string({ description: 'name of the tool', required: true }),
-    arguments: Args.string({ description: `'{json}', or key=value, key:=json, key=@file`, required: false }),
+    server: requiredArg({ description: 'name of the server' }),
+    tool: requiredArg({ description: 'name of the tool' }),
+    arguments: remainingArgs({ description: `'{json}', or key=value, key:=json, key=@file` }),
   };
   static override flags = {
     args: Flags.string({
@@ -43,9 +42,9 @@ export default class McpCall extends BaseCommand {
   };
 
   async run(): Promise<CallResult> {
-    const { flags, args, argv } = await this.parse(McpCall);
+    const { flags, args } = await this.parse(McpCall);
     const { ports, project, terminal } = await this.open(flags);
-    const words = argv.slice(2).map(String);
+    const words = args.arguments ?? [];
     if (flags.args !== undefined && words.length > 0) {
       throw new LoomsError('usage', '--args and arguments on the command line exclude one another', {
         hint: 'give the file, or the arguments',
@@ -58,8 +57,8 @@ export default class McpCall extends BaseCommand {
       arguments: chooseArguments(flags.args, words),
     };
     const { result, text, warnings } = await cancelOnSignal((signal) => callTool(ports, request, { signal }));
-    for (const warning of warnings)
-      terminal.notice(`${terminal.noticePalette.warning('warning')}: ${visible(warning)}`);
+    for (const { code, message } of warnings)
+      terminal.notice(`${terminal.noticePalette.warning(`warning[${code}]`)}: ${visible(message)}`);
     // A program that reads the answer gets it as it is; a terminal must not be steered by it.
     this.answer(() => (terminal.answerIsTerminal ? visible(text) : text));
     if (result.isError === true) process.exitCode = exitCode.toolError;

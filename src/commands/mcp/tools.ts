@@ -1,5 +1,5 @@
-import * as Args from '@oclif/core/args';
 import { listTools } from '../../app/list-tools.ts';
+import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
 import { serverName } from '../../cli/plan-request.ts';
@@ -17,8 +17,8 @@ export default class McpTools extends BaseCommand {
     { description: 'The schema of one', command: '<%= config.bin %> mcp tools fs read_text_file --json' },
   ];
   static override args = {
-    server: Args.string({ description: 'name of the server', required: true }),
-    tool: Args.string({ description: 'only this tool, in full' }),
+    server: requiredArg({ description: 'name of the server' }),
+    tool: optionalArg({ description: 'only this tool, in full' }),
   };
   static override flags = { ...projectFlags, ...engineFlags };
 
@@ -33,7 +33,7 @@ export default class McpTools extends BaseCommand {
     const listed = await cancelOnSignal((signal) => listTools(ports, request, { signal }));
     for (const name of listed.unknownFilterNames) {
       terminal.notice(
-        `${terminal.noticePalette.warning('warning')}: the filter names ${name}, which the server does not have`,
+        `${terminal.noticePalette.warning('warning[unknown-filter-name]')}: the filter names ${name}, which the server does not have`,
       );
     }
     this.answer(() =>

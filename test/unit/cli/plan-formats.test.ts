@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest';
 import { palette } from '../../../src/cli/palette.ts';
 import { type PlanFormat, renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
-import { asServerName } from '../../../src/model/ids.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import { everyChange, hostile, inSync, sources } from './plans.ts';
 
-const render = (format: Exclude<PlanFormat, 'json'>, plan: Plan, verbose = false): string =>
-  renderPlanAs(format, plan, { palette: palette(false), width: 100, verbose, sources });
+const render = (
+  format: Exclude<PlanFormat, 'json'>,
+  plan: Plan,
+  verbose = false,
+  disabled: ReadonlySet<string> = new Set(),
+): string => renderPlanAs(format, plan, { palette: palette(false), width: 100, verbose, sources, disabled });
 
 test('text shows drift first, a header a server with its reason and fields, and the counts last', () => {
   expect(render('text', everyChange)).toBe(`changed outside looms
@@ -20,7 +24,8 @@ test('text shows drift first, a header a server with its reason and fields, and 
       mcp_server.env.TOKEN  (none) → (secret)
 ~   delta  start: exited with code 137
 -   old    remove: not in the spec
-!   taken  blocked: the name looms-team-taken is held by container 0123456789ab (nginx:1), which someone owns
+!   taken  blocked: the name looms-team-taken is held by container 0123456789ab (nginx:1), which belongs to someone
+      hint: \`docker rename looms-team-taken other\`, or remove it, then apply again
 
 +   network looms-team  create: not there yet
 
@@ -31,6 +36,39 @@ warning[latest-tag] alpha: the image is :latest
 
 test('text of an engine that agrees is one line', () => {
   expect(render('text', inSync)).toBe('In sync: 1 server of project team runs as declared.');
+});
+
+test('what is in sync counts disabled servers apart', () => {
+  const [zeta] = inSync.changes;
+  if (zeta === undefined) throw new Error('the plan has no change');
+  const both: Plan = { ...inSync, changes: [zeta, { ...zeta, server: asServerName('spare') }] };
+  expect(render('text', both, false, new Set(['spare']))).toBe(
+    'In sync: 1 server of project team runs as declared, 1 is disabled.',
+  );
+  expect(render('text', inSync, false, new Set(['zeta']))).toBe('In sync: 1 server of project team is disabled.');
+  expect(render('markdown', both, false, new Set(['spare']))).toContain('1 is disabled');
+});
+
+test('every form for reports says which value of a drift was declared and which was found', () => {
+  expect(render('github', everyChange)).toContain('memoryBytes: declared 512 MiB, found 256 MiB');
+  expect(render('junit', everyChange)).toContain('memoryBytes: declared 512 MiB, found 256 MiB');
+  expect(render('sarif', everyChange)).toContain('memoryBytes: declared 512 MiB, found 256 MiB');
+  expect(render('github', everyChange)).toContain('memory_mb: now 512, declared 1024');
+  const markdown = render('markdown', everyChange);
+  expect(markdown).toContain('| server | field | declared | found |');
+  expect(markdown.match(/memoryBytes/g)).toHaveLength(1);
+});
+
+test('a network is connected or not, and one that nothing uses is removed for that reason', () => {
+  const fields = [{ path: 'networks.other', from: 'name=other aliases=fs', to: 'none' }] as const;
+  const plan: Plan = {
+    ...everyChange,
+    drift: [{ server: asServerName('beta'), container: asContainerId('0123456789ab'), fields }],
+    support: [{ kind: 'network', name: 'old', action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
+  };
+  const text = render('text', plan);
+  expect(text).toContain('networks.other  not connected → connected');
+  expect(text).toContain('remove: nothing uses it any more');
 });
 
 test('verbose text adds what is unchanged and every step', () => {
@@ -61,7 +99,7 @@ test('markdown keeps its tables whole whatever the values hold', () => {
   const text = render('markdown', hostile);
   expect(text).not.toContain('\u001b');
   expect(text).not.toContain('<b>|');
-  const rows = text.split('\n').filter((line) => line.startsWith('| `') && line.includes('labels'));
+  const rows = text.split('\n').filter((line) => line.startsWith('| alpha') && line.includes('labels'));
   expect(rows).toHaveLength(1);
   expect(render('markdown', everyChange)).toContain('| beta | `memoryBytes` | `512 MiB` | `256 MiB` |');
 });
@@ -93,7 +131,7 @@ test('SARIF names rule, place and a fingerprint that stays the same from run to 
 test('GitHub annotations are one command a line, with nothing in them that would end one', () => {
   const lines = render('github', hostile).split('\n');
   expect(lines).toHaveLength(2);
-  expect(lines[0]).toMatch(/^::warning file=specs\/all%2C of%3Athem\.yaml,line=7,title=looms%3A alpha::/);
+  expect(lines[0]).toMatch(/^::error file=specs\/all%2C of%3Athem\.yaml,line=7,title=looms%3A alpha::/);
   expect(lines[0]).toContain('two%0Alines ::error:: %250A');
   expect(render('github', everyChange)).toContain('::error title=looms%3A beta::');
 });

@@ -68,6 +68,8 @@ export const everyChange: Plan = {
 
 export const inSync: Plan = { ...base, changes: [{ server: server('zeta'), container, action: 'unchanged' }] };
 
+const hostileDrift = [{ path: 'labels.x', from: '<b>|`&"\u001b[31m', to: 'two\nlines ::error:: %0A' }] as const;
+
 /** A plan whose words hold everything that a document format could trip over. */
 export const hostile: Plan = {
   ...base,
@@ -77,14 +79,10 @@ export const hostile: Plan = {
       container,
       action: 'replace',
       order: 'start-first',
-      reasons: [
-        {
-          kind: 'live-drift',
-          fields: [{ path: 'labels.x', from: '<b>|`&"\u001b[31m', to: 'two\nlines ::error:: %0A' }],
-        },
-      ],
+      reasons: [{ kind: 'live-drift', fields: hostileDrift }],
     },
   ],
+  drift: [{ server: server('alpha'), container, fields: hostileDrift }],
   steps: everyChange.steps,
 };
 

@@ -1,0 +1,22 @@
+import * as Args from '@oclif/core/args';
+
+type TextArg = { readonly description: string };
+
+/**
+ * A word of the command line. Standard input never stands in for one that is missing, which is what oclif does by
+ * default: in `while read name; do looms get; done` it would eat the loop's input, and `delete` would remove what was
+ * piped into it.
+ */
+export const optionalArg = ({ description }: TextArg) => Args.string({ description, ignoreStdin: true });
+
+/** The same for a word that must be there. */
+export const requiredArg = ({ description }: TextArg) =>
+  Args.string({ description, required: true, ignoreStdin: true });
+
+/** The same for all words that are left, any number of them. */
+export const remainingArgs = ({ description }: TextArg) =>
+  Args.string({ description, multiple: true, ignoreStdin: true });
+
+/** The same for a word with a default. */
+export const defaultedArg = ({ description, value }: TextArg & { readonly value: string }) =>
+  Args.string({ description, default: value, ignoreStdin: true });

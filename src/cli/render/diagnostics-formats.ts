@@ -1,0 +1,106 @@
+import type { Diagnostic } from '../../model/diagnostics.ts';
+import { assertNever } from '../../model/errors.ts';
+import { countDiagnostics } from './diagnostics.ts';
+import { command } from './plan-github.ts';
+import { attribute, xml } from './plan-junit.ts';
+import { cell, code } from './plan-markdown.ts';
+import { sarifLog, uriOf } from './plan-sarif.ts';
+import { shownFile, visible } from './text.ts';
+
+/** Forms in which reports for machines want what is wrong with specs. */
+export const findingFormats = ['markdown', 'junit', 'sarif', 'github'] as const;
+export type FindingFormat = (typeof findingFormats)[number];
+
+export const isFindingFormat = (text: string): text is FindingFormat =>
+  findingFormats.some((format) => format === text);
+
+const place = ({ position: { file, line, column } }: Diagnostic): string => `${shownFile(file)}:${line}:${column}`;
+const textOf = ({ path, message, hint }: Diagnostic): string =>
+  `${path === '' ? '' : `${path}: `}${message}${hint === undefined ? '' : `\nhint: ${hint}`}`;
+
+/** Findings about specs in the form that `diff -o` was asked for, so that they reach the page that the plan would. */
+export function renderFindingsAs(format: FindingFormat, diagnostics: readonly Diagnostic[]): string {
+  switch (format) {
+    case 'markdown':
+      return markdown(diagnostics);
+    case 'junit':
+      return junit(diagnostics);
+    case 'sarif':
+      return sarif(diagnostics);
+    case 'github':
+      return github(diagnostics);
+    default:
+      return assertNever(format);
+  }
+}
+
+const githubLevels = { error: 'error', warning: 'warning', note: 'notice' } as const;
+
+function github(diagnostics: readonly Diagnostic[]): string {
+  return diagnostics
+    .map((one) => {
+      const { file, line, column } = one.position;
+      const where = file === '-' ? {} : { file, line: String(line), col: String(column) };
+      return command(githubLevels[one.severity], { ...where, title: `looms: ${one.code}` }, textOf(one));
+    })
+    .join('\n');
+}
+
+function junit(diagnostics: readonly Diagnostic[]): string {
+  const failed = diagnostics.filter(({ severity }) => severity === 'error').length;
+  const counts = `tests="${diagnostics.length}" failures="${failed}" errors="0"`;
+  const cases = diagnostics.flatMap((one) => {
+    const open = `    <testcase classname="looms.specs" name="${attribute(`${place(one)} ${one.code}`)}" file="${attribute(shownFile(one.position.file))}" line="${one.position.line}" time="0">`;
+    const body =
+      one.severity === 'error'
+        ? `      <failure type="${attribute(one.code)}" message="${attribute(one.message)}">${xml(`${place(one)}\n${textOf(one)}`)}</failure>`
+        : `      <system-out>${xml(`${one.severity}: ${textOf(one)}`)}</system-out>`;
+    return [open, body, '    </testcase>'];
+  });
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites name="looms" ${counts}>`,
+    `  <testsuite name="looms.specs" ${counts} skipped="0" time="0">`,
+    ...cases,
+    '  </testsuite>',
+    '</testsuites>',
+  ].join('\n');
+}
+
+function sarif(diagnostics: readonly Diagnostic[]): string {
+  const ids = [...new Set(diagnostics.map((one) => one.code))].sort();
+  const results = diagnostics.map((one) => {
+    const { file, line, column } = one.position;
+    const region = { startLine: line, startColumn: column, endColumn: column + Math.max(1, one.length) };
+    return {
+      ruleId: one.code,
+      ruleIndex: ids.indexOf(one.code),
+      level: one.severity,
+      message: { text: textOf(one) },
+      ...(file === '-'
+        ? {}
+        : { locations: [{ physicalLocation: { artifactLocation: { uri: uriOf(file) }, region } }] }),
+      // The same finding in the next run is the same alert, also when lines above it were added.
+      partialFingerprints: { 'looms/v1': `${file}/${one.path}/${one.code}` },
+    };
+  });
+  return sarifLog(
+    ids.map((id) => ({ id, shortDescription: { text: id.replaceAll('-', ' ') } })),
+    results,
+  );
+}
+
+function markdown(diagnostics: readonly Diagnostic[]): string {
+  return [
+    '### looms: the specs cannot be used',
+    '',
+    '| | place | field | |',
+    '|---|---|---|---|',
+    ...diagnostics.map((one) => {
+      const hint = one.hint === undefined ? '' : `<br>hint: ${cell(one.hint)}`;
+      return `| ${one.severity} | ${code(visible(place(one)))} | ${one.path === '' ? '' : code(one.path)} | ${cell(one.message)}${hint} |`;
+    }),
+    '',
+    countDiagnostics(diagnostics),
+  ].join('\n');
+}
