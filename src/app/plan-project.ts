@@ -23,6 +23,8 @@ export type PlanRequest = {
   readonly only?: readonly ServerName[];
   readonly replace?: readonly ServerName[];
   readonly keepFailed?: boolean;
+  /** What keeps a prune from taking too much; checked each time a plan is made, also under the lock. */
+  readonly prune?: PruneRules;
   /** Rules that what runs is held against too; breaches of servers that are in no file become warnings. */
   readonly policy?: Policy;
 };
@@ -49,7 +51,8 @@ const checksRegistry = ({ spec, image }: DeclaredServer): boolean =>
 /**
  * Observes the project and plans; writes nothing, anywhere. The same function serves `diff`, `apply`, its dry run, and
  * the second look that `apply` takes under the lock.
- * Throws `server-not-found` for a name in `only` or `replace` that is not among the servers, and what the engine throws.
+ * Throws `server-not-found` for a name in `only` or `replace` that is not among the servers, `refused` when a prune would
+ * take more than its rules allow, and what the engine throws.
  */
 export async function planProject(ports: Ports, request: PlanRequest): Promise<Prepared> {
   const { project, only, replace = [] } = request;
@@ -89,6 +92,8 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
   });
   const warnings = policyWarnings(plan, observed, request.policy ?? defaultPolicy);
+  const refusal = request.prune && pruneRefusal(plan, servers.length, request.prune);
+  if (refusal !== undefined) throw refusal;
   const uncounted: PlanWarning[] =
     counted.why === undefined
       ? []
@@ -132,20 +137,20 @@ export type PruneRules = {
 /**
  * The rules that keep a prune from taking more than was meant (cli.md, Prune): the reason to refuse, or undefined.
  */
-export function pruneRefusal(prepared: Prepared, rules: PruneRules): LoomsError | undefined {
+function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsError | undefined {
   if (!rules.prune) return undefined;
   if (!rules.projectNamed) {
     return new LoomsError('refused', 'refusing to prune the implicit project "default"', {
       hint: 'name the project with --project, LOOMS_PROJECT or looms.yaml',
     });
   }
-  const names = prepared.plan.changes.filter(({ action }) => action === 'remove').map(({ server }) => server);
+  const names = plan.changes.filter(({ action }) => action === 'remove').map(({ server }) => server);
   const removed = names.length;
   const servers = `${removed} server${removed === 1 ? '' : 's'}`;
-  if (prepared.request.servers.length === 0 && removed > 0 && !rules.allowEmpty) {
+  if (declared === 0 && removed > 0 && !rules.allowEmpty) {
     return new LoomsError(
       'refused',
-      `refusing to remove all of project ${prepared.plan.project} (${servers}: ${names.join(', ')}): the files hold none`,
+      `refusing to remove all of project ${plan.project} (${servers}: ${names.join(', ')}): the files hold none`,
       {
         hint: 'use --allow-empty when that is what you want',
       },

@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import type { LoadedSpecs } from '../app/load-specs.ts';
-import { type Prepared, planProject, pruneRefusal } from '../app/plan-project.ts';
+import { type Prepared, planProject } from '../app/plan-project.ts';
 import { LoomsError } from '../model/errors.ts';
 import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
@@ -63,22 +63,20 @@ export async function planSpecs(
 ): Promise<Prepared> {
   const { project, ports } = context;
   const maxDeletes = flags['max-deletes'];
-  const prepared = await planProject(ports, {
+  return planProject(ports, {
     project: project.name,
     servers: loaded.servers,
     recipes: loaded.recipes,
     undesired: flags.prune ? 'remove' : 'warn',
     keepFailed,
     policy: context.policy,
+    prune: {
+      prune: flags.prune,
+      allowEmpty: flags['allow-empty'],
+      projectNamed: project.explicit,
+      ...(maxDeletes === undefined ? {} : { maxDeletes }),
+    },
     ...(flags.server === undefined ? {} : { only: flags.server.map(serverName) }),
     ...(flags.replace === undefined ? {} : { replace: flags.replace.map(serverName) }),
   });
-  const refusal = pruneRefusal(prepared, {
-    prune: flags.prune,
-    allowEmpty: flags['allow-empty'],
-    projectNamed: project.explicit,
-    ...(maxDeletes === undefined ? {} : { maxDeletes }),
-  });
-  if (refusal !== undefined) throw refusal;
-  return prepared;
 }

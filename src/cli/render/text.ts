@@ -1,13 +1,20 @@
-/** Characters that could move the cursor, change colours or rewrite what was printed: C0 but tab and newline, DEL, C1. */
+/**
+ * Characters that could move the cursor, change colours or rewrite what was printed: C0 but tab and newline, DEL, C1,
+ * and those that reorder text (bidirectional controls).
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
-const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /**
  * Text from a server, an engine or a file, made safe for a terminal: control characters become visible escapes
  * (`\x1b`), so that no log line can recolour or overwrite what we print. A carriage return before a newline goes.
  */
-export const visible = (text: string): string =>
-  text.replaceAll('\r\n', '\n').replace(controls, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+export const visible = (text: string): string => text.replaceAll('\r\n', '\n').replace(controls, escaped);
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+}
 
 /** The name of a file as it is shown: standard input has none of its own. */
 export const shownFile = (file: string): string => (file === '-' ? '<stdin>' : file);

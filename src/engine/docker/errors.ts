@@ -14,7 +14,9 @@ export function statusOf(error: unknown): number | undefined {
 /** The engine's own words, without docker-modem's frame around them. */
 function engineMessage(error: StatusError): string {
   const message = (error.json as { message?: unknown } | null | undefined)?.message;
-  return (typeof message === 'string' ? message : error.message).trim();
+  // docker-modem parses no JSON where it streams, and frames the engine's words instead.
+  const framed = /^\(HTTP code \d+\) [^-]+ - (.*)$/s.exec(error.message)?.[1];
+  return (typeof message === 'string' ? message : (framed ?? error.message)).trim();
 }
 
 function codeOfStatus(status: number): ErrorCode {
