@@ -1,13 +1,14 @@
 import { access } from 'node:fs/promises';
 import { recipeFor } from '../image/recipe.ts';
-import type { DeclaredServer, DesiredServer, ResolvedImage, Source } from '../model/desired.ts';
+import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../model/desired.ts';
 import type { Diagnostic, SourceText } from '../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Recipe } from '../model/recipe.ts';
+import { sortDiagnostics } from '../spec/findings.ts';
 import { specHash } from '../spec/hash.ts';
-import { type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
-import { breachDiagnostic, checkPolicy } from '../spec/policy.ts';
+import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
+import { breachDiagnostic, checkFaulty, checkPolicy } from '../spec/policy.ts';
 import type { Ports } from './ports.ts';
 import { readBuildCa, readContext } from './read-context.ts';
 import { commitsOf, readSpecFiles } from './spec-files.ts';
@@ -61,8 +62,8 @@ const findingOf = (error: LoomsError, path: string, place: FieldLocation): Diagn
 });
 
 /** The field of a spec that names the files its image is built from. */
-function fileField(spec: DesiredServer): string {
-  switch (spec.image.kind) {
+function fileField(image: ImageSource): string {
+  switch (image.kind) {
     case 'image':
       return 'docker_backend.base_image';
     case 'python':
@@ -74,24 +75,37 @@ function fileField(spec: DesiredServer): string {
     case 'dockerfile':
       return 'docker_backend.dockerfile_path';
     default:
-      return assertNever(spec.image);
+      return assertNever(image);
+  }
+}
+
+/** Files that the image of a server with errors names and that are not there. */
+async function missingFiles({ spec, source, locate }: FaultyServer): Promise<readonly Diagnostic[]> {
+  if (spec.image === undefined) return [];
+  try {
+    await readContext(spec.image, source.directory);
+    return [];
+  } catch (error) {
+    if (!(error instanceof LoomsError)) throw error;
+    const field = fileField(spec.image);
+    return [findingOf(error, field, locate(field))];
   }
 }
 
 /** The engine would only say so once the container is made; on another machine only it can know. */
-async function missingHostPaths(ports: Ports, servers: readonly LoadedServer[]): Promise<Diagnostic[]> {
-  const mounts = servers.flatMap(({ spec, locate }) =>
-    spec.mounts.filter((mount) => mount.type === 'bind').map(({ source }) => ({ source, locate })),
-  );
+async function missingHostPaths(
+  ports: Ports,
+  servers: readonly (LoadedServer | FaultyServer)[],
+): Promise<readonly Diagnostic[]> {
+  const mounts = servers.flatMap(({ hostPaths, locate }) => hostPaths.map((one) => ({ ...one, locate })));
   if (mounts.length === 0 || !(await ports.engineIsLocal())) return [];
   const looked = await Promise.all(
-    mounts.map(async ({ source, locate }) => {
+    mounts.map(async ({ source, path, locate }) => {
       if (await exists(source)) return [];
       const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
         hint: `mkdir -p ${source}, or name a volume (without a slash)`,
       });
-      const field = 'docker_backend.volume_mounts';
-      return [findingOf(error, field, locate(field))];
+      return [findingOf(error, path, locate(path))];
     }),
   );
   return looked.flat();
@@ -104,7 +118,8 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /**
- * Reads, parses and resolves all specs: every finding of every file at once, and nothing of the engine. When any of
+ * Reads, parses and resolves all specs: every finding of every file at once, in the order of
+ * files and lines, and nothing of the engine. When any of
  * them is an error, `servers` is empty: a desired state that could not be read whole is none (facts.md, "Could not read
  * the desired state").
  * Throws `file-not-found` for a path of `-f` that names nothing.
@@ -119,7 +134,11 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
   const diagnostics: Diagnostic[] = [
     ...loaded.diagnostics,
     ...checkPolicy(loaded.servers, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
-    ...(await missingHostPaths(ports, loaded.servers)),
+    ...loaded.faulty.flatMap((server) =>
+      checkFaulty(server, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ),
+    ...(await missingHostPaths(ports, [...loaded.servers, ...loaded.faulty])),
+    ...(await Promise.all(loaded.faulty.map(missingFiles))).flat(),
   ];
   const servers: DeclaredServer[] = [];
   const recipes = new Map<string, Recipe>();
@@ -136,17 +155,18 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
       });
     } catch (error) {
       if (!(error instanceof LoomsError)) throw error;
-      const field = fileField(spec);
+      const field = fileField(spec.image);
       diagnostics.push(findingOf(error, field, locate(field)));
     }
   }
   const places = new Map(loaded.servers.map(({ spec, locate }) => [String(spec.name), locate]));
+  const names = files.map((file) => file.file);
   return {
     servers: diagnostics.some((finding) => finding.severity === 'error') ? [] : servers,
     recipes,
-    diagnostics,
+    diagnostics: sortDiagnostics(diagnostics, names),
     texts: files,
-    files: files.map((file) => file.file),
+    files: names,
     locate: (server, path) => places.get(server)?.(path),
   };
 }

@@ -79,7 +79,9 @@ async function readRequirements(path: string, directory: string): Promise<ReadFi
 async function readPackageJson(path: string, directory: string): Promise<ReadFiles> {
   const main = resolve(directory, path);
   const entry = `${appFolder}/package.json`;
-  const files = [{ path: entry, content: await readInside(main, directory, `package_json_file names ${path}`), mode: 0o644 }];
+  const files = [
+    { path: entry, content: await readInside(main, directory, `package_json_file names ${path}`), mode: 0o644 },
+  ];
   for (const name of lockFiles) {
     const lock = join(dirname(main), name);
     if (!(await exists(lock))) continue;

@@ -118,7 +118,10 @@ function exitMeaning(code: number | null): { message: string; hint: string } {
     case 124:
       return { message: ' (its time limit was reached)', hint: 'open a new session' };
     default:
-      return { message: '', hint: 'check mcp_server.command, args and env; --keep-failed keeps its container for `docker logs`' };
+      return {
+        message: '',
+        hint: 'check mcp_server.command, args and env; --keep-failed keeps its container for `docker logs`',
+      };
   }
 }
 

@@ -1,6 +1,6 @@
+import { canonicalJson } from '../model/canonical-json.ts';
 import { explainSchemaErrors, type Wording } from './explain.ts';
 import type { Finding } from './findings.ts';
-import { canonicalJson } from './hash.ts';
 import { type Place, type Prepared, type PrepareOptions, prepare } from './prepare.ts';
 import type { PathFinding, Reader } from './reader.ts';
 import type { Shape, Validator } from './shape.ts';

@@ -13,7 +13,8 @@ export type Wording = (
 
 /**
  * Turns a validator's errors into findings in words, one a place, and removes the wrong values from `prepared.value`
- * so that the rules across fields run on what is right. A list with a wrong entry goes as a whole: indices stay true.
+ * so that the rules across fields run on what is right. A wrong entry of a list leaves a hole, which forEach, map and
+ * flatMap pass over: its neighbours are still checked, under their own indices.
  */
 export function explainSchemaErrors(
   prepared: Prepared,
@@ -31,11 +32,11 @@ export function explainSchemaErrors(
     const missing = error.keyword === 'required' ? String(error.params.missingProperty) : undefined;
     const path = key === undefined ? target.path : childPath(target.path, key);
     const place = prepared.places.get(path) ?? prepared.places.get(target.path);
+    if (missing === undefined) remove.push(key === undefined ? target.remove : () => removeKey(target.value, key));
     if (place === undefined) continue;
     const id = missing === undefined ? path : childPath(path, missing);
     // What was reported while the document was walked needs no second finding.
     if (findings.has(id) || (missing !== undefined && prepared.places.has(id))) continue;
-    if (missing === undefined) remove.push(key === undefined ? target.remove : () => removeKey(target.value, key));
     if (reported.has(path)) continue;
     const owner = prepared.places.get(target.path);
     findings.set(id, describe({ error, path, place, value: target.value, key, owner, missing, wording }));
@@ -111,7 +112,7 @@ function follow(root: unknown, pointer: string): { value: unknown; path: string;
     if (Array.isArray(parent)) {
       path = childPath(path, Number(segment));
       value = parent[Number(segment)];
-      // Keeps the remover of the list: indices of the other entries must not move.
+      remove = () => removeKey(parent, segment);
     } else {
       path = childPath(path, segment);
       value = (parent as Record<string, unknown> | undefined)?.[segment];

@@ -1,4 +1,5 @@
 import { Document, visit } from 'yaml';
+import { canonicalJson } from '../model/canonical-json.ts';
 import type {
   DesiredServer,
   Env,
@@ -10,7 +11,6 @@ import type {
   Mount,
   Security,
 } from '../model/desired.ts';
-import { canonicalJson } from './hash.ts';
 import { defaultVersions } from './image-source.ts';
 import { defaultTmpfs } from './mounts.ts';
 import { defaultPaths } from './network.ts';

@@ -4,6 +4,7 @@ import type { BackendInput, BuildConfigInput } from './input.ts';
 import { pathInside } from './paths.ts';
 import { type Reader, sortedRecord } from './reader.ts';
 import { childPath } from './tree.ts';
+import { lastName } from './words.ts';
 
 /** Versions of the base images when a spec names none (spec.md, python and node). */
 export const defaultVersions = { python: '3.13', node: '24' } as const;
@@ -145,6 +146,7 @@ function pythonSource(
   const requirements = fileInside(reader, `${path}.requirements_file`, python.requirements_file);
   const cache = python.use_pip_cache ?? true;
   if (packages.length === 0 && !reader.has(`${path}.requirements_file`) && python.virtual_env === undefined) {
+    cacheOfNothing(reader, `${path}.use_pip_cache`);
     return { kind: 'image', ref: base };
   }
   return {
@@ -161,7 +163,10 @@ function nodeSource(reader: Reader, node: NonNullable<BackendInput['node']>, bas
   const path = 'docker_backend.node';
   const packages = packageList(reader, `${path}.preinstall_packages`, node.preinstall_packages ?? []);
   const packageJson = fileInside(reader, `${path}.package_json_file`, node.package_json_file);
-  if (packages.length === 0 && !reader.has(`${path}.package_json_file`)) return { kind: 'image', ref: base };
+  if (packages.length === 0 && !reader.has(`${path}.package_json_file`)) {
+    cacheOfNothing(reader, `${path}.use_npm_cache`);
+    return { kind: 'image', ref: base };
+  }
   return {
     kind: 'node',
     base,
@@ -169,6 +174,18 @@ function nodeSource(reader: Reader, node: NonNullable<BackendInput['node']>, bas
     ...(packageJson === undefined ? {} : { packageJsonFile: packageJson }),
     npmCache: node.use_npm_cache ?? true,
   };
+}
+
+function cacheOfNothing(reader: Reader, path: string): void {
+  if (!reader.has(path)) return;
+  reader.report({
+    severity: 'warning',
+    code: 'no-effect',
+    path,
+    onKey: true,
+    message: `${lastName(path)} has no effect: no packages are installed`,
+    hint: 'remove it, or list packages',
+  });
 }
 
 /** Packages are arguments of pip and npm: one that starts with a dash would be an option. */

@@ -5,7 +5,8 @@ import { type CheckedDocument, checkDocument, type DocumentKind } from './docume
 import { asDiagnostic, sortDiagnostics } from './findings.ts';
 import { specShape, specValidator } from './generated/validators.mjs';
 import type { SpecInput } from './input.ts';
-import { nameOf, normalize } from './normalize.ts';
+import type { HostPath } from './mounts.ts';
+import { nameOf, normalize, type ReadServer } from './normalize.ts';
 import { parseDocuments } from './parse.ts';
 import { specOptions, specWording } from './spec-rules.ts';
 import { indexLines, type Lines, type Span } from './tree.ts';
@@ -28,24 +29,38 @@ export type LoadContext = {
 /** Where a field stands; for one that is not in the file, where its nearest parent stands. */
 export type FieldLocation = { readonly position: Position; readonly length: number; readonly explicit: boolean };
 
-export type LoadedServer = {
-  readonly spec: DesiredServer;
+type Read<Spec> = {
+  readonly spec: Spec;
   /** Without the commit, which only an adapter can know. */
   readonly source: Source;
   /** Takes paths as diagnostics have them: `docker_backend.resource_limits.memory_mb`, `mcp_server.env.HOME`. */
   readonly locate: (path: string) => FieldLocation;
+  readonly hostPaths: readonly HostPath[];
 };
+
+export type LoadedServer = Read<DesiredServer>;
+
+/** A server of a document with errors, for checks that can only add findings; it is never acted on. */
+export type FaultyServer = Read<ReadServer> & {
+  /** Paths of the errors: what is said about them, or about fields below them, would be about a default. */
+  readonly wrong: readonly string[];
+};
+
+/** What a server is called in a `FaultyServer` when its name is missing or wrong. */
+export const noName = '' as ServerName;
 
 export type LoadResult = {
   /** The documents without an error, in the order of files and documents. */
   readonly servers: readonly LoadedServer[];
+  /** The documents with errors, as far as they could be read. */
+  readonly faulty: readonly FaultyServer[];
   /** Everything found in all documents, in the order of files, lines and columns. */
   readonly diagnostics: readonly Diagnostic[];
 };
 
 /**
  * Reads specs: text in, desired servers and diagnostics out; never throws, touches nothing. A document with an error
- * gives no server and does not hide the errors of others. Callers act only when no diagnostic is an error.
+ * gives no server to act on and does not hide the errors of others. Callers act only when no diagnostic is an error.
  */
 export function loadDocuments(files: readonly SpecFile[], context: LoadContext): LoadResult {
   const kind: DocumentKind = {
@@ -55,6 +70,7 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
     wording: specWording,
   };
   const servers: LoadedServer[] = [];
+  const faulty: FaultyServer[] = [];
   const diagnostics: Diagnostic[] = [];
   const names = new Map<ServerName, { readonly position: Position; readonly length: number }>();
   for (const file of files) {
@@ -75,12 +91,17 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
         else found.push(duplicateName(loaded.name, place, first));
       }
       diagnostics.push(...found);
-      const failed = found.some(({ severity }) => severity === 'error');
-      if (loaded.server !== undefined && !failed) servers.push(loaded.server);
+      if (loaded.server === undefined) continue;
+      const wrong = found.flatMap(({ severity, path }) => (severity === 'error' ? [path] : []));
+      const { spec, ...rest } = loaded.server;
+      if (wrong.length === 0 && spec.image !== undefined)
+        servers.push({ ...rest, spec: { ...spec, image: spec.image } });
+      else faulty.push({ ...rest, spec, wrong });
     }
   }
   return {
     servers,
+    faulty,
     diagnostics: sortDiagnostics(
       diagnostics,
       files.map(({ file }) => file),
@@ -88,7 +109,7 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
   };
 }
 
-type Loaded = { readonly name: Named | undefined; readonly server?: LoadedServer };
+type Loaded = { readonly name: Named | undefined; readonly server?: Read<ReadServer> };
 type Named = { readonly name: ServerName; readonly path: string };
 
 function loadOne(checked: CheckedDocument, file: SpecFile, lines: Lines, span: Span): Loaded {
@@ -97,14 +118,14 @@ function loadOne(checked: CheckedDocument, file: SpecFile, lines: Lines, span: S
   // Without docker_backend every rule would only repeat that it is missing.
   if (input.docker_backend === undefined) return { name };
   // Rules run also for a document without a usable name: all its errors are shown at once.
-  const spec = normalize(checked.reader, input, name?.name ?? ('unnamed' as ServerName));
-  if (name === undefined || spec === undefined) return { name };
+  const { spec, hostPaths } = normalize(checked.reader, input, name?.name ?? noName);
   const isInner = checked.reader.has('docker_backend.mcp_server') && !checked.reader.has('mcp_server');
   const inner = isInner ? 'docker_backend.' : '';
   return {
     name,
     server: {
       spec,
+      hostPaths,
       source: { file: file.file, line: lines.position(span.start).line, directory: file.directory },
       locate: (path) => {
         const { span: place, explicit } = checked.locate(path.startsWith('mcp_server') ? `${inner}${path}` : path);

@@ -3,9 +3,11 @@ import type { McpInput } from './input.ts';
 import { transportOf } from './network.ts';
 import { type Reader, sortedRecord } from './reader.ts';
 import { childPath } from './tree.ts';
+import { shorten } from './words.ts';
 
 /** The MCP half of a spec, `at` being the path where it stands. */
 export function mcpOf(reader: Reader, mcp: McpInput, at: string, mode: NetworkMode): McpSpec {
+  if (mcp.command !== undefined) commandIsOneProgram(reader, mcp.command, mcp.args ?? [], `${at}.command`);
   return {
     transport: transportOf(reader, mcp, at, mode),
     ...(mcp.command === undefined ? {} : { command: mcp.command }),
@@ -16,6 +18,25 @@ export function mcpOf(reader: Reader, mcp: McpInput, at: string, mode: NetworkMo
     protocol: mcp.protocol ?? 'legacy',
     tools: toolsOf(reader, mcp, `${at}.tools`),
   };
+}
+
+/** A whole command line in `command` would be looked up as one program of that name, which no image has. */
+function commandIsOneProgram(reader: Reader, command: string, args: readonly string[], path: string): void {
+  // A path may have spaces (`/opt/My Tools/serve`); one with options after it is a command line all the same.
+  if (!/\s/.test(command.trim()) || (command.startsWith('/') && !command.includes(' -'))) return;
+  const [program = '', ...words] = command.trim().split(/\s+/);
+  // Words in quotes would need a shell's rules to be told apart.
+  const plain = !/["'\\]/.test(command);
+  const list = [...words, ...args].map((word) => JSON.stringify(word)).join(', ');
+  reader.report({
+    severity: 'warning',
+    code: 'command-has-spaces',
+    path,
+    message: `${JSON.stringify(shorten(command))}: command is one program, never a shell line`,
+    hint: plain
+      ? `put arguments into args: command: ${program}, args: [${list}]`
+      : `put arguments into args, one an entry: command: ${program}`,
+  });
 }
 
 /** An environment with its references, by the values that were found while the document was walked. */

@@ -22,11 +22,19 @@ const enginePaths = [
 ];
 const kernelPaths = ['/proc', '/sys', '/dev'];
 
+export type Mounting = {
+  readonly mounts: readonly Mount[];
+  readonly tmpfs: Readonly<Record<string, string>>;
+  /** Host paths as they were written, also those of mounts with a wrong target. */
+  readonly hostPaths: readonly HostPath[];
+};
+
+/** An absolute path of the host and the field that names it. */
+export type HostPath = { readonly source: string; readonly path: string };
+
 /** Mounts and in-memory folders of a server, with their targets checked against one another. */
-export function mountsAndTmpfs(
-  reader: Reader,
-  backend: BackendInput,
-): { readonly mounts: readonly Mount[]; readonly tmpfs: Readonly<Record<string, string>> } {
+export function mountsAndTmpfs(reader: Reader, backend: BackendInput): Mounting {
+  const hostPaths: HostPath[] = [];
   const taken = new Map<string, string>();
   const claim = (target: string, path: string): boolean => {
     const first = taken.get(target);
@@ -45,7 +53,7 @@ export function mountsAndTmpfs(
 
   const mounts = (backend.volume_mounts ?? []).flatMap((input, index) => {
     const path = `docker_backend.volume_mounts[${index}]`;
-    const mount = oneMount(reader, path, input);
+    const mount = oneMount(reader, path, input, hostPaths);
     return mount !== undefined && claim(mount.target, `${path}.target`) ? [mount] : [];
   });
 
@@ -60,21 +68,20 @@ export function mountsAndTmpfs(
     const target = containerPath(reader, path, key);
     if (target !== undefined && claim(target, path)) tmpfs[target] = size;
   }
-  return { mounts: mounts.toSorted((a, b) => (a.target < b.target ? -1 : 1)), tmpfs: sortedRecord(tmpfs) };
+  return { mounts: mounts.toSorted((a, b) => (a.target < b.target ? -1 : 1)), tmpfs: sortedRecord(tmpfs), hostPaths };
 }
 
 /** In-memory folders when a spec names none (spec.md, security). */
 export const defaultTmpfs: Readonly<Record<string, string>> = { '/tmp': '64m' };
 
-function oneMount(reader: Reader, path: string, input: MountInput): Mount | undefined {
+function oneMount(reader: Reader, path: string, input: MountInput, hostPaths: HostPath[]): Mount | undefined {
   for (const key of ['source', 'target'] as const) {
-    if (reader.has(`${path}.${key}`)) continue;
-    reader.report({ code: 'missing-key', path, message: `a mount needs ${key}` });
-    return undefined;
+    if (!reader.has(`${path}.${key}`)) reader.report({ code: 'missing-key', path, message: `a mount needs ${key}` });
   }
-  if (input.source === undefined || input.target === undefined) return undefined;
-  const target = containerPath(reader, `${path}.target`, input.target);
-  const source = mountSource(reader, `${path}.source`, input.source);
+  // Each half is checked also where the other one is wrong.
+  const target = input.target === undefined ? undefined : containerPath(reader, `${path}.target`, input.target);
+  const source = input.source === undefined ? undefined : mountSource(reader, `${path}.source`, input.source);
+  if (source?.type === 'bind') hostPaths.push({ source: source.source, path: `${path}.source` });
   if (target === undefined || source === undefined) return undefined;
   return { ...source, target, readOnly: input.read_only ?? false };
 }

@@ -3,7 +3,7 @@ import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
 import { imageSource } from './image-source.ts';
 import type { BackendInput, LifecycleInput, McpInput, SpecInput } from './input.ts';
 import { envOf, mcpOf } from './mcp.ts';
-import { mountsAndTmpfs } from './mounts.ts';
+import { type HostPath, mountsAndTmpfs } from './mounts.ts';
 import { networkOf } from './network.ts';
 import { containerPath } from './paths.ts';
 import { type Reader, sortedRecord } from './reader.ts';
@@ -56,15 +56,25 @@ export function nameOf(
   return undefined;
 }
 
-/** Fills in every default and runs the rules across fields. The result counts only when nothing was reported. */
-export function normalize(reader: Reader, input: SpecInput, name: ServerName): DesiredServer | undefined {
+/** A server as far as its document could be read; the image is absent where nothing says which. */
+export type ReadServer = Omit<DesiredServer, 'image'> & Partial<Pick<DesiredServer, 'image'>>;
+
+/**
+ * Fills in every default and runs the rules across fields. When something was reported, the result is only good for
+ * finding more: what was wrong is left out of it, or has its default.
+ */
+export function normalize(
+  reader: Reader,
+  input: SpecInput,
+  name: ServerName,
+): { readonly spec: ReadServer; readonly hostPaths: readonly HostPath[] } {
   const backend = input.docker_backend ?? {};
   const { mcp, at } = mcpInput(reader, input, backend);
   const image = imageSource(reader, backend);
-  const { mounts, tmpfs } = mountsAndTmpfs(reader, backend);
+  const { mounts, tmpfs, hostPaths } = mountsAndTmpfs(reader, backend);
   const network = networkOf(reader, backend);
   commandIsKnown(reader, backend, mcp, at);
-  const spec: Omit<DesiredServer, 'image'> = {
+  const spec: ReadServer = {
     name,
     ...(backend.description === undefined ? {} : { description: backend.description }),
     enabled: mcp.enabled ?? true,
@@ -81,7 +91,7 @@ export function normalize(reader: Reader, input: SpecInput, name: ServerName): D
     ...(backend.custom?.entrypoint_cmd === undefined ? {} : { entrypoint: backend.custom.entrypoint_cmd }),
     mcp: mcpOf(reader, mcp, at, network.mode),
   };
-  return image === undefined ? undefined : { ...spec, image };
+  return { spec: image === undefined ? spec : { ...spec, image }, hostPaths };
 }
 
 /** mcp_server stands at the top or inside docker_backend; both with the same content is harmless. */
@@ -177,7 +187,7 @@ function labelsOf(reader: Reader, labels: Readonly<Record<string, string>>): Rea
         path: childPath('docker_backend.custom.labels', key),
         onKey: true,
         message: /^looms?\./.test(key)
-          ? `labels starting with looms. and loom. are ours: ${key}`
+          ? `labels starting with looms. and loom. are reserved: ${key}`
           : `${JSON.stringify(key)} is not a label's name`,
       });
     }

@@ -1,6 +1,8 @@
 import { type Document, Lexer, parseAllDocuments, type YAMLError } from 'yaml';
 import { convert, maxDepth, tooDeep } from './convert.ts';
+import { explainSyntax, indexRegions } from './explain-syntax.ts';
 import type { Finding } from './findings.ts';
+import type { Region } from './scan-lines.ts';
 import type { Tree } from './tree.ts';
 
 /** Largest file that is read, in UTF-16 units; fifty servers take about 50,000. */
@@ -34,8 +36,14 @@ export function parseDocuments(text: string): readonly ParsedDocument[] {
     if (error instanceof RangeError) return [{ findings: [tooDeep({ start: 0, end: 1 })] }];
     throw error;
   }
+  // Made once, and only for a file with an error.
+  let regions: ((offset: number) => Region) | undefined;
+  const regionOf = (offset: number): Region => {
+    regions ??= indexRegions(text);
+    return regions(offset);
+  };
   return documents.flatMap((document) => {
-    const parsed = readDocument(text, document);
+    const parsed = readDocument(text, document, regionOf);
     return parsed === undefined ? [] : [parsed];
   });
 }
@@ -86,9 +94,13 @@ function findDeepFlow(text: string): Finding | undefined {
   return undefined;
 }
 
-function readDocument(text: string, document: Document.Parsed): ParsedDocument | undefined {
+function readDocument(
+  text: string,
+  document: Document.Parsed,
+  regionOf: (offset: number) => Region,
+): ParsedDocument | undefined {
   const problems = [...document.errors, ...document.warnings];
-  if (problems.length > 0) return { findings: syntaxFindings(text, problems) };
+  if (problems.length > 0) return { findings: syntaxFindings(text, problems, regionOf(document.range[0])) };
   if (document.contents === null) return undefined;
   const conversion = convert(text, document.contents);
   if (conversion.findings.length > 0) return { findings: conversion.findings };
@@ -97,18 +109,14 @@ function readDocument(text: string, document: Document.Parsed): ParsedDocument |
   return { content, findings: [] };
 }
 
-/** Syntax errors shown for one document; what comes after a few is mostly a consequence of the first. */
-const maxSyntaxFindings = 10;
-
-function syntaxFindings(text: string, problems: readonly YAMLError[]): readonly Finding[] {
+/** The first mistake of a document: what the parser says after it is mostly a consequence. */
+function syntaxFindings(text: string, problems: readonly YAMLError[], region: Region): readonly Finding[] {
+  const [first] = problems;
+  if (first === undefined) return [];
+  const tag = problems.find(({ code }) => code === 'TAG_RESOLVE_FAILED');
+  if (tag !== undefined) return [syntaxFinding(text, tag)];
   const exhausted = problems.find(({ code }) => code === 'RESOURCE_EXHAUSTION');
-  if (exhausted !== undefined) return [syntaxFinding(text, exhausted)];
-  const findings = problems.slice(0, maxSyntaxFindings).map((problem) => syntaxFinding(text, problem));
-  const last = findings.at(-1);
-  const more = problems.length - findings.length;
-  if (last === undefined || more === 0) return findings;
-  const message = `and ${more} more syntax errors in this document`;
-  return [...findings, { severity: 'note', code: 'yaml-syntax', message, span: last.span, path: '' }];
+  return [explainSyntax(text, region) ?? syntaxFinding(text, exhausted ?? first)];
 }
 
 function syntaxFinding(text: string, problem: YAMLError): Finding {
@@ -129,12 +137,7 @@ function syntaxFinding(text: string, problem: YAMLError): Finding {
     return { ...base, code: 'unknown-tag', message: 'YAML tags have no meaning in a spec', hint: 'remove the tag' };
   }
   if (problem.code === 'RESOURCE_EXHAUSTION') return tooDeep(base.span);
-  const message = problem.message.replace(/\.?\s*$/, '').replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
-  const braces = /[{[].*\$\{/.test(line);
-  return {
-    ...base,
-    code: 'yaml-syntax',
-    message,
-    hint: braces ? 'inside { } and [ ], quote values that hold ${…}: "${NAME}"' : undefined,
-  };
+  const message = problem.message.replace(/\.?\s*$/, '').replace(/^[A-Z](?=[a-z ])/, (letter) => letter.toLowerCase());
+  const hint = problem.code === 'BAD_SCALAR_START' ? 'put the value into quotes' : undefined;
+  return { ...base, code: 'yaml-syntax', message, hint };
 }

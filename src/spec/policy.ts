@@ -1,13 +1,14 @@
-import type { DesiredServer, ImageSource } from '../model/desired.ts';
+import type { ImageSource } from '../model/desired.ts';
 import type { Diagnostic } from '../model/diagnostics.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../model/policy.ts';
 import { parseImageRef } from './image-ref.ts';
-import type { FieldLocation } from './load.ts';
+import { type FaultyServer, type FieldLocation, noName } from './load.ts';
 import { contains } from './mounts.ts';
+import type { ReadServer } from './normalize.ts';
 
 /** A server to check: from a file, or as recorded on an engine (without `locate`). */
 export type PolicySubject = {
-  readonly spec: DesiredServer;
+  readonly spec: ReadServer;
   readonly locate?: (path: string) => FieldLocation;
 };
 
@@ -22,7 +23,25 @@ export function checkPolicy(servers: readonly PolicySubject[], policy: Policy): 
   ]);
 }
 
-type Found = Pick<PolicyBreach, 'rule' | 'value' | 'limit' | 'message' | 'path'> & { severity?: 'warning' };
+/**
+ * Breaches of a server whose document has errors: only those about what is written. A field that is wrong was replaced
+ * by its default, and the rest of a wrong cap_drop would be blamed for what the wrong entry meant to drop.
+ */
+export function checkFaulty(server: FaultyServer, policy: Policy): readonly PolicyBreach[] {
+  return checkPolicy([server], policy).filter(
+    ({ path }) =>
+      !server.wrong.some((wrong) => isBelow(path, wrong) || (path.endsWith('.cap_drop') && isBelow(wrong, path))),
+  );
+}
+
+/** Whether a path is another one or a part of it. */
+const isBelow = (path: string, above: string): boolean =>
+  path === above || (above !== '' && path.startsWith(above) && /^[.[]/.test(path.slice(above.length)));
+
+type Found = Pick<PolicyBreach, 'rule' | 'value' | 'limit' | 'message' | 'path'> & {
+  severity?: 'warning';
+  hint?: string;
+};
 
 function breach(subject: PolicySubject, found: Found): PolicyBreach {
   const place = subject.locate?.(found.path);
@@ -35,8 +54,10 @@ function breach(subject: PolicySubject, found: Found): PolicyBreach {
 }
 
 /** The image that decides where content comes from, and the field that says so. A Dockerfile's is not known here. */
-function imageOf(image: ImageSource): { readonly ref: string; readonly path: string } | undefined {
-  switch (image.kind) {
+function imageOf(image: ImageSource | undefined): { readonly ref: string; readonly path: string } | undefined {
+  switch (image?.kind) {
+    case undefined:
+      return undefined;
     case 'image':
       return { ref: image.ref, path: 'docker_backend.base_image' };
     case 'python':
@@ -53,6 +74,9 @@ function* checkImage(subject: PolicySubject, policy: Policy): Iterable<PolicyBre
   const image = imageOf(subject.spec.image);
   const ref = image === undefined ? undefined : parseImageRef(image.ref);
   if (image === undefined || ref === undefined) return;
+  const byDefault = subject.locate?.(image.path).explicit === false;
+  const named = `image ${image.ref}${byDefault ? ', the default of this runtime_type,' : ''}`;
+  const hint = byDefault ? { hint: 'write docker_backend.base_image with an image that the policy allows' } : {};
   const full = `${ref.registry}/${ref.repository}`;
   const allowed = policy.allowedRegistries;
   if (allowed !== undefined && !allowed.some((prefix) => contains(prefix.replace(/\/$/, ''), full))) {
@@ -60,8 +84,9 @@ function* checkImage(subject: PolicySubject, policy: Policy): Iterable<PolicyBre
       rule: 'allowed-registries',
       value: image.ref,
       limit: allowed.join(', '),
-      message: `image ${image.ref} comes from ${ref.registry}, which is not one of: ${allowed.join(', ')}`,
+      message: `${named} comes from ${ref.registry}, which is not one of: ${allowed.join(', ')}`,
       path: image.path,
+      ...hint,
     });
   }
   if (policy.forbidLatest !== 'off' && ref.digest === undefined && (ref.tag === undefined || ref.tag === 'latest')) {
@@ -69,8 +94,9 @@ function* checkImage(subject: PolicySubject, policy: Policy): Iterable<PolicyBre
       rule: 'forbid-latest',
       value: image.ref,
       limit: 'a tag or a digest',
-      message: `image ${image.ref} has ${ref.tag === undefined ? 'no tag' : 'the tag latest'}: what runs changes by itself`,
+      message: `${named} has ${ref.tag === undefined ? 'no tag' : 'the tag latest'}: what runs changes by itself`,
       path: image.path,
+      ...hint,
       ...(policy.forbidLatest === 'warn' ? { severity: 'warning' } : {}),
     });
   }
@@ -89,6 +115,7 @@ function* checkLimits(subject: PolicySubject, policy: Policy): Iterable<PolicyBr
       limit: name,
       message: `resource_limits.${name} must be given`,
       path: at(name),
+      hint: `write docker_backend.resource_limits.${name}`,
     });
   }
   const ceilings: readonly (readonly [PolicyRule, LimitName, number, number | undefined])[] = [
@@ -98,12 +125,14 @@ function* checkLimits(subject: PolicySubject, policy: Policy): Iterable<PolicyBr
   ];
   for (const [rule, name, value, most] of ceilings) {
     if (most === undefined || value <= most) continue;
+    const byDefault = subject.locate?.(at(name)).explicit === false;
     yield breach(subject, {
       rule,
       value: String(value),
       limit: String(most),
-      message: `${name} is ${value}, at most ${most} is allowed`,
+      message: `${name} is ${value}${byDefault ? ' by default' : ''}, at most ${most} is allowed`,
       path: at(name),
+      ...(byDefault ? { hint: `write docker_backend.resource_limits.${name}: ${most}, or less` } : {}),
     });
   }
 }
@@ -195,9 +224,10 @@ export function breachDiagnostic(breach: PolicyBreach): Diagnostic | undefined {
   return {
     severity: breach.severity,
     code: `policy-${breach.rule}`,
-    message: `${breach.server}: ${breach.message}`,
+    message: breach.server === noName ? breach.message : `${breach.server}: ${breach.message}`,
     ...breach.place,
     path: breach.path,
+    ...(breach.hint === undefined ? {} : { hint: breach.hint }),
     related: [],
   };
 }

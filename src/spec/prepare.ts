@@ -19,6 +19,8 @@ export type DictionaryUse = 'env' | 'image-env' | 'plain';
 
 export type PrepareOptions = {
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What one such document is called: `a spec`. */
+  readonly called: string;
   /** What the values of the dictionary at this path are used for. */
   readonly useOf: (path: string) => DictionaryUse;
   /** A key that must not be used, with the reason; asked for unknown keys. */
@@ -75,7 +77,12 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
     }
     if (at.kind === 'list') {
       if (tree.kind !== 'list') return wrongKind(tree, at, path);
-      return tree.items.map((item, index) => walk(item, at.items, childPath(path, index), item.span, 'plain'));
+      return tree.items.map((item, index) => {
+        const itemPath = childPath(path, index);
+        // An entry without content is not as if it were absent: the validator speaks about it, at its place.
+        places.set(itemPath, { span: item.span, keySpan: item.span, shape: at.items });
+        return walk(item, at.items, itemPath, item.span, 'plain');
+      });
     }
     if (tree.kind !== 'map') return wrongKind(tree, at, path);
     if (at.kind === 'map') return map(tree.entries, at, path);
@@ -94,7 +101,9 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
           ? `write a list: [${shorten(tree.text)}]`
           : at.kind === 'dictionary' && tree.kind === 'list'
             ? 'write NAME: value, one a line'
-            : undefined,
+            : at.kind === 'map' && tree.kind === 'scalar'
+              ? mountHint(tree.text, at)
+              : undefined,
     });
     return undefined;
   };
@@ -137,7 +146,7 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
     const base = { span: entry.keySpan, path: childPath(path, name) };
     const refused = options.refused(path, name);
     if (refused !== undefined) return { ...base, code: 'refused-key', ...refused };
-    const place = path === '' ? 'a document' : path;
+    const place = path === '' ? options.called : path;
     const here = nearest(name, Object.keys(at.keys));
     const elsewhere = placesOf(name, shape, '').filter((found) => found !== base.path);
     const exact = elsewhere.length > 0 ? `${name} belongs into ${elsewhere.join(' or ')}` : undefined;
@@ -206,6 +215,13 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
     });
   }
   return { value: value ?? {}, places, variables, findings };
+}
+
+/** What to write for a mount in the short form of `docker run -v`. */
+function mountHint(text: string, at: MapShape): string | undefined {
+  const [, source, target, mode] = /^([^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
+  if (source === undefined || target === undefined || !Object.hasOwn(at.keys, 'read_only')) return undefined;
+  return `write { source: ${source}, target: ${target}${mode === 'ro' ? ', read_only: true' : ''} }`;
 }
 
 /** The part of a scalar's source that holds the placeholder; the whole scalar when escapes or folding hide it. */

@@ -65,6 +65,7 @@ export function loadProjectFile(
     validator: projectValidator,
     options: {
       environment: context.environment,
+      called: 'looms.yaml',
       useOf: () => 'plain',
       refused: () => undefined,
       keepReference: () => false,

@@ -32,6 +32,7 @@ export function specOptions(
 ): PrepareOptions {
   return {
     environment,
+    called: 'a spec',
     useOf: (path) =>
       environments.has(path) ? 'env' : path === 'docker_backend.build_config.env' ? 'image-env' : 'plain',
     refused: (path, key) => {

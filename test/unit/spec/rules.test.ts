@@ -396,9 +396,64 @@ describe('rules across fields', () => {
     expect(
       check(document({ backend: ["custom: { labels: { looms.project: x, loom.type: y, 'a=b': z } }"] })),
     ).toMatchInlineSnapshot(`
-      "4:23 error[invalid-key] docker_backend.custom.labels["looms.project"]: labels starting with looms. and loom. are ours: looms.project
-      4:41 error[invalid-key] docker_backend.custom.labels["loom.type"]: labels starting with looms. and loom. are ours: loom.type
+      "4:23 error[invalid-key] docker_backend.custom.labels["looms.project"]: labels starting with looms. and loom. are reserved: looms.project
+      4:41 error[invalid-key] docker_backend.custom.labels["loom.type"]: labels starting with looms. and loom. are reserved: loom.type
       4:55 error[invalid-key] docker_backend.custom.labels["a=b"]: "a=b" is not a label's name"
     `);
+  });
+
+  test('a wrong mount does not hide what is wrong with its siblings', () => {
+    expect(
+      check(
+        document({
+          backend: [
+            'volume_mounts: [{ source: /, target: 5 }, "./a:/b:ro", { source: /proc, target: x }, { read_only: "no", source: ~/y }]',
+          ],
+        }),
+      ),
+    ).toMatchInlineSnapshot(`
+      "4:29 error[refused-mount] docker_backend.volume_mounts[0].source: the root of the host is never mounted (hint: mount the folder that the server needs)
+      4:40 error[wrong-type] docker_backend.volume_mounts[0].target: target: expected an absolute path in the container, got 5 (hint: write "5" with quotes)
+      4:45 error[wrong-type] docker_backend.volume_mounts[1]: volume_mounts[1]: expected a map (key: value), got "./a:/b:ro" (hint: write { source: ./a, target: /b, read_only: true })
+      4:68 error[refused-mount] docker_backend.volume_mounts[2].source: /proc is never mounted: it gives the server the kernel of the host (hint: mount another folder)
+      4:83 error[invalid-value] docker_backend.volume_mounts[2].target: target: expected an absolute path in the container, got "x"
+      4:88 error[missing-key] docker_backend.volume_mounts[3]: a mount needs target
+      4:101 error[wrong-type] docker_backend.volume_mounts[3].read_only: read_only: expected true or false, got "no"
+      4:115 error[invalid-mount] docker_backend.volume_mounts[3].source: ~ has no meaning in ~/y (hint: write \${HOME}/…)"
+    `);
+  });
+
+  test('an empty entry of a list says so', () => {
+    expect(check(document({ backend: ['volume_mounts: [ ~, { source: /, target: /x }]'] }))).toMatchInlineSnapshot(`
+      "4:20 error[wrong-type] docker_backend.volume_mounts[0]: volume_mounts[0]: expected a map (key: value), got nothing
+      4:33 error[refused-mount] docker_backend.volume_mounts[1].source: the root of the host is never mounted (hint: mount the folder that the server needs)"
+    `);
+  });
+
+  test('a command with its arguments in one text gets a warning that says how to write it', () => {
+    expect(check(document({ mcp: ['command: node -e 1', 'args: [--x]'] }))).toMatchInlineSnapshot(
+      `"5:12 warning[command-has-spaces] mcp_server.command: "node -e 1": command is one program, never a shell line (hint: put arguments into args: command: node, args: ["-e", "1", "--x"])"`,
+    );
+    expect(check(document({ mcp: ["command: sh -c 'a b'"] }))).toMatchInlineSnapshot(
+      `"5:12 warning[command-has-spaces] mcp_server.command: "sh -c 'a b'": command is one program, never a shell line (hint: put arguments into args, one an entry: command: sh)"`,
+    );
+    expect(check(document({ mcp: ['command: /usr/bin/node -e 1'] }))).toMatchInlineSnapshot(
+      `"5:12 warning[command-has-spaces] mcp_server.command: "/usr/bin/node -e 1": command is one program, never a shell line (hint: put arguments into args: command: /usr/bin/node, args: ["-e", "1"])"`,
+    );
+    expect(check(document({ mcp: ['command: /opt/My Tools/serve'] }))).toBe('');
+  });
+
+  test('a key at the top that no spec has names what has it not', () => {
+    expect(check(document({ top: ['name: fs', 'zork: 1'] }))).toMatchInlineSnapshot(
+      `"2:1 error[unknown-key] zork: a spec has no key zork (hint: valid keys: docker_backend, mcp_server, name)"`,
+    );
+  });
+
+  test('a cache for nothing to install has no effect', () => {
+    const text =
+      'name: a\ndocker_backend: { runtime_type: python, python: { use_pip_cache: false } }\nmcp_server: { command: x }\n';
+    expect(check(text)).toMatchInlineSnapshot(
+      `"2:51 warning[no-effect] docker_backend.python.use_pip_cache: use_pip_cache has no effect: no packages are installed (hint: remove it, or list packages)"`,
+    );
   });
 });

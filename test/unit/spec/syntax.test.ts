@@ -17,15 +17,15 @@ describe('YAML that cannot be read', () => {
   });
 
   test('an unclosed quote is placed', () => {
-    expect(check(['name: "fs'].join('\n'))).toMatchInlineSnapshot(`"1:10 error[yaml-syntax] missing closing "quote"`);
+    expect(check(['name: "fs'].join('\n'))).toMatchInlineSnapshot(
+      `"1:7 error[yaml-syntax] this " is never closed (hint: add " where it shall end)"`,
+    );
   });
 
   test('a placeholder in a flow map that is not quoted gets a hint', () => {
-    expect(check(['name: fs', 'docker_backend: { base_image: ${IMAGE} }'].join('\n'))).toMatchInlineSnapshot(`
-      "2:32 error[yaml-syntax] unexpected flow-map-start at node end (hint: inside { } and [ ], quote values that hold \${…}: "\${NAME}")
-      2:33 error[yaml-syntax] unexpected scalar at node end (hint: inside { } and [ ], quote values that hold \${…}: "\${NAME}")
-      2:40 error[yaml-syntax] unexpected flow-map-end token in YAML stream: "}" (hint: inside { } and [ ], quote values that hold \${…}: "\${NAME}")"
-    `);
+    expect(check(['name: fs', 'docker_backend: { base_image: ${IMAGE} }'].join('\n'))).toMatchInlineSnapshot(
+      `"2:31 error[yaml-syntax] \${IMAGE} inside { } or [ ] needs quotes (hint: write "\${IMAGE}", with the quotes)"`,
+    );
   });
 
   test('a tag has no meaning', () => {
@@ -57,8 +57,9 @@ describe('YAML that cannot be read', () => {
   });
 
   test('block nesting without end is refused', () => {
-    expect(check('- '.repeat(5000))).toMatchInlineSnapshot(
-      `"1:1873 error[too-deep] maps and lists are nested deeper than 64 levels"`,
+    // Where the parser gives up depends on the size of the stack.
+    expect(check('- '.repeat(5000))).toMatch(
+      /^1:[0-9]+ error\[too-deep] maps and lists are nested deeper than 64 levels$/,
     );
   });
 
@@ -106,15 +107,52 @@ describe('YAML that cannot be read', () => {
     );
   });
 
-  test('many errors of one document are counted', () => {
-    expect(
-      check(`name: a\n${'a: b: c\n'.repeat(20)}`)
-        .split('\n')
-        .slice(-2)
-        .join('\n'),
-    ).toMatchInlineSnapshot(`
-      "11:4 error[yaml-syntax] nested mappings are not allowed in compact mappings
-      11:4 note[yaml-syntax] and 10 more syntax errors in this document"
-    `);
+  test('a second mistake of one document waits for the first: it may be its consequence', () => {
+    expect(check(`name: a\n${'a: b: c\n'.repeat(20)}`)).toMatchInlineSnapshot(
+      `"2:4 error[yaml-syntax] the value of a holds a colon and a space, which begins another key (hint: put the value into quotes, or the second key on a line of its own)"`,
+    );
+  });
+});
+
+describe('common mistakes of YAML are told at their place, in our words, once', () => {
+  const mistakes: Readonly<Record<string, string>> = {
+    'a line that is too deep': 'name: fs\ndocker_backend:\n  base_image: x\n   platform: y\nmcp_server: {}\n',
+    'a line between two levels': 'name: fs\ndocker_backend:\n  base_image: x\n platform: y\n',
+    'a line that is not deep enough': 'a:\n    b: c\n  d: e\nf: g\n',
+    'an entry that is between two levels': 'a:\n  - b\n c: d\n',
+    'a key below a value': 'a: b\n  c: d\n',
+    'a tab': 'a:\n  b: c\n\td: e\n',
+    'a missing colon': 'mcp_server:\n  transport: stdio\n  command run\n',
+    'a missing colon in the first line': 'name fs\ndocker_backend:\n  base_image: x\n',
+    'a missing colon in the first line of a map': 'a:\n  command run\n  b: c\n',
+    'a missing space after a colon': 'name:fs\nb: c\n',
+    'an equals sign': 'a:\n  b: c\n  DEBUG=1\n',
+    'a second colon': 'command: run: now\n',
+    'an entry among keys': 'a:\n  b: c\n  - d\n',
+    'an open bracket': 'a:\n  args: [x, y\n  env:\n    X: y\nz: 1\n',
+    'an open brace at the end': 'a: { b: c\n',
+    'a bracket closed by a brace': 'a: [b}\nc: d\n',
+    'a bracket too many': 'a: b\n]\n',
+    'an open quote': 'a: "b\nc: "d"\ne: f\n',
+    'an open single quote': "a: 'b\nc: d\n",
+    'text after a quote': 'a: "b" c\n',
+    'a quote in a quote': "a: 'it's'\n",
+    'a reserved character': 'a: @b\n',
+    'a block of text before': 'a: |\n  b: c: d\n    e\nf: g\n h: i\n',
+    'the second document': 'name: a\ndocker_backend: { base_image: x }\n---\n# b\nname: b\n  c: d\n',
+    'carriage returns': 'name: a\r\nb c\r\nd: e\r\n',
+  };
+  test.each(Object.keys(mistakes))('%s', (name) => {
+    expect(check(mistakes[name] ?? '')).toMatchSnapshot();
+  });
+
+  test('what is no common mistake keeps the words of the parser, once', () => {
+    expect(check('a: b\n? c\n? [d]: e: f\n').split('\n')).toHaveLength(1);
+  });
+
+  test('thousands of broken documents in one file each get their own finding', () => {
+    const found = check('a: b: c\n---\n'.repeat(3000)).split('\n');
+    expect(found).toHaveLength(3000);
+    expect(found.at(-1)).toMatch(/^5999:4 error/);
   });
 });

@@ -1,0 +1,98 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadSpecs } from '../../../src/app/load-specs.ts';
+import type { Ports } from '../../../src/app/ports.ts';
+import { defaultPolicy, type Policy } from '../../../src/model/policy.ts';
+import { describeDiagnostics } from '../../../src/spec/findings.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'looms-load-specs-'));
+  await mkdir(join(folder, 'there'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Everything found in one file, with the folder left out; an engine is never asked. */
+async function findings(text: string, policy: Partial<Policy> = {}, strict = false): Promise<string> {
+  await writeFile(join(folder, 'mcp.yaml'), text);
+  const ports = { environment: {}, workingDirectory: folder, engineIsLocal: async () => true };
+  const loaded = await loadSpecs(ports as unknown as Ports, {
+    paths: ['mcp.yaml'],
+    strict,
+    policy: { ...defaultPolicy, ...policy },
+    commits: false,
+  });
+  return describeDiagnostics(loaded.diagnostics).replaceAll('mcp.yaml:', '').replaceAll(folder, '');
+}
+
+describe('everything that is wrong is found at once', () => {
+  test('a host path that does not exist, next to any other error, at its own line', async () => {
+    const text = `name: a
+docker_backend:
+  base_image: debian:bookworm-slim
+  zork: 1
+  volume_mounts:
+    - { source: ./there, target: /x }
+    - { source: ./nope, target: /y }
+    - { source: ./neither, target: 5 }
+`;
+    expect(await findings(text)).toMatchInlineSnapshot(`
+      "4:3 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)
+      7:17 error[file-not-found] docker_backend.volume_mounts[1].source: host path /nope does not exist (hint: mkdir -p /nope, or name a volume (without a slash))
+      8:17 error[file-not-found] docker_backend.volume_mounts[2].source: host path /neither does not exist (hint: mkdir -p /neither, or name a volume (without a slash))
+      8:36 error[wrong-type] docker_backend.volume_mounts[2].target: target: expected an absolute path in the container, got 5 (hint: write "5" with quotes)"
+    `);
+  });
+
+  test('the policy, next to errors of the same document', async () => {
+    const text = `docker_backend:
+  base_image: debian
+  resource_limits: { memory_mb: lots, cpu_cores: 4 }
+  security: { cap_drop: [CHOWNN], cap_add: [NET_RAW, NET_ROW] }
+`;
+    const policy: Partial<Policy> = {
+      maxCpuCores: 2,
+      maxMemoryMiB: 256,
+      maxPids: 50,
+      forbiddenCapabilities: ['NET_RAW', 'CHOWN'],
+    };
+    expect(await findings(text, policy)).toMatchInlineSnapshot(`
+      "1:1 error[missing-name] the server has no name (hint: add name: at the top of the document, or docker_backend.name)
+      2:15 warning[policy-forbid-latest] docker_backend.base_image: image debian has no tag: what runs changes by itself
+      3:3 error[policy-max-pids] docker_backend.resource_limits.pids_limit: pids_limit is 100 by default, at most 50 is allowed (hint: write docker_backend.resource_limits.pids_limit: 50, or less)
+      3:33 error[wrong-type] docker_backend.resource_limits.memory_mb: memory_mb: expected a whole number from 6 to 16777216, got "lots"
+      3:50 error[policy-max-cpu-cores] docker_backend.resource_limits.cpu_cores: cpu_cores is 4, at most 2 is allowed
+      4:26 error[unknown-capability] docker_backend.security.cap_drop[0]: CHOWNN is not a Linux capability (hint: did you mean CHOWN?)
+      4:44 error[policy-forbidden-capabilities] docker_backend.security.cap_add: capability NET_RAW is forbidden
+      4:54 error[unknown-capability] docker_backend.security.cap_add[1]: NET_ROW is not a Linux capability (hint: did you mean NET_RAW?)"
+    `);
+  });
+
+  test('with --strict a credential does not hide an image that changes by itself', async () => {
+    const text = 'name: a\ndocker_backend: { base_image: debian }\nmcp_server: { env: { API_KEY: abc } }\n';
+    expect(await findings(text, {}, true)).toMatchInlineSnapshot(`
+      "2:31 warning[policy-forbid-latest] docker_backend.base_image: a: image debian has no tag: what runs changes by itself
+      3:31 error[credential-literal] mcp_server.env.API_KEY: API_KEY looks like a credential, and its value stands in the file (hint: write \${secret:api_key} or \${API_KEY})"
+    `);
+  });
+
+  test('a file that the image needs, next to any other error', async () => {
+    const text = 'name: a\ndocker_backend: { dockerfile_path: nope/Dockerfile, zork: 1 }\n';
+    expect(await findings(text)).toMatchInlineSnapshot(`
+      "2:36 error[file-not-found] docker_backend.dockerfile_path: dockerfile_path names nope/Dockerfile: /nope/Dockerfile does not exist
+      2:53 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)"
+    `);
+  });
+});
+
+test('a breach by a default says that it is one, and what to write', async () => {
+  const text = 'name: a\ndocker_backend: { runtime_type: node }\nmcp_server: { command: run }\n';
+  const policy: Partial<Policy> = { allowedRegistries: ['ghcr.io'], maxMemoryMiB: 256, requiredLimits: ['cpu_cores'] };
+  expect(await findings(text, policy)).toMatchInlineSnapshot(`
+    "2:1 error[policy-allowed-registries] docker_backend.base_image: a: image node:24-slim, the default of this runtime_type, comes from docker.io, which is not one of: ghcr.io (hint: write docker_backend.base_image with an image that the policy allows)
+    2:1 error[policy-max-memory-mb] docker_backend.resource_limits.memory_mb: a: memory_mb is 512 by default, at most 256 is allowed (hint: write docker_backend.resource_limits.memory_mb: 256, or less)
+    2:1 error[policy-required-limits] docker_backend.resource_limits.cpu_cores: a: resource_limits.cpu_cores must be given (hint: write docker_backend.resource_limits.cpu_cores)"
+  `);
+});
