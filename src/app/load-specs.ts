@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { recipeFor } from '../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../model/desired.ts';
 import type { Diagnostic, SourceText } from '../model/diagnostics.ts';
@@ -8,6 +8,7 @@ import type { Recipe } from '../model/recipe.ts';
 import { sortDiagnostics } from '../spec/findings.ts';
 import { specHash } from '../spec/hash.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
+import { refusedHostPath } from '../spec/mounts.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../spec/policy.ts';
 import type { Ports } from './ports.ts';
 import { readBuildCa, readContext } from './read-context.ts';
@@ -22,8 +23,6 @@ export type LoadedSpecs = {
   /** For code frames. */
   readonly texts: readonly SourceText[];
   readonly files: readonly string[];
-  /** Where a field of a server stands in its file. */
-  readonly locate: (server: string, path: string) => FieldLocation | undefined;
 };
 
 export type LoadOptions = {
@@ -92,35 +91,52 @@ async function missingFiles({ spec, source, locate }: FaultyServer): Promise<rea
   }
 }
 
-/** The engine would only say so once the container is made; on another machine only it can know. */
-async function missingHostPaths(
-  ports: Ports,
-  servers: readonly (LoadedServer | FaultyServer)[],
-): Promise<readonly Diagnostic[]> {
-  const mounts = servers.flatMap(({ hostPaths, locate }) => hostPaths.map((one) => ({ ...one, locate })));
-  if (mounts.length === 0 || !(await ports.engineIsLocal())) return [];
-  const looked = await Promise.all(
-    mounts.map(async ({ source, path, locate }) => {
-      if (await exists(source)) return [];
-      const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
-        hint: `mkdir -p ${source}, or name a volume (without a slash)`,
-      });
-      return [findingOf(error, path, locate(path))];
-    }),
-  );
-  return looked.flat();
-}
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
+type HostPaths = {
+  readonly findings: readonly Diagnostic[];
+  /** Where links lead: the path that is mounted, by the path as the spec means it. */
+  readonly real: ReadonlyMap<string, string>;
+};
 
 /**
- * Reads, parses and resolves all specs: every finding of every file at once, in the order of
- * files and lines, and nothing of the engine. When any of
- * them is an error, `servers` is empty: a desired state that could not be read whole is none (facts.md, "Could not read
+ * Looks at the host paths of mounts, links followed, so that no link brings in what is never mounted. The engine would
+ * only say that one is missing once the container is made; on another machine only it can know.
+ */
+async function lookAtHostPaths(ports: Ports, servers: readonly (LoadedServer | FaultyServer)[]): Promise<HostPaths> {
+  const mounts = servers.flatMap(({ hostPaths, locate }) => hostPaths.map((one) => ({ ...one, locate })));
+  if (mounts.length === 0 || !(await ports.engineIsLocal())) return { findings: [], real: new Map() };
+  const real = new Map<string, string>();
+  const findings = await Promise.all(
+    mounts.map(async ({ source, path, locate }) => {
+      const target = await realpath(source).catch(() => undefined);
+      if (target === undefined) {
+        const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
+          hint: `mkdir -p ${source}, or name a volume (without a slash)`,
+        });
+        return [findingOf(error, path, locate(path))];
+      }
+      real.set(source, target);
+      const refused = refusedHostPath(target);
+      if (refused === undefined) return [];
+      const error = new LoomsError('spec-invalid', `${source} leads to ${target}: ${refused.message}`, refused);
+      return [{ ...findingOf(error, path, locate(path)), code: 'refused-mount' }];
+    }),
+  );
+  return { findings: findings.flat(), real };
+}
+
+const withRealPaths = (server: LoadedServer, real: ReadonlyMap<string, string>): LoadedServer => ({
+  ...server,
+  spec: {
+    ...server.spec,
+    mounts: server.spec.mounts.map((mount) =>
+      mount.type === 'bind' ? { ...mount, source: real.get(mount.source) ?? mount.source } : mount,
+    ),
+  },
+});
+
+/**
+ * Reads, parses and resolves all specs: every finding of every file at once, in the order of files and lines, and
+ * nothing of the engine. When any of them is an error, `servers` is empty: a desired state that could not be read whole is none (facts.md, "Could not read
  * the desired state").
  * Throws `file-not-found` for a path of `-f` that names nothing.
  */
@@ -131,18 +147,20 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
     readBuildCa(ports.environment, ports.workingDirectory),
   ]);
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
+  const hostPaths = await lookAtHostPaths(ports, [...loaded.servers, ...loaded.faulty]);
+  const sound = loaded.servers.map((server) => withRealPaths(server, hostPaths.real));
   const diagnostics: Diagnostic[] = [
     ...loaded.diagnostics,
-    ...checkPolicy(loaded.servers, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...checkPolicy(sound, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ...loaded.faulty.flatMap((server) =>
       checkFaulty(server, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ),
-    ...(await missingHostPaths(ports, [...loaded.servers, ...loaded.faulty])),
+    ...hostPaths.findings,
     ...(await Promise.all(loaded.faulty.map(missingFiles))).flat(),
   ];
   const servers: DeclaredServer[] = [];
   const recipes = new Map<string, Recipe>();
-  for (const { spec, source, locate } of loaded.servers) {
+  for (const { spec, source, locate } of sound) {
     try {
       const { image, recipe } = await resolveImage(spec, source, extraCa);
       if (recipe !== null) recipes.set(recipe.ref, recipe);
@@ -159,7 +177,6 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
       diagnostics.push(findingOf(error, field, locate(field)));
     }
   }
-  const places = new Map(loaded.servers.map(({ spec, locate }) => [String(spec.name), locate]));
   const names = files.map((file) => file.file);
   return {
     servers: diagnostics.some((finding) => finding.severity === 'error') ? [] : servers,
@@ -167,6 +184,5 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
     diagnostics: sortDiagnostics(diagnostics, names),
     texts: files,
     files: names,
-    locate: (server, path) => places.get(server)?.(path),
   };
 }

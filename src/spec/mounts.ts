@@ -107,15 +107,20 @@ function mountSource(reader: Reader, path: string, source: string): MountSource 
     return problem('invalid-mount', `${source} is not the name of a volume`, 'use letters, digits, ".", "_" and "-"');
   }
   const absolute = resolve(reader.directory, source);
+  const refused = refusedHostPath(absolute);
+  if (refused !== undefined) return problem('refused-mount', refused.message, refused.hint);
+  return { type: 'bind', source: absolute };
+}
+
+/** Why a host path is never mounted, whatever a spec says; undefined for one that may be (spec.md, volume_mounts). */
+export function refusedHostPath(absolute: string): { readonly message: string; readonly hint: string } | undefined {
   if (absolute === '/') {
-    return problem('refused-mount', 'the root of the host is never mounted', 'mount the folder that the server needs');
+    return { message: 'the root of the host is never mounted', hint: 'mount the folder that the server needs' };
   }
   const secret = [...enginePaths, ...kernelPaths].find((one) => contains(absolute, one) || contains(one, absolute));
-  if (secret !== undefined || /\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/.test(absolute)) {
-    const why = kernelPaths.includes(secret ?? '') ? 'the kernel of the host' : 'the engine, and with it the host';
-    return problem('refused-mount', `${absolute} is never mounted: it gives the server ${why}`, 'mount another folder');
-  }
-  return { type: 'bind', source: absolute };
+  if (secret === undefined && !/\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/.test(absolute)) return undefined;
+  const why = kernelPaths.includes(secret ?? '') ? 'the kernel of the host' : 'the engine, and with it the host';
+  return { message: `${absolute} is never mounted: it gives the server ${why}`, hint: 'mount another folder' };
 }
 
 /** Whether `inner` is `outer` or inside of it. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -26,6 +26,24 @@ async function findings(text: string, policy: Partial<Policy> = {}, strict = fal
   });
   return describeDiagnostics(loaded.diagnostics).replaceAll('mcp.yaml:', '').replaceAll(folder, '');
 }
+
+describe('links', () => {
+  test('do not bring in what is never mounted, and lead to what is', async () => {
+    await symlink('/', join(folder, 'root-link'));
+    await symlink('there', join(folder, 'fine-link'));
+    const text = `name: a
+docker_backend:
+  base_image: debian:bookworm-slim
+  volume_mounts:
+    - { source: ./root-link, target: /x }
+    - { source: ./fine-link, target: /y }
+mcp_server: { command: run }
+`;
+    expect(await findings(text)).toMatchInlineSnapshot(`"5:17 error[refused-mount] docker_backend.volume_mounts[0].source: /root-link leads to /: the root of the host is never mounted (hint: mount the folder that the server needs)"`);
+    const allowed = text.replace('    - { source: ./root-link, target: /x }\n', '');
+    expect(await findings(allowed, { allowedMounts: [join(folder, 'fine-link')] })).toContain('/there is mounted');
+  });
+});
 
 describe('everything that is wrong is found at once', () => {
   test('a host path that does not exist, next to any other error, at its own line', async () => {
