@@ -39,7 +39,9 @@ docker_backend:
     - { source: ./fine-link, target: /y }
 mcp_server: { command: run }
 `;
-    expect(await findings(text)).toMatchInlineSnapshot(`"5:17 error[refused-mount] docker_backend.volume_mounts[0].source: /root-link leads to /: the root of the host is never mounted (hint: mount the folder that the server needs)"`);
+    expect(await findings(text)).toMatchInlineSnapshot(
+      `"5:17 error[refused-mount] docker_backend.volume_mounts[0].source: /root-link leads to /: the root of the host is never mounted (hint: mount the folder that the server needs)"`,
+    );
     const allowed = text.replace('    - { source: ./root-link, target: /x }\n', '');
     expect(await findings(allowed, { allowedMounts: [join(folder, 'fine-link')] })).toContain('/there is mounted');
   });
