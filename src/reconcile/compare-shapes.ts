@@ -1,3 +1,4 @@
+import { looksLikeConnectionUri, looksLikeCredential } from '../model/credentials.ts';
 import type { FieldDifference } from '../model/plan.ts';
 import type { ContainerShape } from '../model/shape.ts';
 
@@ -24,9 +25,6 @@ function scalarText(field: string, value: unknown): string {
   if (field === 'pidsLimit') return Number(value) <= 0 ? 'unlimited' : String(value);
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
-
-/** Under names like these stands a credential; its value is never shown (cli.md: secrets show as `(secret)`). */
-const credentialName = /pass(word|wd|phrase)?$|secret|token|credential|api_?key|private_?key|_uri$|_url$|dsn$/i;
 
 /** How list entries are matched between both sides; argv is compared as a whole, in order. */
 const listKeys: Readonly<Record<string, (entry: never) => string>> = {
@@ -59,7 +57,7 @@ const keyed = (field: string, list: readonly unknown[]): Map<string, unknown> =>
   new Map(list.map((entry) => [(listKeys[field] as (entry: unknown) => string)(entry), entry]));
 
 function compareMaps(field: string, wanted: Map<string, unknown>, live: Map<string, unknown>): FieldDifference[] {
-  const secret = (key: string): boolean => field === 'env' && credentialName.test(key);
+  const secret = (key: string): boolean => field === 'env' && (looksLikeCredential(key) || looksLikeConnectionUri(key));
   return [...new Set([...wanted.keys(), ...live.keys()])]
     .sort()
     .filter((key) => JSON.stringify(sorted(wanted.get(key))) !== JSON.stringify(sorted(live.get(key))))

@@ -1,4 +1,4 @@
-import { hasPasswordInUri, looksLikeConnectionUri, looksLikeCredential } from './credentials.ts';
+import { hasPasswordInUri, looksLikeConnectionUri, looksLikeCredential } from '../model/credentials.ts';
 import type { Wording } from './explain.ts';
 import type { Finding } from './findings.ts';
 import type { PrepareOptions } from './prepare.ts';
