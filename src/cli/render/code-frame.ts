@@ -1,3 +1,4 @@
+import { hasPasswordInUri, looksLikeCredential } from '../../model/credentials.ts';
 import type { Palette } from '../palette.ts';
 import { displayWidth } from './text.ts';
 
@@ -11,14 +12,17 @@ export type Frame = {
 };
 
 const tab = '  ';
-/** A key that names a credential, with a literal value: the value must not reach a CI log through a code frame. */
-const credential =
-  /^(\s*(?:-\s*)?["']?[\w.-]*(?:passw(?:or)?d|secret|token|api_?key|credential)[\w.-]*["']?\s*:\s*)(\S.*)$/i;
+/** A key with a value on the same line. */
+const keyed = /^(\s*(?:-\s*)?["']?([\w.-]+)["']?\s*:\s*)(\S.*)$/;
 
-/** Hides the value of a credential; a reference such as `${NAME}` is no secret and stays. */
+/**
+ * Hides the value of a credential, which must not reach a CI log through a code frame; a reference such as `${NAME}` is
+ * no secret and stays.
+ */
 function masked(line: string): string {
-  const [, key, value] = credential.exec(line) ?? [];
-  return key === undefined || value === undefined || /\$\{|^[|>&*#[{]/.test(value) ? line : `${key}(secret)`;
+  const [, prefix, key = '', value] = keyed.exec(line) ?? [];
+  if (prefix === undefined || value === undefined || /\$\{|^[|>&*#[{]/.test(value)) return line;
+  return looksLikeCredential(key) || hasPasswordInUri(value.replace(/^["']/, '')) ? `${prefix}(secret)` : line;
 }
 
 const clean = (text: string): string =>
