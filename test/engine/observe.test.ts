@@ -131,6 +131,20 @@ describe.skipIf(withoutEngine())('observing a real engine', () => {
     }
   });
 
+  test('a container made by hand from a committed one of ours is not ours', async () => {
+    const repo = `looms-test/${bench.project}-copy`;
+    await bench.docker.getContainer(await bench.create('original')).commit({ repo });
+    const copy = await bench.docker.createContainer({ Image: repo, Cmd: ['sleep', '1'] });
+    try {
+      const ids = (await observe()).containers.filter(({ server }) => server === 'original').map(({ id }) => id);
+      expect(ids).toHaveLength(1);
+      expect(ids).not.toContain(copy.id);
+    } finally {
+      await copy.remove({ force: true });
+      await bench.docker.getImage(repo).remove({ force: true });
+    }
+  });
+
   test('someone else’s container under a name of ours is foreign, with its owner', async () => {
     const name = `looms-${bench.project}-stolen`;
     await bench.docker.createContainer({

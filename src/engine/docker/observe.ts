@@ -106,6 +106,18 @@ async function imageShares(
   return new Map(shares);
 }
 
+/** Labels that no two containers of ours share. */
+const identity = [label.project, label.role, label.server, label.generation, label.specHash] as const;
+
+/**
+ * Whether a container has our labels only because its image has them: one made by hand from an image that was committed
+ * from a container of ours. It is not ours to touch.
+ */
+function onlyInherits({ Config: config }: InspectedContainer, image: ImageShare): boolean {
+  const labels = config.Labels ?? {};
+  return image.labels[label.role] !== undefined && identity.every((key) => labels[key] === image.labels[key]);
+}
+
 const nothingShared: ImageShare = { env: {}, labels: {} };
 
 function readingContext(connection: Connection, info: EngineInfo): ReadingContext {
@@ -146,9 +158,8 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   const context = readingContext(connection, info);
   const shareOf = ({ Image: image }: InspectedContainer): ImageShare => shares.get(imageIdOf(image)) ?? nothingShared;
   const there = inspected.filter((container) => container !== null);
-  const inherited = new Set(there.filter((one) => shareOf(one).labels[label.role] !== undefined).map(({ Id }) => Id));
+  const inherited = new Set(there.filter((one) => onlyInherits(one, shareOf(one))).map(({ Id: id }) => id));
   const containers = there
-    // Made from an image that was committed from one of ours, it only inherited our labels: it is not ours to touch.
     .filter(({ Id: id }) => !inherited.has(id))
     .map((container) => {
       return observedContainer(container, shareOf(container), context, parts.readRecorded);
