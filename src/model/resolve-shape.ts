@@ -1,4 +1,5 @@
 import { LoomsError } from './errors.ts';
+import type { ImageId } from './ids.ts';
 import type { ArgvTemplate, ContainerShape, ImageFacts, ShapeTemplate, TmpfsMount } from './shape.ts';
 
 /** Where an HTTP server's wrapper finds its secrets: on an anonymous volume that goes with the container. */
@@ -59,6 +60,21 @@ function processOf(
     }
   }
 }
+
+/** Stands for an image that is not on the engine: only fields that no image decides are compared against it. */
+export const unknownImage = (id: ImageId, ref: string): ImageFacts => ({
+  id,
+  ref,
+  digests: [],
+  entrypoint: [],
+  command: ['-'],
+  env: {},
+  workingDir: '',
+  user: '',
+  labels: {},
+  architecture: '',
+  hasShell: true,
+});
 
 /** Whether `path` lies at or below `folder`. */
 const isWithin = (path: string, folder: string): boolean =>

@@ -3,8 +3,7 @@ import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { FieldDifference, NonEmpty, Reason } from '../model/plan.ts';
-import { resolveShape } from '../model/resolve-shape.ts';
-import type { ImageFacts } from '../model/shape.ts';
+import { resolveShape, unknownImage } from '../model/resolve-shape.ts';
 import { compareShapes } from './compare-shapes.ts';
 import { compareSpecs } from './compare-specs.ts';
 import { rotationDue } from './rotation.ts';
@@ -34,21 +33,6 @@ export type Judged = {
 
 export const isNonEmpty = <T>(list: readonly T[]): list is NonEmpty<T> => list.length > 0;
 
-/** Stands for an image that is not here any more: only fields that no image decides are compared against it. */
-const goneImage = (container: ObservedContainer): ImageFacts => ({
-  id: container.shape.imageId,
-  ref: container.imageRef,
-  digests: [],
-  entrypoint: [],
-  command: ['-'],
-  env: {},
-  workingDir: '',
-  user: '',
-  labels: {},
-  architecture: '',
-  hasShell: true,
-});
-
 const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
 
 function imageReason(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Reason[] {
@@ -71,7 +55,10 @@ function driftOf(server: DeclaredServer, container: ObservedContainer, context: 
   if (recorded === undefined) return [];
   const facts = context.observed.images[recorded.image] ?? null;
   const imageKnown = facts !== null && facts.id === container.shape.imageId && recorded.image === server.image.ref;
-  const wanted = resolveShape(templateOf(recorded.spec, context.project), imageKnown ? facts : goneImage(container));
+  const wanted = resolveShape(
+    templateOf(recorded.spec, context.project),
+    imageKnown ? facts : unknownImage(container.shape.imageId, container.imageRef),
+  );
   return compareShapes(wanted, container.shape, imageKnown);
 }
 

@@ -3,7 +3,7 @@ import { asStepId, type ProjectName, type StepId } from '../model/ids.ts';
 import { networkName, relayName, volumeName } from '../model/labels.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../model/observed.ts';
 import type { Blocker, Operation, Reason, Step, SupportChange } from '../model/plan.ts';
-import { resolveShape } from '../model/resolve-shape.ts';
+import { resolveShape, unknownImage } from '../model/resolve-shape.ts';
 import { compareShapes } from './compare-shapes.ts';
 import { isNonEmpty } from './judge.ts';
 import { relayContainer } from './template.ts';
@@ -109,7 +109,7 @@ function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer)
   if (facts !== null && !imageKnown) {
     stale.push({ kind: 'image-changed', fields: [{ path: 'image', from: relay.imageRef, to: input.relayImage }] });
   }
-  const wanted = resolveShape(planned.template, facts ?? { ...noImage, id: relay.shape.imageId });
+  const wanted = resolveShape(planned.template, facts ?? unknownImage(relay.shape.imageId, input.relayImage));
   const fields = compareShapes(wanted, relay.shape, imageKnown);
   if (isNonEmpty(fields)) stale.push({ kind: 'live-drift', fields });
   const { state } = relay;
@@ -119,19 +119,6 @@ function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer)
     state: [state.status === 'exited' ? { kind: 'exited', exitCode: state.exitCode } : { kind: 'not-started' }],
   };
 }
-
-const noImage = {
-  ref: '',
-  digests: [],
-  entrypoint: [],
-  command: ['-'],
-  env: {},
-  workingDir: '',
-  user: '',
-  labels: {},
-  architecture: '',
-  hasShell: true,
-};
 
 function removeRelay(relay: ObservedContainer, mode: Mode, index: number): Step {
   return supportStep(`relay:${mode}/remove${index === 0 ? '' : `:${index}`}`, 'a relay that is not as it should be', {

@@ -1,0 +1,171 @@
+import type { DeclaredServer } from '../model/desired.ts';
+import { asStepId, type StepId } from '../model/ids.ts';
+import { containerName, generationName } from '../model/labels.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { Operation, Step, Target } from '../model/plan.ts';
+import type { Decision } from './decide.ts';
+import {
+  discard,
+  isUp,
+  type Launch,
+  launch,
+  plannedContainer,
+  rename,
+  retire,
+  retireAll,
+  type StepContext,
+  startOperationFor,
+  step,
+} from './step-parts.ts';
+
+/** The steps that put a successor in the place of a container, in the order that the decision names. */
+export function replaceSteps(
+  server: DeclaredServer,
+  decision: Extract<Decision, { kind: 'replace' }>,
+  context: StepContext,
+): Step[] {
+  const { old, successor, order, others } = decision;
+  const { name, lifecycle } = server.spec;
+  const stopFirst = order.order === 'stop-first';
+  const made =
+    successor.kind === 'new'
+      ? [
+          step(
+            name,
+            'create',
+            { op: 'create-container', container: plannedContainer(server, successor.generation, context) },
+            { after: context.prerequisites(server) },
+          ),
+        ]
+      : [];
+  const target: Target =
+    successor.kind === 'new' ? { madeBy: asStepId(`${name}/create`) } : { id: successor.container.id };
+  const newName =
+    successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
+  const { preserve } = lifecycle;
+  const carries = successor.kind === 'new' && preserve.length > 0 && old.state.status !== 'dead';
+
+  // An interrupted run can have stopped the old one before the new one was good: it serves again meanwhile.
+  const revive =
+    !stopFirst && successor.kind === 'existing' && !isUp(old) && old.state.status !== 'dead'
+      ? [step(name, 'start:old', { op: 'start-container', target: { id: old.id }, name: old.name })]
+      : [];
+
+  const retired = retire(name, old, lifecycle.drainSeconds, 'old', []);
+  const ready = made.map((one) => one.id);
+  const stopping = stopFirst
+    ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: ready } : one))
+    : [];
+  const quiet = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
+  const carry: Step[] = carries
+    ? [
+        step(
+          name,
+          'carry',
+          { op: 'carry-files', from: old.id, target, name: newName, paths: preserve },
+          { after: quiet },
+        ),
+      ]
+    : [];
+  const startAfter = carries ? carry.map((one) => one.id) : quiet;
+  const startOperation: Operation | undefined =
+    successor.kind === 'new'
+      ? { op: 'start-container', target, name: newName }
+      : startOperationFor(successor.container);
+  const launched = launch(server, target, newName, startOperation, startAfter, context);
+  // Whatever keeps the new one from its gate is answered alike, also what comes before its start.
+  const failing = [...stopping, ...carry].map((one) => one.id).concat(launched.failing);
+  const discarded = discard(server, target, newName, failing, context);
+  const wayBack =
+    stopFirst && old.state.status !== 'dead'
+      ? [
+          step(
+            name,
+            'start:old',
+            { op: 'start-container', target: { id: old.id }, name: old.name },
+            { after: [discarded.id], onFailureOf: failing },
+          ),
+        ]
+      : [];
+
+  const handOver = stopFirst
+    ? afterStop(server, target, newName, retired, launched, context)
+    : handOverName(server, target, newName, revive.length > 0 ? servingAgain(old) : old, context, [
+        launched.gate,
+        ...revive.map((one) => one.id),
+      ]);
+  return [
+    ...revive,
+    ...made,
+    ...stopping,
+    ...carry,
+    ...launched.steps,
+    discarded,
+    ...wayBack,
+    ...handOver,
+    ...retireAll(server, others, [launched.gate]),
+  ];
+}
+
+/** The end of a stop-first replacement: the old one, stopped before, makes room for the name. */
+function afterStop(
+  server: DeclaredServer,
+  target: Target,
+  newName: string,
+  retired: readonly Step[],
+  launched: Launch,
+  context: StepContext,
+): Step[] {
+  const removal = retired.slice(-1).map((one) => ({ ...one, after: [launched.gate] }));
+  const before = removal.length === 0 ? [launched.gate] : removal.map((one) => one.id);
+  return [...removal, rename(server, target, newName, before, context)];
+}
+
+/**
+ * The end of a start-first replacement: the new one gets the server's name, and only then the old one is drained. Who
+ * opens a session looks for that name, so a server in steady use would else never be without sessions on the old one,
+ * and the last of them would be cut off.
+ */
+function handOverName(
+  server: DeclaredServer,
+  target: Target,
+  newName: string,
+  old: ObservedContainer,
+  context: StepContext,
+  after: readonly StepId[],
+): Step[] {
+  const { name, lifecycle } = server.spec;
+  const retiring = generationName(context.project, name, old.generation);
+  const holdsName = old.name === containerName(context.project, name);
+  if (holdsName && retiring === newName) {
+    const removal = retire(name, old, lifecycle.drainSeconds, 'old', after);
+    return [
+      ...removal,
+      rename(
+        server,
+        target,
+        newName,
+        removal.slice(-1).map((one) => one.id),
+        context,
+      ),
+    ];
+  }
+  const yielded = holdsName
+    ? [
+        step(
+          name,
+          'rename:old',
+          { op: 'rename-container', target: { id: old.id }, from: old.name, to: retiring },
+          { after },
+        ),
+      ]
+    : [];
+  const taken = rename(server, target, newName, holdsName ? yielded.map((one) => one.id) : after, context);
+  const leaving = holdsName ? { ...old, name: retiring } : old;
+  return [...yielded, taken, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id])];
+}
+
+const servingAgain = (container: ObservedContainer): ObservedContainer => ({
+  ...container,
+  state: { status: 'running', startedAt: container.createdAt, paused: false },
+});

@@ -1,0 +1,152 @@
+import type { DeclaredServer } from '../model/desired.ts';
+import { asStepId, type ServerName, type StepId } from '../model/ids.ts';
+import { containerName, generationName, volumeName } from '../model/labels.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { Operation, PlannedContainer, Step, Target } from '../model/plan.ts';
+import { type LabelContext, serverLabels, templateOf } from './template.ts';
+
+/** What the steps of one server hang on. */
+export type StepContext = LabelContext & {
+  /** Keep a container whose gate failed, for a look at it. */
+  readonly keepFailed: boolean;
+  /** Steps that make the server's image, network and volumes. */
+  readonly prerequisites: (server: DeclaredServer) => readonly StepId[];
+  /** Steps that make the relay through which the server is gated; empty for stdio. */
+  readonly relay: (server: DeclaredServer) => readonly StepId[];
+  /** Volumes (engine names) that no container has used yet. */
+  readonly freshVolumes: ReadonlySet<string>;
+};
+
+type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };
+
+export const step = (server: ServerName, what: string, operation: Operation, options: StepOptions = {}): Step => ({
+  id: asStepId(`${server}/${what}`),
+  server,
+  cause: { kind: 'change', server },
+  after: options.after ?? [],
+  ...(options.onFailureOf === undefined ? {} : { onFailureOf: options.onFailureOf }),
+  ...operation,
+});
+
+export const isUp = (container: ObservedContainer): boolean =>
+  container.state.status === 'running' || container.state.status === 'restarting';
+
+/** The container of a new generation, complete but for what its image decides. */
+export function plannedContainer(server: DeclaredServer, generation: number, context: StepContext): PlannedContainer {
+  const template = templateOf(server.spec, context.project);
+  const fresh = server.spec.mounts
+    .filter((mount) => mount.type === 'volume' && !mount.readOnly)
+    .filter((mount) => context.freshVolumes.has(volumeName(context.project, mount.source)));
+  return {
+    name: generationName(context.project, server.spec.name, generation),
+    role: 'server',
+    imageRef: server.image.ref,
+    ...(server.spec.platform === undefined ? {} : { platform: server.spec.platform }),
+    template,
+    ownLabels: serverLabels(server, generation, context),
+    freshVolumes: fresh.map((mount) => mount.target),
+  };
+}
+
+/** Drain, stop and remove one container, in that order; what does not run needs no drain and no stop. */
+export function retire(
+  server: ServerName,
+  container: ObservedContainer,
+  drainSeconds: number,
+  what: string,
+  after: readonly StepId[],
+): Step[] {
+  const { id, name } = container;
+  const steps: Step[] = [];
+  const last = (): readonly StepId[] => (steps.length === 0 ? after : [steps[steps.length - 1]?.id ?? asStepId('')]);
+  if (isUp(container)) {
+    if (drainSeconds > 0) {
+      steps.push(
+        step(server, `drain:${what}`, { op: 'drain', target: { id }, name, seconds: drainSeconds }, { after }),
+      );
+    }
+    steps.push(step(server, `stop:${what}`, { op: 'stop-container', target: { id }, name }, { after: last() }));
+  }
+  steps.push(step(server, `remove:${what}`, { op: 'remove-container', target: { id }, name }, { after: last() }));
+  return steps;
+}
+
+/** What never started is of no use to anyone and goes at once; the others wait for `after`. */
+export const retireAll = (
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  after: readonly StepId[],
+): Step[] =>
+  containers.flatMap((container) =>
+    retire(
+      server.spec.name,
+      container,
+      server.spec.lifecycle.drainSeconds,
+      `g${container.generation}-${container.id.slice(0, 6)}`,
+      container.state.status === 'created' ? [] : after,
+    ),
+  );
+
+/** What happens to a generation that failed: removed, or only stopped when it shall be looked at. */
+export function discard(
+  server: DeclaredServer,
+  target: Target,
+  name: string,
+  failing: readonly StepId[],
+  context: StepContext,
+): Step {
+  const keep = context.keepFailed || !server.spec.lifecycle.autoCleanup;
+  const operation: Operation = keep ? { op: 'stop-container', target, name } : { op: 'remove-container', target, name };
+  return step(server.spec.name, 'discard', operation, { after: failing, onFailureOf: failing });
+}
+
+export type Launch = {
+  readonly steps: readonly Step[];
+  /** The step whose success means that the generation counts. */
+  readonly gate: StepId;
+  /** The steps whose failure means that it does not. */
+  readonly failing: readonly StepId[];
+  readonly target: Target;
+  readonly name: string;
+};
+
+/** Start (when it does not run) and gate. `startAfter` holds the start back, `gateAfter` the gate. */
+export function launch(
+  server: DeclaredServer,
+  target: Target,
+  name: string,
+  startOperation: Operation | undefined,
+  startAfter: readonly StepId[],
+  context: StepContext,
+): Launch {
+  const { name: serverName, mcp } = server.spec;
+  const start = startOperation && step(serverName, 'start', startOperation, { after: startAfter });
+  const gate = step(
+    serverName,
+    'gate',
+    { op: 'gate', target, name, timeoutSeconds: mcp.timeoutSeconds },
+    { after: [...(start === undefined ? startAfter : [start.id]), ...context.relay(server)] },
+  );
+  const failing = start === undefined ? [gate.id] : [start.id, gate.id];
+  return { steps: start === undefined ? [gate] : [start, gate], gate: gate.id, failing, target, name };
+}
+
+export function startOperationFor(container: ObservedContainer): Operation | undefined {
+  const { id, name, state } = container;
+  if (state.status === 'running') return state.paused ? { op: 'unpause-container', target: { id }, name } : undefined;
+  return state.status === 'restarting' ? undefined : { op: 'start-container', target: { id }, name };
+}
+
+export const rename = (
+  server: DeclaredServer,
+  target: Target,
+  from: string,
+  after: readonly StepId[],
+  context: StepContext,
+): Step =>
+  step(
+    server.spec.name,
+    'rename',
+    { op: 'rename-container', target, from, to: containerName(context.project, server.spec.name) },
+    { after },
+  );
