@@ -116,7 +116,8 @@ export type Engine = {
     labels: Readonly<Record<string, string>>,
     options?: CallOptions,
   ): Promise<NetworkId>;
-  removeNetwork(id: NetworkId, options?: CallOptions): Promise<void>;
+  /** false: the engine keeps it although no container is on it (see the adapter); it does no harm. */
+  removeNetwork(id: NetworkId, options?: CallOptions): Promise<boolean>;
 
   createContainer(request: CreateContainer, options?: CallOptions): Promise<ContainerId>;
   /**

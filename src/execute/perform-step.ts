@@ -133,8 +133,11 @@ export async function performStep(
       await engine.createNetwork(operation.network, labels, options);
       return done;
     case 'remove-network':
-      await engine.removeNetwork(operation.network, options);
-      return done;
+      if (await engine.removeNetwork(operation.network, options)) return done;
+      return {
+        ok: true,
+        note: `network ${operation.name} stays: the engine still counts endpoints on it, of containers that are gone, and lets go of it when it is restarted`,
+      };
     case 'pull-image':
       return pullImage(operation, env, onProgress, options);
     case 'build-image':
