@@ -75,7 +75,7 @@ describe('the line that says why a build failed', () => {
   test('is npm’s about the missing package', () => {
     const output = [
       'npm error code E404',
-      'npm error 404 Not Found - GET https://registry.npmjs.org/nope - Not found',
+      'npm error 404 Not Found - GET https://registry.example/nope - Not found',
       'npm error 404',
       "npm error 404  'nope@*' is not in this registry.",
     ];

@@ -6,9 +6,9 @@ export type CheckOptions = {
   readonly strict?: boolean;
 };
 
-/** Loads one text as the file `mcp.yaml` of /work/team. */
+/** Loads one text as the file `mcp.yaml` of /repo/team. */
 export const load = (text: string, { environment = {}, strict = false }: CheckOptions = {}): LoadResult =>
-  loadDocuments([{ file: 'mcp.yaml', directory: '/work/team', text }], { environment, strict });
+  loadDocuments([{ file: 'mcp.yaml', directory: '/repo/team', text }], { environment, strict });
 
 /** All diagnostics of a text, without the file's name; '' when there is none. */
 export const check = (text: string, options: CheckOptions = {}): string =>

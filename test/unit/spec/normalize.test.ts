@@ -129,9 +129,9 @@ docker_backend:
       }),
     );
     expect(spec.mounts).toEqual([
-      { type: 'bind', source: '/work/team/data', target: '/data', readOnly: true },
+      { type: 'bind', source: '/repo/team/data', target: '/data', readOnly: true },
       { type: 'volume', source: 'notes', target: '/notes', readOnly: false },
-      { type: 'bind', source: '/work/shared', target: '/shared', readOnly: false },
+      { type: 'bind', source: '/repo/shared', target: '/shared', readOnly: false },
     ]);
   });
 

@@ -6,7 +6,7 @@ import { document, only } from './checking.ts';
 
 const load = (text: string) =>
   loadProjectFile(
-    { file: 'looms.yaml', directory: '/work/team', text },
+    { file: 'looms.yaml', directory: '/repo/team', text },
     { environment: { HOME: '/home/me' }, strict: false },
   );
 const check = (text: string) => describeDiagnostics(load(text).diagnostics).replaceAll('looms.yaml:', '');
@@ -51,12 +51,12 @@ x-note: ignored
           maxCpuCores: 2,
           maxMemoryMiB: 1024,
           maxPids: 50,
-          allowedMounts: ['/work/team/data', '/home/me/shared'],
+          allowedMounts: ['/repo/team/data', '/home/me/shared'],
           allowedEgress: ['db.example:1025'],
           forbiddenCapabilities: ['NET_RAW'],
         },
         secretProviders: [
-          { type: 'directory', path: '/work/team/secrets' },
+          { type: 'directory', path: '/repo/team/secrets' },
           { type: 'command', argv: ['pass', 'show'] },
         ],
       },
@@ -126,7 +126,7 @@ describe('a policy', () => {
         "5 error max-cpu-cores web: cpu_cores is 4, at most 2 is allowed",
         "5 error max-memory-mb web: memory_mb is 2048, at most 1024 is allowed",
         "5 error max-pids web: pids_limit is 100 by default, at most 50 is allowed",
-        "4 error allowed-mounts web: /srv/x is mounted, which is in none of: /work/team/data",
+        "4 error allowed-mounts web: /srv/x is mounted, which is in none of: /repo/team/data",
         "6 error allowed-egress web: network mode bridge reaches every host",
         "7 error forbidden-capabilities web: capability NET_RAW is forbidden",
         "7 error forbidden-capabilities web: capability CHOWN is forbidden, and cap_drop leaves it",
@@ -137,13 +137,13 @@ describe('a policy', () => {
   test('lets through what it allows', () => {
     expect(
       breaches(
-        '{ allowed_registries: [docker.io], max_cpu_cores: 4, allowed_mounts: [/work, /srv/x], forbid_latest: error }',
+        '{ allowed_registries: [docker.io], max_cpu_cores: 4, allowed_mounts: [/repo, /srv/x], forbid_latest: error }',
       ),
     ).toEqual([]);
   });
 
   test('compares whole folders and whole registries, not their first letters', () => {
-    expect(breaches('{ allowed_mounts: [/work/team/dat, /srv], allowed_registries: [docker.i] }')).toHaveLength(2);
+    expect(breaches('{ allowed_mounts: [/repo/team/dat, /srv], allowed_registries: [docker.i] }')).toHaveLength(2);
   });
 
   test('warns of images that change by themselves, unless told otherwise', () => {
