@@ -114,7 +114,7 @@ function expectInside(diagnostics: readonly Diagnostic[], text: string): void {
 }
 
 function expectOutcome(text: string): void {
-  const file = { file: 'f', directory: '/work', text };
+  const file = { file: 'f', directory: '/repo', text };
   const { servers, diagnostics } = loadDocuments([file], { environment: { A: '1' }, strict: false });
   expectInside(diagnostics, text);
   for (const { spec, locate } of servers) {
@@ -144,7 +144,7 @@ test('5,000 damaged examples end in servers or diagnostics', budget, () => {
 test('1,000 damaged project files end in settings or diagnostics', budget, () => {
   fc.assert(
     fc.property(fc.oneof(yamlish, structured, mutated), (text) => {
-      const file = { file: 'f', directory: '/work', text };
+      const file = { file: 'f', directory: '/repo', text };
       const { project, diagnostics } = loadProjectFile(file, { environment: {}, strict: false });
       expectInside(diagnostics, text);
       const failed = diagnostics.some(({ severity }) => severity === 'error');
