@@ -11,6 +11,7 @@ import { putFiles, readContainerFile } from './container-files.ts';
 import { inspectContainer, isBeingRemoved, removeContainer, waitUntilRemoved } from './containers.ts';
 import type { InfoReader } from './engine-clock.ts';
 import { statusOf } from './errors.ts';
+import { ignoringConflict } from './images/ignore-conflict.ts';
 import { packTar } from './tar.ts';
 
 /** An image of no bytes that the lock's container is made of: no engine has to pull or build for a lock. */
@@ -47,12 +48,9 @@ async function importLockImage(connection: Connection, options: CallOptions): Pr
   await askBytes(connection, 'make the image of the lock', request, options);
   // Others may have made it at the same moment: only the last one keeps the tag, the rest would pile up.
   const filters = { dangling: ['true'], label: [`${label.role}=lock`] };
-  await ask(
-    connection,
-    'tidy the images of the lock',
-    { method: 'POST', path: '/images/prune', query: { filters } },
-    options,
-  );
+  // The engine prunes for one at a time and answers 409 to the others, whose work is then being done.
+  const prune = { method: 'POST', path: '/images/prune', query: { filters } } as const;
+  await ignoringConflict(() => ask(connection, 'tidy the images of the lock', prune, options));
 }
 
 type CreateAnswer = 'name-taken' | 'no-image' | { readonly id: ContainerId };

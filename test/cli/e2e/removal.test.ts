@@ -16,8 +16,8 @@ describe.skipIf(withoutEngine())('removing servers', () => {
 
   beforeAll(async () => {
     const [one, two] = await Promise.all([project.apply(specs(a, b, c, web)), bystander.apply(a)]);
-    expect(one).toMatchObject({ code: 0 });
-    expect(two).toMatchObject({ code: 0 });
+    expect(one, one.stderr).toMatchObject({ code: 0 });
+    expect(two, two.stderr).toMatchObject({ code: 0 });
   });
   afterAll(async () => {
     await project.remove();
