@@ -117,6 +117,14 @@ describe.skipIf(withoutEngine())('images', () => {
       expect(access.shellVerdicts.size).toBe(0);
     });
 
+    test('several processes that look into one image at once all find its shell', async () => {
+      for (const round of [1, 2, 3]) {
+        const looks = Array.from({ length: 8 }, () => findImage(imageAccess(docker, {}), 'node:24-slim'));
+        const found = (await Promise.all(looks)).map((image) => image?.hasShell);
+        expect({ round, found }).toEqual({ round, found: Array(8).fill(true) });
+      }
+    });
+
     test('a probe that a process left behind is used and removed, also when several look at once', async () => {
       await bench.importImage('looms-test/left:1', archive('z', 10));
       const { Id: id } = await docker.getImage('looms-test/left:1').inspect();

@@ -16,7 +16,9 @@ function engineMessage(error: StatusError): string {
   const message = (error.json as { message?: unknown } | null | undefined)?.message;
   // docker-modem parses no JSON where it streams, and frames the engine's words instead.
   const framed = /^\(HTTP code \d+\) [^-]+ - (.*)$/s.exec(error.message)?.[1];
-  return (typeof message === 'string' ? message : (framed ?? error.message)).trim();
+  const words = (typeof message === 'string' ? message : (framed ?? error.message)).trim();
+  // An answer to HEAD has no body.
+  return words === '' ? `it answered HTTP ${error.statusCode}` : words;
 }
 
 function codeOfStatus(status: number): ErrorCode {

@@ -4,6 +4,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { ImageId } from '../../../model/ids.ts';
 import type { CallOptions } from '../../port.ts';
 import { call, callOrNull } from '../call.ts';
+import { statusOf } from '../errors.ts';
 import { ignoringConflict } from './ignore-conflict.ts';
 
 /** Where the programs lie that an idle PID 1 and a session wrapper need: one of each list must be there. */
@@ -12,8 +13,8 @@ const needed = [['/bin/sh'], ['/bin/sleep', '/usr/bin/sleep']];
 /** Marks the containers that are made for looking only. */
 const probeLabel = 'looms.probe';
 
-/** Each is lost only to another process that looks at the same image at the same moment. */
-const attempts = 5;
+/** Each is lost only to another process that has finished its look at the same image: as many may look at once. */
+const attempts = 20;
 
 /**
  * Looks whether an image has a shell and `sleep`: in the file system of a container that is made, never started, and
@@ -43,9 +44,13 @@ async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Pro
           hasFile(container, path, abortSignal),
         );
       }
-      if (!found) return (await isThere(container, options)) ? false : 'probe-lost';
+      if (!found) return (await isWhole(container, options)) ? false : 'probe-lost';
     }
     return true;
+  } catch (error) {
+    // A probe that another process removes at this moment: the containerd image store then answers 500.
+    if (statusOf(error) === undefined || (await isWhole(container, options))) throw error;
+    return 'probe-lost';
   } finally {
     // Also when the caller gave up: hence without its signal.
     await ignoringConflict(() =>
@@ -85,8 +90,8 @@ async function hasFile(container: Docker.Container, path: string, abortSignal: A
   }
 }
 
-/** The engine answers 404 for a file that is missing as for a container that is. */
-async function isThere(container: Docker.Container, options: CallOptions): Promise<boolean> {
+/** The engine answers 404 for a file that is missing as for a container that is; one that is being removed counts as gone. */
+async function isWhole(container: Docker.Container, options: CallOptions): Promise<boolean> {
   const found = await callOrNull('look at a probe', options, (abortSignal) => container.inspect({ abortSignal }));
-  return found !== null;
+  return found !== null && found.State.Status !== 'removing';
 }
