@@ -35,7 +35,9 @@ export async function probeShell(docker: Docker, id: ImageId, options: CallOptio
 
 async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean | 'probe-lost'> {
   const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
-  const container = docker.getContainer(await createProbe(docker, id, name, options));
+  const probe = await createProbe(docker, id, name, options);
+  if (probe === null) return 'probe-lost';
+  const container = docker.getContainer(probe);
   try {
     for (const paths of needed) {
       let found = false;
@@ -59,11 +61,14 @@ async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Pro
   }
 }
 
-/** The id of the probe; of the one that is there already, when another process looks at the same image or died. */
-async function createProbe(docker: Docker, id: ImageId, name: string, options: CallOptions): Promise<string> {
-  return call(`create ${name}`, options, async (abortSignal) => {
+/**
+ * The id of the probe; of the one that is there already, when another process looks at the same image or died; null
+ * when that one went meanwhile. Never the name: it may mean another container a moment later.
+ */
+async function createProbe(docker: Docker, id: ImageId, name: string, options: CallOptions): Promise<string | null> {
+  const made = await call(`create ${name}`, options, async (abortSignal) => {
     try {
-      const made = await docker.createContainer({
+      return await docker.createContainer({
         name,
         Image: id,
         Entrypoint: ['/bin/sh'],
@@ -71,12 +76,16 @@ async function createProbe(docker: Docker, id: ImageId, name: string, options: C
         HostConfig: { NetworkMode: 'none' },
         abortSignal,
       });
-      return made.id;
     } catch (error) {
       if ((error as { statusCode?: number }).statusCode !== 409) throw error;
-      return name;
+      return null;
     }
   });
+  if (made !== null) return made.id;
+  const other = await callOrNull(`look at ${name}`, options, (abortSignal) =>
+    docker.getContainer(name).inspect({ abortSignal }),
+  );
+  return other?.Id ?? null;
 }
 
 async function hasFile(container: Docker.Container, path: string, abortSignal: AbortSignal): Promise<boolean> {
@@ -93,5 +102,5 @@ async function hasFile(container: Docker.Container, path: string, abortSignal: A
 /** The engine answers 404 for a file that is missing as for a container that is; one that is being removed counts as gone. */
 async function isWhole(container: Docker.Container, options: CallOptions): Promise<boolean> {
   const found = await callOrNull('look at a probe', options, (abortSignal) => container.inspect({ abortSignal }));
-  return found !== null && found.State.Status !== 'removing';
+  return found !== null && !['removing', 'dead'].includes(found.State.Status);
 }
