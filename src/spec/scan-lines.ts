@@ -122,6 +122,14 @@ function place(line: Line, levels: Level[], before: Before): Finding | undefined
 
 function badIndent(line: Line, neighbour: number): Finding {
   const wanted = Math.max(0, neighbour);
+  if (line.indent === wanted) {
+    return mistake(
+      line.start + line.indent,
+      line.start + line.indent + line.text.length,
+      `line ${line.number} stands after the end of its document`,
+      'another server is another document: write a line `---` before it',
+    );
+  }
   const deeper = line.indent > wanted ? '; only lines below a key without a value are deeper than it' : '';
   return mistake(
     line.start + line.indent,

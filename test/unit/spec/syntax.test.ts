@@ -16,6 +16,12 @@ describe('YAML that cannot be read', () => {
     );
   });
 
+  test('a second server without a line of three dashes before it is named', () => {
+    expect(check(['{ "name": "fs" }', '{ "name": "git" }'].join('\n'))).toMatchInlineSnapshot(
+      `"2:1 error[yaml-syntax] line 2 stands after the end of its document (hint: another server is another document: write a line \`---\` before it)"`,
+    );
+  });
+
   test('an unclosed quote is placed', () => {
     expect(check(['name: "fs'].join('\n'))).toMatchInlineSnapshot(
       `"1:7 error[yaml-syntax] this " is never closed (hint: add " where it shall end)"`,
