@@ -1,21 +1,21 @@
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
 import type { ProjectName } from '../model/ids.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../model/labels.ts';
 import type { PlannedContainer } from '../model/plan.ts';
 import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate, TmpfsMount } from '../model/shape.ts';
+import { readTmpfs } from '../model/tmpfs.ts';
 
 const mebibyte = 1024 * 1024;
-const sizeUnits: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: mebibyte, g: 1024 * mebibyte };
 
 /** Isolated servers fail fast on outside names: Engine 20.10 lets each look-up hang for 10 s otherwise (facts.md). */
 const isolatedDnsOptions = ['attempts:1', 'timeout:1'];
 
-/** `64m`, or `64m,exec` where programs may be run from it. The spec's schema has checked the form. */
+/** Specs were checked when they were read, and records when their label was. */
 function tmpfsOf(text: string): TmpfsMount {
-  const [size = '', ...options] = text.split(',');
-  const match = /^(\d+)([bkmg]?)$/i.exec(size);
-  const bytes = Number(match?.[1] ?? 0) * (sizeUnits[(match?.[2] ?? '').toLowerCase()] ?? 1);
-  return { sizeBytes: bytes, exec: options.includes('exec'), mode: '1777' };
+  const mount = readTmpfs(text);
+  if (mount === undefined) throw new LoomsError('internal', `tmpfs ${JSON.stringify(text)} was not checked`);
+  return mount;
 }
 
 const literals = (env: Env): Record<string, string> =>

@@ -1,4 +1,5 @@
 import type { Security } from '../model/desired.ts';
+import { readTmpfs } from '../model/tmpfs.ts';
 import { readCapability } from './capabilities.ts';
 import type { SecurityInput } from './input.ts';
 import type { Reader } from './reader.ts';
@@ -20,13 +21,9 @@ export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security
     });
   }
   for (const [path, size] of Object.entries(tmpfs)) {
-    if (sizeInBytes(size) >= minTmpfsBytes) continue;
-    reader.report({
-      code: 'invalid-value',
-      path: childPath('docker_backend.security.tmpfs', path),
-      message: `${size} for ${path} is less than one page of memory (4k)`,
-      hint: `did you mean ${size.replace(/[^0-9]/g, '')}m?`,
-    });
+    const problem = tmpfsProblem(path, size);
+    if (problem === undefined) continue;
+    reader.report({ code: 'invalid-value', path: childPath('docker_backend.security.tmpfs', path), ...problem });
   }
   return {
     user: input.user ?? defaultUser,
@@ -41,12 +38,21 @@ export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security
 /** One page: the kernel rounds smaller sizes up, so they cannot be meant. */
 const minTmpfsBytes = 4096;
 
-const units: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
-
-/** Bytes of a size as specs have it (`64m`, `1g`, `4096`); binary units, as Docker's `--tmpfs size=` has them. */
-export function sizeInBytes(size: string): number {
-  const [, number = '0', unit = ''] = /^([0-9]+)([kmgb]?)b?$/i.exec(size) ?? [];
-  return Number(number) * (units[unit.toLowerCase()] ?? 1);
+/** What is wrong with a size that is written as one. */
+function tmpfsProblem(path: string, size: string): { readonly message: string; readonly hint: string } | undefined {
+  const bytes = readTmpfs(size)?.sizeBytes ?? 0;
+  if (bytes < minTmpfsBytes) {
+    return {
+      message: `${size} for ${path} is less than one page of memory (4k)`,
+      hint: `did you mean ${size.replace(/^([0-9]+)[a-z]*/i, '$1m')}?`,
+    };
+  }
+  return Number.isSafeInteger(bytes)
+    ? undefined
+    : {
+        message: `${size} for ${path} is more than any engine takes`,
+        hint: 'it counts as memory: stay below memory_mb',
+      };
 }
 
 function capabilities(reader: Reader, path: string, written: readonly string[]): readonly string[] {

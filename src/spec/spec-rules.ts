@@ -2,6 +2,7 @@ import { hasPasswordInUri, looksLikeConnectionUri, looksLikeCredential } from '.
 import type { Wording } from './explain.ts';
 import type { Finding } from './findings.ts';
 import type { PrepareOptions } from './prepare.ts';
+import { describeScalar, lastName } from './words.ts';
 
 const environments = new Set(['docker_backend.environment', 'mcp_server.env', 'docker_backend.mcp_server.env']);
 
@@ -104,6 +105,12 @@ export const specWording: Wording = (path, value) => {
     return {
       message: `runtime_type ${value} is reserved, not implemented`,
       hint: 'use python, node or custom; custom runs any image or Dockerfile',
+    };
+  }
+  if (path.startsWith('docker_backend.security.tmpfs[')) {
+    return {
+      message: `tmpfs ${lastName(path)}: expected a size such as 64m, or 64m,exec, got ${describeScalar(value)}`,
+      hint: 'write digits and k, m or g; nothing but ,exec may follow, without a space',
     };
   }
   if (path === 'docker_backend.network.mode' && /^(?:host|container:.*|service:.*)$/.test(value)) {

@@ -292,7 +292,7 @@ describe('rules across fields', () => {
 
   test('a size must be one', () => {
     expect(check(document({ backend: ['security: { tmpfs: { /a: big, /b: 64 } }'] }))).toMatchInlineSnapshot(`
-      "4:28 error[invalid-value] docker_backend.security.tmpfs["/a"]: /a: expected a size such as 64m, got "big"
+      "4:28 error[invalid-value] docker_backend.security.tmpfs["/a"]: tmpfs /a: expected a size such as 64m, or 64m,exec, got "big" (hint: write digits and k, m or g; nothing but ,exec may follow, without a space)
       4:37 error[invalid-value] docker_backend.security.tmpfs["/b"]: 64 for /b is less than one page of memory (4k) (hint: did you mean 64m?)"
     `);
   });

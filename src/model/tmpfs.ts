@@ -1,0 +1,18 @@
+import type { TmpfsMount } from './shape.ts';
+
+/** `64m`, `1g`, `4096`, and `64m,exec`; `security.tmpfs` of schemas/spec.schema.json has the same pattern. */
+const grammar = /^(?<amount>[1-9][0-9]{0,14})(?:(?<unit>[kKmMgG])[bB]?|[bB])?(?<exec>,exec)?$/u;
+
+/** Binary units, as Docker's `--tmpfs size=` has them. */
+const units: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/**
+ * The tmpfs that a spec asks for: a size, and `,exec` where programs may be run from it (spec.md, security). Undefined
+ * for text that is neither. The one reader of these texts: nothing else takes them apart.
+ */
+export function readTmpfs(text: string): TmpfsMount | undefined {
+  const { amount, unit = '', exec } = grammar.exec(text)?.groups ?? {};
+  if (amount === undefined) return undefined;
+  const sizeBytes = Number(amount) * (units[unit.toLowerCase()] ?? 1);
+  return { sizeBytes, exec: exec !== undefined, mode: '1777' };
+}
