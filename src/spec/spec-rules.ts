@@ -47,8 +47,8 @@ export function specOptions(
       looksLikeCredential(key) || looksLikeConnectionUri(key) || looksLikeCredential(variable),
     checkText: (text) => {
       const lint = strict ? 'error' : 'warning';
-      const base = { span: text.span, path: text.path };
-      const name = /[^.]*$/.exec(text.path)?.[0] ?? text.path;
+      const { name, span, path } = text;
+      const base = { span, path };
       if (text.use === 'plain') {
         const credential = text.names.find(looksLikeCredential);
         if (credential === undefined) return [];
@@ -80,7 +80,7 @@ export function specOptions(
         finding(base, lint, 'credential-literal', `${name} looks like a credential, and its value stands in the file`, {
           hint:
             text.use === 'env'
-              ? `write \${secret:${secretNameFor(name)}} or \${${name}}`
+              ? `write \${secret:${secretNameFor(name)}} or \${${variableNameFor(name)}}`
               : 'everyone who has the image can read it: use mcp_server.env',
         }),
       ];
@@ -96,6 +96,7 @@ const finding = (
   rest: { readonly hint: string },
 ): Finding => ({ ...base, severity, code, message, ...rest });
 
+const variableNameFor = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]+/g, '_');
 const secretNameFor = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9_]+/g, '_');
 
 /** Words for values that were meant for another tool, or for a later version of looms. */

@@ -61,6 +61,28 @@ describe('variables and secrets', () => {
     `);
   });
 
+  test('a credential is known by its whole key, whatever stands in it, and gets a hint that can be written', () => {
+    expect(
+      check(
+        document({
+          backend: ['environment: { "MY.TOKEN": abc, "TOKEN.COUNT": "4", "API.KEY": "${API_TOKEN}", db-password: x }'],
+        }),
+      ),
+    ).toMatchInlineSnapshot(`
+      "4:30 warning[credential-literal] docker_backend.environment["MY.TOKEN"]: MY.TOKEN looks like a credential, and its value stands in the file (hint: write \${secret:my_token} or \${MY_TOKEN})
+      4:95 warning[credential-literal] docker_backend.environment.db-password: db-password looks like a credential, and its value stands in the file (hint: write \${secret:db_password} or \${db_password})"
+    `);
+  });
+
+  test('a credential that would go into an image is named by its whole key', () => {
+    const env = 'env: { "NPM.TOKEN": "${T}", "A.SECRET": s }';
+    const text = `name: a\ndocker_backend: { build_config: { from_image: "x:1", ${env} } }`;
+    expect(check(text, { environment: { T: 't' } })).toMatchInlineSnapshot(`
+      "2:74 error[credential-in-image] docker_backend.build_config.env["NPM.TOKEN"]: NPM.TOKEN would store the value of T in the image (hint: hand it to the process instead: mcp_server.env)
+      2:94 warning[credential-literal] docker_backend.build_config.env["A.SECRET"]: A.SECRET looks like a credential, and its value stands in the file (hint: everyone who has the image can read it: use mcp_server.env)"
+    `);
+  });
+
   test('a credential as a literal is an error with --strict', () => {
     expect(
       check(document({ mcp: ['command: run', 'env: { DB_PASSWORD: hunter2 }'] }), { strict: true }),
