@@ -48,7 +48,7 @@ async function requireSecrets(ports: Ports, plan: Plan, servers: readonly Declar
   const missing: MissingSecret[] = [];
   for (const { spec, source } of serversThatNeedSecrets(plan, servers)) {
     const found = await resolveEnv(processEnv(spec), ports.secrets);
-    missing.push(...found.missing.map((ref) => ({ server: spec.name, ref, source })));
+    missing.push(...found.missing.map((one) => ({ ...one, server: spec.name, source })));
   }
   if (missing.length > 0) throw missingSecrets(missing);
 }

@@ -1,4 +1,5 @@
 import type { DesiredServer, SecretRef } from '../model/desired.ts';
+import { assertNever } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName, generationName, label } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
@@ -83,6 +84,8 @@ function stateOf(container: ObservedContainer, project: ProjectName): ServerStat
     case 'created':
     case 'exited':
       return recorded?.spec.enabled === false ? 'disabled' : 'stopped';
+    default:
+      return assertNever(state);
   }
 }
 

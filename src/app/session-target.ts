@@ -6,7 +6,7 @@ import type { ContainerId } from '../model/ids.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { argvTemplateOf } from '../reconcile/template.ts';
-import type { SecretStore } from '../secrets/provider.ts';
+import type { SecretStore, UnfoundSecret } from '../secrets/provider.ts';
 import { resolveEnv } from '../secrets/resolve-env.ts';
 
 /** All variables that reach a server's process besides those in its container's config; `env_from` wins. */
@@ -21,9 +21,8 @@ export function processEnv(spec: DesiredServer): Env {
 const shownRef = (ref: SecretRef): string =>
   ref.from === 'environment' ? `\${${ref.name}}` : `\${secret:${ref.name}}`;
 
-export type MissingSecret = {
+export type MissingSecret = UnfoundSecret & {
   readonly server: string;
-  readonly ref: SecretRef;
   /** Where the server is declared; absent for one that is known from its container alone. */
   readonly source?: Pick<Source, 'file' | 'line'>;
 };
@@ -41,17 +40,21 @@ const howToSet = (ref: SecretRef): string =>
     ? `\`looms config set-key ${ref.name}\` stores it here, or set the environment variable ${variableOf(ref)}`
     : `set the environment variable ${ref.name}`;
 
+/** Who was asked for it; for a variable of looms itself the message has said all. */
+const askedFor = ({ ref, tried }: UnfoundSecret): readonly string[] =>
+  ref.from === 'provider' && tried.length > 0 ? [`looked for in ${tried.join(', ')}`] : [];
+
 /** One error for all secrets that are missing, so that they can be set in one go (exit 77). */
 export function missingSecrets(missing: readonly MissingSecret[]): LoomsError {
   const [first, ...rest] = missing;
   if (first !== undefined && rest.length === 0) {
     const message = `secret ${shownRef(first.ref)} of server ${shownServer(first)} is not set`;
-    return new LoomsError('secret-missing', message, { hint: howToSet(first.ref) });
+    return new LoomsError('secret-missing', message, { detail: askedFor(first), hint: howToSet(first.ref) });
   }
   const stored = [...new Set(missing.flatMap(({ ref }) => (ref.from === 'provider' ? [ref.name] : [])))];
   const variables = [...new Set(missing.map(({ ref }) => variableOf(ref)))];
   return new LoomsError('secret-missing', `${missing.length} secrets are not set`, {
-    detail: missing.map((one) => `${shownServer(one)}: ${shownRef(one.ref)}`),
+    detail: missing.map((one) => [`${shownServer(one)}: ${shownRef(one.ref)}`, ...askedFor(one)].join(', ')),
     hint: [
       ...(stored.length === 0 ? [] : [`${stored.map((name) => `\`looms config set-key ${name}\``).join(', ')}`]),
       `${stored.length === 0 ? '' : 'or '}set the environment variables ${variables.join(', ')}`,
@@ -65,7 +68,7 @@ export function missingSecrets(missing: readonly MissingSecret[]): LoomsError {
  */
 export async function sessionEnv(spec: DesiredServer, secrets: SecretStore): Promise<Readonly<Record<string, string>>> {
   const { values, missing } = await resolveEnv(processEnv(spec), secrets);
-  if (missing.length > 0) throw missingSecrets(missing.map((ref) => ({ server: spec.name, ref })));
+  if (missing.length > 0) throw missingSecrets(missing.map((one) => ({ ...one, server: spec.name })));
   return values;
 }
 

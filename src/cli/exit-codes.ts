@@ -45,7 +45,6 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'server-not-running': exitCode.unreachable,
   'call-timeout': exitCode.unreachable,
   'tool-not-found': exitCode.toolError,
-  'tool-error': exitCode.toolError,
   'arguments-invalid': exitCode.usage,
   'json-rpc-error': exitCode.toolError,
   'lock-held': exitCode.locked,

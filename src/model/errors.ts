@@ -25,7 +25,6 @@ export type ErrorCode =
   | 'server-not-running'
   | 'call-timeout'
   | 'tool-not-found'
-  | 'tool-error'
   | 'arguments-invalid'
   | 'json-rpc-error'
   | 'lock-held'

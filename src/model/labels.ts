@@ -21,7 +21,7 @@ export const label = {
 } as const;
 
 /** helper: made, used and removed within one step; one that is seen was left by a run that was killed. */
-export type Role = 'server' | 'relay' | 'egress' | 'lock' | 'helper';
+export type Role = 'server' | 'relay' | 'lock' | 'helper';
 
 /** Prefix of every container name of a project, its support containers included. */
 export const projectPrefix = (project: ProjectName): string => `looms-${project}`;

@@ -41,7 +41,6 @@ export type Blocker =
     }
   | { readonly kind: 'network-taken'; readonly name: string }
   | { readonly kind: 'volume-taken'; readonly name: string }
-  | { readonly kind: 'policy'; readonly rule: string; readonly detail: string }
   | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string };
 
 export type ServerChange =

@@ -1,4 +1,4 @@
-import { LoomsError } from './errors.ts';
+import { assertNever, LoomsError } from './errors.ts';
 import type { ImageId } from './ids.ts';
 import type { ArgvTemplate, ContainerShape, ImageFacts, ShapeTemplate, TmpfsMount } from './shape.ts';
 
@@ -58,6 +58,8 @@ function processOf(
       const wrapper = ['/bin/sh', '-c', `. ${secretsFilePath} && exec "$@"`, 'looms'];
       return { entrypoint: wrapper, command: argv, openStdin: false };
     }
+    default:
+      return assertNever(pidOne);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { DeclaredServer } from '../model/desired.ts';
-import { LoomsError } from '../model/errors.ts';
+import { assertNever, LoomsError } from '../model/errors.ts';
 import { containerName, generationName, volumeName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Blocker, NonEmpty, Reason } from '../model/plan.ts';
@@ -131,6 +131,8 @@ function stateReason(container: ObservedContainer): Reason | undefined {
       return state.paused ? { kind: 'paused' } : undefined;
     case 'dead':
       return { kind: 'unhealthy', why: 'the engine reports it as dead' };
+    default:
+      return assertNever(state);
   }
 }
 

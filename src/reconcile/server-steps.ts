@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../model/desired.ts';
+import { assertNever } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, Step } from '../model/plan.ts';
@@ -76,6 +77,8 @@ export function serverSteps(server: DeclaredServer, decision: Decision, context:
       );
     case 'clean-up':
       return retireAll(server, decision.others, []);
+    default:
+      return assertNever(decision);
   }
 }
 

@@ -1,4 +1,4 @@
-import { LoomsError } from '../model/errors.ts';
+import { assertNever, LoomsError } from '../model/errors.ts';
 import type { SecretProvider } from './provider.ts';
 import { createRedactor } from './redact.ts';
 import { runTool } from './run-tool.ts';
@@ -40,6 +40,8 @@ export function commandProvider(
           );
         case 'too-much':
           throw new LoomsError('secret-missing', `the secret command ${shown} printed more than 1 MiB for ${name}`);
+        default:
+          return assertNever(run);
       }
     },
   };

@@ -4,7 +4,11 @@ import { LoomsError } from '../model/errors.ts';
 /** What a look-up found. A missing secret is a value, not an exception: the caller collects all that are missing. */
 export type SecretLookup =
   | { readonly found: true; readonly value: string; readonly provider: string }
+  /** `tried`: who was asked, in order, each with why not where it said so; shown to the user. */
   | { readonly found: false; readonly tried: readonly string[] };
+
+/** A secret that nobody had, and who was asked. */
+export type UnfoundSecret = { readonly ref: SecretRef; readonly tried: readonly string[] };
 
 /** Looks a secret up in the providers in order. Throws only when a provider itself is broken. */
 export type SecretStore = (ref: SecretRef) => Promise<SecretLookup>;

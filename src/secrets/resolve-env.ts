@@ -1,11 +1,11 @@
 import type { Env, SecretRef } from '../model/desired.ts';
-import type { SecretStore } from './provider.ts';
+import type { SecretStore, UnfoundSecret } from './provider.ts';
 
 export type ResolvedEnv = {
   /** Complete only when `missing` is empty: a variable with a missing secret is left out. */
   readonly values: Readonly<Record<string, string>>;
   /** Each missing secret once. */
-  readonly missing: readonly SecretRef[];
+  readonly missing: readonly UnfoundSecret[];
   /** The secrets themselves, for masking what is printed (`createRedactor`). */
   readonly secrets: readonly string[];
 };
@@ -24,7 +24,7 @@ export async function resolveEnv(env: Env, store: SecretStore): Promise<Resolved
   };
 
   const values: Record<string, string> = {};
-  const missing = new Map<string, SecretRef>();
+  const missing = new Map<string, UnfoundSecret>();
   const secrets = new Set<string>();
   for (const [name, value] of Object.entries(env)) {
     if (value.kind === 'literal') {
@@ -42,7 +42,7 @@ export async function resolveEnv(env: Env, store: SecretStore): Promise<Resolved
         secrets.add(found.value);
         text = text === undefined ? undefined : text + found.value;
       } else {
-        missing.set(`${part.from}:${part.name}`, part);
+        missing.set(`${part.from}:${part.name}`, { ref: part, tried: found.tried });
         text = undefined;
       }
     }

@@ -21,14 +21,14 @@ export function createSecretStore(environment: Environment, providers: readonly 
   const lookUp: SecretStore = async (ref) => {
     if (ref.from === 'environment') {
       const value = environment[ref.name];
-      if (value === undefined || value === '') return { found: false, tried: [`environment: ${ref.name} is not set`] };
+      if (value === undefined || value === '') return { found: false, tried: [`environment (${ref.name} is not set)`] };
       return { found: true, value, provider: 'environment' };
     }
     const tried: string[] = [];
     for (const provider of providers) {
       const answer = await provider.get(ref.name);
       if (answer.found) return { found: true, value: answer.value, provider: provider.name };
-      tried.push(answer.why === undefined ? provider.name : `${provider.name}: ${answer.why}`);
+      tried.push(answer.why === undefined ? provider.name : `${provider.name} (${answer.why})`);
     }
     return { found: false, tried };
   };

@@ -11,6 +11,7 @@ import type {
   Mount,
   Security,
 } from '../model/desired.ts';
+import { assertNever } from '../model/errors.ts';
 import { defaultVersions } from './image-source.ts';
 import { defaultTmpfs } from './mounts.ts';
 import { defaultPaths } from './network.ts';
@@ -126,6 +127,8 @@ function imageFields(image: ImageSource, needsBase: boolean): Fields {
           use_npm_cache: unless(image.npmCache, true),
         }),
       };
+    default:
+      return assertNever(image);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ImageSource } from '../model/desired.ts';
 import type { Diagnostic } from '../model/diagnostics.ts';
+import { assertNever } from '../model/errors.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../model/policy.ts';
 import { parseImageRef } from './image-ref.ts';
 import { type FaultyServer, type FieldLocation, noName } from './load.ts';
@@ -54,10 +55,8 @@ function breach(subject: PolicySubject, found: Found): PolicyBreach {
 }
 
 /** The image that decides where content comes from, and the field that says so. A Dockerfile's is not known here. */
-function imageOf(image: ImageSource | undefined): { readonly ref: string; readonly path: string } | undefined {
-  switch (image?.kind) {
-    case undefined:
-      return undefined;
+function imageOf(image: ImageSource): { readonly ref: string; readonly path: string } | undefined {
+  switch (image.kind) {
     case 'image':
       return { ref: image.ref, path: 'docker_backend.base_image' };
     case 'python':
@@ -67,11 +66,13 @@ function imageOf(image: ImageSource | undefined): { readonly ref: string; readon
       return { ref: image.from, path: 'docker_backend.build_config.from_image' };
     case 'dockerfile':
       return undefined;
+    default:
+      return assertNever(image);
   }
 }
 
 function* checkImage(subject: PolicySubject, policy: Policy): Iterable<PolicyBreach> {
-  const image = imageOf(subject.spec.image);
+  const image = subject.spec.image && imageOf(subject.spec.image);
   const ref = image === undefined ? undefined : parseImageRef(image.ref);
   if (image === undefined || ref === undefined) return;
   const byDefault = subject.locate?.(image.path).explicit === false;

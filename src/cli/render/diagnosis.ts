@@ -1,5 +1,6 @@
 import type { Check, Diagnosis } from '../../app/diagnose.ts';
 import type { EngineAttempt } from '../../app/ports.ts';
+import { assertNever } from '../../model/errors.ts';
 import type { Palette } from '../palette.ts';
 import { padEnd, visible } from './text.ts';
 
@@ -11,6 +12,8 @@ const markOf = (status: Check['status'], palette: Palette): string => {
       return palette.warning('!');
     case 'failed':
       return palette.error('✗');
+    default:
+      return assertNever(status);
   }
 };
 

@@ -1,4 +1,5 @@
 import type { Source } from '../../model/desired.ts';
+import { assertNever } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import { renderGithub } from './plan-github.ts';
 import { renderJunit } from './plan-junit.ts';
@@ -30,5 +31,7 @@ export function renderPlanAs(format: Exclude<PlanFormat, 'json'>, plan: Plan, op
       return renderSarif(plan, options.sources);
     case 'github':
       return renderGithub(plan, options.sources);
+    default:
+      return assertNever(format);
   }
 }

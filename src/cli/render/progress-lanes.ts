@@ -1,3 +1,4 @@
+import { assertNever } from '../../model/errors.ts';
 import type { ExecutionEvent, StepProgress, StepResult } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
 import type { Plan, Step } from '../../model/plan.ts';
@@ -50,6 +51,8 @@ export function advance(lane: Lane, event: ExecutionEvent, now: number): Lane {
     case 'step-ended':
       running.delete(step.id);
       return { ...lane, running, ended: new Map(lane.ended).set(step.id, event.result) };
+    default:
+      return assertNever(event);
   }
 }
 

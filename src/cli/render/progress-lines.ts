@@ -1,3 +1,4 @@
+import { assertNever } from '../../model/errors.ts';
 import type { EventSink } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
 import type { Palette } from '../palette.ts';
@@ -43,8 +44,12 @@ export function lineProgress(options: {
           case 'failed':
           case 'unknown':
             return notice(`${head}: ${palette.error('failed')}: ${visible(result.failure.message)}`);
+          default:
+            return assertNever(result);
         }
       }
+      default:
+        return assertNever(event);
     }
   };
   return { sink, notice, finish: () => Promise.resolve() };

@@ -53,8 +53,6 @@ export function describeBlocker(blocker: Blocker): string {
       return `volume ${visible(blocker.name)} is there, and looms did not make it for this project`;
     case 'network-taken':
       return `network ${visible(blocker.name)} is there, and looms did not make it for this project`;
-    case 'policy':
-      return `policy ${blocker.rule}: ${visible(blocker.detail)}`;
     case 'unsupported':
       return visible(blocker.detail);
     default:
@@ -74,8 +72,6 @@ export function blockerHint(blocker: Blocker): string | undefined {
       return 'name another volume, or copy its data and remove it, then apply again';
     case 'network-taken':
       return `\`docker network rm ${visible(blocker.name)}\`, then apply again`;
-    case 'policy':
-      return undefined;
     case 'unsupported':
       return blocker.hint === undefined ? undefined : visible(blocker.hint);
     default:

@@ -1,4 +1,5 @@
 import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/get-servers.ts';
+import { assertNever } from '../../model/errors.ts';
 import { containerName } from '../../model/labels.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
@@ -17,6 +18,8 @@ const paintOf = (state: ServerState, palette: Palette): Paint => {
     case 'restarting':
     case 'dead':
       return palette.error;
+    default:
+      return assertNever(state);
   }
 };
 

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import Docker from 'dockerode';
+import { assertNever } from '../../model/errors.ts';
 import type { EngineDescription } from '../../model/observed.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sshAgent } from './ssh-agent.ts';
@@ -41,6 +42,8 @@ export function requestTarget(endpoint: Endpoint): RequestTarget {
       const agent = new HttpsAgent({ keepAlive: true, rejectUnauthorized: verify, ...certificates });
       return { secure: true, agent, options };
     }
+    default:
+      return assertNever(endpoint);
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LoomsError } from '../../model/errors.ts';
+import { assertNever, LoomsError } from '../../model/errors.ts';
 
 /** PEM texts of a TLS connection; `verify` false accepts any server certificate (contexts may ask for that). */
 export type TlsSettings = {
@@ -39,6 +39,8 @@ export function endpointUrl(endpoint: Endpoint): string {
       const port = endpoint.port === undefined ? '' : `:${endpoint.port}`;
       return `ssh://${user}${endpoint.host}${port}${endpoint.remoteSocket ?? ''}`;
     }
+    default:
+      return assertNever(endpoint);
   }
 }
 

@@ -30,7 +30,7 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
   };
 }
 
-const roles: ReadonlySet<string> = new Set(['server', 'relay', 'egress', 'lock', 'helper'] satisfies Role[]);
+const roles: ReadonlySet<string> = new Set(['server', 'relay', 'lock', 'helper'] satisfies Role[]);
 
 /** A container with a server's name and no readable role is a server's: it must not drop out of sight. */
 const roleOf = (labels: Readonly<Record<string, string>>): Role => {

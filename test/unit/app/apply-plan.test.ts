@@ -56,7 +56,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     openSession: async () => async () => {
       throw new LoomsError('session-failed', 'no sessions here');
     },
-    secrets: async () => ({ found: false, tried: [] }),
+    secrets: async () => ({ found: false, tried: ['environment (LOOMS_SECRET_DB is not set)', 'file store'] }),
     countExecutions: async () => new Map(),
     countExecution: async () => ({ counted: true }),
     environment: {},
@@ -147,6 +147,8 @@ describe('applying a plan', () => {
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
     await expect(applyPlan(ports, await planProject(ports, needs), options)).rejects.toMatchObject({
       code: 'secret-missing',
+      message: 'secret ${secret:db} of server a (mcp.yaml:1) is not set',
+      detail: ['looked for in environment (LOOMS_SECRET_DB is not set), file store'],
     });
     expect(calls).toEqual([]);
   });

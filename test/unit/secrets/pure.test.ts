@@ -11,7 +11,7 @@ describe('resolving an environment', () => {
   const store: SecretStore = async (ref) => {
     asked.push(ref.name);
     return ref.name.startsWith('no')
-      ? { found: false, tried: [] }
+      ? { found: false, tried: ['fake'] }
       : { found: true, value: `<${ref.name}>`, provider: 'fake' };
   };
 
@@ -28,7 +28,10 @@ describe('resolving an environment', () => {
     );
     expect(resolved).toEqual({
       values: { PLAIN: '1', URI: 'db://<user>:<pass>@h', PASS: '<pass>' },
-      missing: [provider('no-1'), provider('no-2')],
+      missing: [
+        { ref: provider('no-1'), tried: ['fake'] },
+        { ref: provider('no-2'), tried: ['fake'] },
+      ],
       secrets: ['<user>', '<pass>'],
     });
     expect(asked).toEqual(['user', 'pass', 'no-1', 'no-2']);
