@@ -117,15 +117,16 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     ...chooseEngine(settings, file),
     ...(uid === undefined ? {} : { uid }),
   };
+  // One look for all who ask: two could see two different engines.
+  const look = once(async () => (await import('../engine/docker/discovery.ts')).discover(input));
   let connected: Engine | undefined;
   const engine = once(async () => {
-    const [{ discoverEndpoint }, { connectDocker }, { readRecordedSpec }] = await Promise.all([
+    const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }] = await Promise.all([
       import('../engine/docker/discovery.ts'),
       import('../engine/docker/connect.ts'),
       import('../spec/record.ts'),
     ]);
-    const { endpoint } = await discoverEndpoint(input);
-    connected = await connectDocker(endpoint, {
+    connected = await connectDocker(requireEndpoint(await look(), input.platform), {
       readRecorded: readRecordedSpec,
       environment: settings.environment,
     });
@@ -133,8 +134,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
   });
   const engineAttempts = async (): Promise<readonly EngineAttempt[]> => {
     try {
-      const { discover } = await import('../engine/docker/discovery.ts');
-      return (await discover(input)).tried;
+      return (await look()).tried;
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       return [{ origin: 'what was named', outcome: 'refused', detail }];
@@ -142,8 +142,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
   };
   const engineIsLocal = async (): Promise<boolean> => {
     try {
-      const { discover } = await import('../engine/docker/discovery.ts');
-      return (await discover(input)).endpoint?.kind === 'socket';
+      return (await look()).endpoint?.kind === 'socket';
     } catch {
       // What is named cannot be understood; that is said when the engine is asked for.
       return false;

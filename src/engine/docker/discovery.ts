@@ -157,13 +157,23 @@ export async function discover(input: DiscoveryInput): Promise<Discovery | Disco
   return endpoint === null ? { endpoint, tried } : { endpoint, tried };
 }
 
-/** As `discover`, but finding nothing throws `engine-unreachable` with what was tried and how to start an engine. */
-export async function discoverEndpoint(input: DiscoveryInput): Promise<Discovery> {
-  const discovery = await discover(input);
-  if (discovery.endpoint !== null) return discovery;
-  const looked = discovery.tried.filter((attempt) => attempt.url !== undefined);
+/**
+ * The endpoint that a look found; finding nothing throws `engine-unreachable` with what was tried and how to start an
+ * engine on this platform.
+ */
+export function requireEndpoint(
+  { endpoint, tried }: Discovery | DiscoveryFailure,
+  platform: NodeJS.Platform,
+): Endpoint {
+  if (endpoint !== null) return endpoint;
+  const looked = tried.filter((attempt) => attempt.url !== undefined);
   throw new LoomsError('engine-unreachable', 'no Docker Engine was found on this machine', {
-    hint: startHint(input.platform, looked.some((attempt) => attempt.outcome === 'refused') ? 'refused' : 'absent'),
+    hint: startHint(platform, looked.some((attempt) => attempt.outcome === 'refused') ? 'refused' : 'absent'),
     detail: looked.map((attempt) => `${attempt.url} (${attempt.origin}): ${attempt.detail}`),
   });
 }
+
+/** Looks for an engine and requires one: for who looks once. Throws what `discover` and `requireEndpoint` throw. */
+export const discoverEndpoint = async (input: DiscoveryInput): Promise<{ readonly endpoint: Endpoint }> => ({
+  endpoint: requireEndpoint(await discover(input), input.platform),
+});
