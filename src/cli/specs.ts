@@ -44,6 +44,10 @@ export async function readSpecs(
 export const breaksOnlyPolicy = (diagnostics: readonly Diagnostic[]): boolean =>
   diagnostics.every(({ severity, code }) => severity !== 'error' || code.startsWith('policy-'));
 
+/** Without notes, which are for who reviews a spec: `validate` shows them. */
+export const notableDiagnostics = (diagnostics: readonly Diagnostic[]): readonly Diagnostic[] =>
+  diagnostics.filter(({ severity }) => severity !== 'note');
+
 /**
  * Reads specs that are to be used: warnings are shown and the rest goes on, errors end the command with all findings
  * and their code frames (`spec-invalid`).
@@ -60,8 +64,7 @@ export async function readUsableSpecs(
     throw new SpecError(`the specs cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, texts, code);
   }
   const { terminal } = context;
-  // Notes are for who reviews a spec; `validate` shows them.
-  const notable = diagnostics.filter(({ severity }) => severity !== 'note');
+  const notable = notableDiagnostics(diagnostics);
   if (notable.length > 0 && !json) {
     const options = { palette: terminal.noticePalette, width: terminal.width };
     terminal.notice(`${renderDiagnostics(notable, texts, options)}\n`);

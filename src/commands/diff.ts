@@ -6,7 +6,7 @@ import { planFlags, planSpecs } from '../cli/plan-request.ts';
 import { isPlanFormat, planFormats, renderPlanAs } from '../cli/render/plan-formats.ts';
 import { disabledServers } from '../cli/render/plan-text.ts';
 import { isInSync } from '../cli/render/reasons.ts';
-import { readUsableSpecs } from '../cli/specs.ts';
+import { notableDiagnostics, readUsableSpecs } from '../cli/specs.ts';
 import type { Plan } from '../model/plan.ts';
 
 export default class Diff extends BaseCommand {
@@ -49,7 +49,9 @@ export default class Diff extends BaseCommand {
     else {
       const sources = new Map(loaded.servers.map(({ spec, source }) => [spec.name, source]));
       const disabled = disabledServers(loaded.servers);
-      const options = { palette: terminal.palette, width: terminal.width, verbose: flags.verbose, sources, disabled };
+      const { palette, width } = terminal;
+      const diagnostics = notableDiagnostics(loaded.diagnostics);
+      const options = { palette, width, verbose: flags.verbose, sources, disabled, diagnostics };
       this.answer(() => renderPlanAs(format, plan, options));
     }
     if (!isInSync(plan)) process.exitCode = exitCode.changes;

@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import { assertNever } from '../../model/errors.ts';
-import { countDiagnostics } from './diagnostics.ts';
-import { command } from './plan-github.ts';
+import { countDiagnostics, describeDiagnostic } from './diagnostics.ts';
+import { diagnosticCommand } from './github-commands.ts';
 import { attribute, xml } from './plan-junit.ts';
 import { cell, code } from './plan-markdown.ts';
 import { sarifLog, uriOf } from './plan-sarif.ts';
@@ -15,8 +15,6 @@ export const isFindingFormat = (text: string): text is FindingFormat =>
   findingFormats.some((format) => format === text);
 
 const place = ({ position: { file, line, column } }: Diagnostic): string => `${shownFile(file)}:${line}:${column}`;
-const textOf = ({ path, message, hint }: Diagnostic): string =>
-  `${path === '' ? '' : `${path}: `}${message}${hint === undefined ? '' : `\nhint: ${hint}`}`;
 
 /** Findings about specs in the form that `diff -o` was asked for, so that they reach the page that the plan would. */
 export function renderFindingsAs(format: FindingFormat, diagnostics: readonly Diagnostic[]): string {
@@ -28,22 +26,10 @@ export function renderFindingsAs(format: FindingFormat, diagnostics: readonly Di
     case 'sarif':
       return sarif(diagnostics);
     case 'github':
-      return github(diagnostics);
+      return diagnostics.map(diagnosticCommand).join('\n');
     default:
       return assertNever(format);
   }
-}
-
-const githubLevels = { error: 'error', warning: 'warning', note: 'notice' } as const;
-
-function github(diagnostics: readonly Diagnostic[]): string {
-  return diagnostics
-    .map((one) => {
-      const { file, line, column } = one.position;
-      const where = file === '-' ? {} : { file, line: String(line), col: String(column) };
-      return command(githubLevels[one.severity], { ...where, title: `looms: ${one.code}` }, textOf(one));
-    })
-    .join('\n');
 }
 
 function junit(diagnostics: readonly Diagnostic[]): string {
@@ -53,8 +39,8 @@ function junit(diagnostics: readonly Diagnostic[]): string {
     const open = `    <testcase classname="looms.specs" name="${attribute(`${place(one)} ${one.code}`)}" file="${attribute(shownFile(one.position.file))}" line="${one.position.line}" time="0">`;
     const body =
       one.severity === 'error'
-        ? `      <failure type="${attribute(one.code)}" message="${attribute(one.message)}">${xml(`${place(one)}\n${textOf(one)}`)}</failure>`
-        : `      <system-out>${xml(`${one.severity}: ${textOf(one)}`)}</system-out>`;
+        ? `      <failure type="${attribute(one.code)}" message="${attribute(one.message)}">${xml(`${place(one)}\n${describeDiagnostic(one)}`)}</failure>`
+        : `      <system-out>${xml(`${one.severity}: ${describeDiagnostic(one)}`)}</system-out>`;
     return [open, body, '    </testcase>'];
   });
   return [
@@ -76,7 +62,7 @@ function sarif(diagnostics: readonly Diagnostic[]): string {
       ruleId: one.code,
       ruleIndex: ids.indexOf(one.code),
       level: one.severity,
-      message: { text: textOf(one) },
+      message: { text: describeDiagnostic(one) },
       ...(file === '-'
         ? {}
         : { locations: [{ physicalLocation: { artifactLocation: { uri: uriOf(file) }, region } }] }),

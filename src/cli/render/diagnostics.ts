@@ -40,6 +40,10 @@ function renderDiagnostic(
   ];
 }
 
+/** A finding without its place, for reports that say the place in a way of their own: path, message and hint. */
+export const describeDiagnostic = ({ path, message, hint }: Diagnostic): string =>
+  `${path === '' ? '' : `${path}: `}${message}${hint === undefined ? '' : `\nhint: ${hint}`}`;
+
 /** `2 errors, 1 warning`; '' when there is nothing to count. */
 export function countDiagnostics(diagnostics: readonly Diagnostic[]): string {
   const count = (severity: Diagnostic['severity']) => diagnostics.filter((one) => one.severity === severity).length;

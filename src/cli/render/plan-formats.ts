@@ -1,4 +1,5 @@
 import type { Source } from '../../model/desired.ts';
+import type { Diagnostic } from '../../model/diagnostics.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import { renderGithub } from './plan-github.ts';
@@ -16,6 +17,8 @@ export const isPlanFormat = (text: string): text is PlanFormat => planFormats.so
 export type PlanFormatOptions = PlanTextOptions & {
   /** Where each server is declared, for annotations. */
   readonly sources: ReadonlyMap<string, Source>;
+  /** What was found about the specs; none of it is an error. */
+  readonly diagnostics: readonly Diagnostic[];
 };
 
 /** A plan in one of the forms that are text; JSON is the plan itself. */
@@ -30,7 +33,7 @@ export function renderPlanAs(format: Exclude<PlanFormat, 'json'>, plan: Plan, op
     case 'sarif':
       return renderSarif(plan, options.sources);
     case 'github':
-      return renderGithub(plan, options.sources);
+      return renderGithub(plan, options);
     default:
       return assertNever(format);
   }

@@ -1,24 +1,21 @@
 import type { Source } from '../../model/desired.ts';
+import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { Plan } from '../../model/plan.ts';
+import { command, diagnosticCommand } from './github-commands.ts';
 import { planFindings } from './plan-findings.ts';
 import { countActions, describeCounts } from './reasons.ts';
 
-/** GitHub reads commands line by line; these would end one or a property of it. */
-const value = (text: string): string => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
-const property = (text: string): string => value(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
-
-/** One workflow command (`::error file=…,line=…::message`). */
-export const command = (
-  level: 'error' | 'warning' | 'notice',
-  properties: Readonly<Record<string, string>>,
-  message: string,
-): string => {
-  const list = Object.entries(properties).map(([name, text]) => `${name}=${property(text)}`);
-  return `::${level} ${list.join(',')}::${value(message)}`;
-};
-
-/** A plan as GitHub Actions workflow commands: an annotation at each server's document, and the counts as a notice. */
-export function renderGithub(plan: Plan, sources: ReadonlyMap<string, Source>): string {
+/**
+ * A plan as GitHub Actions workflow commands: annotations at what the specs were warned about and at each server's
+ * document, and the counts as a notice.
+ */
+export function renderGithub(
+  plan: Plan,
+  {
+    sources,
+    diagnostics,
+  }: { readonly sources: ReadonlyMap<string, Source>; readonly diagnostics: readonly Diagnostic[] },
+): string {
   const findings = planFindings(plan, sources).map(({ server, action, drifted, details, source }) => {
     const level = drifted || action === 'blocked' ? 'error' : 'warning';
     const place = source === undefined || source.file === '-' ? {} : { file: source.file, line: String(source.line) };
@@ -28,5 +25,5 @@ export function renderGithub(plan: Plan, sources: ReadonlyMap<string, Source>): 
     command('warning', { title: `looms: ${code}` }, server === undefined ? message : `${server}: ${message}`),
   );
   const counts = command('notice', { title: 'looms' }, describeCounts(countActions(plan)));
-  return [...findings, ...warnings, counts].join('\n');
+  return [...diagnostics.map(diagnosticCommand), ...findings, ...warnings, counts].join('\n');
 }

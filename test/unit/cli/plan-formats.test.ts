@@ -10,7 +10,8 @@ const render = (
   plan: Plan,
   verbose = false,
   disabled: ReadonlySet<string> = new Set(),
-): string => renderPlanAs(format, plan, { palette: palette(false), width: 100, verbose, sources, disabled });
+): string =>
+  renderPlanAs(format, plan, { palette: palette(false), width: 100, verbose, sources, disabled, diagnostics: [] });
 
 test('text shows drift first, a header a server with its reason and fields, and the counts last', () => {
   expect(render('text', everyChange)).toBe(`changed outside looms
@@ -134,4 +135,31 @@ test('GitHub annotations are one command a line, with nothing in them that would
   expect(lines[0]).toMatch(/^::error file=specs\/all%2C of%3Athem\.yaml,line=7,title=looms%3A alpha::/);
   expect(lines[0]).toContain('two%0Alines ::error:: %250A');
   expect(render('github', everyChange)).toContain('::error title=looms%3A beta::');
+});
+
+test('GitHub annotations hold what the specs were warned about, each at its line, before the counts', () => {
+  const diagnostics = [
+    {
+      severity: 'warning',
+      code: 'credential-literal',
+      message: 'TOKEN looks like a credential',
+      position: { file: 'specs/all.yaml', line: 9, column: 12 },
+      length: 3,
+      path: 'mcp_server.env.TOKEN',
+      hint: 'write ${TOKEN}',
+      related: [],
+    },
+  ] as const;
+  const text = renderPlanAs('github', inSync, {
+    palette: palette(false),
+    width: 100,
+    verbose: false,
+    sources,
+    disabled: new Set(),
+    diagnostics,
+  });
+  expect(text.split('\n')).toEqual([
+    '::warning file=specs/all.yaml,line=9,col=12,title=looms%3A credential-literal::mcp_server.env.TOKEN: TOKEN looks like a credential%0Ahint: write ${TOKEN}',
+    expect.stringMatching(/^::notice title=looms::/),
+  ]);
 });
