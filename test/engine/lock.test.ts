@@ -2,8 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { LockAttempt, LockHolder } from '../../src/engine/port.ts';
+import { connectDocker } from '../../src/engine/docker/connect.ts';
+import { parseHost } from '../../src/engine/docker/endpoint.ts';
+import type { Engine, LockAttempt, LockHolder } from '../../src/engine/port.ts';
 import { lockName } from '../../src/model/labels.ts';
+import { countCalls, type EngineCall } from '../support/call-counter.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
 
@@ -84,6 +87,44 @@ describe.skipIf(withoutEngine())('the lock on a real engine', () => {
     expect(container.State.Status).toBe('created');
     // The containerd image store counts the manifest too.
     expect(image.Size).toBeLessThan(8192);
+  });
+
+  describe('whose answer is lost on the way back', () => {
+    const isLock = ({ method, path }: EngineCall): boolean => method === 'POST' && path.includes('containers/create');
+    const through = async <T>(
+      lose: (call: EngineCall) => boolean,
+      work: (engine: Engine) => Promise<T>,
+    ): Promise<T> => {
+      const proxy = await countCalls(process.env.DOCKER_HOST, lose);
+      const endpoint = parseHost(proxy.host, 'test');
+      const engine = await connectDocker(endpoint, { readRecorded: () => undefined, environment: process.env });
+      try {
+        return await work(engine);
+      } finally {
+        await engine.close();
+        await proxy.close();
+      }
+    };
+
+    test('is known by its holder as its own, and held like any other', async () => {
+      let lost = 0;
+      const loseFirst = (call: EngineCall): boolean => isLock(call) && lost++ === 0;
+      await through(loseFirst, async (engine) => {
+        const attempt = await engine.acquireLock(bench.project, request('anna'));
+        expect(lost).toBe(1);
+        expect(attempt).toMatchObject({ result: 'acquired', lock: { who: 'anna' } });
+        expect(await acquire('ben')).toMatchObject({ result: 'held', holder: { who: 'anna' } });
+        if (attempt.result === 'acquired') await engine.checkLock(attempt.lock);
+      });
+    });
+
+    test('is not taken for the own one when a second run of the same process holds it', async () => {
+      const held = await take('anna');
+      await through(isLock, async (engine) => {
+        const attempt = await engine.acquireLock(bench.project, request('anna'));
+        expect(attempt).toEqual({ result: 'held', holder: held, expired: false });
+      });
+    });
   });
 
   test('is held by one of eight wanting it in four processes, at any time', async () => {

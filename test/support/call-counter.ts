@@ -32,9 +32,13 @@ const rawHead = ({ method, url, rawHeaders }: IncomingMessage): string => {
 
 /**
  * A proxy before the engine that knows every request: those on connections that are kept alive are told apart by a real
- * HTTP parser, and a hijacked connection (exec, attach) is passed through from its upgrade on.
+ * HTTP parser, and a hijacked connection (exec, attach) is passed through from its upgrade on. Where `losesAnswer` says
+ * so the engine does what it was asked, and the connection breaks instead of its answer.
  */
-export async function countCalls(engine = process.env.DOCKER_HOST): Promise<CallCounter> {
+export async function countCalls(
+  engine = process.env.DOCKER_HOST,
+  losesAnswer: (call: EngineCall) => boolean = () => false,
+): Promise<CallCounter> {
   const upstream = socketPath(engine);
   let calls: EngineCall[] = [];
   const sockets = new Set<Socket>();
@@ -46,6 +50,10 @@ export async function countCalls(engine = process.env.DOCKER_HOST): Promise<Call
     note(incoming);
     const { method, url, headers } = incoming;
     const forwarded = request({ socketPath: upstream, method, path: url, headers }, (answer) => {
+      if (losesAnswer({ method: method ?? '', path: url ?? '' })) {
+        answer.resume().once('end', () => incoming.socket.destroy());
+        return;
+      }
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       outgoing.flushHeaders();
       answer.pipe(outgoing);

@@ -1,21 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../model/ids.ts';
 import { label, lockName, type Role } from '../../model/labels.ts';
 import type { EngineTime } from '../../model/observed.ts';
 import type { CallOptions, LockAttempt, LockHolder } from '../port.ts';
-import { ask, askBytes } from './ask.ts';
+import { ask } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
 import { putFiles, readContainerFile } from './container-files.ts';
 import { inspectContainer, isBeingRemoved, removeContainer, waitUntilRemoved } from './containers.ts';
 import type { InfoReader } from './engine-clock.ts';
 import { statusOf } from './errors.ts';
-import { ignoringConflict } from './images/ignore-conflict.ts';
-import { packTar } from './tar.ts';
-
-/** An image of no bytes that the lock's container is made of: no engine has to pull or build for a lock. */
-const lockImage = { repo: 'looms/lock', tag: 'v1' } as const;
+import { importLockImage, lockImageRef } from './lock-image.ts';
 
 /** Who holds the lock, as JSON, set once by the create call that took it. */
 const holderLabel = 'looms.lock';
@@ -40,20 +37,19 @@ export type LockRequest = {
   readonly lifetimeMs: number;
 };
 
-type HolderRecord = Omit<LockHolder, 'id'>;
+/** `nonce` tells two tries of one process apart; locks of older versions have none. */
+type HolderRecord = Omit<LockHolder, 'id'> & { readonly nonce?: string };
 
-async function importLockImage(connection: Connection, options: CallOptions): Promise<void> {
-  const query = { fromSrc: '-', ...lockImage, changes: `LABEL ${label.role}=lock` };
-  const request = { method: 'POST', path: '/images/create', query, archive: packTar([]) } as const;
-  await askBytes(connection, 'make the image of the lock', request, options);
-  // Others may have made it at the same moment: only the last one keeps the tag, the rest would pile up.
-  const filters = { dangling: ['true'], label: [`${label.role}=lock`] };
-  // The engine prunes for one at a time and answers 409 to the others, whose work is then being done.
-  const prune = { method: 'POST', path: '/images/prune', query: { filters } } as const;
-  await ignoringConflict(() => ask(connection, 'tidy the images of the lock', prune, options));
-}
+type FoundLock = { readonly holder: LockHolder; readonly nonce: string | undefined };
 
-type CreateAnswer = 'name-taken' | 'no-image' | { readonly id: ContainerId };
+/** `lost`: the connection broke or time ran out, and the engine may have made the lock all the same. */
+type CreateAnswer =
+  | { readonly answer: 'created'; readonly id: ContainerId }
+  | { readonly answer: 'name-taken' | 'no-image' }
+  | { readonly answer: 'lost'; readonly error: unknown };
+
+const isLostAnswer = (error: unknown): boolean =>
+  error instanceof LoomsError && (error.code === 'engine-unreachable' || error.code === 'engine-timeout');
 
 async function tryCreate(
   connection: Connection,
@@ -62,7 +58,7 @@ async function tryCreate(
   options: CallOptions,
 ): Promise<CreateAnswer> {
   const body = {
-    Image: `${lockImage.repo}:${lockImage.tag}`,
+    Image: lockImageRef,
     // It is never started; the engine only wants something to be named.
     Cmd: ['/lock'],
     Labels: {
@@ -77,9 +73,10 @@ async function tryCreate(
     const created = await orNull(
       ask<{ Id: string }>(connection, `take the lock of project ${project}`, request, options),
     );
-    return created === null ? 'no-image' : { id: asContainerId(created.Id) };
+    return created === null ? { answer: 'no-image' } : { answer: 'created', id: asContainerId(created.Id) };
   } catch (error) {
-    if (statusOf(error) === 409) return 'name-taken';
+    if (statusOf(error) === 409) return { answer: 'name-taken' };
+    if (isLostAnswer(error)) return { answer: 'lost', error };
     throw error;
   }
 }
@@ -114,7 +111,7 @@ async function readHolder(
   connection: Connection,
   project: ProjectName,
   options: CallOptions,
-): Promise<LockHolder | null> {
+): Promise<FoundLock | null> {
   const container = await inspectContainer(connection, lockName(project), options);
   if (container === null) return null;
   const labels = container.Config.Labels ?? {};
@@ -126,7 +123,8 @@ async function readHolder(
   }
   try {
     const renewed = await renewedUntil(connection, container.Id, options);
-    return { ...record, id: asContainerId(container.Id), expiresAt: renewed ?? record.expiresAt };
+    const { nonce, ...holder } = record;
+    return { nonce, holder: { ...holder, id: asContainerId(container.Id), expiresAt: renewed ?? record.expiresAt } };
   } catch (error) {
     if (!(await isGone(connection, container.Id, error, options))) throw error;
     await waitUntilRemoved(connection, container.Id, options);
@@ -141,29 +139,61 @@ async function isGone(connection: Connection, id: string, error: unknown, option
   return container === null || isBeingRemoved(container);
 }
 
+/** What an interrupted try may have left; best effort: it runs out, and a dead process's lock is taken over before. */
+async function releaseOwn(connection: Connection, project: ProjectName, nonce: string): Promise<void> {
+  try {
+    const found = await readHolder(connection, project, {});
+    if (found?.nonce === nonce) await removeContainer(connection, found.holder.id, {});
+  } catch {
+    // The interruption is what is told.
+  }
+}
+
 /**
  * One atomic try to take the project's lock; all times are the engine's. `held` with `expired` says that its holder
  * has not renewed it in time: taking it over is `releaseLock` of exactly that id followed by another try, of which any
- * number can run at once and one succeeds.
+ * number can run at once and one succeeds. A lock whose answer was lost on the way back is known by its nonce.
  */
 export async function acquireLock(
-  { connection, info }: LockParts,
+  parts: LockParts,
   project: ProjectName,
   request: LockRequest,
   options: CallOptions,
 ): Promise<LockAttempt> {
+  const nonce = randomUUID();
+  try {
+    return await tryToAcquire(parts, project, request, nonce, options);
+  } catch (error) {
+    if (error instanceof LoomsError && error.code === 'interrupted') {
+      await releaseOwn(parts.connection, project, nonce);
+    }
+    throw error;
+  }
+}
+
+async function tryToAcquire(
+  { connection, info }: LockParts,
+  project: ProjectName,
+  request: LockRequest,
+  nonce: string,
+  options: CallOptions,
+): Promise<LockAttempt> {
   const { lifetimeMs, ...who } = request;
-  for (let attempt = 0; attempt < attempts; attempt += 1) {
+  for (let attempt = 0, lostAnswers = 0; attempt < attempts; attempt += 1) {
     const acquiredAt = await info.now(options);
-    const record: HolderRecord = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
-    const created = await tryCreate(connection, project, record, options);
-    if (created === 'no-image') {
+    const holder = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
+    const created = await tryCreate(connection, project, { ...holder, nonce }, options);
+    if (created.answer === 'no-image') {
       await importLockImage(connection, options);
       continue;
     }
-    if (created !== 'name-taken') return { result: 'acquired', lock: { ...record, id: created.id } };
-    const holder = await readHolder(connection, project, options);
-    if (holder !== null) return { result: 'held', holder, expired: (await info.now(options)) > holder.expiresAt };
+    if (created.answer === 'created') return { result: 'acquired', lock: { ...holder, id: created.id } };
+    if (created.answer === 'lost' && ++lostAnswers > 1) throw created.error;
+    const found = await readHolder(connection, project, options);
+    if (found?.nonce === nonce) return { result: 'acquired', lock: found.holder };
+    if (found !== null) {
+      return { result: 'held', holder: found.holder, expired: (await info.now(options)) > found.holder.expiresAt };
+    }
     await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
   }
   throw new LoomsError('engine-conflict', `the lock of project ${project} changes hands too fast`, {
