@@ -1,4 +1,4 @@
-import { failureOf } from '../execute/execute-plan.ts';
+import { failureOf } from '../model/failure.ts';
 import type { EngineDescription } from '../model/observed.ts';
 import type { EngineAttempt, Ports } from './ports.ts';
 

@@ -3,6 +3,7 @@ import { assertNever } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName, generationName, label } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { slotsOf } from '../model/slots.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import { formatSpec } from '../spec/format.ts';
 import { serverNotFound } from './plan-removal.ts';
@@ -116,35 +117,29 @@ function statusOf(observed: Observed, containers: readonly ObservedContainer[]):
   };
 }
 
-function slots(observed: Observed): Map<ServerName, ObservedContainer[]> {
-  const found = new Map<ServerName, ObservedContainer[]>();
-  for (const container of observed.containers) {
-    if (container.role !== 'server' || container.server === undefined) continue;
-    found.set(container.server, [...(found.get(container.server) ?? []), container]);
-  }
-  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
+type Wanted = { readonly project: ProjectName; readonly name?: ServerName };
 
-async function look(ports: Ports, project: ProjectName): Promise<Observed> {
+/** What the engine has of the servers that are asked for: all, or the one named. Throws `server-not-found`. */
+async function look(
+  ports: Ports,
+  { project, name }: Wanted,
+): Promise<{ readonly observed: Observed; readonly slots: ReadonlyMap<ServerName, readonly ObservedContainer[]> }> {
   const engine = await ports.engine();
-  return engine.observe({ project, images: [], checkRegistry: [] });
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
+  const all = slotsOf(observed.containers);
+  if (name === undefined) return { observed, slots: all };
+  const slot = all.get(name);
+  if (slot === undefined) throw serverNotFound(project, name, [...all.keys()]);
+  return { observed, slots: new Map([[name, slot]]) };
 }
 
 /**
  * The servers of a project as the engine has them, sorted by name; all, or the one named.
  * Throws `server-not-found` for a name that is not there.
  */
-export async function getServers(
-  ports: Ports,
-  request: { readonly project: ProjectName; readonly name?: ServerName },
-): Promise<ServerStatus[]> {
-  const observed = await look(ports, request.project);
-  const all = slots(observed);
-  if (request.name !== undefined && !all.has(request.name))
-    throw serverNotFound(request.project, request.name, [...all.keys()]);
-  return [...all]
-    .filter(([name]) => request.name === undefined || name === request.name)
-    .flatMap(([, containers]) => statusOf(observed, containers) ?? []);
+export async function getServers(ports: Ports, request: Wanted): Promise<ServerStatus[]> {
+  const { observed, slots } = await look(ports, request);
+  return [...slots.values()].flatMap((containers) => statusOf(observed, containers) ?? []);
 }
 
 /** A variable that holds a secret, and what it is looked up by when a session starts. */
@@ -214,30 +209,21 @@ export async function describeServer(
   ports: Ports,
   request: { readonly project: ProjectName; readonly name: ServerName },
 ): Promise<{ readonly server: ServerDetail; readonly secrets: readonly SecretUse[] }> {
-  const observed = await look(ports, request.project);
-  const all = slots(observed);
-  const containers = all.get(request.name) ?? [];
+  const { observed, slots } = await look(ports, request);
+  const containers = slots.get(request.name) ?? [];
   const container = representative(containers, request.project);
   const status = statusOf(observed, containers);
-  if (container === undefined || status === undefined)
-    throw serverNotFound(request.project, request.name, [...all.keys()]);
+  if (container === undefined || status === undefined) throw serverNotFound(request.project, request.name, []);
   return { server: detailOf(observed, container, status), secrets: secretsOf(container.recorded?.spec) };
 }
 
 /** The recorded specs of all servers of a project (or the one named) as YAML documents that can be applied again. */
-export async function getSpecs(
-  ports: Ports,
-  request: { readonly project: ProjectName; readonly name?: ServerName },
-): Promise<string> {
-  const observed = await look(ports, request.project);
-  const all = slots(observed);
-  if (request.name !== undefined && !all.has(request.name))
-    throw serverNotFound(request.project, request.name, [...all.keys()]);
-  return [...all]
-    .filter(([name]) => request.name === undefined || name === request.name)
-    .flatMap(([name, containers]) => {
+export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
+  const { slots } = await look(ports, request);
+  return [...slots]
+    .map(([name, containers]) => {
       const spec = representative(containers, request.project)?.recorded?.spec;
-      return spec === undefined ? [`# ${name}: its ${label.spec} label cannot be read\n`] : [formatSpec(spec)];
+      return spec === undefined ? `# ${name}: its ${label.spec} label cannot be read\n` : formatSpec(spec);
     })
     .join('---\n');
 }

@@ -5,6 +5,7 @@ import { type ErrorCode, LoomsError } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName, relayName } from '../model/labels.ts';
 import type { ImageFacts } from '../model/shape.ts';
+import { slotsOf } from '../model/slots.ts';
 import { serverNotFound } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
 import { sessionTarget } from './session-target.ts';
@@ -46,7 +47,7 @@ export async function openServer(
 }
 
 const generationsOf = (located: readonly LocatedContainer[], server: ServerName): readonly LocatedContainer[] =>
-  located.filter((one) => one.role === 'server' && one.server === server);
+  slotsOf(located).get(server) ?? [];
 
 /** The running generation to talk to: the settled one before any other. */
 function preferred(
@@ -61,10 +62,7 @@ function preferred(
 
 function choose(located: readonly LocatedContainer[], project: ProjectName, server: ServerName): LocatedContainer {
   if (generationsOf(located, server).length === 0) {
-    const known = [
-      ...new Set(located.flatMap((one) => (one.role === 'server' && one.server ? [one.server] : []))),
-    ].sort();
-    throw serverNotFound(project, server, known);
+    throw serverNotFound(project, server, [...slotsOf(located).keys()]);
   }
   const running = preferred(located, project, server);
   if (running !== undefined) return running;

@@ -1,5 +1,6 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import type { Observed } from '../model/observed.ts';
 import type { Plan, PlanWarning } from '../model/plan.ts';
@@ -113,7 +114,7 @@ async function executionsOf(ports: Ports, containers: readonly ContainerId[]): P
   try {
     return { counts: await ports.countExecutions(containers) };
   } catch (error) {
-    return { counts: new Map(), why: error instanceof Error ? error.message : String(error) };
+    return { counts: new Map(), why: messageOf(error) };
   }
 }
 

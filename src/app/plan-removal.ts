@@ -1,19 +1,13 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { nearest } from '../model/nearest.ts';
-import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { Observed } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
+import { slotsOf } from '../model/slots.ts';
 import { makePlan } from '../reconcile/plan.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
-
-const serversOf = (containers: readonly ObservedContainer[]): ServerName[] =>
-  [
-    ...new Set(
-      containers.flatMap((container) => (container.role === 'server' && container.server ? [container.server] : [])),
-    ),
-  ].sort();
 
 /** Throws `server-not-found` with the nearest name when a project has no server of that name. */
 export function serverNotFound(project: ProjectName, name: string, known: readonly string[]): LoomsError {
@@ -51,7 +45,7 @@ export async function planRemoval(
   const { project } = request;
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const known = serversOf(observed.containers);
+  const known = [...slotsOf(observed.containers).keys()];
   const wanted = request.servers === 'all' ? known : request.servers;
   for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known);
 

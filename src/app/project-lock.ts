@@ -1,5 +1,6 @@
 import type { Engine, LockHolder } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
 import type { ProjectName } from '../model/ids.ts';
 import type { Ports } from './ports.ts';
 
@@ -49,7 +50,7 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
         await engine.releaseLock(lock.id);
         return undefined;
       } catch (error) {
-        return error instanceof Error ? error.message : String(error);
+        return messageOf(error);
       }
     },
   };

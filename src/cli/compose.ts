@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EngineAttempt, Ports } from '../app/ports.ts';
 import type { Engine } from '../engine/port.ts';
+import { messageOf } from '../model/failure.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { readProjectFile } from './project-file.ts';
@@ -90,7 +91,7 @@ function ledger(environment: Settings['environment']): Pick<Ports, 'countExecuti
         await countExecution(ledgerPath(environment), container);
         return { counted: true };
       } catch (error) {
-        return { counted: false, why: error instanceof Error ? error.message : String(error) };
+        return { counted: false, why: messageOf(error) };
       }
     },
   };
@@ -136,7 +137,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     try {
       return (await look()).tried;
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = messageOf(error);
       return [{ origin: 'what was named', outcome: 'refused', detail }];
     }
   };

@@ -1,11 +1,12 @@
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
+import { failureOf, messageOf } from '../model/failure.ts';
 import { exitCode, exitCodeOfError } from './exit-codes.ts';
 import { flagWords, outputFormat } from './output-format.ts';
 import { palette, wantsColor } from './palette.ts';
 import { renderDiagnostics } from './render/diagnostics.ts';
 import { isFindingFormat, renderFindingsAs } from './render/diagnostics-formats.ts';
-import { errorJson, failureOf, InterruptedError, renderFailure, SpecError } from './render/error.ts';
+import { errorJson, InterruptedError, renderFailure, SpecError } from './render/error.ts';
 import { visible } from './render/text.ts';
 import { isUsageError, usageFailure } from './usage.ts';
 
@@ -18,7 +19,7 @@ function failureFrom(error: unknown, argv: readonly string[]): Failure {
   if (isUsageError(error)) return usageFailure(error, argv);
   return {
     code: 'internal',
-    message: `unexpected: ${error instanceof Error ? error.message : String(error)}`,
+    message: `unexpected: ${messageOf(error)}`,
     hint: 'this is a fault of looms: please report it together with what LOOMS_DEBUG=1 shows',
     detail: [],
   };
@@ -66,5 +67,5 @@ export function reportError(error: unknown, argv: readonly string[], redact: (te
 function causes(error: unknown): string[] {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause === undefined) return [];
-  return [cause instanceof Error ? cause.message : String(cause), ...causes(cause)];
+  return [messageOf(cause), ...causes(cause)];
 }

@@ -1,5 +1,6 @@
 import { LoomsError } from '../model/errors.ts';
 import type { EventSink, Failure, StepResult } from '../model/events.ts';
+import { failureOf } from '../model/failure.ts';
 import type { ContainerId, StepId } from '../model/ids.ts';
 import type { Plan, Step, Target } from '../model/plan.ts';
 import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
@@ -18,14 +19,6 @@ export type ExecuteOptions = {
 };
 
 export type StepResults = ReadonlyMap<StepId, StepResult>;
-
-export function failureOf(error: unknown): Failure {
-  if (error instanceof LoomsError) {
-    const { code, message, hint, detail } = error;
-    return { code, message, detail, ...(hint === undefined ? {} : { hint }) };
-  }
-  return { code: 'internal', message: error instanceof Error ? error.message : String(error), detail: [] };
-}
 
 /** Codes after which nobody knows whether the engine did what it was asked. */
 const isUncertain = (failure: Failure): boolean =>

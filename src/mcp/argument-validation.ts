@@ -1,4 +1,5 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { messageOf } from '../model/failure.ts';
 import { nearest } from '../model/nearest.ts';
 import { propertiesOf, type Schema, typeText } from './schema.ts';
 
@@ -25,7 +26,7 @@ export function validateArguments(schema: Schema, args: Readonly<Record<string, 
   try {
     validate = ajv.compile(usable);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { valid: 'unknown', warning: `the tool's input schema cannot be used to check the arguments: ${why}` };
   }
   if (validate(args)) return { valid: true };

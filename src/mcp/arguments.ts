@@ -1,4 +1,5 @@
 import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
 import { nearest } from '../model/nearest.ts';
 import { allowedValues, alternativesOf, isSchema, propertiesOf, type Schema, typeText } from './schema.ts';
 
@@ -212,7 +213,7 @@ function parseJson(key: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new LoomsError('arguments-invalid', `${key}: this is no JSON: ${why}`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
+import { failureOf } from '../model/failure.ts';
 import type { GateResult, SessionSource, SessionTarget } from './session.ts';
 
 /**
@@ -39,7 +40,7 @@ export async function runGate(
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
     const listTooSlow = error.code === 'interrupted' && options.signal?.aborted !== true;
-    return { passed: false, failure: listTooSlow ? slowList(target, options.timeoutMs, error) : asFailure(error) };
+    return { passed: false, failure: listTooSlow ? slowList(target, options.timeoutMs, error) : failureOf(error) };
   }
 }
 
@@ -47,12 +48,5 @@ const slowList = (target: SessionTarget, timeoutMs: number, error: LoomsError): 
   code: 'handshake-timeout',
   message: `${target.spec.name} did not answer tools/list within ${timeoutMs / 1000} s of its start`,
   hint: 'raise mcp_server.timeout_seconds if it starts slowly; --keep-failed keeps its container, and `docker logs` shows what it waits for',
-  detail: error.detail,
-});
-
-const asFailure = (error: LoomsError): Failure => ({
-  code: error.code,
-  message: error.message,
-  ...(error.hint === undefined ? {} : { hint: error.hint }),
   detail: error.detail,
 });

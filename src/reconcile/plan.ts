@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
-import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { Observed } from '../model/observed.ts';
 import type { Blocker, Change, Drift, Plan, PlanWarning, Reason, Step } from '../model/plan.ts';
+import { slotsOf } from '../model/slots.ts';
 import { type Decision, decide } from './decide.ts';
 import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
 import { removalSteps, serverSteps } from './server-steps.ts';
@@ -134,15 +135,6 @@ function warningsOf(input: PlanInput, slots: readonly Slot[], undesired: readonl
   return warnings;
 }
 
-const byServer = (containers: readonly ObservedContainer[]): Map<ServerName, ObservedContainer[]> => {
-  const slots = new Map<ServerName, ObservedContainer[]>();
-  for (const container of containers) {
-    if (container.role !== 'server' || container.server === undefined) continue;
-    slots.set(container.server, [...(slots.get(container.server) ?? []), container]);
-  }
-  return slots;
-};
-
 const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
@@ -162,7 +154,7 @@ function withBlocker(slot: Slot, blocker: Blocker | undefined): Slot {
 export function makePlan(input: PlanInput): Plan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
-  const present = byServer(observed.containers);
+  const present = slotsOf(observed.containers);
   const context: SlotContext = { project, observed, executions: input.executions, replace: input.replace };
   const decided: Slot[] = desired.map((server) => ({
     server,

@@ -15,15 +15,7 @@ export function renderFailure(failure: Failure, palette: Palette, indent = ''): 
     .join('\n');
 }
 
-/** A failure as data, from an error of ours. */
-export const failureOf = (error: LoomsError): Failure => ({
-  code: error.code,
-  message: error.message,
-  ...(error.hint === undefined ? {} : { hint: error.hint }),
-  detail: error.detail,
-});
-
-/** The same for programs: one JSON object on stderr (schemas/error.schema.json). */
+/** A failure for programs: one JSON object on stderr (schemas/error.schema.json). */
 export function errorJson(failure: Failure, exit: number, diagnostics: readonly Diagnostic[]): string {
   const error = { ...failure, exitCode: exit, ...(diagnostics.length === 0 ? {} : { diagnostics }) };
   return JSON.stringify({ error });

@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts';
 import { containerRunning, inspectExec } from './containers.ts';
 import { demultiplexer } from './demultiplex.ts';
 import { statusOf } from './errors.ts';
+import { poll } from './poll.ts';
 import { type Hijacked, hijack } from './request.ts';
 
 /** The engine closes the streams a moment before it knows the exit code (20.10): it is asked again until then, ms. */
@@ -84,14 +85,12 @@ const stdinOf = (socket: Duplex): Writable => {
 };
 
 async function exitCodeOf(connection: Connection, exec: string): Promise<number | null> {
-  const deadline = performance.now() + exitCodePatienceMs;
-  for (;;) {
+  const ask = async (): Promise<number | null | undefined> => {
     const state = await inspectExec(connection, exec, {});
     if (state === null) return null;
-    if (state.Running !== true && typeof state.ExitCode === 'number') return state.ExitCode;
-    if (performance.now() > deadline) return null;
-    await new Promise((resolve) => setTimeout(resolve, exitCodePauseMs));
-  }
+    return state.Running !== true && typeof state.ExitCode === 'number' ? state.ExitCode : undefined;
+  };
+  return (await poll(ask, { everyMs: exitCodePauseMs, limitMs: exitCodePatienceMs })) ?? null;
 }
 
 /**

@@ -7,6 +7,7 @@ import { ask } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
 import { statusOf } from './errors.ts';
+import { poll } from './poll.ts';
 
 /** A network as the engine lists and inspects it; only an inspect tells who is on it. */
 export type InspectedNetwork = {
@@ -91,19 +92,16 @@ const pollMs = 200;
  */
 export async function removeNetwork(connection: Connection, id: NetworkId, options: CallOptions): Promise<boolean> {
   const what = `remove network ${id.slice(0, 12)}`;
-  const deadline = performance.now() + endpointLimitMs;
-  for (;;) {
+  const tryIt = async (): Promise<true | undefined> => {
     try {
       await orNull(ask(connection, what, { method: 'DELETE', path: `/networks/${id}` }, options));
       return true;
     } catch (error) {
       if (statusOf(error) !== 403) throw error;
       const network = await inspectNetwork(connection, id, options);
-      if (network !== null && Object.keys(network.Containers ?? {}).length > 0) {
-        throw new LoomsError('engine-conflict', `cannot ${what}: there are still containers on it`, { cause: error });
-      }
-      if (performance.now() >= deadline) return false;
+      if (network === null || Object.keys(network.Containers ?? {}).length === 0) return undefined;
+      throw new LoomsError('engine-conflict', `cannot ${what}: there are still containers on it`, { cause: error });
     }
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
+  };
+  return (await poll(tryIt, { everyMs: pollMs, limitMs: endpointLimitMs })) ?? false;
 }

@@ -1,5 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { call, callOrNull } from '../call.ts';
+import { poll } from '../poll.ts';
 import type { ImageAccess } from './access.ts';
 import type { BuildLog } from './build-log.ts';
 import { dialJson } from './dial.ts';
@@ -44,20 +45,18 @@ export async function engineNow(access: ImageAccess): Promise<number> {
 
 async function removeContainer(access: ImageAccess, id: string): Promise<void> {
   const container = access.docker.getContainer(id);
-  const deadline = performance.now() + removalLimitMs;
-  for (;;) {
+  const tryIt = async (): Promise<true | undefined> => {
     const found = await callOrNull(`look at container ${id}`, {}, (abortSignal) => container.inspect({ abortSignal }));
-    if (found === null) return;
-    if (performance.now() > deadline) {
-      throw new LoomsError('engine-timeout', `the build's container ${id} is still there`, {
-        hint: `docker rm --force ${id}`,
-      });
-    }
+    if (found === null) return true;
     await ignoringConflict(() =>
       callOrNull(`remove container ${id}`, {}, (abortSignal) =>
         container.remove({ force: true, v: true, abortSignal }),
       ),
     );
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
+    return undefined;
+  };
+  if ((await poll(tryIt, { everyMs: pollMs, limitMs: removalLimitMs })) === true) return;
+  throw new LoomsError('engine-timeout', `the build's container ${id} is still there`, {
+    hint: `docker rm --force ${id}`,
+  });
 }

@@ -1,0 +1,16 @@
+import type { ServerName } from './ids.ts';
+import type { Role } from './labels.ts';
+
+/** The servers' containers by server, sorted by its name; each one's in the order in which they came. */
+export function slotsOf<T extends { readonly role: Role; readonly server?: ServerName | undefined }>(
+  containers: readonly T[],
+): ReadonlyMap<ServerName, readonly T[]> {
+  const slots = new Map<ServerName, T[]>();
+  for (const container of containers) {
+    if (container.role !== 'server' || container.server === undefined) continue;
+    const slot = slots.get(container.server);
+    if (slot === undefined) slots.set(container.server, [container]);
+    else slot.push(container);
+  }
+  return new Map([...slots].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
