@@ -30,7 +30,7 @@ export type LoadOptions = {
   readonly strict: boolean;
   /** Rules of looms.yaml; a breach is a finding whose code starts with `policy-`. */
   readonly policy: Policy;
-  /** Whether the Git commits of the files are wanted; asking Git costs a process for each file. */
+  /** Whether the Git commits of the files are wanted; asking Git costs a process for each folder. */
   readonly commits: boolean;
 };
 

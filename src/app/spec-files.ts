@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { LoomsError } from '../model/errors.ts';
@@ -67,29 +67,48 @@ export async function readSpecFiles(ports: Ports, paths: readonly string[]): Pro
 
 const run = promisify(execFile);
 
+/** How many fields stand before the path, by the kind of an entry of `git status --porcelain=v2`. */
+const fieldsBeforePath: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10, '?': 1 };
+
+/** The path that an entry of `git status --porcelain=v2 -z` is about; '' for a header. */
+function pathOf(entry: string): string {
+  const fields = entry.split(' ');
+  const before = fieldsBeforePath[fields[0] ?? ''];
+  return before === undefined ? '' : fields.slice(before).join(' ');
+}
+
 /**
- * The Git commit of a file, `+dirty` when the file differs from it; undefined outside a checkout or without Git. Never
- * fails: the commit is for people who ask later where a container came from.
+ * The Git commits of files of one folder by `file`, `+dirty` where a file differs from it; empty outside a checkout or
+ * without Git. One process, however many files. Never fails: the commit is for people who ask later where a container
+ * came from.
  */
-async function commitOf(file: SpecFile): Promise<string | undefined> {
-  const path = join(file.directory, file.file.split('/').at(-1) ?? '');
+async function commitsIn(
+  directory: string,
+  files: readonly SpecFile[],
+): Promise<readonly (readonly [string, string])[]> {
+  const named = files.map(({ file }) => ({ file, name: basename(file) }));
+  const status = ['-C', directory, '--literal-pathspecs', 'status', '--porcelain=v2', '--branch', '-z', '--'];
   try {
-    const { stdout } = await run('git', ['-C', file.directory, 'status', '--porcelain=v2', '--branch', '--', path], {
-      timeout: 3000,
-    });
-    const commit = /^# branch\.oid ([0-9a-f]{40})/m.exec(stdout)?.[1];
-    if (commit === undefined) return undefined;
-    const dirty = stdout.split('\n').some((line) => line !== '' && !line.startsWith('#'));
-    return dirty ? `${commit}+dirty` : commit;
+    const { stdout } = await run('git', [...status, ...named.map(({ name }) => name)], { timeout: 3000 });
+    const entries = stdout.split('\0');
+    const commit = entries
+      .map((entry) => /^# branch\.oid ([0-9a-f]{40})/.exec(entry)?.[1])
+      .find((oid) => oid !== undefined);
+    if (commit === undefined) return [];
+    // Git tells paths from the top of the checkout; within one folder the last part says which file it is.
+    const dirty = new Set(entries.map((entry) => basename(pathOf(entry))));
+    return named.map(({ file, name }) => [file, dirty.has(name) ? `${commit}+dirty` : commit] as const);
   } catch {
-    return undefined;
+    return [];
   }
 }
 
-/** The commits of all files, by `file`; asked for at once. */
+/** The commits of all files, by `file`; all folders are asked for at once. */
 export async function commitsOf(files: readonly SpecFile[]): Promise<ReadonlyMap<string, string>> {
-  const known = await Promise.all(
-    files.filter((file) => file.file !== '-').map(async (file) => [file.file, await commitOf(file)] as const),
+  const folders = Map.groupBy(
+    files.filter(({ file }) => file !== '-'),
+    ({ directory }) => directory,
   );
-  return new Map(known.flatMap(([file, commit]) => (commit === undefined ? [] : [[file, commit] as const])));
+  const known = await Promise.all([...folders].map(([directory, inside]) => commitsIn(directory, inside)));
+  return new Map(known.flat());
 }

@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { commitsOf, type SpecFile } from '../../../src/app/spec-files.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'looms-commits-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => vi.unstubAllEnvs());
+
+const git = (...args: string[]): string =>
+  execFileSync('git', ['-C', root, '-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { encoding: 'utf8' }).trim();
+const write = (name: string, text: string): void => writeFileSync(join(root, 'specs', name), text);
+const file = (name: string): SpecFile => ({ file: `specs/${name}`, directory: join(root, 'specs'), text: '' });
+
+/** Lets a program named git note that it was called, and then be git. */
+function countGit(): () => number {
+  const folder = mkdtempSync(join(root, 'bin-'));
+  const [program, calls] = [join(folder, 'git'), join(folder, 'calls')];
+  writeFileSync(program, `#!/bin/sh\necho called >> '${calls}'\nPATH=\${PATH#*:}\nexec git "$@"\n`);
+  chmodSync(program, 0o755);
+  writeFileSync(calls, '');
+  vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
+  return () => readFileSync(calls, 'utf8').split('\n').length - 1;
+}
+
+test('files of one folder are asked for in one call of Git, and each is told apart', async () => {
+  git('init', '-q');
+  mkdirSync(join(root, 'specs'));
+  const names = ['clean.yaml', 'changed.yaml', 'b changed.yaml', 'staged.yaml', 'n*.yaml', 'new.yaml'];
+  for (const name of names.slice(0, -1)) write(name, 'a');
+  git('add', '.');
+  git('commit', '-q', '-m', 'specs');
+  write('b changed.yaml', 'b');
+  write('staged.yaml', 'b');
+  git('add', 'specs/staged.yaml');
+  write('new.yaml', 'a');
+  const head = git('rev-parse', 'HEAD');
+  const calls = countGit();
+
+  expect(Object.fromEntries(await commitsOf(names.map(file)))).toEqual({
+    'specs/clean.yaml': head,
+    'specs/changed.yaml': head,
+    'specs/b changed.yaml': `${head}+dirty`,
+    'specs/staged.yaml': `${head}+dirty`,
+    'specs/n*.yaml': head,
+    'specs/new.yaml': `${head}+dirty`,
+  });
+  expect(calls()).toBe(1);
+});
+
+test('outside of a checkout there is no commit', async () => {
+  vi.stubEnv('GIT_CEILING_DIRECTORIES', tmpdir());
+  const folder = mkdtempSync(join(tmpdir(), 'looms-no-git-'));
+  expect((await commitsOf([{ file: 'a.yaml', directory: folder, text: '' }])).size).toBe(0);
+  rmSync(folder, { recursive: true });
+});
