@@ -1,27 +1,15 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { findCompose } from './lib/compose.mjs';
-import { looms, onSpecs, removeProject, withFile } from './lib/looms.mjs';
+import { onSpecs, removeProject, withFile } from './lib/looms.mjs';
 import { median, printRatios, runProgram, timed } from './lib/measure.mjs';
 import { call, eachOf, handshake, speakMcp } from './lib/raw-engine.mjs';
+import { serverArgv, serverImage } from './lib/server-image.mjs';
 import { composeFile, loomsSpecs, names } from './lib/specs.mjs';
 
 const count = 20;
 const rounds = 3;
 const project = 'bench-gates';
-const argv = ['mcp-server-everything', 'stdio'];
-const quickstart = resolve(import.meta.dirname, '../examples/quickstart.yaml');
-
-/** The image of the quick start's server, built by looms if it is not there. */
-async function serverImage() {
-  const spec = readFileSync(quickstart, 'utf8');
-  await onSpecs(project, spec, ['apply', '--yes']);
-  const { stdout } = await runProgram(process.execPath, [looms, 'get', '--json', '--project', project]);
-  await removeProject(project);
-  return JSON.parse(stdout)[0].image;
-}
-
+const argv = serverArgv;
 async function composeUntilAllAnswer(image) {
   const compose = await findCompose();
   if (compose === undefined) return undefined;
@@ -65,7 +53,7 @@ const dockerRuns = (image) =>
 
 /** Twenty servers until all of them have answered MCP. */
 export async function benchGates() {
-  const image = await serverImage();
+  const image = await serverImage(project);
   const specs = loomsSpecs(count, { image, argv });
   const times = { compose: [], runs: [], looms: [] };
   for (let round = 0; round < rounds; round += 1) {

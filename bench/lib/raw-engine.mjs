@@ -53,20 +53,20 @@ export async function eachOf(items, width, work) {
 }
 
 /**
- * One MCP handshake and `tools/list` by an exec, in as few lines as it takes.
+ * The streams of a new process in a container, as the engine multiplexes them.
  *
  * @param {string} container
  * @param {string[]} argv
- * @returns {Promise<void>} when the tools were answered
+ * @returns {Promise<import('node:net').Socket>}
  */
-export async function handshake(container, argv) {
+export async function execStream(container, argv) {
   const { Id } = await call('POST', `/containers/${container}/exec`, {
     Cmd: argv,
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
   });
-  await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const text = JSON.stringify({ Detach: false, Tty: false });
     const headers = {
       'content-type': 'application/json',
@@ -76,10 +76,22 @@ export async function handshake(container, argv) {
     };
     const outgoing = request({ socketPath, method: 'POST', path: `/exec/${Id}/start`, headers });
     outgoing.on('error', reject);
-    outgoing.on('upgrade', (_answer, socket) => {
-      speakMcp(socket, resolve, reject, (message) => socket.write(`${JSON.stringify(message)}\n`));
-    });
+    outgoing.on('upgrade', (_answer, socket) => resolve(socket));
     outgoing.end(text);
+  });
+}
+
+/**
+ * One MCP handshake and `tools/list` by an exec, in as few lines as it takes.
+ *
+ * @param {string} container
+ * @param {string[]} argv
+ * @returns {Promise<void>} when the tools were answered
+ */
+export async function handshake(container, argv) {
+  const socket = await execStream(container, argv);
+  await new Promise((resolve, reject) => {
+    speakMcp(socket, resolve, reject, (message) => socket.write(`${JSON.stringify(message)}\n`));
   });
 }
 
