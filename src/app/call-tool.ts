@@ -8,6 +8,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
+import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
 
 /** Arguments of a call as the command line has them. */
 export type ArgumentSource =
@@ -21,20 +22,22 @@ export type CallRequest = {
   readonly server: ServerName;
   readonly tool: string;
   readonly arguments: ArgumentSource;
+  /** Whether the audit trail keeps the arguments themselves. */
+  readonly auditArguments: boolean;
 };
 
 export type CallOptions = SessionOptions & {
   readonly onProgress?: (progress: CallProgress) => void;
+  /** Hears of things worth saying that do not stop the call, also when the call fails then. */
+  readonly onWarning: (warning: CallWarning) => void;
 };
 
-export type CallWarning = { readonly code: 'schema-unusable' | 'not-counted'; readonly message: string };
+export type CallWarning = AuditWarning | { readonly code: 'schema-unusable'; readonly message: string };
 
 export type CallOutcome = {
   readonly result: CallResult;
   /** The result for people: its text, other content named. */
   readonly text: string;
-  /** Things worth saying that did not stop the call. */
-  readonly warnings: readonly CallWarning[];
 };
 
 async function readArguments(
@@ -55,36 +58,63 @@ async function readArguments(
     : parseArguments(source.words, tool.inputSchema, read);
 }
 
-function checkArguments(server: ServerName, tool: Tool, args: Readonly<Record<string, unknown>>): CallWarning[] {
+/** Throws `arguments-invalid`; a schema that cannot be used is a warning. */
+function checkArguments(
+  server: ServerName,
+  tool: Tool,
+  args: Readonly<Record<string, unknown>>,
+  onWarning: CallOptions['onWarning'],
+): void {
   const check = validateArguments(tool.inputSchema, args);
-  if (check.valid === true) return [];
-  if (check.valid === 'unknown') return [{ code: 'schema-unusable', message: check.warning }];
-  throw new LoomsError('arguments-invalid', `the arguments do not fit tool ${tool.name}`, {
-    detail: check.problems,
-    hint: `looms mcp tools ${server} ${tool.name} shows what it takes`,
-  });
+  if (check.valid === false) {
+    throw new LoomsError('arguments-invalid', `the arguments do not fit tool ${tool.name}`, {
+      detail: check.problems,
+      hint: `looms mcp tools ${server} ${tool.name} shows what it takes`,
+    });
+  }
+  if (check.valid === 'unknown') onWarning({ code: 'schema-unusable', message: check.warning });
+}
+
+/** The engine's id for the audit trail; a call does not fail because it is not known. */
+async function engineId(ports: Ports, signal: AbortSignal | undefined): Promise<string> {
+  try {
+    return (await (await ports.engine()).describe(signal === undefined ? {} : { signal })).id;
+  } catch {
+    return '';
+  }
 }
 
 /**
  * Calls a tool of a running server: arguments are checked against its input schema before, the call is bounded by the
- * spec's `execution_timeout_seconds`, and counted against `max_executions`. A result with `isError` is a result.
- * Throws `tool-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`, `server-exited`, and what `openServer`
- * throws.
+ * spec's `execution_timeout_seconds`, written to the audit trail and counted against `max_executions`. A result with
+ * `isError` is a result. Throws `tool-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`,
+ * `server-exited`, and what `openServer` throws.
  */
 export async function callTool(ports: Ports, request: CallRequest, options: CallOptions): Promise<CallOutcome> {
-  const { session, spec, container } = await openServer(ports, request.project, request.server, options);
+  const { project, server, tool: name } = request;
+  const bounds = options.signal === undefined ? {} : { signal: options.signal };
+  // Asked beside the opening, which takes longer.
+  const askedEngine = engineId(ports, options.signal);
+  const { session, spec, container, generation } = await openServer(ports, project, server, options);
   try {
-    const tool = await session.findTool(request.tool, options.signal === undefined ? {} : { signal: options.signal });
-    const args = await readArguments(ports, request.arguments, tool);
-    const warnings = checkArguments(request.server, tool, args);
-    const counted = await ports.countExecution(container);
-    if (!counted.counted) warnings.push({ code: 'not-counted', message: `this call was not counted: ${counted.why}` });
-    const result = await session.callTool(tool.name, args, {
-      timeoutMs: spec.limits.executionTimeoutSeconds * 1000,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    const { protocolVersion } = session;
+    const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
+    const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
+      const found = await session.findTool(name, bounds);
+      const read = await readArguments(ports, request.arguments, found);
+      checkArguments(server, found, read, options.onWarning);
+      return { tool: found, args: read };
     });
-    return { result, text: contentToText(result), warnings };
+    const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
+    const call = { ...target, timeoutMs, arguments: args, keepArguments: request.auditArguments };
+    const result = await recordCall(ports, call, options.onWarning, () =>
+      session.callTool(tool.name, args, {
+        timeoutMs,
+        ...bounds,
+        ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      }),
+    );
+    return { result, text: contentToText(result) };
   } finally {
     await session.close();
   }

@@ -11,7 +11,12 @@ import type { Ports } from './ports.ts';
 import { sessionTarget } from './session-target.ts';
 
 /** A server that runs, with a session to it. */
-export type OpenServer = { readonly container: ContainerId; readonly spec: DesiredServer; readonly session: Session };
+export type OpenServer = {
+  readonly container: ContainerId;
+  readonly generation: number;
+  readonly spec: DesiredServer;
+  readonly session: Session;
+};
 
 /** Stands in for an image whose facts the session does not need, because the spec says the whole argv. */
 const unaskedImage = { entrypoint: [], command: [] } as const;
@@ -114,5 +119,5 @@ async function openContainer(
     ports.secrets,
   );
   const open = await ports.openSession();
-  return { container: running.id, spec, session: await open(target, options) };
+  return { container: running.id, generation: running.generation, spec, session: await open(target, options) };
 }

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/port.ts';
 import type { SessionSource } from '../mcp/session.ts';
+import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { ContainerId } from '../model/ids.ts';
 import type { SecretStore } from '../secrets/provider.ts';
 
@@ -24,10 +25,9 @@ export type Ports = {
   readonly secrets: SecretStore;
   /** Executions counted for these containers on this machine; a container that was never called is left out. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
-  /** Counts one `tools/call`. Never throws: a full disk does not break a call; the reason comes back. */
-  readonly countExecution: (
-    container: ContainerId,
-  ) => Promise<{ readonly counted: true } | { readonly counted: false; readonly why: string }>;
+  /** The trail of calls on this machine, which also counts them. */
+  readonly audit: AuditTrail;
+  readonly auditReader: AuditReader;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Absolute. */
   readonly workingDirectory: string;
@@ -36,6 +36,8 @@ export type Ports = {
   readonly pause: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   /** `looms/<version>`, for the label of what we make. */
   readonly managedBy: string;
+  /** Milliseconds since 1970, of this machine's clock. */
+  readonly now: () => number;
   /** Milliseconds of a clock that never goes back, for durations. */
   readonly monotonicMs: () => number;
   /** Whether a process of this machine is alive. */

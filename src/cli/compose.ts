@@ -77,22 +77,52 @@ function watched(store: () => Promise<SecretStore>): { secrets: SecretStore; red
   };
 }
 
-/** Counting executions in the ledger of this machine. */
-function ledger(environment: Settings['environment']): Pick<Ports, 'countExecution' | 'countExecutions'> {
+type LedgerPorts = Pick<Ports, 'countExecutions' | 'audit' | 'auditReader'>;
+
+/** What is counted and recorded in the ledger of this machine. SQLite is loaded by the commands that use it only. */
+function ledger(
+  environment: Settings['environment'],
+  who: Ports['whoAmI'],
+  redact: (text: string) => string,
+): LedgerPorts {
+  const trail = once(async () => {
+    const [{ createAuditTrail }, { ledgerPlaces }, { maskValues }] = await Promise.all([
+      import('../state/audit-trail.ts'),
+      import('../state/ledger.ts'),
+      import('../secrets/mask-values.ts'),
+    ]);
+    const { user, host, pid } = who;
+    return createAuditTrail({
+      places: ledgerPlaces(environment),
+      who: { user, host, pid },
+      mask: (args) => maskValues(args, redact),
+    });
+  });
+  const reader = once(async () => {
+    const [{ createAuditReader }, { ledgerPlaces }] = await Promise.all([
+      import('../state/audit-reader.ts'),
+      import('../state/ledger.ts'),
+    ]);
+    return createAuditReader(ledgerPlaces(environment));
+  });
   return {
     countExecutions: async (containers) => {
       if (containers.length === 0) return new Map();
-      const { ledgerPath, readExecutions } = await import('../state/executions.ts');
-      return readExecutions(ledgerPath(environment), containers);
+      const [{ readExecutions }, { ledgerPlaces }] = await Promise.all([
+        import('../state/executions.ts'),
+        import('../state/ledger.ts'),
+      ]);
+      return readExecutions(ledgerPlaces(environment).database, containers);
     },
-    countExecution: async (container) => {
-      try {
-        const { countExecution, ledgerPath } = await import('../state/executions.ts');
-        await countExecution(ledgerPath(environment), container);
-        return { counted: true };
-      } catch (error) {
-        return { counted: false, why: messageOf(error) };
-      }
+    audit: {
+      started: async (call) => (await trail()).started(call),
+      refused: async (target, code) => (await trail()).refused(target, code),
+    },
+    auditReader: {
+      calls: async function* (query) {
+        yield* (await reader()).calls(query);
+      },
+      verify: async (expected) => (await reader()).verify(expected),
     },
   };
 }
@@ -167,13 +197,14 @@ export async function compose(settings: Settings): Promise<Composition> {
       return createSecretStore(environment, await defaultProviders(environment, projectFile?.secretProviders ?? []));
     }),
   );
+  const whoAmI = { user: userName(), host: hostname(), pid: process.pid, command };
   const ports: Ports = {
     engine,
     engineAttempts,
     engineIsLocal,
     openSession: async () => (await import('../mcp/connect.ts')).openSession,
     secrets,
-    ...ledger(environment),
+    ...ledger(environment, whoAmI, redact),
     environment,
     workingDirectory,
     readStdin: () => text(process.stdin),
@@ -185,9 +216,10 @@ export async function compose(settings: Settings): Promise<Composition> {
       }
     },
     managedBy,
+    now: () => Date.now(),
     monotonicMs: () => performance.now(),
     processIsAlive: isAlive,
-    whoAmI: { user: userName(), host: hostname(), pid: process.pid, command },
+    whoAmI,
   };
   const storedSecrets = async (): Promise<StoredSecrets> => {
     const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');

@@ -47,6 +47,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'tool-not-found': exitCode.toolError,
   'arguments-invalid': exitCode.usage,
   'json-rpc-error': exitCode.toolError,
+  'ledger-unreadable': exitCode.failed,
   'lock-held': exitCode.locked,
   'lock-lost': exitCode.locked,
   'plan-stale': exitCode.stalePlan,

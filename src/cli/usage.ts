@@ -141,6 +141,8 @@ const rewordings: readonly (readonly [RegExp, (found: readonly string[]) => stri
 /** All commands as they are typed; a test compares this list with the manifest. */
 export const commandNames: readonly string[] = [
   'apply',
+  'audit',
+  'audit verify',
   'config delete-key',
   'config get-key',
   'config list-keys',

@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'tool-not-found'
   | 'arguments-invalid'
   | 'json-rpc-error'
+  | 'ledger-unreadable'
   | 'lock-held'
   | 'lock-lost'
   | 'plan-stale'

@@ -15,6 +15,17 @@ export function renderFailure(failure: Failure, palette: Palette, indent = ''): 
     .join('\n');
 }
 
+/** Something worth saying that stopped nothing: `warning[code]: …`, `hint: …`. */
+export function renderWarning(
+  warning: { readonly code: string; readonly message: string; readonly hint?: string },
+  palette: Palette,
+): string {
+  return [
+    `${palette.warning(`warning[${warning.code}]`)}: ${visible(warning.message)}`,
+    ...(warning.hint === undefined ? [] : [`${palette.note('hint')}: ${visible(warning.hint)}`]),
+  ].join('\n');
+}
+
 /** A failure for programs: one JSON object on stderr (schemas/error.schema.json). */
 export function errorJson(failure: Failure, exit: number, diagnostics: readonly Diagnostic[]): string {
   const error = { ...failure, exitCode: exit, ...(diagnostics.length === 0 ? {} : { diagnostics }) };

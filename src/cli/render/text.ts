@@ -77,3 +77,18 @@ export function age(milliseconds: number): string {
   if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;
   return `${Math.floor(seconds / 86_400)}d`;
 }
+
+/** A duration in one word, as in tables: `87ms`, `4.2s`, `3m5s`. Input in ms. */
+export function shortDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)}s`;
+  return `${Math.floor(seconds / 60)}m${Math.floor(seconds % 60)}s`;
+}
+
+/** A size in one word, as in tables: `12B`, `3.4K`, `1.2M`; powers of 1024. Input in bytes. */
+export function byteSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`;
+  const kib = bytes / 1024;
+  return kib < 1024 ? `${kib.toFixed(1)}K` : `${(kib / 1024).toFixed(1)}M`;
+}

@@ -1,10 +1,11 @@
 import * as Flags from '@oclif/core/flags';
-import { callTool } from '../../app/call-tool.ts';
+import { type CallWarning, callTool } from '../../app/call-tool.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
 import { serverName } from '../../cli/plan-request.ts';
+import { renderWarning } from '../../cli/render/error.ts';
 import { visible } from '../../cli/render/text.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { CallResult } from '../../mcp/session.ts';
@@ -37,6 +38,9 @@ export default class McpCall extends BaseCommand {
       description: 'a file with the arguments as a JSON object; - is standard input',
       helpValue: 'FILE',
     }),
+    'audit-arguments': Flags.boolean({
+      description: 'keep the arguments in the audit trail, secrets masked, and not only their size and keyed hash',
+    }),
     ...projectFlags,
     ...engineFlags,
   };
@@ -55,10 +59,10 @@ export default class McpCall extends BaseCommand {
       server: serverName(args.server),
       tool: args.tool,
       arguments: chooseArguments(flags.args, words),
+      auditArguments: flags['audit-arguments'],
     };
-    const { result, text, warnings } = await cancelOnSignal((signal) => callTool(ports, request, { signal }));
-    for (const { code, message } of warnings)
-      terminal.notice(`${terminal.noticePalette.warning(`warning[${code}]`)}: ${visible(message)}`);
+    const onWarning = (warning: CallWarning) => terminal.notice(renderWarning(warning, terminal.noticePalette));
+    const { result, text } = await cancelOnSignal((signal) => callTool(ports, request, { signal, onWarning }));
     // A program that reads the answer gets it as it is; a terminal must not be steered by it.
     this.answer(() => (terminal.answerIsTerminal ? visible(text) : text));
     if (result.isError === true) process.exitCode = exitCode.toolError;

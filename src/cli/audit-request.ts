@@ -1,0 +1,33 @@
+import type { AuditRequest } from '../app/read-audit.ts';
+import { callResults, type SeenResult } from '../model/audit.ts';
+import { parseMoment } from './moment.ts';
+import type { ProjectChoice } from './project.ts';
+
+type AuditFlagValues = {
+  readonly server?: readonly string[] | undefined;
+  readonly tool?: readonly string[] | undefined;
+  readonly result?: readonly string[] | undefined;
+  readonly who?: readonly string[] | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly 'all-projects'?: boolean | undefined;
+};
+
+const seenResults: readonly SeenResult[] = [...callResults, 'running', 'unknown'];
+
+/**
+ * What the flags of `audit` ask for. The trail is the machine's: a project narrows it only when somebody named one.
+ * `now` is ms since 1970. Throws `usage` for a moment that is none.
+ */
+export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now: number): AuditRequest {
+  const { server, tool, result, who, since, until } = flags;
+  return {
+    ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
+    ...(server === undefined ? {} : { servers: server }),
+    ...(tool === undefined ? {} : { tools: tool }),
+    ...(who === undefined ? {} : { who }),
+    ...(result === undefined ? {} : { results: seenResults.filter((one) => result.includes(one)) }),
+    ...(since === undefined ? {} : { since: parseMoment(since, now, '--since') }),
+    ...(until === undefined ? {} : { until: parseMoment(until, now, '--until') }),
+  };
+}

@@ -1,0 +1,98 @@
+import type { SeenCall } from '../../app/read-audit.ts';
+import type { SeenResult, Verification } from '../../model/audit.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { Paint, Palette } from '../palette.ts';
+import { type Cell, renderTable } from './table.ts';
+import { byteSize, plural, shortDuration, truncate, visible } from './text.ts';
+
+function paintOf(result: SeenResult, palette: Palette): Paint {
+  switch (result) {
+    case 'ok':
+      return palette.good;
+    case 'running':
+      return palette.change;
+    case 'tool-error':
+    case 'json-rpc-error':
+    case 'timeout':
+    case 'server-exited':
+    case 'failed':
+      return palette.error;
+    case 'interrupted':
+    case 'refused':
+    case 'unknown':
+      return palette.warning;
+    default:
+      return assertNever(result);
+  }
+}
+
+/** Why it ended so, where the result alone does not say it. */
+const because = ({ result, code }: SeenCall): string => {
+  if (result === 'unknown') return ' (looms ended before the answer)';
+  return code !== undefined && (result === 'failed' || result === 'refused') ? ` (${visible(code)})` : '';
+};
+
+/** Names that came from a command line may be long; a table with one stays readable. */
+const cell = (text: string): string => truncate(visible(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t'), 40);
+
+/** Calls as a table, in their order; the project only where several may show. Times in UTC. */
+export function renderCalls(calls: readonly SeenCall[], withProject: boolean, palette: Palette): string {
+  const headers = [
+    'TIME',
+    ...(withProject ? ['PROJECT'] : []),
+    'SERVER',
+    'GEN',
+    'TOOL',
+    'TOOK',
+    'ARGS',
+    'WHO',
+    'RESULT',
+  ];
+  const rows = calls.map((call): Cell[] => [
+    { text: call.time.replace(/\.\d+Z$/, 'Z'), paint: palette.quiet },
+    ...(withProject ? [cell(call.project)] : []),
+    { text: cell(call.server), paint: palette.strong },
+    String(call.generation),
+    cell(call.tool),
+    call.durationMs === undefined ? '-' : shortDuration(call.durationMs),
+    call.argumentsBytes === undefined ? '-' : byteSize(call.argumentsBytes),
+    cell(`${call.user}@${call.host}`),
+    { text: call.result + because(call), paint: paintOf(call.result, palette) },
+  ]);
+  return renderTable(headers, rows, palette);
+}
+
+/** Whether the trail is whole; if not, where it breaks and what that means. */
+export function renderVerification(found: Verification, palette: Palette): string {
+  if (found.intact) {
+    if (found.head === undefined) return 'Nothing to verify: no call was recorded on this machine yet.';
+    return [
+      `${palette.good('✓')} the trail is intact: ${plural(found.records, 'record')}, each as it was written`,
+      `  head ${found.head.seq}:${found.head.hash}`,
+    ].join('\n');
+  }
+  const when = found.time === undefined ? '' : ` (it says ${visible(found.time)})`;
+  return [
+    `${palette.error('✗')} the trail is broken at record ${found.seq}${when}: ${faultText(found)}`,
+    ...(found.seq > 1 && found.fault !== 'other-head'
+      ? [`  ${plural(found.seq - 1, 'record')} before it ${found.seq === 2 ? 'is' : 'are'} as written`]
+      : []),
+  ].join('\n');
+}
+
+function faultText({ fault }: Extract<Verification, { intact: false }>): string {
+  switch (fault) {
+    case 'changed':
+      return 'it was changed, put in another place, or not written with the key of this machine';
+    case 'missing':
+      return 'it was removed';
+    case 'cut-off':
+      return 'it and what may follow was removed from the end';
+    case 'unproven-end':
+      return 'the mark of the end, which belongs before it, is missing or was not written with the key of this machine';
+    case 'other-head':
+      return 'the head that was given is not in this trail; the trail was written anew, or an older copy put in its place';
+    default:
+      return assertNever(fault);
+  }
+}

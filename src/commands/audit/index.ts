@@ -1,0 +1,102 @@
+import * as Flags from '@oclif/core/flags';
+import { readAudit, type SeenCall } from '../../app/read-audit.ts';
+import { auditRequest } from '../../cli/audit-request.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { projectFlags } from '../../cli/flags.ts';
+import type { Palette } from '../../cli/palette.ts';
+import { renderCalls } from '../../cli/render/audit.ts';
+import { writeLines } from '../../cli/write-lines.ts';
+import { callResults } from '../../model/audit.ts';
+
+/** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
+const shownInTable = 50;
+/** Calls under one header of a long table: its widths are known only when all of them are. */
+const callsPerTable = 1000;
+
+export default class Audit extends BaseCommand {
+  static override summary = 'Show the tool calls that were made from this machine';
+  static override description =
+    'Shows who called which tool when, and with which result, newest last. The trail is local: it has the calls made ' +
+    'from this machine by this user. Without a project being named, those of all projects show. With --json it prints ' +
+    'all calls, one JSON object a line; the table has the last 50.';
+  static override examples = [
+    { description: 'The last calls', command: '<%= config.bin %> audit' },
+    {
+      description: 'What went wrong today at one server',
+      command: '<%= config.bin %> audit --server fs --since 24h --result tool-error --result timeout',
+    },
+    { description: 'Everything, for another program', command: '<%= config.bin %> audit --json > calls.jsonl' },
+  ];
+  static override flags = {
+    server: Flags.string({ multiple: true, description: 'only calls of this server; repeatable', helpValue: 'NAME' }),
+    tool: Flags.string({ multiple: true, description: 'only calls of this tool; repeatable', helpValue: 'NAME' }),
+    result: Flags.string({
+      multiple: true,
+      description: 'only calls that ended so; repeatable',
+      options: [...callResults, 'running', 'unknown'],
+    }),
+    who: Flags.string({
+      multiple: true,
+      description: 'only calls of this user, or user@host; repeatable',
+      helpValue: 'USER',
+    }),
+    since: Flags.string({
+      description: 'from then on: 30m, 1h30m, 2d ago, or 2026-11-21T08:00:00Z',
+      helpValue: 'WHEN',
+    }),
+    until: Flags.string({ description: 'before then, said in the same ways', helpValue: 'WHEN' }),
+    tail: Flags.integer({ description: 'only the last N calls; 0: all', helpValue: 'N', min: 0 }),
+    'all-projects': Flags.boolean({
+      description: 'calls of all projects, also where looms.yaml names one',
+      exclusive: ['project'],
+    }),
+    output: Flags.string({
+      char: 'o',
+      description: 'the form of the list; json is one object a line',
+      options: ['table', 'json'],
+      default: 'table',
+      exclusive: ['json'],
+    }),
+    ...projectFlags,
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Audit);
+    const { ports, project, terminal, redact } = await this.open(flags);
+    const asJson = flags.output === 'json' || this.jsonEnabled();
+    const request = auditRequest(flags, project, ports.now());
+    const last = flags.tail ?? (asJson ? 0 : shownInTable);
+    const calls = readAudit(ports, { ...request, ...(last === 0 ? {} : { last }) });
+    if (asJson) return writeLines(jsonLines(calls, redact));
+    const counter = { calls: 0 };
+    await writeLines(tables(calls, request.project === undefined, terminal.palette, counter));
+    if (counter.calls === 0) terminal.notice('No call is recorded that fits.');
+    else if (flags.tail === undefined && counter.calls === last) {
+      terminal.notice(`These are the last ${last}; --tail 0 shows all.`);
+    }
+  }
+
+  /** The lines are printed already. */
+  override logJson(): void {}
+}
+
+async function* jsonLines(calls: AsyncIterable<SeenCall>, redact: (text: string) => string): AsyncGenerator<string> {
+  for await (const call of calls) yield redact(JSON.stringify(call));
+}
+
+async function* tables(
+  calls: AsyncIterable<SeenCall>,
+  withProject: boolean,
+  palette: Palette,
+  counter: { calls: number },
+): AsyncGenerator<string> {
+  let some: SeenCall[] = [];
+  for await (const call of calls) {
+    counter.calls++;
+    some.push(call);
+    if (some.length < callsPerTable) continue;
+    yield renderCalls(some, withProject, palette);
+    some = [];
+  }
+  if (some.length > 0) yield renderCalls(some, withProject, palette);
+}

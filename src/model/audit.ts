@@ -1,0 +1,143 @@
+import type { ErrorCode } from './errors.ts';
+import type { ContainerId, ProjectName, ServerName } from './ids.ts';
+
+/** How a call ended. `refused`: it was never sent, since the tool is filtered, unknown, or the arguments do not fit. */
+export const callResults = [
+  'ok',
+  'tool-error',
+  'json-rpc-error',
+  'timeout',
+  'interrupted',
+  'server-exited',
+  'refused',
+  'failed',
+] as const;
+
+export type CallResultKind = (typeof callResults)[number];
+
+/** The result of a call as it is read back: it may still run, or its program ended before it could write a result. */
+export type SeenResult = CallResultKind | 'running' | 'unknown';
+
+/** Which call is made, by what is known before it is sent. */
+export type AuditedTarget = {
+  readonly project: ProjectName;
+  readonly server: ServerName;
+  readonly generation: number;
+  readonly container: ContainerId;
+  /** The engine's own id; empty when it did not say. */
+  readonly engine: string;
+  /** Revision of MCP that the session speaks. */
+  readonly protocolVersion: string;
+  readonly tool: string;
+};
+
+export type AuditedCall = AuditedTarget & {
+  /** Bound of the call, ms. */
+  readonly timeoutMs: number;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** Whether the arguments themselves are written, and not only their size and keyed hash. */
+  readonly keepArguments: boolean;
+};
+
+export type CallEnd = {
+  readonly result: CallResultKind;
+  /** Code of the error that ended it. */
+  readonly code?: ErrorCode;
+  /** Of the result as canonical JSON; absent when there was none. */
+  readonly resultBytes?: number;
+  readonly durationMs: number;
+};
+
+/** Whether something reached the trail; when not, why, for people. */
+export type Written =
+  | { readonly written: true }
+  | { readonly written: false; readonly why: string; readonly hint: string };
+
+/**
+ * Writes the trail. Nothing of it throws: a full disk or a locked file does not break a call, the reason comes back.
+ */
+export type AuditTrail = {
+  /** Writes that a call is about to be sent, and raises the count of its container. */
+  readonly started: (call: AuditedCall) => Promise<{
+    readonly start: Written;
+    /** Writes how it ended. Does nothing when its start could not be written. Call it once. */
+    readonly ended: (end: CallEnd) => Promise<Written>;
+  }>;
+  /** Writes that a call was wanted and not sent; it is not counted. */
+  readonly refused: (target: AuditedTarget, code: ErrorCode) => Promise<Written>;
+};
+
+/** One call as it is read back: what was written at its start, joined with what was written at its end. */
+export type CallRecord = {
+  /** Place of its first record in the chain. */
+  readonly seq: number;
+  readonly call: string;
+  /** RFC 3339, UTC, with milliseconds. */
+  readonly time: string;
+  readonly user: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly project: string;
+  readonly server: string;
+  readonly generation: number;
+  readonly container: string;
+  readonly engine: string;
+  readonly protocolVersion: string;
+  readonly tool: string;
+  /** Bound of the call, ms; absent for a refused one. */
+  readonly timeoutMs?: number;
+  /** Of the arguments as canonical JSON; absent for a refused call. */
+  readonly argumentsBytes?: number;
+  /** HMAC-SHA-256 of the arguments as canonical JSON, with a key of this machine; hex. */
+  readonly argumentsHash?: string;
+  /** Only with `--audit-arguments`; secrets masked. */
+  readonly arguments?: Readonly<Record<string, unknown>>;
+  /** Absent: no end was written. */
+  readonly result?: CallResultKind;
+  readonly code?: string;
+  readonly resultBytes?: number;
+  readonly durationMs?: number;
+};
+
+/** Which calls are wanted; what is absent does not matter. Lists name alternatives. */
+export type AuditQuery = {
+  readonly project?: ProjectName;
+  readonly servers?: readonly string[];
+  readonly tools?: readonly string[];
+  /** `user` or `user@host`. */
+  readonly who?: readonly string[];
+  /** RFC 3339, UTC, with milliseconds; from this moment on. */
+  readonly since?: string;
+  /** The same; before this moment. */
+  readonly until?: string;
+  /** Oldest first without it. */
+  readonly newestFirst?: boolean;
+};
+
+/** The end of the trail at one moment. Kept elsewhere, it shows later whether that part of the trail is still there. */
+export type TrailHead = { readonly seq: number; readonly hash: string };
+
+export type Verification =
+  | {
+      readonly intact: true;
+      /** Records that were looked at; a call has up to two. */
+      readonly records: number;
+      /** Absent: nothing was ever written. */
+      readonly head?: TrailHead;
+    }
+  | {
+      readonly intact: false;
+      /** The first record that does not fit. */
+      readonly seq: number;
+      readonly fault: 'changed' | 'missing' | 'cut-off' | 'unproven-end' | 'other-head';
+      /** When that record says it was written, as far as it can be read. */
+      readonly time?: string;
+    };
+
+/** Reads the trail. Throws `ledger-unreadable`. */
+export type AuditReader = {
+  /** One after the other, as they are asked for: a trail is larger than what memory should hold. */
+  readonly calls: (query: AuditQuery) => AsyncIterable<CallRecord>;
+  /** Whether every record is as it was written; `expected` is a head that was noted down earlier. */
+  readonly verify: (expected?: TrailHead) => Promise<Verification>;
+};

@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { AuditQuery, AuditReader, CallRecord, TrailHead, Verification } from '../model/audit.ts';
+import { LoomsError } from '../model/errors.ts';
+import { type AuditKeys, KeyFault, readKeys } from './audit-key.ts';
+import { hasBegun, verifyChain } from './chain.ts';
+import { describeFault, hasTable, type LedgerPlaces, openLedgerToRead } from './ledger.ts';
+
+/** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */
+export function createAuditReader(places: LedgerPlaces): AuditReader {
+  return {
+    async *calls(query) {
+      const database = await open(places);
+      if (database === undefined) return;
+      try {
+        const { sql, values } = selectCalls(query);
+        for (const row of database.prepare(sql).iterate(...values)) {
+          yield toCall(Number(row.seq), String(row.record), row.ending === null ? undefined : String(row.ending));
+        }
+      } catch (error) {
+        throw unreadable(error, places);
+      } finally {
+        database.close();
+      }
+    },
+    async verify(expected) {
+      const database = await open(places);
+      if (database === undefined) return nothingWritten(expected);
+      try {
+        // One view of it all: a writer may go on meanwhile.
+        database.exec('BEGIN');
+        return hasBegun(database) ? verifyChain(database, needKeys(places), expected) : nothingWritten(expected);
+      } catch (error) {
+        throw unreadable(error, places);
+      } finally {
+        database.close();
+      }
+    },
+  };
+}
+
+const nothingWritten = (expected: TrailHead | undefined): Verification =>
+  expected === undefined ? { intact: true, records: 0 } : { intact: false, seq: 1, fault: 'other-head' };
+
+/** Undefined: there is no trail. */
+async function open(places: LedgerPlaces): Promise<DatabaseSync | undefined> {
+  if (!existsSync(places.database)) return undefined;
+  try {
+    const database = await openLedgerToRead(places.database);
+    try {
+      if (hasTable(database, 'audit')) return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    database.close();
+    return undefined;
+  } catch (error) {
+    throw unreadable(error, places);
+  }
+}
+
+function needKeys({ keyFile }: LedgerPlaces): AuditKeys {
+  const keys = readKeys(keyFile);
+  if (keys !== undefined) return keys;
+  throw new KeyFault(`the key of the trail is gone (${keyFile})`, 'put it back: without it nothing can be verified');
+}
+
+function unreadable(error: unknown, { database }: LedgerPlaces): LoomsError {
+  const { why, hint } =
+    error instanceof KeyFault ? { why: error.message, hint: error.hint } : describeFault(error, database);
+  return new LoomsError('ledger-unreadable', `the audit trail cannot be read: ${why}`, { hint, cause: error });
+}
+
+/** The calls of a query, each with the record of its end. All values are bound, none is part of the text. */
+function selectCalls(query: AuditQuery): { readonly sql: string; readonly values: readonly SQLInputValue[] } {
+  const oneOf = (column: string, wanted: readonly string[] | undefined) =>
+    wanted === undefined ? [] : [{ text: `${column} IN (${wanted.map(() => '?').join(', ')})`, values: wanted }];
+  // In brackets: `->>` binds no tighter than `||`.
+  const field = (name: string): string => `(start.record ->> '$.${name}')`;
+  const conditions = [
+    { text: "start.event IN ('started', 'refused')", values: [] },
+    ...oneOf(field('project'), query.project === undefined ? undefined : [query.project]),
+    ...oneOf(field('server'), query.servers),
+    ...oneOf(field('tool'), query.tools),
+    ...(query.since === undefined ? [] : [{ text: 'start.time >= ?', values: [query.since] }]),
+    ...(query.until === undefined ? [] : [{ text: 'start.time < ?', values: [query.until] }]),
+    ...((query.who ?? []).length === 0 ? [] : [whoIs(query.who ?? [], field)]),
+  ];
+  return {
+    sql: `
+      SELECT start.seq AS seq, start.record AS record, ending.record AS ending
+      FROM audit AS start
+      LEFT JOIN audit AS ending ON ending.event = 'ended' AND ending.call = start.call
+      WHERE ${conditions.map(({ text }) => text).join(' AND ')}
+      ORDER BY start.seq ${query.newestFirst === true ? 'DESC' : 'ASC'}`,
+    values: conditions.flatMap(({ values }) => values),
+  };
+}
+
+function whoIs(who: readonly string[], field: (name: string) => string) {
+  const places = who.map(() => '?').join(', ');
+  return {
+    text: `(${field('user')} IN (${places}) OR (${field('user')} || '@' || ${field('host')}) IN (${places}))`,
+    values: [...who, ...who],
+  };
+}
+
+/** In the order in which people read them. */
+const fields: readonly (keyof CallRecord)[] = [
+  'seq',
+  'call',
+  'time',
+  'user',
+  'host',
+  'pid',
+  'project',
+  'server',
+  'generation',
+  'container',
+  'engine',
+  'protocolVersion',
+  'tool',
+  'timeoutMs',
+  'argumentsBytes',
+  'argumentsHash',
+  'arguments',
+  'result',
+  'code',
+  'resultBytes',
+  'durationMs',
+];
+
+/** What is stored is ours and covered by the chain; a record that someone changed is found by `verify`, not here. */
+function toCall(seq: number, start: string, ending: string | undefined): CallRecord {
+  const { call, time, ...last } = ending === undefined ? {} : JSON.parse(ending);
+  const all = { seq, ...JSON.parse(start), ...last };
+  return Object.fromEntries(
+    fields.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
+  ) as CallRecord;
+}

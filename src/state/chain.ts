@@ -1,0 +1,85 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { TrailHead, Verification } from '../model/audit.ts';
+import type { AuditKeys } from './audit-key.ts';
+
+/**
+ * The chain of records. Each one's hash is a keyed hash of its place, of the hash before it, and of its text: a change, a
+ * deletion or another order anywhere breaks it there. What a chain alone cannot show is a missing end; therefore a mark,
+ * hashed with the same key, says where the end is.
+ */
+const hashOf = (keys: AuditKeys, seq: number, previous: string, record: string): string =>
+  keys.chain(`record\n${seq}\n${previous}\n${record}`);
+
+const proofOf = (keys: AuditKeys, { seq, hash }: TrailHead): string => keys.chain(`head\n${seq}\n${hash}`);
+
+const beginning: TrailHead = { seq: 0, hash: '' };
+
+type Mark = { readonly head: TrailHead; readonly proof: string };
+
+function readMark(database: DatabaseSync): Mark | undefined {
+  const row = database.prepare("SELECT seq, hash, proof FROM audit_marks WHERE name = 'head'").get();
+  if (row === undefined) return undefined;
+  return { head: { seq: Number(row.seq), hash: String(row.hash) }, proof: String(row.proof) };
+}
+
+/** Whether anything was ever written: then a key exists, and a missing one must not be made anew. */
+export const hasBegun = (database: DatabaseSync): boolean =>
+  database.prepare('SELECT EXISTS (SELECT 1 FROM audit_marks) OR EXISTS (SELECT 1 FROM audit) AS begun').get()
+    ?.begun === 1;
+
+/**
+ * Puts a record behind the last one, within the caller's transaction. False: the mark of the end is missing or not ours,
+ * and nothing was written; going on from there would hide that. Behind a proven mark it always goes on: records that
+ * are missing there leave a gap, which stays.
+ */
+export function append(database: DatabaseSync, keys: AuditKeys, record: string): boolean {
+  const mark = readMark(database);
+  if (mark === undefined && hasBegun(database)) return false;
+  if (mark !== undefined && mark.proof !== proofOf(keys, mark.head)) return false;
+  const previous = mark?.head ?? beginning;
+  const seq = previous.seq + 1;
+  const head = { seq, hash: hashOf(keys, seq, previous.hash, record) };
+  database.prepare('INSERT INTO audit (seq, record, hash) VALUES (?, ?, ?)').run(seq, record, head.hash);
+  database
+    .prepare("INSERT OR REPLACE INTO audit_marks (name, seq, hash, proof) VALUES ('head', ?, ?, ?)")
+    .run(seq, head.hash, proofOf(keys, head));
+  return true;
+}
+
+/** The first record that does not fit. Reads one record at a time, within the caller's transaction. */
+export function verifyChain(database: DatabaseSync, keys: AuditKeys, expected?: TrailHead): Verification {
+  let last = beginning;
+  let expectedSeen = expected === undefined;
+  for (const row of database.prepare('SELECT seq, record, hash FROM audit ORDER BY seq').iterate()) {
+    const [seq, record, hash] = [Number(row.seq), String(row.record), String(row.hash)];
+    if (seq !== last.seq + 1) return { intact: false, seq: last.seq + 1, fault: 'missing' };
+    if (hash !== hashOf(keys, seq, last.hash, record)) {
+      return { intact: false, seq, fault: 'changed', ...timeOf(record) };
+    }
+    if (seq === expected?.seq) {
+      if (hash !== expected.hash) return { intact: false, seq, fault: 'other-head', ...timeOf(record) };
+      expectedSeen = true;
+    }
+    last = { seq, hash };
+  }
+  const mark = readMark(database);
+  if (mark === undefined ? last.seq > 0 : mark.proof !== proofOf(keys, mark.head)) {
+    return { intact: false, seq: last.seq + 1, fault: 'unproven-end' };
+  }
+  if ((mark?.head.seq ?? 0) !== last.seq) return { intact: false, seq: last.seq + 1, fault: 'cut-off' };
+  if (!expectedSeen) return { intact: false, seq: last.seq + 1, fault: 'other-head' };
+  return { intact: true, records: last.seq, ...(mark === undefined ? {} : { head: last }) };
+}
+
+/** The time that a record carries; it may have been changed into anything. */
+function timeOf(record: string): { time?: string } {
+  try {
+    const value: unknown = JSON.parse(record);
+    if (typeof value === 'object' && value !== null && 'time' in value && typeof value.time === 'string') {
+      return { time: value.time };
+    }
+  } catch {
+    // No JSON any more: the place in the chain says which record it is.
+  }
+  return {};
+}

@@ -1,0 +1,149 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+
+export type LedgerPlaces = {
+  readonly database: string;
+  /** The key of the audit trail; only its owner may read it. */
+  readonly keyFile: string;
+};
+
+/**
+ * Where this machine keeps what it counted and recorded: the XDG state folder. A relative path in the variable is
+ * ignored, as the XDG rules ask.
+ */
+export function ledgerPlaces(environment: Readonly<Record<string, string | undefined>>): LedgerPlaces {
+  const wanted = environment.XDG_STATE_HOME;
+  const state =
+    wanted !== undefined && isAbsolute(wanted) ? wanted : join(environment.HOME || homedir(), '.local', 'state');
+  const folder = join(state, 'looms');
+  return { database: join(folder, 'ledger.sqlite'), keyFile: join(folder, 'audit-key') };
+}
+
+/** Two writers at once wait for one another this long, ms, instead of failing. */
+const busyTimeoutMs = 2000;
+
+/**
+ * A record is its text as it was hashed; the columns beside it are computed from that text, so that they cannot say
+ * something else. `audit_marks` holds the proven ends of the chain (chain.ts).
+ */
+const schema = `
+  CREATE TABLE IF NOT EXISTS executions (container TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS audit (
+    seq INTEGER PRIMARY KEY,
+    record TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    call TEXT AS (record ->> '$.call') VIRTUAL,
+    event TEXT AS (record ->> '$.event') VIRTUAL,
+    time TEXT AS (record ->> '$.time') VIRTUAL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS audit_ends ON audit (call) WHERE event = 'ended';
+  CREATE TABLE IF NOT EXISTS audit_marks (
+    name TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, proof TEXT NOT NULL
+  ) STRICT;
+`;
+
+/** SQLite of Node, loaded on demand. Older lines of Node say on stderr that it is experimental: that is not our user's. */
+async function sqlite(): Promise<typeof import('node:sqlite')> {
+  const { emitWarning } = process;
+  process.emitWarning = (...args: unknown[]) => {
+    if (args[1] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, args);
+  };
+  try {
+    return await import('node:sqlite');
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+const primaryCode = (error: unknown): number | undefined =>
+  error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+
+const busy = 5;
+
+/**
+ * Opens the ledger for writing and makes it where it is not there. Whoever opens it first changes its journal mode, and
+ * those beside it are told "busy" without SQLite's own waiting: they try again here, until 2 s have passed. Throws what
+ * SQLite and the file system throw; `describeFault` tells it to people.
+ */
+export async function openLedger(path: string): Promise<DatabaseSync> {
+  const { DatabaseSync } = await sqlite();
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // Who called what is nobody else's to read; the files that SQLite puts beside it get the mode of this one.
+  closeSync(openSync(path, 'a', 0o600));
+  const deadline = performance.now() + busyTimeoutMs;
+  for (;;) {
+    const database = new DatabaseSync(path);
+    try {
+      database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+      database.exec('PRAGMA journal_mode = WAL');
+      // A program that is killed loses nothing; a machine that loses power may lose the last moments, never the middle.
+      // FULL would keep those too, for 15 ms more a call (measured; a whole call takes 200 ms).
+      database.exec('PRAGMA synchronous = NORMAL');
+      database.exec(schema);
+      return database;
+    } catch (error) {
+      database.close();
+      if (primaryCode(error) !== busy || performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+    }
+  }
+}
+
+/** Opens the ledger for reading. The file must be there. Throws what SQLite throws. */
+export async function openLedgerToRead(path: string): Promise<DatabaseSync> {
+  const { DatabaseSync } = await sqlite();
+  const database = new DatabaseSync(path, { readOnly: true });
+  database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  return database;
+}
+
+/** Whether the ledger has a table: one of an older looms may lack it until it is written again. */
+export const hasTable = (database: DatabaseSync, name: string): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
+
+/** Runs `work` in one transaction that no other writer comes between; undone when it throws. */
+export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const value = work();
+    database.exec('COMMIT');
+    return value;
+  } catch (error) {
+    // SQLite has undone it already after some errors (a full disk), and says so by this.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** What went wrong with the ledger, and what to do: by SQLite's code (sqlite.org/rescode.html), else the error's text. */
+export function describeFault(error: unknown, path: string): { readonly why: string; readonly hint: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  switch (primaryCode(error)) {
+    case busy:
+    case 6:
+      return {
+        why: `another program has ${path} locked for more than ${busyTimeoutMs / 1000} s`,
+        hint: 'end that program; it may be a database browser with an open transaction',
+      };
+    case 8:
+      return { why: `${path} may not be written`, hint: 'check the permissions of that file and of its folder' };
+    case 11:
+    case 26:
+      return {
+        why: `${path} is damaged, or no SQLite database`,
+        hint: 'move it away to begin a new one, and keep it: it may still tell something',
+      };
+    // SQLite could not take a record's text as JSON: somebody changed it.
+    case 1:
+      return { why: `${path}: ${message}`, hint: '`looms audit verify` finds the record that was changed' };
+    case 13:
+      return { why: `the disk of ${path} is full`, hint: 'make room there, or point XDG_STATE_HOME elsewhere' };
+    default:
+      return {
+        why: `${path}: ${message}`,
+        hint: 'check that file and its folder, or point XDG_STATE_HOME elsewhere',
+      };
+  }
+}

@@ -1,0 +1,315 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AuditQuery, CallRecord } from '../../../src/model/audit.ts';
+import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
+import { readExecutions } from '../../../src/state/executions.ts';
+import { ledgerPlaces } from '../../../src/state/ledger.ts';
+import { auditedCall, trailIn, writeCalls } from '../../support/audit-calls.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'looms-audit-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const supportModule = new URL('../../support/audit-calls.ts', import.meta.url).href;
+
+async function callsOf(query: AuditQuery = {}): Promise<CallRecord[]> {
+  const calls: CallRecord[] = [];
+  for await (const call of trailIn(folder).reader.calls(query)) calls.push(call);
+  return calls;
+}
+
+/** Does to the database what nobody should. */
+function tamper(sql: string): void {
+  const database = new DatabaseSync(trailIn(folder).places.database);
+  database.exec(sql);
+  database.close();
+}
+
+describe('the audit trail', () => {
+  it('says who called what, when, and how it ended; arguments only by size and hash', async () => {
+    const { trail } = trailIn(folder);
+    const { start, ended } = await trail.started(auditedCall({ arguments: { b: 'ü', a: 1 } }));
+    expect(start).toEqual({ written: true });
+    expect(await ended({ result: 'tool-error', durationMs: 12, resultBytes: 34 })).toEqual({ written: true });
+    expect(await callsOf()).toEqual([
+      {
+        seq: 1,
+        call: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        user: 'ada',
+        host: 'desk',
+        pid: process.pid,
+        project: 'p',
+        server: 'fs',
+        generation: 1,
+        container: 'c1',
+        engine: 'engine-1',
+        protocolVersion: '2025-11-25',
+        tool: 'echo',
+        timeoutMs: 300_000,
+        argumentsBytes: '{"a":1,"b":"ü"}'.length + 1,
+        argumentsHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+        result: 'tool-error',
+        resultBytes: 34,
+        durationMs: 12,
+      },
+    ]);
+  });
+
+  it('gives the same arguments the same hash on this machine, and another one elsewhere', async () => {
+    const other = mkdtempSync(join(folder, 'other-'));
+    for (const place of [folder, folder, other]) {
+      const { ended } = await trailIn(place).trail.started(auditedCall({ arguments: { a: 1, b: 2 } }));
+      await ended({ result: 'ok', durationMs: 1 });
+    }
+    const [first, second] = await callsOf();
+    const elsewhere = await Array.fromAsync(trailIn(other).reader.calls({}));
+    expect(first?.argumentsHash).toBe(second?.argumentsHash);
+    expect(elsewhere[0]?.argumentsHash).not.toBe(first?.argumentsHash);
+  });
+
+  it('keeps arguments when that is asked for, masked', async () => {
+    const { places } = trailIn(folder);
+    const { createAuditTrail } = await import('../../../src/state/audit-trail.ts');
+    const who = { user: 'ada', host: 'desk', pid: 1 };
+    const trail = createAuditTrail({ places, who, mask: (args) => ({ ...args, token: '(secret)' }) });
+    const call = auditedCall({ arguments: { token: 'plugh-98765', n: 1 }, keepArguments: true });
+    await (await trail.started(call)).ended({ result: 'ok', durationMs: 1 });
+    expect((await callsOf())[0]?.arguments).toEqual({ token: '(secret)', n: 1 });
+    expect(readFileSync(places.database, 'latin1')).not.toContain('plugh');
+  });
+
+  it('has a call that never ended, and one that was refused, which is not counted', async () => {
+    const { trail, places } = trailIn(folder);
+    await trail.started(auditedCall({ tool: 'lost' }));
+    const { timeoutMs, arguments: _, keepArguments, ...target } = auditedCall({ tool: 'drop' });
+    expect(await trail.refused(target, 'tool-not-found')).toEqual({ written: true });
+    const [lost, refused] = await callsOf();
+    expect(lost).toMatchObject({ tool: 'lost' });
+    expect(lost).not.toHaveProperty('result');
+    expect(refused).toMatchObject({ tool: 'drop', result: 'refused', code: 'tool-not-found' });
+    expect(refused).not.toHaveProperty('argumentsHash');
+    expect(await readExecutions(places.database, [asContainerId('c1')])).toEqual(new Map([['c1', 1]]));
+  });
+
+  it('can be read and filtered, oldest or newest first', async () => {
+    const { trail } = trailIn(folder);
+    for (const [project, server, tool] of [
+      ['p', 'fs', 'read'],
+      ['p', 'fs', 'write'],
+      ['q', 'db', 'read'],
+    ] as const) {
+      await trail.started(auditedCall({ project: asProjectName(project), server: asServerName(server), tool }));
+    }
+    const tools = async (query: AuditQuery) => (await callsOf(query)).map(({ server, tool }) => `${server}.${tool}`);
+    expect(await tools({})).toEqual(['fs.read', 'fs.write', 'db.read']);
+    expect(await tools({ newestFirst: true })).toEqual(['db.read', 'fs.write', 'fs.read']);
+    expect(await tools({ project: asProjectName('q') })).toEqual(['db.read']);
+    expect(await tools({ servers: ['fs', 'x'], tools: ['read'] })).toEqual(['fs.read']);
+    expect(await tools({ who: ['ada'] })).toHaveLength(3);
+    expect(await tools({ who: ['bob', 'ada@desk'] })).toHaveLength(3);
+    expect(await tools({ who: ['ada@elsewhere', "' OR 1=1 --"] })).toEqual([]);
+    const [first, second] = await callsOf();
+    expect(await tools({ since: '2000-01-01T00:00:00.000Z' })).toHaveLength(3);
+    expect(await tools({ until: first?.time ?? '' })).toEqual([]);
+    expect(await tools({ since: second?.time ?? '' })).toContain('fs.write');
+  });
+
+  it('is empty and intact where nothing was written, and reading writes nothing', async () => {
+    expect(await callsOf()).toEqual([]);
+    expect(await trailIn(folder).reader.verify()).toEqual({ intact: true, records: 0 });
+    expect(() => statSync(dirname(trailIn(folder).places.database))).toThrow('ENOENT');
+  });
+
+  it('goes on in a ledger of an older looms, which only counted', async () => {
+    const { places, reader } = trailIn(folder);
+    mkdirSync(dirname(places.database));
+    const old = new DatabaseSync(places.database);
+    old.exec('CREATE TABLE executions (container TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT');
+    old.exec("INSERT INTO executions VALUES ('c1', 41)");
+    old.close();
+    expect(await reader.verify()).toEqual({ intact: true, records: 0 });
+    expect(await callsOf()).toEqual([]);
+    await writeCalls(folder, 1);
+    expect(await readExecutions(places.database, [asContainerId('c1')])).toEqual(new Map([['c1', 42]]));
+  });
+
+  it('is readable by its owner only', async () => {
+    await trailIn(folder).trail.started(auditedCall());
+    const { database, keyFile } = trailIn(folder).places;
+    for (const path of [database, `${database}-wal`, keyFile]) expect(statSync(path).mode & 0o777, path).toBe(0o600);
+    expect(statSync(dirname(database)).mode & 0o777).toBe(0o700);
+  });
+
+  it('lies where the XDG rules put it', () => {
+    expect(ledgerPlaces({ HOME: '/h', XDG_STATE_HOME: 'relative' }).database).toBe(
+      '/h/.local/state/looms/ledger.sqlite',
+    );
+    expect(ledgerPlaces({ HOME: '/h', XDG_STATE_HOME: '/s' }).keyFile).toBe('/s/looms/audit-key');
+  });
+
+  it('loses nothing when eight programs begin and write it at once', async () => {
+    const script = `
+      import { writeCalls } from ${JSON.stringify(supportModule)};
+      await writeCalls(${JSON.stringify(folder)}, 25, process.argv[1]);
+    `;
+    const writers = Array.from({ length: 8 }, (_, index) => `writer-${index}`);
+    const exits = writers.map(async (who) => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script, who], { stdio: 'inherit' });
+      const [code] = await once(child, 'exit');
+      return code;
+    });
+    expect(await Promise.all(exits)).toEqual(writers.map(() => 0));
+    const { reader, places } = trailIn(folder);
+    expect(await reader.verify()).toMatchObject({ intact: true, records: 8 * 25 * 2 });
+    expect(await readExecutions(places.database, [asContainerId('c1')])).toEqual(new Map([['c1', 200]]));
+    const calls = await callsOf();
+    for (const who of writers)
+      expect(calls.filter(({ user, result }) => user === who && result === 'ok')).toHaveLength(25);
+  }, 60_000);
+});
+
+describe('verifying the trail', () => {
+  const verify = (...args: Parameters<ReturnType<typeof trailIn>['reader']['verify']>) =>
+    trailIn(folder).reader.verify(...args);
+  const hash = 'a'.repeat(64);
+
+  beforeEach(() => writeCalls(folder, 5));
+
+  it.each([
+    ['a result that was changed', `UPDATE audit SET record = replace(record, '"ok"', '"refused"') WHERE seq = 4`, 4],
+    ['a time that was changed', `UPDATE audit SET record = json_set(record, '$.time', 'x') WHERE seq = 7`, 7],
+    ['a hash that was changed', `UPDATE audit SET hash = '${hash}' WHERE seq = 3`, 3],
+    [
+      'two records that changed places',
+      'UPDATE audit SET seq = 100 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = 100',
+      3,
+    ],
+    [
+      'a record removed and the rest moved up',
+      'DELETE FROM audit WHERE seq = 3; UPDATE audit SET seq = seq - 1 WHERE seq > 3',
+      3,
+    ],
+    ['a record put behind the last one', `INSERT INTO audit (seq, record, hash) VALUES (11, '{}', '${hash}')`, 11],
+  ])('finds %s', async (_, sql, seq) => {
+    tamper(sql);
+    expect(await verify()).toMatchObject({ intact: false, seq, fault: 'changed' });
+  });
+
+  it.each([
+    ['a record that was removed', 'DELETE FROM audit WHERE seq = 6', 6, 'missing'],
+    ['a beginning that was removed', 'DELETE FROM audit WHERE seq < 3', 1, 'missing'],
+    ['an end that was removed', 'DELETE FROM audit WHERE seq > 8', 9, 'cut-off'],
+    ['all records removed', 'DELETE FROM audit', 1, 'cut-off'],
+    [
+      'an end removed together with its mark',
+      'DELETE FROM audit WHERE seq > 8; DELETE FROM audit_marks',
+      9,
+      'unproven-end',
+    ],
+    [
+      'an end removed and its mark moved',
+      'DELETE FROM audit WHERE seq > 8; UPDATE audit_marks SET seq = 8, hash = (SELECT hash FROM audit WHERE seq = 8)',
+      9,
+      'unproven-end',
+    ],
+  ])('finds %s', async (_, sql, seq, fault) => {
+    tamper(sql);
+    expect(await verify()).toMatchObject({ intact: false, seq, fault });
+  });
+
+  it('still finds a missing end after more was written', async () => {
+    tamper('DELETE FROM audit WHERE seq > 8');
+    await writeCalls(folder, 2);
+    expect(await verify()).toEqual({ intact: false, seq: 9, fault: 'missing' });
+  });
+
+  it('does not let a new record hide an end whose mark is gone: it says so, and counts the call', async () => {
+    tamper('DELETE FROM audit WHERE seq > 8; DELETE FROM audit_marks');
+    const { trail, places } = trailIn(folder);
+    const { start, ended } = await trail.started(auditedCall());
+    expect(start).toMatchObject({ written: false, hint: expect.stringContaining('looms audit verify') });
+    expect(await ended({ result: 'ok', durationMs: 1 })).toEqual({ written: true });
+    expect(await readExecutions(places.database, [asContainerId('c1')])).toEqual(new Map([['c1', 6]]));
+    expect(await verify()).toMatchObject({ intact: false, seq: 9 });
+  });
+
+  it('finds an older copy of the trail by a head that was noted down', async () => {
+    const { places } = trailIn(folder);
+    const older = readFileSync(places.database);
+    await writeCalls(folder, 3);
+    const noted = await verify();
+    if (!noted.intact) throw new Error('broken');
+    expect(await verify(noted.head)).toMatchObject({ intact: true, records: 16 });
+    await writeCalls(folder, 1);
+    expect(await verify(noted.head)).toMatchObject({ intact: true, records: 18 });
+    writeFileSync(places.database, older);
+    expect(await verify()).toMatchObject({ intact: true, records: 10 });
+    expect(await verify(noted.head)).toMatchObject({ intact: false, fault: 'other-head' });
+    rmSync(places.database);
+    expect(await verify(noted.head)).toMatchObject({ intact: false, fault: 'other-head' });
+  });
+
+  it('needs the key: without it nothing is verified, nothing is written, and no new one is made', async () => {
+    const { places, trail } = trailIn(folder);
+    const key = readFileSync(places.keyFile);
+    rmSync(places.keyFile);
+    await expect(verify()).rejects.toMatchObject({
+      code: 'ledger-unreadable',
+      message: expect.stringContaining('key'),
+    });
+    expect((await trail.started(auditedCall())).start).toMatchObject({ written: false });
+    expect(() => statSync(places.keyFile)).toThrow('ENOENT');
+    expect(await callsOf()).toHaveLength(5);
+
+    writeFileSync(places.keyFile, `${'0'.repeat(64)}\n`, { mode: 0o600 });
+    expect(await verify()).toMatchObject({ intact: false, seq: 1, fault: 'changed' });
+    writeFileSync(places.keyFile, key);
+    chmodSync(places.keyFile, 0o644);
+    expect((await trail.started(auditedCall())).start).toMatchObject({
+      written: false,
+      hint: `chmod 600 ${places.keyFile}`,
+    });
+  });
+});
+
+describe('a trail that cannot be written', () => {
+  it('is said when another program holds the ledger, and the same again later', async () => {
+    await writeCalls(folder, 1);
+    const { places, trail } = trailIn(folder);
+    const other = new DatabaseSync(places.database);
+    other.exec('BEGIN IMMEDIATE');
+    const { start, ended } = await trail.started(auditedCall());
+    expect(start).toMatchObject({ written: false, why: expect.stringContaining('locked') });
+    expect(await ended({ result: 'ok', durationMs: 1 })).toEqual({ written: true });
+    other.exec('ROLLBACK');
+    other.close();
+    await writeCalls(folder, 1);
+    expect(await trailIn(folder).reader.verify()).toMatchObject({ intact: true, records: 4 });
+  }, 20_000);
+
+  it('is said when the ledger is no database, and it is left as it is', async () => {
+    const { places, trail, reader } = trailIn(folder);
+    mkdirSync(dirname(places.database));
+    writeFileSync(places.database, 'not a database at all'.repeat(100));
+    const { start } = await trail.started(auditedCall());
+    expect(start).toMatchObject({ written: false, why: expect.stringContaining('no SQLite database') });
+    expect(readFileSync(places.database, 'utf8')).toContain('not a database');
+    await expect(reader.verify()).rejects.toMatchObject({ code: 'ledger-unreadable' });
+    await expect(callsOf()).rejects.toMatchObject({ code: 'ledger-unreadable' });
+  });
+
+  it('is said when its folder cannot be made', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const { start } = await trailIn(file).trail.started(auditedCall());
+    expect(start).toMatchObject({ written: false, hint: expect.stringContaining('XDG_STATE_HOME') });
+  });
+});
