@@ -1,5 +1,5 @@
 import type { AuditRequest } from '../app/read-audit.ts';
-import { callResults, type SeenResult } from '../model/audit.ts';
+import { seenResults } from '../model/audit.ts';
 import { parseMoment } from './moment.ts';
 import type { ProjectChoice } from './project.ts';
 
@@ -12,8 +12,6 @@ type AuditFlagValues = {
   readonly until?: string | undefined;
   readonly 'all-projects'?: boolean | undefined;
 };
-
-const seenResults: readonly SeenResult[] = [...callResults, 'running', 'unknown'];
 
 /**
  * What the flags of `audit` ask for. The trail is the machine's: a project narrows it only when somebody named one.

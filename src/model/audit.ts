@@ -2,7 +2,7 @@ import type { ErrorCode } from './errors.ts';
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
 
 /** How a call ended. `refused`: it was never sent, since the tool is filtered, unknown, or the arguments do not fit. */
-export const callResults = [
+const callResults = [
   'ok',
   'tool-error',
   'json-rpc-error',
@@ -16,7 +16,9 @@ export const callResults = [
 export type CallResultKind = (typeof callResults)[number];
 
 /** The result of a call as it is read back: it may still run, or its program ended before it could write a result. */
-export type SeenResult = CallResultKind | 'running' | 'unknown';
+export const seenResults = [...callResults, 'running', 'unknown'] as const;
+
+export type SeenResult = (typeof seenResults)[number];
 
 /** Which call is made, by what is known before it is sent. */
 export type AuditedTarget = {

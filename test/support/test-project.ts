@@ -11,7 +11,8 @@ const withBuildCa = (options: RunOptions): RunOptions => ({
 });
 
 /** `--project` belongs to all commands but these. */
-const knowsProjects = (command: string | undefined): boolean => command !== 'validate';
+const knowsProjects = ([command, more]: readonly string[]): boolean =>
+  command !== 'validate' && !(command === 'audit' && more === 'verify');
 
 /** A project of its own on the real engine, worked on by the built program and looked at past it. */
 export type TestProject = {
@@ -67,7 +68,7 @@ export function testProject(label: string): TestProject {
   const name = `e2e-${label}-${randomBytes(3).toString('hex')}`;
   const docker = new Docker();
   const filters = { label: [`looms.project=${name}`] };
-  const full = (args: readonly string[]): string[] => [...args, ...(knowsProjects(args[0]) ? ['--project', name] : [])];
+  const full = (args: readonly string[]): string[] => [...args, ...(knowsProjects(args) ? ['--project', name] : [])];
   const run: TestProject['run'] = (args, options = {}) => looms(full(args), withBuildCa(options));
   const networks = async () => (await docker.listNetworks({ filters })).map((network) => network.Name).sort();
   const volumes = async () =>

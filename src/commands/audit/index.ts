@@ -6,7 +6,7 @@ import { projectFlags } from '../../cli/flags.ts';
 import type { Palette } from '../../cli/palette.ts';
 import { renderCalls } from '../../cli/render/audit.ts';
 import { writeLines } from '../../cli/write-lines.ts';
-import { callResults } from '../../model/audit.ts';
+import { seenResults } from '../../model/audit.ts';
 
 /** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
 const shownInTable = 50;
@@ -33,7 +33,7 @@ export default class Audit extends BaseCommand {
     result: Flags.string({
       multiple: true,
       description: 'only calls that ended so; repeatable',
-      options: [...callResults, 'running', 'unknown'],
+      options: [...seenResults],
     }),
     who: Flags.string({
       multiple: true,
