@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { messageOf } from '../model/failure.ts';
 
 export type LedgerPlaces = {
   readonly database: string;
@@ -119,7 +120,7 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 
 /** What went wrong with the ledger, and what to do: by SQLite's code (sqlite.org/rescode.html), else the error's text. */
 export function describeFault(error: unknown, path: string): { readonly why: string; readonly hint: string } {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   switch (primaryCode(error)) {
     case busy:
     case 6:
