@@ -39,7 +39,7 @@ describe.skipIf(withoutEngine())('servers that others wrote', () => {
   test('leave no process of a session behind', async () => {
     for (const { server } of calls) {
       const { Processes } = await project.container(server).top();
-      expect(Processes.filter((one) => !/sleep|docker-init|tini/.test(one.join(' ')))).toEqual([]);
+      expect(Processes.filter((one: readonly string[]) => !/sleep|docker-init|tini/.test(one.join(' ')))).toEqual([]);
     }
   });
 });
