@@ -45,6 +45,8 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'server-not-running': exitCode.unreachable,
   'call-timeout': exitCode.unreachable,
   'tool-not-found': exitCode.toolError,
+  'resource-not-found': exitCode.toolError,
+  'prompt-not-found': exitCode.toolError,
   'arguments-invalid': exitCode.usage,
   'json-rpc-error': exitCode.toolError,
   'ledger-unreadable': exitCode.failed,

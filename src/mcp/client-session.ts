@@ -11,14 +11,15 @@ import { LoomsError } from '../model/errors.ts';
 import { nearest } from '../model/nearest.ts';
 import type { Connection } from './connection.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
+import { promptsOf } from './prompts.ts';
+import { identified, isRecord, listAll, type Requester } from './requests.ts';
+import { resourcesOf } from './resources.ts';
 import type { CallProgress, CallResult, Session, SessionTarget, Tool } from './session.ts';
 import { type Circumstances, explain } from './session-errors.ts';
 
 /** How we introduce ourselves; the version is the package's (a test compares them). */
 export const clientInfo = { name: 'looms', version: '0.1.0' };
 
-/** Pages of `tools/list` that are followed before a server counts as paging without end. */
-const maxPages = 100;
 /** How long the engine may take to say how a process ended once its stream is closed, ms. */
 const exitWaitMs = 1_000;
 /** Longest delay a Node timer takes, ms. */
@@ -108,32 +109,34 @@ export function createSession(
     signal: AbortSignal | undefined,
   ): Promise<LoomsError> => explain(error, await circumstancesOf(target, connection, phase, { limitMs, signal }));
 
-  const fetchTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
-    if (client.getServerCapabilities()?.tools === undefined) return [];
-    const tools: Tool[] = [];
-    const cursors = new Set<string>();
-    let cursor: string | undefined;
-    try {
-      for (let page = 0; page < maxPages; page++) {
-        const request = { method: 'tools/list', params: cursor === undefined ? {} : { cursor } };
-        const result = await client.request(request, anyResult, {
-          timeout: listTimeoutMs,
+  const requester: Requester = {
+    server: target.spec.name,
+    listTimeoutMs,
+    offers: (capability) => client.getServerCapabilities()?.[capability] !== undefined,
+    async request(method, params, { phase, timeoutMs, signal }) {
+      const timeout = Math.min(timeoutMs, maxTimerMs);
+      try {
+        return await client.request({ method, params }, anyResult, {
+          timeout,
           ...(signal === undefined ? {} : { signal }),
         });
-        tools.push(...readTools(result.tools, target.spec.name));
-        const next = result.nextCursor;
-        if (typeof next !== 'string' || cursors.has(next)) return tools;
-        cursors.add(next);
-        cursor = next;
+      } catch (error) {
+        throw await failure(error, phase, timeout, signal);
       }
-    } catch (error) {
-      throw await failure(error, 'list', listTimeoutMs, signal);
-    }
-    throw new LoomsError('session-failed', `${target.spec.name} sends tools/list in more than ${maxPages} pages`);
+    },
+  };
+
+  const fetchTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
+    if (!requester.offers('tools')) return [];
+    const found = await listAll(requester, 'tools/list', 'tools', signal);
+    return identified(found, 'name', { server: target.spec.name, what: 'tool' }).map((tool) => ({
+      ...tool,
+      inputSchema: isRecord(tool.inputSchema) ? tool.inputSchema : { type: 'object' },
+    }));
   };
 
   const currentTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
-    known ??= (await fetchTools(signal)).toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    known ??= await fetchTools(signal);
     return known;
   };
 
@@ -153,7 +156,7 @@ export function createSession(
       near === undefined ? undefined : `did you mean ${near}?`,
       isAllowed(filter, name) ? undefined : 'mcp_server.tools of its spec allows other tools only.',
       near === undefined && visible.length > 0
-        ? `It has: ${visible.slice(0, 10).join(', ')}${visible.length > 10 ? ', …' : ''}.`
+        ? `It has: ${visible.slice(0, 10).join(', ')}${visible.length > 10 ? ', …' : '.'}`
         : undefined,
     ];
     throw new LoomsError('tool-not-found', `${target.spec.name} has no tool ${JSON.stringify(name)}`, {
@@ -194,30 +197,13 @@ export function createSession(
         throw await failure(error, { tool: name }, timeout, signal);
       }
     },
+    ...resourcesOf(requester),
+    ...promptsOf(requester),
     close() {
       closing ??= connection.close();
       return closing;
     },
   };
-}
-
-function readTools(value: unknown, server: string): readonly Tool[] {
-  if (!Array.isArray(value)) {
-    throw new LoomsError('session-failed', `${server} answered tools/list without a list of tools`);
-  }
-  return value.map((tool: unknown) => {
-    if (!isRecord(tool) || typeof tool.name !== 'string') {
-      throw new LoomsError(
-        'session-failed',
-        `${server} lists a tool without a name: ${JSON.stringify(tool).slice(0, 200)}`,
-      );
-    }
-    return {
-      ...tool,
-      name: tool.name,
-      inputSchema: isRecord(tool.inputSchema) ? tool.inputSchema : { type: 'object' },
-    };
-  });
 }
 
 const definitionWithoutOutput = (tool: Tool): SdkTool => ({
@@ -236,8 +222,4 @@ function asCallResult(result: Readonly<Record<string, unknown>>): CallResult {
   const content = Array.isArray(result.content) ? result.content.filter(isRecord) : [];
   const { isError, ...rest } = result;
   return { ...rest, content, ...(typeof isError === 'boolean' ? { isError } : {}) };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

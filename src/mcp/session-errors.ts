@@ -9,7 +9,13 @@ export type ConnectionEnding =
 /** What is known about a server when something went wrong with it. */
 export type Circumstances = {
   readonly server: string;
-  readonly phase: 'handshake' | 'list' | { readonly tool: string };
+  readonly phase:
+    | 'handshake'
+    /** The method of a list; bounded as the handshake is. */
+    | { readonly list: string }
+    | { readonly tool: string }
+    /** Any other request, as it is named in messages; bounded as a tool's call is. */
+    | { readonly request: string };
   /** Bound that applied, ms. */
   readonly limitMs: number;
   /** Whether the caller gave up. */
@@ -77,7 +83,7 @@ function timedOut(
   make: (code: ErrorCode, message: string, hint?: string, detail?: readonly string[]) => LoomsError,
 ): LoomsError {
   const seconds = about.limitMs / 1000;
-  if (typeof about.phase === 'object') {
+  if (typeof about.phase === 'object' && !('list' in about.phase)) {
     return make(
       'call-timeout',
       `${about.server} did not answer ${doing(about)} within ${seconds} s`,
@@ -127,8 +133,8 @@ function exitMeaning(code: number | null): { message: string; hint: string } {
 
 function doing(about: Circumstances): string {
   if (about.phase === 'handshake') return 'the handshake';
-  if (about.phase === 'list') return 'tools/list';
-  return `the call of ${about.phase.tool}`;
+  if ('list' in about.phase) return about.phase.list;
+  return 'tool' in about.phase ? `the call of ${about.phase.tool}` : about.phase.request;
 }
 
 const withLog = (error: LoomsError, log: readonly string[]): LoomsError =>

@@ -20,6 +20,54 @@ export type CallResult = {
   readonly [key: string]: unknown;
 };
 
+/** An MCP resource as the server sent it. */
+export type Resource = {
+  readonly uri: string;
+  readonly [key: string]: unknown;
+};
+
+/** A family of resources: an RFC 6570 template of their URIs. */
+export type ResourceTemplate = {
+  readonly uriTemplate: string;
+  readonly [key: string]: unknown;
+};
+
+export type ResourceList = {
+  /** Whether the server has this capability at all. */
+  readonly offered: boolean;
+  readonly resources: readonly Resource[];
+  readonly resourceTemplates: readonly ResourceTemplate[];
+};
+
+/** The MCP result of `resources/read` as received. */
+export type ReadResult = {
+  readonly contents: readonly Readonly<Record<string, unknown>>[];
+  readonly [key: string]: unknown;
+};
+
+/** An MCP prompt as the server sent it. */
+export type Prompt = {
+  readonly name: string;
+  readonly arguments?: unknown;
+  readonly [key: string]: unknown;
+};
+
+export type PromptList = {
+  /** Whether the server has this capability at all. */
+  readonly offered: boolean;
+  readonly prompts: readonly Prompt[];
+};
+
+/** The MCP result of `prompts/get` as received. */
+export type PromptResult = {
+  readonly messages: readonly Readonly<Record<string, unknown>>[];
+  readonly description?: unknown;
+  readonly [key: string]: unknown;
+};
+
+/** Bound of one request, ms. */
+export type AskOptions = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
+
 /** Which container to talk to, and how. */
 export type SessionTarget = {
   readonly engine: Engine;
@@ -80,6 +128,19 @@ export type Session = {
     args: Readonly<Record<string, unknown>>,
     options: { timeoutMs: number; signal?: AbortSignal; onProgress?: (progress: CallProgress) => void },
   ): Promise<CallResult>;
+  /** All pages of resources and of their templates, each sorted; empty for a server without the capability. */
+  listResources(options?: { signal?: AbortSignal }): Promise<ResourceList>;
+  /**
+   * Reads one resource. Throws `resource-not-found` when the server says so or offers none (with the nearest URI as a
+   * hint, never read), `json-rpc-error`, `call-timeout`, `server-exited`.
+   */
+  readResource(uri: string, options: AskOptions): Promise<ReadResult>;
+  /** All pages, sorted by name; empty for a server without the capability. */
+  listPrompts(options?: { signal?: AbortSignal }): Promise<PromptList>;
+  /** One prompt by its exact name. Throws `prompt-not-found` with the nearest name as a hint. */
+  findPrompt(name: string, options?: { signal?: AbortSignal }): Promise<Prompt>;
+  /** Renders a prompt. Throws `json-rpc-error`, `call-timeout`, `server-exited`. */
+  getPrompt(name: string, args: Readonly<Record<string, string>>, options: AskOptions): Promise<PromptResult>;
   /** Ends the conversation and makes sure that its process is gone. Never throws. */
   close(): Promise<void>;
 };

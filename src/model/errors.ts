@@ -25,6 +25,8 @@ export type ErrorCode =
   | 'server-not-running'
   | 'call-timeout'
   | 'tool-not-found'
+  | 'resource-not-found'
+  | 'prompt-not-found'
   | 'arguments-invalid'
   | 'json-rpc-error'
   | 'ledger-unreadable'
