@@ -1,21 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { validateArguments } from '../mcp/argument-validation.ts';
-import { parseArguments, parseJsonArguments } from '../mcp/arguments.ts';
-import { contentToText } from '../mcp/content.ts';
-import type { CallProgress, CallResult, SessionOptions, Tool } from '../mcp/session.ts';
-import { LoomsError } from '../model/errors.ts';
+import { type ContentPart, resultParts } from '../mcp/content.ts';
+import type { CallProgress, CallResult, SessionOptions } from '../mcp/session.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
 import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
-
-/** Arguments of a call as the command line has them. */
-export type ArgumentSource =
-  /** One JSON object, or `key=value`, `key:=json`, `key=@file`. */
-  | { readonly kind: 'words'; readonly words: readonly string[] }
-  /** A file with a JSON object; `-` is standard input. */
-  | { readonly kind: 'file'; readonly path: string };
+import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
 export type CallRequest = {
   readonly project: ProjectName;
@@ -24,6 +14,8 @@ export type CallRequest = {
   readonly arguments: ArgumentSource;
   /** Whether the audit trail keeps the arguments themselves. */
   readonly auditArguments: boolean;
+  /** Folder for images, audio and embedded resources; made when it is not there. */
+  readonly out?: string;
 };
 
 export type CallOptions = SessionOptions & {
@@ -36,44 +28,10 @@ export type CallWarning = AuditWarning | { readonly code: 'schema-unusable'; rea
 
 export type CallOutcome = {
   readonly result: CallResult;
-  /** The result for people: its text, other content named. */
-  readonly text: string;
+  /** The result piece by piece, without what was saved. */
+  readonly parts: readonly ContentPart[];
+  readonly saved: readonly SavedFile[];
 };
-
-async function readArguments(
-  ports: Ports,
-  source: ArgumentSource,
-  tool: Tool,
-): Promise<Readonly<Record<string, unknown>>> {
-  const read = async (path: string): Promise<string> => {
-    if (path === '-') return ports.readStdin();
-    try {
-      return await readFile(resolve(ports.workingDirectory, path), 'utf8');
-    } catch (error) {
-      throw new LoomsError('file-not-found', `${path} cannot be read`, { cause: error });
-    }
-  };
-  return source.kind === 'file'
-    ? parseJsonArguments(await read(source.path))
-    : parseArguments(source.words, tool.inputSchema, read);
-}
-
-/** Throws `arguments-invalid`; a schema that cannot be used is a warning. */
-function checkArguments(
-  server: ServerName,
-  tool: Tool,
-  args: Readonly<Record<string, unknown>>,
-  onWarning: CallOptions['onWarning'],
-): void {
-  const check = validateArguments(tool.inputSchema, args);
-  if (check.valid === false) {
-    throw new LoomsError('arguments-invalid', `the arguments do not fit tool ${tool.name}`, {
-      detail: check.problems,
-      hint: `looms mcp tools ${server} ${tool.name} shows what it takes`,
-    });
-  }
-  if (check.valid === 'unknown') onWarning({ code: 'schema-unusable', message: check.warning });
-}
 
 /** The engine's id for the audit trail; a call does not fail because it is not known. */
 async function engineId(ports: Ports, signal: AbortSignal | undefined): Promise<string> {
@@ -88,7 +46,7 @@ async function engineId(ports: Ports, signal: AbortSignal | undefined): Promise<
  * Calls a tool of a running server: arguments are checked against its input schema before, the call is bounded by the
  * spec's `execution_timeout_seconds`, written to the audit trail and counted against `max_executions`. A result with
  * `isError` is a result. Throws `tool-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`,
- * `server-exited`, and what `openServer` throws.
+ * `server-exited`, `file-not-found`, and what `openServer` throws.
  */
 export async function callTool(ports: Ports, request: CallRequest, options: CallOptions): Promise<CallOutcome> {
   const { project, server, tool: name } = request;
@@ -101,8 +59,13 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
     const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
     const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
       const found = await session.findTool(name, bounds);
-      const read = await readArguments(ports, request.arguments, found);
-      checkArguments(server, found, read, options.onWarning);
+      const { args: read, warning } = await readArguments(ports, request.arguments, {
+        what: `tool ${found.name}`,
+        schema: found.inputSchema,
+        shownBy: `looms mcp tools ${server} ${found.name}`,
+      });
+      if (warning !== undefined) options.onWarning({ code: 'schema-unusable', message: warning });
+      if (request.out !== undefined) await prepareFolder(ports.workingDirectory, request.out);
       return { tool: found, args: read };
     });
     const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
@@ -114,7 +77,10 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
         ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
       }),
     );
-    return { result, text: contentToText(result) };
+    const parts = resultParts(result);
+    if (request.out === undefined) return { result, parts, saved: [] };
+    const { saved, left } = await saveParts(ports.workingDirectory, request.out, tool.name, parts);
+    return { result, parts: left, saved };
   } finally {
     await session.close();
   }

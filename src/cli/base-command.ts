@@ -29,6 +29,11 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled() && this.#context !== undefined) this.#context.terminal.answer(text());
   }
 
+  /** Says on stderr why there is no answer; `--json` has its own way to say so: an empty one. */
+  protected notice(text: string): void {
+    if (!this.jsonEnabled()) this.#context?.terminal.notice(text);
+  }
+
   /** Plain JSON, the same on a terminal and in a pipe. */
   override logJson(value: unknown): void {
     process.stdout.write(`${this.redact(JSON.stringify(value, null, 2))}\n`);

@@ -4,6 +4,8 @@ import { isCi, type Palette, palette, wantsColor } from './palette.ts';
 export type Terminal = {
   /** Writes a block of the answer; one newline is added. */
   readonly answer: (text: string) => void;
+  /** Writes a piece of the answer as it is: bytes, or text without a newline of ours; a file keeps its size. */
+  readonly answerExactly: (content: string | Uint8Array) => void;
   /** Writes a notice, a progress line or an error; one newline is added. */
   readonly notice: (text: string) => void;
   /** For the answer. */
@@ -34,6 +36,8 @@ export function openTerminal({ noColor, environment, redact }: TerminalOptions):
   const noticeIsTerminal = process.stderr.isTTY === true;
   return {
     answer: (text) => void process.stdout.write(`${redact(text)}\n`),
+    // Bytes are no text in which a secret could be masked.
+    answerExactly: (content) => void process.stdout.write(typeof content === 'string' ? redact(content) : content),
     notice: (text) => void process.stderr.write(`${redact(text)}\n`),
     palette: palette(colored(answerIsTerminal)),
     noticePalette: palette(colored(noticeIsTerminal)),

@@ -100,7 +100,7 @@ function schemaOfUnknownKey(key: string, mode: 'value' | 'json', root: Schema): 
   if (allowsOthers && (mode === 'json' || near === undefined)) return {};
   const hints = [
     near === undefined ? undefined : `did you mean ${near}?`,
-    names.length === 0 ? 'This tool takes no arguments.' : `Its arguments: ${names.join(', ')}.`,
+    names.length === 0 ? 'It takes no arguments.' : `Its arguments: ${names.join(', ')}.`,
     allowsOthers ? `To send it all the same, write ${key}:=json.` : undefined,
   ];
   throw new LoomsError('arguments-invalid', `there is no argument ${JSON.stringify(key)}`, {

@@ -10,14 +10,16 @@ export function renderTable(headers: readonly string[], rows: readonly (readonly
   const widths = headers.map((header, column) =>
     Math.max(displayWidth(header), ...rows.map((row) => displayWidth(textOf(row[column] ?? '')))),
   );
-  const line = (cells: readonly Cell[]): string =>
-    cells
+  const line = (cells: readonly Cell[]): string => {
+    // The last text is not padded: nothing stands behind it, and a narrow terminal would wrap the spaces.
+    const last = cells.findLastIndex((cell) => textOf(cell) !== '');
+    return cells
+      .slice(0, last + 1)
       .map((cell, column) => {
-        const text = textOf(cell);
-        // The last column is not padded: nothing stands behind it, and a narrow terminal would wrap the spaces.
-        const padded = column === cells.length - 1 ? text : padEnd(text, widths[column] ?? 0);
+        const padded = column === last ? textOf(cell) : padEnd(textOf(cell), widths[column] ?? 0);
         return typeof cell === 'string' ? padded : cell.paint(padded);
       })
       .join('  ');
+  };
   return [line(headers.map((text) => ({ text, paint: palette.quiet }))), ...rows.map(line)].join('\n');
 }

@@ -48,6 +48,35 @@ export function truncate(text: string, width: number): string {
   return `${result}…`;
 }
 
+/**
+ * Breaks text into lines of at most `width` columns between words; lines that are there stay, with what they are
+ * indented by, and a word that is longer than a line stands alone.
+ */
+export function wrap(text: string, width: number): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    const indent = /^\s*/.exec(line)?.[0] ?? '';
+    const lines: string[] = [];
+    let current = '';
+    for (const word of line.trim().split(/ +/)) {
+      if (current !== '' && displayWidth(`${indent}${current} ${word}`) > width) {
+        lines.push(indent + current);
+        current = word;
+      } else {
+        current = current === '' ? word : `${current} ${word}`;
+      }
+    }
+    return [...lines, (indent + current).trimEnd()];
+  });
+}
+
+/** A size for people: `812 B`, `2.3 KiB`, `1.5 MiB`. */
+export function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const kib = bytes / 1024;
+  const short = (value: number) => (value < 10 ? value.toFixed(1) : String(Math.round(value)));
+  return Math.round(kib) < 1000 ? `${short(kib)} KiB` : `${short(kib / 1024)} MiB`;
+}
+
 /** `1 server`, `2 servers`. */
 export const plural = (count: number, noun: string, many = `${noun}s`): string =>
   `${count} ${count === 1 ? noun : many}`;

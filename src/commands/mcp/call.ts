@@ -2,25 +2,31 @@ import * as Flags from '@oclif/core/flags';
 import { type CallWarning, callTool } from '../../app/call-tool.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
+import { contentOptions, renderParts, renderSaved } from '../../cli/render/content.ts';
 import { renderWarning } from '../../cli/render/error.ts';
-import { visible } from '../../cli/render/text.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
+import { toolWords } from '../../cli/tool-words.ts';
 import type { CallResult } from '../../mcp/session.ts';
-import { LoomsError } from '../../model/errors.ts';
 
 export default class McpCall extends BaseCommand {
   static override summary = 'Call a tool of a server';
   static override description =
     'Opens a session to a running server, checks the arguments against the tool’s schema, calls it, and prints the text ' +
     'of its answer. Arguments are one JSON object, or key=value pairs typed by the schema (key:=json for JSON, key=@file ' +
-    'for a file’s text). Exits 5 when the tool answers with an error. Ctrl-C cancels the call.';
+    'for a file’s text). Images, audio and embedded resources go to the folder of --out. Exits 5 when the tool answers with an error. Ctrl-C cancels the call.';
+  static override usage = 'mcp call SERVER TOOL [ARGUMENTS...]';
   static override examples = [
     {
       description: 'Arguments by name',
       command: '<%= config.bin %> mcp call fs read_text_file path=/data/README.md head=5',
+    },
+    { description: 'Server and tool as one word', command: '<%= config.bin %> mcp call everything.get-sum a=2 b=3' },
+    {
+      description: 'Keep the images of an answer',
+      command: '<%= config.bin %> mcp call everything get-tiny-image --out pictures',
     },
     { description: 'Arguments as JSON', command: `<%= config.bin %> mcp call everything get-sum '{"a": 2, "b": 3}'` },
     {
@@ -29,15 +35,12 @@ export default class McpCall extends BaseCommand {
     },
   ];
   static override args = {
-    server: requiredArg({ description: 'name of the server' }),
-    tool: requiredArg({ description: 'name of the tool' }),
-    arguments: remainingArgs({ description: `'{json}', or key=value, key:=json, key=@file` }),
+    server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),
+    words: remainingArgs({ description: `name of the tool, then '{json}', or key=value, key:=json, key=@file` }),
   };
   static override flags = {
-    args: Flags.string({
-      description: 'a file with the arguments as a JSON object; - is standard input',
-      helpValue: 'FILE',
-    }),
+    ...argumentFlags,
+    ...outFlags,
     'audit-arguments': Flags.boolean({
       description: 'keep the arguments in the audit trail, secrets masked, and not only their size and keyed hash',
     }),
@@ -48,31 +51,21 @@ export default class McpCall extends BaseCommand {
   async run(): Promise<CallResult> {
     const { flags, args } = await this.parse(McpCall);
     const { ports, project, terminal } = await this.open(flags);
-    const words = args.arguments ?? [];
-    if (flags.args !== undefined && words.length > 0) {
-      throw new LoomsError('usage', '--args and arguments on the command line exclude one another', {
-        hint: 'give the file, or the arguments',
-      });
-    }
+    const { server, tool, rest } = toolWords([args.server, ...(args.words ?? [])], 'looms mcp call');
     const request = {
       project: project.name,
-      server: serverName(args.server),
-      tool: args.tool,
-      arguments: chooseArguments(flags.args, words),
+      server,
+      tool,
+      arguments: argumentSource(flags.args, rest),
+      ...(flags.out === undefined ? {} : { out: flags.out }),
       auditArguments: flags['audit-arguments'],
     };
     const onWarning = (warning: CallWarning) => terminal.notice(renderWarning(warning, terminal.noticePalette));
-    const { result, text } = await cancelOnSignal((signal) => callTool(ports, request, { signal, onWarning }));
-    // A program that reads the answer gets it as it is; a terminal must not be steered by it.
-    this.answer(() => (terminal.answerIsTerminal ? visible(text) : text));
+    const { result, parts, saved } = await cancelOnSignal((signal) => callTool(ports, request, { signal, onWarning }));
+    // What was written to files alone leaves nothing to say here.
+    if (parts.length > 0 || saved.length === 0) this.answer(() => renderParts(parts, contentOptions(terminal)));
+    for (const file of saved) terminal.notice(renderSaved(file));
     if (result.isError === true) process.exitCode = exitCode.toolError;
     return result;
   }
-}
-
-function chooseArguments(file: string | undefined, words: readonly string[]) {
-  if (file !== undefined) return { kind: 'file', path: file } as const;
-  return words.length === 1 && words[0] === '-'
-    ? ({ kind: 'file', path: '-' } as const)
-    : ({ kind: 'words', words } as const);
 }

@@ -103,7 +103,7 @@ describe('arguments from words', () => {
 
   it('refuses keys that the schema does not allow, and says so for a tool without arguments', async () => {
     const closed = { type: 'object', properties: {}, additionalProperties: false };
-    expect(await complaint(['x=1'], closed)).toBe('there is no argument "x" | This tool takes no arguments.');
+    expect(await complaint(['x=1'], closed)).toBe('there is no argument "x" | It takes no arguments.');
   });
 
   it('says where JSON is broken', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { contentToText } from '../../../src/mcp/content.ts';
 import { filterTools, isAllowed, unknownFilterNames } from '../../../src/mcp/filter.ts';
 import { createLineSplitter } from '../../../src/mcp/line-splitter.ts';
 import { toolSignature } from '../../../src/mcp/signature.ts';
@@ -44,36 +43,6 @@ describe('a signature', () => {
     [{ properties: { a: { $ref: 'https://schemas.invalid/x' } } }, 't(a?: any)'],
   ])('%j', (inputSchema, expected) => {
     expect(toolSignature({ name: 't', inputSchema })).toBe(expected);
-  });
-});
-
-describe('a result as text', () => {
-  it('joins text and names the rest', () => {
-    const content = [
-      { type: 'text', text: 'one' },
-      { type: 'image', mimeType: 'image/png', data: Buffer.alloc(12 * 1024).toString('base64') },
-      { type: 'audio', mimeType: 'audio/wav', data: Buffer.alloc(3).toString('base64') },
-      { type: 'resource_link', uri: 'file:///a', name: 'a' },
-      { type: 'resource', resource: { uri: 'file:///b', text: 'inside' } },
-      { type: 'resource', resource: { uri: 'file:///c', mimeType: 'x/y', blob: 'AAAA' } },
-      { type: 'novel' },
-      { type: 'text', text: 'two' },
-    ];
-    expect(contentToText({ content }).split('\n')).toEqual([
-      'one',
-      '[image image/png 12 KiB]',
-      '[audio audio/wav 3 B]',
-      '[resource_link file:///a]',
-      'inside',
-      '[resource file:///c x/y 3 B]',
-      '[novel]',
-      'two',
-    ]);
-  });
-
-  it('shows structured content when there is nothing else', () => {
-    expect(contentToText({ content: [], structuredContent: { n: 1 } })).toBe('{\n  "n": 1\n}');
-    expect(contentToText({ content: [] })).toBe('');
   });
 });
 

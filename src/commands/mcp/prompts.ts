@@ -1,0 +1,33 @@
+import { listPrompts } from '../../app/list-prompts.ts';
+import { requiredArg } from '../../cli/args.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { serverName } from '../../cli/plan-request.ts';
+import { renderPrompts } from '../../cli/render/offers.ts';
+import { cancelOnSignal } from '../../cli/signals.ts';
+import type { Prompt } from '../../mcp/session.ts';
+
+export default class McpPrompts extends BaseCommand {
+  static override summary = 'List the prompts of a server';
+  static override description =
+    'Opens a session to a running server and shows its prompts, each with the arguments that it takes. With --json they ' +
+    'are printed as the server sent them.';
+  static override examples = [
+    { description: 'All prompts', command: '<%= config.bin %> mcp prompts everything' },
+    { description: 'As the server sent them', command: '<%= config.bin %> mcp prompts everything --json' },
+  ];
+  static override args = { server: requiredArg({ description: 'name of the server' }) };
+  static override flags = { ...projectFlags, ...engineFlags };
+
+  async run(): Promise<readonly Prompt[]> {
+    const { flags, args } = await this.parse(McpPrompts);
+    const { ports, project, terminal } = await this.open(flags);
+    const server = serverName(args.server);
+    const listed = await cancelOnSignal((signal) => listPrompts(ports, { project: project.name, server }, { signal }));
+    const { palette, width, answerIsTerminal } = terminal;
+    if (!listed.offered) this.notice(`${server} offers no prompts: it does not have that capability`);
+    else if (listed.prompts.length === 0) this.notice(`${server} has no prompts right now`);
+    else this.answer(() => renderPrompts(listed, { palette, width: answerIsTerminal ? width : undefined }));
+    return listed.prompts;
+  }
+}

@@ -1,0 +1,38 @@
+import { listResources } from '../../app/list-resources.ts';
+import { requiredArg } from '../../cli/args.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { serverName } from '../../cli/plan-request.ts';
+import { renderResources } from '../../cli/render/offers.ts';
+import { cancelOnSignal } from '../../cli/signals.ts';
+import type { Resource, ResourceTemplate } from '../../mcp/session.ts';
+
+type Resources = { readonly resources: readonly Resource[]; readonly resourceTemplates: readonly ResourceTemplate[] };
+
+export default class McpResources extends BaseCommand {
+  static override summary = 'List the resources of a server';
+  static override description =
+    'Opens a session to a running server and shows its resources, and the templates by which more can be named. With ' +
+    '--json both are printed as the server sent them.';
+  static override examples = [
+    { description: 'All resources', command: '<%= config.bin %> mcp resources everything' },
+    { description: 'As the server sent them', command: '<%= config.bin %> mcp resources everything --json' },
+  ];
+  static override args = { server: requiredArg({ description: 'name of the server' }) };
+  static override flags = { ...projectFlags, ...engineFlags };
+
+  async run(): Promise<Resources> {
+    const { flags, args } = await this.parse(McpResources);
+    const { ports, project, terminal } = await this.open(flags);
+    const server = serverName(args.server);
+    const listed = await cancelOnSignal((signal) =>
+      listResources(ports, { project: project.name, server }, { signal }),
+    );
+    const { offered, resources, resourceTemplates } = listed;
+    const { palette, width, answerIsTerminal } = terminal;
+    if (!offered) this.notice(`${server} offers no resources: it does not have that capability`);
+    else if (resources.length + resourceTemplates.length === 0) this.notice(`${server} has no resources right now`);
+    else this.answer(() => renderResources(listed, { palette, width: answerIsTerminal ? width : undefined }));
+    return { resources, resourceTemplates };
+  }
+}
