@@ -1,14 +1,19 @@
 import type { SessionOptions, Tool } from '../mcp/session.ts';
 import { toolSignature } from '../mcp/signature.ts';
+import { type ToolDetails, toolDetails } from '../mcp/tool-details.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
+
+export type { SchemaRow } from '../mcp/schema-rows.ts';
 
 export type ToolList = {
   readonly server: ServerName;
   readonly tools: readonly Tool[];
   /** Each tool as one line with its arguments, by name. */
   readonly signatures: Readonly<Record<string, string>>;
+  /** What there is to say about the one tool that was named. */
+  readonly details?: ToolDetails;
   /** Names in the spec's filter that the server does not have. */
   readonly unknownFilterNames: readonly string[];
 };
@@ -27,8 +32,10 @@ export async function listTools(
   try {
     const listed = await session.listTools(bounds);
     const signatures = Object.fromEntries(listed.tools.map((one) => [one.name, toolSignature(one)]));
-    const tools = request.tool === undefined ? listed.tools : [await session.findTool(request.tool, bounds)];
-    return { ...listed, server: request.server, tools, signatures };
+    const all = { ...listed, server: request.server, signatures };
+    if (request.tool === undefined) return all;
+    const tool = await session.findTool(request.tool, bounds);
+    return { ...all, tools: [tool], details: toolDetails(tool) };
   } finally {
     await session.close();
   }

@@ -1,47 +1,39 @@
 import type { ToolList } from '../../app/list-tools.ts';
 import type { Palette } from '../palette.ts';
-import { padEnd, truncate, visible } from './text.ts';
+import { displayWidth, padEnd, truncate, visible } from './text.ts';
 
 export type ToolsOptions = {
   readonly palette: Palette;
-  readonly width: number;
-  /** One tool with its whole description and its schemas, instead of a line a tool. */
-  readonly full: boolean;
+  /** Columns to keep within; undefined where nobody looks, and lines may be as long as they are. */
+  readonly width: number | undefined;
 };
 
-/** Signatures longer than this push their descriptions to a line of their own. */
-const widestSignature = 48;
+/** The most of a terminal's width that signatures take, so that what the tools say of themselves is seen too. */
+const signatureShare = 0.55;
+/** Where nothing is cut, longer signatures do not push the descriptions of all others away. */
+const widestColumn = 60;
 
 const firstLine = (text: string): string => visible(text).trim().split('\n')[0] ?? '';
 
-/** Tools with their one-line signatures and the first line of what they say about themselves. */
-export function renderTools({ tools, signatures }: ToolList, { palette, width, full }: ToolsOptions): string {
-  const signatureOf = (name: string): string => visible(signatures[name] ?? name);
-  if (full) {
-    return tools
-      .map((tool) =>
-        [
-          palette.strong(signatureOf(tool.name)),
-          ...(tool.description === undefined ? [] : ['', visible(tool.description).trim()]),
-          '',
-          JSON.stringify(tool.inputSchema, null, 2),
-        ].join('\n'),
-      )
-      .join('\n\n');
-  }
-  const column = Math.min(widestSignature, Math.max(0, ...tools.map((tool) => signatureOf(tool.name).length)));
-  return tools
-    .map((tool) => {
-      const signature = signatureOf(tool.name);
-      const name = signature.startsWith(tool.name) ? visible(tool.name) : signature;
-      const shown = palette.strong(name) + signature.slice(name.length);
-      const description = tool.description === undefined ? '' : firstLine(tool.description);
-      if (description === '') return shown;
-      if (signature.length > widestSignature) {
-        return `${shown}\n${' '.repeat(column + 2)}${palette.quiet(truncate(description, Math.max(24, width - column - 2)))}`;
-      }
-      const padding = ' '.repeat(padEnd(signature, column).length - signature.length + 2);
-      return shown + padding + palette.quiet(truncate(description, Math.max(24, width - column - 2)));
+/** One line a tool: its signature, and the first line of what it says about itself, each cut to its share of the width. */
+export function renderTools({ tools, signatures }: ToolList, { palette, width }: ToolsOptions): string {
+  const most = width === undefined ? widestColumn : Math.max(24, Math.floor(width * signatureShare));
+  const lines = tools.map((tool) => {
+    const signature = visible(signatures[tool.name] ?? tool.name);
+    return {
+      name: visible(tool.name),
+      signature: width === undefined ? signature : truncate(signature, most),
+      description: typeof tool.description === 'string' ? firstLine(tool.description) : '',
+    };
+  });
+  const column = Math.min(most, Math.max(0, ...lines.map(({ signature }) => displayWidth(signature))));
+  return lines
+    .map(({ name, signature, description }) => {
+      const shown = (text: string): string =>
+        text.startsWith(name) ? palette.strong(name) + text.slice(name.length) : palette.strong(text);
+      if (description === '') return shown(signature);
+      const room = width === undefined ? Number.POSITIVE_INFINITY : Math.max(16, width - column - 2);
+      return `${shown(padEnd(signature, column))}  ${palette.quiet(truncate(description, room))}`;
     })
     .join('\n');
 }

@@ -2,22 +2,26 @@ import { listTools } from '../../app/list-tools.ts';
 import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
+import { visible } from '../../cli/render/text.ts';
+import { renderTool } from '../../cli/render/tool.ts';
 import { renderTools } from '../../cli/render/tools.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
+import { optionalToolWords } from '../../cli/tool-words.ts';
 import type { Tool } from '../../mcp/session.ts';
+import { LoomsError } from '../../model/errors.ts';
 
 export default class McpTools extends BaseCommand {
   static override summary = 'List the tools of a server';
   static override description =
-    'Opens a session to a running server and shows its tools, one line each. Tools that the spec filters out do not ' +
-    'show. With --json the tools are printed as the server sent them, schemas included.';
+    'Opens a session to a running server and shows its tools, one line each, or one tool in full: what it does, ' +
+    'what it takes and gives, and a call to copy. Tools that the spec filters out do not show. With --json the tools are printed as the server sent them, schemas included.';
   static override examples = [
     { description: 'All tools', command: '<%= config.bin %> mcp tools fs' },
-    { description: 'The schema of one', command: '<%= config.bin %> mcp tools fs read_text_file --json' },
+    { description: 'One, in full', command: '<%= config.bin %> mcp tools fs read_text_file' },
+    { description: 'The schema of one', command: '<%= config.bin %> mcp tools fs.read_text_file --json' },
   ];
   static override args = {
-    server: requiredArg({ description: 'name of the server' }),
+    server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),
     tool: optionalArg({ description: 'only this tool, in full' }),
   };
   static override flags = { ...projectFlags, ...engineFlags };
@@ -25,20 +29,19 @@ export default class McpTools extends BaseCommand {
   async run(): Promise<readonly Tool[]> {
     const { flags, args } = await this.parse(McpTools);
     const { ports, project, terminal } = await this.open(flags);
-    const request = {
-      project: project.name,
-      server: serverName(args.server),
-      ...(args.tool === undefined ? {} : { tool: args.tool }),
-    };
+    const { server, tool, rest } = optionalToolWords([args.server, ...(args.tool === undefined ? [] : [args.tool])]);
+    if (rest.length > 0) throw new LoomsError('usage', `unexpected argument ${rest[0]}`, { hint: 'name one tool' });
+    const request = { project: project.name, server, ...(tool === undefined ? {} : { tool }) };
     const listed = await cancelOnSignal((signal) => listTools(ports, request, { signal }));
     for (const name of listed.unknownFilterNames) {
       terminal.notice(
-        `${terminal.noticePalette.warning('warning[unknown-filter-name]')}: the filter names ${name}, which the server does not have`,
+        `${terminal.noticePalette.warning('warning[unknown-filter-name]')}: the filter names ${visible(name)}, which the server does not have`,
       );
     }
-    this.answer(() =>
-      renderTools(listed, { palette: terminal.palette, width: terminal.width, full: args.tool !== undefined }),
-    );
+    const { palette, width, answerIsTerminal } = terminal;
+    if (listed.details !== undefined) this.answer(() => renderTool(listed, { palette, width }));
+    else if (listed.tools.length === 0) this.notice(`${server} has no tools that its spec lets through`);
+    else this.answer(() => renderTools(listed, { palette, width: answerIsTerminal ? width : undefined }));
     return listed.tools;
   }
 }
