@@ -27,7 +27,7 @@ export function optionalToolWords(words: readonly string[]): ToolWords<string | 
 export function toolWords(words: readonly string[], command: string): ToolWords {
   const { server, tool, rest } = optionalToolWords(words);
   if (tool !== undefined) return { server, tool, rest };
-  throw new LoomsError('usage', `no tool of ${server} was named`, {
+  throw new LoomsError('usage', `missing tool of ${server}`, {
     hint: `write ${command} ${server} TOOL, or ${command} ${server}.TOOL; \`looms mcp tools ${server}\` lists them`,
   });
 }

@@ -63,6 +63,11 @@ describe('the command line', () => {
     ['a name that cannot be a project', ['get', '--project', 'Team A'], '"Team A"'],
     ['a file that does not exist', ['validate', '-f', 'nowhere.yaml'], 'nowhere.yaml'],
     ['no spec at all', ['validate'], 'no spec was named'],
+    ['a tool that is not named', ['mcp', 'call', 'fs'], 'looms mcp call fs.TOOL'],
+    ['two tools', ['mcp', 'tools', 'fs.read', 'write'], 'unexpected argument write'],
+    ['a prompt that is not named', ['mcp', 'prompt', 'fs'], 'missing prompt'],
+    ['a resource that is not named', ['mcp', 'read', 'fs'], 'missing uri'],
+    ['arguments of a prompt given twice', ['mcp', 'prompt', 'a', 'b', 'x=1', '--args', 'f'], 'exclude one another'],
     ['arguments given twice', ['mcp', 'call', 'a', 'b', 'x=1', '--args', 'f'], 'exclude one another'],
   ])('%s is exit 64 and says what to do', async (_, args, text) => {
     const { code, stdout, stderr } = await looms(args, { env: { DOCKER_HOST: deadEngine } });
@@ -92,6 +97,11 @@ describe('an engine that cannot be reached', () => {
     ['delete', ['delete', '--all', '--yes']],
     ['mcp tools', ['mcp', 'tools', 'fs']],
     ['mcp call', ['mcp', 'call', 'fs', 'read']],
+    ['mcp call with one word', ['mcp', 'call', 'fs.read']],
+    ['mcp resources', ['mcp', 'resources', 'fs']],
+    ['mcp read', ['mcp', 'read', 'fs', 'file:///a']],
+    ['mcp prompts', ['mcp', 'prompts', 'fs']],
+    ['mcp prompt', ['mcp', 'prompt', 'fs', 'greet']],
   ])('is exit 69 for %s', async (_, args) => {
     const { code, stdout, stderr } = await looms(args, { env: { DOCKER_HOST: deadEngine } });
     expect({ code, stdout }).toEqual({ code: 69, stdout: '' });

@@ -2,7 +2,7 @@ import type { ListedPrompts } from '../../app/list-prompts.ts';
 import type { ResourceList } from '../../app/list-resources.ts';
 import type { Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
-import { displayWidth, size, truncate, visible, wrap } from './text.ts';
+import { displayWidth, size, truncate, unwrapped, visible } from './text.ts';
 
 export type OffersOptions = {
   readonly palette: Palette;
@@ -80,7 +80,7 @@ export function renderPrompts({ prompts, arguments: taken }: ListedPrompts, { pa
   const rows = prompts.flatMap((prompt, index): (readonly Cell[])[] => [
     [{ text: visible(prompt.name), paint: palette.strong }, '', truncate(aboutOf({ ...prompt, name: '' }), room)],
     ...(taken[index] ?? []).map((argument): readonly Cell[] => {
-      const about = wrap(visible(argument.description ?? '').trim(), Number.POSITIVE_INFINITY)[0] ?? '';
+      const about = unwrapped(visible(argument.description ?? '')).split('\n')[0] ?? '';
       return [`  ${visible(argument.name)}`, argument.required ? 'yes' : '', truncate(about, room)];
     }),
   ]);

@@ -49,25 +49,37 @@ export function truncate(text: string, width: number): string {
 }
 
 /**
- * Breaks text into lines of at most `width` columns between words; lines that are there stay, with what they are
- * indented by, and a word that is longer than a line stands alone.
+ * Breaks text into lines of at most `width` columns between words. Lines that fit stay as they are; what goes on from a
+ * longer one keeps its indent, that of a list's item goes on below its text. A word longer than a line stands alone.
  */
-export function wrap(text: string, width: number): readonly string[] {
-  return text.split('\n').flatMap((line) => {
-    const indent = /^\s*/.exec(line)?.[0] ?? '';
-    const lines: string[] = [];
-    let current = '';
-    for (const word of line.trim().split(/ +/)) {
-      if (current !== '' && displayWidth(`${indent}${current} ${word}`) > width) {
-        lines.push(indent + current);
-        current = word;
-      } else {
-        current = current === '' ? word : `${current} ${word}`;
-      }
+export const wrap = (text: string, width: number): readonly string[] =>
+  text.split('\n').flatMap((line) => (displayWidth(line) <= width ? [line.trimEnd()] : broken(line, width)));
+
+function broken(line: string, width: number): readonly string[] {
+  const [, indent = '', bullet = ''] = /^(\s*)([-*•] +)?/.exec(line) ?? [];
+  const hanging = indent + ' '.repeat(bullet.length);
+  const lines: string[] = [];
+  let current = indent + bullet;
+  let hasWord = false;
+  for (const word of line.slice(current.length).trim().split(/\s+/)) {
+    if (hasWord && displayWidth(`${current} ${word}`) > width) {
+      lines.push(current);
+      current = hanging + word;
+    } else {
+      current += hasWord ? ` ${word}` : word;
     }
-    return [...lines, (indent + current).trimEnd()];
-  });
+    hasWord = true;
+  }
+  return [...lines, current];
 }
+
+/** Text as it was before somebody broke its lines: one line a paragraph or list item. */
+export const unwrapped = (text: string): string =>
+  text
+    .split(/\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)/)
+    .map((paragraph) => paragraph.trim().replaceAll(/\s+/g, ' '))
+    .filter((paragraph) => paragraph !== '')
+    .join('\n');
 
 /** A size for people: `812 B`, `2.3 KiB`, `1.5 MiB`. */
 export function size(bytes: number): string {

@@ -2,7 +2,7 @@ import type { SchemaRow, ToolList } from '../../app/list-tools.ts';
 import type { Palette } from '../palette.ts';
 import { quoted } from './shell.ts';
 import { type Cell, renderTable } from './table.ts';
-import { displayWidth, listed, truncate, visible, wrap } from './text.ts';
+import { displayWidth, listed, truncate, unwrapped, visible, wrap } from './text.ts';
 
 export type ToolOptions = { readonly palette: Palette; readonly width: number };
 
@@ -62,9 +62,10 @@ function renderRows(
 
 /** What is said about a property, then what is asked of it, line by line. */
 function textsOf(row: Extract<SchemaRow, { kind: 'property' }>, room: number, palette: Palette): readonly Cell[] {
-  const lines = wrap(visible(row.description ?? ''), room).map((line) => line.trim());
+  const description = unwrapped(visible(row.description ?? ''));
+  const lines = description === '' ? [] : wrap(description, room);
   const notes = row.notes.flatMap((note) => wrap(visible(note), room));
-  return [...lines.filter((line) => line !== ''), ...notes.map((text) => ({ text, paint: palette.quiet }))];
+  return [...lines, ...notes.map((text) => ({ text, paint: palette.quiet }))];
 }
 
 const indent = (depth: number): string => '  '.repeat(depth);

@@ -5,7 +5,7 @@ import { renderMessages, renderParts, renderSaved } from '../../../src/cli/rende
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
 import { resourceAnswer } from '../../../src/cli/render/resource.ts';
 import { quoted } from '../../../src/cli/render/shell.ts';
-import { size, visible, wrap } from '../../../src/cli/render/text.ts';
+import { size, unwrapped, visible, wrap } from '../../../src/cli/render/text.ts';
 import { renderTool } from '../../../src/cli/render/tool.ts';
 import { renderTools } from '../../../src/cli/render/tools.ts';
 import { optionalToolWords, toolWords } from '../../../src/cli/tool-words.ts';
@@ -236,7 +236,7 @@ describe('the words that name a tool', () => {
   });
 
   it('must name one for a call', () => {
-    expect(() => toolWords(['fs'], 'looms mcp call')).toThrow('no tool of fs was named');
+    expect(() => toolWords(['fs'], 'looms mcp call')).toThrow('missing tool of fs');
     expect(() => toolWords(['fs.'], 'looms mcp call')).toThrow('"fs." is no name for a server');
     expect(() => toolWords(['.read'], 'looms mcp call')).toThrow('".read" is no name for a server');
   });
@@ -252,6 +252,15 @@ describe('text', () => {
       '',
       'abcdefghijklm',
     ]);
+  });
+
+  it('that fits is left as it is, and an item of a list goes on below its text', () => {
+    expect(wrap('a:    b\n- one two three', 10)).toEqual(['a:    b', '- one two', '  three']);
+  });
+
+  it('that was broken into lines becomes one line a paragraph or item', () => {
+    expect(unwrapped(' one\n   two\n\nthree\n - four\n   five\n')).toBe('one two\nthree\n- four five');
+    expect(unwrapped(' ')).toBe('');
   });
 
   test.each([
