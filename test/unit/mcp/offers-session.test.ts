@@ -4,6 +4,7 @@ import type { Session } from '../../../src/mcp/session.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
+const bounds = { timeoutMs: 5_000 };
 const sessions: Session[] = [];
 async function open(...flags: string[]): Promise<Session> {
   const argv = [process.execPath, fixture('offers.mjs'), ...flags];
@@ -15,6 +16,24 @@ afterEach(async () => {
   await Promise.all(sessions.splice(0).map((session) => session.close()));
 });
 
+describe.each(['legacy', '2026-07-28'] as const)('a server of the current SDK, spoken to by %s', (protocol) => {
+  it('lists, reads and renders', async () => {
+    const argv = [process.execPath, fixture('sdk2-stdio.mjs'), '--offers'];
+    const session = await openSession(targetFor(localEngine().engine, argv, { mcp: { protocol } }));
+    sessions.push(session);
+    expect((await session.listResources()).resources).toMatchObject([{ uri: 'file:///notes.txt', name: 'notes' }]);
+    expect((await session.readResource('file:///notes.txt', bounds)).contents).toMatchObject([{ text: 'notes' }]);
+    expect(await failureOf(session.readResource('file:///note.txt', bounds))).toMatchObject({
+      code: 'resource-not-found',
+      hint: expect.stringContaining('did you mean file:///notes.txt?'),
+    });
+    expect(await session.findPrompt('greet')).toMatchObject({ arguments: [{ name: 'name', required: true }] });
+    expect((await session.getPrompt('greet', { name: 'Ada' }, bounds)).messages).toMatchObject([
+      { role: 'user', content: { text: 'hello Ada' } },
+    ]);
+  });
+});
+
 async function failureOf(promise: Promise<unknown>): Promise<Pick<LoomsError, 'code' | 'message' | 'hint'>> {
   const error = await promise.then(
     () => undefined,
@@ -23,8 +42,6 @@ async function failureOf(promise: Promise<unknown>): Promise<Pick<LoomsError, 'c
   if (!(error instanceof LoomsError)) throw new Error(`expected a LoomsError, got ${String(error)}`);
   return { code: error.code, message: error.message, hint: error.hint };
 }
-
-const bounds = { timeoutMs: 5_000 };
 
 describe('resources', () => {
   it('are listed over all pages, sorted, with fields that we do not know', async () => {
