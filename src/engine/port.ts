@@ -71,6 +71,21 @@ export type LockAttempt =
 
 export type LogLine = { readonly time: EngineTime; readonly stream: 'stdout' | 'stderr'; readonly text: string };
 
+/** A moment on the engine's clock, or so long before now on it. */
+export type LogMoment = { readonly at: EngineTime } | { readonly agoMs: number };
+
+/** Which lines of a log are wanted. */
+export type LogQuery = {
+  readonly streams: readonly LogLine['stream'][];
+  /** Both inclusive, to the millisecond. */
+  readonly since?: LogMoment;
+  readonly until?: LogMoment;
+  /** Only so many from the end; absent: all. */
+  readonly tail?: number;
+  /** Goes on with what is written from now, until the container stops. */
+  readonly follow: boolean;
+};
+
 /** A container as its labels and state tell, without inspecting it. */
 export type LocatedContainer = {
   readonly id: ContainerId;
@@ -79,6 +94,8 @@ export type LocatedContainer = {
   readonly server?: ServerName;
   readonly generation: number;
   readonly running: boolean;
+  /** As a listing tells it; `stopped` is also what was never started. */
+  readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
   readonly recorded?: RecordedSpec;
   readonly imageRef: string;
   readonly hasShell: boolean;
@@ -138,6 +155,11 @@ export type Engine = {
   countSessions(id: ContainerId, options?: CallOptions): Promise<number>;
   /** The last lines of a container's log, both streams, oldest first. */
   tailLog(id: ContainerId, lines: number, options?: CallOptions): Promise<readonly LogLine[]>;
+  /**
+   * A container's log as it is read, in the order in which it was written; not faster than its lines are taken. Throws
+   * `engine-not-found` when the container is gone, `interrupted` when the signal aborts.
+   */
+  readLog(id: ContainerId, query: LogQuery, options?: CallOptions): AsyncIterable<LogLine>;
 
   exec(id: ContainerId, request: ExecRequest, options?: CallOptions): Promise<ExecSession>;
 

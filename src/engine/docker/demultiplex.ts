@@ -16,12 +16,18 @@ export type Demultiplexer = {
 
 const headerLength = 8;
 
-/** A demultiplexer that hands each piece of payload to `onPiece`; the stream 0, an echo of stdin, counts as stdout. */
-export function demultiplexer(onPiece: (stream: 'stdout' | 'stderr', piece: Buffer) => void): Demultiplexer {
+/**
+ * A demultiplexer that hands each piece of payload to `onPiece`, with whether it begins a frame; the stream 0, an echo of
+ * stdin, counts as stdout.
+ */
+export function demultiplexer(
+  onPiece: (stream: 'stdout' | 'stderr', piece: Buffer, beginsFrame: boolean) => void,
+): Demultiplexer {
   const header = Buffer.alloc(headerLength);
   let headerFilled = 0;
   let payloadLeft = 0;
   let stream: 'stdout' | 'stderr' = 'stdout';
+  let beginsFrame = false;
 
   const readHeader = (): void => {
     const kind = header[0] ?? 0xff;
@@ -33,6 +39,7 @@ export function demultiplexer(onPiece: (stream: 'stdout' | 'stderr', piece: Buff
     stream = kind === 2 ? 'stderr' : 'stdout';
     payloadLeft = header.readUInt32BE(4);
     headerFilled = 0;
+    beginsFrame = true;
   };
 
   const feed = (chunk: Buffer): void => {
@@ -40,7 +47,8 @@ export function demultiplexer(onPiece: (stream: 'stdout' | 'stderr', piece: Buff
     while (at < chunk.length) {
       if (payloadLeft > 0) {
         const end = Math.min(at + payloadLeft, chunk.length);
-        onPiece(stream, chunk.subarray(at, end));
+        onPiece(stream, chunk.subarray(at, end), beginsFrame);
+        beginsFrame = false;
         payloadLeft -= end - at;
         at = end;
         continue;

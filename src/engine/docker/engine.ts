@@ -1,9 +1,9 @@
 import type { ImageId } from '../../model/ids.ts';
 import { label } from '../../model/labels.ts';
+import { mapBounded } from '../../model/map-bounded.ts';
 import type { RegistryVerdict } from '../../model/observed.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { CallOptions, CreateContainer, Engine } from '../port.ts';
-import { mapBounded } from './call.ts';
 import type { Connection } from './connection.ts';
 import { copyPath } from './container-files.ts';
 import {
@@ -26,7 +26,7 @@ import { pullImage } from './images/pull.ts';
 import { registryDigest } from './images/registry.ts';
 import { listProject, listProjects } from './listing.ts';
 import { acquireLock, checkLock, releaseLock, renewLock } from './lock.ts';
-import { tailLog } from './logs.ts';
+import { readLog, tailLog } from './logs.ts';
 import { createNetwork, removeNetwork } from './networks.ts';
 import { observe } from './observe.ts';
 import { locatedContainer, type RecordReader } from './observed-container.ts';
@@ -110,6 +110,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     containerRunning: (id, options = {}) => containerRunning(connection, id, options),
     countSessions: (id, options = {}) => countSessions(connection, id, options),
     tailLog: (id, lines, options = {}) => tailLog(connection, id, lines, options),
+    readLog: (id, query, options = {}) => readLog(connection, info, id, query, options),
 
     exec: (id, request, options = {}) => openExec(connection, id, request, options),
 

@@ -1,36 +1,21 @@
+import { addAbortSignal } from 'node:stream';
+import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId } from '../../model/ids.ts';
-import type { CallOptions, LogLine } from '../port.ts';
-import { askBytes } from './ask.ts';
+import type { CallOptions, LogLine, LogMoment, LogQuery } from '../port.ts';
+import { askBytes, versioned } from './ask.ts';
+import { call } from './call.ts';
 import type { Connection } from './connection.ts';
-import { demultiplexer } from './demultiplex.ts';
-import { engineTime } from './engine-clock.ts';
+import type { InfoReader } from './engine-clock.ts';
+import { engineError } from './errors.ts';
+import { logParser } from './log-lines.ts';
+import { requestStream } from './request.ts';
 
-/** Splits what the engine sent for one stream into lines; each begins with a timestamp and a space. */
-function linesOf(stream: LogLine['stream'], text: string): LogLine[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const space = line.indexOf(' ');
-      const time = space < 0 ? line : line.slice(0, space);
-      return { time: engineTime(time), stream, text: space < 0 ? '' : line.slice(space + 1).replace(/\r$/, '') };
-    });
-}
+const nameOf = (id: ContainerId): string => `read the log of container ${id.slice(0, 12)}`;
 
 /** The lines of a log as the engine sends it with timestamps, oldest first; lines of one millisecond keep their order. */
-export function readLog(bytes: Buffer): readonly LogLine[] {
-  const lines: LogLine[] = [];
-  const pending = { stdout: '', stderr: '' };
-  // A frame is a line; one that was cut comes on in pieces of one stream, so lines end where frames say so.
-  const demux = demultiplexer((stream, piece) => {
-    const text = pending[stream] + piece.toString('utf8');
-    const end = text.lastIndexOf('\n') + 1;
-    lines.push(...linesOf(stream, text.slice(0, end)));
-    pending[stream] = text.slice(end);
-  });
-  demux.feed(bytes);
-  for (const stream of ['stdout', 'stderr'] as const) lines.push(...linesOf(stream, pending[stream]));
-  return lines
+export function parseLog(bytes: Buffer): readonly LogLine[] {
+  const parser = logParser();
+  return [...parser.feed(bytes), ...parser.end()]
     .map((line, index) => ({ line, index }))
     .sort((a, b) => a.line.time - b.line.time || a.index - b.index)
     .map(({ line }) => line);
@@ -45,5 +30,55 @@ export async function tailLog(
 ): Promise<readonly LogLine[]> {
   const query = { stdout: 1, stderr: 1, timestamps: 1, tail: count };
   const request = { method: 'GET', path: `/containers/${id}/logs`, query } as const;
-  return readLog(await askBytes(connection, `read the log of container ${id.slice(0, 12)}`, request, options));
+  return parseLog(await askBytes(connection, nameOf(id), request, options));
+}
+
+/** A moment as the engine takes it: seconds since the epoch with a fraction. */
+async function secondsOf(moment: LogMoment, info: InfoReader, options: CallOptions): Promise<string> {
+  const at = 'at' in moment ? moment.at : Math.max(0, (await info.now(options)) - moment.agoMs);
+  return (at / 1000).toFixed(3);
+}
+
+async function parametersOf(query: LogQuery, info: InfoReader, options: CallOptions) {
+  const { since, until, tail, streams, follow } = query;
+  return {
+    timestamps: 1,
+    follow: follow ? 1 : 0,
+    stdout: streams.includes('stdout') ? 1 : 0,
+    stderr: streams.includes('stderr') ? 1 : 0,
+    ...(tail === undefined ? {} : { tail }),
+    ...(since === undefined ? {} : { since: await secondsOf(since, info, options) }),
+    ...(until === undefined ? {} : { until: await secondsOf(until, info, options) }),
+  };
+}
+
+/**
+ * A container's log, line by line in the order in which it was written. Whoever takes no more lines holds the engine's
+ * stream up, so a log of any size needs little memory; ending the iteration cuts the connection.
+ * Throws `engine-not-found`, `interrupted`, `engine-unsupported` for a log driver that cannot be read.
+ */
+export async function* readLog(
+  connection: Connection,
+  info: InfoReader,
+  id: ContainerId,
+  query: LogQuery,
+  options: CallOptions,
+): AsyncGenerator<LogLine> {
+  const { signal } = options;
+  const path = versioned(connection, `/containers/${id}/logs`);
+  const parameters = await parametersOf(query, info, options);
+  const response = await call(nameOf(id), options, (bound) =>
+    requestStream(connection.target, { method: 'GET', path, query: parameters, signal: bound }),
+  );
+  if (signal !== undefined) addAbortSignal(signal, response);
+  const parser = logParser();
+  try {
+    for await (const chunk of response) yield* parser.feed(chunk as Buffer);
+    yield* parser.end();
+  } catch (error) {
+    if (signal?.aborted) throw new LoomsError('interrupted', `stopped: ${nameOf(id)}`, { cause: error });
+    throw engineError(error, nameOf(id));
+  } finally {
+    response.destroy();
+  }
 }

@@ -1,5 +1,6 @@
 import { asContainerId, asNetworkId, type ImageId } from '../../model/ids.ts';
 import { label, networkName, projectPrefix } from '../../model/labels.ts';
+import { mapBounded } from '../../model/map-bounded.ts';
 import type {
   Observed,
   ObservedContainer,
@@ -10,7 +11,7 @@ import type {
 import type { ImageFacts } from '../../model/shape.ts';
 import type { CallOptions, ObserveQuery } from '../port.ts';
 import { ask } from './ask.ts';
-import { mapBounded, orNull } from './call.ts';
+import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
 import { inspectContainer } from './containers.ts';
 import { describeEngine } from './describe.ts';

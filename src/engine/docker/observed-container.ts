@@ -86,6 +86,10 @@ export const foreignContainer = (info: ListedContainer): ForeignContainer => ({
   owner: ownerOf(info.Labels ?? {}),
 });
 
+const listedStatuses: readonly string[] = ['running', 'paused', 'restarting'] satisfies LocatedContainer['status'][];
+const statusOf = (state: string): LocatedContainer['status'] =>
+  listedStatuses.includes(state) ? (state as LocatedContainer['status']) : 'stopped';
+
 /** What a container's listing alone tells. One without a word about its image's shell is taken to have one. */
 export function locatedContainer(listed: ListedContainer, readRecorded: RecordReader): LocatedContainer {
   const labels = listed.Labels ?? {};
@@ -99,6 +103,7 @@ export function locatedContainer(listed: ListedContainer, readRecorded: RecordRe
     ...(server === undefined ? {} : { server: asServerName(server) }),
     generation: generationOf(labels[label.generation]),
     running: listed.State === 'running',
+    status: statusOf(listed.State),
     ...(recorded === undefined ? {} : { recorded }),
     imageRef: labels[label.image] ?? listed.Image,
     hasShell: labels[label.hasShell] !== 'false',

@@ -99,6 +99,23 @@ export const requestBytes = (target: RequestTarget, raw: RawRequest): Promise<Bu
     });
   });
 
+/**
+ * One request whose answer is read as it comes: the stream ends with it, and is not read faster than it is taken.
+ * Rejects with a `StatusError` for a status that is no success.
+ */
+export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const outgoing = send(target, raw, {});
+    outgoing.once('error', (error) => {
+      if (isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
+      else reject(error);
+    });
+    outgoing.once('response', (response) => {
+      if (isSuccess(response)) resolve(response);
+      else statusError(response).then(reject, reject);
+    });
+  });
+
 /** As `requestBytes`, read as JSON; undefined for an answer that is none. */
 export const requestJson = async (target: RequestTarget, raw: RawRequest): Promise<unknown> =>
   parseJson(await requestBytes(target, raw));

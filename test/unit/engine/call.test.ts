@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { call, mapBounded } from '../../../src/engine/docker/call.ts';
+import { call } from '../../../src/engine/docker/call.ts';
 import { secretsScript } from '../../../src/engine/docker/container-files.ts';
 import { engineError } from '../../../src/engine/docker/errors.ts';
-import { readLog } from '../../../src/engine/docker/logs.ts';
+import { parseLog } from '../../../src/engine/docker/logs.ts';
 import { firstFile, packTar } from '../../../src/engine/docker/tar.ts';
+import { mapBounded } from '../../../src/model/map-bounded.ts';
 
 const never = (): Promise<never> => new Promise(() => undefined);
 
@@ -93,7 +94,7 @@ test('a log is read in time order, with streams, and long lines whole', () => {
     header.writeUInt32BE(Buffer.byteLength(text), 4);
     return Buffer.concat([header, Buffer.from(text)]);
   };
-  const lines = readLog(
+  const lines = parseLog(
     Buffer.concat([
       frame(1, '2026-01-01T00:00:02.000000000Z two\n'),
       frame(2, '2026-01-01T00:00:01.000000000Z one\r\n'),
