@@ -6,14 +6,14 @@ import { runGate } from '../mcp/gate.ts';
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { EventSink } from '../model/events.ts';
+import type { HealthFinding } from '../model/health.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { label, relayName } from '../model/labels.ts';
 import type { Plan } from '../model/plan.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { resolveEnv } from '../secrets/resolve-env.ts';
 import { type ApplyReport, reportOf } from './apply-report.ts';
-import { type Prepared, planProject } from './plan-project.ts';
-import { planRemoval } from './plan-removal.ts';
+import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { type HeldLock, takeLock } from './project-lock.ts';
 import { type MissingSecret, missingSecrets, processEnv, sessionEnv, sessionTarget } from './session-target.ts';
@@ -28,7 +28,7 @@ export type ApplyOptions = {
   readonly timeoutMs?: number;
   readonly lockTimeoutMs: number;
   /** Whether a plan made anew under the lock may differ from the one that was confirmed. */
-  readonly acceptNewPlan: boolean;
+  readonly acceptNewPlan: (plan: Plan) => boolean;
   /** First interrupt: start nothing new. */
   readonly stopSignal: AbortSignal;
   /** Second interrupt, or time is up: stop waiting. */
@@ -54,6 +54,8 @@ async function requireSecrets(ports: Ports, plan: Plan, servers: readonly Declar
 }
 
 type GateContext = {
+  /** Takes note of a server that passed. */
+  readonly onHealthy: (finding: HealthFinding) => void;
   readonly ports: Ports;
   readonly prepared: Prepared;
   readonly images: ReadonlyMap<string, ImageFacts>;
@@ -89,6 +91,7 @@ async function gateContainer(
     signal,
   });
   if (!result.passed) return { passed: false, failure: result.failure };
+  context.onHealthy({ server: spec.name, verdict: 'healthy', container, tools: result.tools, detail: '' });
   const unknown =
     result.unknownFilterNames.length === 0
       ? ''
@@ -110,6 +113,7 @@ async function stepEnvironment(
   ports: Ports,
   prepared: Prepared,
   relays: Map<string, ContainerId>,
+  onHealthy: GateContext['onHealthy'],
 ): Promise<StepEnvironment> {
   const { request, observed, plan } = prepared;
   const images = new Map(
@@ -131,7 +135,7 @@ async function stepEnvironment(
     images,
     gate: (server, container, options) =>
       gateContainer(
-        { ports, prepared, images, relays },
+        { ports, prepared, images, relays, onHealthy },
         find(server),
         container,
         options.signal ?? new AbortController().signal,
@@ -148,11 +152,6 @@ async function stepEnvironment(
     stopGraceSeconds,
   };
 }
-
-const again = (ports: Ports, { request }: Prepared): Promise<Prepared> =>
-  typeof request.undesired === 'object'
-    ? planRemoval(ports, { project: request.project, servers: request.undesired.remove })
-    : planProject(ports, request);
 
 const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cpus * 4));
 
@@ -191,6 +190,9 @@ export async function applyPlan(ports: Ports, prepared: Prepared, options: Apply
   };
 }
 
+const healthNotKept = (why: string): string =>
+  `what the gates found was not kept for \`looms mcp list\` and \`looms mcp info\` (${why})`;
+
 const lockStays = (problem: string): string =>
   `the lock could not be released (${problem}); it ends by itself within a minute`;
 
@@ -206,14 +208,15 @@ async function applyLocked(
   options: ApplyOptions,
   lock: HeldLock,
 ): Promise<ApplyReport> {
-  const prepared = await again(ports, confirmed);
-  if (prepared.plan.basis !== confirmed.plan.basis && !options.acceptNewPlan) {
+  const prepared = await confirmed.replan(ports);
+  if (prepared.plan.basis !== confirmed.plan.basis && !options.acceptNewPlan(prepared.plan)) {
     throw new LoomsError('plan-stale', 'the engine changed between the plan you confirmed and now', {
       hint: 'run the command again to see what it would do now; nothing was changed',
     });
   }
   const relays = relaysOf(prepared);
-  const env = await stepEnvironment(ports, prepared, relays);
+  const healthy: HealthFinding[] = [];
+  const env = await stepEnvironment(ports, prepared, relays, (finding) => healthy.push(finding));
   const results = await executePlan(prepared.plan, env, {
     parallelism: options.parallelism ?? defaultParallelism(prepared.observed.engine.cpus),
     stopSignal: options.stopSignal,
@@ -233,5 +236,9 @@ async function applyLocked(
     },
     monotonicMs: ports.monotonicMs,
   });
-  return reportOf(prepared.plan, results);
+  const report = reportOf(prepared.plan, results);
+  if (healthy.length === 0) return report;
+  const { engine, project } = prepared.plan;
+  const kept = await ports.recordHealth({ engine: engine.id, project }, healthy);
+  return kept.recorded ? report : { ...report, notices: [...report.notices, healthNotKept(kept.why)] };
 }

@@ -1,13 +1,14 @@
 import type { DesiredServer, SecretRef } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
-import { containerName, generationName, label } from '../model/labels.ts';
+import { generationName, label } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { slotsOf } from '../model/slots.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import { formatSpec } from '../spec/format.ts';
 import { serverNotFound } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
+import { representative } from './recorded-servers.ts';
 
 /** How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. */
 export type ServerState = 'running' | 'paused' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';
@@ -90,15 +91,8 @@ function stateOf(container: ObservedContainer, project: ProjectName): ServerStat
   }
 }
 
-/** The container that stands for a server: the settled one, else the newest. */
-function representative(containers: readonly ObservedContainer[], project: ProjectName): ObservedContainer | undefined {
-  return (
-    containers.find((one) => one.server !== undefined && one.name === containerName(project, one.server)) ??
-    containers.at(-1)
-  );
-}
-
-function statusOf(observed: Observed, containers: readonly ObservedContainer[]): ServerStatus | undefined {
+/** What is shown of a server in a list, from its containers; undefined where none says its name. */
+export function statusOf(observed: Observed, containers: readonly ObservedContainer[]): ServerStatus | undefined {
   const container = representative(containers, observed.project);
   if (container?.server === undefined) return undefined;
   return {
@@ -157,9 +151,11 @@ function secretsOf(spec: DesiredServer | undefined): SecretUse[] {
   return [...uses, ...fromEnvironment].sort((a, b) => (a.variable < b.variable ? -1 : 1));
 }
 
-const iso = (time: number): string => new Date(time).toISOString();
+/** A time in ms as people and programs write it. */
+export const iso = (time: number): string => new Date(time).toISOString();
 
-function detailOf(observed: Observed, container: ObservedContainer, status: ServerStatus): ServerDetail {
+/** Everything that a server's container tells about it. */
+export function detailOf(observed: Observed, container: ObservedContainer, status: ServerStatus): ServerDetail {
   const { shape, recorded, state } = container;
   const spec = recorded?.spec;
   const due = spec && rotationTime(spec.lifecycle, container.createdAt);

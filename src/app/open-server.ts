@@ -72,11 +72,12 @@ function choose(located: readonly LocatedContainer[], project: ProjectName, serv
   const running = preferred(located, project, server);
   if (running !== undefined) return running;
   // Whether it is disabled stands in the files: what stops a container does not change the spec that is recorded on it.
-  const known = generationsOf(located, server).some(({ recorded }) => recorded?.spec.enabled === false);
-  throw new LoomsError('server-not-running', `server ${server} is ${known ? 'disabled' : 'not running'}`, {
-    hint: known
-      ? 'set mcp_server.enabled: true in its spec, then `looms apply`'
-      : `\`looms apply\` starts it, unless its spec says mcp_server.enabled: false; \`looms describe ${server}\` shows its state`,
+  const [last] = generationsOf(located, server).slice(-1);
+  throw new LoomsError('server-not-running', `server ${server} is ${last?.status ?? 'not running'}`, {
+    hint:
+      last?.status === 'restarting'
+        ? `it ends again and again; \`looms mcp logs ${server}\` may say why`
+        : `\`looms mcp start ${server}\` starts it; so does \`looms apply\`, unless its spec says mcp_server.enabled: false`,
   });
 }
 

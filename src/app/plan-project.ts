@@ -23,6 +23,8 @@ export type PlanRequest = {
   /** Only these servers are looked at; absent: all. */
   readonly only?: readonly ServerName[];
   readonly replace?: readonly ServerName[];
+  /** Servers to stop because somebody asked for it, drained first; they are declared with `enabled: false`. */
+  readonly stop?: readonly ServerName[];
   readonly keepFailed?: boolean;
   /** What keeps a prune from taking too much; checked each time a plan is made, also under the lock. */
   readonly prune?: PruneRules;
@@ -35,6 +37,8 @@ export type Prepared = {
   readonly request: PlanRequest;
   readonly plan: Plan;
   readonly observed: Observed;
+  /** The same plan made anew, for the look under the lock: by what it was made from, not by what that was then. */
+  readonly replan: (ports: Ports) => Promise<Prepared>;
 };
 
 function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
@@ -87,6 +91,7 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
     undesired: only === undefined ? request.undesired : 'ignore',
     executions: counted.counts,
     replace: new Set(replace),
+    stop: new Set(request.stop ?? []),
     keepFailed: request.keepFailed ?? false,
     relayImage,
     managedBy: ports.managedBy,
@@ -104,7 +109,12 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
             message: `max_executions is not looked at: the ledger cannot be read (${counted.why})`,
           },
         ];
-  return { request, plan: { ...plan, warnings: [...plan.warnings, ...warnings, ...uncounted] }, observed };
+  return {
+    request,
+    plan: { ...plan, warnings: [...plan.warnings, ...warnings, ...uncounted] },
+    observed,
+    replan: (again) => planProject(again, request),
+  };
 }
 
 type Counted = { readonly counts: ReadonlyMap<ContainerId, number>; readonly why?: string };

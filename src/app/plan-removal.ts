@@ -66,5 +66,7 @@ export async function planRemoval(
     request: { project, servers: [], recipes: new Map(), undesired: { remove: wanted } },
     plan: { ...plan, warnings },
     observed,
+    // By the names that were confirmed: `all` could by then mean more.
+    replan: (again) => planRemoval(again, { project, servers: wanted }),
   };
 }

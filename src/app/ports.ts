@@ -1,7 +1,8 @@
 import type { Engine } from '../engine/port.ts';
 import type { SessionSource } from '../mcp/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
-import type { ContainerId } from '../model/ids.ts';
+import type { HealthFinding, HealthRecord } from '../model/health.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import type { SecretStore } from '../secrets/provider.ts';
 
 /** One place where an engine was looked for. */
@@ -12,6 +13,9 @@ export type EngineAttempt = {
   readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
   readonly detail: string;
 };
+
+/** Whose health is kept: projects of one name on two engines have nothing to do with one another. */
+export type HealthPlace = { readonly engine: string; readonly project: ProjectName };
 
 /** Everything with effects that a use case needs; made in one place by the command line, faked in tests. */
 export type Ports = {
@@ -28,6 +32,13 @@ export type Ports = {
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;
+  /** What this machine last found out about the servers of a project; one that nobody looked at is left out. */
+  readonly readHealth: (at: HealthPlace) => Promise<ReadonlyMap<ServerName, HealthRecord>>;
+  /** Keeps what was found. Never throws: the finding itself matters more; the reason comes back. */
+  readonly recordHealth: (
+    at: HealthPlace,
+    findings: readonly HealthFinding[],
+  ) => Promise<{ readonly recorded: true } | { readonly recorded: false; readonly why: string }>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Absolute. */
   readonly workingDirectory: string;

@@ -127,6 +127,33 @@ function ledger(
   };
 }
 
+/** Keeping what was found out about servers in the same ledger. */
+function healthLedger(environment: Settings['environment']): Pick<Ports, 'readHealth' | 'recordHealth'> {
+  return {
+    readHealth: async (at) => {
+      const [{ ledgerPlaces }, { readHealth }] = await Promise.all([
+        import('../state/ledger.ts'),
+        import('../state/health.ts'),
+      ]);
+      return readHealth(ledgerPlaces(environment).database, at);
+    },
+    recordHealth: async (at, findings) => {
+      const [{ describeFault, ledgerPlaces }, { recordHealth }] = await Promise.all([
+        import('../state/ledger.ts'),
+        import('../state/health.ts'),
+      ]);
+      const { database } = ledgerPlaces(environment);
+      try {
+        await recordHealth(database, at, findings, Date.now());
+        return { recorded: true };
+      } catch (error) {
+        const { why, hint } = describeFault(error, database);
+        return { recorded: false, why: `${why}; ${hint}` };
+      }
+    },
+  };
+}
+
 type EngineFlags = { readonly host?: string; readonly context?: string };
 
 /** Flags win over the environment, and the environment over the project file (spec.md, "Project file"). */
@@ -205,6 +232,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     openSession: async () => (await import('../mcp/connect.ts')).openSession,
     secrets,
     ...ledger(environment, whoAmI, redact),
+    ...healthLedger(environment),
     environment,
     workingDirectory,
     readStdin: () => text(process.stdin),

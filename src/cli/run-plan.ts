@@ -8,7 +8,7 @@ import { confirm } from './confirm.ts';
 import type { CommandContext } from './context.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
 import { InterruptedError } from './render/error.ts';
-import { disabledServers, renderPlan } from './render/plan-text.ts';
+import { describeWarning, disabledServers, renderPlan } from './render/plan-text.ts';
 import { openProgress, type Progress } from './render/progress.ts';
 import { isInSync } from './render/reasons.ts';
 import { renderReport } from './render/report.ts';
@@ -35,23 +35,28 @@ export type Execution = Pick<ApplyReport, 'results' | 'outcome' | 'servers' | 'n
 /** The value of `apply --json` and `delete --json`: the plan, and when it was carried out, what came of it. */
 export type PlanOutcome = Plan & Partial<Execution>;
 
-export type RunPlanOptions = { readonly context: CommandContext; readonly json: boolean; readonly question: string };
+export type RunPlanOptions = {
+  readonly context: CommandContext;
+  readonly json: boolean;
+  readonly question: string;
+  /** What needs neither to be shown nor agreed to, because the command's name says it already; default: nothing. */
+  readonly goesAhead?: (plan: Plan) => boolean;
+  /** Said when there is nothing to do, instead of what a plan says. */
+  readonly nothingToDo?: string;
+};
 
 /**
  * Shows a plan, asks, carries it out and reports; sets the exit code. Does not ask when there is nothing to do. A
  * refusal of the user is exit 8 with nothing changed.
  */
 export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: RunPlanOptions): Promise<PlanOutcome> {
-  const { context, json, question } = options;
+  const { context, json, question, goesAhead = () => false } = options;
   const { terminal } = context;
   const { plan } = prepared;
-  if (!json) {
-    const { palette, width } = terminal;
-    const disabled = disabledServers(prepared.request.servers);
-    terminal.answer(renderPlan(plan, { palette, width, verbose: flags.verbose, disabled }));
-  }
+  const agreed = goesAhead(plan);
+  if (!json) show(prepared, !agreed || flags['dry-run'] || flags.verbose, flags, options);
   if (flags['dry-run'] || isInSync(plan)) return plan;
-  if (plan.steps.length > 0) {
+  if (plan.steps.length > 0 && !agreed) {
     const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
     if (!(await confirm(question, { yes: flags.yes, terminal, refusal }))) {
       terminal.notice('Nothing was changed.');
@@ -75,6 +80,23 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
   }
 }
 
+/** The plan, or what of it must be said in any case. */
+function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context, nothingToDo }: RunPlanOptions): void {
+  const { terminal } = context;
+  const { plan } = prepared;
+  if (isInSync(plan) && nothingToDo !== undefined) {
+    terminal.answer(terminal.palette.good(nothingToDo));
+    return;
+  }
+  const { palette, width, noticePalette } = terminal;
+  if (!whole) {
+    for (const warning of plan.warnings) terminal.notice(describeWarning(warning, noticePalette));
+    return;
+  }
+  const disabled = disabledServers(prepared.request.servers);
+  terminal.answer(renderPlan(plan, { palette, width, verbose: flags.verbose, disabled }));
+}
+
 const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): string =>
   which === 'first'
     ? `stopping: nothing new is started, what runs may take ${plural(graceSeconds, 'second')} to end; Ctrl-C again stops now`
@@ -83,7 +105,7 @@ const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): st
 async function execute(
   prepared: Prepared,
   flags: RunPlanFlags,
-  { context, json }: RunPlanOptions,
+  { context, json, goesAhead = () => false }: RunPlanOptions,
   progress: Progress,
   interruption: Interruption,
 ): Promise<PlanOutcome> {
@@ -94,7 +116,7 @@ async function execute(
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     lockTimeoutMs: flags['lock-timeout'] * 1000,
     // Who agreed on screen agreed to that plan; who agreed in advance agreed to whatever brings the engine in line.
-    acceptNewPlan: flags.yes,
+    acceptNewPlan: (plan) => flags.yes || goesAhead(plan),
     stopSignal: interruption.stop,
     abortSignal: interruption.abort,
     sink: (event) => {
@@ -107,7 +129,8 @@ async function execute(
   if (!json) {
     const sources = new Map(prepared.request.servers.map(({ spec, source }) => [spec.name, source] as const));
     const options = { palette: terminal.palette, elapsedMs: times.elapsed(), millisecondsOf: times.of, sources };
-    terminal.answer(`\n${renderReport(report, options)}`);
+    const planIsAbove = flags.verbose || !goesAhead(prepared.plan);
+    terminal.answer(`${planIsAbove ? '\n' : ''}${renderReport(report, options)}`);
   }
   const failures = [...report.servers, ...report.support].flatMap(({ failure }) =>
     failure === undefined ? [] : [failure.code],

@@ -52,6 +52,7 @@ async function attempt(
     graceMs: options.graceMs ?? defaultGraceMs,
     signal: signal === undefined ? tooLate : AbortSignal.any([signal, tooLate]),
     onStray: options.onStray ?? (() => {}),
+    onConnected: options.onConnected ?? (() => {}),
   };
 
   const connection = await connect(target, connectionOptions, signal, limitMs);

@@ -25,4 +25,6 @@ export type ConnectionOptions = {
   /** Aborted: stop connecting. Has no effect on a connection that is made. */
   readonly signal: AbortSignal;
   readonly onStray: (line: string) => void;
+  /** Called once, when the process runs or the first connection is made. */
+  readonly onConnected: () => void;
 };

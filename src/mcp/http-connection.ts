@@ -58,6 +58,7 @@ export function connectHttp(
           signal: first ? AbortSignal.any([options.signal, closing.signal]) : closing.signal,
         },
       );
+      if (first) options.onConnected();
       connectedOnce = true;
       return stream;
     } catch (error) {

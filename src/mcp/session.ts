@@ -96,6 +96,8 @@ export type SessionOptions = {
   readonly graceMs?: number;
   /** Era chosen for this session; default the spec's `protocol`. */
   readonly protocol?: ProtocolChoice;
+  /** Called when the way to the server is there, before it was asked anything: its process runs, or its port answers. */
+  readonly onConnected?: () => void;
   /** A line on stdout that is no JSON-RPC message. */
   readonly onStray?: (line: string) => void;
 };

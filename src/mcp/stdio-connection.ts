@@ -10,6 +10,7 @@ const maxStrayKept = 5;
 export async function connectStdio(target: SessionTarget, options: ConnectionOptions): Promise<Connection> {
   const { lifetimeMs, graceMs, signal } = options;
   const process = await startSessionProcess(target, { limitMs: lifetimeMs, graceMs, signal });
+  options.onConnected();
   const kept: string[] = [];
   const transport = createExecTransport(process.exec, (line) => {
     if (kept.length < maxStrayKept) kept.push(line);

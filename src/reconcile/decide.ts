@@ -209,9 +209,10 @@ export function decide(
 function decideJudged(server: DeclaredServer, judged: readonly Judged[], context: SlotContext): Decision {
   const containers = judged.map((one) => one.container);
   if (!server.spec.enabled) {
+    const asked = context.stop.has(server.spec.name);
     const active = containers.filter(({ state }) => state.status === 'running' || state.status === 'restarting');
     return isNonEmpty(active)
-      ? { kind: 'stop', containers: active, reasons: [{ kind: 'disabled' }] }
+      ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
       : { kind: 'unchanged' };
   }
   const keep = best(judged.filter((one) => one.stale.length === 0));

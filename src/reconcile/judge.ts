@@ -17,6 +17,8 @@ export type SlotContext = {
   readonly executions: ReadonlyMap<ContainerId, number>;
   /** Servers whose replacement was asked for. */
   readonly replace: ReadonlySet<ServerName>;
+  /** Servers that somebody asked to stop; their specs say that they are not to run. */
+  readonly stop: ReadonlySet<ServerName>;
 };
 
 /** One container of a server, held against what the server should be. */

@@ -26,6 +26,8 @@ export type PlanInput = {
   readonly undesired: Undesired;
   readonly executions: ReadonlyMap<ContainerId, number>;
   readonly replace: ReadonlySet<ServerName>;
+  /** Servers that somebody asked to stop, which are desired with `enabled: false`; their sessions are drained first. */
+  readonly stop?: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;
   readonly relayImage: string;
   /** `looms/<version>`. */
@@ -155,7 +157,13 @@ export function makePlan(input: PlanInput): Plan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const present = slotsOf(observed.containers);
-  const context: SlotContext = { project, observed, executions: input.executions, replace: input.replace };
+  const context: SlotContext = {
+    project,
+    observed,
+    executions: input.executions,
+    replace: input.replace,
+    stop: input.stop ?? new Set(),
+  };
   const decided: Slot[] = desired.map((server) => ({
     server,
     ...decide(server, present.get(server.spec.name) ?? [], context),

@@ -7,6 +7,7 @@ import type { Decision } from './decide.ts';
 import { replaceSteps } from './replace-steps.ts';
 import {
   discard,
+  halt,
   launch,
   plannedContainer,
   rename,
@@ -59,6 +60,9 @@ function resumeSteps(
   ];
 }
 
+const isAskedFor = ({ reasons }: Extract<Decision, { kind: 'stop' }>): boolean =>
+  reasons.some(({ kind }) => kind === 'requested');
+
 /** The engine calls that carry a decision out, each with its cause and with what it waits for. */
 export function serverSteps(server: DeclaredServer, decision: Decision, context: StepContext): Step[] {
   switch (decision.kind) {
@@ -72,8 +76,15 @@ export function serverSteps(server: DeclaredServer, decision: Decision, context:
     case 'replace':
       return replaceSteps(server, decision, context);
     case 'stop':
-      return decision.containers.map(({ id, name }) =>
-        step(server.spec.name, `stop:${id.slice(0, 6)}`, { op: 'stop-container', target: { id }, name }),
+      return decision.containers.flatMap((container) =>
+        // Who stops a server by hand does not mean to cut off the calls that run in it.
+        halt(
+          server.spec.name,
+          container,
+          isAskedFor(decision) ? server.spec.lifecycle.drainSeconds : 0,
+          container.id.slice(0, 6),
+          [],
+        ),
       );
     case 'clean-up':
       return retireAll(server, decision.others, []);

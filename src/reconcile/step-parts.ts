@@ -48,6 +48,24 @@ export function plannedContainer(server: DeclaredServer, generation: number, con
   };
 }
 
+/** Drain and stop one container, in that order; what does not run needs neither. */
+export function halt(
+  server: ServerName,
+  container: ObservedContainer,
+  drainSeconds: number,
+  what: string,
+  after: readonly StepId[],
+): Step[] {
+  const { id, name } = container;
+  if (!isUp(container)) return [];
+  const drain =
+    drainSeconds > 0
+      ? [step(server, `drain:${what}`, { op: 'drain', target: { id }, name, seconds: drainSeconds }, { after })]
+      : [];
+  const drained = drain.length === 0 ? after : drain.map((one) => one.id);
+  return [...drain, step(server, `stop:${what}`, { op: 'stop-container', target: { id }, name }, { after: drained })];
+}
+
 /** Drain, stop and remove one container, in that order; what does not run needs no drain and no stop. */
 export function retire(
   server: ServerName,
@@ -57,18 +75,10 @@ export function retire(
   after: readonly StepId[],
 ): Step[] {
   const { id, name } = container;
-  const steps: Step[] = [];
-  const last = (): readonly StepId[] => (steps.length === 0 ? after : [steps[steps.length - 1]?.id ?? asStepId('')]);
-  if (isUp(container)) {
-    if (drainSeconds > 0) {
-      steps.push(
-        step(server, `drain:${what}`, { op: 'drain', target: { id }, name, seconds: drainSeconds }, { after }),
-      );
-    }
-    steps.push(step(server, `stop:${what}`, { op: 'stop-container', target: { id }, name }, { after: last() }));
-  }
-  steps.push(step(server, `remove:${what}`, { op: 'remove-container', target: { id }, name }, { after: last() }));
-  return steps;
+  const halted = halt(server, container, drainSeconds, what, after);
+  const before = halted.length === 0 ? after : halted.slice(-1).map((one) => one.id);
+  const removal: Operation = { op: 'remove-container', target: { id }, name };
+  return [...halted, step(server, `remove:${what}`, removal, { after: before })];
 }
 
 /** What never started is of no use to anyone and goes at once; the others wait for `after`. */

@@ -4,6 +4,7 @@ import type { ProjectName } from '../model/ids.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../model/labels.ts';
 import type { PlannedContainer } from '../model/plan.ts';
 import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate, TmpfsMount } from '../model/shape.ts';
+import { sourceText } from '../model/source.ts';
 import { readTmpfs } from '../model/tmpfs.ts';
 
 const mebibyte = 1024 * 1024;
@@ -110,8 +111,7 @@ export function serverLabels(
   generation: number,
   context: LabelContext,
 ): Record<string, string> {
-  const { source, spec } = server;
-  const place = `${source.file}:${source.line}${source.commit === undefined ? '' : `@${source.commit}`}`;
+  const { spec } = server;
   return {
     [label.project]: context.project,
     [label.server]: spec.name,
@@ -121,7 +121,7 @@ export function serverLabels(
     [label.specHash]: server.hash,
     [label.image]: server.image.ref,
     [label.managedBy]: context.managedBy,
-    [label.source]: place,
+    [label.source]: sourceText(server.source),
     [label.loomServer]: spec.name,
     [label.loomType]: 'mcp-server',
   };

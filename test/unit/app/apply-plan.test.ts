@@ -63,6 +63,8 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
       refused: async () => ({ written: true }),
     },
     auditReader: { calls: async function* () {}, verify: async () => ({ intact: true, records: 0 }) },
+    readHealth: async () => new Map(),
+    recordHealth: async () => ({ recorded: true }),
     environment: {},
     workingDirectory: '/',
     readStdin: async () => '',
@@ -78,7 +80,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
 
 const options = {
   lockTimeoutMs: 0,
-  acceptNewPlan: false,
+  acceptNewPlan: () => false,
   stopSignal: new AbortController().signal,
   abortSignal: new AbortController().signal,
   sink: () => undefined,

@@ -1,0 +1,185 @@
+import type { Engine } from '../engine/port.ts';
+import { assertNever, LoomsError } from '../model/errors.ts';
+import type { Failure } from '../model/events.ts';
+import type { HealthFinding, Verdict } from '../model/health.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { mapBounded } from '../model/map-bounded.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { slotsOf } from '../model/slots.ts';
+import { askServer } from './ask-server.ts';
+import type { HealthStep } from './health-steps.ts';
+import { serverNotFound } from './plan-removal.ts';
+import type { HealthPlace, Ports } from './ports.ts';
+import { representative } from './recorded-servers.ts';
+
+/** How many servers are asked at once: each is a process on the engine's machine. */
+const widthOfLook = 4;
+/** Lines of a log that say why a container does not run. */
+const logLines = 10;
+
+/** How one server is, with what each step took. */
+export type ServerHealth = {
+  readonly name: ServerName;
+  readonly project: ProjectName;
+  /** `unknown`: what failed is on this side, so nothing is known about the server. */
+  readonly verdict: Verdict | 'unknown';
+  readonly container: ContainerId;
+  readonly generation: number;
+  /** Of all steps together, ms. */
+  readonly milliseconds: number;
+  readonly steps: readonly HealthStep[];
+  /** Behind the spec's filter; null when it did not answer. */
+  readonly tools: number | null;
+  /** What the server calls itself. */
+  readonly server: { readonly name: string; readonly version: string } | null;
+  readonly protocolVersion: string | null;
+  readonly failure: Failure | null;
+};
+
+export type HealthRequest = {
+  readonly project: ProjectName;
+  /** Empty: all servers of the project. */
+  readonly servers: readonly ServerName[];
+  /** Bound of session, handshake and list together, ms; absent: each spec's `timeout_seconds`. */
+  readonly timeoutMs?: number;
+};
+
+export type HealthReport = {
+  readonly servers: readonly ServerHealth[];
+  /** Things worth saying that are not about a server. */
+  readonly notices: readonly string[];
+};
+
+/** Exit codes of a process that was told to stop: it went by itself, after SIGTERM, or by SIGKILL after its grace. */
+const stoppedCodes: ReadonlySet<number> = new Set([0, 143, 137]);
+
+type StateVerdict =
+  | { readonly kind: 'runs' }
+  | { readonly kind: 'stopped'; readonly failure: Failure }
+  | { readonly kind: 'unhealthy'; readonly failure: Failure };
+
+/** What a container's state alone says about its server. */
+function judgeState({ state, server = '' as ServerName }: ObservedContainer): StateVerdict {
+  const failure = (message: string, hint: string): Failure => ({
+    code: 'server-not-running',
+    message: `server ${server} ${message}`,
+    hint,
+    detail: [],
+  });
+  const start = `\`looms mcp start ${server}\` starts it`;
+  switch (state.status) {
+    case 'running':
+      if (!state.paused) return { kind: 'runs' };
+      return { kind: 'unhealthy', failure: failure('is paused', `\`looms mcp start ${server}\` lets it go on`) };
+    case 'created':
+      return { kind: 'unhealthy', failure: failure('was created and never started', '`looms apply` makes it anew') };
+    case 'restarting':
+      return {
+        kind: 'unhealthy',
+        failure: failure(
+          `restarts again and again, last with exit code ${state.exitCode}`,
+          `its log says why: looms mcp logs ${server}`,
+        ),
+      };
+    case 'exited': {
+      // A crash would be restarted by the engine; with `restart: no` it stays, and shows in its code.
+      const asked = stoppedCodes.has(state.exitCode) && !state.oomKilled;
+      if (asked) return { kind: 'stopped', failure: failure('is stopped', start) };
+      const how = state.oomKilled ? 'ran out of memory' : `exited with code ${state.exitCode}`;
+      return { kind: 'unhealthy', failure: failure(how, `${start}; its log may say why: looms mcp logs ${server}`) };
+    }
+    case 'dead':
+      return { kind: 'unhealthy', failure: failure('is dead to the engine', '`looms apply` replaces it') };
+    default:
+      return assertNever(state);
+  }
+}
+
+const skipped = (name: HealthStep['name']): HealthStep => ({ name, result: 'skipped', milliseconds: null });
+
+async function logOf(engine: Engine, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    return (await engine.tailLog(container, logLines, { signal })).map(({ text }) => text);
+  } catch (error) {
+    return [`(its log could not be read: ${error instanceof Error ? error.message : String(error)})`];
+  }
+}
+
+async function checkOne(
+  ports: Ports,
+  name: ServerName,
+  look: { readonly observed: Observed; readonly engineStep: HealthStep },
+  options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
+): Promise<ServerHealth> {
+  const { observed, engineStep } = look;
+  const container = representative(slotsOf(observed.containers).get(name) ?? [], observed.project);
+  if (container === undefined) throw serverNotFound(observed.project, name, [...slotsOf(observed.containers).keys()]);
+  const engine = await ports.engine();
+  const started = ports.monotonicMs();
+  const verdict = judgeState(container);
+  // The engine is asked once more: between a listing of many and the turn of this one it may have ended.
+  const now = await engine.containerRunning(container.id, { signal: options.signal });
+  const containerStep: HealthStep = {
+    name: 'container',
+    result: verdict.kind === 'runs' && now?.running === true ? 'ok' : 'failed',
+    milliseconds: ports.monotonicMs() - started,
+  };
+  const common = { name, project: observed.project, container: container.id, generation: container.generation };
+  const nothing = { tools: null, server: null, protocolVersion: null } as const;
+  if (verdict.kind !== 'runs') {
+    const detail = verdict.kind === 'unhealthy' ? await logOf(engine, container.id, options.signal) : [];
+    const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
+    const failure = { ...verdict.failure, detail };
+    return { ...common, ...nothing, verdict: verdict.kind, milliseconds: sum(steps), steps, failure };
+  }
+  const timeoutMs = options.timeoutMs ?? (container.recorded?.spec.mcp.timeoutSeconds ?? 30) * 1000;
+  const asked = await askServer(ports, observed.project, name, { timeoutMs, signal: options.signal });
+  const steps = [engineStep, containerStep, ...asked.steps];
+  const answer = asked.answer ?? nothing;
+  return {
+    ...common,
+    ...answer,
+    verdict: asked.failure === null ? 'healthy' : isOurs(asked.failure) ? 'unknown' : 'unhealthy',
+    milliseconds: sum(steps),
+    steps,
+    failure: asked.failure,
+  };
+}
+
+/** Failures of this side, which say nothing about the server. */
+const isOurs = ({ code }: Failure): boolean =>
+  code === 'secret-missing' || code === 'engine-unreachable' || code === 'engine-timeout' || code === 'interrupted';
+
+const sum = (steps: readonly HealthStep[]): number =>
+  steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
+
+const findingOf = (health: ServerHealth): HealthFinding[] => {
+  const { verdict, name, container, tools, failure } = health;
+  if (verdict === 'unknown') return [];
+  return [{ server: name, verdict, container, tools, detail: failure?.message ?? '' }];
+};
+
+/**
+ * Asks servers how they are, several at once: the engine, the container, a session, the handshake, `tools/list`. What is
+ * wrong is the answer; what was found is kept in the ledger.
+ * Throws `server-not-found` for a name that is not there, `interrupted`, and what the engine throws when it is first asked.
+ */
+export async function checkHealth(ports: Ports, request: HealthRequest, signal: AbortSignal): Promise<HealthReport> {
+  const { project, timeoutMs } = request;
+  const started = ports.monotonicMs();
+  const engine = await ports.engine();
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] }, { signal });
+  const engineStep: HealthStep = { name: 'engine', result: 'ok', milliseconds: ports.monotonicMs() - started };
+  const known = [...slotsOf(observed.containers).keys()];
+  const unknown = request.servers.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw serverNotFound(project, unknown, known);
+  const names = request.servers.length === 0 ? known : [...new Set(request.servers)];
+  const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const servers = await mapBounded(names, widthOfLook, (name) =>
+    checkOne(ports, name, { observed, engineStep }, options),
+  );
+  if (signal.aborted) throw new LoomsError('interrupted', 'stopped asking servers how they are');
+  const place: HealthPlace = { engine: observed.engine.id, project };
+  const kept = await ports.recordHealth(place, servers.flatMap(findingOf));
+  return { servers, notices: kept.recorded ? [] : [`what was found could not be kept: ${kept.why}`] };
+}

@@ -1,0 +1,73 @@
+import type { Engine } from '../engine/port.ts';
+import type { Verdict } from '../model/health.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { slotsOf } from '../model/slots.ts';
+import { iso, type ServerState, statusOf } from './get-servers.ts';
+import type { Ports } from './ports.ts';
+import { representative } from './recorded-servers.ts';
+
+/** A server as its clients see it. */
+export type McpServer = {
+  readonly name: ServerName;
+  readonly project: ProjectName;
+  readonly state: ServerState;
+  readonly transport: string;
+  /** What the last look of this machine at this container found; null when nobody has looked. */
+  readonly health: { readonly verdict: Verdict; readonly checkedAt: string } | null;
+  /** Tools behind the spec's filter, by that look. */
+  readonly tools: number | null;
+  readonly generation: number;
+  readonly container: ContainerId;
+  /** Since the container was created, on the engine's clock, ms. */
+  readonly ageMs: number;
+  /** Calls counted on this machine. */
+  readonly executions: number;
+};
+
+async function listProject(ports: Ports, engine: Engine, project: ProjectName): Promise<readonly McpServer[]> {
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
+  const slots = [...slotsOf(observed.containers).values()];
+  const ids = slots.flatMap((containers) => representative(containers, project)?.id ?? []);
+  const [executions, health] = await Promise.all([
+    ports.countExecutions(ids),
+    ports.readHealth({ engine: observed.engine.id, project }),
+  ]);
+  return slots.flatMap((containers): McpServer[] => {
+    const status = statusOf(observed, containers);
+    if (status === undefined) return [];
+    const { name, state, transport, generation, container, ageMs } = status;
+    const found = health.get(name);
+    // What was found about an earlier container says nothing about this one.
+    const last = found?.container === container ? found : undefined;
+    return [
+      {
+        name,
+        project,
+        state,
+        transport,
+        health: last === undefined ? null : { verdict: last.verdict, checkedAt: iso(last.checkedAt) },
+        tools: last?.tools ?? null,
+        generation,
+        container,
+        ageMs,
+        executions: executions.get(container) ?? 0,
+      },
+    ];
+  });
+}
+
+/**
+ * The MCP servers of a project, or of all projects on the engine, sorted by project and name: what the engine says about
+ * their containers, and what this machine last found out by talking to them. Asks no server.
+ * Throws what the engine and the ledger throw.
+ */
+export async function listMcpServers(
+  ports: Ports,
+  request: { readonly project: ProjectName } | { readonly allProjects: true },
+): Promise<readonly McpServer[]> {
+  const engine = await ports.engine();
+  const projects = 'project' in request ? [request.project] : await engine.projects();
+  const listed: McpServer[] = [];
+  for (const project of projects) listed.push(...(await listProject(ports, engine, project)));
+  return listed;
+}

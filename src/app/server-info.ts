@@ -1,0 +1,98 @@
+import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { slotsOf } from '../model/slots.ts';
+import { rotationTime } from '../reconcile/rotation.ts';
+import { detailOf, iso, type ServerDetail, statusOf } from './get-servers.ts';
+import { serverNotFound } from './plan-removal.ts';
+import type { Ports } from './ports.ts';
+import { representative } from './recorded-servers.ts';
+
+/** How far a server is on its way to being replaced; null where its spec sets no such limit. */
+export type RotationState = {
+  readonly byAge: { readonly at: string; readonly leftMs: number } | null;
+  readonly byExecutions: { readonly limit: number; readonly left: number } | null;
+};
+
+/** Everything about how a server runs. */
+export type ServerInfo = ServerDetail & {
+  /** Of the image that it runs, as its registry names them; empty for one that was built here or is gone. */
+  readonly imageDigests: readonly string[];
+  /** When it stopped, where it does not run. */
+  readonly finishedAt: string | null;
+  /** Calls of this container counted on this machine. */
+  readonly executions: number;
+  readonly rotation: RotationState;
+  /** What this machine last found out by asking it; null when nobody has. */
+  readonly health: {
+    readonly verdict: 'healthy' | 'unhealthy' | 'stopped';
+    readonly checkedAt: string;
+    /** Since when each look came to this verdict, also across containers. */
+    readonly since: string;
+    readonly tools: number | null;
+    readonly detail: string;
+    /** false: it is about an earlier container. */
+    readonly isCurrent: boolean;
+  } | null;
+};
+
+function rotationOf(container: ObservedContainer, now: number, executions: number): RotationState {
+  const lifecycle = container.recorded?.spec.lifecycle;
+  const at = lifecycle && rotationTime(lifecycle, container.createdAt);
+  const limit = lifecycle?.maxExecutions;
+  return {
+    byAge: at === undefined ? null : { at: iso(at), leftMs: Math.max(0, at - now) },
+    byExecutions: limit === undefined ? null : { limit, left: Math.max(0, limit - executions) },
+  };
+}
+
+/** Looked up by the image's own id: the reference may mean another one by now. */
+async function digestsOf(ports: Ports, observed: Observed, container: ObservedContainer): Promise<readonly string[]> {
+  const id = container.shape.imageId;
+  const engine = await ports.engine();
+  const looked = await engine.observe({ project: observed.project, images: [id], checkRegistry: [] });
+  return looked.images[id]?.digests ?? [];
+}
+
+/**
+ * How a server runs, from its container, the calls that this machine counted, and what it last found out about its health.
+ * Asks the engine only, not the server.
+ * Throws `server-not-found`, and what the engine and the ledger throw.
+ */
+export async function serverInfo(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly name: ServerName },
+): Promise<ServerInfo> {
+  const { project, name } = request;
+  const engine = await ports.engine();
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
+  const slots = slotsOf(observed.containers);
+  const containers = slots.get(name) ?? [];
+  const container = representative(containers, project);
+  const status = statusOf(observed, containers);
+  if (container === undefined || status === undefined) throw serverNotFound(project, name, [...slots.keys()]);
+  const [counts, findings, imageDigests] = await Promise.all([
+    ports.countExecutions([container.id]),
+    ports.readHealth({ engine: observed.engine.id, project }),
+    digestsOf(ports, observed, container),
+  ]);
+  const executions = counts.get(container.id) ?? 0;
+  const found = findings.get(name);
+  return {
+    ...detailOf(observed, container, status),
+    imageDigests,
+    finishedAt: container.state.status === 'exited' ? iso(container.state.finishedAt) : null,
+    executions,
+    rotation: rotationOf(container, observed.now, executions),
+    health:
+      found === undefined
+        ? null
+        : {
+            verdict: found.verdict,
+            checkedAt: iso(found.checkedAt),
+            since: iso(found.since),
+            tools: found.tools,
+            detail: found.detail,
+            isCurrent: found.container === container.id,
+          },
+  };
+}

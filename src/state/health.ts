@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import type { HealthFinding, HealthRecord, Verdict } from '../model/health.ts';
+import { asContainerId, asServerName, type ServerName } from '../model/ids.ts';
+import { hasTable, inTransaction, openLedger, openLedgerToRead } from './ledger.ts';
+
+/** Whose health: an engine's own id, and a project on it. */
+type Place = { readonly engine: string; readonly project: string };
+
+const table = `CREATE TABLE IF NOT EXISTS health (
+  engine TEXT NOT NULL,
+  project TEXT NOT NULL,
+  server TEXT NOT NULL,
+  verdict TEXT NOT NULL,
+  container TEXT NOT NULL,
+  tools INTEGER,
+  detail TEXT NOT NULL,
+  checked_at INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY (engine, project, server)
+) STRICT`;
+
+/** `since` moves only when the verdict is another one than before. */
+const upsert = `INSERT INTO health VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (engine, project, server) DO UPDATE SET
+    since = CASE WHEN health.verdict = excluded.verdict THEN health.since ELSE excluded.since END,
+    verdict = excluded.verdict, container = excluded.container, tools = excluded.tools,
+    detail = excluded.detail, checked_at = excluded.checked_at`;
+
+/**
+ * Keeps what was found about servers at `now` (ms since the epoch), over what was kept before. Throws what SQLite throws;
+ * the caller says it and goes on.
+ */
+export async function recordHealth(
+  path: string,
+  { engine, project }: Place,
+  findings: readonly HealthFinding[],
+  now: number,
+): Promise<void> {
+  if (findings.length === 0) return;
+  const database = await openLedger(path);
+  try {
+    database.exec(table);
+    // One transaction: a write to disk for all of them instead of one for each.
+    inTransaction(database, () => {
+      const statement = database.prepare(upsert);
+      for (const { server, verdict, container, tools, detail } of findings) {
+        statement.run(engine, project, server, verdict, container, tools, detail, now, now);
+      }
+    });
+  } finally {
+    database.close();
+  }
+}
+
+const verdicts: ReadonlySet<unknown> = new Set<Verdict>(['healthy', 'unhealthy', 'stopped']);
+const isVerdict = (value: unknown): value is Verdict => verdicts.has(value);
+
+/** What was last found about the servers of a project, by name; a verdict that another version wrote is left out. */
+export async function readHealth(
+  path: string,
+  { engine, project }: Place,
+): Promise<ReadonlyMap<ServerName, HealthRecord>> {
+  if (!existsSync(path)) return new Map();
+  const database = await openLedgerToRead(path);
+  try {
+    if (!hasTable(database, 'health')) return new Map();
+    const rows = database.prepare('SELECT * FROM health WHERE engine = ? AND project = ?').all(engine, project);
+    return new Map(
+      rows.flatMap((row): [ServerName, HealthRecord][] => {
+        if (!isVerdict(row.verdict)) return [];
+        const server = asServerName(String(row.server));
+        const record: HealthRecord = {
+          server,
+          verdict: row.verdict,
+          container: asContainerId(String(row.container)),
+          tools: row.tools === null ? null : Number(row.tools),
+          detail: String(row.detail),
+          checkedAt: Number(row.checked_at),
+          since: Number(row.since),
+        };
+        return [[server, record]];
+      }),
+    );
+  } finally {
+    database.close();
+  }
+}
