@@ -17,6 +17,10 @@ export const requiredArg = ({ description }: TextArg) =>
 export const remainingArgs = ({ description }: TextArg) =>
   Args.string({ description, multiple: true, ignoreStdin: true });
 
+/** The same for words of which there must be one at least. */
+export const requiredArgs = ({ description }: TextArg) =>
+  Args.string({ description, required: true, multiple: true, ignoreStdin: true });
+
 /** The same for a word with a default. */
 export const defaultedArg = ({ description, value }: TextArg & { readonly value: string }) =>
   Args.string({ description, default: value, ignoreStdin: true });

@@ -1,4 +1,5 @@
 import type { ApplyReport } from '../app/apply-report.ts';
+import type { ServerHealth } from '../app/check-health.ts';
 import { assertNever, type ErrorCode } from '../model/errors.ts';
 
 /** What the program's exit codes mean (docs/exit-codes.md). The only place where they are numbers. */
@@ -98,4 +99,18 @@ export function exitCodeOfOutcome(
     default:
       return assertNever(outcome);
   }
+}
+
+/**
+ * The exit code of a look at servers. One that was stopped is as somebody wanted it, unless it was asked for by name; what
+ * failed on this side says nothing about the server and keeps its own code.
+ */
+export function exitCodeOfHealth(
+  servers: readonly Pick<ServerHealth, 'verdict' | 'failure'>[],
+  named: boolean,
+): ExitCode {
+  const has = (verdict: ServerHealth['verdict']): boolean => servers.some((server) => server.verdict === verdict);
+  if (has('unhealthy') || (named && has('stopped'))) return exitCode.unhealthy;
+  const unknown = servers.find(({ verdict }) => verdict === 'unknown');
+  return unknown?.failure ? exitCodeOfError(unknown.failure.code) : exitCode.done;
 }

@@ -19,6 +19,8 @@ export type Palette = {
   readonly strong: Paint;
   /** Secondary text. */
   readonly quiet: Paint;
+  /** To tell several of a kind apart. */
+  readonly series: readonly [Paint, ...Paint[]];
 };
 
 /** The palette with colours or, when `colored` is false, one that leaves all text as it is. */
@@ -36,6 +38,7 @@ export function palette(colored: boolean): Palette {
     note: chalk.blue.bold,
     strong: chalk.bold,
     quiet: chalk.dim,
+    series: [chalk.cyan, chalk.magenta, chalk.green, chalk.yellow, chalk.blue],
   };
 }
 

@@ -10,21 +10,23 @@ import { SpecError } from './render/error.ts';
 /** What is read when no `-f` is given and no project file names specs. */
 const defaultFile = 'mcp.yaml';
 
-/**
- * The paths that a command reads: those of `-f`, else the specs of the project file, else `mcp.yaml`. Throws `usage`
- * when there is none of them.
- */
-async function choosePaths(
-  files: readonly string[],
-  { declaredSpecs, ports }: CommandContext,
-): Promise<readonly string[]> {
-  if (files.length > 0) return files;
+/** What is read when no file is named: the specs of the project file, else `mcp.yaml`, else nothing. */
+export async function defaultPaths({ declaredSpecs, ports }: CommandContext): Promise<readonly string[]> {
   if (declaredSpecs.length > 0) return declaredSpecs;
   const there = await access(join(ports.workingDirectory, defaultFile)).then(
     () => true,
     () => false,
   );
-  if (there) return [defaultFile];
+  return there ? [defaultFile] : [];
+}
+
+/**
+ * The paths that a command reads: those of `-f`, else the specs of the project file, else `mcp.yaml`. Throws `usage`
+ * when there is none of them.
+ */
+async function choosePaths(files: readonly string[], context: CommandContext): Promise<readonly string[]> {
+  const paths = files.length > 0 ? files : await defaultPaths(context);
+  if (paths.length > 0) return paths;
   throw new LoomsError('usage', 'no spec was named, and there is neither looms.yaml with specs nor mcp.yaml here', {
     hint: 'name files with -f, or let `looms init` write a first one',
   });

@@ -6,6 +6,8 @@ export type Terminal = {
   readonly answer: (text: string) => void;
   /** Writes a piece of the answer as it is: bytes, or text without a newline of ours; a file keeps its size. */
   readonly answerExactly: (content: string | Uint8Array) => void;
+  /** Writes a line of a long answer; resolves when more can be taken, with false once nobody reads any more. */
+  readonly stream: (text: string) => Promise<boolean>;
   /** Writes a notice, a progress line or an error; one newline is added. */
   readonly notice: (text: string) => void;
   /** For the answer. */
@@ -29,6 +31,28 @@ export type TerminalOptions = {
   readonly redact: (text: string) => string;
 };
 
+/** Writes lines no faster than they are read. A reader that went away (`| head`) is no failure. */
+function lineWriter(out: NodeJS.WriteStream, redact: (text: string) => string): Terminal['stream'] {
+  let watched = false;
+  let broken: NodeJS.ErrnoException | undefined;
+  return async (text) => {
+    if (!watched) out.on('error', (error) => (broken ??= error));
+    watched = true;
+    if (broken === undefined && !out.write(`${redact(text)}\n`)) {
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          out.off('drain', go).off('close', go);
+          resolve();
+        };
+        out.once('drain', go).once('close', go);
+      });
+    }
+    if (broken === undefined) return true;
+    if (broken.code === 'EPIPE') return false;
+    throw broken;
+  };
+}
+
 /** The terminal of this process. */
 export function openTerminal({ noColor, environment, redact }: TerminalOptions): Terminal {
   const colored = (isTerminal: boolean) => wantsColor({ refused: noColor, environment, isTerminal });
@@ -38,6 +62,7 @@ export function openTerminal({ noColor, environment, redact }: TerminalOptions):
     answer: (text) => void process.stdout.write(`${redact(text)}\n`),
     // Bytes are no text in which a secret could be masked.
     answerExactly: (content) => void process.stdout.write(typeof content === 'string' ? redact(content) : content),
+    stream: lineWriter(process.stdout, redact),
     notice: (text) => void process.stderr.write(`${redact(text)}\n`),
     palette: palette(colored(answerIsTerminal)),
     noticePalette: palette(colored(noticeIsTerminal)),

@@ -2,10 +2,12 @@ import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../a
 import { assertNever } from '../../model/errors.ts';
 import { containerName } from '../../model/labels.ts';
 import type { Paint, Palette } from '../palette.ts';
+import { renderGroups } from './groups.ts';
 import { type Cell, renderTable } from './table.ts';
-import { age, padEnd, plural, visible } from './text.ts';
+import { age, plural, visible } from './text.ts';
 
-const paintOf = (state: ServerState, palette: Palette): Paint => {
+/** The colour of a state. */
+export const paintOfState = (state: ServerState, palette: Palette): Paint => {
   switch (state) {
     case 'running':
       return palette.good;
@@ -26,7 +28,8 @@ const paintOf = (state: ServerState, palette: Palette): Paint => {
 const numeric = (value: number, paint: Paint, notable: boolean): Cell =>
   notable ? { text: String(value), paint } : String(value);
 
-const stateText = (server: ServerStatus): string => {
+/** A state for people; a name that was given by hand is said. */
+export const stateText = (server: ServerStatus): string => {
   // Renamed by hand while it ran: nothing finds it under its own name, so the one that it has is said.
   const own = containerName(server.project, server.name);
   const renamed = server.state === 'running' && server.containerName !== own;
@@ -37,7 +40,7 @@ const stateText = (server: ServerStatus): string => {
 const shortImage = (image: string): string =>
   visible(image).replace(/([:@](?:sha256:)?[0-9a-f]{12})[0-9a-f]{20,}$/, '$1');
 /** `specs/a.yaml:3@0123456789ab+dirty`. */
-const shortSource = (source: string): string =>
+export const shortSource = (source: string): string =>
   visible(source)
     .replace(/^-:/, '<stdin>:')
     .replace(/(@[0-9a-f]{12})[0-9a-f]{28}(?=$|\+)/, '$1');
@@ -54,7 +57,7 @@ export function renderServers(servers: readonly ServerStatus[], wide: boolean, p
     { text: server.name, paint: palette.strong },
     {
       text: stateText(server) + (server.others > 0 ? ` +${server.others}` : ''),
-      paint: paintOf(server.state, palette),
+      paint: paintOfState(server.state, palette),
     },
     String(server.generation),
     server.transport,
@@ -74,7 +77,17 @@ function toolsText({ include, exclude }: ServerDetail['tools']): string {
   return exclude.length === 0 ? chosen : `${chosen}, but not ${exclude.join(', ')}`;
 }
 
-function networkText({ mode, names, hidesHost }: ServerDetail['network']): string {
+/** `1 CPU · 512 MiB · 100 processes · 300 s a call`. */
+export const limitsText = ({ limits }: Pick<ServerDetail, 'limits'>): string =>
+  [
+    `${limits.cpuCores} CPU`,
+    `${limits.memoryMiB} MiB`,
+    `${limits.pids} processes`,
+    ...(limits.executionTimeoutSeconds === null ? [] : [`${limits.executionTimeoutSeconds} s a call`]),
+  ].join(' · ');
+
+/** What a server can reach. */
+export function networkText({ mode, names, hidesHost }: ServerDetail['network']): string {
   const reach =
     mode === 'isolated'
       ? hidesHost
@@ -90,7 +103,7 @@ export function renderServer(server: ServerDetail, secrets: readonly SecretUse[]
     [
       [
         'state',
-        paintOf(server.state, palette)(stateText(server)) +
+        paintOfState(server.state, palette)(stateText(server)) +
           (server.exitCode === null ? '' : ` (exit code ${server.exitCode})`),
       ],
       [
@@ -117,10 +130,7 @@ export function renderServer(server: ServerDetail, secrets: readonly SecretUse[]
       ['made by', visible(server.managedBy)],
     ],
     [
-      [
-        'limits',
-        `${server.limits.cpuCores} CPU · ${server.limits.memoryMiB} MiB · ${server.limits.pids} processes${server.limits.executionTimeoutSeconds === null ? '' : ` · ${server.limits.executionTimeoutSeconds} s a call`}`,
-      ],
+      ['limits', limitsText(server)],
       ['network', networkText(server.network)],
       ['user', visible(server.user)],
       ['root file system', server.security.readOnlyRoot ? 'read-only' : 'writable'],
@@ -138,12 +148,10 @@ export function renderServer(server: ServerDetail, secrets: readonly SecretUse[]
       ],
     ],
   ];
-  const width = Math.max(...groups.flat().map(([name]) => name.length));
-  const line = ([name, value]: readonly [string, string]) =>
-    `  ${palette.quiet(padEnd(name, width))}  ${value.replaceAll('\n', `\n${' '.repeat(width + 4)}`)}`;
   return [
     `${palette.strong(server.name)} ${palette.quiet(`in project ${server.project}`)}`,
     ...(server.description === null ? [] : [visible(server.description)]),
-    ...groups.flatMap((group) => ['', ...group.map(line)]),
+    '',
+    renderGroups(groups, palette),
   ].join('\n');
 }

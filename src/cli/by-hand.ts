@@ -1,0 +1,101 @@
+import * as Flags from '@oclif/core/flags';
+import { chooseDeclared } from '../app/choose-declared.ts';
+import type { LoadedSpecs } from '../app/load-specs.ts';
+import { type Prepared, planProject } from '../app/plan-project.ts';
+import { planRecorded } from '../app/plan-recorded.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ServerName } from '../model/ids.ts';
+import type { Plan, Reason } from '../model/plan.ts';
+import type { CommandContext } from './context.ts';
+import { applyFlags } from './flags.ts';
+import { reasonsOf } from './render/reasons.ts';
+import { defaultPaths, readUsableSpecs } from './specs.ts';
+
+/** Flags of commands that work on servers by hand. */
+export const byHandFlags = {
+  'dry-run': applyFlags['dry-run'],
+  'lock-timeout': applyFlags['lock-timeout'],
+  grace: applyFlags.grace,
+};
+
+/** The file that `start` and `restart` take a server from. */
+export const configFlag = Flags.string({
+  description: 'the spec file that declares the server; default is what is recorded on its container',
+  helpValue: 'FILE',
+});
+
+/** Differences between what is declared and what is there, which nobody meant who only said start or restart. */
+const surprises: ReadonlySet<Reason['kind']> = new Set([
+  'spec-changed',
+  'live-drift',
+  'image-changed',
+  'unreadable-record',
+] satisfies Reason['kind'][]);
+
+/**
+ * Whether a plan does no more than the command's name says. A server that is replaced by a different one, or that stands
+ * in the way of something, is shown and asked about, as in an apply.
+ */
+export const doesWhatWasSaid = (plan: Plan): boolean =>
+  plan.changes.every(
+    (change) => change.action !== 'blocked' && !reasonsOf(change).some(({ kind }) => surprises.has(kind)),
+  );
+
+export type StartRequest = {
+  readonly name: ServerName;
+  readonly file: string | undefined;
+  /** Replace it also when nothing changed. */
+  readonly replace: boolean;
+  readonly json: boolean;
+};
+
+/**
+ * Plans the start of one server: as a file declares it when one is named, else as its container records it, else, when
+ * there is no container, as the specs of this folder declare it.
+ * Throws `server-not-found`, and what reading specs and planning throw.
+ */
+export async function planStart(context: CommandContext, request: StartRequest): Promise<Prepared> {
+  const { name, file, replace } = request;
+  if (file !== undefined) {
+    const loaded = await readUsableSpecs({ file: [file], strict: false }, context, request.json);
+    return planDeclared(context, loaded, request, file);
+  }
+  const wish = { kind: replace ? 'restart' : 'start' } as const;
+  const { project, policy, ports } = context;
+  try {
+    return await planRecorded(ports, { project: project.name, servers: [name], wish, policy });
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'server-not-found') throw error;
+    const specs = await ownSpecs(context, request);
+    if (specs?.servers.some(({ spec }) => spec.name === name) === true) {
+      return planDeclared(context, specs, request, specs.files.join(', '));
+    }
+    const declared = specs === undefined ? '' : `, and none in ${specs.files.join(', ')}`;
+    const config = `looms mcp start ${name} --config FILE starts the one that a file declares`;
+    throw new LoomsError('server-not-found', `${error.message}${declared}`, {
+      hint: error.hint === undefined ? config : `${error.hint}; ${config}`,
+    });
+  }
+}
+
+/** The specs of this folder; undefined when it has none. */
+async function ownSpecs(context: CommandContext, { json }: StartRequest): Promise<LoadedSpecs | undefined> {
+  const file = await defaultPaths(context);
+  return file.length === 0 ? undefined : readUsableSpecs({ file, strict: false }, context, json);
+}
+
+const planDeclared = (
+  { ports, project, policy }: CommandContext,
+  { servers, recipes }: LoadedSpecs,
+  { name, replace }: StartRequest,
+  file: string,
+): Promise<Prepared> =>
+  planProject(ports, {
+    project: project.name,
+    servers: [chooseDeclared(servers, name, file)],
+    recipes,
+    undesired: 'ignore',
+    only: [name],
+    policy,
+    ...(replace ? { replace: [name] } : {}),
+  });

@@ -1,0 +1,90 @@
+import * as Flags from '@oclif/core/flags';
+import type { LogRequest } from '../app/read-logs.ts';
+import type { LogMoment } from '../engine/port.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ProjectName, ServerName } from '../model/ids.ts';
+
+/** Which lines of logs are shown. */
+export const logFlags = {
+  follow: Flags.boolean({
+    char: 'f',
+    description: 'go on with what comes, also across restarts and replacements, until Ctrl-C',
+    exclusive: ['until'],
+  }),
+  since: Flags.string({ description: 'only from this moment, or so long ago (10m, 2h30m)', helpValue: 'TIME' }),
+  until: Flags.string({ description: 'only up to this moment, or so long ago', helpValue: 'TIME' }),
+  tail: Flags.integer({
+    char: 'n',
+    description: 'begin with the last N lines of each container',
+    helpValue: 'N',
+    min: 0,
+  }),
+  grep: Flags.string({
+    description: 'of these only lines in which this regular expression is found',
+    helpValue: 'PATTERN',
+  }),
+  stream: Flags.string({ description: 'only what was written to this one', options: ['stdout', 'stderr'] }),
+  timestamps: Flags.boolean({ char: 't', description: 'put the time of each line before it' }),
+  output: Flags.string({
+    char: 'o',
+    description: 'the form of the lines; json is one object a line, as with --json',
+    options: ['text', 'json'],
+    default: 'text',
+    exclusive: ['json'],
+  }),
+};
+
+export type LogFlagValues = {
+  readonly follow: boolean;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly tail?: number | undefined;
+  readonly grep?: string | undefined;
+  readonly stream?: string | undefined;
+};
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const durationPattern = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
+const partPattern = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g;
+/** A moment as `docker logs` takes it too: seconds since the epoch. Fewer digits would be 1973, or a slip for `10s`. */
+const epochPattern = /^\d{9,11}(?:\.\d+)?$/;
+
+/** A moment (RFC 3339, or seconds since the epoch) or a duration before now. Throws `usage` for anything else. */
+export function parseMoment(flag: string, text: string): LogMoment {
+  if (durationPattern.test(text)) {
+    const parts = [...text.matchAll(partPattern)];
+    return { agoMs: parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (unitMs[unit] ?? 0), 0) };
+  }
+  if (epochPattern.test(text)) return { at: Math.round(Number(text) * 1000) };
+  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(at)) return { at };
+  throw new LoomsError('usage', `${flag}: "${text}" is neither a time nor a duration`, {
+    hint: 'write 90s, 10m, 2h30m, 1d, or a time such as 2026-11-21T10:00:00Z',
+  });
+}
+
+function parsePattern(text: string): RegExp {
+  try {
+    return new RegExp(text, 'u');
+  } catch (cause) {
+    throw new LoomsError('usage', `--grep: "${text}" is no regular expression`, {
+      hint: 'put a backslash before characters such as ( [ * + ? that stand for themselves',
+      cause,
+    });
+  }
+}
+
+/** What the flags ask for. Throws `usage` for a time or a pattern that is none. */
+export function logRequest(flags: LogFlagValues, project: ProjectName, servers: readonly ServerName[]): LogRequest {
+  const { follow, since, until, tail, grep, stream } = flags;
+  return {
+    project,
+    servers,
+    follow,
+    streams: stream === 'stdout' || stream === 'stderr' ? [stream] : ['stdout', 'stderr'],
+    ...(since === undefined ? {} : { since: parseMoment('--since', since) }),
+    ...(until === undefined ? {} : { until: parseMoment('--until', until) }),
+    ...(tail === undefined ? {} : { tail }),
+    ...(grep === undefined ? {} : { pattern: parsePattern(grep) }),
+  };
+}

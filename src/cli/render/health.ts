@@ -1,0 +1,55 @@
+import type { ServerHealth } from '../../app/check-health.ts';
+import type { HealthStep } from '../../app/health-steps.ts';
+import type { Palette } from '../palette.ts';
+import { renderFailure } from './error.ts';
+import { paintOfVerdict } from './mcp-servers.ts';
+import { type Cell, renderTable } from './table.ts';
+import { visible } from './text.ts';
+
+const milliseconds = (value: number): string => `${Math.round(value)} ms`;
+
+function stepCell({ result, milliseconds: took }: HealthStep, mayFail: boolean, palette: Palette): Cell {
+  if (took === null) return { text: '-', paint: palette.quiet };
+  return result === 'failed' && mayFail
+    ? { text: `✗ ${milliseconds(took)}`, paint: palette.error }
+    : milliseconds(took);
+}
+
+const answerOf = ({ server, tools, protocolVersion }: ServerHealth): string =>
+  server === null || tools === null
+    ? ''
+    : `${tools} ${tools === 1 ? 'tool' : 'tools'} · ${visible(`${server.name} ${server.version}`.trim())} · MCP ${visible(protocolVersion ?? '')}`;
+
+const counted = (servers: readonly ServerHealth[]): string =>
+  (['healthy', 'unhealthy', 'stopped', 'unknown'] as const)
+    .map((verdict) => [verdict, servers.filter((server) => server.verdict === verdict).length] as const)
+    .filter(([, count]) => count > 0)
+    .map(([verdict, count]) => `${count} ${verdict}`)
+    .join(', ');
+
+export type HealthOptions = {
+  readonly palette: Palette;
+  /** Whether the servers were asked for by name: one that is stopped is then as bad as one that does not answer. */
+  readonly named: boolean;
+};
+
+/** How servers are: a line each with what every step took, then what is wrong with those that are not healthy. */
+export function renderHealth(servers: readonly ServerHealth[], { palette, named }: HealthOptions): string {
+  const isFine = ({ verdict }: ServerHealth): boolean => verdict === 'healthy' || (verdict === 'stopped' && !named);
+  const rows = servers.map((server): Cell[] => [
+    { text: server.name, paint: palette.strong },
+    { text: server.verdict, paint: paintOfVerdict(server.verdict, palette) },
+    ...server.steps.map((step) => stepCell(step, !isFine(server), palette)),
+    milliseconds(server.milliseconds),
+    { text: answerOf(server), paint: palette.quiet },
+  ]);
+  const headers = ['NAME', 'HEALTH', 'ENGINE', 'CONTAINER', 'SESSION', 'HANDSHAKE', 'TOOLS/LIST', 'TOTAL', 'ANSWER'];
+  const failures = servers.flatMap((server) =>
+    server.failure === null || isFine(server) ? [] : ['', renderFailure(server.failure, palette)],
+  );
+  return [
+    renderTable(headers, rows, palette).replaceAll(/ +$/gm, ''),
+    ...failures,
+    ...(servers.length > 1 ? ['', counted(servers)] : []),
+  ].join('\n');
+}

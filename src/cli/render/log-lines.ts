@@ -1,0 +1,33 @@
+import type { ServerLogLine } from '../../app/log-source.ts';
+import type { Palette } from '../palette.ts';
+import { padEnd, visible } from './text.ts';
+
+/** A line of a log for programs (schemas/mcp-logs.schema.json). */
+export const logLineJson = ({ time, server, generation, container, stream, text }: ServerLogLine): string =>
+  JSON.stringify({ time: new Date(time).toISOString(), server, generation, container, stream, text });
+
+export type LogLineOptions = {
+  /** Whose lines these are; with more than one, each line says whose it is. */
+  readonly servers: readonly string[];
+  readonly timestamps: boolean;
+  /** Whether a person looks at it, whose terminal a line must not steer. */
+  readonly isTerminal: boolean;
+  readonly palette: Palette;
+};
+
+/** Makes lines of logs into text, each server in a colour of its own. */
+export function logLineRenderer(options: LogLineOptions): (line: ServerLogLine) => string {
+  const { timestamps, isTerminal, palette } = options;
+  const order = [...options.servers];
+  const width = Math.max(0, ...order.map((name) => name.length));
+  const prefixOf = (server: string): string => {
+    if (!order.includes(server)) order.push(server);
+    if (order.length < 2) return '';
+    const paint = palette.series[order.indexOf(server) % palette.series.length] ?? palette.series[0];
+    return `${paint(`${padEnd(server, width)} │`)} `;
+  };
+  return ({ server, time, text }) => {
+    const when = timestamps ? `${palette.quiet(new Date(time).toISOString())} ` : '';
+    return `${prefixOf(server)}${when}${isTerminal ? visible(text) : text}`;
+  };
+}

@@ -1,0 +1,52 @@
+import type { McpServer } from '../../app/list-mcp-servers.ts';
+import type { Verdict } from '../../model/health.ts';
+import type { Paint, Palette } from '../palette.ts';
+import { paintOfState } from './servers.ts';
+import { type Cell, renderTable } from './table.ts';
+import { age } from './text.ts';
+
+/** The colour of a verdict. */
+export const paintOfVerdict = (verdict: Verdict | 'unknown', palette: Palette): Paint => {
+  switch (verdict) {
+    case 'healthy':
+      return palette.good;
+    case 'unhealthy':
+      return palette.error;
+    case 'stopped':
+      return palette.quiet;
+    case 'unknown':
+      return palette.warning;
+  }
+};
+
+function healthCell({ health, state }: McpServer, nowMs: number, palette: Palette): Cell {
+  // What was found before it stopped is no news about it now.
+  if (health === null || state !== 'running') return { text: '-', paint: palette.quiet };
+  const { verdict, checkedAt } = health;
+  return {
+    text: `${verdict} ${age(nowMs - Date.parse(checkedAt))} ago`,
+    paint: paintOfVerdict(verdict, palette),
+  };
+}
+
+/** MCP servers as a table; `nowMs` is this machine's time. */
+export function renderMcpServers(
+  servers: readonly McpServer[],
+  withProject: boolean,
+  nowMs: number,
+  palette: Palette,
+): string {
+  const rows = servers.map((server): Cell[] => [
+    ...(withProject ? [server.project] : []),
+    { text: server.name, paint: palette.strong },
+    { text: server.state, paint: paintOfState(server.state, palette) },
+    healthCell(server, nowMs, palette),
+    server.transport,
+    server.tools === null ? { text: '-', paint: palette.quiet } : String(server.tools),
+    String(server.executions),
+    String(server.generation),
+    age(server.ageMs),
+  ]);
+  const headers = ['NAME', 'STATE', 'HEALTH', 'TRANSPORT', 'TOOLS', 'CALLS', 'GEN', 'AGE'];
+  return renderTable(withProject ? ['PROJECT', ...headers] : headers, rows, palette);
+}

@@ -1,0 +1,71 @@
+import type { ServerInfo } from '../../app/server-info.ts';
+import type { Palette } from '../palette.ts';
+import { type Entry, renderGroups } from './groups.ts';
+import { paintOfVerdict } from './mcp-servers.ts';
+import { limitsText, networkText, paintOfState, shortSource, stateText } from './servers.ts';
+import { age, duration, plural, visible } from './text.ts';
+
+function healthText({ health, name }: ServerInfo, nowMs: number, palette: Palette): string {
+  if (health === null) return `nobody has asked yet: looms mcp health ${name}`;
+  const { verdict, checkedAt, since, tools, detail, isCurrent } = health;
+  const ago = (time: string): string => `${age(nowMs - Date.parse(time))} ago`;
+  const about = isCurrent ? '' : ', an earlier container';
+  const answered = tools === null ? '' : `, ${plural(tools, 'tool')}`;
+  return [
+    `${paintOfVerdict(verdict, palette)(verdict)}${palette.quiet(`, asked ${ago(checkedAt)}${about}${answered}`)}`,
+    ...(detail === '' ? [] : [visible(detail)]),
+    palette.quiet(`since ${since}, ${ago(since)}`),
+  ].join('\n');
+}
+
+function rotationText({ rotation }: ServerInfo): string {
+  const { byAge, byExecutions } = rotation;
+  const parts = [
+    ...(byAge === null ? [] : [byAge.leftMs === 0 ? 'due by age' : `in ${duration(byAge.leftMs)} (${byAge.at})`]),
+    ...(byExecutions === null
+      ? []
+      : [
+          byExecutions.left === 0
+            ? 'due by calls'
+            : `after ${plural(byExecutions.left, 'more call')} of ${byExecutions.limit}`,
+        ]),
+  ];
+  return parts.length === 0 ? 'never, by its spec' : parts.join(', or ');
+}
+
+/** How a server runs, in groups of aligned lines; `nowMs` is this machine's time. */
+export function renderServerInfo(info: ServerInfo, nowMs: number, palette: Palette): string {
+  const exit = info.exitCode === null ? '' : ` (exit code ${info.exitCode})`;
+  const groups: Entry[][] = [
+    [
+      ['state', `${paintOfState(info.state, palette)(stateText(info))}${exit}`],
+      ['health', healthText(info, nowMs, palette)],
+    ],
+    [
+      ['container', `${visible(info.containerName)} ${palette.quiet(info.container.slice(0, 12))}`],
+      ['generation', String(info.generation)],
+      ['image', visible(info.image)],
+      ['image id', info.imageId],
+      ['digest', info.imageDigests.map(visible).join('\n') || 'none: it came from no registry'],
+      ['source', shortSource(info.source ?? 'unknown')],
+    ],
+    [
+      ['created', `${info.createdAt} ${palette.quiet(`${age(info.ageMs)} ago`)}`],
+      ...(info.startedAt === null ? [] : [['started', info.startedAt] as const]),
+      ...(info.finishedAt === null ? [] : [['stopped', info.finishedAt] as const]),
+      ['restarts', String(info.restarts)],
+      ['calls', `${info.executions} ${palette.quiet('from this machine')}`],
+      ['rotation', rotationText(info)],
+    ],
+    [
+      ['transport', info.transport],
+      ['limits', limitsText(info)],
+      ['network', networkText(info.network)],
+    ],
+  ];
+  return [
+    `${palette.strong(info.name)} ${palette.quiet(`in project ${info.project}`)}`,
+    '',
+    renderGroups(groups, palette),
+  ].join('\n');
+}

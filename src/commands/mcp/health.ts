@@ -1,0 +1,49 @@
+import * as Flags from '@oclif/core/flags';
+import { checkHealth, type ServerHealth } from '../../app/check-health.ts';
+import { remainingArgs } from '../../cli/args.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
+import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { serverName } from '../../cli/plan-request.ts';
+import { renderHealth } from '../../cli/render/health.ts';
+import { cancelOnSignal } from '../../cli/signals.ts';
+
+export default class McpHealth extends BaseCommand {
+  static override summary = 'Ask servers whether they answer';
+  static override description =
+    'Takes the steps of a client and times each: the engine, the container, a session (a process in the container, or a ' +
+    'way through the relay), the MCP handshake, and tools/list. Exits 0 when all answer, 4 when one does not. Without ' +
+    'names it asks all servers of the project, and one that somebody stopped is no failure; one that is named has to run.';
+  static override examples = [
+    { description: 'All servers of the project', command: '<%= config.bin %> mcp health' },
+    { description: 'One, which has to answer within 5 s', command: '<%= config.bin %> mcp health fs --timeout 5' },
+  ];
+  static override args = { servers: remainingArgs({ description: 'names of servers; default is all' }) };
+  static override flags = {
+    timeout: Flags.integer({
+      description: 'how long a server may take to answer: default is timeout_seconds of its spec',
+      helpValue: 'SECONDS',
+      min: 1,
+    }),
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<readonly ServerHealth[]> {
+    const { flags, args } = await this.parse(McpHealth);
+    const { ports, project, terminal } = await this.open(flags);
+    const named = (args.servers ?? []).map(serverName);
+    const request = {
+      project: project.name,
+      servers: named,
+      ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+    };
+    const { servers, notices } = await cancelOnSignal((signal) => checkHealth(ports, request, signal));
+    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${notice}`);
+    if (servers.length > 0)
+      this.answer(() => renderHealth(servers, { palette: terminal.palette, named: named.length > 0 }));
+    else if (!this.jsonEnabled()) terminal.notice(`No server in project ${project.name}.`);
+    process.exitCode = exitCodeOfHealth(servers, named.length > 0);
+    return servers;
+  }
+}

@@ -1,0 +1,28 @@
+import { type ServerInfo, serverInfo } from '../../app/server-info.ts';
+import { requiredArg } from '../../cli/args.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { serverName } from '../../cli/plan-request.ts';
+import { renderServerInfo } from '../../cli/render/server-info.ts';
+
+export default class McpInfo extends BaseCommand {
+  static override summary = 'Show how a server runs';
+  static override description =
+    'Container and generation, image and digest, when it was made and started, restarts, calls, what is left until it is ' +
+    'rotated, its health as this machine last found it and since when, limits, network and source. Asks the engine only; ' +
+    '`looms mcp health` asks the server.';
+  static override examples = [
+    { description: 'One server', command: '<%= config.bin %> mcp info fs' },
+    { description: 'Calls until its rotation, for a script', command: '<%= config.bin %> mcp info fs --json' },
+  ];
+  static override args = { server: requiredArg({ description: 'name of the server' }) };
+  static override flags = { ...projectFlags, ...engineFlags };
+
+  async run(): Promise<ServerInfo> {
+    const { flags, args } = await this.parse(McpInfo);
+    const { ports, project, terminal } = await this.open(flags);
+    const info = await serverInfo(ports, { project: project.name, name: serverName(args.server) });
+    this.answer(() => renderServerInfo(info, Date.now(), terminal.palette));
+    return info;
+  }
+}

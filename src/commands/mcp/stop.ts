@@ -1,0 +1,52 @@
+import * as Flags from '@oclif/core/flags';
+import { planRecorded } from '../../app/plan-recorded.ts';
+import { requiredArgs } from '../../cli/args.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { byHandFlags } from '../../cli/by-hand.ts';
+import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { serverName } from '../../cli/plan-request.ts';
+import { listed } from '../../cli/render/text.ts';
+import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
+
+export default class McpStop extends BaseCommand {
+  static override summary = 'Stop servers and keep their containers';
+  static override description =
+    'Waits until the sessions that are open have ended, at most as long as the drain_seconds of the spec, then stops the ' +
+    'container. It stays, with its place and its files; `looms mcp start` starts it again, and so does the next apply.';
+  static override examples = [
+    { description: 'One server', command: '<%= config.bin %> mcp stop fs' },
+    { description: 'Two at once, whatever runs in them', command: '<%= config.bin %> mcp stop fs memory --timeout 0' },
+  ];
+  static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
+  static override flags = {
+    timeout: Flags.integer({
+      description: 'how long open sessions may take to end: default is drain_seconds of the spec',
+      helpValue: 'SECONDS',
+      min: 0,
+    }),
+    ...byHandFlags,
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<PlanOutcome> {
+    const { flags, args } = await this.parse(McpStop);
+    const context = await this.open(flags);
+    const { project, policy, ports } = context;
+    const names = [...new Set(args.servers.map(serverName))];
+    const { timeout: drainSeconds, ...others } = flags;
+    const wish = { kind: 'stop', ...(drainSeconds === undefined ? {} : { drainSeconds }) } as const;
+    const prepared = await planRecorded(ports, { project: project.name, servers: names, wish, policy });
+    return runPlan(
+      prepared,
+      { ...others, yes: true },
+      {
+        context,
+        json: this.jsonEnabled(),
+        question: `Stop ${listed(names)} of project ${project.name}?`,
+        goesAhead: () => true,
+        nothingToDo: `${listed(names)} ${names.length === 1 ? 'is' : 'are'} stopped already.`,
+      },
+    );
+  }
+}
