@@ -15,7 +15,7 @@ export default class McpLogs extends BaseCommand {
     { description: 'Two as they write', command: '<%= config.bin %> mcp logs fs memory -f --since 10m' },
     {
       description: 'Errors of today, for a program',
-      command: '<%= config.bin %> mcp logs fs --since 24h --grep "(?i:error)" --json',
+      command: '<%= config.bin %> mcp logs fs --since 24h --grep "[Ee]rror" --json',
     },
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
