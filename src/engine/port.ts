@@ -80,7 +80,7 @@ export type LogQuery = {
   /** Both inclusive, to the millisecond. */
   readonly since?: LogMoment;
   readonly until?: LogMoment;
-  /** Only so many from the end; absent: all. */
+  /** Only so many from the end, counted before one of the streams is chosen; absent: all. */
   readonly tail?: number;
   /** Goes on with what is written from now, until the container stops. */
   readonly follow: boolean;
