@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     projects: [
       project('unit'),
+      project('conformance', { testTimeout: 300_000 }),
       project('engine', { testTimeout: 120_000, hookTimeout: 180_000 }),
       project('cli', { testTimeout: 180_000, hookTimeout: 240_000 }),
     ],

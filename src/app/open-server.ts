@@ -99,8 +99,9 @@ async function openContainer(
       },
     );
   }
-  const needsImage = spec.mcp.transport.kind === 'stdio' && spec.mcp.command === undefined;
-  const facts: Pick<ImageFacts, 'entrypoint' | 'command'> | null = needsImage
+  const findsOutProtocol = (options.protocol ?? spec.mcp.protocol) === 'auto';
+  const needsImage = findsOutProtocol || (spec.mcp.transport.kind === 'stdio' && spec.mcp.command === undefined);
+  const facts: (Pick<ImageFacts, 'entrypoint' | 'command'> & Partial<Pick<ImageFacts, 'id'>>) | null = needsImage
     ? await engine.findImage(running.imageRef)
     : unaskedImage;
   const { mode } = spec.network;

@@ -77,7 +77,8 @@ export type Reachable = {
   readonly engine: Engine;
   readonly container: ContainerId;
   readonly spec: DesiredServer;
-  readonly image: Pick<ImageFacts, 'ref' | 'entrypoint' | 'command' | 'hasShell'>;
+  /** The id is needed where the server's protocol is to be found out, else nobody has to look it up. */
+  readonly image: Pick<ImageFacts, 'ref' | 'entrypoint' | 'command' | 'hasShell'> & Partial<Pick<ImageFacts, 'id'>>;
   /** The relay on the server's network; needed for HTTP servers only. */
   readonly relay: ContainerId | undefined;
   /** How the server is called on its network: its alias, or a generation's own name. */
@@ -104,6 +105,7 @@ export async function sessionTarget(reachable: Reachable, secrets: SecretStore):
     argv: isHttp ? [] : resolveArgv(argvTemplateOf(spec), image),
     hasShell: image.hasShell !== false,
     env: isHttp ? {} : await sessionEnv(spec, secrets),
+    ...(image.id === undefined ? {} : { image: image.id }),
     ...(relay === undefined ? {} : { relay: { container: relay, host } }),
   };
 }

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EngineAttempt, Ports } from '../app/ports.ts';
 import type { Engine } from '../engine/port.ts';
+import type { VerdictMemory } from '../mcp/session.ts';
 import { messageOf } from '../model/failure.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
@@ -154,6 +155,36 @@ function healthLedger(environment: Settings['environment']): Pick<Ports, 'readHe
   };
 }
 
+/** What is remembered in the ledger about the protocol of servers. A ledger that cannot be used costs a probe, no more. */
+function verdictMemory(environment: Settings['environment']): VerdictMemory {
+  const state = async () => {
+    const [verdicts, { ledgerPlaces }] = await Promise.all([
+      import('../state/verdicts.ts'),
+      import('../state/ledger.ts'),
+    ]);
+    return { ...verdicts, path: ledgerPlaces(environment).database };
+  };
+  return {
+    recall: async (key) => {
+      try {
+        const { recallVerdict, path } = await state();
+        const era = await recallVerdict(path, key);
+        return era === 'legacy' || era === 'modern' ? era : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+    remember: async (key, era) => {
+      try {
+        const { rememberVerdict, path } = await state();
+        await rememberVerdict(path, key, era);
+      } catch {
+        // Found out again the next time.
+      }
+    },
+  };
+}
+
 type EngineFlags = { readonly host?: string; readonly context?: string };
 
 /** Flags win over the environment, and the environment over the project file (spec.md, "Project file"). */
@@ -229,7 +260,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     engine,
     engineAttempts,
     engineIsLocal,
-    openSession: async () => (await import('../mcp/connect.ts')).openSession,
+    openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
     ...ledger(environment, whoAmI, redact),
     ...healthLedger(environment),

@@ -50,6 +50,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'prompt-not-found': exitCode.toolError,
   'arguments-invalid': exitCode.usage,
   'json-rpc-error': exitCode.toolError,
+  'input-refused': exitCode.toolError,
   'ledger-unreadable': exitCode.failed,
   'lock-held': exitCode.locked,
   'lock-lost': exitCode.locked,

@@ -27,6 +27,23 @@ export const engineFlags = {
   context: Flags.string({ description: 'the Docker context that names the engine', helpValue: 'NAME' }),
 };
 
+/** How a command that talks to a server goes about it. */
+export const sessionFlags = {
+  protocol: Flags.option({
+    options: ['auto', 'legacy', '2026-07-28'] as const,
+    description: 'the protocol to speak instead of the spec’s; auto finds it out and remembers it',
+  })(),
+};
+
+/** Answers to what a server asks meanwhile. */
+export const answerFlags = {
+  answer: Flags.string({
+    multiple: true,
+    description: 'an answer to a question of the server, by the name of its field; repeatable',
+    helpValue: 'KEY=VALUE',
+  }),
+};
+
 /** Which specs a command reads. */
 export const specFlags = {
   file: Flags.string({

@@ -1,29 +1,25 @@
 import {
-  Client,
-  type JsonSchemaValidator,
+  type Client,
+  LOG_LEVEL_META_KEY,
   type Progress,
   type RequestOptions,
   type Tool as SdkTool,
   type StandardSchemaV1,
 } from '@modelcontextprotocol/client';
-import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import { nearest } from '../model/nearest.ts';
+import { type CallClocks, maxTimerMs } from './call-clock.ts';
 import type { Connection } from './connection.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
+import { headerProblem } from './param-headers.ts';
 import { promptsOf } from './prompts.ts';
-import { identified, isRecord, listAll, type Requester } from './requests.ts';
+import { identified, isRecord, listAll, type RequestBounds, type Requester } from './requests.ts';
 import { resourcesOf } from './resources.ts';
-import type { CallProgress, CallResult, Session, SessionTarget, Tool } from './session.ts';
+import type { CallProgress, CallResult, Session, SessionOptions, SessionTarget, Tool } from './session.ts';
 import { type Circumstances, explain } from './session-errors.ts';
-
-/** How we introduce ourselves; the version is the package's (a test compares them). */
-export const clientInfo = { name: 'looms', version: '0.1.0' };
 
 /** How long the engine may take to say how a process ended once its stream is closed, ms. */
 const exitWaitMs = 1_000;
-/** Longest delay a Node timer takes, ms. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /** Takes any result: what a server sends is shown as received, and an odd field is no reason to refuse it. */
 const anyResult: StandardSchemaV1<unknown, Record<string, unknown>> = {
@@ -33,29 +29,6 @@ const anyResult: StandardSchemaV1<unknown, Record<string, unknown>> = {
     validate: (value) => (isRecord(value) ? { value } : { issues: [{ message: 'the result is no object' }] }),
   },
 };
-
-/**
- * A client with no capability of its own: sampling, elicitation and roots are refused with "method not found", ping is
- * answered. Output schemas are not compiled: a broken one, or a remote `$ref`, must not stop a call.
- */
-export function createClient(protocol: ProtocolChoice, probeTimeoutMs: number): Client {
-  const client = new Client(clientInfo, {
-    capabilities: {},
-    jsonSchemaValidator: {
-      getValidator:
-        <T>(): JsonSchemaValidator<T> =>
-        (input: unknown) => ({ valid: true, data: input as T, errorMessage: undefined }),
-    },
-    versionNegotiation: {
-      mode: protocol === '2026-07-28' ? { pin: protocol } : protocol,
-      probe: { timeoutMs: probeTimeoutMs },
-    },
-  });
-  // Out-of-band reports (a second answer to one request, a notification nobody asked for): not errors of a session. What
-  // matters also fails the request it belongs to.
-  client.onerror = () => {};
-  return client;
-}
 
 /** What is known of a server when an error came up, gathered from its connection and from the engine. */
 export async function circumstancesOf(
@@ -87,16 +60,29 @@ async function logTail(target: SessionTarget): Promise<readonly string[]> {
   }
 }
 
-/** Wraps a connected client as a session. `listTimeoutMs` bounds one `tools/list` page. */
+/** What a session needs besides its connected client. */
+export type SessionParts = {
+  /** Bounds one `tools/list` page, ms. */
+  readonly listTimeoutMs: number;
+  readonly clocks: CallClocks;
+  readonly hooks: Pick<SessionOptions, 'onLog' | 'onRefused'>;
+};
+
+/** Wraps a connected client as a session. */
 export function createSession(
   target: SessionTarget,
   client: Client,
   connection: Connection,
-  listTimeoutMs: number,
+  { listTimeoutMs, clocks, hooks }: SessionParts,
 ): Session {
   const filter = target.spec.mcp.tools;
   const server = client.getServerVersion();
   const instructions = client.getInstructions();
+  const era = client.getProtocolEra() ?? 'legacy';
+  // Only the stateless revisions over HTTP mirror arguments into headers.
+  const mirrorsArguments = connection.isHttp && era === 'modern';
+  // From 2026-07-28 on a server logs to those that ask for it with each request.
+  const meta = era === 'modern' && hooks.onLog !== undefined ? { _meta: { [LOG_LEVEL_META_KEY]: 'info' } } : {};
   let known: readonly Tool[] | undefined;
   client.setNotificationHandler('notifications/tools/list_changed', () => {
     known = undefined;
@@ -109,30 +95,40 @@ export function createSession(
     signal: AbortSignal | undefined,
   ): Promise<LoomsError> => explain(error, await circumstancesOf(target, connection, phase, { limitMs, signal }));
 
+  /** A request's bound stands still while a question is open. */
+  const bounded = async <T>(
+    { phase, timeoutMs, signal }: RequestBounds,
+    send: (options: RequestOptions) => Promise<T>,
+  ): Promise<T> => {
+    const clock = clocks.start(timeoutMs);
+    try {
+      return await send({
+        timeout: maxTimerMs,
+        signal: signal === undefined ? clock.signal : AbortSignal.any([signal, clock.signal]),
+      });
+    } catch (error) {
+      throw await failure(error, phase, timeoutMs, signal);
+    } finally {
+      clock.stop();
+    }
+  };
+
   const requester: Requester = {
     server: target.spec.name,
     listTimeoutMs,
     offers: (capability) => client.getServerCapabilities()?.[capability] !== undefined,
-    async request(method, params, { phase, timeoutMs, signal }) {
-      const timeout = Math.min(timeoutMs, maxTimerMs);
-      try {
-        return await client.request({ method, params }, anyResult, {
-          timeout,
-          ...(signal === undefined ? {} : { signal }),
-        });
-      } catch (error) {
-        throw await failure(error, phase, timeout, signal);
-      }
-    },
+    request: (method, params, bounds) =>
+      bounded(bounds, (options) => client.request({ method, params: { ...meta, ...params } }, anyResult, options)),
   };
 
   const fetchTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
     if (!requester.offers('tools')) return [];
     const found = await listAll(requester, 'tools/list', 'tools', signal);
-    return identified(found, 'name', { server: target.spec.name, what: 'tool' }).map((tool) => ({
+    const tools = identified(found, 'name', { server: target.spec.name, what: 'tool' }).map((tool) => ({
       ...tool,
       inputSchema: isRecord(tool.inputSchema) ? tool.inputSchema : { type: 'object' },
     }));
+    return mirrorsArguments ? callable(tools, hooks.onRefused) : tools;
   };
 
   const currentTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
@@ -168,7 +164,7 @@ export function createSession(
   return {
     server: { name: server?.name ?? target.spec.name, version: server?.version ?? '' },
     protocolVersion: client.getNegotiatedProtocolVersion() ?? '',
-    era: client.getProtocolEra() ?? 'legacy',
+    era,
     capabilities: client.getServerCapabilities() ?? {},
     ...(instructions === undefined ? {} : { instructions }),
     async listTools(options = {}) {
@@ -179,23 +175,17 @@ export function createSession(
     findTool: (name, options = {}) => find(name, options.signal),
     async callTool(name, args, { timeoutMs, signal, onProgress }) {
       const tool = await find(name, signal);
-      const timeout = Math.min(timeoutMs, maxTimerMs);
-      const params = { name, arguments: { ...args } };
-      const options: RequestOptions = {
-        timeout,
-        ...(signal === undefined ? {} : { signal }),
-        ...(onProgress === undefined ? {} : { onprogress: (progress) => onProgress(asProgress(progress)) }),
-      };
-      try {
-        // Only the stateless revisions over HTTP mirror arguments into headers, which the SDK does in its own call.
-        const result =
-          connection.isHttp && client.getProtocolEra() === 'modern'
-            ? await client.callTool(params, { ...options, toolDefinition: definitionWithoutOutput(tool) })
-            : await client.request({ method: 'tools/call', params }, anyResult, options);
-        return asCallResult(result);
-      } catch (error) {
-        throw await failure(error, { tool: name }, timeout, signal);
-      }
+      const params = { name, arguments: { ...args }, ...meta };
+      const onprogress =
+        onProgress === undefined ? {} : { onprogress: (progress: Progress) => onProgress(asProgress(progress)) };
+      const result = await bounded({ phase: { tool: name }, timeoutMs, signal }, (bounds) => {
+        const options = { ...bounds, ...onprogress };
+        // The SDK mirrors in its own call.
+        return mirrorsArguments
+          ? client.callTool(params, { ...options, toolDefinition: definitionWithoutOutput(tool) })
+          : client.request({ method: 'tools/call', params }, anyResult, options);
+      });
+      return asCallResult(result);
     },
     ...resourcesOf(requester),
     ...promptsOf(requester),
@@ -204,6 +194,15 @@ export function createSession(
       return closing;
     },
   };
+}
+
+/** The tools of a list that can be called, telling of the others. */
+function callable(tools: readonly Tool[], onRefused: SessionOptions['onRefused']): readonly Tool[] {
+  return tools.filter((tool) => {
+    const why = headerProblem(tool);
+    if (why !== undefined) onRefused?.({ what: `tool ${tool.name}`, why });
+    return why === undefined;
+  });
 }
 
 const definitionWithoutOutput = (tool: Tool): SdkTool => ({

@@ -2,12 +2,16 @@ import { performance } from 'node:perf_hooks';
 import { type Client, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
 import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import { circumstancesOf, createClient, createSession } from './client-session.ts';
+import { createCallClocks } from './call-clock.ts';
+import { createClient } from './client.ts';
+import { circumstancesOf, createSession } from './client-session.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { connectHttp } from './http-connection.ts';
-import type { Session, SessionOptions, SessionSource, SessionTarget } from './session.ts';
+import { answerAllowanceMs, answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
+import type { Session, SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
 import { explain } from './session-errors.ts';
 import { connectStdio } from './stdio-connection.ts';
+import { firstChoice, nextChoice, verdictKey } from './verdicts.ts';
 
 /** How long a server may take to end by itself when its session is closed, ms. */
 const defaultGraceMs = 1_000;
@@ -15,26 +19,39 @@ const defaultGraceMs = 1_000;
 const lifetimeSlackMs = 60_000;
 
 /**
- * Opens a session of its own: one exec for stdio servers, connections through the relay for HTTP ones. Throws
- * `handshake-timeout`, `server-exited`, `session-failed`, `json-rpc-error` or `interrupted` with the end of the server's
- * log, and what the engine throws; nothing is left running then.
+ * A source of sessions that opens each one itself: one exec for stdio servers, connections through the relay for HTTP
+ * ones. Its sessions throw `handshake-timeout`, `server-exited`, `session-failed`, `json-rpc-error` or `interrupted` with
+ * the end of the server's log, and what the engine throws; nothing is left running then. What `auto` found out about a
+ * server goes into `memory`, and is tried first the next time.
  */
-export const openSession: SessionSource = async (target, options = {}) => {
-  const choice = options.protocol ?? target.spec.mcp.protocol;
-  const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;
-  const deadline = performance.now() + limitMs;
-  const first = await attempt(target, options, choice, limitMs, deadline);
-  if (first.session !== undefined) return first.session;
-  // Some servers exit on any request before `initialize` (facts.md): the probe was the fault, not the server.
-  if (choice === 'auto' && first.error.code === 'server-exited') {
-    const second = await attempt(target, options, 'legacy', limitMs, deadline);
-    if (second.session !== undefined) return second.session;
-    throw second.error;
-  }
-  throw first.error;
-};
+export const createSessionSource =
+  (memory?: VerdictMemory): SessionSource =>
+  async (target, options = {}) => {
+    const wanted = options.protocol ?? target.spec.mcp.protocol;
+    const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;
+    const deadline = performance.now() + limitMs;
+    const key = wanted === 'auto' ? verdictKey(target) : undefined;
+    const tried: ProtocolChoice[] = [];
+    let choice = await firstChoice(wanted, key, memory);
+    for (;;) {
+      tried.push(choice);
+      const { session, error } = await attempt(target, options, choice, limitMs, deadline);
+      if (session !== undefined) {
+        if (key !== undefined && (tried.length > 1 || choice === 'auto')) await memory?.remember(key, session.era);
+        return session;
+      }
+      const next = nextChoice(choice, wanted, error.code);
+      if (next === undefined || tried.includes(next)) throw error;
+      choice = next;
+    }
+  };
 
-type Attempt = { readonly session: Session } | { readonly session?: never; readonly error: LoomsError };
+/** Opens a session of its own, and remembers nothing. */
+export const openSession: SessionSource = createSessionSource();
+
+type Attempt =
+  | { readonly session: Session; readonly error?: never }
+  | { readonly session?: never; readonly error: LoomsError };
 
 async function attempt(
   target: SessionTarget,
@@ -43,12 +60,12 @@ async function attempt(
   limitMs: number,
   deadline: number,
 ): Promise<Attempt> {
-  const { signal } = options;
+  const { signal, answer } = options;
   const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
   const tooLate = AbortSignal.timeout(leftMs);
   const connectionOptions: ConnectionOptions = {
     deadline,
-    lifetimeMs: options.lifetimeMs ?? limitMs + target.spec.limits.executionTimeoutSeconds * 1000 + lifetimeSlackMs,
+    lifetimeMs: options.lifetimeMs ?? defaultLifetimeMs(target, limitMs, answer !== undefined),
     graceMs: options.graceMs ?? defaultGraceMs,
     signal: signal === undefined ? tooLate : AbortSignal.any([signal, tooLate]),
     onStray: options.onStray ?? (() => {}),
@@ -56,10 +73,20 @@ async function attempt(
   };
 
   const connection = await connect(target, connectionOptions, signal, limitMs);
-  const client = createClient(protocol, Math.max(1, Math.floor(leftMs / 3)));
+  const clocks = createCallClocks();
+  // Silence means an older server on a pipe, for which time must be left; elsewhere it means nothing but slowness.
+  const probeTimeoutMs = protocol === 'auto' && !connection.isHttp ? Math.max(1, Math.floor(leftMs / 3)) : leftMs;
+  const client = createClient(protocol, { probeTimeoutMs, canAnswer: answer !== undefined });
+  const observe = createObserver(options);
+  // The client takes the transport over, and hands every message on to whoever listened before.
+  connection.transport.onmessage = (message) => {
+    if (client.getProtocolEra() === 'modern') assumeComplete(message);
+    observe(message);
+  };
+  if (answer !== undefined) answerQuestions(client, target.spec.name, answer, clocks);
   try {
     await handshake(client, connection, leftMs, connectionOptions.signal);
-    return { session: createSession(target, client, connection, limitMs) };
+    return { session: createSession(target, client, connection, { listTimeoutMs: limitMs, clocks, hooks: options }) };
   } catch (error) {
     try {
       return { error: explain(error, await circumstancesOf(target, connection, 'handshake', { limitMs, signal })) };
@@ -68,6 +95,10 @@ async function attempt(
     }
   }
 }
+
+/** Bound of a session's process, ms: connecting, one call, what lies between, and the time that questions may take. */
+const defaultLifetimeMs = (target: SessionTarget, limitMs: number, canAnswer: boolean): number =>
+  limitMs + target.spec.limits.executionTimeoutSeconds * 1000 + lifetimeSlackMs + (canAnswer ? answerAllowanceMs : 0);
 
 async function connect(
   target: SessionTarget,

@@ -1,10 +1,8 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import type { ExecSession } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
+import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
 import { createLineSplitter } from './line-splitter.ts';
-
-/** Longest message taken from a server, bytes (facts.md: frames exceed 64 KiB, no limit below 10 MB). */
-export const maxFrameBytes = 10 * 1024 * 1024;
 
 /** Longest stray line shown, characters. */
 const maxStrayLength = 500;
@@ -92,9 +90,7 @@ export function createExecTransport(
     const { lines, overflow } = splitter.push(chunk);
     for (const line of lines) deliver(line);
     if (!overflow) return;
-    fatal = new LoomsError('session-failed', `the server sent a message of more than ${frameLimit} bytes`, {
-      hint: 'ask for less at once, for example with a limit or a page argument of the tool',
-    });
+    fatal = frameTooLong(frameLimit);
     transport.onerror?.(fatal);
     // The rest is read and thrown away, so that the process is not stuck writing while it is being ended.
     finish();

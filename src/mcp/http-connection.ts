@@ -71,16 +71,26 @@ export function connectHttp(
     isLost = true;
     // The stream that carries answers: without it those who wait would wait until their timeout.
     if (method === (http.kind === 'sse' ? 'GET' : 'POST') && !closing.signal.aborted) {
-      broken ??= new LoomsError('session-failed', `the connection to ${target.spec.name} broke`, { cause: error });
+      broken ??=
+        error instanceof LoomsError
+          ? error
+          : new LoomsError('session-failed', `the connection to ${target.spec.name} broke`, { cause: error });
       transport.close();
     }
   });
 
-  const fetch: FetchLike = (url, init) =>
-    overRelay(url, init).catch((error: unknown) => {
+  const underWay = new Set<Promise<unknown>>();
+  const fetch: FetchLike = (url, init) => {
+    const response = overRelay(url, init).catch((error: unknown) => {
       isLost ||= init?.signal?.aborted !== true;
       throw error;
     });
+    if (isNotification(init?.body)) {
+      const settled = response.then(nothing, nothing).finally(() => underWay.delete(settled));
+      underWay.add(settled);
+    }
+    return response;
+  };
 
   const transport =
     http.kind === 'sse' ? new SSEClientTransport(url, { fetch }) : new StreamableHTTPClientTransport(url, { fetch });
@@ -108,6 +118,8 @@ export function connectHttp(
     stray: () => [],
     stderr: () => [],
     async close() {
+      // A call that was just cancelled has its notification still on the way.
+      await settledWithin(Promise.all(underWay), goodbyeMs);
       if (transport instanceof StreamableHTTPClientTransport && broken === undefined && connectedOnce) {
         await settledWithin(transport.terminateSession(), goodbyeMs);
       }
@@ -116,4 +128,13 @@ export function connectHttp(
       agent.destroy();
     },
   };
+}
+
+const nothing = () => {};
+
+/** Whether a request's body is a message that nobody answers. */
+function isNotification(body: unknown): boolean {
+  if (typeof body !== 'string') return false;
+  const message: unknown = JSON.parse(body);
+  return typeof message === 'object' && message !== null && 'method' in message && !('id' in message);
 }

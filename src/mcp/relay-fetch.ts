@@ -1,6 +1,7 @@
 import { Agent, type ClientRequest, type ClientRequestArgs, type IncomingMessage, request } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
 import type { FetchLike } from '@modelcontextprotocol/client';
+import { limitedBody } from './body-limit.ts';
 
 /** How long an unused connection is kept for the next request, ms: below the 5 s after which Node's servers close it. */
 const idleMs = 3_000;
@@ -59,8 +60,8 @@ function failed(callback: ((error: Error, stream: Duplex) => void) | undefined, 
 
 /**
  * `fetch` over an agent of ours, as far as the SDK's HTTP transports use it: string bodies, streamed responses, abort.
- * Redirects are handed back. `onBroken` hears of each response that ended before its end, other than by an abort: the
- * SDK leaves a request without an answer when its stream breaks.
+ * Redirects are handed back. `onBroken` hears of each response that ended before its end, other than by an abort, or
+ * that holds a message beyond the limit: the SDK leaves a request without an answer when its stream breaks.
  */
 export function createFetch(agent: Agent, onBroken: (method: string, error: Error) => void): FetchLike {
   return (input, init = {}) =>
@@ -79,10 +80,11 @@ export function createFetch(agent: Agent, onBroken: (method: string, error: Erro
       });
       outgoing.on('error', reject);
       outgoing.on('response', (incoming) => {
-        incoming.on('error', (error) => {
+        const body = limitedBody(incoming);
+        body.on('error', (error) => {
           if (signal?.aborted !== true) onBroken(method, error);
         });
-        resolve(asResponse(incoming));
+        resolve(asResponse(incoming, body));
       });
       if (typeof init.body === 'string') outgoing.end(init.body);
       else if (init.body === undefined || init.body === null) outgoing.end();
@@ -90,15 +92,15 @@ export function createFetch(agent: Agent, onBroken: (method: string, error: Erro
     });
 }
 
-function asResponse(incoming: IncomingMessage): Response {
+function asResponse(incoming: IncomingMessage, body: Readable): Response {
   const status = incoming.statusCode ?? 500;
   const headers = new Headers();
   for (let index = 0; index + 1 < incoming.rawHeaders.length; index += 2) {
     headers.append(incoming.rawHeaders[index] ?? '', incoming.rawHeaders[index + 1] ?? '');
   }
   const hasBody = !bodiless.has(status);
-  if (!hasBody) incoming.resume();
-  return new Response(hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null, {
+  if (!hasBody) body.resume();
+  return new Response(hasBody ? (Readable.toWeb(body) as ReadableStream<Uint8Array>) : null, {
     status,
     statusText: incoming.statusMessage ?? '',
     headers,

@@ -1,4 +1,11 @@
-import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError, SseError } from '@modelcontextprotocol/client';
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  SdkError,
+  SdkErrorCode,
+  SdkHttpError,
+  SseError,
+} from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError } from '../model/errors.ts';
 
 /** Why a connection cannot go on. */
@@ -41,9 +48,21 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
     return make(
       'json-rpc-error',
       `${about.server} answered ${doing(about)} with JSON-RPC error ${error.code}: ${error.message}`,
-      undefined,
+      protocolHint(error.code),
       dataLines(error.data),
     );
+  }
+  if (error instanceof SdkError && error.code === SdkErrorCode.CapabilityNotSupported) {
+    const asked = isRecord(error.data) && typeof error.data.method === 'string' ? error.data.method : 'something';
+    return make(
+      'input-refused',
+      `${about.server} asked for ${asked} to go on with ${doing(about)}, which looms does not give it`,
+      asked === 'elicitation/create' ? answerHint : 'use a tool that needs no model and no folders of its client',
+      [],
+    );
+  }
+  if (error instanceof SdkError && error.code === SdkErrorCode.InputRequiredRoundsExceeded) {
+    return make('input-refused', `${about.server} asks again and again during ${doing(about)}`, answerHint, []);
   }
   if (about.ending?.kind === 'failed') return withLog(about.ending.error, about.log);
   if (about.ending?.kind === 'exited') {
@@ -77,6 +96,23 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
   }
   return make('session-failed', `${about.server}: ${doing(about)} failed: ${messageOf(error)}`);
 }
+
+/** Where a server wants to ask and nobody is there to answer. */
+const answerHint = 'it asks a question: run the call on a terminal, or answer with --answer KEY=VALUE';
+
+/** What to do about errors that are about this side of the conversation. */
+function protocolHint(code: number): string | undefined {
+  switch (code) {
+    case ProtocolErrorCode.UrlElicitationRequired:
+      return 'looms opens no pages: open the one it names in a browser, then call again';
+    case ProtocolErrorCode.MissingRequiredClientCapability:
+      return answerHint;
+    default:
+      return undefined;
+  }
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 function timedOut(
   about: Circumstances,

@@ -81,7 +81,33 @@ export type SessionTarget = {
   readonly hasShell: boolean;
   /** The session's environment, secrets resolved; handed to the process, never stored. */
   readonly env: Readonly<Record<string, string>>;
+  /** Id of the container's image: what is learned about the server's protocol is remembered for it. */
+  readonly image?: string;
 };
+
+/** A question that a server asks whoever uses it, as a form (MCP elicitation). */
+export type Question = {
+  readonly server: string;
+  readonly message: string;
+  /** The object schema of the answer, as the server sent it. */
+  readonly schema: Readonly<Record<string, unknown>>;
+};
+
+export type AnswerValue = string | number | boolean | readonly string[];
+
+/** `decline` is a no, `cancel` no decision at all. */
+export type Answer =
+  | { readonly action: 'accept'; readonly content: Readonly<Record<string, AnswerValue>> }
+  | { readonly action: 'decline' | 'cancel' };
+
+/** Answers a server's question; the signal aborts when nobody waits for the answer any more. */
+export type Answerer = (question: Question, signal: AbortSignal) => Promise<Answer>;
+
+/** One log message of a server (`notifications/message`). */
+export type ServerLog = { readonly level: string; readonly logger?: string; readonly text: string };
+
+/** Something of a server that was turned down. */
+export type Refusal = { readonly what: string; readonly why: string };
 
 export type SessionOptions = {
   readonly signal?: AbortSignal;
@@ -100,6 +126,15 @@ export type SessionOptions = {
   readonly onConnected?: () => void;
   /** A line on stdout that is no JSON-RPC message. */
   readonly onStray?: (line: string) => void;
+  /** A log message of the server. From 2026-07-28 on servers send them only to those who listen. */
+  readonly onLog?: (log: ServerLog) => void;
+  /** A request of the server that is turned down, or a tool of its that cannot be called. */
+  readonly onRefused?: (refusal: Refusal) => void;
+  /**
+   * Answers the server's questions. Without it the server is told that nobody can be asked. While a question is open the
+   * bounds of calls stand still, for at most ten minutes a session.
+   */
+  readonly answer?: Answerer;
 };
 
 export type CallProgress = { readonly progress: number; readonly total?: number; readonly message?: string };
@@ -145,6 +180,12 @@ export type Session = {
   getPrompt(name: string, args: Readonly<Record<string, string>>, options: AskOptions): Promise<PromptResult>;
   /** Ends the conversation and makes sure that its process is gone. Never throws. */
   close(): Promise<void>;
+};
+
+/** Which era a server turned out to speak, kept between programs. Never throws: what is lost costs a probe. */
+export type VerdictMemory = {
+  readonly recall: (key: string) => Promise<Session['era'] | undefined>;
+  readonly remember: (key: string, era: Session['era']) => Promise<void>;
 };
 
 /** Opens sessions; opening one by exec or through a relay is one source, a program that keeps them warm another. */

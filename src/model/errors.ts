@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'prompt-not-found'
   | 'arguments-invalid'
   | 'json-rpc-error'
+  | 'input-refused'
   | 'ledger-unreadable'
   | 'lock-held'
   | 'lock-lost'

@@ -31,6 +31,7 @@ const busyTimeoutMs = 2000;
  */
 const schema = `
   CREATE TABLE IF NOT EXISTS executions (container TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, era TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS audit (
     seq INTEGER PRIMARY KEY,
     record TEXT NOT NULL,

@@ -60,7 +60,7 @@ const rules: Readonly<Record<string, Rule>> = {
   commands: { folders: ['app', 'model', 'cli'], types: ['mcp/session.ts'], packages: ['@oclif/core'] },
   cli: {
     folders: ['app', 'model'],
-    types: ['engine/port.ts', 'secrets/provider.ts', 'spec/project-file.ts'],
+    types: ['engine/port.ts', 'mcp/session.ts', 'secrets/provider.ts', 'spec/project-file.ts'],
     packages: ['@oclif/core', 'listr2', 'chalk'],
   },
 };

@@ -3,8 +3,9 @@ import { type CallWarning, callTool } from '../../app/call-tool.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
+import { openCallSession } from '../../cli/call-session.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { answerFlags, engineFlags, projectFlags, sessionFlags } from '../../cli/flags.ts';
 import { contentOptions, renderParts, renderSaved } from '../../cli/render/content.ts';
 import { renderWarning } from '../../cli/render/error.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -16,7 +17,9 @@ export default class McpCall extends BaseCommand {
   static override description =
     'Opens a session to a running server, checks the arguments against the tool’s schema, calls it, and prints the text ' +
     'of its answer. Arguments are one JSON object, or key=value pairs typed by the schema (key:=json for JSON, key=@file ' +
-    'for a file’s text). Images, audio and embedded resources go to the folder of --out. Exits 5 when the tool answers with an error. Ctrl-C cancels the call.';
+    'for a file’s text). Images, audio and embedded resources go to the folder of --out. Exits 5 when the tool answers ' +
+    'with an error. Ctrl-C cancels the call. What the server asks meanwhile is asked on the terminal, unless --answer ' +
+    'gives it; --verbose shows its log.';
   static override usage = 'mcp call SERVER TOOL [ARGUMENTS...]';
   static override examples = [
     {
@@ -33,6 +36,10 @@ export default class McpCall extends BaseCommand {
       description: 'The result as the server sent it',
       command: '<%= config.bin %> mcp call fs list_allowed_directories --json',
     },
+    {
+      description: 'With the answer to a question that the server asks',
+      command: '<%= config.bin %> mcp call shop buy item=42 --answer confirm=yes',
+    },
   ];
   static override args = {
     server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),
@@ -44,6 +51,8 @@ export default class McpCall extends BaseCommand {
     'audit-arguments': Flags.boolean({
       description: 'keep the arguments in the audit trail, secrets masked, and not only their size and keyed hash',
     }),
+    ...answerFlags,
+    ...sessionFlags,
     ...projectFlags,
     ...engineFlags,
   };
@@ -60,8 +69,16 @@ export default class McpCall extends BaseCommand {
       ...(flags.out === undefined ? {} : { out: flags.out }),
       auditArguments: flags['audit-arguments'],
     };
-    const onWarning = (warning: CallWarning) => terminal.notice(renderWarning(warning, terminal.noticePalette));
-    const { result, parts, saved } = await cancelOnSignal((signal) => callTool(ports, request, { signal, onWarning }));
+    const call = openCallSession(
+      { server, tool, answers: flags.answer ?? [], json: this.jsonEnabled() },
+      flags,
+      terminal,
+      ports.monotonicMs,
+    );
+    const onWarning = (warning: CallWarning) => call.notice(renderWarning(warning, terminal.noticePalette));
+    const { result, parts, saved } = await cancelOnSignal((signal) =>
+      callTool(ports, request, { ...call.options, signal, onWarning }),
+    ).finally(call.finish);
     // What was written to files alone leaves nothing to say here.
     if (parts.length > 0 || saved.length === 0) this.answer(() => renderParts(parts, contentOptions(terminal)));
     for (const file of saved) terminal.notice(renderSaved(file));

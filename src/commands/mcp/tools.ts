@@ -1,7 +1,8 @@
 import { listTools } from '../../app/list-tools.ts';
 import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { sessionNotices } from '../../cli/call-session.ts';
+import { engineFlags, projectFlags, sessionFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
 import { renderTool } from '../../cli/render/tool.ts';
 import { renderTools } from '../../cli/render/tools.ts';
@@ -24,7 +25,7 @@ export default class McpTools extends BaseCommand {
     server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),
     tool: optionalArg({ description: 'only this tool, in full' }),
   };
-  static override flags = { ...projectFlags, ...engineFlags };
+  static override flags = { ...sessionFlags, ...projectFlags, ...engineFlags };
 
   async run(): Promise<readonly Tool[]> {
     const { flags, args } = await this.parse(McpTools);
@@ -32,7 +33,8 @@ export default class McpTools extends BaseCommand {
     const { server, tool, rest } = optionalToolWords([args.server, ...(args.tool === undefined ? [] : [args.tool])]);
     if (rest.length > 0) throw new LoomsError('usage', `unexpected argument ${rest[0]}`, { hint: 'name one tool' });
     const request = { project: project.name, server, ...(tool === undefined ? {} : { tool }) };
-    const listed = await cancelOnSignal((signal) => listTools(ports, request, { signal }));
+    const notices = sessionNotices(server, flags, terminal);
+    const listed = await cancelOnSignal((signal) => listTools(ports, request, { ...notices, signal }));
     for (const name of listed.unknownFilterNames) {
       terminal.notice(
         `${terminal.noticePalette.warning('warning[unknown-filter-name]')}: the filter names ${visible(name)}, which the server does not have`,

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { clientInfo } from '../../../src/mcp/client-session.ts';
+import { clientInfo } from '../../../src/mcp/client.ts';
 import { openSession } from '../../../src/mcp/connect.ts';
 import { runGate } from '../../../src/mcp/gate.ts';
 import type { Session, SessionOptions } from '../../../src/mcp/session.ts';

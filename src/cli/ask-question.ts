@@ -1,0 +1,74 @@
+import { createInterface } from 'node:readline/promises';
+import type { FieldPrompt, Interviewer } from '../app/answer-questions.ts';
+import type { Palette } from './palette.ts';
+import { visible } from './render/text.ts';
+
+/** Where a person is asked: what is drawn over itself must not disturb what is typed. */
+export type Desk = {
+  readonly notice: (text: string) => void;
+  readonly palette: Palette;
+  /** Takes down what is drawn until the returned function is called. */
+  readonly clear: () => () => void;
+};
+
+/**
+ * Asks a server's questions on this terminal. What the server wrote is shown as text that cannot steer the terminal.
+ * Ctrl-C and Ctrl-D cancel the question, not the call.
+ */
+export function terminalInterviewer({ notice, palette, clear }: Desk): Interviewer {
+  return {
+    async begin({ server, message }, fields, signal) {
+      const restore = clear();
+      try {
+        notice(`${palette.strong(`${server} asks:`)} ${visible(message)}`);
+        const word = await askLine(
+          fields === 0 ? 'Say yes (y), or decline (Enter): ' : 'Answer (y), or decline (Enter): ',
+          signal,
+        );
+        if (word === undefined) return 'cancel';
+        return /^y(es)?$/i.test(word.trim()) ? 'answer' : 'decline';
+      } finally {
+        restore();
+      }
+    },
+    async ask(prompt, signal) {
+      const restore = clear();
+      try {
+        if (prompt.problem !== undefined) notice(`  ${palette.error(visible(prompt.problem))}`);
+        else for (const line of introduction(prompt)) notice(`  ${palette.quiet(visible(line))}`);
+        return await askLine(`  ${visible(question(prompt))}: `, signal);
+      } finally {
+        restore();
+      }
+    },
+  };
+}
+
+const introduction = ({ description, choices }: FieldPrompt): readonly string[] => [
+  ...(description === undefined ? [] : [description]),
+  ...choices.map((choice, index) => `${index + 1}  ${choice}`),
+];
+
+function question({ title, takes, fallback, required }: FieldPrompt): string {
+  if (fallback !== undefined) return `${title} (${takes}) [${fallback}]`;
+  return `${title} (${takes}${required ? '' : '; Enter leaves it out'})`;
+}
+
+/** One line from the terminal; undefined on Ctrl-C, Ctrl-D, and when the signal aborts. */
+async function askLine(text: string, signal: AbortSignal): Promise<string | undefined> {
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  prompt.on('SIGINT', leave);
+  prompt.on('close', leave);
+  const given = AbortSignal.any([gone.signal, signal]);
+  try {
+    return await prompt.question(text, { signal: given });
+  } catch (error) {
+    if (!given.aborted) throw error;
+    process.stderr.write('\n');
+    return undefined;
+  } finally {
+    prompt.close();
+  }
+}

@@ -1,0 +1,102 @@
+import { createQuestionnaire } from '../app/answer-questions.ts';
+import type { CallProgress, ServerLog, SessionOptions } from '../mcp/session.ts';
+import type { ProtocolChoice } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import { terminalInterviewer } from './ask-question.ts';
+import { type CallDisplay, lineDisplay, liveDisplay, silentDisplay } from './render/call-progress.ts';
+import { visible } from './render/text.ts';
+import type { Terminal } from './terminal.ts';
+
+export type SessionFlags = {
+  readonly verbose: boolean;
+  readonly protocol?: ProtocolChoice | undefined;
+};
+
+/** What a server says on the side, as notices: all of it with `--verbose`, else only a question that is turned down. */
+export function sessionNotices(
+  server: string,
+  { verbose, protocol }: SessionFlags,
+  { notice, noticePalette: palette }: Pick<Terminal, 'notice' | 'noticePalette'>,
+): Pick<SessionOptions, 'onStray' | 'onLog' | 'onRefused' | 'protocol'> {
+  const head = palette.quiet(`[${server}]`);
+  const warning = palette.warning('warning[request-refused]');
+  return {
+    ...(protocol === undefined ? {} : { protocol }),
+    onRefused: ({ what, why }) => {
+      if (verbose || what === 'elicitation/create')
+        notice(`${warning}: ${server}: ${visible(`${what} refused: ${why}`)}`);
+    },
+    ...(verbose
+      ? {
+          onStray: (line: string) => notice(`${head} stray line on stdout: ${visible(line)}`),
+          onLog: ({ level, logger, text }: ServerLog) =>
+            notice(`${head} ${level}${logger === undefined ? '' : ` ${visible(logger)}`}: ${visible(text)}`),
+        }
+      : {}),
+  };
+}
+
+/** How a person takes part in one call: sees its progress, and answers what the server asks. */
+export type CallSession = {
+  readonly options: SessionOptions & { readonly onProgress: (progress: CallProgress) => void };
+  readonly notice: (text: string) => void;
+  /** Takes the progress down, and tells of answers that nothing asked for. Must be called, also after a failure. */
+  readonly finish: () => void;
+};
+
+/** Sets a call up for this terminal; `answers` are the words of `--answer`. Throws `usage` for one without a key. */
+export function openCallSession(
+  { server, tool, answers, json }: { server: string; tool: string; answers: readonly string[]; json: boolean },
+  flags: SessionFlags,
+  terminal: Terminal,
+  nowMs: () => number,
+): CallSession {
+  const display = chooseDisplay(`${server} ${tool}`, json, terminal, nowMs);
+  const palette = terminal.noticePalette;
+  const desk = { notice: terminal.notice, palette, clear: display.clear };
+  const questionnaire = createQuestionnaire(
+    readAnswers(answers),
+    terminal.canAsk ? terminalInterviewer(desk) : undefined,
+    (reason) =>
+      display.notice(`${palette.warning('warning[question-unanswered]')}: ${server} asks: ${visible(reason)}`),
+  );
+  return {
+    options: {
+      ...sessionNotices(server, flags, { ...terminal, notice: display.notice }),
+      ...(questionnaire.answer === undefined ? {} : { answer: questionnaire.answer }),
+      onProgress: display.progress,
+    },
+    notice: display.notice,
+    finish: () => {
+      display.finish();
+      for (const name of questionnaire.unused()) {
+        terminal.notice(`${palette.warning('warning[answer-unused]')}: ${server} did not ask for ${visible(name)}`);
+      }
+    },
+  };
+}
+
+function chooseDisplay(name: string, json: boolean, terminal: Terminal, nowMs: () => number): CallDisplay {
+  if (json) return silentDisplay(terminal.notice);
+  const options = {
+    notice: terminal.notice,
+    write: (text: string) => void process.stderr.write(text),
+    palette: terminal.noticePalette,
+    columns: process.stderr.columns || 80,
+    nowMs,
+  };
+  return terminal.live ? liveDisplay(name, options) : lineDisplay(name, options);
+}
+
+/** The last of two answers with one key counts. */
+function readAnswers(words: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    words.map((word) => {
+      const equals = word.indexOf('=');
+      if (equals > 0) return [word.slice(0, equals), word.slice(equals + 1)];
+      throw new LoomsError('usage', `--answer ${JSON.stringify(word)} has no key`, {
+        hint: 'write --answer KEY=VALUE',
+      });
+    }),
+  );
+}

@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http';
+import { pipeline, type Readable, Transform } from 'node:stream';
+import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
+
+/**
+ * The body of a response, which breaks off with `session-failed` where one message is longer than `limit` bytes. In an
+ * event stream that is one event, so that a stream may go on for as long as it likes; else it is the whole body.
+ */
+export function limitedBody(incoming: IncomingMessage, limit: number = maxFrameBytes): Readable {
+  const isStream = incoming.headers['content-type']?.startsWith('text/event-stream') === true;
+  const count = isStream ? eventLength() : wholeLength();
+  const body = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      if (count(chunk) > limit) done(frameTooLong(limit));
+      else done(null, chunk);
+    },
+  });
+  // A failure shows on the body, which destroys what it reads from.
+  pipeline(incoming, body, () => {});
+  return body;
+}
+
+function wholeLength(): (chunk: Buffer) => number {
+  let length = 0;
+  return (chunk) => {
+    length += chunk.length;
+    return length;
+  };
+}
+
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+
+/**
+ * Counts the bytes of the longest event that a chunk belongs to. An event ends with an empty line; lines end with CR, LF
+ * or both, and a chunk can end anywhere.
+ */
+function eventLength(): (chunk: Buffer) => number {
+  let length = 0;
+  let lineIsEmpty = true;
+  let afterReturn = false;
+  return (chunk) => {
+    let longest = 0;
+    let from = 0;
+    for (let at = nextLineEnd(chunk, 0); at !== -1; at = nextLineEnd(chunk, at + 1)) {
+      const isSecondHalf = afterReturn && at === from && chunk[at] === lineFeed;
+      lineIsEmpty &&= at === from;
+      length += at + 1 - from;
+      longest = Math.max(longest, length);
+      if (!isSecondHalf) {
+        if (lineIsEmpty) length = 0;
+        lineIsEmpty = true;
+      }
+      afterReturn = chunk[at] === carriageReturn;
+      from = at + 1;
+    }
+    if (from < chunk.length) {
+      length += chunk.length - from;
+      lineIsEmpty = false;
+      afterReturn = false;
+    }
+    return Math.max(longest, length);
+  };
+}
+
+function nextLineEnd(chunk: Buffer, from: number): number {
+  const feed = chunk.indexOf(lineFeed, from);
+  const part = feed === -1 ? chunk : chunk.subarray(0, feed);
+  const ret = part.indexOf(carriageReturn, from);
+  return ret === -1 ? feed : ret;
+}

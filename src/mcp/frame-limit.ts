@@ -1,0 +1,10 @@
+import { LoomsError } from '../model/errors.ts';
+
+/** Longest message taken from a server, bytes (facts.md: frames exceed 64 KiB, no limit below 10 MB). */
+export const maxFrameBytes = 10 * 1024 * 1024;
+
+/** What ends a session whose server sent more than `limit` bytes as one message. */
+export const frameTooLong = (limit: number): LoomsError =>
+  new LoomsError('session-failed', `the server sent a message of more than ${limit} bytes`, {
+    hint: 'ask for less at once, for example with a limit or a page argument of the tool',
+  });

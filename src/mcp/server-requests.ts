@@ -1,0 +1,88 @@
+import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotocol/client';
+import type { CallClocks } from './call-clock.ts';
+import { isSchema, type Schema } from './schema.ts';
+import type { Answer, Question, SessionOptions } from './session.ts';
+
+type Hooks = Pick<SessionOptions, 'answer' | 'onLog' | 'onRefused'>;
+
+/** How long the questions of one session may stay open altogether, ms: its process lives that much longer at most. */
+export const answerAllowanceMs = 10 * 60_000;
+
+/**
+ * Hears every message of a server before the client does, which answers requests by itself: tells of log messages and of
+ * requests that are turned down.
+ */
+export function createObserver(hooks: Hooks): (message: JSONRPCMessage) => void {
+  return (message) => {
+    if (!('method' in message)) return;
+    if (message.method === 'notifications/message') {
+      const params: Schema = isSchema(message.params) ? message.params : {};
+      hooks.onLog?.({
+        level: typeof params.level === 'string' ? params.level : 'info',
+        ...(typeof params.logger === 'string' ? { logger: params.logger } : {}),
+        text: typeof params.data === 'string' ? params.data : (JSON.stringify(params.data) ?? ''),
+      });
+      return;
+    }
+    if (!('id' in message)) return;
+    const why = whyRefused(message, hooks);
+    if (why !== undefined) hooks.onRefused?.({ what: message.method, why });
+  };
+}
+
+/**
+ * Gives a result of the stateless revisions that does not say what it is the type it is to be taken for
+ * (2026-07-28, basic/index, "Result types"), which the client would refuse.
+ */
+export function assumeComplete(message: JSONRPCMessage): void {
+  if ('result' in message && isSchema(message.result)) message.result.resultType ??= 'complete';
+}
+
+function whyRefused(message: JSONRPCRequest, { answer }: Hooks): string | undefined {
+  switch (message.method) {
+    case 'ping':
+      return undefined;
+    case 'sampling/createMessage':
+      return 'looms has no model to ask';
+    case 'roots/list':
+      return 'looms shows servers no folders but their volume_mounts';
+    case 'elicitation/create': {
+      const { mode } = isSchema(message.params) ? message.params : {};
+      if (mode === 'url') return 'looms opens no pages';
+      return answer === undefined ? 'nobody can be asked' : undefined;
+    }
+    default:
+      return 'looms does not know it';
+  }
+}
+
+/** Lets a client answer the questions of its server; the bounds of calls stand still meanwhile. */
+export function answerQuestions(
+  client: Client,
+  server: string,
+  answer: NonNullable<Hooks['answer']>,
+  clocks: CallClocks,
+) {
+  let leftMs = answerAllowanceMs;
+  client.setRequestHandler('elicitation/create', async (request, { mcpReq }) => {
+    const { params } = request;
+    const schema = 'requestedSchema' in params && isSchema(params.requestedSchema) ? params.requestedSchema : {};
+    const question: Question = { server, message: params.message, schema };
+    const started = performance.now();
+    const given = await clocks.whileHeld(() =>
+      answer(question, AbortSignal.any([mcpReq.signal, AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)))])),
+    );
+    leftMs -= performance.now() - started;
+    return asResult(given);
+  });
+}
+
+const asResult = (given: Answer) =>
+  given.action === 'accept'
+    ? {
+        action: given.action,
+        content: Object.fromEntries(
+          Object.entries(given.content).map(([key, value]) => [key, typeof value === 'object' ? [...value] : value]),
+        ),
+      }
+    : { action: given.action };

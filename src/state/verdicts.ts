@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { openLedger } from './ledger.ts';
+
+/** Rows that are kept: an image that was not met for so long is probably gone. */
+const maxVerdicts = 500;
+
+/**
+ * The era that a server turned out to speak (`legacy` or `modern`), by a key of its image and command; undefined when it
+ * was never found out here. Throws what SQLite throws.
+ */
+export async function recallVerdict(path: string, key: string): Promise<string | undefined> {
+  if (!existsSync(path)) return undefined;
+  const database = await openLedger(path);
+  try {
+    const row = database.prepare('SELECT era FROM verdicts WHERE key = ?').get(key);
+    return typeof row?.era === 'string' ? row.era : undefined;
+  } finally {
+    database.close();
+  }
+}
+
+/** Keeps a verdict in place of an earlier one, and drops the oldest ones. Throws what SQLite throws. */
+export async function rememberVerdict(path: string, key: string, era: string): Promise<void> {
+  const database = await openLedger(path);
+  try {
+    database.prepare('DELETE FROM verdicts WHERE key = ?').run(key);
+    database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, era);
+    database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(maxVerdicts);
+  } finally {
+    database.close();
+  }
+}
