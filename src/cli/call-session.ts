@@ -57,8 +57,10 @@ export function openCallSession(
   const questionnaire = createQuestionnaire(
     readAnswers(answers),
     terminal.canAsk ? terminalInterviewer(desk) : undefined,
-    (reason) =>
-      display.notice(`${palette.warning('warning[question-unanswered]')}: ${server} asks: ${visible(reason)}`),
+    ({ message }, reason) =>
+      display.notice(
+        `${palette.warning('warning[question-unanswered]')}: ${server} asks: ${visible(`${message} (${reason})`)}`,
+      ),
   );
   return {
     options: {

@@ -70,11 +70,19 @@ async function open(target: SessionTarget, connectTimeoutMs = 8_000): Promise<Se
   return session;
 }
 
+/** Waits until no process of the relay's command is left. */
+const nothingInRelay = (port: number) =>
+  eventually(async () => {
+    const list = spawn('pgrep', ['-f', `bash -c .* 127.0.0.1 ${port} `], { stdio: 'ignore' });
+    const [code] = await once(list, 'exit');
+    expect(code).toBe(1);
+  });
+
 describe.each(['streamable-http', 'sse'] as const)('a session over %s through the relay', (kind) => {
   it('waits until the server listens, lists and calls', async () => {
     const { target } = await serve({ LATE_MS: '700' });
     const session = await open(target(kind));
-    expect((await session.listTools()).tools.map((tool) => tool.name)).toEqual(['add', 'count', 'die', 'wait']);
+    expect((await session.listTools()).tools.map((tool) => tool.name)).toEqual(['add', 'count', 'die', 'huge', 'wait']);
     expect((await session.callTool('add', { a: 1, b: 2 }, call)).content[0]?.text).toBe('3');
   });
 
@@ -107,13 +115,9 @@ describe.each(['streamable-http', 'sse'] as const)('a session over %s through th
     await session.close();
     await eventually(async () => {
       const stats = await fetch(`http://127.0.0.1:${port}/stats`);
-      expect(await stats.json()).toEqual({ sessions: 0 });
+      expect(await stats.json()).toMatchObject({ sessions: 0 });
     });
-    await eventually(async () => {
-      const list = spawn('pgrep', ['-f', `bash -c .* 127.0.0.1 ${port} `], { stdio: 'ignore' });
-      const [code] = await once(list, 'exit');
-      expect(code).toBe(1);
-    });
+    await nothingInRelay(port);
   });
 
   it('says that the server exited when it dies in a call', async () => {
@@ -130,6 +134,32 @@ describe.each(['streamable-http', 'sse'] as const)('a session over %s through th
     const session = await open(target(kind));
     await expect(session.callTool('wait', {}, { timeoutMs: 200 })).rejects.toMatchObject({ code: 'call-timeout' });
     expect((await session.callTool('add', { a: 1, b: 2 }, call)).content[0]?.text).toBe('3');
+  });
+
+  it('refuses a message of 20 MB with a clear error, and leaves nothing of the session', async () => {
+    const { target, port } = await serve();
+    const session = await open(target(kind));
+    await expect(session.callTool('huge', {}, { timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'session-failed',
+      message: 'the server sent a message of more than 10485760 bytes',
+    });
+    await session.close();
+    await nothingInRelay(port);
+  });
+
+  it('tells the server that a call is cancelled, also when the session ends at once', async () => {
+    const { target, port } = await serve();
+    const session = await open(target(kind));
+    await session.listTools();
+    const stop = new AbortController();
+    const waiting = session.callTool('wait', {}, { ...call, signal: stop.signal });
+    const settled = waiting.catch((error: unknown) => error);
+    await Promise.race([settled, new Promise((resolve) => setImmediate(resolve))]);
+    stop.abort();
+    expect(await settled).toMatchObject({ code: 'interrupted' });
+    await session.close();
+    const stats = await fetch(`http://127.0.0.1:${port}/stats`);
+    expect(await stats.json()).toMatchObject({ cancelled: 1 });
   });
 
   it('says that nothing listens', async () => {
