@@ -19,13 +19,13 @@ export async function recallVerdict(path: string, key: string): Promise<string |
   }
 }
 
-/** Keeps a verdict in place of an earlier one, and drops the oldest ones. Throws what SQLite throws. */
-export async function rememberVerdict(path: string, key: string, era: string): Promise<void> {
+/** Keeps a verdict in place of an earlier one, and drops all but the newest `kept`. Throws what SQLite throws. */
+export async function rememberVerdict(path: string, key: string, era: string, kept = maxVerdicts): Promise<void> {
   const database = await openLedger(path);
   try {
     database.prepare('DELETE FROM verdicts WHERE key = ?').run(key);
     database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, era);
-    database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(maxVerdicts);
+    database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(kept);
   } finally {
     database.close();
   }

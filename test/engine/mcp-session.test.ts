@@ -173,6 +173,34 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
     await exited;
   };
 
+  test.each([
+    ['sends 20 MB', '--huge', 'session-failed', /more than 10485760 bytes/],
+    ['dies in half a frame', '--half-frame', 'server-exited', /exited with code 9/],
+  ])('a server that %s ends its call with a clear error, and nothing is left of it', async (_, flag, code, message) => {
+    const session = await open(target([flag]));
+    const failing = session.callTool('read_file', {}, { timeoutMs: 60_000 });
+    await expect(failing).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await session.close();
+    await nothingLeft();
+  });
+
+  test.each([
+    ['answers twice', '--twice'],
+    ['floods its client with notifications', '--flood'],
+    ['prints stray lines', '--stray'],
+  ])('a server that %s is called all the same', async (_, flag) => {
+    const session = await open(target([flag]));
+    expect((await session.callTool('read_file', {}, call)).content).toHaveLength(1);
+    await session.close();
+    await nothingLeft();
+  });
+
+  test('a server that exits on an unknown first request is reached with auto', async () => {
+    const session = await open(target(['--exit-on-unknown'], { protocol: 'auto' }));
+    expect((await session.listTools()).tools).toHaveLength(4);
+    expect(session.era).toBe('legacy');
+  });
+
   test('a session whose client was killed ends at its own limit', async () => {
     await abandonSession(target(['--stubborn', '--children']), 4_000);
     expect((await processes()).length).toBeGreaterThan(0);
@@ -243,7 +271,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       async (kind) => {
         const container = await startServer(`web-${kind}`, { LATE_MS: '500' });
         const result = await runGate(openSession, httpTarget(container, `web-${kind}`, kind), { timeoutMs: 20_000 });
-        expect(result).toMatchObject({ passed: true, tools: 4, server: { name: 'sdk1-http' } });
+        expect(result).toMatchObject({ passed: true, tools: 5, server: { name: 'sdk1-http' } });
         if (result.passed)
           console.log(`gate of a fresh ${kind} server: ${result.milliseconds} ms, 500 of them not listening`);
         const session = await open(httpTarget(container, `web-${kind}`, kind));
@@ -252,6 +280,34 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
         await nothingLeft(relay);
       },
     );
+
+    test('twenty sessions at once, and a call that streams for 20 s with pauses, get their answers', async () => {
+      const container = await startServer('busy');
+      const busy = httpTarget(container, 'busy', 'streamable-http');
+      const many = await Promise.all(Array.from({ length: 20 }, () => open(busy)));
+      const seen: number[] = [];
+      const onProgress = ({ progress }: { progress: number }) => seen.push(progress);
+      const long = many[0]?.callTool('count', { to: 4, ms: 5_000 }, { timeoutMs: 60_000, onProgress });
+      const sums = await Promise.all(
+        many.map(async (session, index) => (await session.callTool('add', { a: index, b: 1 }, call)).content[0]?.text),
+      );
+      expect(sums).toEqual(many.map((_, index) => String(index + 1)));
+      expect((await long)?.content[0]?.text).toBe('counted to 4');
+      expect(seen).toEqual([1, 2, 3, 4]);
+      await Promise.all(many.map((session) => session.close()));
+      await nothingLeft(relay, 10_000);
+    });
+
+    test('a message of 20 MB ends its session with a clear error, and nothing is left of it', async () => {
+      const container = await startServer('huge');
+      const session = await open(httpTarget(container, 'huge', 'streamable-http'));
+      await expect(session.callTool('huge', {}, { timeoutMs: 60_000 })).rejects.toMatchObject({
+        code: 'session-failed',
+        message: 'the server sent a message of more than 10485760 bytes',
+      });
+      await session.close();
+      await nothingLeft(relay, 10_000);
+    });
 
     test('a server that dies in a call is reported with its exit code', async () => {
       const container = await startServer('mortal');

@@ -4,14 +4,14 @@ import { tinySpec } from './tiny-server.ts';
 /**
  * A server that says more than answers, as a script for `node -e`. Tools: `order` asks a form and answers what came back,
  * `confirm` asks for a yes, `page` asks to open a page, `think` asks for a model, `steps` reports progress and takes
- * `to` steps of `ms`, `loud` prints a stray line and logs, `wait` never answers and writes to /tmp/cancelled what cancels
- * it, `cancelled` reads that.
+ * `to` steps of `ms`, `loud` prints a stray line and logs, `wait` never answers, `waiting` tells whether it was called,
+ * `cancelled` what cancelled it.
  */
 const script = `
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const send = (m) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...m }) + '\\n');
 const text = (t) => ({ content: [{ type: 'text', text: t }] });
-const names = ['order', 'confirm', 'page', 'think', 'steps', 'loud', 'wait', 'cancelled'];
+const names = ['order', 'confirm', 'page', 'think', 'steps', 'loud', 'wait', 'waiting', 'cancelled'];
 const tools = names.map((name) => ({ name, inputSchema: { type: 'object', properties: { to: { type: 'integer' }, ms: { type: 'integer' } } } }));
 const form = { type: 'object', required: ['email', 'size'], properties: {
   email: { type: 'string', title: 'E-mail', format: 'email', description: 'Where the receipt goes' },
@@ -35,7 +35,8 @@ const call = (id, { name, arguments: a = {}, _meta = {} }) => {
     send({ method: 'notifications/message', params: { level: 'warning', logger: 'db', data: 'slow query' } });
     return send({ id, result: text('done') });
   }
-  if (name === 'wait') return;
+  if (name === 'wait') return writeFileSync('/tmp/waiting', 'yes');
+  if (name === 'waiting') return send({ id, result: text(existsSync('/tmp/waiting') ? 'yes' : 'no') });
   if (name === 'cancelled') return send({ id, result: text(existsSync('/tmp/cancelled') ? readFileSync('/tmp/cancelled', 'utf8') : '') });
   let step = 0;
   const next = () => {

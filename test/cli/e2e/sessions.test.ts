@@ -1,0 +1,137 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { withoutEngine } from '../../support/images.ts';
+import { recallVerdicts } from '../../support/ledger.ts';
+import { talkativeSpec } from '../../support/talkative-server.ts';
+import { onTerminal } from '../../support/terminal-session.ts';
+import { testProject } from '../../support/test-project.ts';
+
+describe.skipIf(withoutEngine())('calling a server that says more than answers', () => {
+  const project = testProject('sessions');
+  const env = { XDG_STATE_HOME: mkdtempSync(join(tmpdir(), 'looms-state-')) };
+  const call = (...args: string[]) => project.run(['mcp', 'call', 'shop', ...args], { env });
+
+  beforeAll(async () => {
+    const { code, stderr } = await project.apply(talkativeSpec('shop'));
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  });
+  afterAll(() => project.remove());
+
+  test('its question is answered by --answer, typed by the form, with defaults for the rest', async () => {
+    const answers = ['email=a@b.c', 'size=large', 'gift=yes', 'extras=bag,ribbon'].flatMap((one) => ['--answer', one]);
+    const { code, stdout, stderr } = await call('order', ...answers);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      action: 'accept',
+      content: { email: 'a@b.c', size: 'l', count: 1, gift: true, extras: ['bag', 'ribbon'] },
+    });
+  });
+
+  test('it hears that nobody can be asked, before it asks', async () => {
+    expect(await call('order')).toMatchObject({ code: 5, stdout: 'nobody can be asked\n' });
+  });
+
+  test('a question that the answers do not settle is cancelled, and said; so is an answer that nothing asked for', async () => {
+    const { stdout, stderr } = await call('order', '--answer', 'email=nope', '--answer', 'other=1');
+    expect(JSON.parse(stdout)).toEqual({ action: 'cancel' });
+    expect(stderr).toBe(
+      'warning[question-unanswered]: shop asks: What shall it be? (--answer email: "nope" is no e-mail address)\n' +
+        'warning[answer-unused]: shop did not ask for other\n',
+    );
+    expect(await call('order', '--answer', 'email')).toMatchObject({ code: 64 });
+  });
+
+  test('a question is asked on a terminal', async () => {
+    const session = onTerminal(['mcp', 'call', 'shop', 'order', '--project', project.name], tmpdir());
+    const lines = [
+      'decline',
+      'y',
+      'E-mail',
+      'nope',
+      'no e-mail address',
+      'a@b.c',
+      'Size',
+      '2',
+      'How many',
+      '',
+      'As a gift',
+      '',
+    ];
+    for (let at = 0; at < lines.length; at += 2) {
+      await session.shows(lines[at] ?? '');
+      session.type(`${lines[at + 1]}\r`);
+    }
+    await session.shows('Extras');
+    session.type('card, 1\r');
+    expect(await session.ended).toBe(0);
+    expect(session.screen()).toContain(
+      '{"action":"accept","content":{"email":"a@b.c","size":"l","count":1,"extras":["card","bag"]}}',
+    );
+  });
+
+  test.each([
+    ['Enter declines', '\r', 'decline'],
+    ['Ctrl-C cancels', '\u0003', 'cancel'],
+    ['Ctrl-D cancels', '\u0004', 'cancel'],
+  ])('%s a question on a terminal, and the call goes on', async (_, key, action) => {
+    const session = onTerminal(['mcp', 'call', 'shop', 'confirm', '--project', project.name], tmpdir());
+    await session.shows('Say yes');
+    session.type(key);
+    expect(await session.ended).toBe(0);
+    expect(session.screen()).toContain(`{"action":"${action}"}`);
+  });
+
+  test('a page it wants opened and a model it wants asked are refused', async () => {
+    const page = await call('page', '--answer', 'x=1');
+    expect(page.stdout).toContain('"code":-32602');
+    expect(page.stderr).toContain('elicitation/create refused: looms opens no pages');
+    const model = await call('think', '--verbose');
+    expect(model.stdout).toContain('"code":-32601');
+    expect(model.stderr).toContain('sampling/createMessage refused: looms has no model to ask');
+    expect((await call('think')).stderr).toBe('');
+  });
+
+  test('its log and its stray lines show with --verbose only', async () => {
+    expect(await call('loud')).toMatchObject({ code: 0, stdout: 'done\n', stderr: '' });
+    expect(await call('loud', '--verbose')).toMatchObject({
+      code: 0,
+      stdout: 'done\n',
+      stderr: '[shop] stray line on stdout: connected to the mainframe\n[shop] warning db: slow query\n',
+    });
+  });
+
+  test('its progress is a line on stderr, and nothing with --json', async () => {
+    const shown = await call('steps', 'to=3');
+    expect(shown).toMatchObject({ code: 0, stdout: 'took 3 steps\n' });
+    expect(shown.stderr).toBe('[shop steps] 1 of 3  reading table 1\n');
+    expect(await call('steps', 'to=3', '--json')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('Ctrl-C cancels the call, tells the server, leaves nothing of the session, and ends with 130', async () => {
+    const run = project.start(['mcp', 'call', 'shop', 'wait', '--verbose'], { env });
+    const processes = async (): Promise<number> => {
+      const { Processes } = (await project.container('shop').top({ ps_args: '-eo pid,args' })) as {
+        Processes: string[][];
+      };
+      return Processes.filter((row) => /node -e/.test(row.join(' '))).length;
+    };
+    await eventually(async () => expect(await processes()).toBeGreaterThan(0), 20_000);
+    await eventually(async () => expect((await call('waiting')).stdout.trim()).toBe('yes'), 20_000, 250);
+    run.child.kill('SIGINT');
+    expect(await run.finished).toMatchObject({ code: 130 });
+    expect(await processes()).toBe(0);
+    expect((await call('cancelled')).stdout).toContain('"requestId"');
+  });
+
+  test('--protocol says what is spoken, and auto remembers what it found', async () => {
+    expect(await call('loud', '--protocol', '2026-07-28')).toMatchObject({ code: 69 });
+    expect(await call('loud', '--protocol', 'auto')).toMatchObject({ code: 0 });
+    expect(await call('loud', '--protocol', 'auto')).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'tools', 'shop', '--protocol', 'legacy'], { env })).toMatchObject({ code: 0 });
+    expect(await call('loud', '--protocol', 'newest')).toMatchObject({ code: 64 });
+    expect(recallVerdicts(env.XDG_STATE_HOME)).toEqual(['legacy']);
+  });
+});
