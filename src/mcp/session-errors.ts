@@ -91,7 +91,7 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
     return make(
       'session-failed',
       `${about.server} does not speak the wanted protocol: ${error.message}`,
-      'Set mcp_server.protocol to legacy or auto.',
+      'Set mcp_server.protocol to legacy or auto, or give --protocol.',
     );
   }
   return make('session-failed', `${about.server}: ${doing(about)} failed: ${messageOf(error)}`);

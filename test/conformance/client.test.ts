@@ -10,7 +10,8 @@ import { parse } from 'yaml';
 // What each revision of MCP requires of a client, by its own suite: docs/dependencies.md.
 
 const run = promisify(execFile);
-const suite = dirname(createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json'));
+const require = createRequire(import.meta.url);
+const suite = dirname(require.resolve('@modelcontextprotocol/conformance/package.json'));
 const client = join(import.meta.dirname, 'client.ts');
 const baselineOf = (revision: string) => join(import.meta.dirname, `expected-failures.${revision}.yaml`);
 
