@@ -8,7 +8,9 @@ import { settledWithin } from './session-process.ts';
 
 /**
  * Carries one TCP connection over the streams of an exec in the relay container. $0 host, $1 port, $2 seconds to go on
- * trying. Says "connected" on stderr, exits 97 when nothing listened. Ends when either side ends.
+ * trying. Says "connected" on stderr, exits 97 when nothing listened. Whichever side ends first, also
+ * because its process could not be started, ends the whole process group, which is its own under `timeout`. Waiting for
+ * the first of two jobs would not do: bash's `wait -n` misses one that ended a moment before.
  */
 const relayScript = `give_up=$((SECONDS + $2))
 until { exec 3<>"/dev/tcp/$0/$1"; } 2>/dev/null; do
@@ -17,11 +19,9 @@ until { exec 3<>"/dev/tcp/$0/$1"; } 2>/dev/null; do
 done
 echo connected >&2
 exec 4<&0
-cat <&3 4<&- &
-cat <&4 >&3 &
-wait -n
-kill %1 %2 2>/dev/null
-exit 0`;
+trap 'kill 0' EXIT
+(trap 'kill 0' EXIT; cat <&4 >&3) &
+cat <&3 4<&-`;
 
 const nothingListened = 97;
 /** How long one exec in the relay goes on trying before we look whether the server still runs, s. */

@@ -158,7 +158,7 @@ export type Session = {
   findTool(name: string, options?: { signal?: AbortSignal }): Promise<Tool>;
   /**
    * Calls a tool. Throws `tool-not-found` for a filtered or unknown one (with the nearest name as a hint, never called),
-   * `call-timeout` after `timeoutMs` (having sent `notifications/cancelled`), `json-rpc-error`, `server-exited`.
+   * `call-timeout` after `timeoutMs` (having sent `notifications/cancelled`; the time of open questions does not count), `json-rpc-error`, `server-exited`.
    */
   callTool(
     name: string,

@@ -127,8 +127,11 @@ export function serverLabels(
   };
 }
 
-/** How long a relay waits in a process slot; each connection through it is one short process. */
-const relayLimits = { memoryBytes: 128 * mebibyte, pidsLimit: 256, nanoCpus: 1e9 };
+/**
+ * Ceilings of a relay. A session has up to three connections, a connection five small processes of about 1 MB together:
+ * room for more than sixty sessions at once.
+ */
+const relayLimits = { memoryBytes: 256 * mebibyte, pidsLimit: 1024, nanoCpus: 1e9 };
 
 /**
  * The relay on a network of the project: a hardened idle container with a shell, through whose execs HTTP servers are

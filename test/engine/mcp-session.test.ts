@@ -248,7 +248,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
         imageId: debian.id,
         networks: [{ name: name(), aliases: [] }],
         user: '65534:65534',
-        pidsLimit: 256,
+        pidsLimit: 1024,
       });
     });
 

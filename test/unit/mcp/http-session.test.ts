@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/mcp/connect.ts';
 import { runGate } from '../../../src/mcp/gate.ts';
+import { connectThroughRelay } from '../../../src/mcp/relay-connection.ts';
 import type { Session, SessionTarget } from '../../../src/mcp/session.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -76,7 +77,7 @@ const nothingInRelay = (port: number) =>
     const list = spawn('pgrep', ['-f', `bash -c .* 127.0.0.1 ${port} `], { stdio: 'ignore' });
     const [code] = await once(list, 'exit');
     expect(code).toBe(1);
-  });
+  }, 10_000);
 
 describe.each(['streamable-http', 'sse'] as const)('a session over %s through the relay', (kind) => {
   it('waits until the server listens, lists and calls', async () => {
@@ -185,3 +186,14 @@ it('reuses a connection for the next request', async () => {
   // One for the requests, one for the server's own stream, at most one more while both were busy.
   expect(execs.length).toBeLessThanOrEqual(3);
 });
+
+it('a connection that is given up at once leaves no process in the relay, also many at a time', async () => {
+  const { target, port } = await serve();
+  const { engine, relay } = target('streamable-http');
+  const address = { engine, relay: relay?.container ?? asContainerId(''), host: '127.0.0.1', port };
+  const bounds = { deadline: performance.now() + 20_000, lifetimeMs: 60_000, signal: new AbortController().signal };
+  const connect = () => connectThroughRelay({ ...address, serverRuns: async () => true }, bounds);
+  const streams = await Promise.all(Array.from({ length: 20 }, connect));
+  for (const stream of streams) stream.destroy();
+  await nothingInRelay(port);
+}, 40_000);
