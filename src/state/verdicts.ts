@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { openLedger } from './ledger.ts';
+import { hasTable, openLedger, openLedgerToRead } from './ledger.ts';
 
 /** Rows that are kept: an image that was not met for so long is probably gone. */
 const maxVerdicts = 500;
@@ -10,8 +10,9 @@ const maxVerdicts = 500;
  */
 export async function recallVerdict(path: string, key: string): Promise<string | undefined> {
   if (!existsSync(path)) return undefined;
-  const database = await openLedger(path);
+  const database = await openLedgerToRead(path);
   try {
+    if (!hasTable(database, 'verdicts')) return undefined;
     const row = database.prepare('SELECT era FROM verdicts WHERE key = ?').get(key);
     return typeof row?.era === 'string' ? row.era : undefined;
   } finally {

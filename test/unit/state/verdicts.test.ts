@@ -2,8 +2,6 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { asContainerId } from '../../../src/model/ids.ts';
-import { countExecution, readExecutions } from '../../../src/state/executions.ts';
 import { recallVerdict, rememberVerdict } from '../../../src/state/verdicts.ts';
 
 const ledger = (): string => join(mkdtempSync(join(tmpdir(), 'looms-ledger-')), 'looms', 'ledger.sqlite');
@@ -24,12 +22,4 @@ it('only the newest verdicts are kept', async () => {
     'legacy',
     'legacy',
   ]);
-});
-
-it('executions are counted in the same ledger', async () => {
-  const path = ledger();
-  const id = asContainerId('c'.repeat(64));
-  await rememberVerdict(path, 'a', 'legacy');
-  await countExecution(path, id);
-  expect(await readExecutions(path, [id])).toEqual(new Map([[id, 1]]));
 });
