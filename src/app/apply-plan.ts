@@ -11,6 +11,7 @@ import type { ContainerId, ServerName } from '../model/ids.ts';
 import { label, relayName } from '../model/labels.ts';
 import type { Plan } from '../model/plan.ts';
 import type { ImageFacts } from '../model/shape.ts';
+import { planDifferences } from '../reconcile/compare-plans.ts';
 import { resolveEnv } from '../secrets/resolve-env.ts';
 import { type ApplyReport, reportOf } from './apply-report.ts';
 import type { Prepared } from './plan-project.ts';
@@ -211,6 +212,7 @@ async function applyLocked(
   const prepared = await confirmed.replan(ports);
   if (prepared.plan.basis !== confirmed.plan.basis && !options.acceptNewPlan(prepared.plan)) {
     throw new LoomsError('plan-stale', 'the engine changed between the plan you confirmed and now', {
+      detail: planDifferences(confirmed.plan, prepared.plan),
       hint: 'run the command again to see what it would do now; nothing was changed',
     });
   }

@@ -36,7 +36,15 @@ export type LoadOptions = {
 
 type Built = { readonly image: ResolvedImage; readonly recipe: Recipe | null };
 
-async function resolveImage(spec: DesiredServer, source: Source, extraCa: Uint8Array | undefined): Promise<Built> {
+/**
+ * The image of a server: its reference, and how to make it when it is built. Throws what reading the files that go into
+ * it throws.
+ */
+export async function resolveImage(
+  spec: DesiredServer,
+  source: Pick<Source, 'directory'>,
+  extraCa: Uint8Array | undefined,
+): Promise<Built> {
   if (spec.image.kind === 'image') return { image: { kind: 'pulled', ref: spec.image.ref }, recipe: null };
   const read = await readContext(spec.image, source.directory);
   const recipe = recipeFor(spec.image, {

@@ -55,6 +55,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'lock-held': exitCode.locked,
   'lock-lost': exitCode.locked,
   'plan-stale': exitCode.stalePlan,
+  'plan-invalid': exitCode.invalid,
   'secret-missing': exitCode.secretMissing,
   'spec-invalid': exitCode.invalid,
   'file-not-found': exitCode.usage,

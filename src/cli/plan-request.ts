@@ -71,8 +71,9 @@ export async function planSpecs(
     keepFailed,
     policy: context.policy,
     prune: {
-      prune: flags.prune,
-      allowEmpty: flags['allow-empty'],
+      // oclif leaves a flag out that was not given, whatever its type says; a saved plan must have it.
+      prune: flags.prune === true,
+      allowEmpty: flags['allow-empty'] === true,
       projectNamed: project.explicit,
       ...(maxDeletes === undefined ? {} : { maxDeletes }),
     },

@@ -38,7 +38,8 @@ export type PlanOutcome = Plan & Partial<Execution>;
 export type RunPlanOptions = {
   readonly context: CommandContext;
   readonly json: boolean;
-  readonly question: string;
+  /** Absent for a saved plan: whoever hands it over has agreed to it, and to nothing else. */
+  readonly question?: string;
   /** What needs neither to be shown nor agreed to, because the command's name says it already; default: nothing. */
   readonly goesAhead?: (plan: Plan) => boolean;
   /** Said when there is nothing to do, instead of what a plan says. */
@@ -56,7 +57,7 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
   const agreed = goesAhead(plan);
   if (!json) show(prepared, !agreed || flags['dry-run'] || flags.verbose, flags, options);
   if (flags['dry-run'] || isInSync(plan)) return plan;
-  if (plan.steps.length > 0 && !agreed) {
+  if (plan.steps.length > 0 && !agreed && question !== undefined) {
     const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
     if (!(await confirm(question, { yes: flags.yes, terminal, refusal }))) {
       terminal.notice('Nothing was changed.');
@@ -105,7 +106,7 @@ const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): st
 async function execute(
   prepared: Prepared,
   flags: RunPlanFlags,
-  { context, json, goesAhead = () => false }: RunPlanOptions,
+  { context, json, question, goesAhead = () => false }: RunPlanOptions,
   progress: Progress,
   interruption: Interruption,
 ): Promise<PlanOutcome> {
@@ -115,8 +116,9 @@ async function execute(
     ...(flags.parallelism === undefined ? {} : { parallelism: flags.parallelism }),
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     lockTimeoutMs: flags['lock-timeout'] * 1000,
-    // Who agreed on screen agreed to that plan; who agreed in advance agreed to whatever brings the engine in line.
-    acceptNewPlan: (plan) => flags.yes || goesAhead(plan),
+    // Who agreed on screen, or to a saved plan, agreed to that plan; who agreed in advance agreed to whatever brings the
+    // engine in line.
+    acceptNewPlan: (plan) => question !== undefined && (flags.yes || goesAhead(plan)),
     stopSignal: interruption.stop,
     abortSignal: interruption.abort,
     sink: (event) => {

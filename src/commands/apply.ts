@@ -1,14 +1,17 @@
 import * as Flags from '@oclif/core/flags';
+import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
 import { planFlags, planSpecs } from '../cli/plan-request.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
+import { openSavedPlan } from '../cli/saved-plan.ts';
 import { readUsableSpecs } from '../cli/specs.ts';
 
 export default class Apply extends BaseCommand {
   static override summary = 'Make the engine agree with the specs';
   static override description =
-    'Shows the plan, asks, and carries it out. A server that is replaced keeps serving until its successor has answered ' +
+    'Shows the plan, asks, and carries it out; a plan that `looms diff --out` saved is carried out exactly as it is and ' +
+    'without a question, or not at all (exit 7) when the engine or the files changed since. A server that is replaced keeps serving until its successor has answered ' +
     'MCP; one that fails does not stop the others. Exits 0 when all is as declared, 3 when only a part is, 4 when a new ' +
     'server did not answer.';
   static override examples = [
@@ -21,7 +24,9 @@ export default class Apply extends BaseCommand {
       description: 'One server anew, though nothing changed',
       command: '<%= config.bin %> apply --server fs --replace fs',
     },
+    { description: 'Exactly the plan that was looked at before', command: '<%= config.bin %> apply plan.json' },
   ];
+  static override args = { plan: optionalArg({ description: 'a plan that `looms diff --out` saved' }) };
   static override flags = {
     ...specFlags,
     ...planFlags,
@@ -32,9 +37,12 @@ export default class Apply extends BaseCommand {
   };
 
   async run(): Promise<PlanOutcome> {
-    const { flags } = await this.parse(Apply);
+    const { flags, args } = await this.parse(Apply);
     const context = await this.open(flags);
     const json = this.jsonEnabled();
+    if (args.plan !== undefined) {
+      return runPlan(await openSavedPlan(args.plan, flags, context), flags, { context, json });
+    }
     const loaded = await readUsableSpecs(flags, context, json);
     const prepared = await planSpecs(flags, context, loaded, flags['keep-failed']);
     const { engine, project } = prepared.plan;

@@ -1,4 +1,6 @@
 import * as Flags from '@oclif/core/flags';
+import { writePlanFile } from '../app/plan-file.ts';
+import { savedPlanOf } from '../app/saved-plan.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
@@ -22,6 +24,7 @@ export default class Diff extends BaseCommand {
       description: 'Annotations on the lines of a pull request',
       command: '<%= config.bin %> diff -f specs/ -o github',
     },
+    { description: 'Look now, carry out exactly this later', command: '<%= config.bin %> diff --out plan.json' },
   ];
   static override flags = {
     ...specFlags,
@@ -33,6 +36,7 @@ export default class Diff extends BaseCommand {
       default: 'text',
       exclusive: ['json'],
     }),
+    out: Flags.string({ description: 'also save the plan to this file, for `looms apply FILE`', helpValue: 'FILE' }),
     ...projectFlags,
     ...engineFlags,
   };
@@ -40,9 +44,14 @@ export default class Diff extends BaseCommand {
   async run(): Promise<Plan> {
     const { flags } = await this.parse(Diff);
     const context = await this.open(flags);
-    const { terminal } = context;
+    const { terminal, ports } = context;
     const loaded = await readUsableSpecs(flags, context, this.jsonEnabled());
-    const { plan } = await planSpecs(flags, context, loaded, false);
+    const prepared = await planSpecs(flags, context, loaded, false);
+    const { plan } = prepared;
+    if (flags.out !== undefined) {
+      const made = { by: ports.managedBy, in: ports.workingDirectory, from: loaded.texts };
+      await writePlanFile(ports, flags.out, savedPlanOf(prepared, made));
+    }
 
     const format = isPlanFormat(flags.output) ? flags.output : 'text';
     if (format === 'json') this.logJson(plan);
@@ -53,6 +62,9 @@ export default class Diff extends BaseCommand {
       const diagnostics = notableDiagnostics(loaded.diagnostics);
       const options = { palette, width, verbose: flags.verbose, sources, disabled, diagnostics };
       this.answer(() => renderPlanAs(format, plan, options));
+    }
+    if (flags.out !== undefined && !this.jsonEnabled()) {
+      terminal.notice(`\nSaved as ${flags.out}: \`looms apply ${flags.out}\` does exactly this.`);
     }
     if (!isInSync(plan)) process.exitCode = exitCode.changes;
     return plan;

@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'lock-held'
   | 'lock-lost'
   | 'plan-stale'
+  | 'plan-invalid'
   | 'secret-missing'
   | 'spec-invalid'
   | 'file-not-found'

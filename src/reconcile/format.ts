@@ -43,6 +43,9 @@ function formatStep(step: Step): string {
   return `${step.id}: ${describeOperation(step)}${after}${onFailure}`;
 }
 
+/** The steps of a plan, a line each. */
+export const formatSteps = (plan: Plan): string[] => plan.steps.map(formatStep);
+
 /** A plan as text: one line a change, one a step. Unit tests compare it; same plan, same text. */
 export function format(plan: Plan): string {
   const changes = plan.changes.map((change) => {
@@ -60,5 +63,5 @@ export function format(plan: Plan): string {
     one.fields.map((field) => `drift ${one.server}: ${field.path} ${field.from} -> ${field.to}`),
   );
   const warnings = plan.warnings.map((warning) => `warning ${warning.server ?? plan.project}: ${warning.code}`);
-  return [...drift, ...changes, ...support, ...plan.steps.map(formatStep), ...warnings].join('\n');
+  return [...drift, ...changes, ...support, ...formatSteps(plan), ...warnings].join('\n');
 }

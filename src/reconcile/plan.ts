@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
 import type { Observed } from '../model/observed.ts';
 import type { Blocker, Change, Drift, Plan, PlanWarning, Reason, Step } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
+import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
 import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
 import { removalSteps, serverSteps } from './server-steps.ts';
@@ -232,7 +232,7 @@ export function makePlan(input: PlanInput): Plan {
       version: observed.engine.version,
       apiVersion: observed.engine.apiVersion,
     },
-    basis: createHash('sha256').update(JSON.stringify({ changes, steps })).digest('hex'),
+    basis: basisOf({ changes, steps }),
     changes,
     support: support.changes,
     steps,

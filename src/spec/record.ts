@@ -106,3 +106,11 @@ const isSpec: Check = object({
 });
 
 const isRecorded: Check = object({ spec: isSpec, image: text });
+
+/** Whether a value read from a file is a server as `DeclaredServer` has it. */
+export const isDeclaredServer: Check = object({
+  spec: isSpec,
+  image: tagged('kind', { pulled: { ref: text }, built: { ref: text, base: optional(text) } }),
+  hash: text,
+  source: object({ file: text, line: number, directory: text, commit: optional(text) }),
+});

@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { DeclaredServer } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Recipe } from '../model/recipe.ts';
+import { planDifferences } from '../reconcile/compare-plans.ts';
+import { checkPolicy } from '../spec/policy.ts';
+import { resolveImage } from './load-specs.ts';
+import { type Prepared, planProject } from './plan-project.ts';
+import type { Ports } from './ports.ts';
+import { readBuildCa } from './read-context.ts';
+import { isSameFile, type SavedPlan, serversIn } from './saved-plan.ts';
+
+const nothingDone = 'nothing was changed; `looms diff --out` makes the plan anew';
+
+const stale = (message: string, detail: readonly string[], hint = nothingDone): LoomsError =>
+  new LoomsError('plan-stale', message, { detail, hint });
+
+/** Spec files that are there and say something else now. One that is not there is no matter: the plan holds all of it. */
+async function changedFiles(ports: Ports, saved: SavedPlan): Promise<string[]> {
+  const looked = await Promise.all(
+    saved.files.map(async (planned) => {
+      const content = await readFile(resolve(ports.workingDirectory, planned.file), 'utf8').catch(() => undefined);
+      return content === undefined || isSameFile(planned, content) ? [] : [`${planned.file}: it says something else`];
+    }),
+  );
+  return looked.flat();
+}
+
+type Builds = { readonly recipes: ReadonlyMap<string, Recipe>; readonly problems: readonly string[] };
+
+/**
+ * The recipes of the images that a plan builds, made anew from the files that go in: an image's reference names their
+ * content, so another reference means other files. Files that are missing matter only where the plan builds.
+ */
+async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly DeclaredServer[]): Promise<Builds> {
+  const extraCa = await readBuildCa(ports.environment, ports.workingDirectory);
+  const builds = new Set(saved.plan.steps.flatMap((step) => (step.op === 'build-image' ? [step.ref] : [])));
+  const recipes = new Map<string, Recipe>();
+  const problems: string[] = [];
+  for (const { spec, image, source } of servers) {
+    if (image.kind !== 'built') continue;
+    try {
+      const { recipe } = await resolveImage(spec, source, extraCa);
+      if (recipe?.ref === image.ref) recipes.set(recipe.ref, recipe);
+      else problems.push(`${spec.name}: the files that ${image.ref} is built from are others now`);
+    } catch (error) {
+      if (!(error instanceof LoomsError)) throw error;
+      if (builds.has(image.ref)) problems.push(`${spec.name}: ${image.ref} has to be built, and ${error.message}`);
+    }
+  }
+  return { recipes, problems };
+}
+
+function requireAllowed(servers: readonly DeclaredServer[], policy: Policy): void {
+  const breaches = checkPolicy(
+    servers.map(({ spec }) => ({ spec })),
+    policy,
+  ).filter(({ severity }) => severity === 'error');
+  if (breaches.length === 0) return;
+  throw new LoomsError('refused', 'the policy does not allow what the plan would make', {
+    detail: breaches.map(({ server, message }) => `${server}: ${message}`),
+    hint: 'change the specs or the policy of looms.yaml, and make the plan again',
+  });
+}
+
+/**
+ * Makes a saved plan ready to be carried out, or tells why it cannot be any more. It is planned anew from what the file
+ * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
+ * `applyPlan` looks a last time under the lock.
+ * Throws `plan-stale` with what differs, `refused` when the policy says no, and what `planProject` throws.
+ */
+export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy): Promise<Prepared> {
+  const { plan, choices } = saved;
+  if (saved.madeBy !== ports.managedBy) {
+    throw stale(`the plan was made by ${saved.madeBy}, and this is ${ports.managedBy}`, []);
+  }
+  const engine = await (await ports.engine()).describe();
+  if (engine.id !== plan.engine.id) {
+    const message = `the plan was made for engine ${plan.engine.name} (${plan.engine.id}), and this is ${engine.name} (${engine.id})`;
+    throw stale(message, [], '--host and --context choose the engine; nothing was changed');
+  }
+  const servers = serversIn(saved, ports.workingDirectory);
+  const { recipes, problems } = await restoreRecipes(ports, saved, servers);
+  const changed = [...(await changedFiles(ports, saved)), ...problems];
+  if (changed.length > 0) throw stale('files are not as they were when the plan was made', changed);
+  requireAllowed(servers, policy);
+
+  const { undesired, only, replace, prune } = choices;
+  const prepared = await planProject(ports, {
+    project: plan.project,
+    servers,
+    recipes,
+    undesired,
+    policy,
+    ...(only === undefined ? {} : { only }),
+    ...(replace === undefined ? {} : { replace }),
+    ...(prune === undefined ? {} : { prune }),
+  });
+  const differences = planDifferences(plan, prepared.plan);
+  if (differences.length > 0) throw stale('the engine is not as it was when the plan was made', differences);
+  return prepared;
+}

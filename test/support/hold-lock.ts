@@ -1,0 +1,33 @@
+import { homedir } from 'node:os';
+import { connectDocker } from '../../src/engine/docker/connect.ts';
+import { discoverEndpoint } from '../../src/engine/docker/discovery.ts';
+import type { LockHolder } from '../../src/engine/port.ts';
+import { asProjectName } from '../../src/model/ids.ts';
+
+/** Takes a project's lock as somebody on another machine who never gives it back; it goes with the test's project. */
+export async function holdLock(
+  project: string,
+  change: { lifetimeMs?: number; host?: string } = {},
+): Promise<LockHolder> {
+  const { endpoint } = await discoverEndpoint({
+    environment: process.env,
+    homeDirectory: homedir(),
+    platform: process.platform,
+  });
+  const engine = await connectDocker(endpoint, { readRecorded: () => undefined, environment: process.env });
+  try {
+    const holder = {
+      who: 'anna',
+      host: 'elsewhere',
+      pid: 4711,
+      command: 'looms apply',
+      lifetimeMs: 600_000,
+      ...change,
+    };
+    const attempt = await engine.acquireLock(asProjectName(project), holder);
+    if (attempt.result !== 'acquired') throw new Error(`the lock is held by ${attempt.holder.who}`);
+    return attempt.lock;
+  } finally {
+    await engine.close();
+  }
+}
