@@ -18,8 +18,11 @@ export type HeldLock = {
 };
 
 /** A holder on this machine that was killed is known to be gone; nobody needs to wait for its lock to expire. */
-const isOrphan = (holder: LockHolder, ports: Ports): boolean =>
+export const isOrphan = (holder: LockHolder, ports: Ports): boolean =>
   holder.host === ports.whoAmI.host && !ports.processIsAlive(holder.pid);
+
+/** A lock's id as it is shown and typed. */
+export const shortLockId = (holder: LockHolder): string => holder.id.slice(0, 12);
 
 export function describeHolder(holder: LockHolder): string {
   return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${new Date(holder.acquiredAt).toISOString()}`;
@@ -83,7 +86,9 @@ export async function takeLock(
     const left = deadline - ports.monotonicMs();
     if (left <= 0) {
       throw new LoomsError('lock-held', `project ${project} is being changed by ${describeHolder(attempt.holder)}`, {
-        hint: 'wait for it with --lock-timeout 300, or try again later',
+        hint:
+          `wait for it with --lock-timeout 300; if that run will never end: ` +
+          `\`looms unlock ${shortLockId(attempt.holder)} --project ${project}\``,
       });
     }
     if (!told) options.onWait(attempt.holder);

@@ -12,7 +12,7 @@ import type { Ports } from './ports.ts';
 import { readBuildCa } from './read-context.ts';
 import { isSameFile, type SavedPlan, serversIn } from './saved-plan.ts';
 
-const nothingDone = 'nothing was changed; `looms diff --out` makes the plan anew';
+const nothingDone = 'nothing was changed; make the plan again with `looms diff --out FILE`';
 
 const stale = (message: string, detail: readonly string[], hint = nothingDone): LoomsError =>
   new LoomsError('plan-stale', message, { detail, hint });

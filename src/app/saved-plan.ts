@@ -127,7 +127,7 @@ export function readSavedPlan(content: string, file: string): SavedPlan {
   const value = parse(content);
   if (value?.kind !== 'looms-plan') {
     throw new LoomsError('plan-invalid', `${file} is no saved plan`, {
-      hint: `\`looms diff --out ${file === 'plan.json' ? file : 'plan.json'}\` saves one; specs are applied with -f`,
+      hint: `a spec is applied with -f ${file}; a plan comes from \`looms diff --out FILE\``,
     });
   }
   const again = 'make the plan again with `looms diff --out`';

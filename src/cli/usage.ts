@@ -167,5 +167,6 @@ export const commandNames: readonly string[] = [
   'mcp stop',
   'mcp tools',
   'plan',
+  'unlock',
   'validate',
 ];

@@ -169,6 +169,11 @@ export type Engine = {
     holder: { who: string; host: string; pid: number; command: string; lifetimeMs: number },
     options?: CallOptions,
   ): Promise<LockAttempt>;
+  /** Who holds the project's lock, and whether it ran out; null when nobody does. Read-only. */
+  findLock(
+    project: ProjectName,
+    options?: CallOptions,
+  ): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null>;
   /** Prolongs a lock; throws `lock-lost` when the container with this id is gone. */
   renewLock(lock: LockHolder, lifetimeMs: number, options?: CallOptions): Promise<LockHolder>;
   /** Throws `lock-lost` when it is not ours any more. One cheap call. */

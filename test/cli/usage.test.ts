@@ -25,7 +25,7 @@ describe('the command line', () => {
   test('--help lists every command once', async () => {
     const { code, stdout } = await looms(['--help']);
     expect(code).toBe(0);
-    for (const name of ['apply', 'delete', 'describe', 'diff', 'doctor', 'get', 'init', 'validate']) {
+    for (const name of ['apply', 'delete', 'describe', 'diff', 'doctor', 'get', 'init', 'unlock', 'validate']) {
       expect(stdout.match(new RegExp(`^ {2}${name} `, 'gm'))).toHaveLength(1);
     }
   });

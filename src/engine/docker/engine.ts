@@ -25,7 +25,7 @@ import { findImage } from './images/find.ts';
 import { pullImage } from './images/pull.ts';
 import { registryDigest } from './images/registry.ts';
 import { listProject, listProjects } from './listing.ts';
-import { acquireLock, checkLock, releaseLock, renewLock } from './lock.ts';
+import { acquireLock, checkLock, findLock, releaseLock, renewLock } from './lock.ts';
 import { readLog, tailLog } from './logs.ts';
 import { createNetwork, removeNetwork } from './networks.ts';
 import { observe } from './observe.ts';
@@ -115,6 +115,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     exec: (id, request, options = {}) => openExec(connection, id, request, options),
 
     acquireLock: (project, holder, options = {}) => acquireLock(lockParts, project, holder, options),
+    findLock: (project, options = {}) => findLock(lockParts, project, options),
     renewLock: (lock, lifetimeMs, options = {}) => renewLock(lockParts, lock, lifetimeMs, options),
     checkLock: (lock, options = {}) => checkLock(lockParts, lock, options),
     releaseLock: (id, options = {}) => releaseLock(lockParts, id, options),

@@ -201,6 +201,17 @@ async function tryToAcquire(
   });
 }
 
+/** Who holds the lock now, and whether it ran out on the engine's clock; null when nobody does. */
+export async function findLock(
+  { connection, info }: LockParts,
+  project: ProjectName,
+  options: CallOptions,
+): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null> {
+  const found = await readHolder(connection, project, options);
+  if (found === null) return null;
+  return { holder: found.holder, expired: (await info.now(options)) > found.holder.expiresAt };
+}
+
 const lost = (lock: LockHolder): LoomsError =>
   new LoomsError('lock-lost', `the lock of this project, taken by ${lock.who} on ${lock.host}, is no longer ours`, {
     hint: 'someone removed it, or it ran out while this run hung: run the command again',

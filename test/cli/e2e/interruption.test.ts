@@ -87,6 +87,7 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
     expect(await run.finished).toMatchObject({ code: 143 });
     expect(await project.run(['mcp', 'call', 'fs', 'echo', 'text=old'])).toMatchObject({ code: 0, stdout: 'old\n' });
     expect(await project.idOf('fs')).toBe(before);
+    expect(await project.names()).not.toContain('.lock');
     await converges(project, tinySpec({ name: 'fs' }), ['fs']);
   });
 
@@ -189,6 +190,30 @@ describe.skipIf(skipped)('an apply that may not run', () => {
     );
     expect(generations).toEqual(['1', '1', '1', '1']);
     expect(await project.diff(yaml)).toMatchObject({ code: 0 });
+  });
+
+  test('at the same time as one of another file ends in one of the two states, whole', async () => {
+    const project = newProject('rivals');
+    const states = [128, 160].map((memoryMiB) =>
+      specs(...['a', 'b', memoryMiB === 128 ? 'c' : 'd'].map((name) => tinySpec({ name, memoryMiB }))),
+    );
+    for (const flags of [['--lock-timeout', '120'], []]) {
+      const runs = await Promise.all(states.map((yaml) => project.apply(yaml, ['--prune', ...flags])));
+      const codes = runs.map(({ code }) => code).sort();
+      expect(
+        flags.length > 0
+          ? [[0, 0]]
+          : [
+              [0, 0],
+              [0, 6],
+            ],
+        runs.map(({ stderr }) => stderr).join(),
+      ).toContainEqual(codes);
+      const diffs = await Promise.all(states.map((yaml) => project.diff(yaml, ['--prune'])));
+      expect(diffs.map(({ code }) => code).sort()).toEqual([0, 2]);
+      expect(await project.names()).toEqual(['a', 'b', diffs[0]?.code === 0 ? 'c' : 'd']);
+      expect(await project.networks()).toEqual([`looms-${project.name}`]);
+    }
   });
 
   test('because a secret is missing ends with 77, and the server that runs is not touched', async () => {

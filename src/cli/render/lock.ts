@@ -1,0 +1,69 @@
+import { describeHolder, shortLockId } from '../../app/project-lock.ts';
+import type { FoundLock } from '../../app/unlock-project.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { Palette } from '../palette.ts';
+import { visible } from './text.ts';
+
+/** The value of `unlock --json`. */
+export type LockView = {
+  readonly project: string;
+  /** null: nobody holds it. */
+  readonly lock: {
+    readonly id: string;
+    readonly who: string;
+    readonly host: string;
+    readonly pid: number;
+    readonly command: string;
+    readonly since: string;
+    readonly until: string;
+    readonly state: FoundLock['state'];
+  } | null;
+  readonly removed: boolean;
+};
+
+const iso = (time: number): string => new Date(time).toISOString();
+
+/** What is known about a project's lock, and whether it was taken away. */
+export const lockView = (project: string, found: FoundLock | null, removed: boolean): LockView => ({
+  project,
+  lock:
+    found === null
+      ? null
+      : {
+          id: found.holder.id,
+          who: found.holder.who,
+          host: found.holder.host,
+          pid: found.holder.pid,
+          command: found.holder.command,
+          since: iso(found.holder.acquiredAt),
+          until: iso(found.holder.expiresAt),
+          state: found.state,
+        },
+  removed,
+});
+
+function describeState(lock: NonNullable<LockView['lock']>): string {
+  switch (lock.state) {
+    case 'expired':
+      return `it ran out at ${lock.until}; the next apply takes it over`;
+    case 'abandoned':
+      return 'its process on this machine is gone; the next apply takes it over';
+    case 'held':
+      return `it ends at ${lock.until} unless its run gives a sign of life`;
+    default:
+      return assertNever(lock.state);
+  }
+}
+
+/** Who holds a lock, in what state it is, and what takes it away. */
+export function renderLock({ project, removed, lock }: LockView, found: FoundLock | null, palette: Palette): string {
+  if (found === null || lock === null) return `Nobody holds the lock of project ${project}.`;
+  const id = shortLockId(found.holder);
+  const holder = visible(describeHolder(found.holder));
+  if (removed) return `${palette.good('Unlocked')}: ${holder} does not hold project ${project} any more.`;
+  return [
+    `Project ${project} is locked by ${palette.strong(holder)}`,
+    `  lock ${id}: ${describeState(lock)}`,
+    `${palette.note('hint')}: if that run will never end: \`looms unlock ${id} --project ${project}\``,
+  ].join('\n');
+}

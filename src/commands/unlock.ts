@@ -1,0 +1,51 @@
+import * as Flags from '@oclif/core/flags';
+import { describeHolder, shortLockId } from '../app/project-lock.ts';
+import { breakLock, lookAtLock, requireLockId } from '../app/unlock-project.ts';
+import { optionalArg } from '../cli/args.ts';
+import { BaseCommand } from '../cli/base-command.ts';
+import { confirm } from '../cli/confirm.ts';
+import { exitCode } from '../cli/exit-codes.ts';
+import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { type LockView, lockView, renderLock } from '../cli/render/lock.ts';
+
+export default class Unlock extends BaseCommand {
+  static override summary = 'Take the lock of a project away from a run that will never end';
+  static override description =
+    'Without an id: shows who holds the lock, and changes nothing. With the id of the lock: asks, and removes it. ' +
+    'A run that still lives notices and stops before it takes anything away. A lock whose run on this machine was ' +
+    'killed, or gave no sign of life for a minute, needs none of this: the next apply takes it over.';
+  static override examples = [
+    { description: 'Who holds it?', command: '<%= config.bin %> unlock' },
+    { description: 'Take it away', command: '<%= config.bin %> unlock 4f0c2d9a1b3e --project team-a' },
+  ];
+  static override args = {
+    id: optionalArg({ description: 'id of the lock, as the error or `looms unlock` shows it' }),
+  };
+  static override flags = {
+    yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<LockView> {
+    const { flags, args } = await this.parse(Unlock);
+    const { ports, project, terminal } = await this.open(flags);
+    const found = await lookAtLock(ports, project.name);
+    const view = (removed: boolean): LockView => lockView(project.name, found, removed);
+    if (found === null || args.id === undefined) {
+      this.answer(() => renderLock(view(false), found, terminal.palette));
+      return view(false);
+    }
+    requireLockId(found, args.id, project.name);
+    const whose = `lock ${shortLockId(found.holder)} of project ${project.name}, held by ${describeHolder(found.holder)}`;
+    const refusal = `${whose}, would be taken away, and nobody agreed`;
+    if (!(await confirm(`Take away ${whose}?`, { yes: flags.yes, terminal, refusal }))) {
+      terminal.notice('Nothing was changed.');
+      process.exitCode = exitCode.refused;
+      return view(false);
+    }
+    await breakLock(ports, found);
+    this.answer(() => renderLock(view(true), found, terminal.palette));
+    return view(true);
+  }
+}
