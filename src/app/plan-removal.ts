@@ -1,13 +1,17 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { nearest } from '../model/nearest.ts';
-import type { Observed } from '../model/observed.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
-import { makePlan } from '../reconcile/plan.ts';
+import { makePlan, type RemoveNamed } from '../reconcile/plan.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
+
+/** Servers of which an earlier deletion kept files. */
+const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
+  containers.flatMap(({ role, server }) => (role === 'data' && server !== undefined ? [server] : []));
 
 /** Throws `server-not-found` with the nearest name when a project has no server of that name. */
 export function serverNotFound(project: ProjectName, name: string, known: readonly string[]): LoomsError {
@@ -33,27 +37,45 @@ function volumesLeft(observed: Observed, removed: readonly ServerName[]): PlanWa
   ];
 }
 
+/** Files that were kept on purpose do not go with `--all`. */
+const dataLeft = (servers: readonly ServerName[]): PlanWarning[] =>
+  servers.length === 0
+    ? []
+    : [
+        {
+          code: 'data-stays',
+          message: `files that were kept of ${servers.join(', ')} stay; \`looms delete ${servers.join(' ')}\` gives them up`,
+        },
+      ];
+
 /**
  * Plans the removal of servers by name, or of all servers of a project with its networks and relays. Named volumes
- * stay: they are data.
+ * stay: they are data. `data` says what becomes of files: those of `lifecycle.preserve`, and those that
+ * an earlier deletion kept.
  * Throws `server-not-found` for a name that the project does not have.
  */
 export async function planRemoval(
   ports: Ports,
-  request: { readonly project: ProjectName; readonly servers: readonly ServerName[] | 'all' },
+  request: {
+    readonly project: ProjectName;
+    readonly servers: readonly ServerName[] | 'all';
+    readonly data: RemoveNamed['data'];
+  },
 ): Promise<Prepared> {
   const { project } = request;
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const known = [...slotsOf(observed.containers).keys()];
-  const wanted = request.servers === 'all' ? known : request.servers;
+  const present = [...slotsOf(observed.containers).keys()];
+  const known = [...new Set([...present, ...keptOf(observed.containers)])].sort();
+  const wanted = request.servers === 'all' ? present : request.servers;
   for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known);
 
+  const undesired: RemoveNamed = { remove: wanted, data: request.data };
   const plan = makePlan({
     project,
     desired: [],
     observed,
-    undesired: { remove: wanted },
+    undesired,
     executions: new Map(),
     replace: new Set(),
     keepFailed: false,
@@ -61,12 +83,17 @@ export async function planRemoval(
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
   });
-  const warnings = [...plan.warnings, ...volumesLeft(observed, wanted)];
+  const left = known.filter((name) => !wanted.includes(name) && !present.includes(name));
+  const warnings = [
+    ...plan.warnings,
+    ...volumesLeft(observed, wanted),
+    ...(request.servers === 'all' ? dataLeft(left) : []),
+  ];
   return {
-    request: { project, servers: [], recipes: new Map(), undesired: { remove: wanted } },
+    request: { project, servers: [], recipes: new Map(), undesired },
     plan: { ...plan, warnings },
     observed,
     // By the names that were confirmed: `all` could by then mean more.
-    replan: (again) => planRemoval(again, { project, servers: wanted }),
+    replan: (again) => planRemoval(again, { project, servers: wanted, data: request.data }),
   };
 }

@@ -14,10 +14,16 @@ export default class Delete extends BaseCommand {
   static override summary = 'Remove servers';
   static override description =
     'Removes the containers of the servers that are named, of those that files declare, or of the whole project. ' +
-    'Named volumes stay, since they hold data. Shows the plan and asks first.';
+    'Named volumes stay, since they hold data. With --preserve-data the files of lifecycle.preserve are copied first and ' +
+    'given back to the next server of the name; without it, files that an earlier delete kept of a server that is named ' +
+    'go too. Shows the plan and asks first.';
   static override examples = [
     { description: 'One server', command: '<%= config.bin %> delete fs' },
     { description: 'Those that a file declares', command: '<%= config.bin %> delete -f mcp.yaml' },
+    {
+      description: 'One server, whose files the next one of its name gets back',
+      command: '<%= config.bin %> delete fs --preserve-data',
+    },
     {
       description: 'Everything of a project, without asking',
       command: '<%= config.bin %> delete --all --project team-a --yes',
@@ -33,6 +39,9 @@ export default class Delete extends BaseCommand {
     }),
     strict: specFlags.strict,
     all: Flags.boolean({ description: 'remove all servers of the project' }),
+    'preserve-data': Flags.boolean({
+      description: 'keep the files of lifecycle.preserve; nothing is removed when they cannot be copied',
+    }),
     ...applyFlags,
     ...projectFlags,
     ...engineFlags,
@@ -43,7 +52,10 @@ export default class Delete extends BaseCommand {
     const context = await this.open(flags);
     const json = this.jsonEnabled();
     const servers = await this.chooseServers(args.name ?? [], flags, context);
-    const prepared = await planRemoval(context.ports, { project: context.project.name, servers });
+    // Who names no server does not mean what was kept of servers that are gone.
+    const unnamed = servers === 'all' ? 'leave' : 'give-up';
+    const data = flags['preserve-data'] ? 'keep' : unnamed;
+    const prepared = await planRemoval(context.ports, { project: context.project.name, servers, data });
     const { engine, project } = prepared.plan;
     return runPlan(prepared, flags, {
       context,

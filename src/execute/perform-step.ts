@@ -63,7 +63,12 @@ async function createContainer(
   env: StepEnvironment,
   options: CallOptions,
 ): Promise<Performed> {
-  const facts = await lookedInto(env.images.get(planned.imageRef), env, options);
+  // What keeps a server's files is made of the image that the server has, under whatever name, so it goes by its id.
+  const known = env.images.get(planned.imageRef);
+  const facts =
+    known === undefined && planned.role === 'data'
+      ? ((await env.engine.findImage(planned.imageRef, options)) ?? undefined)
+      : await lookedInto(known, env, options);
   if (facts === undefined) {
     throw new LoomsError('image-not-found', `image ${planned.imageRef} is not on this engine`, {
       hint: 'apply again: the image was there when the plan was made',

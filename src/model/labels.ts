@@ -13,6 +13,8 @@ export const label = {
   source: 'looms.source',
   /** Volumes: the name as the spec has it. */
   volume: 'looms.volume',
+  /** Servers: the id of the container of kept data that its files were restored from. */
+  restoredFrom: 'looms.restored-from',
   /** Images and their containers: whether there is a shell and `sleep` inside, `true` or `false`; saves a probe. */
   hasShell: 'looms.has-shell',
   /** For users of loom: the server's name. */
@@ -20,8 +22,11 @@ export const label = {
   loomType: 'loom.type',
 } as const;
 
-/** helper: made, used and removed within one step; one that is seen was left by a run that was killed. */
-export type Role = 'server' | 'relay' | 'lock' | 'helper';
+/**
+ * helper: made, used and removed within one step; one that is seen was left by a run that was killed.
+ * data: never started; keeps the preserved files of a server that was deleted until the next one of its name.
+ */
+export type Role = 'server' | 'relay' | 'lock' | 'helper' | 'data';
 
 /** Prefix of every container name of a project, its support containers included. */
 export const projectPrefix = (project: ProjectName): string => `looms-${project}`;
@@ -37,6 +42,7 @@ export const generationName = (project: ProjectName, server: ServerName, generat
 export const lockName = (project: ProjectName): string => `looms-${project}.lock`;
 export const relayName = (project: ProjectName, network: 'isolated' | 'bridge'): string =>
   `looms-${project}.relay${network === 'isolated' ? '' : '-open'}`;
+export const dataName = (project: ProjectName, server: ServerName): string => `looms-${project}-${server}.data`;
 export const networkName = (project: ProjectName, mode: 'isolated' | 'bridge'): string =>
   `looms-${project}${mode === 'isolated' ? '' : '.open'}`;
 /** Volumes are scoped by the project, as in Compose: two projects never share one by accident. */

@@ -56,6 +56,8 @@ export type ObservedContainer = {
   readonly recorded?: RecordedSpec;
   /** `looms.source` as written, for people. */
   readonly source?: string;
+  /** The container of kept data that its files came from, when they did. */
+  readonly restoredFrom?: ContainerId;
   readonly managedBy: string;
   readonly imageRef: string;
   readonly shape: ContainerShape;

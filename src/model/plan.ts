@@ -134,11 +134,14 @@ export type Drift = {
   readonly fields: NonEmpty<FieldDifference>;
 };
 
-/** What stands behind the servers: networks, volumes, relays. Sorted by name. */
+/**
+ * What stands behind the servers: networks, volumes, relays, and files that were kept when a server was deleted. Sorted
+ * by name.
+ */
 export type SupportChange = {
-  readonly kind: 'network' | 'volume' | 'relay';
+  readonly kind: 'network' | 'volume' | 'relay' | 'data';
   readonly name: string;
-  readonly action: 'create' | 'replace' | 'start' | 'remove';
+  readonly action: 'create' | 'replace' | 'start' | 'restore' | 'remove';
   readonly reasons: NonEmpty<Reason>;
 };
 

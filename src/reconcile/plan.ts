@@ -2,12 +2,14 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
 import type { Observed } from '../model/observed.ts';
-import type { Blocker, Change, Drift, Plan, PlanWarning, Reason, Step } from '../model/plan.ts';
+import type { Blocker, Change, Drift, Plan, PlanWarning, Step } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
 import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
-import { removalSteps, serverSteps } from './server-steps.ts';
+import { keptBeside, keptData } from './kept-data.ts';
+import { planRemovals } from './removal.ts';
+import { serverSteps } from './server-steps.ts';
 import { planSupport } from './support.ts';
 import type { LabelContext } from './template.ts';
 
@@ -15,7 +17,13 @@ import type { LabelContext } from './template.ts';
  * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
  * warning, or not looked at.
  */
-export type Undesired = 'remove' | { readonly remove: readonly ServerName[] } | 'warn' | 'ignore';
+export type Undesired = 'remove' | RemoveNamed | 'warn' | 'ignore';
+
+export type RemoveNamed = {
+  readonly remove: readonly ServerName[];
+  /** `keep`: files of `lifecycle.preserve` are kept first. `give-up`: what was kept earlier goes too. `leave`: it stays. */
+  readonly data: 'keep' | 'give-up' | 'leave';
+};
 
 /** Everything a plan follows from; the same input gives the same plan, byte for byte. */
 export type PlanInput = {
@@ -140,8 +148,6 @@ function warningsOf(input: PlanInput, slots: readonly Slot[], undesired: readonl
 const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
-const removalReason = (rule: Undesired): Reason => ({ kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' });
-
 /** A server whose network is someone else's is blocked, whatever else is to be done. */
 function withBlocker(slot: Slot, blocker: Blocker | undefined): Slot {
   const { decision } = slot;
@@ -199,8 +205,10 @@ export function makePlan(input: PlanInput): Plan {
     return withBlocker(slot, network);
   });
 
+  const kept = keptData(observed);
   const stepContext = {
     project,
+    keptData: kept,
     managedBy: input.managedBy,
     recordSpec: input.recordSpec,
     keepFailed: input.keepFailed,
@@ -211,16 +219,18 @@ export function makePlan(input: PlanInput): Plan {
       ...(server.spec.network.mode === 'none' ? [] : support.networkStep(server.spec.network.mode)),
     ],
   };
-  const removals = removed.flatMap((name) => removalSteps(name, present.get(name) ?? []));
+  const removals = planRemovals(removed, present, kept, { project, managedBy: input.managedBy, rule: input.undesired });
+  const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name)));
   const serverWork = [
     ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),
-    ...removals,
+    ...beside.flatMap((part) => part.steps),
+    ...removals.steps,
   ];
   const steps = holdBackNetworkRemoval(withNeededImages(images.steps, [...support.steps, ...serverWork]));
 
   const changes: Change[] = [
     ...slots.map(({ server, decision }) => changeOf(server.spec.name, decision)),
-    ...removed.map((server): Change => ({ server, action: 'remove', reasons: [removalReason(input.undesired)] })),
+    ...removals.servers,
   ].sort((a, b) => (a.server < b.server ? -1 : 1));
 
   return {
@@ -234,10 +244,16 @@ export function makePlan(input: PlanInput): Plan {
     },
     basis: basisOf({ changes, steps }),
     changes,
-    support: support.changes,
+    support: [...support.changes, ...beside.flatMap((part) => part.changes), ...removals.changes].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    ),
     steps,
     drift: driftOf(slots),
-    warnings: warningsOf(input, slots, undesired),
+    warnings: [
+      ...warningsOf(input, slots, undesired),
+      ...beside.flatMap((part) => part.warnings),
+      ...removals.warnings,
+    ],
   };
 }
 

@@ -4,6 +4,7 @@ import { containerName, generationName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, Step, Target } from '../model/plan.ts';
 import type { Decision } from './decide.ts';
+import { markRestored } from './kept-data.ts';
 import {
   discard,
   isUp,
@@ -27,13 +28,17 @@ export function replaceSteps(
   const { old, successor, order, others } = decision;
   const { name, lifecycle } = server.spec;
   const stopFirst = order.order === 'stop-first';
+  const { preserve } = lifecycle;
+  const carries = successor.kind === 'new' && preserve.length > 0 && old.state.status !== 'dead';
+  const planned = (generation: number) => plannedContainer(server, generation, context);
+  const inherited = carries ? old.restoredFrom : undefined;
   const made =
     successor.kind === 'new'
       ? [
           step(
             name,
             'create',
-            { op: 'create-container', container: plannedContainer(server, successor.generation, context) },
+            { op: 'create-container', container: markRestored(planned(successor.generation), inherited) },
             { after: context.prerequisites(server) },
           ),
         ]
@@ -42,8 +47,6 @@ export function replaceSteps(
     successor.kind === 'new' ? { madeBy: asStepId(`${name}/create`) } : { id: successor.container.id };
   const newName =
     successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
-  const { preserve } = lifecycle;
-  const carries = successor.kind === 'new' && preserve.length > 0 && old.state.status !== 'dead';
 
   // An interrupted run can have stopped the old one before the new one was good: it serves again meanwhile.
   const revive =

@@ -1,9 +1,8 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
-import type { ServerName } from '../model/ids.ts';
-import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, Step } from '../model/plan.ts';
 import type { Decision } from './decide.ts';
+import { markRestored, restorablePaths } from './kept-data.ts';
 import { replaceSteps } from './replace-steps.ts';
 import {
   discard,
@@ -11,7 +10,6 @@ import {
   launch,
   plannedContainer,
   rename,
-  retire,
   retireAll,
   type StepContext,
   startOperationFor,
@@ -23,20 +21,33 @@ function createSteps(
   { generation, others }: Extract<Decision, { kind: 'create' }>,
   context: StepContext,
 ): Step[] {
-  const container = plannedContainer(server, generation, context);
-  const create = step(
-    server.spec.name,
-    'create',
-    { op: 'create-container', container },
-    { after: context.prerequisites(server) },
-  );
+  const { name } = server.spec;
+  const kept = context.keptData.get(name);
+  const paths = restorablePaths(kept, server);
+  const restores = kept !== undefined && paths.length > 0;
+  const planned = plannedContainer(server, generation, context);
+  const container = restores ? markRestored(planned, kept.container.id) : planned;
+  const create = step(name, 'create', { op: 'create-container', container }, { after: context.prerequisites(server) });
   const target = { madeBy: create.id };
   const start: Operation = { op: 'start-container', target, name: container.name };
-  const launched = launch(server, target, container.name, start, [create.id], context);
+  const carry = restores
+    ? [
+        step(
+          name,
+          'restore',
+          { op: 'carry-files', from: kept.container.id, target, name: container.name, paths },
+          { after: [create.id] },
+        ),
+      ]
+    : [];
+  const ready = [create, ...carry].slice(-1).map((one) => one.id);
+  const launched = launch(server, target, container.name, start, ready, context);
+  const failing = [...carry.map((one) => one.id), ...launched.failing];
   return [
     create,
+    ...carry,
     ...launched.steps,
-    discard(server, target, container.name, launched.failing, context),
+    discard(server, target, container.name, failing, context),
     rename(server, target, container.name, [launched.gate], context),
     ...retireAll(server, others, [launched.gate]),
   ];
@@ -91,11 +102,4 @@ export function serverSteps(server: DeclaredServer, decision: Decision, context:
     default:
       return assertNever(decision);
   }
-}
-
-/** Removes all containers of a server that is no longer wanted. */
-export function removalSteps(server: ServerName, containers: readonly ObservedContainer[]): Step[] {
-  return containers.flatMap((container) =>
-    retire(server, container, 0, `g${container.generation}-${container.id.slice(0, 6)}`, []),
-  );
 }

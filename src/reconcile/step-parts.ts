@@ -3,6 +3,7 @@ import { asStepId, type ServerName, type StepId } from '../model/ids.ts';
 import { containerName, generationName, volumeName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, PlannedContainer, Step, Target } from '../model/plan.ts';
+import type { KeptData } from './kept-data.ts';
 import { type LabelContext, serverLabels, templateOf } from './template.ts';
 
 /** What the steps of one server hang on. */
@@ -15,6 +16,8 @@ export type StepContext = LabelContext & {
   readonly relay: (server: DeclaredServer) => readonly StepId[];
   /** Volumes (engine names) that no container has used yet. */
   readonly freshVolumes: ReadonlySet<string>;
+  /** What earlier deletions kept. */
+  readonly keptData: ReadonlyMap<ServerName, KeptData>;
 };
 
 type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };

@@ -133,6 +133,30 @@ export function serverLabels(
  */
 const relayLimits = { memoryBytes: 256 * mebibyte, pidsLimit: 1024, nanoCpus: 1e9 };
 
+/** A container that is never started and has no way to anything. */
+export const idleTemplate: ShapeTemplate = {
+  ...nothingExtra,
+  ...relayLimits,
+  pidOne: { kind: 'fixed', argv: ['/never-started'] },
+  env: {},
+  user: '65534:65534',
+  workingDir: { kind: 'own', path: '/run/looms' },
+  mounts: [],
+  tmpfs: {},
+  networks: [],
+  memorySwapBytes: relayLimits.memoryBytes,
+  storageBytes: null,
+  restart: 'no',
+  capAdd: [],
+  capDrop: ['ALL'],
+  noNewPrivileges: true,
+  // The engine writes no file into a container whose root is read-only.
+  readOnlyRoot: false,
+  dnsOptions: [],
+  init: true,
+  labels: {},
+};
+
 /**
  * The relay on a network of the project: a hardened idle container with a shell, through whose execs HTTP servers are
  * reached, since nothing outside has an address for them (architecture.md, a server's container).

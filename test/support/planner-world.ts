@@ -141,11 +141,14 @@ export function plan(desired: readonly DeclaredServer[], observed: Observed, cha
 }
 
 function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Observed): ObservedContainer {
-  const facts = observed.images[planned.imageRef];
+  // What keeps files is made of an image by its id.
+  const facts =
+    observed.images[planned.imageRef] ?? Object.values(observed.images).find((one) => one?.id === planned.imageRef);
   if (!facts) throw new Error(`the simulated engine has no image ${planned.imageRef}`);
   const labels = planned.ownLabels;
   const recorded: RecordedSpec | undefined = readRecordedSpec(labels[label.spec] ?? '');
   const name = labels[label.server];
+  const restoredFrom = labels[label.restoredFrom];
   return {
     id,
     name: planned.name,
@@ -157,6 +160,7 @@ function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Obs
     restartCount: 0,
     specHash: labels[label.specHash] ?? '',
     ...(recorded === undefined ? {} : { recorded }),
+    ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: planned.imageRef,
     shape: resolveShape(planned.template, facts),
@@ -180,6 +184,8 @@ const withContainers = (world: World, containers: readonly ObservedContainer[]):
   ...world,
   observed: { ...world.observed, containers },
 });
+
+const numbered = (number: number): ContainerId => asContainerId(`c${number}`.padEnd(12, '0'));
 
 function perform(step: Step, world: World): World {
   const { observed } = world;
@@ -206,12 +212,15 @@ function perform(step: Step, world: World): World {
         observed: { ...observed, images: { ...observed.images, [operation.ref]: image(operation.ref) }, registry: {} },
       };
     case 'create-container': {
-      const id = asContainerId(`c${world.next}`.padEnd(12, '0'));
+      const isTaken = (number: number) => observed.containers.some((one) => one.id === numbered(number));
+      let number = world.next;
+      while (isTaken(number)) number += 1;
+      const id = numbered(number);
       const created = containerFrom(operation.container, id, observed);
       const clash = observed.containers.find((one) => one.name === created.name);
       if (clash !== undefined) throw new Error(`the plan creates ${created.name} twice`);
       const made = new Map([...world.made, [step.id, id] as const]);
-      return { ...withContainers(world, [...observed.containers, created]), made, next: world.next + 1 };
+      return { ...withContainers(world, [...observed.containers, created]), made, next: number + 1 };
     }
     case 'start-container':
     case 'unpause-container':

@@ -127,11 +127,12 @@ function driftLines(plan: Plan, options: PlanTextOptions): string[] {
   ];
 }
 
-const supportSigns = { create: '+', replace: '-/+', start: '~', remove: '-' } as const;
+const supportSigns = { create: '+', replace: '-/+', start: '~', restore: '~', remove: '-' } as const;
 
 function supportLines(plan: Plan, options: PlanTextOptions): string[] {
   const { palette } = options;
-  const paints = { create: palette.create, replace: palette.disrupt, start: palette.change, remove: palette.remove };
+  const { create, change: changed, disrupt, remove } = palette;
+  const paints = { create, replace: disrupt, start: changed, restore: changed, remove };
   const nameWidth = Math.max(0, ...plan.support.map(({ kind, name }) => kind.length + 1 + name.length));
   return plan.support.flatMap((change) => [
     `${paints[change.action](padEnd(supportSigns[change.action], symbolWidth))} ${padEnd(`${change.kind} ${visible(change.name)}`, nameWidth)}  ${paints[change.action](change.action)}: ${describeSupportReasons(change)}`,

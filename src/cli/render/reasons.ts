@@ -101,11 +101,12 @@ export function valuesOf({ path, from, to }: FieldDifference): { readonly from: 
 }
 
 /** Why something behind the servers changes, in one line. */
-export const describeSupportReasons = ({ action, reasons }: SupportChange): string =>
+export const describeSupportReasons = ({ kind, action, reasons }: SupportChange): string =>
   reasons
-    .map((reason) =>
-      action === 'remove' && reason.kind === 'not-in-spec' ? 'nothing uses it any more' : describeReason(reason),
-    )
+    .map((reason) => {
+      if (action === 'remove' && reason.kind === 'not-in-spec') return 'nothing uses it any more';
+      return kind === 'data' && action === 'restore' ? 'kept when the server was deleted' : describeReason(reason);
+    })
     .join(', ');
 
 /** Everything that makes a change, in one line. */

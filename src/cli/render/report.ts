@@ -135,13 +135,22 @@ function describeDone(report: ApplyReport): string {
 
 /** What was done behind the servers: `1 network removed`. */
 function describeSupport(plan: Plan): string[] {
-  const past = { create: 'created', replace: 'replaced', start: 'started', remove: 'removed' } as const;
+  const past = {
+    create: 'created',
+    replace: 'replaced',
+    start: 'started',
+    restore: 'restored',
+    remove: 'removed',
+  } as const;
   const counts = new Map<string, { kind: string; action: keyof typeof past; count: number }>();
   for (const { kind, action } of plan.support) {
     const key = `${kind} ${action}`;
     counts.set(key, { kind, action, count: (counts.get(key)?.count ?? 0) + 1 });
   }
-  return [...counts.values()].map(({ kind, action, count }) => `${plural(count, kind)} ${past[action]}`);
+  return [...counts.values()].map(
+    ({ kind, action, count }) =>
+      `${kind === 'data' ? `data of ${plural(count, 'server')}` : plural(count, kind)} ${past[action]}`,
+  );
 }
 
 /** What the gate of a server found: `13 tools in 620 ms`. */

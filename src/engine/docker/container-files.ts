@@ -2,6 +2,7 @@ import { basename, dirname } from 'node:path/posix';
 import { LoomsError } from '../../model/errors.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { CallOptions } from '../port.ts';
+import { findEscape } from './archive-check.ts';
 import { ask, askBytes } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -48,9 +49,9 @@ const largestCopyBytes = 1024 ** 3;
 const copyLimitMs = 600_000;
 
 /**
- * Copies a path from one container to the same place in another; nothing when it is not there. The engine unpacks
- * within the container's own file system, whatever names an archive holds.
- * Throws `engine-rejected` above 1 GiB.
+ * Copies a path from one container to the same place in another; nothing when it is not there. What would be written
+ * outside the path is refused before anything is; the engine itself unpacks within the container's own file system.
+ * Throws `engine-rejected` above 1 GiB, for a path that is a link, and for an archive that leads out of the path.
  */
 export async function copyPath(
   connection: Connection,
@@ -68,6 +69,12 @@ export async function copyPath(
   if (packed.length > largestCopyBytes) {
     throw new LoomsError('engine-rejected', `${path} of container ${from.slice(0, 12)} is larger than 1 GiB`, {
       hint: 'keep it in a named volume instead of lifecycle.preserve',
+    });
+  }
+  const problem = await findEscape(packed, path);
+  if (problem !== undefined) {
+    throw new LoomsError('engine-rejected', `${path} of container ${from.slice(0, 12)} cannot be copied: ${problem}`, {
+      hint: 'name in lifecycle.preserve the folder itself that holds the files',
     });
   }
   const request = { method: 'PUT', path: archive(to), query: { path: dirname(path) }, archive: packed } as const;

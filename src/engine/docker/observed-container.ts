@@ -30,7 +30,7 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
   };
 }
 
-const roles: ReadonlySet<string> = new Set(['server', 'relay', 'lock', 'helper'] satisfies Role[]);
+const roles: ReadonlySet<string> = new Set(['server', 'relay', 'lock', 'helper', 'data'] satisfies Role[]);
 
 /** A container with a server's name and no readable role is a server's: it must not drop out of sight. */
 const roleOf = (labels: Readonly<Record<string, string>>): Role => {
@@ -52,6 +52,7 @@ export function observedContainer(
   const source = labels[label.source];
   const recordedText = labels[label.spec];
   const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
+  const restoredFrom = labels[label.restoredFrom];
   return {
     id: asContainerId(container.Id),
     name: container.Name.replace(/^\//, ''),
@@ -64,6 +65,7 @@ export function observedContainer(
     specHash: labels[label.specHash] ?? '',
     ...(recorded === undefined ? {} : { recorded }),
     ...(source === undefined ? {} : { source }),
+    ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: labels[label.image] ?? container.Config.Image ?? '',
     shape: shapeOf(container, image, context),

@@ -1,0 +1,56 @@
+import { basename } from 'node:path/posix';
+import { extract, type Header } from 'tar-stream';
+
+/** An entry's name in parts; undefined for one that leads somewhere else: absolute, empty, or with `..`. */
+function partsOf(name: string): readonly string[] | undefined {
+  const parts = name.replace(/^\.\//, '').replace(/\/$/, '').split('/');
+  return parts.some((part) => part === '' || part === '.' || part === '..') ? undefined : parts;
+}
+
+/** Whether a name, or a folder on the way to it, is one of `links`. */
+const leadsThrough = (parts: readonly string[], links: ReadonlySet<string>): boolean =>
+  parts.some((_, index) => links.has(parts.slice(0, index + 1).join('/')));
+
+/** Why an entry is refused, given the links that came before it; undefined when it may pass. */
+function problemOf({ name, type, linkname }: Header, root: string, links: ReadonlySet<string>): string | undefined {
+  const parts = partsOf(name);
+  if (parts?.[0] !== root) return 'it lies outside the path';
+  if (leadsThrough(parts, links)) return 'it would be written through a link';
+  switch (type) {
+    case 'character-device':
+    case 'block-device':
+      return 'it is a device';
+    case 'symlink':
+      return parts.length === 1 ? 'the path itself is a link, and what it leads to would be left behind' : undefined;
+    case 'link': {
+      const target = partsOf(linkname ?? '');
+      if (target?.[0] !== root) return `it is a hard link to ${linkname ?? 'nothing'}, outside the path`;
+      return leadsThrough(target, links) ? `it is a hard link to ${linkname ?? 'nothing'}, through a link` : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Looks through an archive of `path` before it is unpacked into another container: the first entry that would be
+ * written anywhere else than below that path, with the reason, or undefined when there is none. Links inside are files
+ * like others, wherever they lead, as long as nothing is written through them. Throws for bytes that are no archive.
+ */
+export function findEscape(packed: Buffer, path: string): Promise<string | undefined> {
+  const root = basename(path);
+  const links = new Set<string>();
+  return new Promise((resolve, reject) => {
+    const reader = extract();
+    let found: string | undefined;
+    reader.on('entry', (header, content, next) => {
+      const problem = problemOf(header, root, links);
+      if (problem !== undefined) found ??= `${header.name}: ${problem}`;
+      if (header.type === 'symlink') links.add(partsOf(header.name)?.join('/') ?? header.name);
+      content.on('end', next).resume();
+    });
+    reader.on('error', reject);
+    reader.on('finish', () => resolve(found));
+    reader.end(packed);
+  });
+}

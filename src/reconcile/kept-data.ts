@@ -1,0 +1,248 @@
+import { canonicalJson } from '../model/canonical-json.ts';
+import type { DeclaredServer } from '../model/desired.ts';
+import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
+import { containerName, dataName, label, type Role } from '../model/labels.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { Blocker, PlannedContainer, PlanWarning, Step, SupportChange } from '../model/plan.ts';
+import type { Decision } from './decide.ts';
+import { isNonEmpty } from './judge.ts';
+import { isUp, retire, step } from './step-parts.ts';
+import { idleTemplate } from './template.ts';
+
+/** Files that a server's deletion kept, in a container that is never started. */
+export type KeptData = {
+  readonly container: ObservedContainer;
+  readonly paths: readonly string[];
+  /** Nobody needs it: its server runs with what was restored from it, or was never deleted after all. */
+  readonly obsolete: boolean;
+};
+
+const preservedBy = (container: ObservedContainer): readonly string[] =>
+  container.recorded?.spec.lifecycle.preserve ?? [];
+
+/** Whether a container was given all that was kept. */
+const tookOver = (container: ObservedContainer, data: ObservedContainer): boolean =>
+  container.restoredFrom === data.id && preservedBy(data).every((path) => preservedBy(container).includes(path));
+
+function isObsolete(data: ObservedContainer, observed: Observed): boolean {
+  return observed.containers.some(
+    (one) =>
+      one.role === 'server' &&
+      one.server === data.server &&
+      one.server !== undefined &&
+      one.name === containerName(observed.project, one.server) &&
+      one.state.status !== 'dead' &&
+      // One that is older was to be deleted, and the run ended before that: it still has all that it had.
+      (tookOver(one, data) || one.createdAt < data.createdAt),
+  );
+}
+
+/** What was kept, by server. A second one of a server, renamed by hand, is left alone. */
+export function keptData(observed: Observed): ReadonlyMap<ServerName, KeptData> {
+  const found = new Map<ServerName, KeptData>();
+  for (const container of observed.containers) {
+    const { server } = container;
+    if (container.role !== 'data' || server === undefined) continue;
+    if (found.has(server) && container.name !== dataName(observed.project, server)) continue;
+    found.set(server, { container, paths: preservedBy(container), obsolete: isObsolete(container, observed) });
+  }
+  return found;
+}
+
+/** A container that says where its files come from, so that what was kept is known to be of no more use. */
+export const markRestored = (planned: PlannedContainer, from: ContainerId | undefined): PlannedContainer =>
+  from === undefined ? planned : { ...planned, ownLabels: { ...planned.ownLabels, [label.restoredFrom]: from } };
+
+/** What of it a server takes over when it is created; the paths that its spec preserves too. */
+export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredServer): readonly string[] =>
+  kept === undefined || kept.obsolete ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
+
+/** Removes what was kept. */
+export const removeKept = (server: ServerName, { container }: KeptData, after: readonly StepId[] = []): Step =>
+  step(server, 'forget', { op: 'remove-container', target: { id: container.id }, name: container.name }, { after });
+
+/** What happens to kept data, as a plan tells it. */
+export const keptChange = (
+  { name }: { readonly name: string },
+  action: 'create' | 'restore' | 'remove',
+  why: 'requested' | 'not-in-spec' | 'missing',
+): SupportChange => ({ kind: 'data', name, action, reasons: [{ kind: why }] });
+
+/** What a plan owes to data that was kept, or shall be. */
+export type KeptPart = {
+  readonly changes: readonly SupportChange[];
+  readonly steps: readonly Step[];
+  readonly warnings: readonly PlanWarning[];
+};
+
+/** For servers that have nothing to do with kept data. */
+export const nothingKept: KeptPart = { changes: [], steps: [], warnings: [] };
+
+/** The container whose files the plan's next container of a server begins with. */
+function origin(decision: Decision): ObservedContainer | undefined {
+  if (decision.kind === 'resume') return decision.container;
+  if (decision.kind !== 'replace') return undefined;
+  return decision.successor.kind === 'existing' ? decision.successor.container : decision.old;
+}
+
+/** What happens to the kept data of a server that stays or comes; restoring it is among the server's own steps. */
+export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptData | undefined): KeptPart {
+  const { name } = server.spec;
+  // A server that is disabled has no container yet, and one that is blocked gets none now: its data waits.
+  if (kept === undefined || !server.spec.enabled || decision.kind === 'blocked') return nothingKept;
+  const { container, paths, obsolete } = kept;
+  if (obsolete) {
+    const changes = [keptChange(container, 'remove', 'not-in-spec')];
+    return { ...nothingKept, changes, steps: [removeKept(name, kept)] };
+  }
+  const from = origin(decision);
+  const restored = from !== undefined && tookOver(from, container) ? paths : restoredBy(decision, kept, server);
+  const left = paths.filter((path) => !restored.includes(path));
+  const changes = restored.length > 0 ? [keptChange(container, 'restore', 'missing')] : [];
+  if (left.length === 0) {
+    // Only once the new one serves: a run that ends before that begins again with all of it.
+    return { ...nothingKept, changes, steps: [removeKept(name, kept, [asStepId(`${name}/rename`)])] };
+  }
+  const message = `${left.join(', ')} of an earlier ${name} is not restored and stays in ${container.name}: a server gets back what its lifecycle.preserve names, when it is created; \`docker cp\` gets it out, \`docker rm ${container.name}\` gives it up`;
+  return { ...nothingKept, changes, warnings: [{ code: 'data-not-restored', server: name, message }] };
+}
+
+const restoredBy = (decision: Decision, kept: KeptData, server: DeclaredServer): readonly string[] =>
+  decision.kind === 'create' ? restorablePaths(kept, server) : [];
+
+/** The container that files are kept in: of the server's own image, so that folders have their owners; never started. */
+function keeper(
+  project: ProjectName,
+  server: ServerName,
+  source: ObservedContainer,
+  managedBy: string,
+): PlannedContainer {
+  const { imageId } = source.shape;
+  return {
+    name: dataName(project, server),
+    role: 'data',
+    imageRef: imageId,
+    template: idleTemplate,
+    ownLabels: {
+      [label.project]: project,
+      [label.server]: server,
+      [label.role]: 'data' satisfies Role,
+      [label.image]: source.imageRef,
+      [label.managedBy]: managedBy,
+      ...(source.recorded === undefined ? {} : { [label.spec]: canonicalJson(source.recorded) }),
+    },
+    freshVolumes: [],
+  };
+}
+
+/** The container that holds a server's files: the settled one, else the newest that ever ran. */
+const sourceOf = (
+  project: ProjectName,
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+): ObservedContainer | undefined =>
+  containers.find(({ name }) => name === containerName(project, server)) ??
+  containers.findLast(({ state }) => state.status !== 'created');
+
+export type KeepingRemoval = KeptPart & { readonly blocked?: Blocker };
+
+const blocked = (detail: string, hint: string): KeepingRemoval => ({
+  ...nothingKept,
+  blocked: { kind: 'unsupported', detail, hint },
+});
+
+/** Removes a server after its preserved files were copied: stopped first, so that nothing is written after the copy. */
+function keepAndRemove(
+  server: ServerName,
+  source: ObservedContainer,
+  others: readonly ObservedContainer[],
+  planned: PlannedContainer,
+  paths: readonly string[],
+  old: Step | undefined,
+): Step[] {
+  const { id, name } = source;
+  const keep = step(
+    server,
+    'keep',
+    { op: 'create-container', container: planned },
+    { after: old === undefined ? [] : [old.id] },
+  );
+  const into = { madeBy: keep.id };
+  const stop = isUp(source)
+    ? [step(server, 'stop', { op: 'stop-container', target: { id }, name }, { after: [keep.id] })]
+    : [];
+  const carry = step(
+    server,
+    'carry',
+    { op: 'carry-files', from: id, target: into, name: planned.name, paths },
+    { after: [...stop, keep].slice(0, 1).map((one) => one.id) },
+  );
+  const failing = [...stop, carry].map((one) => one.id);
+  const discard = step(
+    server,
+    'discard',
+    { op: 'remove-container', target: into, name: planned.name },
+    { after: failing, onFailureOf: failing },
+  );
+  const again = stop.map(() =>
+    step(
+      server,
+      'start:again',
+      { op: 'start-container', target: { id }, name },
+      { after: [discard.id], onFailureOf: failing },
+    ),
+  );
+  const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after: [carry.id] });
+  const rest = others.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, [remove.id]));
+  return [...(old === undefined ? [] : [old]), keep, ...stop, carry, discard, ...again, remove, ...rest];
+}
+
+const keptWarning = (server: ServerName, container: string, paths: readonly string[]): PlanWarning => ({
+  code: 'data-kept',
+  server,
+  message: `${paths.join(', ')} is kept in ${container}; the next ${server} that preserves it gets it back, \`looms delete ${server}\` gives it up`,
+});
+
+/**
+ * The removal of a server that keeps the files of its `lifecycle.preserve` for the next server of its name. Nothing is
+ * removed unless all of them were copied. `remove` makes the steps of a removal that has nothing to keep.
+ */
+export function keepingRemoval(
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+  kept: KeptData | undefined,
+  context: { readonly project: ProjectName; readonly managedBy: string; readonly remove: () => readonly Step[] },
+): KeepingRemoval {
+  const source = sourceOf(context.project, server, containers);
+  const gone = { ...nothingKept, steps: context.remove() };
+  if (source === undefined)
+    return kept === undefined ? gone : { ...gone, warnings: [keptWarning(server, kept.container.name, kept.paths)] };
+  if (source.recorded === undefined || source.state.status === 'dead') {
+    const why = source.recorded === undefined ? 'its record cannot be read' : 'the engine reports it as dead';
+    return blocked(
+      `its files cannot be kept: ${why}`,
+      `delete it without --preserve-data, or \`docker cp\` them first`,
+    );
+  }
+  if (kept !== undefined && !kept.obsolete) {
+    const { name } = kept.container;
+    return blocked(
+      `${name} still keeps ${kept.paths.join(', ')} of an earlier ${server}, which was never restored`,
+      `\`docker cp\` gets it out, \`docker rm ${name}\` gives it up`,
+    );
+  }
+  const paths = preservedBy(source);
+  if (!isNonEmpty(paths)) {
+    const holds = source.shape.mounts.some(({ type }) => type === 'volume');
+    const message = 'there is nothing to preserve: its spec has no lifecycle.preserve, and no volume';
+    return { ...gone, warnings: holds ? [] : [{ code: 'nothing-to-preserve', server, message }] };
+  }
+  const planned = keeper(context.project, server, source, context.managedBy);
+  const old = kept === undefined ? undefined : removeKept(server, kept);
+  const others = containers.filter((one) => one !== source);
+  return {
+    changes: [keptChange(planned, 'create', 'requested')],
+    steps: keepAndRemove(server, source, others, planned, paths, old),
+    warnings: [keptWarning(server, planned.name, paths)],
+  };
+}

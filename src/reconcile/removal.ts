@@ -1,0 +1,74 @@
+import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { Change, PlanWarning, Step, SupportChange } from '../model/plan.ts';
+import {
+  type KeepingRemoval,
+  type KeptData,
+  keepingRemoval,
+  keptChange,
+  nothingKept,
+  removeKept,
+} from './kept-data.ts';
+import type { Undesired } from './plan.ts';
+import { retire } from './step-parts.ts';
+
+/** The servers that go, and with each of them what was kept of it or shall be. */
+export type Removals = {
+  readonly servers: readonly Change[];
+  readonly changes: readonly SupportChange[];
+  readonly steps: readonly Step[];
+  readonly warnings: readonly PlanWarning[];
+};
+
+type RemovalContext = { readonly project: ProjectName; readonly managedBy: string; readonly rule: Undesired };
+
+/** Removes all containers of a server that is no longer wanted. */
+const removalSteps = (server: ServerName, containers: readonly ObservedContainer[]): Step[] =>
+  containers.flatMap((container) =>
+    retire(server, container, 0, `g${container.generation}-${container.id.slice(0, 6)}`, []),
+  );
+
+function removeOne(
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+  kept: KeptData | undefined,
+  { rule, ...context }: RemovalContext,
+): KeepingRemoval {
+  const data = typeof rule === 'object' ? rule.data : 'leave';
+  const remove = (): Step[] => removalSteps(server, containers);
+  if (data === 'keep') return keepingRemoval(server, containers, kept, { ...context, remove });
+  if (kept === undefined || (data === 'leave' && !kept.obsolete)) return { ...nothingKept, steps: remove() };
+  return {
+    ...nothingKept,
+    changes: [keptChange(kept.container, 'remove', data === 'give-up' ? 'requested' : 'not-in-spec')],
+    steps: [...remove(), removeKept(server, kept)],
+  };
+}
+
+/** Plans the removal of servers, and of what earlier deletions kept of servers that are named and gone already. */
+export function planRemovals(
+  removed: readonly ServerName[],
+  present: ReadonlyMap<ServerName, readonly ObservedContainer[]>,
+  kept: ReadonlyMap<ServerName, KeptData>,
+  context: RemovalContext,
+): Removals {
+  const { rule } = context;
+  const named = typeof rule === 'object' ? rule.remove.filter((name) => !present.has(name) && kept.has(name)) : [];
+  const parts = [...removed, ...named].sort().map((server) => ({
+    server,
+    isThere: present.has(server),
+    part: removeOne(server, present.get(server) ?? [], kept.get(server), context),
+  }));
+  const reason = { kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' } as const;
+  return {
+    servers: parts.flatMap(({ server, isThere, part }): Change[] => {
+      if (!isThere) return [];
+      return part.blocked === undefined
+        ? [{ server, action: 'remove', reasons: [reason] }]
+        : [{ server, action: 'blocked', why: part.blocked }];
+    }),
+    changes: parts.flatMap(({ part }) => part.changes),
+    steps: parts.flatMap(({ part }) => part.steps),
+    warnings: parts.flatMap(({ part }) => part.warnings),
+  };
+}

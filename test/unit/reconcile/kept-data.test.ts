@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { asServerName } from '../../../src/model/ids.ts';
+import type { Observed } from '../../../src/model/observed.ts';
+import { format } from '../../../src/reconcile/format.ts';
+import type { RemoveNamed } from '../../../src/reconcile/plan.ts';
+import { emptyEngine, plan, type SpecChange, server, simulate } from '../../support/planner-world.ts';
+
+const keeps: SpecChange = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } };
+const later = (observed: Observed): Observed => ({ ...observed, now: observed.now + 1000 });
+const apply = (declared: ReturnType<typeof server>, observed: Observed): Observed =>
+  later(simulate(plan([declared], observed), observed).end);
+const removal = (observed: Observed, data: RemoveNamed['data']) =>
+  plan([], observed, { undesired: { remove: [asServerName('a')], data } });
+const names = (observed: Observed): string[] => observed.containers.map(({ name }) => name).sort();
+
+const running = apply(server('a', keeps), emptyEngine());
+const kept = later(simulate(removal(running, 'keep'), running).end);
+
+describe('deleting a server and keeping its files', () => {
+  it('copies them when nothing writes any more, and removes the server only when they were copied', () => {
+    expect(format(removal(running, 'keep'))).toMatchInlineSnapshot(`
+      "a: remove (requested)
+      network looms-test: remove
+      data looms-test-a.data: create
+      network:isolated/remove: remove network looms-test after a/remove
+      a/keep: create looms-test-a.data from sha256:example:1
+      a/stop: stop looms-test-a c10000000000 after a/keep
+      a/carry: carry /state over to looms-test-a.data after a/stop
+      a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
+      a/start:again: start looms-test-a after a/discard only if a/stop or a/carry fails
+      a/remove: remove looms-test-a c10000000000 after a/carry
+      warning a: data-kept"
+    `);
+    expect(names(kept)).toEqual(['looms-test-a.data']);
+  });
+
+  it('has the server or its kept files after every step', () => {
+    for (const state of simulate(removal(running, 'keep'), running).states) {
+      expect(names(state).length).toBeGreaterThan(0);
+    }
+  });
+
+  it('begins again where a run ended in the middle: the server has all its files still', () => {
+    const made = removal(running, 'keep');
+    for (let limit = 1; limit < made.steps.length; limit += 1) {
+      const left = later(simulate(made, running, { limit }).end);
+      if (!left.containers.some(({ role }) => role === 'server')) continue;
+      const end = simulate(removal(left, 'keep'), left).end;
+      expect(names(end)).toEqual(['looms-test-a.data']);
+      const applied = apply(server('a', keeps), left);
+      expect(names(applied)).toEqual(['looms-test-a']);
+      expect(plan([server('a', keeps)], applied).steps).toEqual([]);
+    }
+  });
+
+  it('gives them up when the server is deleted by name, and not otherwise', () => {
+    expect(format(removal(kept, 'give-up'))).toMatchInlineSnapshot(`
+      "data looms-test-a.data: remove
+      a/forget: remove looms-test-a.data c10100000000"
+    `);
+    expect(removal(kept, 'leave').steps).toEqual([]);
+    expect(plan([], kept, { undesired: 'remove' }).steps).toEqual([]);
+  });
+
+  it('is blocked when nobody knows what to keep', () => {
+    const [container] = running.containers.filter(({ role }) => role === 'server');
+    if (container === undefined) throw new Error('no server');
+    const { recorded: _, ...unreadable } = container;
+    expect(format(removal({ ...running, containers: [unreadable] }, 'keep'))).toContain('a: blocked (unsupported)');
+  });
+});
+
+describe('a server whose files were kept', () => {
+  it('gets them back before its first start, and they go once it serves', () => {
+    expect(format(plan([server('a', keeps)], kept))).toMatchInlineSnapshot(`
+      "a: create (missing)
+      network looms-test: create
+      data looms-test-a.data: restore
+      network:isolated/create: create network looms-test
+      a/create: create looms-test-a.g1 from example:1 after network:isolated/create
+      a/restore: carry /state over to looms-test-a.g1 after a/create
+      a/start: start looms-test-a.g1 after a/restore
+      a/gate: gate looms-test-a.g1 within 30 s after a/start
+      a/discard: remove looms-test-a.g1 (a/create) after a/restore, a/start, a/gate only if a/restore or a/start or a/gate fails
+      a/rename: rename looms-test-a.g1 to looms-test-a after a/gate
+      a/forget: remove looms-test-a.data c10100000000 after a/rename"
+    `);
+    expect(names(apply(server('a', keeps), kept))).toEqual(['looms-test-a']);
+  });
+
+  it('converges from wherever a run ended, and keeps the files until it serves', () => {
+    const made = plan([server('a', keeps)], kept);
+    for (let limit = 1; limit <= made.steps.length; limit += 1) {
+      const left = later(simulate(made, kept, { limit }).end);
+      const settled = left.containers.some(({ name }) => name === 'looms-test-a');
+      if (!settled) expect(names(left)).toContain('looms-test-a.data');
+      const end = apply(server('a', keeps), left);
+      expect(names(end)).toEqual(['looms-test-a']);
+      expect(plan([server('a', keeps)], end).steps).toEqual([]);
+    }
+  });
+
+  it('converges with another spec after its gate failed and it was kept for a look', () => {
+    const failed = later(
+      simulate(plan([server('a', keeps)], kept, { keepFailed: true }), kept, { failGate: ['a'] }).end,
+    );
+    expect(names(failed)).toEqual(['looms-test-a.data', 'looms-test-a.g1']);
+    const other = server('a', { ...keeps, limits: { memoryMiB: 256 } });
+    const end = apply(other, failed);
+    expect(names(end)).toEqual(['looms-test-a']);
+    expect(plan([other], end).steps).toEqual([]);
+  });
+
+  it('leaves what it does not preserve where it is, and says so', () => {
+    const other = server('a', { ...keeps, lifecycle: { preserve: ['/other'] } });
+    const end = apply(other, kept);
+    expect(names(end)).toEqual(['looms-test-a', 'looms-test-a.data']);
+    expect(plan([other], end)).toMatchObject({ steps: [], warnings: [{ code: 'data-not-restored' }] });
+    expect(format(removal(end, 'keep'))).toContain('a: blocked (unsupported)');
+  });
+
+  it('waits for them while it is disabled', () => {
+    expect(plan([server('a', { ...keeps, enabled: false })], kept)).toMatchObject({ steps: [], warnings: [] });
+  });
+});
