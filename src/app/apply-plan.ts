@@ -91,7 +91,11 @@ async function gateContainer(
     timeoutMs: spec.mcp.timeoutSeconds * 1000,
     signal,
   });
-  if (!result.passed) return { passed: false, failure: result.failure };
+  if (!result.passed) {
+    // An engine that went away cut the session off, which says nothing about the server: this throws then.
+    await target.engine.containerRunning(container, { signal });
+    return { passed: false, failure: result.failure };
+  }
   context.onHealthy({ server: spec.name, verdict: 'healthy', container, tools: result.tools, detail: '' });
   const unknown =
     result.unknownFilterNames.length === 0

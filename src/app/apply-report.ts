@@ -31,7 +31,9 @@ function serverOutcome(server: ServerName, plan: Plan, results: StepResults): Se
     const { failure } = broken.result;
     // A gate that was given up says nothing about the server.
     if (failure.code === 'interrupted') return { server, outcome: 'interrupted' };
-    return { server, outcome: broken.step.op === 'gate' ? 'gate-failed' : 'failed', failure };
+    // Nor does one that the engine did not answer.
+    const refused = broken.step.op === 'gate' && broken.result.result === 'failed';
+    return { server, outcome: refused ? 'gate-failed' : 'failed', failure };
   }
   const skipped = ended.find(({ result }) => result?.result === 'skipped');
   if (skipped === undefined) return { server, outcome: 'done' };

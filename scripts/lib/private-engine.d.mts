@@ -1,0 +1,14 @@
+export type PrivateEngine = {
+  /** For `DOCKER_HOST`. */
+  readonly host: string;
+  /** After `stop` or `kill`: with all that was stored, and nothing that was in memory. */
+  readonly start: () => Promise<void>;
+  /** As a service manager does it. */
+  readonly stop: () => Promise<void>;
+  /** The engine and every process in its containers end at once, as when a machine loses its power. */
+  readonly kill: () => Promise<void>;
+  /** Ends it and removes everything it made. */
+  readonly close: () => Promise<void>;
+};
+export declare function noPrivateEngine(): string | undefined;
+export declare function makePrivateEngine(content: { images: string[]; from: string }): Promise<PrivateEngine>;

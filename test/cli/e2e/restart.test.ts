@@ -1,0 +1,82 @@
+import Docker from 'dockerode';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makePrivateEngine, noPrivateEngine, type PrivateEngine } from '../../../scripts/lib/private-engine.mjs';
+import { eventually } from '../../support/eventually.ts';
+import { withoutEngine } from '../../support/images.ts';
+import { looms, startLooms } from '../../support/looms.ts';
+import { brokenSpec, changed, httpSpec } from '../../support/odd-servers.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
+
+const missing = withoutEngine() ? 'no engine' : noPrivateEngine();
+if (missing !== undefined) console.log(`skipped: ${missing}`);
+
+const files = changed(tinySpec({ name: 'files' }), {
+  backend: { volume_mounts: [{ source: 'files', target: '/data' }] },
+});
+const declared = specs(tinySpec({ name: 'a' }), files, httpSpec('web', { volume: 'pages' }));
+
+describe.skipIf(missing !== undefined)('an engine that goes away and comes back', () => {
+  let engine: PrivateEngine;
+  let docker: Docker;
+  const project = ['--project', 'restart'];
+  const env = () => ({ DOCKER_HOST: engine.host });
+  const run = (args: readonly string[], stdin = '') => looms([...args, ...project], { env: env(), stdin });
+  const apply = (yaml: string) => run(['apply', '-f', '-', '--yes'], yaml);
+  /** Names with their ids, and whether they run. */
+  const containers = async () =>
+    (await docker.listContainers({ all: true }))
+      .map(({ Names, Id, State }) => `${Names[0] ?? ''} ${Id} ${State}`)
+      .sort();
+  const inSync = () =>
+    eventually(async () => {
+      const { code, stdout, stderr } = await run(['diff', '-f', '-'], declared);
+      expect(code, stdout + stderr).toBe(0);
+    }, 60_000);
+
+  beforeAll(async () => {
+    engine = await makePrivateEngine({
+      images: ['node:24-slim', 'debian:bookworm-slim'],
+      from: 'unix:///var/run/docker.sock',
+    });
+    docker = new Docker({ socketPath: engine.host.replace('unix://', '') });
+    const applied = await apply(declared);
+    expect(applied, applied.stderr).toMatchObject({ code: 0 });
+  });
+  afterAll(() => engine?.close());
+
+  test.each([
+    ['is restarted', () => engine.stop()],
+    ['loses its power', () => engine.kill()],
+  ])('and %s has the same containers, which serve, and nothing is to be done', async (_, goAway) => {
+    const before = await containers();
+    expect(before).toHaveLength(4);
+    expect(await run(['mcp', 'call', 'web', 'add'])).toMatchObject({ code: 0 });
+    const lines = (await run(['mcp', 'call', 'web', 'count'])).stdout;
+
+    await goAway();
+    expect(await run(['diff', '-f', '-'], declared)).toMatchObject({ code: 69 });
+    await engine.start();
+
+    await inSync();
+    expect(await containers()).toEqual(before);
+    expect(await run(['mcp', 'call', 'a', 'echo', 'text=here'])).toMatchObject({ code: 0, stdout: 'here\n' });
+    expect(await run(['mcp', 'call', 'web', 'count'])).toMatchObject({ code: 0, stdout: lines });
+    expect(await apply(declared)).toMatchObject({ code: 0, stdout: expect.stringContaining('In sync') });
+    expect(await containers()).toEqual(before);
+  });
+
+  test('in the middle of an apply ends that with 69, and the next one completes it', async () => {
+    const stdin = brokenSpec('a', 'silent', 60);
+    const interrupted = startLooms(['apply', '-f', '-', '--yes', ...project], { env: env(), stdin });
+    await eventually(() => expect(interrupted.stderr()).toContain('[a] gate: '), 60_000);
+    await engine.kill();
+    expect(await interrupted.finished).toMatchObject({ code: 69 });
+    await engine.start();
+
+    const next = await apply(declared);
+    expect(next, next.stderr).toMatchObject({ code: 0 });
+    await inSync();
+    const names = (await docker.listContainers({ all: true })).map(({ Names }) => Names[0]).sort();
+    expect(names).toEqual(['/looms-restart-a', '/looms-restart-files', '/looms-restart-web', '/looms-restart.relay']);
+  });
+});
