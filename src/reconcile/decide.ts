@@ -32,6 +32,8 @@ export type Decision =
   | {
       readonly kind: 'replace';
       readonly old: ObservedContainer;
+      /** The name that the old one has while it is drained. */
+      readonly retiringName: string;
       readonly successor: Successor;
       readonly order: ReplaceOrder;
       readonly others: readonly ObservedContainer[];
@@ -104,18 +106,30 @@ function volumeTaken(server: DeclaredServer, context: SlotContext): Blocker | un
   return taken && { kind: 'volume-taken', name: taken.name };
 }
 
+/** Whether anyone, ours or not, has a name on the engine. */
+const isTaken = (name: string, { observed }: SlotContext): boolean =>
+  [...observed.foreign, ...observed.containers].some((container) => container.name === name);
+
+/** The first generation from `first` on whose name is free. */
+function freeGeneration(server: DeclaredServer, first: number, context: SlotContext): number {
+  let generation = first;
+  while (isTaken(generationName(context.project, server.spec.name, generation), context)) generation += 1;
+  return generation;
+}
+
 /** One above every generation there is, and past names that someone else holds. */
-function nextGeneration(
+const nextGeneration = (
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   context: SlotContext,
-): number {
-  const taken = new Set(
-    [...context.observed.foreign, ...context.observed.containers].map((container) => container.name),
-  );
-  let generation = Math.max(0, ...containers.map((container) => container.generation)) + 1;
-  while (taken.has(generationName(context.project, server.spec.name, generation))) generation += 1;
-  return generation;
+): number => freeGeneration(server, Math.max(0, ...containers.map(({ generation }) => generation)) + 1, context);
+
+/** The name under which an old generation is drained: its own, unless someone else has that. */
+function retiringName(server: DeclaredServer, old: ObservedContainer, next: number, context: SlotContext): string {
+  const free = freeGeneration(server, old.generation, context);
+  // The successor's name is not taken yet, but will be.
+  const generation = free === next ? freeGeneration(server, next + 1, context) : free;
+  return generationName(context.project, server.spec.name, generation);
 }
 
 function stateReason(container: ObservedContainer): Reason | undefined {
@@ -173,6 +187,7 @@ function decideWithKeeper(
     return {
       kind: 'replace',
       old: old.container,
+      retiringName: retiringName(server, old.container, container.generation, context),
       successor: { kind: 'existing', container },
       order: orderOf(server),
       others: rest.filter((other) => other !== old.container),
@@ -232,6 +247,7 @@ function decideJudged(server: DeclaredServer, judged: readonly Judged[], context
   return {
     kind: 'replace',
     old: old.container,
+    retiringName: retiringName(server, old.container, generation, context),
     successor: { kind: 'new', generation },
     order: orderOf(server),
     others: containers.filter((container) => container !== old.container),

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
-import type { Observed } from '../model/observed.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { Blocker, Change, Drift, Plan, PlanWarning, Step } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
@@ -145,6 +145,9 @@ function warningsOf(input: PlanInput, slots: readonly Slot[], undesired: readonl
   return warnings;
 }
 
+const byGeneration = (a: ObservedContainer, b: ObservedContainer): number =>
+  a.generation - b.generation || (a.id < b.id ? -1 : 1);
+
 const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
@@ -162,7 +165,7 @@ function withBlocker(slot: Slot, blocker: Blocker | undefined): Slot {
 export function makePlan(input: PlanInput): Plan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
-  const present = slotsOf(observed.containers);
+  const present = slotsOf([...observed.containers].sort(byGeneration));
   const context: SlotContext = {
     project,
     observed,

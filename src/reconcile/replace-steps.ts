@@ -93,10 +93,14 @@ export function replaceSteps(
 
   const handOver = stopFirst
     ? afterStop(server, target, newName, retired, launched, context)
-    : handOverName(server, target, newName, revive.length > 0 ? servingAgain(old) : old, context, [
-        launched.gate,
-        ...revive.map((one) => one.id),
-      ]);
+    : handOverName(
+        server,
+        target,
+        newName,
+        revive.length > 0 ? { ...decision, old: servingAgain(old) } : decision,
+        context,
+        [launched.gate, ...revive.map((one) => one.id)],
+      );
   return [
     ...revive,
     ...made,
@@ -133,38 +137,24 @@ function handOverName(
   server: DeclaredServer,
   target: Target,
   newName: string,
-  old: ObservedContainer,
+  { old, retiringName }: Extract<Decision, { kind: 'replace' }>,
   context: StepContext,
   after: readonly StepId[],
 ): Step[] {
   const { name, lifecycle } = server.spec;
-  const retiring = generationName(context.project, name, old.generation);
   const holdsName = old.name === containerName(context.project, name);
-  if (holdsName && retiring === newName) {
-    const removal = retire(name, old, lifecycle.drainSeconds, 'old', after);
-    return [
-      ...removal,
-      rename(
-        server,
-        target,
-        newName,
-        removal.slice(-1).map((one) => one.id),
-        context,
-      ),
-    ];
-  }
   const yielded = holdsName
     ? [
         step(
           name,
           'rename:old',
-          { op: 'rename-container', target: { id: old.id }, from: old.name, to: retiring },
+          { op: 'rename-container', target: { id: old.id }, from: old.name, to: retiringName },
           { after },
         ),
       ]
     : [];
   const taken = rename(server, target, newName, holdsName ? yielded.map((one) => one.id) : after, context);
-  const leaving = holdsName ? { ...old, name: retiring } : old;
+  const leaving = holdsName ? { ...old, name: retiringName } : old;
   return [...yielded, taken, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id])];
 }
 
