@@ -6,7 +6,8 @@ import type { Engine, LockHolder } from '../../../src/engine/port.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
-import { emptyEngine, plan, project, server, simulate } from '../../support/planner-world.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';
 
 const holder: LockHolder = {
   id: asContainerId('lock'),

@@ -7,7 +7,8 @@ import { asContainerId } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import type { ImageFacts } from '../../../src/model/shape.ts';
-import { emptyEngine, httpServer, plan, server, simulate } from '../../support/planner-world.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, httpServer, plan, server } from '../../support/planner-world.ts';
 
 type Setup = {
   /** Called at each engine call with its name; may throw. */

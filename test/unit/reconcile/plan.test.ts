@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
 import { format } from '../../../src/reconcile/format.ts';
-import { emptyEngine, httpServer, image, plan, server, simulate } from '../../support/planner-world.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, httpServer, image, plan, server } from '../../support/planner-world.ts';
 
 /** The engine after these servers were applied to an empty one. */
 const applied = (...servers: Parameters<typeof plan>[0]): Observed =>
@@ -78,7 +79,6 @@ describe('a server that is there', () => {
     const changed = httpServer('a', { mounts, limits: { memoryMiB: 256 } });
     expect(text([changed], before)).toMatchInlineSnapshot(`
       "a: replace stop-first (spec-changed)
-      volume looms-test-data: create
       a/create: create looms-test-a.g2 from example:1
       a/drain:old: drain looms-test-a for at most 30 s after a/create
       a/stop:old: stop looms-test-a c10100000000 after a/drain:old
@@ -328,6 +328,16 @@ describe('what an interrupted run left', () => {
 });
 
 describe('what is not ours', () => {
+  it('keeps its name, also where an old generation would be drained under it', () => {
+    const before = applied(server('a'));
+    const foreign = [{ id: asContainerId('f'), name: 'looms-test-a.g1', image: 'nginx', owner: 'nobody' }];
+    const made = plan([server('a', { limits: { memoryMiB: 256 } })], { ...before, foreign });
+    expect(made.steps.flatMap((step) => (step.op === 'rename-container' ? [`${step.from} ${step.to}`] : []))).toEqual([
+      'looms-test-a looms-test-a.g3',
+      'looms-test-a.g2 looms-test-a',
+    ]);
+  });
+
   it('blocks a server whose name it holds, and is not touched', () => {
     const foreign = [{ id: asContainerId('f'), name: 'looms-test-a', image: 'nginx', owner: 'nobody' }];
     const made = plan([server('a'), server('b')], emptyEngine({ foreign }));

@@ -1,0 +1,214 @@
+import fc from 'fast-check';
+import type { DeclaredServer, Mount } from '../../src/model/desired.ts';
+import { asContainerId, asServerName } from '../../src/model/ids.ts';
+import { containerName, generationName } from '../../src/model/labels.ts';
+import type { ForeignContainer, Observed, ObservedContainer } from '../../src/model/observed.ts';
+import { format } from '../../src/reconcile/format.ts';
+import type { PlanInput } from '../../src/reconcile/plan.ts';
+import { type SimulationOptions, simulate } from './planner-simulation.ts';
+import { emptyEngine, httpServer, image, plan, project, server } from './planner-world.ts';
+
+const names = ['a', 'b', 'c'] as const;
+
+const volume = (source: string, readOnly: boolean): Mount => ({ type: 'volume', source, target: '/data', readOnly });
+const mountChoices: readonly (readonly Mount[])[] = [
+  [],
+  [volume('own', false)],
+  [volume('shared', false)],
+  [volume('shared', true)],
+];
+
+/** A spec for `name`, in every way in which specs differ for the planner. */
+const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
+  fc
+    .record({
+      http: fc.boolean(),
+      enabled: fc.constantFrom(true, true, true, false),
+      ref: fc.constantFrom('example:1', 'example:2', 'absent:1'),
+      memoryMiB: fc.constantFrom(256, 512),
+      mode: fc.constantFrom('isolated', 'bridge', 'none'),
+      mounts: fc.constantFrom(...mountChoices),
+      preserve: fc.constantFrom([], ['/state']),
+      drainSeconds: fc.constantFrom(0, 30),
+      autoCleanup: fc.constantFrom(true, true, false),
+      rotationIntervalHours: fc.constantFrom(undefined, 24),
+    })
+    .map(({ http, enabled, ref, memoryMiB, mode, rotationIntervalHours, mounts, ...lifecycle }) =>
+      (http ? httpServer : server)(name, {
+        enabled,
+        image: { kind: 'image', ref },
+        limits: { memoryMiB },
+        // The spec's rules refuse HTTP without a network.
+        network: { mode: http && mode === 'none' ? 'isolated' : mode },
+        mounts: mounts.map((mount) => (mount.source === 'own' ? { ...mount, source: `own-${name}` } : mount)),
+        lifecycle: { ...lifecycle, ...(rotationIntervalHours === undefined ? {} : { rotationIntervalHours }) },
+      }),
+    );
+
+/** Some of the servers, in any order. */
+const files: fc.Arbitrary<readonly DeclaredServer[]> = fc
+  .tuple(...names.map((name) => fc.option(declared(name), { nil: undefined })))
+  .chain((chosen) => {
+    const servers = chosen.filter((one) => one !== undefined);
+    return fc.shuffledSubarray(servers, { minLength: servers.length });
+  });
+
+/** Numbers that stand for choices among what is there when they are used. */
+const choices = fc.array(fc.nat(1000), { minLength: 1, maxLength: 12 });
+
+/** How a run goes: which step is next wherever there is a choice, and where it ends early or breaks. */
+export type RunCase = Omit<SimulationOptions, 'pick'> & { readonly order: readonly number[] };
+
+const runCase: fc.Arbitrary<RunCase> = fc.record(
+  {
+    order: choices,
+    limit: fc.nat(14),
+    failGate: fc.subarray([...names]),
+    breakAt: fc.record({ step: fc.nat(14), moment: fc.constantFrom('before', 'after') }),
+  },
+  { requiredKeys: ['order'] },
+);
+
+/** The order of a case as the simulator asks for it. */
+export function orderOf(order: readonly number[]): (count: number) => number {
+  let at = 0;
+  return (count) => (order[at++ % order.length] ?? 0) % count;
+}
+
+/** What someone does past looms to one container. */
+type Deed = { readonly what: (typeof deeds)[number]; readonly which: number };
+const deeds = ['stop', 'fail', 'restart', 'pause', 'die', 'remove', 'rename', 'take-name', 'limit', 'unlabel'] as const;
+
+function outside({ what, which }: Deed, observed: Observed): Observed {
+  const chosen = observed.containers[which % Math.max(1, observed.containers.length)];
+  if (chosen === undefined) return observed;
+  const to = (change: Partial<ObservedContainer>): Observed => ({
+    ...observed,
+    containers: observed.containers.map((one) => (one === chosen ? { ...one, ...change } : one)),
+  });
+  const isFree = (name: string): boolean =>
+    ![...observed.containers, ...observed.foreign].some((one) => one.name === name);
+  const exited = (exitCode: number) =>
+    ({ status: 'exited', exitCode, finishedAt: observed.now, oomKilled: false }) as const;
+  switch (what) {
+    case 'stop':
+      return to({ state: exited(143) });
+    case 'fail':
+      return to({ state: exited(1) });
+    case 'restart':
+      return to({ state: { status: 'restarting', exitCode: 1 } });
+    case 'pause':
+      return to({ state: { status: 'running', startedAt: observed.now, paused: true } });
+    case 'die':
+      return to({ state: { status: 'dead' } });
+    case 'remove':
+      return { ...observed, containers: observed.containers.filter((one) => one !== chosen) };
+    case 'rename':
+      return isFree(`mine-${which}`) ? to({ name: `mine-${which}` }) : observed;
+    case 'take-name': {
+      const name = generationName(project, asServerName(names[which % names.length] ?? 'a'), (which % 3) + 1);
+      return isFree(name) ? to({ name }) : observed;
+    }
+    case 'limit':
+      return to({ shape: { ...chosen.shape, memoryBytes: 2 ** 27, memorySwapBytes: 2 ** 27 } });
+    case 'unlabel': {
+      const { recorded: _, ...rest } = chosen;
+      const containers = observed.containers.map((one) => (one === chosen ? rest : one));
+      return { ...observed, containers };
+    }
+  }
+}
+
+/** Containers of others, also under names that we want. */
+const foreign: fc.Arbitrary<readonly ForeignContainer[]> = fc
+  .uniqueArray(
+    fc
+      .tuple(fc.constantFrom(...names), fc.nat(3))
+      .map(([name, generation]) =>
+        generation === 0
+          ? containerName(project, asServerName(name))
+          : generationName(project, asServerName(name), generation),
+      ),
+    { maxLength: 2 },
+  )
+  .map((taken) => taken.map((name) => ({ id: asContainerId(`f-${name}`), name, image: 'nginx', owner: 'nobody' })));
+
+const planOptions: fc.Arbitrary<Partial<PlanInput>> = fc.record({
+  undesired: fc.constantFrom('remove', 'warn'),
+  keepFailed: fc.constantFrom(false, false, true),
+});
+
+/** One thing that happened before: a run of looms, something by hand, time. */
+type Past =
+  | {
+      readonly kind: 'run';
+      readonly files: readonly DeclaredServer[];
+      readonly options: Partial<PlanInput>;
+      readonly run: RunCase;
+    }
+  | { readonly kind: 'deed'; readonly deed: Deed }
+  | { readonly kind: 'time'; readonly hours: number };
+
+const past: fc.Arbitrary<Past> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('run'), files, options: planOptions, run: runCase }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('deed'),
+      deed: fc.record({ what: fc.constantFrom(...deeds), which: fc.nat(1000) }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('time'), hours: fc.constantFrom(1, 25) }) },
+);
+
+function afterPast(observed: Observed, event: Past): Observed {
+  switch (event.kind) {
+    case 'run': {
+      const { order, ...options } = event.run;
+      return simulate(plan(event.files, observed, event.options), observed, { ...options, pick: orderOf(order) }).end;
+    }
+    case 'deed':
+      return outside(event.deed, observed);
+    case 'time':
+      return { ...observed, now: observed.now + event.hours * 3_600_000 };
+  }
+}
+
+/** An engine with a history, what shall run on it, and how the run goes. */
+export type PlannerCase = {
+  readonly observed: Observed;
+  readonly desired: readonly DeclaredServer[];
+  readonly options: Partial<PlanInput>;
+  readonly run: RunCase;
+};
+
+/** Engines as they come to be: runs that ended anywhere, changes by hand, names that others hold. */
+export const plannerCase: fc.Arbitrary<PlannerCase> = fc
+  .record({
+    foreign: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: foreign }),
+    history: fc.array(past, { maxLength: 5 }),
+    retagged: fc.constantFrom(false, false, true),
+    desired: files,
+    options: planOptions,
+    run: runCase,
+  })
+  .map(({ foreign: others, history, retagged, ...rest }) => {
+    const end = history.reduce(afterPast, emptyEngine({ foreign: others }));
+    const images = retagged ? { ...end.images, 'example:1': image('example:1', 'sha256:retagged') } : end.images;
+    const observed = { ...end, images };
+    return { ...rest, observed, [fc.toStringMethod]: () => describeCase({ ...rest, observed }) };
+  });
+
+/** What a failure shows: a whole case as JSON fills screens. */
+function describeCase({ observed, desired, options, run }: PlannerCase): string {
+  const there = [...observed.containers, ...observed.foreign].map((one) =>
+    'role' in one
+      ? `${one.id.slice(0, 6)} ${one.name} ${one.role} ${one.server ?? ''} g${one.generation} ${one.state.status} ${one.specHash.slice(0, 9)}`
+      : `${one.name} (foreign)`,
+  );
+  const wanted = desired.map(({ spec, image: { ref }, hash }) => `${spec.name} ${ref} ${hash.slice(0, 9)}`);
+  const made = format(plan(desired, observed, options));
+  return ['', ...there, `wanted: ${wanted.join(', ')}`, JSON.stringify(options), JSON.stringify(run), made].join(
+    '\n  ',
+  );
+}

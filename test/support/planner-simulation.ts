@@ -1,0 +1,196 @@
+import type { RecordedSpec } from '../../src/model/desired.ts';
+import { asContainerId, asNetworkId, asServerName, type ContainerId } from '../../src/model/ids.ts';
+import { label } from '../../src/model/labels.ts';
+import type { Observed, ObservedContainer, ObservedNetwork } from '../../src/model/observed.ts';
+import type { Operation, Plan, PlannedContainer, Step, Target } from '../../src/model/plan.ts';
+import { resolveShape } from '../../src/model/resolve-shape.ts';
+import { readRecordedSpec } from '../../src/spec/record.ts';
+import { image } from './planner-world.ts';
+
+function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Observed): ObservedContainer {
+  // What keeps files is made of an image by its id.
+  const facts =
+    observed.images[planned.imageRef] ?? Object.values(observed.images).find((one) => one?.id === planned.imageRef);
+  if (!facts) throw new Error(`the simulated engine has no image ${planned.imageRef}`);
+  const labels = planned.ownLabels;
+  const recorded: RecordedSpec | undefined = readRecordedSpec(labels[label.spec] ?? '');
+  const name = labels[label.server];
+  const restoredFrom = labels[label.restoredFrom];
+  return {
+    id,
+    name: planned.name,
+    role: planned.role,
+    ...(name === undefined ? {} : { server: asServerName(name) }),
+    generation: Number(labels[label.generation] ?? 0),
+    createdAt: observed.now,
+    state: { status: 'created' },
+    restartCount: 0,
+    specHash: labels[label.specHash] ?? '',
+    ...(recorded === undefined ? {} : { recorded }),
+    ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
+    managedBy: labels[label.managedBy] ?? '',
+    imageRef: planned.imageRef,
+    shape: resolveShape(planned.template, facts),
+  };
+}
+
+type World = { readonly observed: Observed; readonly made: ReadonlyMap<string, ContainerId>; readonly next: number };
+
+const idOf = (target: Target, world: World): ContainerId =>
+  'id' in target ? target.id : (world.made.get(target.madeBy) ?? asContainerId('none'));
+
+function change(world: World, id: ContainerId, to: Partial<ObservedContainer>): World {
+  const { observed } = world;
+  if (!observed.containers.some((one) => one.id === id)) throw new Error(`the plan changes ${id}, which is not there`);
+  return withContainers(
+    world,
+    observed.containers.map((one) => (one.id === id ? { ...one, ...to } : one)),
+  );
+}
+
+/** Whoever has a name on the engine, ours or not. */
+const holderOf = (name: string, { containers, foreign }: Observed): ContainerId | undefined =>
+  [...containers, ...foreign].find((one) => one.name === name)?.id;
+
+/** A volume comes to be with the first container that mounts it. */
+function withVolumes(observed: Observed, { shape }: ObservedContainer): Observed {
+  const mounted = shape.mounts.filter((mount) => mount.type === 'volume').map((mount) => mount.source);
+  const missing = mounted.filter((name) => !observed.volumes.some((volume) => volume.name === name));
+  return { ...observed, volumes: [...observed.volumes, ...missing.map((name) => ({ name, ours: true }))] };
+}
+
+const isOn = (container: ObservedContainer, network: string): boolean =>
+  container.shape.networks.some((one) => one.name === network);
+
+const withContainers = (world: World, containers: readonly ObservedContainer[]): World => ({
+  ...world,
+  observed: { ...world.observed, containers },
+});
+
+function perform(step: Step, world: World): World {
+  const { observed } = world;
+  const operation: Operation = step;
+  switch (operation.op) {
+    case 'create-network': {
+      const network: ObservedNetwork = {
+        ...operation.network,
+        id: asNetworkId(operation.network.name),
+        ours: true,
+        members: [],
+      };
+      return { ...world, observed: { ...observed, networks: [...observed.networks, network] } };
+    }
+    case 'remove-network': {
+      const user = observed.containers.find((one) => isOn(one, operation.name));
+      if (user !== undefined) throw new Error(`the plan removes ${operation.name}, which ${user.name} is on`);
+      const networks = observed.networks.filter((one) => one.id !== operation.network);
+      return { ...world, observed: { ...observed, networks } };
+    }
+    case 'pull-image':
+    case 'build-image':
+      return {
+        ...world,
+        observed: { ...observed, images: { ...observed.images, [operation.ref]: image(operation.ref) }, registry: {} },
+      };
+    case 'create-container': {
+      const id = asContainerId(`c${world.next}`.padEnd(12, '0'));
+      const created = containerFrom(operation.container, id, observed);
+      if (holderOf(created.name, observed) !== undefined) throw new Error(`the plan creates ${created.name} twice`);
+      const missing = created.shape.networks.find(({ name }) => !observed.networks.some((one) => one.name === name));
+      if (missing !== undefined) throw new Error(`the plan creates ${created.name} before its network`);
+      const made = new Map([...world.made, [step.id, id] as const]);
+      const after = withContainers(world, [...observed.containers, created]);
+      return { observed: withVolumes(after.observed, created), made, next: world.next + 1 };
+    }
+    case 'start-container':
+    case 'unpause-container':
+      return change(world, idOf(operation.target, world), {
+        state: { status: 'running', startedAt: observed.now, paused: false },
+      });
+    case 'stop-container':
+      return change(world, idOf(operation.target, world), {
+        state: { status: 'exited', exitCode: 143, finishedAt: observed.now, oomKilled: false },
+      });
+    case 'remove-container': {
+      const id = idOf(operation.target, world);
+      return withContainers(
+        world,
+        observed.containers.filter((one) => one.id !== id),
+      );
+    }
+    case 'rename-container': {
+      const holder = holderOf(operation.to, observed);
+      if (holder !== undefined) throw new Error(`the plan renames to ${operation.to}, which ${holder} still holds`);
+      return change(world, idOf(operation.target, world), { name: operation.to });
+    }
+    case 'gate':
+    case 'carry-files':
+    case 'drain':
+      return world;
+  }
+}
+
+/** What a run of a plan saw and left: every state between two steps, the last one at the end. */
+export type Simulation = { readonly states: readonly Observed[]; readonly end: Observed };
+
+export type SimulationOptions = {
+  /** Servers whose gate fails. */
+  readonly failGate?: readonly string[];
+  /** Ends the run after so many steps, as a kill would. */
+  readonly limit?: number;
+  /** Which of the steps that could run now is next; without it, the first. */
+  readonly pick?: (count: number) => number;
+  /** The step with this number, from 0, fails: before the engine did it, or after, with its answer lost. */
+  readonly breakAt?: { readonly step: number; readonly moment: 'before' | 'after' };
+};
+
+type Result = 'ok' | 'failed' | 'skipped';
+
+/** As the executor decides it: `undefined` while something is not over. */
+function verdictOf(step: Step, results: ReadonlyMap<string, Result>): 'run' | 'skip' | undefined {
+  const waits = [...step.after, ...(step.onFailureOf ?? [])];
+  if (waits.some((id) => !results.has(id))) return undefined;
+  const runs =
+    step.onFailureOf === undefined
+      ? step.after.every((id) => results.get(id) === 'ok')
+      : step.onFailureOf.some((id) => results.get(id) === 'failed');
+  return runs ? 'run' : 'skip';
+}
+
+/** The number of the next container: ids are never used twice while their container is there. */
+const nextNumber = (observed: Observed): number =>
+  Math.max(observed.containers.length + 99, ...observed.containers.map(({ id }) => Number(id.slice(1, 4)) || 0)) + 1;
+
+/** Carries a plan out on plain data, one step at a time in an order that its `after` allows. */
+export function simulate(made: Plan, observed: Observed, options: SimulationOptions = {}): Simulation {
+  const { limit = Number.POSITIVE_INFINITY, pick = () => 0, breakAt } = options;
+  let world: World = { observed, made: new Map(), next: nextNumber(observed) };
+  const results = new Map<string, Result>();
+  const states: Observed[] = [observed];
+  for (let count = 0; ; count += 1) {
+    const ready: Step[] = [];
+    for (let settled = false; !settled; ) {
+      settled = true;
+      ready.length = 0;
+      for (const step of made.steps.filter(({ id }) => !results.has(id))) {
+        const verdict = verdictOf(step, results);
+        if (verdict === 'run') ready.push(step);
+        if (verdict !== 'skip') continue;
+        results.set(step.id, 'skipped');
+        settled = false;
+      }
+    }
+    const step = ready[pick(ready.length) % ready.length];
+    if (step === undefined) break;
+    if (count >= limit) return { states, end: world.observed };
+    const broken = breakAt?.step === count;
+    const fails = broken || (step.op === 'gate' && (options.failGate?.includes(step.server ?? '') ?? false));
+    results.set(step.id, fails ? 'failed' : 'ok');
+    const happens = broken ? breakAt.moment === 'after' : !fails;
+    if (happens) world = perform(step, world);
+    states.push(world.observed);
+  }
+  const stuck = made.steps.find((step) => !results.has(step.id));
+  if (stuck !== undefined) throw new Error(`step ${stuck.id} can never run`);
+  return { states, end: world.observed };
+}

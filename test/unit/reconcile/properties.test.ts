@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { containerName } from '../../../src/model/labels.ts';
+import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
+import type { Plan, Step } from '../../../src/model/plan.ts';
+import { format } from '../../../src/reconcile/format.ts';
+import { orderOf, type PlannerCase, plannerCase } from '../../support/planner-cases.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { plan, project } from '../../support/planner-world.ts';
+
+const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 500);
+
+/** Holds `property` against thousands of engines; a failure shows the plan in words. */
+const forAll = (property: (one: PlannerCase) => void): void =>
+  fc.assert(fc.property(plannerCase, property), { numRuns: runs });
+
+const planFor = ({ desired, observed, options }: PlannerCase, now: Observed = observed): Plan =>
+  plan(desired, now, options);
+
+/** The end of an undisturbed run of the plan for what is there now. */
+const carriedOut = (one: PlannerCase, now: Observed = one.observed): Observed =>
+  simulate(planFor(one, now), now, { pick: orderOf(one.run.order) }).end;
+
+/** What two engines must have in common to be the same to a user: everything but ids, times and counts. */
+const stateOf = ({ containers, networks, volumes }: Observed): unknown => ({
+  containers: containers
+    .map(({ name, role, server, state, specHash, imageRef, shape }) =>
+      JSON.stringify({ name, role, server, status: state.status, specHash, imageRef, shape }),
+    )
+    .sort(),
+  networks: networks.map(({ name }) => name).sort(),
+  volumes: volumes.map(({ name }) => name).sort(),
+});
+
+const isServing = ({ state }: ObservedContainer): boolean => state.status === 'running' && !state.paused;
+
+const targetOf = (step: Step): string | undefined =>
+  'target' in step && 'id' in step.target ? step.target.id : undefined;
+
+vi.setConfig({ testTimeout: 600_000 });
+
+describe('any plan, on any engine', () => {
+  it('leaves nothing to do once it was carried out', () => {
+    forAll((one) => {
+      const end = carriedOut(one);
+      expect(
+        format(plan(one.desired, end, one.options))
+          .split('\n')
+          .filter((line) => line.includes('/')),
+      ).toEqual([]);
+    });
+  });
+
+  it('comes to the same end when it was cut off anywhere and planned again', () => {
+    forAll((one) => {
+      const { order, limit = 3 } = one.run;
+      const cut = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) }).end;
+      expect(stateOf(carriedOut(one, cut))).toEqual(stateOf(carriedOut(one)));
+    });
+  });
+
+  it('comes to the same end when a step failed, or its answer was lost, and it was planned again', () => {
+    forAll((one) => {
+      const { order, breakAt = { step: 2, moment: 'after' }, failGate = [] } = one.run;
+      const broken = simulate(planFor(one), one.observed, { breakAt, failGate, pick: orderOf(order) }).end;
+      expect(stateOf(carriedOut(one, broken))).toEqual(stateOf(carriedOut(one)));
+    });
+  });
+
+  it('touches nothing that is not of this project', () => {
+    forAll((one) => {
+      const ours = new Set<string>(one.observed.containers.map(({ id }) => id));
+      const targets = planFor(one)
+        .steps.map(targetOf)
+        .filter((id) => id !== undefined);
+      expect(targets.filter((id) => !ours.has(id))).toEqual([]);
+      expect(carriedOut(one).foreign).toEqual(one.observed.foreign);
+    });
+  });
+
+  it('never leaves a server without a running generation while it is replaced start-first', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      for (const change of made.changes) {
+        if (change.action !== 'replace' || change.order !== 'start-first') continue;
+        const serving = (observed: Observed): boolean =>
+          observed.containers.some((container) => container.server === change.server && isServing(container));
+        if (serving(one.observed)) expect(states.filter((state) => !serving(state))).toEqual([]);
+      }
+    });
+  });
+
+  it('says why it changes what it changes, and nothing else has steps', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const changing = made.changes.filter(({ action }) => action !== 'unchanged' && action !== 'blocked');
+      for (const change of changing) expect('reasons' in change && change.reasons.length).toBeGreaterThan(0);
+      const named = new Set<string | undefined>(changing.map(({ server }) => server));
+      expect(made.steps.filter(({ server }) => server !== undefined && !named.has(server))).toEqual([]);
+      const ids = made.steps.map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+    });
+  });
+
+  it('is the same for the same input in any order', () => {
+    fc.assert(
+      fc.property(plannerCase, fc.infiniteStream(fc.nat()), (one, numbers) => {
+        const shuffled = <T>(list: readonly T[]): T[] =>
+          list
+            .map((value) => ({ value, at: numbers.next().value ?? 0 }))
+            .sort((a, b) => a.at - b.at)
+            .map(({ value }) => value);
+        const { observed } = one;
+        const again = plan(
+          shuffled(one.desired),
+          {
+            ...observed,
+            containers: shuffled(observed.containers),
+            foreign: shuffled(observed.foreign),
+            networks: shuffled(observed.networks),
+            volumes: shuffled(observed.volumes),
+          },
+          one.options,
+        );
+        expect(JSON.stringify(again)).toBe(JSON.stringify(planFor(one)));
+      }),
+      { numRuns: runs },
+    );
+  });
+});
+
+describe('a start-first replacement', () => {
+  it('removes the last generation that served only after a successor passed its gate and has the name', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      for (const change of made.changes) {
+        if (change.action !== 'replace' || change.order !== 'start-first') continue;
+        const old = one.observed.containers.find((container) => container.id === change.container);
+        if (old === undefined || !isServing(old)) continue;
+        const name = containerName(project, change.server);
+        for (const state of states) {
+          if (state.containers.some((container) => container.id === old.id && isServing(container))) continue;
+          expect(state.containers.some((container) => container.name === name && isServing(container))).toBe(true);
+        }
+      }
+    });
+  });
+});
