@@ -97,3 +97,19 @@ export async function takeLock(
     if (options.signal.aborted) throw new LoomsError('interrupted', 'interrupted while waiting for the lock');
   }
 }
+
+/**
+ * Takes away a lock whose holder is dead. A run that finds nothing to do takes no lock, and so nobody would take over
+ * what a run left that was killed right after its last step. Returns why it could not; never throws, as nothing that
+ * was asked for depends on it.
+ */
+export async function clearDeadLock(ports: Ports, project: ProjectName): Promise<string | undefined> {
+  try {
+    const engine = await ports.engine();
+    const found = await engine.findLock(project);
+    if (found !== null && (found.expired || isOrphan(found.holder, ports))) await engine.releaseLock(found.holder.id);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

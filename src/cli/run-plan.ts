@@ -1,7 +1,7 @@
 import { applyPlan } from '../app/apply-plan.ts';
 import type { ApplyReport } from '../app/apply-report.ts';
 import type { Prepared } from '../app/plan-project.ts';
-import { describeHolder } from '../app/project-lock.ts';
+import { clearDeadLock, describeHolder } from '../app/project-lock.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Plan } from '../model/plan.ts';
 import { confirm } from './confirm.ts';
@@ -56,7 +56,12 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
   const { plan } = prepared;
   const agreed = goesAhead(plan);
   if (!json) show(prepared, !agreed || flags['dry-run'] || flags.verbose, flags, options);
-  if (flags['dry-run'] || isInSync(plan)) return plan;
+  if (flags['dry-run']) return plan;
+  if (plan.steps.length === 0) {
+    const problem = await clearDeadLock(context.ports, plan.project);
+    if (problem !== undefined) terminal.notice(`the lock of a run that was killed could not be removed: ${problem}`);
+  }
+  if (isInSync(plan)) return plan;
   if (plan.steps.length > 0 && !agreed && question !== undefined) {
     const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
     if (!(await confirm(question, { yes: flags.yes, terminal, refusal }))) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { applyPlan } from '../../../src/app/apply-plan.ts';
 import { planProject } from '../../../src/app/plan-project.ts';
 import type { Ports } from '../../../src/app/ports.ts';
+import { clearDeadLock } from '../../../src/app/project-lock.ts';
 import type { Engine, LockHolder } from '../../../src/engine/port.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
@@ -25,6 +26,7 @@ type World = {
   readonly acquire?: () => Awaited<ReturnType<Engine['acquireLock']>>;
   readonly release?: () => void;
   readonly alive?: boolean;
+  readonly found?: NonNullable<Awaited<ReturnType<Engine['findLock']>>>;
 };
 
 /** Ports around an engine that answers from `world` and notes what it is asked to change. */
@@ -35,6 +37,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     observe: async () => (looks.length > 1 ? looks.shift() : looks[0]) ?? emptyEngine(),
     acquireLock: async () => world.acquire?.() ?? { result: 'acquired', lock: holder },
     checkLock: async () => undefined,
+    findLock: async () => world.found ?? null,
     releaseLock: async () => {
       calls.push('releaseLock');
       world.release?.();
@@ -147,6 +150,23 @@ describe('applying a plan', () => {
       });
       expect(await applyPlan(ports, await planProject(ports, request), options)).toMatchObject({ outcome: 'done' });
     }
+  });
+
+  it('takes a dead lock away where there is nothing to do, and leaves one that is held', async () => {
+    const cases = [
+      [{ ...holder, host: 'here' }, false, false, ['releaseLock']],
+      [holder, true, true, ['releaseLock']],
+      [holder, false, false, []],
+      [{ ...holder, host: 'here' }, false, true, []],
+    ] as const;
+    for (const [lock, expired, alive, done] of cases) {
+      const { ports, calls } = portsOf({ looks: [stopped], alive, found: { holder: lock, expired } });
+      expect(await clearDeadLock(ports, project)).toBeUndefined();
+      expect(calls).toEqual(done);
+    }
+    const { ports, calls } = portsOf({ looks: [stopped] });
+    expect(await clearDeadLock(ports, project)).toBeUndefined();
+    expect(calls).toEqual([]);
   });
 
   it('looks secrets up before anything is asked of the engine', async () => {
