@@ -35,7 +35,7 @@ async function main() {
   await stage('types', () => npmRun('typecheck', env));
   await stage('lint', () => npmRun('lint', env));
   await stage('unused code', () => npmRun('unused', env));
-  for (const project of ['unit', 'conformance', 'engine', 'cli']) {
+  for (const project of ['unit', 'conformance', 'engine', 'cli', 'fault']) {
     await stage(`tests: ${project}`, () => runVitestProject(project, { root, env, signal: interrupt.signal }));
   }
 }

@@ -1,0 +1,32 @@
+import type Docker from 'dockerode';
+
+/** Projects of the harness say which process made them. */
+export const projectLabel = (transition: string): string => `fault-${transition}-${process.pid}`;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Whether a project was made by a harness on this machine that was killed. */
+function isAbandoned(labels: Readonly<Record<string, string>> | null | undefined): boolean {
+  const pid = /^e2e-fault-[a-z-]+-(\d+)-[0-9a-f]{6}$/.exec(labels?.['looms.project'] ?? '')?.[1];
+  return pid !== undefined && !isAlive(Number(pid));
+}
+
+/** Removes what harnesses left that were killed before they could do it themselves. */
+export async function removeLeftovers(docker: Docker): Promise<void> {
+  for (const { Id, Labels } of await docker.listContainers({ all: true })) {
+    if (isAbandoned(Labels)) await docker.getContainer(Id).remove({ force: true, v: true });
+  }
+  for (const { Id, Labels } of await docker.listNetworks()) {
+    if (isAbandoned(Labels)) await docker.getNetwork(Id).remove();
+  }
+  for (const { Name, Labels } of (await docker.listVolumes()).Volumes ?? []) {
+    if (isAbandoned(Labels)) await docker.getVolume(Name).remove();
+  }
+}
