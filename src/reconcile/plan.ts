@@ -6,6 +6,7 @@ import type { Blocker, Change, Drift, Plan, PlanWarning, Step } from '../model/p
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
+import { withFreeNames } from './free-names.ts';
 import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
 import { keptBeside, keptData } from './kept-data.ts';
 import { planRemovals } from './removal.ts';
@@ -229,7 +230,8 @@ export function makePlan(input: PlanInput): Plan {
     ...beside.flatMap((part) => part.steps),
     ...removals.steps,
   ];
-  const steps = holdBackNetworkRemoval(withNeededImages(images.steps, [...support.steps, ...serverWork]));
+  const work = withFreeNames([...support.steps, ...serverWork], observed);
+  const steps = holdBackNetworkRemoval(withNeededImages(images.steps, work));
 
   const changes: Change[] = [
     ...slots.map(({ server, decision }) => changeOf(server.spec.name, decision)),

@@ -106,8 +106,14 @@ function outside({ what, which }: Deed, observed: Observed): Observed {
     case 'rename':
       return isFree(`mine-${which}`) ? to({ name: `mine-${which}` }) : observed;
     case 'take-name': {
-      const name = generationName(project, asServerName(names[which % names.length] ?? 'a'), (which % 3) + 1);
-      return isFree(name) ? to({ name }) : observed;
+      const server = asServerName(names[which % names.length] ?? 'a');
+      const generation = Math.floor(which / names.length) % 3;
+      const name = generation === 0 ? containerName(project, server) : generationName(project, server, generation);
+      const holder = observed.containers.find((one) => one.name === name);
+      if (holder === undefined) return isFree(name) ? to({ name }) : observed;
+      const swapped = (one: ObservedContainer): string =>
+        one === chosen ? holder.name : one === holder ? chosen.name : one.name;
+      return { ...observed, containers: observed.containers.map((one) => ({ ...one, name: swapped(one) })) };
     }
     case 'limit':
       return to({ shape: { ...chosen.shape, memoryBytes: 2 ** 27, memorySwapBytes: 2 ** 27 } });
@@ -155,7 +161,7 @@ const past: fc.Arbitrary<Past> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('deed'),
-      deed: fc.record({ what: fc.constantFrom(...deeds), which: fc.nat(1000) }),
+      deed: fc.record({ what: fc.constantFrom(...deeds, 'take-name', 'take-name'), which: fc.nat(1000) }),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('time'), hours: fc.constantFrom(1, 25) }) },

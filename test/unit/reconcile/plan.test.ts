@@ -188,6 +188,26 @@ describe('a server that is there', () => {
     `);
   });
 
+  it('gets its name back in one run also when two were exchanged by hand', () => {
+    const names: Readonly<Record<string, string>> = { 'looms-test-a': 'looms-test-b', 'looms-test-b': 'looms-test-a' };
+    const mixed = withContainer(applied(server('a'), server('b')), (one) => ({
+      ...one,
+      name: names[one.name] ?? one.name,
+    }));
+    const servers = [server('a'), server('b')];
+    expect(text(servers, mixed)).toMatchInlineSnapshot(`
+      "a: rename (misnamed)
+      b: rename (misnamed)
+      name:c10000000000/free: rename looms-test-b to looms-test-a.aside-c10000
+      name:c10100000000/free: rename looms-test-a to looms-test-b.aside-c10100
+      a/gate: gate looms-test-b within 30 s after name:c10000000000/free
+      a/rename: rename looms-test-b to looms-test-a after a/gate, name:c10100000000/free, name:c10000000000/free
+      b/gate: gate looms-test-a within 30 s after name:c10100000000/free
+      b/rename: rename looms-test-a to looms-test-b after b/gate, name:c10000000000/free, name:c10100000000/free"
+    `);
+    expect(text(servers, simulate(plan(servers, mixed), mixed).end)).toBe('a: unchanged\nb: unchanged');
+  });
+
   it('is replaced when its record cannot be read', () => {
     const unreadable = withContainer(applied(server('a')), ({ recorded: _, ...one }) => one);
     expect(plan([server('a')], unreadable).changes[0]).toMatchObject({

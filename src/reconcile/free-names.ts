@@ -1,0 +1,47 @@
+import { asStepId } from '../model/ids.ts';
+import { containerName } from '../model/labels.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { Step } from '../model/plan.ts';
+
+/** The name that a step gives to a container. */
+const nameGiven = (step: Step): string | undefined => {
+  if (step.op === 'rename-container') return step.to;
+  return step.op === 'create-container' ? step.container.name : undefined;
+};
+
+const isAbout = (step: Step, container: ObservedContainer): boolean =>
+  'target' in step && 'id' in step.target && step.target.id === container.id;
+
+/** Not the name of a generation: a container that was moved aside has served, and is judged as one that was renamed. */
+const nameAside = (container: ObservedContainer, { project }: Observed): string =>
+  `${container.server === undefined ? container.name : containerName(project, container.server)}.aside-${container.id.slice(0, 6)}`;
+
+/**
+ * Lets a container of this project that was given another one's name by hand make room first, so that servers whose
+ * names were mixed up come right in one run. A container of someone else's is never moved: its name is a blocker.
+ */
+export function withFreeNames(steps: readonly Step[], observed: Observed): Step[] {
+  const moves = new Map<ObservedContainer, Step>();
+  const hold = steps.map((step) => {
+    const name = nameGiven(step);
+    const holder = observed.containers.find((container) => container.name === name);
+    // One that the same server's steps take the name from is not in the way when its turn comes.
+    if (holder === undefined || holder.server === step.server || isAbout(step, holder)) return undefined;
+    moves.set(holder, {
+      id: asStepId(`name:${holder.id.slice(0, 12)}/free`),
+      cause: { kind: 'support', why: `${holder.name} is the name of another container` },
+      after: [],
+      op: 'rename-container',
+      target: { id: holder.id },
+      from: holder.name,
+      to: nameAside(holder, observed),
+    });
+    return moves.get(holder)?.id;
+  });
+  const held = steps.map((step, index) => {
+    const own = [...moves].filter(([holder]) => isAbout(step, holder)).map(([, move]) => move.id);
+    const first = [hold[index], ...own].filter((id) => id !== undefined);
+    return first.length === 0 ? step : { ...step, after: [...step.after, ...first] };
+  });
+  return [...[...moves.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), ...held];
+}
