@@ -29,14 +29,20 @@ export type CutResult = {
   readonly detail: readonly string[];
 };
 
-/** Runs that shall be given up by looms get this long, in seconds; a held answer comes soon after. */
-const timeoutSeconds = 4;
-const heldAtMostMs = 10_000;
+/** How long a call or an answer is held: looms gives up at once, unless it gives its lock back, which it waits for. */
+const heldAtMostMs = 3_000;
+/** Between a first and a second Ctrl-C. */
+const hesitationMs = 100;
 
-type Run = { readonly finished: Promise<Finished>; readonly kill: () => Promise<void> };
+type Run = {
+  readonly finished: Promise<Finished>;
+  readonly kill: () => Promise<void>;
+  /** Ctrl-C twice: looms stops waiting. */
+  readonly interrupt: () => Promise<void>;
+};
 
-function start({ project, proxy }: Bench, { args, stdin }: Command, flags: readonly string[] = []): Run {
-  const { child, finished } = startLooms([...args, ...flags, '--project', project.name], {
+function start({ project, proxy }: Bench, { args, stdin }: Command): Run {
+  const { child, finished } = startLooms([...args, '--project', project.name], {
     env: { DOCKER_HOST: proxy.host },
     ...(stdin === undefined ? {} : { stdin }),
   });
@@ -45,6 +51,12 @@ function start({ project, proxy }: Bench, { args, stdin }: Command, flags: reado
     kill: async () => {
       child.kill('SIGKILL');
       await finished;
+    },
+    interrupt: async () => {
+      child.kill('SIGINT');
+      await delay(hesitationMs);
+      child.kill('SIGINT');
+      await Promise.race([finished, delay(heldAtMostMs, undefined, { ref: false })]);
     },
   };
 }
@@ -59,15 +71,13 @@ async function runCut(
   const { proxy, project } = bench;
   // Armed before the run begins, so the run is looked up when the call comes.
   let run: Run | undefined;
-  const gaveUp = async (): Promise<void> => {
-    await Promise.race([run?.finished, delay(heldAtMostMs, undefined, { ref: false })]);
-  };
+  const gaveUp = async (): Promise<void> => run?.interrupt();
   const kill = async (): Promise<void> => run?.kill();
   const act = async (): Promise<void> => {
     if (fault?.kind === 'actor') await interfere(project.docker, project.name, fault.deed, at);
   };
   proxy.reset(fault && { at, fault, kill, gaveUp, act });
-  run = start(bench, command, fault?.kind === 'late' ? ['--timeout', String(timeoutSeconds)] : []);
+  run = start(bench, command);
   return run.finished;
 }
 
@@ -105,26 +115,30 @@ function differences(wanted: readonly string[], found: readonly string[]): strin
   return [...missing, ...found.filter((line) => !wanted.includes(line)).map((line) => `not wanted: ${line}`)];
 }
 
+type Story = { readonly call: string | undefined; readonly lines: readonly string[] };
+
 /** The run that is cut, and what else goes wrong before the next one. */
-async function disturb(bench: Bench, command: Command, fault: Fault, at: number): Promise<readonly string[]> {
+async function disturb(bench: Bench, command: Command, fault: Fault, at: number): Promise<Story> {
   const { proxy } = bench;
-  if (fault.kind !== 'stale') return said('the run that was cut', await runCut(bench, command, at, fault));
+  if (fault.kind !== 'stale') {
+    const lines = said('the run that was cut', await runCut(bench, command, at, fault));
+    return { call: proxy.calls()[at - 1], lines };
+  }
   proxy.lists('keep');
   await runCut(bench, command, at, { kind: 'kill', moment: 'unanswered' });
-  const calls = proxy.calls();
+  const call = proxy.calls()[at - 1];
   proxy.lists('serve');
-  const misled = await runCut(bench, command, 0, undefined);
+  const lines = said('the run with old lists', await runCut(bench, command, 0, undefined));
   proxy.lists('pass');
-  return [`killed at ${calls.at(-1)}`, ...said('the run with old lists', misled)];
+  return { call, lines };
 }
 
 /** Cuts turn `turn` at its writing call `at`, lets looms run again, and holds what is there against an undisturbed run. */
 export async function cut(bench: Bench, turn: number, fault: Fault, at: number): Promise<CutResult> {
-  const { project, proxy, probing, transition, ends } = bench;
+  const { project, probing, transition, ends } = bench;
   const command = transition.command(turn);
   probing?.take();
-  const story = await disturb(bench, command, fault, at);
-  const call = proxy.calls()[at - 1];
+  const { call, lines: story } = await disturb(bench, command, fault, at);
   const next = await project.run(command.args, command.stdin === undefined ? {} : { stdin: command.stdin });
   const state = await stateOf(project.docker, project.name);
   const wanted = ends[turn % 2 === 0 ? 0 : 1];

@@ -18,15 +18,25 @@ function isAbandoned(labels: Readonly<Record<string, string>> | null | undefined
   return pid !== undefined && !isAlive(Number(pid));
 }
 
+/** Another harness may find the same at the same moment. */
+async function orGone(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    const status = (error as { statusCode?: unknown }).statusCode;
+    if (status !== 404 && status !== 409) throw error;
+  }
+}
+
 /** Removes what harnesses left that were killed before they could do it themselves. */
 export async function removeLeftovers(docker: Docker): Promise<void> {
   for (const { Id, Labels } of await docker.listContainers({ all: true })) {
-    if (isAbandoned(Labels)) await docker.getContainer(Id).remove({ force: true, v: true });
+    if (isAbandoned(Labels)) await orGone(docker.getContainer(Id).remove({ force: true, v: true }));
   }
   for (const { Id, Labels } of await docker.listNetworks()) {
-    if (isAbandoned(Labels)) await docker.getNetwork(Id).remove();
+    if (isAbandoned(Labels)) await orGone(docker.getNetwork(Id).remove());
   }
   for (const { Name, Labels } of (await docker.listVolumes()).Volumes ?? []) {
-    if (isAbandoned(Labels)) await docker.getVolume(Name).remove();
+    if (isAbandoned(Labels)) await orGone(docker.getVolume(Name).remove());
   }
 }

@@ -10,7 +10,7 @@ export type Armed = {
   readonly fault: ProxyFault;
   /** Kills looms; resolves when it is gone. */
   readonly kill: () => Promise<void>;
-  /** Resolves when looms has ended, or after a bound that is beyond its patience. */
+  /** Makes looms stop waiting; resolves when it has ended, or after a while when it waits all the same. */
   readonly gaveUp: () => Promise<void>;
   readonly act: () => Promise<void>;
 };
