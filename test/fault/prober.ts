@@ -27,9 +27,10 @@ while (!over) {
       server: asServerName(server),
       tool,
       arguments: { kind: 'words', words } as const,
+      auditArguments: false,
     };
     const began = Date.now();
-    const error = await callTool(ports, request, {}).then(
+    const error = await callTool(ports, request, { onWarning: () => undefined }).then(
       ({ result }) => (result.isError === true ? 'isError' : undefined),
       (reason: unknown) => (reason instanceof Error ? reason.message : String(reason)),
     );
