@@ -8,7 +8,7 @@ import { orderOf, type PlannerCase, plannerCase } from '../../support/planner-ca
 import { simulate } from '../../support/planner-simulation.ts';
 import { plan, project } from '../../support/planner-world.ts';
 
-const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 500);
+const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 400);
 
 /** Holds `property` against thousands of engines; a failure shows the plan in words. */
 const forAll = (property: (one: PlannerCase) => void): void =>
