@@ -7,7 +7,8 @@ import { parseMoment } from '../../../src/cli/log-flags.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { parseSource, sourceText } from '../../../src/model/source.ts';
 import { format } from '../../../src/reconcile/format.ts';
-import { emptyEngine, plan, server, simulate } from '../../support/planner-world.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, plan, server } from '../../support/planner-world.ts';
 
 const a = asServerName('a');
 const applied = simulate(plan([server('a')], emptyEngine()), emptyEngine()).end;
