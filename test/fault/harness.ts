@@ -35,7 +35,12 @@ export type HarnessOptions = {
   readonly signal?: AbortSignal;
 };
 
-const engineSocket = (): string => (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', '');
+/** The engine's own socket; the proxy stands before nothing else. */
+function engineSocket(): string {
+  const host = process.env.DOCKER_HOST || 'unix:///var/run/docker.sock';
+  if (!host.startsWith('unix://')) throw new Error(`the fault harness needs an engine on a Unix socket, not ${host}`);
+  return host.slice('unix://'.length);
+}
 
 /** Each fault at each of `count` writing calls. */
 export const allPoints = (count: number): readonly CutPoint[] =>

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { basisOf } from '../../../src/reconcile/basis.ts';
 import { planDifferences } from '../../../src/reconcile/compare-plans.ts';
-import { emptyEngine, plan, server, simulate } from '../../support/planner-world.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, plan, server } from '../../support/planner-world.ts';
 
 const applied = simulate(plan([server('a')], emptyEngine()), emptyEngine()).end;
 

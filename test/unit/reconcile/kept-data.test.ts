@@ -3,7 +3,8 @@ import { asServerName } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
 import { format } from '../../../src/reconcile/format.ts';
 import type { RemoveNamed } from '../../../src/reconcile/plan.ts';
-import { emptyEngine, plan, type SpecChange, server, simulate } from '../../support/planner-world.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, plan, type SpecChange, server } from '../../support/planner-world.ts';
 
 const keeps: SpecChange = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } };
 const later = (observed: Observed): Observed => ({ ...observed, now: observed.now + 1000 });
