@@ -6,6 +6,7 @@ import type { Observed } from '../model/observed.ts';
 import type { Plan, PlanWarning } from '../model/plan.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
 import type { Recipe } from '../model/recipe.ts';
+import { defaultKeep } from '../reconcile/history.ts';
 import { makePlan, type Undesired } from '../reconcile/plan.ts';
 import { checkPolicy } from '../spec/policy.ts';
 import { recordSpec } from '../spec/record.ts';
@@ -26,6 +27,8 @@ export type PlanRequest = {
   /** Servers to stop because somebody asked for it, drained first; they are declared with `enabled: false`. */
   readonly stop?: readonly ServerName[];
   readonly keepFailed?: boolean;
+  /** How many past generations of each server are kept; default 3. */
+  readonly keep?: number;
   /** What keeps a prune from taking too much; checked each time a plan is made, also under the lock. */
   readonly prune?: PruneRules;
   /** Rules that what runs is held against too; breaches of servers that are in no file become warnings. */
@@ -93,6 +96,7 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
     replace: new Set(replace),
     stop: new Set(request.stop ?? []),
     keepFailed: request.keepFailed ?? false,
+    keep: request.keep ?? defaultKeep,
     relayImage,
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),

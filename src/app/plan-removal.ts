@@ -13,6 +13,10 @@ import type { Ports } from './ports.ts';
 const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
   containers.flatMap(({ role, server }) => (role === 'data' && server !== undefined ? [server] : []));
 
+/** Servers that have a container or a record of their past, sorted. */
+const serversOf = ({ containers, history }: Observed): ServerName[] =>
+  [...new Set([...slotsOf(containers).keys(), ...history.map(({ server }) => server)])].sort();
+
 /** Throws `server-not-found` with the nearest name when a project has no server of that name. */
 export function serverNotFound(project: ProjectName, name: string, known: readonly string[]): LoomsError {
   const near = nearest(name, known);
@@ -65,7 +69,7 @@ export async function planRemoval(
   const { project } = request;
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const present = [...slotsOf(observed.containers).keys()];
+  const present = serversOf(observed);
   const known = [...new Set([...present, ...keptOf(observed.containers)])].sort();
   const wanted = request.servers === 'all' ? present : request.servers;
   for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known);
@@ -79,6 +83,7 @@ export async function planRemoval(
     executions: new Map(),
     replace: new Set(),
     keepFailed: false,
+    keep: 0,
     relayImage: '',
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),

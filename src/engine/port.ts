@@ -1,9 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
 import type { RecordedSpec } from '../model/desired.ts';
 import type { StepProgress } from '../model/events.ts';
-import type { ContainerId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
+import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { Role } from '../model/labels.ts';
-import type { EngineDescription, EngineTime, NetworkShape, Observed } from '../model/observed.ts';
+import type { EngineDescription, EngineTime, GenerationOutcome, NetworkShape, Observed } from '../model/observed.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ContainerShape, ImageFacts } from '../model/shape.ts';
 
@@ -128,6 +128,12 @@ export type Engine = {
     options?: CallOptions,
   ): Promise<ImageFacts>;
 
+  /**
+   * Removes an image that looms built under `ref`, layers that nothing else needs included. false: it stays, because
+   * looms did not build it, it has another name as well, or a container of anyone is made of it.
+   */
+  removeBuiltImage(id: ImageId, ref: string, options?: CallOptions): Promise<boolean>;
+
   createNetwork(
     network: NetworkShape,
     labels: Readonly<Record<string, string>>,
@@ -149,6 +155,15 @@ export type Engine = {
   /** Removes the container and its anonymous volumes, also when it runs. One that is gone already is no error. */
   removeContainer(id: ContainerId, options?: CallOptions): Promise<void>;
   renameContainer(id: ContainerId, name: string, options?: CallOptions): Promise<void>;
+  /**
+   * Keeps a record of a generation under the name `record`: what its labels say it was made from, and its image. One
+   * that is there already is no error. false: its image is gone, so that there is nothing to go back to.
+   */
+  recordGeneration(
+    id: ContainerId,
+    record: { readonly record: string; readonly outcome: GenerationOutcome },
+    options?: CallOptions,
+  ): Promise<boolean>;
   /** Whether it runs now, and its exit code when not; null when it is gone. */
   containerRunning(id: ContainerId, options?: CallOptions): Promise<{ running: boolean; exitCode: number } | null>;
   /** How many execs (sessions) run in it now, for draining. */

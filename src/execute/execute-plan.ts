@@ -41,7 +41,8 @@ function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict {
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';
     const answered = step.onFailureOf.map((id) => results.get(id));
-    if (!answered.some(failed) && !leftHalfway(answered)) return { skip: { result: 'skipped', because: 'not-needed' } };
+    const halfway = step.failuresOnly !== true && leftHalfway(answered);
+    if (!answered.some(failed) && !halfway) return { skip: { result: 'skipped', because: 'not-needed' } };
     // After a first Ctrl-C ways back still run: a server that was stopped for its successor must serve again.
     return halt === 'at-once' ? { skip: { result: 'skipped', because: 'interrupted' } } : 'run';
   }

@@ -187,6 +187,12 @@ export async function performStep(
     case 'rename-container':
       await engine.renameContainer(resolve(operation.target), operation.to, options);
       return done;
+    case 'record-generation':
+      if (await engine.recordGeneration(resolve(operation.target), operation, options)) return done;
+      return { ok: true, note: `${operation.name} cannot be gone back to: its image is no longer on the engine` };
+    case 'remove-image':
+      await engine.removeBuiltImage(operation.image, operation.ref, options);
+      return done;
     default:
       return assertNever(operation);
   }
@@ -197,4 +203,5 @@ export const isDestructive = (operation: Operation): boolean =>
   operation.op === 'stop-container' ||
   operation.op === 'remove-container' ||
   operation.op === 'rename-container' ||
-  operation.op === 'remove-network';
+  operation.op === 'remove-network' ||
+  operation.op === 'remove-image';

@@ -11,6 +11,9 @@ export const label = {
   image: 'looms.image',
   managedBy: 'looms.managed-by',
   source: 'looms.source',
+  /** Records of past generations: how the generation ended, and when its container was made (ISO 8601, engine's clock). */
+  outcome: 'looms.outcome',
+  since: 'looms.since',
   /** Volumes: the name as the spec has it. */
   volume: 'looms.volume',
   /** Servers: the id of the container of kept data that its files were restored from. */
@@ -25,8 +28,9 @@ export const label = {
 /**
  * helper: made, used and removed within one step; one that is seen was left by a run that was killed.
  * data: never started; keeps the preserved files of a server that was deleted until the next one of its name.
+ * history: the record of a past generation, created and never started.
  */
-export type Role = 'server' | 'relay' | 'lock' | 'helper' | 'data';
+export type Role = 'server' | 'relay' | 'lock' | 'helper' | 'data' | 'history';
 
 /** Prefix of every container name of a project, its support containers included. */
 export const projectPrefix = (project: ProjectName): string => `looms-${project}`;
@@ -37,6 +41,10 @@ export const containerName = (project: ProjectName, server: ServerName): string 
 /** The name of generation `generation` until its gate passed and its predecessor is gone. */
 export const generationName = (project: ProjectName, server: ServerName, generation: number): string =>
   `${containerName(project, server)}.g${generation}`;
+
+/** The name of the record that is kept of generation `generation` once its container is gone. */
+export const recordName = (project: ProjectName, server: ServerName, generation: number): string =>
+  `${containerName(project, server)}.h${generation}`;
 
 /** A dot keeps support containers out of the servers' name space: a server's name has none. */
 export const lockName = (project: ProjectName): string => `looms-${project}.lock`;

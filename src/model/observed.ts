@@ -1,5 +1,5 @@
 import type { RecordedSpec } from './desired.ts';
-import type { ContainerId, NetworkId, ProjectName, ServerName } from './ids.ts';
+import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from './ids.ts';
 import type { Role } from './labels.ts';
 import type { ContainerShape, ImageFacts } from './shape.ts';
 
@@ -63,6 +63,34 @@ export type ObservedContainer = {
   readonly shape: ContainerShape;
 };
 
+/**
+ * How a past generation ended. rotated: its successor had the same spec and image; rolled-back: a rollback put another
+ * in its place; gate-failed: it never served.
+ */
+export type GenerationOutcome = 'replaced' | 'rotated' | 'rolled-back' | 'gate-failed';
+
+/**
+ * What is kept of a generation that is gone: a container that is never started, whose labels say what it was made from.
+ * It is of the generation's own image, which therefore stays on the engine as long as the record does.
+ */
+export type GenerationRecord = {
+  /** Of the record's own container. */
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly server: ServerName;
+  readonly generation: number;
+  readonly outcome: GenerationOutcome;
+  /** When the generation's container was made; undefined when its label cannot be read. */
+  readonly since: EngineTime | undefined;
+  /** When the record was made. The engine tells it in whole seconds. */
+  readonly until: EngineTime;
+  readonly specHash: string;
+  readonly recorded?: RecordedSpec;
+  readonly source?: string;
+  readonly imageRef: string;
+  readonly imageId: ImageId;
+};
+
 /** Someone else's container under a name that we would use. */
 export type ForeignContainer = {
   readonly id: ContainerId;
@@ -96,6 +124,8 @@ export type Observed = {
   readonly now: EngineTime;
   /** Sorted by server, generation, id. */
   readonly containers: readonly ObservedContainer[];
+  /** Records of past generations, sorted by server, generation, id. They are not among `containers`. */
+  readonly history: readonly GenerationRecord[];
   readonly foreign: readonly ForeignContainer[];
   readonly networks: readonly ObservedNetwork[];
   readonly volumes: readonly ObservedVolume[];

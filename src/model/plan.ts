@@ -1,6 +1,6 @@
-import type { ContainerId, NetworkId, ProjectName, ServerName, StepId } from './ids.ts';
+import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName, StepId } from './ids.ts';
 import type { Role } from './labels.ts';
-import type { EngineDescription, NetworkShape } from './observed.ts';
+import type { EngineDescription, GenerationOutcome, NetworkShape } from './observed.ts';
 import type { ShapeTemplate } from './shape.ts';
 
 export type NonEmpty<T> = readonly [T, ...T[]];
@@ -27,9 +27,13 @@ export type Reason =
   | { readonly kind: 'rotation-due'; readonly by: 'age' | 'executions'; readonly detail: string }
   | { readonly kind: 'duplicate'; readonly ids: NonEmpty<ContainerId> }
   | { readonly kind: 'not-in-spec' }
-  | { readonly kind: 'requested' }
+  /** `detail` says what was asked for, where the command does not: `rollback to generation 3`. */
+  | { readonly kind: 'requested'; readonly detail?: string }
   | { readonly kind: 'interrupted-rotation' }
-  | { readonly kind: 'unreadable-record' };
+  | { readonly kind: 'unreadable-record' }
+  /** A record of a past generation that is not worth keeping any more. */
+  | { readonly kind: 'beyond-keep'; readonly keep: number }
+  | { readonly kind: 'repeated'; readonly generation: number };
 
 export type Blocker =
   | {
@@ -108,7 +112,18 @@ export type Operation =
   | { readonly op: 'drain'; readonly target: Target; readonly name: string; readonly seconds: number }
   | { readonly op: 'stop-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'remove-container'; readonly target: Target; readonly name: string }
-  | { readonly op: 'rename-container'; readonly target: Target; readonly from: string; readonly to: string };
+  | { readonly op: 'rename-container'; readonly target: Target; readonly from: string; readonly to: string }
+  /** Keeps what is needed to go back to a generation, its image included, before its container is removed. */
+  | {
+      readonly op: 'record-generation';
+      readonly target: Target;
+      /** Of the container that the record is made of, for people. */
+      readonly name: string;
+      readonly record: string;
+      readonly outcome: GenerationOutcome;
+    }
+  /** Removes an image that looms built, unless anything on the engine still uses it. */
+  | { readonly op: 'remove-image'; readonly ref: string; readonly image: ImageId };
 
 export type Cause =
   | { readonly kind: 'change'; readonly server: ServerName }
@@ -125,6 +140,8 @@ export type Step = {
    * old one again), once all of `after` have ended. Absent: the step runs only when all of `after` are ok.
    */
   readonly onFailureOf?: readonly StepId[];
+  /** Of a way back: it answers real failures only, not work that was left halfway by an interrupt. */
+  readonly failuresOnly?: true;
 } & Operation;
 
 /** Drift by hand, listed apart from the changes it causes: shown first, under "changed outside looms". */
@@ -135,11 +152,11 @@ export type Drift = {
 };
 
 /**
- * What stands behind the servers: networks, volumes, relays, and files that were kept when a server was deleted. Sorted
- * by name.
+ * What stands behind the servers: networks, volumes, relays, files that were kept when a server was deleted, records of
+ * past generations and their images. Sorted by name.
  */
 export type SupportChange = {
-  readonly kind: 'network' | 'volume' | 'relay' | 'data';
+  readonly kind: 'network' | 'volume' | 'relay' | 'data' | 'record' | 'image';
   readonly name: string;
   readonly action: 'create' | 'replace' | 'start' | 'restore' | 'remove';
   readonly reasons: NonEmpty<Reason>;

@@ -117,12 +117,16 @@ function freeGeneration(server: DeclaredServer, first: number, context: SlotCont
   return generation;
 }
 
-/** One above every generation there is, and past names that someone else holds. */
-const nextGeneration = (
+/** One above every generation that there is or was, and past names that someone else holds. */
+function nextGeneration(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   context: SlotContext,
-): number => freeGeneration(server, Math.max(0, ...containers.map(({ generation }) => generation)) + 1, context);
+): number {
+  const past = context.observed.history.filter((record) => record.server === server.spec.name);
+  const known = [...containers, ...past].map(({ generation }) => generation);
+  return freeGeneration(server, Math.max(0, ...known) + 1, context);
+}
 
 /** The name under which an old generation is drained: its own, unless someone else has that. */
 function retiringName(server: DeclaredServer, old: ObservedContainer, next: number, context: SlotContext): string {

@@ -32,6 +32,10 @@ export function describeOperation(operation: Operation): string {
       return `remove ${operation.name} ${targetText(operation.target)}`;
     case 'rename-container':
       return `rename ${operation.from} to ${operation.to}`;
+    case 'record-generation':
+      return `record ${operation.name} as ${operation.record} (${operation.outcome})`;
+    case 'remove-image':
+      return `remove image ${operation.ref}`;
     default:
       return assertNever(operation);
   }

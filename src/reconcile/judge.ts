@@ -19,6 +19,8 @@ export type SlotContext = {
   readonly replace: ReadonlySet<ServerName>;
   /** Servers that somebody asked to stop; their specs say that they are not to run. */
   readonly stop: ReadonlySet<ServerName>;
+  /** The generation that is gone back to. */
+  readonly rollbackTo: number | undefined;
 };
 
 /** One container of a server, held against what the server should be. */
@@ -92,11 +94,16 @@ export function judge(server: DeclaredServer, container: ObservedContainer, cont
     ...(rotation === undefined ? [] : [rotation]),
     ...(settled && context.replace.has(server.spec.name) ? [{ kind: 'requested' } as const] : []),
   ];
+  // What is as it was then needs no going back, so a rollback that was killed is completed by another one.
+  const asked: Reason[] =
+    context.rollbackTo === undefined || !settled || stale.length === 0
+      ? []
+      : [{ kind: 'requested', detail: `rollback to generation ${context.rollbackTo}` }];
   return {
     container,
     settled,
     running: container.state.status === 'running' && !container.state.paused,
-    stale,
+    stale: [...asked, ...stale],
     drift,
   };
 }

@@ -9,6 +9,7 @@ import { type Decision, decide } from './decide.ts';
 import { withFreeNames } from './free-names.ts';
 import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
 import { keptBeside, keptData } from './kept-data.ts';
+import { planHistory } from './plan-history.ts';
 import { planRemovals } from './removal.ts';
 import { serverSteps } from './server-steps.ts';
 import { planSupport } from './support.ts';
@@ -38,6 +39,10 @@ export type PlanInput = {
   /** Servers that somebody asked to stop, which are desired with `enabled: false`; their sessions are drained first. */
   readonly stop?: ReadonlySet<ServerName>;
   readonly keepFailed: boolean;
+  /** How many past generations of each server can be gone back to; 0: none is recorded. */
+  readonly keep: number;
+  /** The generation that the one desired server is taken back to. */
+  readonly rollbackTo?: number;
   readonly relayImage: string;
   /** `looms/<version>`. */
   readonly managedBy: string;
@@ -167,13 +172,8 @@ export function makePlan(input: PlanInput): Plan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const present = slotsOf([...observed.containers].sort(byGeneration));
-  const context: SlotContext = {
-    project,
-    observed,
-    executions: input.executions,
-    replace: input.replace,
-    stop: input.stop ?? new Set(),
-  };
+  const { executions, replace, stop = new Set(), rollbackTo } = input;
+  const context: SlotContext = { project, observed, executions, replace, stop, rollbackTo };
   const decided: Slot[] = desired.map((server) => ({
     server,
     ...decide(server, present.get(server.spec.name) ?? [], context),
@@ -181,7 +181,10 @@ export function makePlan(input: PlanInput): Plan {
 
   const wantedNames = new Set(desired.map((server) => server.spec.name));
   const undesired = [...present.keys()].filter((name) => !wantedNames.has(name)).sort();
-  const removed = undesired.filter((name) => isToBeRemoved(name, input.undesired));
+  const past = new Set(observed.history.map((record) => record.server));
+  const removed = [...new Set([...undesired, ...past])]
+    .filter((name) => !wantedNames.has(name) && isToBeRemoved(name, input.undesired))
+    .sort();
   const staying = [...present]
     .filter(([name]) => !wantedNames.has(name) && !removed.includes(name))
     .flatMap(([, all]) => all);
@@ -217,20 +220,32 @@ export function makePlan(input: PlanInput): Plan {
     recordSpec: input.recordSpec,
     keepFailed: input.keepFailed,
     freshVolumes: support.freshVolumes,
+    observed,
+    keep: input.keep,
+    takenNames: new Set(
+      [...observed.containers, ...observed.history, ...observed.foreign].map((container) => container.name),
+    ),
+    rollbackTo,
     relay: support.relaySteps,
     prerequisites: (server: DeclaredServer): StepId[] => [
       ...images.stepFor(server.image.ref),
       ...(server.spec.network.mode === 'none' ? [] : support.networkStep(server.spec.network.mode)),
     ],
   };
-  const removals = planRemovals(removed, present, kept, { project, managedBy: input.managedBy, rule: input.undesired });
+  const removals = planRemovals(removed, present, kept, {
+    project,
+    managedBy: input.managedBy,
+    rule: input.undesired,
+    history: observed.history,
+  });
   const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name)));
   const serverWork = [
     ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),
     ...beside.flatMap((part) => part.steps),
     ...removals.steps,
   ];
-  const work = withFreeNames([...support.steps, ...serverWork], observed);
+  const history = planHistory({ observed, keep: input.keep, slots, removed, work: serverWork });
+  const work = withFreeNames([...support.steps, ...serverWork, ...history.steps], observed);
   const steps = holdBackNetworkRemoval(withNeededImages(images.steps, work));
 
   const changes: Change[] = [
@@ -249,9 +264,12 @@ export function makePlan(input: PlanInput): Plan {
     },
     basis: basisOf({ changes, steps }),
     changes,
-    support: [...support.changes, ...beside.flatMap((part) => part.changes), ...removals.changes].sort((a, b) =>
-      a.name < b.name ? -1 : 1,
-    ),
+    support: [
+      ...support.changes,
+      ...beside.flatMap((part) => part.changes),
+      ...removals.changes,
+      ...history.changes,
+    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
     steps,
     drift: driftOf(slots),
     warnings: [

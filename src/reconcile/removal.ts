@@ -1,5 +1,5 @@
 import type { ProjectName, ServerName } from '../model/ids.ts';
-import type { ObservedContainer } from '../model/observed.ts';
+import type { GenerationRecord, ObservedContainer } from '../model/observed.ts';
 import type { Change, PlanWarning, Step, SupportChange } from '../model/plan.ts';
 import {
   type KeepingRemoval,
@@ -10,7 +10,7 @@ import {
   removeKept,
 } from './kept-data.ts';
 import type { Undesired } from './plan.ts';
-import { retire } from './step-parts.ts';
+import { retire, step } from './step-parts.ts';
 
 /** The servers that go, and with each of them what was kept of it or shall be. */
 export type Removals = {
@@ -20,23 +20,38 @@ export type Removals = {
   readonly warnings: readonly PlanWarning[];
 };
 
-type RemovalContext = { readonly project: ProjectName; readonly managedBy: string; readonly rule: Undesired };
+type RemovalContext = {
+  readonly project: ProjectName;
+  readonly managedBy: string;
+  readonly rule: Undesired;
+  readonly history: readonly GenerationRecord[];
+};
 
-/** Removes all containers of a server that is no longer wanted. */
-const removalSteps = (server: ServerName, containers: readonly ObservedContainer[]): Step[] =>
-  containers.flatMap((container) =>
+/** Removes all containers of a server that is no longer wanted, and the records of its past. */
+const removalSteps = (
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+  records: readonly GenerationRecord[],
+): Step[] => [
+  ...containers.flatMap((container) =>
     retire(server, container, 0, `g${container.generation}-${container.id.slice(0, 6)}`, []),
-  );
+  ),
+  ...records.map(({ id, name, generation }) =>
+    step(server, `remove:h${generation}-${id.slice(0, 6)}`, { op: 'remove-container', target: { id }, name }),
+  ),
+];
 
 function removeOne(
   server: ServerName,
   containers: readonly ObservedContainer[],
   kept: KeptData | undefined,
-  { rule, ...context }: RemovalContext,
+  { rule, history, ...context }: RemovalContext,
 ): KeepingRemoval {
   const data = typeof rule === 'object' ? rule.data : 'leave';
-  const remove = (): Step[] => removalSteps(server, containers);
-  if (data === 'keep') return keepingRemoval(server, containers, kept, { ...context, remove });
+  const records = history.filter((record) => record.server === server);
+  const remove = (): Step[] => removalSteps(server, containers, records);
+  if (data === 'keep' && (containers.length > 0 || kept !== undefined))
+    return keepingRemoval(server, containers, kept, { ...context, remove });
   if (kept === undefined || (data === 'leave' && !kept.obsolete)) return { ...nothingKept, steps: remove() };
   return {
     ...nothingKept,
@@ -54,9 +69,10 @@ export function planRemovals(
 ): Removals {
   const { rule } = context;
   const named = typeof rule === 'object' ? rule.remove.filter((name) => !present.has(name) && kept.has(name)) : [];
-  const parts = [...removed, ...named].sort().map((server) => ({
+  const past = new Set(context.history.map(({ server }) => server));
+  const parts = [...new Set([...removed, ...named])].sort().map((server) => ({
     server,
-    isThere: present.has(server),
+    isThere: present.has(server) || past.has(server),
     part: removeOne(server, present.get(server) ?? [], kept.get(server), context),
   }));
   const reason = { kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' } as const;

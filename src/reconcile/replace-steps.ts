@@ -4,7 +4,9 @@ import { containerName, generationName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, Step, Target } from '../model/plan.ts';
 import type { Decision } from './decide.ts';
+import { servingAfter } from './history.ts';
 import { markRestored } from './kept-data.ts';
+import { nothingRecorded, recordFailed, recordSteps } from './record-steps.ts';
 import {
   discard,
   isUp,
@@ -78,7 +80,9 @@ export function replaceSteps(
   const launched = launch(server, target, newName, startOperation, startAfter, context);
   // Whatever keeps the new one from its gate is answered alike, also what comes before its start.
   const failing = [...stopping, ...carry].map((one) => one.id).concat(launched.failing);
-  const discarded = discard(server, target, newName, failing, context);
+  const generation = successor.kind === 'new' ? successor.generation : successor.container.generation;
+  const failed = recordFailed(server, target, newName, generation, failing, context);
+  const discarded = discard(server, target, newName, failing, context, failed);
   const wayBack =
     stopFirst && old.state.status !== 'dead'
       ? [
@@ -91,8 +95,13 @@ export function replaceSteps(
         ]
       : [];
 
+  const serving = servingAfter(server, decision, context.observed);
+  // The old one has served until its successor has the name, or where they cannot live together, until it was stopped.
+  const over = stopFirst ? launched.gate : asStepId(`${name}/rename`);
+  const recording =
+    serving === undefined ? nothingRecorded : recordSteps(server, old, others, serving, [over], context);
   const handOver = stopFirst
-    ? afterStop(server, target, newName, retired, launched, context)
+    ? afterStop(server, target, newName, retired, launched, context, recording.before(old.id))
     : handOverName(
         server,
         target,
@@ -100,6 +109,7 @@ export function replaceSteps(
         revive.length > 0 ? { ...decision, old: servingAgain(old) } : decision,
         context,
         [launched.gate, ...revive.map((one) => one.id)],
+        recording.before(old.id),
       );
   return [
     ...revive,
@@ -107,10 +117,12 @@ export function replaceSteps(
     ...stopping,
     ...carry,
     ...launched.steps,
+    ...failed,
     discarded,
     ...wayBack,
+    ...recording.steps,
     ...handOver,
-    ...retireAll(server, others, [launched.gate]),
+    ...retireAll(server, others, [launched.gate], recording),
   ];
 }
 
@@ -122,8 +134,9 @@ function afterStop(
   retired: readonly Step[],
   launched: Launch,
   context: StepContext,
+  recorded: readonly StepId[],
 ): Step[] {
-  const removal = retired.slice(-1).map((one) => ({ ...one, after: [launched.gate] }));
+  const removal = retired.slice(-1).map((one) => ({ ...one, after: [launched.gate, ...recorded] }));
   const before = removal.length === 0 ? [launched.gate] : removal.map((one) => one.id);
   return [...removal, rename(server, target, newName, before, context)];
 }
@@ -140,6 +153,7 @@ function handOverName(
   { old, retiringName }: Extract<Decision, { kind: 'replace' }>,
   context: StepContext,
   after: readonly StepId[],
+  recorded: readonly StepId[],
 ): Step[] {
   const { name, lifecycle } = server.spec;
   const holdsName = old.name === containerName(context.project, name);
@@ -155,7 +169,7 @@ function handOverName(
     : [];
   const taken = rename(server, target, newName, holdsName ? yielded.map((one) => one.id) : after, context);
   const leaving = holdsName ? { ...old, name: retiringName } : old;
-  return [...yielded, taken, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id])];
+  return [...yielded, taken, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
 }
 
 const servingAgain = (container: ObservedContainer): ObservedContainer => ({

@@ -1,8 +1,11 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
+import type { StepId } from '../model/ids.ts';
 import type { Operation, Step } from '../model/plan.ts';
 import type { Decision } from './decide.ts';
+import { servingAfter } from './history.ts';
 import { markRestored, restorablePaths } from './kept-data.ts';
+import { nothingRecorded, type Recording, recordSteps } from './record-steps.ts';
 import { replaceSteps } from './replace-steps.ts';
 import {
   discard,
@@ -49,7 +52,7 @@ function createSteps(
     ...launched.steps,
     discard(server, target, container.name, failing, context),
     rename(server, target, container.name, [launched.gate], context),
-    ...retireAll(server, others, [launched.gate]),
+    ...retireAll(server, others, [launched.gate], nothingRecorded),
   ];
 }
 
@@ -62,17 +65,33 @@ function resumeSteps(
   const target = { id: container.id };
   const launched = launch(server, target, container.name, startOperationFor(container), [], context);
   const renamed = decision.settled ? [] : [rename(server, target, container.name, [launched.gate], context)];
+  const good = renamed.length === 0 ? [launched.gate] : renamed.map((one) => one.id);
+  const recording = recordOthers(server, decision, good, context);
   return [
     ...launched.steps,
     ...(decision.removeOnFailure ? [discard(server, target, container.name, launched.failing, context)] : []),
     ...renamed,
     // Sessions go to the settled name first: the others are drained once this one has it.
-    ...retireAll(server, decision.others, renamed.length === 0 ? [launched.gate] : renamed.map((one) => one.id)),
+    ...recording.steps,
+    ...retireAll(server, decision.others, good, recording),
   ];
 }
 
 const isAskedFor = ({ reasons }: Extract<Decision, { kind: 'stop' }>): boolean =>
   reasons.some(({ kind }) => kind === 'requested');
+
+/** Beside the container that stays, what served before it may be left from a run that was killed. */
+function recordOthers(
+  server: DeclaredServer,
+  decision: Extract<Decision, { kind: 'resume' | 'clean-up' }>,
+  after: readonly StepId[],
+  context: StepContext,
+): Recording {
+  const serving = servingAfter(server, decision, context.observed);
+  return serving === undefined
+    ? nothingRecorded
+    : recordSteps(server, undefined, decision.others, serving, after, context);
+}
 
 /** The engine calls that carry a decision out, each with its cause and with what it waits for. */
 export function serverSteps(server: DeclaredServer, decision: Decision, context: StepContext): Step[] {
@@ -97,8 +116,10 @@ export function serverSteps(server: DeclaredServer, decision: Decision, context:
           [],
         ),
       );
-    case 'clean-up':
-      return retireAll(server, decision.others, []);
+    case 'clean-up': {
+      const recording = recordOthers(server, decision, [], context);
+      return [...recording.steps, ...retireAll(server, decision.others, [], recording)];
+    }
     default:
       return assertNever(decision);
   }

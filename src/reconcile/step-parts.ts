@@ -1,9 +1,10 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { asStepId, type ServerName, type StepId } from '../model/ids.ts';
 import { containerName, generationName, volumeName } from '../model/labels.ts';
-import type { ObservedContainer } from '../model/observed.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { Operation, PlannedContainer, Step, Target } from '../model/plan.ts';
 import type { KeptData } from './kept-data.ts';
+import type { Recording } from './record-steps.ts';
 import { type LabelContext, serverLabels, templateOf } from './template.ts';
 
 /** What the steps of one server hang on. */
@@ -18,6 +19,13 @@ export type StepContext = LabelContext & {
   readonly freshVolumes: ReadonlySet<string>;
   /** What earlier deletions kept. */
   readonly keptData: ReadonlyMap<ServerName, KeptData>;
+  readonly observed: Observed;
+  /** How many past generations are kept; 0: none is recorded. */
+  readonly keep: number;
+  /** Names of all containers and records under which no new one can be made. */
+  readonly takenNames: ReadonlySet<string>;
+  /** The generation that is gone back to. */
+  readonly rollbackTo: number | undefined;
 };
 
 type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };
@@ -69,19 +77,23 @@ export function halt(
   return [...drain, step(server, `stop:${what}`, { op: 'stop-container', target: { id }, name }, { after: drained })];
 }
 
-/** Drain, stop and remove one container, in that order; what does not run needs no drain and no stop. */
+/**
+ * Drain, stop and remove one container, in that order; what does not run needs no drain and no stop. The removal waits
+ * for the record of it too.
+ */
 export function retire(
   server: ServerName,
   container: ObservedContainer,
   drainSeconds: number,
   what: string,
   after: readonly StepId[],
+  recorded: readonly StepId[] = [],
 ): Step[] {
   const { id, name } = container;
   const halted = halt(server, container, drainSeconds, what, after);
   const before = halted.length === 0 ? after : halted.slice(-1).map((one) => one.id);
   const removal: Operation = { op: 'remove-container', target: { id }, name };
-  return [...halted, step(server, `remove:${what}`, removal, { after: before })];
+  return [...halted, step(server, `remove:${what}`, removal, { after: [...before, ...recorded] })];
 }
 
 /** What never started is of no use to anyone and goes at once; the others wait for `after`. */
@@ -89,6 +101,7 @@ export const retireAll = (
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   after: readonly StepId[],
+  recording: Recording,
 ): Step[] =>
   containers.flatMap((container) =>
     retire(
@@ -97,6 +110,7 @@ export const retireAll = (
       server.spec.lifecycle.drainSeconds,
       `g${container.generation}-${container.id.slice(0, 6)}`,
       container.state.status === 'created' ? [] : after,
+      recording.before(container.id),
     ),
   );
 
@@ -107,10 +121,12 @@ export function discard(
   name: string,
   failing: readonly StepId[],
   context: StepContext,
+  recorded: readonly Step[] = [],
 ): Step {
   const keep = context.keepFailed || !server.spec.lifecycle.autoCleanup;
   const operation: Operation = keep ? { op: 'stop-container', target, name } : { op: 'remove-container', target, name };
-  return step(server.spec.name, 'discard', operation, { after: failing, onFailureOf: failing });
+  const after = [...failing, ...recorded.map((one) => one.id)];
+  return step(server.spec.name, 'discard', operation, { after, onFailureOf: failing });
 }
 
 export type Launch = {

@@ -1,7 +1,13 @@
 import type { RecordedSpec } from '../../src/model/desired.ts';
 import { asContainerId, asNetworkId, asServerName, type ContainerId } from '../../src/model/ids.ts';
 import { label } from '../../src/model/labels.ts';
-import type { Observed, ObservedContainer, ObservedNetwork } from '../../src/model/observed.ts';
+import type {
+  GenerationOutcome,
+  GenerationRecord,
+  Observed,
+  ObservedContainer,
+  ObservedNetwork,
+} from '../../src/model/observed.ts';
 import type { Operation, Plan, PlannedContainer, Step, Target } from '../../src/model/plan.ts';
 import { resolveShape } from '../../src/model/resolve-shape.ts';
 import { readRecordedSpec } from '../../src/spec/record.ts';
@@ -34,6 +40,26 @@ function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Obs
   };
 }
 
+const recordOf = (
+  of: ObservedContainer,
+  id: ContainerId,
+  name: string,
+  outcome: GenerationOutcome,
+  until: number,
+): GenerationRecord => ({
+  id,
+  name,
+  server: of.server ?? asServerName('none'),
+  generation: of.generation,
+  outcome,
+  since: of.createdAt,
+  until,
+  specHash: of.specHash,
+  ...(of.recorded === undefined ? {} : { recorded: of.recorded }),
+  imageRef: of.imageRef,
+  imageId: of.shape.imageId,
+});
+
 type World = { readonly observed: Observed; readonly made: ReadonlyMap<string, ContainerId>; readonly next: number };
 
 const idOf = (target: Target, world: World): ContainerId =>
@@ -49,8 +75,8 @@ function change(world: World, id: ContainerId, to: Partial<ObservedContainer>): 
 }
 
 /** Whoever has a name on the engine, ours or not. */
-const holderOf = (name: string, { containers, foreign }: Observed): ContainerId | undefined =>
-  [...containers, ...foreign].find((one) => one.name === name)?.id;
+const holderOf = (name: string, { containers, history, foreign }: Observed): ContainerId | undefined =>
+  [...containers, ...history, ...foreign].find((one) => one.name === name)?.id;
 
 /** A volume comes to be with the first container that mounts it. */
 function withVolumes(observed: Observed, { shape }: ObservedContainer): Observed {
@@ -113,10 +139,26 @@ function perform(step: Step, world: World): World {
       });
     case 'remove-container': {
       const id = idOf(operation.target, world);
-      return withContainers(
-        world,
-        observed.containers.filter((one) => one.id !== id),
-      );
+      const history = observed.history.filter((one) => one.id !== id);
+      const containers = observed.containers.filter((one) => one.id !== id);
+      return { ...world, observed: { ...observed, history, containers } };
+    }
+    case 'record-generation': {
+      const id = idOf(operation.target, world);
+      const of = observed.containers.find((one) => one.id === id);
+      if (of === undefined) throw new Error(`the plan records ${operation.name} after it is gone`);
+      if (observed.history.some((one) => one.name === operation.record)) return world;
+      const recordId = asContainerId(`r${world.next}`.padEnd(12, '0'));
+      const history = [...observed.history, recordOf(of, recordId, operation.record, operation.outcome, observed.now)];
+      return { ...world, observed: { ...observed, history }, next: world.next + 1 };
+    }
+    case 'remove-image': {
+      const used = [
+        ...observed.containers.map((one) => one.shape.imageId),
+        ...observed.history.map((one) => one.imageId),
+      ];
+      if (used.includes(operation.image)) return world;
+      return { ...world, observed: { ...observed, images: { ...observed.images, [operation.ref]: null } } };
     }
     case 'rename-container': {
       const holder = holderOf(operation.to, observed);
@@ -157,9 +199,9 @@ function verdictOf(step: Step, results: ReadonlyMap<string, Result>): 'run' | 's
   return runs ? 'run' : 'skip';
 }
 
-/** The number of the next container: ids are never used twice while their container is there. */
-const nextNumber = (observed: Observed): number =>
-  Math.max(observed.containers.length + 99, ...observed.containers.map(({ id }) => Number(id.slice(1, 4)) || 0)) + 1;
+/** Ids are a letter and three digits, filled up; no number is given twice, not even that of something recorded. */
+const nextNumber = ({ containers, history }: Observed): number =>
+  Math.max(containers.length + 99, ...[...containers, ...history].map(({ id }) => Number(id.slice(1, 4)) || 0)) + 1;
 
 /** Carries a plan out on plain data, one step at a time in an order that its `after` allows. */
 export function simulate(made: Plan, observed: Observed, options: SimulationOptions = {}): Simulation {

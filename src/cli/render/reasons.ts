@@ -34,11 +34,15 @@ export function describeReason(reason: Reason): string {
     case 'not-in-spec':
       return 'not in the spec';
     case 'requested':
-      return 'asked for';
+      return reason.detail === undefined ? 'asked for' : visible(reason.detail);
     case 'interrupted-rotation':
       return 'an earlier replacement was interrupted';
     case 'unreadable-record':
       return 'its record cannot be read';
+    case 'beyond-keep':
+      return reason.keep === 0 ? 'no history is kept' : `older than the ${reason.keep} that are kept`;
+    case 'repeated':
+      return `generation ${reason.generation} has the same spec and image`;
     default:
       return assertNever(reason);
   }

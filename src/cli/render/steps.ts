@@ -31,6 +31,10 @@ export function describeStep(step: Step): string {
       return `remove ${visible(step.name)}`;
     case 'rename-container':
       return `rename ${visible(step.from)} to ${visible(step.to)}`;
+    case 'record-generation':
+      return `record ${visible(step.name)} as ${step.record}`;
+    case 'remove-image':
+      return `remove image ${visible(step.ref)}`;
     default:
       return assertNever(step);
   }

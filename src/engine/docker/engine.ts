@@ -19,11 +19,13 @@ import {
 import { describeEngine, requireLimits } from './describe.ts';
 import { infoReader } from './engine-clock.ts';
 import { openExec } from './exec.ts';
+import { recordGeneration } from './history.ts';
 import { type ImageAccess, imageAccess } from './images/access.ts';
 import { buildImage } from './images/build.ts';
 import { findImage } from './images/find.ts';
 import { pullImage } from './images/pull.ts';
 import { registryDigest } from './images/registry.ts';
+import { removeBuiltImage } from './images/remove.ts';
 import { listProject, listProjects } from './listing.ts';
 import { acquireLock, checkLock, findLock, releaseLock, renewLock } from './lock.ts';
 import { readLog, tailLog } from './logs.ts';
@@ -97,6 +99,8 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     buildImage: async (recipe, settings, onProgress, options = {}) =>
       learn(await buildImage(access, recipe, settings, onProgress, { ...options, known })),
 
+    removeBuiltImage: (id, ref, options = {}) => removeBuiltImage(access, id, ref, options),
+
     createNetwork: (network, labels, options = {}) => createNetwork(connection, network, labels, options),
     removeNetwork: (id, options = {}) => removeNetwork(connection, id, options),
 
@@ -107,6 +111,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     stopContainer: (id, graceSeconds, options = {}) => stopContainer(connection, id, graceSeconds, options),
     removeContainer: (id, options = {}) => removeContainer(connection, id, options),
     renameContainer: (id, name, options = {}) => renameContainer(connection, id, name, options),
+    recordGeneration: (id, record, options = {}) => recordGeneration(connection, id, record, options),
     containerRunning: (id, options = {}) => containerRunning(connection, id, options),
     countSessions: (id, options = {}) => countSessions(connection, id, options),
     tailLog: (id, lines, options = {}) => tailLog(connection, id, lines, options),

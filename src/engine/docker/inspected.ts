@@ -29,6 +29,7 @@ export type InspectedContainer = {
     readonly Cmd?: readonly string[] | null;
     readonly Entrypoint?: readonly string[] | string | null;
     readonly WorkingDir?: string;
+    readonly Volumes?: Readonly<Record<string, unknown>> | null;
     readonly Labels?: Readonly<Record<string, string>> | null;
   };
   readonly HostConfig: InspectedHostConfig;

@@ -11,6 +11,8 @@ export type ListedContainer = {
   readonly Image: string;
   readonly ImageID: string;
   readonly State: string;
+  /** Seconds since the epoch. */
+  readonly Created: number;
   readonly Labels?: Readonly<Record<string, string>> | null;
 };
 

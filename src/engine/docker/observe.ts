@@ -17,6 +17,7 @@ import { inspectContainer } from './containers.ts';
 import { describeEngine } from './describe.ts';
 import { type ImageShare, imageIdOf, type ReadingContext, readEnv } from './docker-to-shape.ts';
 import { type EngineInfo, engineTime, type InfoReader } from './engine-clock.ts';
+import { generationRecord, isNamedRecord, saysRecord } from './history.ts';
 import type { InspectedContainer } from './inspected.ts';
 import { listContainers, listProject } from './listing.ts';
 import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
@@ -42,7 +43,9 @@ const inspectWidth = 16;
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const byPlace = (a: ObservedContainer, b: ObservedContainer): number =>
+type Placed = Pick<ObservedContainer, 'server' | 'generation' | 'id'>;
+
+const byPlace = (a: Placed, b: Placed): number =>
   byText(a.server ?? '', b.server ?? '') || a.generation - b.generation || byText(a.id, b.id);
 
 async function observeNetworks(connection: Connection, query: ObserveQuery, options: CallOptions) {
@@ -143,8 +146,10 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   // Waited for below; until then its failure must not count as unhandled.
   inBackground.catch(() => undefined);
 
-  const listed = await listProject(connection, query.project, options);
-  for (const { ImageID: image, Labels: labels } of listed) {
+  const all = await listProject(connection, query.project, options);
+  // A record says everything in its listing, so that a long history costs no call.
+  const listed = all.filter((one) => !isNamedRecord(one, query.project));
+  for (const { ImageID: image, Labels: labels } of all) {
     const verdict = labels?.[label.hasShell];
     if (verdict === 'true' || verdict === 'false') parts.learnShell(imageIdOf(image), verdict === 'true');
   }
@@ -170,7 +175,11 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
     project: query.project,
     engine: describeEngine(connection, info),
     now: engineTime(info.SystemTime),
-    containers,
+    containers: containers.filter(({ role }) => role !== 'history'),
+    history: all
+      .filter((one) => saysRecord(one) && !inherited.has(one.Id))
+      .map((one) => generationRecord(one, parts.readRecorded))
+      .sort(byPlace),
     foreign: named
       .filter(({ Id: id, Labels: labels }) => labels?.[label.project] !== query.project || inherited.has(id))
       .map(foreignContainer)

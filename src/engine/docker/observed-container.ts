@@ -30,7 +30,7 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
   };
 }
 
-const roles: ReadonlySet<string> = new Set(['server', 'relay', 'lock', 'helper', 'data'] satisfies Role[]);
+const roles: ReadonlySet<string> = new Set(['server', 'relay', 'lock', 'helper', 'data', 'history'] satisfies Role[]);
 
 /** A container with a server's name and no readable role is a server's: it must not drop out of sight. */
 const roleOf = (labels: Readonly<Record<string, string>>): Role => {
@@ -38,7 +38,8 @@ const roleOf = (labels: Readonly<Record<string, string>>): Role => {
   return roles.has(role) ? (role as Role) : 'server';
 };
 
-const generationOf = (text: string | undefined): number => (/^\d{1,9}$/.test(text ?? '') ? Number(text) : 0);
+/** A generation's number from its label; 0 for what is none. */
+export const generationOf = (text: string | undefined): number => (/^\d{1,9}$/.test(text ?? '') ? Number(text) : 0);
 
 /** A container of the project, from its inspect answer and what its image brings into it. */
 export function observedContainer(

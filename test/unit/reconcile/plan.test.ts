@@ -64,12 +64,14 @@ describe('a server that is there', () => {
       a/create: create looms-test-a.g2 from example:1
       a/start: start looms-test-a.g2 after a/create
       a/gate: gate looms-test-a.g2 within 30 s after a/start
-      a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate only if a/start or a/gate fails
+      a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
+      a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
+      a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
       a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
       a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
       a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
       a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
-      a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old"
+      a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old, a/record:old"
     `);
   });
 
@@ -84,9 +86,11 @@ describe('a server that is there', () => {
       a/stop:old: stop looms-test-a c10100000000 after a/drain:old
       a/start: start looms-test-a.g2 after a/stop:old
       a/gate: gate looms-test-a.g2 within 30 s after a/start
-      a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate only if a/drain:old or a/stop:old or a/start or a/gate fails
+      a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/drain:old, a/stop:old, a/start, a/gate only if a/drain:old or a/stop:old or a/start or a/gate fails
+      a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate, a/record:failed only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/start:old: start looms-test-a after a/discard only if a/drain:old or a/stop:old or a/start or a/gate fails
-      a/remove:old: remove looms-test-a c10100000000 after a/gate
+      a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/gate
+      a/remove:old: remove looms-test-a c10100000000 after a/gate, a/record:old
       a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
     `);
     const failed = simulate(plan([changed], before), before, { failGate: ['a'] }).end;
@@ -270,12 +274,14 @@ describe('what an interrupted run left', () => {
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: replace start-first (interrupted-rotation, spec-changed)
       a/gate: gate looms-test-a.g2 within 30 s
-      a/discard: remove looms-test-a.g2 c10100000000 after a/gate only if a/gate fails
+      a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/gate only if a/gate fails
+      a/discard: remove looms-test-a.g2 c10100000000 after a/gate, a/record:failed only if a/gate fails
+      a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
       a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
       a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
       a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
       a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
-      a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old"
+      a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old, a/record:old"
     `);
   });
 
@@ -290,7 +296,9 @@ describe('what an interrupted run left', () => {
         "a/start:old",
         "a/start",
         "a/gate",
+        "a/record:failed",
         "a/discard",
+        "a/record:old",
         "a/rename:old",
         "a/rename",
         "a/drain:old",
@@ -308,9 +316,10 @@ describe('what an interrupted run left', () => {
       a/gate: gate looms-test-a.g2 within 30 s
       a/discard: remove looms-test-a.g2 c10100000000 after a/gate only if a/gate fails
       a/rename: rename looms-test-a.g2 to looms-test-a after a/gate
+      a/record:g1-c10000: record looms-test-a.g1 as looms-test-a.h1 (replaced) after a/rename
       a/drain:g1-c10000: drain looms-test-a.g1 for at most 30 s after a/rename
       a/stop:g1-c10000: stop looms-test-a.g1 c10000000000 after a/drain:g1-c10000
-      a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000"
+      a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000, a/record:g1-c10000"
     `);
   });
 
@@ -319,9 +328,10 @@ describe('what an interrupted run left', () => {
     expect(cut.containers.map((one) => one.name)).toEqual(['looms-test-a.g1', 'looms-test-a']);
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: clean-up (duplicate)
+      a/record:g1-c10000: record looms-test-a.g1 as looms-test-a.h1 (replaced)
       a/drain:g1-c10000: drain looms-test-a.g1 for at most 30 s
       a/stop:g1-c10000: stop looms-test-a.g1 c10000000000 after a/drain:g1-c10000
-      a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000"
+      a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000, a/record:g1-c10000"
     `);
   });
 

@@ -69,7 +69,7 @@ describe('any plan, on any engine', () => {
 
   it('touches nothing that is not of this project', () => {
     forAll((one) => {
-      const ours = new Set<string>(one.observed.containers.map(({ id }) => id));
+      const ours = new Set<string>([...one.observed.containers, ...one.observed.history].map(({ id }) => id));
       const targets = planFor(one)
         .steps.map(targetOf)
         .filter((id) => id !== undefined);

@@ -1,0 +1,128 @@
+import { asContainerId, asServerName, type ContainerId, type ProjectName } from '../../model/ids.ts';
+import { label, type Role, recordName } from '../../model/labels.ts';
+import type { GenerationOutcome, GenerationRecord } from '../../model/observed.ts';
+import type { CallOptions } from '../port.ts';
+import { ask } from './ask.ts';
+import { limits, orNull } from './call.ts';
+import type { Connection } from './connection.ts';
+import { inspectContainer } from './containers.ts';
+import { imageIdOf } from './docker-to-shape.ts';
+import { engineTime } from './engine-clock.ts';
+import { statusOf } from './errors.ts';
+import type { InspectedContainer } from './inspected.ts';
+import type { ListedContainer } from './listing.ts';
+import { generationOf, type RecordReader } from './observed-container.ts';
+
+/** What a record says about its generation is what the generation's own container said about itself. */
+const copied = [
+  label.project,
+  label.server,
+  label.generation,
+  label.spec,
+  label.specHash,
+  label.image,
+  label.managedBy,
+  label.source,
+  label.hasShell,
+] as const;
+
+const outcomes: ReadonlySet<string> = new Set([
+  'replaced',
+  'rotated',
+  'rolled-back',
+  'gate-failed',
+] satisfies GenerationOutcome[]);
+
+const nameOf = (listed: ListedContainer): string => (listed.Names[0] ?? '').replace(/^\//, '');
+
+/** Whether a listed container says that it is a record. */
+export const saysRecord = ({ Labels: labels }: ListedContainer): boolean =>
+  labels?.[label.role] === ('history' satisfies Role);
+
+/** Whether it also has a record's name: then it is no container that was made by hand of a record's image. */
+export const isNamedRecord = (listed: ListedContainer, project: ProjectName): boolean => {
+  const { [label.server]: server = '', [label.generation]: generation } = listed.Labels ?? {};
+  const name = recordName(project, asServerName(server), generationOf(generation));
+  return saysRecord(listed) && nameOf(listed) === name;
+};
+
+/** A record from its listing alone. */
+export function generationRecord(listed: ListedContainer, readRecorded: RecordReader): GenerationRecord {
+  const labels = listed.Labels ?? {};
+  const outcome = labels[label.outcome] ?? '';
+  const recorded = readRecorded(labels[label.spec] ?? '');
+  const source = labels[label.source];
+  const since = engineTime(labels[label.since]);
+  return {
+    id: asContainerId(listed.Id),
+    name: nameOf(listed),
+    server: asServerName(labels[label.server] ?? ''),
+    generation: generationOf(labels[label.generation]),
+    outcome: outcomes.has(outcome) ? (outcome as GenerationOutcome) : 'replaced',
+    since: since === 0 ? undefined : since,
+    until: listed.Created * 1000,
+    specHash: labels[label.specHash] ?? '',
+    ...(recorded === undefined ? {} : { recorded }),
+    ...(source === undefined ? {} : { source }),
+    imageRef: labels[label.image] ?? listed.Image,
+    imageId: imageIdOf(listed.ImageID),
+  };
+}
+
+/** The labels of a record, from those of the generation's container. */
+function recordLabels({ Config: config, Created: created }: InspectedContainer, outcome: GenerationOutcome) {
+  const own = config.Labels ?? {};
+  return {
+    ...Object.fromEntries(copied.flatMap((key) => (own[key] === undefined ? [] : [[key, own[key]]]))),
+    [label.role]: 'history' satisfies Role,
+    [label.outcome]: outcome,
+    [label.since]: created,
+    // An image may bring these into whatever is made of it; a record is no server to users of loom.
+    [label.loomServer]: '',
+    [label.loomType]: '',
+  };
+}
+
+/**
+ * Makes the record of a generation: a container of the same image that is created and never started, so that the image
+ * stays for as long as the record does. A record that is there already stays as it is. false: the image is gone, or
+ * the container is.
+ * Throws `engine-conflict` when something else has the name.
+ */
+export async function recordGeneration(
+  connection: Connection,
+  id: ContainerId,
+  { record, outcome }: { readonly record: string; readonly outcome: GenerationOutcome },
+  options: CallOptions,
+): Promise<boolean> {
+  const container = await inspectContainer(connection, id, options);
+  if (container === null) return false;
+  const labels = recordLabels(container, outcome);
+  const volumes = Object.keys(container.Config.Volumes ?? {});
+  const body = {
+    Image: container.Image,
+    // It is never started; the engine only wants something to be named.
+    Entrypoint: ['-'],
+    Cmd: [],
+    Labels: labels,
+    HostConfig: {
+      NetworkMode: 'none',
+      // What an image declares as volumes would be made, and filled, for each record.
+      Mounts: volumes.map((target) => ({ Type: 'tmpfs', Target: target })),
+    },
+  };
+  const request = { method: 'POST', path: '/containers/create', query: { name: record }, body } as const;
+  try {
+    const created = await orNull(
+      ask(connection, `record ${id.slice(0, 12)} as ${record}`, request, { ...options, limitMs: limits.slow }),
+    );
+    return created !== null;
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    const holder = await inspectContainer(connection, record, options);
+    const held = holder?.Config.Labels ?? {};
+    const ours = held[label.role] === 'history' && held[label.project] === container.Config.Labels?.[label.project];
+    if (!ours) throw error;
+    return true;
+  }
+}

@@ -1,0 +1,86 @@
+import type { DeclaredServer } from '../model/desired.ts';
+import type { ContainerId, StepId } from '../model/ids.ts';
+import { recordName } from '../model/labels.ts';
+import type { ObservedContainer } from '../model/observed.ts';
+import type { Step, Target } from '../model/plan.ts';
+import { isSameRevision, type Serving } from './history.ts';
+import { type StepContext, step } from './step-parts.ts';
+
+/** Steps that record generations, and the step that the removal of a container has to wait for. */
+export type Recording = {
+  readonly steps: readonly Step[];
+  readonly before: (container: ContainerId) => readonly StepId[];
+};
+
+export const nothingRecorded: Recording = { steps: [], before: () => [] };
+
+/** A record's name that is taken says that the generation is recorded already, or that somebody else has the name. */
+const isFree = (server: DeclaredServer, generation: number, context: StepContext): boolean =>
+  context.keep > 0 && !context.takenNames.has(recordName(context.project, server.spec.name, generation));
+
+/** Without a readable spec there is nothing to go back to; what never ran never served. */
+const hasServed = (container: ObservedContainer): boolean =>
+  container.recorded !== undefined && container.generation > 0 && container.state.status !== 'created';
+
+/**
+ * Records the containers that `serving` takes the place of. `others` are what an earlier run left beside `old`: those
+ * with a lower generation had served before it, and what is the same as what serves needs no record.
+ */
+export function recordSteps(
+  server: DeclaredServer,
+  old: ObservedContainer | undefined,
+  others: readonly ObservedContainer[],
+  serving: Serving,
+  after: readonly StepId[],
+  context: StepContext,
+): Recording {
+  const below = old?.generation ?? serving.generation;
+  const left = others.filter((one) => one.generation < below && !isSameRevision(one, serving));
+  const recorded = [...(old === undefined ? [] : [old]), ...left].filter(
+    (one) => hasServed(one) && isFree(server, one.generation, context),
+  );
+  const steps = recorded.map((container) => {
+    const { id, name, generation } = container;
+    const renewed = isSameRevision(container, serving) ? 'rotated' : 'replaced';
+    return step(
+      server.spec.name,
+      container === old ? 'record:old' : `record:g${generation}-${id.slice(0, 6)}`,
+      {
+        op: 'record-generation',
+        target: { id },
+        name,
+        record: recordName(context.project, server.spec.name, generation),
+        outcome: context.rollbackTo === undefined ? renewed : 'rolled-back',
+      },
+      { after },
+    );
+  });
+  const stepOf = new Map(recorded.map(({ id }, index) => [id, steps[index]?.id]));
+  return {
+    steps,
+    before: (container) => {
+      const id = stepOf.get(container);
+      return id === undefined ? [] : [id];
+    },
+  };
+}
+
+/** Records a generation that did not pass its gate, so that it can be told what was tried; none when it is recorded. */
+export function recordFailed(
+  server: DeclaredServer,
+  target: Target,
+  name: string,
+  generation: number,
+  failing: readonly StepId[],
+  context: StepContext,
+): Step[] {
+  if (!isFree(server, generation, context)) return [];
+  const record = recordName(context.project, server.spec.name, generation);
+  const failed = step(
+    server.spec.name,
+    'record:failed',
+    { op: 'record-generation', target, name, record, outcome: 'gate-failed' },
+    { after: failing, onFailureOf: failing },
+  );
+  return [{ ...failed, failuresOnly: true }];
+}

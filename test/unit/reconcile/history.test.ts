@@ -1,0 +1,334 @@
+import { describe, expect, it } from 'vitest';
+import type { DeclaredServer } from '../../../src/model/desired.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import type { Observed } from '../../../src/model/observed.ts';
+import { format } from '../../../src/reconcile/format.ts';
+import type { PlanInput } from '../../../src/reconcile/plan.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, httpServer, image, plan, server } from '../../support/planner-world.ts';
+
+type Run = { readonly failGate?: readonly string[]; readonly limit?: number; readonly change?: Partial<PlanInput> };
+
+/** The engine after one more apply. */
+const apply = (
+  observed: Observed,
+  desired: readonly DeclaredServer[],
+  { change = {}, ...options }: Run = {},
+): Observed => simulate(plan(desired, observed, change), observed, options).end;
+
+/** Server `a` with so much memory: each number is another revision. */
+const revision = (memoryMiB: number, name = 'a'): DeclaredServer => server(name, { limits: { memoryMiB } });
+
+/** The engine after these revisions of server `a` were applied one after another. */
+const having = (...memory: readonly number[]): Observed =>
+  memory.reduce((observed, memoryMiB) => apply(observed, [revision(memoryMiB)]), emptyEngine());
+
+/** `h1 replaced 100 MiB`, a line a record. */
+const history = (observed: Observed): string[] =>
+  observed.history.map(
+    ({ name, outcome, recorded }) =>
+      `${name.replace('looms-test-', '')} ${outcome} ${recorded?.spec.limits.memoryMiB} MiB`,
+  );
+
+const names = (observed: Observed): string[] => observed.containers.map(({ name }) => name).sort();
+
+describe('a generation that is replaced', () => {
+  it('is recorded once its successor has the name, and only then removed', () => {
+    expect(format(plan([revision(200)], having(100)))).toMatchInlineSnapshot(`
+      "a: replace start-first (spec-changed)
+      a/create: create looms-test-a.g2 from example:1
+      a/start: start looms-test-a.g2 after a/create
+      a/gate: gate looms-test-a.g2 within 30 s after a/start
+      a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
+      a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
+      a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
+      a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
+      a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
+      a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old, a/record:old"
+    `);
+  });
+
+  it('is recorded after its successor passed the gate where both cannot live together', () => {
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const before = apply(emptyEngine(), [httpServer('a', { mounts })]);
+    const made = plan([httpServer('a', { mounts, limits: { memoryMiB: 100 } })], before);
+    expect(made.steps.filter((step) => step.op === 'record-generation').map(({ id, after }) => [id, after])).toEqual([
+      ['a/record:failed', ['a/drain:old', 'a/stop:old', 'a/start', 'a/gate']],
+      ['a/record:old', ['a/gate']],
+    ]);
+    expect(made.steps.find((step) => step.id === 'a/remove:old')?.after).toEqual(['a/gate', 'a/record:old']);
+  });
+
+  it('leaves the three newest revisions to go back to', () => {
+    expect(history(having(1, 2, 3, 4, 5))).toEqual([
+      'a.h2 replaced 2 MiB',
+      'a.h3 replaced 3 MiB',
+      'a.h4 replaced 4 MiB',
+    ]);
+  });
+
+  it('is not recorded when no history is kept, and what there was goes', () => {
+    const made = plan([revision(3)], having(1, 2), { keep: 0 });
+    expect(made.steps.filter((step) => step.op === 'record-generation')).toEqual([]);
+    expect(made.support).toEqual([
+      {
+        kind: 'record',
+        name: 'looms-test-a.h1',
+        action: 'remove',
+        reasons: [{ kind: 'beyond-keep', keep: 0 }],
+      },
+    ]);
+    expect(simulate(made, having(1, 2)).end.history).toEqual([]);
+  });
+
+  it('is not recorded when it is the first, and leaves nothing when it fails', () => {
+    expect(history(having(1))).toEqual([]);
+    expect(history(apply(emptyEngine(), [revision(1)], { failGate: ['a'] }))).toEqual([]);
+  });
+
+  it('cannot be recorded when nobody can read what it was made from', () => {
+    const before = having(1);
+    const unreadable = { ...before, containers: before.containers.map(({ recorded: _, ...one }) => one) };
+    expect(history(apply(unreadable, [revision(2)]))).toEqual([]);
+  });
+
+  it('has a number that no later one gets, also when all containers are gone', () => {
+    const gone = { ...having(1, 2), containers: [] };
+    expect(names(simulate(plan([revision(3)], gone), gone, { limit: 1 }).end)).toEqual(['looms-test-a.g2']);
+  });
+});
+
+describe('a rotation', () => {
+  const rotate: Run = { change: { replace: new Set([asServerName('a')]) } };
+  const rotated = (observed: Observed, times: number): Observed =>
+    Array.from({ length: times }).reduce<Observed>(
+      (now) => apply(now, [revision(observed.containers[0]?.recorded?.spec.limits.memoryMiB ?? 0)], rotate),
+      observed,
+    );
+
+  it('is recorded as one, and a later one takes the place of its record', () => {
+    expect(history(rotated(having(1), 1))).toEqual(['a.h1 rotated 1 MiB']);
+    expect(history(rotated(having(1), 3))).toEqual(['a.h3 rotated 1 MiB']);
+  });
+
+  it('pushes out nothing that can be gone back to', () => {
+    expect(history(rotated(having(1, 2, 3, 4), 5))).toEqual([
+      'a.h1 replaced 1 MiB',
+      'a.h2 replaced 2 MiB',
+      'a.h3 replaced 3 MiB',
+      'a.h8 rotated 4 MiB',
+    ]);
+  });
+});
+
+describe('a revision that comes again', () => {
+  it('is kept once, by its newest record', () => {
+    expect(history(having(1, 2, 1, 3))).toEqual(['a.h2 replaced 2 MiB', 'a.h3 replaced 1 MiB']);
+  });
+});
+
+describe('a generation that fails its gate', () => {
+  it('is recorded as failed before it is removed', () => {
+    const failed = apply(having(1), [revision(2)], { failGate: ['a'] });
+    expect(names(failed)).toEqual(['looms-test-a']);
+    expect(history(failed)).toEqual(['a.h2 gate-failed 2 MiB']);
+    expect(plan([revision(1)], failed).steps).toEqual([]);
+  });
+
+  it('is recorded once when it is tried again and again', () => {
+    const failing = (observed: Observed): Observed => apply(observed, [revision(2)], { failGate: ['a'] });
+    const tried = failing(failing(failing(having(1))));
+    expect(history(tried)).toEqual(['a.h4 gate-failed 2 MiB']);
+    expect(plan([revision(1)], tried).steps).toEqual([]);
+  });
+
+  it('pushes out nothing that served, and of many only the newest are told', () => {
+    const tried = [11, 12, 13, 14].reduce(
+      (now, memoryMiB) => apply(now, [revision(memoryMiB)], { failGate: ['a'] }),
+      having(1, 2, 3, 4),
+    );
+    expect(history(tried)).toEqual([
+      'a.h1 replaced 1 MiB',
+      'a.h2 replaced 2 MiB',
+      'a.h3 replaced 3 MiB',
+      'a.h6 gate-failed 12 MiB',
+      'a.h7 gate-failed 13 MiB',
+      'a.h8 gate-failed 14 MiB',
+    ]);
+    expect(plan([revision(4)], tried).steps).toEqual([]);
+  });
+
+  it('is forgotten once all that can be gone back to is newer', () => {
+    const failed = apply(having(1), [revision(9)], { failGate: ['a'] });
+    const later = [2, 3, 4, 5].reduce((now, memoryMiB) => apply(now, [revision(memoryMiB)]), failed);
+    expect(history(later)).toEqual(['a.h3 replaced 2 MiB', 'a.h4 replaced 3 MiB', 'a.h5 replaced 4 MiB']);
+  });
+});
+
+describe('what a killed run left', () => {
+  const before = having(1, 2, 3, 4);
+  const made = plan([revision(5)], before);
+  const whole = simulate(made, before);
+  const cuts = Array.from({ length: whole.states.length }, (_, limit) => limit);
+
+  it.each(cuts)('after step %i is completed by the next one, history included', (limit) => {
+    const cut = simulate(made, before, { limit }).end;
+    const end = apply(cut, [revision(5)]);
+    expect(names(end)).toEqual(['looms-test-a']);
+    // One that was made and never started is made anew, with the next number.
+    expect(history(end)).toEqual(history(whole.end));
+    expect(plan([revision(5)], end).steps).toEqual([]);
+  });
+
+  it.each(cuts)('after step %i can be given up: the spec of before is applied again', (limit) => {
+    const cut = simulate(made, before, { limit }).end;
+    const end = apply(cut, [revision(4)]);
+    expect(names(end)).toEqual(['looms-test-a']);
+    expect(end.containers[0]?.recorded?.spec.limits.memoryMiB).toBe(4);
+    expect(end.history.map(({ generation }) => generation)).not.toContain(end.containers[0]?.generation);
+    expect(plan([revision(4)], end).steps).toEqual([]);
+  });
+
+  it('beyond what is kept is cleaned up by the next plan, oldest first', () => {
+    expect(format(plan([revision(4)], before, { keep: 1 }))).toMatchInlineSnapshot(`
+      "a: unchanged
+      record looms-test-a.h1: remove
+      record looms-test-a.h2: remove
+      record:a/h1-r10200: remove looms-test-a.h1 r10200000000
+      record:a/h2-r10400: remove looms-test-a.h2 r10400000000"
+    `);
+  });
+
+  it('of a server that is not looked at stays', () => {
+    expect(plan([], before, { undesired: 'warn', keep: 0 }).steps).toEqual([]);
+  });
+});
+
+describe('a server that is removed', () => {
+  it('takes its records with it', () => {
+    expect(format(plan([], having(1, 2, 3), { undesired: 'remove' }))).toMatchInlineSnapshot(`
+      "a: remove (not-in-spec)
+      network looms-test: remove
+      network:isolated/remove: remove network looms-test after a/remove:g3-c10300, a/remove:h1-r10200, a/remove:h2-r10400
+      a/stop:g3-c10300: stop looms-test-a c10300000000
+      a/remove:g3-c10300: remove looms-test-a c10300000000 after a/stop:g3-c10300
+      a/remove:h1-r10200: remove looms-test-a.h1 r10200000000
+      a/remove:h2-r10400: remove looms-test-a.h2 r10400000000"
+    `);
+  });
+
+  it('is removed too when only its records are left', () => {
+    const gone = { ...having(1, 2), containers: [], networks: [] };
+    const made = plan([], gone, { undesired: { remove: [asServerName('a')], data: 'leave' } });
+    expect(made.changes).toMatchObject([{ server: 'a', action: 'remove' }]);
+    expect(simulate(made, gone).end.history).toEqual([]);
+  });
+});
+
+describe('the image that looms built for a generation', () => {
+  const built = (packages: string): DeclaredServer => {
+    const one = server('a', {
+      image: { kind: 'node', base: 'example:1', packages: [packages], npmCache: true },
+    });
+    return { ...one, image: { kind: 'built', ref: `looms/node:${packages}`, base: 'example:1' }, hash: packages };
+  };
+  const images = { 'example:1': image('example:1'), 'relay:1': image('relay:1') };
+  const removedImages = (observed: Observed, desired: readonly DeclaredServer[], change: Partial<PlanInput> = {}) =>
+    plan(desired, observed, change).steps.flatMap((step) =>
+      step.op === 'remove-image' ? [`${step.ref} after ${step.after.join(', ')}`] : [],
+    );
+  const history = ['1', '2', '3', '4', '5'].reduce(
+    (now, version) => apply(now, [built(version)]),
+    emptyEngine({ images }),
+  );
+
+  it('goes with the last record of it', () => {
+    expect(Object.entries(history.images).flatMap(([ref, facts]) => (facts === null ? [] : [ref]))).toEqual([
+      'example:1',
+      'relay:1',
+      'looms/node:2',
+      'looms/node:3',
+      'looms/node:4',
+      'looms/node:5',
+    ]);
+    expect(removedImages(history, [built('6')])).toHaveLength(1);
+  });
+
+  it('stays while another server has it', () => {
+    const other = { ...built('1'), spec: { ...built('1').spec, name: asServerName('b') } };
+    const both = ['1', '2', '3', '4'].reduce(
+      (now, version) => apply(now, [built(version), other]),
+      emptyEngine({ images }),
+    );
+    expect(removedImages(both, [built('5'), other])).toEqual([]);
+  });
+
+  it('stays when it is wanted again', () => {
+    expect(removedImages(history, [built('2')])).toEqual([]);
+  });
+
+  it('goes at once when no history is kept', () => {
+    expect(removedImages(history, [built('5')], { keep: 0 })).toHaveLength(3);
+  });
+
+  it('stays when it is what a removed server ran last', () => {
+    const steps = removedImages(history, [], { undesired: 'remove' });
+    expect(steps.map((text) => text.split(' ')[0])).toEqual(['looms/node:2', 'looms/node:3', 'looms/node:4']);
+  });
+
+  it('is not built by looms when the spec only names it', () => {
+    expect(removedImages(having(1, 2, 3), [revision(4)], { keep: 1 })).toEqual([]);
+  });
+});
+
+describe('a rollback', () => {
+  const before = having(1, 2, 3);
+  const to = (generation: number): Partial<PlanInput> => ({ undesired: 'ignore', rollbackTo: generation });
+
+  it('is a replacement that says what was asked for, with a number of its own', () => {
+    expect(format(plan([revision(1)], before, to(1)))).toMatchInlineSnapshot(`
+      "a: replace start-first (requested, spec-changed)
+      a/create: create looms-test-a.g4 from example:1
+      a/start: start looms-test-a.g4 after a/create
+      a/gate: gate looms-test-a.g4 within 30 s after a/start
+      a/record:failed: record looms-test-a.g4 as looms-test-a.h4 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
+      a/discard: remove looms-test-a.g4 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
+      a/record:old: record looms-test-a as looms-test-a.h3 (rolled-back) after a/rename
+      a/rename:old: rename looms-test-a to looms-test-a.g3 after a/gate
+      a/rename: rename looms-test-a.g4 to looms-test-a after a/rename:old
+      a/drain:old: drain looms-test-a.g3 for at most 30 s after a/rename
+      a/stop:old: stop looms-test-a.g3 c10300000000 after a/drain:old
+      a/remove:old: remove looms-test-a.g3 c10300000000 after a/stop:old, a/record:old"
+    `);
+    expect(plan([revision(1)], before, to(1)).changes[0]).toMatchObject({
+      reasons: [{ kind: 'requested', detail: 'rollback to generation 1' }, { kind: 'spec-changed' }],
+    });
+  });
+
+  it('says of what it replaced that it was rolled back', () => {
+    expect(history(apply(before, [revision(1)], { change: to(1) }))).toEqual([
+      'a.h1 replaced 1 MiB',
+      'a.h2 replaced 2 MiB',
+      'a.h3 rolled-back 3 MiB',
+    ]);
+  });
+
+  it('that is done already has nothing to do', () => {
+    const back = apply(before, [revision(1)], { change: to(1) });
+    expect(plan([revision(1)], back, to(1)).steps).toEqual([]);
+  });
+
+  it('takes the image of then, also when its tag means another one now', () => {
+    const moved = { ...before, images: { ...before.images, 'example:1': image('example:1', 'sha256:other') } };
+    const made = plan([revision(1)], { ...moved, images: { ...moved.images, 'example:1': image('example:1') } }, to(1));
+    expect(made.changes[0]).toMatchObject({ action: 'replace' });
+  });
+
+  it('leaves alone whoever else has the name of a record', () => {
+    const foreign = [{ id: asContainerId('f'), name: 'looms-test-a.h3', image: 'nginx', owner: 'nobody' }];
+    const made = plan([revision(1)], { ...before, foreign }, to(1));
+    expect(made.steps.map(({ id }) => id)).not.toContain('a/record:old');
+  });
+});
