@@ -70,7 +70,8 @@ export type ServerDetail = ServerStatus & {
 
 const mebibyte = 1024 * 1024;
 
-function stateOf(container: ObservedContainer, project: ProjectName): ServerState {
+/** How the container of a server is doing. */
+export function stateOf(container: ObservedContainer, project: ProjectName): ServerState {
   const { state, recorded, server } = container;
   switch (state.status) {
     case 'running':

@@ -15,6 +15,9 @@ import type { Ports } from './ports.ts';
 /** Image of the relay container: it needs bash, for its /dev/tcp, and nothing else. `LOOMS_RELAY_IMAGE` overrides it. */
 const defaultRelayImage = 'debian:bookworm-slim';
 
+/** The image of the relays that a run makes. */
+export const relayImageOf = ({ environment }: Ports): string => environment.LOOMS_RELAY_IMAGE || defaultRelayImage;
+
 export type PlanRequest = {
   readonly project: ProjectName;
   readonly servers: readonly DeclaredServer[];
@@ -69,7 +72,7 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
   requireKnown(replace, names, '--replace');
   const servers =
     only === undefined ? request.servers : request.servers.filter((server) => only.includes(server.spec.name));
-  const relayImage = ports.environment.LOOMS_RELAY_IMAGE || defaultRelayImage;
+  const relayImage = relayImageOf(ports);
   const isHttp = servers.some((server) => server.spec.mcp.transport.kind !== 'stdio');
   const bases = servers.flatMap(({ image }) =>
     image.kind === 'built' && image.base !== undefined ? [image.base] : [],

@@ -14,7 +14,7 @@ const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
   containers.flatMap(({ role, server }) => (role === 'data' && server !== undefined ? [server] : []));
 
 /** Servers that have a container or a record of their past, sorted. */
-const serversOf = ({ containers, history }: Observed): ServerName[] =>
+export const serversOf = ({ containers, history }: Observed): ServerName[] =>
   [...new Set([...slotsOf(containers).keys(), ...history.map(({ server }) => server)])].sort();
 
 /** Throws `server-not-found` with the nearest name when a project has no server of that name. */

@@ -22,6 +22,8 @@ export type CommandContext = {
   readonly declaredSpecs: readonly string[];
   /** Rules of the project file; the default ones without it. */
   readonly policy: Policy;
+  /** `keep` of the project file. */
+  readonly keep: number | undefined;
   /** Masks the secrets that were looked up so far. */
   readonly redact: (text: string) => string;
   readonly close: () => Promise<void>;
@@ -46,6 +48,7 @@ export async function openContext(
     }),
     declaredSpecs: projectFile?.specs ?? [],
     policy: projectFile?.policy ?? defaultPolicy,
+    keep: projectFile?.keep,
     redact,
     close,
   };

@@ -44,6 +44,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'server-exited': exitCode.unreachable,
   'server-not-found': exitCode.unreachable,
   'server-not-running': exitCode.unreachable,
+  'generation-not-found': exitCode.unreachable,
   'call-timeout': exitCode.unreachable,
   'tool-not-found': exitCode.toolError,
   'resource-not-found': exitCode.toolError,

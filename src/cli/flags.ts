@@ -56,6 +56,25 @@ export const specFlags = {
   strict: Flags.boolean({ description: 'treat warnings about credentials as errors' }),
 };
 
+/** What a command leaves behind of the generations that it replaces. */
+export const historyFlags = {
+  keep: Flags.integer({
+    description: 'how many past generations of a server are kept to go back to: default is that of looms.yaml, then 3',
+    helpValue: 'N',
+    min: 0,
+    max: 100,
+  }),
+};
+
+/** Which number of them it is: the flag's, else the project file's, else the default. */
+export const keepOf = (
+  flags: { readonly keep?: number | undefined },
+  context: { readonly keep: number | undefined },
+): { readonly keep?: number } => {
+  const keep = flags.keep ?? context.keep;
+  return keep === undefined ? {} : { keep };
+};
+
 /** How a command that changes the engine goes about it. */
 export const applyFlags = {
   yes: Flags.boolean({ char: 'y', description: 'do not ask' }),

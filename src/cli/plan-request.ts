@@ -4,6 +4,7 @@ import { type Prepared, planProject } from '../app/plan-project.ts';
 import { LoomsError } from '../model/errors.ts';
 import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
+import { historyFlags, keepOf } from './flags.ts';
 
 /** Said this way and not as `dependsOn`, which would glue the flags together in the usage line. */
 const needsPrune: NonNullable<Parameters<typeof Flags.boolean>[0]>['relationships'] = [
@@ -33,6 +34,7 @@ export const planFlags = {
     description: 'let --prune remove everything when no server is declared',
     relationships: needsPrune,
   }),
+  ...historyFlags,
 };
 
 type PlanFlagValues = {
@@ -41,6 +43,7 @@ type PlanFlagValues = {
   readonly prune: boolean;
   readonly 'max-deletes'?: number | undefined;
   readonly 'allow-empty': boolean;
+  readonly keep?: number | undefined;
 };
 
 /** A server's name as the user typed it. Throws `usage` for text that cannot be one. */
@@ -69,6 +72,7 @@ export async function planSpecs(
     recipes: loaded.recipes,
     undesired: flags.prune ? 'remove' : 'warn',
     keepFailed,
+    ...keepOf(flags, context),
     policy: context.policy,
     prune: {
       // oclif leaves a flag out that was not given, whatever its type says; a saved plan must have it.

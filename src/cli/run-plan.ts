@@ -44,6 +44,8 @@ export type RunPlanOptions = {
   readonly goesAhead?: (plan: Plan) => boolean;
   /** Said when there is nothing to do, instead of what a plan says. */
   readonly nothingToDo?: string;
+  /** What is to be known once all was done. */
+  readonly afterwards?: string;
 };
 
 /**
@@ -111,13 +113,13 @@ const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): st
 async function execute(
   prepared: Prepared,
   flags: RunPlanFlags,
-  { context, json, question, goesAhead = () => false }: RunPlanOptions,
+  { context, json, question, goesAhead = () => false, afterwards }: RunPlanOptions,
   progress: Progress,
   interruption: Interruption,
 ): Promise<PlanOutcome> {
   const { terminal, ports } = context;
   const times = timeline(ports.monotonicMs);
-  const report = await applyPlan(ports, prepared, {
+  const ended = await applyPlan(ports, prepared, {
     ...(flags.parallelism === undefined ? {} : { parallelism: flags.parallelism }),
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     lockTimeoutMs: flags['lock-timeout'] * 1000,
@@ -133,6 +135,8 @@ async function execute(
     onLockWait: (holder) => progress.notice(`waiting for the lock of ${describeHolder(holder)}`),
   });
   await progress.finish();
+  const told = afterwards === undefined || ended.outcome !== 'done' ? [] : [afterwards];
+  const report = { ...ended, notices: [...ended.notices, ...told] };
   if (!json) {
     const sources = new Map(prepared.request.servers.map(({ spec, source }) => [spec.name, source] as const));
     const options = { palette: terminal.palette, elapsedMs: times.elapsed(), millisecondsOf: times.of, sources };

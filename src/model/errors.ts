@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'server-exited'
   | 'server-not-found'
   | 'server-not-running'
+  | 'generation-not-found'
   | 'call-timeout'
   | 'tool-not-found'
   | 'resource-not-found'

@@ -22,6 +22,8 @@ export type ProjectFile = {
   /** Files, folders and globs as written, relative to the file. Absent: the default. */
   readonly specs?: readonly string[];
   readonly engine?: { readonly context: string } | { readonly host: string };
+  /** How many past generations of each server are kept. */
+  readonly keep?: number;
   readonly policy: Policy;
   readonly secretProviders: readonly SecretProviderConfig[];
 };
@@ -30,6 +32,7 @@ type ProjectInput = {
   readonly project?: string;
   readonly specs?: readonly string[];
   readonly engine?: { readonly context?: string; readonly host?: string };
+  readonly keep?: number;
   readonly policy?: {
     readonly allowed_registries?: readonly string[];
     readonly forbid_latest?: Policy['forbidLatest'];
@@ -104,6 +107,7 @@ function readProject(reader: Reader, input: ProjectInput): ProjectFile {
     ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
     ...(input.specs === undefined ? {} : { specs: input.specs }),
     ...(engine === undefined ? {} : { engine }),
+    ...(input.keep === undefined ? {} : { keep: input.keep }),
     policy: policyOf(reader, input.policy ?? {}),
     secretProviders: providersOf(reader, input),
   };

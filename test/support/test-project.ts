@@ -27,8 +27,10 @@ export type TestProject = {
   readonly diff: (yaml: string, flags?: readonly string[]) => Promise<{ code: number | null; plan: PlanJson }>;
   readonly container: (server: string) => Docker.Container;
   readonly idOf: (server: string) => Promise<string>;
-  /** Names of all containers of the project, support included, without the project's prefix; sorted. */
+  /** Names of all containers of the project, support included, records left out, without the project's prefix; sorted. */
   readonly names: () => Promise<string[]>;
+  /** `fs.h1 replaced`, a line a record of the project; sorted. */
+  readonly records: () => Promise<string[]>;
   /** Names of the project's networks and volumes; sorted. */
   readonly networks: () => Promise<string[]>;
   readonly volumes: () => Promise<string[]>;
@@ -73,6 +75,9 @@ export function testProject(label: string): TestProject {
   const networks = async () => (await docker.listNetworks({ filters })).map((network) => network.Name).sort();
   const volumes = async () =>
     ((await docker.listVolumes({ filters })).Volumes ?? []).map((volume) => volume.Name).sort();
+  const isRecord = ({ Labels }: Docker.ContainerInfo): boolean => Labels['looms.role'] === 'history';
+  const shortName = ({ Names }: Docker.ContainerInfo): string =>
+    (Names[0] ?? '').replace(`/looms-${name}`, '').replace(/^-/, '');
   const container = (server: string) => docker.getContainer(`looms-${name}-${server}`);
   return {
     name,
@@ -90,7 +95,17 @@ export function testProject(label: string): TestProject {
     idOf: async (server) => (await container(server).inspect()).Id,
     names: async () => {
       const all = await docker.listContainers({ all: true, filters });
-      return all.map(({ Names }) => (Names[0] ?? '').replace(`/looms-${name}`, '').replace(/^-/, '')).sort();
+      return all
+        .filter((one) => !isRecord(one))
+        .map(shortName)
+        .sort();
+    },
+    records: async () => {
+      const all = await docker.listContainers({ all: true, filters });
+      return all
+        .filter(isRecord)
+        .map((one) => `${shortName(one)} ${one.Labels['looms.outcome']}`)
+        .sort();
     },
     networks,
     volumes,

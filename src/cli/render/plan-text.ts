@@ -66,7 +66,12 @@ export const symbolOf = (change: Change, palette: Palette): string => signOf(cha
 /** What will happen to a server, in words, for documents. */
 export const verbOf = (change: Change, palette: Palette): string => signOf(change, palette).verb;
 
-function fieldLines(fields: readonly FieldDifference[], indent: string, options: PlanTextOptions): string[] {
+/** Fields with their values, a line each; values too long for a line stand under one another. */
+export function fieldLines(
+  fields: readonly FieldDifference[],
+  indent: string,
+  options: Pick<PlanTextOptions, 'palette' | 'width'>,
+): string[] {
   const { palette, width } = options;
   const pathWidth = Math.min(44, Math.max(0, ...fields.map((field) => field.path.length)));
   return fields.flatMap((field) => {

@@ -40,12 +40,17 @@ export function describeReason(reason: Reason): string {
     case 'unreadable-record':
       return 'its record cannot be read';
     case 'beyond-keep':
-      return reason.keep === 0 ? 'no history is kept' : `older than the ${reason.keep} that are kept`;
+      return beyondKeep(reason.keep);
     case 'repeated':
       return `generation ${reason.generation} has the same spec and image`;
     default:
       return assertNever(reason);
   }
+}
+
+function beyondKeep(keep: number): string {
+  if (keep === 0) return 'no history is kept';
+  return `older than the ${keep === 1 ? 'one that is' : `${keep} that are`} kept`;
 }
 
 /** What stands in the way of a change, in words. */

@@ -37,7 +37,7 @@ export const stateText = (server: ServerStatus): string => {
 };
 
 /** An image with its hash cut to what tells it apart: `looms/node:36adf4e01e75`. */
-const shortImage = (image: string): string =>
+export const shortImage = (image: string): string =>
   visible(image).replace(/([:@](?:sha256:)?[0-9a-f]{12})[0-9a-f]{20,}$/, '$1');
 /** `specs/a.yaml:3@0123456789ab+dirty`. */
 export const shortSource = (source: string): string =>

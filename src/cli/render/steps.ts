@@ -32,7 +32,7 @@ export function describeStep(step: Step): string {
     case 'rename-container':
       return `rename ${visible(step.from)} to ${visible(step.to)}`;
     case 'record-generation':
-      return `record ${visible(step.name)} as ${step.record}`;
+      return `record the generation as ${step.record}`;
     case 'remove-image':
       return `remove image ${visible(step.ref)}`;
     default:

@@ -101,8 +101,8 @@ export async function recordGeneration(
   const volumes = Object.keys(container.Config.Volumes ?? {});
   const body = {
     Image: container.Image,
-    // It is never started; the engine only wants something to be named.
-    Entrypoint: ['-'],
+    // It is never started; the engine only wants something to be named, and `docker ps --all` shows it.
+    Entrypoint: ['looms', 'record', 'of', `generation-${container.Config.Labels?.[label.generation] ?? ''}`],
     Cmd: [],
     Labels: labels,
     HostConfig: {

@@ -1,0 +1,98 @@
+import type { RecordedSpec } from '../model/desired.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import type { EngineTime, GenerationOutcome, GenerationRecord, ObservedContainer } from '../model/observed.ts';
+import type { FieldDifference } from '../model/plan.ts';
+import { compareSpecs } from '../reconcile/compare-specs.ts';
+import { type ServerState, stateOf } from './get-servers.ts';
+import { serverNotFound, serversOf } from './plan-removal.ts';
+import type { Ports } from './ports.ts';
+
+/** One generation of a server: one whose container is there, or a past one that is recorded. */
+export type Generation = {
+  readonly generation: number;
+  /** How it is doing, or how it ended. */
+  readonly state: ServerState | GenerationOutcome;
+  /** Whether its container is there. */
+  readonly live: boolean;
+  /** When its container was made, on the engine's clock; null when its record cannot say. */
+  readonly since: string | null;
+  /** When something else took its place; null while its container is there. */
+  readonly until: string | null;
+  readonly image: string;
+  readonly imageId: string;
+  /** File, line and commit of the spec it was made from. */
+  readonly source: string | null;
+  readonly specHash: string;
+  /** What differs from the generation that served before it; null when there is none, or one of both cannot be read. */
+  readonly changes: readonly FieldDifference[] | null;
+  /** Of its container, or of its record. */
+  readonly container: ContainerId;
+};
+
+type Entry = Omit<Generation, 'changes'> & { readonly recorded: RecordedSpec | undefined };
+
+const iso = (time: EngineTime): string => new Date(time).toISOString();
+
+const entryOfContainer = (container: ObservedContainer, project: ProjectName): Entry => ({
+  generation: container.generation,
+  state: stateOf(container, project),
+  live: true,
+  since: iso(container.createdAt),
+  until: null,
+  image: container.imageRef,
+  imageId: container.shape.imageId,
+  source: container.source ?? null,
+  specHash: container.specHash,
+  container: container.id,
+  recorded: container.recorded,
+});
+
+const entryOfRecord = (record: GenerationRecord): Entry => ({
+  generation: record.generation,
+  state: record.outcome,
+  live: false,
+  since: record.since === undefined ? null : iso(record.since),
+  until: iso(record.until),
+  image: record.imageRef,
+  imageId: record.imageId,
+  source: record.source ?? null,
+  specHash: record.specHash,
+  container: record.id,
+  recorded: record.recorded,
+});
+
+const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
+
+function changesBetween(before: Entry | undefined, entry: Entry): readonly FieldDifference[] | null {
+  if (before?.recorded === undefined || entry.recorded === undefined) return null;
+  const fields = compareSpecs(before.recorded, entry.recorded);
+  if (before.image !== entry.image || before.imageId === entry.imageId) return fields;
+  const shown = ({ image, imageId }: Entry): string => `${image} (${shortId(imageId)})`;
+  return [...fields, { path: 'image', from: shown(before), to: shown(entry) }];
+}
+
+/**
+ * The generations of a server that the engine knows of, newest first: what runs, and what is recorded of its past.
+ * Throws `server-not-found` for a server of which there is neither.
+ */
+export async function getHistory(
+  ports: Ports,
+  { project, name }: { readonly project: ProjectName; readonly name: ServerName },
+): Promise<Generation[]> {
+  const engine = await ports.engine();
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
+  const containers = observed.containers.filter((one) => one.role === 'server' && one.server === name);
+  const records = observed.history.filter((record) => record.server === name);
+  if (containers.length + records.length === 0) throw serverNotFound(project, name, serversOf(observed));
+  const entries = [...records.map(entryOfRecord), ...containers.map((one) => entryOfContainer(one, project))].sort(
+    (a, b) => a.generation - b.generation,
+  );
+  return entries
+    .map((entry, index): Generation => {
+      // What never served is nothing to be compared with.
+      const before = entries.slice(0, index).findLast(({ state }) => state !== 'gate-failed');
+      const { recorded: _, ...shown } = entry;
+      return { ...shown, changes: changesBetween(before, entry) };
+    })
+    .reverse();
+}

@@ -1,0 +1,159 @@
+import type { DeclaredServer, RecordedSpec } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ImageId, ProjectName, ServerName } from '../model/ids.ts';
+import { containerName } from '../model/labels.ts';
+import type { GenerationOutcome, Observed, ObservedContainer } from '../model/observed.ts';
+import type { PlanWarning } from '../model/plan.ts';
+import { defaultPolicy, type Policy } from '../model/policy.ts';
+import { parseSource } from '../model/source.ts';
+import { defaultKeep, revisionOf } from '../reconcile/history.ts';
+import { makePlan } from '../reconcile/plan.ts';
+import { specHash } from '../spec/hash.ts';
+import { checkPolicy } from '../spec/policy.ts';
+import { recordSpec } from '../spec/record.ts';
+import { type Prepared, relayImageOf } from './plan-project.ts';
+import { serverNotFound, serversOf } from './plan-removal.ts';
+import type { Ports } from './ports.ts';
+
+export type RollbackRequest = {
+  readonly project: ProjectName;
+  readonly name: ServerName;
+  /** Absent: the newest revision that served before this one, and that nobody has rolled back. */
+  readonly to?: number;
+  readonly keep?: number;
+  readonly keepFailed?: boolean;
+  readonly policy?: Policy;
+};
+
+/** A plan, and the generation that it goes back to. */
+export type PreparedRollback = Prepared & { readonly to: number };
+
+/** A generation that there is or was, as far as going back to it needs. */
+type Candidate = {
+  readonly generation: number;
+  readonly specHash: string;
+  readonly imageId: ImageId;
+  readonly recorded?: RecordedSpec;
+  readonly source?: string;
+  /** Absent: its container is there. */
+  readonly outcome?: GenerationOutcome;
+};
+
+const candidateOf = (container: ObservedContainer): Candidate => ({ ...container, imageId: container.shape.imageId });
+
+const isGood = ({ outcome }: Candidate): boolean => outcome === 'replaced' || outcome === 'rotated';
+
+const notFound = (message: string, hint: string): LoomsError =>
+  new LoomsError('generation-not-found', message, { hint });
+
+/** The generation to go back to. Throws `server-not-found`, `generation-not-found`. */
+function chooseTarget(observed: Observed, { project, name, to }: RollbackRequest): Candidate {
+  const containers = observed.containers.filter((one) => one.role === 'server' && one.server === name);
+  const records: Candidate[] = observed.history.filter((record) => record.server === name);
+  if (containers.length + records.length === 0) throw serverNotFound(project, name, serversOf(observed));
+  if (to !== undefined) {
+    const found = [...containers.map(candidateOf), ...records].find(({ generation }) => generation === to);
+    if (found !== undefined) return found;
+    const known = records.map(({ generation }) => generation).join(', ');
+    throw notFound(
+      `server ${name} has no record of a generation ${to}`,
+      known === '' ? 'none of its past is recorded' : `\`looms history ${name}\` shows what there is: ${known}`,
+    );
+  }
+  const settled = containers.find((one) => one.name === containerName(project, name)) ?? containers.at(-1);
+  const now = settled && revisionOf(settled.specHash, settled.shape.imageId);
+  const target = records.findLast((record) => isGood(record) && revisionOf(record.specHash, record.imageId) !== now);
+  if (target !== undefined) return target;
+  throw notFound(
+    `server ${name} has no earlier generation to go back to`,
+    records.length === 0
+      ? 'a generation is recorded when another one takes its place'
+      : `\`looms history ${name}\` shows what there is; --to names one of them`,
+  );
+}
+
+/** The recorded spec as a server to be run; what was rolled back to shall run, whatever is disabled now. */
+function declared(name: ServerName, { generation, recorded, source }: Candidate): DeclaredServer {
+  if (recorded === undefined) {
+    throw new LoomsError('refused', `the record of generation ${generation} of ${name} cannot be read`, {
+      hint: 'another version of looms may have written it: choose another generation with --to',
+    });
+  }
+  const spec = { ...recorded.spec, name, enabled: true };
+  return {
+    spec,
+    image: { kind: 'pulled', ref: recorded.image },
+    hash: specHash(spec, recorded.image),
+    source: parseSource(source ?? 'unknown', ''),
+  };
+}
+
+/** Rules hold for what comes back too: what a policy forbids by now is refused. Returns what it only warns of. */
+function policyWarnings({ spec }: DeclaredServer, generation: number, policy: Policy): PlanWarning[] {
+  const breaches = checkPolicy([{ spec }], policy);
+  const errors = breaches.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) {
+    throw new LoomsError('refused', `generation ${generation} of ${spec.name} breaks the policy of looms.yaml`, {
+      detail: errors.map(({ rule, message }) => `${rule}: ${message}`),
+      hint: 'choose another generation with --to, or change the policy',
+    });
+  }
+  return breaches.map(({ rule, server, message }) => ({ code: `policy-${rule}`, server, message }));
+}
+
+/** The project with the image's reference meaning the image of then, as its tag may have moved on since. */
+async function observeWithImage(ports: Ports, project: ProjectName, target: Candidate, ref: string): Promise<Observed> {
+  const engine = await ports.engine();
+  const relay = relayImageOf(ports);
+  const observed = await engine.observe({ project, images: [target.imageId, relay], checkRegistry: [] });
+  const facts = observed.images[target.imageId];
+  if (!facts) {
+    throw new LoomsError('image-not-found', `the image of generation ${target.generation} is not on the engine`, {
+      hint: 'somebody removed it by force: choose another generation with --to, or apply a spec',
+    });
+  }
+  // Containers of looms say whether their image has a shell; one that says nothing is taken to have one.
+  const then = { ...facts, ref, hasShell: facts.hasShell ?? true };
+  return { ...observed, images: { [relay]: observed.images[relay] ?? null, [ref]: then } };
+}
+
+/**
+ * Plans to take a server back to an earlier generation: its spec and its image as they were then, through the same
+ * replacement and the same gate as any change. Secrets are references in a record, so today's values are used.
+ * Throws `server-not-found`, `generation-not-found`, `image-not-found`, and `refused` when a policy forbids it by now.
+ */
+export async function planRollback(ports: Ports, request: RollbackRequest): Promise<PreparedRollback> {
+  const { project, name, keep = defaultKeep, keepFailed = false, policy = defaultPolicy } = request;
+  const engine = await ports.engine();
+  const target = chooseTarget(await engine.observe({ project, images: [], checkRegistry: [] }), request);
+  const server = declared(name, target);
+  const warnings = policyWarnings(server, target.generation, policy);
+  const observed = await observeWithImage(ports, project, target, server.image.ref);
+  const plan = makePlan({
+    project,
+    desired: [server],
+    observed,
+    undesired: 'ignore',
+    executions: new Map(),
+    replace: new Set(),
+    keepFailed,
+    keep,
+    rollbackTo: target.generation,
+    relayImage: relayImageOf(ports),
+    managedBy: ports.managedBy,
+    recordSpec: (one) => recordSpec(one.spec, one.image.ref),
+  });
+  return {
+    request: {
+      project,
+      servers: [server],
+      recipes: new Map(),
+      undesired: 'ignore',
+    },
+    plan: { ...plan, warnings: [...plan.warnings, ...warnings] },
+    observed,
+    to: target.generation,
+    // It must not choose again.
+    replan: (again) => planRollback(again, { ...request, to: target.generation }),
+  };
+}

@@ -1,0 +1,67 @@
+import type { Generation } from '../../app/get-history.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { FieldDifference } from '../../model/plan.ts';
+import type { Paint, Palette } from '../palette.ts';
+import { fieldLines } from './plan-text.ts';
+import { paintOfState, shortImage, shortSource } from './servers.ts';
+import { type Cell, renderTable } from './table.ts';
+import { truncate } from './text.ts';
+
+function stateCell({ state }: Generation, palette: Palette): { readonly text: string; readonly paint: Paint } {
+  switch (state) {
+    case 'replaced':
+    case 'rotated':
+      return { text: state, paint: palette.quiet };
+    case 'rolled-back':
+      return { text: 'rolled back', paint: palette.warning };
+    case 'gate-failed':
+      return { text: 'failed its gate', paint: palette.error };
+    case 'running':
+    case 'paused':
+    case 'stopped':
+    case 'disabled':
+    case 'restarting':
+    case 'pending':
+    case 'dead':
+      return { text: state, paint: paintOfState(state, palette) };
+    default:
+      return assertNever(state);
+  }
+}
+
+/** `2026-11-21 14:02:11`, UTC. */
+const shortTime = (iso: string | null): string => (iso === null ? '-' : iso.slice(0, 19).replace('T', ' '));
+
+/** The short digest says what ran, whatever a tag means by now. */
+const digest = ({ image, imageId }: Generation): string => {
+  const short = imageId.replace(/^sha256:/, '').slice(0, 12);
+  return `${shortImage(image)} ${short}`;
+};
+
+/** The longest value that is shown whole, in columns: what changed is told here, `--json` has all of it. */
+const longestValue = 40;
+
+const shortened = ({ path, from, to }: FieldDifference): FieldDifference => {
+  const short = (value: string): string => truncate(value.replaceAll('\n', ' '), longestValue);
+  return { path, from: short(from), to: short(to) };
+};
+
+/** The generations of a server as a table, newest first, each with what it changed below it. Times are UTC. */
+export function renderHistory(
+  generations: readonly Generation[],
+  { palette, width }: { readonly palette: Palette; readonly width: number },
+): string {
+  const headers = ['GEN', 'STATE', 'SINCE (UTC)', 'UNTIL (UTC)', 'IMAGE', 'SOURCE'];
+  const rows = generations.map((one): Cell[] => [
+    { text: String(one.generation), paint: palette.strong },
+    stateCell(one, palette),
+    shortTime(one.since),
+    shortTime(one.until),
+    digest(one),
+    shortSource(one.source ?? 'unknown'),
+  ]);
+  const [header = '', ...lines] = renderTable(headers, rows, palette).split('\n');
+  const below = ({ changes }: Generation): string[] =>
+    changes === null ? [] : fieldLines(changes.map(shortened), '     ', { palette, width });
+  return [header, ...generations.flatMap((one, index) => [lines[index] ?? '', ...below(one)])].join('\n');
+}

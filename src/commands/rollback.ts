@@ -1,0 +1,51 @@
+import * as Flags from '@oclif/core/flags';
+import { planRollback } from '../app/plan-rollback.ts';
+import { requiredArg } from '../cli/args.ts';
+import { BaseCommand } from '../cli/base-command.ts';
+import { applyFlags, engineFlags, historyFlags, keepOf, projectFlags } from '../cli/flags.ts';
+import { serverName } from '../cli/plan-request.ts';
+import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
+
+export default class Rollback extends BaseCommand {
+  static override summary = 'Take a server back to an earlier generation';
+  static override description =
+    'Replaces what runs by an earlier generation, spec and image as they were then, through the same plan and the same ' +
+    'gate as apply: when it does not answer MCP, what runs goes on (exit 4). Without --to it is the last one that ' +
+    'served and was something else. Secrets have the values of today. The files are not changed: the next apply of ' +
+    'them takes it forward again.';
+  static override examples = [
+    { description: 'Back to what served before', command: '<%= config.bin %> rollback fs' },
+    { description: 'To a certain generation, without asking', command: '<%= config.bin %> rollback fs --to 3 --yes' },
+    { description: 'What would that change?', command: '<%= config.bin %> rollback fs --to 3 --dry-run' },
+  ];
+  static override args = { name: requiredArg({ description: 'name of the server' }) };
+  static override flags = {
+    to: Flags.integer({ description: 'the generation; `history` lists them', helpValue: 'N', min: 1 }),
+    ...historyFlags,
+    'keep-failed': Flags.boolean({ description: 'keep a new container that did not pass its gate, to look into it' }),
+    ...applyFlags,
+    ...projectFlags,
+    ...engineFlags,
+  };
+
+  async run(): Promise<PlanOutcome> {
+    const { flags, args } = await this.parse(Rollback);
+    const context = await this.open(flags);
+    const name = serverName(args.name);
+    const prepared = await planRollback(context.ports, {
+      project: context.project.name,
+      name,
+      keepFailed: flags['keep-failed'],
+      policy: context.policy,
+      ...keepOf(flags, context),
+      ...(flags.to === undefined ? {} : { to: flags.to }),
+    });
+    const { engine, project } = prepared.plan;
+    return runPlan(prepared, flags, {
+      context,
+      json: this.jsonEnabled(),
+      question: `Take ${name} of project ${project} on ${engine.name} back?`,
+      afterwards: `the files of ${name} still say otherwise: \`looms diff\` shows how, and the next apply of them takes it forward again`,
+    });
+  }
+}
