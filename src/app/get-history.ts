@@ -1,5 +1,6 @@
 import type { RecordedSpec } from '../model/desired.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { containerName } from '../model/labels.ts';
 import type { EngineTime, GenerationOutcome, GenerationRecord, ObservedContainer } from '../model/observed.ts';
 import type { FieldDifference } from '../model/plan.ts';
 import { compareSpecs } from '../reconcile/compare-specs.ts';
@@ -84,9 +85,17 @@ export async function getHistory(
   const containers = observed.containers.filter((one) => one.role === 'server' && one.server === name);
   const records = observed.history.filter((record) => record.server === name);
   if (containers.length + records.length === 0) throw serverNotFound(project, name, serversOf(observed));
-  const entries = [...records.map(entryOfRecord), ...containers.map((one) => entryOfContainer(one, project))].sort(
-    (a, b) => a.generation - b.generation,
-  );
+  const there = new Set(containers.map(({ generation }) => generation));
+  const live = containers.map((container): Entry => {
+    const entry = entryOfContainer(container, project);
+    // One that failed its gate and was kept for a look at it is recorded as well, and says less than its record.
+    const record = records.find(({ generation }) => generation === container.generation);
+    return record === undefined || container.name === containerName(project, name)
+      ? entry
+      : { ...entry, state: record.outcome };
+  });
+  const past = records.filter(({ generation }) => !there.has(generation)).map(entryOfRecord);
+  const entries = [...past, ...live].sort((a, b) => a.generation - b.generation);
   return entries
     .map((entry, index): Generation => {
       // What never served is nothing to be compared with.

@@ -191,8 +191,8 @@ export async function performStep(
       if (await engine.recordGeneration(resolve(operation.target), operation, options)) return done;
       return { ok: true, note: `${operation.name} cannot be gone back to: its image is no longer on the engine` };
     case 'remove-image':
-      await engine.removeBuiltImage(operation.image, operation.ref, options);
-      return done;
+      if (await engine.removeBuiltImage(operation.image, operation.ref, options)) return done;
+      return { ok: true, note: `image ${operation.ref} stays: something else on the engine needs it` };
     default:
       return assertNever(operation);
   }

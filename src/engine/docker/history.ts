@@ -35,9 +35,9 @@ const outcomes: ReadonlySet<string> = new Set([
 
 const nameOf = (listed: ListedContainer): string => (listed.Names[0] ?? '').replace(/^\//, '');
 
-/** Whether a listed container says that it is a record. */
+/** Whether a listed container says that it is a record, and of which server. */
 export const saysRecord = ({ Labels: labels }: ListedContainer): boolean =>
-  labels?.[label.role] === ('history' satisfies Role);
+  labels?.[label.role] === ('history' satisfies Role) && labels[label.server] !== undefined;
 
 /** Whether it also has a record's name: then it is no container that was made by hand of a record's image. */
 export const isNamedRecord = (listed: ListedContainer, project: ProjectName): boolean => {

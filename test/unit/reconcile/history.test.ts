@@ -191,6 +191,20 @@ describe('what a killed run left', () => {
     expect(plan([revision(4)], end).steps).toEqual([]);
   });
 
+  const failing = simulate(made, before, { failGate: ['a'] });
+
+  it.each(failing.states.map((_, limit) => limit))(
+    'after step %i of a failure is completed by the next one',
+    (limit) => {
+      const cut = simulate(made, before, { failGate: ['a'], limit }).end;
+      const end = apply(cut, [revision(5)]);
+      expect(names(end)).toEqual(['looms-test-a']);
+      expect(end.containers[0]?.recorded?.spec.limits.memoryMiB).toBe(5);
+      expect(history(end).filter((record) => record.includes('replaced'))).toEqual(history(whole.end));
+      expect(plan([revision(5)], end).steps).toEqual([]);
+    },
+  );
+
   it('beyond what is kept is cleaned up by the next plan, oldest first', () => {
     expect(format(plan([revision(4)], before, { keep: 1 }))).toMatchInlineSnapshot(`
       "a: unchanged
@@ -271,6 +285,7 @@ describe('the image that looms built for a generation', () => {
 
   it('goes at once when no history is kept', () => {
     expect(removedImages(history, [built('5')], { keep: 0 })).toHaveLength(3);
+    expect(removedImages(history, [built('6')], { keep: 0 })).toHaveLength(4);
   });
 
   it('stays when it is what a removed server ran last', () => {

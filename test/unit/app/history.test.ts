@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { getHistory } from '../../../src/app/get-history.ts';
+import { planRollback, type RollbackRequest } from '../../../src/app/plan-rollback.ts';
+import type { Ports } from '../../../src/app/ports.ts';
+import type { Engine, ObserveQuery } from '../../../src/engine/port.ts';
+import type { DeclaredServer } from '../../../src/model/desired.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import type { Observed } from '../../../src/model/observed.ts';
+import { defaultPolicy } from '../../../src/model/policy.ts';
+import { emptyEngine, image, plan, project, server, simulate } from '../../support/planner-world.ts';
+
+const name = asServerName('a');
+const revision = (memoryMiB: number): DeclaredServer => server('a', { limits: { memoryMiB } });
+
+const apply = (observed: Observed, memoryMiB: number, failGate: readonly string[] = []): Observed =>
+  simulate(plan([revision(memoryMiB)], observed), observed, { failGate }).end;
+const having = (...memory: readonly number[]): Observed => memory.reduce((now, one) => apply(now, one), emptyEngine());
+
+/** Ports around an engine that has exactly this; images are found by their id. */
+function portsOf(observed: Observed, images: readonly ReturnType<typeof image>[] = [image('example:1')]): Ports {
+  const engine: Partial<Engine> = {
+    observe: async ({ images: refs }: ObserveQuery) => ({
+      ...observed,
+      images: Object.fromEntries(refs.map((ref) => [ref, images.find(({ id }) => id === ref) ?? null])),
+    }),
+  };
+  const ports: Partial<Ports> = { engine: async () => engine as Engine, environment: {}, managedBy: 'looms/0.0.0' };
+  return ports as Ports;
+}
+
+const statesOf = async (observed: Observed): Promise<string[]> =>
+  (await getHistory(portsOf(observed), { project, name })).map(({ generation, state }) => `${generation} ${state}`);
+
+const rollback = (observed: Observed, change: Partial<RollbackRequest> = {}) =>
+  planRollback(portsOf(observed), { project, name, ...change });
+
+describe('the history of a server', () => {
+  it('is told newest first, what never served included', async () => {
+    expect(await statesOf(apply(having(1, 2), 3, ['a']))).toEqual(['3 gate-failed', '2 running', '1 replaced']);
+  });
+
+  it('tells what a generation changed of what served before it, not of what failed', async () => {
+    const observed = apply(apply(having(1), 9, ['a']), 2);
+    const [newest] = await getHistory(portsOf(observed), { project, name });
+    expect(newest?.changes).toEqual([{ path: 'docker_backend.resource_limits.memory_mb', from: '1', to: '2' }]);
+  });
+
+  it('says of one that failed and was kept for a look at it that it failed', async () => {
+    const before = having(1);
+    const kept = simulate(plan([revision(2)], before, { keepFailed: true }), before, { failGate: ['a'] }).end;
+    expect(await statesOf(kept)).toEqual(['2 gate-failed', '1 running']);
+  });
+
+  it('is there when all containers of a server are gone', async () => {
+    expect(await statesOf({ ...having(1, 2), containers: [] })).toEqual(['1 replaced']);
+  });
+
+  it('of a server that nobody knows says the nearest name', async () => {
+    const asked = getHistory(portsOf(having(1)), { project, name: asServerName('b') });
+    await expect(asked).rejects.toMatchObject({ code: 'server-not-found', hint: expect.stringContaining('has a') });
+  });
+});
+
+describe('the generation that a rollback goes to', () => {
+  it('is the last one that served and was something else', async () => {
+    const { plan: made, request } = await rollback(having(1, 2, 3));
+    expect(made.changes).toMatchObject([{ reasons: [{ detail: 'rollback to generation 2' }, {}] }]);
+    expect(request.rollback?.to).toBe(2);
+  });
+
+  it('is none that failed its gate, and none that somebody rolled back', async () => {
+    const before = apply(having(1, 2, 3), 9, ['a']);
+    const back = simulate((await rollback(before)).plan, before).end;
+    expect(await statesOf(back)).toEqual(['5 running', '4 gate-failed', '3 rolled-back', '2 replaced', '1 replaced']);
+    const again = await rollback(back);
+    expect(again.plan.changes).toMatchObject([{ reasons: [{ detail: 'rollback to generation 1' }, {}] }]);
+  });
+
+  it('is not one that was only rotated', async () => {
+    const before = having(1);
+    const rotated = simulate(plan([revision(1)], before, { replace: new Set([name]) }), before).end;
+    await expect(rollback(rotated)).rejects.toMatchObject({
+      code: 'generation-not-found',
+      message: 'server a has no earlier generation to go back to',
+    });
+    expect((await rollback(rotated, { to: 1 })).plan.steps).toEqual([]);
+  });
+
+  it('is one that is recorded', async () => {
+    await expect(rollback(having(1, 2), { to: 7 })).rejects.toMatchObject({
+      code: 'generation-not-found',
+      hint: '`looms history a` shows what there is: 1',
+    });
+    await expect(rollback(having(1))).rejects.toMatchObject({ code: 'generation-not-found' });
+  });
+
+  it('is one whose record can be read', async () => {
+    const before = having(1, 2);
+    const history = before.history.map(({ recorded: _, ...record }) => record);
+    await expect(rollback({ ...before, history })).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it('is one whose image nobody took away by force', async () => {
+    const asked = planRollback(portsOf(having(1, 2), []), { project, name });
+    await expect(asked).rejects.toMatchObject({ code: 'image-not-found' });
+  });
+
+  it('is one that the policy allows', async () => {
+    const asked = rollback(having(300, 2), { policy: { ...defaultPolicy, maxMemoryMiB: 256 } });
+    await expect(asked).rejects.toMatchObject({ code: 'refused', detail: [expect.stringContaining('max-memory-mb')] });
+  });
+});
