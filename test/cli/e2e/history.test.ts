@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { countCalls } from '../../support/call-counter.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder, type Finished } from '../../support/looms.ts';
@@ -83,6 +84,18 @@ describe.skipIf(skipped)('the history of a server', () => {
     expect(await project.diff(memory(224, { API_TOKEN: '${secret:token}' }))).toMatchObject({ code: 0 });
     const call = await project.run(['mcp', 'call', 'fs', 'secret'], secret);
     expect(call.stdout).toBe('token=(secret)\n');
+  });
+
+  test('is read from the one listing that everything is read from', async () => {
+    const counter = await countCalls();
+    try {
+      await project.run(['history', 'fs'], { env: { DOCKER_HOST: counter.host } });
+      const inspected = counter.calls().filter(({ path }) => /\/containers\/[0-9a-f]{64}\/json/.test(path));
+      expect(inspected).toHaveLength(1);
+      expect(counter.writes()).toEqual([]);
+    } finally {
+      await counter.close();
+    }
   });
 
   test('of a server that nobody knows ends with 69', async () => {
