@@ -87,7 +87,7 @@ describe.skipIf(skipped)('a server that is replaced', () => {
 
   test('goes on serving while a failed successor is kept, and the kept one does not come back to life', async () => {
     expect(await project.apply(brokenSpec('fs', 'exits'), ['--keep-failed'])).toMatchObject({ code: 4 });
-    expect(await project.names()).toEqual(['fs', 'fs.g2']);
+    expect(await project.names()).toEqual(['fs', expect.stringMatching(/^fs\.g\d+$/)]);
     expect(await call('old')).toMatchObject({ code: 0, stdout: 'old\n' });
     expect(changesAsText((await project.diff(good)).plan)).toEqual(['fs: clean-up duplicate']);
     expect(await project.apply(good)).toMatchObject({ code: 0 });
