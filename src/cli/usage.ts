@@ -152,6 +152,7 @@ export const commandNames: readonly string[] = [
   'diff',
   'doctor',
   'get',
+  'history',
   'init',
   'mcp call',
   'mcp health',
@@ -167,6 +168,7 @@ export const commandNames: readonly string[] = [
   'mcp stop',
   'mcp tools',
   'plan',
+  'rollback',
   'unlock',
   'validate',
 ];
