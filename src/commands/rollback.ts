@@ -4,6 +4,7 @@ import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, historyFlags, keepOf, projectFlags } from '../cli/flags.ts';
 import { serverName } from '../cli/plan-request.ts';
+import { isInSync } from '../cli/render/reasons.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
 
 export default class Rollback extends BaseCommand {
@@ -41,6 +42,11 @@ export default class Rollback extends BaseCommand {
       ...(flags.to === undefined ? {} : { to: flags.to }),
     });
     const { engine, project } = prepared.plan;
+    if (isInSync(prepared.plan)) {
+      // Not "as declared": the files may well declare something else.
+      this.answer(() => `Nothing to do: ${name} runs as generation ${prepared.request.rollback?.to} did.`);
+      return prepared.plan;
+    }
     return runPlan(prepared, flags, {
       context,
       json: this.jsonEnabled(),
