@@ -3,6 +3,7 @@ import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName } from '../model/labels.ts';
 import type { EngineTime, GenerationOutcome, GenerationRecord, ObservedContainer } from '../model/observed.ts';
 import type { FieldDifference } from '../model/plan.ts';
+import { slotsOf } from '../model/slots.ts';
 import { compareSpecs } from '../reconcile/compare-specs.ts';
 import { type ServerState, stateOf } from './get-servers.ts';
 import { serverNotFound, serversOf } from './plan-removal.ts';
@@ -82,7 +83,7 @@ export async function getHistory(
 ): Promise<Generation[]> {
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const containers = observed.containers.filter((one) => one.role === 'server' && one.server === name);
+  const containers = slotsOf(observed.containers).get(name) ?? [];
   const records = observed.history.filter((record) => record.server === name);
   if (containers.length + records.length === 0) throw serverNotFound(project, name, serversOf(observed));
   const there = new Set(containers.map(({ generation }) => generation));

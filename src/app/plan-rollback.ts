@@ -5,6 +5,7 @@ import { containerName } from '../model/labels.ts';
 import type { GenerationOutcome, Observed, ObservedContainer } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
+import { slotsOf } from '../model/slots.ts';
 import { parseSource } from '../model/source.ts';
 import { defaultKeep, revisionOf } from '../reconcile/history.ts';
 import { makePlan } from '../reconcile/plan.ts';
@@ -48,7 +49,7 @@ const notFound = (message: string, hint: string): LoomsError =>
 
 /** The generation to go back to. Throws `server-not-found`, `generation-not-found`. */
 function chooseTarget(observed: Observed, { project, name, to }: RollbackRequest): Candidate {
-  const containers = observed.containers.filter((one) => one.role === 'server' && one.server === name);
+  const containers = slotsOf(observed.containers).get(name) ?? [];
   const records: Candidate[] = observed.history.filter((record) => record.server === name);
   if (containers.length + records.length === 0) throw serverNotFound(project, name, serversOf(observed));
   if (to !== undefined) {

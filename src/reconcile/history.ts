@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../model/desired.ts';
+import { assertNever } from '../model/errors.ts';
 import type { ImageId } from '../model/ids.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { Reason } from '../model/plan.ts';
@@ -50,6 +51,8 @@ export function servingAfter(server: DeclaredServer, decision: Decision, observe
     case 'resume':
     case 'clean-up':
       return servingExisting(decision.container);
+    default:
+      return assertNever(decision);
   }
 }
 

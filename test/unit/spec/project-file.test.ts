@@ -90,7 +90,7 @@ project: other
 
 test('a key that looms.yaml does not have is said to be missing there', () => {
   expect(check('zork: 1\n')).toMatchInlineSnapshot(
-    `"1:1 error[unknown-key] zork: looms.yaml has no key zork (hint: valid keys: engine, policy, project, secrets, specs)"`,
+    `"1:1 error[unknown-key] zork: looms.yaml has no key zork (hint: valid keys: engine, keep, policy, project, secrets, specs)"`,
   );
 });
 
@@ -168,4 +168,9 @@ describe('a policy', () => {
       ]
     `);
   });
+});
+
+test('how many past generations are kept is a number', () => {
+  expect(check('keep: 5\n')).toBe('');
+  expect(check('keep: -1\n')).toContain('keep');
 });
