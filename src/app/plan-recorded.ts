@@ -23,6 +23,8 @@ export type RecordedRequest = {
   readonly servers: readonly ServerName[];
   readonly wish: Wish;
   readonly policy: Policy;
+  /** How many past generations of each server are kept. */
+  readonly keep?: number;
 };
 
 const withDrain = (server: DeclaredServer, drainSeconds: number | undefined): DeclaredServer =>
@@ -70,6 +72,7 @@ export async function planRecorded(ports: Ports, request: RecordedRequest): Prom
     undesired: 'ignore',
     only: names,
     policy,
+    ...(request.keep === undefined ? {} : { keep: request.keep }),
     ...(wish.kind === 'restart' ? { replace: names } : {}),
     ...(wish.kind === 'stop' ? { stop: names } : {}),
   });

@@ -7,7 +7,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { Plan, Reason } from '../model/plan.ts';
 import type { CommandContext } from './context.ts';
-import { applyFlags } from './flags.ts';
+import { applyFlags, keepOf } from './flags.ts';
 import { reasonsOf } from './render/reasons.ts';
 import { defaultPaths, readUsableSpecs } from './specs.ts';
 
@@ -63,7 +63,13 @@ export async function planStart(context: CommandContext, request: StartRequest):
   const wish = { kind: replace ? 'restart' : 'start' } as const;
   const { project, policy, ports } = context;
   try {
-    return await planRecorded(ports, { project: project.name, servers: [name], wish, policy });
+    return await planRecorded(ports, {
+      project: project.name,
+      servers: [name],
+      wish,
+      policy,
+      ...keepOf({}, context),
+    });
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'server-not-found') throw error;
     const specs = await ownSpecs(context, request);
@@ -85,17 +91,18 @@ async function ownSpecs(context: CommandContext, { json }: StartRequest): Promis
 }
 
 const planDeclared = (
-  { ports, project, policy }: CommandContext,
+  context: CommandContext,
   { servers, recipes }: LoadedSpecs,
   { name, replace }: StartRequest,
   file: string,
 ): Promise<Prepared> =>
-  planProject(ports, {
-    project: project.name,
+  planProject(context.ports, {
+    project: context.project.name,
     servers: [chooseDeclared(servers, name, file)],
     recipes,
     undesired: 'ignore',
     only: [name],
-    policy,
+    policy: context.policy,
+    ...keepOf({}, context),
     ...(replace ? { replace: [name] } : {}),
   });

@@ -4,7 +4,6 @@ import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, historyFlags, keepOf, projectFlags } from '../cli/flags.ts';
 import { serverName } from '../cli/plan-request.ts';
-import { isInSync } from '../cli/render/reasons.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
 
 export default class Rollback extends BaseCommand {
@@ -42,15 +41,12 @@ export default class Rollback extends BaseCommand {
       ...(flags.to === undefined ? {} : { to: flags.to }),
     });
     const { engine, project } = prepared.plan;
-    if (isInSync(prepared.plan)) {
-      // Not "as declared": the files may well declare something else.
-      this.answer(() => `Nothing to do: ${name} runs as generation ${prepared.request.rollback?.to} did.`);
-      return prepared.plan;
-    }
     return runPlan(prepared, flags, {
       context,
       json: this.jsonEnabled(),
       question: `Take ${name} of project ${project} on ${engine.name} back?`,
+      // Not "as declared": the files may well declare something else.
+      nothingToDo: `Nothing to do: ${name} runs as generation ${prepared.to} did.`,
       afterwards: `the files of ${name} still say otherwise: \`looms diff\` shows how, and the next apply of them takes it forward again`,
     });
   }

@@ -63,9 +63,9 @@ describe('the history of a server', () => {
 
 describe('the generation that a rollback goes to', () => {
   it('is the last one that served and was something else', async () => {
-    const { plan: made, request } = await rollback(having(1, 2, 3));
+    const { plan: made, to } = await rollback(having(1, 2, 3));
     expect(made.changes).toMatchObject([{ reasons: [{ detail: 'rollback to generation 2' }, {}] }]);
-    expect(request.rollback?.to).toBe(2);
+    expect(to).toBe(2);
   });
 
   it('is none that failed its gate, and none that somebody rolled back', async () => {
