@@ -87,7 +87,7 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy
   if (changed.length > 0) throw stale('files are not as they were when the plan was made', changed);
   requireAllowed(servers, policy);
 
-  const { undesired, only, replace, prune } = choices;
+  const { undesired, only, replace, keep, prune } = choices;
   const prepared = await planProject(ports, {
     project: plan.project,
     servers,
@@ -96,6 +96,7 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy
     policy,
     ...(only === undefined ? {} : { only }),
     ...(replace === undefined ? {} : { replace }),
+    ...(keep === undefined ? {} : { keep }),
     ...(prune === undefined ? {} : { prune }),
   });
   const differences = planDifferences(plan, prepared.plan);

@@ -6,7 +6,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { Plan } from '../model/plan.ts';
 import { basisOf } from '../reconcile/basis.ts';
 import { isDeclaredServer } from '../spec/record.ts';
-import { type Check, list, object, oneOf, optional, text } from '../spec/structure.ts';
+import { type Check, list, number, object, oneOf, optional, text } from '../spec/structure.ts';
 import type { PlanRequest, Prepared } from './plan-project.ts';
 
 /** Raise it when a file of an older version cannot be carried out any more. */
@@ -32,7 +32,9 @@ export type SavedPlan = {
   readonly plan: Plan;
   /** All that was declared; `source.directory` as `PlannedFile.file`. */
   readonly servers: readonly DeclaredServer[];
-  readonly choices: Pick<PlanRequest, 'only' | 'replace' | 'prune'> & { readonly undesired: 'remove' | 'warn' };
+  readonly choices: Pick<PlanRequest, 'only' | 'replace' | 'keep' | 'prune'> & {
+    readonly undesired: 'remove' | 'warn';
+  };
   readonly files: readonly PlannedFile[];
 };
 
@@ -48,7 +50,7 @@ export function savedPlanOf(
   { plan, request }: Prepared,
   made: { readonly by: string; readonly in: string; readonly from: readonly SourceText[] },
 ): SavedPlan {
-  const { only, replace, prune } = request;
+  const { only, replace, keep, prune } = request;
   return {
     kind: 'looms-plan',
     schemaVersion,
@@ -62,6 +64,7 @@ export function savedPlanOf(
       undesired: request.undesired === 'remove' ? 'remove' : 'warn',
       ...(only === undefined ? {} : { only }),
       ...(replace === undefined ? {} : { replace }),
+      ...(keep === undefined ? {} : { keep }),
       ...(prune === undefined ? {} : { prune }),
     },
     files: made.from
@@ -101,6 +104,7 @@ const isSavedPlan: Check = object({
     undesired: oneOf('remove', 'warn'),
     only: optional(list(text)),
     replace: optional(list(text)),
+    keep: optional(number),
     prune: optional(anything),
   }),
   files: list(object({ file: text, sha256: text })),

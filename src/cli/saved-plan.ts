@@ -13,6 +13,7 @@ const planningFlags = [
   'prune',
   'max-deletes',
   'allow-empty',
+  'keep',
   'keep-failed',
 ] as const;
 

@@ -27,29 +27,43 @@ type RemovalContext = {
   readonly history: readonly GenerationRecord[];
 };
 
-/** Removes all containers of a server that is no longer wanted, and the records of its past. */
-const removalSteps = (
-  server: ServerName,
-  containers: readonly ObservedContainer[],
-  records: readonly GenerationRecord[],
-): Step[] => [
-  ...containers.flatMap((container) =>
+/** Removes all containers of a server that is no longer wanted. */
+const removalSteps = (server: ServerName, containers: readonly ObservedContainer[]): Step[] =>
+  containers.flatMap((container) =>
     retire(server, container, 0, `g${container.generation}-${container.id.slice(0, 6)}`, []),
-  ),
-  ...records.map(({ id, name, generation }) =>
-    step(server, `remove:h${generation}-${id.slice(0, 6)}`, { op: 'remove-container', target: { id }, name }),
-  ),
-];
+  );
+
+/** With a server go the records of its past, once what else is removed of it is gone. */
+function withRecords(
+  server: ServerName,
+  removal: KeepingRemoval,
+  history: readonly GenerationRecord[],
+): KeepingRemoval {
+  if (removal.blocked !== undefined) return removal;
+  const after = removal.steps.flatMap(({ id, op, onFailureOf }) =>
+    op === 'remove-container' && onFailureOf === undefined ? [id] : [],
+  );
+  const records = history
+    .filter((record) => record.server === server)
+    .map(({ id, name, generation }) =>
+      step(
+        server,
+        `remove:h${generation}-${id.slice(0, 6)}`,
+        { op: 'remove-container', target: { id }, name },
+        { after },
+      ),
+    );
+  return { ...removal, steps: [...removal.steps, ...records] };
+}
 
 function removeOne(
   server: ServerName,
   containers: readonly ObservedContainer[],
   kept: KeptData | undefined,
-  { rule, history, ...context }: RemovalContext,
+  { rule, history: _, ...context }: RemovalContext,
 ): KeepingRemoval {
   const data = typeof rule === 'object' ? rule.data : 'leave';
-  const records = history.filter((record) => record.server === server);
-  const remove = (): Step[] => removalSteps(server, containers, records);
+  const remove = (): Step[] => removalSteps(server, containers);
   if (data === 'keep' && (containers.length > 0 || kept !== undefined))
     return keepingRemoval(server, containers, kept, { ...context, remove });
   if (kept === undefined || (data === 'leave' && !kept.obsolete)) return { ...nothingKept, steps: remove() };
@@ -73,7 +87,7 @@ export function planRemovals(
   const parts = [...new Set([...removed, ...named])].sort().map((server) => ({
     server,
     isThere: present.has(server) || past.has(server),
-    part: removeOne(server, present.get(server) ?? [], kept.get(server), context),
+    part: withRecords(server, removeOne(server, present.get(server) ?? [], kept.get(server), context), context.history),
   }));
   const reason = { kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' } as const;
   return {

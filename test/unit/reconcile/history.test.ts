@@ -228,8 +228,8 @@ describe('a server that is removed', () => {
       network:isolated/remove: remove network looms-test after a/remove:g3-c10300, a/remove:h1-r10200, a/remove:h2-r10400
       a/stop:g3-c10300: stop looms-test-a c10300000000
       a/remove:g3-c10300: remove looms-test-a c10300000000 after a/stop:g3-c10300
-      a/remove:h1-r10200: remove looms-test-a.h1 r10200000000
-      a/remove:h2-r10400: remove looms-test-a.h2 r10400000000"
+      a/remove:h1-r10200: remove looms-test-a.h1 r10200000000 after a/remove:g3-c10300
+      a/remove:h2-r10400: remove looms-test-a.h2 r10400000000 after a/remove:g3-c10300"
     `);
   });
 
