@@ -7,7 +7,8 @@ import type { DeclaredServer } from '../../../src/model/desired.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
 import { defaultPolicy } from '../../../src/model/policy.ts';
-import { emptyEngine, image, plan, project, server, simulate } from '../../support/planner-world.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, image, plan, project, server } from '../../support/planner-world.ts';
 
 const name = asServerName('a');
 const revision = (memoryMiB: number): DeclaredServer => server('a', { limits: { memoryMiB } });
