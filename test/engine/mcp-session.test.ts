@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src/engine/port.ts';
@@ -21,6 +24,13 @@ const connectModule = new URL('../../src/mcp/connect.ts', import.meta.url).href;
 const benchModule = new URL('../support/docker-engine.ts', import.meta.url).href;
 const call = { timeoutMs: 10_000 };
 const http = { port: 8000, path: '/mcp' };
+
+/** What this process holds: open files, and its heap after a collection in MiB. */
+function held(): { readonly files: number; readonly heapMiB: number } {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return { files: readdirSync('/proc/self/fd').length, heapMiB: process.memoryUsage().heapUsed / 1024 ** 2 };
+}
 
 describe.skipIf(withoutEngine())('sessions on a real engine', () => {
   let bench: EngineBench;
@@ -218,18 +228,31 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
     await nothingLeft();
   });
 
-  test('a hundred calls on eight sessions come back to their callers', async () => {
-    const eight = await Promise.all(Array.from({ length: 8 }, () => open(target())));
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, async (_, index) => {
-        const result = await eight[index % 8]?.callTool('read_file', { path: `p${index}` }, call);
-        return String(result?.content[0]?.text).includes(`"p${index}"`);
-      }),
-    );
-    expect(answers.every(Boolean)).toBe(true);
-    await Promise.all(eight.map((session) => session.close()));
+  test('a thousand calls, eight at a time, come back to their callers and leave no process, handle or memory', async () => {
+    const callsOfSession = 25;
+    const work = async (first: number): Promise<number> => {
+      const session = await open(target());
+      let right = 0;
+      for (let index = first; index < first + callsOfSession; index += 1) {
+        const result = await session.callTool('read_file', { path: `p${index}.` }, call);
+        if (String(result.content[0]?.text).includes(`"p${index}."`)) right += 1;
+      }
+      await session.close();
+      return right;
+    };
+    const eight = async (round: number): Promise<number> => {
+      const firsts = Array.from({ length: 8 }, (_, worker) => (round * 8 + worker) * callsOfSession);
+      return (await Promise.all(firsts.map(work))).reduce((sum, right) => sum + right, 0);
+    };
+    // The first round loads what stays: code, kept-alive connections.
+    let right = await eight(0);
+    const before = held();
+    for (let round = 1; round < 5; round += 1) right += await eight(round);
+    expect(right).toBe(1000);
     await nothingLeft();
-  });
+    await eventually(() => expect(held().files).toBeLessThanOrEqual(before.files), 3_000);
+    expect(held().heapMiB - before.heapMiB).toBeLessThan(10);
+  }, 120_000);
 
   describe('through a relay on an isolated network', () => {
     let network: NetworkId;

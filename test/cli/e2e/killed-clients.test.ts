@@ -1,0 +1,69 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { withoutEngine } from '../../support/images.ts';
+import { testProject } from '../../support/test-project.ts';
+
+const clients = 100;
+const atOnce = 10;
+
+/**
+ * A server in shell, so that a hundred of them fit: it lists the tool `wait`, which never answers, and takes neither the
+ * end of its input nor SIGTERM for a reason to end.
+ */
+const stubborn = `
+trap '' TERM HUP
+while IFS= read -r line; do
+  id=$(printf %s "$line" | sed -n 's/.*"id":\\([0-9]*\\).*/\\1/p')
+  case "$line" in
+    *'"initialize"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"stubborn","version":"1"}}}' ;;
+    *tools/list*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"tools":[{"name":"wait","inputSchema":{"type":"object"}}]}}' ;;
+  esac
+done
+while :; do sleep 1; done`;
+
+const spec = JSON.stringify({
+  name: 'stubborn',
+  docker_backend: {
+    runtime_type: 'custom',
+    base_image: 'debian:bookworm-slim',
+    resource_limits: { pids_limit: 1000, execution_timeout_seconds: 1 },
+  },
+  mcp_server: { command: 'sh', args: ['-c', stubborn], timeout_seconds: 5 },
+});
+
+describe.skipIf(withoutEngine())('clients that are killed', () => {
+  const project = testProject('killed');
+
+  beforeAll(async () => {
+    const { code, stderr } = await project.apply(spec);
+    expect(code, stderr).toBe(0);
+  });
+  afterAll(() => project.remove());
+
+  const sessions = async (): Promise<string[]> => {
+    const { Processes } = (await project.container('stubborn').top()) as { Processes: string[][] };
+    return Processes.map((row) => row.at(-1) ?? '').filter((line) => !/docker-init|sleep infinity/.test(line));
+  };
+
+  /** A call that is killed at a moment of its own: before its session, while it is opened, or in the call. */
+  const killedCall = async (index: number): Promise<void> => {
+    const { child, finished } = project.start(['mcp', 'call', 'stubborn', 'wait']);
+    await pause(100 + (index % 25) * 50);
+    child.kill('SIGKILL');
+    await finished;
+  };
+
+  test('a hundred of them leave no process, also of a server that ignores the end of its input', async () => {
+    let seen = 0;
+    for (let first = 0; first < clients; first += atOnce) {
+      await Promise.all(Array.from({ length: atOnce }, (_, index) => killedCall(first + index)));
+      seen = Math.max(seen, (await sessions()).length);
+    }
+    expect(seen).toBeGreaterThan(atOnce);
+    // A session may last for connecting, one call, and a minute (docs/spec.md, limits); then it ends by itself.
+    await eventually(async () => expect(await sessions()).toEqual([]), 120_000, 500);
+    const { stdout } = await project.run(['mcp', 'tools', 'stubborn', '--json']);
+    expect(JSON.parse(stdout)).toHaveLength(1);
+  }, 400_000);
+});
