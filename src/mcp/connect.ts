@@ -1,15 +1,10 @@
 import { performance } from 'node:perf_hooks';
-import { type Client, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
 import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import { createCallClocks } from './call-clock.ts';
-import { createClient } from './client.ts';
-import { circumstancesOf, createSession } from './client-session.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
-import { connectHttp } from './http-connection.ts';
-import { answerAllowanceMs, answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
-import type { Session, SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
-import { explain } from './session-errors.ts';
+import type { Attempt } from './converse.ts';
+import type { SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
+import { answerAllowanceMs } from './session-process.ts';
 import { connectStdio } from './stdio-connection.ts';
 import { firstChoice, nextChoice, verdictKey } from './verdicts.ts';
 
@@ -49,10 +44,6 @@ export const createSessionSource =
 /** Opens a session of its own, and remembers nothing. */
 export const openSession: SessionSource = createSessionSource();
 
-type Attempt =
-  | { readonly session: Session; readonly error?: never }
-  | { readonly session?: never; readonly error: LoomsError };
-
 async function attempt(
   target: SessionTarget,
   options: SessionOptions,
@@ -73,27 +64,9 @@ async function attempt(
   };
 
   const connection = await connect(target, connectionOptions, signal, limitMs);
-  const clocks = createCallClocks();
-  // Silence means an older server on a pipe, for which time must be left; elsewhere it means nothing but slowness.
-  const probeTimeoutMs = protocol === 'auto' && !connection.isHttp ? Math.max(1, Math.floor(leftMs / 3)) : leftMs;
-  const client = createClient(protocol, { probeTimeoutMs, canAnswer: answer !== undefined });
-  const observe = createObserver(options);
-  // The client takes the transport over, and hands every message on to whoever listened before.
-  connection.transport.onmessage = (message) => {
-    if (client.getProtocolEra() === 'modern') assumeComplete(message);
-    observe(message);
-  };
-  if (answer !== undefined) answerQuestions(client, target.spec.name, answer, clocks);
-  try {
-    await handshake(client, connection, leftMs, connectionOptions.signal);
-    return { session: createSession(target, client, connection, { listTimeoutMs: limitMs, clocks, hooks: options }) };
-  } catch (error) {
-    try {
-      return { error: explain(error, await circumstancesOf(target, connection, 'handshake', { limitMs, signal })) };
-    } finally {
-      await connection.close();
-    }
-  }
+  // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
+  const { converse } = await import('./converse.ts');
+  return converse(target, connection, options, protocol, { leftMs, limitMs, signal: connectionOptions.signal });
 }
 
 /** Bound of a session's process, ms: connecting, one call, what lies between, and the time that questions may take. */
@@ -107,7 +80,10 @@ async function connect(
   limitMs: number,
 ): Promise<Connection> {
   const { transport } = target.spec.mcp;
-  if (transport.kind !== 'stdio') return connectHttp(target, transport, options);
+  if (transport.kind !== 'stdio') {
+    const { connectHttp } = await import('./http-connection.ts');
+    return connectHttp(target, transport, options);
+  }
   try {
     return await connectStdio(target, options);
   } catch (error) {
@@ -121,17 +97,4 @@ async function connect(
       { cause: error },
     );
   }
-}
-
-/** The SDK's own timeouts bound single requests; this bounds the whole, also where a transport only waits. */
-async function handshake(client: Client, connection: Connection, ms: number, signal: AbortSignal): Promise<void> {
-  const connecting = client.connect(connection.transport, { timeout: ms, signal });
-  connecting.catch(() => {}); // Told below, unless the bound came first.
-  await new Promise<void>((resolve, reject) => {
-    const giveUp = () => reject(new SdkError(SdkErrorCode.RequestTimeout, 'the handshake took too long'));
-    // A moment later than the request's own timeout, which says more.
-    const timer = setTimeout(giveUp, ms + 100);
-    signal.addEventListener('abort', () => setTimeout(giveUp, 100), { once: true });
-    connecting.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

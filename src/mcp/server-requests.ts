@@ -2,11 +2,9 @@ import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotoc
 import type { CallClocks } from './call-clock.ts';
 import { isSchema, type Schema } from './schema.ts';
 import type { Answer, Question, SessionOptions } from './session.ts';
+import { answerAllowanceMs } from './session-process.ts';
 
 type Hooks = Pick<SessionOptions, 'answer' | 'onLog' | 'onRefused'>;
-
-/** How long the questions of one session may stay open altogether, ms: its process lives that much longer at most. */
-export const answerAllowanceMs = 10 * 60_000;
 
 /**
  * Hears every message of a server before the client does, which answers requests by itself: tells of log messages and of

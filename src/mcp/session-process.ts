@@ -4,6 +4,9 @@ import type { ExecSession } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { SessionTarget } from './session.ts';
 
+/** How long the questions of one session may stay open altogether, ms: its process lives that much longer at most. */
+export const answerAllowanceMs = 10 * 60_000;
+
 /** Variable that marks every process of one session, also those that left its process group. */
 const markVariable = 'LOOMS_SESSION';
 
