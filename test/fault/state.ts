@@ -7,7 +7,7 @@ export type ProjectState = {
   readonly lines: readonly string[];
   /** Containers, networks and volumes, by name. */
   readonly names: readonly string[];
-  /** Servers with more than one container, networks that are there more than once. */
+  /** Servers with more than one container, revisions with more than one record, networks that are there more than once. */
   readonly duplicates: readonly string[];
 };
 
@@ -83,9 +83,14 @@ const twice = (values: readonly string[]): string[] =>
 export async function stateOf(docker: Docker, project: string): Promise<ProjectState> {
   const isOurs = (name: string, labels: Readonly<Record<string, string>> | null | undefined): boolean =>
     labels?.['looms.project'] === project || name.includes(project);
-  const containers = (await docker.listContainers({ all: true })).filter(({ Names, Labels }) =>
-    isOurs(Names.join(), Labels),
-  );
+  const all = (await docker.listContainers({ all: true })).filter(({ Names, Labels }) => isOurs(Names.join(), Labels));
+  // What was tried and cut off may be told in the history, and its numbers differ from run to run.
+  const isRecord = ({ Labels }: Docker.ContainerInfo): boolean => Labels['looms.role'] === 'history';
+  const containers = all.filter((one) => !isRecord(one));
+  const revisions = all.filter(isRecord).map(({ Labels, ImageID }) => {
+    const failed = Labels['looms.outcome'] === 'gate-failed' ? ' failed' : '';
+    return `record ${Labels['looms.server']} ${Labels['looms.spec-hash']} ${ImageID}${failed}`;
+  });
   const networks = (await docker.listNetworks()).filter(({ Name, Labels }) => isOurs(Name, Labels));
   const volumes = ((await docker.listVolumes()).Volumes ?? []).filter(({ Name, Labels }) => isOurs(Name, Labels));
   const lines = await Promise.all(containers.map(({ Id }) => containerLine(docker, project, Id)));
@@ -96,6 +101,6 @@ export async function stateOf(docker: Docker, project: string): Promise<ProjectS
     names: [...containers.map(({ Names }) => `container ${(Names[0] ?? '').slice(1)}`), ...places]
       .map((name) => name.replaceAll(project, 'PROJECT'))
       .sort(),
-    duplicates: [...twice(servers), ...twice(networks.map(({ Name }) => Name))],
+    duplicates: [...twice(servers), ...twice(revisions), ...twice(networks.map(({ Name }) => Name))],
   };
 }
