@@ -1,11 +1,14 @@
 import { type ContentPart, resultParts } from '../mcp/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../mcp/session.ts';
+import type { DesiredServer } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
 import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
+import { unreachableHint } from './unreachable-host.ts';
 
 export type CallRequest = {
   readonly project: ProjectName;
@@ -31,6 +34,8 @@ export type CallOutcome = {
   /** The result piece by piece, without what was saved. */
   readonly parts: readonly ContentPart[];
   readonly saved: readonly SavedFile[];
+  /** What to set, when the tool answered with an error that says so. */
+  readonly hint?: string;
 };
 
 /** The engine's id for the audit trail; a call does not fail because it is not known. */
@@ -40,6 +45,18 @@ async function engineId(ports: Ports, signal: AbortSignal | undefined): Promise<
   } catch {
     return '';
   }
+}
+
+const textOf = (parts: readonly ContentPart[]): string =>
+  parts.map((part) => (part.kind === 'text' ? part.text : '')).join('\n');
+
+/** A JSON-RPC error that speaks of a host gets the hint that a result with `isError` gets. */
+function withReachHint(error: unknown, spec: DesiredServer): unknown {
+  if (!(error instanceof LoomsError) || error.code !== 'json-rpc-error' || error.hint !== undefined) return error;
+  const hint = unreachableHint([error.message, ...error.detail].join('\n'), spec);
+  return hint === undefined
+    ? error
+    : new LoomsError(error.code, error.message, { hint, detail: error.detail, cause: error.cause });
 }
 
 /**
@@ -76,11 +93,15 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
         ...bounds,
         ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
       }),
-    );
+    ).catch((error: unknown) => {
+      throw withReachHint(error, spec);
+    });
     const parts = resultParts(result);
-    if (request.out === undefined) return { result, parts, saved: [] };
+    const hint = result.isError === true ? unreachableHint(textOf(parts), spec) : undefined;
+    const advice = hint === undefined ? {} : { hint };
+    if (request.out === undefined) return { result, parts, saved: [], ...advice };
     const { saved, left } = await saveParts(ports.workingDirectory, request.out, tool.name, parts);
-    return { result, parts: left, saved };
+    return { result, parts: left, saved, ...advice };
   } finally {
     await session.close();
   }

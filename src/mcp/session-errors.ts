@@ -45,11 +45,12 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
 
   if (about.interrupted) return make('interrupted', `stopped talking to ${about.server}`, undefined, []);
   if (error instanceof ProtocolError) {
+    const [first = '', ...rest] = error.message.split('\n');
     return make(
       'json-rpc-error',
-      `${about.server} answered ${doing(about)} with JSON-RPC error ${error.code}: ${error.message}`,
+      `${about.server} answered ${doing(about)} with JSON-RPC error ${error.code}: ${first}`,
       protocolHint(error.code),
-      dataLines(error.data),
+      [...rest, ...dataLines(error.data)],
     );
   }
   if (error instanceof SdkError && error.code === SdkErrorCode.CapabilityNotSupported) {

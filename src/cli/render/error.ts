@@ -4,11 +4,20 @@ import type { Failure } from '../../model/events.ts';
 import type { Palette } from '../palette.ts';
 import { visible } from './text.ts';
 
+/** Lines of a server's own error that a screen shows: of a longer one, a stack trace as a rule, the ends. */
+const shownOfServer = 8;
+
+function shownDetail({ code, detail }: Failure): readonly string[] {
+  if (code !== 'json-rpc-error' || detail.length <= shownOfServer) return detail;
+  const part = shownOfServer / 4;
+  return [...detail.slice(0, part), `… ${detail.length - 2 * part} lines; --json shows all`, ...detail.slice(-part)];
+}
+
 /** What a failure looks like on screen: `error[code]: …`, the lines that belong to it, `hint: …`. */
 export function renderFailure(failure: Failure, palette: Palette, indent = ''): string {
   return [
     `${palette.error(`error[${failure.code}]`)}: ${visible(failure.message)}`,
-    ...failure.detail.map((line) => `  ${palette.quiet('│')} ${visible(line)}`),
+    ...shownDetail(failure).map((line) => `  ${palette.quiet('│')} ${visible(line)}`),
     ...(failure.hint === undefined ? [] : [`${palette.note('hint')}: ${visible(failure.hint)}`]),
   ]
     .map((line) => indent + line)

@@ -8,6 +8,7 @@ import { exitCode } from '../../cli/exit-codes.ts';
 import { answerFlags, engineFlags, projectFlags, sessionFlags } from '../../cli/flags.ts';
 import { contentOptions, renderParts, renderSaved } from '../../cli/render/content.ts';
 import { renderWarning } from '../../cli/render/error.ts';
+import { visible } from '../../cli/render/text.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import { toolWords } from '../../cli/tool-words.ts';
 import type { CallResult } from '../../mcp/session.ts';
@@ -76,12 +77,13 @@ export default class McpCall extends BaseCommand {
       ports.monotonicMs,
     );
     const onWarning = (warning: CallWarning) => call.notice(renderWarning(warning, terminal.noticePalette));
-    const { result, parts, saved } = await cancelOnSignal((signal) =>
+    const { result, parts, saved, hint } = await cancelOnSignal((signal) =>
       callTool(ports, request, { ...call.options, signal, onWarning }),
     ).finally(call.finish);
     // What was written to files alone leaves nothing to say here.
     if (parts.length > 0 || saved.length === 0) this.answer(() => renderParts(parts, contentOptions(terminal)));
     for (const file of saved) terminal.notice(renderSaved(file));
+    if (hint !== undefined) terminal.notice(`${terminal.noticePalette.note('hint')}: ${visible(hint)}`);
     if (result.isError === true) process.exitCode = exitCode.toolError;
     return result;
   }

@@ -99,6 +99,16 @@ describe.skipIf(withoutEngine())('the examples', () => {
     expect(JSON.parse(stdout)).toHaveLength(count);
   });
 
+  test('say in one message what to set when a server cannot reach its database (5)', async () => {
+    const { code, stdout, stderr } = await run('mcp', 'call', 'teradata', 'base_databaseList');
+    expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
+    expect(stderr).toContain('Hostname lookup failed for vantage.invalid');
+    expect(stderr).toContain('hint: vantage.invalid lies outside of its network (network.mode: isolated)');
+    expect(stderr).toContain('docker_backend.network.egress');
+    expect(stderr).toContain('`looms config set-key teradata_uri`');
+    expect(stderr.split('\n').length).toBeLessThan(12);
+  });
+
   test.each(Object.keys(calls))('run %s under the default hardening', async (server) => {
     const { Config, HostConfig } = await project.container(server).inspect();
     expect({

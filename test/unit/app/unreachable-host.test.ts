@@ -1,0 +1,38 @@
+import { describe, expect, test } from 'vitest';
+import { unreachableHint } from '../../../src/app/unreachable-host.ts';
+import type { DesiredServer, NetworkMode } from '../../../src/model/desired.ts';
+
+const spec = (mode: NetworkMode, withSecret = true) =>
+  ({
+    network: { mode, egress: [] },
+    environment: {},
+    mcp: {
+      env: withSecret ? { DATABASE_URI: { kind: 'secret', parts: [{ from: 'provider', name: 'db_uri' }] } } : {},
+    },
+  }) as unknown as DesiredServer;
+
+describe('a server that says it could not reach a host', () => {
+  test.each([
+    ['[SQLState 08000] Hostname lookup failed for vantage.example.com', 'vantage.example.com'],
+    ['Error: getaddrinfo ENOTFOUND db.example.com', 'db.example.com'],
+    ['could not translate host name "db.example.com" to address', 'db.example.com'],
+    ['dial tcp: lookup db.example.com on 127.0.0.11:53: no such host', 'db.example.com'],
+    ['connect ECONNREFUSED 10.0.0.1:5432', 'the host'],
+    ['[Errno -2] Name or service not known', 'the host'],
+  ])('%s: gets the host, the network and the secret to set', (said, host) => {
+    const hint = unreachableHint(said, spec('isolated'));
+    expect(hint).toContain(`${host} lies outside of its network (network.mode: isolated)`);
+    expect(hint).toContain('docker_backend.network.egress');
+    expect(hint).toContain('`looms config set-key db_uri`');
+  });
+
+  test('on an open network it is the host that is to be looked at', () => {
+    expect(unreachableHint('getaddrinfo ENOTFOUND db.example.com', spec('bridge', false))).toBe(
+      'check that db.example.com is right and answers',
+    );
+  });
+
+  test.each(['no such file', 'the host was polite', 'connected to db.example.com'])('%s: gets no hint', (said) => {
+    expect(unreachableHint(said, spec('isolated'))).toBeUndefined();
+  });
+});
