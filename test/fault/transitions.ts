@@ -101,6 +101,19 @@ export const transitions: readonly Transition[] = [
     command: () => apply(rotated),
   },
   {
+    name: 'rollback',
+    what: 'a server brought back to the generation before, while it serves',
+    probes: ['a:echo'],
+    keepers: ['a'],
+    chained: false,
+    prepare: async (project) => {
+      await project.remove();
+      for (const turn of [0, 1]) await bring(project, apply(stdio('a', turn, withVolume('data'))));
+    },
+    // By its number: without one, the same command would go forward again once it was through.
+    command: () => ({ args: ['rollback', 'a', '--to', '1', '--yes'] }),
+  },
+  {
     name: 'prune',
     what: 'one of two servers that is no longer declared',
     probes: ['a:echo'],
