@@ -14,7 +14,7 @@ import { secondEngines } from './lib/second-engines.mjs';
 import { runVitestProject } from './lib/vitest-project.mjs';
 
 const usage = `usage: npm run test:engines -- [--only ${secondEngines.map((engine) => engine.name).join('|')}] [test files]`;
-const projects = ['engine', 'cli'];
+const projects = ['engine', 'cli', 'fault'];
 
 const { title, step, note, elapsed } = narrator();
 const interrupt = onInterrupt();
