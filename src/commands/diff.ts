@@ -7,7 +7,7 @@ import { engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
 import { planFlags, planSpecs } from '../cli/plan-request.ts';
 import { isPlanFormat, planFormats, renderPlanAs } from '../cli/render/plan-formats.ts';
 import { disabledServers } from '../cli/render/plan-text.ts';
-import { isInSync } from '../cli/render/reasons.ts';
+import { isInSync, isRotationOnly } from '../cli/render/reasons.ts';
 import { notableDiagnostics, readUsableSpecs } from '../cli/specs.ts';
 import type { Plan } from '../model/plan.ts';
 
@@ -24,6 +24,7 @@ export default class Diff extends BaseCommand {
       description: 'Annotations on the lines of a pull request',
       command: '<%= config.bin %> diff -f specs/ -o github',
     },
+    { description: 'In CI, where rotation is not drift', command: '<%= config.bin %> diff --ignore-rotation' },
     { description: 'Look now, carry out exactly this later', command: '<%= config.bin %> diff --out plan.json' },
   ];
   static override flags = {
@@ -37,6 +38,9 @@ export default class Diff extends BaseCommand {
       exclusive: ['json'],
     }),
     out: Flags.string({ description: 'also save the plan to this file, for `looms apply FILE`', helpValue: 'FILE' }),
+    'ignore-rotation': Flags.boolean({
+      description: 'exit 0 when rotations that are due are all there is to do; they are shown all the same',
+    }),
     ...projectFlags,
     ...engineFlags,
   };
@@ -66,7 +70,8 @@ export default class Diff extends BaseCommand {
     if (flags.out !== undefined && !this.jsonEnabled()) {
       terminal.notice(`\nSaved as ${flags.out}: \`looms apply ${flags.out}\` does exactly this.`);
     }
-    if (!isInSync(plan)) process.exitCode = exitCode.changes;
+    const counts = !(flags['ignore-rotation'] && isRotationOnly(plan));
+    if (!isInSync(plan) && counts) process.exitCode = exitCode.changes;
     return plan;
   }
 }

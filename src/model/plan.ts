@@ -162,6 +162,15 @@ export type SupportChange = {
   readonly reasons: NonEmpty<Reason>;
 };
 
+/** When a server that stays as it is will be replaced because it has served its time; what its spec limits, at least one. */
+export type NextRotation = {
+  readonly server: ServerName;
+  /** By age, on the engine's clock (RFC 3339). */
+  readonly at?: string;
+  /** By executions: how many more tool calls. */
+  readonly callsLeft?: number;
+};
+
 export type PlanWarning = { readonly code: string; readonly server?: ServerName; readonly message: string };
 
 export type Plan = {
@@ -175,5 +184,7 @@ export type Plan = {
   readonly support: readonly SupportChange[];
   readonly steps: readonly Step[];
   readonly drift: readonly Drift[];
+  /** Sorted by server. What is due already is a change. */
+  readonly rotations: readonly NextRotation[];
   readonly warnings: readonly PlanWarning[];
 };

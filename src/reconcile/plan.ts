@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import type { Blocker, Change, Drift, Plan, PlanWarning, Step } from '../model/plan.ts';
+import type { Blocker, Change, Drift, NextRotation, Plan, PlanWarning, Step } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
@@ -11,6 +11,7 @@ import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
 import { keptBeside, keptData } from './kept-data.ts';
 import { planHistory } from './plan-history.ts';
 import { planRemovals } from './removal.ts';
+import { nextRotation } from './rotation.ts';
 import { serverSteps } from './server-steps.ts';
 import { planSupport } from './support.ts';
 import type { LabelContext } from './template.ts';
@@ -272,6 +273,7 @@ export function makePlan(input: PlanInput): Plan {
     ].sort((a, b) => (a.name < b.name ? -1 : 1)),
     steps,
     drift: driftOf(slots),
+    rotations: rotationsOf(slots, executions),
     warnings: [
       ...warningsOf(input, slots, undesired),
       ...beside.flatMap((part) => part.warnings),
@@ -294,6 +296,12 @@ function holdBackNetworkRemoval(steps: readonly Step[]): Step[] {
     .map((step) => step.id);
   return steps.map((step) => (step.op === 'remove-network' ? { ...step, after: removals } : step));
 }
+
+const rotationsOf = (slots: readonly Slot[], executions: PlanInput['executions']): NextRotation[] =>
+  slots.flatMap(({ server, decision }) => {
+    if (decision.kind !== 'unchanged' || decision.container === undefined) return [];
+    return nextRotation(server.spec, decision.container, executions.get(decision.container.id) ?? 0) ?? [];
+  });
 
 function driftOf(slots: readonly Slot[]): Drift[] {
   return slots.flatMap(({ server, judged }) =>

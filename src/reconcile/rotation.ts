@@ -1,6 +1,6 @@
-import type { Lifecycle } from '../model/desired.ts';
+import type { DesiredServer, Lifecycle } from '../model/desired.ts';
 import type { EngineTime, ObservedContainer } from '../model/observed.ts';
-import type { Reason } from '../model/plan.ts';
+import type { NextRotation, Reason } from '../model/plan.ts';
 
 const hourMs = 3_600_000;
 
@@ -27,4 +27,20 @@ export function rotationDue(
     return { kind: 'rotation-due', by: 'executions', detail: `${executions} calls, limit ${lifecycle.maxExecutions}` };
   }
   return undefined;
+}
+
+/** When a container that stays will have served its time; undefined when its spec sets no limit. */
+export function nextRotation(
+  { name, lifecycle }: Pick<DesiredServer, 'name' | 'lifecycle'>,
+  container: Pick<ObservedContainer, 'createdAt'>,
+  executions: number,
+): NextRotation | undefined {
+  const at = rotationTime(lifecycle, container.createdAt);
+  const { maxExecutions: limit } = lifecycle;
+  if (at === undefined && limit === undefined) return undefined;
+  return {
+    server: name,
+    ...(at === undefined ? {} : { at: new Date(at).toISOString() }),
+    ...(limit === undefined ? {} : { callsLeft: Math.max(0, limit - executions) }),
+  };
 }

@@ -51,6 +51,7 @@ export type PlanJson = {
   readonly support: readonly { readonly kind: string; readonly action: string }[];
   readonly steps: readonly { readonly id: string; readonly op: string; readonly server?: string }[];
   readonly drift: readonly { readonly server: string; readonly fields: readonly { path: string }[] }[];
+  readonly rotations: readonly { readonly server: string }[];
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
 };
 

@@ -9,6 +9,7 @@ import {
   describeCounts,
   describeInSync,
   describeReasons,
+  describeRotation,
   describeSupportReasons,
   fieldsOf,
   isInSync,
@@ -171,6 +172,17 @@ function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
 export const describeWarning = (warning: PlanWarning, palette: Palette): string =>
   `${palette.warning(`warning[${warning.code}]`)}${warning.server === undefined ? '' : ` ${warning.server}`}: ${visible(warning.message)}`;
 
+/** How many rotations to come are named; of more, the first. */
+const shownRotations = 3;
+
+function rotationLines({ rotations }: Plan, palette: Palette): string[] {
+  if (rotations.length === 0) return [];
+  const soonest = rotations.toSorted((a, b) => ((a.at ?? '~') < (b.at ?? '~') ? -1 : 1));
+  const more = rotations.length - shownRotations;
+  const named = soonest.slice(0, shownRotations).map(describeRotation).join(', ');
+  return [palette.quiet(`next rotation: ${named}${more > 0 ? `, and ${more} more (--json)` : ''}`)];
+}
+
 /**
  * A plan for people (cli.md, "Plan on screen"): what was changed by hand first, then one header a server with its
  * reason and the fields that differ, last the counts. An engine that agrees gets one line.
@@ -183,7 +195,11 @@ export function renderPlan(plan: Plan, options: PlanTextOptions): string {
       plan.changes.length === 0
         ? `Nothing is declared and nothing runs in project ${plan.project}.`
         : describeInSync(plan, options.disabled);
-    return [...(warnings.length > 0 ? [...warnings, ''] : []), palette.good(line)].join('\n');
+    return [
+      ...(warnings.length > 0 ? [...warnings, ''] : []),
+      palette.good(line),
+      ...rotationLines(plan, palette),
+    ].join('\n');
   }
   const shown = plan.changes.filter((change) => verbose || change.action !== 'unchanged');
   const nameWidth = Math.max(0, ...shown.map((change) => change.server.length));
@@ -196,5 +212,6 @@ export function renderPlan(plan: Plan, options: PlanTextOptions): string {
     ...(verbose && plan.steps.length > 0 ? stepLines(plan, options) : []),
     ...(warnings.length > 0 ? [...warnings, ''] : []),
     describeCounts(countActions(plan)),
+    ...rotationLines(plan, palette),
   ].join('\n');
 }

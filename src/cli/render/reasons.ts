@@ -1,5 +1,5 @@
 import { assertNever } from '../../model/errors.ts';
-import type { Blocker, Change, FieldDifference, Plan, Reason, SupportChange } from '../../model/plan.ts';
+import type { Blocker, Change, FieldDifference, NextRotation, Plan, Reason, SupportChange } from '../../model/plan.ts';
 import { plural, visible } from './text.ts';
 
 /** Why something changes, in words. Fields are listed apart. */
@@ -183,6 +183,25 @@ export function describeInSync(plan: Plan, disabled: ReadonlySet<string>): strin
   ];
   return `In sync: ${parts.join(', ')}.`;
 }
+
+/** `fs on 2026-11-22 10:00 UTC`, `fs after 120 more calls`: the next rotation of a server. */
+export const describeRotation = ({ server, at, callsLeft }: NextRotation): string =>
+  [
+    server,
+    [
+      ...(at === undefined ? [] : [`on ${at.slice(0, 16).replace('T', ' ')} UTC`]),
+      ...(callsLeft === undefined ? [] : [`after ${plural(callsLeft, 'more call')}`]),
+    ].join(' or '),
+  ].join(' ');
+
+/** Whether all that is to be done is to replace servers that have served their time. */
+export const isRotationOnly = (plan: Plan): boolean =>
+  plan.support.length === 0 &&
+  plan.changes.every(
+    (change) =>
+      change.action === 'unchanged' ||
+      (change.action === 'replace' && change.reasons.every(({ kind }) => kind === 'rotation-due')),
+  );
 
 /** Whether the engine is as declared: nothing to do and nothing in the way. */
 export const isInSync = (plan: Plan): boolean =>

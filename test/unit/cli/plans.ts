@@ -43,6 +43,7 @@ const base = {
   support: [],
   steps: [],
   drift: [],
+  rotations: [],
   warnings: [],
 } as const;
 
