@@ -61,7 +61,8 @@ async function testOn(target, { from, env, files }) {
       if (interrupt.signal.aborted) break;
       const counts = await runVitestProject(project, {
         root,
-        env: { ...env, DOCKER_HOST: engine.host },
+        // Tests that bring an engine of the machine's own program have nothing to say about this one.
+        env: { ...env, DOCKER_HOST: engine.host, LOOMS_SECOND_ENGINE: target.name },
         signal: interrupt.signal,
         enter: engine.enter,
         files,

@@ -36,7 +36,7 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
   beforeAll(async () => {
     engine = await makePrivateEngine({
       images: ['node:24-slim', 'debian:bookworm-slim'],
-      from: 'unix:///var/run/docker.sock',
+      from: process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
     });
     docker = new Docker({ socketPath: engine.host.replace('unix://', '') });
     const applied = await apply(declared);
