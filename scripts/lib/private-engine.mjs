@@ -16,7 +16,8 @@ const prefix = 'private-';
  */
 export function noPrivateEngine() {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'an engine of its own needs Linux and root';
-  if (process.env.LOOMS_SECOND_ENGINE) return 'another engine is tested, and this brings the program of the machine’s own';
+  if (process.env.LOOMS_SECOND_ENGINE)
+    return 'another engine is tested, and this brings the program of the machine’s own';
   const missing = ['dockerd', 'unshare', 'ip'].find((program) => !isThere(program));
   return missing && `an engine of its own needs ${missing}`;
 }
