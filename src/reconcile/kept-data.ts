@@ -12,6 +12,7 @@ import { idleTemplate } from './template.ts';
 /** Files that a server's deletion kept, in a container that is never started. */
 export type KeptData = {
   readonly container: ObservedContainer;
+  /** Empty: its record cannot be read, so nobody knows. It is left alone. */
   readonly paths: readonly string[];
   /** Nobody needs it: its server runs with what was restored from it, or was never deleted after all. */
   readonly obsolete: boolean;
@@ -22,7 +23,9 @@ const preservedBy = (container: ObservedContainer): readonly string[] =>
 
 /** Whether a container was given all that was kept. */
 const tookOver = (container: ObservedContainer, data: ObservedContainer): boolean =>
-  container.restoredFrom === data.id && preservedBy(data).every((path) => preservedBy(container).includes(path));
+  container.restoredFrom === data.id &&
+  isNonEmpty(preservedBy(data)) &&
+  preservedBy(data).every((path) => preservedBy(container).includes(path));
 
 function isObsolete(data: ObservedContainer, observed: Observed): boolean {
   return observed.containers.some(
@@ -85,6 +88,8 @@ function origin(decision: Decision): ObservedContainer | undefined {
   return decision.successor.kind === 'existing' ? decision.successor.container : decision.old;
 }
 
+const unreadable = 'its record cannot be read, so nobody knows what to restore';
+
 /** What happens to the kept data of a server that stays or comes; restoring it is among the server's own steps. */
 export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptData | undefined): KeptPart {
   const { name } = server.spec;
@@ -95,6 +100,7 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
     const changes = [keptChange(container, 'remove', 'not-in-spec')];
     return { ...nothingKept, changes, steps: [removeKept(name, kept)] };
   }
+  if (!isNonEmpty(paths)) return { ...nothingKept, warnings: [notRestored(name, kept, 'what was kept', unreadable)] };
   const from = origin(decision);
   const restored = from !== undefined && tookOver(from, container) ? paths : restoredBy(decision, kept, server);
   const left = paths.filter((path) => !restored.includes(path));
@@ -103,8 +109,17 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
     // Only once the new one serves: a run that ends before that begins again with all of it.
     return { ...nothingKept, changes, steps: [removeKept(name, kept, [asStepId(`${name}/rename`)])] };
   }
-  const message = `${left.join(', ')} of an earlier ${name} is not restored and stays in ${container.name}: a server gets back what its lifecycle.preserve names, when it is created; \`docker cp\` gets it out, \`docker rm ${container.name}\` gives it up`;
-  return { ...nothingKept, changes, warnings: [{ code: 'data-not-restored', server: name, message }] };
+  const why = 'a server gets back what its lifecycle.preserve names, when it is created';
+  return { ...nothingKept, changes, warnings: [notRestored(name, kept, left.join(', '), why)] };
+}
+
+function notRestored(server: ServerName, { container }: KeptData, what: string, why: string): PlanWarning {
+  const { name } = container;
+  return {
+    code: 'data-not-restored',
+    server,
+    message: `${what} of an earlier ${server} is not restored and stays in ${name}: ${why}; \`docker cp\` gets it out, \`docker rm ${name}\` gives it up`,
+  };
 }
 
 const restoredBy = (decision: Decision, kept: KeptData, server: DeclaredServer): readonly string[] =>
@@ -197,10 +212,13 @@ function keepAndRemove(
   return [...(old === undefined ? [] : [old]), keep, ...stop, carry, discard, ...again, remove, ...rest];
 }
 
+/** Without a readable record nobody can name them. */
+const pathsText = (paths: readonly string[]): string => (isNonEmpty(paths) ? paths.join(', ') : 'files');
+
 const keptWarning = (server: ServerName, container: string, paths: readonly string[]): PlanWarning => ({
   code: 'data-kept',
   server,
-  message: `${paths.join(', ')} is kept in ${container}; the next ${server} that preserves it gets it back, \`looms delete ${server}\` gives it up`,
+  message: `${pathsText(paths)} is kept in ${container}; the next ${server} that preserves it gets it back, \`looms delete ${server}\` gives it up`,
 });
 
 /**
@@ -227,7 +245,7 @@ export function keepingRemoval(
   if (kept !== undefined && !kept.obsolete) {
     const { name } = kept.container;
     return blocked(
-      `${name} still keeps ${kept.paths.join(', ')} of an earlier ${server}, which was never restored`,
+      `${name} still keeps ${pathsText(kept.paths)} of an earlier ${server}, which was never restored`,
       `\`docker cp\` gets it out, \`docker rm ${name}\` gives it up`,
     );
   }

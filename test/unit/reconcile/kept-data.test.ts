@@ -124,3 +124,23 @@ describe('a server whose files were kept', () => {
     expect(plan([server('a', { ...keeps, enabled: false })], kept)).toMatchObject({ steps: [], warnings: [] });
   });
 });
+
+describe('files that were kept and whose record cannot be read', () => {
+  const unreadable: Observed = {
+    ...kept,
+    containers: kept.containers.map(({ recorded: _, ...container }) => container),
+  };
+
+  it('stay, with a warning, when the next server of the name is created', () => {
+    const made = plan([server('a', keeps)], unreadable);
+    expect(names(simulate(made, unreadable).end)).toContain('looms-test-a.data');
+    expect(made.warnings.map(({ code }) => code)).toEqual(['data-not-restored']);
+  });
+
+  it('stay beside a server that runs, and nothing is left to do', () => {
+    const applied = apply(server('a', keeps), unreadable);
+    const again = plan([server('a', keeps)], applied);
+    expect(again.steps).toEqual([]);
+    expect(again.warnings.map(({ code }) => code)).toEqual(['data-not-restored']);
+  });
+});
