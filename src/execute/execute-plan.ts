@@ -54,8 +54,7 @@ function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict {
 
 /**
  * Walks a plan's graph: a step runs when those it waits for are ok, a way back only when what it answers failed or was
- * left halfway. Servers
- * do not wait for one another. Decides nothing; returns a result for every step and never throws.
+ * left halfway. Servers do not wait for one another. Decides nothing; returns a result for every step and never throws.
  */
 export async function executePlan(plan: Plan, env: StepEnvironment, options: ExecuteOptions): Promise<StepResults> {
   const results = new Map<StepId, StepResult>();

@@ -1,7 +1,7 @@
 import type { BuildSettings, CallOptions, Engine, ProgressSink } from '../engine/port.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
-import type { ContainerId, ServerName } from '../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { label } from '../model/labels.ts';
 import type { Operation, PlannedContainer, Target } from '../model/plan.ts';
 import type { Recipe } from '../model/recipe.ts';
@@ -15,7 +15,7 @@ export type GateOutcome =
 /** What steps need besides the engine; decisions are not among it. */
 export type StepEnvironment = {
   readonly engine: Engine;
-  readonly project: string;
+  readonly project: ProjectName;
   readonly managedBy: string;
   readonly recipes: ReadonlyMap<string, Recipe>;
   readonly buildSettings: Omit<BuildSettings, 'mayPull'>;
@@ -122,7 +122,10 @@ async function buildImage(
   return done;
 }
 
-/** Does one step; `resolve` tells the container of a target, which an earlier step may have made. */
+/**
+ * Does one step; `resolve` tells the container of a target, which an earlier step may have made. A gate that refuses is
+ * a value; everything else that fails is thrown, as the engine port throws it.
+ */
 export async function performStep(
   operation: Operation,
   server: ServerName | undefined,

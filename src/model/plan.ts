@@ -5,6 +5,9 @@ import type { ShapeTemplate } from './shape.ts';
 
 export type NonEmpty<T> = readonly [T, ...T[]];
 
+/** Whether a list has an entry. */
+export const isNonEmpty = <T>(list: readonly T[]): list is NonEmpty<T> => list.length > 0;
+
 /** One field that differs, with both values as text; a secret shows as `(secret)`. */
 export type FieldDifference = { readonly path: string; readonly from: string; readonly to: string };
 

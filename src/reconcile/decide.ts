@@ -2,9 +2,9 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import { containerName, generationName, volumeName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
-import type { Blocker, NonEmpty, Reason } from '../model/plan.ts';
+import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../model/plan.ts';
 import { resolveShape } from '../model/resolve-shape.ts';
-import { isNonEmpty, type Judged, judge, type SlotContext } from './judge.ts';
+import { type Judged, judge, type SlotContext } from './judge.ts';
 import { templateOf } from './template.ts';
 
 /** The container that shall serve next: one to be made, or one that an interrupted run left behind. */
@@ -180,8 +180,8 @@ function decideWithKeeper(
         reasons: [state],
       };
     }
-    if (!isNonEmpty(rest)) return { kind: 'unchanged', container };
-    const ids = rest.map((other) => other.id) as unknown as NonEmpty<ObservedContainer['id']>;
+    const ids = rest.map((other) => other.id);
+    if (!isNonEmpty(rest) || !isNonEmpty(ids)) return { kind: 'unchanged', container };
     return { kind: 'clean-up', container, others: rest, reasons: [{ kind: 'duplicate', ids }] };
   }
   const taken = nameTaken(server, context);

@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import type { FieldDifference, NonEmpty, Reason } from '../model/plan.ts';
+import { type FieldDifference, isNonEmpty, type Reason } from '../model/plan.ts';
 import { resolveShape, unknownImage } from '../model/resolve-shape.ts';
 import { compareShapes } from './compare-shapes.ts';
 import { compareSpecs } from './compare-specs.ts';
@@ -34,8 +34,6 @@ export type Judged = {
   /** Changed outside looms. */
   readonly drift: readonly FieldDifference[];
 };
-
-export const isNonEmpty = <T>(list: readonly T[]): list is NonEmpty<T> => list.length > 0;
 
 const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
 

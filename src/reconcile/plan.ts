@@ -1,15 +1,25 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
-import { asStepId, type ContainerId, type ProjectName, type ServerName, type StepId } from '../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import type { Blocker, Change, Drift, NextRotation, Plan, PlanWarning, Step } from '../model/plan.ts';
+import {
+  type Blocker,
+  type Change,
+  type Drift,
+  isNonEmpty,
+  type NextRotation,
+  type Plan,
+  type Step,
+} from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
 import { withFreeNames } from './free-names.ts';
-import { isNonEmpty, type Judged, type SlotContext } from './judge.ts';
+import type { Judged, SlotContext } from './judge.ts';
 import { keptBeside, keptData } from './kept-data.ts';
 import { planHistory } from './plan-history.ts';
+import { planImages, withNeededImages } from './plan-images.ts';
+import { planWarnings } from './plan-warnings.ts';
 import { planRemovals } from './removal.ts';
 import { nextRotation } from './rotation.ts';
 import { serverSteps } from './server-steps.ts';
@@ -80,77 +90,6 @@ function changeOf(server: ServerName, decision: Decision): Change {
 /** Whether a decision makes a container, and so needs its image to be there. */
 const makesContainer = (decision: Decision): boolean =>
   decision.kind === 'create' || (decision.kind === 'replace' && decision.successor.kind === 'new');
-
-type ImageWork = { readonly steps: readonly Step[]; readonly stepFor: (ref: string) => readonly StepId[] };
-
-/** Pulls and builds for the containers that will be made, once for each reference. */
-function planImages(servers: readonly DeclaredServer[], relayImage: string | undefined, observed: Observed): ImageWork {
-  const steps = new Map<string, Step>();
-  const absent = (ref: string): boolean => !observed.images[ref];
-  const pull = (ref: string, platform: string | undefined, fallbackToLocal: boolean): StepId => {
-    const id = asStepId(`image:${ref}`);
-    steps.set(ref, {
-      id,
-      cause: { kind: 'support', why: fallbackToLocal ? 'the registry has a newer one' : 'it is not on the engine' },
-      after: [],
-      op: 'pull-image',
-      ref,
-      fallbackToLocal,
-      ...(platform === undefined ? {} : { platform }),
-    });
-    return id;
-  };
-  for (const { image, spec } of servers) {
-    if (image.kind === 'pulled') {
-      const newer = observed.registry[image.ref]?.verdict === 'newer';
-      if (absent(image.ref) || newer) pull(image.ref, spec.platform, !absent(image.ref));
-      continue;
-    }
-    if (!absent(image.ref)) continue;
-    const needsBase = image.base !== undefined && absent(image.base) && spec.pullPolicy !== 'never';
-    const base = needsBase && image.base !== undefined ? [pull(image.base, spec.platform, false)] : [];
-    steps.set(image.ref, {
-      id: asStepId(`image:${image.ref}`),
-      cause: { kind: 'support', why: 'its recipe has not been built here' },
-      after: base,
-      op: 'build-image',
-      ref: image.ref,
-      mayPull: spec.pullPolicy !== 'never',
-      ...(spec.platform === undefined ? {} : { platform: spec.platform }),
-    });
-  }
-  if (relayImage !== undefined && absent(relayImage)) pull(relayImage, undefined, false);
-  return {
-    steps: [...steps.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
-    stepFor: (ref) => (steps.has(ref) ? [asStepId(`image:${ref}`)] : []),
-  };
-}
-
-function warningsOf(input: PlanInput, slots: readonly Slot[], undesired: readonly ServerName[]): PlanWarning[] {
-  const { observed } = input;
-  const warnings: PlanWarning[] = [];
-  for (const { server } of slots) {
-    const verdict = observed.registry[server.image.ref];
-    if (verdict?.verdict === 'unknown') {
-      const message = `the registry was not asked for ${server.image.ref}: ${verdict.why}; the local image is used`;
-      warnings.push({ code: 'registry-unknown', server: server.spec.name, message });
-    }
-    const asks = server.spec.pullPolicy === 'always' || server.spec.lifecycle.rotateOnImageChange;
-    if (server.image.kind === 'built' && asks) {
-      const message = `no registry is asked for ${server.image.ref}, which is built here; another recipe or file makes another image`;
-      warnings.push({ code: 'image-is-built', server: server.spec.name, message });
-    }
-    if (server.spec.network.mode === 'isolated' && !observed.engine.canHideHost) {
-      const message = `${observed.engine.kind} cannot keep an isolated server from the engine's own host`;
-      warnings.push({ code: 'host-reachable', server: server.spec.name, message });
-    }
-  }
-  if (input.undesired === 'warn' && undesired.length > 0) {
-    const message = `${undesired.join(', ')}: on the engine, but in none of the files; --prune removes what is not in the files`;
-    warnings.push({ code: 'not-in-spec', message });
-  }
-  return warnings;
-}
 
 const byGeneration = (a: ObservedContainer, b: ObservedContainer): number =>
   a.generation - b.generation || (a.id < b.id ? -1 : 1);
@@ -275,18 +214,11 @@ export function makePlan(input: PlanInput): Plan {
     drift: driftOf(slots),
     rotations: rotationsOf(slots, executions),
     warnings: [
-      ...warningsOf(input, slots, undesired),
+      ...planWarnings(desired, observed, input.undesired === 'warn' ? undesired : []),
       ...beside.flatMap((part) => part.warnings),
       ...removals.warnings,
     ],
   };
-}
-
-/** An image that in the end nobody waits for (its server is blocked, its relay is there) is neither pulled nor built. */
-function withNeededImages(images: readonly Step[], others: readonly Step[]): Step[] {
-  const needed = new Set(others.flatMap((step) => step.after));
-  for (const image of images) if (needed.has(image.id)) for (const base of image.after) needed.add(base);
-  return [...images.filter((image) => needed.has(image.id)), ...others];
 }
 
 /** A network can go only after the containers on it are gone: every removal of a container comes before. */

@@ -1,14 +1,8 @@
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { GenerationRecord, ObservedContainer } from '../model/observed.ts';
 import type { Change, PlanWarning, Step, SupportChange } from '../model/plan.ts';
-import {
-  type KeepingRemoval,
-  type KeptData,
-  keepingRemoval,
-  keptChange,
-  nothingKept,
-  removeKept,
-} from './kept-data.ts';
+import { type KeepingRemoval, keepingRemoval } from './keeping-removal.ts';
+import { type KeptData, keptChange, nothingKept, removeKept } from './kept-data.ts';
 import type { Undesired } from './plan.ts';
 import { retire, step } from './step-parts.ts';
 

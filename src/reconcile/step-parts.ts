@@ -30,6 +30,7 @@ export type StepContext = LabelContext & {
 
 type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };
 
+/** A step of a server's own change, with the id `<server>/<what>`. */
 export const step = (server: ServerName, what: string, operation: Operation, options: StepOptions = {}): Step => ({
   id: asStepId(`${server}/${what}`),
   server,
@@ -39,6 +40,7 @@ export const step = (server: ServerName, what: string, operation: Operation, opt
   ...operation,
 });
 
+/** Whether a process of a container runs or is about to: it has to be drained and stopped before it can go. */
 export const isUp = (container: ObservedContainer): boolean =>
   container.state.status === 'running' || container.state.status === 'restarting';
 
@@ -135,11 +137,12 @@ export type Launch = {
   readonly gate: StepId;
   /** The steps whose failure means that it does not. */
   readonly failing: readonly StepId[];
-  readonly target: Target;
-  readonly name: string;
 };
 
-/** Start (when it does not run) and gate. `startAfter` holds the start back, `gateAfter` the gate. */
+/**
+ * Start (when it does not run) and gate. `startAfter` holds both back; the gate also waits for the relay that it goes
+ * through.
+ */
 export function launch(
   server: DeclaredServer,
   target: Target,
@@ -157,15 +160,17 @@ export function launch(
     { after: [...(start === undefined ? startAfter : [start.id]), ...context.relay(server)] },
   );
   const failing = start === undefined ? [gate.id] : [start.id, gate.id];
-  return { steps: start === undefined ? [gate] : [start, gate], gate: gate.id, failing, target, name };
+  return { steps: start === undefined ? [gate] : [start, gate], gate: gate.id, failing };
 }
 
+/** What makes a container that is there run; undefined for one that does, or that the engine restarts by itself. */
 export function startOperationFor(container: ObservedContainer): Operation | undefined {
   const { id, name, state } = container;
   if (state.status === 'running') return state.paused ? { op: 'unpause-container', target: { id }, name } : undefined;
   return state.status === 'restarting' ? undefined : { op: 'start-container', target: { id }, name };
 }
 
+/** Gives a container its server's own name, which says that its gate has passed. */
 export const rename = (
   server: DeclaredServer,
   target: Target,

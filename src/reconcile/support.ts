@@ -2,10 +2,9 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { asStepId, type ProjectName, type StepId } from '../model/ids.ts';
 import { networkName, relayName, volumeName } from '../model/labels.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../model/observed.ts';
-import type { Blocker, Operation, Reason, Step, SupportChange } from '../model/plan.ts';
+import { type Blocker, isNonEmpty, type Operation, type Reason, type Step, type SupportChange } from '../model/plan.ts';
 import { resolveShape, unknownImage } from '../model/resolve-shape.ts';
 import { compareShapes } from './compare-shapes.ts';
-import { isNonEmpty } from './judge.ts';
 import { relayContainer } from './template.ts';
 
 type Mode = 'isolated' | 'bridge';

@@ -3,7 +3,7 @@ import type { Engine } from '../../../src/engine/port.ts';
 import { executePlan } from '../../../src/execute/execute-plan.ts';
 import type { GateOutcome, StepEnvironment } from '../../../src/execute/perform-step.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
-import { asContainerId } from '../../../src/model/ids.ts';
+import { asContainerId, asProjectName } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import type { ImageFacts } from '../../../src/model/shape.ts';
@@ -33,7 +33,7 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
   });
   const env: StepEnvironment = {
     engine,
-    project: 'test',
+    project: asProjectName('test'),
     managedBy: 'looms/0.0.0',
     recipes: new Map(),
     buildSettings: { proxies: {}, labels: {} },
@@ -117,7 +117,7 @@ describe('walking a plan', () => {
       stopFirst,
       {
         engine,
-        project: 'test',
+        project: asProjectName('test'),
         managedBy: '',
         recipes: new Map(),
         buildSettings: { proxies: {}, labels: {} },
