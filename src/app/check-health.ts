@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/port.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
+import { messageOf } from '../model/failure.ts';
 import type { HealthFinding, Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { mapBounded } from '../model/map-bounded.ts';
@@ -8,9 +9,9 @@ import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { slotsOf } from '../model/slots.ts';
 import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
-import { serverNotFound } from './plan-removal.ts';
 import type { HealthPlace, Ports } from './ports.ts';
 import { representative } from './recorded-servers.ts';
+import { serverNotFound } from './server-not-found.ts';
 
 /** How many servers are asked at once: each is a process on the engine's machine. */
 const widthOfLook = 4;
@@ -101,7 +102,7 @@ async function logOf(engine: Engine, container: ContainerId, signal: AbortSignal
   try {
     return (await engine.tailLog(container, logLines, { signal })).map(({ text }) => text);
   } catch (error) {
-    return [`(its log could not be read: ${error instanceof Error ? error.message : String(error)})`];
+    return [`(its log could not be read: ${messageOf(error)})`];
   }
 }
 

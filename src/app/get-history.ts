@@ -1,13 +1,15 @@
 import type { RecordedSpec } from '../model/desired.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { isoTime } from '../model/iso-time.ts';
 import { containerName } from '../model/labels.ts';
-import type { EngineTime, GenerationOutcome, GenerationRecord, ObservedContainer } from '../model/observed.ts';
+import type { GenerationOutcome, GenerationRecord, ObservedContainer } from '../model/observed.ts';
 import type { FieldDifference } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
 import { compareSpecs } from '../reconcile/compare-specs.ts';
-import { type ServerState, stateOf } from './get-servers.ts';
-import { serverNotFound, serversOf } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
+import { serversOf } from './recorded-servers.ts';
+import { serverNotFound } from './server-not-found.ts';
+import { type ServerState, stateOf } from './server-status.ts';
 
 /** One generation of a server: one whose container is there, or a past one that is recorded. */
 export type Generation = {
@@ -33,13 +35,11 @@ export type Generation = {
 
 type Entry = Omit<Generation, 'changes'> & { readonly recorded: RecordedSpec | undefined };
 
-const iso = (time: EngineTime): string => new Date(time).toISOString();
-
 const entryOfContainer = (container: ObservedContainer, project: ProjectName): Entry => ({
   generation: container.generation,
   state: stateOf(container, project),
   live: true,
-  since: iso(container.createdAt),
+  since: isoTime(container.createdAt),
   until: null,
   image: container.imageRef,
   imageId: container.shape.imageId,
@@ -53,8 +53,8 @@ const entryOfRecord = (record: GenerationRecord): Entry => ({
   generation: record.generation,
   state: record.outcome,
   live: false,
-  since: record.since === undefined ? null : iso(record.since),
-  until: iso(record.until),
+  since: record.since === undefined ? null : isoTime(record.since),
+  until: isoTime(record.until),
   image: record.imageRef,
   imageId: record.imageId,
   source: record.source ?? null,

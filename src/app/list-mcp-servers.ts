@@ -1,10 +1,11 @@
 import type { Engine } from '../engine/port.ts';
 import type { Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { isoTime } from '../model/iso-time.ts';
 import { slotsOf } from '../model/slots.ts';
-import { iso, type ServerState, statusOf } from './get-servers.ts';
 import type { Ports } from './ports.ts';
 import { representative } from './recorded-servers.ts';
+import { type ServerState, statusOf } from './server-status.ts';
 
 /** A server as its clients see it. */
 export type McpServer = {
@@ -45,7 +46,7 @@ async function listProject(ports: Ports, engine: Engine, project: ProjectName): 
         project,
         state,
         transport,
-        health: last === undefined ? null : { verdict: last.verdict, checkedAt: iso(last.checkedAt) },
+        health: last === undefined ? null : { verdict: last.verdict, checkedAt: isoTime(last.checkedAt) },
         tools: last?.tools ?? null,
         generation,
         container,

@@ -10,9 +10,10 @@ import { specHash } from '../spec/hash.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
 import { refusedHostPath } from '../spec/mounts.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../spec/policy.ts';
+import { commitsOf } from './git-commits.ts';
 import type { Ports } from './ports.ts';
 import { readBuildCa, readContext } from './read-context.ts';
-import { commitsOf, readSpecFiles } from './spec-files.ts';
+import { readSpecFiles } from './spec-files.ts';
 
 /** All files of one run, parsed: servers only when there is no error in any of them. */
 export type LoadedSpecs = {

@@ -6,8 +6,8 @@ import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName, relayName } from '../model/labels.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { slotsOf } from '../model/slots.ts';
-import { serverNotFound } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
+import { serverNotFound } from './server-not-found.ts';
 import { sessionTarget } from './session-target.ts';
 
 /** A server that runs, with a session to it. */

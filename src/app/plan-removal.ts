@@ -1,30 +1,16 @@
-import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
-import { nearest } from '../model/nearest.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
-import { slotsOf } from '../model/slots.ts';
 import { makePlan, type RemoveNamed } from '../reconcile/plan.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
+import { serversOf } from './recorded-servers.ts';
+import { serverNotFound } from './server-not-found.ts';
 
 /** Servers of which an earlier deletion kept files. */
 const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
   containers.flatMap(({ role, server }) => (role === 'data' && server !== undefined ? [server] : []));
-
-/** Servers that have a container or a record of their past, sorted. */
-export const serversOf = ({ containers, history }: Observed): ServerName[] =>
-  [...new Set([...slotsOf(containers).keys(), ...history.map(({ server }) => server)])].sort();
-
-/** Throws `server-not-found` with the nearest name when a project has no server of that name. */
-export function serverNotFound(project: ProjectName, name: string, known: readonly string[]): LoomsError {
-  const near = nearest(name, known);
-  const has = known.length === 0 ? `project ${project} has no servers` : `project ${project} has ${known.join(', ')}`;
-  return new LoomsError('server-not-found', `no server ${name} in project ${project}`, {
-    hint: near === undefined ? has : `did you mean ${near}? ${has}`,
-  });
-}
 
 /** Data outlives its server; whoever wants it gone is told how. */
 function volumesLeft(observed: Observed, removed: readonly ServerName[]): PlanWarning[] {

@@ -13,8 +13,9 @@ import { specHash } from '../spec/hash.ts';
 import { checkPolicy } from '../spec/policy.ts';
 import { recordSpec } from '../spec/record.ts';
 import { type Prepared, relayImageOf } from './plan-project.ts';
-import { serverNotFound, serversOf } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
+import { serversOf } from './recorded-servers.ts';
+import { serverNotFound } from './server-not-found.ts';
 
 export type RollbackRequest = {
   readonly project: ProjectName;

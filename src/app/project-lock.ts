@@ -2,6 +2,7 @@ import type { Engine, LockHolder } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { ProjectName } from '../model/ids.ts';
+import { isoTime } from '../model/iso-time.ts';
 import type { Ports } from './ports.ts';
 
 /** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
@@ -24,8 +25,9 @@ export const isOrphan = (holder: LockHolder, ports: Ports): boolean =>
 /** A lock's id as it is shown and typed. */
 export const shortLockId = (holder: LockHolder): string => holder.id.slice(0, 12);
 
+/** Who holds a lock, and since when, for people. */
 export function describeHolder(holder: LockHolder): string {
-  return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${new Date(holder.acquiredAt).toISOString()}`;
+  return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${isoTime(holder.acquiredAt)}`;
 }
 
 function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
@@ -110,6 +112,6 @@ export async function clearDeadLock(ports: Ports, project: ProjectName): Promise
     if (found !== null && (found.expired || isOrphan(found.holder, ports))) await engine.releaseLock(found.holder.id);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

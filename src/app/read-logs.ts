@@ -3,8 +3,8 @@ import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { followLogs } from './follow-logs.ts';
 import { type LogSource, logSource, type ServerLogLine } from './log-source.ts';
 import { mergeByTime } from './merge-by-time.ts';
-import { serverNotFound } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
+import { serverNotFound } from './server-not-found.ts';
 
 export type LogRequest = {
   readonly project: ProjectName;

@@ -6,7 +6,11 @@ import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { slotsOf } from '../model/slots.ts';
 import { parseSource } from '../model/source.ts';
 import { specHash } from '../spec/hash.ts';
-import { serverNotFound } from './plan-removal.ts';
+import { serverNotFound } from './server-not-found.ts';
+
+/** Servers that have a container or a record of their past, sorted. */
+export const serversOf = ({ containers, history }: Observed): ServerName[] =>
+  [...new Set([...slotsOf(containers).keys(), ...history.map(({ server }) => server)])].sort();
 
 /** The container that stands for a server: the settled one, else the newest. */
 export const representative = (

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { ContentPart } from '../mcp/content.ts';
 import { endingOf, safeStem } from '../mcp/file-names.ts';
 import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
 
 export type { ContentPart, PromptMessage } from '../mcp/content.ts';
 
@@ -101,7 +102,7 @@ async function writeNew(workingDirectory: string, path: string, part: Savable): 
 }
 
 function notWritten(path: string, error: unknown): LoomsError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return new LoomsError('file-not-found', `${path} cannot be written: ${why}`, {
     hint: 'name a folder that is there, or that can be made',
     cause: error,

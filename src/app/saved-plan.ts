@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isAbsolute, relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { DeclaredServer } from '../model/desired.ts';
 import type { SourceText } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -7,6 +7,7 @@ import type { Plan } from '../model/plan.ts';
 import { basisOf } from '../reconcile/basis.ts';
 import { isDeclaredServer } from '../spec/record.ts';
 import { type Check, list, number, object, oneOf, optional, text } from '../spec/structure.ts';
+import { nearPath } from './near-path.ts';
 import type { PlanRequest, Prepared } from './plan-project.ts';
 
 /** Raise it when a file of an older version cannot be carried out any more. */
@@ -40,11 +41,6 @@ export type SavedPlan = {
 
 const hashOf = (content: string): string => createHash('sha256').update(content).digest('hex');
 
-function portable(path: string, workingDirectory: string): string {
-  const near = relative(workingDirectory, path);
-  return near.startsWith('..') || isAbsolute(near) ? path : near || '.';
-}
-
 /** What is written to a file so that exactly this plan can be carried out later. */
 export function savedPlanOf(
   { plan, request }: Prepared,
@@ -58,7 +54,7 @@ export function savedPlanOf(
     plan,
     servers: request.servers.map((server) => ({
       ...server,
-      source: { ...server.source, directory: portable(server.source.directory, made.in) },
+      source: { ...server.source, directory: nearPath(server.source.directory, made.in) },
     })),
     choices: {
       undesired: request.undesired === 'remove' ? 'remove' : 'warn',

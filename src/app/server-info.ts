@@ -1,11 +1,13 @@
+import type { Verdict } from '../model/health.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import { isoTime } from '../model/iso-time.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { slotsOf } from '../model/slots.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
-import { detailOf, iso, type ServerDetail, statusOf } from './get-servers.ts';
-import { serverNotFound } from './plan-removal.ts';
 import type { Ports } from './ports.ts';
 import { representative } from './recorded-servers.ts';
+import { serverNotFound } from './server-not-found.ts';
+import { detailOf, type ServerDetail, statusOf } from './server-status.ts';
 
 /** How far a server is on its way to being replaced; null where its spec sets no such limit. */
 export type RotationState = {
@@ -24,7 +26,7 @@ export type ServerInfo = ServerDetail & {
   readonly rotation: RotationState;
   /** What this machine last found out by asking it; null when nobody has. */
   readonly health: {
-    readonly verdict: 'healthy' | 'unhealthy' | 'stopped';
+    readonly verdict: Verdict;
     readonly checkedAt: string;
     /** Since when each look came to this verdict, also across containers. */
     readonly since: string;
@@ -40,7 +42,7 @@ function rotationOf(container: ObservedContainer, now: number, executions: numbe
   const at = lifecycle && rotationTime(lifecycle, container.createdAt);
   const limit = lifecycle?.maxExecutions;
   return {
-    byAge: at === undefined ? null : { at: iso(at), leftMs: Math.max(0, at - now) },
+    byAge: at === undefined ? null : { at: isoTime(at), leftMs: Math.max(0, at - now) },
     byExecutions: limit === undefined ? null : { limit, left: Math.max(0, limit - executions) },
   };
 }
@@ -80,7 +82,7 @@ export async function serverInfo(
   return {
     ...detailOf(observed, container, status),
     imageDigests,
-    finishedAt: container.state.status === 'exited' ? iso(container.state.finishedAt) : null,
+    finishedAt: container.state.status === 'exited' ? isoTime(container.state.finishedAt) : null,
     executions,
     rotation: rotationOf(container, observed.now, executions),
     health:
@@ -88,8 +90,8 @@ export async function serverInfo(
         ? null
         : {
             verdict: found.verdict,
-            checkedAt: iso(found.checkedAt),
-            since: iso(found.since),
+            checkedAt: isoTime(found.checkedAt),
+            since: isoTime(found.since),
             tools: found.tools,
             detail: found.detail,
             isCurrent: found.container === container.id,

@@ -1,4 +1,5 @@
-import { describeServer, type ServerDetail } from '../app/get-servers.ts';
+import { describeServer } from '../app/describe-server.ts';
+import type { ServerDetail } from '../app/server-status.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';

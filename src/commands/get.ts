@@ -1,5 +1,7 @@
 import * as Flags from '@oclif/core/flags';
-import { getServers, getSpecs, type ServerStatus } from '../app/get-servers.ts';
+import { getServers } from '../app/get-servers.ts';
+import { getSpecs } from '../app/get-specs.ts';
+import type { ServerStatus } from '../app/server-status.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';

@@ -1,6 +1,7 @@
 import { describeHolder, shortLockId } from '../../app/project-lock.ts';
 import type { FoundLock } from '../../app/unlock-project.ts';
 import { assertNever } from '../../model/errors.ts';
+import { isoTime } from '../../model/iso-time.ts';
 import type { Palette } from '../palette.ts';
 import { visible } from './text.ts';
 
@@ -21,8 +22,6 @@ export type LockView = {
   readonly removed: boolean;
 };
 
-const iso = (time: number): string => new Date(time).toISOString();
-
 /** What is known about a project's lock, and whether it was taken away. */
 export const lockView = (project: string, found: FoundLock | null, removed: boolean): LockView => ({
   project,
@@ -35,8 +34,8 @@ export const lockView = (project: string, found: FoundLock | null, removed: bool
           host: found.holder.host,
           pid: found.holder.pid,
           command: found.holder.command,
-          since: iso(found.holder.acquiredAt),
-          until: iso(found.holder.expiresAt),
+          since: isoTime(found.holder.acquiredAt),
+          until: isoTime(found.holder.expiresAt),
           state: found.state,
         },
   removed,

@@ -1,10 +1,11 @@
 import type { ServerLogLine } from '../../app/log-source.ts';
+import { isoTime } from '../../model/iso-time.ts';
 import type { Palette } from '../palette.ts';
 import { padEnd, visible } from './text.ts';
 
 /** A line of a log for programs (schemas/mcp-logs.schema.json). */
 export const logLineJson = ({ time, server, generation, container, stream, text }: ServerLogLine): string =>
-  JSON.stringify({ time: new Date(time).toISOString(), server, generation, container, stream, text });
+  JSON.stringify({ time: isoTime(time), server, generation, container, stream, text });
 
 export type LogLineOptions = {
   /** Whose lines these are; with more than one, each line says whose it is. */
@@ -27,7 +28,7 @@ export function logLineRenderer(options: LogLineOptions): (line: ServerLogLine) 
     return `${paint(`${padEnd(server, width)} │`)} `;
   };
   return ({ server, time, text }) => {
-    const when = timestamps ? `${palette.quiet(new Date(time).toISOString())} ` : '';
+    const when = timestamps ? `${palette.quiet(isoTime(time))} ` : '';
     return `${prefixOf(server)}${when}${isTerminal ? visible(text) : text}`;
   };
 }

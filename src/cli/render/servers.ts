@@ -1,4 +1,4 @@
-import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/get-servers.ts';
+import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/server-status.ts';
 import { assertNever } from '../../model/errors.ts';
 import { containerName } from '../../model/labels.ts';
 import type { Paint, Palette } from '../palette.ts';

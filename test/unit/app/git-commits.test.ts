@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { commitsOf, type SpecFile } from '../../../src/app/spec-files.ts';
+import { commitsOf } from '../../../src/app/git-commits.ts';
+import type { SpecFile } from '../../../src/spec/load.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'looms-commits-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

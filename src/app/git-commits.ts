@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { basename } from 'node:path';
+import { promisify } from 'node:util';
+import type { SpecFile } from '../spec/load.ts';
+
+const run = promisify(execFile);
+
+/** How many fields stand before the path, by the kind of an entry of `git status --porcelain=v2`. */
+const fieldsBeforePath: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10, '?': 1 };
+
+/** The path that an entry of `git status --porcelain=v2 -z` is about; '' for a header. */
+function pathOf(entry: string): string {
+  const fields = entry.split(' ');
+  const before = fieldsBeforePath[fields[0] ?? ''];
+  return before === undefined ? '' : fields.slice(before).join(' ');
+}
+
+/**
+ * The Git commits of files of one folder by `file`, `+dirty` where a file differs from it; empty outside a checkout or
+ * without Git. One process, however many files. Never fails: the commit is for people who ask later where a container
+ * came from.
+ */
+async function commitsIn(
+  directory: string,
+  files: readonly SpecFile[],
+): Promise<readonly (readonly [string, string])[]> {
+  const named = files.map(({ file }) => ({ file, name: basename(file) }));
+  const status = ['-C', directory, '--literal-pathspecs', 'status', '--porcelain=v2', '--branch', '-z', '--'];
+  try {
+    const { stdout } = await run('git', [...status, ...named.map(({ name }) => name)], { timeout: 3000 });
+    const entries = stdout.split('\0');
+    const commit = entries
+      .map((entry) => /^# branch\.oid ([0-9a-f]{40})/.exec(entry)?.[1])
+      .find((oid) => oid !== undefined);
+    if (commit === undefined) return [];
+    // Git tells paths from the top of the checkout; within one folder the last part says which file it is.
+    const dirty = new Set(entries.map((entry) => basename(pathOf(entry))));
+    return named.map(({ file, name }) => [file, dirty.has(name) ? `${commit}+dirty` : commit] as const);
+  } catch {
+    return [];
+  }
+}
+
+/** The commits of all files, by `file`; all folders are asked for at once. */
+export async function commitsOf(files: readonly SpecFile[]): Promise<ReadonlyMap<string, string>> {
+  const folders = Map.groupBy(
+    files.filter(({ file }) => file !== '-'),
+    ({ directory }) => directory,
+  );
+  const known = await Promise.all([...folders].map(([directory, inside]) => commitsIn(directory, inside)));
+  return new Map(known.flat());
+}
