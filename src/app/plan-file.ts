@@ -16,7 +16,9 @@ const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code
 export async function writePlanFile(ports: Ports, file: string, saved: SavedPlan): Promise<void> {
   const path = resolve(ports.workingDirectory, file);
   const found = await stat(path).catch(() => undefined);
-  if (found !== undefined && !(found.isFile() && looksLikePlan(await readFile(path, 'utf8')))) {
+  // One that cannot be read is not known to be a plan.
+  const content = found?.isFile() === true ? await readFile(path, 'utf8').catch(() => '') : '';
+  if (found !== undefined && !looksLikePlan(content)) {
     throw new LoomsError('file-exists', `${file} is there, and is no saved plan`, {
       hint: 'name another file with --out',
     });

@@ -183,11 +183,12 @@ async function walk(
   const found = await lstat(path).catch((error) => unreadable(budget.what, path, error));
   if (found.isSymbolicLink()) {
     if (ignore(path)) return [];
-    return [{ path: target, content: new Uint8Array(), mode: 0o755, linkTarget: slashes(await readlink(path)) }];
+    const to = await readlink(path).catch((error) => unreadable(budget.what, path, error));
+    return [{ path: target, content: new Uint8Array(), mode: 0o755, linkTarget: slashes(to) }];
   }
   if (found.isDirectory()) {
     if (target !== '' && ignore(path) && !mayReturn) return [];
-    const names = (await readdir(path)).sort();
+    const names = (await readdir(path).catch((error) => unreadable(budget.what, path, error))).sort();
     const files: ContextFile[] = [];
     for (const name of names) {
       const below = target === '' ? name : `${target}/${name}`;

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { countDiagnostics, hasErrors } from './render/diagnostics.ts';
 import { SpecError } from './render/error.ts';
@@ -9,7 +11,7 @@ export const projectFileName = 'looms.yaml';
 
 /**
  * Reads `looms.yaml` of a folder; undefined when there is none. Throws `spec-invalid` with its findings when it cannot
- * be used: a policy that could not be read must not be taken for none.
+ * be used, `file-not-found` when it cannot be read: a policy that could not be read must not be taken for none.
  */
 export async function readProjectFile(
   directory: string,
@@ -20,7 +22,10 @@ export async function readProjectFile(
     text = await readFile(join(directory, projectFileName), 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
+    throw new LoomsError('file-not-found', `${projectFileName} is there and cannot be read: ${messageOf(error)}`, {
+      hint: 'a policy in it must not be taken for none: make it readable, or move it away',
+      cause: error,
+    });
   }
   const { loadProjectFile } = await import('../spec/project-file.ts');
   const file = { file: projectFileName, directory, text };
