@@ -5,7 +5,7 @@ import { proxySettings } from '../image/proxies.ts';
 import { runGate } from '../mcp/gate.ts';
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import type { EventSink } from '../model/events.ts';
+import type { EventSink, ExecutionEvent } from '../model/events.ts';
 import type { HealthFinding } from '../model/health.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { label, relayName } from '../model/labels.ts';
@@ -14,10 +14,11 @@ import type { ImageFacts } from '../model/shape.ts';
 import { planDifferences } from '../reconcile/compare-plans.ts';
 import { resolveEnv } from '../secrets/resolve-env.ts';
 import { type ApplyReport, reportOf } from './apply-report.ts';
+import { type MissingSecret, missingSecrets } from './missing-secrets.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { type HeldLock, takeLock } from './project-lock.ts';
-import { type MissingSecret, missingSecrets, processEnv, sessionEnv, sessionTarget } from './session-target.ts';
+import { processEnv, sessionEnv, sessionTarget } from './session-target.ts';
 
 /** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
 const stopGraceSeconds = 10;
@@ -25,7 +26,7 @@ const stopGraceSeconds = 10;
 export type ApplyOptions = {
   /** Steps that run at once; default: four for each of the engine's processors, at least 4 and at most 16. */
   readonly parallelism?: number;
-  /** Bound of the whole run, ms; then nothing new starts and running calls are given up. */
+  /** Bound of the run once it has the lock, ms; then nothing new starts and running calls are given up. */
   readonly timeoutMs?: number;
   readonly lockTimeoutMs: number;
   /** Whether a plan made anew under the lock may differ from the one that was confirmed. */
@@ -114,6 +115,15 @@ function relaysOf(prepared: Prepared): Map<string, ContainerId> {
   );
 }
 
+/** Takes note of a relay that was just made: the gates of its servers go through it. */
+function noteRelay(event: ExecutionEvent, relays: Map<string, ContainerId>): void {
+  if (event.type !== 'step-ended' || event.result.result !== 'ok' || event.result.container === undefined) return;
+  const { step } = event;
+  if (step.op === 'create-container' && step.container.role === 'relay') {
+    relays.set(step.container.name, event.result.container);
+  }
+}
+
 async function stepEnvironment(
   ports: Ports,
   prepared: Prepared,
@@ -164,7 +174,7 @@ const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cp
  * Carries a plan out: checks secrets, takes the project's lock, looks again (what was planned before may be old), and
  * walks the steps. A plan without steps returns at once and asks the engine for nothing. Servers are independent of one
  * another; the report says how each one ended.
- * Throws `secret-missing`, `lock-held`, `refused` when reality changed since the plan was confirmed, and what the engine
+ * Throws `secret-missing`, `lock-held`, `plan-stale` when reality changed since the plan was confirmed, and what the engine
  * throws before the first step; after that, failures are in the report.
  */
 export async function applyPlan(ports: Ports, prepared: Prepared, options: ApplyOptions): Promise<ApplyReport> {
@@ -229,15 +239,7 @@ async function applyLocked(
     abortSignal: options.abortSignal,
     checkLock: lock.check,
     sink: (event) => {
-      if (
-        event.type === 'step-ended' &&
-        event.step.op === 'create-container' &&
-        event.step.container.role === 'relay'
-      ) {
-        if (event.result.result === 'ok' && event.result.container !== undefined) {
-          relays.set(event.step.container.name, event.result.container);
-        }
-      }
+      noteRelay(event, relays);
       options.sink(event);
     },
     monotonicMs: ports.monotonicMs,

@@ -1,6 +1,7 @@
+import type { EngineAttempt } from '../engine/port.ts';
 import { failureOf } from '../model/failure.ts';
 import type { EngineDescription } from '../model/observed.ts';
-import type { EngineAttempt, Ports } from './ports.ts';
+import type { Ports } from './ports.ts';
 
 /** One thing that `looms doctor` looked at. */
 export type Check = {

@@ -1,18 +1,9 @@
-import type { Engine } from '../engine/port.ts';
+import type { Engine, EngineAttempt } from '../engine/port.ts';
 import type { SessionSource } from '../mcp/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { HealthFinding, HealthRecord } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import type { SecretStore } from '../secrets/provider.ts';
-
-/** One place where an engine was looked for. */
-export type EngineAttempt = {
-  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
-  readonly origin: string;
-  readonly url?: string;
-  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
-  readonly detail: string;
-};
 
 /** Whose health is kept: projects of one name on two engines have nothing to do with one another. */
 export type HealthPlace = { readonly engine: string; readonly project: ProjectName };

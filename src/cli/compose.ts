@@ -1,8 +1,8 @@
 import { homedir, hostname, userInfo } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { EngineAttempt, Ports } from '../app/ports.ts';
-import type { Engine } from '../engine/port.ts';
+import type { Ports } from '../app/ports.ts';
+import type { Engine, EngineAttempt } from '../engine/port.ts';
 import type { VerdictMemory } from '../mcp/session.ts';
 import { messageOf } from '../model/failure.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';

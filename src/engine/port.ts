@@ -53,6 +53,16 @@ export type ExecRequest = {
   readonly workingDir?: string;
 };
 
+/** One place where an engine was looked for, for `doctor`. */
+export type EngineAttempt = {
+  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
+  readonly origin: string;
+  /** URL, where the place named one. */
+  readonly url?: string;
+  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
+  readonly detail: string;
+};
+
 /** Who holds the project's lock. Times are on the engine's clock, in ms. */
 export type LockHolder = {
   readonly id: ContainerId;
@@ -64,6 +74,9 @@ export type LockHolder = {
   /** When the lock counts as broken unless its holder renews it. */
   readonly expiresAt: EngineTime;
 };
+
+/** Who wants the lock, and how long it lives without a renewal, ms. */
+export type LockRequest = Pick<LockHolder, 'who' | 'host' | 'pid' | 'command'> & { readonly lifetimeMs: number };
 
 export type LockAttempt =
   | { readonly result: 'acquired'; readonly lock: LockHolder }
@@ -157,7 +170,7 @@ export type Engine = {
   renameContainer(id: ContainerId, name: string, options?: CallOptions): Promise<void>;
   /**
    * Keeps a record of a generation under the name `record`: what its labels say it was made from, and its image. One
-   * that is there already is no error. false: its image is gone, so that there is nothing to go back to.
+   * that is there already is no error. false: its container or its image is gone, so that there is nothing to go back to.
    */
   recordGeneration(
     id: ContainerId,
@@ -179,11 +192,7 @@ export type Engine = {
   exec(id: ContainerId, request: ExecRequest, options?: CallOptions): Promise<ExecSession>;
 
   /** One atomic try to take the project's lock. */
-  acquireLock(
-    project: ProjectName,
-    holder: { who: string; host: string; pid: number; command: string; lifetimeMs: number },
-    options?: CallOptions,
-  ): Promise<LockAttempt>;
+  acquireLock(project: ProjectName, request: LockRequest, options?: CallOptions): Promise<LockAttempt>;
   /** Who holds the project's lock, and whether it ran out; null when nobody does. Read-only. */
   findLock(
     project: ProjectName,

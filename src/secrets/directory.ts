@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
-import { type SecretProvider, secretNamePattern } from './provider.ts';
+import { secretNamePattern } from '../model/secret-names.ts';
+import type { SecretProvider } from './provider.ts';
 
 /**
  * Secrets as files of one folder, as Docker, Kubernetes and systemd hand them over: the file's name is the secret's, one

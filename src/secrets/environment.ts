@@ -1,10 +1,7 @@
+import { secretVariable } from '../model/secret-names.ts';
 import type { SecretProvider } from './provider.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The variable that holds a secret: `teradata.uri-2` is `LOOMS_SECRET_TERADATA_URI_2`. */
-export const secretVariable = (name: string): string =>
-  `LOOMS_SECRET_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
 
 /**
  * Secrets from variables of `looms` itself. One that is set to nothing counts as missing: that is how a CI system hands

@@ -1,5 +1,6 @@
 import type { SecretRef } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
+import { secretNamePattern } from '../model/secret-names.ts';
 
 /** What a look-up found. A missing secret is a value, not an exception: the caller collects all that are missing. */
 export type SecretLookup =
@@ -32,9 +33,6 @@ export type WritableProvider = SecretProvider & {
   /** Whether there was one. */
   readonly delete: (name: string) => Promise<boolean>;
 };
-
-/** What a secret may be called: it becomes part of a variable's name and a file's name (as in specs). */
-export const secretNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 /** Throws `usage` for a name that no spec could refer to. */
 export function requireSecretName(name: string): void {

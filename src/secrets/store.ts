@@ -1,3 +1,4 @@
+import type { SecretProviderConfig } from '../model/secret-providers.ts';
 import { commandProvider } from './command.ts';
 import { directoryProvider } from './directory.ts';
 import { environmentProvider } from './environment.ts';
@@ -6,11 +7,6 @@ import { findKeyring } from './keyring.ts';
 import type { SecretProvider, SecretStore } from './provider.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A source of secrets named in `looms.yaml`; paths are absolute. */
-export type ConfiguredProvider =
-  | { readonly type: 'directory'; readonly path: string }
-  | { readonly type: 'command'; readonly argv: readonly string[] };
 
 /**
  * Looks secrets up in the providers in order; the first that has one wins. References to the environment go there
@@ -48,7 +44,7 @@ export function createSecretStore(environment: Environment, providers: readonly 
  */
 export async function defaultProviders(
   environment: Environment,
-  configured: readonly ConfiguredProvider[],
+  configured: readonly SecretProviderConfig[],
   platform: NodeJS.Platform = process.platform,
 ): Promise<readonly SecretProvider[]> {
   const keyring = await findKeyring(environment, platform);

@@ -12,6 +12,7 @@ import type {
   Security,
 } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
+import { writtenRef } from '../model/secret-names.ts';
 import { defaultVersions } from './image-source.ts';
 import { defaultTmpfs } from './mounts.ts';
 import { defaultPaths } from './network.ts';
@@ -210,7 +211,7 @@ function variable(value: EnvValue): string {
   return value.parts
     .map((part) => {
       if (typeof part === 'string') return escapeTemplate(part);
-      return part.from === 'provider' ? `\${secret:${part.name}}` : `\${${part.name}}`;
+      return writtenRef(part);
     })
     .join('');
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Diagnostic } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
 import { defaultPolicy, type LimitName, type Policy } from '../model/policy.ts';
+import type { SecretProviderConfig } from '../model/secret-providers.ts';
 import { readCapability } from './capabilities.ts';
 import { type CheckedDocument, checkDocument, type DocumentKind } from './document.ts';
 import { asDiagnostic, sortDiagnostics } from './findings.ts';
@@ -10,11 +11,6 @@ import type { LoadContext, SpecFile } from './load.ts';
 import { parseDocuments } from './parse.ts';
 import type { Reader } from './reader.ts';
 import { childPath, indexLines } from './tree.ts';
-
-/** A source of secrets besides the built-in ones; paths are absolute. */
-export type SecretProviderConfig =
-  | { readonly type: 'directory'; readonly path: string }
-  | { readonly type: 'command'; readonly argv: readonly string[] };
 
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {

@@ -1,4 +1,5 @@
 import type { SecretRef } from '../model/desired.ts';
+import { secretNamePattern } from '../model/secret-names.ts';
 
 /** Something wrong with a placeholder; `index` and `length` are in the text that was read. */
 export type TemplateProblem = {
@@ -26,8 +27,6 @@ export type Resolved = {
 };
 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*/;
-/** What a secret may be called: it becomes part of a variable's name and a file's name. */
-const secretName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 /**
  * Reads `${NAME}`, `${NAME:-default}`, `${NAME:?message}`, `${secret:name}` and `$${` once, from left to right; what
@@ -73,7 +72,7 @@ function placeholder(inner: string | undefined, rules: TemplateRules, names: str
   if (inner === undefined) return syntax('${ is never closed');
   if (inner.startsWith('secret:')) {
     const name = inner.slice('secret:'.length);
-    if (!secretName.test(name)) return syntax(`\${${inner}} does not name a secret`);
+    if (!secretNamePattern.test(name)) return syntax(`\${${inner}} does not name a secret`);
     if (!rules.secrets) {
       return {
         code: 'secret-not-here',

@@ -1,6 +1,7 @@
 import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/server-status.ts';
 import { assertNever } from '../../model/errors.ts';
 import { containerName } from '../../model/labels.ts';
+import { writtenRef } from '../../model/secret-names.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { renderGroups } from './groups.ts';
 import { type Cell, renderTable } from './table.ts';
@@ -46,7 +47,7 @@ export const shortSource = (source: string): string =>
     .replace(/(@[0-9a-f]{12})[0-9a-f]{28}(?=$|\+)/, '$1');
 
 const secretText = ({ variable, refs }: SecretUse): string => {
-  const from = refs.map((ref) => (ref.from === 'provider' ? `\${secret:${ref.name}}` : `\${${ref.name}}`));
+  const from = refs.map(writtenRef);
   return `${variable} from ${from.join(', ')}`;
 };
 

@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { LoomsError } from '../../model/errors.ts';
+import type { EngineAttempt } from '../port.ts';
 import { contextEndpoint, currentContext } from './contexts.ts';
 import { describeEndpoint, type Endpoint, endpointUrl, parseHost, readTls, type TlsSettings } from './endpoint.ts';
 import { startHint } from './hints.ts';
@@ -20,19 +21,9 @@ export type DiscoveryInput = {
 
 export type Candidate = { readonly path: string; readonly origin: string };
 
-/** One place that was looked at, for `doctor`. */
-export type DiscoveryAttempt = {
-  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
-  readonly origin: string;
-  /** URL, where the place named one. */
-  readonly url?: string;
-  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
-  readonly detail: string;
-};
+export type Discovery = { readonly endpoint: Endpoint; readonly tried: readonly EngineAttempt[] };
 
-export type Discovery = { readonly endpoint: Endpoint; readonly tried: readonly DiscoveryAttempt[] };
-
-export type DiscoveryFailure = { readonly endpoint: null; readonly tried: readonly DiscoveryAttempt[] };
+export type DiscoveryFailure = { readonly endpoint: null; readonly tried: readonly EngineAttempt[] };
 
 /** A local socket answers at once or never. */
 const socketProbeMs = 1_000;
@@ -89,7 +80,7 @@ const probeWords: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'it did not answer within a second',
 };
 
-async function trySockets(candidates: readonly Candidate[], tried: DiscoveryAttempt[]): Promise<Endpoint | null> {
+async function trySockets(candidates: readonly Candidate[], tried: EngineAttempt[]): Promise<Endpoint | null> {
   let chosen: Endpoint | null = null;
   for (const { path, origin } of candidates) {
     const endpoint: Endpoint = { kind: 'socket', path, origin };
@@ -144,7 +135,7 @@ export async function discover(input: DiscoveryInput): Promise<Discovery | Disco
   if (input.host !== undefined && input.context !== undefined) {
     throw new LoomsError('usage', '--host and --context both name an engine', { hint: 'give one of the two' });
   }
-  const tried: DiscoveryAttempt[] = [];
+  const tried: EngineAttempt[] = [];
   for (const { origin, find } of explicitSources(input)) {
     const endpoint = await find();
     if (endpoint !== undefined) {

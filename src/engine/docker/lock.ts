@@ -4,7 +4,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../model/ids.ts';
 import { label, lockName, type Role } from '../../model/labels.ts';
 import type { EngineTime } from '../../model/observed.ts';
-import type { CallOptions, LockAttempt, LockHolder } from '../port.ts';
+import type { CallOptions, LockAttempt, LockHolder, LockRequest } from '../port.ts';
 import { ask } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -28,14 +28,6 @@ const attempts = 30;
 const [shortestPauseMs, longestPauseMs] = [5, 100];
 
 export type LockParts = { readonly connection: Connection; readonly info: InfoReader };
-
-export type LockRequest = {
-  readonly who: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly command: string;
-  readonly lifetimeMs: number;
-};
 
 /** `nonce` tells two tries of one process apart; locks of older versions have none. */
 type HolderRecord = Omit<LockHolder, 'id'> & { readonly nonce?: string };
