@@ -7,7 +7,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { EventSink, ExecutionEvent } from '../model/events.ts';
 import type { HealthFinding } from '../model/health.ts';
-import type { ContainerId, ServerName } from '../model/ids.ts';
+import { type ContainerId, hostNameOf, type ServerName } from '../model/ids.ts';
 import { label, relayName } from '../model/labels.ts';
 import type { Plan } from '../model/plan.ts';
 import type { ImageFacts } from '../model/shape.ts';
@@ -84,7 +84,7 @@ async function gateContainer(
       image,
       relay: mode === 'none' ? undefined : context.relays.get(relayName(context.prepared.plan.project, mode)),
       // While two generations share the alias, only a container's own id is sure to name it: its default host name.
-      host: container.slice(0, 12),
+      host: hostNameOf(container),
     },
     ports.secrets,
   );

@@ -1,5 +1,5 @@
 import type { RecordedSpec } from '../model/desired.ts';
-import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { type ContainerId, type ProjectName, type ServerName, shortId } from '../model/ids.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { containerName } from '../model/labels.ts';
 import type { GenerationOutcome, GenerationRecord, ObservedContainer } from '../model/observed.ts';
@@ -62,8 +62,6 @@ const entryOfRecord = (record: GenerationRecord): Entry => ({
   container: record.id,
   recorded: record.recorded,
 });
-
-const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
 
 function changesBetween(before: Entry | undefined, entry: Entry): readonly FieldDifference[] | null {
   if (before?.recorded === undefined || entry.recorded === undefined) return null;

@@ -2,7 +2,7 @@ import type { LocatedContainer } from '../engine/port.ts';
 import type { Session, SessionOptions } from '../mcp/session.ts';
 import type { DesiredServer } from '../model/desired.ts';
 import { type ErrorCode, LoomsError } from '../model/errors.ts';
-import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { type ContainerId, hostNameOf, type ProjectName, type ServerName } from '../model/ids.ts';
 import { containerName, relayName } from '../model/labels.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { slotsOf } from '../model/slots.ts';
@@ -116,7 +116,7 @@ async function openContainer(
       spec,
       image: { ref: running.imageRef, hasShell: running.hasShell, ...(facts ?? unaskedImage) },
       relay: relay?.id,
-      host: running.id.slice(0, 12),
+      host: hostNameOf(running.id),
     },
     ports.secrets,
   );

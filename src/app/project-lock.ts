@@ -1,7 +1,7 @@
 import type { Engine, LockHolder } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
-import type { ProjectName } from '../model/ids.ts';
+import { type ProjectName, shortId } from '../model/ids.ts';
 import { isoTime } from '../model/iso-time.ts';
 import type { Ports } from './ports.ts';
 
@@ -23,7 +23,7 @@ export const isOrphan = (holder: LockHolder, ports: Ports): boolean =>
   holder.host === ports.whoAmI.host && !ports.processIsAlive(holder.pid);
 
 /** A lock's id as it is shown and typed. */
-export const shortLockId = (holder: LockHolder): string => holder.id.slice(0, 12);
+export const shortLockId = (holder: LockHolder): string => shortId(holder.id);
 
 /** Who holds a lock, and since when, for people. */
 export function describeHolder(holder: LockHolder): string {

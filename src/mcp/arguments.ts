@@ -1,5 +1,6 @@
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import { isRecord } from '../model/is-record.ts';
 import { nearest } from '../model/nearest.ts';
 import { allowedValues, alternativesOf, isSchema, propertiesOf, type Schema, typeText } from './schema.ts';
 
@@ -42,7 +43,7 @@ export async function parseArguments(
 /** The arguments from one JSON text (a word, a file, standard input). Throws `arguments-invalid`. */
 export function parseJsonArguments(text: string): Readonly<Record<string, unknown>> {
   const value = parseJson('the arguments', text);
-  if (!isSchema(value)) {
+  if (!isRecord(value)) {
     throw new LoomsError('arguments-invalid', `the arguments are ${kindOf(value)}, but a JSON object is needed`);
   }
   return value;
@@ -159,7 +160,7 @@ function convert(text: string, schema: Schema, root: Schema, isRepeated: boolean
       return convertArray(text, schema, root, isRepeated);
     case 'object': {
       const value = tryJson(text);
-      return isSchema(value) ? { value } : undefined;
+      return isRecord(value) ? { value } : undefined;
     }
     default:
       if (isSchema(schema.properties)) return convert(text, { ...schema, type: 'object' }, root, isRepeated);
@@ -187,7 +188,7 @@ function place(result: Arguments, path: readonly string[], value: unknown, isNex
   const [step = '', ...rest] = path;
   if (rest.length > 0) {
     const inner = Object.hasOwn(result, step) ? result[step] : {};
-    if (!isSchema(inner)) throw new LoomsError('arguments-invalid', `${key} contradicts an earlier ${step}`);
+    if (!isRecord(inner)) throw new LoomsError('arguments-invalid', `${key} contradicts an earlier ${step}`);
     const copy = { ...inner };
     place(copy, rest, value, isNextElement, key);
     define(result, step, copy);

@@ -7,13 +7,14 @@ import {
   type StandardSchemaV1,
 } from '@modelcontextprotocol/client';
 import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
 import { nearest } from '../model/nearest.ts';
 import { type CallClocks, maxTimerMs } from './call-clock.ts';
 import type { Connection } from './connection.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
 import { headerProblem } from './param-headers.ts';
 import { promptsOf } from './prompts.ts';
-import { identified, isRecord, listAll, type RequestBounds, type Requester } from './requests.ts';
+import { identified, listAll, type RequestBounds, type Requester } from './requests.ts';
 import { resourcesOf } from './resources.ts';
 import type { CallProgress, CallResult, Session, SessionOptions, SessionTarget, Tool } from './session.ts';
 import { type Circumstances, explain } from './session-errors.ts';

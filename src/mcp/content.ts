@@ -1,4 +1,5 @@
-import { isRecord } from './requests.ts';
+import { isRecord } from '../model/is-record.ts';
+
 import type { CallResult, PromptResult, ReadResult } from './session.ts';
 
 type Block = Readonly<Record<string, unknown>>;

@@ -7,7 +7,7 @@ import { connectionRefused, connectThroughRelay } from './relay-connection.ts';
 import { createFetch, createStreamAgent } from './relay-fetch.ts';
 import type { SessionTarget } from './session.ts';
 import type { ConnectionEnding } from './session-errors.ts';
-import { settledWithin } from './session-process.ts';
+import { settledWithin } from './settled-within.ts';
 
 /** How long a connection may take to make once the handshake is done, ms: the server listens, so it is short. */
 const laterConnectMs = 10_000;

@@ -1,6 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
 import { nearest } from '../model/nearest.ts';
-import { identified, isRecord, listAll, type Requester } from './requests.ts';
+import { identified, listAll, type Requester } from './requests.ts';
 import type { Schema } from './schema.ts';
 import type { AskOptions, Prompt, PromptList, PromptResult, Session } from './session.ts';
 

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import type { Engine, ExecSession } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId } from '../model/ids.ts';
-import { settledWithin } from './session-process.ts';
+import { settledWithin } from './settled-within.ts';
 
 /**
  * Carries one TCP connection over the streams of an exec in the relay container. $0 host, $1 port, $2 seconds to go on

@@ -1,4 +1,5 @@
 import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
 import type { Circumstances } from './session-errors.ts';
 
 /** What a request may take, ms, and how it is named when it fails. */
@@ -54,10 +55,6 @@ export async function listAll(
   }
   throw new LoomsError('session-failed', `${server} sends ${method} in more than ${maxPages} pages`);
 }
-
-/** Whether a value is an object with keys: most of what servers send, and nothing that can be relied on. */
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * The items as objects with a text under `key`, sorted by it: the order of some servers changes from start to start.

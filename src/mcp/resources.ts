@@ -1,7 +1,8 @@
 import { ProtocolError } from '@modelcontextprotocol/client';
 import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
 import { nearest } from '../model/nearest.ts';
-import { identified, isRecord, listAll, type Requester } from './requests.ts';
+import { identified, listAll, type Requester } from './requests.ts';
 import type { AskOptions, ReadResult, ResourceList, Session } from './session.ts';
 
 /** JSON-RPC's "method not found". */

@@ -1,8 +1,9 @@
+import { isRecord } from '../model/is-record.ts';
 /** A JSON Schema as a server sent it: anything may be missing or odd. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-export const isSchema = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Whether a value can be read as a schema: `true` and `false`, which are schemas too, are told apart by the caller. */
+export const isSchema = (value: unknown): value is Schema => isRecord(value);
 
 /** Follows `#/…` references inside the document; anything else, and a circle, ends where it is. */
 export function dereference(schema: Schema, root: Schema): Schema {
@@ -65,6 +66,7 @@ export function allowedValues(schema: Schema): readonly unknown[] | undefined {
   return 'const' in schema ? [schema.const] : undefined;
 }
 
+/** A list, or an empty one in place of anything else. */
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /** A schema's type in a few characters, as signatures and messages show it: `string`, `integer[]`, `"a" | "b"`. */

@@ -1,6 +1,7 @@
 import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotocol/client';
+import { isRecord } from '../model/is-record.ts';
 import type { CallClocks } from './call-clock.ts';
-import { isSchema, type Schema } from './schema.ts';
+import { isSchema } from './schema.ts';
 import type { Answer, Question, SessionOptions } from './session.ts';
 import { answerAllowanceMs } from './session-process.ts';
 
@@ -14,7 +15,7 @@ export function createObserver(hooks: Hooks): (message: JSONRPCMessage) => void 
   return (message) => {
     if (!('method' in message)) return;
     if (message.method === 'notifications/message') {
-      const params: Schema = isSchema(message.params) ? message.params : {};
+      const params = isRecord(message.params) ? message.params : {};
       hooks.onLog?.({
         level: typeof params.level === 'string' ? params.level : 'info',
         ...(typeof params.logger === 'string' ? { logger: params.logger } : {}),
@@ -33,7 +34,7 @@ export function createObserver(hooks: Hooks): (message: JSONRPCMessage) => void 
  * (2026-07-28, basic/index, "Result types"), which the client would refuse.
  */
 export function assumeComplete(message: JSONRPCMessage): void {
-  if ('result' in message && isSchema(message.result)) message.result.resultType ??= 'complete';
+  if ('result' in message && isRecord(message.result)) message.result.resultType ??= 'complete';
 }
 
 function whyRefused(message: JSONRPCRequest, { answer }: Hooks): string | undefined {
@@ -45,7 +46,7 @@ function whyRefused(message: JSONRPCRequest, { answer }: Hooks): string | undefi
     case 'roots/list':
       return 'looms shows servers no folders but their volume_mounts';
     case 'elicitation/create': {
-      const { mode } = isSchema(message.params) ? message.params : {};
+      const { mode } = isRecord(message.params) ? message.params : {};
       if (mode === 'url') return 'looms opens no pages';
       return answer === undefined ? 'nobody can be asked' : undefined;
     }

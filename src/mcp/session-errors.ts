@@ -7,6 +7,7 @@ import {
   SseError,
 } from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
 
 /** Why a connection cannot go on. */
 export type ConnectionEnding =
@@ -112,8 +113,6 @@ function protocolHint(code: number): string | undefined {
       return undefined;
   }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 function timedOut(
   about: Circumstances,

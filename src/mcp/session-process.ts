@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecSession } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { SessionTarget } from './session.ts';
+import { settledWithin } from './settled-within.ts';
 
 /** How long the questions of one session may stay open altogether, ms: its process lives that much longer at most. */
 export const answerAllowanceMs = 10 * 60_000;
@@ -230,15 +230,3 @@ function readStderr(exec: ExecSession, wrapped: boolean): { group: () => number;
         .filter((line) => line.trim() !== ''),
   };
 }
-
-/** Waits for a promise to settle, at most `ms`; its result does not matter here. */
-export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  const timer = new AbortController();
-  try {
-    await Promise.race([promise.then(nothing, nothing), delay(ms, undefined, { signal: timer.signal }).catch(nothing)]);
-  } finally {
-    timer.abort();
-  }
-}
-
-const nothing = () => {};

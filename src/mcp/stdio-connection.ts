@@ -1,7 +1,8 @@
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { createExecTransport } from './exec-transport.ts';
 import type { SessionTarget } from './session.ts';
-import { settledWithin, startSessionProcess } from './session-process.ts';
+import { startSessionProcess } from './session-process.ts';
+import { settledWithin } from './settled-within.ts';
 
 /** How many stray lines are kept for messages; all of them go to `onStray`. */
 const maxStrayKept = 5;

@@ -1,3 +1,4 @@
+import { isRecord } from '../model/is-record.ts';
 import { isSchema } from './schema.ts';
 import { type SchemaRow, schemaRows } from './schema-rows.ts';
 import type { Tool } from './session.ts';
@@ -26,7 +27,7 @@ export function toolDetails(tool: Tool): ToolDetails {
 
 /** Only what the server states: MCP's defaults for hints that are left out assume the worst and would be said of most. */
 function hintsOf(annotations: unknown): readonly string[] {
-  if (!isSchema(annotations)) return [];
+  if (!isRecord(annotations)) return [];
   const { readOnlyHint, destructiveHint, idempotentHint, openWorldHint } = annotations;
   // The next two mean something only for a tool that is not read-only.
   const changes = readOnlyHint !== true;

@@ -23,3 +23,12 @@ export const asStepId = (value: string): StepId => value as StepId;
 
 /** What names of servers and projects must match: a DNS label, so that it can be a container's host name too. */
 export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+
+/** An id of the engine as people see and type it: its first 12 digits. */
+export const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
+
+/**
+ * The name that the engine gives a container on its networks by itself. Unlike a server's alias no two generations share
+ * it, so relays connect by it, and whoever counts the sessions of a container looks for it.
+ */
+export const hostNameOf = (container: ContainerId): string => container.slice(0, 12);

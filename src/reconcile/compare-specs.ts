@@ -1,5 +1,6 @@
 import { canonicalJson } from '../model/canonical-json.ts';
 import type { RecordedSpec } from '../model/desired.ts';
+import { isRecord } from '../model/is-record.ts';
 import type { FieldDifference } from '../model/plan.ts';
 
 /** The recorded shape of a value with secrets: what is shown is where it comes from, never the value. */
@@ -9,9 +10,6 @@ function isSecretValue(value: object): boolean {
 
 const isLiteralValue = (value: object): value is { kind: 'literal'; value: string } =>
   'kind' in value && value.kind === 'literal' && 'value' in value;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Names of the model → names a user wrote, where they differ by more than the spelling. */
 const userPaths: readonly (readonly [RegExp, string])[] = [

@@ -1,7 +1,8 @@
 import { assertNever } from '../model/errors.ts';
+import { shortId } from '../model/ids.ts';
 import type { Operation, Plan, Step, Target } from '../model/plan.ts';
 
-const targetText = (target: Target): string => ('id' in target ? target.id.slice(0, 12) : `(${target.madeBy})`);
+const targetText = (target: Target): string => ('id' in target ? shortId(target.id) : `(${target.madeBy})`);
 
 /** What a step does, in a few words; for people and as the oracle of tests. */
 export function describeOperation(operation: Operation): string {

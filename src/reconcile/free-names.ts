@@ -1,4 +1,4 @@
-import { asStepId } from '../model/ids.ts';
+import { asStepId, shortId } from '../model/ids.ts';
 import { containerName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
@@ -28,7 +28,7 @@ export function withFreeNames(steps: readonly Step[], observed: Observed): Step[
     // One that the same server's steps take the name from is not in the way when its turn comes.
     if (holder === undefined || holder.server === step.server || isAbout(step, holder)) return undefined;
     moves.set(holder, {
-      id: asStepId(`name:${holder.id.slice(0, 12)}/free`),
+      id: asStepId(`name:${shortId(holder.id)}/free`),
       cause: { kind: 'support', why: `${holder.name} is the name of another container` },
       after: [],
       op: 'rename-container',

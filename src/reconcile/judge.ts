@@ -1,5 +1,5 @@
 import type { DeclaredServer } from '../model/desired.ts';
-import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { type ContainerId, type ProjectName, type ServerName, shortId } from '../model/ids.ts';
 import { containerName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { type FieldDifference, isNonEmpty, type Reason } from '../model/plan.ts';
@@ -34,8 +34,6 @@ export type Judged = {
   /** Changed outside looms. */
   readonly drift: readonly FieldDifference[];
 };
-
-const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
 
 function imageReason(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Reason[] {
   const { ref } = server.image;

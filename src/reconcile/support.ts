@@ -1,5 +1,5 @@
 import type { DeclaredServer } from '../model/desired.ts';
-import { asStepId, type ProjectName, type StepId } from '../model/ids.ts';
+import { asStepId, type ProjectName, type StepId, shortId } from '../model/ids.ts';
 import { networkName, relayName, volumeName } from '../model/labels.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../model/observed.ts';
 import { type Blocker, isNonEmpty, type Operation, type Reason, type Step, type SupportChange } from '../model/plan.ts';
@@ -217,7 +217,7 @@ const helperSteps = (observed: Observed): Step[] =>
   observed.containers
     .filter((container) => container.role === 'helper')
     .map(({ id, name }) =>
-      supportStep(`helper:${id.slice(0, 12)}/remove`, 'left by a run that was killed', {
+      supportStep(`helper:${shortId(id)}/remove`, 'left by a run that was killed', {
         op: 'remove-container',
         target: { id },
         name,

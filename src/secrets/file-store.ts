@@ -3,6 +3,7 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
 import { withFileLock } from './file-lock.ts';
 import { requireSecretName, type WritableProvider } from './provider.ts';
 import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, unseal } from './secret-cipher.ts';
@@ -140,9 +141,6 @@ function isContent(value: unknown): value is Content {
       [entry.iv, entry.tag, entry.data].every((part) => typeof part === 'string'),
   );
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null;
 
 /** The key, or undefined without a file. Refuses one that others may read, as ssh does. */
 async function readKeyFile(path: string): Promise<StoreKey | undefined> {

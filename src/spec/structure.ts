@@ -1,3 +1,4 @@
+import { isRecord } from '../model/is-record.ts';
 /** Says whether a value read from somewhere has a structure; used on labels, which anyone can write. */
 export type Check = (value: unknown) => boolean;
 
@@ -26,26 +27,23 @@ export const list =
   (value) =>
     Array.isArray(value) && value.every(item);
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Keys of the user's choice. */
 export const record =
   (item: Check): Check =>
   (value) =>
-    isObject(value) && Object.values(value).every(item);
+    isRecord(value) && Object.values(value).every(item);
 
 /** These fields; others are let through, so that a newer version's record can still be read. */
 export const object =
   (fields: Readonly<Record<string, Check>>): Check =>
   (value) =>
-    isObject(value) && Object.entries(fields).every(([key, check]) => check(own(value, key)));
+    isRecord(value) && Object.entries(fields).every(([key, check]) => check(own(value, key)));
 
 /** A union: `tag` says which fields apply. */
 export const tagged =
   (tag: string, variants: Readonly<Record<string, Readonly<Record<string, Check>>>>): Check =>
   (value) => {
-    if (!isObject(value)) return false;
+    if (!isRecord(value)) return false;
     const name = own(value, tag);
     const fields = typeof name === 'string' && Object.hasOwn(variants, name) ? variants[name] : undefined;
     return fields !== undefined && object(fields)(value);

@@ -1,5 +1,6 @@
 import type { Generation } from '../../app/get-history.ts';
 import { assertNever } from '../../model/errors.ts';
+import { shortId } from '../../model/ids.ts';
 import type { FieldDifference } from '../../model/plan.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { fieldLines } from './plan-text.ts';
@@ -34,8 +35,7 @@ const shortTime = (iso: string | null): string => (iso === null ? '-' : iso.slic
 
 /** The short digest says what ran, whatever a tag means by now. */
 const digest = ({ image, imageId }: Generation): string => {
-  const short = imageId.replace(/^sha256:/, '').slice(0, 12);
-  return `${shortImage(image)} ${short}`;
+  return `${shortImage(image)} ${shortId(imageId)}`;
 };
 
 /** The longest value that is shown whole, in columns: what changed is told here, `--json` has all of it. */

@@ -1,5 +1,6 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
+import { shortId } from '../../model/ids.ts';
 import type { Change, FieldDifference, Plan, PlanWarning } from '../../model/plan.ts';
 import type { Paint, Palette } from '../palette.ts';
 import {
@@ -126,7 +127,7 @@ function driftLines(plan: Plan, options: PlanTextOptions): string[] {
   return [
     palette.strong('changed outside looms'),
     ...plan.drift.flatMap((drift) => [
-      `  ${palette.strong(drift.server)} ${palette.quiet(drift.container.slice(0, 12))}`,
+      `  ${palette.strong(drift.server)} ${palette.quiet(shortId(drift.container))}`,
       ...fieldLines(drift.fields.map(asHappened), '      ', options),
     ]),
     '',

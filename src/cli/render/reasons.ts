@@ -1,4 +1,5 @@
 import { assertNever } from '../../model/errors.ts';
+import { shortId } from '../../model/ids.ts';
 import type { Blocker, Change, FieldDifference, NextRotation, Plan, Reason, SupportChange } from '../../model/plan.ts';
 import { plural, visible } from './text.ts';
 
@@ -57,7 +58,7 @@ function beyondKeep(keep: number): string {
 export function describeBlocker(blocker: Blocker): string {
   switch (blocker.kind) {
     case 'name-taken':
-      return `the name ${visible(blocker.name)} is held by container ${blocker.id.slice(0, 12)} (${visible(blocker.image)}), which ${ownerText(blocker.owner)}`;
+      return `the name ${visible(blocker.name)} is held by container ${shortId(blocker.id)} (${visible(blocker.image)}), which ${ownerText(blocker.owner)}`;
     case 'volume-taken':
       return `volume ${visible(blocker.name)} is there, and looms did not make it for this project`;
     case 'network-taken':

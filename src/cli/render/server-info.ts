@@ -1,4 +1,5 @@
 import type { ServerInfo } from '../../app/server-info.ts';
+import { shortId } from '../../model/ids.ts';
 import type { Palette } from '../palette.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
@@ -42,7 +43,7 @@ export function renderServerInfo(info: ServerInfo, nowMs: number, palette: Palet
       ['health', healthText(info, nowMs, palette)],
     ],
     [
-      ['container', `${visible(info.containerName)} ${palette.quiet(info.container.slice(0, 12))}`],
+      ['container', `${visible(info.containerName)} ${palette.quiet(shortId(info.container))}`],
       ['generation', String(info.generation)],
       ['image', visible(info.image)],
       ['image id', info.imageId],

@@ -1,5 +1,6 @@
 import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/server-status.ts';
 import { assertNever } from '../../model/errors.ts';
+import { shortId } from '../../model/ids.ts';
 import { containerName } from '../../model/labels.ts';
 import { writtenRef } from '../../model/secret-names.ts';
 import type { Paint, Palette } from '../palette.ts';
@@ -65,7 +66,7 @@ export function renderServers(servers: readonly ServerStatus[], wide: boolean, p
     numeric(server.restarts, palette.warning, server.restarts > 0),
     age(server.ageMs),
     shortImage(server.image),
-    ...(wide ? [server.container.slice(0, 12), shortSource(server.source ?? 'unknown')] : []),
+    ...(wide ? [shortId(server.container), shortSource(server.source ?? 'unknown')] : []),
   ]);
   return renderTable(wide ? [...headers, 'CONTAINER', 'SOURCE'] : headers, rows, palette);
 }
@@ -125,7 +126,7 @@ export function renderServer(server: ServerDetail, secrets: readonly SecretUse[]
     [
       ['image', visible(server.image)],
       ['image id', server.imageId],
-      ['container', `${visible(server.containerName)} ${palette.quiet(server.container.slice(0, 12))}`],
+      ['container', `${visible(server.containerName)} ${palette.quiet(shortId(server.container))}`],
       ['source', visible(server.source ?? 'unknown').replace(/^-:/, '<stdin>:')],
       ['spec hash', server.specHash],
       ['made by', visible(server.managedBy)],

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path/posix';
 import { LoomsError } from '../../model/errors.ts';
+import { shortId } from '../../model/ids.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { CallOptions } from '../port.ts';
 import { findEscape } from './archive-check.ts';
@@ -20,7 +21,7 @@ export async function putFiles(
   entries: readonly TarEntry[],
   options: CallOptions,
 ): Promise<void> {
-  const what = `write to ${directory} of container ${container.slice(0, 12)}`;
+  const what = `write to ${directory} of container ${shortId(container)}`;
   const request = {
     method: 'PUT',
     path: archive(container),
@@ -37,7 +38,7 @@ export async function readContainerFile(
   path: string,
   options: CallOptions,
 ): Promise<Buffer | null> {
-  const what = `read ${path} of container ${container.slice(0, 12)}`;
+  const what = `read ${path} of container ${shortId(container)}`;
   const request = { method: 'GET', path: archive(container), query: { path } } as const;
   const bytes = await orNull(askBytes(connection, what, request, options));
   return bytes === null ? null : (firstFile(bytes) ?? null);
@@ -61,19 +62,19 @@ export async function copyPath(
   options: CallOptions,
 ): Promise<void> {
   const bound = { ...options, limitMs: copyLimitMs };
-  const what = `copy ${path} of container ${from.slice(0, 12)}`;
+  const what = `copy ${path} of container ${shortId(from)}`;
   const packed = await orNull(
     askBytes(connection, what, { method: 'GET', path: archive(from), query: { path } }, bound),
   );
   if (packed === null) return;
   if (packed.length > largestCopyBytes) {
-    throw new LoomsError('engine-rejected', `${path} of container ${from.slice(0, 12)} is larger than 1 GiB`, {
+    throw new LoomsError('engine-rejected', `${path} of container ${shortId(from)} is larger than 1 GiB`, {
       hint: 'keep it in a named volume instead of lifecycle.preserve',
     });
   }
   const problem = await findEscape(packed, path);
   if (problem !== undefined) {
-    throw new LoomsError('engine-rejected', `${path} of container ${from.slice(0, 12)} cannot be copied: ${problem}`, {
+    throw new LoomsError('engine-rejected', `${path} of container ${shortId(from)} cannot be copied: ${problem}`, {
       hint: 'name in lifecycle.preserve the folder itself that holds the files',
     });
   }

@@ -1,5 +1,5 @@
 import { LoomsError } from '../../model/errors.ts';
-import { asContainerId, type ContainerId } from '../../model/ids.ts';
+import { asContainerId, type ContainerId, hostNameOf, shortId } from '../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { ShapeMount } from '../../model/shape.ts';
 import type { CallOptions, CreateContainer } from '../port.ts';
@@ -13,8 +13,6 @@ import { createCall, endpointSettings, volumeLabels } from './shape-to-docker.ts
 import { giveVolume } from './volume-owner.ts';
 import { createVolume, removeUnusedVolume } from './volumes.ts';
 
-const short = (id: string): string => id.slice(0, 12);
-
 const post = (path: string, query: Readonly<Record<string, string | number>> = {}) =>
   ({ method: 'POST', path, query }) as const;
 
@@ -25,7 +23,7 @@ export const inspectContainer = (
   options: CallOptions,
 ): Promise<InspectedContainer | null> => {
   const request = { method: 'GET', path: `/containers/${id}/json` } as const;
-  return orNull(ask<InspectedContainer>(connection, `inspect container ${short(id)}`, request, options));
+  return orNull(ask<InspectedContainer>(connection, `inspect container ${shortId(id)}`, request, options));
 };
 
 /** What happens between create and start: further networks, owners of volumes, the secrets file. */
@@ -104,7 +102,7 @@ const freshMounts = (request: CreateContainer): readonly ShapeMount[] =>
 export async function startContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
   const bound = { ...options, limitMs: limits.slow };
   try {
-    await ask(connection, `start container ${short(id)}`, post(`/containers/${id}/start`), bound);
+    await ask(connection, `start container ${shortId(id)}`, post(`/containers/${id}/start`), bound);
   } catch (error) {
     const status = statusOf(error);
     if (status === 304) return;
@@ -116,7 +114,7 @@ export async function startContainer(connection: Connection, id: ContainerId, op
 /** Lets a paused container go on; one that is not paused is no error. */
 export async function unpauseContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
   try {
-    await ask(connection, `unpause container ${short(id)}`, post(`/containers/${id}/unpause`), options);
+    await ask(connection, `unpause container ${shortId(id)}`, post(`/containers/${id}/unpause`), options);
   } catch (error) {
     if (statusOf(error) === undefined) throw error;
     // 20.10 answers 500, later ones 409, when it is not paused; what counts is how it is now.
@@ -134,7 +132,7 @@ export async function stopContainer(
 ): Promise<void> {
   const bound = { ...options, limitMs: graceSeconds * 1_000 + limits.removal };
   try {
-    await ask(connection, `stop container ${short(id)}`, post(`/containers/${id}/stop`, { t: graceSeconds }), bound);
+    await ask(connection, `stop container ${shortId(id)}`, post(`/containers/${id}/stop`, { t: graceSeconds }), bound);
   } catch (error) {
     if (statusOf(error) !== 304) throw error;
   }
@@ -146,14 +144,14 @@ export const isBeingRemoved = ({ State: state }: InspectedContainer): boolean =>
 
 /** Waits for a removal that someone began. */
 export async function waitUntilRemoved(connection: Connection, id: string, options: CallOptions): Promise<void> {
-  const what = `see container ${short(id)} removed`;
+  const what = `see container ${shortId(id)} removed`;
   const bound = { ...options, limitMs: limits.removal };
   await orNull(ask(connection, what, post(`/containers/${id}/wait`, { condition: 'removed' }), bound));
 }
 
 /** Removes a container and its anonymous volumes, also when it runs; resolves when it is gone, by whomever. */
 export async function removeContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
-  const what = `remove container ${short(id)}`;
+  const what = `remove container ${shortId(id)}`;
   const bound = { ...options, limitMs: limits.removal };
   const query = { force: 1, v: 1 };
   try {
@@ -173,7 +171,7 @@ export async function renameContainer(
 ): Promise<void> {
   await ask(
     connection,
-    `rename container ${short(id)} to ${name}`,
+    `rename container ${shortId(id)} to ${name}`,
     post(`/containers/${id}/rename`, { name }),
     options,
   );
@@ -205,7 +203,7 @@ export const inspectExec = (
   options: CallOptions,
 ): Promise<InspectedExec | null> => {
   const request = { method: 'GET', path: `/exec/${exec}/json` } as const;
-  return orNull(ask<InspectedExec>(connection, `inspect exec ${short(exec)}`, request, options));
+  return orNull(ask<InspectedExec>(connection, `inspect exec ${shortId(exec)}`, request, options));
 };
 
 /** The relays of a container's project, by their labels; none for a container that says no project. */
@@ -243,6 +241,6 @@ export async function countSessions(connection: Connection, id: ContainerId, opt
       runningExecs(connection, await inspectContainer(connection, relay.Id, options), options),
     ),
   );
-  const host = id.slice(0, 12);
+  const host = hostNameOf(id);
   return own.length + carried.flat().filter((exec) => exec.ProcessConfig?.arguments?.includes(host)).length;
 }

@@ -1,6 +1,6 @@
 import { type Duplex, finished, Readable, Writable } from 'node:stream';
 import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId } from '../../model/ids.ts';
+import { type ContainerId, shortId } from '../../model/ids.ts';
 import type { CallOptions, ExecRequest, ExecSession } from '../port.ts';
 import { ask, versioned } from './ask.ts';
 import { call } from './call.ts';
@@ -104,7 +104,7 @@ export async function openExec(
   request: ExecRequest,
   options: CallOptions,
 ): Promise<ExecSession> {
-  const what = `run ${request.argv[0] ?? 'nothing'} in container ${id.slice(0, 12)}`;
+  const what = `run ${request.argv[0] ?? 'nothing'} in container ${shortId(id)}`;
   const exec = await create(connection, id, request, what, options);
   const path = versioned(connection, `/exec/${exec}/start`);
   const hijacked = await start(connection, id, path, what, options);

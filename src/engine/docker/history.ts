@@ -1,4 +1,4 @@
-import { asContainerId, asServerName, type ContainerId, type ProjectName } from '../../model/ids.ts';
+import { asContainerId, asServerName, type ContainerId, type ProjectName, shortId } from '../../model/ids.ts';
 import { label, type Role, recordName } from '../../model/labels.ts';
 import type { GenerationOutcome, GenerationRecord } from '../../model/observed.ts';
 import type { CallOptions } from '../port.ts';
@@ -114,7 +114,7 @@ export async function recordGeneration(
   const request = { method: 'POST', path: '/containers/create', query: { name: record }, body } as const;
   try {
     const created = await orNull(
-      ask(connection, `record ${id.slice(0, 12)} as ${record}`, request, { ...options, limitMs: limits.slow }),
+      ask(connection, `record ${shortId(id)} as ${record}`, request, { ...options, limitMs: limits.slow }),
     );
     return created !== null;
   } catch (error) {

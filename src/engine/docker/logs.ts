@@ -1,6 +1,6 @@
 import { addAbortSignal } from 'node:stream';
 import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId } from '../../model/ids.ts';
+import { type ContainerId, shortId } from '../../model/ids.ts';
 import type { CallOptions, LogLine, LogMoment, LogQuery } from '../port.ts';
 import { askBytes, versioned } from './ask.ts';
 import { call } from './call.ts';
@@ -10,7 +10,7 @@ import { engineError } from './errors.ts';
 import { logParser } from './log-lines.ts';
 import { requestStream } from './request.ts';
 
-const nameOf = (id: ContainerId): string => `read the log of container ${id.slice(0, 12)}`;
+const nameOf = (id: ContainerId): string => `read the log of container ${shortId(id)}`;
 
 /** The lines of a log as the engine sends it with timestamps, oldest first; lines of one millisecond keep their order. */
 export function parseLog(bytes: Buffer): readonly LogLine[] {

@@ -1,5 +1,5 @@
 import { LoomsError } from '../../model/errors.ts';
-import { asNetworkId, type NetworkId } from '../../model/ids.ts';
+import { asNetworkId, type NetworkId, shortId } from '../../model/ids.ts';
 import { label } from '../../model/labels.ts';
 import type { NetworkShape } from '../../model/observed.ts';
 import type { CallOptions } from '../port.ts';
@@ -34,7 +34,7 @@ export const inspectNetwork = (
   id: string,
   options: CallOptions,
 ): Promise<InspectedNetwork | null> =>
-  orNull(ask(connection, `inspect network ${id.slice(0, 12)}`, { method: 'GET', path: `/networks/${id}` }, options));
+  orNull(ask(connection, `inspect network ${shortId(id)}`, { method: 'GET', path: `/networks/${id}` }, options));
 
 /**
  * Makes a network, or takes the one of ours that is there already. Engines before 25 make two networks of one name
@@ -91,7 +91,7 @@ const pollMs = 200;
  * is restarted. Throws `engine-conflict` while containers are on it.
  */
 export async function removeNetwork(connection: Connection, id: NetworkId, options: CallOptions): Promise<boolean> {
-  const what = `remove network ${id.slice(0, 12)}`;
+  const what = `remove network ${shortId(id)}`;
   const tryIt = async (): Promise<true | undefined> => {
     try {
       await orNull(ask(connection, what, { method: 'DELETE', path: `/networks/${id}` }, options));

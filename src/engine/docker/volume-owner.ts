@@ -1,4 +1,4 @@
-import type { ContainerId, ImageId } from '../../model/ids.ts';
+import { type ContainerId, type ImageId, shortId } from '../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { CallOptions } from '../port.ts';
 import { ask } from './ask.ts';
@@ -32,7 +32,7 @@ export async function giveVolume(connection: Connection, volume: FreshVolume, op
   } finally {
     // Also when the caller gave up: hence without its signal.
     const request = { method: 'DELETE', path: `/containers/${id}`, query: { force: true } } as const;
-    await orNull(ask(connection, `remove helper ${id.slice(0, 12)}`, request, {}));
+    await orNull(ask(connection, `remove helper ${shortId(id)}`, request, {}));
   }
 }
 

@@ -1,0 +1,3 @@
+/** Whether a value from elsewhere is an object with keys; what stands under them is not known. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
