@@ -31,6 +31,10 @@ export function readEnv(lines: readonly string[] | null | undefined): Record<str
   );
 }
 
+/** An argv, which images may give as one word. */
+export const readArgv = (value: readonly string[] | string | null | undefined): readonly string[] =>
+  typeof value === 'string' ? [value] : (value ?? []);
+
 const without = (
   record: Readonly<Record<string, string>>,
   other: Readonly<Record<string, string>>,
@@ -143,9 +147,6 @@ function readSecurityOptions(host: InspectedHostConfig): Pick<ContainerShape, 'n
 /** 'private' is a namespace of the container's own, which is what '' means in a shape. */
 const namespaceMode = (mode: string | undefined): string => (mode === 'private' ? '' : (mode ?? ''));
 
-const list = (value: readonly string[] | string | null | undefined): readonly string[] =>
-  typeof value === 'string' ? [value] : (value ?? []);
-
 const sorted = (values: readonly string[] | null | undefined): string[] => [...(values ?? [])].sort();
 
 function readLimits(host: InspectedHostConfig, context: ReadingContext) {
@@ -173,8 +174,8 @@ export function shapeOf(container: InspectedContainer, image: ImageShare, contex
   const imageEnv = context.kind === 'podman' ? { ...addedByPodman, ...image.env } : image.env;
   return {
     imageId: imageIdOf(container.Image),
-    entrypoint: list(config.Entrypoint),
-    command: list(config.Cmd),
+    entrypoint: readArgv(config.Entrypoint),
+    command: readArgv(config.Cmd),
     env: without(readEnv(config.Env), imageEnv),
     user: config.User ?? '',
     workingDir: config.WorkingDir ?? '',

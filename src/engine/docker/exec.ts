@@ -85,12 +85,12 @@ const stdinOf = (socket: Duplex): Writable => {
 };
 
 async function exitCodeOf(connection: Connection, exec: string): Promise<number | null> {
-  const ask = async (): Promise<number | null | undefined> => {
+  const look = async (): Promise<number | null | undefined> => {
     const state = await inspectExec(connection, exec, {});
     if (state === null) return null;
     return state.Running !== true && typeof state.ExitCode === 'number' ? state.ExitCode : undefined;
   };
-  return (await poll(ask, { everyMs: exitCodePauseMs, limitMs: exitCodePatienceMs })) ?? null;
+  return (await poll(look, { everyMs: exitCodePauseMs, limitMs: exitCodePatienceMs })) ?? null;
 }
 
 /**

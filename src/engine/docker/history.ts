@@ -10,7 +10,7 @@ import { imageIdOf } from './docker-to-shape.ts';
 import { engineTime } from './engine-clock.ts';
 import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
-import type { ListedContainer } from './listing.ts';
+import { type ListedContainer, listedName } from './listing.ts';
 import { generationOf, type RecordReader } from './observed-container.ts';
 
 /** What a record says about its generation is what the generation's own container said about itself. */
@@ -33,8 +33,6 @@ const outcomes: ReadonlySet<string> = new Set([
   'gate-failed',
 ] satisfies GenerationOutcome[]);
 
-const nameOf = (listed: ListedContainer): string => (listed.Names[0] ?? '').replace(/^\//, '');
-
 /** Whether a listed container says that it is a record, and of which server. */
 export const saysRecord = ({ Labels: labels }: ListedContainer): boolean =>
   labels?.[label.role] === ('history' satisfies Role) && labels[label.server] !== undefined;
@@ -43,7 +41,7 @@ export const saysRecord = ({ Labels: labels }: ListedContainer): boolean =>
 export const isNamedRecord = (listed: ListedContainer, project: ProjectName): boolean => {
   const { [label.server]: server = '', [label.generation]: generation } = listed.Labels ?? {};
   const name = recordName(project, asServerName(server), generationOf(generation));
-  return saysRecord(listed) && nameOf(listed) === name;
+  return saysRecord(listed) && listedName(listed) === name;
 };
 
 /** A record from its listing alone. */
@@ -55,7 +53,7 @@ export function generationRecord(listed: ListedContainer, readRecorded: RecordRe
   const since = engineTime(labels[label.since]);
   return {
     id: asContainerId(listed.Id),
-    name: nameOf(listed),
+    name: listedName(listed),
     server: asServerName(labels[label.server] ?? ''),
     generation: generationOf(labels[label.generation]),
     outcome: outcomes.has(outcome) ? (outcome as GenerationOutcome) : 'replaced',

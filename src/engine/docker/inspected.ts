@@ -37,7 +37,7 @@ export type InspectedContainer = {
   readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
 };
 
-export type InspectedEndpoint = { readonly Aliases?: readonly string[] | null; readonly NetworkID?: string };
+export type InspectedEndpoint = { readonly Aliases?: readonly string[] | null };
 
 export type InspectedMount = {
   readonly Type?: string;

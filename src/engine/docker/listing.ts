@@ -16,6 +16,10 @@ export type ListedContainer = {
   readonly Labels?: Readonly<Record<string, string>> | null;
 };
 
+/** A listed container's name; engines put a slash before it. */
+export const listedName = ({ Names: names }: Pick<ListedContainer, 'Names'>): string =>
+  (names[0] ?? '').replace(/^\//, '');
+
 /** All containers that match, whatever their state. */
 export const listContainers = (
   connection: Connection,

@@ -7,6 +7,7 @@ import { packTar } from './tar.ts';
 
 /** An image of no bytes that the lock's container is made of: no engine has to pull or build for a lock. */
 const lockImage = { repo: 'looms/lock', tag: 'v1' } as const;
+/** How the lock's container names it. */
 export const lockImageRef = `${lockImage.repo}:${lockImage.tag}`;
 
 /** Makes the image; several may do so at once. */

@@ -10,7 +10,7 @@ import { engineError } from './errors.ts';
 import { logParser } from './log-lines.ts';
 import { requestStream } from './request.ts';
 
-const nameOf = (id: ContainerId): string => `read the log of container ${shortId(id)}`;
+const whatOf = (id: ContainerId): string => `read the log of container ${shortId(id)}`;
 
 /** The lines of a log as the engine sends it with timestamps, oldest first; lines of one millisecond keep their order. */
 export function parseLog(bytes: Buffer): readonly LogLine[] {
@@ -30,7 +30,7 @@ export async function tailLog(
 ): Promise<readonly LogLine[]> {
   const query = { stdout: 1, stderr: 1, timestamps: 1, tail: count };
   const request = { method: 'GET', path: `/containers/${id}/logs`, query } as const;
-  return parseLog(await askBytes(connection, nameOf(id), request, options));
+  return parseLog(await askBytes(connection, whatOf(id), request, options));
 }
 
 /** A moment as the engine takes it: seconds since the epoch with a fraction. */
@@ -67,7 +67,7 @@ export async function* readLog(
   const { signal } = options;
   const path = versioned(connection, `/containers/${id}/logs`);
   const parameters = await parametersOf(query, info, options);
-  const response = await call(nameOf(id), options, (bound) =>
+  const response = await call(whatOf(id), options, (bound) =>
     requestStream(connection.target, { method: 'GET', path, query: parameters, signal: bound }),
   );
   if (signal !== undefined) addAbortSignal(signal, response);
@@ -76,8 +76,8 @@ export async function* readLog(
     for await (const chunk of response) yield* parser.feed(chunk as Buffer);
     yield* parser.end();
   } catch (error) {
-    if (signal?.aborted) throw new LoomsError('interrupted', `stopped: ${nameOf(id)}`, { cause: error });
-    throw engineError(error, nameOf(id));
+    if (signal?.aborted) throw new LoomsError('interrupted', `stopped: ${whatOf(id)}`, { cause: error });
+    throw engineError(error, whatOf(id));
   } finally {
     response.destroy();
   }

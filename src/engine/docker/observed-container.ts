@@ -6,7 +6,7 @@ import type { LocatedContainer } from '../port.ts';
 import { type ImageShare, type ReadingContext, shapeOf } from './docker-to-shape.ts';
 import { engineTime } from './engine-clock.ts';
 import type { InspectedContainer } from './inspected.ts';
-import type { ListedContainer } from './listing.ts';
+import { type ListedContainer, listedName } from './listing.ts';
 
 /** Reads the label `looms.spec`; undefined for text that this version cannot read. */
 export type RecordReader = (text: string) => RecordedSpec | undefined;
@@ -74,7 +74,7 @@ export function observedContainer(
 }
 
 /** Whose a container is, for people, by the labels that its maker left. */
-function ownerOf(labels: Readonly<Record<string, string>>): string {
+function makerOf(labels: Readonly<Record<string, string>>): string {
   const compose = labels['com.docker.compose.project'];
   const looms = labels[label.project];
   if (looms !== undefined) return `looms project ${looms}`;
@@ -84,13 +84,13 @@ function ownerOf(labels: Readonly<Record<string, string>>): string {
 /** A container that is not the project's, by its listing. */
 export const foreignContainer = (info: ListedContainer): ForeignContainer => ({
   id: asContainerId(info.Id),
-  name: (info.Names[0] ?? '').replace(/^\//, ''),
+  name: listedName(info),
   image: info.Image,
-  owner: ownerOf(info.Labels ?? {}),
+  owner: makerOf(info.Labels ?? {}),
 });
 
 const listedStatuses: readonly string[] = ['running', 'paused', 'restarting'] satisfies LocatedContainer['status'][];
-const statusOf = (state: string): LocatedContainer['status'] =>
+const listedStatus = (state: string): LocatedContainer['status'] =>
   listedStatuses.includes(state) ? (state as LocatedContainer['status']) : 'stopped';
 
 /** What a container's listing alone tells. One without a word about its image's shell is taken to have one. */
@@ -101,12 +101,12 @@ export function locatedContainer(listed: ListedContainer, readRecorded: RecordRe
   const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
   return {
     id: asContainerId(listed.Id),
-    name: (listed.Names[0] ?? '').replace(/^\//, ''),
+    name: listedName(listed),
     role: roleOf(labels),
     ...(server === undefined ? {} : { server: asServerName(server) }),
     generation: generationOf(labels[label.generation]),
     running: listed.State === 'running',
-    status: statusOf(listed.State),
+    status: listedStatus(listed.State),
     ...(recorded === undefined ? {} : { recorded }),
     imageRef: labels[label.image] ?? listed.Image,
     hasShell: labels[label.hasShell] !== 'false',

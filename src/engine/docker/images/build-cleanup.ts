@@ -1,5 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { call, callOrNull } from '../call.ts';
+import { engineTime } from '../engine-clock.ts';
 import { poll } from '../poll.ts';
 import type { ImageAccess } from './access.ts';
 import type { BuildLog } from './build-log.ts';
@@ -34,13 +35,16 @@ export async function removeRemains(access: ImageAccess, log: BuildLog, startedA
   }
 }
 
-/** The time on the engine's clock, ms since the epoch (facts.md: ages are never measured against ours). */
+/**
+ * The time on the engine's clock, ms since the epoch (facts.md: ages are never measured against ours). One that tells
+ * none is at no time: then no image counts as made by this build, and none is removed.
+ */
 export async function engineNow(access: ImageAccess): Promise<number> {
   const info = await call('ask the engine for its time', {}, (abortSignal) =>
     dialJson(access.docker, '/info', { abortSignal }),
   );
   const { SystemTime: time } = info as { SystemTime?: string };
-  return Date.parse(time ?? '');
+  return engineTime(time) || Number.POSITIVE_INFINITY;
 }
 
 async function removeContainer(access: ImageAccess, id: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { buildHint, decisiveLine } from '../../../image/build-failure.ts';
 import { externalImages } from '../../../image/user-dockerfile.ts';
 import { LoomsError } from '../../../model/errors.ts';
+import { messageOf } from '../../../model/failure.ts';
 import { label } from '../../../model/labels.ts';
 import type { Recipe } from '../../../model/recipe.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
@@ -113,7 +114,7 @@ async function run(
     // Why the build ended matters more than what could not be tidied up after it.
     throw new LoomsError(failure.code, failure.message, {
       ...(failure.hint === undefined ? {} : { hint: failure.hint }),
-      detail: [...failure.detail, `not removed: ${(error as Error).message}`],
+      detail: [...failure.detail, `not removed: ${messageOf(error)}`],
       cause: failure,
     });
   }

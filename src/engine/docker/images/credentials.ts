@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { messageOf } from '../../../model/failure.ts';
 import { credentialKey } from './reference.ts';
 
 /** As the engine takes it in X-Registry-Auth. */
@@ -55,7 +56,7 @@ async function readConfig(path: string): Promise<DockerConfig | string> {
     return typeof config === 'object' && config !== null ? config : `${path} holds no JSON object`;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    return `${path} cannot be read: ${(error as Error).message}`;
+    return `${path} cannot be read: ${messageOf(error)}`;
   }
 }
 
@@ -104,7 +105,7 @@ async function askHelper(
     if (output.trim() === helperHasNone) return { kind: 'none' };
     return { kind: 'none', note: `${program} gave no credentials for ${key} (exit code ${code})` };
   } catch (error) {
-    return { kind: 'none', note: `${program} cannot be run: ${(error as Error).message}` };
+    return { kind: 'none', note: `${program} cannot be run: ${messageOf(error)}` };
   }
 }
 

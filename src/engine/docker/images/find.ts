@@ -4,6 +4,7 @@ import { label } from '../../../model/labels.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { CallOptions } from '../../port.ts';
 import { callOrNull } from '../call.ts';
+import { readArgv, readEnv } from '../docker-to-shape.ts';
 import type { ImageAccess } from './access.ts';
 import { dialJson } from './dial.ts';
 import { probeShell } from './shell-probe.ts';
@@ -55,9 +56,9 @@ async function factsOf(
     id,
     ref,
     digests: image.RepoDigests ?? [],
-    entrypoint: argv(config?.Entrypoint),
-    command: argv(config?.Cmd),
-    env: environmentOf(config?.Env ?? []),
+    entrypoint: readArgv(config?.Entrypoint),
+    command: readArgv(config?.Cmd),
+    env: readEnv(config?.Env),
     workingDir: config?.WorkingDir ?? '',
     user: config?.User ?? '',
     labels,
@@ -85,16 +86,4 @@ async function hasShell(
   // A failed look says nothing about the image: the next caller looks again.
   verdict.catch(() => access.shellVerdicts.delete(id));
   return verdict;
-}
-
-const argv = (value: string | readonly string[] | null | undefined): readonly string[] =>
-  typeof value === 'string' ? [value] : (value ?? []);
-
-function environmentOf(entries: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    entries.map((entry) => {
-      const at = entry.indexOf('=');
-      return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
-    }),
-  );
 }
