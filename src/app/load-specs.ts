@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { recipeFor } from '../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../model/desired.ts';
-import type { Diagnostic, SourceText } from '../model/diagnostics.ts';
+import { type Diagnostic, hasErrors, type SourceText } from '../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Recipe } from '../model/recipe.ts';
@@ -188,7 +188,7 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
   }
   const names = files.map((file) => file.file);
   return {
-    servers: diagnostics.some((finding) => finding.severity === 'error') ? [] : servers,
+    servers: hasErrors(diagnostics) ? [] : servers,
     recipes,
     diagnostics: sortDiagnostics(diagnostics, names),
     texts: files,

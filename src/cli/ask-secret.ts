@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LoomsError } from '../model/errors.ts';
-import { InterruptedError } from './render/error.ts';
+import { InterruptedError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /**

@@ -50,7 +50,7 @@ const partPattern = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g;
 const epochPattern = /^\d{9,11}(?:\.\d+)?$/;
 
 /** A moment (RFC 3339, or seconds since the epoch) or a duration before now. Throws `usage` for anything else. */
-export function parseMoment(flag: string, text: string): LogMoment {
+export function parseLogMoment(flag: string, text: string): LogMoment {
   if (durationPattern.test(text)) {
     const parts = [...text.matchAll(partPattern)];
     return { agoMs: parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (unitMs[unit] ?? 0), 0) };
@@ -82,8 +82,8 @@ export function logRequest(flags: LogFlagValues, project: ProjectName, servers: 
     servers,
     follow,
     streams: stream === 'stdout' || stream === 'stderr' ? [stream] : ['stdout', 'stderr'],
-    ...(since === undefined ? {} : { since: parseMoment('--since', since) }),
-    ...(until === undefined ? {} : { until: parseMoment('--until', until) }),
+    ...(since === undefined ? {} : { since: parseLogMoment('--since', since) }),
+    ...(until === undefined ? {} : { until: parseLogMoment('--until', until) }),
     ...(tail === undefined ? {} : { tail }),
     ...(grep === undefined ? {} : { pattern: parsePattern(grep) }),
   };

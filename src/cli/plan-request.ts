@@ -1,10 +1,9 @@
 import * as Flags from '@oclif/core/flags';
 import type { LoadedSpecs } from '../app/load-specs.ts';
 import { type Prepared, planProject } from '../app/plan-project.ts';
-import { LoomsError } from '../model/errors.ts';
-import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
 import { historyFlags, keepOf } from './flags.ts';
+import { serverName } from './server-name.ts';
 
 /** Said this way and not as `dependsOn`, which would glue the flags together in the usage line. */
 const needsPrune: NonNullable<Parameters<typeof Flags.boolean>[0]>['relationships'] = [
@@ -45,14 +44,6 @@ type PlanFlagValues = {
   readonly 'allow-empty': boolean;
   readonly keep?: number | undefined;
 };
-
-/** A server's name as the user typed it. Throws `usage` for text that cannot be one. */
-export function serverName(text: string): ServerName {
-  if (namePattern.test(text)) return asServerName(text);
-  throw new LoomsError('usage', `"${text}" is no name for a server`, {
-    hint: 'a server is named in lower-case letters, digits and dashes, at most 40',
-  });
-}
 
 /**
  * Plans what the specs ask for; one function for diff and apply, so that both show the same plan. Throws `refused` when

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
-import { countDiagnostics, hasErrors } from './render/diagnostics.ts';
-import { SpecError } from './render/error.ts';
+import { SpecError } from './errors.ts';
+import { countDiagnostics } from './render/diagnostics.ts';
 
 /** The project file's name; it counts only in the folder in which looms is started. */
 export const projectFileName = 'looms.yaml';

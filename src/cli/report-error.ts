@@ -1,12 +1,13 @@
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf, messageOf } from '../model/failure.ts';
+import { InterruptedError, SpecError } from './errors.ts';
 import { exitCode, exitCodeOfError } from './exit-codes.ts';
 import { flagWords, outputFormat } from './output-format.ts';
 import { palette, wantsColor } from './palette.ts';
 import { renderDiagnostics } from './render/diagnostics.ts';
 import { isFindingFormat, renderFindingsAs } from './render/diagnostics-formats.ts';
-import { errorJson, InterruptedError, renderFailure, SpecError } from './render/error.ts';
+import { errorJson, renderFailure } from './render/error.ts';
 import { visible } from './render/text.ts';
 import { isUsageError, usageFailure } from './usage.ts';
 

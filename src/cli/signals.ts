@@ -1,4 +1,4 @@
-import { InterruptedError } from './render/error.ts';
+import { InterruptedError } from './errors.ts';
 
 /** What an interruption asks for, as two steps. */
 export type Interruption = {

@@ -1,11 +1,11 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LoadedSpecs, loadSpecs } from '../app/load-specs.ts';
-import type { Diagnostic } from '../model/diagnostics.ts';
+import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
-import { countDiagnostics, hasErrors, renderDiagnostics } from './render/diagnostics.ts';
-import { SpecError } from './render/error.ts';
+import { SpecError } from './errors.ts';
+import { countDiagnostics, renderDiagnostics } from './render/diagnostics.ts';
 
 /** What is read when no `-f` is given and no project file names specs. */
 const defaultFile = 'mcp.yaml';

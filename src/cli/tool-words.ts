@@ -1,6 +1,6 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
-import { serverName } from './plan-request.ts';
+import { serverName } from './server-name.ts';
 
 /** A tool of a server, and the words behind it. */
 export type ToolWords<T extends string | undefined = string> = {

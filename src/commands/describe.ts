@@ -3,8 +3,8 @@ import type { ServerDetail } from '../app/server-status.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
-import { serverName } from '../cli/plan-request.ts';
 import { renderServer } from '../cli/render/servers.ts';
+import { serverName } from '../cli/server-name.ts';
 
 export default class Describe extends BaseCommand {
   static override summary = 'Show everything about one server';

@@ -67,8 +67,8 @@ export default class Diff extends BaseCommand {
       const options = { palette, width, verbose: flags.verbose, sources, disabled, diagnostics };
       this.answer(() => renderPlanAs(format, plan, options));
     }
-    if (flags.out !== undefined && !this.jsonEnabled()) {
-      terminal.notice(`\nSaved as ${flags.out}: \`looms apply ${flags.out}\` does exactly this.`);
+    if (flags.out !== undefined) {
+      this.notice(`\nSaved as ${flags.out}: \`looms apply ${flags.out}\` does exactly this.`);
     }
     const counts = !(flags['ignore-rotation'] && isRotationOnly(plan));
     if (!isInSync(plan) && counts) process.exitCode = exitCode.changes;

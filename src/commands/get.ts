@@ -5,8 +5,8 @@ import type { ServerStatus } from '../app/server-status.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
-import { serverName } from '../cli/plan-request.ts';
 import { renderServers } from '../cli/render/servers.ts';
+import { serverName } from '../cli/server-name.ts';
 
 export default class Get extends BaseCommand {
   static override summary = 'List the servers that the engine runs for a project';
@@ -45,7 +45,7 @@ export default class Get extends BaseCommand {
     }
     const servers = await getServers(ports, request);
     if (flags.output === 'json') this.logJson(servers);
-    else if (servers.length === 0 && !this.jsonEnabled()) terminal.notice(`No server in project ${project.name}.`);
+    else if (servers.length === 0) this.notice(`No server in project ${project.name}.`);
     else this.answer(() => renderServers(servers, flags.output === 'wide', terminal.palette));
     return servers;
   }

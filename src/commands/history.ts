@@ -2,8 +2,8 @@ import { type Generation, getHistory } from '../app/get-history.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
-import { serverName } from '../cli/plan-request.ts';
 import { renderHistory } from '../cli/render/history.ts';
+import { serverName } from '../cli/server-name.ts';
 
 export default class History extends BaseCommand {
   static override summary = 'Show what a server was before';

@@ -3,8 +3,8 @@ import { planRollback } from '../app/plan-rollback.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, historyFlags, keepOf, projectFlags } from '../cli/flags.ts';
-import { serverName } from '../cli/plan-request.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
+import { serverName } from '../cli/server-name.ts';
 
 export default class Rollback extends BaseCommand {
   static override summary = 'Take a server back to an earlier generation';

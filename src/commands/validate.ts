@@ -1,10 +1,10 @@
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { specFlags } from '../cli/flags.ts';
-import { countDiagnostics, hasErrors, renderDiagnostics } from '../cli/render/diagnostics.ts';
+import { countDiagnostics, renderDiagnostics } from '../cli/render/diagnostics.ts';
 import { plural } from '../cli/render/text.ts';
 import { breaksOnlyPolicy, readSpecs } from '../cli/specs.ts';
-import type { Diagnostic } from '../model/diagnostics.ts';
+import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 
 export type ValidateResult = {
   readonly valid: boolean;

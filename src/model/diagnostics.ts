@@ -19,3 +19,7 @@ export type Diagnostic = {
 
 /** Text of the files that diagnostics point into, for code frames. */
 export type SourceText = { readonly file: string; readonly text: string };
+
+/** Whether findings make a spec unusable. */
+export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
+  diagnostics.some((diagnostic) => diagnostic.severity === 'error');

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Diagnostic } from '../model/diagnostics.ts';
+import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
 import { defaultPolicy, type LimitName, type Policy } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
@@ -93,8 +93,7 @@ export function loadProjectFile(
       ? { policy: defaultPolicy, secretProviders: [] }
       : readProject(checked.reader, checked.value as ProjectInput);
   if (checked !== undefined) diagnostics.push(...checked.findings.map((finding) => asDiagnostic(lines, finding)));
-  const failed = diagnostics.some(({ severity }) => severity === 'error');
-  return { ...(failed ? {} : { project }), diagnostics: sortDiagnostics(diagnostics, [file.file]) };
+  return { ...(hasErrors(diagnostics) ? {} : { project }), diagnostics: sortDiagnostics(diagnostics, [file.file]) };
 }
 
 function readProject(reader: Reader, input: ProjectInput): ProjectFile {

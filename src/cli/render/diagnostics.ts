@@ -64,7 +64,3 @@ export function renderDiagnostics(
     .join('\n')
     .trimEnd();
 }
-
-/** Whether findings make a spec unusable. */
-export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
-  diagnostics.some((diagnostic) => diagnostic.severity === 'error');

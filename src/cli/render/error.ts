@@ -1,5 +1,4 @@
-import type { Diagnostic, SourceText } from '../../model/diagnostics.ts';
-import { LoomsError } from '../../model/errors.ts';
+import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { Failure } from '../../model/events.ts';
 import type { Palette } from '../palette.ts';
 import { visible } from './text.ts';
@@ -39,32 +38,4 @@ export function renderWarning(
 export function errorJson(failure: Failure, exit: number, diagnostics: readonly Diagnostic[]): string {
   const error = { ...failure, exitCode: exit, ...(diagnostics.length === 0 ? {} : { diagnostics }) };
   return JSON.stringify({ error });
-}
-
-/** A spec that cannot be used; carries its findings so that the command line shows them with code frames. */
-export class SpecError extends LoomsError {
-  readonly diagnostics: readonly Diagnostic[];
-  /** The files that the findings point into. */
-  readonly texts: readonly SourceText[];
-
-  constructor(
-    message: string,
-    diagnostics: readonly Diagnostic[],
-    texts: readonly SourceText[],
-    code: 'spec-invalid' | 'refused' = 'spec-invalid',
-  ) {
-    super(code, message);
-    this.diagnostics = diagnostics;
-    this.texts = texts;
-  }
-}
-
-/** The work was stopped by a signal, which decides the exit code. */
-export class InterruptedError extends LoomsError {
-  readonly signal: 'SIGINT' | 'SIGTERM';
-
-  constructor(signal: 'SIGINT' | 'SIGTERM', cause: unknown) {
-    super('interrupted', `interrupted by ${signal === 'SIGINT' ? 'Ctrl-C' : signal}`, { cause });
-    this.signal = signal;
-  }
 }

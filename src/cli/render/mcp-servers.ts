@@ -1,4 +1,5 @@
 import type { McpServer } from '../../app/list-mcp-servers.ts';
+import { assertNever } from '../../model/errors.ts';
 import type { Verdict } from '../../model/health.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { paintOfState } from './servers.ts';
@@ -16,6 +17,8 @@ export const paintOfVerdict = (verdict: Verdict | 'unknown', palette: Palette): 
       return palette.quiet;
     case 'unknown':
       return palette.warning;
+    default:
+      return assertNever(verdict);
   }
 };
 

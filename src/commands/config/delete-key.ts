@@ -1,6 +1,6 @@
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { missingKey } from '../../cli/missing-key.ts';
 
 export default class ConfigDeleteKey extends BaseCommand {
   static override summary = 'Delete a secret that is stored on this machine';
@@ -13,11 +13,7 @@ export default class ConfigDeleteKey extends BaseCommand {
   async run(): Promise<{ readonly name: string }> {
     const { flags, args } = await this.parse(ConfigDeleteKey);
     const { terminal, storedSecrets } = await this.open(flags);
-    if (!(await (await storedSecrets()).delete(args.name))) {
-      throw new LoomsError('secret-missing', `no secret ${args.name} is stored here`, {
-        hint: '`looms config list-keys` shows the names',
-      });
-    }
+    if (!(await (await storedSecrets()).delete(args.name))) throw missingKey(args.name);
     this.answer(() => `Deleted ${terminal.palette.strong(args.name)}.`);
     return { name: args.name };
   }

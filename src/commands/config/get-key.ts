@@ -1,6 +1,6 @@
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { missingKey } from '../../cli/missing-key.ts';
 
 export default class ConfigGetKey extends BaseCommand {
   static override summary = 'Print a secret that is stored on this machine';
@@ -19,8 +19,3 @@ export default class ConfigGetKey extends BaseCommand {
     return { name: args.name, value: found.value };
   }
 }
-
-const missingKey = (name: string): LoomsError =>
-  new LoomsError('secret-missing', `no secret ${name} is stored here`, {
-    hint: '`looms config list-keys` shows the names; those of the environment are not stored',
-  });

@@ -7,10 +7,10 @@ export default class ConfigListKeys extends BaseCommand {
 
   async run(): Promise<readonly string[]> {
     const { flags } = await this.parse(ConfigListKeys);
-    const { terminal, storedSecrets } = await this.open(flags);
+    const { storedSecrets } = await this.open(flags);
     const names = await (await storedSecrets()).list();
     if (names.length > 0) this.answer(() => names.join('\n'));
-    else if (!this.jsonEnabled()) terminal.notice('No secret is stored on this machine.');
+    else this.notice('No secret is stored on this machine.');
     return names;
   }
 }

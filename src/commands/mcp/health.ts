@@ -4,8 +4,8 @@ import { remainingArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { renderHealth } from '../../cli/render/health.ts';
+import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 
 export default class McpHealth extends BaseCommand {
@@ -42,7 +42,7 @@ export default class McpHealth extends BaseCommand {
     for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${notice}`);
     if (servers.length > 0)
       this.answer(() => renderHealth(servers, { palette: terminal.palette, named: named.length > 0 }));
-    else if (!this.jsonEnabled()) terminal.notice(`No server in project ${project.name}.`);
+    else this.notice(`No server in project ${project.name}.`);
     process.exitCode = exitCodeOfHealth(servers, named.length > 0);
     return servers;
   }

@@ -2,8 +2,8 @@ import { type ServerInfo, serverInfo } from '../../app/server-info.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { renderServerInfo } from '../../cli/render/server-info.ts';
+import { serverName } from '../../cli/server-name.ts';
 
 export default class McpInfo extends BaseCommand {
   static override summary = 'Show how a server runs';
@@ -22,7 +22,7 @@ export default class McpInfo extends BaseCommand {
     const { flags, args } = await this.parse(McpInfo);
     const { ports, project, terminal } = await this.open(flags);
     const info = await serverInfo(ports, { project: project.name, name: serverName(args.server) });
-    this.answer(() => renderServerInfo(info, Date.now(), terminal.palette));
+    this.answer(() => renderServerInfo(info, ports.now(), terminal.palette));
     return info;
   }
 }

@@ -28,9 +28,8 @@ export default class McpList extends BaseCommand {
     const { ports, project, terminal } = await this.open(flags);
     const all = flags['all-projects'];
     const servers = await listMcpServers(ports, all ? { allProjects: true } : { project: project.name });
-    if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, Date.now(), terminal.palette));
-    else if (!this.jsonEnabled())
-      terminal.notice(`No server ${all ? 'on this engine' : `in project ${project.name}`}.`);
+    if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), terminal.palette));
+    else this.notice(`No server ${all ? 'on this engine' : `in project ${project.name}`}.`);
     return servers;
   }
 }

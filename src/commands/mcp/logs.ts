@@ -2,7 +2,7 @@ import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
 import { logFlags, logRequest } from '../../cli/log-flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
+import { serverName } from '../../cli/server-name.ts';
 import { streamLogs } from '../../cli/stream-logs.ts';
 
 export default class McpLogs extends BaseCommand {

@@ -3,8 +3,8 @@ import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { contentOptions, renderMessages, renderSaved } from '../../cli/render/content.ts';
+import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { PromptResult } from '../../mcp/session.ts';
 

@@ -2,8 +2,8 @@ import { listPrompts } from '../../app/list-prompts.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { renderPrompts } from '../../cli/render/offers.ts';
+import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { Prompt } from '../../mcp/session.ts';
 

@@ -3,10 +3,10 @@ import { readResource } from '../../app/read-resource.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { renderSaved } from '../../cli/render/content.ts';
 import { resourceAnswer } from '../../cli/render/resource.ts';
 import { visible } from '../../cli/render/text.ts';
+import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { ReadResult } from '../../mcp/session.ts';
 

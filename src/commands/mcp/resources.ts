@@ -2,8 +2,8 @@ import { listResources } from '../../app/list-resources.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { renderResources } from '../../cli/render/offers.ts';
+import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { Resource, ResourceTemplate } from '../../mcp/session.ts';
 

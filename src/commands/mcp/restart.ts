@@ -2,8 +2,8 @@ import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags, configFlag, doesWhatWasSaid, planStart } from '../../cli/by-hand.ts';
 import { applyFlags, engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
+import { serverName } from '../../cli/server-name.ts';
 
 export default class McpRestart extends BaseCommand {
   static override summary = 'Replace the container of one server by a new one';

@@ -4,9 +4,9 @@ import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags } from '../../cli/by-hand.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
-import { serverName } from '../../cli/plan-request.ts';
 import { listed } from '../../cli/render/text.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
+import { serverName } from '../../cli/server-name.ts';
 
 export default class McpStop extends BaseCommand {
   static override summary = 'Stop servers and keep their containers';

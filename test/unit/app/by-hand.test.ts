@@ -3,7 +3,7 @@ import { chooseDeclared } from '../../../src/app/choose-declared.ts';
 import { recordedServer } from '../../../src/app/recorded-servers.ts';
 import { doesWhatWasSaid } from '../../../src/cli/by-hand.ts';
 import { exitCodeOfHealth } from '../../../src/cli/exit-codes.ts';
-import { parseMoment } from '../../../src/cli/log-flags.ts';
+import { parseLogMoment } from '../../../src/cli/log-flags.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { parseSource, sourceText } from '../../../src/model/source.ts';
 import { format } from '../../../src/reconcile/format.ts';
@@ -115,10 +115,10 @@ describe('a moment of a log', () => {
     ['2026-11-21T10:00:00Z', { at: Date.UTC(2026, 10, 21, 10) }],
     ['1700000000.25', { at: 1_700_000_000_250 }],
   ])('%s', (text, moment) => {
-    expect(parseMoment('--since', text)).toEqual(moment);
+    expect(parseLogMoment('--since', text)).toEqual(moment);
   });
 
   it.each(['', '10', 'soon', '5x', '-5m'])('%j is refused', (text) => {
-    expect(() => parseMoment('--since', text)).toThrow(expect.objectContaining({ code: 'usage' }));
+    expect(() => parseLogMoment('--since', text)).toThrow(expect.objectContaining({ code: 'usage' }));
   });
 });
