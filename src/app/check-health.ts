@@ -7,6 +7,7 @@ import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { mapBounded } from '../model/map-bounded.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { slotsOf } from '../model/slots.ts';
+import { defaultMcp } from '../spec/mcp.ts';
 import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
 import type { HealthPlace, Ports } from './ports.ts';
@@ -133,7 +134,8 @@ async function checkOne(
     const failure = { ...verdict.failure, detail };
     return { ...common, ...nothing, verdict: verdict.kind, milliseconds: sum(steps), steps, failure };
   }
-  const timeoutMs = options.timeoutMs ?? (container.recorded?.spec.mcp.timeoutSeconds ?? 30) * 1000;
+  const timeoutMs =
+    options.timeoutMs ?? (container.recorded?.spec.mcp.timeoutSeconds ?? defaultMcp.timeoutSeconds) * 1000;
   const asked = await askServer(ports, observed.project, name, { timeoutMs, signal: options.signal });
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;

@@ -30,7 +30,7 @@ export async function readProjectFile(
   }
   const { loadProjectFile } = await import('../spec/project-file.ts');
   const file = { file: projectFileName, directory, text };
-  const { project, diagnostics } = loadProjectFile(file, { environment, strict: false });
+  const { project, diagnostics } = loadProjectFile(file, { environment });
   if (project !== undefined && !hasErrors(diagnostics)) return project;
   throw new SpecError(`${projectFileName} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [file]);
 }

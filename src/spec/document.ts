@@ -25,11 +25,7 @@ export type CheckedDocument = {
 };
 
 /** Checks a document against its schema; the rules across fields go on with the reader it returns. */
-export function checkDocument(
-  content: Tree,
-  kind: DocumentKind,
-  context: { readonly directory: string; readonly strict: boolean },
-): CheckedDocument {
+export function checkDocument(content: Tree, kind: DocumentKind, directory: string): CheckedDocument {
   const prepared = prepare(content, kind.shape, kind.options);
   const findings = [...prepared.findings];
   if (content.kind === 'map' && !kind.validator(prepared.value)) {
@@ -57,8 +53,7 @@ export function checkDocument(
       report,
       variable: (path) => prepared.variables.get(path),
       sameValue: (one, other) => contentAt(prepared, one) === contentAt(prepared, other),
-      directory: context.directory,
-      strict: context.strict,
+      directory,
     },
   };
 }

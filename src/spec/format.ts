@@ -14,6 +14,7 @@ import type {
 import { assertNever } from '../model/errors.ts';
 import { writtenRef } from '../model/secret-names.ts';
 import { defaultVersions } from './image-source.ts';
+import { defaultMcp } from './mcp.ts';
 import { defaultTmpfs } from './mounts.ts';
 import { defaultPaths } from './network.ts';
 import { defaultLifecycle, defaultLimits } from './normalize.ts';
@@ -194,8 +195,8 @@ function mcp(one: McpSpec, enabled: boolean): Fields {
     args: nonEmpty(one.args.map(escapeTemplate)),
     env: env(one.env),
     env_from: nonEmpty(one.envFrom),
-    timeout_seconds: unless(one.timeoutSeconds, 30),
-    protocol: unless(one.protocol, 'legacy'),
+    timeout_seconds: unless(one.timeoutSeconds, defaultMcp.timeoutSeconds),
+    protocol: unless(one.protocol, defaultMcp.protocol),
     tools: {
       include: one.tools.include?.map(escapeTemplate),
       exclude: nonEmpty(one.tools.exclude.map(escapeTemplate)),

@@ -49,11 +49,17 @@ export function imageSource(reader: Reader, backend: BackendInput): ImageSource 
   return { kind: 'image', ref: base };
 }
 
+/** `runtime_type` in one spelling, as loom's files have another; undefined when it is absent or none of the three. */
+export function writtenRuntime({ runtime_type: written }: BackendInput): Runtime | undefined {
+  const runtime = written?.replace(/^RUNTIME_TYPE_/, '').toLowerCase();
+  return runtime === 'python' || runtime === 'node' || runtime === 'custom' ? runtime : undefined;
+}
+
 function runtimeOf(reader: Reader, backend: BackendInput, hasSource: boolean): Runtime | undefined {
   const path = 'docker_backend.runtime_type';
   if (backend.runtime_type !== undefined) {
-    const runtime = backend.runtime_type.replace(/^RUNTIME_TYPE_/, '').toLowerCase();
-    if (runtime !== 'python' && runtime !== 'node' && runtime !== 'custom') return undefined;
+    const runtime = writtenRuntime(backend);
+    if (runtime === undefined) return undefined;
     if (runtime === 'custom' && !hasSource) {
       reader.report({
         code: 'image-source-missing',

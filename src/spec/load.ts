@@ -79,7 +79,7 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
     for (const parsed of parseDocuments(text)) {
       diagnostics.push(...parsed.findings.map((finding) => asDiagnostic(lines, finding)));
       if (parsed.content === undefined) continue;
-      const checked = checkDocument(parsed.content, kind, { directory: file.directory, strict: context.strict });
+      const checked = checkDocument(parsed.content, kind, file.directory);
       // What is no map has no name either: one finding says it all.
       const loaded: Loaded =
         parsed.content.kind === 'map' ? loadOne(checked, file, lines, parsed.content.span) : { name: undefined };

@@ -5,6 +5,9 @@ import { type Reader, sortedRecord } from './reader.ts';
 import { childPath } from './tree.ts';
 import { shorten } from './words.ts';
 
+/** How a server is spoken to when its spec says nothing (spec.md, mcp_server). */
+export const defaultMcp = { timeoutSeconds: 30, protocol: 'legacy' } as const;
+
 /** The MCP half of a spec, `at` being the path where it stands. */
 export function mcpOf(reader: Reader, mcp: McpInput, at: string, mode: NetworkMode): McpSpec {
   if (mcp.command !== undefined) commandIsOneProgram(reader, mcp.command, mcp.args ?? [], `${at}.command`);
@@ -14,8 +17,8 @@ export function mcpOf(reader: Reader, mcp: McpInput, at: string, mode: NetworkMo
     args: mcp.args ?? [],
     env: envOf(reader, `${at}.env`, mcp.env ?? {}),
     envFrom: [...new Set(mcp.env_from ?? [])].toSorted(),
-    timeoutSeconds: mcp.timeout_seconds ?? 30,
-    protocol: mcp.protocol ?? 'legacy',
+    timeoutSeconds: mcp.timeout_seconds ?? defaultMcp.timeoutSeconds,
+    protocol: mcp.protocol ?? defaultMcp.protocol,
     tools: toolsOf(reader, mcp, `${at}.tools`),
   };
 }

@@ -1,6 +1,6 @@
 import type { DesiredServer, Lifecycle, Limits } from '../model/desired.ts';
 import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
-import { imageSource } from './image-source.ts';
+import { imageSource, writtenRuntime } from './image-source.ts';
 import type { BackendInput, LifecycleInput, McpInput, SpecInput } from './input.ts';
 import { envOf, mcpOf } from './mcp.ts';
 import { type HostPath, mountsAndTmpfs } from './mounts.ts';
@@ -114,7 +114,7 @@ function mcpInput(reader: Reader, input: SpecInput, backend: BackendInput): { mc
 
 /** The official python and node images start an interpreter, which is no MCP server. */
 function commandIsKnown(reader: Reader, backend: BackendInput, mcp: McpInput, at: string): void {
-  const runtime = backend.runtime_type?.replace(/^RUNTIME_TYPE_/, '').toLowerCase();
+  const runtime = writtenRuntime(backend);
   const interpreter = (runtime === 'python' || runtime === 'node') && !reader.has('docker_backend.base_image');
   const custom = reader.has('docker_backend.dockerfile_path') || reader.has('docker_backend.build_config');
   if (!interpreter || custom || reader.has(`${at}.command`)) return;

@@ -55,7 +55,7 @@ type ProjectInput = {
  */
 export function loadProjectFile(
   file: SpecFile,
-  context: LoadContext,
+  context: Pick<LoadContext, 'environment'>,
 ): { readonly project?: ProjectFile; readonly diagnostics: readonly Diagnostic[] } {
   const text = file.text.startsWith('\ufeff') ? file.text.slice(1) : file.text;
   const lines = indexLines(file.file, text);
@@ -86,7 +86,7 @@ export function loadProjectFile(
       diagnostics.push(asDiagnostic(lines, extra));
       continue;
     }
-    checked = checkDocument(parsed.content, kind, { directory: file.directory, strict: context.strict });
+    checked = checkDocument(parsed.content, kind, file.directory);
   }
   const project =
     checked === undefined

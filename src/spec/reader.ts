@@ -24,8 +24,6 @@ export type Reader = {
   readonly variable: (path: string) => EnvValue | undefined;
   /** Folder that relative paths start at, absolute. */
   readonly directory: string;
-  /** Lints are errors. */
-  readonly strict: boolean;
 };
 
 /** A record with sorted keys: the same content gives the same bytes. */

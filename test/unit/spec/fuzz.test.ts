@@ -145,7 +145,7 @@ test('1,000 damaged project files end in settings or diagnostics', budget, () =>
   fc.assert(
     fc.property(fc.oneof(yamlish, structured, mutated), (text) => {
       const file = { file: 'f', directory: '/repo', text };
-      const { project, diagnostics } = loadProjectFile(file, { environment: {}, strict: false });
+      const { project, diagnostics } = loadProjectFile(file, { environment: {} });
       expectInside(diagnostics, text);
       const failed = diagnostics.some(({ severity }) => severity === 'error');
       if ((project === undefined) !== failed) expect.fail(JSON.stringify(diagnostics));

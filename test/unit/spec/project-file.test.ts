@@ -5,10 +5,7 @@ import { loadProjectFile } from '../../../src/spec/project-file.ts';
 import { document, only } from './checking.ts';
 
 const load = (text: string) =>
-  loadProjectFile(
-    { file: 'looms.yaml', directory: '/repo/team', text },
-    { environment: { HOME: '/home/me' }, strict: false },
-  );
+  loadProjectFile({ file: 'looms.yaml', directory: '/repo/team', text }, { environment: { HOME: '/home/me' } });
 const check = (text: string) => describeDiagnostics(load(text).diagnostics).replaceAll('looms.yaml:', '');
 
 describe('looms.yaml', () => {
