@@ -1,4 +1,5 @@
 import { canonicalJson } from '../model/canonical-json.ts';
+import { hasPasswordInUri, looksLikeCredential } from '../model/credentials.ts';
 import type { RecordedSpec } from '../model/desired.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { FieldDifference } from '../model/plan.ts';
@@ -37,14 +38,23 @@ function splitEnv(path: string): [string, string] {
   return match === null ? [path, ''] : [match[1] ?? '', match[2] ?? ''];
 }
 
-function text(value: unknown): string {
+/**
+ * A value as a plan shows it. A literal that is a credential by its name or form stands in the file all the same, which
+ * is what `validate` warns of; a plan goes further, into logs and pull requests.
+ */
+function text(path: string, value: unknown): string {
   if (value === undefined) return 'none';
   if (isRecord(value)) {
     if (isSecretValue(value)) return '(secret)';
-    if (isLiteralValue(value)) return value.value;
+    if (isLiteralValue(value)) return isCredential(path, value.value) ? '(secret)' : value.value;
   }
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
+
+const isCredential = (path: string, value: string): boolean =>
+  looksLikeCredential(splitEnv(path)[1].slice(1)) || hasPasswordInUri(value);
+
+const isLiteral = (value: unknown): boolean => isRecord(value) && isLiteralValue(value);
 
 const isLeaf = (value: unknown): boolean => !isRecord(value) || isSecretValue(value) || isLiteralValue(value);
 
@@ -58,10 +68,11 @@ function walk(path: string, from: unknown, to: unknown): FieldDifference[] {
     if (isRecord(to) && from === undefined && !isLeaf(to)) return walk(path, {}, to);
     // The record was read from canonical text, the desired spec was not: the order of keys means nothing.
     if (same(from, to)) return [];
-    const difference = { path: userPath(path), from: text(from), to: text(to) };
-    const other =
-      difference.from === difference.to ? { ...difference, to: `${difference.to} (from elsewhere)` } : difference;
-    return [other];
+    const named = userPath(path);
+    const difference = { path: named, from: text(named, from), to: text(named, to) };
+    if (difference.from !== difference.to) return [difference];
+    const how = isLiteral(from) && isLiteral(to) ? 'another value' : 'from elsewhere';
+    return [{ ...difference, to: `${difference.to} (${how})` }];
   }
   const before = from as Record<string, unknown>;
   const after = to as Record<string, unknown>;
