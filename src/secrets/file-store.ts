@@ -35,7 +35,7 @@ type Content = {
  * of one is worthless without the other. Relative XDG paths are ignored, as those rules ask.
  */
 export function fileStorePlaces(environment: Environment): FileStorePlaces {
-  const home = environment.HOME ?? homedir();
+  const home = environment.HOME || homedir();
   const folder = (variable: string, fallback: string): string => {
     const value = environment[variable];
     return join(value !== undefined && isAbsolute(value) ? value : join(home, fallback), 'looms');

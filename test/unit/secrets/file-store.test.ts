@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore, fileStorePlaces } from '../../../src/secrets/file-store.ts';
 
@@ -16,6 +16,11 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true }));
 
 describe('the file store', () => {
+  it('is in the home folder of the user where HOME is set to nothing, never below the working directory', () => {
+    const { secretsFile, keyFile } = fileStorePlaces({ HOME: '' });
+    expect([secretsFile, keyFile].map(isAbsolute)).toEqual([true, true]);
+  });
+
   it('keeps, lists and deletes secrets', async () => {
     const store = createFileStore(places());
     expect(await store.get('a')).toEqual({ found: false });
