@@ -79,6 +79,10 @@ const adapters = [
 /** The composition function, and the one file that it reads settings from. */
 const composition = ['cli/compose.ts', 'cli/project-file.ts'];
 
+/** Folders that take data and return data, and what they may use of Node: nothing with an effect. */
+const pure = ['model', 'spec', 'image', 'reconcile', 'execute'];
+const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix'];
+
 const isIn = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
 const placeOf = (path: string): string | undefined => Object.keys(rules).find((place) => isIn(path, place));
 const isBuiltIn = (name: string): boolean => name.startsWith('node:') || builtinModules.includes(name);
@@ -113,6 +117,12 @@ test('commands and their helpers reach adapters only through the composition fun
   );
   expect([...new Set(reached.map(({ from }) => from))]).toEqual(['cli/compose.ts']);
   expect(reached.every(({ kind }) => kind === 'dynamic')).toBe(true);
+});
+
+test('pure folders use nothing of Node that has an effect', () => {
+  const used = imports.filter(({ from, to }) => pure.some((folder) => isIn(from, folder)) && isBuiltIn(to));
+  expect(used.length).toBeGreaterThan(3);
+  expect(used.filter(({ to }) => !withoutEffect.includes(to))).toEqual([]);
 });
 
 test.each<[string, Import]>([
