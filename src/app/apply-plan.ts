@@ -45,7 +45,7 @@ function serversThatNeedSecrets(plan: Plan, servers: readonly DeclaredServer[]):
   return servers.filter((server) => gated.has(server.spec.name));
 }
 
-/** A missing secret is an error before anything is stopped (spec.md, Variables and secrets). */
+/** A missing secret is an error before anything is stopped (docs/spec.md, Variables and secrets). */
 async function requireSecrets(ports: Ports, plan: Plan, servers: readonly DeclaredServer[]): Promise<void> {
   const missing: MissingSecret[] = [];
   for (const { spec, source } of serversThatNeedSecrets(plan, servers)) {
@@ -174,8 +174,8 @@ const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cp
  * Carries a plan out: checks secrets, takes the project's lock, looks again (what was planned before may be old), and
  * walks the steps. A plan without steps returns at once and asks the engine for nothing. Servers are independent of one
  * another; the report says how each one ended.
- * Throws `secret-missing`, `lock-held`, `plan-stale` when reality changed since the plan was confirmed, and what the engine
- * throws before the first step; after that, failures are in the report.
+ * Throws `secret-missing`, `lock-held`, `plan-stale` when reality changed since the plan was confirmed, and what the
+ * engine throws before the first step; after that, failures are in the report.
  */
 export async function applyPlan(ports: Ports, prepared: Prepared, options: ApplyOptions): Promise<ApplyReport> {
   if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map());

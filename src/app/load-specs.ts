@@ -145,8 +145,8 @@ const withRealPaths = (server: LoadedServer, real: ReadonlyMap<string, string>):
 
 /**
  * Reads, parses and resolves all specs: every finding of every file at once, in the order of files and lines, and
- * nothing of the engine. When any of them is an error, `servers` is empty: a desired state that could not be read whole is none (facts.md, "Could not read
- * the desired state").
+ * nothing of the engine. When any of them is an error, `servers` is empty: a desired state that
+ * could not be read whole is none (Argo CD #3473: taken for empty, it deleted environments).
  * Throws `file-not-found` for a path of `-f` that names nothing.
  */
 export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {

@@ -12,7 +12,9 @@ import { checkPolicy } from '../spec/policy.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Ports } from './ports.ts';
 
-/** Image of the relay container: it needs bash, for its /dev/tcp, and nothing else. `LOOMS_RELAY_IMAGE` overrides it. */
+/**
+ * Image of the relay container: it needs bash, for its /dev/tcp, and nothing else. `LOOMS_RELAY_IMAGE` overrides it.
+ */
 const defaultRelayImage = 'debian:bookworm-slim';
 
 /** The image of the relays that a run makes. */
@@ -55,15 +57,18 @@ function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, 
   });
 }
 
-/** Whether the registry shall be asked for a newer image (spec.md: `pull_policy: always`, `rotate_on_image_change`). */
+/**
+ * Whether the registry shall be asked for a newer image (docs/spec.md: `pull_policy: always`,
+ * `rotate_on_image_change`).
+ */
 const checksRegistry = ({ spec, image }: DeclaredServer): boolean =>
   image.kind === 'pulled' && spec.enabled && (spec.pullPolicy === 'always' || spec.lifecycle.rotateOnImageChange);
 
 /**
  * Observes the project and plans; writes nothing, anywhere. The same function serves `diff`, `apply`, its dry run, and
  * the second look that `apply` takes under the lock.
- * Throws `server-not-found` for a name in `only` or `replace` that is not among the servers, `refused` when a prune would
- * take more than its rules allow, and what the engine throws.
+ * Throws `server-not-found` for a name in `only` or `replace` that is not among the servers, `refused` when a prune
+ * would take more than its rules allow, and what the engine throws.
  */
 export async function planProject(ports: Ports, request: PlanRequest): Promise<Prepared> {
   const { project, only, replace = [] } = request;
@@ -135,7 +140,7 @@ async function executionsOf(ports: Ports, containers: readonly ContainerId[]): P
   }
 }
 
-/** What runs beside the files is held against the policy too (cli.md, Policy). */
+/** What runs beside the files is held against the policy too (docs/spec.md, looms.yaml). */
 function policyWarnings(plan: Plan, observed: Observed, policy: Policy): PlanWarning[] {
   const planned = new Set<string>(plan.changes.map((change) => change.server));
   const others = observed.containers.flatMap(({ recorded }) =>
@@ -153,7 +158,8 @@ export type PruneRules = {
 };
 
 /**
- * The rules that keep a prune from taking more than was meant (cli.md, Prune): the reason to refuse, or undefined.
+ * The rules that keep a prune from taking more than was meant (docs/commands.md, "Flags of diff and apply"): the reason
+ * to refuse, or undefined.
  */
 function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsError | undefined {
   if (!rules.prune) return undefined;

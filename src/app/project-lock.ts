@@ -51,7 +51,7 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
     release: async () => {
       clearInterval(timer);
       try {
-        // On a fresh signal: a lock must go also when the work was cancelled (facts.md, OpenTofu #3669).
+        // On a fresh signal: a lock must go also when the work was cancelled (OpenTofu #3669).
         await engine.releaseLock(lock.id);
         return undefined;
       } catch (error) {

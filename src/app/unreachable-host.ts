@@ -1,6 +1,8 @@
 import type { DesiredServer, EnvValue } from '../model/desired.ts';
 
-/** What servers of many languages say when a host cannot be reached; the host in the first group, where they name it. */
+/**
+ * What servers of many languages say when a host cannot be reached; the host in the first group, where they name it.
+ */
 const signs = [
   /\b(?:lookup(?: failed for)?|getaddrinfo \w+|(?:translate|resolve) host ?name|connect(?:ion)? to(?: server at)?)\s+["'[]?([a-z\d_-]+(?:\.[a-z\d_-]+)+)/i,
   /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)\b/,
@@ -16,8 +18,7 @@ function secretNames(values: readonly EnvValue[]): readonly string[] {
 
 /**
  * What to set when a server says that it could not reach a host; undefined when it says nothing like it. A server has
- * only words for this, so they are looked at: here alone, and for a hint alone (cli.md, Errors: connection refused → env,
- * host, network.egress).
+ * only words for this, so they are looked at: here alone, and for a hint alone.
  */
 export function unreachableHint(
   said: string,

@@ -155,7 +155,9 @@ function healthLedger(environment: Settings['environment']): Pick<Ports, 'readHe
   };
 }
 
-/** What is remembered in the ledger about the protocol of servers. A ledger that cannot be used costs a probe, no more. */
+/**
+ * What is remembered in the ledger about the protocol of servers. A ledger that cannot be used costs a probe, no more.
+ */
 function verdictMemory(environment: Settings['environment']): VerdictMemory {
   const state = async () => {
     const [verdicts, { ledgerPlaces }] = await Promise.all([
@@ -187,7 +189,7 @@ function verdictMemory(environment: Settings['environment']): VerdictMemory {
 
 type EngineFlags = { readonly host?: string; readonly context?: string };
 
-/** Flags win over the environment, and the environment over the project file (spec.md, "Project file"). */
+/** Flags win over the environment, and the environment over the project file (docs/spec.md, looms.yaml). */
 function chooseEngine({ host, context, environment }: Settings, file: ProjectFile | undefined): EngineFlags {
   if (host !== undefined || context !== undefined) {
     return { ...(host === undefined ? {} : { host }), ...(context === undefined ? {} : { context }) };

@@ -47,7 +47,7 @@ type PlanFlagValues = {
 
 /**
  * Plans what the specs ask for; one function for diff and apply, so that both show the same plan. Throws `refused` when
- * `--prune` would take more than its rules allow (cli.md, "Prune").
+ * `--prune` would take more than its rules allow (docs/commands.md, "Flags of diff and apply").
  */
 export async function planSpecs(
   flags: PlanFlagValues,

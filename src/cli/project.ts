@@ -1,7 +1,10 @@
 import { LoomsError } from '../model/errors.ts';
 import { asProjectName, namePattern, type ProjectName } from '../model/ids.ts';
 
-/** The project of a command, and whether somebody named it: pruning refuses the implicit default (cli.md, "Prune"). */
+/**
+ * The project of a command, and whether somebody named it: pruning refuses the implicit default (docs/commands.md,
+ * "Flags of diff and apply").
+ */
 export type ProjectChoice = { readonly name: ProjectName; readonly explicit: boolean };
 
 /**

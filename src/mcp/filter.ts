@@ -14,7 +14,7 @@ export function filterTools<T extends { readonly name: string }>(
   return tools.filter((tool) => isAllowed(filter, tool.name));
 }
 
-/** Names in the filter that the server does not have (a warning: spec.md, `tools`), sorted, each once. */
+/** Names in the filter that the server does not have (a warning: docs/spec.md, `tools`), sorted, each once. */
 export function unknownFilterNames(filter: ToolFilter, tools: readonly { readonly name: string }[]): readonly string[] {
   const known = new Set(tools.map((tool) => tool.name));
   const named = new Set([...(filter.include ?? []), ...filter.exclude]);

@@ -1,6 +1,9 @@
 import { LoomsError } from '../model/errors.ts';
 
-/** Longest message taken from a server, bytes (facts.md: frames exceed 64 KiB, no limit below 10 MB). */
+/**
+ * Longest message taken from a server, bytes (answers with files or pictures exceed 64 KiB; docs/commands.md promises
+ * 10 MB).
+ */
 export const maxFrameBytes = 10 * 1024 * 1024;
 
 /** What ends a session whose server sent more than `limit` bytes as one message. */

@@ -5,10 +5,10 @@ import { failureOf } from '../model/failure.ts';
 import type { GateResult, SessionSource, SessionTarget } from './session.ts';
 
 /**
- * Whether a generation counts: it answers the handshake and `tools/list` within `timeoutMs` (architecture.md, gate). A
- * server without tools passes with the handshake. The cause of a failure is the result, never an exception; its code is
- * the cause's own (`server-exited`, `handshake-timeout`, `session-failed`, `json-rpc-error`, `interrupted`, `engine-…`).
- * The session is closed again before this returns.
+ * Whether a generation counts: it answers the handshake and `tools/list` within `timeoutMs` (docs/architecture.md,
+ * gate). A server without tools passes with the handshake. The cause of a failure is the result, never an exception;
+ * its code is the cause's own (`server-exited`, `handshake-timeout`, `session-failed`, `json-rpc-error`, `interrupted`,
+ * `engine-…`). The session is closed again before this returns.
  */
 export async function runGate(
   open: SessionSource,

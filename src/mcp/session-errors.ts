@@ -37,8 +37,8 @@ export type Circumstances = {
 };
 
 /**
- * What an error of the SDK or of a transport means for the user, with loom's hints for the same causes (cli.md,
- * Errors). Decides by codes and by what is known of the process, never by text.
+ * What an error of the SDK or of a transport means for the user, with loom's hints for the same causes. Decides by
+ * codes and by what is known of the process, never by text.
  */
 export function explain(error: unknown, about: Circumstances): LoomsError {
   const make = (code: ErrorCode, message: string, hint?: string, detail: readonly string[] = about.log) =>

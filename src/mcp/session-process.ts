@@ -13,8 +13,9 @@ const markVariable = 'LOOMS_SESSION';
 /**
  * Runs a server's argv as one session. $0: limit in seconds; $1…: argv. `$$` stays the id of the whole process group:
  * the engine makes an exec's first process a session leader, and each `exec` keeps it. stderr goes to the container's
- * log where PID 1's can be opened (facts.md), else it stays with us. Where there is no `timeout`, a watcher outside of
- * the server's children counts seconds, deaf to the SIGTERM that it sends, and goes within one second of the server's end.
+ * log where PID 1's can be opened, else it stays with us. Where there is no `timeout`, a watcher outside of
+ * the server's children counts seconds, deaf to the SIGTERM that it sends, and goes within one second of the server's
+ * end.
  */
 const wrapperScript = `echo "$$" >&2
 if (exec 2>>/proc/1/fd/2) 2>/dev/null; then exec 2>>/proc/1/fd/2; fi
@@ -106,7 +107,8 @@ export type SessionProcessOptions = {
 
 /**
  * Starts a stdio server's argv in its container, bounded in time, with its stderr in the container's log. Without a
- * shell in the image the argv runs bare: no limit of its own, and stderr stays with us. Throws what `Engine.exec` throws.
+ * shell in the image the argv runs bare: no limit of its own, and stderr stays with us. Throws what `Engine.exec`
+ * throws.
  */
 export async function startSessionProcess(
   target: SessionTarget,

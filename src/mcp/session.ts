@@ -122,7 +122,9 @@ export type SessionOptions = {
   readonly graceMs?: number;
   /** Era chosen for this session; default the spec's `protocol`. */
   readonly protocol?: ProtocolChoice;
-  /** Called when the way to the server is there, before it was asked anything: its process runs, or its port answers. */
+  /**
+   * Called when the way to the server is there, before it was asked anything: its process runs, or its port answers.
+   */
   readonly onConnected?: () => void;
   /** A line on stdout that is no JSON-RPC message. */
   readonly onStray?: (line: string) => void;
@@ -131,8 +133,8 @@ export type SessionOptions = {
   /** A request of the server that is turned down, or a tool of its that cannot be called. */
   readonly onRefused?: (refusal: Refusal) => void;
   /**
-   * Answers the server's questions. Without it the server is told that nobody can be asked. While a question is open the
-   * bounds of calls stand still, for at most ten minutes a session.
+   * Answers the server's questions. Without it the server is told that nobody can be asked. While a question is open
+   * the bounds of calls stand still, for at most ten minutes a session.
    */
   readonly answer?: Answerer;
 };
@@ -147,18 +149,19 @@ export type Session = {
   readonly era: 'legacy' | 'modern';
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly instructions?: string;
-  /** All pages, filtered, sorted by name (facts.md: the order differs from start to start). */
+  /** All pages, filtered, sorted by name (of some servers the order differs from start to start). */
   listTools(options?: {
     signal?: AbortSignal;
   }): Promise<{ readonly tools: readonly Tool[]; readonly unknownFilterNames: readonly string[] }>;
   /**
    * One tool by its exact name. Throws `tool-not-found` for a filtered or unknown one alike, with the nearest name as a
-   * hint (facts.md: a corrected name that is then called is a fault).
+   * hint (a name that is corrected and then called was never asked for).
    */
   findTool(name: string, options?: { signal?: AbortSignal }): Promise<Tool>;
   /**
-   * Calls a tool. Throws `tool-not-found` for a filtered or unknown one (with the nearest name as a hint, never called),
-   * `call-timeout` after `timeoutMs` (having sent `notifications/cancelled`; the time of open questions does not count), `json-rpc-error`, `server-exited`.
+   * Calls a tool. Throws `tool-not-found` for a filtered or unknown one (with the nearest name as a hint, never
+   * called), `call-timeout` after `timeoutMs` (having sent `notifications/cancelled`; the time of open questions does
+   * not count), `json-rpc-error`, `server-exited`.
    */
   callTool(
     name: string,
@@ -191,7 +194,7 @@ export type VerdictMemory = {
 /** Opens sessions; opening one by exec or through a relay is one source, a program that keeps them warm another. */
 export type SessionSource = (target: SessionTarget, options?: SessionOptions) => Promise<Session>;
 
-/** Whether a generation counts: it answered the handshake and `tools/list` in time (architecture.md, gate). */
+/** Whether a generation counts: it answered the handshake and `tools/list` in time (docs/architecture.md). */
 export type GateResult =
   | {
       readonly passed: true;

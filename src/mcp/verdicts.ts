@@ -19,7 +19,7 @@ const final: ReadonlySet<ErrorCode> = new Set(['interrupted', 'handshake-timeout
 
 /**
  * The ways of connecting that are still worth a try after one failed. A remembered verdict can be out of date; and some
- * servers exit on any request before `initialize` (facts.md): then the probe was the fault, not the server.
+ * servers exit on any request before `initialize`: then the probe was the fault, not the server.
  */
 export function nextChoice(
   tried: ProtocolChoice,

@@ -1,6 +1,6 @@
 /**
- * Stable codes of all expected failures. Only `cli/` maps them to exit codes (cli.md); the group before the first
- * dash is not meaningful, the whole code is.
+ * Stable codes of all expected failures. Only `cli/` maps them to exit codes (docs/exit-codes.md); the group before the
+ * first dash is not meaningful, the whole code is.
  */
 export type ErrorCode =
   | 'engine-unreachable'

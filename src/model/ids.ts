@@ -1,7 +1,7 @@
 declare const brand: unique symbol;
 type Branded<T, B extends string> = T & { readonly [brand]: B };
 
-/** A server's name in its project: a lower-case DNS label of at most 40 characters (spec.md, `name`). */
+/** A server's name in its project: a lower-case DNS label of at most 40 characters (docs/spec.md, `name`). */
 export type ServerName = Branded<string, 'ServerName'>;
 /** A project's name: a lower-case DNS label of at most 40 characters. */
 export type ProjectName = Branded<string, 'ProjectName'>;
@@ -28,7 +28,7 @@ export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 export const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
 
 /**
- * The name that the engine gives a container on its networks by itself. Unlike a server's alias no two generations share
- * it, so relays connect by it, and whoever counts the sessions of a container looks for it.
+ * The name that the engine gives a container on its networks by itself. Unlike a server's alias no two generations
+ * share it, so relays connect by it, and whoever counts the sessions of a container looks for it.
  */
 export const hostNameOf = (container: ContainerId): string => container.slice(0, 12);

@@ -1,6 +1,6 @@
 import type { ProjectName, ServerName } from './ids.ts';
 
-/** Keys of the labels on everything that is ours (cli.md, "Labels on every container"). */
+/** Keys of the labels on everything that is ours. */
 export const label = {
   project: 'looms.project',
   server: 'looms.server',
@@ -11,7 +11,9 @@ export const label = {
   image: 'looms.image',
   managedBy: 'looms.managed-by',
   source: 'looms.source',
-  /** Records of past generations: how the generation ended, and when its container was made (ISO 8601, engine's clock). */
+  /**
+   * Records of past generations: how the generation ended, and when its container was made (ISO 8601, engine's clock).
+   */
   outcome: 'looms.outcome',
   since: 'looms.since',
   /** Volumes: the name as the spec has it. */

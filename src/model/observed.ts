@@ -3,7 +3,7 @@ import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '.
 import type { Role } from './labels.ts';
 import type { ContainerShape, ImageFacts } from './shape.ts';
 
-/** Milliseconds since the epoch on the engine's clock. Ages are never measured against ours (facts.md). */
+/** Milliseconds since the epoch on the engine's clock. Ages are never measured against ours. */
 export type EngineTime = number;
 
 /** Which engine a plan was made for, and what it can do. */
@@ -21,7 +21,10 @@ export type EngineDescription = {
   readonly storageDriver: string;
   /** Whether a size limit of the writable layer can be asked for. */
   readonly canLimitStorage: boolean;
-  /** Whether an isolated network keeps containers from the engine's own host (no on Podman, facts.md). */
+  /**
+   * Whether an isolated network keeps containers from the engine's own host (no on Podman, whose name server lives on
+   * the gateway).
+   */
   readonly canHideHost: boolean;
   readonly cpus: number;
   readonly memoryBytes: number;

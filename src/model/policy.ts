@@ -22,7 +22,7 @@ export type Policy = {
   readonly forbiddenCapabilities: readonly string[];
 };
 
-/** The policy of a project without one: everything is allowed, `latest` is a warning (cli.md, Policy). */
+/** The policy of a project without one: everything is allowed, `latest` is a warning (docs/spec.md, looms.yaml). */
 export const defaultPolicy: Policy = { forbidLatest: 'warn', requiredLimits: [], forbiddenCapabilities: [] };
 
 export type PolicyRule =

@@ -5,7 +5,7 @@ import type { ArgvTemplate, ContainerShape, ImageFacts, ShapeTemplate, TmpfsMoun
 /** Where an HTTP server's wrapper finds its secrets: on an anonymous volume that goes with the container. */
 export const secretsFilePath = '/run/looms/secrets.env';
 
-/** PID 1 of a stdio server: idle under the engine's init; sessions are execs beside it (architecture.md). */
+/** PID 1 of a stdio server: idle under the engine's init; sessions are execs beside it (docs/architecture.md). */
 const idle = { entrypoint: ['sleep'], command: ['infinity'] } as const;
 
 const workingDirTmpfs: TmpfsMount = { sizeBytes: 64 * 1024 * 1024, exec: false, mode: '1777' };
@@ -85,7 +85,7 @@ const isWithin = (path: string, folder: string): boolean =>
 /**
  * Fills in what the image decides: program, working directory, and which variables the image sets already. The working
  * directory is made writable by a tmpfs unless it is the image's own WORKDIR or something is mounted there
- * (spec.md, `working_dir`).
+ * (docs/spec.md, `working_dir`).
  * Throws `spec-invalid` or `image-without-shell` when this image cannot run this server.
  */
 export function resolveShape(template: ShapeTemplate, facts: ImageFacts): ContainerShape {

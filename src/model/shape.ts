@@ -46,7 +46,7 @@ export type ShapePort = { readonly container: string; readonly host: string };
 
 /**
  * Everything we set on a container, in our own terms. The engine adapter turns it into a create call, and turns what
- * the engine reports back into it, so that desired and live are compared field by field (product.md, promise 2).
+ * the engine reports back into it, so that desired and live are compared field by field.
  */
 export type ContainerShape = {
   readonly imageId: ImageId;

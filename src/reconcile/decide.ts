@@ -48,7 +48,9 @@ export type Decision =
     }
   | { readonly kind: 'blocked'; readonly why: Blocker };
 
-/** Two generations cannot live together where both would have the same files open for writing (architecture.md). */
+/**
+ * Two generations cannot live together where both would have the same files open for writing (docs/architecture.md).
+ */
 function orderOf(server: DeclaredServer): ReplaceOrder {
   const { spec } = server;
   const shared = spec.mounts.find((mount) => !mount.readOnly);
@@ -212,9 +214,9 @@ function decideWithKeeper(
 }
 
 /**
- * Decides about one server from what is there: the table of architecture.md, "Level-triggered replacement". It keeps
- * no journal; whatever an interrupted run left is just another starting point.
- * `containers` are the server's own, sorted by generation.
+ * Decides about one server from what is there: the table of docs/architecture.md, "Replacement without a journal". It
+ * keeps no journal; whatever an interrupted run left is just another starting point. `containers` are the server's own,
+ * sorted by generation.
  */
 export function decide(
   server: DeclaredServer,

@@ -9,7 +9,7 @@ export const rotationTime = (lifecycle: Lifecycle, createdAt: EngineTime): Engin
   lifecycle.rotationIntervalHours === undefined ? undefined : createdAt + lifecycle.rotationIntervalHours * hourMs;
 
 /**
- * Whether a container has served its time (spec.md, lifecycle): by age on the engine's clock, or by executions.
+ * Whether a container has served its time (docs/spec.md, lifecycle): by age on the engine's clock, or by executions.
  * Both limits count from the container's creation, so a replacement starts anew.
  */
 export function rotationDue(

@@ -36,7 +36,7 @@ export type SupportInput = {
 
 /**
  * The networks of a project. `internal` alone leaves the engine's host reachable by the network's gateway address;
- * without an address of its own the bridge gives no way to it (facts.md, "internal does not keep …").
+ * without an address of its own the bridge gives no way to it (tried on Engine 20.10 and 28.5).
  */
 export function networkShape(project: ProjectName, mode: Mode): NetworkShape {
   return {
@@ -224,7 +224,9 @@ const helperSteps = (observed: Observed): Step[] =>
       }),
     );
 
-/** Plans what stands behind the servers: networks, relays and volumes. Volumes are made, never removed: they are data. */
+/**
+ * Plans what stands behind the servers: networks, relays and volumes. Volumes are made, never removed: they are data.
+ */
 export function planSupport(input: SupportInput): Support {
   const networks = { isolated: networkPart(input, 'isolated'), bridge: networkPart(input, 'bridge') };
   const created = (mode: Mode): readonly Step[] => networks[mode].steps.filter((one) => one.op === 'create-network');

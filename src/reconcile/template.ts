@@ -9,7 +9,7 @@ import { readTmpfs } from '../model/tmpfs.ts';
 
 const mebibyte = 1024 * 1024;
 
-/** Isolated servers fail fast on outside names: Engine 20.10 lets each look-up hang for 10 s otherwise (facts.md). */
+/** Isolated servers fail fast on outside names: Engine 20.10 lets each look-up hang for 10 s otherwise. */
 const isolatedDnsOptions = ['attempts:1', 'timeout:1'];
 
 /** Specs were checked when they were read, and records when their label was. */
@@ -68,7 +68,7 @@ const nothingExtra = {
   otherSettings: [],
 } as const;
 
-/** The container a spec asks for, up to what its image decides (spec.md, all of `docker_backend`). */
+/** The container a spec asks for, up to what its image decides (docs/spec.md, all of `docker_backend`). */
 export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemplate {
   const { limits, security, mcp } = spec;
   // A stdio server's own variables go to its sessions; only what PID 1 needs is in the container's config.
@@ -105,7 +105,7 @@ export type LabelContext = {
   readonly recordSpec: (server: DeclaredServer) => string;
 };
 
-/** The labels that make a container ours and say what it was made from (cli.md, labels). */
+/** The labels that make a container ours and say what it was made from (model/labels.ts). */
 export function serverLabels(
   server: DeclaredServer,
   generation: number,
@@ -159,7 +159,7 @@ export const idleTemplate: ShapeTemplate = {
 
 /**
  * The relay on a network of the project: a hardened idle container with a shell, through whose execs HTTP servers are
- * reached, since nothing outside has an address for them (architecture.md, a server's container).
+ * reached, since nothing outside has an address for them (docs/architecture.md, a server's container).
  */
 export function relayContainer(
   project: ProjectName,

@@ -1,12 +1,12 @@
-/** What stands for a secret in everything we print (cli.md, Plan on screen). */
+/** What stands for a secret in everything we print (docs/commands.md). */
 export const mask = '(secret)';
 
 /** Shorter values are not masked: they would hide every `1` or `on` of a text, and hide nothing worth hiding. */
 const shortest = 4;
 
 /**
- * Masks secrets in text: each value as it is, its lines, and its URL-encoded, JSON-escaped, base64 and hex forms. Longer
- * forms go first, so that a secret inside another leaves no rest.
+ * Masks secrets in text: each value as it is, its lines, and its URL-encoded, JSON-escaped, base64 and hex forms.
+ * Longer forms go first, so that a secret inside another leaves no rest.
  */
 export function createRedactor(values: Iterable<string>): (text: string) => string {
   const forms = new Set<string>();

@@ -10,8 +10,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Looks secrets up in the providers in order; the first that has one wins. References to the environment go there
- * directly. Each name is looked up once in the life of the store, so that a person is asked to unlock only once: a program
- * that runs for long makes a new store when it wants new values.
+ * directly. Each name is looked up once in the life of the store, so that a person is asked to unlock only once: a
+ * program that runs for long makes a new store when it wants new values.
  */
 export function createSecretStore(environment: Environment, providers: readonly SecretProvider[]): SecretStore {
   const lookUp: SecretStore = async (ref) => {
@@ -39,8 +39,8 @@ export function createSecretStore(environment: Environment, providers: readonly 
 }
 
 /**
- * The providers in the order of spec.md: environment, the OS keyring where there is one, the encrypted file store, then
- * the configured ones.
+ * The providers in the order of docs/spec.md: environment, the OS keyring where there is one, the encrypted file store,
+ * then the configured ones.
  */
 export async function defaultProviders(
   environment: Environment,

@@ -6,7 +6,7 @@ import { type Reader, sortedRecord } from './reader.ts';
 import { childPath } from './tree.ts';
 import { lastName } from './words.ts';
 
-/** Versions of the base images when a spec names none (spec.md, python and node). */
+/** Versions of the base images when a spec names none (docs/spec.md, python and node). */
 export const defaultVersions = { python: '3.13', node: '24' } as const;
 
 type Runtime = 'python' | 'node' | 'custom';

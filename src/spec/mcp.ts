@@ -5,7 +5,7 @@ import { type Reader, sortedRecord } from './reader.ts';
 import { childPath } from './tree.ts';
 import { shorten } from './words.ts';
 
-/** How a server is spoken to when its spec says nothing (spec.md, mcp_server). */
+/** How a server is spoken to when its spec says nothing (docs/spec.md, mcp_server). */
 export const defaultMcp = { timeoutSeconds: 30, protocol: 'legacy' } as const;
 
 /** The MCP half of a spec, `at` being the path where it stands. */

@@ -71,7 +71,7 @@ export function mountsAndTmpfs(reader: Reader, backend: BackendInput): Mounting 
   return { mounts: mounts.toSorted((a, b) => (a.target < b.target ? -1 : 1)), tmpfs: sortedRecord(tmpfs), hostPaths };
 }
 
-/** In-memory folders when a spec names none (spec.md, security). */
+/** In-memory folders when a spec names none (docs/spec.md, security). */
 export const defaultTmpfs: Readonly<Record<string, string>> = { '/tmp': '64m' };
 
 function oneMount(reader: Reader, path: string, input: MountInput, hostPaths: HostPath[]): Mount | undefined {
@@ -112,7 +112,9 @@ function mountSource(reader: Reader, path: string, source: string): MountSource 
   return { type: 'bind', source: absolute };
 }
 
-/** Why a host path is never mounted, whatever a spec says; undefined for one that may be (spec.md, volume_mounts). */
+/**
+ * Why a host path is never mounted, whatever a spec says; undefined for one that may be (docs/spec.md, volume_mounts).
+ */
 export function refusedHostPath(absolute: string): { readonly message: string; readonly hint: string } | undefined {
   if (absolute === '/') {
     return { message: 'the root of the host is never mounted', hint: 'mount the folder that the server needs' };

@@ -10,10 +10,10 @@ import { type Reader, sortedRecord } from './reader.ts';
 import { securityOf } from './security.ts';
 import { childPath } from './tree.ts';
 
-/** Limits when a spec names none (spec.md, resource_limits). */
+/** Limits when a spec names none (docs/spec.md, resource_limits). */
 export const defaultLimits = { cpuCores: 1, memoryMiB: 512, pidsLimit: 100, executionTimeoutSeconds: 300 } as const;
 
-/** The life of a container when a spec says nothing (spec.md, lifecycle). */
+/** The life of a container when a spec says nothing (docs/spec.md, lifecycle). */
 export const defaultLifecycle = {
   healthCheckIntervalSeconds: 60,
   autoCleanup: true,

@@ -5,7 +5,7 @@ import type { SecurityInput } from './input.ts';
 import type { Reader } from './reader.ts';
 import { childPath } from './tree.ts';
 
-/** User of a server when its spec names none (spec.md, security): not root, and the same in every image. */
+/** User of a server when its spec names none (docs/spec.md, security): not root, and the same in every image. */
 export const defaultUser = '1000:1000';
 
 /** How the process is confined; `tmpfs` is checked together with the mounts. */

@@ -30,7 +30,7 @@ const variableName = /^[A-Za-z_][A-Za-z0-9_]*/;
 
 /**
  * Reads `${NAME}`, `${NAME:-default}`, `${NAME:?message}`, `${secret:name}` and `$${` once, from left to right; what
- * comes out is never read again (spec.md, "Variables and secrets"). A default ends at the first `}`.
+ * comes out is never read again (docs/spec.md, "Variables and secrets"). A default ends at the first `}`.
  */
 export function resolveTemplate(text: string, rules: TemplateRules): Resolved {
   const parts: (string | SecretRef)[] = [];

@@ -36,7 +36,7 @@ export const disabledServers = (servers: readonly DeclaredServer[]): ReadonlySet
 const symbolWidth = 3;
 const arrow = '→';
 
-/** The symbol of a change (cli.md, "Plan on screen") with its colour and its verb. */
+/** The symbol of a change (docs/commands.md, "The plan on screen") with its colour and its verb. */
 function signOf(change: Change, palette: Palette): { symbol: string; paint: Paint; verb: string } {
   switch (change.action) {
     case 'unchanged':
@@ -116,8 +116,8 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
 }
 
 /**
- * A plan's differences go from what is to what shall be. Drift is told the way it happened: from what looms made to what
- * somebody made of it.
+ * A plan's differences go from what is to what shall be. Drift is told the way it happened: from what looms made to
+ * what somebody made of it.
  */
 const asHappened = ({ path, from, to }: FieldDifference): FieldDifference => ({ path, from: to, to: from });
 
@@ -185,8 +185,8 @@ function rotationLines({ rotations }: Plan, palette: Palette): string[] {
 }
 
 /**
- * A plan for people (cli.md, "Plan on screen"): what was changed by hand first, then one header a server with its
- * reason and the fields that differ, last the counts. An engine that agrees gets one line.
+ * A plan for people (docs/commands.md, "The plan on screen"): what was changed by hand first, then one header a server
+ * with its reason and the fields that differ, last the counts. An engine that agrees gets one line.
  */
 export function renderPlan(plan: Plan, options: PlanTextOptions): string {
   const { palette, verbose } = options;

@@ -39,7 +39,7 @@ function lineTask(first: string) {
 /**
  * Servers as a live list, each with the step it is at and the time it has taken. listr2 only draws here: our events
  * drive it, it runs nothing, and its signal handler stays out, since that one would end the process before the lock
- * is released (facts.md). When there are more servers than rows, only those that are being worked on are shown.
+ * is released. When there are more servers than rows, only those that are being worked on are shown.
  */
 export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Progress {
   const { noticePalette: palette } = terminal;

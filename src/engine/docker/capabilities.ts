@@ -1,4 +1,4 @@
-/** What Podman 5 grants without being asked; it reports `ALL` dropped as this list (facts.md). */
+/** What Podman 5 grants without being asked; it reports `ALL` dropped as this list. */
 const podmanDefaults = [
   'CHOWN',
   'DAC_OVERRIDE',

@@ -22,7 +22,8 @@ export function describeEngine({ engine, endpoint }: Connection, info: EngineInf
     endpoint: describeEndpoint(endpoint),
     storageDriver: info.Driver ?? 'unknown',
     canLimitStorage: canLimitStorage(info),
-    // On Podman its name server lives on the gateway, so the host stays reachable (facts.md).
+    // On Podman its name server lives on the gateway, so the host stays reachable; no option is known that closes it
+    // (5.8).
     canHideHost: engine.kind === 'docker',
     cpus: info.NCPU ?? 0,
     memoryBytes: info.MemTotal ?? 0,

@@ -127,8 +127,8 @@ function explicitSources(input: DiscoveryInput): readonly Source[] {
 }
 
 /**
- * Looks for an engine in the order of cli.md, "Engine discovery", and tells all places it looked at. What the user
- * named is taken as it is; only the usual sockets are tried for an answer. `endpoint` null: nothing was found.
+ * Looks for an engine in the order of docs/commands.md, "Which engine", and tells all places it looked at. What the
+ * user named is taken as it is; only the usual sockets are tried for an answer. `endpoint` null: nothing was found.
  * Throws `usage`, `context-not-found` or `file-not-found` when what the user named cannot be read.
  */
 export async function discover(input: DiscoveryInput): Promise<Discovery | DiscoveryFailure> {

@@ -33,7 +33,7 @@ import { createNetwork, removeNetwork } from './networks.ts';
 import { observe } from './observe.ts';
 import { locatedContainer, type RecordReader } from './observed-container.ts';
 
-/** What all registries together may take for their digests, ms (spec.md, pull_policy). */
+/** What all registries together may take for their digests, ms (docs/spec.md, pull_policy). */
 const registryPatienceMs = 15_000;
 
 /** What an engine of ours needs beside its connection. */

@@ -1,5 +1,5 @@
 /**
- * How to get an engine going on a platform (cli.md, "Errors"). `why`: nothing is there, something is there and does
+ * How to get an engine going on a platform. `why`: nothing is there, something is there and does
  * not let us in, or nothing answers at all.
  */
 export function startHint(platform: NodeJS.Platform, why: 'absent' | 'refused' | 'forbidden'): string {

@@ -103,7 +103,7 @@ function hostConfig(request: CreateContainer): object {
 export const endpointSettings = (network: ShapeNetwork): object => ({ Aliases: network.aliases });
 
 /**
- * The create call for a container. Only its first network is in it: engines before API 1.44 take no more (facts.md),
+ * The create call for a container. Only its first network is in it: engines before API 1.44 take no more,
  * the others are connected before the start. Throws `engine-unsupported` for what no engine takes.
  */
 export function createCall(request: CreateContainer): CreateCall {
@@ -119,7 +119,7 @@ export function createCall(request: CreateContainer): CreateCall {
       User: shape.user,
       WorkingDir: shape.workingDir,
       OpenStdin: shape.openStdin,
-      // The first session's end must not end the server's stdin (facts.md).
+      // The first session's end must not end the server's stdin, which the first detach closes otherwise.
       StdinOnce: false,
       Labels: { ...shape.labels, ...request.ownLabels },
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),

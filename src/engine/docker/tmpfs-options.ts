@@ -13,8 +13,8 @@ function sizeOf(text: string | undefined): number {
 const normalMode = (mode: string): string => mode.replace(/^0+(?=.)/, '');
 
 /**
- * The mount options of a tmpfs. Programs in it cannot be run unless asked for (facts.md). Throws `engine-unsupported`
- * for an owner by name: the kernel takes numbers only.
+ * The mount options of a tmpfs. Programs in it cannot be run unless asked for, which is also the engine's default.
+ * Throws `engine-unsupported` for an owner by name: the kernel takes numbers only.
  */
 export function tmpfsOptions(path: string, mount: TmpfsMount): string {
   const [uid, gid] = mount.owner?.split(':') ?? [];

@@ -36,7 +36,7 @@ export async function removeRemains(access: ImageAccess, log: BuildLog, startedA
 }
 
 /**
- * The time on the engine's clock, ms since the epoch (facts.md: ages are never measured against ours). One that tells
+ * The time on the engine's clock, ms since the epoch (ages are never measured against ours). One that tells
  * none is at no time: then no image counts as made by this build, and none is removed.
  */
 export async function engineNow(access: ImageAccess): Promise<number> {
