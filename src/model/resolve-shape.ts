@@ -1,6 +1,7 @@
 import { assertNever, LoomsError } from './errors.ts';
 import type { ImageId } from './ids.ts';
 import type { ArgvTemplate, ContainerShape, ImageFacts, ShapeTemplate, TmpfsMount } from './shape.ts';
+import { ownedBy } from './tmpfs.ts';
 
 /** Where an HTTP server's wrapper finds its secrets: on an anonymous volume that goes with the container. */
 export const secretsFilePath = '/run/looms/secrets.env';
@@ -100,7 +101,7 @@ export function resolveShape(template: ShapeTemplate, facts: ImageFacts): Contai
     ...processOf(template, facts),
     imageId: facts.id,
     workingDir,
-    tmpfs: needsTmpfs ? { ...template.tmpfs, [workingDir]: workingDirTmpfs } : template.tmpfs,
+    tmpfs: needsTmpfs ? { ...template.tmpfs, [workingDir]: ownedBy(template.user, workingDirTmpfs) } : template.tmpfs,
     env: Object.fromEntries(
       Object.entries(env)
         .filter(([key, value]) => facts.env[key] !== value)

@@ -16,3 +16,11 @@ export function readTmpfs(text: string): TmpfsMount | undefined {
   const sizeBytes = Number(amount) * (units[unit.toLowerCase()] ?? 1);
   return { sizeBytes, exec: exec !== undefined, mode: '1777' };
 }
+
+/**
+ * The tmpfs as that of the user who shall write to it. Its own mode is not enough: over a folder that is there already,
+ * as the working directory always is, runc gives it that folder's mode (measured on Engine 20.10 with runc 1.1). A user
+ * by name cannot be told to the kernel, and gets the mode alone.
+ */
+export const ownedBy = (user: string, mount: TmpfsMount): TmpfsMount =>
+  /^\d+(?::\d+)?$/.test(user) ? { ...mount, owner: user } : mount;

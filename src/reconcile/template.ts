@@ -5,7 +5,7 @@ import { label, networkName, type Role, relayName, volumeName } from '../model/l
 import type { PlannedContainer } from '../model/plan.ts';
 import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate, TmpfsMount } from '../model/shape.ts';
 import { sourceText } from '../model/source.ts';
-import { readTmpfs } from '../model/tmpfs.ts';
+import { ownedBy, readTmpfs } from '../model/tmpfs.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -81,7 +81,9 @@ export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemp
     workingDir:
       spec.workingDir === undefined ? { kind: 'own', path: '/workspace' } : { kind: 'fixed', path: spec.workingDir },
     mounts: spec.mounts.map((mount) => mountOf(project, mount)),
-    tmpfs: Object.fromEntries(Object.entries(security.tmpfs).map(([path, size]) => [path, tmpfsOf(size)])),
+    tmpfs: Object.fromEntries(
+      Object.entries(security.tmpfs).map(([path, size]) => [path, ownedBy(security.user, tmpfsOf(size))]),
+    ),
     networks: networksOf(spec, project),
     memoryBytes: limits.memoryMiB * mebibyte,
     memorySwapBytes: limits.memoryMiB * mebibyte,
