@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -41,10 +42,20 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
+/** Whether Linux says that a process has ended and only waits for its parent to notice, as under a PID 1 that never does. */
+function isZombie(pid: number): boolean {
+  try {
+    return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, ''));
+  } catch {
+    // No such file: another system, or a process that is gone, which the signal tells.
+    return false;
+  }
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     // Someone else's process may not be signalled, but is there.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';

@@ -115,7 +115,9 @@ function rephrase(lines: readonly string[]): string {
   const lower = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
   if (flag !== undefined) return `${flag}: ${lower(rest.join(', ').replace(/ but received: (.*)$/, ', but got "$1"'))}`;
   if (/^Missing \d+ required args?/.test(first)) {
-    return `missing ${listed(rest.map((line) => line.split(/\s{2,}/)[0] ?? line))}`;
+    // What follows the table of arguments is oclif's own advice.
+    const table = rest.filter((line) => /\S\s{2,}\S/.test(line));
+    return `missing ${listed(table.map((line) => line.split(/\s{2,}/)[0] ?? line))}`;
   }
   return lower([first, ...rest].join(', '));
 }

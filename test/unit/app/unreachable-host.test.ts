@@ -15,13 +15,14 @@ describe('a server that says it could not reach a host', () => {
   test.each([
     ['[SQLState 08000] Hostname lookup failed for vantage.example.com', 'vantage.example.com'],
     ['Error: getaddrinfo ENOTFOUND db.example.com', 'db.example.com'],
+    ['[SQLState 08000] Hostname lookup failed for db', 'db'],
     ['could not translate host name "db.example.com" to address', 'db.example.com'],
     ['dial tcp: lookup db.example.com on 127.0.0.11:53: no such host', 'db.example.com'],
     ['connect ECONNREFUSED 10.0.0.1:5432', 'the host'],
     ['[Errno -2] Name or service not known', 'the host'],
   ])('%s: gets the host, the network and the secret to set', (said, host) => {
     const hint = unreachableHint(said, spec('isolated'));
-    expect(hint).toContain(`${host} lies outside of its network (network.mode: isolated)`);
+    expect(hint).toContain(`${host} cannot be reached from its network (network.mode: isolated)`);
     expect(hint).toContain('docker_backend.network.egress');
     expect(hint).toContain('`looms config set-key db_uri`');
   });

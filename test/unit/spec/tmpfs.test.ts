@@ -22,7 +22,17 @@ describe('a tmpfs of a spec', () => {
     ['"1gb,exec"', 1024 ** 3, true],
   ])('%s has the size and the right that it says, up to the container', (written, sizeBytes, exec) => {
     const { spec } = only(withTmpfs(`{ /a: ${written} }`));
-    expect(templateOf(spec, asProjectName('p')).tmpfs).toEqual({ '/a': { sizeBytes, exec, mode: '1777' } });
+    expect(templateOf(spec, asProjectName('p')).tmpfs).toEqual({
+      '/a': { sizeBytes, exec, mode: '1777', owner: '1000:1000' },
+    });
+  });
+
+  test('belongs to the user by number, and to nobody in particular for a user by name', () => {
+    const owners = ['1000:1000', '7', 'app'].map((user) => {
+      const { spec } = only(document({ backend: [`security: { user: "${user}", tmpfs: { /a: 64m } }`] }));
+      return templateOf(spec, asProjectName('p')).tmpfs['/a']?.owner;
+    });
+    expect(owners).toEqual(['1000:1000', '7', undefined]);
   });
 
   test('that is written wrong is an error with a hint', () => {
