@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /**
@@ -18,7 +19,7 @@ export function runWithNewerNode(argv) {
     const child = spawn(node, [process.argv[1], ...argv], { stdio: 'inherit' });
     // A terminal sends Ctrl-C to both of us; passing it on would make the first one count twice.
     process.on('SIGINT', () => {
-      if (process.stdin.isTTY !== true) child.kill('SIGINT');
+      if (!isInForeground()) child.kill('SIGINT');
     });
     process.on('SIGTERM', () => child.kill('SIGTERM'));
     child.on('error', reject);
@@ -29,6 +30,19 @@ export function runWithNewerNode(argv) {
       } else resolve(code ?? 1);
     });
   });
+}
+
+/** Whether a terminal's Ctrl-C comes to this process, and so to its child: they are in its foreground process group. */
+function isInForeground() {
+  try {
+    // After the name in brackets, which may hold anything: state, parent, group, session, terminal, its foreground group.
+    const [, , group, , , foreground] = readFileSync('/proc/self/stat', 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return group === foreground;
+  } catch {
+    return process.stdin.isTTY === true;
+  }
 }
 
 function bundledNode() {

@@ -1,6 +1,6 @@
 import type { DeclaredServer, RecordedSpec } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import type { ImageId, ProjectName, ServerName } from '../model/ids.ts';
+import type { ContainerId, ImageId, ProjectName, ServerName } from '../model/ids.ts';
 import { containerName } from '../model/labels.ts';
 import type { GenerationOutcome, Observed, ObservedContainer } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
@@ -25,6 +25,8 @@ export type RollbackRequest = {
   readonly keep?: number;
   readonly keepFailed?: boolean;
   readonly policy?: Policy;
+  /** The container that the plan was made to leave: that another one serves by now makes it stale. */
+  readonly leaving?: ContainerId;
 };
 
 /** A plan, and the generation that it goes back to. */
@@ -48,6 +50,19 @@ const isGood = ({ outcome }: Candidate): boolean => outcome === 'replaced' || ou
 const notFound = (message: string, hint: string): LoomsError =>
   new LoomsError('generation-not-found', message, { hint });
 
+const settledOf = (observed: Observed, project: ProjectName, name: ServerName): ObservedContainer | undefined => {
+  const containers = slotsOf(observed.containers).get(name) ?? [];
+  return containers.find((one) => one.name === containerName(project, name)) ?? containers.at(-1);
+};
+
+/** Someone else's apply may have come between the plan and the lock: what it brought is not what was to be undone. */
+function refuseIfLeft({ name, leaving }: RollbackRequest, now: ObservedContainer | undefined, to: number): void {
+  if (leaving === undefined || now === undefined || now.id === leaving || now.generation === to) return;
+  throw new LoomsError('plan-stale', `server ${name} runs generation ${now.generation} by now, from another run`, {
+    hint: `\`looms history ${name}\` shows what there is; roll back again if that is still what you want`,
+  });
+}
+
 /** The generation to go back to. Throws `server-not-found`, `generation-not-found`. */
 function chooseTarget(observed: Observed, { project, name, to }: RollbackRequest): Candidate {
   const containers = slotsOf(observed.containers).get(name) ?? [];
@@ -62,7 +77,7 @@ function chooseTarget(observed: Observed, { project, name, to }: RollbackRequest
       known === '' ? 'none of its past is recorded' : `\`looms history ${name}\` shows what there is: ${known}`,
     );
   }
-  const settled = containers.find((one) => one.name === containerName(project, name)) ?? containers.at(-1);
+  const settled = settledOf(observed, project, name);
   const now = settled && revisionOf(settled.specHash, settled.shape.imageId);
   const target = records.findLast((record) => isGood(record) && revisionOf(record.specHash, record.imageId) !== now);
   if (target !== undefined) return target;
@@ -122,7 +137,8 @@ async function observeWithImage(ports: Ports, project: ProjectName, target: Cand
 /**
  * Plans to take a server back to an earlier generation: its spec and its image as they were then, through the same
  * replacement and the same gate as any change. Secrets are references in a record, so today's values are used.
- * Throws `server-not-found`, `generation-not-found`, `image-not-found`, and `refused` when a policy forbids it by now.
+ * Throws `server-not-found`, `generation-not-found`, `image-not-found`, `plan-stale` when another generation than
+ * `leaving` serves by now, and `refused` when a policy forbids it by now.
  */
 export async function planRollback(ports: Ports, request: RollbackRequest): Promise<PreparedRollback> {
   const { project, name, keep = defaultKeep, keepFailed = false, policy = defaultPolicy } = request;
@@ -131,6 +147,8 @@ export async function planRollback(ports: Ports, request: RollbackRequest): Prom
   const server = declared(name, target);
   const warnings = policyWarnings(server, target.generation, policy);
   const observed = await observeWithImage(ports, project, target, server.image.ref);
+  const leaving = settledOf(observed, project, name);
+  refuseIfLeft(request, leaving, target.generation);
   const plan = makePlan({
     project,
     desired: [server],
@@ -156,6 +174,11 @@ export async function planRollback(ports: Ports, request: RollbackRequest): Prom
     observed,
     to: target.generation,
     // It must not choose again.
-    replan: (again) => planRollback(again, { ...request, to: target.generation }),
+    replan: (again) =>
+      planRollback(again, {
+        ...request,
+        to: target.generation,
+        ...(leaving === undefined ? {} : { leaving: leaving.id }),
+      }),
   };
 }

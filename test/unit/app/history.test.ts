@@ -69,6 +69,13 @@ describe('the generation that a rollback goes to', () => {
     expect(to).toBe(2);
   });
 
+  it('stands for what was looked at: that another generation serves by now makes the plan stale', async () => {
+    const before = having(1, 2);
+    const { replan } = await rollback(before);
+    expect((await replan(portsOf(before))).plan.steps).not.toEqual([]);
+    await expect(replan(portsOf(apply(before, 3)))).rejects.toMatchObject({ code: 'plan-stale' });
+  });
+
   it('is none that failed its gate, and none that somebody rolled back', async () => {
     const before = apply(having(1, 2, 3), 9, ['a']);
     const back = simulate((await rollback(before)).plan, before).end;
