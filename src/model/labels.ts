@@ -22,6 +22,8 @@ export const label = {
   restoredFrom: 'looms.restored-from',
   /** Images and their containers: whether there is a shell and `sleep` inside, `true` or `false`; saves a probe. */
   hasShell: 'looms.has-shell',
+  /** On Podman: which names of its environment a container was given of those that Podman adds by itself. */
+  givenEnv: 'looms.given-env',
   /** For users of loom: the server's name. */
   loomServer: 'loom.mcp.server',
   loomType: 'loom.type',

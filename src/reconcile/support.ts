@@ -36,14 +36,15 @@ export type SupportInput = {
 
 /**
  * The networks of a project. `internal` alone leaves the engine's host reachable by the network's gateway address;
- * without an address of its own the bridge gives no way to it (tried on Engine 20.10 and 28.5).
+ * without an address of its own the bridge gives no way to it (tried on Engine 20.10 and 28.5). Podman cannot hide its
+ * host, and forgets the option: there it is not asked for.
  */
-export function networkShape(project: ProjectName, mode: Mode): NetworkShape {
+export function networkShape(project: ProjectName, mode: Mode, canHideHost: boolean): NetworkShape {
   return {
     name: networkName(project, mode),
     driver: 'bridge',
     internal: mode === 'isolated',
-    options: mode === 'isolated' ? { 'com.docker.network.bridge.inhibit_ipv4': 'true' } : {},
+    options: mode === 'isolated' && canHideHost ? { 'com.docker.network.bridge.inhibit_ipv4': 'true' } : {},
   };
 }
 
@@ -69,7 +70,7 @@ type Part = { readonly changes: readonly SupportChange[]; readonly steps: readon
 
 function networkPart(input: SupportInput, mode: Mode): Part & { blocker?: Blocker } {
   const { project, observed, servers, staying } = input;
-  const wanted = networkShape(project, mode);
+  const wanted = networkShape(project, mode, observed.engine.canHideHost);
   const found = observed.networks.find((network) => network.name === wanted.name);
   if (servers.some((server) => usesMode(server, mode))) {
     if (found === undefined) {

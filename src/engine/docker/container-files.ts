@@ -52,6 +52,7 @@ const copyLimitMs = 600_000;
 /**
  * Copies a path from one container to the same place in another; nothing when it is not there. What would be written
  * outside the path is refused before anything is; the engine itself unpacks within the container's own file system.
+ * Owners stay as they are; on Podman everything belongs to the user of the container that it is copied to.
  * Throws `engine-rejected` above 1 GiB, for a path that is a link, and for an archive that leads out of the path.
  */
 export async function copyPath(
@@ -78,7 +79,10 @@ export async function copyPath(
       hint: 'name in lifecycle.preserve the folder itself that holds the files',
     });
   }
-  const request = { method: 'PUT', path: archive(to), query: { path: dirname(path) }, archive: packed } as const;
+  // Podman's archives leave out owners; this makes everything the user's whom the container runs as.
+  const owners = connection.engine.kind === 'podman' ? { copyUIDGID: true } : {};
+  const query = { path: dirname(path), ...owners };
+  const request = { method: 'PUT', path: archive(to), query, archive: packed } as const;
   await ask(connection, what, request, bound);
 }
 

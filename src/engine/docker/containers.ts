@@ -68,7 +68,7 @@ export async function createContainer(
       await createVolume(connection, name, volumeLabels(name, request.ownLabels), options);
     }
   }
-  const { query, body } = createCall(request);
+  const { query, body } = createCall(request, connection.engine.kind);
   const bound = { ...options, limitMs: limits.slow };
   const created = await orNull(
     ask<{ Id: string }>(connection, what, { method: 'POST', path: '/containers/create', query, body }, bound),

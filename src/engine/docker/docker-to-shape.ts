@@ -6,6 +6,7 @@ import type { ContainerShape, ImageFacts, ShapeMount, ShapeNetwork, ShapePort, T
 import { readCapabilities } from './capabilities.ts';
 import type { InspectedContainer, InspectedHostConfig } from './inspected.ts';
 import { otherSettings } from './other-settings.ts';
+import { withoutAddedEnv } from './podman-env.ts';
 import { readTmpfsOptions } from './tmpfs-options.ts';
 
 /** What an image brings into every container of it. */
@@ -77,7 +78,7 @@ function readMounts(container: InspectedContainer): ShapeMount[] {
     .sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
-function readTmpfs(host: InspectedHostConfig): Record<string, TmpfsMount> {
+function readTmpfs(host: InspectedHostConfig, user: string): Record<string, TmpfsMount> {
   const byMount = (host.Mounts ?? []).flatMap((mount): [string, TmpfsMount][] =>
     mount.Type === 'tmpfs' && mount.Target !== undefined
       ? [
@@ -93,7 +94,7 @@ function readTmpfs(host: InspectedHostConfig): Record<string, TmpfsMount> {
       : [],
   );
   const byOption = Object.entries(host.Tmpfs ?? {}).map(
-    ([path, options]) => [path, readTmpfsOptions(options)] as const,
+    ([path, options]) => [path, readTmpfsOptions(options, user)] as const,
   );
   return Object.fromEntries([...byMount, ...byOption].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -171,16 +172,18 @@ function readLimits(host: InspectedHostConfig, context: ReadingContext) {
 export function shapeOf(container: InspectedContainer, image: ImageShare, context: ReadingContext): ContainerShape {
   const { Config: config, HostConfig: host } = container;
   const capabilities = readCapabilities(host.CapAdd, host.CapDrop, context.kind);
+  const env = readEnv(config.Env);
+  const labels = config.Labels ?? {};
   const imageEnv = context.kind === 'podman' ? { ...addedByPodman, ...image.env } : image.env;
   return {
     imageId: imageIdOf(container.Image),
     entrypoint: readArgv(config.Entrypoint),
     command: readArgv(config.Cmd),
-    env: without(readEnv(config.Env), imageEnv),
+    env: without(context.kind === 'podman' ? withoutAddedEnv(env, labels) : env, imageEnv),
     user: config.User ?? '',
     workingDir: config.WorkingDir ?? '',
     mounts: readMounts(container),
-    tmpfs: readTmpfs(host),
+    tmpfs: readTmpfs(host, config.User ?? ''),
     networks: readNetworks(container),
     ports: readPorts(host),
     ...readLimits(host, context),
@@ -199,7 +202,7 @@ export function shapeOf(container: InspectedContainer, image: ImageShare, contex
     dnsOptions: sorted(host.DnsOptions),
     init: host.Init ?? false,
     openStdin: config.OpenStdin ?? false,
-    labels: userLabels(config.Labels ?? {}, image),
+    labels: userLabels(labels, image),
     otherSettings: otherSettings(container),
   };
 }

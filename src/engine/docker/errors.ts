@@ -1,14 +1,18 @@
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import { startHint } from './hints.ts';
+import { statusMeant } from './podman-causes.ts';
 
 /** An HTTP answer of the engine that is no success, as docker-modem throws it and as our own requests do. */
 export type StatusError = Error & { readonly statusCode: number; readonly json?: unknown };
 
-/** The HTTP status that an error carries, looking through our own wrapping; undefined when it is of another kind. */
+/**
+ * The HTTP status that an error carries, looking through our own wrapping, and for Podman the one that Docker has for
+ * the same; undefined when it is of another kind.
+ */
 export function statusOf(error: unknown): number | undefined {
   if (error instanceof LoomsError) return statusOf(error.cause);
-  const status = (error as Partial<StatusError> | undefined)?.statusCode;
-  return typeof status === 'number' ? status : undefined;
+  const { statusCode: status, json } = (error ?? {}) as Partial<StatusError>;
+  return typeof status === 'number' ? (statusMeant(json) ?? status) : undefined;
 }
 
 /** The engine's own words, without docker-modem's frame around them. */

@@ -81,6 +81,23 @@ function recordLabels({ Config: config, Created: created }: InspectedContainer, 
   };
 }
 
+/** What the container's image declares as volumes; Podman's containers do not say. */
+async function declaredVolumes(
+  connection: Connection,
+  { Config: config, Image: image }: InspectedContainer,
+  options: CallOptions,
+): Promise<readonly string[]> {
+  if (connection.engine.kind === 'docker') return Object.keys(config.Volumes ?? {});
+  const request = { method: 'GET', path: `/images/${image}/json` } as const;
+  const answer = ask<{ Config?: Pick<typeof config, 'Volumes'> | null }>(
+    connection,
+    `inspect image ${image}`,
+    request,
+    options,
+  );
+  return Object.keys((await orNull(answer))?.Config?.Volumes ?? {});
+}
+
 /**
  * Makes the record of a generation: a container of the same image that is created and never started, so that the image
  * stays for as long as the record does. A record that is there already stays as it is. false: the image is gone, or
@@ -96,7 +113,7 @@ export async function recordGeneration(
   const container = await inspectContainer(connection, id, options);
   if (container === null) return false;
   const labels = recordLabels(container, outcome);
-  const volumes = Object.keys(container.Config.Volumes ?? {});
+  const volumes = await declaredVolumes(connection, container, options);
   const body = {
     Image: container.Image,
     // It is never started; the engine only wants something to be named, and `docker ps --all` shows it.

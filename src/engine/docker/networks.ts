@@ -86,6 +86,16 @@ const endpointLimitMs = 3_000;
 const pollMs = 200;
 
 /**
+ * Podman (5.8) looks for containers on a network only when it is asked by name: by id it takes the network away under
+ * those that run. Its names are unique.
+ */
+async function removalNameOf(connection: Connection, id: NetworkId, options: CallOptions): Promise<string> {
+  if (connection.engine.kind === 'docker') return id;
+  const network = await inspectNetwork(connection, id, options);
+  return network === null ? id : encodeURIComponent(network.Name);
+}
+
+/**
  * Removes a network; one that is gone already is no error. false: the engine keeps it, because it still counts
  * endpoints of containers that are gone, which Engine 20.10 does now and then when many are removed at once, until it
  * is restarted. Throws `engine-conflict` while containers are on it.
@@ -94,10 +104,12 @@ export async function removeNetwork(connection: Connection, id: NetworkId, optio
   const what = `remove network ${shortId(id)}`;
   const tryIt = async (): Promise<true | undefined> => {
     try {
-      await orNull(ask(connection, what, { method: 'DELETE', path: `/networks/${id}` }, options));
+      const path = `/networks/${await removalNameOf(connection, id, options)}`;
+      await orNull(ask(connection, what, { method: 'DELETE', path }, options));
       return true;
     } catch (error) {
-      if (statusOf(error) !== 403) throw error;
+      // Podman: 409.
+      if (![403, 409].includes(statusOf(error) ?? 0)) throw error;
       const network = await inspectNetwork(connection, id, options);
       if (network === null || Object.keys(network.Containers ?? {}).length === 0) return undefined;
       throw new LoomsError('engine-conflict', `cannot ${what}: there are still containers on it`, { cause: error });

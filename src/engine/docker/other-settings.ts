@@ -22,8 +22,7 @@ const textOf = (value: unknown): string => {
 function settingsOf({ Config: config, HostConfig: host }: InspectedContainer): readonly Setting[] {
   return [
     ['blkio-weight', host.BlkioWeight],
-    ['cpu-period', host.CpuPeriod],
-    ['cpu-quota', host.CpuQuota],
+    ...cpuQuotaOf(host),
     ['cpu-shares', host.CpuShares],
     ['cpuset-cpus', host.CpusetCpus],
     ['cpuset-mems', host.CpusetMems],
@@ -48,6 +47,17 @@ function settingsOf({ Config: config, HostConfig: host }: InspectedContainer): r
 
 /** What Podman reports as set in every container: its own defaults. */
 const podmanDefaults = new Set(['uts=private', 'userns=private']);
+
+/** Podman keeps `NanoCpus` as a quota of a period, and reports all three; only another quota is a setting of its own. */
+function cpuQuotaOf(host: InspectedContainer['HostConfig']): readonly Setting[] {
+  const { NanoCpus: nanoCpus = 0, CpuPeriod: period = 0, CpuQuota: quota = 0 } = host;
+  // A quota is in whole microseconds, so that what it comes to can differ from what was asked for by less than one.
+  if (period > 0 && Math.abs((quota * 1e9) / period - nanoCpus) < 1e9 / period) return [];
+  return [
+    ['cpu-period', period],
+    ['cpu-quota', quota],
+  ];
+}
 
 /**
  * Settings of a container that looms never makes, as `name=value`, sorted. Empty for a container of ours that nobody

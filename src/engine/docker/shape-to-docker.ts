@@ -3,7 +3,10 @@ import { label } from '../../model/labels.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { ShapeNetwork, ShapePort } from '../../model/shape.ts';
 import type { CreateContainer } from '../port.ts';
+import { givenEnvLabel } from './podman-env.ts';
 import { tmpfsOptions } from './tmpfs-options.ts';
+
+type EngineKind = 'docker' | 'podman';
 
 /** The create call: its query, and its JSON body as the Engine API documents it. */
 export type CreateCall = {
@@ -71,8 +74,9 @@ export function volumeLabels(
   };
 }
 
-function hostConfig(request: CreateContainer): object {
+function hostConfig(request: CreateContainer, engine: EngineKind): object {
   const { shape } = request;
+  const place = { engine, user: shape.user };
   return {
     Init: shape.init,
     ReadonlyRootfs: shape.readOnlyRoot,
@@ -80,7 +84,9 @@ function hostConfig(request: CreateContainer): object {
     CapAdd: shape.capAdd,
     CapDrop: shape.capDrop,
     SecurityOpt: [...(shape.noNewPrivileges ? ['no-new-privileges'] : []), ...shape.securityOptions],
-    Tmpfs: Object.fromEntries(Object.entries(shape.tmpfs).map(([path, mount]) => [path, tmpfsOptions(path, mount)])),
+    Tmpfs: Object.fromEntries(
+      Object.entries(shape.tmpfs).map(([path, mount]) => [path, tmpfsOptions(path, mount, place)]),
+    ),
     Memory: shape.memoryBytes,
     MemorySwap: shape.memorySwapBytes,
     NanoCpus: shape.nanoCpus,
@@ -104,9 +110,10 @@ export const endpointSettings = (network: ShapeNetwork): object => ({ Aliases: n
 
 /**
  * The create call for a container. Only its first network is in it: engines before API 1.44 take no more,
- * the others are connected before the start. Throws `engine-unsupported` for what no engine takes.
+ * the others are connected before the start. Throws `engine-unsupported` for what this
+ * kind of engine does not take.
  */
-export function createCall(request: CreateContainer): CreateCall {
+export function createCall(request: CreateContainer, engine: EngineKind): CreateCall {
   const { shape } = request;
   const [first] = shape.networks;
   return {
@@ -121,9 +128,9 @@ export function createCall(request: CreateContainer): CreateCall {
       OpenStdin: shape.openStdin,
       // The first session's end must not end the server's stdin, which the first detach closes otherwise.
       StdinOnce: false,
-      Labels: { ...shape.labels, ...request.ownLabels },
+      Labels: { ...shape.labels, ...request.ownLabels, ...(engine === 'podman' ? givenEnvLabel(shape.env) : {}) },
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
-      HostConfig: hostConfig(request),
+      HostConfig: hostConfig(request, engine),
       ...(first === undefined
         ? {}
         : { NetworkingConfig: { EndpointsConfig: { [first.name]: endpointSettings(first) } } }),

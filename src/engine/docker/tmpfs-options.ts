@@ -12,17 +12,31 @@ function sizeOf(text: string | undefined): number {
 /** Without a sticky bit and leading zeros, modes that mean the same differ as text. */
 const normalMode = (mode: string): string => mode.replace(/^0+(?=.)/, '');
 
+/** For whom a tmpfs is made. */
+export type TmpfsPlace = {
+  readonly engine: 'docker' | 'podman';
+  /** The user of the container. */
+  readonly user: string;
+};
+
 /**
  * The mount options of a tmpfs. Programs in it cannot be run unless asked for, which is also the engine's default.
- * Throws `engine-unsupported` for an owner by name: the kernel takes numbers only.
+ * Throws `engine-unsupported` for an owner by name, since the kernel takes numbers only, and on Podman for one who is
+ * not the container's user: it refuses `uid=` and `gid=`, and has `U` for that user alone.
  */
-export function tmpfsOptions(path: string, mount: TmpfsMount): string {
+export function tmpfsOptions(path: string, mount: TmpfsMount, { engine, user }: TmpfsPlace): string {
   const [uid, gid] = mount.owner?.split(':') ?? [];
   if (![uid, gid].every((id) => id === undefined || /^\d+$/.test(id))) {
     throw new LoomsError('engine-unsupported', `tmpfs ${path} cannot belong to "${mount.owner}"`, {
       hint: 'give the user by number, e.g. 1000:1000',
     });
   }
+  if (engine === 'podman' && mount.owner !== undefined && mount.owner !== user) {
+    throw new LoomsError('engine-unsupported', `on Podman, tmpfs ${path} cannot belong to "${mount.owner}"`, {
+      hint: `leave out its owner, or give the container's own user, ${user}`,
+    });
+  }
+  const owner = [...(uid === undefined ? [] : [`uid=${uid}`]), ...(gid === undefined ? [] : [`gid=${gid}`])];
   return [
     'rw',
     'nosuid',
@@ -30,17 +44,22 @@ export function tmpfsOptions(path: string, mount: TmpfsMount): string {
     mount.exec ? 'exec' : 'noexec',
     `size=${mount.sizeBytes}`,
     `mode=${normalMode(mount.mode)}`,
-    ...(uid === undefined ? [] : [`uid=${uid}`]),
-    ...(gid === undefined ? [] : [`gid=${gid}`]),
+    ...(engine === 'podman' && owner.length > 0 ? ['U'] : owner),
   ].join(',');
 }
 
-/** What options mean, whichever engine wrote them: Podman adds some of its own, and both default to noexec and 1777. */
-export function readTmpfsOptions(text: string): TmpfsMount {
+/**
+ * What options mean, whichever engine wrote them: Podman adds some of its own, and both default to noexec and 1777. `U`
+ * stands, until Podman has started the container, for its `user`.
+ */
+export function readTmpfsOptions(text: string, user = ''): TmpfsMount {
   const options = text.split(',').map((option) => option.split('='));
   const value = (name: string): string | undefined => options.findLast(([key]) => key === name)?.[1];
   const has = (name: string): boolean => options.some(([key]) => key === name);
-  const [uid, gid] = [value('uid'), value('gid')];
+  const ofUser = has('U') && /^\d+(:\d+)?$/.test(user) ? user.split(':') : [];
+  const uid = value('uid') ?? ofUser[0];
+  // What `U` came to also names the group of a user without one.
+  const gid = uid === user ? undefined : (value('gid') ?? ofUser[1]);
   return {
     sizeBytes: sizeOf(value('size')),
     exec: has('exec') && !has('noexec'),

@@ -57,7 +57,10 @@ type Asked = {
 
 /** What an engine answers to an inspect of a container that was created with `body`, as Engine 20.10 does. */
 function engineReports(shape: ContainerShape): InspectedContainer {
-  const { body } = createCall({ name: 'looms-p-fs', shape, ownLabels: { 'looms.project': 'p' }, ownTargets: [] });
+  const { body } = createCall(
+    { name: 'looms-p-fs', shape, ownLabels: { 'looms.project': 'p' }, ownTargets: [] },
+    'docker',
+  );
   const asked = body as Asked & InspectedContainer['Config'];
   const endpoints = asked.NetworkingConfig?.EndpointsConfig ?? { none: { Aliases: [] } };
   const set = new Set(asked.Env.map((line) => line.split('=')[0]));
@@ -104,7 +107,7 @@ describe('a shape comes back from the engine as it was asked for', () => {
 
   test('with no network at all', () => {
     const shape = { ...plain, networks: [], ports: [] };
-    const { body } = createCall({ name: 'n', shape, ownLabels: {}, ownTargets: [] });
+    const { body } = createCall({ name: 'n', shape, ownLabels: {}, ownTargets: [] }, 'docker');
     expect((body as Asked).HostConfig.NetworkMode).toBe('none');
     expect(shapeOf(engineReports(shape), image, docker)).toEqual(shape);
   });
@@ -279,7 +282,7 @@ describe('the same meaning in other words is the same shape', () => {
 
 test('the secrets file lies on an anonymous volume, and no secret is in the create call', () => {
   const request = { name: 'n', shape: plain, ownLabels: {}, ownTargets: [], secrets: { TOKEN: 'hunter2' } };
-  const { body, query } = createCall(request);
+  const { body, query } = createCall(request, 'docker');
   expect((body as Asked).HostConfig.Mounts?.at(-1)).toEqual({
     Type: 'volume',
     Source: '',
@@ -291,7 +294,7 @@ test('the secrets file lies on an anonymous volume, and no secret is in the crea
 
 test('a tmpfs cannot belong to a user by name', () => {
   const tmpfs = { '/x': { sizeBytes: 1, exec: false, mode: '755', owner: 'node' } };
-  expect(() => createCall({ name: 'n', shape: { ...plain, tmpfs }, ownLabels: {}, ownTargets: [] })).toThrow(
+  expect(() => createCall({ name: 'n', shape: { ...plain, tmpfs }, ownLabels: {}, ownTargets: [] }, 'docker')).toThrow(
     /by number|belong to "node"/,
   );
 });

@@ -387,6 +387,25 @@ describe('what is not ours', () => {
     ]);
   });
 
+  it('asks for a network that hides the host only where the engine can make one', () => {
+    const { engine } = emptyEngine({});
+    const open = { ...engine, kind: 'podman', canHideHost: false } as const;
+    const network = {
+      id: 'n',
+      name: 'looms-test',
+      driver: 'bridge',
+      internal: true,
+      options: {},
+      ours: true,
+      members: [],
+    };
+    const networks = [network] as never;
+    expect(plan([server('a')], emptyEngine({ networks })).changes).toMatchObject([{ action: 'blocked' }]);
+    expect(plan([server('a')], emptyEngine({ networks, engine: open })).changes).toMatchObject([{ action: 'create' }]);
+    const wanted = plan([server('a')], emptyEngine({ engine: open })).steps.find(({ op }) => op === 'create-network');
+    expect(wanted).toMatchObject({ network: { internal: true, options: {} } });
+  });
+
   it('blocks a server that mounts somebody else’s volume', () => {
     const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
     const observed = emptyEngine({ volumes: [{ name: 'looms-test-data', ours: false }] });

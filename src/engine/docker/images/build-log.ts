@@ -23,7 +23,7 @@ export type BuildLog = {
 };
 
 /**
- * Follows the classic builder's output. `accept` takes one entry and returns the progress to show, or null where
+ * Follows the output of the classic builder, and of Podman's, whose lines are `STEP 2/3: RUN …` and `--> 90412bffeb1c`. `accept` takes one entry and returns the progress to show, or null where
  * nothing worth showing changed; `log` tells what is known so far.
  */
 export function followBuild(): { accept(entry: StreamEntry): StepProgress | null; log(): BuildLog } {
@@ -44,13 +44,13 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
 
   const builderLine = (line: string): boolean => {
     const [, running] = line.match(/^ ---> Running in ([0-9a-f]+)$/) ?? [];
-    const [, made] = line.match(/^ ---> (?:sha256:)?([0-9a-f]{12,64})$/) ?? [];
-    if (line === ' ---> Using cache') cached = true;
+    const [, made] = line.match(/^(?: --->|-->) (?:sha256:)?([0-9a-f]{12,64})$/) ?? [];
+    if (/^(?: --->|-->) Using cache\b/.test(line)) cached = true;
     else if (running !== undefined) containers.push(running);
     else if (made !== undefined) {
       // What FROM and the cache give is not of this build's making.
       if (!cached && !/^FROM\s/i.test(instruction)) madeImages.push(made);
-    } else return /^Removing intermediate container |^Successfully (?:built|tagged) /.test(line);
+    } else return isClosingLine(line);
     return true;
   };
 
@@ -75,7 +75,7 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
     const text = entry.stream ?? '';
     built = entry.aux?.ID ?? built;
     // The engine cuts output anywhere; its own lines are whole, even after output that ends without a line break.
-    const isOwnLine = /^(?:Step \d+\/\d+ : | ---> |Removing intermediate container )/.test(text);
+    const isOwnLine = /^(?:Step \d+\/\d+ : |STEP \d+\/\d+: | ---> |--> |Removing intermediate container )/.test(text);
     const ends = isOwnLine || entry.errorDetail !== undefined || entry.error !== undefined;
     const parts = ends && unfinished !== '' ? [unfinished, ...text.split('\n')] : `${unfinished}${text}`.split('\n');
     unfinished = ends ? '' : (parts.pop() ?? '');
@@ -84,8 +84,7 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
 
     if (entry.error !== undefined || entry.errorDetail !== undefined) {
       const message = (entry.errorDetail?.message ?? entry.error ?? 'no reason given').trim();
-      const { code } = entry.errorDetail ?? {};
-      failure = code === undefined || code === 0 ? { message } : { message, exitCode: code };
+      failure = failureOf(message, entry.errorDetail?.code ?? 0, instruction);
     }
     return report;
   };
@@ -99,6 +98,23 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
     ...(failure === undefined ? {} : { failure }),
   });
   return { accept, log };
+}
+
+/** What follows the last step, in both dialects; Podman ends with the id of the whole image. */
+const isClosingLine = (line: string): boolean =>
+  /^Removing intermediate container |^Successfully (?:built|tagged) |^COMMIT(?: |$)|^[0-9a-f]{64}$/.test(line);
+
+/** Podman's builder has no code for the exit code, and puts the instruction before each message. */
+function failureOf(message: string, code: number, instruction: string): { message: string; exitCode?: number } {
+  if (code !== 0) return { message, exitCode: code };
+  const frame = `building at STEP "${instruction}`;
+  if (!message.startsWith(frame)) return { message };
+  const words = message.slice(frame.length).replace(/^ ?": /, '');
+  const [, exit] = /^while running runtime: exit status (\d+)$/.exec(words) ?? [];
+  // What follows an instruction that it does not know is the inside of its parser.
+  return exit === undefined
+    ? { message: words.replace(/ &imagebuilder\..*$/s, '') }
+    : { message: words, exitCode: Number(exit) };
 }
 
 const shorten = (text: string): string => (text.length <= shownWidth ? text : `${text.slice(0, shownWidth - 1)}…`);

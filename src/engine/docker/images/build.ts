@@ -148,11 +148,13 @@ function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {
     return new LoomsError('image-build-failed', error.message, { hint: 'correct the Dockerfile', cause });
   }
   if (failure.exitCode === undefined) {
+    // Podman learns only at an instruction that there is none like it.
+    const isUnknown = /^Build error: /.test(failure.message);
     return new LoomsError(
       'image-build-failed',
       `building ${recipe.ref} failed at ${log.instruction}: ${failure.message}`,
       {
-        hint: 'the line above names what this step of the build needs',
+        hint: isUnknown ? 'correct the Dockerfile' : 'the line above names what this step of the build needs',
         detail: log.output.slice(-shownLines),
       },
     );

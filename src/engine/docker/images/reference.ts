@@ -27,6 +27,19 @@ export function canonicalRepository(name: string): string {
   return registry === dockerHub && !path.includes('/') ? `${registry}/library/${path}` : `${registry}/${path}`;
 }
 
+/**
+ * Whether two names with a tag mean the same image: Podman puts `localhost/` before a name without a registry, or
+ * spells it out in full, depending on how the image came about.
+ */
+export function isSameName(a: string, b: string): boolean {
+  const full = (name: string): string => {
+    const short = name.replace(/^localhost\//, '');
+    const { version } = parseReference(short);
+    return `${canonicalRepository(short.slice(0, -version.length - 1))}:${version}`;
+  };
+  return full(a) === full(b);
+}
+
 /** The key under which Docker's configuration keeps a registry's credentials; the hub's is historical. */
 export function credentialKey(registry: string): string {
   return registry === dockerHub || registry === 'index.docker.io' ? 'https://index.docker.io/v1/' : registry;

@@ -2,6 +2,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { RegistryVerdict } from '../../../model/observed.ts';
 import type { CallOptions } from '../../port.ts';
 import { call } from '../call.ts';
+import { type StatusError, statusOf } from '../errors.ts';
 import type { ImageAccess } from './access.ts';
 import type { RegistryAuth } from './credentials.ts';
 import { dialJson } from './dial.ts';
@@ -41,9 +42,14 @@ export async function registryDigest(
     if (error.code === 'engine-timeout') {
       return { verdict: 'unknown', why: `${registry} did not answer within ${timeoutMs / 1000} s` };
     }
+    if (hasNoSuchCall(error)) return { verdict: 'unknown', why: 'this engine cannot ask registries (Podman)' };
     return { verdict: 'unknown', why: registryError(ref, what, error, credential).message };
   }
 }
+
+/** An engine says in JSON what it does not find; a path that it does not know is answered in plain text. */
+const hasNoSuchCall = (error: LoomsError): boolean =>
+  statusOf(error) === 404 && (error.cause as Partial<StatusError> | undefined)?.json === undefined;
 
 async function askDigest(
   access: ImageAccess,

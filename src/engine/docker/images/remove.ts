@@ -5,6 +5,7 @@ import { callOrNull } from '../call.ts';
 import { statusOf } from '../errors.ts';
 import type { ImageAccess } from './access.ts';
 import { inspectImage } from './find.ts';
+import { isSameName } from './reference.ts';
 
 /**
  * Removes an image that looms built under `ref`, with those layers that nothing else needs. false: it stays, because
@@ -20,7 +21,8 @@ export async function removeBuiltImage(
   const image = await inspectImage(access.docker, id, options);
   if (image === null) return true;
   const names = image.RepoTags ?? [];
-  if (image.Config?.Labels?.[label.managedBy] === undefined || names.some((name) => name !== ref)) return false;
+  if (image.Config?.Labels?.[label.managedBy] === undefined || names.some((name) => !isSameName(name, ref)))
+    return false;
   try {
     // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
     await callOrNull(`remove image ${ref}`, options, (abortSignal) =>

@@ -77,7 +77,7 @@ async function createProbe(docker: Docker, id: ImageId, name: string, options: C
         abortSignal,
       });
     } catch (error) {
-      if ((error as { statusCode?: number }).statusCode !== 409) throw error;
+      if (statusOf(error) !== 409) throw error;
       return null;
     }
   });
@@ -94,7 +94,7 @@ async function hasFile(container: Docker.Container, path: string, abortSignal: A
     ((await container.infoArchive({ path, abortSignal })) as Readable).resume();
     return true;
   } catch (error) {
-    if ((error as { statusCode?: number }).statusCode === 404) return false;
+    if (statusOf(error) === 404) return false;
     throw error;
   }
 }
