@@ -77,13 +77,28 @@ async function bcrypt(password: string): Promise<string> {
   return stdout;
 }
 
+/** Any free port, or one of `LOOMS_TEST_REGISTRY_PORTS` (`47100-47131`), where the engine takes plain HTTP from those only. */
 async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  if (address === null || typeof address === 'string') throw new Error('no free loopback port');
-  return address.port;
+  const [first = 0, last = first] = (process.env.LOOMS_TEST_REGISTRY_PORTS ?? '0').split('-').map(Number);
+  const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  for (const wanted of ports.sort(() => Math.random() - 0.5)) {
+    const port = await tryPort(wanted);
+    if (port !== undefined) return port;
+  }
+  throw new Error('no free loopback port');
+}
+
+async function tryPort(wanted: number): Promise<number | undefined> {
+  const probe = createServer();
+  try {
+    await once(probe.listen(wanted, '127.0.0.1'), 'listening');
+    const address = probe.address();
+    return address === null || typeof address === 'string' ? undefined : address.port;
+  } catch {
+    return undefined; // someone else has it
+  } finally {
+    probe.close();
+  }
 }
 
 /** Resolves when the server says that it listens; goes on reading, since a full pipe would stop the server. */
