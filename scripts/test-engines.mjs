@@ -62,7 +62,7 @@ async function testOn(target, { from, env, files }) {
       const counts = await runVitestProject(project, {
         root,
         // Tests that bring an engine of the machine's own program have nothing to say about this one.
-        env: { ...env, DOCKER_HOST: engine.host, LOOMS_SECOND_ENGINE: target.name },
+        env: { ...env, ...target.env, DOCKER_HOST: engine.host, LOOMS_SECOND_ENGINE: target.name },
         signal: interrupt.signal,
         enter: engine.enter,
         files,

@@ -24,6 +24,8 @@ const listFile = '.looms-packages';
  * @property {string} packages the folder of its root file system, shared by engines with the same `include`
  * @property {string[]} include Debian packages
  * @property {string} program the name of its process
+ * @property {boolean} [leavesProcesses] whether what it starts outlives it: then all of it is killed with it
+ * @property {Record<string, string>} [env] for the tests that run on it
  * @property {string} [prepare] shell commands for its mount namespace, `$root` being its root
  * @property {(dir: string, mtu: number) => string[]} command starts it, with all its files in `dir`
  */
@@ -65,15 +67,25 @@ export async function ensureEngineRoot({ packages, include }, note) {
  */
 export async function startSecondEngine(engine, { root, shared }) {
   const dir = join(stateDir('engines'), engine.name);
-  await endAbandoned(dir, engine.program);
+  await endAbandoned(dir, engine);
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir);
   const network = await openNetworkNamespace(`looms-${engine.name}`, engine.index);
   const log = join(dir, 'log');
   const output = openSync(log, 'w');
-  const [command, ...args] = [...network.enter, 'unshare', '--mount', 'sh', '-euc', enterRoot(engine.prepare), 'sh'];
+  // A process namespace ends with its first process, and that one with `unshare`.
+  const namespaces = engine.leavesProcesses ? ['--mount', '--pid', '--fork', '--kill-child'] : ['--mount'];
+  const [command, ...args] = [
+    ...network.enter,
+    'unshare',
+    ...namespaces,
+    'sh',
+    '-euc',
+    enterRoot(engine.prepare),
+    'sh',
+  ];
   args.push(root, [dir, tmpdir(), ...shared].join(':'), ...engine.command(dir, network.mtu));
-  // Every program on the way replaces itself by the next one, so that this is the engine's own process.
+  // Every program on the way replaces itself by the next one, so that this is the engine's own process, or `unshare`.
   const child = spawn(command, args, { detached: true, stdio: ['ignore', output, output], cwd: '/' });
   closeSync(output);
   let ended;
@@ -82,7 +94,7 @@ export async function startSecondEngine(engine, { root, shared }) {
   if (child.pid) writeFileSync(join(dir, 'engine.pid'), `${child.pid}\n`);
 
   const stop = async () => {
-    if (child.pid && !ended) await endProcess(child.pid, () => ended);
+    if (child.pid && !ended) await endProcess(child.pid, () => ended, engine);
     await network.close();
     rmSync(dir, { recursive: true, force: true });
   };
@@ -114,16 +126,16 @@ function enterRoot(prepare = '') {
 }
 
 /** A run that was killed leaves its engine; it is ours if the pid file and the process agree. */
-async function endAbandoned(dir, program) {
+async function endAbandoned(dir, engine) {
   const file = join(dir, 'engine.pid');
   if (!existsSync(file)) return;
   const pid = Number.parseInt(readFileSync(file, 'utf8'), 10);
-  const isOurs = () => commandLine(pid).includes(program) && commandLine(pid).includes(dir);
-  if (isOurs()) await endProcess(pid, () => !isOurs());
+  const isOurs = () => commandLine(pid).includes(engine.program) && commandLine(pid).includes(dir);
+  if (isOurs()) await endProcess(pid, () => !isOurs(), engine);
 }
 
-async function endProcess(pid, hasEnded) {
-  process.kill(pid, 'SIGTERM');
+async function endProcess(pid, hasEnded, { leavesProcesses }) {
+  process.kill(pid, leavesProcesses ? 'SIGKILL' : 'SIGTERM'); // `unshare` passes on nothing else
   if (!(await until(hasEnded, { timeoutMs: stopsWithinMs }))) process.kill(pid, 'SIGKILL');
 }
 

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** First and last port of the registries that tests start for an engine that must know them beforehand. */
+const registryPorts = [47100, 47131];
+
 /** @type {import('./second-engine.mjs').SecondEngine[]} */
 export const secondEngines = [
   { ...docker('docker-classic', 'false'), index: 1 },
@@ -13,13 +16,21 @@ export const secondEngines = [
     packages: 'podman',
     include: ['podman', 'crun', 'catatonit', 'netavark', 'aardvark-dns', 'iptables', 'nftables', 'iproute2', 'procps'],
     program: 'podman',
-    // crun refuses to work where both generations of control groups are mounted, and a build asks for
-    // more files and processes than a machine may grant.
+    leavesProcesses: true,
+    env: { LOOMS_TEST_REGISTRY_PORTS: registryPorts.join('-') },
+    // What it keeps of networks must not outlive it, or the next one takes a name server for running.
+    // crun refuses to work where both generations of control groups are mounted, a build asks for more
+    // files and processes than a machine may grant, and registries on loopback need an entry to be asked
+    // without TLS.
     prepare: `
     umount "$root/sys/fs/cgroup/unified" 2>/dev/null || true
+    mount -t tmpfs tmpfs "$root/run"
     mkdir -p "$root/etc/containers"
-    echo '${podmanConfiguration()}' > "$root/etc/containers/containers.conf"`,
+    echo '${podmanConfiguration()}' > "$root/etc/containers/containers.conf"
+    echo '${podmanRegistries()}' > "$root/etc/containers/registries.conf"`,
     command: (dir) => [
+      'catatonit', // as the first process of a namespace, it reaps
+      '--',
       'podman',
       '--root',
       join(dir, 'storage'),
@@ -61,5 +72,13 @@ function podmanConfiguration() {
   const ulimits = Object.entries({ nofile: hard('Max open files'), nproc: hard('Max processes') })
     .filter(([, value]) => value !== 'unlimited')
     .map(([name, value]) => `"${name}=${value}:${value}"`);
-  return `[containers]\ndefault_ulimits = [${ulimits.join(', ')}]`;
+  return `[containers]\ndefault_ulimits = [${ulimits.join(', ')}]\n[network]\nnetwork_config_dir = "/run/networks"`;
+}
+
+function podmanRegistries() {
+  const [first, last] = registryPorts;
+  return Array.from(
+    { length: last - first + 1 },
+    (_, index) => `[[registry]]\nlocation = "127.0.0.1:${first + index}"\ninsecure = true`,
+  ).join('\n');
 }
