@@ -14,7 +14,6 @@ import { secondEngines } from './lib/second-engines.mjs';
 import { runVitestProject } from './lib/vitest-project.mjs';
 
 const usage = `usage: npm run test:engines -- [--only ${secondEngines.map((engine) => engine.name).join('|')}] [test files]`;
-const projects = ['engine', 'cli', 'fault'];
 
 const { title, step, note, elapsed } = narrator();
 const interrupt = onInterrupt();
@@ -57,7 +56,7 @@ async function testOn(target, { from, env, files }) {
     const tags = [...allImages, ...(await derivedImages(from))];
     await copyImages(from, engine.host, tags);
     note(`copied ${tags.length} images`);
-    for (const project of projects) {
+    for (const project of target.projects) {
       if (interrupt.signal.aborted) break;
       const counts = await runVitestProject(project, {
         root,

@@ -11,7 +11,8 @@ export const secondEngines = [
   {
     name: 'podman',
     title: 'Podman',
-    byDefault: false,
+    byDefault: true,
+    projects: ['engine', 'fault'],
     index: 3,
     packages: 'podman',
     include: ['podman', 'crun', 'catatonit', 'netavark', 'aardvark-dns', 'iptables', 'nftables', 'iproute2', 'procps'],
@@ -50,6 +51,7 @@ function docker(name, containerdStore) {
     name,
     title: `Docker Engine, ${containerdStore === 'true' ? 'containerd' : 'classic'} image store`,
     byDefault: true,
+    projects: ['engine', 'cli', 'fault'],
     packages: 'docker',
     include: ['docker.io', 'iptables', 'iproute2', 'procps'],
     program: 'dockerd',
