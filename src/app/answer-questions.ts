@@ -1,5 +1,5 @@
 import { type FormField, formFields } from '../mcp/question-form.ts';
-import { describeKind, readValue, valueText } from '../mcp/question-value.ts';
+import { describeKind, readValue, takesSeveral, valueText } from '../mcp/question-value.ts';
 import type { Answer, Answerer, AnswerValue, Question } from '../mcp/session.ts';
 
 /** How one value is asked for. */
@@ -34,24 +34,32 @@ export type Questionnaire = {
   readonly answer: Answerer | undefined;
   /** Names of given answers that no question asked for. */
   readonly unused: () => readonly string[];
+  /** Names of answers that were given more than once for a field of one value: a question with such a field is cancelled. */
+  readonly repeated: () => readonly string[];
 };
 
 /**
  * Answers questions of a server: from the answers that were given beforehand, then from a person, then from the defaults
- * of the question. `onUnanswered` hears why a question is left without an answer. One question at a time.
+ * of the question. `given` has the answers by field: more than one for a field that holds a list. `onUnanswered` hears why
+ * a question is left without an answer. One question at a time.
  */
 export function createQuestionnaire(
-  given: ReadonlyMap<string, string>,
+  given: ReadonlyMap<string, readonly string[]>,
   interviewer: Interviewer | undefined,
   onUnanswered: (question: Question, reason: string) => void,
 ): Questionnaire {
   const used = new Set<string>();
+  const ambiguous = new Set<string>();
+  const repeated = () => [...ambiguous];
   const unused = () => [...given.keys()].filter((name) => !used.has(name));
-  if (given.size === 0 && interviewer === undefined) return { answer: undefined, unused };
+  if (given.size === 0 && interviewer === undefined) return { answer: undefined, unused, repeated };
 
   const answerOne = async (question: Question, signal: AbortSignal): Promise<Answer> => {
     const fields = formFields(question.schema);
     for (const { name } of fields) if (given.has(name)) used.add(name);
+    const twice = fields.filter((field) => !takesSeveral(field) && (given.get(field.name)?.length ?? 0) > 1);
+    for (const { name } of twice) ambiguous.add(name);
+    if (twice.length > 0) return { action: 'cancel' };
     const known = readGiven(fields, given);
     const open = fields.filter(({ name }) => !known.values.has(name));
     if (open.length === 0 && fields.length > 0) return accept(fields, known.values);
@@ -86,21 +94,21 @@ export function createQuestionnaire(
     last = next.catch(() => {}); // Whoever asked hears of it.
     return next;
   };
-  return { answer, unused };
+  return { answer, unused, repeated };
 }
 
 type Values = Map<string, AnswerValue>;
 
 function readGiven(
   fields: readonly FormField[],
-  given: ReadonlyMap<string, string>,
+  given: ReadonlyMap<string, readonly string[]>,
 ): { readonly values: Values; readonly problems: ReadonlyMap<string, string> } {
   const values: Values = new Map();
   const problems = new Map<string, string>();
   for (const field of fields) {
-    const text = given.get(field.name);
-    if (text === undefined) continue;
-    const read = readValue(field, text, { numbered: false });
+    const texts = given.get(field.name);
+    if (texts === undefined) continue;
+    const read = readValue(field, texts, { numbered: false });
     if ('value' in read) values.set(field.name, read.value);
     else problems.set(field.name, read.problem);
   }

@@ -40,7 +40,10 @@ export function sessionNotices(
 export type CallSession = {
   readonly options: SessionOptions & { readonly onProgress: (progress: CallProgress) => void };
   readonly notice: (text: string) => void;
-  /** Takes the progress down, and tells of answers that nothing asked for. Must be called, also after a failure. */
+  /**
+   * Takes the progress down, and tells of answers that nothing asked for. Must be called, also after a failure. Throws
+   * `usage` where several answers were given for one value.
+   */
   readonly finish: () => void;
 };
 
@@ -74,6 +77,11 @@ export function openCallSession(
       for (const name of questionnaire.unused()) {
         terminal.notice(`${palette.warning('warning[answer-unused]')}: ${server} did not ask for ${visible(name)}`);
       }
+      const twice = questionnaire.repeated()[0];
+      if (twice === undefined) return;
+      throw new LoomsError('usage', `--answer ${twice} is given more than once, and ${server} asks for one value`, {
+        hint: `its question was cancelled; give --answer ${twice}=VALUE once`,
+      });
     },
   };
 }
@@ -90,15 +98,18 @@ function chooseDisplay(name: string, json: boolean, terminal: Terminal, nowMs: (
   return terminal.live ? liveDisplay(name, options) : lineDisplay(name, options);
 }
 
-/** The last of two answers with one key counts. */
-function readAnswers(words: readonly string[]): ReadonlyMap<string, string> {
-  return new Map(
-    words.map((word) => {
-      const equals = word.indexOf('=');
-      if (equals > 0) return [word.slice(0, equals), word.slice(equals + 1)];
+/** All answers by key, in their order. */
+function readAnswers(words: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const answers = new Map<string, string[]>();
+  for (const word of words) {
+    const equals = word.indexOf('=');
+    if (equals <= 0) {
       throw new LoomsError('usage', `--answer ${JSON.stringify(word)} has no key`, {
         hint: 'write --answer KEY=VALUE',
       });
-    }),
-  );
+    }
+    const key = word.slice(0, equals);
+    answers.set(key, [...(answers.get(key) ?? []), word.slice(equals + 1)]);
+  }
+  return answers;
 }

@@ -7,10 +7,17 @@ export type ReadValue = { readonly value: AnswerValue } | { readonly problem: st
 
 /**
  * Reads what was typed for a field. Choices are taken by value or title, several of them with commas between; `numbered`
- * takes their numbers too, as they are listed from 1 on. Says what is wrong instead of throwing.
+ * takes their numbers too, as they are listed from 1 on. A field that takes several (`takesSeveral`) is also given a JSON
+ * array of texts, or more than one text; of any other field the first text counts. Says what is wrong instead of throwing.
  */
-export function readValue(field: FormField, text: string, { numbered }: { numbered: boolean }): ReadValue {
+export function readValue(
+  field: FormField,
+  given: string | readonly string[],
+  { numbered }: { numbered: boolean },
+): ReadValue {
   const { kind } = field;
+  const texts = typeof given === 'string' ? [given] : given;
+  const text = texts[0] ?? '';
   const trimmed = text.trim();
   switch (kind.type) {
     case 'text':
@@ -25,11 +32,14 @@ export function readValue(field: FormField, text: string, { numbered }: { number
       return option === undefined ? notAmong(kind.options, trimmed) : { value: option.value };
     }
     case 'some-of':
-      return readSeveral(kind, trimmed, numbered);
+      return readSeveral(kind, texts, numbered);
     default:
       return assertNever(kind);
   }
 }
+
+/** Whether a field holds a list, so that more than one answer to it adds up. */
+export const takesSeveral = ({ kind }: FormField): boolean => kind.type === 'some-of';
 
 /** What a field takes, in a few words: `whole number, 1 to 10`. */
 export function describeKind(kind: FieldKind): string {
@@ -119,16 +129,42 @@ function readNumber(kind: Extract<FieldKind, { type: 'number' }>, text: string):
   return { problem: `${JSON.stringify(text)} is not what it takes: ${describeKind(kind)}` };
 }
 
-function readSeveral(kind: Extract<FieldKind, { type: 'some-of' }>, text: string, numbered: boolean): ReadValue {
-  const words = text.split(',').map((word) => word.trim());
+function readSeveral(
+  kind: Extract<FieldKind, { type: 'some-of' }>,
+  texts: readonly string[],
+  numbered: boolean,
+): ReadValue {
   const values: string[] = [];
-  for (const word of words.filter((one) => one !== '')) {
+  const words = texts.flatMap(listWords);
+  for (const word of words) {
+    if (typeof word !== 'string') return { problem: 'a list holds texts, as in ["a","b"]' };
     const option = kind.options.length === 0 ? { value: word } : findOption(kind.options, word, numbered);
     if (option === undefined) return notAmong(kind.options, word);
     if (!values.includes(option.value)) values.push(option.value);
   }
   if (values.length >= kind.minItems && values.length <= kind.maxItems) return { value: values };
   return { problem: `${values.length} chosen, but it takes ${describeKind(kind)}` };
+}
+
+/** The items of a JSON array as they are, or what stands between commas. */
+function listWords(text: string): readonly unknown[] {
+  const items = text.trim().startsWith('[') ? jsonArray(text) : undefined;
+  return (
+    items ??
+    text
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== '')
+  );
+}
+
+function jsonArray(text: string): readonly unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined; // A text that happens to begin with a bracket.
+  }
 }
 
 function findOption(options: readonly Option[], text: string, numbered: boolean): Option | undefined {

@@ -20,7 +20,7 @@ const target = {
   relay: { container: asContainerId('relay'), host: url.hostname },
 };
 
-const { answer } = createQuestionnaire(new Map([['confirmed', 'yes']]), undefined, () => {});
+const { answer } = createQuestionnaire(new Map([['confirmed', ['yes']]]), undefined, () => {});
 // Many of these run at once.
 const session = await openSession(target, { connectTimeoutMs: 60_000, ...(answer === undefined ? {} : { answer }) });
 try {

@@ -35,11 +35,15 @@ function person(wish: 'answer' | 'decline' | 'cancel', lines: readonly (string |
   return { interviewer, shown, begun: () => begun };
 }
 
-function ask(given: Record<string, string>, interviewer?: Interviewer) {
+function ask(given: Record<string, string | readonly string[]>, interviewer?: Interviewer) {
   const unanswered: string[] = [];
-  const questionnaire = createQuestionnaire(new Map(Object.entries(given)), interviewer, (_, reason) => {
-    unanswered.push(reason);
-  });
+  const questionnaire = createQuestionnaire(
+    new Map(Object.entries(given).map(([name, texts]) => [name, typeof texts === 'string' ? [texts] : texts])),
+    interviewer,
+    (_, reason) => {
+      unanswered.push(reason);
+    },
+  );
   return { ...questionnaire, unanswered, answered: questionnaire.answer?.(question, signal) };
 }
 
@@ -89,6 +93,24 @@ describe('a question of a server', () => {
     expect(await ask({ email: 'a@b.c', count: '2', note: 'n' }, interviewer).answered).toMatchObject({
       action: 'accept',
     });
+    expect(begun()).toBe(0);
+  });
+
+  it('takes all the answers that were given for a list', async () => {
+    const { answer } = createQuestionnaire(new Map([['extras', ['bag', 'card']]]), undefined, () => {});
+    const extras = { type: 'array', items: { type: 'string', enum: ['bag', 'card', 'ribbon'] } };
+    expect(await answer?.({ ...question, schema: { type: 'object', properties: { extras } } }, signal)).toEqual({
+      action: 'accept',
+      content: { extras: ['bag', 'card'] },
+    });
+  });
+
+  it('is cancelled where two answers were given for one value, whoever could be asked', async () => {
+    const { interviewer, begun } = person('answer', ['a@b.c']);
+    const { answered, repeated, unused } = ask({ email: ['a@b.c', 'd@e.f'] }, interviewer);
+    expect(await answered).toEqual({ action: 'cancel' });
+    expect(repeated()).toEqual(['email']);
+    expect(unused()).toEqual([]);
     expect(begun()).toBe(0);
   });
 

@@ -8,7 +8,7 @@ const field = (schema: object): FormField => {
   return first;
 };
 /** What a text is read as: the value as JSON, or the problem. */
-const read = (schema: object, text: string, numbered = false): string => {
+const read = (schema: object, text: string | readonly string[], numbered = false): string => {
   const result = readValue(field(schema), text, { numbered });
   return 'value' in result ? JSON.stringify(result.value) : result.problem;
 };
@@ -100,5 +100,22 @@ describe('an answer', () => {
     expect(read(colours, '2', true)).toBe('"green"');
     expect(read(colours, '2')).toBe('"2" is none of the choices; it takes red, green, blue');
     expect(read({ type: 'string', enum: ['2', '1'] }, '1', true)).toBe('"1"');
+  });
+});
+
+describe('an answer to a list', () => {
+  const words = { type: 'array', items: { type: 'string' } };
+
+  it.each([
+    [several, ['s', 'Large'], '["s","l"]'],
+    [several, ['s,l', 's'], '["s","l"]'],
+    [several, '["s", "Large"]', '["s","l"]'],
+    [words, '["a, b", "c"]', '["a, b","c"]'],
+    [words, ['["a"]', 'b'], '["a","b"]'],
+    [words, '[draft], final', '["[draft]","final"]'],
+    [words, '[1]', 'a list holds texts, as in ["a","b"]'],
+    [several, ['s', 'medium'], '"medium" is none of the choices; it takes s, l'],
+  ])('takes several texts, with commas between or as JSON (%#)', (schema, text, expected) => {
+    expect(read(schema, text)).toBe(expected);
   });
 });
