@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts';
 import { answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
 import type { Session, SessionOptions, SessionTarget } from './session.ts';
 import { explain } from './session-errors.ts';
+import { replaceUnusable } from './unusable-answers.ts';
 
 /** A session, or why there is none. */
 export type Attempt =
@@ -36,6 +37,7 @@ export async function converse(
   const observe = createObserver(options);
   // The client takes the transport over, and hands every message on to whoever listened before.
   connection.transport.onmessage = (message) => {
+    replaceUnusable(message);
     if (client.getProtocolEra() === 'modern') assumeComplete(message);
     observe(message);
   };

@@ -8,6 +8,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
+import { maxDepth, unusableAnswer } from './unusable-answers.ts';
 
 /** Why a connection cannot go on. */
 export type ConnectionEnding =
@@ -38,13 +39,19 @@ export type Circumstances = {
 
 /**
  * What an error of the SDK or of a transport means for the user, with loom's hints for the same causes. Decides by
- * codes and by what is known of the process, never by text.
+ * codes and by what is known of the process; by text only where a shell says that it could start no process, for which it
+ * has no code of its own.
  */
 export function explain(error: unknown, about: Circumstances): LoomsError {
   const make = (code: ErrorCode, message: string, hint?: string, detail: readonly string[] = about.log) =>
     new LoomsError(code, message, { ...(hint === undefined ? {} : { hint }), detail, cause: error });
 
   if (about.interrupted) return make('interrupted', `stopped talking to ${about.server}`, undefined, []);
+  const unusable = error instanceof ProtocolError ? unusableAnswer(error.data) : undefined;
+  if (unusable !== undefined) {
+    const hint = `a fault of the server: its answers hold an object as their result, at most ${maxDepth} levels deep`;
+    return make('session-failed', `${about.server} answered ${doing(about)} with ${unusable}`, hint, []);
+  }
   if (error instanceof ProtocolError) {
     const [first = '', ...rest] = error.message.split('\n');
     return make(
@@ -69,7 +76,7 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
   if (about.ending?.kind === 'failed') return withLog(about.ending.error, about.log);
   if (about.ending?.kind === 'exited') {
     const { code } = about.ending;
-    const { message, hint } = exitMeaning(code);
+    const { message, hint } = lacksProcesses(code, about.log) ? noProcesses : exitMeaning(code);
     const how = code === null ? 'ended' : `exited with code ${code}`;
     return make('server-exited', `${about.server} ${how} during ${doing(about)}${message}`, hint, [
       ...about.stray,
@@ -141,6 +148,15 @@ function timedOut(
     'raise mcp_server.timeout_seconds if it starts slowly; --keep-failed keeps its container, and `docker logs` shows what it waits for',
   );
 }
+
+const noProcesses = {
+  message: ' (no more processes could be started)',
+  hint: 'raise docker_backend.resource_limits.pids_limit, or have fewer sessions open at a time: each has its own processes',
+};
+
+/** EAGAIN of fork, as dash says it, and as the C library does for bash, `timeout` and others. */
+const lacksProcesses = (code: number | null, log: readonly string[]): boolean =>
+  code !== 0 && log.some((line) => /cannot fork|resource temporarily unavailable/i.test(line));
 
 /** What the usual exit codes of a process that could not run mean. */
 function exitMeaning(code: number | null): { message: string; hint: string } {

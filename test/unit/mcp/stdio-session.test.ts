@@ -167,6 +167,15 @@ describe('what goes wrong in a stdio session', () => {
     expect(error.detail).toContain('last log line');
   });
 
+  it('names the limit and the open sessions where no process could be started', async () => {
+    const target = targetFor(localEngine().engine, argv('--cannot-fork'), { hasShell: false });
+    expect(await failureOf(openSession(target))).toMatchObject({
+      code: 'server-exited',
+      message: 'unit exited with code 2 during the handshake (no more processes could be started)',
+      hint: expect.stringMatching(/docker_backend\.resource_limits\.pids_limit.*sessions/),
+    });
+  });
+
   it('says that a command was not found', async () => {
     const error = await failureOf(openSession(targetFor(localEngine().engine, ['no-such-command-here'])));
     expect(error.code).toBe('server-exited');
@@ -188,6 +197,17 @@ describe('what goes wrong in a stdio session', () => {
     );
     expect(error.code).toBe('handshake-timeout');
     expect(error.detail.slice(0, 2)).toEqual(['Welcome!', 'Listening on http://0.0.0.0:8000']);
+  });
+
+  it.each([
+    ['--null-result', 'unit answered the call of read_file with something that is no result'],
+    ['--text-result', 'unit answered the call of read_file with something that is no result'],
+    ['--deep', 'unit answered the call of read_file with something nested too deep'],
+  ])('ends a call at once whose answer cannot be taken (%s), and can go on', async (flag, message) => {
+    const { session } = await open([flag], {}, { onLog: () => {} });
+    const failure = await failureOf(session.callTool('read_file', {}, { timeoutMs: 60_000 }));
+    expect(failure).toMatchObject({ code: 'session-failed', message });
+    expect((await session.listTools()).tools).toHaveLength(4);
   });
 
   it('refuses a message of 20 MB with a clear error', async () => {
