@@ -4,6 +4,7 @@ import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { slotsOf } from '../model/slots.ts';
 import type { Ports } from './ports.ts';
+import { readKept } from './read-kept.ts';
 import { representative } from './recorded-servers.ts';
 import { type ServerState, statusOf } from './server-status.ts';
 
@@ -21,19 +22,22 @@ export type McpServer = {
   readonly container: ContainerId;
   /** Since the container was created, on the engine's clock, ms. */
   readonly ageMs: number;
-  /** Calls counted on this machine. */
-  readonly executions: number;
+  /** Calls counted on this machine; null when its ledger cannot be read. */
+  readonly executions: number | null;
 };
 
-async function listProject(ports: Ports, engine: Engine, project: ProjectName): Promise<readonly McpServer[]> {
+export type McpServerList = {
+  readonly servers: readonly McpServer[];
+  /** Things worth saying that are not about a server. */
+  readonly notices: readonly string[];
+};
+
+async function listProject(ports: Ports, engine: Engine, project: ProjectName): Promise<McpServerList> {
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
   const slots = [...slotsOf(observed.containers).values()];
   const ids = slots.flatMap((containers) => representative(containers, project)?.id ?? []);
-  const [executions, health] = await Promise.all([
-    ports.countExecutions(ids),
-    ports.readHealth({ engine: observed.engine.id, project }),
-  ]);
-  return slots.flatMap((containers): McpServer[] => {
+  const { counts, health, notices } = await readKept(ports, ids, { engine: observed.engine.id, project });
+  const servers = slots.flatMap((containers): McpServer[] => {
     const status = statusOf(observed, containers);
     if (status === undefined) return [];
     const { name, state, transport, generation, container, ageMs } = status;
@@ -51,24 +55,29 @@ async function listProject(ports: Ports, engine: Engine, project: ProjectName): 
         generation,
         container,
         ageMs,
-        executions: executions.get(container) ?? 0,
+        executions: counts === undefined ? null : (counts.get(container) ?? 0),
       },
     ];
   });
+  return { servers, notices };
 }
 
 /**
  * The MCP servers of a project, or of all projects on the engine, sorted by project and name: what the engine says about
  * their containers, and what this machine last found out by talking to them. Asks no server.
- * Throws what the engine and the ledger throw.
+ * A ledger that cannot be read is a notice. Throws what the engine throws.
  */
 export async function listMcpServers(
   ports: Ports,
   request: { readonly project: ProjectName } | { readonly allProjects: true },
-): Promise<readonly McpServer[]> {
+): Promise<McpServerList> {
   const engine = await ports.engine();
   const projects = 'project' in request ? [request.project] : await engine.projects();
-  const listed: McpServer[] = [];
-  for (const project of projects) listed.push(...(await listProject(ports, engine, project)));
-  return listed;
+  const lists: McpServerList[] = [];
+  for (const project of projects) lists.push(await listProject(ports, engine, project));
+  return {
+    servers: lists.flatMap(({ servers }) => servers),
+    // The ledger is the same for all projects: what is wrong with it is said once.
+    notices: [...new Set(lists.flatMap(({ notices }) => notices))],
+  };
 }

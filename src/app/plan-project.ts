@@ -118,7 +118,7 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
       : [
           {
             code: 'executions-unknown',
-            message: `max_executions is not looked at: the ledger cannot be read (${counted.why})`,
+            message: `max_executions is not looked at, its calls are not counted: ${counted.why}`,
           },
         ];
   return {

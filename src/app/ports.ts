@@ -18,12 +18,18 @@ export type Ports = {
   readonly engineIsLocal: () => Promise<boolean>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
-  /** Executions counted for these containers on this machine; a container that was never called is left out. */
+  /**
+   * Executions counted for these containers on this machine; a container that was never called is left out. Throws
+   * `ledger-unreadable`.
+   */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;
-  /** What this machine last found out about the servers of a project; one that nobody looked at is left out. */
+  /**
+   * What this machine last found out about the servers of a project; one that nobody looked at is left out. Throws
+   * `ledger-unreadable`.
+   */
   readonly readHealth: (at: HealthPlace) => Promise<ReadonlyMap<ServerName, HealthRecord>>;
   /** Keeps what was found. Never throws: the finding itself matters more; the reason comes back. */
   readonly recordHealth: (

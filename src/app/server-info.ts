@@ -5,14 +5,18 @@ import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { slotsOf } from '../model/slots.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import type { Ports } from './ports.ts';
+import { readKept } from './read-kept.ts';
 import { representative } from './recorded-servers.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { detailOf, type ServerDetail, statusOf } from './server-status.ts';
 
-/** How far a server is on its way to being replaced; null where its spec sets no such limit. */
+/**
+ * How far a server is on its way to being replaced; null where its spec sets no such limit. `left` is null when the ledger
+ * cannot be read.
+ */
 export type RotationState = {
   readonly byAge: { readonly at: string; readonly leftMs: number } | null;
-  readonly byExecutions: { readonly limit: number; readonly left: number } | null;
+  readonly byExecutions: { readonly limit: number; readonly left: number | null } | null;
 };
 
 /** Everything about how a server runs. */
@@ -21,8 +25,8 @@ export type ServerInfo = ServerDetail & {
   readonly imageDigests: readonly string[];
   /** When it stopped, where it does not run. */
   readonly finishedAt: string | null;
-  /** Calls of this container counted on this machine. */
-  readonly executions: number;
+  /** Calls of this container counted on this machine; null when its ledger cannot be read. */
+  readonly executions: number | null;
   readonly rotation: RotationState;
   /** What this machine last found out by asking it; null when nobody has. */
   readonly health: {
@@ -37,13 +41,14 @@ export type ServerInfo = ServerDetail & {
   } | null;
 };
 
-function rotationOf(container: ObservedContainer, now: number, executions: number): RotationState {
+function rotationOf(container: ObservedContainer, now: number, executions: number | null): RotationState {
   const lifecycle = container.recorded?.spec.lifecycle;
   const at = lifecycle && rotationTime(lifecycle, container.createdAt);
   const limit = lifecycle?.maxExecutions;
   return {
     byAge: at === undefined ? null : { at: isoTime(at), leftMs: Math.max(0, at - now) },
-    byExecutions: limit === undefined ? null : { limit, left: Math.max(0, limit - executions) },
+    byExecutions:
+      limit === undefined ? null : { limit, left: executions === null ? null : Math.max(0, limit - executions) },
   };
 }
 
@@ -58,12 +63,12 @@ async function digestsOf(ports: Ports, observed: Observed, container: ObservedCo
 /**
  * How a server runs, from its container, the calls that this machine counted, and what it last found out about its health.
  * Asks the engine only, not the server.
- * Throws `server-not-found`, and what the engine and the ledger throw.
+ * A ledger that cannot be read is a notice. Throws `server-not-found`, and what the engine throws.
  */
 export async function serverInfo(
   ports: Ports,
   request: { readonly project: ProjectName; readonly name: ServerName },
-): Promise<ServerInfo> {
+): Promise<{ readonly info: ServerInfo; readonly notices: readonly string[] }> {
   const { project, name } = request;
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
@@ -72,14 +77,13 @@ export async function serverInfo(
   const container = representative(containers, project);
   const status = statusOf(observed, containers);
   if (container === undefined || status === undefined) throw serverNotFound(project, name, [...slots.keys()]);
-  const [counts, findings, imageDigests] = await Promise.all([
-    ports.countExecutions([container.id]),
-    ports.readHealth({ engine: observed.engine.id, project }),
+  const [{ counts, health, notices }, imageDigests] = await Promise.all([
+    readKept(ports, [container.id], { engine: observed.engine.id, project }),
     digestsOf(ports, observed, container),
   ]);
-  const executions = counts.get(container.id) ?? 0;
-  const found = findings.get(name);
-  return {
+  const executions = counts === undefined ? null : (counts.get(container.id) ?? 0);
+  const found = health.get(name);
+  const info: ServerInfo = {
     ...detailOf(observed, container, status),
     imageDigests,
     finishedAt: container.state.status === 'exited' ? isoTime(container.state.finishedAt) : null,
@@ -97,4 +101,5 @@ export async function serverInfo(
             isCurrent: found.container === container.id,
           },
   };
+  return { info, notices };
 }

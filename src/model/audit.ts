@@ -126,6 +126,8 @@ export type Verification =
       readonly records: number;
       /** Absent: nothing was ever written. */
       readonly head?: TrailHead;
+      /** Path of a key that is there although nothing is written: a trail may have been removed. */
+      readonly keyWithoutTrail?: string;
     }
   | {
       readonly intact: false;

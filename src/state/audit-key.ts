@@ -21,6 +21,7 @@ export class KeyFault extends Error {
 }
 
 const keyBytes = 32;
+const notTheKey = 'put the right file back, or move the trail away with it';
 const keyPattern = /^[0-9a-f]{64}\n?$/;
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
@@ -29,8 +30,11 @@ const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in
 export function readKeys(path: string): AuditKeys | undefined {
   let text: string;
   try {
+    const status = statSync(path);
+    // Reading a pipe would wait for ever, and what reading a folder throws does not name it.
+    if (!status.isFile()) throw new KeyFault(`${path} is no regular file`, notTheKey);
     // Windows has no such modes: its user folders are private by their access lists.
-    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+    if (process.platform !== 'win32' && (status.mode & 0o077) !== 0) {
       throw new KeyFault(`others may read ${path}`, `chmod 600 ${path}`);
     }
     text = readFileSync(path, 'latin1');
@@ -39,10 +43,7 @@ export function readKeys(path: string): AuditKeys | undefined {
     throw error;
   }
   if (!keyPattern.test(text)) {
-    throw new KeyFault(
-      `${path} is no key of an audit trail`,
-      'put the right file back, or move the trail away with it',
-    );
+    throw new KeyFault(`${path} is no key of an audit trail`, notTheKey);
   }
   return keysFrom(Buffer.from(text.trim(), 'hex'));
 }

@@ -4,7 +4,7 @@ import type { AuditQuery, AuditReader, CallRecord, TrailHead, Verification } fro
 import { LoomsError } from '../model/errors.ts';
 import { type AuditKeys, KeyFault, readKeys } from './audit-key.ts';
 import { hasBegun, verifyChain } from './chain.ts';
-import { describeFault, hasTable, type LedgerPlaces, openLedgerToRead } from './ledger.ts';
+import { describeFault, hasTable, type LedgerPlaces, ledgerExists, openLedgerToRead } from './ledger.ts';
 
 /** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */
 export function createAuditReader(places: LedgerPlaces): AuditReader {
@@ -13,6 +13,7 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
       const database = await open(places);
       if (database === undefined) return;
       try {
+        if (!hasTable(database, 'audit')) return;
         const { sql, values } = selectCalls(query);
         for (const row of database.prepare(sql).iterate(...values)) {
           yield toCall(Number(row.seq), String(row.record), row.ending === null ? undefined : String(row.ending));
@@ -25,11 +26,14 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
     },
     async verify(expected) {
       const database = await open(places);
-      if (database === undefined) return nothingWritten(expected);
+      if (database === undefined) return nothingWritten(places, expected);
       try {
         // One view of it all: a writer may go on meanwhile.
         database.exec('BEGIN');
-        return hasBegun(database) ? verifyChain(database, needKeys(places), expected) : nothingWritten(expected);
+        if (!hasTable(database, 'audit') && (hasBegun(database) || existsSync(places.keyFile))) return allRemoved;
+        return hasBegun(database)
+          ? verifyChain(database, needKeys(places), expected)
+          : nothingWritten(places, expected);
       } catch (error) {
         throw unreadable(error, places);
       } finally {
@@ -39,22 +43,22 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
   };
 }
 
-const nothingWritten = (expected: TrailHead | undefined): Verification =>
-  expected === undefined ? { intact: true, records: 0 } : { intact: false, seq: 1, fault: 'other-head' };
+/**
+ * The mark of an end, or the key, without the table of the records. Whoever makes a key made that table before, so it
+ * was dropped, or the file was put in its place.
+ */
+const allRemoved: Verification = { intact: false, seq: 1, fault: 'cut-off' };
 
-/** Undefined: there is no trail. */
+/** A key that is left proves no fault: a first call may have failed right behind making it. It is said. */
+function nothingWritten({ keyFile }: LedgerPlaces, expected: TrailHead | undefined): Verification {
+  if (expected !== undefined) return { intact: false, seq: 1, fault: 'other-head' };
+  return { intact: true, records: 0, ...(existsSync(keyFile) ? { keyWithoutTrail: keyFile } : {}) };
+}
+
+/** Undefined: there is no ledger. */
 async function open(places: LedgerPlaces): Promise<DatabaseSync | undefined> {
-  if (!existsSync(places.database)) return undefined;
   try {
-    const database = await openLedgerToRead(places.database);
-    try {
-      if (hasTable(database, 'audit')) return database;
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-    database.close();
-    return undefined;
+    return ledgerExists(places.database) ? await openLedgerToRead(places.database) : undefined;
   } catch (error) {
     throw unreadable(error, places);
   }

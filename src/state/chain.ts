@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TrailHead, Verification } from '../model/audit.ts';
 import type { AuditKeys } from './audit-key.ts';
+import { hasTable } from './ledger.ts';
 
 /**
  * The chain of records. Each one's hash is a keyed hash of its place, of the hash before it, and of its text: a change, a
@@ -17,6 +18,7 @@ const beginning: TrailHead = { seq: 0, hash: '' };
 type Mark = { readonly head: TrailHead; readonly proof: string };
 
 function readMark(database: DatabaseSync): Mark | undefined {
+  if (!hasTable(database, 'audit_marks')) return undefined;
   const row = database.prepare("SELECT seq, hash, proof FROM audit_marks WHERE name = 'head'").get();
   if (row === undefined) return undefined;
   return { head: { seq: Number(row.seq), hash: String(row.hash) }, proof: String(row.proof) };
@@ -24,8 +26,9 @@ function readMark(database: DatabaseSync): Mark | undefined {
 
 /** Whether anything was ever written: then a key exists, and a missing one must not be made anew. */
 export const hasBegun = (database: DatabaseSync): boolean =>
-  database.prepare('SELECT EXISTS (SELECT 1 FROM audit_marks) OR EXISTS (SELECT 1 FROM audit) AS begun').get()
-    ?.begun === 1;
+  ['audit_marks', 'audit'].some(
+    (table) => hasTable(database, table) && database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
+  );
 
 /**
  * Puts a record behind the last one, within the caller's transaction. False: the mark of the end is missing or not ours,

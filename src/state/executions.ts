@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { ContainerId } from '../model/ids.ts';
-import { hasTable, openLedgerToRead } from './ledger.ts';
+import { readLedger } from './ledger.ts';
 
 /** Adds one execution to a container's count, within the caller's transaction. */
 export function countExecution(database: DatabaseSync, container: ContainerId): void {
@@ -10,23 +9,18 @@ export function countExecution(database: DatabaseSync, container: ContainerId): 
     .run(container);
 }
 
-/** Executions counted on this machine for these containers; those never called are left out. */
+/** Executions counted on this machine for these containers; those never called are left out. Throws `ledger-unreadable`. */
 export async function readExecutions(
   path: string,
   containers: readonly ContainerId[],
 ): Promise<ReadonlyMap<ContainerId, number>> {
   // Planning must not write: without a ledger nothing was counted.
-  if (!existsSync(path)) return new Map();
-  const database = await openLedgerToRead(path);
-  try {
-    if (!hasTable(database, 'executions')) return new Map();
+  const counts = await readLedger(path, 'executions', (database) => {
     const select = database.prepare('SELECT count FROM executions WHERE container = ?');
-    const counts = containers.flatMap((container) => {
+    return containers.flatMap((container) => {
       const row = select.get(container);
       return row === undefined ? [] : [[container, Number(row.count)] as const];
     });
-    return new Map(counts);
-  } finally {
-    database.close();
-  }
+  });
+  return new Map(counts);
 }

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import type { HealthFinding, HealthRecord, Verdict } from '../model/health.ts';
 import { asContainerId, asServerName, type ServerName } from '../model/ids.ts';
-import { hasTable, inTransaction, openLedger, openLedgerToRead } from './ledger.ts';
+import { inTransaction, openLedger, readLedger } from './ledger.ts';
 
 /** Whose health: an engine's own id, and a project on it. */
 type Place = { readonly engine: string; readonly project: string };
@@ -55,33 +54,30 @@ export async function recordHealth(
 const verdicts: ReadonlySet<unknown> = new Set<Verdict>(['healthy', 'unhealthy', 'stopped']);
 const isVerdict = (value: unknown): value is Verdict => verdicts.has(value);
 
-/** What was last found about the servers of a project, by name; a verdict that another version wrote is left out. */
+/**
+ * What was last found about the servers of a project, by name; a verdict that another version wrote is left out.
+ * Throws `ledger-unreadable`.
+ */
 export async function readHealth(
   path: string,
   { engine, project }: Place,
 ): Promise<ReadonlyMap<ServerName, HealthRecord>> {
-  if (!existsSync(path)) return new Map();
-  const database = await openLedgerToRead(path);
-  try {
-    if (!hasTable(database, 'health')) return new Map();
+  const records = await readLedger(path, 'health', (database) => {
     const rows = database.prepare('SELECT * FROM health WHERE engine = ? AND project = ?').all(engine, project);
-    return new Map(
-      rows.flatMap((row): [ServerName, HealthRecord][] => {
-        if (!isVerdict(row.verdict)) return [];
-        const server = asServerName(String(row.server));
-        const record: HealthRecord = {
-          server,
-          verdict: row.verdict,
-          container: asContainerId(String(row.container)),
-          tools: row.tools === null ? null : Number(row.tools),
-          detail: String(row.detail),
-          checkedAt: Number(row.checked_at),
-          since: Number(row.since),
-        };
-        return [[server, record]];
-      }),
-    );
-  } finally {
-    database.close();
-  }
+    return rows.flatMap((row): [ServerName, HealthRecord][] => {
+      if (!isVerdict(row.verdict)) return [];
+      const server = asServerName(String(row.server));
+      const record: HealthRecord = {
+        server,
+        verdict: row.verdict,
+        container: asContainerId(String(row.container)),
+        tools: row.tools === null ? null : Number(row.tools),
+        detail: String(row.detail),
+        checkedAt: Number(row.checked_at),
+        since: Number(row.since),
+      };
+      return [[server, record]];
+    });
+  });
+  return new Map(records);
 }

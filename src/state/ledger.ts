@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 
 export type LedgerPlaces = {
@@ -59,6 +60,18 @@ async function sqlite(): Promise<typeof import('node:sqlite')> {
   }
 }
 
+/** What stands at the ledger's path is a folder, a pipe or a device. */
+class NoRegularFile extends Error {}
+
+/**
+ * Whether there is a ledger. Throws when something else has its name: opening a pipe would wait for ever.
+ */
+export function ledgerExists(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status !== undefined && !status.isFile()) throw new NoRegularFile(`${path} is no regular file`);
+  return status !== undefined;
+}
+
 const primaryCode = (error: unknown): number | undefined =>
   error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 
@@ -72,6 +85,7 @@ const busy = 5;
 export async function openLedger(path: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  ledgerExists(path);
   // Who called what is nobody else's to read; the files that SQLite puts beside it get the mode of this one.
   closeSync(openSync(path, 'a', 0o600));
   const deadline = performance.now() + busyTimeoutMs;
@@ -101,6 +115,29 @@ export async function openLedgerToRead(path: string): Promise<DatabaseSync> {
   return database;
 }
 
+/**
+ * Reads from one table of the ledger; undefined when there is no ledger or no such table, for then nothing was written.
+ * Writes nothing. Throws `ledger-unreadable`.
+ */
+export async function readLedger<T>(
+  path: string,
+  table: string,
+  read: (database: DatabaseSync) => T,
+): Promise<T | undefined> {
+  try {
+    if (!ledgerExists(path)) return undefined;
+    const database = await openLedgerToRead(path);
+    try {
+      return hasTable(database, table) ? read(database) : undefined;
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    const { why, hint } = describeFault(error, path);
+    throw new LoomsError('ledger-unreadable', `the ledger cannot be read: ${why}`, { hint, cause: error });
+  }
+}
+
 /** Whether the ledger has a table: one of an older looms may lack it until it is written again. */
 export const hasTable = (database: DatabaseSync, name: string): boolean =>
   database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
@@ -122,6 +159,7 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 /** What went wrong with the ledger, and what to do: by SQLite's code (sqlite.org/rescode.html), else the error's text. */
 export function describeFault(error: unknown, path: string): { readonly why: string; readonly hint: string } {
   const message = messageOf(error);
+  if (error instanceof NoRegularFile) return { why: message, hint: 'move it away; looms makes a file there' };
   switch (primaryCode(error)) {
     case busy:
     case 6:

@@ -1,23 +1,17 @@
-import { existsSync } from 'node:fs';
-import { hasTable, openLedger, openLedgerToRead } from './ledger.ts';
+import { openLedger, readLedger } from './ledger.ts';
 
 /** Rows that are kept: an image that was not met for so long is probably gone. */
 const maxVerdicts = 500;
 
 /**
  * The era that a server turned out to speak (`legacy` or `modern`), by a key of its image and command; undefined when it
- * was never found out here. Throws what SQLite throws.
+ * was never found out here. Throws `ledger-unreadable`.
  */
 export async function recallVerdict(path: string, key: string): Promise<string | undefined> {
-  if (!existsSync(path)) return undefined;
-  const database = await openLedgerToRead(path);
-  try {
-    if (!hasTable(database, 'verdicts')) return undefined;
+  return readLedger(path, 'verdicts', (database) => {
     const row = database.prepare('SELECT era FROM verdicts WHERE key = ?').get(key);
     return typeof row?.era === 'string' ? row.era : undefined;
-  } finally {
-    database.close();
-  }
+  });
 }
 
 /** Keeps a verdict in place of an earlier one, and drops all but the newest `kept`. Throws what SQLite throws. */

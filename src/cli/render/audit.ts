@@ -65,7 +65,15 @@ export function renderCalls(calls: readonly SeenCall[], withProject: boolean, pa
 /** Whether the trail is whole; if not, where it breaks and what that means. */
 export function renderVerification(found: Verification, palette: Palette): string {
   if (found.intact) {
-    if (found.head === undefined) return 'Nothing to verify: no call was recorded on this machine yet.';
+    if (found.head === undefined) {
+      const nothing = 'Nothing to verify: no call was recorded on this machine yet.';
+      const key = found.keyWithoutTrail;
+      if (key === undefined) return nothing;
+      return [
+        'Nothing to verify: there is no record.',
+        `${palette.warning('!')} a key is there and the trail is not (${visible(key)}): it may have been removed`,
+      ].join('\n');
+    }
     return [
       `${palette.good('✓')} the trail is intact: ${plural(found.records, 'record')}, each as it was written`,
       `  head ${found.head.seq}:${found.head.hash}`,

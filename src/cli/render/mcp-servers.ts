@@ -46,7 +46,7 @@ export function renderMcpServers(
     healthCell(server, nowMs, palette),
     server.transport,
     server.tools === null ? { text: '-', paint: palette.quiet } : String(server.tools),
-    String(server.executions),
+    server.executions === null ? { text: '-', paint: palette.quiet } : String(server.executions),
     String(server.generation),
     age(server.ageMs),
   ]);

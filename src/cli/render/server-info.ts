@@ -6,7 +6,9 @@ import { paintOfVerdict } from './mcp-servers.ts';
 import { limitsText, networkText, paintOfState, shortSource, stateText } from './servers.ts';
 import { age, duration, plural, visible } from './text.ts';
 
-function healthText({ health, name }: ServerInfo, nowMs: number, palette: Palette): string {
+function healthText({ health, name, executions }: ServerInfo, nowMs: number, palette: Palette): string {
+  // The ledger has both: where it cannot be read, nobody knows who asked.
+  if (health === null && executions === null) return '-';
   if (health === null) return `nobody has asked yet: looms mcp health ${name}`;
   const { verdict, checkedAt, since, tools, detail, isCurrent } = health;
   const ago = (time: string): string => `${age(nowMs - Date.parse(time))} ago`;
@@ -26,9 +28,11 @@ function rotationText({ rotation }: ServerInfo): string {
     ...(byExecutions === null
       ? []
       : [
-          byExecutions.left === 0
-            ? 'due by calls'
-            : `after ${plural(byExecutions.left, 'more call')} of ${byExecutions.limit}`,
+          byExecutions.left === null
+            ? `after ${plural(byExecutions.limit, 'call')}, not counted`
+            : byExecutions.left === 0
+              ? 'due by calls'
+              : `after ${plural(byExecutions.left, 'more call')} of ${byExecutions.limit}`,
         ]),
   ];
   return parts.length === 0 ? 'never, by its spec' : parts.join(', or ');
@@ -55,7 +59,7 @@ export function renderServerInfo(info: ServerInfo, nowMs: number, palette: Palet
       ...(info.startedAt === null ? [] : [['started', info.startedAt] as const]),
       ...(info.finishedAt === null ? [] : [['stopped', info.finishedAt] as const]),
       ['restarts', String(info.restarts)],
-      ['calls', `${info.executions} ${palette.quiet('from this machine')}`],
+      ['calls', info.executions === null ? '-' : `${info.executions} ${palette.quiet('from this machine')}`],
       ['rotation', rotationText(info)],
     ],
     [

@@ -21,7 +21,8 @@ export default class McpInfo extends BaseCommand {
   async run(): Promise<ServerInfo> {
     const { flags, args } = await this.parse(McpInfo);
     const { ports, project, terminal } = await this.open(flags);
-    const info = await serverInfo(ports, { project: project.name, name: serverName(args.server) });
+    const { info, notices } = await serverInfo(ports, { project: project.name, name: serverName(args.server) });
+    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${notice}`);
     this.answer(() => renderServerInfo(info, ports.now(), terminal.palette));
     return info;
   }

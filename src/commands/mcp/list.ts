@@ -27,7 +27,8 @@ export default class McpList extends BaseCommand {
     const { flags } = await this.parse(McpList);
     const { ports, project, terminal } = await this.open(flags);
     const all = flags['all-projects'];
-    const servers = await listMcpServers(ports, all ? { allProjects: true } : { project: project.name });
+    const { servers, notices } = await listMcpServers(ports, all ? { allProjects: true } : { project: project.name });
+    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${notice}`);
     if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), terminal.palette));
     else this.notice(`No server ${all ? 'on this engine' : `in project ${project.name}`}.`);
     return servers;

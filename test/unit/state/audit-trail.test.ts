@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -225,6 +225,42 @@ describe('verifying the trail', () => {
     expect(await verify()).toMatchObject({ intact: false, seq, fault });
   });
 
+  it.each([
+    ['the table of the records dropped', 'DROP TABLE audit'],
+    ['both tables dropped, with the key still there', 'DROP TABLE audit; DROP TABLE audit_marks'],
+  ])('finds %s', async (_, sql) => {
+    tamper(sql);
+    expect(await verify()).toEqual({ intact: false, seq: 1, fault: 'cut-off' });
+    expect(await callsOf()).toEqual([]);
+  });
+
+  it('finds the table of the records dropped also without the key', async () => {
+    rmSync(trailIn(folder).places.keyFile);
+    tamper('DROP TABLE audit');
+    expect(await verify()).toEqual({ intact: false, seq: 1, fault: 'cut-off' });
+  });
+
+  it('finds the table of the mark dropped', async () => {
+    tamper('DROP TABLE audit_marks');
+    expect(await verify()).toEqual({ intact: false, seq: 11, fault: 'unproven-end' });
+  });
+
+  it('finds a ledger that was emptied', async () => {
+    const { database } = trailIn(folder).places;
+    writeFileSync(database, '');
+    rmSync(`${database}-wal`, { force: true });
+    expect(await verify()).toEqual({ intact: false, seq: 1, fault: 'cut-off' });
+  });
+
+  it.each([
+    ['the ledger is gone', () => rmSync(trailIn(folder).places.database)],
+    ['nothing is in it', () => tamper('DELETE FROM audit; DELETE FROM audit_marks')],
+  ])('says that a key is there and the trail is not: %s', async (_, remove) => {
+    remove();
+    const { keyFile } = trailIn(folder).places;
+    expect(await verify()).toEqual({ intact: true, records: 0, keyWithoutTrail: keyFile });
+  });
+
   it('still finds a missing end after more was written', async () => {
     tamper('DELETE FROM audit WHERE seq > 8');
     await writeCalls(folder, 2);
@@ -304,6 +340,35 @@ describe('a trail that cannot be written', () => {
     expect(readFileSync(places.database, 'utf8')).toContain('not a database');
     await expect(reader.verify()).rejects.toMatchObject({ code: 'ledger-unreadable' });
     await expect(callsOf()).rejects.toMatchObject({ code: 'ledger-unreadable' });
+  });
+
+  it.each([
+    ['a pipe', (path: string) => void execFileSync('mkfifo', [path])],
+    ['a folder', (path: string) => void mkdirSync(path)],
+  ])('is said when the ledger is %s, and nobody waits for it', async (_, make) => {
+    const { places, trail, reader } = trailIn(folder);
+    mkdirSync(dirname(places.database));
+    make(places.database);
+    const why = `${places.database} is no regular file`;
+    expect((await trail.started(auditedCall())).start).toMatchObject({ written: false, why });
+    await expect(reader.verify()).rejects.toMatchObject({ code: 'ledger-unreadable' });
+    await expect(readExecutions(places.database, [asContainerId('c1')])).rejects.toMatchObject({
+      code: 'ledger-unreadable',
+      message: `the ledger cannot be read: ${why}`,
+    });
+  });
+
+  it.each([
+    ['a pipe', (path: string) => void execFileSync('mkfifo', ['-m', '600', path])],
+    ['a folder', (path: string) => void mkdirSync(path)],
+  ])('is said of the key when that is %s', async (_, make) => {
+    const { places, trail } = trailIn(folder);
+    mkdirSync(dirname(places.database));
+    make(places.keyFile);
+    expect((await trail.started(auditedCall())).start).toMatchObject({
+      written: false,
+      why: `${places.keyFile} is no regular file`,
+    });
   });
 
   it('is said when its folder cannot be made', async () => {
