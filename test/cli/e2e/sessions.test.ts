@@ -31,7 +31,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
   });
 
   test('a list takes several answers; an answer that is given twice for one value is refused by its name', async () => {
-    const twice = ['email=a@b.c', 'extras=bag', 'extras=card'].flatMap((one) => ['--answer', one]);
+    const twice = ['email=a@b.c', 'size=l', 'extras=bag', 'extras=card'].flatMap((one) => ['--answer', one]);
     const { stdout } = await call('order', ...twice);
     expect(JSON.parse(stdout)).toMatchObject({ action: 'accept', content: { extras: ['bag', 'card'] } });
     const { code, stderr } = await call('order', ...twice, '--answer', 'email=d@e.f');
@@ -39,7 +39,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
       code: 64,
       stderr:
         'error[usage]: --answer email is given more than once, and shop asks for one value\n' +
-        '  hint: its question was cancelled; give --answer email=VALUE once\n',
+        'hint: its question was cancelled; give --answer email=VALUE once\n',
     });
   });
 
