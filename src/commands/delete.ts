@@ -37,7 +37,10 @@ export default class Delete extends BaseCommand {
       multipleNonGreedy: true,
       description: 'remove the servers that these files declare',
     }),
-    strict: specFlags.strict,
+    strict: Flags.boolean({
+      description: 'treat warnings about credentials in the files of -f as errors',
+      relationships: [{ type: 'all', flags: ['file'] }],
+    }),
     all: Flags.boolean({ description: 'remove all servers of the project' }),
     'preserve-data': Flags.boolean({
       description: 'keep the files of lifecycle.preserve; nothing is removed when they cannot be copied',

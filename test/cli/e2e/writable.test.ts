@@ -6,7 +6,7 @@ import { specs, tinySpec } from '../../support/tiny-server.ts';
 
 const backends = {
   plain: {},
-  placed: { working_dir: '/work/deep' },
+  placed: { working_dir: '/srv/deep' },
   over: { security: { tmpfs: { '/tmp': '16m', '/var/cache': '16m' } } },
 };
 
@@ -31,7 +31,7 @@ describe.skipIf(withoutEngine())('a server whose root is read only', () => {
   test.each([
     ['plain', '/workspace'],
     ['plain', '/tmp'],
-    ['placed', '/work/deep'],
+    ['placed', '/srv/deep'],
     ['over', '/var/cache'],
     ['over', '/workspace'],
   ])('%s may write to %s', async (server, folder) => {
