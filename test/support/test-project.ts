@@ -34,6 +34,7 @@ export type TestProject = {
   /** Names of the project's networks and volumes; sorted. */
   readonly networks: () => Promise<string[]>;
   readonly volumes: () => Promise<string[]>;
+  /** Removes all that carries the project's label or its name. */
   readonly remove: () => Promise<void>;
 };
 
@@ -76,6 +77,9 @@ export function testProject(label: string): TestProject {
   const networks = async () => (await docker.listNetworks({ filters })).map((network) => network.Name).sort();
   const volumes = async () =>
     ((await docker.listVolumes({ filters })).Volumes ?? []).map((volume) => volume.Name).sort();
+  // By its name too: what looms failed to label must not outlive the test that shows it.
+  const isOurs = (text: string, labels: Readonly<Record<string, string>> | null | undefined): boolean =>
+    labels?.['looms.project'] === name || text.includes(name);
   const isRecord = ({ Labels }: Docker.ContainerInfo): boolean => Labels['looms.role'] === 'history';
   const shortName = ({ Names }: Docker.ContainerInfo): string =>
     (Names[0] ?? '').replace(`/looms-${name}`, '').replace(/^-/, '');
@@ -111,11 +115,15 @@ export function testProject(label: string): TestProject {
     networks,
     volumes,
     remove: async () => {
-      for (const { Id } of await docker.listContainers({ all: true, filters })) {
-        await docker.getContainer(Id).remove({ force: true, v: true });
+      for (const { Id, Names, Labels } of await docker.listContainers({ all: true })) {
+        if (isOurs(Names.join(), Labels)) await docker.getContainer(Id).remove({ force: true, v: true });
       }
-      for (const one of await networks()) await docker.getNetwork(one).remove();
-      for (const one of await volumes()) await docker.getVolume(one).remove();
+      for (const { Id, Name, Labels } of await docker.listNetworks()) {
+        if (isOurs(Name, Labels)) await docker.getNetwork(Id).remove();
+      }
+      for (const { Name, Labels } of (await docker.listVolumes()).Volumes ?? []) {
+        if (isOurs(Name, Labels)) await docker.getVolume(Name).remove();
+      }
     },
   };
 }

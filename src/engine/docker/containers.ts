@@ -47,7 +47,12 @@ async function prepare(
   const owner = await ownerOf(connection, id, request.shape.user, options);
   const labels = { [label.project]: request.ownLabels[label.project] ?? '' };
   for (const { source: name } of freshMounts(request)) {
-    await giveVolume(connection, { name, owner, image: request.shape.imageId, labels }, options);
+    const image = request.shape.imageId;
+    await giveVolume(
+      connection,
+      { name, owner, image, labels, volumeLabels: volumeLabels(name, request.ownLabels) },
+      options,
+    );
   }
   if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
 }

@@ -17,6 +17,11 @@ export type FreshVolume = {
   readonly image: ImageId;
   /** Labels of the helper, so that one left behind is found. */
   readonly labels: Readonly<Record<string, string>>;
+  /**
+   * Labels of the volume. The engine may make the helper after looms gave up and removed the volume again: the helper
+   * then brings it along, and nobody must take it for somebody else's.
+   */
+  readonly volumeLabels: Readonly<Record<string, string>>;
 };
 
 /**
@@ -37,13 +42,14 @@ export async function giveVolume(connection: Connection, volume: FreshVolume, op
 }
 
 async function createHelper(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<ContainerId> {
+  const volumeOptions = { NoCopy: true, Labels: volume.volumeLabels };
   const body = {
     Image: volume.image,
     Entrypoint: ['-'],
     Labels: { ...volume.labels, [label.role]: 'helper' satisfies Role },
     HostConfig: {
       NetworkMode: 'none',
-      Mounts: [{ Type: 'volume', Source: volume.name, Target: `/${mountPoint}`, VolumeOptions: { NoCopy: true } }],
+      Mounts: [{ Type: 'volume', Source: volume.name, Target: `/${mountPoint}`, VolumeOptions: volumeOptions }],
     },
   };
   const what = `create a helper for volume ${volume.name}`;
