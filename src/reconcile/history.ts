@@ -85,12 +85,12 @@ export const entryOfContainer = (container: ObservedContainer): Entry => ({
 export type Expendable = { readonly record: GenerationRecord; readonly reason: Reason };
 
 /**
- * The records that are not worth keeping beside the generation that serves, oldest first. Kept are the `keep` newest
+ * The entries that are not worth keeping beside the generation that serves, and why. Kept are the `keep` newest
  * revisions that once served, each by its newest record, and not counted among them the one that is the same as what
  * serves: a rotation pushes nothing out. Generations that failed their gate push out nothing that served: at most
  * `keep` of them stay, and none that is older than all the others.
  */
-export function expendable(entries: readonly Entry[], serving: Serving, keep: number): Expendable[] {
+export function notWorthKeeping(entries: readonly Entry[], serving: Serving, keep: number): ReadonlyMap<Entry, Reason> {
   const newestFirst = [...entries].sort((a, b) => b.generation - a.generation);
   const dropped = new Map<Entry, Reason>();
   for (const entry of newestFirst) {
@@ -111,7 +111,11 @@ export function expendable(entries: readonly Entry[], serving: Serving, keep: nu
     ...(keep === 0 ? left.filter((entry) => !entry.failed && entry.revision === serving.revision) : []),
   ];
   for (const entry of beyond) dropped.set(entry, { kind: 'beyond-keep', keep });
-  return [...dropped]
+  return dropped;
+}
+
+/** The records among the entries that are not worth keeping, oldest first. */
+export const expendable = (entries: readonly Entry[], serving: Serving, keep: number): Expendable[] =>
+  [...notWorthKeeping(entries, serving, keep)]
     .flatMap(([{ record }, reason]) => (record === undefined ? [] : [{ record, reason }]))
     .sort((a, b) => a.record.generation - b.record.generation || (a.record.id < b.record.id ? -1 : 1));
-}

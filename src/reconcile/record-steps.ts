@@ -3,7 +3,7 @@ import type { ContainerId, StepId } from '../model/ids.ts';
 import { recordName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Step, Target } from '../model/plan.ts';
-import { isSameRevision, type Serving } from './history.ts';
+import { entryOfContainer, entryOfRecord, isSameRevision, notWorthKeeping, type Serving } from './history.ts';
 import { type StepContext, step } from './step-parts.ts';
 
 /** Steps that record generations, and the step that the removal of a container has to wait for. */
@@ -22,6 +22,19 @@ const isFree = (server: DeclaredServer, generation: number, context: StepContext
 const hasServed = (container: ObservedContainer): boolean =>
   container.recorded !== undefined && container.generation > 0 && container.state.status !== 'created';
 
+/** Those of the containers whose records would outlive the plan that makes them. */
+function worthRecording(
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  serving: Serving,
+  { observed, keep }: StepContext,
+): ObservedContainer[] {
+  const known = observed.history.filter((record) => record.server === server.spec.name).map(entryOfRecord);
+  const made = containers.map((container) => ({ container, entry: entryOfContainer(container) }));
+  const dropped = notWorthKeeping([...known, ...made.map(({ entry }) => entry)], serving, keep);
+  return made.filter(({ entry }) => !dropped.has(entry)).map(({ container }) => container);
+}
+
 /**
  * Records the containers that `serving` takes the place of. `others` are what an earlier run left beside `old`: those
  * with a lower generation had served before it, and what is the same as what serves needs no record.
@@ -36,9 +49,10 @@ export function recordSteps(
 ): Recording {
   const below = old?.generation ?? serving.generation;
   const left = others.filter((one) => one.generation < below && !isSameRevision(one, serving));
-  const recorded = [...(old === undefined ? [] : [old]), ...left].filter(
+  const candidates = [...(old === undefined ? [] : [old]), ...left].filter(
     (one) => hasServed(one) && isFree(server, one.generation, context),
   );
+  const recorded = worthRecording(server, candidates, serving, context);
   const steps = recorded.map((container) => {
     const { id, name, generation } = container;
     const renewed = isSameRevision(container, serving) ? 'rotated' : 'replaced';

@@ -225,11 +225,11 @@ describe('a server that is removed', () => {
     expect(format(plan([], having(1, 2, 3), { undesired: 'remove' }))).toMatchInlineSnapshot(`
       "a: remove (not-in-spec)
       network looms-test: remove
-      network:isolated/remove: remove network looms-test after a/remove:g3-c10300, a/remove:h1-r10200, a/remove:h2-r10400
       a/stop:g3-c10300: stop looms-test-a c10300000000
       a/remove:g3-c10300: remove looms-test-a c10300000000 after a/stop:g3-c10300
       a/remove:h1-r10200: remove looms-test-a.h1 r10200000000 after a/remove:g3-c10300
-      a/remove:h2-r10400: remove looms-test-a.h2 r10400000000 after a/remove:g3-c10300"
+      a/remove:h2-r10400: remove looms-test-a.h2 r10400000000 after a/remove:g3-c10300
+      network:isolated/remove: remove network looms-test after a/remove:g3-c10300, a/remove:h1-r10200, a/remove:h2-r10400"
     `);
   });
 
@@ -345,5 +345,17 @@ describe('a rollback', () => {
     const foreign = [{ id: asContainerId('f'), name: 'looms-test-a.h3', image: 'nginx', owner: 'nobody' }];
     const made = plan([revision(1)], { ...before, foreign }, to(1));
     expect(made.steps.map(({ id }) => id)).not.toContain('a/record:old');
+  });
+});
+
+describe('what a killed run left beside a generation that is replaced', () => {
+  it('is not recorded where that would be more than is kept: the next plan would only remove the record', () => {
+    const made = plan([revision(200)], having(100));
+    const cut = simulate(made, having(100), { limit: made.steps.findIndex(({ id }) => id === 'a/drain:old') }).end;
+    expect(names(cut)).toEqual(['looms-test-a', 'looms-test-a.g1']);
+    const withoutRecords = { ...cut, history: [] };
+    const end = apply(withoutRecords, [revision(300)], { change: { keep: 1 } });
+    expect(history(end)).toEqual(['a.h2 replaced 200 MiB']);
+    expect(plan([revision(300)], end, { keep: 1 }).steps).toEqual([]);
   });
 });
