@@ -23,7 +23,7 @@ import { planWarnings } from './plan-warnings.ts';
 import { planRemovals } from './removal.ts';
 import { nextRotation } from './rotation.ts';
 import { serverSteps } from './server-steps.ts';
-import { planSupport } from './support.ts';
+import { type Closing, planSupport } from './support.ts';
 import type { LabelContext } from './template.ts';
 
 /**
@@ -125,8 +125,17 @@ export function makePlan(input: PlanInput): Plan {
   const removed = [...new Set([...undesired, ...past])]
     .filter((name) => !wantedNames.has(name) && isToBeRemoved(name, input.undesired))
     .sort();
+  const kept = keptData(observed);
+  const removals = planRemovals(removed, present, kept, {
+    project,
+    managedBy: input.managedBy,
+    rule: input.undesired,
+    history: observed.history,
+  });
+  const isBlocked = (name: ServerName): boolean =>
+    removals.servers.some(({ server, action }) => server === name && action === 'blocked');
   const staying = [...present]
-    .filter(([name]) => !wantedNames.has(name) && !removed.includes(name))
+    .filter(([name]) => !wantedNames.has(name) && (!removed.includes(name) || isBlocked(name)))
     .flatMap(([, all]) => all);
 
   const running = decided.filter(({ server, decision }) => server.spec.enabled && decision.kind !== 'blocked');
@@ -152,7 +161,6 @@ export function makePlan(input: PlanInput): Plan {
     return withBlocker(slot, network);
   });
 
-  const kept = keptData(observed);
   const stepContext = {
     project,
     keptData: kept,
@@ -172,12 +180,6 @@ export function makePlan(input: PlanInput): Plan {
       ...(server.spec.network.mode === 'none' ? [] : support.networkStep(server.spec.network.mode)),
     ],
   };
-  const removals = planRemovals(removed, present, kept, {
-    project,
-    managedBy: input.managedBy,
-    rule: input.undesired,
-    history: observed.history,
-  });
   const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name)));
   const serverWork = [
     ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),
@@ -185,8 +187,9 @@ export function makePlan(input: PlanInput): Plan {
     ...removals.steps,
   ];
   const history = planHistory({ observed, keep: input.keep, slots, removed, work: serverWork });
-  const work = withFreeNames([...support.steps, ...serverWork, ...history.steps], observed);
-  const steps = holdBackNetworkRemoval(withNeededImages(images.steps, work));
+  const work = [...support.steps, ...serverWork, ...history.steps];
+  const all = withFreeNames([...work, ...closingSteps(support.closing, work)], observed);
+  const steps = withNeededImages(images.steps, all);
 
   const changes: Change[] = [
     ...slots.map(({ server, decision }) => changeOf(server.spec.name, decision)),
@@ -221,12 +224,18 @@ export function makePlan(input: PlanInput): Plan {
   };
 }
 
-/** A network can go only after the containers on it are gone: every removal of a container comes before. */
-function holdBackNetworkRemoval(steps: readonly Step[]): Step[] {
-  const removals = steps
-    .filter((step) => step.op === 'remove-container' && step.onFailureOf === undefined)
-    .map((step) => step.id);
-  return steps.map((step) => (step.op === 'remove-network' ? { ...step, after: removals } : step));
+/**
+ * What stands behind servers goes after them: a relay has their last sessions, and a network can go only when nothing
+ * is on it. Where a removal fails, what the server needs stays with it.
+ */
+function closingSteps({ relays, networks }: Closing, work: readonly Step[]): Step[] {
+  const removals = work.filter((step) => step.op === 'remove-container' && step.onFailureOf === undefined);
+  const ofServers = removals.filter(({ server }) => server !== undefined).map(({ id }) => id);
+  const all = [...removals, ...relays].map(({ id }) => id);
+  return [
+    ...relays.map((step) => ({ ...step, after: ofServers })),
+    ...networks.map((step) => ({ ...step, after: all })),
+  ];
 }
 
 const rotationsOf = (slots: readonly Slot[], executions: PlanInput['executions']): NextRotation[] =>

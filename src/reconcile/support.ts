@@ -14,12 +14,16 @@ const modes: readonly Mode[] = ['isolated', 'bridge'];
 export type Support = {
   readonly changes: readonly SupportChange[];
   readonly steps: readonly Step[];
+  readonly closing: Closing;
   readonly freshVolumes: ReadonlySet<string>;
   readonly networkStep: (mode: Mode) => readonly StepId[];
   readonly relaySteps: (server: DeclaredServer) => readonly StepId[];
   /** Why no server can be on this network, when none can. */
   readonly networkBlocker: (mode: Mode) => Blocker | undefined;
 };
+
+/** Steps that remove what nobody needs any more, once those are gone that did. */
+export type Closing = { readonly relays: readonly Step[]; readonly networks: readonly Step[] };
 
 export type SupportInput = {
   readonly project: ProjectName;
@@ -66,7 +70,13 @@ function networkMismatch(found: ObservedNetwork, wanted: NetworkShape): string |
   return option && `its option ${option[0]} is ${found.options[option[0]] ?? 'not set'}`;
 }
 
-type Part = { readonly changes: readonly SupportChange[]; readonly steps: readonly Step[] };
+type Part = {
+  readonly changes: readonly SupportChange[];
+  readonly steps: readonly Step[];
+  readonly closing: readonly Step[];
+};
+
+const nothing: Part = { changes: [], steps: [], closing: [] };
 
 function networkPart(input: SupportInput, mode: Mode): Part & { blocker?: Blocker } {
   const { project, observed, servers, staying } = input;
@@ -78,20 +88,22 @@ function networkPart(input: SupportInput, mode: Mode): Part & { blocker?: Blocke
       return {
         changes: [{ kind: 'network', name: wanted.name, action: 'create', reasons }],
         steps: [supportStep(`network:${mode}/create`, 'servers are on it', { op: 'create-network', network: wanted })],
+        closing: [],
       };
     }
     const mismatch = networkMismatch(found, wanted);
     return mismatch === undefined
-      ? { changes: [], steps: [] }
-      : { changes: [], steps: [], blocker: { kind: 'network-taken', name: `${wanted.name}: ${mismatch}` } };
+      ? nothing
+      : { ...nothing, blocker: { kind: 'network-taken', name: `${wanted.name}: ${mismatch}` } };
   }
   const needed = staying.some((container) => container.shape.networks.some((network) => network.name === wanted.name));
   const ownIds = new Set(observed.containers.map((container) => container.id));
   const lent = found?.members.some((id) => !ownIds.has(id)) ?? false;
-  if (found === undefined || !found.ours || needed || lent) return { changes: [], steps: [] };
+  if (found === undefined || !found.ours || needed || lent) return nothing;
   return {
     changes: [{ kind: 'network', name: found.name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
-    steps: [
+    steps: [],
+    closing: [
       supportStep(`network:${mode}/remove`, 'no server is on it', {
         op: 'remove-network',
         network: found.id,
@@ -141,16 +153,17 @@ function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly Step[
     const needed = staying.some(
       (container) => container.recorded?.spec.mcp.transport.kind !== 'stdio' && onNetwork(container),
     );
-    if (needed || relays.length === 0) return { changes: [], steps: [] };
+    if (needed || relays.length === 0) return nothing;
     return {
       changes: [{ kind: 'relay', name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
-      steps: relays.map((relay, index) => removeRelay(relay, mode, index)),
+      steps: [],
+      closing: relays.map((relay, index) => removeRelay(relay, mode, index)),
     };
   }
   const [relay] = relays;
   const { stale, state } = relay === undefined ? { stale: [], state: [] } : relayReasons(input, mode, relay);
   if (relay !== undefined && stale.length === 0) {
-    if (!isNonEmpty(state)) return { changes: [], steps: [] };
+    if (!isNonEmpty(state)) return nothing;
     const paused = relay.state.status === 'running' && relay.state.paused;
     const operation: Operation = paused
       ? { op: 'unpause-container', target: { id: relay.id }, name }
@@ -158,6 +171,7 @@ function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly Step[
     return {
       changes: [{ kind: 'relay', name, action: 'start', reasons: state }],
       steps: [supportStep(`relay:${mode}/start`, 'HTTP servers are reached through it', operation)],
+      closing: [],
     };
   }
   const removals = relays.map((one, index) => removeRelay(one, mode, index));
@@ -181,6 +195,7 @@ function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly Step[
         : { kind: 'relay', name, action: 'create', reasons: [{ kind: 'missing' }] },
     ],
     steps: [...removals, create, start],
+    closing: [],
   };
 }
 
@@ -237,12 +252,16 @@ export function planSupport(input: SupportInput): Support {
   };
   const volumes = planVolumes(input);
   const parts: Part[] = [
-    { changes: volumes.changes, steps: [] },
+    { ...nothing, changes: volumes.changes },
     ...modes.flatMap((mode) => [networks[mode], relays[mode]]),
   ];
   return {
     changes: parts.flatMap((part) => part.changes).sort((a, b) => (a.name < b.name ? -1 : 1)),
     steps: [...helperSteps(input.observed), ...parts.flatMap((part) => part.steps)],
+    closing: {
+      relays: modes.flatMap((mode) => relays[mode].closing),
+      networks: modes.flatMap((mode) => networks[mode].closing),
+    },
     freshVolumes: volumes.fresh,
     networkStep: (mode) => created(mode).map((one) => one.id),
     relaySteps: (server) => {

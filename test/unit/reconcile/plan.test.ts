@@ -430,10 +430,10 @@ describe('the last server', () => {
       "a: remove (not-in-spec)
       network looms-test: remove
       relay looms-test.relay: remove
-      network:isolated/remove: remove network looms-test after relay:isolated/remove, a/remove:g1-c10100
-      relay:isolated/remove: remove looms-test.relay c10000000000
       a/stop:g1-c10100: stop looms-test-a c10100000000
-      a/remove:g1-c10100: remove looms-test-a c10100000000 after a/stop:g1-c10100"
+      a/remove:g1-c10100: remove looms-test-a c10100000000 after a/stop:g1-c10100
+      relay:isolated/remove: remove looms-test.relay c10000000000 after a/remove:g1-c10100
+      network:isolated/remove: remove network looms-test after a/remove:g1-c10100, relay:isolated/remove"
     `);
   });
 });
