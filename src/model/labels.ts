@@ -20,6 +20,8 @@ export const label = {
   volume: 'looms.volume',
   /** Servers: the id of the container of kept data that its files were restored from. */
   restoredFrom: 'looms.restored-from',
+  /** Kept data: the id of the container that it was copied from. */
+  keptFrom: 'looms.kept-from',
   /** Images and their containers: whether there is a shell and `sleep` inside, `true` or `false`; saves a probe. */
   hasShell: 'looms.has-shell',
   /** On Podman: which names of its environment a container was given of those that Podman adds by itself. */

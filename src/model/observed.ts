@@ -61,6 +61,8 @@ export type ObservedContainer = {
   readonly source?: string;
   /** The container of kept data that its files came from, when they did. */
   readonly restoredFrom?: ContainerId;
+  /** Of kept data: the container that it was copied from. While that one is there, the copy may not be whole. */
+  readonly keptFrom?: ContainerId;
   readonly managedBy: string;
   readonly imageRef: string;
   readonly shape: ContainerShape;

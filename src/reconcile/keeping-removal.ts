@@ -1,5 +1,5 @@
 import { canonicalJson } from '../model/canonical-json.ts';
-import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { ProjectName, ServerName, StepId } from '../model/ids.ts';
 import { containerName, dataName, label, type Role } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { type Blocker, isNonEmpty, type PlannedContainer, type PlanWarning, type Step } from '../model/plan.ts';
@@ -26,6 +26,7 @@ function keeper(
       [label.role]: 'data' satisfies Role,
       [label.image]: source.imageRef,
       [label.managedBy]: managedBy,
+      [label.keptFrom]: source.id,
       ...(source.recorded === undefined ? {} : { [label.spec]: canonicalJson(source.recorded) }),
     },
     freshVolumes: [],
@@ -48,7 +49,16 @@ const blocked = (detail: string, hint: string): KeepingRemoval => ({
   blocked: { kind: 'unsupported', detail, hint },
 });
 
-/** Removes a server after its preserved files were copied: stopped first, so that nothing is written after the copy. */
+const retireEach = (server: ServerName, containers: readonly ObservedContainer[], after: readonly StepId[]): Step[] =>
+  containers.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, after));
+
+const removalsIn = (steps: readonly Step[]): StepId[] =>
+  steps.flatMap(({ id, op }) => (op === 'remove-container' ? [id] : []));
+
+/**
+ * Removes a server after its preserved files were copied: stopped first, so that nothing is written after the copy. The
+ * container that has them goes last: as long as it is there, a run that ended early begins again with the same one.
+ */
 function keepAndRemove(
   server: ServerName,
   source: ObservedContainer,
@@ -89,9 +99,10 @@ function keepAndRemove(
       { after: [discard.id], onFailureOf: failing },
     ),
   );
-  const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after: [carry.id] });
-  const rest = others.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, [remove.id]));
-  return [...(old === undefined ? [] : [old]), keep, ...stop, carry, discard, ...again, remove, ...rest];
+  const rest = retireEach(server, others, [carry.id]);
+  const after = [carry.id, ...removalsIn(rest)];
+  const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
+  return [...(old === undefined ? [] : [old]), keep, ...stop, carry, discard, ...again, ...rest, remove];
 }
 
 /** Without a readable record nobody can name them. */
@@ -114,9 +125,10 @@ export function keepingRemoval(
   context: { readonly project: ProjectName; readonly managedBy: string; readonly remove: () => readonly Step[] },
 ): KeepingRemoval {
   const source = sourceOf(context.project, server, containers);
-  const gone = { ...nothingKept, steps: context.remove() };
-  if (source === undefined)
+  if (source === undefined) {
+    const gone = { ...nothingKept, steps: context.remove() };
     return kept === undefined ? gone : { ...gone, warnings: [keptWarning(server, kept.container.name, kept.paths)] };
+  }
   if (source.recorded === undefined || source.state.status === 'dead') {
     const why = source.recorded === undefined ? 'its record cannot be read' : 'the engine reports it as dead';
     return blocked(
@@ -132,14 +144,16 @@ export function keepingRemoval(
     );
   }
   const paths = preservedBy(source);
+  const others = containers.filter((one) => one !== source);
   if (!isNonEmpty(paths)) {
     const holds = source.shape.mounts.some(({ type }) => type === 'volume');
     const message = 'there is nothing to preserve: its spec has no lifecycle.preserve, and no volume';
-    return { ...gone, warnings: holds ? [] : [{ code: 'nothing-to-preserve', server, message }] };
+    const rest = retireEach(server, others, []);
+    const steps = [...rest, ...retireEach(server, [source], removalsIn(rest))];
+    return { ...nothingKept, steps, warnings: holds ? [] : [{ code: 'nothing-to-preserve', server, message }] };
   }
   const planned = keeper(context.project, server, source, context.managedBy);
   const old = kept === undefined ? undefined : removeKept(server, kept);
-  const others = containers.filter((one) => one !== source);
   return {
     changes: [keptChange(planned, 'create', 'requested')],
     steps: keepAndRemove(server, source, others, planned, paths, old),

@@ -31,10 +31,9 @@ function isObsolete(data: ObservedContainer, observed: Observed): boolean {
       one.role === 'server' &&
       one.server === data.server &&
       one.server !== undefined &&
-      one.name === containerName(observed.project, one.server) &&
       one.state.status !== 'dead' &&
-      // One that is older was to be deleted, and the run ended before that: it still has all that it had.
-      (tookOver(one, data) || one.createdAt < data.createdAt),
+      // What the copy was made of is there: the run ended before it was removed, and it still has all that it had.
+      (one.id === data.keptFrom || (one.name === containerName(observed.project, one.server) && tookOver(one, data))),
   );
 }
 

@@ -54,6 +54,7 @@ export function observedContainer(
   const recordedText = labels[label.spec];
   const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
   const restoredFrom = labels[label.restoredFrom];
+  const keptFrom = labels[label.keptFrom];
   return {
     id: asContainerId(container.Id),
     name: container.Name.replace(/^\//, ''),
@@ -67,6 +68,7 @@ export function observedContainer(
     ...(recorded === undefined ? {} : { recorded }),
     ...(source === undefined ? {} : { source }),
     ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
+    ...(keptFrom === undefined ? {} : { keptFrom: asContainerId(keptFrom) }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: labels[label.image] ?? container.Config.Image ?? '',
     shape: shapeOf(container, image, context),

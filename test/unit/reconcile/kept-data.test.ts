@@ -23,13 +23,13 @@ describe('deleting a server and keeping its files', () => {
       "a: remove (requested)
       network looms-test: remove
       data looms-test-a.data: create
-      network:isolated/remove: remove network looms-test after a/remove
       a/keep: create looms-test-a.data from sha256:example:1
       a/stop: stop looms-test-a c10000000000 after a/keep
       a/carry: carry /state over to looms-test-a.data after a/stop
       a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
       a/start:again: start looms-test-a after a/discard only if a/stop or a/carry fails
       a/remove: remove looms-test-a c10000000000 after a/carry
+      network:isolated/remove: remove network looms-test after a/remove
       warning a: data-kept"
     `);
     expect(names(kept)).toEqual(['looms-test-a.data']);
@@ -68,6 +68,35 @@ describe('deleting a server and keeping its files', () => {
     if (container === undefined) throw new Error('no server');
     const { recorded: _, ...unreadable } = container;
     expect(format(removal({ ...running, containers: [unreadable] }, 'keep'))).toContain('a: blocked (unsupported)');
+  });
+});
+
+describe('a deletion that would lose what an earlier one kept', () => {
+  it('is blocked, and leaves the network that the server is on', () => {
+    const other = server('a', { ...keeps, lifecycle: { preserve: ['/other'] } });
+    const beside = apply(other, kept);
+    expect(format(removal(beside, 'keep'))).toMatchInlineSnapshot(`"a: blocked (unsupported)"`);
+  });
+});
+
+describe('a deletion of a server with an older generation beside it', () => {
+  const old = apply(server('a', keeps), emptyEngine());
+  // Killed when the new one has the name and the old one is still there.
+  const changed = server('a', { ...keeps, limits: { memoryMiB: 256 } });
+  const made = plan([changed], old);
+  const renamed = made.steps.filter(({ onFailureOf }) => onFailureOf === undefined).map(({ id }) => `${id}`);
+  const both = later(simulate(made, old, { limit: renamed.indexOf('a/rename') + 1 }).end);
+
+  it('removes the one that was copied last, so that it is copied again after every cut', () => {
+    expect(names(both)).toEqual(['looms-test-a', 'looms-test-a.g1']);
+    const removes = removal(both, 'keep').steps.filter(
+      ({ op, onFailureOf }) => op === 'remove-container' && !onFailureOf,
+    );
+    expect(removes.map(({ id }) => id)).toEqual(['a/remove:g1-c10000', 'a/remove', 'a/remove:h1-r10200']);
+    for (let limit = 1; limit <= removal(both, 'keep').steps.length; limit += 1) {
+      const left = later(simulate(removal(both, 'keep'), both, { limit }).end);
+      expect(names(simulate(removal(left, 'keep'), left).end)).toEqual(['looms-test-a.data']);
+    }
   });
 });
 
