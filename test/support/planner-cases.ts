@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import type { DeclaredServer, Mount } from '../../src/model/desired.ts';
-import { asContainerId, asServerName } from '../../src/model/ids.ts';
+import { asContainerId, asServerName, type ServerName } from '../../src/model/ids.ts';
 import { containerName, generationName } from '../../src/model/labels.ts';
 import type { ForeignContainer, Observed, ObservedContainer } from '../../src/model/observed.ts';
 import { format } from '../../src/reconcile/format.ts';
-import type { PlanInput } from '../../src/reconcile/plan.ts';
-import { type SimulationOptions, simulate } from './planner-simulation.ts';
-import { emptyEngine, httpServer, image, plan, project, server } from './planner-world.ts';
+import type { PlanInput, Undesired } from '../../src/reconcile/plan.ts';
+import { newEngine, type SimulatedEngine, type SimulationOptions, simulate } from './planner-simulation.ts';
+import { httpServer, image, plan, project, server } from './planner-world.ts';
 
 const names = ['a', 'b', 'c'] as const;
+const serverNames = fc.subarray(names.map(asServerName));
+const callsThatWearOut = 10;
 
 const volume = (source: string, readOnly: boolean): Mount => ({ type: 'volume', source, target: '/data', readOnly });
 const mountChoices: readonly (readonly Mount[])[] = [
@@ -32,8 +34,9 @@ const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
       drainSeconds: fc.constantFrom(0, 30),
       autoCleanup: fc.constantFrom(true, true, false),
       rotationIntervalHours: fc.constantFrom(undefined, 24),
+      maxExecutions: fc.constantFrom(undefined, callsThatWearOut),
     })
-    .map(({ http, enabled, ref, memoryMiB, mode, rotationIntervalHours, mounts, ...lifecycle }) =>
+    .map(({ http, enabled, ref, memoryMiB, mode, rotationIntervalHours, maxExecutions, mounts, ...lifecycle }) =>
       (http ? httpServer : server)(name, {
         enabled,
         image: { kind: 'image', ref },
@@ -41,7 +44,11 @@ const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
         // The spec's rules refuse HTTP without a network.
         network: { mode: http && mode === 'none' ? 'isolated' : mode },
         mounts: mounts.map((mount) => (mount.source === 'own' ? { ...mount, source: `own-${name}` } : mount)),
-        lifecycle: { ...lifecycle, ...(rotationIntervalHours === undefined ? {} : { rotationIntervalHours }) },
+        lifecycle: {
+          ...lifecycle,
+          ...(rotationIntervalHours === undefined ? {} : { rotationIntervalHours }),
+          ...(maxExecutions === undefined ? {} : { maxExecutions }),
+        },
       }),
     );
 
@@ -79,10 +86,10 @@ export function orderOf(order: readonly number[]): (count: number) => number {
 type Deed = { readonly what: (typeof deeds)[number]; readonly which: number };
 const deeds = ['stop', 'fail', 'restart', 'pause', 'die', 'remove', 'rename', 'take-name', 'limit', 'unlabel'] as const;
 
-function outside({ what, which }: Deed, observed: Observed): Observed {
+function outside({ what, which }: Deed, observed: SimulatedEngine): SimulatedEngine {
   const chosen = observed.containers[which % Math.max(1, observed.containers.length)];
   if (chosen === undefined) return observed;
-  const to = (change: Partial<ObservedContainer>): Observed => ({
+  const to = (change: Partial<ObservedContainer>): SimulatedEngine => ({
     ...observed,
     containers: observed.containers.map((one) => (one === chosen ? { ...one, ...change } : one)),
   });
@@ -139,24 +146,71 @@ const foreign: fc.Arbitrary<readonly ForeignContainer[]> = fc
   )
   .map((taken) => taken.map((name) => ({ id: asContainerId(`f-${name}`), name, image: 'nginx', owner: 'nobody' })));
 
-const planOptions: fc.Arbitrary<Partial<PlanInput>> = fc.record({
-  undesired: fc.constantFrom('remove', 'warn'),
+/** What somebody asks of a run, beside the files. */
+type Request = {
+  readonly undesired: Undesired;
+  readonly keepFailed: boolean;
+  readonly keep: number;
+  readonly replace: readonly ServerName[];
+  /** `mcp stop`. */
+  readonly stop: readonly ServerName[];
+  /** Servers that have been called as often as their specs allow. */
+  readonly worn: readonly ServerName[];
+};
+
+/** Servers by name, and mostly none. */
+const someServers = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: serverNames });
+
+const request: fc.Arbitrary<Request> = fc.record({
+  undesired: fc.oneof<fc.Arbitrary<Undesired>[]>(
+    fc.constantFrom('remove', 'warn'),
+    fc.record({ remove: serverNames, data: fc.constantFrom('keep', 'keep', 'give-up', 'leave') }),
+  ),
   keepFailed: fc.constantFrom(false, false, true),
+  keep: fc.constantFrom(3, 3, 1, 0),
+  replace: someServers,
+  stop: someServers,
+  worn: someServers,
 });
+
+type Asked = { readonly desired: readonly DeclaredServer[]; readonly options: Partial<PlanInput> };
+
+/** Nobody deletes by name what the same request declares. */
+function withoutDeclared(undesired: Undesired, files: readonly DeclaredServer[]): Undesired {
+  if (typeof undesired !== 'object') return undesired;
+  return { ...undesired, remove: undesired.remove.filter((name) => !files.some(({ spec }) => spec.name === name)) };
+}
+
+/** What the planner is asked for a request, with the files and the engine of that moment. */
+function ask(files: readonly DeclaredServer[], request: Request, { containers }: Observed): Asked {
+  const { replace, stop, worn, undesired, ...options } = request;
+  const isStopped = ({ spec }: DeclaredServer): boolean => stop.includes(spec.name);
+  const called = containers.filter(({ server }) => server !== undefined && worn.includes(server));
+  return {
+    desired: files.map((one) => (isStopped(one) ? { ...one, spec: { ...one.spec, enabled: false } } : one)),
+    options: {
+      ...options,
+      undesired: withoutDeclared(undesired, files),
+      replace: new Set(replace),
+      stop: new Set(stop),
+      executions: new Map(called.map(({ id }) => [id, callsThatWearOut] as const)),
+    },
+  };
+}
 
 /** One thing that happened before: a run of looms, something by hand, time. */
 type Past =
   | {
       readonly kind: 'run';
       readonly files: readonly DeclaredServer[];
-      readonly options: Partial<PlanInput>;
+      readonly request: Request;
       readonly run: RunCase;
     }
   | { readonly kind: 'deed'; readonly deed: Deed }
   | { readonly kind: 'time'; readonly hours: number };
 
 const past: fc.Arbitrary<Past> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('run'), files, options: planOptions, run: runCase }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('run'), files, request, run: runCase }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -167,11 +221,12 @@ const past: fc.Arbitrary<Past> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('time'), hours: fc.constantFrom(1, 25) }) },
 );
 
-function afterPast(observed: Observed, event: Past): Observed {
+function afterPast(observed: SimulatedEngine, event: Past): SimulatedEngine {
   switch (event.kind) {
     case 'run': {
-      const { order, ...options } = event.run;
-      return simulate(plan(event.files, observed, event.options), observed, { ...options, pick: orderOf(order) }).end;
+      const { order, ...faults } = event.run;
+      const { desired, options } = ask(event.files, event.request, observed);
+      return simulate(plan(desired, observed, options), observed, { ...faults, pick: orderOf(order) }).end;
     }
     case 'deed':
       return outside(event.deed, observed);
@@ -182,7 +237,7 @@ function afterPast(observed: Observed, event: Past): Observed {
 
 /** An engine with a history, what shall run on it, and how the run goes. */
 export type PlannerCase = {
-  readonly observed: Observed;
+  readonly observed: SimulatedEngine;
   readonly desired: readonly DeclaredServer[];
   readonly options: Partial<PlanInput>;
   readonly run: RunCase;
@@ -194,15 +249,16 @@ export const plannerCase: fc.Arbitrary<PlannerCase> = fc
     foreign: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: foreign }),
     history: fc.array(past, { maxLength: 5 }),
     retagged: fc.constantFrom(false, false, true),
-    desired: files,
-    options: planOptions,
+    files,
+    request,
     run: runCase,
   })
-  .map(({ foreign: others, history, retagged, ...rest }) => {
-    const end = history.reduce(afterPast, emptyEngine({ foreign: others }));
+  .map(({ foreign: others, history, retagged, files: declared, request: asked, run }) => {
+    const end = history.reduce(afterPast, newEngine({ foreign: others }));
     const images = retagged ? { ...end.images, 'example:1': image('example:1', 'sha256:retagged') } : end.images;
     const observed = { ...end, images };
-    return { ...rest, observed, [fc.toStringMethod]: () => describeCase({ ...rest, observed }) };
+    const one: PlannerCase = { observed, run, ...ask(declared, asked, observed) };
+    return { ...one, [fc.toStringMethod]: () => describeCase(one) };
   });
 
 /** What a failure shows: a whole case as JSON fills screens. */

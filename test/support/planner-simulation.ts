@@ -10,18 +10,40 @@ import type {
 } from '../../src/model/observed.ts';
 import type { Operation, Plan, PlannedContainer, Step, Target } from '../../src/model/plan.ts';
 import { resolveShape } from '../../src/model/resolve-shape.ts';
+import type { ImageFacts } from '../../src/model/shape.ts';
 import { readRecordedSpec } from '../../src/spec/record.ts';
-import { image } from './planner-world.ts';
+import { emptyEngine, image } from './planner-world.ts';
+
+/** An engine on plain data, with what a planner cannot see of a real one either. */
+export type SimulatedEngine = Observed & {
+  /** By container: for each path of `lifecycle.preserve` what was written there, named after who wrote it. */
+  readonly files: ReadonlyMap<ContainerId, ReadonlyMap<string, string>>;
+  /** The number of the next container. None is given twice, not even that of one that is gone. */
+  readonly next: number;
+};
+
+/** A simulated engine with nothing on it but images. */
+export const newEngine = (change: Partial<Observed> = {}): SimulatedEngine => ({
+  ...emptyEngine(change),
+  files: new Map(),
+  next: 100,
+});
+
+/** By reference, or by the id of one that something is made of: that one stays, also without a reference. */
+function imageFor(ref: string, { images, containers, history }: Observed): ImageFacts | undefined {
+  const used = [...containers.map(({ shape }) => shape.imageId), ...history.map(({ imageId }) => imageId)];
+  const byId = Object.values(images).find((one) => one?.id === ref);
+  return images[ref] ?? byId ?? (used.some((id) => id === ref) ? image(ref, ref) : undefined);
+}
 
 function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Observed): ObservedContainer {
-  // What keeps files is made of an image by its id.
-  const facts =
-    observed.images[planned.imageRef] ?? Object.values(observed.images).find((one) => one?.id === planned.imageRef);
+  const facts = imageFor(planned.imageRef, observed);
   if (!facts) throw new Error(`the simulated engine has no image ${planned.imageRef}`);
   const labels = planned.ownLabels;
   const recorded: RecordedSpec | undefined = readRecordedSpec(labels[label.spec] ?? '');
   const name = labels[label.server];
   const restoredFrom = labels[label.restoredFrom];
+  const keptFrom = labels[label.keptFrom];
   return {
     id,
     name: planned.name,
@@ -34,6 +56,7 @@ function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Obs
     specHash: labels[label.specHash] ?? '',
     ...(recorded === undefined ? {} : { recorded }),
     ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
+    ...(keptFrom === undefined ? {} : { keptFrom: asContainerId(keptFrom) }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: planned.imageRef,
     shape: resolveShape(planned.template, facts),
@@ -60,7 +83,13 @@ const recordOf = (
   imageId: of.shape.imageId,
 });
 
-type World = { readonly observed: Observed; readonly made: ReadonlyMap<string, ContainerId>; readonly next: number };
+type World = { readonly observed: SimulatedEngine; readonly made: ReadonlyMap<string, ContainerId> };
+
+/** An id that no container had before, and the engine that will not give it again. */
+const newId = (letter: string, observed: SimulatedEngine): [ContainerId, SimulatedEngine] => [
+  asContainerId(`${letter}${observed.next}`.padEnd(12, '0')),
+  { ...observed, next: observed.next + 1 },
+];
 
 const idOf = (target: Target, world: World): ContainerId =>
   'id' in target ? target.id : (world.made.get(target.madeBy) ?? asContainerId('none'));
@@ -78,8 +107,30 @@ function change(world: World, id: ContainerId, to: Partial<ObservedContainer>): 
 const holderOf = (name: string, { containers, history, foreign }: Observed): ContainerId | undefined =>
   [...containers, ...history, ...foreign].find((one) => one.name === name)?.id;
 
+/** Gives a container files at some paths. */
+function withFiles(
+  observed: SimulatedEngine,
+  id: ContainerId,
+  paths: readonly string[],
+  content: (path: string) => string | undefined,
+): SimulatedEngine {
+  const found = paths.flatMap((path) => {
+    const text = content(path);
+    return text === undefined ? [] : [[path, text] as const];
+  });
+  const files = new Map([...(observed.files.get(id) ?? []), ...found]);
+  return { ...observed, files: new Map([...observed.files, [id, files]]) };
+}
+
+/** Once it runs, a server writes what it finds missing. */
+function withWritten(observed: SimulatedEngine, id: ContainerId): SimulatedEngine {
+  const preserved = observed.containers.find((one) => one.id === id)?.recorded?.spec.lifecycle.preserve ?? [];
+  const there = observed.files.get(id);
+  return withFiles(observed, id, preserved, (path) => there?.get(path) ?? `written by ${id}`);
+}
+
 /** A volume comes to be with the first container that mounts it. */
-function withVolumes(observed: Observed, { shape }: ObservedContainer): Observed {
+function withVolumes(observed: SimulatedEngine, { shape }: ObservedContainer): SimulatedEngine {
   const mounted = shape.mounts.filter((mount) => mount.type === 'volume').map((mount) => mount.source);
   const missing = mounted.filter((name) => !observed.volumes.some((volume) => volume.name === name));
   return { ...observed, volumes: [...observed.volumes, ...missing.map((name) => ({ name, ours: true }))] };
@@ -119,20 +170,21 @@ function perform(step: Step, world: World): World {
         observed: { ...observed, images: { ...observed.images, [operation.ref]: image(operation.ref) }, registry: {} },
       };
     case 'create-container': {
-      const id = asContainerId(`c${world.next}`.padEnd(12, '0'));
+      const [id, counted] = newId('c', observed);
       const created = containerFrom(operation.container, id, observed);
       if (holderOf(created.name, observed) !== undefined) throw new Error(`the plan creates ${created.name} twice`);
       const missing = created.shape.networks.find(({ name }) => !observed.networks.some((one) => one.name === name));
       if (missing !== undefined) throw new Error(`the plan creates ${created.name} before its network`);
       const made = new Map([...world.made, [step.id, id] as const]);
-      const after = withContainers(world, [...observed.containers, created]);
-      return { observed: withVolumes(after.observed, created), made, next: world.next + 1 };
+      const containers = [...observed.containers, created];
+      return { observed: withVolumes({ ...counted, containers }, created), made };
     }
     case 'start-container':
-    case 'unpause-container':
-      return change(world, idOf(operation.target, world), {
-        state: { status: 'running', startedAt: observed.now, paused: false },
-      });
+    case 'unpause-container': {
+      const id = idOf(operation.target, world);
+      const started = change(world, id, { state: { status: 'running', startedAt: observed.now, paused: false } });
+      return { ...started, observed: withWritten(started.observed, id) };
+    }
     case 'stop-container':
       return change(world, idOf(operation.target, world), {
         state: { status: 'exited', exitCode: 143, finishedAt: observed.now, oomKilled: false },
@@ -148,9 +200,9 @@ function perform(step: Step, world: World): World {
       const of = observed.containers.find((one) => one.id === id);
       if (of === undefined) throw new Error(`the plan records ${operation.name} after it is gone`);
       if (observed.history.some((one) => one.name === operation.record)) return world;
-      const recordId = asContainerId(`r${world.next}`.padEnd(12, '0'));
+      const [recordId, counted] = newId('r', observed);
       const history = [...observed.history, recordOf(of, recordId, operation.record, operation.outcome, observed.now)];
-      return { ...world, observed: { ...observed, history }, next: world.next + 1 };
+      return { ...world, observed: { ...counted, history } };
     }
     case 'remove-image': {
       const used = [
@@ -165,15 +217,19 @@ function perform(step: Step, world: World): World {
       if (holder !== undefined) throw new Error(`the plan renames to ${operation.to}, which ${holder} still holds`);
       return change(world, idOf(operation.target, world), { name: operation.to });
     }
+    case 'carry-files': {
+      const from = observed.files.get(operation.from);
+      const into = idOf(operation.target, world);
+      return { ...world, observed: withFiles(observed, into, operation.paths, (path) => from?.get(path)) };
+    }
     case 'gate':
-    case 'carry-files':
     case 'drain':
       return world;
   }
 }
 
 /** What a run of a plan saw and left: every state between two steps, the last one at the end. */
-export type Simulation = { readonly states: readonly Observed[]; readonly end: Observed };
+export type Simulation = { readonly states: readonly SimulatedEngine[]; readonly end: SimulatedEngine };
 
 export type SimulationOptions = {
   /** Servers whose gate fails. */
@@ -199,16 +255,16 @@ function verdictOf(step: Step, results: ReadonlyMap<string, Result>): 'run' | 's
   return runs ? 'run' : 'skip';
 }
 
-/** Ids are a letter and three digits, filled up; no number is given twice, not even that of something recorded. */
-const nextNumber = ({ containers, history }: Observed): number =>
-  Math.max(containers.length + 99, ...[...containers, ...history].map(({ id }) => Number(id.slice(1, 4)) || 0)) + 1;
-
 /** Carries a plan out on plain data, one step at a time in an order that its `after` allows. */
-export function simulate(made: Plan, observed: Observed, options: SimulationOptions = {}): Simulation {
+export function simulate(
+  made: Plan,
+  observed: Observed & Partial<SimulatedEngine>,
+  options: SimulationOptions = {},
+): Simulation {
   const { limit = Number.POSITIVE_INFINITY, pick = () => 0, breakAt } = options;
-  let world: World = { observed, made: new Map(), next: nextNumber(observed) };
+  let world: World = { observed: { ...newEngine(), ...observed }, made: new Map() };
   const results = new Map<string, Result>();
-  const states: Observed[] = [observed];
+  const states: SimulatedEngine[] = [world.observed];
   for (let count = 0; ; count += 1) {
     const ready: Step[] = [];
     for (let settled = false; !settled; ) {
@@ -230,6 +286,7 @@ export function simulate(made: Plan, observed: Observed, options: SimulationOpti
     results.set(step.id, fails ? 'failed' : 'ok');
     const happens = broken ? breakAt.moment === 'after' : !fails;
     if (happens) world = perform(step, world);
+    world = { ...world, observed: { ...world.observed, now: world.observed.now + 1_000 } };
     states.push(world.observed);
   }
   const stuck = made.steps.find((step) => !results.has(step.id));

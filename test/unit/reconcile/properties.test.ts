@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { containerName } from '../../../src/model/labels.ts';
+import { asContainerId } from '../../../src/model/ids.ts';
+import { containerName, dataName } from '../../../src/model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
-import type { Plan, Step } from '../../../src/model/plan.ts';
+import type { Change, Plan, Step } from '../../../src/model/plan.ts';
 import { format } from '../../../src/reconcile/format.ts';
 import { orderOf, type PlannerCase, plannerCase } from '../../support/planner-cases.ts';
-import { simulate } from '../../support/planner-simulation.ts';
+import { type SimulatedEngine, simulate } from '../../support/planner-simulation.ts';
 import { plan, project } from '../../support/planner-world.ts';
 
 const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 400);
@@ -18,7 +19,7 @@ const planFor = ({ desired, observed, options }: PlannerCase, now: Observed = ob
   plan(desired, now, options);
 
 /** The end of an undisturbed run of the plan for what is there now. */
-const carriedOut = (one: PlannerCase, now: Observed = one.observed): Observed =>
+const carriedOut = (one: PlannerCase, now: SimulatedEngine = one.observed): SimulatedEngine =>
   simulate(planFor(one, now), now, { pick: orderOf(one.run.order) }).end;
 
 /** What two engines must have in common to be the same to a user: everything but ids, times and counts. */
@@ -44,7 +45,8 @@ describe('any plan, on any engine', () => {
     forAll((one) => {
       const end = carriedOut(one);
       expect(
-        format(plan(one.desired, end, one.options))
+        // Who asks for a replacement once more gets one.
+        format(plan(one.desired, end, { ...one.options, replace: new Set() }))
           .split('\n')
           .filter((line) => line.includes('/')),
       ).toEqual([]);
@@ -128,6 +130,62 @@ describe('any plan, on any engine', () => {
       }),
       { numRuns: runs },
     );
+  });
+});
+
+/** What is written at the paths of `lifecycle.preserve`, by all containers of a server and in what was kept of it. */
+const writingOf = (engine: SimulatedEngine, server: string): Set<string> =>
+  new Set(
+    engine.containers
+      .filter((container) => container.server === server && container.state.status !== 'dead')
+      .flatMap(({ id }) => [...(engine.files.get(id)?.values() ?? [])]),
+  );
+
+/** What a change of the plan must not lose: what the server has written, or what an earlier deletion kept of it. */
+function mustStay({ observed, desired, options }: PlannerCase, { server, action, ...change }: Change): string[] {
+  const { undesired } = options;
+  const spec = desired.find((one) => one.spec.name === server)?.spec;
+  const keeps = action === 'remove' && typeof undesired === 'object' && undesired.data === 'keep';
+  if (spec === undefined && !keeps) return [];
+  const isPreserved = (path: string): boolean => keeps || (spec?.lifecycle.preserve.includes(path) ?? false);
+  const settled = containerName(project, server);
+  return observed.containers
+    .filter(({ id, name, role, state }) => {
+      const isSource = keeps ? name === settled : 'container' in change && change.container === id;
+      return state.status !== 'dead' && (isSource || (role === 'data' && action === 'create'));
+    })
+    .filter((container) => container.server === server)
+    .flatMap(({ id }) => [...(observed.files.get(id) ?? [])])
+    .flatMap(([path, text]) => (isPreserved(path) ? [text] : []));
+}
+
+describe('files that lifecycle.preserve names', () => {
+  it('are there after every step, wherever the run ends or breaks', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      for (const change of made.changes) {
+        const written = mustStay(one, change);
+        const lost = states.filter((state) => written.some((text) => !writingOf(state, change.server).has(text)));
+        expect(lost.map((state) => state.containers)).toEqual([]);
+      }
+    });
+  });
+
+  it('are with the server once all is done, or kept for the next one when it was removed', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const end = carriedOut(one);
+      for (const change of made.changes) {
+        const { server, action } = change;
+        if (action === 'blocked' || action === 'stop') continue;
+        const name = action === 'remove' ? dataName(project, server) : containerName(project, server);
+        const holder = end.containers.find((container) => container.name === name);
+        const held = [...(end.files.get(holder?.id ?? asContainerId('none')) ?? new Map()).values()];
+        expect(held).toEqual(expect.arrayContaining(mustStay(one, change)));
+      }
+    });
   });
 });
 
