@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { changed } from '../../support/odd-servers.ts';
 import { testProject } from '../../support/test-project.ts';
@@ -38,5 +39,32 @@ describe.skipIf(withoutEngine())('rotation', () => {
     expect(await project.apply(spec)).toMatchObject({ code: 0 });
     expect(await project.idOf('a')).not.toBe(before);
     expect(await diff()).toMatchObject({ code: 0 });
+  });
+
+  test('by age comes when the time has passed, on the engine, and a new container has all of it again', async () => {
+    // 36 s, the shortest that the spec takes.
+    const aging = changed(tinySpec({ name: 'aging' }), {
+      backend: { lifecycle: { rotation_interval_hours: 0.01 } },
+    });
+    expect(await project.apply(aging)).toMatchObject({ code: 0 });
+    const before = await project.idOf('aging');
+    const lookAgain = () => project.diff(aging, ['--server', 'aging']);
+    const due = await eventually(
+      async () => {
+        const seen = await lookAgain();
+        expect(seen.code).toBe(2);
+        return seen;
+      },
+      60_000,
+      1_000,
+    );
+    expect(due.plan.changes.find(({ server }) => server === 'aging')).toMatchObject({
+      action: 'replace',
+      order: 'start-first',
+      reasons: [{ kind: 'rotation-due', by: 'age' }],
+    });
+    expect(await project.apply(aging)).toMatchObject({ code: 0 });
+    expect(await project.idOf('aging')).not.toBe(before);
+    expect(await lookAgain()).toMatchObject({ code: 0, plan: { rotations: [{ server: 'aging' }] } });
   });
 });
