@@ -61,6 +61,23 @@ export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredSe
 export const removeKept = (server: ServerName, { container }: KeptData, after: readonly StepId[] = []): Step =>
   step(server, 'forget', { op: 'remove-container', target: { id: container.id }, name: container.name }, { after });
 
+/**
+ * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
+ * run that ended in between would leave a copy that nobody dares to remove.
+ */
+export function copiesFirst(steps: readonly Step[], kept: ReadonlyMap<ServerName, KeptData>): Step[] {
+  const copies = new Map([...kept.values()].map(({ container }) => [container.keptFrom, container.id]));
+  const removed = (step: Step): ContainerId | undefined =>
+    step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
+  const removals = new Map(steps.map((step) => [removed(step), step.id]));
+  return steps.map((step) => {
+    const source = removed(step);
+    const copy = source && copies.get(source);
+    const first = copy && removals.get(copy);
+    return first === undefined ? step : { ...step, after: [...step.after, first] };
+  });
+}
+
 /** What happens to kept data, as a plan tells it. */
 export const keptChange = (
   { name }: { readonly name: string },

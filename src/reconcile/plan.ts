@@ -16,7 +16,7 @@ import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
 import { withFreeNames } from './free-names.ts';
 import type { Judged, SlotContext } from './judge.ts';
-import { keptBeside, keptData } from './kept-data.ts';
+import { copiesFirst, keptBeside, keptData } from './kept-data.ts';
 import { planHistory } from './plan-history.ts';
 import { planImages, withNeededImages } from './plan-images.ts';
 import { planWarnings } from './plan-warnings.ts';
@@ -181,11 +181,14 @@ export function makePlan(input: PlanInput): Plan {
     ],
   };
   const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name)));
-  const serverWork = [
-    ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),
-    ...beside.flatMap((part) => part.steps),
-    ...removals.steps,
-  ];
+  const serverWork = copiesFirst(
+    [
+      ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),
+      ...beside.flatMap((part) => part.steps),
+      ...removals.steps,
+    ],
+    kept,
+  );
   const history = planHistory({ observed, keep: input.keep, slots, removed, work: serverWork });
   const work = [...support.steps, ...serverWork, ...history.steps];
   const all = withFreeNames([...work, ...closingSteps(support.closing, work)], observed);

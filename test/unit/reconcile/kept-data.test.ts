@@ -100,6 +100,15 @@ describe('a deletion of a server with an older generation beside it', () => {
   });
 });
 
+describe('a server whose deletion did not come to its end', () => {
+  it('loses the copy before what the copy was made of, when it is replaced', () => {
+    const cut = later(simulate(removal(running, 'keep'), running, { limit: 3 }).end);
+    expect(names(cut)).toEqual(['looms-test-a', 'looms-test-a.data']);
+    const made = plan([server('a', { ...keeps, limits: { memoryMiB: 256 } })], cut);
+    expect(made.steps.find(({ id }) => id === 'a/remove:old')?.after).toContain('a/forget');
+  });
+});
+
 describe('a server whose files were kept', () => {
   it('gets them back before its first start, and they go once it serves', () => {
     expect(format(plan([server('a', keeps)], kept))).toMatchInlineSnapshot(`
