@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { validateArguments } from '../mcp/argument-validation.ts';
 import { parseArguments, parseJsonArguments } from '../mcp/arguments.ts';
@@ -29,14 +28,12 @@ export async function readArguments(
 ): Promise<{ readonly args: Arguments; readonly warning?: string }> {
   const read = async (path: string): Promise<string> => {
     if (path === '-') return ports.readStdin();
-    try {
-      return await readFile(resolve(ports.workingDirectory, path), 'utf8');
-    } catch (error) {
-      throw new LoomsError('file-not-found', `${path} cannot be read`, {
-        hint: 'a value that begins with @ is a file’s name; write @@ for the character itself',
-        cause: error,
-      });
-    }
+    const found = await ports.files.readText(resolve(ports.workingDirectory, path));
+    if (found.done) return found.text;
+    throw new LoomsError('file-not-found', `${path} cannot be read`, {
+      hint: 'a value that begins with @ is a file’s name; write @@ for the character itself',
+      cause: found.cause,
+    });
   };
   const hint = `${shownBy} shows what it takes`;
   const args = await withHint(hint, async () =>

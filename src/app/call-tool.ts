@@ -82,7 +82,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
         shownBy: `looms mcp tools ${server} ${found.name}`,
       });
       if (warning !== undefined) options.onWarning({ code: 'schema-unusable', message: warning });
-      if (request.out !== undefined) await prepareFolder(ports.workingDirectory, request.out);
+      if (request.out !== undefined) await prepareFolder(ports, request.out);
       return { tool: found, args: read };
     });
     const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
@@ -100,7 +100,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
     const hint = result.isError === true ? unreachableHint(textOf(parts), spec) : undefined;
     const advice = hint === undefined ? {} : { hint };
     if (request.out === undefined) return { result, parts, saved: [], ...advice };
-    const { saved, left } = await saveParts(ports.workingDirectory, request.out, tool.name, parts);
+    const { saved, left } = await saveParts(ports, request.out, tool.name, parts);
     return { result, parts: left, saved, ...advice };
   } finally {
     await session.close();

@@ -42,7 +42,7 @@ export async function getPrompt(
       schema: promptSchema(prompt),
       shownBy: `looms mcp prompts ${request.server}`,
     });
-    if (request.out !== undefined) await prepareFolder(ports.workingDirectory, request.out);
+    if (request.out !== undefined) await prepareFolder(ports, request.out);
     const texts = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, String(value)]));
     const result = await session.getPrompt(prompt.name, texts, {
       timeoutMs: spec.limits.executionTimeoutSeconds * 1000,
@@ -53,7 +53,7 @@ export async function getPrompt(
     const saved: SavedFile[] = [];
     const left: PromptMessage[] = [];
     for (const { role, parts } of messages) {
-      const kept = await saveParts(ports.workingDirectory, request.out, prompt.name, parts);
+      const kept = await saveParts(ports, request.out, prompt.name, parts);
       saved.push(...kept.saved);
       left.push({ role, parts: kept.left });
     }

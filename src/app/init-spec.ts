@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import specSchema from '../../schemas/spec.schema.json' with { type: 'json' };
+import type { Files, FileWrite } from '../files/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import { namePattern } from '../model/ids.ts';
 import type { Ports } from './ports.ts';
@@ -93,10 +93,20 @@ export type InitRequest = {
   readonly force: boolean;
 };
 
-async function writeSchema(specPath: string): Promise<void> {
-  const path = join(dirname(specPath), schemaFile);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `${JSON.stringify(specSchema, null, 2)}\n`);
+/** The spec, and the schema beside it; the first failure ends it. */
+async function writeBoth(files: Files, path: string, text: string, force: boolean): Promise<FileWrite> {
+  const schema = join(dirname(path), schemaFile);
+  const steps = [
+    () => files.makeFolder(dirname(path)),
+    () => (force ? files.overwrite(path, text) : files.create(path, text)),
+    () => files.makeFolder(dirname(schema)),
+    () => files.overwrite(schema, `${JSON.stringify(specSchema, null, 2)}\n`),
+  ];
+  for (const step of steps) {
+    const written = await step();
+    if (!written.done) return written;
+  }
+  return { done: true };
 }
 
 /**
@@ -121,18 +131,13 @@ export async function initSpec(
   }
   const text = template.text(request.name);
   const path = resolve(ports.workingDirectory, request.file);
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text, { flag: request.force ? 'w' : 'wx' });
-    await writeSchema(path);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    if (error.code === 'EEXIST') {
-      throw new LoomsError('file-exists', `${request.file} is there already`, {
-        hint: 'name another with --file, or replace it with --force',
-      });
-    }
-    throw new LoomsError('file-not-found', `${request.file} cannot be written: ${error.message}`, { cause: error });
+  const written = await writeBoth(ports.files, path, text, request.force);
+  if (written.done) return { file: request.file, text };
+  if (written.why === 'exists') {
+    throw new LoomsError('file-exists', `${request.file} is there already`, {
+      hint: 'name another with --file, or replace it with --force',
+    });
   }
-  return { file: request.file, text };
+  const { message, cause } = written;
+  throw new LoomsError('file-not-found', `${request.file} cannot be written: ${message}`, { cause });
 }

@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import type { Files } from '../files/port.ts';
 import { recipeFor } from '../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../model/diagnostics.ts';
@@ -10,9 +10,7 @@ import { specHash } from '../spec/hash.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
 import { refusedHostPath } from '../spec/mounts.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../spec/policy.ts';
-import { commitsOf } from './git-commits.ts';
 import type { Ports } from './ports.ts';
-import { readBuildCa, readContext } from './read-context.ts';
 import { readSpecFiles } from './spec-files.ts';
 
 /** All files of one run, parsed: servers only when there is no error in any of them. */
@@ -42,12 +40,13 @@ type Built = { readonly image: ResolvedImage; readonly recipe: Recipe | null };
  * it throws.
  */
 export async function resolveImage(
+  files: Files,
   spec: DesiredServer,
   source: Pick<Source, 'directory'>,
   extraCa: Uint8Array | undefined,
 ): Promise<Built> {
   if (spec.image.kind === 'image') return { image: { kind: 'pulled', ref: spec.image.ref }, recipe: null };
-  const read = await readContext(spec.image, source.directory);
+  const read = await files.readContext(spec.image, source.directory);
   const recipe = recipeFor(spec.image, {
     ...read,
     ...(spec.platform === undefined ? {} : { platform: spec.platform }),
@@ -88,10 +87,10 @@ function fileField(image: ImageSource): string {
 }
 
 /** Files that the image of a server with errors names and that are not there. */
-async function missingFiles({ spec, source, locate }: FaultyServer): Promise<readonly Diagnostic[]> {
+async function missingFiles(files: Files, { spec, source, locate }: FaultyServer): Promise<readonly Diagnostic[]> {
   if (spec.image === undefined) return [];
   try {
-    await readContext(spec.image, source.directory);
+    await files.readContext(spec.image, source.directory);
     return [];
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
@@ -116,7 +115,7 @@ async function lookAtHostPaths(ports: Ports, servers: readonly (LoadedServer | F
   const real = new Map<string, string>();
   const findings = await Promise.all(
     mounts.map(async ({ source, path, locate }) => {
-      const target = await realpath(source).catch(() => undefined);
+      const target = await ports.files.realPath(source);
       if (target === undefined) {
         const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
           hint: `mkdir -p ${source}, or name a volume (without a slash)`,
@@ -152,8 +151,8 @@ const withRealPaths = (server: LoadedServer, real: ReadonlyMap<string, string>):
 export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
   const files = await readSpecFiles(ports, options.paths);
   const [commits, extraCa] = await Promise.all([
-    options.commits ? commitsOf(files) : new Map<string, string>(),
-    readBuildCa(ports.environment, ports.workingDirectory),
+    options.commits ? ports.files.commitsOf(files) : new Map<string, string>(),
+    ports.files.readBuildCa(),
   ]);
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
   const hostPaths = await lookAtHostPaths(ports, [...loaded.servers, ...loaded.faulty]);
@@ -165,13 +164,13 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
       checkFaulty(server, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ),
     ...hostPaths.findings,
-    ...(await Promise.all(loaded.faulty.map(missingFiles))).flat(),
+    ...(await Promise.all(loaded.faulty.map((server) => missingFiles(ports.files, server)))).flat(),
   ];
   const servers: DeclaredServer[] = [];
   const recipes = new Map<string, Recipe>();
   for (const { spec, source, locate } of sound) {
     try {
-      const { image, recipe } = await resolveImage(spec, source, extraCa);
+      const { image, recipe } = await resolveImage(ports.files, spec, source, extraCa);
       if (recipe !== null) recipes.set(recipe.ref, recipe);
       const commit = commits.get(source.file);
       servers.push({

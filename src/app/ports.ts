@@ -1,4 +1,5 @@
 import type { Engine, EngineAttempt } from '../engine/port.ts';
+import type { Files } from '../files/port.ts';
 import type { SessionSource } from '../mcp/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { HealthFinding, HealthRecord } from '../model/health.ts';
@@ -36,6 +37,7 @@ export type Ports = {
     at: HealthPlace,
     findings: readonly HealthFinding[],
   ) => Promise<{ readonly recorded: true } | { readonly recorded: false; readonly why: string }>;
+  readonly files: Files;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Absolute. */
   readonly workingDirectory: string;

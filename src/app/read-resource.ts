@@ -41,7 +41,7 @@ export async function readResource(
       signal: options.signal,
     });
     const parts = readParts(result);
-    const saved = request.out === undefined ? [] : await save(ports.workingDirectory, request.out, request.uri, parts);
+    const saved = request.out === undefined ? [] : await save(ports, request.out, request.uri, parts);
     return { result, parts, saved };
   } finally {
     await session.close();
@@ -49,37 +49,32 @@ export async function readResource(
 }
 
 async function save(
-  workingDirectory: string,
+  ports: Ports,
   out: string,
   uri: string,
   parts: readonly ContentPart[],
 ): Promise<readonly SavedFile[]> {
   const [only, ...others] = parts;
-  if (!(await isFolder(workingDirectory, out))) {
-    if (only !== undefined && others.length === 0) return [await saveAs(workingDirectory, out, only)];
+  if (!(await isFolder(ports, out))) {
+    if (only !== undefined && others.length === 0) return [await saveAs(ports, out, only)];
     throw new LoomsError('usage', `${uri} is ${parts.length} pieces of content, which do not fit into one file`, {
       hint: `name a folder: --out ${out}/`,
     });
   }
-  await prepareFolder(workingDirectory, out);
+  await prepareFolder(ports, out);
   const saved: SavedFile[] = [];
-  for (const part of parts) saved.push(await saveNumbered(workingDirectory, out, uri, part));
+  for (const part of parts) saved.push(await saveNumbered(ports, out, uri, part));
   return saved;
 }
 
 /** `notes.txt`, or `notes-2.txt` when that is taken. */
-async function saveNumbered(
-  workingDirectory: string,
-  folder: string,
-  uri: string,
-  part: ContentPart,
-): Promise<SavedFile> {
+async function saveNumbered(ports: Ports, folder: string, uri: string, part: ContentPart): Promise<SavedFile> {
   const own = part.kind === 'bytes' || part.kind === 'document' ? part : undefined;
   const { stem, ending } = nameOfUri(own?.uri || uri, own?.mimeType);
   for (let number = 1; ; number++) {
     const name = number === 1 ? stem : `${stem}-${number}`;
     try {
-      return await saveAs(workingDirectory, join(folder, `${name}.${ending}`), part);
+      return await saveAs(ports, join(folder, `${name}.${ending}`), part);
     } catch (error) {
       if (!(error instanceof LoomsError) || error.code !== 'file-exists' || number > 10_000) throw error;
     }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -9,7 +8,6 @@ import { checkPolicy } from '../spec/policy.ts';
 import { resolveImage } from './load-specs.ts';
 import { type Prepared, planProject } from './plan-project.ts';
 import type { Ports } from './ports.ts';
-import { readBuildCa } from './read-context.ts';
 import { isSameFile, type SavedPlan, serversIn } from './saved-plan.ts';
 
 const nothingDone = 'nothing was changed; make the plan again with `looms diff --out FILE`';
@@ -21,8 +19,8 @@ const stale = (message: string, detail: readonly string[], hint = nothingDone): 
 async function changedFiles(ports: Ports, saved: SavedPlan): Promise<string[]> {
   const looked = await Promise.all(
     saved.files.map(async (planned) => {
-      const content = await readFile(resolve(ports.workingDirectory, planned.file), 'utf8').catch(() => undefined);
-      return content === undefined || isSameFile(planned, content) ? [] : [`${planned.file}: it says something else`];
+      const read = await ports.files.readText(resolve(ports.workingDirectory, planned.file));
+      return !read.done || isSameFile(planned, read.text) ? [] : [`${planned.file}: it says something else`];
     }),
   );
   return looked.flat();
@@ -35,14 +33,14 @@ type Builds = { readonly recipes: ReadonlyMap<string, Recipe>; readonly problems
  * content, so another reference means other files. Files that are missing matter only where the plan builds.
  */
 async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly DeclaredServer[]): Promise<Builds> {
-  const extraCa = await readBuildCa(ports.environment, ports.workingDirectory);
+  const extraCa = await ports.files.readBuildCa();
   const builds = new Set(saved.plan.steps.flatMap((step) => (step.op === 'build-image' ? [step.ref] : [])));
   const recipes = new Map<string, Recipe>();
   const problems: string[] = [];
   for (const { spec, image, source } of servers) {
     if (image.kind !== 'built') continue;
     try {
-      const { recipe } = await resolveImage(spec, source, extraCa);
+      const { recipe } = await resolveImage(ports.files, spec, source, extraCa);
       if (recipe?.ref === image.ref) recipes.set(recipe.ref, recipe);
       else problems.push(`${spec.name}: the files that ${image.ref} is built from are others now`);
     } catch (error) {

@@ -1,11 +1,14 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { FileFailure } from '../files/port.ts';
 import type { ContentPart } from '../mcp/content.ts';
 import { endingOf, safeStem } from '../mcp/file-names.ts';
 import { LoomsError } from '../model/errors.ts';
-import { messageOf } from '../model/failure.ts';
+import type { Ports } from './ports.ts';
 
 export type { ContentPart, PromptMessage } from '../mcp/content.ts';
+
+/** What is written to, and what relative paths start at. */
+type Place = Pick<Ports, 'files' | 'workingDirectory'>;
 
 /** A file that was written. */
 export type SavedFile = {
@@ -26,12 +29,9 @@ const isSavable = (part: ContentPart): part is Savable => part.kind === 'bytes' 
  * Makes sure that a folder is there, before anything is asked of a server whose answer could then not be kept.
  * Throws `file-not-found` where there is none and none can be made.
  */
-export async function prepareFolder(workingDirectory: string, folder: string): Promise<void> {
-  try {
-    await mkdir(resolve(workingDirectory, folder), { recursive: true });
-  } catch (error) {
-    throw notWritten(folder, error);
-  }
+export async function prepareFolder({ files, workingDirectory }: Place, folder: string): Promise<void> {
+  const made = await files.makeFolder(resolve(workingDirectory, folder));
+  if (!made.done) throw notWritten(folder, made);
 }
 
 /**
@@ -40,7 +40,7 @@ export async function prepareFolder(workingDirectory: string, folder: string): P
  * Throws `file-not-found` for a file that cannot be written.
  */
 export async function saveParts(
-  workingDirectory: string,
+  place: Place,
   folder: string,
   name: string,
   parts: readonly ContentPart[],
@@ -52,7 +52,7 @@ export async function saveParts(
     const ending = endingOf(part.mimeType);
     for (;;) {
       const path = join(folder, `${stem}-${number++}.${ending}`);
-      if (await writeNew(workingDirectory, path, part)) {
+      if (await writeNew(place, path, part)) {
         saved.push(savedFile(path, part));
         break;
       }
@@ -66,20 +66,18 @@ export async function saveParts(
  * Writes one part to a file of its own name. Throws `file-exists` rather than replacing one, `file-not-found` where it
  * cannot be written.
  */
-export async function saveAs(workingDirectory: string, path: string, part: ContentPart): Promise<SavedFile> {
+export async function saveAs(place: Place, path: string, part: ContentPart): Promise<SavedFile> {
   if (!isSavable(part))
     throw new LoomsError('session-failed', `there is nothing to save in content of type ${part.kind}`);
-  if (await writeNew(workingDirectory, path, part)) return savedFile(path, part);
+  if (await writeNew(place, path, part)) return savedFile(path, part);
   throw new LoomsError('file-exists', `${path} is there already`, {
     hint: 'name another with --out, or a folder, where files are numbered',
   });
 }
 
 /** Whether a path names a folder: one that is there, or one that is written as such. */
-export async function isFolder(workingDirectory: string, path: string): Promise<boolean> {
-  if (/[/\\]$/.test(path)) return true;
-  const found = await stat(resolve(workingDirectory, path)).catch(() => undefined);
-  return found?.isDirectory() === true;
+export async function isFolder({ files, workingDirectory }: Place, path: string): Promise<boolean> {
+  return /[/\\]$/.test(path) || (await files.kindOf(resolve(workingDirectory, path))) === 'folder';
 }
 
 const contentOf = (part: Savable): string | Uint8Array => (part.kind === 'bytes' ? part.bytes : part.text);
@@ -91,20 +89,14 @@ const savedFile = (path: string, part: Savable): SavedFile => ({
 });
 
 /** False when there is a file of that name; a link is one too, and is not followed. */
-async function writeNew(workingDirectory: string, path: string, part: Savable): Promise<boolean> {
-  try {
-    await writeFile(resolve(workingDirectory, path), contentOf(part), { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw notWritten(path, error);
-  }
+async function writeNew({ files, workingDirectory }: Place, path: string, part: Savable): Promise<boolean> {
+  const written = await files.create(resolve(workingDirectory, path), contentOf(part));
+  if (!written.done && written.why !== 'exists') throw notWritten(path, written);
+  return written.done;
 }
 
-function notWritten(path: string, error: unknown): LoomsError {
-  const why = messageOf(error);
-  return new LoomsError('file-not-found', `${path} cannot be written: ${why}`, {
+const notWritten = (path: string, { message, cause }: FileFailure): LoomsError =>
+  new LoomsError('file-not-found', `${path} cannot be written: ${message}`, {
     hint: 'name a folder that is there, or that can be made',
-    cause: error,
+    cause,
   });
-}

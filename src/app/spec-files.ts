@@ -1,27 +1,25 @@
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { glob, isDynamicPattern } from 'tinyglobby';
+import { isDynamicPattern } from 'tinyglobby';
 import { LoomsError } from '../model/errors.ts';
-import { messageOf } from '../model/failure.ts';
 import type { SpecFile } from '../spec/load.ts';
 import { nearPath } from './near-path.ts';
 import type { Ports } from './ports.ts';
 
 const specEndings = ['*.yaml', '*.yml'];
 
-async function filesOf(path: string, workingDirectory: string): Promise<string[]> {
+async function filesOf({ files, workingDirectory }: Ports, path: string): Promise<readonly string[]> {
   const absolute = resolve(workingDirectory, path);
-  const found = await stat(absolute).catch(() => undefined);
-  if (found?.isFile()) return [absolute];
-  if (found?.isDirectory()) {
-    const inside = await glob(specEndings, { cwd: absolute, absolute: true, onlyFiles: true });
+  const kind = await files.kindOf(absolute);
+  if (kind === 'file') return [absolute];
+  if (kind === 'folder') {
+    const inside = await files.matching(specEndings, absolute);
     if (inside.length > 0) return inside;
     throw new LoomsError('file-not-found', `folder ${path} has no file that ends in .yaml or .yml`, {
       hint: 'files in folders below it are found with a glob such as `-f "specs/**/*.yaml"`',
     });
   }
   if (isDynamicPattern(path)) {
-    const matching = await glob([path], { cwd: workingDirectory, absolute: true, onlyFiles: true });
+    const matching = await files.matching([path], workingDirectory);
     if (matching.length > 0) return matching;
     throw new LoomsError('file-not-found', `no file matches ${path}`, { hint: `looked in ${workingDirectory}` });
   }
@@ -43,11 +41,13 @@ export async function readSpecFiles(ports: Ports, paths: readonly string[]): Pro
       if (!files.has('-')) files.set('-', { file: '-', directory: workingDirectory, text: await ports.readStdin() });
       continue;
     }
-    const found = await filesOf(path, workingDirectory);
-    for (const absolute of found.sort()) {
-      const text = await readFile(absolute, 'utf8').catch((error: unknown) => {
-        throw new LoomsError('file-not-found', `${absolute} cannot be read: ${messageOf(error)}`, { cause: error });
-      });
+    for (const absolute of [...(await filesOf(ports, path))].sort()) {
+      const read = await ports.files.readText(absolute);
+      if (!read.done) {
+        const { message, cause } = read;
+        throw new LoomsError('file-not-found', `${absolute} cannot be read: ${message}`, { cause });
+      }
+      const { text } = read;
       files.set(absolute, { file: nearPath(absolute, workingDirectory), directory: dirname(absolute), text });
     }
   }

@@ -268,6 +268,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       return createSecretStore(environment, await defaultProviders(environment, projectFile?.secretProviders ?? []));
     }),
   );
+  const { localFiles } = await import('../files/local-files.ts');
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, command };
   const ports: Ports = {
     engine,
@@ -277,6 +278,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     secrets,
     ...ledger(environment, whoAmI, redact),
     ...healthLedger(environment),
+    files: localFiles(environment, workingDirectory),
     environment,
     workingDirectory,
     readStdin: () => text(process.stdin),

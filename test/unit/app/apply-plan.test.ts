@@ -4,6 +4,7 @@ import { planProject } from '../../../src/app/plan-project.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { clearDeadLock } from '../../../src/app/project-lock.ts';
 import type { Engine, LockHolder } from '../../../src/engine/port.ts';
+import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
@@ -69,6 +70,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     auditReader: { calls: async function* () {}, verify: async () => ({ intact: true, records: 0 }) },
     readHealth: async () => new Map(),
     recordHealth: async () => ({ recorded: true }),
+    files: localFiles({}, '/'),
     environment: {},
     workingDirectory: '/',
     readStdin: async () => '',

@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ContentPart, isFolder, prepareFolder, saveAs, saveParts } from '../../../src/app/save-content.ts';
+import { localFiles } from '../../../src/files/local-files.ts';
 
 let here = '';
+let place = { files: localFiles({}, here), workingDirectory: here };
 beforeEach(async () => {
   here = await mkdtemp(join(tmpdir(), 'looms-save-'));
+  place = { files: localFiles({}, here), workingDirectory: here };
 });
 afterEach(() => rm(here, { recursive: true }));
 
@@ -16,8 +19,8 @@ const text: ContentPart = { kind: 'text', text: 'hello' };
 
 describe('content of an answer', () => {
   it('is written in order, and its text is left to be shown', async () => {
-    await prepareFolder(here, 'a/b');
-    const { saved, left } = await saveParts(here, 'a/b', 'draw', [text, image, document]);
+    await prepareFolder(place, 'a/b');
+    const { saved, left } = await saveParts(place, 'a/b', 'draw', [text, image, document]);
     expect(saved).toEqual([
       { path: 'a/b/draw-1.png', mimeType: 'image/png', bytes: 3 },
       { path: 'a/b/draw-2.md', mimeType: 'text/markdown', bytes: 2 },
@@ -30,31 +33,31 @@ describe('content of an answer', () => {
   it('never replaces a file, nor what a link points to', async () => {
     await writeFile(join(here, 'draw-1.png'), 'mine');
     await symlink(join(here, 'elsewhere'), join(here, 'draw-2.png'));
-    const { saved } = await saveParts(here, '.', 'draw', [image]);
+    const { saved } = await saveParts(place, '.', 'draw', [image]);
     expect(saved.map(({ path }) => path)).toEqual(['draw-3.png']);
     expect(await readFile(join(here, 'draw-1.png'), 'utf8')).toBe('mine');
     expect(await readdir(here)).not.toContain('elsewhere');
   });
 
   it('stays in its folder whatever the server calls the tool', async () => {
-    await prepareFolder(here, 'out');
-    const { saved } = await saveParts(here, 'out', '../../evil/../x', [image]);
+    await prepareFolder(place, 'out');
+    const { saved } = await saveParts(place, 'out', '../../evil/../x', [image]);
     expect(saved.map(({ path }) => path)).toEqual(['out/evil_.._x-1.png']);
     expect(await readdir(here)).toEqual(['out']);
   });
 
   it('that has a name of its own is refused where a file of that name is', async () => {
-    expect((await saveAs(here, 'logo.png', image)).path).toBe('logo.png');
-    await expect(saveAs(here, 'logo.png', image)).rejects.toMatchObject({ code: 'file-exists' });
-    await expect(saveAs(here, 'nowhere/logo.png', image)).rejects.toMatchObject({ code: 'file-not-found' });
+    expect((await saveAs(place, 'logo.png', image)).path).toBe('logo.png');
+    await expect(saveAs(place, 'logo.png', image)).rejects.toMatchObject({ code: 'file-exists' });
+    await expect(saveAs(place, 'nowhere/logo.png', image)).rejects.toMatchObject({ code: 'file-not-found' });
   });
 
   it('is not asked for when there is no folder to put it', async () => {
     await writeFile(join(here, 'file'), '');
-    await expect(prepareFolder(here, 'file')).rejects.toMatchObject({ code: 'file-not-found' });
+    await expect(prepareFolder(place, 'file')).rejects.toMatchObject({ code: 'file-not-found' });
   });
 
   it('goes to a folder when the path is one, or is written as one', async () => {
-    expect(await Promise.all(['.', 'new/', 'new'].map((path) => isFolder(here, path)))).toEqual([true, true, false]);
+    expect(await Promise.all(['.', 'new/', 'new'].map((path) => isFolder(place, path)))).toEqual([true, true, false]);
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadSpecs } from '../../../src/app/load-specs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
+import { localFiles } from '../../../src/files/local-files.ts';
 import { defaultPolicy, type Policy } from '../../../src/model/policy.ts';
 import { describeDiagnostics } from '../../../src/spec/findings.ts';
 
@@ -17,7 +18,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** Everything found in one file, with the folder left out; an engine is never asked. */
 async function findings(text: string, policy: Partial<Policy> = {}, strict = false): Promise<string> {
   await writeFile(join(folder, 'mcp.yaml'), text);
-  const ports = { environment: {}, workingDirectory: folder, engineIsLocal: async () => true };
+  const files = localFiles({}, folder);
+  const ports = { files, environment: {}, workingDirectory: folder, engineIsLocal: async () => true };
   const loaded = await loadSpecs(ports as unknown as Ports, {
     paths: ['mcp.yaml'],
     strict,

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { readBuildCa, readContext } from '../../../src/app/read-context.ts';
+import { readBuildCa, readContext } from '../../../src/files/build-context.ts';
 import { recipeFor } from '../../../src/image/recipe.ts';
 import type { ImageSource } from '../../../src/model/desired.ts';
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
-import type { SpecFile } from '../spec/load.ts';
+import type { NamedFile } from './port.ts';
 
 const run = promisify(execFile);
 
@@ -22,7 +22,7 @@ function pathOf(entry: string): string {
  */
 async function commitsIn(
   directory: string,
-  files: readonly SpecFile[],
+  files: readonly NamedFile[],
 ): Promise<readonly (readonly [string, string])[]> {
   const named = files.map(({ file }) => ({ file, name: basename(file) }));
   const status = ['-C', directory, '--literal-pathspecs', 'status', '--porcelain=v2', '--branch', '-z', '--'];
@@ -42,7 +42,7 @@ async function commitsIn(
 }
 
 /** The commits of all files, by `file`; all folders are asked for at once. */
-export async function commitsOf(files: readonly SpecFile[]): Promise<ReadonlyMap<string, string>> {
+export async function commitsOf(files: readonly NamedFile[]): Promise<ReadonlyMap<string, string>> {
   const folders = Map.groupBy(
     files.filter(({ file }) => file !== '-'),
     ({ directory }) => directory,

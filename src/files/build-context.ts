@@ -9,9 +9,7 @@ import { includedFiles } from '../image/requirements.ts';
 import type { ImageSource } from '../model/desired.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { ContextFile } from '../model/recipe.ts';
-
-/** Files of a build, under the paths that `recipeFor` expects, and the main one among them. */
-export type ReadFiles = { readonly files: readonly ContextFile[]; readonly entry?: string };
+import type { ReadFiles } from './port.ts';
 
 /** Contexts are held in memory and hashed on each run: one above this size has almost surely caught a stray folder. */
 const maximumBytes = 256 * 1024 * 1024;

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { commitsOf } from '../../../src/app/git-commits.ts';
+import { commitsOf } from '../../../src/files/git-commits.ts';
 import type { SpecFile } from '../../../src/spec/load.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'looms-commits-'));
@@ -54,6 +54,6 @@ test('files of one folder are asked for in one call of Git, and each is told apa
 test('outside of a checkout there is no commit', async () => {
   vi.stubEnv('GIT_CEILING_DIRECTORIES', tmpdir());
   const folder = mkdtempSync(join(tmpdir(), 'looms-no-git-'));
-  expect((await commitsOf([{ file: 'a.yaml', directory: folder, text: '' }])).size).toBe(0);
+  expect((await commitsOf([{ file: 'a.yaml', directory: folder }])).size).toBe(0);
   rmSync(folder, { recursive: true });
 });

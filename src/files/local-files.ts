@@ -1,0 +1,65 @@
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { messageOf } from '../model/failure.ts';
+import type { FileFailure, Files, FileWrite } from './port.ts';
+
+function failure(cause: unknown): FileFailure {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const why = code === 'ENOENT' ? 'missing' : code === 'EEXIST' ? 'exists' : 'other';
+  return { done: false, why, code, message: messageOf(cause), cause };
+}
+
+async function attempt(work: () => Promise<unknown>): Promise<FileWrite> {
+  try {
+    await work();
+    return { done: true };
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+async function replace(path: string, content: string, mode: number): Promise<FileWrite> {
+  const fresh = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  const written = await attempt(async () => {
+    await writeFile(fresh, content, { mode, flag: 'wx' });
+    await rename(fresh, path);
+  });
+  if (!written.done) await rm(fresh, { force: true });
+  return written;
+}
+
+/**
+ * The files of this machine. What few commands need is loaded when it is asked for.
+ *
+ * @param environment where LOOMS_BUILD_CA is found, the path of a PEM file
+ * @param workingDirectory what a relative LOOMS_BUILD_CA starts at
+ */
+export const localFiles = (
+  environment: Readonly<Record<string, string | undefined>>,
+  workingDirectory: string,
+): Files => ({
+  readText: async (path) => {
+    try {
+      return { done: true, text: await readFile(path, 'utf8') };
+    } catch (error) {
+      return failure(error);
+    }
+  },
+  kindOf: async (path) => {
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) return undefined;
+    return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
+  },
+  realPath: (path) => realpath(path).catch(() => undefined),
+  matching: async (patterns, folder) => {
+    const { glob } = await import('tinyglobby');
+    return glob([...patterns], { cwd: folder, absolute: true, onlyFiles: true });
+  },
+  create: (path, content) => attempt(() => writeFile(path, content, { flag: 'wx' })),
+  overwrite: (path, content) => attempt(() => writeFile(path, content)),
+  replace,
+  makeFolder: (path) => attempt(() => mkdir(path, { recursive: true })),
+  readContext: async (source, directory) => (await import('./build-context.ts')).readContext(source, directory),
+  readBuildCa: async () => (await import('./build-context.ts')).readBuildCa(environment, workingDirectory),
+  commitsOf: async (named) => (await import('./git-commits.ts')).commitsOf(named),
+});

@@ -1,0 +1,49 @@
+import type { ImageSource } from '../model/desired.ts';
+import type { ContextFile } from '../model/recipe.ts';
+
+/** Why a file was not read or written: `code` is the system's (`ENOENT`, `EACCES` …), `message` says it in words. */
+export type FileFailure = {
+  readonly done: false;
+  readonly why: 'missing' | 'exists' | 'other';
+  readonly code: string;
+  readonly message: string;
+  readonly cause: unknown;
+};
+
+export type FileRead = { readonly done: true; readonly text: string } | FileFailure;
+export type FileWrite = { readonly done: true } | FileFailure;
+
+/** Files of a build, under the paths that `recipeFor` expects, and the main one among them. */
+export type ReadFiles = { readonly files: readonly ContextFile[]; readonly entry?: string };
+
+/** A file by the name that it is told by, and the folder that it is in. */
+export type NamedFile = { readonly file: string; readonly directory: string };
+
+/** The files of the machine that looms runs on, and what Git says of them. All paths are absolute. */
+export type Files = {
+  /** As UTF-8; bytes that are none become U+FFFD. */
+  readonly readText: (path: string) => Promise<FileRead>;
+  /** What is there, links followed; undefined where nothing is that can be looked at. */
+  readonly kindOf: (path: string) => Promise<'file' | 'folder' | 'other' | undefined>;
+  /** Where a path leads, links followed; undefined where nothing is. */
+  readonly realPath: (path: string) => Promise<string | undefined>;
+  /** Files in or below `folder` that match a glob, absolute, in no order. */
+  readonly matching: (patterns: readonly string[], folder: string) => Promise<readonly string[]>;
+  /** Makes a file, and fails with `exists` where one of that name is; a link is one too, and is not followed. */
+  readonly create: (path: string, content: string | Uint8Array) => Promise<FileWrite>;
+  /** Writes a file, over one that is there. */
+  readonly overwrite: (path: string, content: string) => Promise<FileWrite>;
+  /** Puts a file there whole or not at all, over one that is there; `mode` as in `chmod`. */
+  readonly replace: (path: string, content: string, mode: number) => Promise<FileWrite>;
+  /** Makes a folder and those above it; one that is there is no failure. */
+  readonly makeFolder: (path: string) => Promise<FileWrite>;
+  /**
+   * The files that an image source names; its relative paths start at `directory`. Throws `file-not-found` naming the
+   * file as written, `spec-invalid` for what leads out of the folder or is more than 256 MiB.
+   */
+  readonly readContext: (source: ImageSource, directory: string) => Promise<ReadFiles>;
+  /** The extra CA bundle that builds on this machine shall trust, where there is one. Throws `file-not-found`. */
+  readonly readBuildCa: () => Promise<Uint8Array | undefined>;
+  /** The Git commits of files by their names; those that are in no checkout are left out. Never fails. */
+  readonly commitsOf: (files: readonly NamedFile[]) => Promise<ReadonlyMap<string, string>>;
+};
