@@ -1,6 +1,6 @@
 import type { AuditRequest } from '../app/read-audit.ts';
 import { seenResults } from '../model/audit.ts';
-import { parseMoment } from './moment.ts';
+import { isoMoment, parseMoment } from './moment.ts';
 import type { ProjectChoice } from './project.ts';
 
 type AuditFlagValues = {
@@ -25,7 +25,7 @@ export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now
     ...(tool === undefined ? {} : { tools: tool }),
     ...(who === undefined ? {} : { who }),
     ...(result === undefined ? {} : { results: seenResults.filter((one) => result.includes(one)) }),
-    ...(since === undefined ? {} : { since: parseMoment(since, now, '--since') }),
-    ...(until === undefined ? {} : { until: parseMoment(until, now, '--until') }),
+    ...(since === undefined ? {} : { since: isoMoment(parseMoment(since, '--since'), now) }),
+    ...(until === undefined ? {} : { until: isoMoment(parseMoment(until, '--until'), now) }),
   };
 }

@@ -1,8 +1,8 @@
 import * as Flags from '@oclif/core/flags';
 import type { LogRequest } from '../app/read-logs.ts';
-import type { LogMoment } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import { parseMoment } from './moment.ts';
 
 /** Which lines of logs are shown. */
 export const logFlags = {
@@ -43,26 +43,6 @@ export type LogFlagValues = {
   readonly stream?: string | undefined;
 };
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const durationPattern = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
-const partPattern = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g;
-/** A moment as `docker logs` takes it too: seconds since the epoch. Fewer digits would be 1973, or a slip for `10s`. */
-const epochPattern = /^\d{9,11}(?:\.\d+)?$/;
-
-/** A moment (RFC 3339, or seconds since the epoch) or a duration before now. Throws `usage` for anything else. */
-export function parseLogMoment(flag: string, text: string): LogMoment {
-  if (durationPattern.test(text)) {
-    const parts = [...text.matchAll(partPattern)];
-    return { agoMs: parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (unitMs[unit] ?? 0), 0) };
-  }
-  if (epochPattern.test(text)) return { at: Math.round(Number(text) * 1000) };
-  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(at)) return { at };
-  throw new LoomsError('usage', `${flag}: "${text}" is neither a time nor a duration`, {
-    hint: 'write 90s, 10m, 2h30m, 1d, or a time such as 2026-11-21T10:00:00Z',
-  });
-}
-
 function parsePattern(text: string): RegExp {
   try {
     return new RegExp(text, 'u');
@@ -82,8 +62,8 @@ export function logRequest(flags: LogFlagValues, project: ProjectName, servers: 
     servers,
     follow,
     streams: stream === 'stdout' || stream === 'stderr' ? [stream] : ['stdout', 'stderr'],
-    ...(since === undefined ? {} : { since: parseLogMoment('--since', since) }),
-    ...(until === undefined ? {} : { until: parseLogMoment('--until', until) }),
+    ...(since === undefined ? {} : { since: parseMoment(since, '--since') }),
+    ...(until === undefined ? {} : { until: parseMoment(until, '--until') }),
     ...(tail === undefined ? {} : { tail }),
     ...(grep === undefined ? {} : { pattern: parsePattern(grep) }),
   };

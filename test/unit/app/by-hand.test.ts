@@ -3,7 +3,6 @@ import { chooseDeclared } from '../../../src/app/choose-declared.ts';
 import { recordedServer } from '../../../src/app/recorded-servers.ts';
 import { doesWhatWasSaid } from '../../../src/cli/by-hand.ts';
 import { exitCodeOfHealth } from '../../../src/cli/exit-codes.ts';
-import { parseLogMoment } from '../../../src/cli/log-flags.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { parseSource, sourceText } from '../../../src/model/source.ts';
 import { format } from '../../../src/reconcile/format.ts';
@@ -104,21 +103,5 @@ describe('the exit code of a look at servers', () => {
     ['one could not be asked for lack of a secret', [healthy, unknown], true, 77],
   ] as const)('%s', (_, servers, named, code) => {
     expect(exitCodeOfHealth(servers, named)).toBe(code);
-  });
-});
-
-describe('a moment of a log', () => {
-  it.each([
-    ['90s', { agoMs: 90_000 }],
-    ['2h30m', { agoMs: 9_000_000 }],
-    ['1.5d', { agoMs: 129_600_000 }],
-    ['2026-11-21T10:00:00Z', { at: Date.UTC(2026, 10, 21, 10) }],
-    ['1700000000.25', { at: 1_700_000_000_250 }],
-  ])('%s', (text, moment) => {
-    expect(parseLogMoment('--since', text)).toEqual(moment);
-  });
-
-  it.each(['', '10', 'soon', '5x', '-5m'])('%j is refused', (text) => {
-    expect(() => parseLogMoment('--since', text)).toThrow(expect.objectContaining({ code: 'usage' }));
   });
 });
