@@ -1,10 +1,10 @@
 import { canonicalJson } from '../model/canonical-json.ts';
-import type { ProjectName, ServerName, StepId } from '../model/ids.ts';
+import type { ProjectName, ServerName } from '../model/ids.ts';
 import { containerName, dataName, label, type Role } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { type Blocker, isNonEmpty, type PlannedContainer, type PlanWarning, type Step } from '../model/plan.ts';
 import { type KeptData, type KeptPart, keptChange, nothingKept, preservedBy, removeKept } from './kept-data.ts';
-import { isUp, retire, step } from './step-parts.ts';
+import { isUp, removalsIn, retireEach, step } from './step-parts.ts';
 import { idleTemplate } from './template.ts';
 
 /** The container that files are kept in: of the server's own image, so that folders have their owners; never started. */
@@ -49,12 +49,6 @@ const blocked = (detail: string, hint: string): KeepingRemoval => ({
   blocked: { kind: 'unsupported', detail, hint },
 });
 
-const retireEach = (server: ServerName, containers: readonly ObservedContainer[], after: readonly StepId[]): Step[] =>
-  containers.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, after));
-
-const removalsIn = (steps: readonly Step[]): StepId[] =>
-  steps.flatMap(({ id, op }) => (op === 'remove-container' ? [id] : []));
-
 /**
  * Removes a server after its preserved files were copied: stopped first, so that nothing is written after the copy. The
  * container that has them goes last: as long as it is there, a run that ended early begins again with the same one.
@@ -82,7 +76,7 @@ function keepAndRemove(
     server,
     'carry',
     { op: 'carry-files', from: id, target: into, name: planned.name, paths },
-    { after: [...stop, keep].slice(0, 1).map((one) => one.id) },
+    { after: stop.length > 0 ? stop.map((one) => one.id) : [keep.id] },
   );
   const failing = [...stop, carry].map((one) => one.id);
   const discard = step(
@@ -100,7 +94,7 @@ function keepAndRemove(
     ),
   );
   const rest = retireEach(server, others, [carry.id]);
-  const after = [carry.id, ...removalsIn(rest)];
+  const after = [carry.id, ...removalsIn(rest).map(({ id }) => id)];
   const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
   return [...(old === undefined ? [] : [old]), keep, ...stop, carry, discard, ...again, ...rest, remove];
 }
@@ -116,17 +110,18 @@ const keptWarning = (server: ServerName, container: string, paths: readonly stri
 
 /**
  * The removal of a server that keeps the files of its `lifecycle.preserve` for the next server of its name. Nothing is
- * removed unless all of them were copied. `remove` makes the steps of a removal that has nothing to keep.
+ * removed unless all of them were copied. Where there is nothing to keep, the container that could have had something
+ * goes last all the same: a run that ended early then finds the same again.
  */
 export function keepingRemoval(
   server: ServerName,
   containers: readonly ObservedContainer[],
   kept: KeptData | undefined,
-  context: { readonly project: ProjectName; readonly managedBy: string; readonly remove: () => readonly Step[] },
+  context: { readonly project: ProjectName; readonly managedBy: string },
 ): KeepingRemoval {
   const source = sourceOf(context.project, server, containers);
   if (source === undefined) {
-    const gone = { ...nothingKept, steps: context.remove() };
+    const gone = { ...nothingKept, steps: retireEach(server, containers, []) };
     return kept === undefined ? gone : { ...gone, warnings: [keptWarning(server, kept.container.name, kept.paths)] };
   }
   if (source.recorded === undefined || source.state.status === 'dead') {
@@ -136,7 +131,7 @@ export function keepingRemoval(
       `delete it without --preserve-data, or \`docker cp\` them first`,
     );
   }
-  if (kept !== undefined && !kept.obsolete) {
+  if (kept?.standing === 'needed') {
     const { name } = kept.container;
     return blocked(
       `${name} still keeps ${pathsText(kept.paths)} of an earlier ${server}, which was never restored`,
@@ -149,7 +144,14 @@ export function keepingRemoval(
     const holds = source.shape.mounts.some(({ type }) => type === 'volume');
     const message = 'there is nothing to preserve: its spec has no lifecycle.preserve, and no volume';
     const rest = retireEach(server, others, []);
-    const steps = [...rest, ...retireEach(server, [source], removalsIn(rest))];
+    const steps = [
+      ...rest,
+      ...retireEach(
+        server,
+        [source],
+        removalsIn(rest).map(({ id }) => id),
+      ),
+    ];
     return { ...nothingKept, steps, warnings: holds ? [] : [{ code: 'nothing-to-preserve', server, message }] };
   }
   const planned = keeper(context.project, server, source, context.managedBy);

@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../model/desired.ts';
+import { assertNever } from '../model/errors.ts';
 import { asStepId, type ContainerId, type ServerName, type StepId } from '../model/ids.ts';
 import { containerName, dataName, label } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
@@ -11,30 +12,32 @@ export type KeptData = {
   readonly container: ObservedContainer;
   /** Empty: its record cannot be read, so nobody knows. It is left alone. */
   readonly paths: readonly string[];
-  /** Nobody needs it: its server runs with what was restored from it, or was never deleted after all. */
-  readonly obsolete: boolean;
+  /**
+   * needed: nobody else has these files. unfinished: what they were copied from is there, so the deletion did not come
+   * to its end and the copy may not be whole. restored: its server runs with all of them.
+   */
+  readonly standing: 'needed' | 'unfinished' | 'restored';
 };
 
 /** The paths that a container keeps for its successor, by its record. */
 export const preservedBy = (container: ObservedContainer): readonly string[] =>
   container.recorded?.spec.lifecycle.preserve ?? [];
 
-/** Whether a container was given all that was kept. */
-const tookOver = (container: ObservedContainer, data: ObservedContainer): boolean =>
-  container.restoredFrom === data.id &&
-  isNonEmpty(preservedBy(data)) &&
-  preservedBy(data).every((path) => preservedBy(container).includes(path));
+/** What a container was given of what was kept: of a container that says so, all that its own spec preserves. */
+const takenOver = (container: ObservedContainer, data: ObservedContainer): readonly string[] =>
+  container.restoredFrom === data.id ? preservedBy(data).filter((path) => preservedBy(container).includes(path)) : [];
 
-function isObsolete(data: ObservedContainer, observed: Observed): boolean {
-  return observed.containers.some(
-    (one) =>
-      one.role === 'server' &&
-      one.server === data.server &&
-      one.server !== undefined &&
-      one.state.status !== 'dead' &&
-      // What the copy was made of is there: the run ended before it was removed, and it still has all that it had.
-      (one.id === data.keptFrom || (one.name === containerName(observed.project, one.server) && tookOver(one, data))),
+const tookAll = (container: ObservedContainer, data: ObservedContainer): boolean =>
+  isNonEmpty(preservedBy(data)) && takenOver(container, data).length === preservedBy(data).length;
+
+function standingOf(data: ObservedContainer, { project, containers }: Observed): KeptData['standing'] {
+  const own = containers.filter(
+    ({ role, server, state }) =>
+      role === 'server' && server !== undefined && server === data.server && state.status !== 'dead',
   );
+  if (own.some(({ id }) => id === data.keptFrom)) return 'unfinished';
+  const settled = own.find(({ name, server }) => server !== undefined && name === containerName(project, server));
+  return settled !== undefined && tookAll(settled, data) ? 'restored' : 'needed';
 }
 
 /** What was kept, by server. A second one of a server, renamed by hand, is left alone. */
@@ -44,9 +47,24 @@ export function keptData(observed: Observed): ReadonlyMap<ServerName, KeptData> 
     const { server } = container;
     if (container.role !== 'data' || server === undefined) continue;
     if (found.has(server) && container.name !== dataName(observed.project, server)) continue;
-    found.set(server, { container, paths: preservedBy(container), obsolete: isObsolete(container, observed) });
+    found.set(server, { container, paths: preservedBy(container), standing: standingOf(container, observed) });
   }
   return found;
+}
+
+/**
+ * The kept data whose files a successor has once those of `old` were carried over: what it says it was given must be
+ * all that its own spec preserves of them, or a later look would take what it never got for given.
+ */
+export function inheritedFrom(
+  old: ObservedContainer,
+  kept: KeptData | undefined,
+  { spec }: DeclaredServer,
+): ContainerId | undefined {
+  if (kept === undefined) return undefined;
+  const given = takenOver(old, kept.container);
+  const preserved = kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
+  return isNonEmpty(given) && preserved.every((path) => given.includes(path)) ? kept.container.id : undefined;
 }
 
 /** A container that says where its files come from, so that what was kept is known to be of no more use. */
@@ -55,7 +73,7 @@ export const markRestored = (planned: PlannedContainer, from: ContainerId | unde
 
 /** What of it a server takes over when it is created; the paths that its spec preserves too. */
 export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredServer): readonly string[] =>
-  kept === undefined || kept.obsolete ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
+  kept?.standing !== 'needed' ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
 
 /** Removes what was kept. */
 export const removeKept = (server: ServerName, { container }: KeptData, after: readonly StepId[] = []): Step =>
@@ -95,11 +113,30 @@ export type KeptPart = {
 /** For servers that have nothing to do with kept data. */
 export const nothingKept: KeptPart = { changes: [], steps: [], warnings: [] };
 
-/** The container whose files the plan's next container of a server begins with. */
+/** The container that a decision leaves serving, or that its successor gets its files from. */
 function origin(decision: Decision): ObservedContainer | undefined {
-  if (decision.kind === 'resume') return decision.container;
-  if (decision.kind !== 'replace') return undefined;
-  return decision.successor.kind === 'existing' ? decision.successor.container : decision.old;
+  switch (decision.kind) {
+    case 'unchanged':
+    case 'resume':
+    case 'clean-up':
+      return decision.container;
+    case 'replace':
+      return decision.successor.kind === 'existing' ? decision.successor.container : decision.old;
+    case 'create':
+    case 'stop':
+    case 'blocked':
+      return undefined;
+    default:
+      return assertNever(decision);
+  }
+}
+
+/** Which of the kept paths a server has once a decision was carried out. */
+function restoredBy(decision: Decision, kept: KeptData, server: DeclaredServer): readonly string[] {
+  if (decision.kind === 'create') return restorablePaths(kept, server);
+  const from = origin(decision);
+  const given = from === undefined ? [] : takenOver(from, kept.container);
+  return given.filter((path) => server.spec.lifecycle.preserve.includes(path));
 }
 
 const unreadable = 'its record cannot be read, so nobody knows what to restore';
@@ -109,20 +146,21 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
   const { name } = server.spec;
   // A server that is disabled has no container yet, and one that is blocked gets none now: its data waits.
   if (kept === undefined || !server.spec.enabled || decision.kind === 'blocked') return nothingKept;
-  const { container, paths, obsolete } = kept;
-  if (obsolete) {
+  const { container, paths, standing } = kept;
+  if (standing !== 'needed') {
     const changes = [keptChange(container, 'remove', 'not-in-spec')];
     return { ...nothingKept, changes, steps: [removeKept(name, kept)] };
   }
   if (!isNonEmpty(paths)) return { ...nothingKept, warnings: [notRestored(name, kept, 'what was kept', unreadable)] };
-  const from = origin(decision);
-  const restored = from !== undefined && tookOver(from, container) ? paths : restoredBy(decision, kept, server);
+  const restored = restoredBy(decision, kept, server);
   const left = paths.filter((path) => !restored.includes(path));
-  const changes = restored.length > 0 ? [keptChange(container, 'restore', 'missing')] : [];
   if (left.length === 0) {
     // Only once the new one serves: a run that ends before that begins again with all of it.
+    const changes = [keptChange(container, 'restore', 'missing')];
     return { ...nothingKept, changes, steps: [removeKept(name, kept, [asStepId(`${name}/rename`)])] };
   }
+  const isGiven = decision.kind === 'create' && restored.length > 0;
+  const changes = isGiven ? [keptChange(container, 'restore', 'missing')] : [];
   const why = 'a server gets back what its lifecycle.preserve names, when it is created';
   return { ...nothingKept, changes, warnings: [notRestored(name, kept, left.join(', '), why)] };
 }
@@ -135,6 +173,3 @@ function notRestored(server: ServerName, { container }: KeptData, what: string, 
     message: `${what} of an earlier ${server} is not restored and stays in ${name}: ${why}; \`docker cp\` gets it out, \`docker rm ${name}\` gives it up`,
   };
 }
-
-const restoredBy = (decision: Decision, kept: KeptData, server: DeclaredServer): readonly string[] =>
-  decision.kind === 'create' ? restorablePaths(kept, server) : [];

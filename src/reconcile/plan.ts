@@ -2,15 +2,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import {
-  type Blocker,
-  type Change,
-  type Drift,
-  isNonEmpty,
-  type NextRotation,
-  type Plan,
-  type Step,
-} from '../model/plan.ts';
+import { type Change, type Drift, isNonEmpty, type NextRotation, type Plan } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
@@ -23,7 +15,7 @@ import { planWarnings } from './plan-warnings.ts';
 import { planRemovals } from './removal.ts';
 import { nextRotation } from './rotation.ts';
 import { serverSteps } from './server-steps.ts';
-import { type Closing, planSupport } from './support.ts';
+import { closingSteps, planSupport, supportBlocker } from './support.ts';
 import type { LabelContext } from './template.ts';
 
 /**
@@ -97,9 +89,10 @@ const byGeneration = (a: ObservedContainer, b: ObservedContainer): number =>
 const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
-/** A server whose network is someone else's is blocked, whatever else is to be done. */
-function withBlocker(slot: Slot, blocker: Blocker | undefined): Slot {
+/** A server that would be made or started where the network or the relay is someone else's is blocked. */
+function withBlocker(slot: Slot, observed: Observed): Slot {
   const { decision } = slot;
+  const blocker = supportBlocker(slot.server, observed);
   const needsIt = makesContainer(decision) || decision.kind === 'resume';
   return blocker === undefined || !needsIt ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
 }
@@ -114,10 +107,9 @@ export function makePlan(input: PlanInput): Plan {
   const present = slotsOf([...observed.containers].sort(byGeneration));
   const { executions, replace, stop = new Set(), rollbackTo } = input;
   const context: SlotContext = { project, observed, executions, replace, stop, rollbackTo };
-  const decided: Slot[] = desired.map((server) => ({
-    server,
-    ...decide(server, present.get(server.spec.name) ?? [], context),
-  }));
+  const slots = desired.map((server) =>
+    withBlocker({ server, ...decide(server, present.get(server.spec.name) ?? [], context) }, observed),
+  );
 
   const wantedNames = new Set(desired.map((server) => server.spec.name));
   const undesired = [...present.keys()].filter((name) => !wantedNames.has(name)).sort();
@@ -138,9 +130,9 @@ export function makePlan(input: PlanInput): Plan {
     .filter(([name]) => !wantedNames.has(name) && (!removed.includes(name) || isBlocked(name)))
     .flatMap(([, all]) => all);
 
-  const running = decided.filter(({ server, decision }) => server.spec.enabled && decision.kind !== 'blocked');
+  const running = slots.filter(({ server, decision }) => server.spec.enabled && decision.kind !== 'blocked');
   const needsRelay = running.some(({ server }) => server.spec.mcp.transport.kind !== 'stdio');
-  const made = decided.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
+  const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
   const images = planImages(made, needsRelay ? input.relayImage : undefined, observed);
   const support = planSupport({
     project,
@@ -149,18 +141,12 @@ export function makePlan(input: PlanInput): Plan {
     // A disabled or blocked server keeps its container, and with it the network it is on.
     staying: [
       ...staying,
-      ...decided.filter((slot) => !running.includes(slot)).flatMap((slot) => slot.judged.map((one) => one.container)),
+      ...slots.filter((slot) => !running.includes(slot)).flatMap((slot) => slot.judged.map((one) => one.container)),
     ],
     relayImage: input.relayImage,
     managedBy: input.managedBy,
     imageStep: images.stepFor,
   });
-  const slots = decided.map((slot) => {
-    const { mode } = slot.server.spec.network;
-    const network = mode === 'none' ? undefined : support.networkBlocker(mode);
-    return withBlocker(slot, network);
-  });
-
   const stepContext = {
     project,
     keptData: kept,
@@ -191,7 +177,7 @@ export function makePlan(input: PlanInput): Plan {
   );
   const history = planHistory({ observed, keep: input.keep, slots, removed, work: serverWork });
   const work = [...support.steps, ...serverWork, ...history.steps];
-  const all = withFreeNames([...work, ...closingSteps(support.closing, work)], observed);
+  const all = withFreeNames([...work, ...closingSteps(support.closing, work, observed)], observed);
   const steps = withNeededImages(images.steps, all);
 
   const changes: Change[] = [
@@ -225,20 +211,6 @@ export function makePlan(input: PlanInput): Plan {
       ...removals.warnings,
     ],
   };
-}
-
-/**
- * What stands behind servers goes after them: a relay has their last sessions, and a network can go only when nothing
- * is on it. Where a removal fails, what the server needs stays with it.
- */
-function closingSteps({ relays, networks }: Closing, work: readonly Step[]): Step[] {
-  const removals = work.filter((step) => step.op === 'remove-container' && step.onFailureOf === undefined);
-  const ofServers = removals.filter(({ server }) => server !== undefined).map(({ id }) => id);
-  const all = [...removals, ...relays].map(({ id }) => id);
-  return [
-    ...relays.map((step) => ({ ...step, after: ofServers })),
-    ...networks.map((step) => ({ ...step, after: all })),
-  ];
 }
 
 const rotationsOf = (slots: readonly Slot[], executions: PlanInput['executions']): NextRotation[] =>

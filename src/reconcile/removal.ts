@@ -4,7 +4,7 @@ import type { Change, PlanWarning, Step, SupportChange } from '../model/plan.ts'
 import { type KeepingRemoval, keepingRemoval } from './keeping-removal.ts';
 import { type KeptData, keptChange, nothingKept, removeKept } from './kept-data.ts';
 import type { Undesired } from './plan.ts';
-import { retire, step } from './step-parts.ts';
+import { removalsIn, retireEach, step } from './step-parts.ts';
 
 /** The servers that go, and with each of them what was kept of it or shall be. */
 export type Removals = {
@@ -21,12 +21,6 @@ type RemovalContext = {
   readonly history: readonly GenerationRecord[];
 };
 
-/** Removes all containers of a server that is no longer wanted. */
-const removalSteps = (server: ServerName, containers: readonly ObservedContainer[]): Step[] =>
-  containers.flatMap((container) =>
-    retire(server, container, 0, `g${container.generation}-${container.id.slice(0, 6)}`, []),
-  );
-
 /** With a server go the records of its past, once what else is removed of it is gone. */
 function withRecords(
   server: ServerName,
@@ -34,9 +28,7 @@ function withRecords(
   history: readonly GenerationRecord[],
 ): KeepingRemoval {
   if (removal.blocked !== undefined) return removal;
-  const after = removal.steps.flatMap(({ id, op, onFailureOf }) =>
-    op === 'remove-container' && onFailureOf === undefined ? [id] : [],
-  );
+  const after = removalsIn(removal.steps).map(({ id }) => id);
   const records = history
     .filter((record) => record.server === server)
     .map(({ id, name, generation }) =>
@@ -57,14 +49,16 @@ function removeOne(
   { rule, history: _, ...context }: RemovalContext,
 ): KeepingRemoval {
   const data = typeof rule === 'object' ? rule.data : 'leave';
-  const remove = (): Step[] => removalSteps(server, containers);
-  if (data === 'keep' && (containers.length > 0 || kept !== undefined))
-    return keepingRemoval(server, containers, kept, { ...context, remove });
-  if (kept === undefined || (data === 'leave' && !kept.obsolete)) return { ...nothingKept, steps: remove() };
+  const isThere = containers.length > 0 || kept !== undefined;
+  // Whoever began to keep its files meant it: what takes the server away now completes that first.
+  const began = data === 'leave' && kept?.standing === 'unfinished';
+  if ((data === 'keep' && isThere) || began) return keepingRemoval(server, containers, kept, context);
+  const steps = retireEach(server, containers, []);
+  if (kept === undefined || (data === 'leave' && kept.standing === 'needed')) return { ...nothingKept, steps };
   return {
     ...nothingKept,
     changes: [keptChange(kept.container, 'remove', data === 'give-up' ? 'requested' : 'not-in-spec')],
-    steps: [...remove(), removeKept(server, kept)],
+    steps: [...steps, removeKept(server, kept)],
   };
 }
 

@@ -5,7 +5,7 @@ import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, Step, Target } from '../model/plan.ts';
 import type { Decision } from './decide.ts';
 import { servingAfter } from './history.ts';
-import { markRestored } from './kept-data.ts';
+import { inheritedFrom, markRestored } from './kept-data.ts';
 import { nothingRecorded, recordFailed, recordSteps } from './record-steps.ts';
 import {
   discard,
@@ -33,7 +33,7 @@ export function replaceSteps(
   const { preserve } = lifecycle;
   const carries = successor.kind === 'new' && preserve.length > 0 && old.state.status !== 'dead';
   const planned = (generation: number) => plannedContainer(server, generation, context);
-  const inherited = carries ? old.restoredFrom : undefined;
+  const inherited = carries ? inheritedFrom(old, context.keptData.get(name), server) : undefined;
   const made =
     successor.kind === 'new'
       ? [
@@ -58,8 +58,10 @@ export function replaceSteps(
 
   const retired = retire(name, old, lifecycle.drainSeconds, 'old', []);
   const ready = made.map((one) => one.id);
+  // Without a relay the new one cannot pass its gate, so the old one is not stopped for it.
+  const readyToStop = [...ready, ...context.relay(server)];
   const stopping = stopFirst
-    ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: ready } : one))
+    ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: readyToStop } : one))
     : [];
   const quiet = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
   const carry: Step[] = carries

@@ -98,6 +98,17 @@ export function retire(
   return [...halted, step(server, `remove:${what}`, removal, { after: [...before, ...recorded] })];
 }
 
+/** Removes containers one beside the other, without waiting for their sessions. */
+export const retireEach = (
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+  after: readonly StepId[],
+): Step[] => containers.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, after));
+
+/** The steps that remove a container for good: not on a way back. */
+export const removalsIn = (steps: readonly Step[]): Step[] =>
+  steps.filter((one) => one.op === 'remove-container' && one.onFailureOf === undefined);
+
 /** What never started is of no use to anyone and goes at once; the others wait for `after`. */
 export const retireAll = (
   server: DeclaredServer,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asServerName } from '../../../src/model/ids.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
 import { format } from '../../../src/reconcile/format.ts';
 import type { RemoveNamed } from '../../../src/reconcile/plan.ts';
@@ -100,7 +100,41 @@ describe('a deletion of a server with an older generation beside it', () => {
   });
 });
 
+describe('a copy of which a server took over a part', () => {
+  const preserving = (...preserve: string[]) => server('a', { ...keeps, lifecycle: { preserve } });
+  const both = apply(preserving('/s', '/t'), emptyEngine());
+  const copied = later(simulate(removal(both, 'keep'), both).end);
+  const part = apply(preserving('/s'), copied);
+
+  it('stays, whatever later servers of the name preserve', () => {
+    expect(names(part)).toEqual(['looms-test-a', 'looms-test-a.data']);
+    const all = apply(preserving('/s', '/t'), part);
+    expect(names(all)).toEqual(['looms-test-a', 'looms-test-a.data']);
+    expect(plan([preserving('/s', '/t')], all)).toMatchObject({ steps: [], warnings: [{ code: 'data-not-restored' }] });
+    const again = apply(preserving('/s'), all);
+    expect(names(again)).toEqual(['looms-test-a', 'looms-test-a.data']);
+  });
+
+  it('is told by what is not restored, and by nothing else', () => {
+    expect(plan([preserving('/s')], part).warnings).toMatchObject([
+      { message: expect.stringMatching(/^\/t of an earlier a is not restored/) },
+    ]);
+  });
+});
+
 describe('a server whose deletion did not come to its end', () => {
+  it('keeps its files when a prune takes it away: the copy is completed first', () => {
+    for (const limit of [1, 2, 3]) {
+      const cut = later(simulate(removal(running, 'keep'), running, { limit }).end);
+      const { end } = simulate(plan([], cut, { undesired: 'remove' }), cut);
+      expect(names(end)).toEqual(['looms-test-a.data']);
+      const [copy] = end.containers;
+      expect([...(end.files.get(copy?.id ?? asContainerId('none')) ?? [])]).toEqual([
+        ['/state', 'written by c10000000000'],
+      ]);
+    }
+  });
+
   it('loses the copy before what the copy was made of, when it is replaced', () => {
     const cut = later(simulate(removal(running, 'keep'), running, { limit: 3 }).end);
     expect(names(cut)).toEqual(['looms-test-a', 'looms-test-a.data']);

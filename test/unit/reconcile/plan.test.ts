@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { asContainerId, asNetworkId, asServerName } from '../../../src/model/ids.ts';
 import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
 import { format } from '../../../src/reconcile/format.ts';
 import { simulate } from '../../support/planner-simulation.ts';
@@ -458,5 +458,50 @@ describe('a plan', () => {
       httpServer('d', { network: { mode: 'bridge' } }),
     ];
     expect(plan(servers, applied(...servers)).steps).toEqual([]);
+  });
+});
+
+describe('what stands behind servers', () => {
+  const there = applied(httpServer('a'));
+  const theirs = (name: string) => ({ id: asContainerId('f'.repeat(12)), name, image: 'nginx', owner: 'nobody' });
+  const open = { name: 'looms-test.open', driver: 'bridge', internal: false, options: {} };
+
+  it('stays with a server that cannot move to another network', () => {
+    const observed = {
+      ...there,
+      networks: [...there.networks, { ...open, id: asNetworkId('n'), ours: false, members: [] }],
+    };
+    const made = plan([httpServer('a', { network: { mode: 'bridge' } })], observed);
+    expect(format(made)).toBe('a: blocked (network-taken)');
+  });
+
+  it('is not made for a server that is blocked', () => {
+    const taken = { ...open, name: 'looms-test', id: asNetworkId('n'), ours: false, members: [] };
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const made = plan([httpServer('a', { mounts })], emptyEngine({ networks: [taken] }));
+    expect(format(made)).toBe('a: blocked (network-taken)');
+  });
+
+  it('is not made under a name that is somebody else’s: the server is blocked', () => {
+    const made = plan([httpServer('a')], emptyEngine({ foreign: [theirs('looms-test.relay')] }));
+    expect(format(made)).toBe('a: blocked (name-taken)');
+  });
+
+  it('is made anew when somebody took the relay off its network', () => {
+    const cutOff = (one: ObservedContainer) =>
+      one.role === 'relay' ? { ...one, shape: { ...one.shape, networks: [] } } : one;
+    const made = plan([httpServer('a')], { ...there, containers: there.containers.map(cutOff) });
+    expect(made.support).toMatchObject([{ kind: 'relay', action: 'replace', reasons: [{ kind: 'live-drift' }] }]);
+    expect(() => simulate(made, there)).not.toThrow();
+  });
+
+  it('is there once: of two relays one goes', () => {
+    const [relay] = there.containers.filter(({ role }) => role === 'relay');
+    if (relay === undefined) throw new Error('no relay');
+    const second = { ...relay, id: asContainerId('d'.repeat(12)), name: 'mine' };
+    const made = plan([httpServer('a')], { ...there, containers: [second, ...there.containers] });
+    expect(made.steps.map((step) => ('name' in step ? `${step.op} ${step.name}` : step.op))).toEqual([
+      'remove-container mine',
+    ]);
   });
 });
