@@ -36,7 +36,7 @@ const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
   results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
 
 /** What a step may do now, from the results of the steps it hangs on. */
-function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict {
+export function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict {
   const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';

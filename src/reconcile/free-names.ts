@@ -1,5 +1,5 @@
 import { asStepId, shortId } from '../model/ids.ts';
-import { containerName } from '../model/labels.ts';
+import { containerName, type Role } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { Step } from '../model/plan.ts';
 
@@ -9,11 +9,24 @@ const nameGiven = (step: Step): string | undefined => {
   return step.op === 'create-container' ? step.container.name : undefined;
 };
 
-const isAbout = (step: Step, container: ObservedContainer): boolean =>
-  'target' in step && 'id' in step.target && step.target.id === container.id;
+/** A container or a record of one: both hold their names. */
+type Holder = Pick<ObservedContainer, 'id' | 'name' | 'server'> & { readonly role?: Role };
+
+const isAbout = (step: Step, { id }: Holder): boolean =>
+  'target' in step && 'id' in step.target && step.target.id === id;
+
+/**
+ * Whether the name is free when a step's turn comes: the same server's steps take it from a generation of it, or the
+ * holder is removed first.
+ */
+function makesRoom(holder: Holder, step: Step, steps: readonly Step[]): boolean {
+  if (isAbout(step, holder)) return true;
+  if (step.op === 'rename-container' && holder.role === 'server' && holder.server === step.server) return true;
+  return steps.some((one) => one.op === 'remove-container' && isAbout(one, holder) && step.after.includes(one.id));
+}
 
 /** Not the name of a generation: a container that was moved aside has served, and is judged as one that was renamed. */
-const nameAside = (container: ObservedContainer, { project }: Observed): string =>
+const nameAside = (container: Holder, { project }: Observed): string =>
   `${container.server === undefined ? container.name : containerName(project, container.server)}.aside-${container.id.slice(0, 6)}`;
 
 /**
@@ -21,12 +34,12 @@ const nameAside = (container: ObservedContainer, { project }: Observed): string 
  * names were mixed up come right in one run. A container of someone else's is never moved: its name is a blocker.
  */
 export function withFreeNames(steps: readonly Step[], observed: Observed): Step[] {
-  const moves = new Map<ObservedContainer, Step>();
+  const moves = new Map<Holder, Step>();
+  const holders: readonly Holder[] = [...observed.containers, ...observed.history];
   const hold = steps.map((step) => {
     const name = nameGiven(step);
-    const holder = observed.containers.find((container) => container.name === name);
-    // One that the same server's steps take the name from is not in the way when its turn comes.
-    if (holder === undefined || holder.server === step.server || isAbout(step, holder)) return undefined;
+    const holder = holders.find((one) => one.name === name);
+    if (holder === undefined || makesRoom(holder, step, steps)) return undefined;
     moves.set(holder, {
       id: asStepId(`name:${shortId(holder.id)}/free`),
       cause: { kind: 'support', why: `${holder.name} is the name of another container` },

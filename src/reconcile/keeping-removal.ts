@@ -1,8 +1,15 @@
 import { canonicalJson } from '../model/canonical-json.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { containerName, dataName, label, type Role } from '../model/labels.ts';
-import type { ObservedContainer } from '../model/observed.ts';
-import { type Blocker, isNonEmpty, type PlannedContainer, type PlanWarning, type Step } from '../model/plan.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import {
+  type Blocker,
+  isNonEmpty,
+  type PlannedContainer,
+  type PlanWarning,
+  type Step,
+  type Target,
+} from '../model/plan.ts';
 import { type KeptData, type KeptPart, keptChange, nothingKept, preservedBy, removeKept } from './kept-data.ts';
 import { isUp, removalsIn, retireEach, step } from './step-parts.ts';
 import { idleTemplate } from './template.ts';
@@ -57,46 +64,46 @@ function keepAndRemove(
   server: ServerName,
   source: ObservedContainer,
   others: readonly ObservedContainer[],
-  planned: PlannedContainer,
-  paths: readonly string[],
-  old: Step | undefined,
+  into: {
+    readonly target: Target;
+    readonly name: string;
+    readonly made: readonly Step[];
+    readonly old: readonly Step[];
+  },
 ): Step[] {
   const { id, name } = source;
-  const keep = step(
-    server,
-    'keep',
-    { op: 'create-container', container: planned },
-    { after: old === undefined ? [] : [old.id] },
-  );
-  const into = { madeBy: keep.id };
+  const ready = into.made.map((one) => one.id);
   const stop = isUp(source)
-    ? [step(server, 'stop', { op: 'stop-container', target: { id }, name }, { after: [keep.id] })]
+    ? [step(server, 'stop', { op: 'stop-container', target: { id }, name }, { after: ready })]
     : [];
   const carry = step(
     server,
     'carry',
-    { op: 'carry-files', from: id, target: into, name: planned.name, paths },
-    { after: stop.length > 0 ? stop.map((one) => one.id) : [keep.id] },
+    { op: 'carry-files', from: id, target: into.target, name: into.name, paths: preservedBy(source) },
+    { after: stop.length > 0 ? stop.map((one) => one.id) : ready },
   );
   const failing = [...stop, carry].map((one) => one.id);
-  const discard = step(
-    server,
-    'discard',
-    { op: 'remove-container', target: into, name: planned.name },
-    { after: failing, onFailureOf: failing },
+  // A copy that an earlier run began stays: it tells that somebody wants these files kept.
+  const discard = into.made.map(() =>
+    step(
+      server,
+      'discard',
+      { op: 'remove-container', target: into.target, name: into.name },
+      { after: failing, onFailureOf: failing },
+    ),
   );
   const again = stop.map(() =>
     step(
       server,
       'start:again',
       { op: 'start-container', target: { id }, name },
-      { after: [discard.id], onFailureOf: failing },
+      { after: [...failing, ...discard.map((one) => one.id)], onFailureOf: failing },
     ),
   );
   const rest = retireEach(server, others, [carry.id]);
-  const after = [carry.id, ...removalsIn(rest).map(({ id }) => id)];
+  const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
   const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
-  return [...(old === undefined ? [] : [old]), keep, ...stop, carry, discard, ...again, ...rest, remove];
+  return [...into.old, ...into.made, ...stop, carry, ...discard, ...again, ...rest, remove];
 }
 
 /** Without a readable record nobody can name them. */
@@ -117,7 +124,7 @@ export function keepingRemoval(
   server: ServerName,
   containers: readonly ObservedContainer[],
   kept: KeptData | undefined,
-  context: { readonly project: ProjectName; readonly managedBy: string },
+  context: Pick<Observed, 'project' | 'foreign'> & { readonly managedBy: string },
 ): KeepingRemoval {
   const source = sourceOf(context.project, server, containers);
   if (source === undefined) {
@@ -154,11 +161,35 @@ export function keepingRemoval(
     ];
     return { ...nothingKept, steps, warnings: holds ? [] : [{ code: 'nothing-to-preserve', server, message }] };
   }
-  const planned = keeper(context.project, server, source, context.managedBy);
-  const old = kept === undefined ? undefined : removeKept(server, kept);
+  const name = dataName(context.project, server);
+  if (context.foreign.some((one) => one.name === name)) {
+    return blocked(
+      `a container named ${name} is there that looms did not make`,
+      'rename or remove it, then delete again',
+    );
+  }
   return {
-    changes: [keptChange(planned, 'create', 'requested')],
-    steps: keepAndRemove(server, source, others, planned, paths, old),
-    warnings: [keptWarning(server, planned.name, paths)],
+    changes: [keptChange({ name }, 'create', 'requested')],
+    steps: keepAndRemove(server, source, others, keeperFor(server, source, kept, context)),
+    warnings: [keptWarning(server, name, paths)],
   };
+}
+
+/**
+ * Where the files go: into the copy that an earlier run began, which is what tells that somebody wants them kept, or
+ * into a new one.
+ */
+function keeperFor(
+  server: ServerName,
+  source: ObservedContainer,
+  kept: KeptData | undefined,
+  { project, managedBy }: { readonly project: ProjectName; readonly managedBy: string },
+): Parameters<typeof keepAndRemove>[3] {
+  if (kept?.standing === 'unfinished') {
+    return { target: { id: kept.container.id }, name: kept.container.name, old: [], made: [] };
+  }
+  const container = keeper(project, server, source, managedBy);
+  const old = kept === undefined ? [] : [removeKept(server, kept)];
+  const keep = step(server, 'keep', { op: 'create-container', container }, { after: old.map((one) => one.id) });
+  return { target: { madeBy: keep.id }, name: container.name, old, made: [keep] };
 }

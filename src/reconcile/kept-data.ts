@@ -5,7 +5,7 @@ import { containerName, dataName, label } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { isNonEmpty, type PlannedContainer, type PlanWarning, type Step, type SupportChange } from '../model/plan.ts';
 import type { Decision } from './decide.ts';
-import { step } from './step-parts.ts';
+import { removalsIn, step } from './step-parts.ts';
 
 /** Files that a server's deletion kept, in a container that is never started. */
 export type KeptData = {
@@ -87,7 +87,7 @@ export function copiesFirst(steps: readonly Step[], kept: ReadonlyMap<ServerName
   const copies = new Map([...kept.values()].map(({ container }) => [container.keptFrom, container.id]));
   const removed = (step: Step): ContainerId | undefined =>
     step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
-  const removals = new Map(steps.map((step) => [removed(step), step.id]));
+  const removals = new Map(removalsIn(steps).map((step) => [removed(step), step.id]));
   return steps.map((step) => {
     const source = removed(step);
     const copy = source && copies.get(source);

@@ -123,6 +123,7 @@ export function makePlan(input: PlanInput): Plan {
     managedBy: input.managedBy,
     rule: input.undesired,
     history: observed.history,
+    foreign: observed.foreign,
   });
   const isBlocked = (name: ServerName): boolean =>
     removals.servers.some(({ server, action }) => server === name && action === 'blocked');

@@ -1,5 +1,5 @@
 import type { ProjectName, ServerName } from '../model/ids.ts';
-import type { GenerationRecord, ObservedContainer } from '../model/observed.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { Change, PlanWarning, Step, SupportChange } from '../model/plan.ts';
 import { type KeepingRemoval, keepingRemoval } from './keeping-removal.ts';
 import { type KeptData, keptChange, nothingKept, removeKept } from './kept-data.ts';
@@ -19,6 +19,7 @@ type RemovalContext = {
   readonly managedBy: string;
   readonly rule: Undesired;
   readonly history: readonly GenerationRecord[];
+  readonly foreign: Observed['foreign'];
 };
 
 /** With a server go the records of its past, once what else is removed of it is gone. */

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import type { DeclaredServer, Mount } from '../../src/model/desired.ts';
-import { asContainerId, asServerName, type ServerName } from '../../src/model/ids.ts';
-import { containerName, generationName } from '../../src/model/labels.ts';
-import type { ForeignContainer, Observed, ObservedContainer } from '../../src/model/observed.ts';
+import { asContainerId, asNetworkId, asServerName, type ServerName } from '../../src/model/ids.ts';
+import { containerName, dataName, generationName, networkName, relayName } from '../../src/model/labels.ts';
+import type { ForeignContainer, Observed, ObservedContainer, ObservedNetwork } from '../../src/model/observed.ts';
 import { format } from '../../src/reconcile/format.ts';
 import type { PlanInput, Undesired } from '../../src/reconcile/plan.ts';
+import { type Mode, modes } from '../../src/reconcile/support-part.ts';
 import { newEngine, type SimulatedEngine, type SimulationOptions, simulate } from './planner-simulation.ts';
 import { httpServer, image, plan, project, server } from './planner-world.ts';
 
@@ -20,6 +21,8 @@ const mountChoices: readonly (readonly Mount[])[] = [
   [volume('shared', true)],
 ];
 
+const preserveChoices: readonly (readonly string[])[] = [[], ['/state'], ['/state', '/more'], ['/more']];
+
 /** A spec for `name`, in every way in which specs differ for the planner. */
 const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
   fc
@@ -30,7 +33,7 @@ const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
       memoryMiB: fc.constantFrom(256, 512),
       mode: fc.constantFrom('isolated', 'bridge', 'none'),
       mounts: fc.constantFrom(...mountChoices),
-      preserve: fc.constantFrom([], ['/state']),
+      preserve: fc.constantFrom(...preserveChoices),
       drainSeconds: fc.constantFrom(0, 30),
       autoCleanup: fc.constantFrom(true, true, false),
       rotationIntervalHours: fc.constantFrom(undefined, 24),
@@ -84,7 +87,34 @@ export function orderOf(order: readonly number[]): (count: number) => number {
 
 /** What someone does past looms to one container. */
 type Deed = { readonly what: (typeof deeds)[number]; readonly which: number };
-const deeds = ['stop', 'fail', 'restart', 'pause', 'die', 'remove', 'rename', 'take-name', 'limit', 'unlabel'] as const;
+const deeds = [
+  'stop',
+  'fail',
+  'restart',
+  'pause',
+  'die',
+  'remove',
+  'rename',
+  'take-name',
+  'limit',
+  'disconnect',
+  'unlabel',
+] as const;
+
+/** Names that looms gives to containers. */
+const givenNames: readonly string[] = [
+  ...names
+    .map(asServerName)
+    .flatMap((server) => [
+      containerName(project, server),
+      containerName(project, server),
+      generationName(project, server, 1),
+      generationName(project, server, 2),
+      dataName(project, server),
+    ]),
+  relayName(project, 'isolated'),
+  relayName(project, 'bridge'),
+];
 
 function outside({ what, which }: Deed, observed: SimulatedEngine): SimulatedEngine {
   const chosen = observed.containers[which % Math.max(1, observed.containers.length)];
@@ -113,9 +143,7 @@ function outside({ what, which }: Deed, observed: SimulatedEngine): SimulatedEng
     case 'rename':
       return isFree(`mine-${which}`) ? to({ name: `mine-${which}` }) : observed;
     case 'take-name': {
-      const server = asServerName(names[which % names.length] ?? 'a');
-      const generation = Math.floor(which / names.length) % 3;
-      const name = generation === 0 ? containerName(project, server) : generationName(project, server, generation);
+      const name = givenNames[which % givenNames.length] ?? '';
       const holder = observed.containers.find((one) => one.name === name);
       if (holder === undefined) return isFree(name) ? to({ name }) : observed;
       const swapped = (one: ObservedContainer): string =>
@@ -124,6 +152,8 @@ function outside({ what, which }: Deed, observed: SimulatedEngine): SimulatedEng
     }
     case 'limit':
       return to({ shape: { ...chosen.shape, memoryBytes: 2 ** 27, memorySwapBytes: 2 ** 27 } });
+    case 'disconnect':
+      return to({ shape: { ...chosen.shape, networks: [] } });
     case 'unlabel': {
       const { recorded: _, ...rest } = chosen;
       const containers = observed.containers.map((one) => (one === chosen ? rest : one));
@@ -134,17 +164,19 @@ function outside({ what, which }: Deed, observed: SimulatedEngine): SimulatedEng
 
 /** Containers of others, also under names that we want. */
 const foreign: fc.Arbitrary<readonly ForeignContainer[]> = fc
-  .uniqueArray(
-    fc
-      .tuple(fc.constantFrom(...names), fc.nat(3))
-      .map(([name, generation]) =>
-        generation === 0
-          ? containerName(project, asServerName(name))
-          : generationName(project, asServerName(name), generation),
-      ),
-    { maxLength: 2 },
-  )
+  .uniqueArray(fc.constantFrom(...givenNames), { maxLength: 2 })
   .map((taken) => taken.map((name) => ({ id: asContainerId(`f-${name}`), name, image: 'nginx', owner: 'nobody' })));
+
+/** A network under a name of ours that somebody else made. */
+const networkOfOthers = (mode: Mode): ObservedNetwork => ({
+  id: asNetworkId(`their-${mode}`),
+  name: networkName(project, mode),
+  driver: 'bridge',
+  internal: false,
+  options: {},
+  ours: false,
+  members: [],
+});
 
 /** What somebody asks of a run, beside the files. */
 type Request = {
@@ -163,7 +195,7 @@ const someServers = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight
 
 const request: fc.Arbitrary<Request> = fc.record({
   undesired: fc.oneof<fc.Arbitrary<Undesired>[]>(
-    fc.constantFrom('remove', 'warn'),
+    fc.constantFrom('remove', 'warn', 'ignore'),
     fc.record({ remove: serverNames, data: fc.constantFrom('keep', 'keep', 'give-up', 'leave') }),
   ),
   keepFailed: fc.constantFrom(false, false, true),
@@ -235,6 +267,31 @@ function afterPast(observed: SimulatedEngine, event: Past): SimulatedEngine {
   }
 }
 
+const plainRequest: Request = { undesired: 'ignore', keepFailed: false, keep: 3, replace: [], stop: [], worn: [] };
+
+/** Servers that preserve files were made and deleted again, with their files kept; the deletion may have been cut off. */
+const keptLife: fc.Arbitrary<readonly Past[]> = fc
+  .record({ files, order: choices, run: runCase })
+  .map(({ files: made, order, run }) => [
+    { kind: 'run', files: made, request: plainRequest, run: { order } },
+    {
+      kind: 'run',
+      files: [],
+      request: { ...plainRequest, undesired: { remove: names.map(asServerName), data: 'keep' } },
+      run,
+    },
+  ]);
+
+const life: fc.Arbitrary<readonly Past[]> = fc.oneof(
+  { weight: 3, arbitrary: fc.array(past, { maxLength: 5 }) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.array(past, { maxLength: 1 }), keptLife, fc.array(past, { maxLength: 2 }))
+      .map(([before, kept, after]) => [...before, ...kept, ...after]),
+  },
+);
+
 /** An engine with a history, what shall run on it, and how the run goes. */
 export type PlannerCase = {
   readonly observed: SimulatedEngine;
@@ -247,14 +304,16 @@ export type PlannerCase = {
 export const plannerCase: fc.Arbitrary<PlannerCase> = fc
   .record({
     foreign: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: foreign }),
-    history: fc.array(past, { maxLength: 5 }),
+    history: life,
+    theirNetwork: fc.constantFrom(undefined, undefined, undefined, ...modes),
     retagged: fc.constantFrom(false, false, true),
     files,
     request,
     run: runCase,
   })
-  .map(({ foreign: others, history, retagged, files: declared, request: asked, run }) => {
-    const end = history.reduce(afterPast, newEngine({ foreign: others }));
+  .map(({ foreign: others, history, theirNetwork, retagged, files: declared, request: asked, run }) => {
+    const networks = theirNetwork === undefined ? [] : [networkOfOthers(theirNetwork)];
+    const end = history.reduce(afterPast, newEngine({ foreign: others, networks }));
     const images = retagged ? { ...end.images, 'example:1': image('example:1', 'sha256:retagged') } : end.images;
     const observed = { ...end, images };
     const one: PlannerCase = { observed, run, ...ask(declared, asked, observed) };
@@ -270,7 +329,9 @@ function describeCase({ observed, desired, options, run }: PlannerCase): string 
   );
   const wanted = desired.map(({ spec, image: { ref }, hash }) => `${spec.name} ${ref} ${hash.slice(0, 9)}`);
   const made = format(plan(desired, observed, options));
-  return ['', ...there, `wanted: ${wanted.join(', ')}`, JSON.stringify(options), JSON.stringify(run), made].join(
+  const plain = (_key: string, value: unknown): unknown =>
+    value instanceof Set || value instanceof Map ? [...value] : value;
+  return ['', ...there, `wanted: ${wanted.join(', ')}`, JSON.stringify(options, plain), JSON.stringify(run), made].join(
     '\n  ',
   );
 }

@@ -1,5 +1,7 @@
+import { verdictOf } from '../../src/execute/execute-plan.ts';
 import type { RecordedSpec } from '../../src/model/desired.ts';
-import { asContainerId, asNetworkId, asServerName, type ContainerId } from '../../src/model/ids.ts';
+import type { StepResult } from '../../src/model/events.ts';
+import { asContainerId, asNetworkId, asServerName, type ContainerId, type StepId } from '../../src/model/ids.ts';
 import { label } from '../../src/model/labels.ts';
 import type {
   GenerationOutcome,
@@ -185,10 +187,13 @@ function perform(step: Step, world: World): World {
       const started = change(world, id, { state: { status: 'running', startedAt: observed.now, paused: false } });
       return { ...started, observed: withWritten(started.observed, id) };
     }
-    case 'stop-container':
-      return change(world, idOf(operation.target, world), {
-        state: { status: 'exited', exitCode: 143, finishedAt: observed.now, oomKilled: false },
-      });
+    case 'stop-container': {
+      const id = idOf(operation.target, world);
+      const state = { status: 'exited', exitCode: 143, finishedAt: observed.now, oomKilled: false } as const;
+      const isUp = observed.containers.some((one) => one.id === id && one.state.status !== 'created');
+      // The engine leaves one alone that never ran.
+      return isUp ? change(world, id, { state }) : world;
+    }
     case 'remove-container': {
       const id = idOf(operation.target, world);
       const history = observed.history.filter((one) => one.id !== id);
@@ -215,7 +220,10 @@ function perform(step: Step, world: World): World {
     case 'rename-container': {
       const holder = holderOf(operation.to, observed);
       if (holder !== undefined) throw new Error(`the plan renames to ${operation.to}, which ${holder} still holds`);
-      return change(world, idOf(operation.target, world), { name: operation.to });
+      const id = idOf(operation.target, world);
+      if (!observed.history.some((one) => one.id === id)) return change(world, id, { name: operation.to });
+      const history = observed.history.map((one) => (one.id === id ? { ...one, name: operation.to } : one));
+      return { ...world, observed: { ...observed, history } };
     }
     case 'carry-files': {
       const from = observed.files.get(operation.from);
@@ -242,18 +250,7 @@ export type SimulationOptions = {
   readonly breakAt?: { readonly step: number; readonly moment: 'before' | 'after' };
 };
 
-type Result = 'ok' | 'failed' | 'skipped';
-
-/** As the executor decides it: `undefined` while something is not over. */
-function verdictOf(step: Step, results: ReadonlyMap<string, Result>): 'run' | 'skip' | undefined {
-  const waits = [...step.after, ...(step.onFailureOf ?? [])];
-  if (waits.some((id) => !results.has(id))) return undefined;
-  const runs =
-    step.onFailureOf === undefined
-      ? step.after.every((id) => results.get(id) === 'ok')
-      : step.onFailureOf.some((id) => results.get(id) === 'failed');
-  return runs ? 'run' : 'skip';
-}
+const failure: StepResult = { result: 'failed', failure: { code: 'internal', message: 'simulated', detail: [] } };
 
 /** Carries a plan out on plain data, one step at a time in an order that its `after` allows. */
 export function simulate(
@@ -263,7 +260,7 @@ export function simulate(
 ): Simulation {
   const { limit = Number.POSITIVE_INFINITY, pick = () => 0, breakAt } = options;
   let world: World = { observed: { ...newEngine(), ...observed }, made: new Map() };
-  const results = new Map<string, Result>();
+  const results = new Map<StepId, StepResult>();
   const states: SimulatedEngine[] = [world.observed];
   for (let count = 0; ; count += 1) {
     const ready: Step[] = [];
@@ -271,10 +268,10 @@ export function simulate(
       settled = true;
       ready.length = 0;
       for (const step of made.steps.filter(({ id }) => !results.has(id))) {
-        const verdict = verdictOf(step, results);
+        const verdict = verdictOf(step, results, 'no');
         if (verdict === 'run') ready.push(step);
-        if (verdict !== 'skip') continue;
-        results.set(step.id, 'skipped');
+        if (typeof verdict === 'string') continue;
+        results.set(step.id, verdict.skip);
         settled = false;
       }
     }
@@ -283,7 +280,7 @@ export function simulate(
     if (count >= limit) return { states, end: world.observed };
     const broken = breakAt?.step === count;
     const fails = broken || (step.op === 'gate' && (options.failGate?.includes(step.server ?? '') ?? false));
-    results.set(step.id, fails ? 'failed' : 'ok');
+    results.set(step.id, fails ? failure : { result: 'ok' });
     const happens = broken ? breakAt.moment === 'after' : !fails;
     if (happens) world = perform(step, world);
     world = { ...world, observed: { ...world.observed, now: world.observed.now + 1_000 } };

@@ -27,7 +27,7 @@ describe('deleting a server and keeping its files', () => {
       a/stop: stop looms-test-a c10000000000 after a/keep
       a/carry: carry /state over to looms-test-a.data after a/stop
       a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
-      a/start:again: start looms-test-a after a/discard only if a/stop or a/carry fails
+      a/start:again: start looms-test-a after a/stop, a/carry, a/discard only if a/stop or a/carry fails
       a/remove: remove looms-test-a c10000000000 after a/carry
       network:isolated/remove: remove network looms-test after a/remove
       warning a: data-kept"

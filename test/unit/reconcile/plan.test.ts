@@ -505,3 +505,28 @@ describe('what stands behind servers', () => {
     ]);
   });
 });
+
+describe('a name that another of our own containers holds', () => {
+  const there = applied(httpServer('a'));
+  const renamed = (role: string, name: string): Observed => ({
+    ...there,
+    containers: there.containers.map((one) => (one.role === role ? { ...one, name } : one)),
+  });
+
+  it('becomes free when a relay has that of the relay of another network', () => {
+    const observed = renamed('relay', 'looms-test.relay-open');
+    const { end } = simulate(plan([httpServer('a', { network: { mode: 'bridge' } })], observed), observed);
+    expect(end.containers.map(({ name }) => name).sort()).toEqual(['looms-test-a', 'looms-test.relay-open']);
+  });
+
+  it('becomes free when a record of the past has it', () => {
+    const two = simulate(
+      plan([server('a', { limits: { memoryMiB: 100 } })], applied(server('a'))),
+      applied(server('a')),
+    );
+    const history = two.end.history.map((one) => ({ ...one, name: 'looms-test-a.g3' }));
+    const observed = { ...two.end, history };
+    const { end } = simulate(plan([server('a')], observed), observed);
+    expect(end.containers.map(({ name }) => name)).toEqual(['looms-test-a']);
+  });
+});
