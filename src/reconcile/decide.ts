@@ -53,6 +53,11 @@ export type Decision =
  */
 function orderOf(server: DeclaredServer): ReplaceOrder {
   const { spec } = server;
+  const carried = spec.lifecycle.preserve;
+  // Whatever the old one writes after its files were copied would be lost, and it writes until its last session ended.
+  if (isNonEmpty(carried)) {
+    return { order: 'stop-first', why: `files at ${carried.join(', ')} are carried over when nothing writes to them` };
+  }
   const shared = spec.mounts.find((mount) => !mount.readOnly);
   // A stdio container is idle between sessions: beside its successor it writes nothing.
   if (spec.mcp.transport.kind === 'stdio' || shared === undefined) return { order: 'start-first' };
@@ -161,6 +166,15 @@ const preference = (judged: Judged): number => (judged.running ? 0 : 2) + (judge
 const best = (candidates: readonly Judged[]): Judged | undefined =>
   [...candidates].sort((a, b) => preference(a) - preference(b) || a.container.generation - b.container.generation)[0];
 
+/**
+ * Whether a successor that an interrupted run made has files that are out of date: what it was given was copied before
+ * the one that still serves wrote the rest. It is made anew, with what is there then.
+ */
+const hasOldFiles = ({ settled }: Judged, all: readonly Judged[], { spec }: DeclaredServer): boolean =>
+  !settled &&
+  isNonEmpty(spec.lifecycle.preserve) &&
+  all.some((other) => other.settled && other.container.state.status !== 'dead');
+
 function decideWithKeeper(
   keep: Judged,
   others: readonly Judged[],
@@ -236,7 +250,7 @@ function decideJudged(server: DeclaredServer, judged: readonly Judged[], context
       ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
       : { kind: 'unchanged' };
   }
-  const keep = best(judged.filter((one) => one.stale.length === 0));
+  const keep = best(judged.filter((one) => one.stale.length === 0 && !hasOldFiles(one, judged, server)));
   if (keep !== undefined)
     return decideWithKeeper(
       keep,

@@ -92,18 +92,20 @@ function keepAndRemove(
       { after: failing, onFailureOf: failing },
     ),
   );
+  const rest = retireEach(server, others, [carry.id]);
+  const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
+  const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
+  // Also when a first Ctrl-C came between the copy and the removal: what is not removed serves on.
+  const unfinished = [...failing, ...rest.map((one) => one.id), remove.id];
   const again = stop.map(() =>
     step(
       server,
       'start:again',
       { op: 'start-container', target: { id }, name },
-      { after: [...failing, ...discard.map((one) => one.id)], onFailureOf: failing },
+      { after: [...unfinished, ...discard.map((one) => one.id)], onFailureOf: unfinished },
     ),
   );
-  const rest = retireEach(server, others, [carry.id]);
-  const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
-  const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
-  return [...into.old, ...into.made, ...stop, carry, ...discard, ...again, ...rest, remove];
+  return [...into.old, ...into.made, ...stop, carry, ...discard, ...rest, remove, ...again];
 }
 
 /** Without a readable record nobody can name them. */

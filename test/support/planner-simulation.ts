@@ -252,6 +252,13 @@ export type SimulationOptions = {
 
 const failure: StepResult = { result: 'failed', failure: { code: 'internal', message: 'simulated', detail: [] } };
 
+/** Whether a way back finds its container gone: what it answers was done, and only the answer was lost. */
+function answersNothing(step: Step, world: World): boolean {
+  if (step.onFailureOf === undefined || !('target' in step)) return false;
+  const id = idOf(step.target, world);
+  return ![...world.observed.containers, ...world.observed.history].some((one) => one.id === id);
+}
+
 /** Carries a plan out on plain data, one step at a time in an order that its `after` allows. */
 export function simulate(
   made: Plan,
@@ -279,7 +286,10 @@ export function simulate(
     if (step === undefined) break;
     if (count >= limit) return { states, end: world.observed };
     const broken = breakAt?.step === count;
-    const fails = broken || (step.op === 'gate' && (options.failGate?.includes(step.server ?? '') ?? false));
+    const fails =
+      broken ||
+      answersNothing(step, world) ||
+      (step.op === 'gate' && (options.failGate?.includes(step.server ?? '') ?? false));
     results.set(step.id, fails ? failure : { result: 'ok' });
     const happens = broken ? breakAt.moment === 'after' : !fails;
     if (happens) world = perform(step, world);

@@ -99,14 +99,26 @@ describe('a server that is there', () => {
     );
   });
 
-  it('hands the files to be preserved to its successor before that starts', () => {
-    const change = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } } as const;
+  it('is stopped before its files go over to its successor, which starts with them', () => {
+    const change = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } };
     const made = plan([server('a', { ...change, limits: { memoryMiB: 256 } })], applied(server('a', change)));
-    expect(made.steps.slice(0, 3).map((step) => [step.id, step.after])).toEqual([
-      ['a/create', []],
-      ['a/carry', ['a/create']],
-      ['a/start', ['a/carry']],
+    expect(format(made).split('\n').slice(0, 6)).toEqual([
+      'a: replace stop-first (spec-changed)',
+      'a/create: create looms-test-a.g2 from example:1',
+      'a/drain:old: drain looms-test-a for at most 30 s after a/create',
+      'a/stop:old: stop looms-test-a c10000000000 after a/drain:old',
+      'a/carry: carry /state over to looms-test-a.g2 after a/stop:old',
+      'a/start: start looms-test-a.g2 after a/carry',
     ]);
+  });
+
+  it('gets a new successor instead of one that an interrupted run gave its files of then', () => {
+    const change = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } };
+    const old = applied(server('a', change));
+    const wanted = server('a', { ...change, limits: { memoryMiB: 256 } });
+    const { end: cut } = simulate(plan([wanted], old), old, { limit: 5 });
+    expect(cut.containers.map(({ name }) => name)).toEqual(['looms-test-a', 'looms-test-a.g2']);
+    expect(format(plan([wanted], cut))).toContain('a/carry: carry /state over to looms-test-a.g3');
   });
 
   it('is drifted when someone changed its memory by hand, and the drift names the field', () => {
