@@ -52,5 +52,12 @@ export type Ports = {
   readonly monotonicMs: () => number;
   /** Whether a process of this machine is alive. */
   readonly processIsAlive: (pid: number) => boolean;
-  readonly whoAmI: { readonly user: string; readonly host: string; readonly pid: number; readonly command: string };
+  readonly whoAmI: {
+    readonly user: string;
+    readonly host: string;
+    readonly pid: number;
+    /** As in `LockHolder`. */
+    readonly processes?: string;
+    readonly command: string;
+  };
 };

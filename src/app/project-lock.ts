@@ -18,9 +18,12 @@ export type HeldLock = {
   readonly release: () => Promise<string | undefined>;
 };
 
-/** A holder on this machine that was killed is known to be gone; nobody needs to wait for its lock to expire. */
-export const isOrphan = (holder: LockHolder, ports: Ports): boolean =>
-  holder.host === ports.whoAmI.host && !ports.processIsAlive(holder.pid);
+/**
+ * A holder on this machine that was killed is known to be gone; nobody needs to wait for its lock to expire. Another
+ * container or clone of this machine may have the same host name, and its processes cannot be seen from here.
+ */
+export const isOrphan = ({ host, processes, pid }: LockHolder, { whoAmI, processIsAlive }: Ports): boolean =>
+  host === whoAmI.host && processes === whoAmI.processes && !processIsAlive(pid);
 
 /** A lock's id as it is shown and typed. */
 export const shortLockId = (holder: LockHolder): string => shortId(holder.id);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -59,6 +59,16 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     // Someone else's process may not be signalled, but is there.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** Names the processes that are seen from here: those of this boot of the kernel, in this PID namespace of Linux. */
+function processSpace(): { readonly processes?: string } {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return { processes: `${boot} ${readlinkSync('/proc/self/ns/pid')}` };
+  } catch {
+    return {};
   }
 }
 
@@ -269,7 +279,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     }),
   );
   const { localFiles } = await import('../files/local-files.ts');
-  const whoAmI = { user: userName(), host: hostname(), pid: process.pid, command };
+  const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const ports: Ports = {
     engine,
     engineAttempts,

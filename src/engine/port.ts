@@ -69,6 +69,8 @@ export type LockHolder = {
   readonly who: string;
   readonly host: string;
   readonly pid: number;
+  /** Names the processes that `pid` is one of; absent where the system does not tell them apart. */
+  readonly processes?: string;
   readonly command: string;
   readonly acquiredAt: EngineTime;
   /** When the lock counts as broken unless its holder renews it. */
@@ -76,7 +78,9 @@ export type LockHolder = {
 };
 
 /** Who wants the lock, and how long it lives without a renewal, ms. */
-export type LockRequest = Pick<LockHolder, 'who' | 'host' | 'pid' | 'command'> & { readonly lifetimeMs: number };
+export type LockRequest = Pick<LockHolder, 'who' | 'host' | 'pid' | 'processes' | 'command'> & {
+  readonly lifetimeMs: number;
+};
 
 export type LockAttempt =
   | { readonly result: 'acquired'; readonly lock: LockHolder }

@@ -83,6 +83,9 @@ export const unknownImage = (id: ImageId, ref: string): ImageFacts => ({
 const isWithin = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(`${folder.replace(/\/$/, '')}/`);
 
+/** Whether one of two paths lies at or below the other. */
+export const overlaps = (a: string, b: string): boolean => isWithin(a, b) || isWithin(b, a);
+
 /**
  * Fills in what the image decides: program, working directory, and which variables the image sets already. The working
  * directory is made writable by a tmpfs unless it is the image's own WORKDIR or something is mounted there

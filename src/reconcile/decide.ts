@@ -3,7 +3,7 @@ import { assertNever, LoomsError } from '../model/errors.ts';
 import { containerName, generationName, volumeName } from '../model/labels.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../model/plan.ts';
-import { resolveShape } from '../model/resolve-shape.ts';
+import { overlaps, resolveShape } from '../model/resolve-shape.ts';
 import { type Judged, judge, type SlotContext } from './judge.ts';
 import { templateOf } from './template.ts';
 
@@ -90,8 +90,17 @@ function unsupported(server: DeclaredServer, context: SlotContext): Blocker | un
   }
   if (!facts) return undefined;
   try {
-    resolveShape(templateOf(spec, context.project), facts);
-    return undefined;
+    const { tmpfs } = resolveShape(templateOf(spec, context.project), facts);
+    // Only the image tells whether its working directory is one of its own; the other folders are known from the spec.
+    const inMemory = spec.lifecycle.preserve.find((path) =>
+      Object.keys(tmpfs).some((folder) => overlaps(path, folder)),
+    );
+    if (inMemory === undefined) return undefined;
+    return {
+      kind: 'unsupported',
+      detail: `lifecycle.preserve: ${inMemory} cannot be kept: the working directory is in memory with this image`,
+      hint: 'keep the files elsewhere, or in a named volume mounted there',
+    };
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
     return { kind: 'unsupported', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };

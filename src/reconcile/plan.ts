@@ -6,6 +6,7 @@ import { type Change, type Drift, isNonEmpty, type NextRotation, type Plan } fro
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
+import { droppedByReplacement } from './dropped-files.ts';
 import { withFreeNames } from './free-names.ts';
 import type { Judged, SlotContext } from './judge.ts';
 import { copiesFirst, keptBeside, keptData } from './kept-data.ts';
@@ -208,6 +209,9 @@ export function makePlan(input: PlanInput): Plan {
     rotations: rotationsOf(slots, executions),
     warnings: [
       ...planWarnings(desired, observed, input.undesired === 'warn' ? undesired : []),
+      ...slots.flatMap(({ server: { spec }, decision }) =>
+        droppedByReplacement(spec.name, decision, spec.lifecycle.preserve),
+      ),
       ...beside.flatMap((part) => part.warnings),
       ...removals.warnings,
     ],

@@ -1,6 +1,7 @@
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { Change, PlanWarning, Step, SupportChange } from '../model/plan.ts';
+import { droppedByRemoval } from './dropped-files.ts';
 import { type KeepingRemoval, keepingRemoval } from './keeping-removal.ts';
 import { type KeptData, keptChange, nothingKept, removeKept } from './kept-data.ts';
 import type { Undesired } from './plan.ts';
@@ -55,11 +56,14 @@ function removeOne(
   const began = data === 'leave' && kept?.standing === 'unfinished';
   if ((data === 'keep' && isThere) || began) return keepingRemoval(server, containers, kept, context);
   const steps = retireEach(server, containers, []);
-  if (kept === undefined || (data === 'leave' && kept.standing === 'needed')) return { ...nothingKept, steps };
+  const warnings = droppedByRemoval(server, containers);
+  if (kept === undefined || (data === 'leave' && kept.standing === 'needed'))
+    return { ...nothingKept, steps, warnings };
   return {
     ...nothingKept,
     changes: [keptChange(kept.container, 'remove', data === 'give-up' ? 'requested' : 'not-in-spec')],
     steps: [...steps, removeKept(server, kept)],
+    warnings,
   };
 }
 

@@ -3,7 +3,7 @@ import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
 import { imageSource, writtenRuntime } from './image-source.ts';
 import type { BackendInput, LifecycleInput, McpInput, SpecInput } from './input.ts';
 import { envOf, mcpOf } from './mcp.ts';
-import { type HostPath, mountsAndTmpfs } from './mounts.ts';
+import { contains, type HostPath, mountsAndTmpfs } from './mounts.ts';
 import { networkOf } from './network.ts';
 import { containerPath } from './paths.ts';
 import { type Reader, sortedRecord } from './reader.ts';
@@ -86,7 +86,10 @@ export function normalize(
     limits: limitsOf(backend),
     security: securityOf(reader, backend.security ?? {}, tmpfs),
     network,
-    lifecycle: lifecycleOf(reader, backend.lifecycle ?? {}, backend.security?.read_only_root ?? true),
+    lifecycle: lifecycleOf(reader, backend.lifecycle ?? {}, {
+      readOnlyRoot: backend.security?.read_only_root ?? true,
+      elsewhere: [...mounts.map(({ target }) => target), ...Object.keys(tmpfs)],
+    }),
     labels: labelsOf(reader, backend.custom?.labels ?? {}),
     ...(backend.custom?.entrypoint_cmd === undefined ? {} : { entrypoint: backend.custom.entrypoint_cmd }),
     mcp: mcpOf(reader, mcp, at, network.mode),
@@ -144,9 +147,41 @@ function limitsOf(backend: BackendInput): Limits {
   };
 }
 
-function lifecycleOf(reader: Reader, input: LifecycleInput, readOnlyRoot: boolean): Lifecycle {
+/** Whether the root can be written to, and which folders are mounted or in memory instead. */
+type RootFiles = { readonly readOnlyRoot: boolean; readonly elsewhere: readonly string[] };
+
+/** A path whose files are the container's own: what is mounted or in memory is not copied with it. */
+function preservedPath(
+  reader: Reader,
+  path: string,
+  written: string,
+  elsewhere: readonly string[],
+): string | undefined {
+  const preserved = containerPath(reader, path, written);
+  if (preserved === undefined) return undefined;
+  const outer = elsewhere.find((target) => contains(target, preserved));
+  const inner = elsewhere.find((target) => contains(preserved, target));
+  if (outer !== undefined) {
+    reader.report({
+      code: 'no-effect',
+      path,
+      message: `${preserved} has no files of the container itself: ${outer} is mounted, or in memory`,
+      hint: 'a named volume outlives every replacement; what is in memory goes with the container',
+    });
+  } else if (inner !== undefined) {
+    reader.report({
+      code: 'invalid-mount',
+      path,
+      message: `${inner} is mounted, or in memory, below ${preserved}: its files would be copied, and written back, with it`,
+      hint: `name the folders beside ${inner} instead`,
+    });
+  }
+  return outer === undefined && inner === undefined ? preserved : undefined;
+}
+
+function lifecycleOf(reader: Reader, input: LifecycleInput, { readOnlyRoot, elsewhere }: RootFiles): Lifecycle {
   const preserve = (input.preserve ?? []).flatMap(
-    (path, index) => containerPath(reader, `docker_backend.lifecycle.preserve[${index}]`, path) ?? [],
+    (path, index) => preservedPath(reader, `docker_backend.lifecycle.preserve[${index}]`, path, elsewhere) ?? [],
   );
   if (preserve.length > 0 && readOnlyRoot) {
     reader.report({

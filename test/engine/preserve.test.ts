@@ -64,4 +64,42 @@ describe.skipIf(without !== undefined)('copying a path between containers', () =
     const seen = await bench.exec(next, ['readlink', '/real/link']);
     expect(seen.stdout.trim()).toBe('/etc/passwd');
   });
+
+  it('takes a hard link to a link as what it is, too', async () => {
+    const writable = { readOnlyRoot: false, user: '0:0', capDrop: [] };
+    const old = await bench.run('hard', writable);
+    await bench.exec(old, ['sh', '-c', 'mkdir /real && cd /real && ln -s file first && ln -P first second']);
+    const next = await bench.create('hard-next', writable);
+    await bench.engine.copyPath(old, next, '/real');
+    await bench.engine.startContainer(next);
+    expect((await bench.exec(next, ['readlink', '/real/second'])).stdout.trim()).toBe('file');
+  });
+
+  it('makes the folders above that the image does not have, for the user who made them', async () => {
+    const writable = { readOnlyRoot: false };
+    const old = await bench.run('deep', writable);
+    await bench.exec(old, ['sh', '-c', 'mkdir -p /var/tmp/a/b/state && echo kept > /var/tmp/a/b/state/file']);
+    const next = await bench.create('deep-next', writable);
+    await bench.engine.copyPath(old, next, '/var/tmp/a/b/state');
+    await bench.engine.startContainer(next);
+    const seen = await bench.exec(next, [
+      'sh',
+      '-c',
+      'cd /var/tmp/a/b && touch mine && stat -c %u . && cat state/file',
+    ]);
+    expect(seen.stdout.trim().split('\n')).toEqual(['1000', 'kept']);
+  });
+
+  it('gives up a path of more than 1 GiB while it is read, whatever it takes on a disk', async () => {
+    const writable = { readOnlyRoot: false };
+    const old = await bench.run('huge', writable);
+    await bench.exec(old, ['sh', '-c', 'mkdir /var/tmp/big && truncate -s 8G /var/tmp/big/sparse']);
+    const next = await bench.create('huge-next', writable);
+    const before = process.memoryUsage().rss;
+    await expect(bench.engine.copyPath(old, next, '/var/tmp/big')).rejects.toMatchObject({
+      code: 'engine-rejected',
+      message: expect.stringContaining('is larger than 1 GiB'),
+    });
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 * 1024 ** 3);
+  });
 });

@@ -52,10 +52,11 @@ async function bring(project: TestProject, { args, stdin }: Command): Promise<vo
   expectGood(args.join(' '), await project.run(args, stdin === undefined ? {} : { stdin }));
 }
 
-const rotated = stdio('a', 0, {
-  security: { read_only_root: false },
-  lifecycle: { max_executions: 1, preserve: [dataFolder] },
-});
+const rotated = stdio('a', 0, { lifecycle: { max_executions: 1 }, ...withVolume('data') });
+/** With files of the container itself; a turn changes its memory. */
+const keeping = (turn: number): string =>
+  stdio('a', turn, { security: { read_only_root: false }, lifecycle: { preserve: [dataFolder] } });
+const keep: Command = { args: ['delete', '--all', '--preserve-data', '--yes'] };
 const both = specs(stdio('a', 0, withVolume('data')), http('web', 0, 'web'));
 const three = (turn: number): string => specs(stdio('a', turn), http('web', turn), http('kept', turn, 'kept'));
 
@@ -90,7 +91,7 @@ export const transitions: readonly Transition[] = [
   },
   {
     name: 'rotate',
-    what: 'a server that has served its executions, with files to carry over',
+    what: 'a server that has served its executions, while it serves',
     probes: ['a:echo'],
     keepers: ['a'],
     chained: false,
@@ -99,6 +100,37 @@ export const transitions: readonly Transition[] = [
       await bring(project, { args: ['mcp', 'call', 'a', 'echo', 'text=once'] });
     },
     command: () => apply(rotated),
+  },
+  {
+    name: 'carry',
+    what: 'a server whose own files go over to its successor',
+    probes: [],
+    keepers: ['a'],
+    chained: true,
+    prepare: (project, turn) => bring(project, apply(keeping(turn))),
+    command: (turn) => apply(keeping(turn + 1)),
+  },
+  {
+    name: 'keep',
+    what: 'a server removed whose files are kept',
+    probes: [],
+    keepers: ['a'],
+    chained: false,
+    prepare: (project) => bring(project, apply(keeping(0))),
+    command: () => keep,
+  },
+  {
+    name: 'restore',
+    what: 'a server that gets back what was kept',
+    probes: [],
+    keepers: [],
+    chained: false,
+    prepare: async (project) => {
+      await bring(project, apply(keeping(0)));
+      await writeKept(project, 'a');
+      await bring(project, keep);
+    },
+    command: () => apply(keeping(0)),
   },
   {
     name: 'rollback',

@@ -25,7 +25,10 @@ function problemOf({ name, type, linkname }: Header, root: string, links: Readon
     case 'link': {
       const target = partsOf(linkname ?? '');
       if (target?.[0] !== root) return `it is a hard link to ${linkname ?? 'nothing'}, outside the path`;
-      return leadsThrough(target, links) ? `it is a hard link to ${linkname ?? 'nothing'}, through a link` : undefined;
+      // A link that is itself the target is a file like others; only the folders on the way lead elsewhere.
+      return leadsThrough(target.slice(0, -1), links)
+        ? `it is a hard link to ${linkname ?? 'nothing'}, through a link`
+        : undefined;
     }
     default:
       return undefined;

@@ -3,7 +3,6 @@ import { LoomsError } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { CallOptions } from '../port.ts';
-import { findEscape } from './archive-check.ts';
 import { ask, askBytes } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
@@ -11,7 +10,8 @@ import { firstFile, packTar, type TarEntry } from './tar.ts';
 
 export type Owner = { readonly uid: number; readonly gid: number };
 
-const archive = (container: string): string => `/containers/${container}/archive`;
+/** The end point of a container's files. */
+export const archive = (container: string): string => `/containers/${container}/archive`;
 
 /** Unpacks entries into a directory of a container, running or not. Throws `engine-not-found` when either is gone. */
 export async function putFiles(
@@ -42,48 +42,6 @@ export async function readContainerFile(
   const request = { method: 'GET', path: archive(container), query: { path } } as const;
   const bytes = await orNull(askBytes(connection, what, request, options));
   return bytes === null ? null : (firstFile(bytes) ?? null);
-}
-
-/** What is carried over is held in memory on its way. */
-const largestCopyBytes = 1024 ** 3;
-/** Packing and unpacking take the engine longer than its other answers, ms. */
-const copyLimitMs = 600_000;
-
-/**
- * Copies a path from one container to the same place in another; nothing when it is not there. What would be written
- * outside the path is refused before anything is; the engine itself unpacks within the container's own file system.
- * Owners stay as they are; on Podman everything belongs to the user of the container that it is copied to.
- * Throws `engine-rejected` above 1 GiB, for a path that is a link, and for an archive that leads out of the path.
- */
-export async function copyPath(
-  connection: Connection,
-  from: string,
-  to: string,
-  path: string,
-  options: CallOptions,
-): Promise<void> {
-  const bound = { ...options, limitMs: copyLimitMs };
-  const what = `copy ${path} of container ${shortId(from)}`;
-  const packed = await orNull(
-    askBytes(connection, what, { method: 'GET', path: archive(from), query: { path } }, bound),
-  );
-  if (packed === null) return;
-  if (packed.length > largestCopyBytes) {
-    throw new LoomsError('engine-rejected', `${path} of container ${shortId(from)} is larger than 1 GiB`, {
-      hint: 'keep it in a named volume instead of lifecycle.preserve',
-    });
-  }
-  const problem = await findEscape(packed, path);
-  if (problem !== undefined) {
-    throw new LoomsError('engine-rejected', `${path} of container ${shortId(from)} cannot be copied: ${problem}`, {
-      hint: 'name in lifecycle.preserve the folder itself that holds the files',
-    });
-  }
-  // Podman's archives leave out owners; this makes everything the user's whom the container runs as.
-  const owners = connection.engine.kind === 'podman' ? { copyUIDGID: true } : {};
-  const query = { path: dirname(path), ...owners };
-  const request = { method: 'PUT', path: archive(to), query, archive: packed } as const;
-  await ask(connection, what, request, bound);
 }
 
 /** The fields of a line of passwd(5) or group(5) whose first field is `name`. */

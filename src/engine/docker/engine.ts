@@ -5,7 +5,6 @@ import type { RegistryVerdict } from '../../model/observed.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { CallOptions, CreateContainer, Engine } from '../port.ts';
 import type { Connection } from './connection.ts';
-import { copyPath } from './container-files.ts';
 import {
   containerRunning,
   countSessions,
@@ -16,6 +15,7 @@ import {
   stopContainer,
   unpauseContainer,
 } from './containers.ts';
+import { copyPath } from './copy-path.ts';
 import { describeEngine, requireLimits } from './describe.ts';
 import { infoReader } from './engine-clock.ts';
 import { openExec } from './exec.ts';

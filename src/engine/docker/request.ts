@@ -7,7 +7,7 @@ import type { StatusError } from './errors.ts';
 type QueryValue = string | number | boolean | object;
 
 export type RawRequest = {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   /** With the API version, without a query. */
   readonly path: string;
   /** Objects go as JSON, as the engine's filters do. */
@@ -17,12 +17,22 @@ export type RawRequest = {
   /** Sent as it is, as a tar archive. */
   readonly archive?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
+  /** An answer of more bytes is given up, and the request rejects with `EMSGSIZE`. */
+  readonly mostBytes?: number;
   readonly signal: AbortSignal;
 };
 
-async function readAll(stream: IncomingMessage): Promise<Buffer> {
+async function readAll(stream: IncomingMessage, mostBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  let length = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > mostBytes) {
+      stream.destroy();
+      throw Object.assign(new Error(`the answer has more than ${mostBytes} bytes`), { code: 'EMSGSIZE' });
+    }
+  }
   return Buffer.concat(chunks);
 }
 
@@ -71,7 +81,7 @@ function send(target: RequestTarget, raw: RawRequest, headers: Readonly<Record<s
     signal: raw.signal,
     headers: {
       Host: typeof target.options.host === 'string' ? target.options.host : 'docker',
-      ...(raw.method === 'GET' ? {} : { 'Content-Length': String(sent?.bytes.length ?? 0) }),
+      ...(raw.method === 'GET' || raw.method === 'HEAD' ? {} : { 'Content-Length': String(sent?.bytes.length ?? 0) }),
       ...(sent === undefined ? {} : { 'Content-Type': sent.type }),
       ...raw.headers,
       ...headers,
@@ -94,7 +104,7 @@ export const requestBytes = (target: RequestTarget, raw: RawRequest): Promise<Bu
       else reject(error);
     });
     outgoing.once('response', (response) => {
-      if (isSuccess(response)) readAll(response).then(resolve, reject);
+      if (isSuccess(response)) readAll(response, raw.mostBytes).then(resolve, reject);
       else statusError(response).then(reject, reject);
     });
   });

@@ -160,6 +160,8 @@ describe('applying a plan', () => {
       [holder, true, true, ['releaseLock']],
       [holder, false, false, []],
       [{ ...holder, host: 'here' }, false, true, []],
+      // In a container or a clone with the name of this machine: its processes cannot be seen from here.
+      [{ ...holder, host: 'here', processes: 'another boot' }, false, false, []],
     ] as const;
     for (const [lock, expired, alive, done] of cases) {
       const { ports, calls } = portsOf({ looks: [stopped], alive, found: { holder: lock, expired } });

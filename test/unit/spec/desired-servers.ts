@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { DesiredServer, Env, EnvValue, ImageSource, Mount } from '../../../src/model/desired.ts';
 import { asServerName } from '../../../src/model/ids.ts';
+import { overlaps } from '../../../src/model/resolve-shape.ts';
 
 /** Texts that are hard to write in YAML, and those with dollars and braces. */
 const text = fc.oneof(
@@ -129,6 +130,12 @@ const mounts = fc
 const count = (max: number) => fc.integer({ min: 1, max });
 
 /** Servers as `loadDocuments` makes them: sorted, valid, with texts that are hard to write in YAML. */
+/** Whether files at a path are the container's own. */
+const isOwn =
+  (mounts: readonly Mount[], tmpfs: object) =>
+  (path: string): boolean =>
+    ![...mounts.map(({ target }) => target), ...Object.keys(tmpfs)].some((folder) => overlaps(path, folder));
+
 export const desiredServers: fc.Arbitrary<DesiredServer> = fc
   .tuple(
     fc.record({
@@ -207,7 +214,10 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
         Object.entries(security.tmpfs).filter(([path]) => !base.mounts.some(({ target }) => target === path)),
       ) as Record<string, string>,
     },
-    lifecycle: { ...lifecycle, preserve: security.readOnlyRoot ? [] : lifecycle.preserve },
+    lifecycle: {
+      ...lifecycle,
+      preserve: security.readOnlyRoot ? [] : lifecycle.preserve.filter(isOwn(base.mounts, security.tmpfs)),
+    },
     mcp,
     ...rest[0],
     ...rest[1],

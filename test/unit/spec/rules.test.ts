@@ -11,6 +11,30 @@ describe('rules across fields', () => {
     ).toBe('');
   });
 
+  test('only files of the container itself are preserved: not what is mounted or in memory', () => {
+    const findings = (path: string): string =>
+      check(
+        document({
+          backend: [
+            'security: { read_only_root: false }',
+            'volume_mounts: [{ source: data, target: /data/sub }]',
+            `lifecycle: { preserve: [${path}] }`,
+          ],
+        }),
+      );
+    expect(findings('/state')).toBe('');
+    expect(findings('/database')).toBe('');
+    expect(findings('/data/sub/x')).toMatchInlineSnapshot(
+      `"6:27 error[no-effect] docker_backend.lifecycle.preserve[0]: /data/sub/x has no files of the container itself: /data/sub is mounted, or in memory (hint: a named volume outlives every replacement; what is in memory goes with the container)"`,
+    );
+    expect(findings('/tmp')).toMatchInlineSnapshot(
+      `"6:27 error[no-effect] docker_backend.lifecycle.preserve[0]: /tmp has no files of the container itself: /tmp is mounted, or in memory (hint: a named volume outlives every replacement; what is in memory goes with the container)"`,
+    );
+    expect(findings('/data')).toMatchInlineSnapshot(
+      `"6:27 error[invalid-mount] docker_backend.lifecycle.preserve[0]: /data/sub is mounted, or in memory, below /data: its files would be copied, and written back, with it (hint: name the folders beside /data/sub instead)"`,
+    );
+  });
+
   test('an interval that nothing uses yet is noted', () => {
     expect(check(document({ backend: ['lifecycle: { health_check_interval_seconds: 30 }'] }))).toMatchInlineSnapshot(
       `"4:16 note[no-effect-yet] docker_backend.lifecycle.health_check_interval_seconds: nothing checks health by itself yet: this interval is recorded, and not used by this version of looms"`,
