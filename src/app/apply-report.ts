@@ -50,6 +50,27 @@ function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | un
   return cause === undefined || cause === step ? undefined : rootFailure(cause, plan, results);
 }
 
+/** What became of the ways back: a container that was kept to be looked at, and what could not be undone. */
+function wayBackNotices(plan: Plan, results: StepResults): string[] {
+  return plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    if (step.onFailureOf === undefined || result === undefined) return [];
+    const of = step.server ?? step.id;
+    if (result.result === 'ok' && step.op === 'stop-container') {
+      return [`${of}: ${step.name} is kept, stopped: \`docker logs ${step.name}\` shows what it wrote`];
+    }
+    return 'failure' in result
+      ? [
+          `${of}: ${step.id.replace(`${of}/`, '')} failed too (${result.failure.message}); the next run goes on from what is there`,
+        ]
+      : [];
+  });
+}
+
+/** Whether somebody took the lock away while the work was going on, whatever else became of it. */
+export const lostItsLock = ({ results }: ApplyReport): boolean =>
+  Object.values(results).some((result) => 'failure' in result && result.failure.code === 'lock-lost');
+
 /** What a walked plan came to, for each server and for the whole run. */
 export function reportOf(plan: Plan, results: StepResults): ApplyReport {
   const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results));
@@ -71,7 +92,7 @@ export function reportOf(plan: Plan, results: StepResults): ApplyReport {
     outcome: overall(servers, support.length > 0),
     servers,
     support,
-    notices: stepNotes,
+    notices: [...stepNotes, ...wayBackNotices(plan, results)],
   };
 }
 

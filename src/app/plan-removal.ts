@@ -1,4 +1,5 @@
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import { dataName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
 import { makePlan, type RemoveNamed } from '../reconcile/plan.ts';
@@ -74,11 +75,13 @@ export async function planRemoval(
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
   });
-  const left = known.filter((name) => !wanted.includes(name) && !present.includes(name));
+  const kept = keptOf(observed.containers);
+  const told = new Set(plan.support.map(({ name }) => name));
+  const left = [...new Set(kept)].filter((name) => !told.has(dataName(project, name))).sort();
   const warnings = [
     ...plan.warnings,
     ...volumesLeft(observed, wanted),
-    ...(request.servers === 'all' ? dataLeft(left) : []),
+    ...(request.servers === 'all' && request.data === 'leave' ? dataLeft(left) : []),
   ];
   return {
     request: { project, servers: [], recipes: new Map(), undesired },

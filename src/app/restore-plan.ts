@@ -97,6 +97,9 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy
     ...(keep === undefined ? {} : { keep }),
     ...(prune === undefined ? {} : { prune }),
   });
+  if (plan.steps.length > 0 && prepared.plan.steps.length === 0) {
+    throw stale('there is nothing left to do: the engine is as the plan would make it', [], 'nothing was changed');
+  }
   const differences = planDifferences(plan, prepared.plan);
   if (differences.length > 0) throw stale('the engine is not as it was when the plan was made', differences);
   return prepared;

@@ -2,18 +2,24 @@ import { createInterface } from 'node:readline/promises';
 import { LoomsError } from '../model/errors.ts';
 import type { Terminal } from './terminal.ts';
 
+export type Asking = {
+  readonly yes: boolean;
+  readonly terminal: Terminal;
+  /** What is said where nobody can be asked. */
+  readonly refusal: string;
+  /** Whether the command has --dry-run. */
+  readonly lookFirst: boolean;
+};
+
 /**
  * Asks a yes-or-no question on the terminal; anything but yes is a no. Throws `not-confirmed` where nobody can be
  * asked, naming the flag that answers, and `interrupted` on Ctrl-C.
  */
-export async function confirm(
-  question: string,
-  { yes, terminal, refusal }: { yes: boolean; terminal: Terminal; refusal: string },
-): Promise<boolean> {
+export async function confirm(question: string, { yes, terminal, refusal, lookFirst }: Asking): Promise<boolean> {
   if (yes) return true;
   if (!terminal.canAsk) {
     throw new LoomsError('not-confirmed', refusal, {
-      hint: 'there is no terminal to ask on: pass --yes to agree in advance, or --dry-run to only look',
+      hint: `there is no terminal to ask on: pass --yes to agree in advance${lookFirst ? ', or --dry-run to only look' : ''}`,
     });
   }
   const prompt = createInterface({ input: process.stdin, output: process.stderr });

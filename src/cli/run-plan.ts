@@ -1,5 +1,5 @@
 import { applyPlan } from '../app/apply-plan.ts';
-import type { ApplyReport } from '../app/apply-report.ts';
+import { type ApplyReport, lostItsLock } from '../app/apply-report.ts';
 import type { Prepared } from '../app/plan-project.ts';
 import { clearDeadLock, describeHolder } from '../app/project-lock.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -66,7 +66,7 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
   if (isInSync(plan)) return plan;
   if (plan.steps.length > 0 && !agreed && question !== undefined) {
     const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
-    if (!(await confirm(question, { yes: flags.yes, terminal, refusal }))) {
+    if (!(await confirm(question, { yes: flags.yes, terminal, refusal, lookFirst: true }))) {
       terminal.notice('Nothing was changed.');
       process.exitCode = exitCode.refused;
       return plan;
@@ -105,6 +105,12 @@ function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context
   terminal.answer(renderPlan(plan, { palette, width, verbose: flags.verbose, disabled }));
 }
 
+function whatNext(outcome: ApplyReport['outcome'], afterwards: string | undefined): string[] {
+  if (outcome === 'done') return afterwards === undefined ? [] : [afterwards];
+  const stopped = outcome === 'interrupted' || outcome === 'timed-out';
+  return stopped ? ['what served before still does; the same command goes on from what is there'] : [];
+}
+
 const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): string =>
   which === 'first'
     ? `stopping: nothing new is started, what runs may take ${plural(graceSeconds, 'second')} to end; Ctrl-C again stops now`
@@ -135,7 +141,7 @@ async function execute(
     onLockWait: (holder) => progress.notice(`waiting for the lock of ${describeHolder(holder)}`),
   });
   await progress.finish();
-  const told = afterwards === undefined || ended.outcome !== 'done' ? [] : [afterwards];
+  const told = whatNext(ended.outcome, afterwards);
   const report = { ...ended, notices: [...ended.notices, ...told] };
   if (!json) {
     const sources = new Map(prepared.request.servers.map(({ spec, source }) => [spec.name, source] as const));
@@ -146,7 +152,9 @@ async function execute(
   const failures = [...report.servers, ...report.support].flatMap(({ failure }) =>
     failure === undefined ? [] : [failure.code],
   );
-  process.exitCode = exitCodeOfOutcome(report.outcome, failures, interruption.received());
+  process.exitCode = lostItsLock(report)
+    ? exitCode.locked
+    : exitCodeOfOutcome(report.outcome, failures, interruption.received());
   const { results, outcome, servers, notices, support } = report;
   return { ...report.plan, results, outcome, servers, notices, supportFailures: support };
 }

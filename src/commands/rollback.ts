@@ -47,7 +47,7 @@ export default class Rollback extends BaseCommand {
       question: `Take ${name} of project ${project} on ${engine.name} back?`,
       // Not "as declared": the files may well declare something else.
       nothingToDo: `Nothing to do: ${name} runs as generation ${prepared.to} did.`,
-      afterwards: `the files of ${name} still say otherwise: \`looms diff\` shows how, and the next apply of them takes it forward again`,
+      afterwards: `where the files of ${name} say otherwise, \`looms diff\` shows how, and the next apply of them takes it forward again`,
     });
   }
 }

@@ -39,7 +39,7 @@ export default class Unlock extends BaseCommand {
     requireLockId(found, args.id, project.name);
     const whose = `lock ${shortLockId(found.holder)} of project ${project.name}, held by ${describeHolder(found.holder)}`;
     const refusal = `${whose}, would be taken away, and nobody agreed`;
-    if (!(await confirm(`Take away ${whose}?`, { yes: flags.yes, terminal, refusal }))) {
+    if (!(await confirm(`Take away ${whose}?`, { yes: flags.yes, terminal, refusal, lookFirst: false }))) {
       terminal.notice('Nothing was changed.');
       process.exitCode = exitCode.refused;
       return view(false);

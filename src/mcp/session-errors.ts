@@ -145,7 +145,7 @@ function timedOut(
   return make(
     'handshake-timeout',
     `${about.server} did not answer ${doing(about)} within ${seconds} s`,
-    'raise mcp_server.timeout_seconds if it starts slowly; --keep-failed keeps its container, and `docker logs` shows what it waits for',
+    'raise mcp_server.timeout_seconds if it starts slowly; with --keep-failed its container stays, and `docker logs` shows what it waits for',
   );
 }
 
@@ -178,7 +178,7 @@ function exitMeaning(code: number | null): { message: string; hint: string } {
     default:
       return {
         message: '',
-        hint: 'check mcp_server.command, args and env; --keep-failed keeps its container for `docker logs`',
+        hint: 'check mcp_server.command, args and env; with --keep-failed its container stays for `docker logs`',
       };
   }
 }

@@ -9,27 +9,44 @@ const reasonText = (reason: Reason): string =>
     ? `${reason.kind}: ${reason.fields.map(({ path, from, to }) => `${path} ${from} -> ${to}`).join(', ')}`
     : reason.kind;
 
-function changeText(change: Change | undefined): string {
+function actionText(change: Change | undefined): string {
   if (change === undefined) return 'not looked at';
   if (change.action === 'unchanged') return 'unchanged';
   if (change.action === 'blocked') return `blocked (${change.why.kind})`;
-  const order = change.action === 'replace' ? ` ${change.order}` : '';
-  return `${change.action}${order} (${change.reasons.map(reasonText).join('; ')})`;
+  return change.action === 'replace' ? `replace ${change.order}` : change.action;
+}
+
+const reasonsOf = (change: Change | undefined): readonly string[] =>
+  change !== undefined && 'reasons' in change ? change.reasons.map(reasonText) : [];
+
+function changeText(change: Change | undefined): string {
+  const reasons = reasonsOf(change);
+  return reasons.length === 0 ? actionText(change) : `${actionText(change)} (${reasons.join('; ')})`;
+}
+
+/** What is said of a server whose change is another one now; of one that changes alike, only what the reasons differ in. */
+function differenceOf(server: string, before: Change | undefined, after: Change | undefined): string[] {
+  if (changeText(before) === changeText(after)) return [];
+  if (actionText(before) !== actionText(after)) {
+    return [`${server}: planned ${changeText(before)}, now ${changeText(after)}`];
+  }
+  const [then, now] = [reasonsOf(before), reasonsOf(after)];
+  return [
+    ...now.filter((one) => !then.includes(one)).map((one) => `${server}: ${actionText(after)}, now also for ${one}`),
+    ...then.filter((one) => !now.includes(one)).map((one) => `${server}: ${actionText(after)}, no longer for ${one}`),
+  ];
 }
 
 /**
- * What differs between a plan and the one that would be made now, a line a server: `fs: planned create (missing), now
- * unchanged`. Where the changes are the same, the steps that are not; empty only for plans of one basis.
+ * What differs between a plan and the one that would be made now: `fs: planned create (missing), now unchanged`, `fs:
+ * replace start-first, now also for live-drift: …`. Where the changes are the same, the steps that are not; empty only for plans of one basis.
  */
 export function planDifferences(planned: Plan, now: Plan): string[] {
   if (planned.basis === now.basis) return [];
   const servers = [...new Set([...planned.changes, ...now.changes].map(({ server }) => server))].sort();
-  const textIn = (plan: Plan, server: string): string =>
-    changeText(plan.changes.find((change) => change.server === server));
-  const changes = servers.flatMap((server) => {
-    const [before, after] = [textIn(planned, server), textIn(now, server)];
-    return before === after ? [] : [`${server}: planned ${before}, now ${after}`];
-  });
+  const changeIn = (plan: Plan, server: string): Change | undefined =>
+    plan.changes.find((change) => change.server === server);
+  const changes = servers.flatMap((server) => differenceOf(server, changeIn(planned, server), changeIn(now, server)));
   if (changes.length > 0) return changes;
   const [before, after] = [formatSteps(planned), formatSteps(now)];
   const only = (these: readonly string[], others: readonly string[], word: string): string[] =>

@@ -151,7 +151,7 @@ export function keepingRemoval(
   const others = containers.filter((one) => one !== source);
   if (!isNonEmpty(paths)) {
     const holds = source.shape.mounts.some(({ type }) => type === 'volume');
-    const message = 'there is nothing to preserve: its spec has no lifecycle.preserve, and no volume';
+    const message = `there is nothing to preserve: its spec has no lifecycle.preserve${holds ? '; its named volumes stay' : ', and no volume'}`;
     const rest = retireEach(server, others, []);
     const steps = [
       ...rest,
@@ -161,7 +161,7 @@ export function keepingRemoval(
         removalsIn(rest).map(({ id }) => id),
       ),
     ];
-    return { ...nothingKept, steps, warnings: holds ? [] : [{ code: 'nothing-to-preserve', server, message }] };
+    return { ...nothingKept, steps, warnings: [{ code: 'nothing-to-preserve', server, message }] };
   }
   const name = dataName(context.project, server);
   if (context.foreign.some((one) => one.name === name)) {

@@ -8,6 +8,13 @@ const hourMs = 3_600_000;
 export const rotationTime = (lifecycle: Lifecycle, createdAt: EngineTime): EngineTime | undefined =>
   lifecycle.rotationIntervalHours === undefined ? undefined : createdAt + lifecycle.rotationIntervalHours * hourMs;
 
+/** Hours as people say them: `36 s`, `12 min`, `25.0 h`. */
+function timeText(hours: number): string {
+  const minutes = hours * 60;
+  if (minutes < 2) return `${Math.round(minutes * 60)} s`;
+  return hours < 2 ? `${Math.round(minutes)} min` : `${hours.toFixed(1)} h`;
+}
+
 /**
  * Whether a container has served its time (docs/spec.md, lifecycle): by age on the engine's clock, or by executions.
  * Both limits count from the container's creation, so a replacement starts anew.
@@ -20,11 +27,16 @@ export function rotationDue(
 ): Reason | undefined {
   const due = rotationTime(lifecycle, container.createdAt);
   if (due !== undefined && due <= now) {
-    const age = ((now - container.createdAt) / hourMs).toFixed(1);
-    return { kind: 'rotation-due', by: 'age', detail: `${age} h old, limit ${lifecycle.rotationIntervalHours} h` };
+    const age = timeText((now - container.createdAt) / hourMs);
+    const limit = timeText(lifecycle.rotationIntervalHours ?? 0);
+    return { kind: 'rotation-due', by: 'age', detail: `${age} old, limit ${limit}` };
   }
   if (lifecycle.maxExecutions !== undefined && executions >= lifecycle.maxExecutions) {
-    return { kind: 'rotation-due', by: 'executions', detail: `${executions} calls, limit ${lifecycle.maxExecutions}` };
+    return {
+      kind: 'rotation-due',
+      by: 'executions',
+      detail: `${executions} ${executions === 1 ? 'call' : 'calls'}, limit ${lifecycle.maxExecutions}`,
+    };
   }
   return undefined;
 }

@@ -97,7 +97,9 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
       counts.push((await undisturbed(bench(), turn)).length);
       ends.push(await stateOf(project.docker, project.name));
     }
-    const chosen = choose(allPoints(Math.max(...counts)));
+    const { undecided } = transition;
+    const points = allPoints(Math.max(...counts)).filter(({ fault }) => fault !== undecided?.fault);
+    const chosen = choose(points);
     report(`${transition.name}: ${Math.max(...counts)} writing calls, ${chosen.length} cuts`);
     if (transition.probes.length > 0) {
       await prepare({ transition, project }, 2, true);
@@ -185,7 +187,7 @@ export function tallyTable(tallies: readonly Tally[]): string {
 export const isGood = (tallies: readonly Tally[]): boolean =>
   tallies.every(
     ({ cuts, converged, orphans, duplicates, failedCalls = 0 }) =>
-      cuts === converged && orphans + duplicates + failedCalls === 0,
+      cuts > 0 && cuts === converged && orphans + duplicates + failedCalls === 0,
   );
 
 /** What `npm test` runs: a few cuts of each transition, the same each time. */

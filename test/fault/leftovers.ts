@@ -12,9 +12,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether a project was made by a harness on this machine that was killed. */
-function isAbandoned(labels: Readonly<Record<string, string>> | null | undefined): boolean {
-  const pid = /^e2e-fault-[a-z-]+-(\d+)-[0-9a-f]{6}$/.exec(labels?.['looms.project'] ?? '')?.[1];
+/** Whether something is of a project that a harness on this machine made and was killed: by its label, or its name. */
+function isAbandoned(name: string, labels: Readonly<Record<string, string>> | null | undefined): boolean {
+  const pid = /e2e-fault-[a-z-]+-(\d+)-[0-9a-f]{6}/.exec(labels?.['looms.project'] ?? name)?.[1];
   return pid !== undefined && !isAlive(Number(pid));
 }
 
@@ -30,13 +30,13 @@ async function orGone(removal: Promise<unknown>): Promise<void> {
 
 /** Removes what harnesses left that were killed before they could do it themselves. */
 export async function removeLeftovers(docker: Docker): Promise<void> {
-  for (const { Id, Labels } of await docker.listContainers({ all: true })) {
-    if (isAbandoned(Labels)) await orGone(docker.getContainer(Id).remove({ force: true, v: true }));
+  for (const { Id, Names, Labels } of await docker.listContainers({ all: true })) {
+    if (isAbandoned(Names.join(), Labels)) await orGone(docker.getContainer(Id).remove({ force: true, v: true }));
   }
-  for (const { Id, Labels } of await docker.listNetworks()) {
-    if (isAbandoned(Labels)) await orGone(docker.getNetwork(Id).remove());
+  for (const { Id, Name, Labels } of await docker.listNetworks()) {
+    if (isAbandoned(Name, Labels)) await orGone(docker.getNetwork(Id).remove());
   }
   for (const { Name, Labels } of (await docker.listVolumes()).Volumes ?? []) {
-    if (isAbandoned(Labels)) await orGone(docker.getVolume(Name).remove());
+    if (isAbandoned(Name, Labels)) await orGone(docker.getVolume(Name).remove());
   }
 }

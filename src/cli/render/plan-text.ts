@@ -75,7 +75,7 @@ export function fieldLines(
   options: Pick<PlanTextOptions, 'palette' | 'width'>,
 ): string[] {
   const { palette, width } = options;
-  const pathWidth = Math.min(44, Math.max(0, ...fields.map((field) => field.path.length)));
+  const pathWidth = Math.min(60, Math.max(0, ...fields.map((field) => field.path.length)));
   return fields.flatMap((field) => {
     const { path } = field;
     const { from: old, to: next } = valuesOf(field);

@@ -122,7 +122,8 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
       }
       footer.line.settle();
       await drawn;
-      for (const text of notices) terminal.notice(text);
+      // Once: whoever ends the run finishes too, however it came to its end.
+      for (const text of notices.splice(0)) terminal.notice(text);
     },
   };
 }

@@ -31,13 +31,13 @@ export function describeReason(reason: Reason): string {
     case 'rotation-due':
       return `rotation due by ${reason.by}: ${visible(reason.detail)}`;
     case 'duplicate':
-      return `runs ${reason.ids.length + 1} times`;
+      return `has ${plural(reason.ids.length, 'container')} too many`;
     case 'not-in-spec':
       return 'not in the spec';
     case 'requested':
       return reason.detail === undefined ? 'asked for' : visible(reason.detail);
     case 'interrupted-rotation':
-      return 'an earlier replacement was interrupted';
+      return 'an earlier replacement did not come to its end';
     case 'unreadable-record':
       return 'its record cannot be read';
     case 'beyond-keep':

@@ -133,7 +133,7 @@ describe.skipIf(skipped)('a rollback', () => {
     expect(back.code, back.stderr).toBe(0);
     expect(back.stdout).toContain('+/- fs  replace without downtime: rollback to generation 1');
     expect(back.stderr).toContain('[fs] gate: ');
-    expect(back.stdout).toContain('the files of fs still say otherwise');
+    expect(back.stdout).toContain('where the files of fs say otherwise');
     expect(await memoryOf(project)).toBe(128);
     expect(await statesOf(project)).toEqual(['4 running', '3 rolled-back', '2 replaced', '1 replaced']);
     const diff = await project.diff(memory(192));

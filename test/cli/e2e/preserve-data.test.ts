@@ -83,7 +83,9 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
     const deleted = await project.run(['delete', 'bare', 'vol', '--preserve-data', '--yes']);
     expect(deleted).toMatchObject({ code: 0 });
     expect(deleted.stdout).toContain('warning[nothing-to-preserve] bare: ');
-    expect(deleted.stdout).not.toContain('warning[nothing-to-preserve] vol');
+    expect(deleted.stdout).toContain(
+      'warning[nothing-to-preserve] vol: there is nothing to preserve: its spec has no lifecycle.preserve; its named volumes stay',
+    );
     expect(deleted.stdout).toContain(`docker volume rm looms-${project.name}-files`);
     expect(await project.names()).toEqual([]);
     expect(await project.volumes()).toEqual([`looms-${project.name}-files`]);
