@@ -1,9 +1,10 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { asStepId, type ImageId, type ServerName, type StepId } from '../model/ids.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
-import type { Operation, Reason, Step, SupportChange } from '../model/plan.ts';
+import type { Reason, Step, SupportChange } from '../model/plan.ts';
 import type { Decision } from './decide.ts';
 import { type Entry, entryOfContainer, entryOfRecord, expendable, servingAfter } from './history.ts';
+import { type Removal, removalsIn } from './step-parts.ts';
 
 export type HistoryInput = {
   readonly observed: Observed;
@@ -14,8 +15,6 @@ export type HistoryInput = {
   /** The steps of all servers. */
   readonly work: readonly Step[];
 };
-
-type Removal = Extract<Operation, { op: 'remove-container' }>;
 
 type Part = { readonly changes: readonly SupportChange[]; readonly steps: readonly Step[] };
 
@@ -29,11 +28,7 @@ const whyText = (reason: Reason): string =>
     ? `generation ${reason.generation} has the same spec and image`
     : 'no more past generations are kept';
 
-function removeRecord(
-  record: GenerationRecord,
-  reason: Reason,
-  options: Pick<Step, 'after' | 'onFailureOf'>,
-): Step & Removal {
+function removeRecord(record: GenerationRecord, reason: Reason, options: Pick<Step, 'after' | 'onFailureOf'>): Removal {
   const { id, name, server, generation } = record;
   const failed = options.onFailureOf === undefined ? '' : '/failed';
   return {
@@ -58,9 +53,9 @@ function settledBy(steps: readonly Step[]): StepId[] {
 
 type Forgotten = {
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly (Step & Removal)[];
+  readonly steps: readonly Removal[];
   /** Instead, when the new generation fails its gate. */
-  readonly onFailure: readonly (Step & Removal)[];
+  readonly onFailure: readonly Removal[];
 };
 
 /** Which records of one server go, when its new generation is good and when it is not. */
@@ -72,7 +67,8 @@ function forget(
   const serving = servingAfter(server, decision, observed);
   if (serving === undefined) return undefined;
   const steps = work.filter((step) => step.server === name);
-  const known = observed.history.filter((record) => record.server === name).map(entryOfRecord);
+  const gone = new Set(removalsIn(steps).flatMap(({ target }) => ('id' in target ? [target.id] : [])));
+  const known = observed.history.filter((record) => record.server === name && !gone.has(record.id)).map(entryOfRecord);
   const containers = new Map(observed.containers.map((container) => [container.id, container]));
   const made = steps.flatMap((step): Entry[] => {
     if (step.op !== 'record-generation' || step.onFailureOf !== undefined || !('id' in step.target)) return [];
@@ -145,7 +141,7 @@ function removeImages(
 }
 
 /** What these steps remove of what is there. */
-function leavingBy(removals: readonly (Step & Removal)[], observed: Observed): Leaving[] {
+function leavingBy(removals: readonly Removal[], observed: Observed): Leaving[] {
   const all = new Map<string, Leaving['from']>(
     [...observed.containers, ...observed.history].map((one) => [one.id, one]),
   );
@@ -154,9 +150,6 @@ function leavingBy(removals: readonly (Step & Removal)[], observed: Observed): L
     return from === undefined ? [] : [{ from, step: id }];
   });
 }
-
-const isRemoval = (step: Step): step is Step & Removal =>
-  step.op === 'remove-container' && step.onFailureOf === undefined;
 
 /** The images of all that is there, but for what leaves without being recorded. */
 function stayingImages(leaving: readonly Leaving[], { observed, work }: HistoryInput): Set<ImageId> {
@@ -179,7 +172,7 @@ export function planHistory(input: HistoryInput): Part {
   const steps = forgotten.flatMap((one) => one.steps);
   const ranLast = ({ from }: Leaving): boolean =>
     'shape' in from && from.server !== undefined && removed.includes(from.server);
-  const leaving = leavingBy([...steps, ...work].filter(isRemoval), observed).filter((one) => !ranLast(one));
+  const leaving = leavingBy(removalsIn([...steps, ...work]), observed).filter((one) => !ranLast(one));
   const images = removeImages(leaving, stayingImages(leaving, input), input);
   const onFailure = forgotten.flatMap(({ onFailure: removals }) => {
     const failed = leavingBy(removals, observed);

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import type { ContainerId, StepId } from '../model/ids.ts';
 import { recordName } from '../model/labels.ts';
-import type { ObservedContainer } from '../model/observed.ts';
+import type { GenerationRecord, ObservedContainer } from '../model/observed.ts';
 import type { Step, Target } from '../model/plan.ts';
 import { entryOfContainer, entryOfRecord, isSameRevision, notWorthKeeping, type Serving } from './history.ts';
 import { type StepContext, step } from './step-parts.ts';
@@ -17,6 +17,19 @@ export const nothingRecorded: Recording = { steps: [], before: () => [] };
 /** A record's name that is taken says that the generation is recorded already, or that somebody else has the name. */
 const isFree = (server: DeclaredServer, generation: number, context: StepContext): boolean =>
   context.keep > 0 && !context.takenNames.has(recordName(context.project, server.spec.name, generation));
+
+/** The record of a generation's failure, which is wrong by now: it was kept, tried again, and served. */
+const outdatedRecord = (
+  server: DeclaredServer,
+  { generation }: ObservedContainer,
+  { observed, project }: StepContext,
+): GenerationRecord | undefined =>
+  observed.history.find(
+    (record) =>
+      record.name === recordName(project, server.spec.name, generation) &&
+      record.server === server.spec.name &&
+      record.outcome === 'gate-failed',
+  );
 
 /** Without a readable spec there is nothing to go back to; what never ran never served. */
 const hasServed = (container: ObservedContainer): boolean =>
@@ -36,29 +49,42 @@ function worthRecording(
 }
 
 /**
- * Records the containers that `serving` takes the place of. `others` are what an earlier run left beside `old`: those
+ * Records the containers that `serving` takes the place of. `others` are what an earlier run left beside `replaced`: those
  * with a lower generation had served before it, and what is the same as what serves needs no record.
  */
 export function recordSteps(
   server: DeclaredServer,
-  old: ObservedContainer | undefined,
+  replaced: ObservedContainer | undefined,
   others: readonly ObservedContainer[],
   serving: Serving,
   after: readonly StepId[],
   context: StepContext,
 ): Recording {
-  const below = old?.generation ?? serving.generation;
+  const below = replaced?.generation ?? serving.generation;
   const left = others.filter((one) => one.generation < below && !isSameRevision(one, serving));
-  const candidates = [...(old === undefined ? [] : [old]), ...left].filter(
-    (one) => hasServed(one) && isFree(server, one.generation, context),
+  const candidates = [...(replaced === undefined ? [] : [replaced]), ...left].filter(
+    (one) =>
+      hasServed(one) && (isFree(server, one.generation, context) || outdatedRecord(server, one, context) !== undefined),
   );
   const recorded = worthRecording(server, candidates, serving, context);
-  const steps = recorded.map((container) => {
+  const steps = recorded.flatMap((container) => {
     const { id, name, generation } = container;
     const renewed = isSameRevision(container, serving) ? 'rotated' : 'replaced';
-    return step(
+    const old = outdatedRecord(server, container, context);
+    const room =
+      old === undefined
+        ? []
+        : [
+            step(
+              server.spec.name,
+              `record:outdated-g${generation}`,
+              { op: 'remove-container', target: { id: old.id }, name: old.name },
+              { after },
+            ),
+          ];
+    const record = step(
       server.spec.name,
-      container === old ? 'record:old' : `record:g${generation}-${id.slice(0, 6)}`,
+      container === replaced ? 'record:old' : `record:g${generation}-${id.slice(0, 6)}`,
       {
         op: 'record-generation',
         target: { id },
@@ -66,10 +92,15 @@ export function recordSteps(
         record: recordName(context.project, server.spec.name, generation),
         outcome: context.rollbackTo === undefined ? renewed : 'rolled-back',
       },
-      { after },
+      { after: [...after, ...room.map((one) => one.id)] },
     );
+    return [...room, record];
   });
-  const stepOf = new Map(recorded.map(({ id }, index) => [id, steps[index]?.id]));
+  const stepOf = new Map(
+    steps.flatMap((one) =>
+      one.op === 'record-generation' && 'id' in one.target ? [[one.target.id, one.id] as const] : [],
+    ),
+  );
   return {
     steps,
     before: (container) => {

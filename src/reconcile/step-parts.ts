@@ -105,9 +105,12 @@ export const retireEach = (
   after: readonly StepId[],
 ): Step[] => containers.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, after));
 
+/** A step that removes a container. */
+export type Removal = Step & Extract<Operation, { op: 'remove-container' }>;
+
 /** The steps that remove a container for good: not on a way back. */
-export const removalsIn = (steps: readonly Step[]): Step[] =>
-  steps.filter((one) => one.op === 'remove-container' && one.onFailureOf === undefined);
+export const removalsIn = (steps: readonly Step[]): Removal[] =>
+  steps.filter((one): one is Removal => one.op === 'remove-container' && one.onFailureOf === undefined);
 
 /** What never started is of no use to anyone and goes at once; the others wait for `after`. */
 export const retireAll = (

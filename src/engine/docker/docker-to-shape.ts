@@ -17,6 +17,11 @@ export type ReadingContext = {
   readonly kind: 'docker' | 'podman';
   /** false: the engine drops every swap limit and reports -1 instead, so none can differ. */
   readonly limitsSwap: boolean;
+  /**
+   * Whether a network that a container says it is on is gone: it is kept by its id, and another one of the same name
+   * does not take its place when the container starts.
+   */
+  readonly isGone: (network: string, id: string) => boolean;
 };
 
 /** Podman leaves out `sha256:`. */
@@ -103,11 +108,13 @@ function readTmpfs(host: InspectedHostConfig, user: string): Record<string, Tmpf
 const borrowedNetwork = (mode: string | undefined): ShapeNetwork[] =>
   mode?.startsWith('container:') === true ? [{ name: mode, aliases: [] }] : [];
 
-function readNetworks(container: InspectedContainer): ShapeNetwork[] {
+function readNetworks(container: InspectedContainer, { isGone }: ReadingContext): ShapeNetwork[] {
+  const isRunning = container.State.Running === true;
   // The engine adds the short id (before API 1.45) and, on Podman, the container's name.
   const added = [container.Id.slice(0, 12), container.Name.replace(/^\//, '')];
   const listed = Object.entries(container.NetworkSettings?.Networks ?? {})
-    .filter(([name]) => name !== 'none')
+    // What runs is on a network that is there, perhaps one that is younger than the list of them.
+    .filter(([name, { NetworkID: id = '' }]) => name !== 'none' && (id === '' || isRunning || !isGone(name, id)))
     .map(([name, endpoint]) => ({
       name,
       aliases: [...new Set(endpoint.Aliases ?? [])].filter((alias) => !added.includes(alias)).sort(),
@@ -184,7 +191,7 @@ export function shapeOf(container: InspectedContainer, image: ImageShare, contex
     workingDir: config.WorkingDir ?? '',
     mounts: readMounts(container),
     tmpfs: readTmpfs(host, config.User ?? ''),
-    networks: readNetworks(container),
+    networks: readNetworks(container, context),
     ports: readPorts(host),
     ...readLimits(host, context),
     restart: readRestart(host),

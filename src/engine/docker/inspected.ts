@@ -37,7 +37,11 @@ export type InspectedContainer = {
   readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
 };
 
-export type InspectedEndpoint = { readonly Aliases?: readonly string[] | null };
+export type InspectedEndpoint = {
+  readonly Aliases?: readonly string[] | null;
+  /** Empty until the container was started for the first time. */
+  readonly NetworkID?: string;
+};
 
 export type InspectedMount = {
   readonly Type?: string;

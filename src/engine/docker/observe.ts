@@ -1,4 +1,4 @@
-import { asContainerId, asNetworkId, type ImageId } from '../../model/ids.ts';
+import { asContainerId, asNetworkId, type ImageId, type ProjectName } from '../../model/ids.ts';
 import { label, networkName, projectPrefix } from '../../model/labels.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
 import type {
@@ -48,8 +48,13 @@ type Placed = Pick<ObservedContainer, 'server' | 'generation' | 'id'>;
 const byPlace = (a: Placed, b: Placed): number =>
   byText(a.server ?? '', b.server ?? '') || a.generation - b.generation || byText(a.id, b.id);
 
+const ourNetworks = (project: ProjectName): readonly string[] => [
+  networkName(project, 'isolated'),
+  networkName(project, 'bridge'),
+];
+
 async function observeNetworks(connection: Connection, query: ObserveQuery, options: CallOptions) {
-  const ourNames: readonly string[] = [networkName(query.project, 'isolated'), networkName(query.project, 'bridge')];
+  const ourNames = ourNetworks(query.project);
   const listed = await listNetworks(connection, projectPrefix(query.project), options);
   const wanted = listed.filter(
     (network) => ourNames.includes(network.Name) || network.Labels?.[label.project] === query.project,
@@ -124,8 +129,20 @@ function onlyInherits({ Config: config }: InspectedContainer, image: ImageShare)
 
 const nothingShared: ImageShare = { env: {}, labels: {} };
 
-function readingContext(connection: Connection, info: EngineInfo): ReadingContext {
-  return { kind: connection.engine.kind, limitsSwap: info.SwapLimit !== false };
+function readingContext(
+  { engine: { kind } }: Connection,
+  info: EngineInfo,
+  project: ProjectName,
+  networks: readonly InspectedNetwork[],
+): ReadingContext {
+  const ours = ourNetworks(project);
+  const there = new Set(networks.map(({ Id: id }) => id));
+  return {
+    kind,
+    limitsSwap: info.SwapLimit !== false,
+    // Podman knows networks by their names.
+    isGone: (network, id) => kind === 'docker' && ours.includes(network) && !there.has(id),
+  };
 }
 
 /**
@@ -161,7 +178,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   ]);
   const [info, networks, volumes, named, registry] = await inBackground;
 
-  const context = readingContext(connection, info);
+  const context = readingContext(connection, info, query.project, networks);
   const shareOf = ({ Image: image }: InspectedContainer): ImageShare => shares.get(imageIdOf(image)) ?? nothingShared;
   const there = inspected.filter((container) => container !== null);
   const inherited = new Set(there.filter((one) => onlyInherits(one, shareOf(one))).map(({ Id: id }) => id));

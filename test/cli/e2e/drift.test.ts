@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CallCounter, countCalls } from '../../support/call-counter.ts';
 import { withoutEngine } from '../../support/images.ts';
+import { skipOnPodman } from '../../support/podman.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -158,3 +159,19 @@ async function retag(docker: Docker, repo: string): Promise<void> {
   await source.commit({ repo, tag: '1', changes: 'LABEL looms.test=again' });
   await source.remove();
 }
+
+describe.skipIf(withoutEngine())('a network that is removed while its servers are stopped', () => {
+  const project = testProject('gone-network');
+  afterAll(() => project.remove());
+
+  test('takes its containers with it: they are made anew on another one', async (context) => {
+    await skipOnPodman(context, 'it refuses to remove a network that a container has');
+    const spec = tinySpec({ name: 'a' });
+    expect(await project.apply(spec)).toMatchObject({ code: 0 });
+    await project.container('a').stop({ t: 1 });
+    await project.docker.getNetwork(`looms-${project.name}`).remove();
+    expect(await project.apply(spec)).toMatchObject({ code: 0 });
+    expect(await project.diff(spec)).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'call', 'a', 'echo', 'text=here'])).toMatchObject({ code: 0, stdout: 'here\n' });
+  });
+});

@@ -8,7 +8,8 @@ import type { ContainerShape } from '../../../src/model/shape.ts';
 
 const id = 'c'.repeat(64);
 const image = { env: { PATH: '/usr/bin', LANG: 'C' }, labels: { vendor: 'someone' } };
-const docker = { kind: 'docker', limitsSwap: true } as const;
+const isGone = () => false;
+const docker = { kind: 'docker', limitsSwap: true, isGone } as const;
 
 const plain: ContainerShape = {
   imageId: asImageId(`sha256:${'a'.repeat(64)}`),
@@ -204,7 +205,7 @@ describe('the same meaning in other words is the same shape', () => {
   test('an engine that cannot limit swap reports -1 and means nothing by it', () => {
     const reported = engineReports(plain);
     const host = { ...reported.HostConfig, MemorySwap: -1 };
-    const live = shapeOf({ ...reported, HostConfig: host }, image, { kind: 'docker', limitsSwap: false });
+    const live = shapeOf({ ...reported, HostConfig: host }, image, { ...docker, limitsSwap: false });
     expect(live).toEqual(plain);
   });
 
@@ -255,7 +256,7 @@ describe('the same meaning in other words is the same shape', () => {
         },
       },
       image,
-      { kind: 'podman', limitsSwap: true },
+      { ...docker, kind: 'podman' },
     );
     expect(live).toEqual(shape);
   });
@@ -275,7 +276,7 @@ describe('the same meaning in other words is the same shape', () => {
       'SYS_CHROOT',
     ];
     const host = { ...reported.HostConfig, CapAdd: [], CapDrop: drop };
-    const live = shapeOf({ ...reported, HostConfig: host }, image, { kind: 'podman', limitsSwap: true });
+    const live = shapeOf({ ...reported, HostConfig: host }, image, { ...docker, kind: 'podman' });
     expect([live.capAdd, live.capDrop]).toEqual([['NET_BIND_SERVICE'], ['ALL']]);
   });
 });

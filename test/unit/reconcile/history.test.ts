@@ -359,3 +359,19 @@ describe('what a killed run left beside a generation that is replaced', () => {
     expect(plan([revision(300)], end, { keep: 1 }).steps).toEqual([]);
   });
 });
+
+describe('a generation that failed, was kept, and served when it was tried again', () => {
+  it('is recorded as one that served when it is replaced, also where its failure is still told', () => {
+    const failed = apply(having(100), [revision(200)], { failGate: ['a'], change: { keepFailed: true } });
+    expect(history(failed)).toEqual(['a.h2 gate-failed 200 MiB']);
+    const made = plan([revision(200)], failed);
+    const limit = made.steps
+      .filter(({ onFailureOf }) => onFailureOf === undefined)
+      .findIndex(({ id }) => id === 'a/rename');
+    const serving = apply(failed, [revision(200)], { limit: limit + 1 });
+    expect(history(serving)).toContain('a.h2 gate-failed 200 MiB');
+    const end = apply(serving, [revision(300)]);
+    expect(history(end)).toContain('a.h2 replaced 200 MiB');
+    expect(plan([revision(300)], end).steps).toEqual([]);
+  });
+});
