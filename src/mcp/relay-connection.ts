@@ -59,10 +59,13 @@ export async function connectThroughRelay(
     stream.destroy();
     if (bounds.signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${address.host}`);
     if (outcome !== nothingListened && outcome !== 'slow') {
-      throw new LoomsError('session-failed', `the relay could not connect to ${address.host}:${address.port}`, {
-        hint: 'the relay container needs bash and coreutils; looms apply makes it again when it was changed',
-        detail: [`exit code ${outcome}`],
-      });
+      throw new LoomsError(
+        'session-failed',
+        `the relay could not connect to ${address.host}:${address.port} (exit code ${outcome})`,
+        {
+          hint: 'the relay container needs bash and coreutils; looms apply makes it again when it was changed',
+        },
+      );
     }
     if (performance.now() >= bounds.deadline || !(await address.serverRuns())) {
       throw connectionRefused(address);

@@ -44,7 +44,7 @@ export const projectPrefix = (project: ProjectName): string => `looms-${project}
 /** A server's settled container name; it is given only after the gate passed. */
 export const containerName = (project: ProjectName, server: ServerName): string => `looms-${project}-${server}`;
 
-/** The name of generation `generation` until its gate passed and its predecessor is gone. */
+/** The name of generation `generation` until its gate passed, and again once its successor has the settled name. */
 export const generationName = (project: ProjectName, server: ServerName, generation: number): string =>
   `${containerName(project, server)}.g${generation}`;
 

@@ -180,7 +180,7 @@ export type Plan = {
   readonly schemaVersion: 1;
   readonly project: ProjectName;
   readonly engine: Pick<EngineDescription, 'id' | 'name' | 'version' | 'apiVersion'>;
-  /** Hash of what was observed and desired: a saved plan whose basis is not today's is stale. */
+  /** Hash of the changes and steps, with their reasons: a saved plan whose basis is not today's is stale. */
   readonly basis: string;
   /** Sorted by server. */
   readonly changes: readonly Change[];

@@ -46,13 +46,10 @@ async function prepare(
   if (request.ownTargets.length === 0 && request.secrets === undefined) return;
   const owner = await ownerOf(connection, id, request.shape.user, options);
   const labels = { [label.project]: request.ownLabels[label.project] ?? '' };
+  const image = request.shape.imageId;
   for (const { source: name } of freshMounts(request)) {
-    const image = request.shape.imageId;
-    await giveVolume(
-      connection,
-      { name, owner, image, labels, volumeLabels: volumeLabels(name, request.ownLabels) },
-      options,
-    );
+    const volume = { name, owner, image, labels, volumeLabels: volumeLabels(name, request.ownLabels) };
+    await giveVolume(connection, volume, options);
   }
   if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
 }

@@ -27,7 +27,7 @@ export type FreshVolume = {
 /**
  * Gives the root of a volume to `owner`, mode 755. The engine changes a mount point only as an entry of the folder above
  * it, and that folder is read-only in a server's container; so it is done in a helper that is never started. Podman
- * gives a fresh volume to the container's user by itself.
+ * gives a fresh volume to the container's user by itself. Throws what making, filling and removing a container throws.
  */
 export async function giveVolume(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<void> {
   if (connection.engine.kind === 'podman') return;
