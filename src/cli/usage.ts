@@ -33,8 +33,8 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
   if (unknown?.startsWith('-')) {
     return {
       code: 'usage',
-      message: `there is no flag ${unknown}`,
-      hint: 'looms --help lists all commands',
+      message: `there is no flag ${unknown} before a command`,
+      hint: 'flags stand after the command, as in `looms diff --host …`; looms --help lists all commands',
       detail: [],
     };
   }

@@ -70,8 +70,9 @@ export default class Diff extends BaseCommand {
     if (flags.out !== undefined) {
       this.notice(`\nSaved as ${flags.out}: \`looms apply ${flags.out}\` does exactly this.`);
     }
-    const counts = !(flags['ignore-rotation'] && isRotationOnly(plan));
-    if (!isInSync(plan) && counts) process.exitCode = exitCode.changes;
+    const isIgnored = flags['ignore-rotation'] && !isInSync(plan) && isRotationOnly(plan);
+    if (isIgnored) this.notice('Rotations that are due are all there is to do, and no difference: --ignore-rotation.');
+    else if (!isInSync(plan)) process.exitCode = exitCode.changes;
     return plan;
   }
 }
