@@ -39,7 +39,8 @@ export type RelayAddress = {
 /**
  * Opens a TCP connection to a server on an isolated network as a stream. A fresh server needs a moment until it
  * listens: tries until `deadline` (`performance.now()`), as long as the server runs. The process in the relay ends by
- * itself after `lifetimeMs`. Throws `session-failed` when nothing listened, and what `Engine.exec` throws.
+ * itself after `lifetimeMs`; one that was killed before it connected is tried again. Throws `session-failed` when
+ * nothing listened, and what `Engine.exec` throws.
  */
 export async function connectThroughRelay(
   address: RelayAddress,
@@ -58,7 +59,9 @@ export async function connectThroughRelay(
     stream.on('error', () => {}); // Given up here; why is in `outcome`.
     stream.destroy();
     if (bounds.signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${address.host}`);
-    if (outcome !== nothingListened && outcome !== 'slow') {
+    const couldTryAgain = outcome === 'slow' || outcome === nothingListened || wasKilled(outcome);
+    const isOver = performance.now() >= bounds.deadline;
+    if (!couldTryAgain || (isOver && wasKilled(outcome))) {
       throw new LoomsError(
         'session-failed',
         `the relay could not connect to ${address.host}:${address.port} (exit code ${outcome})`,
@@ -67,11 +70,18 @@ export async function connectThroughRelay(
         },
       );
     }
-    if (performance.now() >= bounds.deadline || !(await address.serverRuns())) {
+    if (isOver || !(await address.serverRuns())) {
       throw connectionRefused(address);
     }
   }
 }
+
+/**
+ * Whether a process in the relay was ended by a signal, or nobody knows how: each exec takes some 10 MB of the relay's
+ * memory until its program runs, and where many begin at once the kernel ends one.
+ */
+const wasKilled = (outcome: number | 'slow' | null): boolean =>
+  outcome === null || (typeof outcome === 'number' && outcome > 128);
 
 /** What is said when no connection to a server could be made in time. */
 export const connectionRefused = ({ host, port }: Pick<RelayAddress, 'host' | 'port'>): LoomsError =>

@@ -197,3 +197,31 @@ it('a connection that is given up at once leaves no process in the relay, also m
   for (const stream of streams) stream.destroy();
   await nothingInRelay(port);
 }, 40_000);
+
+it('a process of the relay that was killed before it connected is tried again', async () => {
+  const { target, port } = await serve();
+  const { engine, relay } = target('streamable-http');
+  let killed = 0;
+  const crowded = {
+    ...engine,
+    exec: (...[id, request, options]: Parameters<typeof engine.exec>) =>
+      engine.exec(id, killed++ < 2 ? { argv: ['sh', '-c', 'kill -9 $$'] } : request, options),
+  };
+  const address = { engine: crowded, relay: relay?.container ?? asContainerId(''), host: '127.0.0.1', port };
+  const bounds = { deadline: performance.now() + 20_000, lifetimeMs: 60_000, signal: new AbortController().signal };
+  const stream = await connectThroughRelay({ ...address, serverRuns: async () => true }, bounds);
+  expect(killed).toBe(3);
+  stream.destroy();
+  await nothingInRelay(port);
+});
+
+it('a program that the relay does not have is told at once, with its exit code', async () => {
+  const { target, port } = await serve();
+  const { engine, relay } = target('streamable-http');
+  const empty = { ...engine, exec: () => engine.exec(asContainerId(''), { argv: ['no-such-program'] }) };
+  const address = { engine: empty, relay: relay?.container ?? asContainerId(''), host: '127.0.0.1', port };
+  const bounds = { deadline: performance.now() + 20_000, lifetimeMs: 60_000, signal: new AbortController().signal };
+  await expect(connectThroughRelay({ ...address, serverRuns: async () => true }, bounds)).rejects.toMatchObject({
+    message: expect.stringContaining('(exit code 127)'),
+  });
+});
