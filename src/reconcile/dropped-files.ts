@@ -7,7 +7,7 @@ import { preservedBy } from './kept-data.ts';
 const warning = (server: ServerName, paths: readonly string[], why: string): PlanWarning[] =>
   paths.length === 0
     ? []
-    : [{ code: 'files-dropped', server, message: `files at ${paths.join(', ')} go with the old container: ${why}` }];
+    : [{ code: 'files-dropped', server, message: `files at ${paths.join(', ')} go with the container: ${why}` }];
 
 /** What a replacement leaves behind of the files that were preserved until now. */
 export const droppedByReplacement = (
