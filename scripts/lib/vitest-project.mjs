@@ -16,7 +16,9 @@ export async function runVitestProject(project, { root, env, signal, enter = [],
   const report = join(stateDir('reports'), `${project}-${process.pid}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   try {
-    const [command, ...args] = [...enter, 'vitest', 'run', '--project', project, ...reporters, ...files];
+    // A project that has none of the files has nothing to say.
+    const chosen = files.length === 0 ? [] : ['--passWithNoTests', ...files];
+    const [command, ...args] = [...enter, 'vitest', 'run', '--project', project, ...reporters, ...chosen];
     const { code } = await tryRun(command, args, { cwd: root, env, signal, show: true });
     const counts = existsSync(report) ? read(report) : { passed: 0, failed: 0, skipped: 0 };
     const failed = code === 0 ? counts.failed : Math.max(counts.failed, 1);
