@@ -192,7 +192,10 @@ export async function performStep(
       return done;
     case 'record-generation':
       if (await engine.recordGeneration(resolve(operation.target), operation, options)) return done;
-      return { ok: true, note: `${operation.name} cannot be gone back to: it, or its image, is no longer on the engine` };
+      return {
+        ok: true,
+        note: `${operation.name} cannot be gone back to: it, or its image, is no longer on the engine`,
+      };
     case 'remove-image':
       if (await engine.removeBuiltImage(operation.image, operation.ref, options)) return done;
       return { ok: true, note: `image ${operation.ref} stays: something else on the engine needs it` };

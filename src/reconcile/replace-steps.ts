@@ -10,7 +10,6 @@ import { nothingRecorded, recordFailed, recordSteps } from './record-steps.ts';
 import {
   discard,
   isUp,
-  type Launch,
   launch,
   plannedContainer,
   rename,
@@ -98,21 +97,20 @@ export function replaceSteps(
       : [];
 
   const serving = servingAfter(server, decision, context.observed);
-  // The old one has served until its successor has the name, or where they cannot live together, until it was stopped.
-  const over = stopFirst ? launched.gate : asStepId(`${name}/rename`);
   const recording =
-    serving === undefined ? nothingRecorded : recordSteps(server, old, others, serving, [over], context);
-  const handOver = stopFirst
-    ? afterStop(server, target, newName, retired, launched, context, recording.before(old.id))
-    : handOverName(
-        server,
-        target,
-        newName,
-        revive.length > 0 ? { ...decision, old: servingAgain(old) } : decision,
-        context,
-        [launched.gate, ...revive.map((one) => one.id)],
-        recording.before(old.id),
-      );
+    serving === undefined
+      ? nothingRecorded
+      : recordSteps(server, old, others, serving, [asStepId(`${name}/rename`)], context);
+  const leaving = stopFirst ? stoppedBefore(old) : revive.length > 0 ? servingAgain(old) : old;
+  const handOver = handOverName(
+    server,
+    target,
+    newName,
+    { ...decision, old: leaving },
+    context,
+    [launched.gate, ...revive.map((one) => one.id)],
+    recording.before(old.id),
+  );
   return [
     ...revive,
     ...made,
@@ -128,25 +126,11 @@ export function replaceSteps(
   ];
 }
 
-/** The end of a stop-first replacement: the old one, stopped before, makes room for the name. */
-function afterStop(
-  server: DeclaredServer,
-  target: Target,
-  newName: string,
-  retired: readonly Step[],
-  launched: Launch,
-  context: StepContext,
-  recorded: readonly StepId[],
-): Step[] {
-  const removal = retired.slice(-1).map((one) => ({ ...one, after: [launched.gate, ...recorded] }));
-  const before = removal.length === 0 ? [launched.gate] : removal.map((one) => one.id);
-  return [...removal, rename(server, target, newName, before, context)];
-}
-
 /**
- * The end of a start-first replacement: the new one gets the server's name, and only then the old one is drained. Who
+ * The end of a replacement: the new one gets the server's name, and only then the old one is drained and removed. Who
  * opens a session looks for that name, so a server in steady use would else never be without sessions on the old one,
- * and the last of them would be cut off.
+ * and the last of them would be cut off. And whoever would make another generation, from a list that is out of date,
+ * cannot have the name any more: the one with the server's files stays the settled one.
  */
 function handOverName(
   server: DeclaredServer,
@@ -177,4 +161,9 @@ function handOverName(
 const servingAgain = (container: ObservedContainer): ObservedContainer => ({
   ...container,
   state: { status: 'running', startedAt: container.createdAt, paused: false },
+});
+
+const stoppedBefore = (container: ObservedContainer): ObservedContainer => ({
+  ...container,
+  state: { status: 'exited', exitCode: 0, finishedAt: container.createdAt, oomKilled: false },
 });

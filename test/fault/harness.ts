@@ -97,8 +97,8 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
       counts.push((await undisturbed(bench(), turn)).length);
       ends.push(await stateOf(project.docker, project.name));
     }
-    const { undecided } = transition;
-    const points = allPoints(Math.max(...counts)).filter(({ fault }) => fault !== undecided?.fault);
+    const { pointless = {} } = transition;
+    const points = allPoints(Math.max(...counts)).filter(({ fault }) => pointless[fault] === undefined);
     const chosen = choose(points);
     report(`${transition.name}: ${Math.max(...counts)} writing calls, ${chosen.length} cuts`);
     if (transition.probes.length > 0) {

@@ -22,8 +22,8 @@ export type Transition = {
   readonly keepers: readonly string[];
   /** Each turn begins where the one before ended, so nothing needs preparing between them. */
   readonly chained: boolean;
-  /** Faults after which a person has to decide, so that there is no end to come to: with the reason. */
-  readonly undecided?: { readonly fault: string; readonly why: string };
+  /** Faults after which there is no such end to come to, with the reason: they are not cut. */
+  readonly pointless?: Readonly<Record<string, string>>;
   /** Brings the project to where `turn` begins, from any state. */
   readonly prepare: (project: TestProject, turn: number) => Promise<void>;
   readonly command: (turn: number) => Command;
@@ -115,9 +115,9 @@ export const transitions: readonly Transition[] = [
   {
     name: 'keep',
     what: 'a server removed whose files are kept',
-    undecided: {
-      fault: 'outside-replace',
-      why: 'a server that somebody made after the copy is not taken for the one that was copied: blocked',
+    pointless: {
+      'outside-remove': 'somebody removed the files before they were copied',
+      'outside-replace': 'a server that somebody made after the copy is not taken for the one that was copied: blocked',
     },
     probes: [],
     keepers: ['a'],

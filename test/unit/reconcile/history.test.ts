@@ -50,13 +50,13 @@ describe('a generation that is replaced', () => {
     `);
   });
 
-  it('is recorded after its successor passed the gate where both cannot live together', () => {
+  it('is recorded once its successor has the name where both cannot live together, too', () => {
     const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
     const before = apply(emptyEngine(), [httpServer('a', { mounts })]);
     const made = plan([httpServer('a', { mounts, limits: { memoryMiB: 100 } })], before);
     expect(made.steps.filter((step) => step.op === 'record-generation').map(({ id, after }) => [id, after])).toEqual([
       ['a/record:failed', ['a/drain:old', 'a/stop:old', 'a/start', 'a/gate']],
-      ['a/record:old', ['a/gate']],
+      ['a/record:old', ['a/rename']],
     ]);
     expect(made.steps.find((step) => step.id === 'a/remove:old')?.after).toEqual(['a/gate', 'a/record:old']);
   });

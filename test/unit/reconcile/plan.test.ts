@@ -89,9 +89,10 @@ describe('a server that is there', () => {
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/drain:old, a/stop:old, a/start, a/gate only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate, a/record:failed only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/start:old: start looms-test-a after a/discard only if a/drain:old or a/stop:old or a/start or a/gate fails
-      a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/gate
-      a/remove:old: remove looms-test-a c10100000000 after a/gate, a/record:old
-      a/rename: rename looms-test-a.g2 to looms-test-a after a/remove:old"
+      a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
+      a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
+      a/remove:old: remove looms-test-a.g1 c10100000000 after a/rename, a/record:old"
     `);
     const failed = simulate(plan([changed], before), before, { failGate: ['a'] }).end;
     expect(failed.containers.filter((one) => one.role === 'server').map((one) => [one.name, one.state.status])).toEqual(
