@@ -58,7 +58,7 @@ describe('a generation that is replaced', () => {
       ['a/record:failed', ['a/drain:old', 'a/stop:old', 'a/start', 'a/gate']],
       ['a/record:old', ['a/rename']],
     ]);
-    expect(made.steps.find((step) => step.id === 'a/remove:old')?.after).toEqual(['a/gate', 'a/record:old']);
+    expect(made.steps.find((step) => step.id === 'a/remove:old')?.after).toEqual(['a/rename', 'a/record:old']);
   });
 
   it('leaves the three newest revisions to go back to', () => {
