@@ -108,7 +108,7 @@ function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context
 function whatNext(outcome: ApplyReport['outcome'], afterwards: string | undefined): string[] {
   if (outcome === 'done') return afterwards === undefined ? [] : [afterwards];
   const stopped = outcome === 'interrupted' || outcome === 'timed-out';
-  return stopped ? ['what served before still does; the same command goes on from what is there'] : [];
+  return stopped ? ['the same command goes on from what is there'] : [];
 }
 
 const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): string =>
