@@ -9,7 +9,7 @@ import { projectLabel, removeLeftovers } from './leftovers.ts';
 import { startProbing } from './probing.ts';
 import { startProxy } from './proxy.ts';
 import { type ProjectState, stateOf } from './state.ts';
-import { type Transition, transitions } from './transitions.ts';
+import { type Pointless, type Transition, transitions } from './transitions.ts';
 
 export type CutPoint = { readonly fault: string; readonly at: number };
 
@@ -22,6 +22,8 @@ export type Tally = {
   readonly duplicates: number;
   /** undefined: nothing was promised to answer. */
   readonly failedCalls: number | undefined;
+  /** Whether its project was gone at the end. */
+  readonly isClean: boolean;
 };
 
 export type HarnessOptions = {
@@ -42,9 +44,17 @@ function engineSocket(): string {
   return host.slice('unix://'.length);
 }
 
-/** Each fault at each of `count` writing calls. */
-export const allPoints = (count: number): readonly CutPoint[] =>
-  Object.keys(faults).flatMap((fault) => Array.from({ length: count }, (_, index) => ({ fault, at: index + 1 })));
+/** Each fault at each of the writing calls, but for those that a transition calls pointless. */
+export const pointsOf = (
+  calls: readonly string[],
+  pointless: Readonly<Record<string, Pointless>>,
+): readonly CutPoint[] =>
+  Object.keys(faults).flatMap((fault) => {
+    const rule = pointless[fault];
+    const first = rule === undefined ? 0 : calls.findIndex((call) => call.includes(rule.before));
+    if (first < 0) throw new Error(`no writing call has ${rule?.before}, before which ${fault} is pointless`);
+    return calls.slice(first).map((_, index) => ({ fault, at: first + index + 1 }));
+  });
 
 /** Numbers from 0 to below 1 that follow from a seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
@@ -84,9 +94,10 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
   const proxy = await startProxy(join(folder, 'engine.sock'), engineSocket());
   let probing: Bench['probing'];
   const results: CutResult[] = [];
+  let isClean = true;
   try {
     const ends: ProjectState[] = [];
-    const counts: number[] = [];
+    let calls: readonly string[] = [];
     const bench = (): Bench => {
       const [even, odd] = ends;
       const nothing: ProjectState = { lines: [], names: [], duplicates: [] };
@@ -94,13 +105,12 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
     };
     for (const turn of [0, 1]) {
       await prepare({ transition, project }, turn, turn > 0);
-      counts.push((await undisturbed(bench(), turn)).length);
+      const made = await undisturbed(bench(), turn);
+      if (made.length > calls.length) calls = made;
       ends.push(await stateOf(project.docker, project.name));
     }
-    const { pointless = {} } = transition;
-    const points = allPoints(Math.max(...counts)).filter(({ fault }) => pointless[fault] === undefined);
-    const chosen = choose(points);
-    report(`${transition.name}: ${Math.max(...counts)} writing calls, ${chosen.length} cuts`);
+    const chosen = choose(pointsOf(calls, transition.pointless ?? {}));
+    report(`${transition.name}: ${calls.length} writing calls, ${chosen.length} cuts`);
     if (transition.probes.length > 0) {
       await prepare({ transition, project }, 2, true);
       probing = startProbing(project.name, transition.probes);
@@ -120,8 +130,12 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
   } finally {
     await probing?.end();
     await proxy.close();
-    await project.remove();
     rmSync(folder, { recursive: true, force: true });
+    // What was cut counts, also where the engine cannot let go of something.
+    await project.remove().catch((error: unknown) => {
+      isClean = false;
+      report(`FAILED ${transition.name}: its project was not removed: ${String(error)}`);
+    });
   }
   // Steps run at once: now and then a run has a call less than the undisturbed one, and its last cut meets nothing.
   const missed = results.filter(({ call, converged }) => call === undefined && converged);
@@ -134,6 +148,7 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
     orphans: sum('orphans'),
     duplicates: sum('duplicates'),
     failedCalls: transition.probes.length === 0 ? undefined : sum('failedCalls'),
+    isClean,
   };
 }
 
@@ -172,8 +187,9 @@ export function tallyTable(tallies: readonly Tally[]): string {
       orphans: all.orphans + one.orphans,
       duplicates: all.duplicates + one.duplicates,
       failedCalls: (all.failedCalls ?? 0) + (one.failedCalls ?? 0),
+      isClean: all.isClean && one.isClean,
     }),
-    { transition: 'all', cuts: 0, converged: 0, orphans: 0, duplicates: 0, failedCalls: 0 },
+    { transition: 'all', cuts: 0, converged: 0, orphans: 0, duplicates: 0, failedCalls: 0, isClean: true },
   );
   const rows = [heads, ...tallies.map(cells), cells(total)];
   const widths = heads.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -186,8 +202,8 @@ export function tallyTable(tallies: readonly Tally[]): string {
 
 export const isGood = (tallies: readonly Tally[]): boolean =>
   tallies.every(
-    ({ cuts, converged, orphans, duplicates, failedCalls = 0 }) =>
-      cuts > 0 && cuts === converged && orphans + duplicates + failedCalls === 0,
+    ({ cuts, converged, orphans, duplicates, failedCalls = 0, isClean }) =>
+      cuts > 0 && cuts === converged && orphans + duplicates + failedCalls === 0 && isClean,
   );
 
 /** What `npm test` runs: a few cuts of each transition, the same each time. */

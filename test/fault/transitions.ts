@@ -9,6 +9,9 @@ import { dataFolder, keptFile } from './state.ts';
 /** A command of looms that is cut off, and run again. */
 export type Command = { readonly args: readonly string[]; readonly stdin?: string };
 
+/** `before`: a part of the first writing call that is cut with the fault all the same, as `DELETE /networks/`. */
+export type Pointless = { readonly why: string; readonly before: string };
+
 /**
  * Something that looms brings about. `turn` counts the cuts: where each one ends where the next begins, even and odd
  * turns go back and forth between two states.
@@ -22,8 +25,8 @@ export type Transition = {
   readonly keepers: readonly string[];
   /** Each turn begins where the one before ended, so nothing needs preparing between them. */
   readonly chained: boolean;
-  /** Faults after which there is no such end to come to, with the reason: they are not cut. */
-  readonly pointless?: Readonly<Record<string, string>>;
+  /** Faults after which there is no such end to come to: they are not cut. */
+  readonly pointless?: Readonly<Record<string, Pointless>>;
   /** Brings the project to where `turn` begins, from any state. */
   readonly prepare: (project: TestProject, turn: number) => Promise<void>;
   readonly command: (turn: number) => Command;
@@ -116,8 +119,11 @@ export const transitions: readonly Transition[] = [
     name: 'keep',
     what: 'a server removed whose files are kept',
     pointless: {
-      'outside-remove': 'somebody removed the files before they were copied',
-      'outside-replace': 'a server that somebody made after the copy is not taken for the one that was copied: blocked',
+      'outside-remove': { why: 'somebody removed the files before they were copied', before: '/archive?' },
+      'outside-replace': {
+        why: 'a server that somebody made after the copy is not taken for the one that was copied: blocked',
+        before: 'DELETE /networks/',
+      },
     },
     probes: [],
     keepers: ['a'],

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import Docker from 'dockerode';
 import { type Finished, looms, type RunOptions, startLooms } from './looms.ts';
+import { removeAll } from './remove-all.ts';
 
 /** Builds inside containers trust what this process trusts, so that they reach the same registries. */
 const buildCa = process.env.LOOMS_BUILD_CA ?? process.env.NODE_EXTRA_CA_CERTS ?? process.env.SSL_CERT_FILE;
@@ -114,16 +115,6 @@ export function testProject(label: string): TestProject {
     },
     networks,
     volumes,
-    remove: async () => {
-      for (const { Id, Names, Labels } of await docker.listContainers({ all: true })) {
-        if (isOurs(Names.join(), Labels)) await docker.getContainer(Id).remove({ force: true, v: true });
-      }
-      for (const { Id, Name, Labels } of await docker.listNetworks()) {
-        if (isOurs(Name, Labels)) await docker.getNetwork(Id).remove();
-      }
-      for (const { Name, Labels } of (await docker.listVolumes()).Volumes ?? []) {
-        if (isOurs(Name, Labels)) await docker.getVolume(Name).remove();
-      }
-    },
+    remove: () => removeAll(docker, isOurs),
   };
 }
