@@ -1,3 +1,4 @@
+import { looksLikeCredential } from '../model/credentials.ts';
 import type { EnvValue } from '../model/desired.ts';
 import { nearest } from '../model/nearest.ts';
 import type { Finding } from './findings.ts';
@@ -34,6 +35,8 @@ export type PrepareOptions = {
     readonly literal: boolean;
     readonly value: string;
     readonly names: readonly string[];
+    /** Variables that are credentials somewhere in this document. */
+    readonly credentials: ReadonlySet<string>;
     readonly path: string;
     readonly span: Span;
   }) => readonly Finding[];
@@ -56,9 +59,24 @@ const maxNodes = 50_000;
 /**
  * Follows `shape` through a document: brings keys to snake_case, leaves out `x-` keys and empty maps and lists, puts
  * variables in, and reports what has no place. The value that comes out has only known keys and values of the right
- * kind (map, list, scalar); types of scalars are the validator's.
+ * kind (map, list, scalar); types of scalars are the validator's. A variable that is a credential in one value of an
+ * `env` dictionary stays a reference in all of them.
  */
 export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prepared {
+  const prepared = walkOnce(root, shape, options, new Set());
+  // What is a credential under one key is none the less one under another.
+  const credentials = new Set([...prepared.variables].flatMap(credentialsIn));
+  return credentials.size === 0 ? prepared : walkOnce(root, shape, options, credentials);
+}
+
+/** The variables of a value that are credentials by themselves; a host that is put into a connection URI is not. */
+function credentialsIn([path, value]: readonly [string, EnvValue]): readonly string[] {
+  if (value.kind === 'literal') return [];
+  if (value.parts.length > 1 && !looksLikeCredential(lastName(path))) return [];
+  return value.parts.flatMap((part) => (typeof part !== 'string' && part.from === 'environment' ? [part.name] : []));
+}
+
+function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials: ReadonlySet<string>): Prepared {
   const findings: Finding[] = [];
   const places = new Map<string, Place>();
   const variables = new Map<string, EnvValue>();
@@ -180,7 +198,8 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
     const rules: TemplateRules = {
       environment: options.environment,
       secrets: use === 'env',
-      keepReference: (variable) => use === 'env' && options.keepReference(name, variable),
+      keepReference: (variable) =>
+        use === 'env' && (credentials.has(variable) || options.keepReference(name, variable)),
     };
     const resolved = resolveTemplate(tree.value, rules);
     for (const problem of resolved.problems.slice(0, maxProblems)) {
@@ -198,7 +217,9 @@ export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prep
     }
     const literal = resolved.parts.every((part) => typeof part === 'string');
     const value = resolved.parts.map((part) => (typeof part === 'string' ? part : '')).join('');
-    findings.push(...options.checkText({ use, name, literal, value, names: resolved.names, path, span: tree.span }));
+    findings.push(
+      ...options.checkText({ use, name, literal, value, names: resolved.names, credentials, path, span: tree.span }),
+    );
     if (use === 'env') {
       variables.set(path, literal ? { kind: 'literal', value } : { kind: 'secret', parts: resolved.parts });
     }

@@ -49,8 +49,10 @@ export function specOptions(
       const lint = strict ? 'error' : 'warning';
       const { name, span, path } = text;
       const base = { span, path };
+      const isCredential = (variable: string): boolean =>
+        text.credentials.has(variable) || looksLikeCredential(variable);
       if (text.use === 'plain') {
-        const credential = text.names.find(looksLikeCredential);
+        const credential = text.names.find(isCredential);
         if (credential === undefined) return [];
         return [
           finding(
@@ -66,7 +68,7 @@ export function specOptions(
       }
       const credential = looksLikeCredential(name) || hasPasswordInUri(text.value);
       if (text.use === 'image-env') {
-        const used = text.names.find(looksLikeCredential) ?? (looksLikeCredential(name) ? text.names[0] : undefined);
+        const used = text.names.find(isCredential) ?? (looksLikeCredential(name) ? text.names[0] : undefined);
         if (used !== undefined) {
           return [
             finding(base, 'error', 'credential-in-image', `${name} would store the value of ${used} in the image`, {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { check, document } from './checking.ts';
+import { check, document, only } from './checking.ts';
 
 describe('variables and secrets', () => {
   test('a missing variable is an error at its own column', () => {
@@ -110,6 +110,28 @@ describe('variables and secrets', () => {
     ).toMatchInlineSnapshot(
       `"6:10 warning[credential-visible] mcp_server.args[0]: the value of API_TOKEN becomes part of the container's config (hint: hand it to the process as a variable: mcp_server.env)"`,
     );
+  });
+
+  test('a variable that is a credential under one key is one in all of the document', () => {
+    const environment = { GH: 'x', HOST: 'h' };
+    const text = document({
+      mcp: [
+        'command: run',
+        "env: { WHERE: 'https://${GH}@x', API_TOKEN: '${GH}', DATABASE_URI: 'postgres://${HOST}/d' }",
+        "args: ['--token=${GH}', '--host=${HOST}']",
+      ],
+    });
+    expect(check(text, { environment })).toMatchInlineSnapshot(
+      `"7:10 warning[credential-visible] mcp_server.args[0]: the value of GH becomes part of the container's config (hint: hand it to the process as a variable: mcp_server.env)"`,
+    );
+    expect(only(text, { environment }).spec.mcp.env).toEqual({
+      WHERE: { kind: 'secret', parts: ['https://', { from: 'environment', name: 'GH' }, '@x'] },
+      API_TOKEN: { kind: 'secret', parts: [{ from: 'environment', name: 'GH' }] },
+      DATABASE_URI: {
+        kind: 'secret',
+        parts: ['postgres://', { from: 'environment', name: 'HOST' }, '/d'],
+      },
+    });
   });
 
   test('a credential in an image is an error', () => {
