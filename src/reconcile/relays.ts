@@ -22,7 +22,8 @@ function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer)
   const facts = input.observed.images[input.relayImage] ?? null;
   const imageKnown = facts !== null && facts.id === relay.shape.imageId;
   const stale: Reason[] = relay.name === planned.name ? [] : [{ kind: 'misnamed', name: relay.name }];
-  if (facts !== null && !imageKnown) {
+  // An image that is not on the engine is one that must be pulled, unless it is what the relay was made from.
+  if (facts === null ? relay.imageRef !== input.relayImage : !imageKnown) {
     stale.push({ kind: 'image-changed', fields: [{ path: 'image', from: relay.imageRef, to: input.relayImage }] });
   }
   const wanted = resolveShape(planned.template, facts ?? unknownImage(relay.shape.imageId, input.relayImage));

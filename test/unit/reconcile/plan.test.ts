@@ -508,6 +508,26 @@ describe('what stands behind servers', () => {
     expect(() => simulate(made, there)).not.toThrow();
   });
 
+  it('is made anew from another image, which is pulled first, and not because its own is gone', () => {
+    const other = plan([httpServer('a')], there, { relayImage: 'other:2' });
+    expect(other.support).toMatchObject([
+      {
+        kind: 'relay',
+        action: 'replace',
+        reasons: [{ kind: 'image-changed', fields: [{ path: 'image', from: 'relay:1', to: 'other:2' }] }],
+      },
+    ]);
+    expect(other.steps.map(({ id }) => id)).toEqual([
+      'image:other:2',
+      'relay:isolated/remove',
+      'relay:isolated/create',
+      'relay:isolated/start',
+    ]);
+    const { 'relay:1': gone, ...images } = there.images;
+    expect(gone).toBeDefined();
+    expect(plan([httpServer('a')], { ...there, images }).steps).toEqual([]);
+  });
+
   it('is there once: of two relays one goes', () => {
     const [relay] = there.containers.filter(({ role }) => role === 'relay');
     if (relay === undefined) throw new Error('no relay');
