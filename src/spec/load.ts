@@ -8,7 +8,7 @@ import type { SpecInput } from './input.ts';
 import type { HostPath } from './mounts.ts';
 import { nameOf, normalize, type ReadServer } from './normalize.ts';
 import { parseDocuments } from './parse.ts';
-import { specOptions, specWording } from './spec-rules.ts';
+import { otherDocument, specOptions, specWording } from './spec-rules.ts';
 import { indexLines, type Lines, type Span } from './tree.ts';
 
 /** One file as read. `file` is what diagnostics and `Source` call it: as given on the command line, or `-`. */
@@ -83,7 +83,9 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
       // What is no map has no name either: one finding says it all.
       const loaded: Loaded =
         parsed.content.kind === 'map' ? loadOne(checked, file, lines, parsed.content.span) : { name: undefined };
-      const found = checked.findings.map((finding) => asDiagnostic(lines, finding));
+      // What else is wrong with a document of another program does not matter.
+      const other = checked.findings.filter(({ code }) => code === otherDocument);
+      const found = (other.length > 0 ? other : checked.findings).map((finding) => asDiagnostic(lines, finding));
       if (loaded.name !== undefined) {
         const place = placeIn(lines, checked.locate(loaded.name.path).span);
         const first = names.get(loaded.name.name);

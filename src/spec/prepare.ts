@@ -18,6 +18,9 @@ export type Place = {
 /** What a dictionary's values are: `env` keeps references to secrets, `image-env` ends up in an image, others are text. */
 export type DictionaryUse = 'env' | 'image-env' | 'plain';
 
+/** Why a key must not be used; `code` is `refused-key` unless it says another. */
+export type RefusedKey = { readonly message: string; readonly hint: string; readonly code?: string };
+
 export type PrepareOptions = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** What one such document is called: `a spec`. */
@@ -25,7 +28,7 @@ export type PrepareOptions = {
   /** What the values of the dictionary at this path are used for. */
   readonly useOf: (path: string) => DictionaryUse;
   /** A key that must not be used, with the reason; asked for unknown keys. */
-  readonly refused: (path: string, key: string) => { readonly message: string; readonly hint: string } | undefined;
+  readonly refused: (path: string, key: string) => RefusedKey | undefined;
   /** Whether `${variable}` under `key` of an `env` dictionary is a credential, which stays a reference. */
   readonly keepReference: (key: string, variable: string) => boolean;
   /** Lints one string of the document, after its variables were put in. */

@@ -1,13 +1,13 @@
 import { hasPasswordInUri, looksLikeConnectionUri, looksLikeCredential } from '../model/credentials.ts';
 import type { Wording } from './explain.ts';
 import type { Finding } from './findings.ts';
-import type { PrepareOptions } from './prepare.ts';
+import type { PrepareOptions, RefusedKey } from './prepare.ts';
 import { describeScalar, lastName } from './words.ts';
 
 const environments = new Set(['docker_backend.environment', 'mcp_server.env', 'docker_backend.mcp_server.env']);
 
 /** Settings that other tools have and looms refuses, with the reason; asked for keys that no place knows. */
-const refusedKeys: Readonly<Record<string, { readonly message: string; readonly hint: string }>> = {
+const refusedKeys: Readonly<Record<string, RefusedKey>> = {
   privileged: {
     message: 'privileged does not exist in looms: it hands the whole host to the server',
     hint: 'name what the server needs in security.cap_add',
@@ -21,7 +21,23 @@ const refusedKeys: Readonly<Record<string, { readonly message: string; readonly 
     hint: 'remove it',
   },
 };
-const hostNamespace = (key: string): { readonly message: string; readonly hint: string } => ({
+/** The code of a finding that a document is one of another program. */
+export const otherDocument = 'other-document';
+
+/** Documents of other programs, by a key at the top that only they have. */
+const otherDocuments: Readonly<Record<string, RefusedKey>> = {
+  mcp_servers: {
+    code: otherDocument,
+    message: 'this is the configuration of an MCP client, not a spec',
+    hint: 'write a document for each server: name, docker_backend with its image, mcp_server with its command',
+  },
+  services: {
+    code: otherDocument,
+    message: 'this is a file of docker compose, not a spec',
+    hint: 'write a document for each MCP server: name, docker_backend with its image, mcp_server with its command',
+  },
+};
+const hostNamespace = (key: string): RefusedKey => ({
   message: `${key} does not exist in looms: a namespace shared with the host ends the isolation`,
   hint: 'remove it; servers of one project reach each other by name',
 });
@@ -37,6 +53,7 @@ export function specOptions(
     useOf: (path) =>
       environments.has(path) ? 'env' : path === 'docker_backend.build_config.env' ? 'image-env' : 'plain',
     refused: (path, key) => {
+      if (path === '' && Object.hasOwn(otherDocuments, key)) return otherDocuments[key];
       if (!/^docker_backend(?:\.security|\.network)?$/.test(path)) return undefined;
       if (Object.hasOwn(refusedKeys, key)) return refusedKeys[key];
       return /^(?:host_)?(?:network|pid|ipc|userns|uts|cgroup)(?:_mode|_namespace)?$/.test(key) && key !== 'network'

@@ -321,6 +321,15 @@ describe('rules across fields', () => {
     `);
   });
 
+  test('a document of another program is called one, and nothing else', () => {
+    expect(check('{ "mcpServers": { "files": { "command": "npx" } } }')).toMatchInlineSnapshot(
+      `"1:3 error[other-document] mcp_servers: this is the configuration of an MCP client, not a spec (hint: write a document for each server: name, docker_backend with its image, mcp_server with its command)"`,
+    );
+    expect(check('version: 3\nservices: { web: { image: nginx } }')).toMatchInlineSnapshot(
+      `"2:1 error[other-document] services: this is a file of docker compose, not a spec (hint: write a document for each MCP server: name, docker_backend with its image, mcp_server with its command)"`,
+    );
+  });
+
   test('privileged does not exist', () => {
     expect(check(document({ backend: ['security: { privileged: true }', 'privileged: true'] }))).toMatchInlineSnapshot(`
       "4:15 error[refused-key] docker_backend.security.privileged: privileged does not exist in looms: it hands the whole host to the server (hint: name what the server needs in security.cap_add)
