@@ -107,6 +107,29 @@ describe.skipIf(withoutEngine())('containers on a real engine', () => {
     }
   });
 
+  test('a volume that holds something is neither given away nor removed, whatever a list called fresh', async () => {
+    const source = volumeName(bench.project, 'full');
+    const mounts = [{ type: 'volume', source, target: '/data', readOnly: false }] as const;
+    const fresh = { ownTargets: ['/data'] };
+    const first = await bench.run('full', { user: '1000', mounts }, fresh);
+    expect((await bench.exec(first, ['sh', '-c', 'echo precious > /data/x'])).code).toBe(0);
+    const second = await bench.run('full-other', { user: '33', mounts }, fresh);
+    expect((await bench.exec(second, ['stat', '-c', '%u %n', '/data'])).stdout.trim()).toBe('1000 /data');
+    for (const id of [first, second]) await bench.docker.getContainer(id).remove({ force: true });
+    const making = bench.create('full-unknown', { user: 'nobody-knows', mounts }, fresh);
+    await expect(making).rejects.toMatchObject({ code: 'engine-rejected' });
+    const third = await bench.run('full-again', { user: '1000', mounts });
+    expect((await bench.exec(third, ['cat', '/data/x'])).stdout).toBe('precious\n');
+  });
+
+  test('an empty volume that an interrupted run left is given to its user', async () => {
+    const source = volumeName(bench.project, 'left');
+    const mounts = [{ type: 'volume', source, target: '/data', readOnly: false }] as const;
+    await bench.docker.createVolume({ Name: source, Labels: { [label.project]: bench.project } });
+    const id = await bench.run('left', { user: '33', mounts }, { ownTargets: ['/data'] });
+    expect((await bench.exec(id, ['stat', '-c', '%u', '/data'])).stdout.trim()).toBe('33');
+  });
+
   test('a user that the image does not know is refused, and nothing is left', async () => {
     const source = volumeName(bench.project, 'unknown-user');
     const mounts = [{ type: 'volume', source, target: '/data', readOnly: false }] as const;

@@ -57,3 +57,18 @@ export function findEscape(packed: Buffer, path: string): Promise<string | undef
     reader.end(packed);
   });
 }
+
+/** How many entries an archive has. Throws for bytes that are no archive. */
+export function countEntries(packed: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const reader = extract();
+    let count = 0;
+    reader.on('entry', (_, content, next) => {
+      count += 1;
+      content.on('end', next).resume();
+    });
+    reader.on('error', reject);
+    reader.on('finish', () => resolve(count));
+    reader.end(packed);
+  });
+}

@@ -1,3 +1,4 @@
+import { LoomsError } from '../../model/errors.ts';
 import { type Bound, call } from './call.ts';
 import type { Connection } from './connection.ts';
 import { type RawRequest, requestBytes, requestJson } from './request.ts';
@@ -28,3 +29,7 @@ export const askBytes = (connection: Connection, what: string, request: ApiReque
   call(what, bound, (signal) =>
     requestBytes(connection.target, { ...request, path: versioned(connection, request.path), signal }),
   );
+
+/** Whether a call was given up because its answer had more than `mostBytes`. */
+export const isTooLarge = (error: unknown): boolean =>
+  error instanceof LoomsError && (error.cause as { readonly code?: unknown } | undefined)?.code === 'EMSGSIZE';

@@ -11,7 +11,7 @@ import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
 import { createCall, endpointSettings, volumeLabels } from './shape-to-docker.ts';
 import { giveVolume } from './volume-owner.ts';
-import { createVolume, removeUnusedVolume } from './volumes.ts';
+import { createVolume, hasVolume, removeUnusedVolume } from './volumes.ts';
 
 const post = (path: string, query: Readonly<Record<string, string | number>> = {}) =>
   ({ method: 'POST', path, query }) as const;
@@ -31,6 +31,7 @@ async function prepare(
   connection: Connection,
   id: ContainerId,
   request: CreateContainer,
+  missing: ReadonlySet<string>,
   options: CallOptions,
 ): Promise<void> {
   for (const network of request.shape.networks.slice(1)) {
@@ -48,7 +49,8 @@ async function prepare(
   const labels = { [label.project]: request.ownLabels[label.project] ?? '' };
   const image = request.shape.imageId;
   for (const { source: name } of freshMounts(request)) {
-    const volume = { name, owner, image, labels, volumeLabels: volumeLabels(name, request.ownLabels) };
+    const wasThere = !missing.has(name);
+    const volume = { name, owner, image, labels, volumeLabels: volumeLabels(name, request.ownLabels), wasThere };
     await giveVolume(connection, volume, options);
   }
   if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
@@ -64,6 +66,7 @@ export async function createContainer(
   options: CallOptions,
 ): Promise<ContainerId> {
   const what = `create container ${request.name}`;
+  const missing = await missingVolumes(connection, request, options);
   // Podman's API takes no labels for a volume that a container brings along; it gives the volume to its user itself.
   if (connection.engine.kind === 'podman') {
     for (const { source: name } of freshMounts(request)) {
@@ -83,15 +86,28 @@ export async function createContainer(
   }
   const id = asContainerId(created.Id);
   try {
-    await prepare(connection, id, request, options);
+    await prepare(connection, id, request, missing, options);
   } catch (error) {
     // On a fresh signal: the caller's may be what ended the preparation.
     await removeContainer(connection, id, {});
-    // Nobody has used these yet, and without a container nothing would tell that they have no owner.
-    for (const { source: name } of freshMounts(request)) await removeUnusedVolume(connection, name, {});
+    // They came with the container; without it nothing would tell that they have no owner.
+    for (const name of missing) await removeUnusedVolume(connection, name, {});
     throw error;
   }
   return id;
+}
+
+/** The volumes that come to be with the container: only they are nobody's for certain. */
+async function missingVolumes(
+  connection: Connection,
+  request: CreateContainer,
+  options: CallOptions,
+): Promise<ReadonlySet<string>> {
+  const missing = new Set<string>();
+  for (const { source: name } of freshMounts(request)) {
+    if (!(await hasVolume(connection, name, options))) missing.add(name);
+  }
+  return missing;
 }
 
 const freshMounts = (request: CreateContainer): readonly ShapeMount[] =>

@@ -3,7 +3,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { CallOptions } from '../port.ts';
 import { findEscape } from './archive-check.ts';
-import { ask, askBytes } from './ask.ts';
+import { ask, askBytes, isTooLarge } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
 import { archive, ownerOf, putFiles } from './container-files.ts';
@@ -57,15 +57,13 @@ async function readWhole(
   try {
     return await orNull(askBytes(connection, what, request, options));
   } catch (error) {
-    if (!(error instanceof LoomsError) || codeOf(error.cause) !== 'EMSGSIZE') throw error;
+    if (!isTooLarge(error)) throw error;
     throw new LoomsError('engine-rejected', `${path} of container ${shortId(container)} is larger than 1 GiB`, {
       hint: 'keep it in a named volume instead of lifecycle.preserve',
       cause: error,
     });
   }
 }
-
-const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | undefined)?.code;
 
 /**
  * Makes a folder and those above it that an image does not have, for the container's user: a server that made them

@@ -44,6 +44,11 @@ export async function createVolume(
   });
 }
 
+export async function hasVolume(connection: Connection, name: string, options: CallOptions): Promise<boolean> {
+  const request = { method: 'GET', path: `/volumes/${name}` } as const;
+  return (await orNull(ask(connection, `inspect volume ${name}`, request, options))) !== null;
+}
+
 /** Removes a volume unless a container uses it or it is gone already. */
 export async function removeUnusedVolume(connection: Connection, name: string, options: CallOptions): Promise<void> {
   const request = { method: 'DELETE', path: `/volumes/${name}` } as const;
