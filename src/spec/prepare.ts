@@ -1,4 +1,3 @@
-import { looksLikeCredential } from '../model/credentials.ts';
 import type { EnvValue } from '../model/desired.ts';
 import { nearest } from '../model/nearest.ts';
 import type { Finding } from './findings.ts';
@@ -31,6 +30,8 @@ export type PrepareOptions = {
   readonly refused: (path: string, key: string) => RefusedKey | undefined;
   /** Whether `${variable}` under `key` of an `env` dictionary is a credential, which stays a reference. */
   readonly keepReference: (key: string, variable: string) => boolean;
+  /** The variables that are credentials by what a document does with them; they stay references in each `env`. */
+  readonly credentialsOf: (prepared: Pick<Prepared, 'value' | 'variables'>) => ReadonlySet<string>;
   /** Lints one string of the document, after its variables were put in. */
   readonly checkText: (text: {
     readonly use: DictionaryUse;
@@ -62,21 +63,12 @@ const maxNodes = 50_000;
 /**
  * Follows `shape` through a document: brings keys to snake_case, leaves out `x-` keys and empty maps and lists, puts
  * variables in, and reports what has no place. The value that comes out has only known keys and values of the right
- * kind (map, list, scalar); types of scalars are the validator's. A variable that is a credential in one value of an
- * `env` dictionary stays a reference in all of them.
+ * kind (map, list, scalar); types of scalars are the validator's.
  */
 export function prepare(root: Tree, shape: Shape, options: PrepareOptions): Prepared {
   const prepared = walkOnce(root, shape, options, new Set());
-  // What is a credential under one key is none the less one under another.
-  const credentials = new Set([...prepared.variables].flatMap(credentialsIn));
+  const credentials = options.credentialsOf(prepared);
   return credentials.size === 0 ? prepared : walkOnce(root, shape, options, credentials);
-}
-
-/** The variables of a value that are credentials by themselves; a host that is put into a connection URI is not. */
-function credentialsIn([path, value]: readonly [string, EnvValue]): readonly string[] {
-  if (value.kind === 'literal') return [];
-  if (value.parts.length > 1 && !looksLikeCredential(lastName(path))) return [];
-  return value.parts.flatMap((part) => (typeof part !== 'string' && part.from === 'environment' ? [part.name] : []));
 }
 
 function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials: ReadonlySet<string>): Prepared {

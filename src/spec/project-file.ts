@@ -67,6 +67,7 @@ export function loadProjectFile(
       called: 'looms.yaml',
       useOf: () => 'plain',
       refused: () => undefined,
+      credentialsOf: () => new Set(),
       keepReference: () => false,
       checkText: () => [],
     },

@@ -1,4 +1,5 @@
 import { hasPasswordInUri, looksLikeConnectionUri, looksLikeCredential } from '../model/credentials.ts';
+import { credentialsOf } from './credentials-of.ts';
 import type { Wording } from './explain.ts';
 import type { Finding } from './findings.ts';
 import type { PrepareOptions, RefusedKey } from './prepare.ts';
@@ -62,6 +63,7 @@ export function specOptions(
     },
     keepReference: (key, variable) =>
       looksLikeCredential(key) || looksLikeConnectionUri(key) || looksLikeCredential(variable),
+    credentialsOf,
     checkText: (text) => {
       const lint = strict ? 'error' : 'warning';
       const { name, span, path } = text;

@@ -112,24 +112,28 @@ describe('variables and secrets', () => {
     );
   });
 
-  test('a variable that is a credential under one key is one in all of the document', () => {
-    const environment = { GH: 'x', HOST: 'h' };
+  test('a variable that is a credential in one place is one in all of the document', () => {
+    const environment = { GH: 'x', HOST: 'h', PW: 'p', USER_ID: 'u', FROM: 'f' };
     const text = document({
       mcp: [
         'command: run',
-        "env: { WHERE: 'https://${GH}@x', API_TOKEN: '${GH}', DATABASE_URI: 'postgres://${HOST}/d' }",
-        "args: ['--token=${GH}', '--host=${HOST}']",
+        "env: { WHERE: 'https://${GH}@x', API_TOKEN: '${GH}', A_URL: '${PW} ${FROM}',",
+        "  DATABASE_URI: 'postgres://${USER_ID}:${PW}@${HOST}/d' }",
+        'env_from: [FROM]',
+        "args: ['--token=${GH}', '--host=${HOST}', '${PW}', '${FROM}', '${USER_ID}']",
       ],
     });
-    expect(check(text, { environment })).toMatchInlineSnapshot(
-      `"7:10 warning[credential-visible] mcp_server.args[0]: the value of GH becomes part of the container's config (hint: hand it to the process as a variable: mcp_server.env)"`,
-    );
-    expect(only(text, { environment }).spec.mcp.env).toEqual({
+    expect(check(text, { environment })).toMatchInlineSnapshot(`
+      "9:10 warning[credential-visible] mcp_server.args[0]: the value of GH becomes part of the container's config (hint: hand it to the process as a variable: mcp_server.env)
+      9:45 warning[credential-visible] mcp_server.args[2]: the value of PW becomes part of the container's config (hint: hand it to the process as a variable: mcp_server.env)
+      9:54 warning[credential-visible] mcp_server.args[3]: the value of FROM becomes part of the container's config (hint: hand it to the process as a variable: mcp_server.env)"
+    `);
+    expect(only(text, { environment }).spec.mcp.env).toMatchObject({
       WHERE: { kind: 'secret', parts: ['https://', { from: 'environment', name: 'GH' }, '@x'] },
       API_TOKEN: { kind: 'secret', parts: [{ from: 'environment', name: 'GH' }] },
-      DATABASE_URI: {
+      A_URL: {
         kind: 'secret',
-        parts: ['postgres://', { from: 'environment', name: 'HOST' }, '/d'],
+        parts: [{ from: 'environment', name: 'PW' }, ' ', { from: 'environment', name: 'FROM' }],
       },
     });
   });

@@ -1,0 +1,39 @@
+import { looksLikeCredential } from '../model/credentials.ts';
+import type { EnvValue } from '../model/desired.ts';
+import type { Prepared } from './prepare.ts';
+import { lastName } from './words.ts';
+
+/** Before a password in a URI stands the user's name, after it the host: `postgres://user:` … `@host/db`. */
+const beforePassword = /:\/\/[^\s/@:]*:[^\s/@]*$/;
+
+/** The variables of a value that are credentials by their place; a host that is put into a connection URI is none. */
+function inValue(key: string, value: EnvValue): readonly string[] {
+  if (value.kind === 'literal') return [];
+  const { parts } = value;
+  const isWhole = parts.length === 1 || looksLikeCredential(key);
+  return parts.flatMap((part, index) => {
+    if (typeof part === 'string' || part.from !== 'environment') return [];
+    const before = parts.slice(0, index).map((one) => (typeof one === 'string' ? one : 'x'));
+    const next = parts[index + 1];
+    const isPassword = beforePassword.test(before.join('')) && typeof next === 'string' && /^[^\s/]*@/.test(next);
+    return isWhole || isPassword ? [part.name] : [];
+  });
+}
+
+/** Names in `env_from`, which are handed over as secrets. */
+function namesFrom(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { mcp_server: top, docker_backend: backend } = value as Readonly<Record<string, unknown>>;
+  const nested = (backend as { readonly mcp_server?: unknown } | undefined)?.mcp_server;
+  return [top, nested].flatMap((server) => {
+    const names = (server as { readonly env_from?: unknown } | undefined)?.env_from;
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  });
+}
+
+/**
+ * The variables that are credentials by what a spec does with them: listed in `env_from`, the whole value of a key that
+ * looks like one, or the password of a URI. What is a credential in one place is none the less one in another.
+ */
+export const credentialsOf = ({ value, variables }: Pick<Prepared, 'value' | 'variables'>): ReadonlySet<string> =>
+  new Set([...[...variables].flatMap(([path, one]) => inValue(lastName(path), one)), ...namesFrom(value)]);
