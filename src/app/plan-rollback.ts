@@ -47,6 +47,17 @@ const candidateOf = (container: ObservedContainer): Candidate => ({ ...container
 
 const isGood = ({ outcome }: Candidate): boolean => outcome === 'replaced' || outcome === 'rotated';
 
+/** What a run that was cut off did not come to record: generations that served before the settled one took the name. */
+const unrecorded = (
+  containers: readonly ObservedContainer[],
+  settled: ObservedContainer | undefined,
+  records: readonly Candidate[],
+): Candidate[] =>
+  containers
+    .filter(({ generation, state }) => generation < (settled?.generation ?? 0) && state.status !== 'created')
+    .filter((one) => one.recorded !== undefined && !records.some(({ generation }) => generation === one.generation))
+    .map((one) => ({ ...candidateOf(one), outcome: 'replaced' }));
+
 const notFound = (message: string, hint: string): LoomsError =>
   new LoomsError('generation-not-found', message, { hint });
 
@@ -79,7 +90,8 @@ function chooseTarget(observed: Observed, { project, name, to }: RollbackRequest
   }
   const settled = settledOf(observed, project, name);
   const now = settled && revisionOf(settled.specHash, settled.shape.imageId);
-  const target = records.findLast((record) => isGood(record) && revisionOf(record.specHash, record.imageId) !== now);
+  const past = [...records, ...unrecorded(containers, settled, records)].sort((a, b) => a.generation - b.generation);
+  const target = past.findLast((one) => isGood(one) && revisionOf(one.specHash, one.imageId) !== now);
   if (target !== undefined) return target;
   throw notFound(
     `server ${name} has no earlier generation to go back to`,

@@ -90,7 +90,7 @@ export function recordSteps(
         target: { id },
         name,
         record: recordName(context.project, server.spec.name, generation),
-        outcome: context.rollbackTo === undefined ? renewed : 'rolled-back',
+        outcome: context.rollbackTo === undefined || container !== replaced ? renewed : 'rolled-back',
       },
       { after: [...after, ...room.map((one) => one.id)] },
     );

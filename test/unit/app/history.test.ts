@@ -69,6 +69,21 @@ describe('the generation that a rollback goes to', () => {
     expect(to).toBe(2);
   });
 
+  it('is one that a run that was cut off left before it was recorded, too; its past stays what it was', async () => {
+    const before = having(1, 2);
+    const cut = simulate(plan([revision(3)], before), before, { limit: 5 }).end;
+    expect(cut.containers.map((one) => one.name)).toEqual(['looms-test-a.g2', 'looms-test-a']);
+    expect(cut.history.map(({ generation }) => generation)).toEqual([1]);
+    const { plan: back, to } = await rollback(cut);
+    expect(to).toBe(2);
+    const { history, containers } = simulate(back, cut).end;
+    expect(history.map(({ generation, outcome }) => `${generation} ${outcome}`)).toEqual([
+      '1 replaced',
+      '3 rolled-back',
+    ]);
+    expect(containers.map((one) => `${one.name} g${one.generation}`)).toEqual(['looms-test-a g2']);
+  });
+
   it('stands for what was looked at: that another generation serves by now makes the plan stale', async () => {
     const before = having(1, 2);
     const { replan } = await rollback(before);
