@@ -3,7 +3,8 @@ import type { Session, SessionOptions } from '../mcp/session.ts';
 import type { DesiredServer } from '../model/desired.ts';
 import { type ErrorCode, LoomsError } from '../model/errors.ts';
 import { type ContainerId, hostNameOf, type ProjectName, type ServerName } from '../model/ids.ts';
-import { containerName, relayName } from '../model/labels.ts';
+import { relayName } from '../model/labels.ts';
+import { servingOf } from '../model/serving.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { slotsOf } from '../model/slots.ts';
 import type { Ports } from './ports.ts';
@@ -54,16 +55,18 @@ export async function openServer(
 const generationsOf = (located: readonly LocatedContainer[], server: ServerName): readonly LocatedContainer[] =>
   slotsOf(located).get(server) ?? [];
 
-/** The running generation to talk to: the settled one before any other. */
-function preferred(
+/** The generation to talk to; one that has ended is known to run no more, whatever the list says. */
+const preferred = (
   located: readonly LocatedContainer[],
   project: ProjectName,
   server: ServerName,
   ended?: ContainerId,
-): LocatedContainer | undefined {
-  const running = generationsOf(located, server).filter((one) => one.running && one.id !== ended);
-  return running.find((one) => one.name === containerName(project, server)) ?? running[0];
-}
+): LocatedContainer | undefined =>
+  servingOf(
+    generationsOf(located, server).map((one) => (one.id === ended ? { ...one, running: false } : one)),
+    project,
+    server,
+  );
 
 function choose(located: readonly LocatedContainer[], project: ProjectName, server: ServerName): LocatedContainer {
   if (generationsOf(located, server).length === 0) {
@@ -71,6 +74,16 @@ function choose(located: readonly LocatedContainer[], project: ProjectName, serv
   }
   const running = preferred(located, project, server);
   if (running !== undefined) return running;
+  const pending = generationsOf(located, server).find((one) => one.running);
+  if (pending !== undefined) {
+    throw new LoomsError(
+      'server-not-running',
+      `server ${server} is being replaced: ${pending.name} has not passed its gate`,
+      {
+        hint: 'try again in a moment; after a run that was cut off, `looms apply` completes it',
+      },
+    );
+  }
   // Whether it is disabled stands in the files: what stops a container does not change the spec that is recorded on it.
   const [last] = generationsOf(located, server).slice(-1);
   throw new LoomsError('server-not-running', `server ${server} is ${last?.status ?? 'not running'}`, {

@@ -48,7 +48,8 @@ export function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict
   }
   const broken = step.after.find((id) => results.has(id) && results.get(id)?.result !== 'ok');
   if (broken !== undefined) return { skip: { result: 'skipped', because: broken } };
-  if (halt !== 'no') return { skip: { result: 'skipped', because: 'interrupted' } };
+  const goesOn = halt === 'no' || (halt === 'no-new-steps' && step.completes === true);
+  if (!goesOn) return { skip: { result: 'skipped', because: 'interrupted' } };
   return pending ? 'wait' : 'run';
 }
 

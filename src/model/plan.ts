@@ -145,6 +145,8 @@ export type Step = {
   readonly onFailureOf?: readonly StepId[];
   /** Of a way back: it answers real failures only, not work that was left halfway by an interrupt. */
   readonly failuresOnly?: true;
+  /** The end of something that must not be left halfway: it still runs after a first Ctrl-C, when all of `after` are ok. */
+  readonly completes?: true;
 } & Operation;
 
 /** Drift by hand, listed apart from the changes it causes: shown first, under "changed outside looms". */

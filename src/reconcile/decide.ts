@@ -24,7 +24,7 @@ export type Decision =
       readonly action: 'start' | 'rename';
       readonly container: ObservedContainer;
       readonly settled: boolean;
-      /** A container that never passed its gate goes when it fails; one that served before stays. */
+      /** A container that never passed its gate goes when it fails; one that has, or that served before, stays. */
       readonly removeOnFailure: boolean;
       readonly others: readonly ObservedContainer[];
       readonly reasons: NonEmpty<Reason>;
@@ -184,6 +184,12 @@ const hasOldFiles = ({ settled }: Judged, all: readonly Judged[], { spec }: Decl
   isNonEmpty(spec.lifecycle.preserve) &&
   all.some((other) => other.settled && other.container.state.status !== 'dead');
 
+/** Only for a successor that passed its gate does the one before it give up the settled name. */
+const isHandedOver = (successor: ObservedContainer, others: readonly Judged[]): boolean =>
+  others.some(
+    ({ container: { generation, state } }) => generation < successor.generation && state.status !== 'created',
+  );
+
 function decideWithKeeper(
   keep: Judged,
   others: readonly Judged[],
@@ -230,7 +236,7 @@ function decideWithKeeper(
     action: state === undefined && !pending ? 'rename' : 'start',
     container,
     settled: false,
-    removeOnFailure: pending,
+    removeOnFailure: pending && !isHandedOver(container, others),
     others: rest,
     reasons: state === undefined ? [named] : [state, named],
   };

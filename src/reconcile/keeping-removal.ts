@@ -10,7 +10,15 @@ import {
   type Step,
   type Target,
 } from '../model/plan.ts';
-import { type KeptData, type KeptPart, keptChange, nothingKept, preservedBy, removeKept } from './kept-data.ts';
+import {
+  type KeptData,
+  type KeptPart,
+  keptChange,
+  nothingKept,
+  preservedBy,
+  removeCopies,
+  removeKept,
+} from './kept-data.ts';
 import { isUp, removalsIn, retireEach, step } from './step-parts.ts';
 import { idleTemplate } from './template.ts';
 
@@ -56,6 +64,17 @@ const blocked = (detail: string, hint: string): KeepingRemoval => ({
   blocked: { kind: 'unsupported', detail, hint },
 });
 
+/** Where files are copied to. */
+type Keeper = {
+  readonly target: Target;
+  readonly name: string;
+  /** Steps that make it, after `old` are removed. */
+  readonly made: readonly Step[];
+  readonly old: readonly Step[];
+  /** Copies that runs before this one began: one of them tells that somebody wants the files, until they are copied. */
+  readonly begun: readonly ObservedContainer[];
+};
+
 /**
  * Removes a server after its preserved files were copied: stopped first, so that nothing is written after the copy. The
  * container that has them goes last: as long as it is there, a run that ended early begins again with the same one.
@@ -64,12 +83,7 @@ function keepAndRemove(
   server: ServerName,
   source: ObservedContainer,
   others: readonly ObservedContainer[],
-  into: {
-    readonly target: Target;
-    readonly name: string;
-    readonly made: readonly Step[];
-    readonly old: readonly Step[];
-  },
+  into: Keeper,
 ): Step[] {
   const { id, name } = source;
   const ready = into.made.map((one) => one.id);
@@ -92,7 +106,7 @@ function keepAndRemove(
       { after: failing, onFailureOf: failing },
     ),
   );
-  const rest = retireEach(server, others, [carry.id]);
+  const rest = [...removeCopies(server, into.begun, [carry.id]), ...retireEach(server, others, [carry.id])];
   const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
   const remove = step(server, 'remove', { op: 'remove-container', target: { id }, name }, { after });
   // Also when a first Ctrl-C came between the copy and the removal: what is not removed serves on.
@@ -178,20 +192,24 @@ export function keepingRemoval(
 }
 
 /**
- * Where the files go: into the copy that an earlier run began, which is what tells that somebody wants them kept, or
- * into a new one.
+ * Where the files go: into the copy that an earlier run began, or into a new one. A source that runs may have removed
+ * files since that run, which would come back with the copy of then.
  */
 function keeperFor(
   server: ServerName,
   source: ObservedContainer,
   kept: KeptData | undefined,
   { project, managedBy }: { readonly project: ProjectName; readonly managedBy: string },
-): Parameters<typeof keepAndRemove>[3] {
-  if (kept?.standing === 'unfinished') {
-    return { target: { id: kept.container.id }, name: kept.container.name, old: [], made: [] };
+): Keeper {
+  const isBegun = kept?.standing === 'unfinished';
+  if (isBegun && !isUp(source) && kept.container.name === dataName(project, server)) {
+    const { id, name } = kept.container;
+    return { target: { id }, name, old: [], made: [], begun: kept.others };
   }
   const container = keeper(project, server, source, managedBy);
-  const old = kept === undefined ? [] : [removeKept(server, kept)];
+  const old = kept === undefined || isBegun ? [] : removeKept(server, kept);
   const keep = step(server, 'keep', { op: 'create-container', container }, { after: old.map((one) => one.id) });
-  return { target: { madeBy: keep.id }, name: container.name, old, made: [keep] };
+  // One that has the name makes room by itself (free-names.ts).
+  const begun = isBegun ? [kept.container, ...kept.others] : [];
+  return { target: { madeBy: keep.id }, name: container.name, old, made: [keep], begun };
 }

@@ -1,6 +1,6 @@
 import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
-import { asStepId, type ContainerId, type ServerName, type StepId } from '../model/ids.ts';
+import { asStepId, type ContainerId, type ServerName, type StepId, shortId } from '../model/ids.ts';
 import { containerName, dataName, label } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { isNonEmpty, type PlannedContainer, type PlanWarning, type Step, type SupportChange } from '../model/plan.ts';
@@ -17,6 +17,8 @@ export type KeptData = {
    * to its end and the copy may not be whole. restored: its server runs with all of them.
    */
   readonly standing: 'needed' | 'unfinished' | 'restored';
+  /** Further copies of what is there, which runs that did not come to their end began. */
+  readonly others: readonly ObservedContainer[];
 };
 
 /** The paths that a container keeps for its successor, by its record. */
@@ -40,16 +42,24 @@ function standingOf(data: ObservedContainer, { project, containers }: Observed):
   return settled !== undefined && tookAll(settled, data) ? 'restored' : 'needed';
 }
 
-/** What was kept, by server. A second one of a server, renamed by hand, is left alone. */
+/**
+ * What was kept, by server. Of several copies the one with the proper name counts, else the first; another one that
+ * nobody else has, renamed by hand, is left alone.
+ */
 export function keptData(observed: Observed): ReadonlyMap<ServerName, KeptData> {
-  const found = new Map<ServerName, KeptData>();
-  for (const container of observed.containers) {
-    const { server } = container;
-    if (container.role !== 'data' || server === undefined) continue;
-    if (found.has(server) && container.name !== dataName(observed.project, server)) continue;
-    found.set(server, { container, paths: preservedBy(container), standing: standingOf(container, observed) });
-  }
-  return found;
+  const copies = Map.groupBy(
+    observed.containers.filter(({ role, server }) => role === 'data' && server !== undefined),
+    ({ server }) => server as ServerName,
+  );
+  return new Map(
+    [...copies].map(([server, all]) => {
+      const container =
+        all.find(({ name }) => name === dataName(observed.project, server)) ?? (all[0] as ObservedContainer);
+      const others = all.filter((one) => one !== container && standingOf(one, observed) === 'unfinished');
+      const standing = standingOf(container, observed);
+      return [server, { container, paths: preservedBy(container), standing, others }];
+    }),
+  );
 }
 
 /**
@@ -76,23 +86,41 @@ export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredSe
   kept?.standing !== 'needed' ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
 
 /** Removes what was kept. */
-export const removeKept = (server: ServerName, { container }: KeptData, after: readonly StepId[] = []): Step =>
-  step(server, 'forget', { op: 'remove-container', target: { id: container.id }, name: container.name }, { after });
+export const removeKept = (server: ServerName, kept: KeptData, after: readonly StepId[] = []): Step[] =>
+  removeCopies(server, [kept.container, ...kept.others], after);
+
+export const removeCopies = (
+  server: ServerName,
+  copies: readonly ObservedContainer[],
+  after: readonly StepId[],
+): Step[] =>
+  copies.map(({ id, name }, index) =>
+    step(
+      server,
+      `forget${index === 0 ? '' : `:${shortId(id)}`}`,
+      { op: 'remove-container', target: { id }, name },
+      { after },
+    ),
+  );
 
 /**
  * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
  * run that ended in between would leave a copy that nobody dares to remove.
  */
 export function copiesFirst(steps: readonly Step[], kept: ReadonlyMap<ServerName, KeptData>): Step[] {
-  const copies = new Map([...kept.values()].map(({ container }) => [container.keptFrom, container.id]));
+  const copies = Map.groupBy(
+    [...kept.values()].flatMap(({ container, others }) => [container, ...others]),
+    ({ keptFrom }) => keptFrom,
+  );
   const removed = (step: Step): ContainerId | undefined =>
     step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
   const removals = new Map(removalsIn(steps).map((step) => [removed(step), step.id]));
   return steps.map((step) => {
     const source = removed(step);
-    const copy = source && copies.get(source);
-    const first = copy && removals.get(copy);
-    return first === undefined ? step : { ...step, after: [...step.after, first] };
+    const first = (source === undefined ? [] : (copies.get(source) ?? []))
+      .map(({ id }) => removals.get(id))
+      .filter((id) => id !== undefined && !step.after.includes(id)) as StepId[];
+    return first.length === 0 ? step : { ...step, after: [...step.after, ...first] };
   });
 }
 
@@ -121,7 +149,9 @@ function origin(decision: Decision): ObservedContainer | undefined {
     case 'clean-up':
       return decision.container;
     case 'replace':
-      return decision.successor.kind === 'existing' ? decision.successor.container : decision.old;
+      if (decision.successor.kind === 'existing') return decision.successor.container;
+      // Nothing is carried over from one that the engine reports as dead.
+      return decision.old.state.status === 'dead' ? undefined : decision.old;
     case 'create':
     case 'stop':
     case 'blocked':
@@ -149,7 +179,7 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
   const { container, paths, standing } = kept;
   if (standing !== 'needed') {
     const changes = [keptChange(container, 'remove', 'not-in-spec')];
-    return { ...nothingKept, changes, steps: [removeKept(name, kept)] };
+    return { ...nothingKept, changes, steps: removeKept(name, kept) };
   }
   if (!isNonEmpty(paths)) return { ...nothingKept, warnings: [notRestored(name, kept, 'what was kept', unreadable)] };
   const restored = restoredBy(decision, kept, server);
@@ -157,7 +187,7 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
   if (left.length === 0) {
     // Only once the new one serves: a run that ends before that begins again with all of it.
     const changes = [keptChange(container, 'restore', 'missing')];
-    return { ...nothingKept, changes, steps: [removeKept(name, kept, [asStepId(`${name}/rename`)])] };
+    return { ...nothingKept, changes, steps: removeKept(name, kept, [asStepId(`${name}/rename`)]) };
   }
   const isGiven = decision.kind === 'create' && restored.length > 0;
   const changes = isGiven ? [keptChange(container, 'restore', 'missing')] : [];

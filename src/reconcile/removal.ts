@@ -55,14 +55,22 @@ function removeOne(
   // Whoever began to keep its files meant it: what takes the server away now completes that first.
   const began = data === 'leave' && kept?.standing === 'unfinished';
   if ((data === 'keep' && isThere) || began) return keepingRemoval(server, containers, kept, context);
-  const steps = retireEach(server, containers, []);
   const warnings = droppedByRemoval(server, containers);
   if (kept === undefined || (data === 'leave' && kept.standing === 'needed'))
-    return { ...nothingKept, steps, warnings };
+    return { ...nothingKept, steps: retireEach(server, containers, []), warnings };
+  // While the server is there, everybody knows whether anyone needs the copy: so it goes first.
+  const forgotten = removeKept(server, kept);
   return {
     ...nothingKept,
     changes: [keptChange(kept.container, 'remove', data === 'give-up' ? 'requested' : 'not-in-spec')],
-    steps: [...steps, removeKept(server, kept)],
+    steps: [
+      ...forgotten,
+      ...retireEach(
+        server,
+        containers,
+        forgotten.map(({ id }) => id),
+      ),
+    ],
     warnings,
   };
 }

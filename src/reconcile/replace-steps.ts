@@ -49,12 +49,6 @@ export function replaceSteps(
   const newName =
     successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
 
-  // An interrupted run can have stopped the old one before the new one was good: it serves again meanwhile.
-  const revive =
-    !stopFirst && successor.kind === 'existing' && !isUp(old) && old.state.status !== 'dead'
-      ? [step(name, 'start:old', { op: 'start-container', target: { id: old.id }, name: old.name })]
-      : [];
-
   const retired = retire(name, old, lifecycle.drainSeconds, 'old', []);
   const ready = made.map((one) => one.id);
   // Without a relay the new one cannot pass its gate, so the old one is not stopped for it.
@@ -82,10 +76,13 @@ export function replaceSteps(
   // Whatever keeps the new one from its gate is answered alike, also what comes before its start.
   const failing = [...stopping, ...carry].map((one) => one.id).concat(launched.failing);
   const generation = successor.kind === 'new' ? successor.generation : successor.container.generation;
-  const failed = recordFailed(server, target, newName, generation, failing, context);
+  // What ended before its start says nothing about the generation.
+  const failed = recordFailed(server, target, newName, generation, launched.failing, context);
   const discarded = discard(server, target, newName, failing, context, failed);
+  // An interrupted run can have stopped the old one for this successor, too.
+  const wasStopped = stopFirst || (successor.kind === 'existing' && !isUp(old));
   const wayBack =
-    stopFirst && old.state.status !== 'dead'
+    wasStopped && old.state.status !== 'dead'
       ? [
           step(
             name,
@@ -96,23 +93,26 @@ export function replaceSteps(
         ]
       : [];
 
+  // Kept after it failed its gate, and with files of then: of no use to anyone once the next one is made.
+  const useless = others.filter(
+    (one) => carries && isSettled(old, server, context) && one.generation > old.generation && !isUp(one),
+  );
   const serving = servingAfter(server, decision, context.observed);
   const recording =
     serving === undefined
       ? nothingRecorded
       : recordSteps(server, old, others, serving, [asStepId(`${name}/rename`)], context);
-  const leaving = stopFirst ? stoppedBefore(old) : revive.length > 0 ? servingAgain(old) : old;
+  const leaving = stopFirst ? stoppedBefore(old) : old;
   const handOver = handOverName(
     server,
     target,
     newName,
     { ...decision, old: leaving },
     context,
-    [launched.gate, ...revive.map((one) => one.id)],
+    [launched.gate],
     recording.before(old.id),
   );
   return [
-    ...revive,
     ...made,
     ...stopping,
     ...carry,
@@ -122,7 +122,13 @@ export function replaceSteps(
     ...wayBack,
     ...recording.steps,
     ...handOver,
-    ...retireAll(server, others, [launched.gate], recording),
+    ...retireAll(server, useless, [], nothingRecorded),
+    ...retireAll(
+      server,
+      others.filter((one) => !useless.includes(one)),
+      [launched.gate],
+      recording,
+    ),
   ];
 }
 
@@ -136,7 +142,7 @@ function handOverName(
   server: DeclaredServer,
   target: Target,
   newName: string,
-  { old, retiringName }: Extract<Decision, { kind: 'replace' }>,
+  { old, retiringName, order }: Extract<Decision, { kind: 'replace' }>,
   context: StepContext,
   after: readonly StepId[],
   recorded: readonly StepId[],
@@ -155,13 +161,15 @@ function handOverName(
     : [];
   const taken = rename(server, target, newName, holdsName ? yielded.map((one) => one.id) : after, context);
   const leaving = holdsName ? { ...old, name: retiringName } : old;
-  return [...yielded, taken, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
+  // The old one was stopped for this: with a first Ctrl-C in between, none would serve.
+  const named = [...yielded, taken].map(
+    (one): Step => (order.order === 'stop-first' ? { ...one, completes: true } : one),
+  );
+  return [...named, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
 }
 
-const servingAgain = (container: ObservedContainer): ObservedContainer => ({
-  ...container,
-  state: { status: 'running', startedAt: container.createdAt, paused: false },
-});
+const isSettled = ({ name }: ObservedContainer, { spec }: DeclaredServer, { project }: StepContext): boolean =>
+  name === containerName(project, spec.name);
 
 const stoppedBefore = (container: ObservedContainer): ObservedContainer => ({
   ...container,

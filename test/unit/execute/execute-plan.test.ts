@@ -11,9 +11,9 @@ import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, plan, server } from '../../support/planner-world.ts';
 
 type Setup = {
-  /** Called at each engine call with its name; may throw. */
-  readonly onCall?: (call: string) => void;
-  readonly gate?: () => Promise<GateOutcome>;
+  /** Called at each engine call with its name; may throw, or stop the run as a first Ctrl-C does. */
+  readonly onCall?: (call: string, stop: AbortController) => void;
+  readonly gate?: (stop: AbortController) => Promise<GateOutcome>;
 };
 
 /** Runs a plan against an engine that only notes what it is asked. */
@@ -26,7 +26,7 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
     get: (_, name) => async (first: unknown) => {
       const call = `${String(name)} ${typeof first === 'string' ? first : ''}`.trim();
       calls.push(call);
-      onCall(call);
+      onCall(call, stop);
       next += 1;
       return name === 'createContainer' ? asContainerId(`new-${next}`) : name === 'countSessions' ? 0 : undefined;
     },
@@ -37,7 +37,7 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
     managedBy: 'looms/0.0.0',
     recipes: new Map(),
     buildSettings: { proxies: {}, labels: {} },
-    gate: gate ?? (async () => ({ passed: true, note: '' })),
+    gate: async () => (await gate?.(stop)) ?? { passed: true, note: '' },
     containerSecrets: async () => undefined,
     images: new Map(
       Object.entries(observed.images).filter((entry): entry is [string, ImageFacts] => entry[1] !== null),
@@ -49,9 +49,9 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
     parallelism: 4,
     stopSignal: stop.signal,
     abortSignal: abort.signal,
-    checkLock: async () => onCall('checkLock'),
+    checkLock: async () => onCall('checkLock', stop),
     sink: (event) => {
-      if (event.type === 'step-started') onCall(`started ${event.step.id}`);
+      if (event.type === 'step-started') onCall(`started ${event.step.id}`, stop);
     },
     monotonicMs: () => 0,
   });
@@ -61,6 +61,7 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
 
 const volume = { mounts: [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] } as const;
 const before = simulate(plan([httpServer('a', volume)], emptyEngine()), emptyEngine()).end;
+const oldId = before.containers.find((one) => one.role === 'server')?.id;
 const stopFirst = plan([httpServer('a', { ...volume, limits: { memoryMiB: 256 } })], before);
 
 describe('walking a plan', () => {
@@ -104,42 +105,29 @@ describe('walking a plan', () => {
   });
 
   it('starts the old one again when a first Ctrl-C falls between its stop and the gate of its successor', async () => {
-    const stop = new AbortController();
-    const calls: string[] = [];
-    const engine = new Proxy({} as Engine, {
-      get: (_, name) => async (first: unknown) => {
-        calls.push(`${String(name)} ${typeof first === 'string' ? first : ''}`.trim());
-        if (name === 'stopContainer') stop.abort();
-        return name === 'createContainer' ? asContainerId('new') : 0;
+    const { calls } = await run(stopFirst, before, {
+      onCall: (call, stop) => {
+        if (call.startsWith('stopContainer')) stop.abort();
       },
     });
-    await executePlan(
-      stopFirst,
-      {
-        engine,
-        project: asProjectName('test'),
-        managedBy: '',
-        recipes: new Map(),
-        buildSettings: { proxies: {}, labels: {} },
-        gate: async () => ({ passed: true, note: '' }),
-        containerSecrets: async () => undefined,
-        images: new Map(
-          Object.entries(before.images).filter((entry): entry is [string, ImageFacts] => entry[1] !== null),
-        ),
-        waitUntil: async () => true,
-        stopGraceSeconds: 1,
+    const changing = calls.filter((call) => !call.startsWith('countSessions'));
+    expect(changing).toEqual([
+      'createContainer',
+      `stopContainer ${oldId}`,
+      'removeContainer new-1',
+      `startContainer ${oldId}`,
+    ]);
+  });
+
+  it('gives the name to the successor that passes its gate after a first Ctrl-C: the old one is stopped', async () => {
+    const { calls, ended } = await run(stopFirst, before, {
+      gate: async (stop) => {
+        stop.abort();
+        return { passed: true, note: '' };
       },
-      {
-        parallelism: 1,
-        stopSignal: stop.signal,
-        abortSignal: new AbortController().signal,
-        checkLock: async () => undefined,
-        sink: () => undefined,
-        monotonicMs: () => 0,
-      },
-    );
-    const old = before.containers.find((one) => one.role === 'server')?.id;
-    expect(calls).toEqual(['createContainer', `stopContainer ${old}`, 'removeContainer new', `startContainer ${old}`]);
+    });
+    expect(calls.slice(-2)).toEqual([`renameContainer ${oldId}`, 'renameContainer new-1']);
+    expect(ended).toMatchObject({ 'a/rename': 'ok', 'a/discard': 'skipped', 'a/remove:old': 'skipped' });
   });
 
   it('takes nothing away once the lock is lost', async () => {

@@ -137,6 +137,39 @@ describe('a server whose deletion did not come to its end', () => {
     }
   });
 
+  it('is copied anew when it ran on: what it removed since does not come back', () => {
+    const { end: cut } = simulate(removal(running, 'keep'), running, { limit: 3 });
+    const ranOn = later({
+      ...cut,
+      containers: cut.containers.map((one) =>
+        one.role === 'server' ? { ...one, state: running.containers[0]?.state ?? one.state } : one,
+      ),
+    });
+    const made = removal(ranOn, 'keep');
+    expect(format(made)).toMatchInlineSnapshot(`
+      "a: remove (requested)
+      network looms-test: remove
+      data looms-test-a.data: create
+      name:c10100000000/free: rename looms-test-a.data to looms-test-a.aside-c10100
+      a/keep: create looms-test-a.data from sha256:example:1 after name:c10100000000/free
+      a/stop: stop looms-test-a c10000000000 after a/keep
+      a/carry: carry /state over to looms-test-a.data after a/stop
+      a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
+      a/forget: remove looms-test-a.data c10100000000 after a/carry, name:c10100000000/free
+      a/remove: remove looms-test-a c10000000000 after a/carry, a/forget
+      a/start:again: start looms-test-a after a/stop, a/carry, a/forget, a/remove, a/discard only if a/stop or a/carry or a/forget or a/remove fails
+      network:isolated/remove: remove network looms-test after a/remove
+      warning a: data-kept"
+    `);
+    // Somebody wants these files: that is known until they are copied, wherever the next run ends.
+    for (let limit = 0; limit <= made.steps.length; limit += 1) {
+      const left = later(simulate(made, ranOn, { limit }).end);
+      const { end } = simulate(plan([], left, { undesired: 'remove' }), left);
+      expect([limit, names(end)]).toEqual([limit, ['looms-test-a.data']]);
+      expect(files(end)).toEqual([['/state', 'written by c10000000000']]);
+    }
+  });
+
   it('loses the copy before what the copy was made of, when it is replaced', () => {
     const cut = later(simulate(removal(running, 'keep'), running, { limit: 3 }).end);
     expect(names(cut)).toEqual(['looms-test-a', 'looms-test-a.data']);
@@ -184,6 +217,29 @@ describe('a server whose files were kept', () => {
     const end = apply(other, failed);
     expect(names(end)).toEqual(['looms-test-a']);
     expect(plan([other], end).steps).toEqual([]);
+  });
+
+  it('leaves them where they are when the container that has them, too, is dead', () => {
+    const restored = simulate(plan([server('a', keeps)], kept), kept, { limit: 6 }).end;
+    const dead = later({
+      ...restored,
+      containers: restored.containers.map((one) =>
+        one.role === 'server' ? { ...one, state: { status: 'dead' } } : one,
+      ),
+    });
+    expect(names(dead)).toEqual(['looms-test-a', 'looms-test-a.data']);
+    const made = plan([server('a', keeps)], dead);
+    expect(made.warnings.map(({ code }) => code)).toEqual(['data-not-restored']);
+    expect(names(simulate(made, dead).end)).toEqual(['looms-test-a', 'looms-test-a.data']);
+  });
+
+  it('loses them before the server goes, when it is pruned before they were forgotten', () => {
+    const restored = later(simulate(plan([server('a', keeps)], kept), kept, { limit: 6 }).end);
+    const made = plan([], restored, { undesired: 'remove' });
+    for (let limit = 0; limit <= made.steps.length; limit += 1) {
+      const left = later(simulate(made, restored, { limit }).end);
+      expect(names(simulate(plan([], left, { undesired: 'remove' }), left).end)).toEqual([]);
+    }
   });
 
   it('leaves what it does not preserve where it is, and says so', () => {

@@ -86,7 +86,7 @@ describe('a server that is there', () => {
       a/stop:old: stop looms-test-a c10100000000 after a/drain:old
       a/start: start looms-test-a.g2 after a/stop:old
       a/gate: gate looms-test-a.g2 within 30 s after a/start
-      a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/drain:old, a/stop:old, a/start, a/gate only if a/drain:old or a/stop:old or a/start or a/gate fails
+      a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate, a/record:failed only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/start:old: start looms-test-a after a/discard only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
@@ -120,6 +120,16 @@ describe('a server that is there', () => {
     const { end: cut } = simulate(plan([wanted], old), old, { limit: 5 });
     expect(cut.containers.map(({ name }) => name)).toEqual(['looms-test-a', 'looms-test-a.g2']);
     expect(format(plan([wanted], cut))).toContain('a/carry: carry /state over to looms-test-a.g3');
+  });
+
+  it('has at most one successor beside it that failed and was kept for a look, also when files were carried over', () => {
+    const change = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'], autoCleanup: false } };
+    let now = applied(server('a', change));
+    const wanted = server('a', { ...change, limits: { memoryMiB: 256 } });
+    for (const generation of [2, 3, 4]) {
+      now = simulate(plan([wanted], now), now, { failGate: ['a'] }).end;
+      expect(now.containers.map(({ name }) => name)).toEqual(['looms-test-a', `looms-test-a.g${generation}`]);
+    }
   });
 
   it('is drifted when someone changed its memory by hand, and the drift names the field', () => {
@@ -306,16 +316,14 @@ describe('what an interrupted run left', () => {
     }));
     expect(plan([changed], dead).steps.map((step) => step.id)).toMatchInlineSnapshot(`
       [
-        "a/start:old",
         "a/start",
         "a/gate",
         "a/record:failed",
         "a/discard",
+        "a/start:old",
         "a/record:old",
         "a/rename:old",
         "a/rename",
-        "a/drain:old",
-        "a/stop:old",
         "a/remove:old",
       ]
     `);
@@ -327,7 +335,6 @@ describe('what an interrupted run left', () => {
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: start (gate-pending)
       a/gate: gate looms-test-a.g2 within 30 s
-      a/discard: remove looms-test-a.g2 c10100000000 after a/gate only if a/gate fails
       a/rename: rename looms-test-a.g2 to looms-test-a after a/gate
       a/record:g1-c10000: record looms-test-a.g1 as looms-test-a.h1 (replaced) after a/rename
       a/drain:g1-c10000: drain looms-test-a.g1 for at most 30 s after a/rename

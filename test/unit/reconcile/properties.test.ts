@@ -4,6 +4,8 @@ import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { containerName, dataName } from '../../../src/model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
 import type { Change, Plan, Step } from '../../../src/model/plan.ts';
+import { servingOf } from '../../../src/model/serving.ts';
+import { slotsOf } from '../../../src/model/slots.ts';
 import { format } from '../../../src/reconcile/format.ts';
 import { orderOf, type PlannerCase, plannerCase } from '../../support/planner-cases.ts';
 import { type SimulatedEngine, simulate } from '../../support/planner-simulation.ts';
@@ -228,6 +230,36 @@ describe('files that lifecycle.preserve names', () => {
       const lost = states.flatMap((state) =>
         written.filter(({ server, text }) => !writingOf(state, server).has(text)).map(({ text }) => text),
       );
+      expect(lost).toEqual([]);
+    });
+  });
+
+  it('hold what clients wrote between a run that was cut off and the next one', () => {
+    forAll((one) => {
+      const { order, limit = 3 } = one.run;
+      const cut = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) }).end;
+      const made = planFor(one, cut);
+      const written = made.changes
+        .filter(({ action }) => action !== 'blocked' && action !== 'stop' && action !== 'remove')
+        .flatMap(({ server }) => {
+          const generations = (slotsOf(cut.containers).get(server) ?? []).map((container) => ({
+            ...container,
+            running: isServing(container),
+          }));
+          const serving = servingOf(generations, project, server);
+          const spec = one.desired.find((declared) => declared.spec.name === server)?.spec;
+          const paths = serving?.recorded?.spec.lifecycle.preserve ?? [];
+          return paths
+            .filter((path) => spec?.lifecycle.preserve.includes(path))
+            .map((path) => ({ id: serving?.id ?? asContainerId('none'), server, path }));
+        });
+      const files = new Map(cut.files);
+      for (const { id, path } of written) files.set(id, new Map([...(files.get(id) ?? []), [path, 'by clients']]));
+      const end = carriedOut(one, { ...cut, files });
+      const lost = written.filter(({ server, path }) => {
+        const settled = end.containers.find(({ name }) => name === containerName(project, server));
+        return end.files.get(settled?.id ?? asContainerId('none'))?.get(path) !== 'by clients';
+      });
       expect(lost).toEqual([]);
     });
   });
