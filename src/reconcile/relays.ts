@@ -5,6 +5,7 @@ import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { type Blocker, isNonEmpty, type Operation, type Reason, type Step } from '../model/plan.ts';
 import { resolveShape, unknownImage } from '../model/resolve-shape.ts';
 import { compareShapes } from './compare-shapes.ts';
+import { isUp } from './step-parts.ts';
 import {
   isHttp,
   isOn,
@@ -44,6 +45,21 @@ function removeRelay(relay: ObservedContainer, mode: Mode, index: number, after:
     { op: 'remove-container', target: { id: relay.id }, name: relay.name },
     after,
   );
+}
+
+/** Waits for the sessions that go through a relay, as long as the most patient of its servers would. */
+function drainOf(
+  relay: ObservedContainer,
+  { servers }: SupportInput,
+  mode: Mode,
+  index: number,
+  after: readonly StepId[],
+): Step[] {
+  const served = servers.filter((server) => isHttp(server) && usesMode(server, mode));
+  const seconds = Math.max(0, ...served.map(({ spec }) => spec.lifecycle.drainSeconds));
+  const drain: Operation = { op: 'drain', target: { id: relay.id }, name: relay.name, seconds };
+  const id = `relay:${mode}/drain${index === 0 ? '' : `:${index}`}`;
+  return seconds === 0 ? [] : [supportStep(id, 'calls to HTTP servers go through it', drain, after)];
 }
 
 /**
@@ -110,7 +126,9 @@ export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonl
   // The one that is there goes only when its successor can be made.
   const image = input.imageStep(input.relayImage);
   const ready = [...image, ...networkSteps.map((one) => one.id)];
-  const removals = relays.map((one, index) => removeRelay(one, mode, index, ready));
+  const drains = relays.filter(isUp).flatMap((one, index) => drainOf(one, input, mode, index, ready));
+  const drained = [...ready, ...drains.map((one) => one.id)];
+  const removals = relays.map((one, index) => removeRelay(one, mode, index, drained));
   const planned = relayContainer(input.project, mode, input.relayImage, input.managedBy);
   const why = 'HTTP servers are reached through it';
   const create = supportStep(`relay:${mode}/create`, why, { op: 'create-container', container: planned }, [
@@ -124,7 +142,7 @@ export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonl
         ? { kind: 'relay', name, action: 'replace', reasons: stale }
         : { kind: 'relay', name, action: 'create', reasons: [{ kind: 'missing' }] },
     ],
-    steps: [...removals, create, supportStep(`relay:${mode}/start`, why, start, [create.id])],
+    steps: [...drains, ...removals, create, supportStep(`relay:${mode}/start`, why, start, [create.id])],
     closing: [],
   };
 }

@@ -526,6 +526,7 @@ describe('what stands behind servers', () => {
     ]);
     expect(other.steps.map(({ id }) => id)).toEqual([
       'image:other:2',
+      'relay:isolated/drain',
       'relay:isolated/remove',
       'relay:isolated/create',
       'relay:isolated/start',
