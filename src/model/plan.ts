@@ -82,8 +82,9 @@ export type PlannedContainer = {
   /** Our labels, complete. */
   readonly ownLabels: Readonly<Record<string, string>>;
   /**
-   * Targets of volumes that no container has used yet. Those that are missing come to be with the container, so that
-   * there is no moment in which one exists and nobody knows that it is fresh; all are given to the server's user.
+   * Targets of volumes that nothing uses. Those that are missing come to be with the container, so that there is no
+   * moment in which one exists and nobody knows that it is fresh. All that are empty are given to the server's user;
+   * what holds something is left alone.
    */
   readonly freshVolumes: readonly string[];
 };

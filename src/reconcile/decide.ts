@@ -176,13 +176,29 @@ const best = (candidates: readonly Judged[]): Judged | undefined =>
   [...candidates].sort((a, b) => preference(a) - preference(b) || a.container.generation - b.container.generation)[0];
 
 /**
- * Whether a successor that an interrupted run made has files that are out of date: what it was given was copied before
- * the one that still serves wrote the rest. It is made anew, with what is there then.
+ * The container whose files are the server's: the settled one; with none, the one that sessions go to (model/serving.ts);
+ * when none runs, the last that did.
  */
-const hasOldFiles = ({ settled }: Judged, all: readonly Judged[], { spec }: DeclaredServer): boolean =>
-  !settled &&
-  isNonEmpty(spec.lifecycle.preserve) &&
-  all.some((other) => other.settled && other.container.state.status !== 'dead');
+function holderOf(all: readonly Judged[]): Judged | undefined {
+  const served = all.filter(({ container: { state } }) => state.status !== 'created' && state.status !== 'dead');
+  return served.find(({ settled }) => settled) ?? served.find(({ running }) => running) ?? served.at(-1);
+}
+
+const preserves = ({ spec }: DeclaredServer): boolean => isNonEmpty(spec.lifecycle.preserve);
+
+/**
+ * Whether a container can stay or become the one that serves. One with files that are not the server's is made anew with
+ * what is there now: what it was given was copied before the one that has them wrote the rest. And one below the settled
+ * generation has had its time: made settled again, it would put a later one into the past of an earlier.
+ */
+function canServe(judged: Judged, all: readonly Judged[], server: DeclaredServer): boolean {
+  if (judged.stale.length > 0) return false;
+  if (judged.settled) return true;
+  const settled = all.find((one) => one.settled && one.container.state.status !== 'dead');
+  if (settled !== undefined && judged.container.generation < settled.container.generation) return false;
+  const holder = holderOf(all);
+  return !preserves(server) || holder === undefined || holder === judged;
+}
 
 /** Only for a successor that passed its gate does the one before it give up the settled name. */
 const isHandedOver = (successor: ObservedContainer, others: readonly Judged[]): boolean =>
@@ -265,7 +281,7 @@ function decideJudged(server: DeclaredServer, judged: readonly Judged[], context
       ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
       : { kind: 'unchanged' };
   }
-  const keep = best(judged.filter((one) => one.stale.length === 0 && !hasOldFiles(one, judged, server)));
+  const keep = best(judged.filter((one) => canServe(one, judged, server)));
   if (keep !== undefined)
     return decideWithKeeper(
       keep,
@@ -277,7 +293,7 @@ function decideJudged(server: DeclaredServer, judged: readonly Judged[], context
   if (blocker !== undefined) return { kind: 'blocked', why: blocker };
   const generation = nextGeneration(server, containers, context);
   const served = judged.filter((one) => one.container.state.status !== 'created');
-  const old = judged.find((one) => one.settled) ?? best(served);
+  const old = judged.find((one) => one.settled) ?? (preserves(server) ? holderOf(judged) : undefined) ?? best(served);
   if (old === undefined) return { kind: 'create', generation, others: containers };
   return {
     kind: 'replace',

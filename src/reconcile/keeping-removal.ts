@@ -48,13 +48,14 @@ function keeper(
   };
 }
 
-/** The container that holds a server's files: the settled one, else the newest that ever ran. */
+/** The container that holds a server's files: the settled one, else the one that sessions go to, else the newest that ran. */
 const sourceOf = (
   project: ProjectName,
   server: ServerName,
   containers: readonly ObservedContainer[],
 ): ObservedContainer | undefined =>
   containers.find(({ name }) => name === containerName(project, server)) ??
+  containers.find(({ state }) => state.status === 'running') ??
   containers.findLast(({ state }) => state.status !== 'created');
 
 export type KeepingRemoval = KeptPart & { readonly blocked?: Blocker };
@@ -68,8 +69,8 @@ const blocked = (detail: string, hint: string): KeepingRemoval => ({
 type Keeper = {
   readonly target: Target;
   readonly name: string;
-  /** Steps that make it, after `old` are removed. */
-  readonly made: readonly Step[];
+  /** Makes it, after `old` are removed. */
+  readonly made: Step;
   readonly old: readonly Step[];
   /** Copies that runs before this one began: one of them tells that somebody wants the files, until they are copied. */
   readonly begun: readonly ObservedContainer[];
@@ -86,7 +87,7 @@ function keepAndRemove(
   into: Keeper,
 ): Step[] {
   const { id, name } = source;
-  const ready = into.made.map((one) => one.id);
+  const ready = [into.made.id];
   const stop = isUp(source)
     ? [step(server, 'stop', { op: 'stop-container', target: { id }, name }, { after: ready })]
     : [];
@@ -97,14 +98,11 @@ function keepAndRemove(
     { after: stop.length > 0 ? stop.map((one) => one.id) : ready },
   );
   const failing = [...stop, carry].map((one) => one.id);
-  // A copy that an earlier run began stays: it tells that somebody wants these files kept.
-  const discard = into.made.map(() =>
-    step(
-      server,
-      'discard',
-      { op: 'remove-container', target: into.target, name: into.name },
-      { after: failing, onFailureOf: failing },
-    ),
+  const discard = step(
+    server,
+    'discard',
+    { op: 'remove-container', target: into.target, name: into.name },
+    { after: failing, onFailureOf: failing },
   );
   const rest = [...removeCopies(server, into.begun, [carry.id]), ...retireEach(server, others, [carry.id])];
   const after = [carry.id, ...removalsIn(rest).map((one) => one.id)];
@@ -116,10 +114,10 @@ function keepAndRemove(
       server,
       'start:again',
       { op: 'start-container', target: { id }, name },
-      { after: [...unfinished, ...discard.map((one) => one.id)], onFailureOf: unfinished },
+      { after: [...unfinished, discard.id], onFailureOf: unfinished },
     ),
   );
-  return [...into.old, ...into.made, ...stop, carry, ...discard, ...rest, remove, ...again];
+  return [...into.old, into.made, ...stop, carry, discard, ...rest, remove, ...again];
 }
 
 /** Without a readable record nobody can name them. */
@@ -192,8 +190,8 @@ export function keepingRemoval(
 }
 
 /**
- * Where the files go: into the copy that an earlier run began, or into a new one. A source that runs may have removed
- * files since that run, which would come back with the copy of then.
+ * Where the files go: into a new copy, always. One that an earlier run began may be of another generation, or of what the
+ * server removed since, which would come back with it.
  */
 function keeperFor(
   server: ServerName,
@@ -202,14 +200,10 @@ function keeperFor(
   { project, managedBy }: { readonly project: ProjectName; readonly managedBy: string },
 ): Keeper {
   const isBegun = kept?.standing === 'unfinished';
-  if (isBegun && !isUp(source) && kept.container.name === dataName(project, server)) {
-    const { id, name } = kept.container;
-    return { target: { id }, name, old: [], made: [], begun: kept.others };
-  }
   const container = keeper(project, server, source, managedBy);
   const old = kept === undefined || isBegun ? [] : removeKept(server, kept);
   const keep = step(server, 'keep', { op: 'create-container', container }, { after: old.map((one) => one.id) });
   // One that has the name makes room by itself (free-names.ts).
   const begun = isBegun ? [kept.container, ...kept.others] : [];
-  return { target: { madeBy: keep.id }, name: container.name, old, made: [keep], begun };
+  return { target: { madeBy: keep.id }, name: container.name, old, made: keep, begun };
 }

@@ -15,7 +15,7 @@ export type StepContext = LabelContext & {
   readonly prerequisites: (server: DeclaredServer) => readonly StepId[];
   /** Steps that make the relay through which the server is gated; empty for stdio. */
   readonly relay: (server: DeclaredServer) => readonly StepId[];
-  /** Volumes (engine names) that no container has used yet. */
+  /** Volumes (engine names) that nothing uses. */
   readonly freshVolumes: ReadonlySet<string>;
   /** What earlier deletions kept. */
   readonly keptData: ReadonlyMap<ServerName, KeptData>;

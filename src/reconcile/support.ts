@@ -34,7 +34,7 @@ export function supportBlocker(server: DeclaredServer, observed: Observed): Bloc
 
 type Volumes = {
   readonly changes: readonly SupportChange[];
-  /** Names on the engine of volumes that no container has used yet. */
+  /** Names on the engine of volumes that nothing uses: missing ones, and such as perhaps nobody has used yet. */
   readonly fresh: ReadonlySet<string>;
 };
 
@@ -45,19 +45,16 @@ function planVolumes({ project, observed, servers }: SupportInput): Volumes {
   const names = [...new Set(wanted)].sort();
   const there = new Set(observed.volumes.map((volume) => volume.name));
   const missing = names.filter((name) => !there.has(name));
-  const mountedBy = (started: boolean): Set<string> =>
-    new Set(
-      observed.containers
-        .filter((container) => (container.state.status === 'created') !== started)
-        .flatMap((container) => container.shape.mounts.map((mount) => mount.source)),
-    );
-  // A volume comes to be with its first container. One that only containers mount that never started was left by a
-  // run that was killed, perhaps before it was given to its user; any other holds somebody's data already.
-  const unfinished = mountedBy(false);
-  const used = mountedBy(true);
+  const used = new Set(
+    observed.containers
+      .filter((container) => container.state.status !== 'created')
+      .flatMap((container) => container.shape.mounts.map((mount) => mount.source)),
+  );
   return {
     changes: missing.map((name) => ({ kind: 'volume', name, action: 'create', reasons: [{ kind: 'missing' }] })),
-    fresh: new Set([...missing, ...names.filter((name) => unfinished.has(name) && !used.has(name))]),
+    // One that is there and that nothing uses was left by a run that was killed before it was given to its user, or holds
+    // somebody's data: the engine sees which, and gives away what is empty only.
+    fresh: new Set(names.filter((name) => !used.has(name))),
   };
 }
 

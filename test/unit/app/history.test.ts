@@ -81,7 +81,7 @@ describe('the generation that a rollback goes to', () => {
       '1 replaced',
       '3 rolled-back',
     ]);
-    expect(containers.map((one) => `${one.name} g${one.generation}`)).toEqual(['looms-test-a g2']);
+    expect(containers.map((one) => `${one.name} g${one.generation}`)).toEqual(['looms-test-a g4']);
   });
 
   it('stands for what was looked at: that another generation serves by now makes the plan stale', async () => {

@@ -122,6 +122,29 @@ describe('a server that is there', () => {
     expect(format(plan([wanted], cut))).toContain('a/carry: carry /state over to looms-test-a.g3');
   });
 
+  it('keeps the files of the generation that took over between the two renames, whatever comes after', () => {
+    const preserving = (memoryMiB: number) =>
+      server('a', { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] }, limits: { memoryMiB } });
+    const before = simulate(plan([preserving(1)], emptyEngine()), emptyEngine()).end;
+    const { states } = simulate(plan([preserving(2)], before), before);
+    const cut = states.find(({ containers }) => !containers.some(({ name }) => name === 'looms-test-a'));
+    if (cut === undefined) throw new Error('no moment between the renames');
+    const [, second] = cut.containers;
+    if (second === undefined) throw new Error('no second generation');
+    const files = new Map([...cut.files, [second.id, new Map([['/state', 'by clients']])]]);
+    const exited = { status: 'exited', exitCode: 1, finishedAt: 0, oomKilled: false } as const;
+    for (const memoryMiB of [1, 2, 3]) {
+      for (const state of [second.state, exited]) {
+        const containers = cut.containers.map((one) => (one === second ? { ...one, state } : one));
+        const now = { ...cut, files, containers };
+        const { end } = simulate(plan([preserving(memoryMiB)], now), now);
+        const [only, ...others] = end.containers;
+        expect([only?.name, others]).toEqual(['looms-test-a', []]);
+        expect([...(end.files.get(only?.id ?? second.id) ?? [])]).toEqual([['/state', 'by clients']]);
+      }
+    }
+  });
+
   it('has at most one successor beside it that failed and was kept for a look, also when files were carried over', () => {
     const change = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'], autoCleanup: false } };
     let now = applied(server('a', change));
@@ -279,8 +302,11 @@ describe('a volume', () => {
     expect(freshOf({ ...cut, volumes: [{ name: 'looms-test-data', ours: true }] })).toEqual(['/data']);
   });
 
-  it('is left alone once it may hold data', () => {
-    expect(freshOf(emptyEngine({ volumes: [{ name: 'looms-test-data', ours: true }] }))).toEqual([]);
+  it('is left alone once a server uses it; one that nobody uses is looked into by the engine', () => {
+    const volumes = [{ name: 'looms-test-data', ours: true }];
+    expect(freshOf(emptyEngine({ volumes }))).toEqual(['/data']);
+    const used = applied(server('b', { mounts }));
+    expect(freshOf(used)).toEqual([]);
   });
 });
 
