@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { emptyFolder } from '../support/looms.ts';
-import { testProject } from '../support/test-project.ts';
+import { type TestProject, testProject } from '../support/test-project.ts';
 import { type Bench, type CutResult, cut, prepare, undisturbed } from './cut.ts';
 import { type Fault, faults } from './faults.ts';
 import { projectLabel, removeLeftovers } from './leftovers.ts';
@@ -88,6 +88,22 @@ const faultNamed = (name: string): Fault => {
   return fault;
 };
 
+/**
+ * Whether nothing is left of a project but networks that nothing is on. Engine 20.10 can lose count of the endpoints of
+ * a network (seen after 528 cuts on one: 403 "has active endpoints", and none in its list).
+ */
+async function holdsNetworksOnly({ docker, name, volumes }: TestProject): Promise<boolean> {
+  const containers = await docker.listContainers({ all: true });
+  const ours = containers.filter(
+    ({ Names, Labels }) => Labels['looms.project'] === name || Names.join().includes(name),
+  );
+  const networks = (await docker.listNetworks()).filter((network) => network.Name.includes(name));
+  const members = await Promise.all(
+    networks.map(async ({ Id }) => Object.keys((await docker.getNetwork(Id).inspect()).Containers ?? {})),
+  );
+  return ours.length + (await volumes()).length + members.flat().length === 0;
+}
+
 async function cutAll(transition: Transition, { choose, report, signal }: HarnessOptions): Promise<Tally> {
   const project = testProject(projectLabel(transition.name));
   const folder = emptyFolder();
@@ -132,9 +148,12 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
     await proxy.close();
     rmSync(folder, { recursive: true, force: true });
     // What was cut counts, also where the engine cannot let go of something.
-    await project.remove().catch((error: unknown) => {
-      isClean = false;
-      report(`FAILED ${transition.name}: its project was not removed: ${String(error)}`);
+    await project.remove().catch(async (error: unknown) => {
+      isClean = await holdsNetworksOnly(project);
+      const why = isClean
+        ? 'the engine counts endpoints on its network that are gone, until it is restarted'
+        : String(error);
+      report(`${isClean ? 'LEFT  ' : 'FAILED'} ${transition.name}: its project was not removed: ${why}`);
     });
   }
   // Steps run at once: now and then a run has a call less than the undisturbed one, and its last cut meets nothing.
@@ -154,7 +173,9 @@ async function cutAll(transition: Transition, { choose, report, signal }: Harnes
 
 /** Runs the cuts of some transitions, each on a project of its own, which is removed again also after a failure. */
 export async function runHarness(options: HarnessOptions): Promise<readonly Tally[]> {
-  await removeLeftovers(new Docker());
+  await removeLeftovers(new Docker()).catch((error: unknown) =>
+    options.report(`LEFT   by another harness, ${String(error)}`),
+  );
   const queue = options.transitions.entries();
   const tallies: Tally[] = [];
   const worker = async (): Promise<void> => {

@@ -20,4 +20,4 @@ function isAbandoned(name: string, labels: Readonly<Record<string, string>> | nu
 }
 
 /** Removes what harnesses left that were killed before they could do it themselves. */
-export const removeLeftovers = (docker: Docker): Promise<void> => removeAll(docker, isAbandoned);
+export const removeLeftovers = (docker: Docker): Promise<void> => removeAll(docker, isAbandoned, 0);

@@ -19,9 +19,9 @@ async function orGone(removal: Promise<unknown>): Promise<void> {
   }
 }
 
-/** Removes a network once the engine says that nothing is connected (403 until then, for at most `letsGoMs`). */
-async function removeNetwork(network: Docker.Network): Promise<void> {
-  const endMs = Date.now() + letsGoMs;
+/** Removes a network once the engine says that nothing is connected (403 until then, for at most `patienceMs`). */
+async function removeNetwork(network: Docker.Network, patienceMs: number): Promise<void> {
+  const endMs = Date.now() + patienceMs;
   for (;;) {
     try {
       return await orGone(network.remove());
@@ -36,7 +36,11 @@ async function removeNetwork(network: Docker.Network): Promise<void> {
  * Removes all containers, networks and volumes that `isOurs` says are to go, by name and labels. One that cannot be
  * removed does not keep the others: what went wrong is thrown at the end.
  */
-export async function removeAll(docker: Docker, isOurs: (name: string, labels: Labels) => boolean): Promise<void> {
+export async function removeAll(
+  docker: Docker,
+  isOurs: (name: string, labels: Labels) => boolean,
+  patienceMs = letsGoMs,
+): Promise<void> {
   const failed: unknown[] = [];
   const each = async (removal: Promise<void>): Promise<void> => {
     await removal.catch((error: unknown) => failed.push(error));
@@ -45,7 +49,7 @@ export async function removeAll(docker: Docker, isOurs: (name: string, labels: L
     if (isOurs(Names.join(), Labels)) await each(orGone(docker.getContainer(Id).remove({ force: true, v: true })));
   }
   for (const { Id, Name, Labels } of await docker.listNetworks()) {
-    if (isOurs(Name, Labels)) await each(removeNetwork(docker.getNetwork(Id)));
+    if (isOurs(Name, Labels)) await each(removeNetwork(docker.getNetwork(Id), patienceMs));
   }
   for (const { Name, Labels } of (await docker.listVolumes()).Volumes ?? []) {
     if (isOurs(Name, Labels)) await each(orGone(docker.getVolume(Name).remove()));
