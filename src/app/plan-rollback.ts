@@ -47,7 +47,10 @@ const candidateOf = (container: ObservedContainer): Candidate => ({ ...container
 
 const isGood = ({ outcome }: Candidate): boolean => outcome === 'replaced' || outcome === 'rotated';
 
-/** What a run that was cut off did not come to record: generations that served before the settled one took the name. */
+/**
+ * What a run that was cut off did not come to record: generations below the settled one. They are taken for ones that
+ * served; one that never passed its gate has to pass it now.
+ */
 const unrecorded = (
   containers: readonly ObservedContainer[],
   settled: ObservedContainer | undefined,

@@ -48,18 +48,19 @@ function standingOf(data: ObservedContainer, { project, containers }: Observed):
  */
 export function keptData(observed: Observed): ReadonlyMap<ServerName, KeptData> {
   const copies = Map.groupBy(
-    observed.containers.filter(({ role, server }) => role === 'data' && server !== undefined),
-    ({ server }) => server as ServerName,
+    observed.containers.filter(({ role }) => role === 'data'),
+    ({ server }) => server,
   );
-  return new Map(
-    [...copies].map(([server, all]) => {
-      const container =
-        all.find(({ name }) => name === dataName(observed.project, server)) ?? (all[0] as ObservedContainer);
-      const others = all.filter((one) => one !== container && standingOf(one, observed) === 'unfinished');
-      const standing = standingOf(container, observed);
-      return [server, { container, paths: preservedBy(container), standing, others }];
-    }),
-  );
+  const found = new Map<ServerName, KeptData>();
+  for (const [server, all] of copies) {
+    if (server === undefined) continue;
+    const container = all.find(({ name }) => name === dataName(observed.project, server)) ?? all[0];
+    if (container === undefined) continue;
+    const others = all.filter((one) => one !== container && standingOf(one, observed) === 'unfinished');
+    const standing = standingOf(container, observed);
+    found.set(server, { container, paths: preservedBy(container), standing, others });
+  }
+  return found;
 }
 
 /**
@@ -89,6 +90,7 @@ export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredSe
 export const removeKept = (server: ServerName, kept: KeptData, after: readonly StepId[] = []): Step[] =>
   removeCopies(server, [kept.container, ...kept.others], after);
 
+/** Removes copies of kept files, one beside the other. */
 export const removeCopies = (
   server: ServerName,
   copies: readonly ObservedContainer[],

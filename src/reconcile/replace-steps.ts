@@ -93,9 +93,9 @@ export function replaceSteps(
         ]
       : [];
 
-  // Kept after it failed its gate, and with files of then: of no use to anyone once the next one is made.
+  // Kept after it failed its gate, and with files of then: of no use to anyone, so it goes at once.
   const useless = others.filter(
-    (one) => carries && isSettled(old, server, context) && one.generation > old.generation && !isUp(one),
+    (one) => carries && holdsName(old, server, context) && one.generation > old.generation && !isUp(one),
   );
   const serving = servingAfter(server, decision, context.observed);
   const recording =
@@ -148,8 +148,8 @@ function handOverName(
   recorded: readonly StepId[],
 ): Step[] {
   const { name, lifecycle } = server.spec;
-  const holdsName = old.name === containerName(context.project, name);
-  const yielded = holdsName
+  const isSettled = holdsName(old, server, context);
+  const yielded = isSettled
     ? [
         step(
           name,
@@ -159,8 +159,8 @@ function handOverName(
         ),
       ]
     : [];
-  const taken = rename(server, target, newName, holdsName ? yielded.map((one) => one.id) : after, context);
-  const leaving = holdsName ? { ...old, name: retiringName } : old;
+  const taken = rename(server, target, newName, isSettled ? yielded.map((one) => one.id) : after, context);
+  const leaving = isSettled ? { ...old, name: retiringName } : old;
   // The old one was stopped for this: with a first Ctrl-C in between, none would serve.
   const named = [...yielded, taken].map(
     (one): Step => (order.order === 'stop-first' ? { ...one, completes: true } : one),
@@ -168,7 +168,7 @@ function handOverName(
   return [...named, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
 }
 
-const isSettled = ({ name }: ObservedContainer, { spec }: DeclaredServer, { project }: StepContext): boolean =>
+const holdsName = ({ name }: ObservedContainer, { spec }: DeclaredServer, { project }: StepContext): boolean =>
   name === containerName(project, spec.name);
 
 const stoppedBefore = (container: ObservedContainer): ObservedContainer => ({

@@ -22,6 +22,7 @@ const refusedKeys: Readonly<Record<string, RefusedKey>> = {
     hint: 'remove it',
   },
 };
+
 /** The code of a finding that a document is one of another program. */
 export const otherDocument = 'other-document';
 
@@ -38,6 +39,7 @@ const otherDocuments: Readonly<Record<string, RefusedKey>> = {
     hint: 'write a document for each MCP server: name, docker_backend with its image, mcp_server with its command',
   },
 };
+
 const hostNamespace = (key: string): RefusedKey => ({
   message: `${key} does not exist in looms: a namespace shared with the host ends the isolation`,
   hint: 'remove it; servers of one project reach each other by name',

@@ -92,12 +92,10 @@ const faultNamed = (name: string): Fault => {
  * Whether nothing is left of a project but networks that nothing is on. Engine 20.10 can lose count of the endpoints of
  * a network (seen after 528 cuts on one: 403 "has active endpoints", and none in its list).
  */
-async function holdsNetworksOnly({ docker, name, volumes }: TestProject): Promise<boolean> {
+async function holdsNetworksOnly({ docker, isOurs, volumes }: TestProject): Promise<boolean> {
   const containers = await docker.listContainers({ all: true });
-  const ours = containers.filter(
-    ({ Names, Labels }) => Labels['looms.project'] === name || Names.join().includes(name),
-  );
-  const networks = (await docker.listNetworks()).filter((network) => network.Name.includes(name));
+  const ours = containers.filter(({ Names, Labels }) => isOurs(Names.join(), Labels));
+  const networks = (await docker.listNetworks()).filter(({ Name, Labels }) => isOurs(Name, Labels));
   const members = await Promise.all(
     networks.map(async ({ Id }) => Object.keys((await docker.getNetwork(Id).inspect()).Containers ?? {})),
   );

@@ -35,6 +35,8 @@ export type TestProject = {
   /** Names of the project's networks and volumes; sorted. */
   readonly networks: () => Promise<string[]>;
   readonly volumes: () => Promise<string[]>;
+  /** Whether something on the engine is the project's, by its labels or its name. */
+  readonly isOurs: (name: string, labels: Readonly<Record<string, string>> | null | undefined) => boolean;
   /** Removes all that carries the project's label or its name. */
   readonly remove: () => Promise<void>;
 };
@@ -115,6 +117,7 @@ export function testProject(label: string): TestProject {
     },
     networks,
     volumes,
+    isOurs,
     remove: () => removeAll(docker, isOurs),
   };
 }

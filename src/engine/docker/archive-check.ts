@@ -40,35 +40,35 @@ function problemOf({ name, type, linkname }: Header, root: string, links: Readon
  * written anywhere else than below that path, with the reason, or undefined when there is none. Links inside are files
  * like others, wherever they lead, as long as nothing is written through them. Throws for bytes that are no archive.
  */
-export function findEscape(packed: Buffer, path: string): Promise<string | undefined> {
+export async function findEscape(packed: Buffer, path: string): Promise<string | undefined> {
   const root = basename(path);
   const links = new Set<string>();
-  return new Promise((resolve, reject) => {
-    const reader = extract();
-    let found: string | undefined;
-    reader.on('entry', (header, content, next) => {
-      const problem = problemOf(header, root, links);
-      if (problem !== undefined) found ??= `${header.name}: ${problem}`;
-      if (header.type === 'symlink') links.add(partsOf(header.name)?.join('/') ?? header.name);
-      content.on('end', next).resume();
-    });
-    reader.on('error', reject);
-    reader.on('finish', () => resolve(found));
-    reader.end(packed);
+  let found: string | undefined;
+  await eachEntry(packed, (header) => {
+    const problem = problemOf(header, root, links);
+    if (problem !== undefined) found ??= `${header.name}: ${problem}`;
+    if (header.type === 'symlink') links.add(partsOf(header.name)?.join('/') ?? header.name);
   });
+  return found;
 }
 
 /** How many entries an archive has. Throws for bytes that are no archive. */
-export function countEntries(packed: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
+export async function countEntries(packed: Buffer): Promise<number> {
+  let count = 0;
+  await eachEntry(packed, () => {
+    count += 1;
+  });
+  return count;
+}
+
+const eachEntry = (packed: Buffer, look: (header: Header) => void): Promise<void> =>
+  new Promise((resolve, reject) => {
     const reader = extract();
-    let count = 0;
-    reader.on('entry', (_, content, next) => {
-      count += 1;
+    reader.on('entry', (header, content, next) => {
+      look(header);
       content.on('end', next).resume();
     });
     reader.on('error', reject);
-    reader.on('finish', () => resolve(count));
+    reader.on('finish', resolve);
     reader.end(packed);
   });
-}

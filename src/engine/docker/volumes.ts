@@ -44,6 +44,7 @@ export async function createVolume(
   });
 }
 
+/** Whether a volume of that name is on the engine, whoever made it. */
 export async function hasVolume(connection: Connection, name: string, options: CallOptions): Promise<boolean> {
   const request = { method: 'GET', path: `/volumes/${name}` } as const;
   return (await orNull(ask(connection, `inspect volume ${name}`, request, options))) !== null;

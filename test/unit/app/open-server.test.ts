@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { openServer } from '../../../src/app/open-server.ts';
+import type { Ports } from '../../../src/app/ports.ts';
+import type { Engine, LocatedContainer } from '../../../src/engine/port.ts';
+import type { Session } from '../../../src/mcp/session.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, plan, project, type SpecChange, server } from '../../support/planner-world.ts';
+
+const name = asServerName('a');
+const keeps: SpecChange = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } };
+
+/** What a run left that was killed in the gate of a successor: the old one stopped, the new one running. */
+function cutInTheGate(change: SpecChange): LocatedContainer[] {
+  const before = simulate(plan([server('a', change)], emptyEngine()), emptyEngine()).end;
+  const [old] = before.containers;
+  const recorded = old?.recorded;
+  const common = { role: 'server', server: name, imageRef: 'example:1', hasShell: true, ...(recorded && { recorded }) };
+  return [
+    { ...common, id: asContainerId('old'), name: 'looms-test-a', generation: 1, running: false, status: 'stopped' },
+    { ...common, id: asContainerId('new'), name: 'looms-test-a.g2', generation: 2, running: true, status: 'running' },
+  ] as LocatedContainer[];
+}
+
+/** Opens a session to whatever is chosen, where each look at the engine finds the same. */
+const open = (located: readonly LocatedContainer[]) => {
+  const engine: Partial<Engine> = { locate: async () => located, findImage: async () => null };
+  const ports: Partial<Ports> = {
+    engine: async () => engine as Engine,
+    openSession: async () => async () => ({}) as Session,
+  };
+  return openServer(ports as Ports, project, name, {});
+};
+
+describe('a session to a server whose replacement was cut off in its gate', () => {
+  it('is refused where files are preserved, and the hint says how to go on', async () => {
+    await expect(open(cutInTheGate(keeps))).rejects.toMatchObject({
+      code: 'server-not-running',
+      message: 'server a is being replaced: looms-test-a.g2 has not passed its gate',
+      hint: expect.stringContaining('`looms apply` completes it'),
+    });
+  });
+
+  it('goes to the one that runs where nothing written to it can be lost', async () => {
+    expect(await open(cutInTheGate({}))).toMatchObject({ container: 'new', generation: 2 });
+  });
+});
