@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { AuditQuery, AuditReader, CallRecord, TrailHead, Verification } from '../model/audit.ts';
 import { LoomsError } from '../model/errors.ts';
-import { type AuditKeys, KeyFault, readKeys } from './audit-key.ts';
+import { type AuditKeys, readKeys } from './audit-key.ts';
 import { hasBegun, verifyChain } from './chain.ts';
+import { KeyFault } from './key-file.ts';
 import { describeFault, hasTable, type LedgerPlaces, ledgerExists, openLedgerToRead } from './ledger.ts';
 
 /** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */

@@ -4,9 +4,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { AuditedCall, AuditedTarget, AuditTrail, Written } from '../model/audit.ts';
 import { canonicalJson } from '../model/canonical-json.ts';
 import type { ContainerId } from '../model/ids.ts';
-import { type AuditKeys, KeyFault, makeKeys, readKeys } from './audit-key.ts';
+import { type AuditKeys, makeKeys, readKeys } from './audit-key.ts';
 import { append, hasBegun } from './chain.ts';
 import { countExecution } from './executions.ts';
+import { KeyFault } from './key-file.ts';
 import { describeFault, inTransaction, type LedgerPlaces, openLedger } from './ledger.ts';
 
 export type AuditSettings = {
@@ -118,7 +119,7 @@ function keysFor(database: DatabaseSync, { database: path, keyFile }: LedgerPlac
   }
 }
 
-function notWritten(error: unknown, { database, keyFile }: LedgerPlaces): Written {
+function notWritten(error: unknown, { database, keyFile }: Omit<LedgerPlaces, 'machineKey'>): Written {
   if (error instanceof KeyFault) return { written: false, why: error.message, hint: error.hint };
   // What the file system says names its file; what SQLite says does not.
   const isKey =

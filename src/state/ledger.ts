@@ -9,6 +9,8 @@ export type LedgerPlaces = {
   readonly database: string;
   /** The key of the audit trail; only its owner may read it. */
   readonly keyFile: string;
+  /** The key of this machine (machine-key.ts); only its owner may read it. */
+  readonly machineKey: string;
 };
 
 /**
@@ -20,7 +22,11 @@ export function ledgerPlaces(environment: Readonly<Record<string, string | undef
   const state =
     wanted !== undefined && isAbsolute(wanted) ? wanted : join(environment.HOME || homedir(), '.local', 'state');
   const folder = join(state, 'looms');
-  return { database: join(folder, 'ledger.sqlite'), keyFile: join(folder, 'audit-key') };
+  return {
+    database: join(folder, 'ledger.sqlite'),
+    keyFile: join(folder, 'audit-key'),
+    machineKey: join(folder, 'machine-key'),
+  };
 }
 
 /** Two writers at once wait for one another this long, ms, instead of failing. */

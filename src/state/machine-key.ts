@@ -1,0 +1,54 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
+import { type Keyed, KeyFault, type KeyWords, keyedFor, makeKeyFile, readKeyFile } from './key-file.ts';
+
+/** What this machine's key is used for: one derived key each. */
+export type MachineKeyUse = 'records' | 'secrets';
+
+const words: KeyWords = {
+  what: 'key of looms',
+  notTheKey: 'put the right file back, or remove it: then what it signed counts as made by somebody else',
+};
+
+/** A failure of the key file, in our terms. */
+function keyError(path: string, error: unknown): LoomsError {
+  if (error instanceof KeyFault) {
+    return new LoomsError('ledger-unreadable', error.message, { hint: error.hint, cause: error });
+  }
+  const hint = `looms keeps a key in ${dirname(path)}: make that folder writable, or set XDG_STATE_HOME`;
+  return new LoomsError('ledger-unreadable', `the key of this machine cannot be used: ${messageOf(error)}`, {
+    hint,
+    cause: error,
+  });
+}
+
+/**
+ * The keyed hash of this machine for one use (HMAC-SHA-256, hex), undefined where no key was made yet: then nothing can
+ * have been made with it. Throws `ledger-unreadable` for a file that cannot be read, that others may read, or that is
+ * no key.
+ */
+export function findMachineKey(path: string, use: MachineKeyUse): Keyed | undefined {
+  try {
+    const secret = readKeyFile(path, words);
+    return secret === undefined ? undefined : keyedFor(secret, `looms machine v1: ${use}`);
+  } catch (error) {
+    throw keyError(path, error);
+  }
+}
+
+/**
+ * The same, with the key made on first use (mode 0600); where two programs make it at once, both use the first. Throws
+ * `ledger-unreadable` when it cannot be made or used.
+ */
+export function machineKey(path: string, use: MachineKeyUse): Keyed {
+  const found = findMachineKey(path, use);
+  if (found !== undefined) return found;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return keyedFor(makeKeyFile(path, words), `looms machine v1: ${use}`);
+  } catch (error) {
+    throw keyError(path, error);
+  }
+}
