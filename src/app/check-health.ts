@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/port.ts';
+import { strangersNotice } from '../model/claims.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { messageOf } from '../model/failure.ts';
@@ -184,5 +185,6 @@ export async function checkHealth(ports: Ports, request: HealthRequest, signal: 
   if (signal.aborted) throw new LoomsError('interrupted', 'stopped asking servers how they are');
   const place: HealthPlace = { engine: observed.engine.id, project };
   const kept = await ports.recordHealth(place, servers.flatMap(findingOf));
-  return { servers, notices: kept.recorded ? [] : [`what was found could not be kept: ${kept.why}`] };
+  const unkept = kept.recorded ? undefined : `what was found could not be kept: ${kept.why}`;
+  return { servers, notices: [strangersNotice(observed), unkept].filter((one) => one !== undefined) };
 }

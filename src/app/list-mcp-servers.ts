@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/port.ts';
+import { strangersNotice } from '../model/claims.ts';
 import type { Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { isoTime } from '../model/iso-time.ts';
@@ -59,7 +60,8 @@ async function listProject(ports: Ports, engine: Engine, project: ProjectName): 
       },
     ];
   });
-  return { servers, notices };
+  const strangers = strangersNotice(observed);
+  return { servers, notices: strangers === undefined ? notices : [...notices, strangers] };
 }
 
 /**

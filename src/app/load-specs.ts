@@ -109,7 +109,10 @@ type HostPaths = {
  * Looks at the host paths of mounts, links followed, so that no link brings in what is never mounted. The engine would
  * only say that one is missing once the container is made; on another machine only it can know.
  */
-async function lookAtHostPaths(ports: Ports, servers: readonly (LoadedServer | FaultyServer)[]): Promise<HostPaths> {
+export async function lookAtHostPaths(
+  ports: Ports,
+  servers: readonly (LoadedServer | FaultyServer)[],
+): Promise<HostPaths> {
   const mounts = servers.flatMap(({ hostPaths, locate }) => hostPaths.map((one) => ({ ...one, locate })));
   if (mounts.length === 0 || !(await ports.engineIsLocal())) return { findings: [], real: new Map() };
   const real = new Map<string, string>();

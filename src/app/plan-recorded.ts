@@ -8,6 +8,7 @@ import { checkPolicy } from '../spec/policy.ts';
 import { type Prepared, planProject } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { recordedServer } from './recorded-servers.ts';
+import { requireRules } from './require-rules.ts';
 
 /** What shall become of servers that are there. */
 export type Wish =
@@ -63,7 +64,18 @@ export async function planRecorded(ports: Ports, request: RecordedRequest): Prom
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
   const enabled = wish.kind !== 'stop';
   const recorded = names.map((name) => recordedServer(observed, name, { enabled, directory: ports.workingDirectory }));
-  if (enabled) requirePolicy(recorded, policy);
+  if (enabled) {
+    requirePolicy(recorded, policy);
+    await requireRules(
+      ports,
+      recorded.map(({ spec }) => spec),
+      {
+        code: 'spec-invalid',
+        what: 'the record on a container breaks the rules of a spec: looms does not write such a record',
+        hint: 'look at who made the container; `looms apply` with the spec file replaces it',
+      },
+    );
+  }
   const servers = recorded.map((one) => withDrain(one, wish.kind === 'stop' ? wish.drainSeconds : undefined));
   const prepared = await planProject(ports, {
     project,

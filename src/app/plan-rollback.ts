@@ -15,6 +15,7 @@ import { recordSpec } from '../spec/record.ts';
 import { type Prepared, relayImageOf } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { serversOf } from './recorded-servers.ts';
+import { requireRules } from './require-rules.ts';
 import { serverNotFound } from './server-not-found.ts';
 
 export type RollbackRequest = {
@@ -160,6 +161,11 @@ export async function planRollback(ports: Ports, request: RollbackRequest): Prom
   const engine = await ports.engine();
   const target = chooseTarget(await engine.observe({ project, images: [], checkRegistry: [] }), request);
   const server = declared(name, target);
+  await requireRules(ports, [server.spec], {
+    code: 'spec-invalid',
+    what: `the record of generation ${target.generation} of ${name} breaks the rules of a spec`,
+    hint: 'choose another generation with --to, or apply a spec file',
+  });
   const warnings = policyWarnings(server, target.generation, policy);
   const observed = await observeWithImage(ports, project, target, server.image.ref);
   const leaving = settledOf(observed, project, name);

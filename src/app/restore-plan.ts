@@ -4,10 +4,12 @@ import { LoomsError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Recipe } from '../model/recipe.ts';
 import { planDifferences } from '../reconcile/compare-plans.ts';
+import { specHash } from '../spec/hash.ts';
 import { checkPolicy } from '../spec/policy.ts';
 import { resolveImage } from './load-specs.ts';
 import { type Prepared, planProject } from './plan-project.ts';
 import type { Ports } from './ports.ts';
+import { requireRules } from './require-rules.ts';
 import { isSameFile, type SavedPlan, serversIn } from './saved-plan.ts';
 
 const nothingDone = 'nothing was changed; make the plan again with `looms diff --out FILE`';
@@ -80,6 +82,17 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy
     throw stale(message, [], '--host and --context choose the engine; nothing was changed');
   }
   const servers = serversIn(saved, ports.workingDirectory);
+  await requireRules(
+    ports,
+    servers.map(({ spec }) => spec),
+    { code: 'plan-invalid', what: 'the plan declares what no spec may say', hint: nothingDone },
+  );
+  for (const { spec, image, hash } of servers) {
+    if (hash === specHash(spec, image.ref) && (image.kind === 'pulled') === (spec.image.kind === 'image')) continue;
+    throw new LoomsError('plan-invalid', `server ${spec.name} of the plan is not what its hash says`, {
+      hint: nothingDone,
+    });
+  }
   const { recipes, problems } = await restoreRecipes(ports, saved, servers);
   const changed = [...(await changedFiles(ports, saved)), ...problems];
   if (changed.length > 0) throw stale('files are not as they were when the plan was made', changed);

@@ -9,6 +9,8 @@ export const label = {
   spec: 'looms.spec',
   specHash: 'looms.spec-hash',
   image: 'looms.image',
+  /** The id of the image that a container was created from: what no image can say of itself (claims.ts). */
+  imageId: 'looms.image-id',
   managedBy: 'looms.managed-by',
   source: 'looms.source',
   /**

@@ -96,12 +96,14 @@ export type GenerationRecord = {
   readonly imageId: ImageId;
 };
 
-/** Someone else's container under a name that we would use. */
+/** Someone else's container: under a name that we would use, or with our labels and not made by us. */
 export type ForeignContainer = {
   readonly id: ContainerId;
   readonly name: string;
   readonly image: string;
   readonly owner: string;
+  /** It has labels of this project, and nothing says that looms gave them to it: its image may have. */
+  readonly claims?: boolean;
 };
 
 export type NetworkShape = {

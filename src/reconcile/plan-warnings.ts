@@ -1,3 +1,4 @@
+import { strangersNotice } from '../model/claims.ts';
 import type { DeclaredServer } from '../model/desired.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { Observed } from '../model/observed.ts';
@@ -9,7 +10,8 @@ export function planWarnings(
   observed: Observed,
   left: readonly ServerName[],
 ): PlanWarning[] {
-  const warnings: PlanWarning[] = [];
+  const strangers = strangersNotice(observed);
+  const warnings: PlanWarning[] = strangers === undefined ? [] : [{ code: 'not-ours', message: strangers }];
   for (const server of servers) {
     const verdict = observed.registry[server.image.ref];
     if (verdict?.verdict === 'unknown') {

@@ -9,6 +9,8 @@ import type { Connection } from './connection.ts';
 import { ownerOf, putSecrets } from './container-files.ts';
 import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
+import type { ListedContainer } from './listing.ts';
+import { sortClaims } from './ownership.ts';
 import { createCall, endpointSettings, volumeLabels } from './shape-to-docker.ts';
 import { giveVolume } from './volume-owner.ts';
 import { createVolume, hasVolume, removeUnusedVolume } from './volumes.ts';
@@ -230,7 +232,8 @@ async function relaysBeside(connection: Connection, container: InspectedContaine
   if (project === undefined) return [];
   const filters = { label: [`${label.project}=${project}`, `${label.role}=${'relay' satisfies Role}`] };
   const request = { method: 'GET', path: '/containers/json', query: { filters } } as const;
-  return ask<readonly { readonly Id: string }[]>(connection, `list the relays of ${project}`, request, options);
+  const listed = await ask<readonly ListedContainer[]>(connection, `list the relays of ${project}`, request, options);
+  return (await sortClaims(connection, listed, options)).ours;
 }
 
 async function runningExecs(

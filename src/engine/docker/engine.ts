@@ -89,7 +89,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     observe: (query, options = {}) => observe(observeParts, query, options),
     projects: (options = {}) => listProjects(connection, options),
     locate: async (project, options = {}) =>
-      (await listProject(connection, project, options))
+      (await listProject(connection, project, options)).ours
         .map((listed) => locatedContainer(listed, readRecorded))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
 

@@ -12,6 +12,7 @@ import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
 import { type ListedContainer, listedName } from './listing.ts';
 import { generationOf, type RecordReader } from './observed-container.ts';
+import { isOurs } from './ownership.ts';
 
 /** What a record says about its generation is what the generation's own container said about itself. */
 const copied = [
@@ -68,11 +69,15 @@ export function generationRecord(listed: ListedContainer, readRecorded: RecordRe
 }
 
 /** The labels of a record, from those of the generation's container. */
-function recordLabels({ Config: config, Created: created }: InspectedContainer, outcome: GenerationOutcome) {
+function recordLabels(
+  { Config: config, Created: created, Image: image }: InspectedContainer,
+  outcome: GenerationOutcome,
+) {
   const own = config.Labels ?? {};
   return {
     ...Object.fromEntries(copied.flatMap((key) => (own[key] === undefined ? [] : [[key, own[key]]]))),
     [label.role]: 'history' satisfies Role,
+    [label.imageId]: imageIdOf(image),
     [label.outcome]: outcome,
     [label.since]: created,
     // An image may bring these into whatever is made of it; a record is no server to users of loom.
@@ -136,8 +141,8 @@ export async function recordGeneration(
     if (statusOf(error) !== 409) throw error;
     const holder = await inspectContainer(connection, record, options);
     const held = holder?.Config.Labels ?? {};
-    const ours = held[label.role] === 'history' && held[label.project] === container.Config.Labels?.[label.project];
-    if (!ours) throw error;
+    const isRecord = held[label.role] === 'history' && held[label.project] === container.Config.Labels?.[label.project];
+    if (holder === null || !isRecord || !(await isOurs(connection, holder, options))) throw error;
     return true;
   }
 }

@@ -3,6 +3,7 @@ import { label, type Role } from '../../model/labels.ts';
 import type { CallOptions } from '../port.ts';
 import { ask } from './ask.ts';
 import type { Connection } from './connection.ts';
+import { type Sorted, sortClaims } from './ownership.ts';
 
 /** A container as `GET /containers/json` lists it. */
 export type ListedContainer = {
@@ -28,18 +29,22 @@ export const listContainers = (
 ): Promise<readonly ListedContainer[]> =>
   ask(connection, 'list containers', { method: 'GET', path: '/containers/json', query: { all: 1, filters } }, options);
 
-/** The containers of a project, its lock apart: whoever plans may hold it, and nothing may depend on that. */
-export async function listProject(
-  connection: Connection,
-  project: ProjectName,
-  options: CallOptions,
-): Promise<readonly ListedContainer[]> {
+/**
+ * The containers of a project, and those that only claim to be; its lock apart: whoever plans may hold it, and nothing may
+ * depend on that.
+ */
+export async function listProject(connection: Connection, project: ProjectName, options: CallOptions): Promise<Sorted> {
   const listed = await listContainers(connection, { label: [`${label.project}=${project}`] }, options);
-  return listed.filter((container) => container.Labels?.[label.role] !== ('lock' satisfies Role));
+  return sortClaims(
+    connection,
+    listed.filter((container) => container.Labels?.[label.role] !== ('lock' satisfies Role)),
+    options,
+  );
 }
 
 /** Names of all projects that have a container on the engine, sorted. */
 export async function listProjects(connection: Connection, options: CallOptions): Promise<readonly ProjectName[]> {
   const listed = await listContainers(connection, { label: [label.project] }, options);
-  return [...new Set(listed.flatMap(({ Labels: labels }) => labels?.[label.project] ?? []))].sort().map(asProjectName);
+  const { ours } = await sortClaims(connection, listed, options);
+  return [...new Set(ours.flatMap(({ Labels: labels }) => labels?.[label.project] ?? []))].sort().map(asProjectName);
 }

@@ -13,6 +13,7 @@ import { inspectContainer, isBeingRemoved, removeContainer, waitUntilRemoved } f
 import type { InfoReader } from './engine-clock.ts';
 import { statusOf } from './errors.ts';
 import { importLockImage, lockImageRef } from './lock-image.ts';
+import { isOurs } from './ownership.ts';
 
 /** Who holds the lock, as JSON, set once by the create call that took it. */
 const holderLabel = 'looms.lock';
@@ -108,7 +109,7 @@ async function readHolder(
   if (container === null) return null;
   const labels = container.Config.Labels ?? {};
   const record = parse(labels[holderLabel]);
-  if (!isRecord(record) || labels[label.role] !== 'lock') {
+  if (!isRecord(record) || labels[label.role] !== 'lock' || !(await isOurs(connection, container, options))) {
     throw new LoomsError('engine-conflict', `container ${lockName(project)} is no lock of looms`, {
       hint: `its name is what the lock of project ${project} needs: rename or remove it`,
     });

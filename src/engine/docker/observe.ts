@@ -1,5 +1,5 @@
 import { asContainerId, asNetworkId, type ImageId, type ProjectName } from '../../model/ids.ts';
-import { label, networkName, projectPrefix } from '../../model/labels.ts';
+import { label, lockName, networkName, projectPrefix } from '../../model/labels.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
 import type {
   Observed,
@@ -10,18 +10,17 @@ import type {
 } from '../../model/observed.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { CallOptions, ObserveQuery } from '../port.ts';
-import { ask } from './ask.ts';
-import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
 import { inspectContainer } from './containers.ts';
 import { describeEngine } from './describe.ts';
-import { type ImageShare, imageIdOf, type ReadingContext, readEnv } from './docker-to-shape.ts';
+import { type ImageShare, imageIdOf, type ReadingContext } from './docker-to-shape.ts';
 import { type EngineInfo, engineTime, type InfoReader } from './engine-clock.ts';
 import { generationRecord, isNamedRecord, saysRecord } from './history.ts';
 import type { InspectedContainer } from './inspected.ts';
-import { listContainers, listProject } from './listing.ts';
+import { type ListedContainer, listContainers, listedName, listProject } from './listing.ts';
 import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
 import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
+import { imageShares } from './ownership.ts';
 import { listVolumes } from './volumes.ts';
 
 /** What observing needs from the rest of the adapter. */
@@ -47,6 +46,9 @@ type Placed = Pick<ObservedContainer, 'server' | 'generation' | 'id'>;
 
 const byPlace = (a: Placed, b: Placed): number =>
   byText(a.server ?? '', b.server ?? '') || a.generation - b.generation || byText(a.id, b.id);
+
+/** The lock is its holder's, and nothing that is planned may depend on it. */
+const isNoLock = (project: ProjectName) => (one: ListedContainer) => listedName(one) !== lockName(project);
 
 const ourNetworks = (project: ProjectName): readonly string[] => [
   networkName(project, 'isolated'),
@@ -94,39 +96,6 @@ async function observeVolumes(
     .sort((a, b) => byText(a.name, b.name));
 }
 
-type InspectedImage = {
-  readonly Config?: {
-    readonly Env?: readonly string[] | null;
-    readonly Labels?: Readonly<Record<string, string>> | null;
-  } | null;
-};
-
-/** The images that live containers run, and what each brings into them. One that is gone brings nothing we can know. */
-async function imageShares(
-  connection: Connection,
-  ids: ReadonlySet<ImageId>,
-  options: CallOptions,
-): Promise<ReadonlyMap<ImageId, ImageShare>> {
-  const shares = await mapBounded([...ids], inspectWidth, async (id): Promise<[ImageId, ImageShare]> => {
-    const request = { method: 'GET', path: `/images/${id}/json` } as const;
-    const image = await orNull(ask<InspectedImage>(connection, `inspect image ${id}`, request, options));
-    return [id, { env: readEnv(image?.Config?.Env), labels: image?.Config?.Labels ?? {} }];
-  });
-  return new Map(shares);
-}
-
-/** Labels that no two containers of ours share. */
-const identity = [label.project, label.role, label.server, label.generation, label.specHash] as const;
-
-/**
- * Whether a container has our labels only because its image has them: one made by hand from an image that was committed
- * from a container of ours. It is not ours to touch.
- */
-function onlyInherits({ Config: config }: InspectedContainer, image: ImageShare): boolean {
-  const labels = config.Labels ?? {};
-  return image.labels[label.role] !== undefined && identity.every((key) => labels[key] === image.labels[key]);
-}
-
 const nothingShared: ImageShare = { env: {}, labels: {} };
 
 function readingContext(
@@ -163,7 +132,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   // Waited for below; until then its failure must not count as unhandled.
   inBackground.catch(() => undefined);
 
-  const all = await listProject(connection, query.project, options);
+  const { ours: all, strangers } = await listProject(connection, query.project, options);
   // A record says everything in its listing, so that a long history costs no call.
   const listed = all.filter((one) => !isNamedRecord(one, query.project));
   for (const { ImageID: image, Labels: labels } of all) {
@@ -173,7 +142,11 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   const refs = [...new Set(query.images)].sort();
   const [inspected, shares, facts] = await Promise.all([
     mapBounded(listed, inspectWidth, ({ Id: id }) => inspectContainer(connection, id, options)),
-    imageShares(connection, new Set(listed.map(({ ImageID: id }) => imageIdOf(id))), options),
+    imageShares(
+      connection,
+      listed.map(({ ImageID: id }) => imageIdOf(id)),
+      options,
+    ),
     mapBounded(refs, inspectWidth, (ref) => parts.findImage(ref, options)),
   ]);
   const [info, networks, volumes, named, registry] = await inBackground;
@@ -181,25 +154,24 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   const context = readingContext(connection, info, query.project, networks);
   const shareOf = ({ Image: image }: InspectedContainer): ImageShare => shares.get(imageIdOf(image)) ?? nothingShared;
   const there = inspected.filter((container) => container !== null);
-  const inherited = new Set(there.filter((one) => onlyInherits(one, shareOf(one))).map(({ Id: id }) => id));
   const containers = there
-    .filter(({ Id: id }) => !inherited.has(id))
-    .map((container) => {
-      return observedContainer(container, shareOf(container), context, parts.readRecorded);
-    })
+    .map((container) => observedContainer(container, shareOf(container), context, parts.readRecorded))
     .sort(byPlace);
+  const believed = new Set(all.map(({ Id: id }) => id));
+  const claiming = new Set(strangers.map(({ Id: id }) => id));
+  const foreign = new Map([...named.filter(isNoLock(query.project)), ...strangers].map((one) => [one.Id, one]));
   return {
     project: query.project,
     engine: describeEngine(connection, info),
     now: engineTime(info.SystemTime),
     containers: containers.filter(({ role }) => role !== 'history'),
     history: all
-      .filter((one) => saysRecord(one) && !inherited.has(one.Id))
+      .filter(saysRecord)
       .map((one) => generationRecord(one, parts.readRecorded))
       .sort(byPlace),
-    foreign: named
-      .filter(({ Id: id, Labels: labels }) => labels?.[label.project] !== query.project || inherited.has(id))
-      .map(foreignContainer)
+    foreign: [...foreign.values()]
+      .filter(({ Id: id }) => !believed.has(id))
+      .map((one) => foreignContainer(one, claiming.has(one.Id)))
       .sort((a, b) => byText(a.name, b.name)),
     networks: networks
       .map((network) => observedNetwork(network, query, containers))

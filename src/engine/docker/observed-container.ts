@@ -1,6 +1,8 @@
+import { type Claim, readClaim } from '../../model/claims.ts';
 import type { RecordedSpec } from '../../model/desired.ts';
-import { asContainerId, asServerName } from '../../model/ids.ts';
-import { label, type Role } from '../../model/labels.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { asContainerId, shortId } from '../../model/ids.ts';
+import { label } from '../../model/labels.ts';
 import type { ContainerState, ForeignContainer, ObservedContainer } from '../../model/observed.ts';
 import type { LocatedContainer } from '../port.ts';
 import { type ImageShare, type ReadingContext, shapeOf } from './docker-to-shape.ts';
@@ -30,13 +32,12 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
   };
 }
 
-const roles: ReadonlySet<string> = new Set(['server', 'relay', 'lock', 'helper', 'data', 'history'] satisfies Role[]);
-
-/** A container with a server's name and no readable role is a server's: it must not drop out of sight. */
-const roleOf = (labels: Readonly<Record<string, string>>): Role => {
-  const role = labels[label.role] ?? '';
-  return roles.has(role) ? (role as Role) : 'server';
-};
+/** What a container of ours says of itself; who lists them believed it before (ownership.ts). */
+function claimOf(labels: Readonly<Record<string, string>>, id: string): Claim {
+  const claim = readClaim(labels);
+  if (claim === undefined) throw new LoomsError('internal', `container ${shortId(id)} was taken for one of looms`);
+  return claim;
+}
 
 /** A generation's number from its label; 0 for what is none. */
 export const generationOf = (text: string | undefined): number => (/^\d{1,9}$/.test(text ?? '') ? Number(text) : 0);
@@ -49,18 +50,20 @@ export function observedContainer(
   readRecorded: RecordReader,
 ): ObservedContainer {
   const labels = container.Config.Labels ?? {};
-  const server = labels[label.server];
+  const { role, server, generation } = claimOf(labels, container.Id);
   const source = labels[label.source];
   const recordedText = labels[label.spec];
   const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
-  const restoredFrom = labels[label.restoredFrom];
-  const keptFrom = labels[label.keptFrom];
+  // Only some containers are given these: what an image brings is not about this one.
+  const given = (key: string) => (image.labels[key] === undefined ? labels[key] : undefined);
+  const restoredFrom = given(label.restoredFrom);
+  const keptFrom = given(label.keptFrom);
   return {
     id: asContainerId(container.Id),
     name: container.Name.replace(/^\//, ''),
-    role: roleOf(labels),
-    ...(server === undefined ? {} : { server: asServerName(server) }),
-    generation: generationOf(labels[label.generation]),
+    role,
+    ...(server === undefined ? {} : { server }),
+    generation,
     createdAt: engineTime(container.Created),
     state: stateOf(container.State),
     restartCount: container.RestartCount ?? 0,
@@ -84,11 +87,12 @@ function makerOf(labels: Readonly<Record<string, string>>): string {
 }
 
 /** A container that is not the project's, by its listing. */
-export const foreignContainer = (info: ListedContainer): ForeignContainer => ({
+export const foreignContainer = (info: ListedContainer, claims: boolean): ForeignContainer => ({
   id: asContainerId(info.Id),
   name: listedName(info),
   image: info.Image,
-  owner: makerOf(info.Labels ?? {}),
+  owner: claims ? 'unknown' : makerOf(info.Labels ?? {}),
+  ...(claims ? { claims } : {}),
 });
 
 const listedStatuses: readonly string[] = ['running', 'paused', 'restarting'] satisfies LocatedContainer['status'][];
@@ -98,15 +102,15 @@ const listedStatus = (state: string): LocatedContainer['status'] =>
 /** What a container's listing alone tells. One without a word about its image's shell is taken to have one. */
 export function locatedContainer(listed: ListedContainer, readRecorded: RecordReader): LocatedContainer {
   const labels = listed.Labels ?? {};
-  const server = labels[label.server];
+  const { role, server, generation } = claimOf(labels, listed.Id);
   const recordedText = labels[label.spec];
   const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
   return {
     id: asContainerId(listed.Id),
     name: listedName(listed),
-    role: roleOf(labels),
-    ...(server === undefined ? {} : { server: asServerName(server) }),
-    generation: generationOf(labels[label.generation]),
+    role,
+    ...(server === undefined ? {} : { server }),
+    generation,
     running: listed.State === 'running',
     status: listedStatus(listed.State),
     ...(recorded === undefined ? {} : { recorded }),

@@ -128,7 +128,12 @@ export function createCall(request: CreateContainer, engine: EngineKind): Create
       OpenStdin: shape.openStdin,
       // The first session's end must not end the server's stdin, which the first detach closes otherwise.
       StdinOnce: false,
-      Labels: { ...shape.labels, ...request.ownLabels, ...(engine === 'podman' ? givenEnvLabel(shape.env) : {}) },
+      Labels: {
+        ...shape.labels,
+        ...request.ownLabels,
+        [label.imageId]: shape.imageId,
+        ...(engine === 'podman' ? givenEnvLabel(shape.env) : {}),
+      },
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
       HostConfig: hostConfig(request, engine),
       ...(first === undefined

@@ -65,7 +65,7 @@ async function createHelper(connection: Connection, volume: FreshVolume, options
   const body = {
     Image: volume.image,
     Entrypoint: ['-'],
-    Labels: { ...volume.labels, [label.role]: 'helper' satisfies Role },
+    Labels: { ...volume.labels, [label.role]: 'helper' satisfies Role, [label.imageId]: volume.image },
     HostConfig: {
       NetworkMode: 'none',
       Mounts: [{ Type: 'volume', Source: volume.name, Target: `/${mountPoint}`, VolumeOptions: volumeOptions }],

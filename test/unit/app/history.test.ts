@@ -11,7 +11,8 @@ import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, image, plan, project, server } from '../../support/planner-world.ts';
 
 const name = asServerName('a');
-const revision = (memoryMiB: number): DeclaredServer => server('a', { limits: { memoryMiB } });
+/** The n-th revision; a spec may not ask for less than a few MiB. */
+const revision = (n: number): DeclaredServer => server('a', { limits: { memoryMiB: 100 + n } });
 
 const apply = (observed: Observed, memoryMiB: number, failGate: readonly string[] = []): Observed =>
   simulate(plan([revision(memoryMiB)], observed), observed, { failGate }).end;
@@ -43,7 +44,7 @@ describe('the history of a server', () => {
   it('tells what a generation changed of what served before it, not of what failed', async () => {
     const observed = apply(apply(having(1), 9, ['a']), 2);
     const [newest] = await getHistory(portsOf(observed), { project, name });
-    expect(newest?.changes).toEqual([{ path: 'docker_backend.resource_limits.memory_mb', from: '1', to: '2' }]);
+    expect(newest?.changes).toEqual([{ path: 'docker_backend.resource_limits.memory_mb', from: '101', to: '102' }]);
   });
 
   it('says of one that failed and was kept for a look at it that it failed', async () => {

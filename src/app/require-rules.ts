@@ -1,0 +1,24 @@
+import type { DesiredServer } from '../model/desired.ts';
+import { type ErrorCode, LoomsError } from '../model/errors.ts';
+import { checkRules } from '../spec/record-rules.ts';
+import { lookAtHostPaths } from './load-specs.ts';
+import type { Ports } from './ports.ts';
+
+/** Where a spec came from that no file was read for, and what to do when a rule forbids it. */
+export type RuleWords = { readonly code: ErrorCode; readonly what: string; readonly hint: string };
+
+/**
+ * Holds recorded or saved specs against the rules of a file, links of host paths followed: anybody who can label a
+ * container or write a file could have made them. Throws `words.code` naming each rule that is broken.
+ */
+export async function requireRules(ports: Ports, specs: readonly DesiredServer[], words: RuleWords): Promise<void> {
+  const detail: string[] = [];
+  for (const spec of specs) {
+    const checked = checkRules(spec);
+    const found = checked.allowed
+      ? (await lookAtHostPaths(ports, [checked.server])).findings.map(({ message }) => message)
+      : checked.why;
+    detail.push(...found.map((why) => `${spec.name}: ${why}`));
+  }
+  if (detail.length > 0) throw new LoomsError(words.code, words.what, { detail, hint: words.hint });
+}

@@ -1,0 +1,158 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { basisOf } from '../../../src/reconcile/basis.ts';
+import { specHash } from '../../../src/spec/hash.ts';
+import { loadDocuments } from '../../../src/spec/load.ts';
+import { recordSpec } from '../../../src/spec/record.ts';
+import { withoutEngine } from '../../support/images.ts';
+import { emptyFolder } from '../../support/looms.ts';
+import { type TestProject, testProject } from '../../support/test-project.ts';
+import { tinySpec } from '../../support/tiny-server.ts';
+
+const image = 'node:24-slim';
+const secret = 'operators-own-secret';
+const env = { AWS_SECRET_ACCESS_KEY: secret };
+const asksForSecret = (name: string): string => tinySpec({ name, env: { API_TOKEN: '${AWS_SECRET_ACCESS_KEY}' } });
+
+/** The spec of a text, as the label of its container would say it. */
+function recordOf(text: string, change: (spec: Record<string, unknown>) => object = (spec) => spec): string {
+  const [server] = loadDocuments([{ file: '-', directory: '/', text }], { environment: env, strict: false }).servers;
+  if (server === undefined) throw new Error('the spec of the test is wrong');
+  return recordSpec({ ...server.spec, ...change(server.spec as unknown as Record<string, unknown>) }, image);
+}
+
+const labelsOf = (project: TestProject, server: string, spec: string): Record<string, string> => ({
+  'looms.project': project.name,
+  'looms.server': server,
+  'looms.generation': '1',
+  'looms.spec': spec,
+  'looms.spec-hash': 'x',
+  'looms.image': image,
+});
+
+describe.skipIf(withoutEngine())('what is only claimed', () => {
+  const projects: TestProject[] = [];
+  const images: string[] = [];
+  const newProject = (label: string): TestProject => {
+    const project = testProject(label);
+    projects.push(project);
+    return project;
+  };
+
+  afterEach(async () => {
+    for (const project of projects.splice(0)) {
+      await project.remove();
+      for (const one of images.splice(0)) await project.docker.getImage(one).remove({ force: true });
+    }
+  });
+
+  /** Runs an image whose labels were forged, as somebody would who knows nothing of it. */
+  async function runForged(project: TestProject, labels: Readonly<Record<string, string>>, name?: string) {
+    const repo = `looms-test/${project.name}`;
+    const base = await project.docker.createContainer({ Image: image, Labels: labels, Cmd: ['sleep', '600'] });
+    await base.commit({ repo });
+    await base.remove({ force: true });
+    images.push(repo);
+    const run = await project.docker.createContainer({
+      Image: repo,
+      Cmd: ['sleep', '600'],
+      ...(name === undefined ? {} : { name }),
+    });
+    await run.start();
+    return run;
+  }
+
+  test.each([
+    ['with a role', { 'looms.role': 'server' }],
+    ['without a role', {}],
+    ['with a role and an id of some image', { 'looms.role': 'server', 'looms.image-id': `sha256:${'a'.repeat(64)}` }],
+  ])('an image with forged labels %s is nobody’s server, also under its name', async (_, more) => {
+    const project = newProject('forged');
+    const labels = { ...labelsOf(project, 'fs', recordOf(asksForSecret('fs'))), ...more };
+    const stranger = await runForged(project, labels, `looms-${project.name}-fs`);
+
+    const called = await project.run(['mcp', 'call', 'fs', 'secret'], { env });
+    expect(called.code).not.toBe(0);
+    expect(called.stderr).toContain('server-not-found');
+    expect(called.stdout + called.stderr).not.toContain(secret);
+
+    const listed = await project.run(['mcp', 'list', '--json']);
+    expect(JSON.parse(listed.stdout)).toEqual([]);
+    expect(listed.stderr.match(/looms did not make it/g)).toHaveLength(1);
+    const everywhere = await project.run(['mcp', 'list', '--all-projects', '--json']);
+    expect(everywhere.stdout).not.toContain(project.name);
+    const health = await project.run(['mcp', 'health'], { env });
+    expect(health.stdout + health.stderr).not.toMatch(/unhealthy|token=/);
+
+    const { plan } = await project.diff(tinySpec({ name: 'fs' }));
+    expect(plan.changes).toMatchObject([{ server: 'fs', action: 'blocked' }]);
+    expect(plan.warnings.map(({ code }) => code)).toContain('not-ours');
+    expect((await stranger.inspect()).State.Running).toBe(true);
+  });
+
+  test('a stranger that names a server that is there is not removed, and takes nothing over', async () => {
+    const project = newProject('stranger');
+    const text = asksForSecret('fs');
+    expect(await project.apply(text, [], { env })).toMatchObject({ code: 0 });
+    const labels = { ...labelsOf(project, 'fs', recordOf(text)), 'looms.role': 'server', 'looms.generation': '9' };
+    const stranger = await runForged(project, labels);
+
+    const again = await project.apply(text, ['--prune'], { env });
+    expect(again, again.stderr).toMatchObject({ code: 0 });
+    expect((await stranger.inspect()).State.Running).toBe(true);
+    await project.container('fs').stop({ t: 0 });
+    const called = await project.run(['mcp', 'call', 'fs', 'secret'], { env });
+    expect(called.stderr).toContain('server-not-running');
+    expect(called.stdout).not.toContain(secret);
+    expect(await project.run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
+    expect((await stranger.inspect()).State.Running).toBe(true);
+  });
+
+  test.each([
+    ['/', 'the root of the host is never mounted'],
+    ['/var/run/docker.sock', 'is never mounted'],
+    ['/etc/..', ''],
+  ])('a record that was forged by hand with a bind of %s is not started', async (source, says) => {
+    const project = newProject('record');
+    const mounts = [{ type: 'bind', source, target: '/host', readOnly: false }];
+    const record = recordOf(tinySpec({ name: 'fs' }), () => ({ mounts }));
+    await project.docker.createContainer({
+      Image: image,
+      name: `looms-${project.name}-fs`,
+      Cmd: ['sleep', '600'],
+      Labels: { ...labelsOf(project, 'fs', record), 'looms.role': 'server' },
+    });
+    for (const command of ['start', 'restart']) {
+      const started = await project.run(['mcp', command, 'fs']);
+      expect(started.code).not.toBe(0);
+      expect(started.stderr).toContain('breaks the rules of a spec');
+      expect(started.stderr).toContain(says);
+    }
+    const { State: state, HostConfig: host } = await project.container('fs').inspect();
+    expect({ status: state.Status, mounts: host.Mounts ?? [] }).toEqual({ status: 'created', mounts: [] });
+  });
+
+  test('a saved plan with another mount and a basis to match is refused with the rule (65)', async () => {
+    const project = newProject('plan-forged');
+    const cwd = emptyFolder();
+    const folder = emptyFolder();
+    const spec = JSON.parse(tinySpec({ name: 'fs' })) as { docker_backend: object };
+    const text = JSON.stringify({
+      ...spec,
+      docker_backend: { ...spec.docker_backend, volume_mounts: [{ source: folder, target: '/data' }] },
+    });
+    writeFileSync(join(cwd, 'mcp.yaml'), text);
+    await project.run(['diff', '-f', 'mcp.yaml', '--out', 'plan.json'], { cwd });
+    const written = readFileSync(join(cwd, 'plan.json'), 'utf8');
+    expect(written).toContain(folder);
+    const forged = JSON.parse(written.replaceAll(folder, '/'));
+    for (const server of forged.servers) server.hash = specHash(server.spec, server.image.ref);
+    forged.plan.basis = basisOf(forged.plan);
+    writeFileSync(join(cwd, 'plan.json'), JSON.stringify(forged));
+
+    const applied = await project.run(['apply', 'plan.json'], { cwd });
+    expect(applied).toMatchObject({ code: 65, stderr: expect.stringContaining('root of the host is never mounted') });
+    expect(await project.names()).toEqual([]);
+  });
+});
