@@ -1,5 +1,5 @@
 import { canonicalJson } from '../model/canonical-json.ts';
-import { hasPasswordInUri, looksLikeCredential } from '../model/credentials.ts';
+import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../model/credentials.ts';
 import type { RecordedSpec } from '../model/desired.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { FieldDifference } from '../model/plan.ts';
@@ -52,7 +52,7 @@ function text(path: string, value: unknown): string {
 }
 
 const isCredential = (path: string, value: string): boolean =>
-  looksLikeCredential(splitEnv(path)[1].slice(1)) || hasPasswordInUri(value);
+  looksLikeCredential(splitEnv(path)[1].slice(1)) || hasPasswordInUri(value) || looksLikeKey(value);
 
 const isLiteral = (value: unknown): boolean => isRecord(value) && isLiteralValue(value);
 

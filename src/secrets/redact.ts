@@ -31,10 +31,28 @@ function formsOf(value: string): readonly string[] {
     urlEncoded,
     urlEncoded.replaceAll('%20', '+'),
     urlEncoded.replaceAll(/%[0-9A-F]{2}/g, (byte) => byte.toLowerCase()),
-    JSON.stringify(value).slice(1, -1),
+    ...escapedForms(value),
     bytes.toString('base64'),
     bytes.toString('base64').replaceAll('=', ''),
     bytes.toString('base64url'),
     bytes.toString('hex'),
   ];
+}
+
+/** JSON in a string of JSON in a string: an answer of a tool, in our `--json`, in somebody's log of it. */
+const jsonDepth = 4;
+
+/** As JSON writers put it: only what must be escaped, also `/`, also all that is not ASCII (Python), or `<>&` (Go). */
+function escapedForms(value: string): readonly string[] {
+  const inside = (text: string): string => JSON.stringify(text).slice(1, -1);
+  const unicode = (text: string, letters: RegExp): string =>
+    text.replaceAll(letters, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const plain = inside(value);
+  const forms: string[] = [];
+  let level = [plain, plain.replaceAll('/', '\\/'), unicode(plain, /[^ -~]/g), unicode(plain, /[<>&]/g)];
+  for (let depth = 1; depth <= jsonDepth; depth += 1) {
+    forms.push(...level);
+    level = level.map(inside);
+  }
+  return forms;
 }

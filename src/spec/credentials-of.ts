@@ -1,10 +1,7 @@
-import { looksLikeCredential } from '../model/credentials.ts';
+import { looksLikeCredential, standsAsCredential } from '../model/credentials.ts';
 import type { EnvValue } from '../model/desired.ts';
 import type { Prepared } from './prepare.ts';
 import { lastName } from './words.ts';
-
-/** Before a password in a URI stands the user's name, after it the host: `postgres://user:` … `@host/db`. */
-const beforePassword = /:\/\/[^\s/@:]*:[^\s/@]*$/;
 
 /** The variables of a value that are credentials by their place; a host that is put into a connection URI is none. */
 function inValue(key: string, value: EnvValue): readonly string[] {
@@ -13,10 +10,9 @@ function inValue(key: string, value: EnvValue): readonly string[] {
   const isWhole = parts.length === 1 || looksLikeCredential(key);
   return parts.flatMap((part, index) => {
     if (typeof part === 'string' || part.from !== 'environment') return [];
-    const before = parts.slice(0, index).map((one) => (typeof one === 'string' ? one : 'x'));
-    const next = parts[index + 1];
-    const isPassword = beforePassword.test(before.join('')) && typeof next === 'string' && /^[^\s/]*@/.test(next);
-    return isWhole || isPassword ? [part.name] : [];
+    const texts = parts.map((one) => (typeof one === 'string' ? one : 'x'));
+    const around = { before: texts.slice(0, index).join(''), after: texts.slice(index + 1).join('') };
+    return isWhole || standsAsCredential(around) ? [part.name] : [];
   });
 }
 
@@ -33,7 +29,7 @@ function namesFrom(value: unknown): readonly string[] {
 
 /**
  * The variables that are credentials by what a spec does with them: listed in `env_from`, the whole value of a key that
- * looks like one, or the password of a URI. What is a credential in one place is none the less one in another.
+ * looks like one, or where a credential stands in a value (`standsAsCredential`). What is a credential in one place is none the less one in another.
  */
 export const credentialsOf = ({ value, variables }: Pick<Prepared, 'value' | 'variables'>): ReadonlySet<string> =>
   new Set([...[...variables].flatMap(([path, one]) => inValue(lastName(path), one)), ...namesFrom(value)]);

@@ -1,3 +1,4 @@
+import type { Surroundings } from '../model/credentials.ts';
 import type { EnvValue } from '../model/desired.ts';
 import { nearest } from '../model/nearest.ts';
 import type { Finding } from './findings.ts';
@@ -29,7 +30,7 @@ export type PrepareOptions = {
   /** A key that must not be used, with the reason; asked for unknown keys. */
   readonly refused: (path: string, key: string) => RefusedKey | undefined;
   /** Whether `${variable}` under `key` of an `env` dictionary is a credential, which stays a reference. */
-  readonly keepReference: (key: string, variable: string) => boolean;
+  readonly keepReference: (key: string, variable: string, around: Surroundings) => boolean;
   /** The variables that are credentials by what a document does with them; they stay references in each `env`. */
   readonly credentialsOf: (prepared: Pick<Prepared, 'value' | 'variables'>) => ReadonlySet<string>;
   /** Lints one string of the document, after its variables were put in. */
@@ -39,6 +40,8 @@ export type PrepareOptions = {
     readonly literal: boolean;
     readonly value: string;
     readonly names: readonly string[];
+    /** Variables whose values became text, `${plain:…}` excepted. */
+    readonly readable: readonly string[];
     /** Variables that are credentials somewhere in this document. */
     readonly credentials: ReadonlySet<string>;
     readonly path: string;
@@ -193,8 +196,8 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
     const rules: TemplateRules = {
       environment: options.environment,
       secrets: use === 'env',
-      keepReference: (variable) =>
-        use === 'env' && (credentials.has(variable) || options.keepReference(name, variable)),
+      keepReference: (variable, around) =>
+        use === 'env' && (credentials.has(variable) || options.keepReference(name, variable, around)),
     };
     const resolved = resolveTemplate(tree.value, rules);
     for (const problem of resolved.problems.slice(0, maxProblems)) {
@@ -213,7 +216,17 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
     const literal = resolved.parts.every((part) => typeof part === 'string');
     const value = resolved.parts.map((part) => (typeof part === 'string' ? part : '')).join('');
     findings.push(
-      ...options.checkText({ use, name, literal, value, names: resolved.names, credentials, path, span: tree.span }),
+      ...options.checkText({
+        use,
+        name,
+        literal: literal && !resolved.plain,
+        value,
+        names: resolved.names,
+        readable: resolved.readable,
+        credentials,
+        path,
+        span: tree.span,
+      }),
     );
     if (use === 'env') {
       variables.set(path, literal ? { kind: 'literal', value } : { kind: 'secret', parts: resolved.parts });

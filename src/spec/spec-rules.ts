@@ -1,4 +1,11 @@
-import { hasPasswordInUri, looksLikeConnectionUri, looksLikeCredential } from '../model/credentials.ts';
+import {
+  hasPasswordInUri,
+  isHarmlessName,
+  looksLikeConnectionUri,
+  looksLikeCredential,
+  looksLikeKey,
+  standsAsCredential,
+} from '../model/credentials.ts';
 import { credentialsOf } from './credentials-of.ts';
 import type { Wording } from './explain.ts';
 import type { Finding } from './findings.ts';
@@ -63,8 +70,11 @@ export function specOptions(
         ? hostNamespace(key)
         : undefined;
     },
-    keepReference: (key, variable) =>
-      looksLikeCredential(key) || looksLikeConnectionUri(key) || looksLikeCredential(variable),
+    keepReference: (key, variable, around) =>
+      looksLikeCredential(key) ||
+      looksLikeConnectionUri(key) ||
+      looksLikeCredential(variable) ||
+      standsAsCredential(around),
     credentialsOf,
     checkText: (text) => {
       const lint = strict ? 'error' : 'warning';
@@ -74,7 +84,14 @@ export function specOptions(
         text.credentials.has(variable) || looksLikeCredential(variable);
       if (text.use === 'plain') {
         const credential = text.names.find(isCredential);
-        if (credential === undefined) return [];
+        if (credential === undefined) {
+          if (!text.literal || !holdsProcessText.test(path) || !looksLikeKey(text.value)) return [];
+          return [
+            finding(base, lint, 'credential-literal', `${name} has the shape of a key, and stands in the file`, {
+              hint: 'anyone who may inspect the container can read it: hand it over as a variable, with mcp_server.env and ${secret:…}',
+            }),
+          ];
+        }
         return [
           finding(
             base,
@@ -98,7 +115,35 @@ export function specOptions(
           ];
         }
       }
-      if (!credential || !text.literal || text.value === '') return [];
+      const readable = text.use === 'env' ? text.readable.find((one) => !isHarmless(name, one)) : undefined;
+      if (readable !== undefined) {
+        return [
+          finding(
+            base,
+            lint,
+            'variable-readable',
+            `the value of ${readable} will be readable: ${whereReadable(path)}`,
+            {
+              hint: `write \${secret:${secretNameFor(readable)}} if it is a secret, \${plain:${readable}} if it may be read`,
+            },
+          ),
+        ];
+      }
+      if (!text.literal || text.value === '') return [];
+      if (!credential) {
+        if (text.names.length > 0 || !looksLikeKey(text.value)) return [];
+        return [
+          finding(
+            base,
+            lint,
+            'credential-literal',
+            `the value of ${name} has the shape of a key, and stands in the file`,
+            {
+              hint: `write \${secret:${secretNameFor(name)}}`,
+            },
+          ),
+        ];
+      }
       return [
         finding(base, lint, 'credential-literal', `${name} looks like a credential, and its value stands in the file`, {
           hint:
@@ -110,6 +155,16 @@ export function specOptions(
     },
   };
 }
+
+/** Texts that a process or the engine is given as they are. */
+const holdsProcessText = /(?:^|\.)(?:args|command|labels)(?:[.[]|$)/;
+
+const isHarmless = (key: string, variable: string): boolean => isHarmlessName(variable) || isHarmlessName(key);
+
+const whereReadable = (path: string): string =>
+  path.startsWith('docker_backend.environment')
+    ? 'in the plan, in the label looms.spec and in `docker inspect`'
+    : 'in the plan and in the label looms.spec';
 
 const finding = (
   base: Pick<Finding, 'span' | 'path'>,

@@ -1,3 +1,4 @@
+import type { Surroundings } from '../model/credentials.ts';
 import type { SecretRef } from '../model/desired.ts';
 import { secretNamePattern } from '../model/secret-names.ts';
 
@@ -15,7 +16,7 @@ export type TemplateRules = {
   /** Whether `${secret:…}` may stand here: only in the environments of a server. */
   readonly secrets: boolean;
   /** Whether `${NAME}` stays a reference instead of becoming its value: where it is a credential. */
-  readonly keepReference: (variable: string) => boolean;
+  readonly keepReference: (variable: string, around: Surroundings) => boolean;
 };
 
 export type Resolved = {
@@ -23,18 +24,24 @@ export type Resolved = {
   readonly parts: readonly (string | SecretRef)[];
   /** Names of the variables that were used. */
   readonly names: readonly string[];
+  /** Those whose values became text without `${plain:…}` saying that it may be. */
+  readonly readable: readonly string[];
+  /** Whether `${plain:…}` says that what it names may be read. */
+  readonly plain: boolean;
   readonly problems: readonly TemplateProblem[];
 };
 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*/;
 
 /**
- * Reads `${NAME}`, `${NAME:-default}`, `${NAME:?message}`, `${secret:name}` and `$${` once, from left to right; what
+ * Reads `${NAME}`, `${plain:NAME}`, `${NAME:-default}`, `${NAME:?message}`, `${secret:name}` and `$${` once, from left to right; what
  * comes out is never read again (docs/spec.md, "Variables and secrets"). A default ends at the first `}`.
  */
 export function resolveTemplate(text: string, rules: TemplateRules): Resolved {
   const parts: (string | SecretRef)[] = [];
   const names: string[] = [];
+  const readable: string[] = [];
+  let plain = false;
   const problems: TemplateProblem[] = [];
   const push = (part: string | SecretRef): void => {
     const last = parts.at(-1);
@@ -58,19 +65,34 @@ export function resolveTemplate(text: string, rules: TemplateRules): Resolved {
     push(text.slice(at, next));
     const close = text.indexOf('}', next);
     const end = close === -1 ? text.length : close + 1;
-    const outcome = placeholder(close === -1 ? undefined : text.slice(next + 2, close), rules, names);
-    if ('part' in outcome) push(outcome.part);
-    else problems.push({ ...outcome, index: next, length: end - next });
+    const around = { before: withoutReferences(text.slice(0, next)), after: withoutReferences(text.slice(end)) };
+    plain ||= text.startsWith('plain:', next + 2);
+    const outcome = placeholder(close === -1 ? undefined : text.slice(next + 2, close), rules, names, around);
+    if ('part' in outcome) {
+      push(outcome.part);
+      if (outcome.readable !== undefined) readable.push(outcome.readable);
+    } else problems.push({ ...outcome, index: next, length: end - next });
     at = end;
   }
-  return { parts, names, problems };
+  return { parts, names, readable, plain, problems };
 }
 
-type Outcome = { readonly part: string | SecretRef } | Omit<TemplateProblem, 'index' | 'length'>;
+const withoutReferences = (text: string): string => text.replaceAll(/\$\{[^}]*\}/g, 'x');
 
-function placeholder(inner: string | undefined, rules: TemplateRules, names: string[]): Outcome {
-  if (inner === undefined) return syntax('${ is never closed');
-  if (inner.startsWith('secret:')) {
+type Outcome =
+  | { readonly part: string | SecretRef; readonly readable?: string }
+  | Omit<TemplateProblem, 'index' | 'length'>;
+
+function placeholder(
+  written: string | undefined,
+  rules: TemplateRules,
+  names: string[],
+  around: Surroundings,
+): Outcome {
+  if (written === undefined) return syntax('${ is never closed');
+  const plain = written.startsWith('plain:');
+  const inner = plain ? written.slice('plain:'.length) : written;
+  if (!plain && inner.startsWith('secret:')) {
     const name = inner.slice('secret:'.length);
     if (!secretNamePattern.test(name)) return syntax(`\${${inner}} does not name a secret`);
     if (!rules.secrets) {
@@ -89,7 +111,7 @@ function placeholder(inner: string | undefined, rules: TemplateRules, names: str
   if (rest !== '' && operator !== ':-' && operator !== ':?') {
     return syntax(`\${${inner}} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message}`);
   }
-  names.push(name);
+  if (!plain) names.push(name);
   const value = Object.hasOwn(rules.environment, name) ? rules.environment[name] : undefined;
   if (operator === ':-' && (value === undefined || value === '')) return { part: rest.slice(2) };
   if (operator === ':?' && (value === undefined || value === '')) {
@@ -100,7 +122,7 @@ function placeholder(inner: string | undefined, rules: TemplateRules, names: str
       hint: `set ${name} in the environment of looms`,
     };
   }
-  if (rules.keepReference(name)) return { part: { from: 'environment', name } };
+  if (!plain && rules.keepReference(name, around)) return { part: { from: 'environment', name } };
   if (value === undefined) {
     return {
       code: 'variable-missing',
@@ -108,7 +130,7 @@ function placeholder(inner: string | undefined, rules: TemplateRules, names: str
       hint: `set ${name} in the environment of looms, give a default with \${${name}:-value}, or write $\${${name}} for the text itself`,
     };
   }
-  return { part: value };
+  return plain ? { part: value } : { part: value, readable: name };
 }
 
 const syntax = (message: string): Outcome => ({

@@ -1,4 +1,4 @@
-import { hasPasswordInUri, looksLikeCredential } from '../../model/credentials.ts';
+import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../model/credentials.ts';
 import type { Palette } from '../palette.ts';
 import { displayWidth } from './text.ts';
 
@@ -21,6 +21,7 @@ const keyed = /^(\s*(?:-\s*)?["']?([\w.-]+)["']?\s*:\s*)(\S.*)$/;
  */
 function masked(line: string): string {
   const [, prefix, key = '', value] = keyed.exec(line) ?? [];
+  if (looksLikeKey(line)) return `${prefix ?? /^[\s-]*/.exec(line)?.[0] ?? ''}(secret)`;
   if (prefix === undefined || value === undefined || /\$\{|^[|>&*#[{]/.test(value)) return line;
   return looksLikeCredential(key) || hasPasswordInUri(value.replace(/^["']/, '')) ? `${prefix}(secret)` : line;
 }

@@ -56,6 +56,19 @@ describe('masking secrets', () => {
     expect(redact(`before ${form} after`)).toBe('before (secret) after');
   });
 
+  it('as JSON inside of JSON, four deep, as several writers escape it', () => {
+    const hard = 'a"b\\c/é<d';
+    const maskHard = createRedactor([hard]);
+    let text = hard;
+    for (let depth = 1; depth <= 4; depth += 1) {
+      text = JSON.stringify(text);
+      expect(JSON.stringify(maskHard(text))).not.toContain('c/');
+      expect(maskHard(text)).toContain('(secret)');
+    }
+    expect(maskHard('a\\"b\\\\c/\\u00e9<d')).toBe('(secret)');
+    expect(maskHard('a\\"b\\\\c/é\\u003cd')).toBe('(secret)');
+  });
+
   it('takes the longer secret first, and leaves other text alone', () => {
     expect(redact(`${value}, p@ss, pass`)).toBe('(secret), (secret), pass');
   });
