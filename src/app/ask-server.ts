@@ -39,6 +39,7 @@ export async function askServer(
       connectTimeoutMs: timeoutMs,
       lifetimeMs: timeoutMs + lifetimeSlackMs,
       signal,
+      mayAskForTrust: false,
       onConnected: () => {
         if (!connected) timer.done();
         connected = true;

@@ -152,7 +152,11 @@ async function checkOne(
 
 /** Failures of this side, which say nothing about the server. */
 const isOurs = ({ code }: Failure): boolean =>
-  code === 'secret-missing' || code === 'engine-unreachable' || code === 'engine-timeout' || code === 'interrupted';
+  code === 'secret-missing' ||
+  code === 'record-untrusted' ||
+  code === 'engine-unreachable' ||
+  code === 'engine-timeout' ||
+  code === 'interrupted';
 
 const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);

@@ -8,6 +8,7 @@ import { servingOf } from '../model/serving.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { slotsOf } from '../model/slots.ts';
 import type { Ports } from './ports.ts';
+import { requireTrust } from './require-trust.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { sessionTarget } from './session-target.ts';
 
@@ -19,6 +20,9 @@ export type OpenServer = {
   readonly session: Session;
 };
 
+/** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
+export type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
+
 /** Stands in for an image whose facts the session does not need, because the spec says the whole argv. */
 const unaskedImage = { entrypoint: [], command: [] } as const;
 
@@ -29,13 +33,13 @@ const containerEnded: ReadonlySet<ErrorCode> = new Set(['server-not-running', 'e
  * Opens a session to a running server of a project, found by the labels on its container alone. A container that ends
  * while the session is opened was perhaps just replaced: as nothing was asked of it yet, the other generation that runs
  * is tried before the failure counts.
- * Throws `server-not-found`, `server-not-running`, `secret-missing`, and what opening a session throws.
+ * Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`, and what opening a session throws.
  */
 export async function openServer(
   ports: Ports,
   project: ProjectName,
   server: ServerName,
-  options: SessionOptions,
+  options: OpenOptions,
 ): Promise<OpenServer> {
   const engine = await ports.engine();
   const locate = () => engine.locate(project, options.signal === undefined ? {} : { signal: options.signal });
@@ -99,7 +103,7 @@ async function openContainer(
   project: ProjectName,
   running: LocatedContainer,
   located: readonly LocatedContainer[],
-  options: SessionOptions,
+  options: OpenOptions,
 ): Promise<OpenServer> {
   const engine = await ports.engine();
   const spec = running.recorded?.spec;
@@ -112,6 +116,7 @@ async function openContainer(
       },
     );
   }
+  if (spec.mcp.transport.kind === 'stdio') await requireTrust(ports, running, spec, options.mayAskForTrust ?? true);
   const findsOutProtocol = (options.protocol ?? spec.mcp.protocol) === 'auto';
   const needsImage = findsOutProtocol || (spec.mcp.transport.kind === 'stdio' && spec.mcp.command === undefined);
   const facts: (Pick<ImageFacts, 'entrypoint' | 'command'> & Partial<Pick<ImageFacts, 'id'>>) | null = needsImage

@@ -3,12 +3,14 @@ import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
+import { slotsOf } from '../model/slots.ts';
 import { sourceText } from '../model/source.ts';
 import { checkPolicy } from '../spec/policy.ts';
 import { type Prepared, planProject } from './plan-project.ts';
 import type { Ports } from './ports.ts';
-import { recordedServer } from './recorded-servers.ts';
+import { recordedServer, representative } from './recorded-servers.ts';
 import { requireRules } from './require-rules.ts';
+import { requireTrust } from './require-trust.ts';
 
 /** What shall become of servers that are there. */
 export type Wish =
@@ -75,6 +77,10 @@ export async function planRecorded(ports: Ports, request: RecordedRequest): Prom
         hint: 'look at who made the container; `looms apply` with the spec file replaces it',
       },
     );
+  }
+  for (const { spec } of enabled ? recorded : []) {
+    const container = representative(slotsOf(observed.containers).get(spec.name) ?? [], project);
+    if (container !== undefined) await requireTrust(ports, container, spec);
   }
   const servers = recorded.map((one) => withDrain(one, wish.kind === 'stop' ? wish.drainSeconds : undefined));
   const prepared = await planProject(ports, {

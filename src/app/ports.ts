@@ -19,6 +19,13 @@ export type Ports = {
   readonly engineIsLocal: () => Promise<boolean>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
+  /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */
+  readonly trust: {
+    readonly isAccepted: (digest: string) => Promise<boolean>;
+    readonly accept: (digest: string) => Promise<void>;
+    /** No where nobody can be asked. */
+    readonly ask: (question: string) => Promise<boolean>;
+  };
   /**
    * Executions counted for these containers on this machine; a container that was never called is left out. Throws
    * `ledger-unreadable`.

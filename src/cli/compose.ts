@@ -19,6 +19,10 @@ export type Settings = {
   readonly command: string;
   /** `looms/<version>`. */
   readonly managedBy: string;
+  /** `--trust-record`. */
+  readonly trustRecord: boolean;
+  /** Asks on the terminal; no where there is none. */
+  readonly confirm: (question: string) => Promise<boolean>;
 };
 
 /** The encrypted store of this machine, which `looms config` works on. */
@@ -208,6 +212,22 @@ function verdictMemory(environment: Settings['environment']): VerdictMemory {
   };
 }
 
+/** Which records of others somebody accepted here, kept beside the ledger. */
+function recordTrust({ environment, trustRecord, confirm }: Settings): Ports['trust'] {
+  const place = async () => (await import('../state/ledger.ts')).ledgerPlaces(environment).knownRecords;
+  return {
+    isAccepted: async (digest) => {
+      const { isKnownRecord } = await import('../state/known-records.ts');
+      return isKnownRecord(await place(), digest);
+    },
+    accept: async (digest) => {
+      const { rememberRecord } = await import('../state/known-records.ts');
+      rememberRecord(await place(), digest);
+    },
+    ask: async (question) => trustRecord || confirm(question),
+  };
+}
+
 type EngineFlags = { readonly host?: string; readonly context?: string };
 
 /** Flags win over the environment, and the environment over the project file (docs/spec.md, looms.yaml). */
@@ -233,13 +253,14 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
   const look = once(async () => (await import('../engine/docker/discovery.ts')).discover(input));
   let connected: Engine | undefined;
   const engine = once(async () => {
-    const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }] = await Promise.all([
+    const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }, { recordSigner }] = await Promise.all([
       import('../engine/docker/discovery.ts'),
       import('../engine/docker/connect.ts'),
       import('../spec/record.ts'),
+      import('../state/record-signer.ts'),
     ]);
     connected = await connectDocker(requireEndpoint(await look(), input.platform), {
-      readRecorded: readRecordedSpec,
+      records: { read: readRecordedSpec, ...recordSigner(settings.environment) },
       environment: settings.environment,
     });
     return connected;
@@ -286,6 +307,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     engineIsLocal,
     openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
+    trust: recordTrust(settings),
     ...ledger(environment, whoAmI, redact),
     ...healthLedger(environment),
     files: localFiles(environment, workingDirectory),

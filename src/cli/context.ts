@@ -1,6 +1,7 @@
 import type { Ports } from '../app/ports.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
 import { compose, type StoredSecrets } from './compose.ts';
+import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 
@@ -10,6 +11,7 @@ export type ContextFlags = {
   readonly project?: string | undefined;
   readonly host?: string | undefined;
   readonly context?: string | undefined;
+  readonly 'trust-record'?: boolean | undefined;
 };
 
 /** Everything a command works with. */
@@ -35,10 +37,26 @@ export async function openContext(
   program: { readonly command: string; readonly managedBy: string },
 ): Promise<CommandContext> {
   const environment = process.env;
-  const composition = await compose({ host: flags.host, context: flags.context, environment, ...program });
+  // What is asked comes through the terminal, which masks what the ports made here have looked up.
+  let redactNow = (text: string): string => text;
+  const terminal = openTerminal({
+    noColor: flags['no-color'] === true,
+    environment,
+    redact: (text) => redactNow(text),
+  });
+  const composition = await compose({
+    host: flags.host,
+    context: flags.context,
+    environment,
+    trustRecord: flags['trust-record'] === true,
+    confirm: async (question) =>
+      terminal.canAsk && (await confirm(question, { yes: false, terminal, refusal: '', lookFirst: false })),
+    ...program,
+  });
   const { projectFile, ports, storedSecrets, redact, close } = composition;
+  redactNow = redact;
   return {
-    terminal: openTerminal({ noColor: flags['no-color'] === true, environment, redact }),
+    terminal,
     ports,
     storedSecrets,
     project: chooseProject({

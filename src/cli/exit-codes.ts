@@ -58,6 +58,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'plan-stale': exitCode.stalePlan,
   'plan-invalid': exitCode.invalid,
   'secret-missing': exitCode.secretMissing,
+  'record-untrusted': exitCode.refused,
   'spec-invalid': exitCode.invalid,
   'file-not-found': exitCode.usage,
   'file-exists': exitCode.refused,

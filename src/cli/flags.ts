@@ -35,6 +35,13 @@ export const sessionFlags = {
   })(),
 };
 
+/** For commands that hand secrets to servers. */
+export const trustFlags = {
+  'trust-record': Flags.boolean({
+    description: 'accept the record of a server that this machine did not make, and remember that',
+  }),
+};
+
 /** Answers to what a server asks meanwhile. */
 export const answerFlags = {
   answer: Flags.string({

@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import { acceptDeclared } from '../app/require-trust.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
@@ -46,6 +47,7 @@ export default class Apply extends BaseCommand {
     const loaded = await readUsableSpecs(flags, context, json);
     const prepared = await planSpecs(flags, context, loaded, flags['keep-failed']);
     const { engine, project } = prepared.plan;
+    if (!flags['dry-run']) await acceptDeclared(context.ports, prepared.plan, prepared.observed);
     return runPlan(prepared, flags, { context, json, question: `Apply this to project ${project} on ${engine.name}?` });
   }
 }

@@ -114,6 +114,8 @@ export type LocatedContainer = {
   /** As a listing tells it; `stopped` is also what was never started. */
   readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
   readonly recorded?: RecordedSpec;
+  /** A digest of the record, when this machine did not sign it: what a person can accept. */
+  readonly foreignRecord?: string;
   readonly imageRef: string;
   readonly hasShell: boolean;
 };

@@ -1,6 +1,17 @@
+import { canonicalJson } from './canonical-json.ts';
 import { asProjectName, asServerName, namePattern, type ProjectName, type ServerName } from './ids.ts';
 import { label, type Role } from './labels.ts';
 import type { Observed } from './observed.ts';
+
+/** What is signed of a server's record: which server it is, what it was made from, and of which image. */
+export const signedText = (labels: Labels, imageId: string): string =>
+  canonicalJson([
+    labels[label.project] ?? '',
+    labels[label.server] ?? '',
+    labels[label.generation] ?? '',
+    labels[label.spec] ?? '',
+    imageId,
+  ]);
 
 /** Says once which containers have labels of a project and are nobody's to looms; undefined when there are none. */
 export function strangersNotice({ project, foreign }: Pick<Observed, 'project' | 'foreign'>): string | undefined {

@@ -37,6 +37,7 @@ export type ErrorCode =
   | 'plan-stale'
   | 'plan-invalid'
   | 'secret-missing'
+  | 'record-untrusted'
   | 'spec-invalid'
   | 'file-not-found'
   | 'file-exists'

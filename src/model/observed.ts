@@ -57,6 +57,8 @@ export type ObservedContainer = {
   readonly specHash: string;
   /** Absent when the label is missing or was written by a version that this one cannot read. */
   readonly recorded?: RecordedSpec;
+  /** A digest of the record, when this machine did not sign it: what a person can accept. */
+  readonly foreignRecord?: string;
   /** `looms.source` as written, for people. */
   readonly source?: string;
   /** The container of kept data that its files came from, when they did. */
@@ -91,6 +93,8 @@ export type GenerationRecord = {
   readonly until: EngineTime;
   readonly specHash: string;
   readonly recorded?: RecordedSpec;
+  /** A digest of the record, when this machine did not sign it: what a person can accept. */
+  readonly foreignRecord?: string;
   readonly source?: string;
   readonly imageRef: string;
   readonly imageId: ImageId;

@@ -119,7 +119,7 @@ function keysFor(database: DatabaseSync, { database: path, keyFile }: LedgerPlac
   }
 }
 
-function notWritten(error: unknown, { database, keyFile }: Omit<LedgerPlaces, 'machineKey'>): Written {
+function notWritten(error: unknown, { database, keyFile }: Pick<LedgerPlaces, 'database' | 'keyFile'>): Written {
   if (error instanceof KeyFault) return { written: false, why: error.message, hint: error.hint };
   // What the file system says names its file; what SQLite says does not.
   const isKey =

@@ -11,6 +11,8 @@ export type LedgerPlaces = {
   readonly keyFile: string;
   /** The key of this machine (machine-key.ts); only its owner may read it. */
   readonly machineKey: string;
+  /** Records of others that somebody accepted here (known-records.ts). */
+  readonly knownRecords: string;
 };
 
 /**
@@ -26,6 +28,7 @@ export function ledgerPlaces(environment: Readonly<Record<string, string | undef
     database: join(folder, 'ledger.sqlite'),
     keyFile: join(folder, 'audit-key'),
     machineKey: join(folder, 'machine-key'),
+    knownRecords: join(folder, 'known-records'),
   };
 }
 

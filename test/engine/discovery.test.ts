@@ -8,8 +8,9 @@ import { connectDocker } from '../../src/engine/docker/connect.ts';
 import { type Endpoint, parseHost } from '../../src/engine/docker/endpoint.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
+import { unsignedRecords } from '../support/unsigned-records.ts';
 
-const parts = { readRecorded: () => undefined, environment: process.env };
+const parts = { records: unsignedRecords(), environment: process.env };
 
 describe('connecting to what is no working engine', () => {
   let folder = '';

@@ -9,6 +9,7 @@ import { lockName } from '../../src/model/labels.ts';
 import { countCalls, type EngineCall } from '../support/call-counter.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
+import { unsignedRecords } from '../support/unsigned-records.ts';
 
 const request = (who: string, lifetimeMs = 60_000) => ({ who, host: 'here', pid: 1, command: 'apply', lifetimeMs });
 
@@ -97,7 +98,7 @@ describe.skipIf(withoutEngine())('the lock on a real engine', () => {
     ): Promise<T> => {
       const proxy = await countCalls(process.env.DOCKER_HOST, lose);
       const endpoint = parseHost(proxy.host, 'test');
-      const engine = await connectDocker(endpoint, { readRecorded: () => undefined, environment: process.env });
+      const engine = await connectDocker(endpoint, { records: unsignedRecords(), environment: process.env });
       try {
         return await work(engine);
       } finally {

@@ -13,6 +13,8 @@ const { ports, close } = await compose({
   environment: process.env,
   command: 'prober',
   managedBy: 'looms/test',
+  trustRecord: true,
+  confirm: async () => false,
 });
 let over = false;
 process.stdin.resume().once('end', () => {

@@ -8,6 +8,7 @@ import type { CreateContainer, Engine, ExecRequest } from '../../src/engine/port
 import { asProjectName, type ContainerId, type ProjectName } from '../../src/model/ids.ts';
 import { label } from '../../src/model/labels.ts';
 import type { ContainerShape, ImageFacts } from '../../src/model/shape.ts';
+import { unsignedRecords } from './unsigned-records.ts';
 
 export const testImage = 'debian:bookworm-slim';
 
@@ -90,7 +91,7 @@ export async function removeLabelled(docker: Docker, key: string, value: string)
 export async function engineBench(name: string): Promise<EngineBench> {
   const discovery = { environment: process.env, homeDirectory: homedir(), platform: process.platform };
   const { endpoint } = await discoverEndpoint(discovery);
-  const engine = await connectDocker(endpoint, { readRecorded: () => undefined, environment: process.env });
+  const engine = await connectDocker(endpoint, { records: unsignedRecords(), environment: process.env });
   const docker = new Docker();
   const project = asProjectName(`t-${name}-${randomBytes(3).toString('hex')}`);
   const labels = { 'looms.test': name, [label.project]: project };

@@ -3,6 +3,7 @@ import { connectDocker } from '../../src/engine/docker/connect.ts';
 import { discoverEndpoint } from '../../src/engine/docker/discovery.ts';
 import type { LockHolder } from '../../src/engine/port.ts';
 import { asProjectName } from '../../src/model/ids.ts';
+import { unsignedRecords } from './unsigned-records.ts';
 
 /** Takes a project's lock as somebody on another machine who never gives it back; it goes with the test's project. */
 export async function holdLock(
@@ -14,7 +15,7 @@ export async function holdLock(
     homeDirectory: homedir(),
     platform: process.platform,
   });
-  const engine = await connectDocker(endpoint, { readRecorded: () => undefined, environment: process.env });
+  const engine = await connectDocker(endpoint, { records: unsignedRecords(), environment: process.env });
   try {
     const holder = {
       who: 'anna',

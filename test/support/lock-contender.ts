@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectDocker } from '../../src/engine/docker/connect.ts';
 import { discoverEndpoint } from '../../src/engine/docker/discovery.ts';
 import { asProjectName } from '../../src/model/ids.ts';
+import { unsignedRecords } from './unsigned-records.ts';
 
 /**
  * A process that takes a project's lock again and again: `lock-contender.ts PROJECT CONTENDERS TURNS`. Prints one JSON
@@ -14,7 +15,7 @@ const { endpoint } = await discoverEndpoint({
   homeDirectory: homedir(),
   platform: process.platform,
 });
-const engine = await connectDocker(endpoint, { readRecorded: () => undefined, environment: process.env });
+const engine = await connectDocker(endpoint, { records: unsignedRecords(), environment: process.env });
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 
 async function contend(who: string): Promise<void> {

@@ -2,7 +2,7 @@ import { getPrompt } from '../../app/get-prompt.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderMessages, renderSaved } from '../../cli/render/content.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -30,7 +30,7 @@ export default class McpPrompt extends BaseCommand {
     prompt: requiredArg({ description: 'name of the prompt' }),
     arguments: remainingArgs({ description: `key=value, key=@file, or '{json}'` }),
   };
-  static override flags = { ...argumentFlags, ...outFlags, ...projectFlags, ...engineFlags };
+  static override flags = { ...argumentFlags, ...outFlags, ...trustFlags, ...projectFlags, ...engineFlags };
 
   async run(): Promise<PromptResult> {
     const { flags, args } = await this.parse(McpPrompt);

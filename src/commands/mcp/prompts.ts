@@ -1,7 +1,7 @@
 import { listPrompts } from '../../app/list-prompts.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
 import { renderPrompts } from '../../cli/render/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -17,7 +17,7 @@ export default class McpPrompts extends BaseCommand {
     { description: 'As the server sent them', command: '<%= config.bin %> mcp prompts everything --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
-  static override flags = { ...projectFlags, ...engineFlags };
+  static override flags = { ...trustFlags, ...projectFlags, ...engineFlags };
 
   async run(): Promise<readonly Prompt[]> {
     const { flags, args } = await this.parse(McpPrompts);

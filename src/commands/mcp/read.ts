@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { readResource } from '../../app/read-resource.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
 import { renderSaved } from '../../cli/render/content.ts';
 import { resourceAnswer } from '../../cli/render/resource.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -38,6 +38,7 @@ export default class McpRead extends BaseCommand {
       description: 'write it to this file, or under its own name into this folder; no file is replaced',
       helpValue: 'DIR|FILE',
     }),
+    ...trustFlags,
     ...projectFlags,
     ...engineFlags,
   };

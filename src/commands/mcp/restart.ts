@@ -1,7 +1,7 @@
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags, configFlag, doesWhatWasSaid, planStart } from '../../cli/by-hand.ts';
-import { applyFlags, engineFlags, projectFlags } from '../../cli/flags.ts';
+import { applyFlags, engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
 import { serverName } from '../../cli/server-name.ts';
 
@@ -21,6 +21,7 @@ export default class McpRestart extends BaseCommand {
     yes: applyFlags.yes,
     timeout: applyFlags.timeout,
     ...byHandFlags,
+    ...trustFlags,
     ...projectFlags,
     ...engineFlags,
   };

@@ -2,7 +2,7 @@ import { listTools } from '../../app/list-tools.ts';
 import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { sessionNotices } from '../../cli/call-session.ts';
-import { engineFlags, projectFlags, sessionFlags } from '../../cli/flags.ts';
+import { engineFlags, projectFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
 import { renderTool } from '../../cli/render/tool.ts';
 import { renderTools } from '../../cli/render/tools.ts';
@@ -25,7 +25,7 @@ export default class McpTools extends BaseCommand {
     server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),
     tool: optionalArg({ description: 'only this tool, in full' }),
   };
-  static override flags = { ...sessionFlags, ...projectFlags, ...engineFlags };
+  static override flags = { ...sessionFlags, ...trustFlags, ...projectFlags, ...engineFlags };
 
   async run(): Promise<readonly Tool[]> {
     const { flags, args } = await this.parse(McpTools);

@@ -1,5 +1,6 @@
+import { signedText } from '../../model/claims.ts';
 import type { ImageId } from '../../model/ids.ts';
-import { label } from '../../model/labels.ts';
+import { label, type Role } from '../../model/labels.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
 import type { RegistryVerdict } from '../../model/observed.ts';
 import type { ImageFacts } from '../../model/shape.ts';
@@ -38,7 +39,7 @@ const registryPatienceMs = 15_000;
 
 /** What an engine of ours needs beside its connection. */
 export type EngineParts = {
-  readonly readRecorded: RecordReader;
+  readonly records: RecordReader;
   /** Where registry credentials are found: DOCKER_CONFIG, HOME, PATH. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
@@ -56,7 +57,7 @@ async function checkRegistry(
 }
 
 /** Puts the adapter's parts together behind the engine port. Everything kept between calls is kept here. */
-export function composeEngine(connection: Connection, { readRecorded, environment }: EngineParts): Engine {
+export function composeEngine(connection: Connection, { records, environment }: EngineParts): Engine {
   const info = infoReader(connection);
   const access = imageAccess(connection.docker, environment);
   // What is known of images' shells: from labels of containers, and from images that were looked at.
@@ -70,7 +71,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
   const observeParts = {
     connection,
     info,
-    readRecorded,
+    records,
     // Observing writes nothing, and looking into an image takes a container.
     findImage: (ref: string, options: CallOptions) => findImage(access, ref, { ...options, known, mayLook: false }),
     checkRegistry: (refs: readonly string[], options: CallOptions) => checkRegistry(access, refs, options),
@@ -81,7 +82,11 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     requireLimits(request.shape, await info.known(options));
     const hasShell = known.get(request.shape.imageId);
     const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
-    return createContainer(connection, { ...request, ownLabels: { ...request.ownLabels, ...labels } }, options);
+    const isServer = request.ownLabels[label.role] === ('server' satisfies Role);
+    const signature = isServer ? records.sign(signedText(request.ownLabels, request.shape.imageId)) : undefined;
+    const signed = signature === undefined ? {} : { [label.signature]: signature };
+    const ownLabels = { ...request.ownLabels, ...labels, ...signed };
+    return createContainer(connection, { ...request, ownLabels }, options);
   };
 
   return {
@@ -90,7 +95,7 @@ export function composeEngine(connection: Connection, { readRecorded, environmen
     projects: (options = {}) => listProjects(connection, options),
     locate: async (project, options = {}) =>
       (await listProject(connection, project, options)).ours
-        .map((listed) => locatedContainer(listed, readRecorded))
+        .map((listed) => locatedContainer(listed, records))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
 
     findImage: (ref, options = {}) => find(ref, options),

@@ -11,7 +11,7 @@ import { engineTime } from './engine-clock.ts';
 import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
 import { type ListedContainer, listedName } from './listing.ts';
-import { generationOf, type RecordReader } from './observed-container.ts';
+import { generationOf, type RecordReader, recordIn } from './observed-container.ts';
 import { isOurs } from './ownership.ts';
 
 /** What a record says about its generation is what the generation's own container said about itself. */
@@ -25,6 +25,7 @@ const copied = [
   label.managedBy,
   label.source,
   label.hasShell,
+  label.signature,
 ] as const;
 
 const outcomes: ReadonlySet<string> = new Set([
@@ -46,10 +47,9 @@ export const isNamedRecord = (listed: ListedContainer, project: ProjectName): bo
 };
 
 /** A record from its listing alone. */
-export function generationRecord(listed: ListedContainer, readRecorded: RecordReader): GenerationRecord {
+export function generationRecord(listed: ListedContainer, records: RecordReader): GenerationRecord {
   const labels = listed.Labels ?? {};
   const outcome = labels[label.outcome] ?? '';
-  const recorded = readRecorded(labels[label.spec] ?? '');
   const source = labels[label.source];
   const since = engineTime(labels[label.since]);
   return {
@@ -61,7 +61,7 @@ export function generationRecord(listed: ListedContainer, readRecorded: RecordRe
     since: since === 0 ? undefined : since,
     until: listed.Created * 1000,
     specHash: labels[label.specHash] ?? '',
-    ...(recorded === undefined ? {} : { recorded }),
+    ...recordIn(labels, imageIdOf(listed.ImageID), records),
     ...(source === undefined ? {} : { source }),
     imageRef: labels[label.image] ?? listed.Image,
     imageId: imageIdOf(listed.ImageID),

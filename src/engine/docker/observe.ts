@@ -27,7 +27,7 @@ import { listVolumes } from './volumes.ts';
 export type ObserveParts = {
   readonly connection: Connection;
   readonly info: InfoReader;
-  readonly readRecorded: RecordReader;
+  readonly records: RecordReader;
   readonly findImage: (ref: string, options: CallOptions) => Promise<ImageFacts | null>;
   readonly checkRegistry: (
     refs: readonly string[],
@@ -155,7 +155,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   const shareOf = ({ Image: image }: InspectedContainer): ImageShare => shares.get(imageIdOf(image)) ?? nothingShared;
   const there = inspected.filter((container) => container !== null);
   const containers = there
-    .map((container) => observedContainer(container, shareOf(container), context, parts.readRecorded))
+    .map((container) => observedContainer(container, shareOf(container), context, parts.records))
     .sort(byPlace);
   const believed = new Set(all.map(({ Id: id }) => id));
   const claiming = new Set(strangers.map(({ Id: id }) => id));
@@ -167,7 +167,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
     containers: containers.filter(({ role }) => role !== 'history'),
     history: all
       .filter(saysRecord)
-      .map((one) => generationRecord(one, parts.readRecorded))
+      .map((one) => generationRecord(one, parts.records))
       .sort(byPlace),
     foreign: [...foreign.values()]
       .filter(({ Id: id }) => !believed.has(id))

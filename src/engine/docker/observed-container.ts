@@ -1,17 +1,37 @@
-import { type Claim, readClaim } from '../../model/claims.ts';
+import { createHash } from 'node:crypto';
+import { type Claim, readClaim, signedText } from '../../model/claims.ts';
 import type { RecordedSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, shortId } from '../../model/ids.ts';
 import { label } from '../../model/labels.ts';
 import type { ContainerState, ForeignContainer, ObservedContainer } from '../../model/observed.ts';
 import type { LocatedContainer } from '../port.ts';
-import { type ImageShare, type ReadingContext, shapeOf } from './docker-to-shape.ts';
+import { type ImageShare, imageIdOf, type ReadingContext, shapeOf } from './docker-to-shape.ts';
 import { engineTime } from './engine-clock.ts';
 import type { InspectedContainer } from './inspected.ts';
 import { type ListedContainer, listedName } from './listing.ts';
 
-/** Reads the label `looms.spec`; undefined for text that this version cannot read. */
-export type RecordReader = (text: string) => RecordedSpec | undefined;
+/** What records are written and read with. */
+export type RecordReader = {
+  /** Reads the label `looms.spec`; undefined for text that this version cannot read. */
+  readonly read: (text: string) => RecordedSpec | undefined;
+  /** The signature of this machine; undefined where it has no key and can make none. */
+  readonly sign: (text: string) => string | undefined;
+  readonly isSigned: (text: string, signature: string) => boolean;
+};
+
+/** What a record's labels say, and whether this machine signed it. */
+export function recordIn(
+  labels: Readonly<Record<string, string>>,
+  imageId: string,
+  records: RecordReader,
+): { readonly recorded?: RecordedSpec; readonly foreignRecord?: string } {
+  const recorded = records.read(labels[label.spec] ?? '');
+  if (recorded === undefined) return {};
+  const text = signedText(labels, imageId);
+  if (records.isSigned(text, labels[label.signature] ?? '')) return { recorded };
+  return { recorded, foreignRecord: createHash('sha256').update(text).digest('hex') };
+}
 
 /** A container's state as the engine reports it, in our terms. */
 export function stateOf(state: InspectedContainer['State']): ContainerState {
@@ -47,13 +67,11 @@ export function observedContainer(
   container: InspectedContainer,
   image: ImageShare,
   context: ReadingContext,
-  readRecorded: RecordReader,
+  records: RecordReader,
 ): ObservedContainer {
   const labels = container.Config.Labels ?? {};
   const { role, server, generation } = claimOf(labels, container.Id);
   const source = labels[label.source];
-  const recordedText = labels[label.spec];
-  const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
   // Only some containers are given these: what an image brings is not about this one.
   const given = (key: string) => (image.labels[key] === undefined ? labels[key] : undefined);
   const restoredFrom = given(label.restoredFrom);
@@ -68,7 +86,7 @@ export function observedContainer(
     state: stateOf(container.State),
     restartCount: container.RestartCount ?? 0,
     specHash: labels[label.specHash] ?? '',
-    ...(recorded === undefined ? {} : { recorded }),
+    ...recordIn(labels, imageIdOf(container.Image), records),
     ...(source === undefined ? {} : { source }),
     ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
     ...(keptFrom === undefined ? {} : { keptFrom: asContainerId(keptFrom) }),
@@ -100,11 +118,9 @@ const listedStatus = (state: string): LocatedContainer['status'] =>
   listedStatuses.includes(state) ? (state as LocatedContainer['status']) : 'stopped';
 
 /** What a container's listing alone tells. One without a word about its image's shell is taken to have one. */
-export function locatedContainer(listed: ListedContainer, readRecorded: RecordReader): LocatedContainer {
+export function locatedContainer(listed: ListedContainer, records: RecordReader): LocatedContainer {
   const labels = listed.Labels ?? {};
   const { role, server, generation } = claimOf(labels, listed.Id);
-  const recordedText = labels[label.spec];
-  const recorded = recordedText === undefined ? undefined : readRecorded(recordedText);
   return {
     id: asContainerId(listed.Id),
     name: listedName(listed),
@@ -113,7 +129,7 @@ export function locatedContainer(listed: ListedContainer, readRecorded: RecordRe
     generation,
     running: listed.State === 'running',
     status: listedStatus(listed.State),
-    ...(recorded === undefined ? {} : { recorded }),
+    ...recordIn(labels, imageIdOf(listed.ImageID), records),
     imageRef: labels[label.image] ?? listed.Image,
     hasShell: labels[label.hasShell] !== 'false',
   };

@@ -155,4 +155,46 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     expect(applied).toMatchObject({ code: 65, stderr: expect.stringContaining('root of the host is never mounted') });
     expect(await project.names()).toEqual([]);
   });
+
+  test('a record that this machine did not make gets no secret until somebody accepts it', async () => {
+    const project = newProject('foreign-record');
+    const text = asksForSecret('fs');
+    const elsewhere = { ...env, XDG_STATE_HOME: emptyFolder() };
+    expect(await project.apply(text, [], { env: elsewhere })).toMatchObject({ code: 0 });
+
+    const call = ['mcp', 'call', 'fs', 'secret'] as const;
+    const refused = await project.run(call, { env });
+    expect(refused).toMatchObject({ code: 8, stdout: '' });
+    expect(refused.stderr).toContain('error[record-untrusted]');
+    expect(refused.stderr).toContain('AWS_SECRET_ACCESS_KEY');
+    expect(refused.stderr).toContain('--trust-record');
+    expect(refused.stderr).not.toContain(secret);
+    const health = await project.run(['mcp', 'health', '--json'], { env });
+    expect(health.stdout).toContain('record-untrusted');
+    expect(JSON.parse(health.stdout)).toMatchObject([{ verdict: 'unknown' }]);
+    for (const command of ['restart', 'start']) {
+      expect(await project.run(['mcp', command, 'fs', '--yes'], { env })).toMatchObject({ code: 8 });
+    }
+
+    expect(await project.run([...call, '--trust-record'], { env })).toMatchObject({ code: 0 });
+    expect(await project.run(call, { env })).toMatchObject({ code: 0 });
+
+    const third = { ...env, XDG_STATE_HOME: emptyFolder() };
+    expect(await project.run(call, { env: third })).toMatchObject({ code: 8 });
+    expect(await project.apply(text, [], { env: third })).toMatchObject({ code: 0 });
+    expect(await project.run(call, { env: third })).toMatchObject({ code: 0 });
+  });
+
+  test('a team that shares a key is not asked, and a server without secrets needs no acceptance', async () => {
+    const project = newProject('shared-key');
+    const ci = { ...env, LOOMS_RECORD_KEY: 'of-the-team', XDG_STATE_HOME: emptyFolder() };
+    expect(
+      await project.apply(`${asksForSecret('fs')}---\n${tinySpec({ name: 'plain' })}`, [], { env: ci }),
+    ).toMatchObject({ code: 0 });
+    const developer = { ...ci, XDG_STATE_HOME: emptyFolder() };
+    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: developer })).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'call', 'plain', 'echo', 'text=a'], { env })).toMatchObject({ code: 0 });
+    const other = { ...ci, LOOMS_RECORD_KEY: 'of-another' };
+    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: other })).toMatchObject({ code: 8 });
+  });
 });

@@ -57,6 +57,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
   const ports: Ports = {
     engine: async () => engine,
     engineAttempts: async () => [],
+    trust: { isAccepted: async () => false, accept: async () => {}, ask: async () => false },
     engineIsLocal: async () => true,
     openSession: async () => async () => {
       throw new LoomsError('session-failed', 'no sessions here');

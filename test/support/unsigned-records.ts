@@ -1,0 +1,8 @@
+import type { RecordReader } from '../../src/engine/docker/observed-container.ts';
+
+/** For tests of an engine that care for no record: none is read, none is signed. */
+export const unsignedRecords = (): RecordReader => ({
+  read: () => undefined,
+  sign: () => undefined,
+  isSigned: () => false,
+});
