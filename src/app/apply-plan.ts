@@ -14,6 +14,7 @@ import type { ImageFacts } from '../model/shape.ts';
 import { planDifferences } from '../reconcile/compare-plans.ts';
 import { resolveEnv } from '../secrets/resolve-env.ts';
 import { type ApplyReport, reportOf } from './apply-report.ts';
+import { knowSecrets } from './know-secrets.ts';
 import { type MissingSecret, missingSecrets } from './missing-secrets.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
@@ -76,6 +77,7 @@ async function gateContainer(
   const image = context.images.get(server.image.ref);
   if (image === undefined) throw new LoomsError('image-not-found', `image ${server.image.ref} is not on this engine`);
   const { mode } = spec.network;
+  if (spec.mcp.transport.kind !== 'stdio') await knowSecrets(ports, spec);
   const target = await sessionTarget(
     {
       engine: await ports.engine(),

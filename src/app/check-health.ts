@@ -11,6 +11,7 @@ import { slotsOf } from '../model/slots.ts';
 import { defaultMcp } from '../spec/mcp.ts';
 import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
+import { knowSecrets } from './know-secrets.ts';
 import type { HealthPlace, Ports } from './ports.ts';
 import { representative } from './recorded-servers.ts';
 import { serverNotFound } from './server-not-found.ts';
@@ -130,6 +131,7 @@ async function checkOne(
   const common = { name, project: observed.project, container: container.id, generation: container.generation };
   const nothing = { tools: null, server: null, protocolVersion: null } as const;
   if (verdict.kind !== 'runs') {
+    if (container.recorded !== undefined) await knowSecrets(ports, container.recorded.spec);
     const detail = verdict.kind === 'unhealthy' ? await logOf(engine, container.id, options.signal) : [];
     const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
     const failure = { ...verdict.failure, detail };

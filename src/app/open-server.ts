@@ -7,6 +7,7 @@ import { relayName } from '../model/labels.ts';
 import { servingOf } from '../model/serving.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { slotsOf } from '../model/slots.ts';
+import { knowSecrets } from './know-secrets.ts';
 import type { Ports } from './ports.ts';
 import { requireTrust } from './require-trust.ts';
 import { serverNotFound } from './server-not-found.ts';
@@ -127,6 +128,8 @@ async function openContainer(
     mode === 'none'
       ? undefined
       : located.find((one) => one.role === 'relay' && one.name === relayName(project, mode) && one.running);
+  // A session of a stdio server looks its secrets up anyway; the process of an HTTP server has them already.
+  if (spec.mcp.transport.kind !== 'stdio') await knowSecrets(ports, spec);
   const target = await sessionTarget(
     {
       engine,

@@ -26,6 +26,8 @@ export type Ports = {
     /** No where nobody can be asked. */
     readonly ask: (question: string) => Promise<boolean>;
   };
+  /** Says something to the user while a command works; the same text once. */
+  readonly warn: (text: string) => void;
   /**
    * Executions counted for these containers on this machine; a container that was never called is left out. Throws
    * `ledger-unreadable`.

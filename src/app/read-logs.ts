@@ -1,6 +1,7 @@
 import type { Engine, LocatedContainer, LogLine, LogMoment } from '../engine/port.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { followLogs } from './follow-logs.ts';
+import { knowSecrets } from './know-secrets.ts';
 import { type LogSource, logSource, type ServerLogLine } from './log-source.ts';
 import { mergeByTime } from './merge-by-time.ts';
 import type { Ports } from './ports.ts';
@@ -61,15 +62,22 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
     ...(tail === undefined ? {} : { tail }),
   };
   const sources = new Map<ContainerId, LogSource>();
-  for (const one of located.filter(isWanted)) sources.set(one.id, logSource(engine, one, first));
+  const open = async (one: ServerContainer, from: typeof first): Promise<LogSource> => {
+    if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec);
+    const source = logSource(engine, one, from);
+    sources.set(one.id, source);
+    return source;
+  };
+  for (const one of located.filter(isWanted)) await open(one, first);
   const look = async (): Promise<readonly LogSource[]> => {
     const now = (await locate(engine, request, signal)).filter(isWanted);
-    return now.map((one) => {
+    const result: LogSource[] = [];
+    for (const one of now) {
       // What is new is read whole: all of it came after we began.
-      const source = sources.get(one.id) ?? logSource(engine, one, { streams });
-      sources.set(one.id, source);
-      return { ...source, container: one };
-    });
+      const source = sources.get(one.id) ?? (await open(one, { streams }));
+      result.push({ ...source, container: one });
+    }
+    return result;
   };
 
   const known = [...sources.values()];

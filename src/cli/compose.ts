@@ -86,9 +86,13 @@ function userName(): string {
 }
 
 /** Secrets pass through here, so that whatever is printed can be masked. */
-function watched(store: () => Promise<SecretStore>): { secrets: SecretStore; redact: (text: string) => string } {
-  const seen = new Set<string>();
-  let mask: (text: string) => string = (text) => text;
+async function watched(
+  store: () => Promise<SecretStore>,
+  known: readonly string[],
+): Promise<{ secrets: SecretStore; redact: (text: string) => string }> {
+  const seen = new Set(known);
+  let mask: (text: string) => string =
+    known.length === 0 ? (text) => text : (await import('../secrets/redact.ts')).createRedactor(known);
   return {
     secrets: async (ref) => {
       const [lookUp, { createRedactor }] = await Promise.all([store(), import('../secrets/redact.ts')]);
@@ -293,12 +297,15 @@ export async function compose(settings: Settings): Promise<Composition> {
   const workingDirectory = process.cwd();
   const projectFile = await readProjectFile(workingDirectory, environment);
   const { engine, engineAttempts, engineIsLocal, close } = engineSource(settings, projectFile);
-  const { secrets, redact } = watched(
+  const { proxyPasswords } = await import('../image/proxies.ts');
+  const { secrets, redact } = await watched(
     once(async () => {
       const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
       return createSecretStore(environment, await defaultProviders(environment, projectFile?.secretProviders ?? []));
     }),
+    proxyPasswords(environment),
   );
+  const warned = new Set<string>();
   const { localFiles } = await import('../files/local-files.ts');
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const ports: Ports = {
@@ -308,6 +315,10 @@ export async function compose(settings: Settings): Promise<Composition> {
     openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
     trust: recordTrust(settings),
+    warn: (text) => {
+      if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${text}`)}\n`);
+      warned.add(text);
+    },
     ...ledger(environment, whoAmI, redact),
     ...healthLedger(environment),
     files: localFiles(environment, workingDirectory),

@@ -15,3 +15,20 @@ export function proxySettings(environment: Readonly<Record<string, string | unde
   }
   return settings;
 }
+
+/** The passwords in proxy settings, in each form in which a tool prints them: they are masked in what we print. */
+export function proxyPasswords(environment: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return Object.values(proxySettings(environment)).flatMap((setting) => {
+    const [, user = '', password] = /^(?:[a-z][a-z0-9+.-]*:\/\/)?([^\s/:]*):([^\s/]+)@/i.exec(setting) ?? [];
+    if (password === undefined) return [];
+    return [password, `${user}:${password}`, ...decoded(password)];
+  });
+}
+
+function decoded(text: string): readonly string[] {
+  try {
+    return [decodeURIComponent(text)];
+  } catch {
+    return [];
+  }
+}

@@ -62,6 +62,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     openSession: async () => async () => {
       throw new LoomsError('session-failed', 'no sessions here');
     },
+    warn: () => undefined,
     secrets: async () => ({ found: false, tried: ['environment (LOOMS_SECRET_DB is not set)', 'file store'] }),
     countExecutions: async () => new Map(),
     audit: {
