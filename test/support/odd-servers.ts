@@ -35,14 +35,15 @@ export const brokenSpec = (name: string, how: keyof typeof brokenScripts, timeou
 
 /**
  * A server over HTTP without any library. Tools: `digest` tells the SHA-256 of the variable API_TOKEN, so that a test can
- * compare it without its being printed; `add` appends a line to /data/lines, `count` counts them.
+ * compare it without its being printed; `tell` prints it, as JSON and to the log; `add` appends a line to /data/lines, `count` counts them.
  */
 const httpScript = `
 const { appendFileSync, existsSync, readFileSync } = require('node:fs');
 const digest = () => require('node:crypto').createHash('sha256').update(process.env.API_TOKEN ?? '').digest('hex');
+const tell = () => (console.error('token ' + process.env.API_TOKEN), JSON.stringify({ token: process.env.API_TOKEN }));
 const file = '/data/lines';
 const lines = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\\n').length - 1 : 0);
-const tools = { digest, add: () => (appendFileSync(file, 'x\\n'), String(lines())), count: () => String(lines()) };
+const tools = { digest, add: () => (appendFileSync(file, 'x\\n'), String(lines())), count: () => String(lines()), tell };
 const result = ({ method, params }) => {
   if (method === 'initialize') return { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'http', version: '1' } };
   if (method === 'tools/list') return { tools: Object.keys(tools).map((name) => ({ name, inputSchema: { type: 'object' } })) };
