@@ -86,7 +86,7 @@ describe('a literal with the shape of a key', () => {
     '-----BEGIN RSA PRIVATE KEY-----',
     'q7Zt0Lw9XhK2vB5nRcY8mJ4sDfG1pA6uEiTo3WyQ',
   ];
-  // The shapes of values that servers in public are configured with.
+  // Values of the kinds that specs hold, made up for this test: not a measurement on public specs.
   const ordinary = [
     '@modelcontextprotocol/server-filesystem',
     '/data/projects/Reports2024/UserFiles/Archive01',
