@@ -1,4 +1,9 @@
 import * as Flags from '@oclif/core/flags';
+import { parseSeconds } from './moment.ts';
+
+/** A flag that takes how long, and gives it in seconds. */
+const seconds = (flag: string, least: number) =>
+  Flags.custom<number>({ helpValue: 'DURATION', parse: async (text) => parseSeconds(text, flag, least) });
 
 /** Flags of every command. */
 export const commonFlags = {
@@ -92,17 +97,19 @@ export const applyFlags = {
     min: 1,
     max: 64,
   }),
-  timeout: Flags.integer({ description: 'give up after this many seconds', helpValue: 'SECONDS', min: 1 }),
-  'lock-timeout': Flags.integer({
-    description: 'how long to wait for another apply of this project, in seconds',
-    helpValue: 'SECONDS',
-    min: 0,
+  timeout: seconds('--timeout', 1)({ description: 'give up after this long, e.g. 90 (seconds), 5m, 1h30m' }),
+  'lock-timeout': seconds(
+    '--lock-timeout',
+    0,
+  )({
+    description: 'how long to wait for another apply of this project',
     default: 0,
   }),
-  grace: Flags.integer({
-    description: 'how long running calls may take to end after Ctrl-C, in seconds',
-    helpValue: 'SECONDS',
-    min: 0,
+  grace: seconds(
+    '--grace',
+    0,
+  )({
+    description: 'how long running calls may take to end after Ctrl-C',
     default: 30,
   }),
 };

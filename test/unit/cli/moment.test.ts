@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isoMoment, parseMoment } from '../../../src/cli/moment.ts';
+import { isoMoment, parseMoment, parseSeconds } from '../../../src/cli/moment.ts';
 
 const now = Date.parse('2026-11-21T12:00:00.000Z');
 const parse = (text: string) => isoMoment(parseMoment(text, '--since'), now);
@@ -41,4 +41,11 @@ describe('a moment on the command line', () => {
   ])('%j is none', (text) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'usage' }));
   });
+});
+
+it('a duration is one grammar: bare seconds or units, and less than the least is refused', () => {
+  expect(['90', '90s', '5m', '1h30m', '2d', '1w', '0'].map((text) => parseSeconds(text, '--grace', 0))).toEqual([
+    90, 90, 300, 5400, 172_800, 604_800, 0,
+  ]);
+  for (const text of ['', '-1', '5x', 'm', '1e3', '0s']) expect(() => parseSeconds(text, '--timeout', 1)).toThrow(text);
 });
