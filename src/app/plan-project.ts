@@ -13,7 +13,7 @@ import { recordSpec } from '../spec/record.ts';
 import type { Ports } from './ports.ts';
 
 /**
- * Image of the relay container: it needs bash, for its /dev/tcp, and nothing else. `LOOMS_RELAY_IMAGE` overrides it.
+ * Image of the relay container: it needs perl, which is part of every Debian and Ubuntu, and `sleep`. `LOOMS_RELAY_IMAGE` overrides it.
  */
 const defaultRelayImage = 'debian:bookworm-slim';
 

@@ -7,21 +7,60 @@ import type { ContainerId } from '../model/ids.ts';
 import { settledWithin } from './settled-within.ts';
 
 /**
- * Carries one TCP connection over the streams of an exec in the relay container. $0 host, $1 port, $2 seconds to go on
- * trying. Says "connected" on stderr, exits 97 when nothing listened. Whichever side ends first, also
- * because its process could not be started, ends the whole process group, which is its own under `timeout`. Waiting for
- * the first of two jobs would not do: bash's `wait -n` misses one that ended a moment before.
+ * Carries one TCP connection over the streams of an exec in the relay container. Arguments: host, port, seconds to go on
+ * trying, seconds to live. Says "connected" on stderr, exits 97 when nothing listened. It is one process, bounded by its
+ * own alarm, which the kernel keeps: where several carry a connection, one that is killed, or a signal that comes
+ * between a shell's fork and exec and is lost, leaves another that nothing bounds. Whichever side ends first ends it:
+ * what the server sent before its end is still handed on, and a server gets a second to take what the client sent
+ * before its own. Numbers instead of Socket's names, as loading that takes three times as long as all of the rest.
  */
-const relayScript = `give_up=$((SECONDS + $2))
-until { exec 3<>"/dev/tcp/$0/$1"; } 2>/dev/null; do
-  [ "$SECONDS" -ge "$give_up" ] && exit 97
-  sleep 0.1
-done
-echo connected >&2
-exec 4<&0
-trap 'kill 0' EXIT
-(trap 'kill 0' EXIT; cat <&4 >&3) &
-cat <&3 4<&-`;
+const relayScript = `use strict;
+use Fcntl;
+my ($host, $port, $patience, $lifetime) = @ARGV;
+alarm $lifetime;
+$SIG{PIPE} = 'IGNORE';
+my $until = time + $patience;
+my $server;
+sub unblock { fcntl($_, F_SETFL, O_NONBLOCK | fcntl($_, F_GETFL, 0)) for @_ }
+sub set { my $bits = ''; vec($bits, fileno $_, 1) = 1 for @_; $bits }
+sub is_connected {
+  my $address = gethostbyname $host or return 0;
+  socket $server, 2, 1, 0 or return 0; # AF_INET, SOCK_STREAM
+  unblock $server;
+  connect $server, pack 'S n a4 x8', 2, $port, $address;
+  my $left = $until - time;
+  select undef, my $done = set($server), undef, $left > 1 ? $left : 1;
+  return defined getpeername $server;
+}
+until (is_connected) {
+  exit 97 if time >= $until;
+  select undef, undef, undef, 0.1;
+}
+syswrite STDERR, "connected\\n";
+unblock *STDIN, *STDOUT;
+my $up = { from => *STDIN, to => $server, held => '' };
+my $down = { from => $server, to => *STDOUT, held => '' };
+for (;;) {
+  my $readable = set map { $_->{from} } grep { !$_->{ended} && length $_->{held} < 262144 } $up, $down;
+  my $writable = set map { $_->{to} } grep { length $_->{held} } $up, $down;
+  select($readable, $writable, undef, undef) > 0 or next;
+  for my $way ($up, $down) {
+    if (vec $readable, fileno $way->{from}, 1) {
+      my $count = sysread $way->{from}, $way->{held}, 65536, length $way->{held};
+      $way->{ended} = 1 unless $count || !defined $count && $!{EAGAIN};
+      alarm 1 if $way == $up && $way->{ended};
+    }
+    if (length $way->{held}) {
+      my $count = syswrite $way->{to}, $way->{held};
+      if (defined $count) { substr($way->{held}, 0, $count) = '' }
+      elsif (!$!{EAGAIN}) {
+        exit if $way == $down;
+        $way->{held} = ''; # The server's last words may still be on their way.
+      }
+    }
+    exit if $way->{ended} && !length $way->{held};
+  }
+}`;
 
 const nothingListened = 97;
 /** How long one exec in the relay goes on trying before we look whether the server still runs, s. */
@@ -66,7 +105,7 @@ export async function connectThroughRelay(
         'session-failed',
         `the relay could not connect to ${address.host}:${address.port} (exit code ${outcome})`,
         {
-          hint: 'the relay container needs bash and coreutils; looms apply makes it again when it was changed',
+          hint: 'the image of the relay (LOOMS_RELAY_IMAGE) needs perl, as those of Debian and Ubuntu have it; looms apply makes a relay again that was changed',
         },
       );
     }
@@ -90,9 +129,9 @@ export const connectionRefused = ({ host, port }: Pick<RelayAddress, 'host' | 'p
   });
 
 function relayArgv({ host, port }: RelayAddress, lifetimeMs: number, leftMs: number): readonly string[] {
-  const limit = String(Math.max(1, Math.ceil(lifetimeMs / 1000)));
+  const lifetime = String(Math.max(1, Math.ceil(lifetimeMs / 1000)));
   const patience = String(Math.max(0, Math.min(patienceSeconds, Math.floor(leftMs / 1000))));
-  return ['timeout', '-k', '5', limit, 'bash', '-c', relayScript, host, String(port), patience];
+  return ['perl', '-e', relayScript, host, String(port), patience, lifetime];
 }
 
 /** Waits for the script's word on stderr, or for its end (with its exit code), at most `ms`. */

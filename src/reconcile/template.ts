@@ -130,7 +130,7 @@ export function serverLabels(
 }
 
 /**
- * Ceilings of a relay. A session has up to three connections, a connection five small processes of about 1 MB together:
+ * Ceilings of a relay. A session has up to three connections, a connection one process of about 1 MB:
  * room for more than sixty sessions at once.
  */
 const relayLimits = { memoryBytes: 256 * mebibyte, pidsLimit: 1024, nanoCpus: 1e9 };

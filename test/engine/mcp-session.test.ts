@@ -344,6 +344,47 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       });
     });
 
+    /** Kills what the engine itself started in a container, which is what bounds whatever that started. */
+    const strike = `for dir in /proc/[0-9]*; do
+      read -r line <"$dir/stat" && set -- \${line##*) }
+      [ "$2" = 0 ] && [ "\${dir#/proc/}" -gt 1 ] && [ "\${dir#/proc/}" != $$ ] && kill -9 "\${dir#/proc/}"
+    done; true`;
+
+    test('a connection whose process in the relay is killed leaves nothing there, and its call says so', async () => {
+      const container = await startServer('struck');
+      const session = await open(httpTarget(container, 'struck', 'streamable-http'));
+      const failed = expect(session.callTool('wait', {}, { timeoutMs: 20_000 })).rejects.toMatchObject({
+        code: 'session-failed',
+      });
+      await eventually(async () => expect((await processes(relay)).length).toBeGreaterThan(1));
+      expect(await bench.exec(relay, ['bash', '-c', strike])).toMatchObject({ code: 0, stderr: '' });
+      await nothingLeft(relay, 5_000);
+      await failed;
+    });
+
+    test('a relay without memory for its connections keeps none of those that the kernel ended', async () => {
+      const container = await startServer('squeezed');
+      const memory = 6 * 1024 * 1024;
+      const narrow = await bench.run('narrow', {
+        imageId: debian.id,
+        networks: [{ name: name(), aliases: [] }],
+        user: '65534:65534',
+        memoryBytes: memory,
+        memorySwapBytes: memory,
+        pidsLimit: 1024,
+      });
+      const squeezed = {
+        ...httpTarget(container, 'squeezed', 'streamable-http'),
+        relay: { container: narrow, host: 'squeezed' },
+      };
+      const opened = await Promise.allSettled(
+        Array.from({ length: 20 }, () => open(squeezed, { connectTimeoutMs: 5_000 })),
+      );
+      expect(opened.map(({ status }) => status)).toContain('rejected');
+      await Promise.all(sessions.splice(0).map((session) => session.close()));
+      await nothingLeft(narrow, 10_000);
+    });
+
     test('a relay whose client was killed ends its connections', async () => {
       const container = await startServer('lonely');
       await abandonSession(httpTarget(container, 'lonely', 'streamable-http'), 60_000);

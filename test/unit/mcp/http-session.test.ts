@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/mcp/connect.ts';
 import { runGate } from '../../../src/mcp/gate.ts';
@@ -10,7 +11,7 @@ import { asContainerId } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
-// The relay's command runs on this machine here: what it needs (bash, coreutils) is what its image has.
+// The relay's command runs on this machine here: what it needs (perl) is what its image has.
 
 const call = { timeoutMs: 5_000 };
 const children: ChildProcess[] = [];
@@ -74,7 +75,7 @@ async function open(target: SessionTarget, connectTimeoutMs = 8_000): Promise<Se
 /** Waits until no process of the relay's command is left. */
 const nothingInRelay = (port: number) =>
   eventually(async () => {
-    const list = spawn('pgrep', ['-f', `bash -c .* 127.0.0.1 ${port} `], { stdio: 'ignore' });
+    const list = spawn('pgrep', ['-f', `perl -e .* 127.0.0.1 ${port} `], { stdio: 'ignore' });
     const [code] = await once(list, 'exit');
     expect(code).toBe(1);
   }, 10_000);
@@ -197,6 +198,29 @@ it('a connection that is given up at once leaves no process in the relay, also m
   for (const stream of streams) stream.destroy();
   await nothingInRelay(port);
 }, 40_000);
+
+it('a connection that ends in the moment in which it is made leaves nothing that holds on to the server', async () => {
+  const held = new Set<Socket>();
+  const server = createServer((socket) => {
+    held.add(socket.on('error', () => {}).on('close', () => held.delete(socket)));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { engine } = localEngine();
+  const address = { engine, relay: asContainerId('relay'), host: '127.0.0.1', port, serverRuns: async () => true };
+  const connectAndGo = async (index: number): Promise<void> => {
+    const bounds = { deadline: performance.now() + 20_000, lifetimeMs: 600_000, signal: new AbortController().signal };
+    const stream = await connectThroughRelay(address, bounds);
+    await delay(index % 4);
+    stream.destroy();
+  };
+  // A signal that is lost between a shell's fork and exec left one of eighty.
+  for (let first = 0; first < 600; first += 6) {
+    await Promise.all(Array.from({ length: 6 }, (_, index) => connectAndGo(first + index)));
+  }
+  await eventually(() => expect(held.size).toBe(0), 10_000);
+  server.close();
+}, 60_000);
 
 it('a process of the relay that was killed before it connected is tried again', async () => {
   const { target, port } = await serve();
