@@ -1,6 +1,7 @@
 import { type PromptMessage, promptMessages } from '../mcp/content.ts';
 import { promptSchema } from '../mcp/prompts.ts';
 import type { PromptResult, SessionOptions } from '../mcp/session.ts';
+import { plainText } from '../model/exact-number.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { openServer } from './open-server.ts';
@@ -43,7 +44,7 @@ export async function getPrompt(
       shownBy: `looms mcp prompts ${request.server}`,
     });
     if (request.out !== undefined) await prepareFolder(ports, request.out);
-    const texts = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, String(value)]));
+    const texts = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, plainText(value)]));
     const result = await session.getPrompt(prompt.name, texts, {
       timeoutMs: spec.limits.executionTimeoutSeconds * 1000,
       signal,

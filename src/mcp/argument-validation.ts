@@ -1,4 +1,5 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { withPlainNumbers } from '../model/exact-number.ts';
 import { messageOf } from '../model/failure.ts';
 import { nearest } from '../model/nearest.ts';
 import { propertiesOf, type Schema, typeText } from './schema.ts';
@@ -19,9 +20,11 @@ export function validateArguments(schema: Schema, args: Readonly<Record<string, 
     allErrors: true,
     validateFormats: false,
     logger: false,
+    // `1e400` is a number, though none of JavaScript's.
+    strictNumbers: false,
     addUsedSchema: false,
   });
-  const { $schema: _draft, $id: _id, ...usable } = upgradeDraft7(schema);
+  const { $schema: _draft, $id: _id, ...usable } = upgradeDraft7(withPlainNumbers(schema));
   let validate: ReturnType<typeof ajv.compile>;
   try {
     validate = ajv.compile(usable);
@@ -29,7 +32,7 @@ export function validateArguments(schema: Schema, args: Readonly<Record<string, 
     const why = messageOf(error);
     return { valid: 'unknown', warning: `the tool's input schema cannot be used to check the arguments: ${why}` };
   }
-  if (validate(args)) return { valid: true };
+  if (validate(withPlainNumbers(args))) return { valid: true };
   const problems = (validate.errors ?? [])
     .filter((error) => !summary.has(error.keyword))
     .map((error) => describe(error, schema));
@@ -44,7 +47,7 @@ const summary = new Set(['anyOf', 'oneOf', 'allOf', 'if']);
 const values = new Set(['enum', 'const', 'default', 'examples']);
 
 /** Draft 7 and older write tuples as a list in `items`, which 2020-12 calls `prefixItems`. */
-function upgradeDraft7(schema: Schema): Schema {
+function upgradeDraft7(schema: unknown): Schema {
   const upgrade = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(upgrade);
     if (typeof value !== 'object' || value === null) return value;

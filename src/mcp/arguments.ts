@@ -1,4 +1,5 @@
 import { LoomsError } from '../model/errors.ts';
+import { isExactNumber, parseExactly, plainText, readNumber, readWhole } from '../model/exact-number.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { nearest } from '../model/nearest.ts';
@@ -118,7 +119,7 @@ function typedValue(key: string, text: string, schema: Schema, root: Schema, isR
     if (converted !== undefined) return converted.value;
   }
   const allowed = alternatives.flatMap((alternative) => allowedValues(alternative) ?? []);
-  const near = nearest(text, allowed.map(String));
+  const near = nearest(text, allowed.map(plainText));
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
   throw new LoomsError('arguments-invalid', `${key} is ${JSON.stringify(shown)}, but ${expected(schema, root)}`, {
     ...(near === undefined ? {} : { hint: `did you mean ${near}?` }),
@@ -138,20 +139,16 @@ const rank = (schema: Schema): number => (allowedValues(schema) !== undefined ? 
 function convert(text: string, schema: Schema, root: Schema, isRepeated: boolean): { value: unknown } | undefined {
   const allowed = allowedValues(schema);
   if (allowed !== undefined) {
-    const value = allowed.find(
-      (candidate) => (typeof candidate === 'string' ? candidate : JSON.stringify(candidate)) === text,
-    );
+    const value = allowed.find((candidate) => plainText(candidate) === text);
     return value === undefined ? undefined : { value };
   }
   switch (schema.type) {
     case 'string':
       return { value: text };
     case 'integer':
-      return /^[+-]?\d+(\.0+)?$/.test(text.trim()) && Number.isSafeInteger(Number(text))
-        ? { value: Number(text) }
-        : undefined;
+      return given(readWhole(text.trim()));
     case 'number':
-      return text.trim() !== '' && Number.isFinite(Number(text)) ? { value: Number(text) } : undefined;
+      return given(readNumber(text.trim()));
     case 'boolean':
       return /^(true|false)$/i.test(text) ? { value: text.toLowerCase() === 'true' } : undefined;
     case 'null':
@@ -167,6 +164,8 @@ function convert(text: string, schema: Schema, root: Schema, isRepeated: boolean
       return { value: tryJson(text) ?? text };
   }
 }
+
+const given = (value: unknown): { value: unknown } | undefined => (value === undefined ? undefined : { value });
 
 /** A JSON array, or one element of a repeated key. */
 function convertArray(text: string, schema: Schema, root: Schema, isRepeated: boolean): { value: unknown } | undefined {
@@ -212,7 +211,7 @@ function define(result: Arguments, key: string, value: unknown): void {
 
 function parseJson(key: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch (error) {
     const why = messageOf(error);
     throw new LoomsError('arguments-invalid', `${key}: this is no JSON: ${why}`, { cause: error });
@@ -222,11 +221,11 @@ function parseJson(key: string, text: string): unknown {
 /** JSON when it is some, else undefined: the caller has another reading of the text. */
 function tryJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch {
     return undefined;
   }
 }
 
 const kindOf = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+  isExactNumber(value) ? 'a number' : value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;

@@ -1,18 +1,30 @@
 import type { IncomingMessage } from 'node:http';
 import { pipeline, type Readable, Transform } from 'node:stream';
 import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
+import { messageTexts } from './message-texts.ts';
 
 /**
  * The body of a response, which breaks off with `session-failed` where one message is longer than `limit` bytes. In an
- * event stream that is one event, so that a stream may go on for as long as it likes; else it is the whole body.
+ * event stream that is one event, so that a stream may go on for as long as it likes; else it is the whole body. `onText`
+ * hears the text of each message before it goes on.
  */
-export function limitedBody(incoming: IncomingMessage, limit: number = maxFrameBytes): Readable {
+export function limitedBody(
+  incoming: IncomingMessage,
+  onText: (text: string) => void,
+  limit: number = maxFrameBytes,
+): Readable {
   const isStream = incoming.headers['content-type']?.startsWith('text/event-stream') === true;
   const count = isStream ? eventLength() : wholeLength();
+  const texts = messageTexts(isStream, onText);
   const body = new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      if (count(chunk) > limit) done(frameTooLong(limit));
-      else done(null, chunk);
+      if (count(chunk) > limit) return done(frameTooLong(limit));
+      texts.push(chunk);
+      done(null, chunk);
+    },
+    flush(done) {
+      texts.end();
+      done();
     },
   });
   // A failure shows on the body, which destroys what it reads from.

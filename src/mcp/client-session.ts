@@ -11,6 +11,7 @@ import { isRecord } from '../model/is-record.ts';
 import { nearest } from '../model/nearest.ts';
 import { type CallClocks, maxTimerMs } from './call-clock.ts';
 import type { Connection } from './connection.ts';
+import type { ExactResults } from './exact-results.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
 import { headerProblem } from './param-headers.ts';
 import { promptsOf } from './prompts.ts';
@@ -66,6 +67,7 @@ export type SessionParts = {
   /** Bounds one `tools/list` page, ms. */
   readonly listTimeoutMs: number;
   readonly clocks: CallClocks;
+  readonly exact: ExactResults;
   readonly hooks: Pick<SessionOptions, 'onLog' | 'onRefused'>;
 };
 
@@ -74,7 +76,7 @@ export function createSession(
   target: SessionTarget,
   client: Client,
   connection: Connection,
-  { listTimeoutMs, clocks, hooks }: SessionParts,
+  { listTimeoutMs, clocks, exact, hooks }: SessionParts,
 ): Session {
   const filter = target.spec.mcp.tools;
   const server = client.getServerVersion();
@@ -97,16 +99,17 @@ export function createSession(
   ): Promise<LoomsError> => explain(error, await circumstancesOf(target, connection, phase, { limitMs, signal }));
 
   /** A request's bound stands still while a question is open. */
-  const bounded = async <T>(
+  const bounded = async (
     { phase, timeoutMs, signal }: RequestBounds,
-    send: (options: RequestOptions) => Promise<T>,
-  ): Promise<T> => {
+    send: (options: RequestOptions) => Promise<Readonly<Record<string, unknown>>>,
+  ): Promise<Readonly<Record<string, unknown>>> => {
     const clock = clocks.start(timeoutMs);
+    const options = {
+      timeout: maxTimerMs,
+      signal: signal === undefined ? clock.signal : AbortSignal.any([signal, clock.signal]),
+    };
     try {
-      return await send({
-        timeout: maxTimerMs,
-        signal: signal === undefined ? clock.signal : AbortSignal.any([signal, clock.signal]),
-      });
+      return await exact.of(() => send(options));
     } catch (error) {
       throw await failure(error, phase, timeoutMs, signal);
     } finally {

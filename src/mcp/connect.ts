@@ -3,6 +3,7 @@ import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import type { Attempt } from './converse.ts';
+import { createExactResults } from './exact-results.ts';
 import type { SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
 import { answerAllowanceMs } from './session-process.ts';
 import { connectStdio } from './stdio-connection.ts';
@@ -54,19 +55,25 @@ async function attempt(
   const { signal, answer } = options;
   const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
   const tooLate = AbortSignal.timeout(leftMs);
+  const exact = createExactResults();
   const connectionOptions: ConnectionOptions = {
     deadline,
     lifetimeMs: options.lifetimeMs ?? defaultLifetimeMs(target, limitMs, answer !== undefined),
     graceMs: options.graceMs ?? defaultGraceMs,
     signal: signal === undefined ? tooLate : AbortSignal.any([signal, tooLate]),
     onStray: options.onStray ?? (() => {}),
+    onText: exact.heard,
     onConnected: options.onConnected ?? (() => {}),
   };
 
   const connection = await connect(target, connectionOptions, signal, limitMs);
   // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
   const { converse } = await import('./converse.ts');
-  return converse(target, connection, options, protocol, { leftMs, limitMs, signal: connectionOptions.signal });
+  return converse(target, { connection, exact }, options, protocol, {
+    leftMs,
+    limitMs,
+    signal: connectionOptions.signal,
+  });
 }
 
 /** Bound of a session's process, ms: connecting, one call, what lies between, and the time that questions may take. */

@@ -25,6 +25,8 @@ export type ConnectionOptions = {
   /** Aborted: stop connecting. Has no effect on a connection that is made. */
   readonly signal: AbortSignal;
   readonly onStray: (line: string) => void;
+  /** Hears the text of each message, or batch of them, before the transport hands it on. */
+  readonly onText: (text: string) => void;
   /** Called once, when the process runs or the first connection is made. */
   readonly onConnected: () => void;
 };

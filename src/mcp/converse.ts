@@ -5,6 +5,7 @@ import { createCallClocks } from './call-clock.ts';
 import { createClient } from './client.ts';
 import { circumstancesOf, createSession } from './client-session.ts';
 import type { Connection } from './connection.ts';
+import type { ExactResults } from './exact-results.ts';
 import { answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
 import type { Session, SessionOptions, SessionTarget } from './session.ts';
 import { explain } from './session-errors.ts';
@@ -24,7 +25,7 @@ export type HandshakeBounds = { readonly leftMs: number; readonly limitMs: numbe
  */
 export async function converse(
   target: SessionTarget,
-  connection: Connection,
+  { connection, exact }: { readonly connection: Connection; readonly exact: ExactResults },
   options: SessionOptions,
   protocol: ProtocolChoice,
   { leftMs, limitMs, signal }: HandshakeBounds,
@@ -35,8 +36,11 @@ export async function converse(
   const probeTimeoutMs = protocol === 'auto' && !connection.isHttp ? Math.max(1, Math.floor(leftMs / 3)) : leftMs;
   const client = createClient(protocol, { probeTimeoutMs, canAnswer: answer !== undefined });
   const observe = createObserver(options);
+  const { transport } = connection;
+  const send = transport.send.bind(transport);
+  transport.send = (message, how) => send(exact.sending(message), how);
   // The client takes the transport over, and hands every message on to whoever listened before.
-  connection.transport.onmessage = (message) => {
+  transport.onmessage = (message) => {
     replaceUnusable(message);
     if (client.getProtocolEra() === 'modern') assumeComplete(message);
     observe(message);
@@ -44,7 +48,8 @@ export async function converse(
   if (answer !== undefined) answerQuestions(client, target.spec.name, answer, clocks);
   try {
     await handshake(client, connection, leftMs, signal);
-    return { session: createSession(target, client, connection, { listTimeoutMs: limitMs, clocks, hooks: options }) };
+    const parts = { listTimeoutMs: limitMs, clocks, exact, hooks: options };
+    return { session: createSession(target, client, connection, parts) };
   } catch (error) {
     try {
       return {

@@ -1,6 +1,7 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import type { ExecSession } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
+import type { ConnectionOptions } from './connection.ts';
 import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
 import { createLineSplitter } from './line-splitter.ts';
 
@@ -22,7 +23,7 @@ export type ExecTransport = Transport & {
  */
 export function createExecTransport(
   process: ExecSession,
-  onStray: (line: string) => void = () => {},
+  { onStray, onText }: Pick<ConnectionOptions, 'onStray' | 'onText'>,
   frameLimit: number = maxFrameBytes,
 ): ExecTransport {
   const splitter = createLineSplitter(frameLimit);
@@ -77,9 +78,14 @@ export function createExecTransport(
   };
 
   const deliver = (line: Buffer) => {
-    const messages = parseMessages(line);
+    const text = line
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .trim();
+    const messages = parseMessages(text);
     if (messages === undefined) stray(line);
     else {
+      onText(text);
       for (const message of messages) queue.push(message);
       pump();
     }
@@ -142,11 +148,7 @@ function drained(stream: NodeJS.WritableStream): Promise<void> {
 }
 
 /** The JSON-RPC messages of one line (2025-03-26 allows a batch), or undefined when it holds something else. */
-function parseMessages(line: Buffer): JSONRPCMessage[] | undefined {
-  const text = line
-    .toString('utf8')
-    .replace(/^\uFEFF/, '')
-    .trim();
+function parseMessages(text: string): JSONRPCMessage[] | undefined {
   if (!text.startsWith('{') && !text.startsWith('[')) return undefined;
   let value: unknown;
   try {

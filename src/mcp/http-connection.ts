@@ -67,7 +67,7 @@ export function connectHttp(
     }
   });
 
-  const overRelay = createFetch(agent, (method, error) => {
+  const onBroken = (method: string, error: Error) => {
     isLost = true;
     // The stream that carries answers: without it those who wait would wait until their timeout.
     if (method === (http.kind === 'sse' ? 'GET' : 'POST') && !closing.signal.aborted) {
@@ -77,7 +77,8 @@ export function connectHttp(
           : new LoomsError('session-failed', `the connection to ${target.spec.name} broke`, { cause: error });
       transport.close();
     }
-  });
+  };
+  const overRelay = createFetch(agent, { onBroken, onText: options.onText });
 
   const underWay = new Set<Promise<unknown>>();
   const fetch: FetchLike = (url, init) => {

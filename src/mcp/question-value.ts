@@ -1,4 +1,5 @@
 import { assertNever } from '../model/errors.ts';
+import { numberOf, plainText, readNumber, readWhole } from '../model/exact-number.ts';
 import { nearest } from '../model/nearest.ts';
 import type { FieldKind, FormField, Option, TextFormat } from './question-form.ts';
 import type { AnswerValue } from './session.ts';
@@ -23,7 +24,7 @@ export function readValue(
     case 'text':
       return readText(kind, text);
     case 'number':
-      return readNumber(kind, trimmed);
+      return readNumberOf(kind, trimmed);
     case 'yes-no':
       if (/^(y|yes|true)$/i.test(trimmed)) return { value: true };
       return /^(n|no|false)$/i.test(trimmed) ? { value: false } : { problem: 'say yes or no' };
@@ -69,7 +70,7 @@ export function describeKind(kind: FieldKind): string {
 /** A value as it is typed. */
 export function valueText(value: AnswerValue): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  return typeof value === 'object' ? value.join(', ') : String(value);
+  return Array.isArray(value) ? value.join(', ') : plainText(value);
 }
 
 const formatNames: Readonly<Record<TextFormat, string>> = {
@@ -122,10 +123,14 @@ const isDay = (text: string): boolean => {
   return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
 };
 
-function readNumber(kind: Extract<FieldKind, { type: 'number' }>, text: string): ReadValue {
-  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
-  const fits = Number.isFinite(value) && (!kind.whole || Number.isInteger(value));
-  if (fits && value >= kind.minimum && value <= kind.maximum) return { value };
+function readNumberOf(kind: Extract<FieldKind, { type: 'number' }>, text: string): ReadValue {
+  const value = kind.whole
+    ? readWhole(text)
+    : /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)
+      ? readNumber(text)
+      : undefined;
+  const size = numberOf(value) ?? Number.NaN;
+  if (value !== undefined && size >= kind.minimum && size <= kind.maximum) return { value };
   return { problem: `${JSON.stringify(text)} is not what it takes: ${describeKind(kind)}` };
 }
 

@@ -61,9 +61,13 @@ function failed(callback: ((error: Error, stream: Duplex) => void) | undefined, 
 /**
  * `fetch` over an agent of ours, as far as the SDK's HTTP transports use it: string bodies, streamed responses, abort.
  * Redirects are handed back. `onBroken` hears of each response that ended before its end, other than by an abort, or
- * that holds a message beyond the limit: the SDK leaves a request without an answer when its stream breaks.
+ * that holds a message beyond the limit: the SDK leaves a request without an answer when its stream breaks. `onText`
+ * hears the text of each message that came.
  */
-export function createFetch(agent: Agent, onBroken: (method: string, error: Error) => void): FetchLike {
+export function createFetch(
+  agent: Agent,
+  { onBroken, onText }: { onBroken: (method: string, error: Error) => void; onText: (text: string) => void },
+): FetchLike {
   return (input, init = {}) =>
     new Promise((resolve, reject) => {
       const url = new URL(input);
@@ -80,7 +84,7 @@ export function createFetch(agent: Agent, onBroken: (method: string, error: Erro
       });
       outgoing.on('error', reject);
       outgoing.on('response', (incoming) => {
-        const body = limitedBody(incoming);
+        const body = limitedBody(incoming, onText);
         body.on('error', (error) => {
           if (signal?.aborted !== true) onBroken(method, error);
         });

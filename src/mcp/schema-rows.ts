@@ -1,3 +1,4 @@
+import { isExactNumber, numberOf, plainText } from '../model/exact-number.ts';
 import {
   allowedValues,
   alternativesOf,
@@ -106,7 +107,9 @@ function typeName(schema: Schema): string {
   if (typeof schema.type === 'string') return schema.type;
   const allowed = allowedValues(schema);
   if (allowed !== undefined)
-    return [...new Set(allowed.map((value) => (value === null ? 'null' : typeof value)))].join(' | ');
+    return [
+      ...new Set(allowed.map((value) => (value === null ? 'null' : isExactNumber(value) ? 'number' : typeof value))),
+    ].join(' | ');
   return isSchema(schema.properties) ? 'object' : 'any';
 }
 
@@ -129,9 +132,9 @@ const itemValues = (schema: Schema, root: Schema): readonly unknown[] =>
 function boundsOf(schema: Schema): readonly string[] {
   const notes = [
     range(schema.minimum, schema.maximum),
-    typeof schema.exclusiveMinimum === 'number' ? `above ${schema.exclusiveMinimum}` : undefined,
-    typeof schema.exclusiveMaximum === 'number' ? `below ${schema.exclusiveMaximum}` : undefined,
-    typeof schema.multipleOf === 'number' ? `a multiple of ${schema.multipleOf}` : undefined,
+    bound('above', schema.exclusiveMinimum),
+    bound('below', schema.exclusiveMaximum),
+    bound('a multiple of', schema.multipleOf),
     range(schema.minLength, schema.maxLength, 'character'),
     range(schema.minItems, schema.maxItems, 'item'),
     typeof schema.format === 'string' ? `format ${schema.format}` : undefined,
@@ -140,11 +143,14 @@ function boundsOf(schema: Schema): readonly string[] {
   return notes.filter((note) => note !== undefined);
 }
 
+const bound = (word: string, value: unknown): string | undefined =>
+  numberOf(value) === undefined ? undefined : `${word} ${plainText(value)}`;
+
 function range(least: unknown, most: unknown, noun?: string): string | undefined {
-  const from = typeof least === 'number' && least > -Number.MAX_SAFE_INTEGER ? least : undefined;
   // Generators write the largest number there is where they mean none.
-  const to = typeof most === 'number' && most < Number.MAX_SAFE_INTEGER ? most : undefined;
-  const of = noun === undefined ? '' : (to ?? from) === 1 ? ` ${noun}` : ` ${noun}s`;
+  const from = (numberOf(least) ?? -Infinity) > -Number.MAX_SAFE_INTEGER ? plainText(least) : undefined;
+  const to = (numberOf(most) ?? Infinity) < Number.MAX_SAFE_INTEGER ? plainText(most) : undefined;
+  const of = noun === undefined ? '' : (to ?? from) === '1' ? ` ${noun}` : ` ${noun}s`;
   if (from !== undefined && to !== undefined) return from === to ? `exactly ${from}${of}` : `${from} to ${to}${of}`;
   if (from !== undefined) return `at least ${from}${of}`;
   return to === undefined ? undefined : `at most ${to}${of}`;

@@ -1,8 +1,10 @@
 import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotocol/client';
+import { isExactNumber } from '../model/exact-number.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { CallClocks } from './call-clock.ts';
+import { markNumber } from './exact-results.ts';
 import { isSchema } from './schema.ts';
-import type { Answer, Question, SessionOptions } from './session.ts';
+import type { Answer, AnswerValue, Question, SessionOptions } from './session.ts';
 import { answerAllowanceMs } from './session-process.ts';
 
 type Hooks = Pick<SessionOptions, 'answer' | 'onLog' | 'onRefused'>;
@@ -76,12 +78,15 @@ export function answerQuestions(
   });
 }
 
+function sendable(value: AnswerValue): string | number | boolean | string[] {
+  if (isExactNumber(value)) return markNumber(value.rawJSON);
+  return typeof value === 'object' ? [...value] : value;
+}
+
 const asResult = (given: Answer) =>
   given.action === 'accept'
     ? {
         action: given.action,
-        content: Object.fromEntries(
-          Object.entries(given.content).map(([key, value]) => [key, typeof value === 'object' ? [...value] : value]),
-        ),
+        content: Object.fromEntries(Object.entries(given.content).map(([key, value]) => [key, sendable(value)])),
       }
     : { action: given.action };

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/port.ts';
 import type { DesiredServer, ProtocolChoice } from '../model/desired.ts';
 import type { Failure } from '../model/events.ts';
+import type { ExactNumber } from '../model/exact-number.ts';
 import type { ContainerId } from '../model/ids.ts';
 
 /** An MCP tool as the server sent it; fields we do not know are kept. */
@@ -93,7 +94,7 @@ export type Question = {
   readonly schema: Readonly<Record<string, unknown>>;
 };
 
-export type AnswerValue = string | number | boolean | readonly string[];
+export type AnswerValue = string | number | ExactNumber | boolean | readonly string[];
 
 /** `decline` is a no, `cancel` no decision at all. */
 export type Answer =

@@ -13,10 +13,11 @@ export async function connectStdio(target: SessionTarget, options: ConnectionOpt
   const process = await startSessionProcess(target, { limitMs: lifetimeMs, graceMs, signal });
   options.onConnected();
   const kept: string[] = [];
-  const transport = createExecTransport(process.exec, (line) => {
+  const onStray = (line: string) => {
     if (kept.length < maxStrayKept) kept.push(line);
     options.onStray(line);
-  });
+  };
+  const transport = createExecTransport(process.exec, { onStray, onText: options.onText });
 
   let exit: { code: number | null } | undefined;
   const ended = process.exec.ended.then(

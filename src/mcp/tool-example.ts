@@ -1,3 +1,4 @@
+import { isExactNumber, numberOf, plainText } from '../model/exact-number.ts';
 import { allowedValues, alternativesOf, isSchema, listOf, propertiesOf, requiredOf, type Schema } from './schema.ts';
 
 /** Values inside values are made up this deep; deeper ones stay empty. */
@@ -39,10 +40,10 @@ function wordsOf(name: string, value: unknown, schema: Schema, root: Schema): re
   return isScalar(value) ? [`${name}=${asText(value)}`] : [`${name}:=${JSON.stringify(value)}`];
 }
 
-const isScalar = (value: unknown): boolean => typeof value !== 'object' || value === null;
+const isScalar = (value: unknown): boolean => typeof value !== 'object' || value === null || isExactNumber(value);
 
 /** `@` in front would name a file. */
-const asText = (value: unknown): string => (typeof value === 'string' ? value.replace(/^@/, '@@') : String(value));
+const asText = (value: unknown): string => plainText(typeof value === 'string' ? value.replace(/^@/, '@@') : value);
 
 function sample(schema: Schema, root: Schema, name: string, depth: number): unknown {
   const given = ready(schema);
@@ -86,13 +87,12 @@ function sampleObject(schema: Schema, root: Schema, depth: number): unknown {
   );
 }
 
-function sampleNumber({ minimum, exclusiveMinimum, maximum, multipleOf }: Schema): number {
-  const step = typeof multipleOf === 'number' ? multipleOf : 1;
-  const least =
-    typeof minimum === 'number' ? minimum : typeof exclusiveMinimum === 'number' ? exclusiveMinimum + step : step;
-  return typeof maximum === 'number' && maximum < least
-    ? maximum
-    : Math.max(least, Math.min(step, Number(maximum ?? step)));
+function sampleNumber(schema: Schema): number {
+  const step = numberOf(schema.multipleOf) ?? 1;
+  const above = numberOf(schema.exclusiveMinimum);
+  const least = numberOf(schema.minimum) ?? (above === undefined ? step : above + step);
+  const most = numberOf(schema.maximum);
+  return most !== undefined && most < least ? most : Math.max(least, Math.min(step, most ?? step));
 }
 
 const sampleText = ({ format }: Schema, name: string): string =>

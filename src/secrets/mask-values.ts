@@ -1,4 +1,5 @@
 import { looksLikeCredential } from '../model/credentials.ts';
+import { isExactNumber } from '../model/exact-number.ts';
 import { mask } from './redact.ts';
 
 /**
@@ -7,7 +8,10 @@ import { mask } from './redact.ts';
  */
 export function maskValues(value: unknown, redact: (text: string) => string): unknown {
   if (typeof value === 'string') return redact(value);
-  if (typeof value === 'number') return redact(String(value)) === String(value) ? value : mask;
+  if (typeof value === 'number' || isExactNumber(value)) {
+    const text = JSON.stringify(value);
+    return redact(text) === text ? value : mask;
+  }
   if (Array.isArray(value)) return value.map((item) => maskValues(item, redact));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { AuditQuery, AuditReader, CallRecord, TrailHead, Verification } from '../model/audit.ts';
 import { LoomsError } from '../model/errors.ts';
+import { parseExactly } from '../model/exact-number.ts';
+import { isRecord } from '../model/is-record.ts';
 import { type AuditKeys, readKeys } from './audit-key.ts';
 import { hasBegun, verifyChain } from './chain.ts';
 import { KeyFault } from './key-file.ts';
@@ -136,10 +138,15 @@ const fields: readonly (keyof CallRecord)[] = [
   'durationMs',
 ];
 
+function parseRecord(text: string): Readonly<Record<string, unknown>> {
+  const value = parseExactly(text);
+  return isRecord(value) ? value : {};
+}
+
 /** What is stored is ours and covered by the chain; a record that someone changed is found by `verify`, not here. */
 function toCall(seq: number, start: string, ending: string | undefined): CallRecord {
-  const { call, time, ...last } = ending === undefined ? {} : JSON.parse(ending);
-  const all = { seq, ...JSON.parse(start), ...last };
+  const { call, time, ...last } = ending === undefined ? {} : parseRecord(ending);
+  const all: Readonly<Record<string, unknown>> = { seq, ...parseRecord(start), ...last };
   return Object.fromEntries(
     fields.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
   ) as CallRecord;

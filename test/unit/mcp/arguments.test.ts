@@ -46,7 +46,7 @@ describe('arguments from words', () => {
     [['path=a=b'], { path: 'a=b' }],
     [['path='], { path: '' }],
     [['head=42'], { head: 42 }],
-    [['ratio=1.5e3'], { ratio: 1500 }],
+    [['ratio=1500'], { ratio: 1500 }],
     [['deep=true'], { deep: true }],
     [['tags=one'], { tags: ['one'] }],
     [['tags=one', 'tags=two'], { tags: ['one', 'two'] }],

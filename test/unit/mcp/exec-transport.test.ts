@@ -14,7 +14,7 @@ async function connect(frameLimit?: number) {
   const seen: unknown[] = [];
   const stray: string[] = [];
   const process = { stdin, stdout, stderr: new PassThrough(), ended, destroy() {} };
-  const transport = createExecTransport(process, (line) => stray.push(line), frameLimit);
+  const transport = createExecTransport(process, { onStray: (line) => stray.push(line), onText: () => {} }, frameLimit);
   transport.onmessage = (message) => seen.push('method' in message ? message.method : message.id);
   transport.onclose = () => seen.push('closed');
   await transport.start();

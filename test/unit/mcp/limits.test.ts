@@ -12,7 +12,7 @@ async function read(type: string, chunks: readonly string[], limit: number): Pro
   });
   let text = '';
   try {
-    for await (const chunk of limitedBody(incoming as unknown as IncomingMessage, limit)) text += chunk;
+    for await (const chunk of limitedBody(incoming as unknown as IncomingMessage, () => {}, limit)) text += chunk;
   } catch (error) {
     return `${text}${error instanceof Error && error.message.includes(`more than ${limit} bytes`) ? 'too long' : error}`;
   }

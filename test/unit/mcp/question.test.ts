@@ -80,7 +80,7 @@ describe('an answer', () => {
     [{ type: 'integer' }, '42', '42'],
     [{ type: 'integer' }, '4.5', '"4.5" is not what it takes: whole number'],
     [{ type: 'integer', maximum: 9 }, '10', '"10" is not what it takes: whole number, at most 9'],
-    [{ type: 'number' }, '-2.5e1', '-25'],
+    [{ type: 'number' }, '-2.5e1', '-2.5e1'],
     [{ type: 'number' }, '0x10', '"0x10" is not what it takes: number'],
     [{ type: 'number' }, 'Infinity', '"Infinity" is not what it takes: number'],
     [{ type: 'boolean' }, 'Yes', 'true'],

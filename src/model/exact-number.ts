@@ -1,0 +1,61 @@
+import { isRecord } from './is-record.ts';
+
+declare global {
+  // In Node since 21 (ECMAScript proposal "JSON.parse source text access"); the standard types do not have it yet.
+  interface JSON {
+    parse(
+      text: string,
+      reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
+    ): unknown;
+    rawJSON(text: string): ExactNumber;
+    isRawJSON(value: unknown): value is ExactNumber;
+  }
+}
+
+/**
+ * A JSON number that JavaScript would write differently than it was written (`9007199254740993`, `1e400`, `1.0`, `-0`).
+ * `JSON.stringify` writes it as it is.
+ */
+export type ExactNumber = { readonly rawJSON: string };
+
+export const isExactNumber = (value: unknown): value is ExactNumber => JSON.isRawJSON(value);
+
+/** A JSON number by its text: a number where that is written the same. */
+export function exactNumber(text: string): number | ExactNumber {
+  const value = Number(text);
+  return JSON.stringify(value) === text ? value : JSON.rawJSON(text);
+}
+
+/** A number as it was typed where JSON knows the spelling; else (`+5`, `.5`, `0x10`) the number that is meant. */
+export function readNumber(text: string): number | ExactNumber | undefined {
+  if (/^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return exactNumber(text);
+  return text !== '' && Number.isFinite(Number(text)) ? Number(text) : undefined;
+}
+
+/** A whole number as it was typed; `+5` and `5.0` are 5, as who wants a whole number may take no other spelling. */
+export function readWhole(text: string): number | ExactNumber | undefined {
+  const digits = /^\+?(-?\d+)(\.0+)?$/.exec(text)?.[1];
+  return digits === undefined ? undefined : readNumber(digits);
+}
+
+/** The value of a JSON text with each number as it is written. Throws what `JSON.parse` does. */
+export const parseExactly = (text: string): unknown =>
+  JSON.parse(text, (_key, value, { source }) =>
+    typeof value === 'number' && source !== undefined ? exactNumber(source) : value,
+  );
+
+/** The number that is nearest, or undefined for what is none. */
+export const numberOf = (value: unknown): number | undefined =>
+  typeof value === 'number' ? value : isExactNumber(value) ? Number(value.rawJSON) : undefined;
+
+/** The same with plain numbers, for what computes with them. */
+export function withPlainNumbers(value: unknown): unknown {
+  if (isExactNumber(value)) return numberOf(value);
+  if (Array.isArray(value)) return value.map(withPlainNumbers);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withPlainNumbers(inner)]));
+}
+
+/** A number, a text without its quotes, or any other value, as JSON writes it. */
+export const plainText = (value: unknown): string =>
+  typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
