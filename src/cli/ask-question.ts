@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { FieldPrompt, Interviewer } from '../app/answer-questions.ts';
 import type { Palette } from './palette.ts';
-import { visible } from './render/text.ts';
+import { visible, visibleBlock } from './render/text.ts';
 
 /** Where a person is asked: what is drawn over itself must not disturb what is typed. */
 export type Desk = {
@@ -20,7 +20,7 @@ export function terminalInterviewer({ notice, palette, clear }: Desk): Interview
     async begin({ server, message }, fields, signal) {
       const restore = clear();
       try {
-        notice(`${palette.strong(`${server} asks:`)} ${visible(message)}`);
+        notice(`${palette.strong(`${server} asks:`)} ${visibleBlock(message)}`);
         const word = await askLine(
           fields === 0 ? 'Say yes (y), or decline (Enter): ' : 'Answer (y), or decline (Enter): ',
           signal,
@@ -35,7 +35,7 @@ export function terminalInterviewer({ notice, palette, clear }: Desk): Interview
       const restore = clear();
       try {
         if (prompt.problem !== undefined) notice(`  ${palette.error(visible(prompt.problem))}`);
-        else for (const line of introduction(prompt)) notice(`  ${palette.quiet(visible(line))}`);
+        else for (const line of introduction(prompt)) notice(`  ${palette.quiet(visibleBlock(line))}`);
         return await askLine(`  ${visible(question(prompt))}: `, signal);
       } finally {
         restore();

@@ -1,5 +1,6 @@
 import { Command } from '@oclif/core/command';
 import { exit } from '@oclif/core/errors';
+import { seenJson } from '../model/unseen.ts';
 import { type CommandContext, type ContextFlags, openContext } from './context.ts';
 import { commonFlags } from './flags.ts';
 import { reportError } from './report-error.ts';
@@ -29,6 +30,14 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled() && this.#context !== undefined) this.#context.terminal.answer(text());
   }
 
+  /** Prints what a server or a store answered; into a file or pipe it goes as it came, on a terminal as other text. */
+  protected pass(text: () => string): void {
+    const terminal = this.#context?.terminal;
+    if (this.jsonEnabled() || terminal === undefined) return;
+    if (terminal.answerIsTerminal) terminal.answer(text());
+    else terminal.answerExactly(`${text()}\n`);
+  }
+
   /** Says on stderr why there is no answer; `--json` has its own way to say so: an empty one. */
   protected notice(text: string): void {
     if (!this.jsonEnabled()) this.#context?.terminal.notice(text);
@@ -36,7 +45,7 @@ export abstract class BaseCommand extends Command {
 
   /** Plain JSON, the same on a terminal and in a pipe. */
   override logJson(value: unknown): void {
-    process.stdout.write(`${this.redact(JSON.stringify(value, null, 2))}\n`);
+    process.stdout.write(`${seenJson(this.redact(JSON.stringify(value, null, 2)))}\n`);
   }
 
   /** oclif would print some errors as JSON on stdout, where a program expects the answer, and with its own codes. */

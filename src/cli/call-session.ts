@@ -4,7 +4,7 @@ import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import { terminalInterviewer } from './ask-question.ts';
 import { type CallDisplay, lineDisplay, liveDisplay, silentDisplay } from './render/call-progress.ts';
-import { visible } from './render/text.ts';
+import { visible, visibleBlock } from './render/text.ts';
 import type { Terminal } from './terminal.ts';
 
 export type SessionFlags = {
@@ -30,7 +30,7 @@ export function sessionNotices(
       ? {
           onStray: (line: string) => notice(`${head} stray line on stdout: ${visible(line)}`),
           onLog: ({ level, logger, text }: ServerLog) =>
-            notice(`${head} ${level}${logger === undefined ? '' : ` ${visible(logger)}`}: ${visible(text)}`),
+            notice(`${head} ${level}${logger === undefined ? '' : ` ${visible(logger)}`}: ${visibleBlock(text)}`),
         }
       : {}),
   };
@@ -62,7 +62,7 @@ export function openCallSession(
     terminal.canAsk ? terminalInterviewer(desk) : undefined,
     ({ message }, reason) =>
       display.notice(
-        `${palette.warning('warning[question-unanswered]')}: ${server} asks: ${visible(`${message} (${reason})`)}`,
+        `${palette.warning('warning[question-unanswered]')}: ${server} asks: ${visibleBlock(`${message} (${reason})`)}`,
       ),
   );
   return {

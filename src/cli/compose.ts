@@ -9,6 +9,7 @@ import { messageOf } from '../model/failure.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { readProjectFile } from './project-file.ts';
+import { visible } from './render/text.ts';
 
 export type Settings = {
   /** `--host` and `--context`. */
@@ -316,7 +317,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     secrets,
     trust: recordTrust(settings),
     warn: (text) => {
-      if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${text}`)}\n`);
+      if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
       warned.add(text);
     },
     ...ledger(environment, whoAmI, redact),

@@ -8,7 +8,7 @@ import { palette, wantsColor } from './palette.ts';
 import { renderDiagnostics } from './render/diagnostics.ts';
 import { isFindingFormat, renderFindingsAs } from './render/diagnostics-formats.ts';
 import { errorJson, renderFailure } from './render/error.ts';
-import { visible } from './render/text.ts';
+import { onlyOurs, visibleBlock } from './render/text.ts';
 import { isUsageError, usageFailure } from './usage.ts';
 
 /** Whether a flag was given, also when the command line could not be parsed. */
@@ -58,10 +58,10 @@ export function reportError(error: unknown, argv: readonly string[], redact: (te
   const lines = [
     ...(findings === '' ? [] : [findings, '']),
     renderFailure(failure, palette(colored)),
-    ...(hasFlag(argv, '--verbose') ? causes(error).map((cause) => `caused by: ${visible(cause)}`) : []),
+    ...(hasFlag(argv, '--verbose') ? causes(error).map((cause) => `caused by: ${visibleBlock(cause)}`) : []),
     ...(environment.LOOMS_DEBUG && error instanceof Error ? [error.stack ?? ''] : []),
   ];
-  process.stderr.write(`${redact(lines.join('\n'))}\n`);
+  process.stderr.write(`${redact(onlyOurs(lines.join('\n')))}\n`);
   return code;
 }
 

@@ -12,7 +12,7 @@ import { describeWarning, disabledServers, renderPlan } from './render/plan-text
 import { openProgress, type Progress } from './render/progress.ts';
 import { isInSync } from './render/reasons.ts';
 import { renderReport } from './render/report.ts';
-import { plural } from './render/text.ts';
+import { plural, visible } from './render/text.ts';
 import { timeline } from './render/timeline.ts';
 import { type Interruption, listenForSignals } from './signals.ts';
 
@@ -61,7 +61,8 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
   if (flags['dry-run']) return plan;
   if (plan.steps.length === 0) {
     const problem = await clearDeadLock(context.ports, plan.project);
-    if (problem !== undefined) terminal.notice(`the lock of a run that was killed could not be removed: ${problem}`);
+    if (problem !== undefined)
+      terminal.notice(`the lock of a run that was killed could not be removed: ${visible(problem)}`);
   }
   if (isInSync(plan)) return plan;
   if (plan.steps.length > 0 && !agreed && question !== undefined) {
@@ -138,7 +139,7 @@ async function execute(
       times.record(event);
       progress.sink(event);
     },
-    onLockWait: (holder) => progress.notice(`waiting for the lock of ${describeHolder(holder)}`),
+    onLockWait: (holder) => progress.notice(`waiting for the lock of ${visible(describeHolder(holder))}`),
   });
   await progress.finish();
   const told = whatNext(ended.outcome, afterwards);

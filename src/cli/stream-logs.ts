@@ -21,8 +21,8 @@ export async function streamLogs(
   try {
     const { servers, lines } = await openLogs(ports, request, stop);
     if (servers.length === 0 && !json) terminal.notice(`No server in project ${project.name}.`);
-    const { palette, answerIsTerminal: isTerminal } = terminal;
-    const render = json ? logLineJson : logLineRenderer({ servers, timestamps, isTerminal, palette });
+    const { palette } = terminal;
+    const render = json ? logLineJson : logLineRenderer({ servers, timestamps, palette });
     for await (const line of lines) {
       if (stop.aborted || !(await terminal.stream(render(line)))) break;
     }

@@ -1,4 +1,5 @@
 import { isCi, type Palette, palette, wantsColor } from './palette.ts';
+import { onlyOurs } from './render/text.ts';
 
 /** The process's streams as the commands use them: the answer to stdout, all else to stderr, both redacted. */
 export type Terminal = {
@@ -59,11 +60,11 @@ export function openTerminal({ noColor, environment, redact }: TerminalOptions):
   const answerIsTerminal = process.stdout.isTTY === true;
   const noticeIsTerminal = process.stderr.isTTY === true;
   return {
-    answer: (text) => void process.stdout.write(`${redact(text)}\n`),
+    answer: (text) => void process.stdout.write(`${redact(onlyOurs(text))}\n`),
     // Bytes are no text in which a secret could be masked.
     answerExactly: (content) => void process.stdout.write(typeof content === 'string' ? redact(content) : content),
     stream: lineWriter(process.stdout, redact),
-    notice: (text) => void process.stderr.write(`${redact(text)}\n`),
+    notice: (text) => void process.stderr.write(`${redact(onlyOurs(text))}\n`),
     palette: palette(colored(answerIsTerminal)),
     noticePalette: palette(colored(noticeIsTerminal)),
     width: process.stdout.columns ?? 100,

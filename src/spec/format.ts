@@ -13,6 +13,7 @@ import type {
 } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import { writtenRef } from '../model/secret-names.ts';
+import { unicodeEscape, unseenInLines } from '../model/unseen.ts';
 import { defaultVersions } from './image-source.ts';
 import { defaultMcp } from './mcp.ts';
 import { defaultTmpfs } from './mounts.ts';
@@ -51,8 +52,8 @@ export function formatSpec(spec: DesiredServer): string {
   return print(document);
 }
 
-/** Characters that JSON leaves as they are, and that a spec must not hold unescaped. */
-const unprintable = /[\u007f\ufffd]/g;
+/** Characters that a spec must not hold unescaped: what is not seen, and what stands for text that could not be read. */
+const unprintable = new RegExp(`${unseenInLines.source}|\ufffd`, 'gu');
 
 function print(content: unknown): string {
   const document = new Document(content, { aliasDuplicateObjects: false });
@@ -63,7 +64,7 @@ function print(content: unknown): string {
   });
   // Quoted instead of as blocks: yaml writes blocks of blank lines that read back without their spaces.
   const text = document.toString({ lineWidth: 0, blockQuote: false });
-  return text.replaceAll(unprintable, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replaceAll(unprintable, unicodeEscape);
 }
 
 /** Leaves out absent values; undefined when nothing is left. */

@@ -33,7 +33,7 @@ const because = ({ result, code }: SeenCall): string => {
 };
 
 /** Names that came from a command line may be long; a table with one stays readable. */
-const cell = (text: string): string => truncate(visible(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t'), 40);
+const cell = (text: string): string => truncate(visible(text), 40);
 
 /** Calls as a table, in their order; the project only where several may show. Times in UTC. */
 export function renderCalls(calls: readonly SeenCall[], withProject: boolean, palette: Palette): string {

@@ -1,6 +1,6 @@
 import type { CallProgress } from '../../mcp/session.ts';
 import type { Palette } from '../palette.ts';
-import { displayWidth, duration, padEnd, truncate, visible } from './text.ts';
+import { displayWidth, duration, padEnd, truncate, visibleLines } from './text.ts';
 
 /** Shows how far a call is, and prints notices without disturbing that. */
 export type CallDisplay = {
@@ -116,4 +116,4 @@ function withBar(progress: CallProgress): string {
   return `${bar} ${percent}${progress.message === undefined ? '' : `  ${oneLine(progress.message)}`}`;
 }
 
-const oneLine = (text: string): string => visible(text).replaceAll('\n', ' ');
+const oneLine = (text: string): string => visibleLines(text).replaceAll('\n', ' ');

@@ -1,6 +1,6 @@
 import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../model/credentials.ts';
 import type { Palette } from '../palette.ts';
-import { displayWidth } from './text.ts';
+import { displayWidth, visible } from './text.ts';
 
 export type Frame = {
   readonly text: string;
@@ -26,13 +26,11 @@ function masked(line: string): string {
   return looksLikeCredential(key) || hasPasswordInUri(value.replace(/^["']/, '')) ? `${prefix}(secret)` : line;
 }
 
-const clean = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
-  text.replaceAll('\t', tab).replace(/[\u0000-\u001f\u007f-\u009f]/g, '·');
+const clean = (text: string): string => visible(text.replaceAll('\t', tab));
 
 /**
  * The marked line with its neighbours, and a line of carets under it. Lines longer than `width` are shown as the part
- * around the mark; values of credentials are hidden; control characters show as `·`.
+ * around the mark; values of credentials are hidden; what is not seen shows as an escape.
  */
 export function renderFrame(frame: Frame, mark: (text: string) => string, palette: Palette, width: number): string[] {
   const lines = frame.text.split(/\r?\n/);

@@ -2,18 +2,18 @@ import type { ContentPart, PromptMessage, SavedFile } from '../../app/save-conte
 import { assertNever } from '../../model/errors.ts';
 import type { Palette } from '../palette.ts';
 import type { Terminal } from '../terminal.ts';
-import { size, visible } from './text.ts';
+import { size, visible, visibleLines } from './text.ts';
 
 export type ContentOptions = {
   readonly palette: Palette;
-  /** Makes the server's text safe for what reads it: a terminal must not be steered by it, a program gets it as it is. */
+  /** Makes an answer safe for what reads it: a terminal must not be steered by it, a program gets it as it is. */
   readonly shown: (text: string) => string;
 };
 
 /** How content is shown on this terminal, or in the file or pipe that stands in for it. */
 export const contentOptions = ({ palette, answerIsTerminal }: Terminal): ContentOptions => ({
   palette,
-  shown: answerIsTerminal ? visible : (text) => text,
+  shown: answerIsTerminal ? visibleLines : (text) => text,
 });
 
 /**
@@ -26,7 +26,7 @@ export const renderParts = (parts: readonly ContentPart[], options: ContentOptio
 /** The messages of a prompt, each below the role that speaks. */
 export const renderMessages = (messages: readonly PromptMessage[], options: ContentOptions): string =>
   messages
-    .map(({ role, parts }) => `${options.palette.strong(`${options.shown(role)}:`)}\n${renderParts(parts, options)}`)
+    .map(({ role, parts }) => `${options.palette.strong(`${visible(role)}:`)}\n${renderParts(parts, options)}`)
     .join('\n\n');
 
 function renderPart(part: ContentPart, { palette, shown }: ContentOptions): string {
@@ -36,14 +36,14 @@ function renderPart(part: ContentPart, { palette, shown }: ContentOptions): stri
       return shown(part.text);
     case 'bytes': {
       const kind = [part.uri, part.mimeType, size(part.bytes.length)].filter((text) => text !== undefined).join(', ');
-      return palette.quiet(shown(`[${part.what} ${kind}; --out DIR saves it]`));
+      return palette.quiet(visible(`[${part.what} ${kind}; --out DIR saves it]`));
     }
     case 'link': {
       const about = [part.name, part.mimeType].filter((text) => text !== undefined).join(', ');
-      return palette.quiet(shown(`[resource ${part.uri}${about === '' ? '' : `: ${about}`}]`));
+      return palette.quiet(visible(`[resource ${part.uri}${about === '' ? '' : `: ${about}`}]`));
     }
     case 'other':
-      return palette.quiet(shown(`[${part.type}; --json shows it]`));
+      return palette.quiet(visible(`[${part.type}; --json shows it]`));
     default:
       return assertNever(part);
   }

@@ -14,7 +14,8 @@ export type FindingFormat = (typeof findingFormats)[number];
 export const isFindingFormat = (text: string): text is FindingFormat =>
   findingFormats.some((format) => format === text);
 
-const place = ({ position: { file, line, column } }: Diagnostic): string => `${shownFile(file)}:${line}:${column}`;
+const place = ({ position: { file, line, column } }: Diagnostic): string =>
+  `${visible(shownFile(file))}:${line}:${column}`;
 
 /** Findings about specs in the form that `diff -o` was asked for, so that they reach the page that the plan would. */
 export function renderFindingsAs(format: FindingFormat, diagnostics: readonly Diagnostic[]): string {
@@ -84,7 +85,7 @@ function markdown(diagnostics: readonly Diagnostic[]): string {
     '|---|---|---|---|',
     ...diagnostics.map((one) => {
       const hint = one.hint === undefined ? '' : `<br>hint: ${cell(one.hint)}`;
-      return `| ${one.severity} | ${code(visible(place(one)))} | ${one.path === '' ? '' : code(one.path)} | ${cell(one.message)}${hint} |`;
+      return `| ${one.severity} | ${code(place(one))} | ${one.path === '' ? '' : code(one.path)} | ${cell(one.message)}${hint} |`;
     }),
     '',
     countDiagnostics(diagnostics),

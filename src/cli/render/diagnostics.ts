@@ -1,7 +1,7 @@
 import type { Diagnostic, Position, SourceText } from '../../model/diagnostics.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { renderFrame } from './code-frame.ts';
-import { plural, shownFile, visible } from './text.ts';
+import { plural, shownFile, visible, visibleBlock } from './text.ts';
 
 export type DiagnosticsOptions = { readonly palette: Palette; readonly width: number };
 
@@ -28,21 +28,21 @@ function renderDiagnostic(
   const paint = palette[diagnostic.severity];
   const path = diagnostic.path === '' ? '' : palette.quiet(`  ${visible(diagnostic.path)}`);
   return [
-    `${paint(`${diagnostic.severity}[${diagnostic.code}]`)}: ${palette.strong(visible(diagnostic.message))}`,
+    `${paint(`${diagnostic.severity}[${diagnostic.code}]`)}: ${palette.strong(visibleBlock(diagnostic.message))}`,
     `  at ${place(diagnostic.position)}${path}`,
     ...frame(diagnostic, texts, paint, options),
     ...diagnostic.related.flatMap((related) => [
       `  and ${place(related.position)}  ${visible(related.message)}`,
       ...frame(related, texts, palette.note, options),
     ]),
-    ...(diagnostic.hint === undefined ? [] : [`${palette.note('hint')}: ${visible(diagnostic.hint)}`]),
+    ...(diagnostic.hint === undefined ? [] : [`${palette.note('hint')}: ${visibleBlock(diagnostic.hint)}`]),
     '',
   ];
 }
 
 /** A finding without its place, for reports that say the place in a way of their own: path, message and hint. */
 export const describeDiagnostic = ({ path, message, hint }: Diagnostic): string =>
-  `${path === '' ? '' : `${path}: `}${message}${hint === undefined ? '' : `\nhint: ${hint}`}`;
+  `${path === '' ? '' : `${visible(path)}: `}${visibleBlock(message)}${hint === undefined ? '' : `\nhint: ${visibleBlock(hint)}`}`;
 
 /** `2 errors, 1 warning`; '' when there is nothing to count. */
 export function countDiagnostics(diagnostics: readonly Diagnostic[]): string {

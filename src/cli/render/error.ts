@@ -1,7 +1,8 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { Failure } from '../../model/events.ts';
+import { seenJson } from '../../model/unseen.ts';
 import type { Palette } from '../palette.ts';
-import { visible } from './text.ts';
+import { visibleBlock } from './text.ts';
 
 /** Lines of a server's own error that a screen shows: of a longer one, a stack trace as a rule, the ends. */
 const shownOfServer = 8;
@@ -15,11 +16,11 @@ function shownDetail({ code, detail }: Failure): readonly string[] {
 /** What a failure looks like on screen: `error[code]: …`, the lines that belong to it, `hint: …`. */
 export function renderFailure(failure: Failure, palette: Palette, indent = ''): string {
   return [
-    `${palette.error(`error[${failure.code}]`)}: ${visible(failure.message)}`,
-    ...shownDetail(failure).map((line) => `  ${palette.quiet('│')} ${visible(line)}`),
-    ...(failure.hint === undefined ? [] : [`${palette.note('hint')}: ${visible(failure.hint)}`]),
+    `${palette.error(`error[${failure.code}]`)}: ${visibleBlock(failure.message)}`,
+    ...shownDetail(failure).map((line) => `  ${palette.quiet('│')} ${visibleBlock(line, `  ${palette.quiet('│')} `)}`),
+    ...(failure.hint === undefined ? [] : [`${palette.note('hint')}: ${visibleBlock(failure.hint)}`]),
   ]
-    .map((line) => indent + line)
+    .map((line) => indent + line.replaceAll('\n', `\n${indent}`))
     .join('\n');
 }
 
@@ -29,13 +30,13 @@ export function renderWarning(
   palette: Palette,
 ): string {
   return [
-    `${palette.warning(`warning[${warning.code}]`)}: ${visible(warning.message)}`,
-    ...(warning.hint === undefined ? [] : [`${palette.note('hint')}: ${visible(warning.hint)}`]),
+    `${palette.warning(`warning[${warning.code}]`)}: ${visibleBlock(warning.message)}`,
+    ...(warning.hint === undefined ? [] : [`${palette.note('hint')}: ${visibleBlock(warning.hint)}`]),
   ].join('\n');
 }
 
 /** A failure for programs: one JSON object on stderr (schemas/error.schema.json). */
 export function errorJson(failure: Failure, exit: number, diagnostics: readonly Diagnostic[]): string {
   const error = { ...failure, exitCode: exit, ...(diagnostics.length === 0 ? {} : { diagnostics }) };
-  return JSON.stringify({ error });
+  return seenJson(JSON.stringify({ error }));
 }

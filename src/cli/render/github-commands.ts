@@ -1,8 +1,9 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import { describeDiagnostic } from './diagnostics.ts';
+import { visibleLines } from './text.ts';
 
 /** GitHub reads commands line by line; these would end one or a property of it. */
-const value = (text: string): string => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+const value = (text: string): string => visibleLines(text).replaceAll('%', '%25').replaceAll('\n', '%0A');
 const property = (text: string): string => value(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 
 /** One workflow command (`::error file=…,line=…::message`). */

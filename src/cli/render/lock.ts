@@ -3,7 +3,7 @@ import type { FoundLock } from '../../app/unlock-project.ts';
 import { assertNever } from '../../model/errors.ts';
 import { isoTime } from '../../model/iso-time.ts';
 import type { Palette } from '../palette.ts';
-import { visible } from './text.ts';
+import { displayed, visible } from './text.ts';
 
 /** The value of `unlock --json`. */
 export type LockView = {
@@ -55,9 +55,10 @@ function describeState(lock: NonNullable<LockView['lock']>): string {
 }
 
 /** Who holds a lock, in what state it is, and what takes it away. */
-export function renderLock({ project, removed, lock }: LockView, found: FoundLock | null, palette: Palette): string {
+export function renderLock(view: LockView, found: FoundLock | null, palette: Palette): string {
+  const { project, removed, lock } = displayed(view);
   if (found === null || lock === null) return `Nobody holds the lock of project ${project}.`;
-  const id = shortLockId(found.holder);
+  const id = visible(shortLockId(found.holder));
   const holder = visible(describeHolder(found.holder));
   if (removed) return `${palette.good('Unlocked')}: ${holder} does not hold project ${project} any more.`;
   return [

@@ -1,24 +1,23 @@
 import type { ServerLogLine } from '../../app/log-source.ts';
 import { isoTime } from '../../model/iso-time.ts';
+import { seenJson } from '../../model/unseen.ts';
 import type { Palette } from '../palette.ts';
-import { padEnd, visible } from './text.ts';
+import { padEnd, visibleLines } from './text.ts';
 
 /** A line of a log for programs (schemas/mcp-logs.schema.json). */
 export const logLineJson = ({ time, server, generation, container, stream, text }: ServerLogLine): string =>
-  JSON.stringify({ time: isoTime(time), server, generation, container, stream, text });
+  seenJson(JSON.stringify({ time: isoTime(time), server, generation, container, stream, text }));
 
 export type LogLineOptions = {
   /** Whose lines these are; with more than one, each line says whose it is. */
   readonly servers: readonly string[];
   readonly timestamps: boolean;
-  /** Whether a person looks at it, whose terminal a line must not steer. */
-  readonly isTerminal: boolean;
   readonly palette: Palette;
 };
 
 /** Makes lines of logs into text, each server in a colour of its own. */
 export function logLineRenderer(options: LogLineOptions): (line: ServerLogLine) => string {
-  const { timestamps, isTerminal, palette } = options;
+  const { timestamps, palette } = options;
   const order = [...options.servers];
   const width = Math.max(0, ...order.map((name) => name.length));
   const prefixOf = (server: string): string => {
@@ -29,6 +28,6 @@ export function logLineRenderer(options: LogLineOptions): (line: ServerLogLine) 
   };
   return ({ server, time, text }) => {
     const when = timestamps ? `${palette.quiet(isoTime(time))} ` : '';
-    return `${prefixOf(server)}${when}${isTerminal ? visible(text) : text}`;
+    return `${prefixOf(server)}${when}${visibleLines(text)}`;
   };
 }

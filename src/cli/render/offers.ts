@@ -2,7 +2,7 @@ import type { ListedPrompts } from '../../app/list-prompts.ts';
 import type { ResourceList } from '../../app/list-resources.ts';
 import type { Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
-import { displayWidth, size, truncate, unwrapped, visible } from './text.ts';
+import { displayWidth, size, truncate, unwrapped, visible, visibleLines } from './text.ts';
 
 export type OffersOptions = {
   readonly palette: Palette;
@@ -17,7 +17,7 @@ const textOf = (value: unknown): string => (typeof value === 'string' ? visible(
 /** What a resource says about itself in one line: its title, and the first line of its description. */
 function aboutOf({ title, name, description }: Fields): string {
   const called = textOf(title) || textOf(name);
-  const [first = ''] = textOf(description).split('\n');
+  const [first = ''] = (typeof description === 'string' ? visibleLines(description).trim() : '').split('\n');
   return called !== '' && first !== '' && called !== first ? `${called}: ${first}` : called || first;
 }
 
@@ -80,7 +80,7 @@ export function renderPrompts({ prompts, arguments: taken }: ListedPrompts, { pa
   const rows = prompts.flatMap((prompt, index): (readonly Cell[])[] => [
     [{ text: visible(prompt.name), paint: palette.strong }, '', truncate(aboutOf({ ...prompt, name: '' }), room)],
     ...(taken[index] ?? []).map((argument): readonly Cell[] => {
-      const about = unwrapped(visible(argument.description ?? '')).split('\n')[0] ?? '';
+      const about = unwrapped(visibleLines(argument.description ?? '')).split('\n')[0] ?? '';
       return [`  ${visible(argument.name)}`, argument.required ? 'yes' : '', truncate(about, room)];
     }),
   ]);

@@ -3,6 +3,7 @@ import type { Change, FieldDifference, Plan } from '../../model/plan.ts';
 import { palette } from '../palette.ts';
 import { verbOf } from './plan-text.ts';
 import { blockerHint, describeBlocker, describeReasons, driftOf, fieldsOf, valuesOf } from './reasons.ts';
+import { displayed, visible } from './text.ts';
 
 const plain = palette(false);
 
@@ -21,11 +22,11 @@ export type PlanFinding = {
 
 /** `path: now old, declared new`: both values say what they are, since a report is read without this program's help. */
 const describeField = (field: FieldDifference): string =>
-  `${field.path}: now ${valuesOf(field).from}, declared ${valuesOf(field).to}`;
+  visible(`${field.path}: now ${valuesOf(field).from}, declared ${valuesOf(field).to}`);
 
 /** `path: declared old, found new`, the way drift happened. */
 const describeDrift = (field: FieldDifference): string =>
-  `${field.path}: declared ${valuesOf(field).to}, found ${valuesOf(field).from}`;
+  visible(`${field.path}: declared ${valuesOf(field).to}, found ${valuesOf(field).from}`);
 
 function detailLines(change: Change): string[] {
   const hint = change.action === 'blocked' ? blockerHint(change.why) : undefined;
@@ -41,7 +42,8 @@ export const describeChange = (change: Change): string =>
   `${verbOf(change, plain)}: ${change.action === 'blocked' ? describeBlocker(change.why) : describeReasons(change)}`;
 
 /** All servers that are not as declared, in the plan's order. */
-export function planFindings(plan: Plan, sources: ReadonlyMap<string, Source>): readonly PlanFinding[] {
+export function planFindings(made: Plan, sources: ReadonlyMap<string, Source>): readonly PlanFinding[] {
+  const plan = displayed(made);
   const drifted = new Set<string>(plan.drift.map((drift) => drift.server));
   return plan.changes.flatMap((change) => {
     if (change.action === 'unchanged') return [];

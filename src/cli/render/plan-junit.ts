@@ -1,7 +1,7 @@
 import type { Source } from '../../model/desired.ts';
 import type { Plan } from '../../model/plan.ts';
 import { planFindings } from './plan-findings.ts';
-import { visible } from './text.ts';
+import { visibleLines } from './text.ts';
 
 const escapes: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -12,7 +12,7 @@ const escapes: Readonly<Record<string, string>> = {
 };
 /** Text between tags. */
 export const xml = (text: string): string =>
-  visible(text)
+  visibleLines(text)
     .replace(/[&<>"']/g, (character) => escapes[character] ?? character)
     .replace(/[\ud800-\udfff\ufffe\uffff]/gu, '\ufffd');
 /** Line breaks in an attribute are read as spaces unless they are references. */

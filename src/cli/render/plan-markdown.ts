@@ -11,13 +11,13 @@ import {
   isInSync,
   valuesOf,
 } from './reasons.ts';
-import { plural, visible } from './text.ts';
+import { displayed, plural, visibleLines } from './text.ts';
 
 const plain = palette(false);
 
 /** Text inside a table cell or a line: nothing in it may end the cell or become mark-up. */
 export const cell = (text: string): string =>
-  visible(text)
+  visibleLines(text)
     .replace(/[\\`*_<>[\]|~#@]/g, (character) =>
       character === '<' ? '&lt;' : character === '>' ? '&gt;' : `\\${character}`,
     )
@@ -26,7 +26,7 @@ export const cell = (text: string): string =>
 /** Text as code inside a table cell; a backtick in it gets a longer fence. */
 export function code(text: string): string {
   if (text === '(none)') return text;
-  const line = visible(text).replaceAll('\n', '⏎').replaceAll('|', '\\|');
+  const line = visibleLines(text).replaceAll('\n', '⏎').replaceAll('|', '\\|');
   const fence = '`'.repeat(Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length)) + 1);
   return fence.length > 1 ? `${fence} ${line} ${fence}` : `\`${line}\``;
 }
@@ -39,7 +39,8 @@ const fieldTable = (fields: ReturnType<typeof fieldsOf>): string[] => [
 ];
 
 /** A plan as GitHub-flavoured Markdown, for a comment on a pull request. */
-export function renderMarkdown(plan: Plan, disabled: ReadonlySet<string>): string {
+export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): string {
+  const plan = displayed(made, ['from', 'to']);
   const title = `### looms: project \`${plan.project}\``;
   const warnings = plan.warnings.map(
     (warning) =>

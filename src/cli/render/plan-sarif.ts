@@ -1,5 +1,6 @@
 import type { Source } from '../../model/desired.ts';
 import type { Plan } from '../../model/plan.ts';
+import { seenJson } from '../../model/unseen.ts';
 import { type PlanFinding, planFindings } from './plan-findings.ts';
 
 /** The kinds of finding, as SARIF wants them: a closed list of rules. */
@@ -55,12 +56,14 @@ export function renderSarif(plan: Plan, sources: ReadonlyMap<string, Source>): s
 
 /** A log of one run. */
 export const sarifLog = (rules: readonly object[], results: readonly object[]): string =>
-  JSON.stringify(
-    {
-      $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
-      version: '2.1.0',
-      runs: [{ tool: { driver: { name: 'looms', rules } }, results }],
-    },
-    null,
-    2,
+  seenJson(
+    JSON.stringify(
+      {
+        $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+        version: '2.1.0',
+        runs: [{ tool: { driver: { name: 'looms', rules } }, results }],
+      },
+      null,
+      2,
+    ),
   );

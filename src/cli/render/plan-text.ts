@@ -17,7 +17,7 @@ import {
   valuesOf,
 } from './reasons.ts';
 import { describeStep } from './steps.ts';
-import { displayWidth, padEnd, visible } from './text.ts';
+import { displayed, displayWidth, padEnd, visible } from './text.ts';
 
 export type PlanTextOptions = {
   readonly palette: Palette;
@@ -75,9 +75,9 @@ export function fieldLines(
   options: Pick<PlanTextOptions, 'palette' | 'width'>,
 ): string[] {
   const { palette, width } = options;
-  const pathWidth = Math.min(60, Math.max(0, ...fields.map((field) => field.path.length)));
+  const pathWidth = Math.min(60, Math.max(0, ...fields.map((field) => visible(field.path).length)));
   return fields.flatMap((field) => {
-    const { path } = field;
+    const path = visible(field.path);
     const { from: old, to: next } = valuesOf(field);
     const line = `${indent}${padEnd(path, pathWidth)}  ${old} ${arrow} ${next}`;
     if (displayWidth(line) <= width && !line.includes('\n'))
@@ -171,7 +171,7 @@ function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
 
 /** One warning of a plan, in one line. */
 export const describeWarning = (warning: PlanWarning, palette: Palette): string =>
-  `${palette.warning(`warning[${warning.code}]`)}${warning.server === undefined ? '' : ` ${warning.server}`}: ${visible(warning.message)}`;
+  `${palette.warning(`warning[${warning.code}]`)}${warning.server === undefined ? '' : ` ${visible(warning.server)}`}: ${visible(warning.message)}`;
 
 /** How many rotations to come are named; of more, the first. */
 const shownRotations = 3;
@@ -188,7 +188,8 @@ function rotationLines({ rotations }: Plan, palette: Palette): string[] {
  * A plan for people (docs/commands.md, "The plan on screen"): what was changed by hand first, then one header a server
  * with its reason and the fields that differ, last the counts. An engine that agrees gets one line.
  */
-export function renderPlan(plan: Plan, options: PlanTextOptions): string {
+export function renderPlan(made: Plan, options: PlanTextOptions): string {
+  const plan = displayed(made, ['from', 'to']);
   const { palette, verbose } = options;
   const warnings = plan.warnings.map((warning) => describeWarning(warning, palette));
   if (isInSync(plan) && !verbose) {

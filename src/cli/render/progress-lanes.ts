@@ -3,7 +3,7 @@ import type { ExecutionEvent, StepProgress, StepResult } from '../../model/event
 import type { StepId } from '../../model/ids.ts';
 import type { Plan, Step } from '../../model/plan.ts';
 import { describeStep } from './steps.ts';
-import { truncate, visible } from './text.ts';
+import { truncate, visibleLines } from './text.ts';
 
 /** One line of progress: a server, or what the project as a whole needs. */
 export type Lane = {
@@ -61,7 +61,7 @@ export const isFinished = (lane: Lane): boolean => lane.ended.size >= lane.steps
 /** The first failure of a lane, or undefined. */
 export function failureIn(lane: Lane): string | undefined {
   for (const result of lane.ended.values())
-    if (result.result === 'failed' || result.result === 'unknown') return visible(result.failure.message);
+    if (result.result === 'failed' || result.result === 'unknown') return visibleLines(result.failure.message);
   return undefined;
 }
 
@@ -71,7 +71,7 @@ export function describeProgress(progress: StepProgress): string {
     progress.current !== undefined && progress.total !== undefined && progress.total > 0
       ? `${Math.floor((100 * progress.current) / progress.total)} %  `
       : '';
-  const line = visible(progress.text).split('\n').at(-1) ?? '';
+  const line = visibleLines(progress.text).split('\n').at(-1) ?? '';
   return share + truncate(line.trim(), 60);
 }
 

@@ -22,7 +22,7 @@ export function lineProgress(options: {
   const { notice, palette, nowMs } = options;
   const lastLine = new Map<StepId, number>();
   const sink: EventSink = (event) => {
-    const head = `${palette.quiet(`[${laneOf(event.step)}]`)} ${describeStep(event.step)}`;
+    const head = `${palette.quiet(`[${visible(laneOf(event.step))}]`)} ${describeStep(event.step)}`;
     switch (event.type) {
       case 'step-started':
         lastLine.set(event.step.id, nowMs());

@@ -4,7 +4,7 @@ import type { Plan } from '../../model/plan.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Progress } from './progress.ts';
 import { advance, describeLane, failureIn, isFinished, type Lane, laneOf, lanesOf } from './progress-lanes.ts';
-import { duration, padEnd, truncate } from './text.ts';
+import { duration, padEnd, truncate, visible } from './text.ts';
 
 /** Lines that are kept free below the list. */
 const spareRows = 6;
@@ -49,7 +49,7 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
   const columns = (process.stderr.columns ?? 80) - 6;
 
   const title = (lane: Lane): string => {
-    const name = padEnd(lane.name, nameWidth);
+    const name = padEnd(visible(lane.name), nameWidth);
     if (lane.startedAt === undefined) return crowded ? '' : palette.quiet(`${name}  waiting`);
     const elapsed = duration(nowMs() - lane.startedAt);
     if (isFinished(lane)) return crowded ? '' : `${name}  ${palette.quiet(elapsed)}`;
@@ -60,7 +60,7 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
     const failure = failureIn(lane)?.split('\n')[0];
     return failure === undefined
       ? undefined
-      : `${padEnd(lane.name, nameWidth)}  ${truncate(failure, Math.max(20, columns - nameWidth - 2))}`;
+      : `${padEnd(visible(lane.name), nameWidth)}  ${truncate(failure, Math.max(20, columns - nameWidth - 2))}`;
   };
 
   const tasks = new Map([...lanes.values()].map((lane) => [lane.name, lineTask(title(lane))]));

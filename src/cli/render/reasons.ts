@@ -1,7 +1,7 @@
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { Blocker, Change, FieldDifference, NextRotation, Plan, Reason, SupportChange } from '../../model/plan.ts';
-import { plural, visible } from './text.ts';
+import { plural, visible, visibleLines } from './text.ts';
 
 /** Why something changes, in words. Fields are listed apart. */
 export function describeReason(reason: Reason): string {
@@ -106,7 +106,7 @@ export function valuesOf({ path, from, to }: FieldDifference): { readonly from: 
     const text = (value: string) => (value === 'none' ? 'not connected' : 'connected');
     return { from: text(from), to: text(to) };
   }
-  const text = (value: string) => visible(value) || '(none)';
+  const text = (value: string) => visibleLines(value) || '(none)';
   return { from: text(from), to: text(to) };
 }
 

@@ -7,7 +7,7 @@ import type { Plan } from '../../model/plan.ts';
 import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
 import { describeStep } from './steps.ts';
-import { duration, listed, padEnd, plural, shownFile, visible } from './text.ts';
+import { displayed, duration, listed, padEnd, plural, shownFile, visible } from './text.ts';
 
 export type ReportOptions = {
   readonly palette: Palette;
@@ -70,9 +70,10 @@ function describeTotals(servers: readonly ServerOutcome[]): string {
 
 /** What an execution did: a line a server, what failed with its output and what to do about it, and the totals. */
 export function renderReport(
-  report: ApplyReport,
+  made: ApplyReport,
   { palette, elapsedMs, millisecondsOf, sources }: ReportOptions,
 ): string {
+  const report = displayed(made, ['message', 'hint', 'detail']);
   const actions = new Map(report.plan.changes.map((change) => [change.server, pastTense[change.action]]));
   const touched = report.servers.filter(({ outcome }) => outcome !== 'unchanged');
   const nameWidth = Math.max(0, ...touched.map(({ server }) => server.length));

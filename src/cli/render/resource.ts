@@ -1,6 +1,6 @@
 import type { ContentPart } from '../../app/save-content.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { size, visible } from './text.ts';
+import { size, visibleLines } from './text.ts';
 
 /** What is printed of a resource. */
 export type ResourceAnswer =
@@ -21,7 +21,7 @@ export function resourceAnswer(uri: string, parts: readonly ContentPart[], onTer
     if (only.kind === 'document') return { kind: 'exactly', content: only.text };
   }
   const text = parts.map((part) => textOf(part) ?? refuse(uri, part, onTerminal)).join('\n');
-  return { kind: 'text', text: onTerminal ? visible(text).replace(/\n$/, '') : text };
+  return { kind: 'text', text: onTerminal ? visibleLines(text).replace(/\n$/, '') : text };
 }
 
 function refuse(uri: string, part: ContentPart, onTerminal: boolean): never {

@@ -4,7 +4,7 @@ import type { Palette } from '../palette.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
 import { limitsText, networkText, paintOfState, shortSource, stateText } from './servers.ts';
-import { age, duration, plural, visible } from './text.ts';
+import { age, displayed, duration, plural } from './text.ts';
 
 function healthText({ health, name, executions }: ServerInfo, nowMs: number, palette: Palette): string {
   // The ledger has both: where it cannot be read, nobody knows who asked.
@@ -16,7 +16,7 @@ function healthText({ health, name, executions }: ServerInfo, nowMs: number, pal
   const answered = tools === null ? '' : `, ${plural(tools, 'tool')}`;
   return [
     `${paintOfVerdict(verdict, palette)(verdict)}${palette.quiet(`, asked ${ago(checkedAt)}${about}${answered}`)}`,
-    ...(detail === '' ? [] : [visible(detail)]),
+    ...(detail === '' ? [] : [detail]),
     palette.quiet(`since ${since}, ${ago(since)}`),
   ].join('\n');
 }
@@ -39,7 +39,8 @@ function rotationText({ rotation }: ServerInfo): string {
 }
 
 /** How a server runs, in groups of aligned lines; `nowMs` is this machine's time. */
-export function renderServerInfo(info: ServerInfo, nowMs: number, palette: Palette): string {
+export function renderServerInfo(made: ServerInfo, nowMs: number, palette: Palette): string {
+  const info = displayed(made, ['detail']);
   const exit = info.exitCode === null ? '' : ` (exit code ${info.exitCode})`;
   const groups: Entry[][] = [
     [
@@ -47,11 +48,11 @@ export function renderServerInfo(info: ServerInfo, nowMs: number, palette: Palet
       ['health', healthText(info, nowMs, palette)],
     ],
     [
-      ['container', `${visible(info.containerName)} ${palette.quiet(shortId(info.container))}`],
+      ['container', `${info.containerName} ${palette.quiet(shortId(info.container))}`],
       ['generation', String(info.generation)],
-      ['image', visible(info.image)],
+      ['image', info.image],
       ['image id', info.imageId],
-      ['digest', info.imageDigests.map(visible).join('\n') || 'none: it came from no registry'],
+      ['digest', info.imageDigests.join('\n') || 'none: it came from no registry'],
       ['source', shortSource(info.source ?? 'unknown')],
     ],
     [

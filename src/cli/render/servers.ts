@@ -6,7 +6,7 @@ import { writtenRef } from '../../model/secret-names.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { renderGroups } from './groups.ts';
 import { type Cell, renderTable } from './table.ts';
-import { age, plural, visible } from './text.ts';
+import { age, displayed, plural, visible, visibleBlock } from './text.ts';
 
 /** The colour of a state. */
 export const paintOfState = (state: ServerState, palette: Palette): Paint => {
@@ -100,7 +100,9 @@ export function networkText({ mode, names, hidesHost }: ServerDetail['network'])
 }
 
 /** Everything about one server, in groups of aligned lines. */
-export function renderServer(server: ServerDetail, secrets: readonly SecretUse[], palette: Palette): string {
+export function renderServer(made: ServerDetail, uses: readonly SecretUse[], palette: Palette): string {
+  const server = displayed(made, ['description']);
+  const secrets = displayed(uses);
   const groups: readonly (readonly [string, string][])[] = [
     [
       [
@@ -119,22 +121,22 @@ export function renderServer(server: ServerDetail, secrets: readonly SecretUse[]
     ],
     [
       ['transport', server.transport],
-      ['command', server.command.map(visible).join(' ') || 'the image’s own'],
-      ['tools', visible(toolsText(server.tools))],
-      ['secrets', secrets.length === 0 ? 'none' : secrets.map((use) => visible(secretText(use))).join('\n')],
+      ['command', server.command.join(' ') || 'the image’s own'],
+      ['tools', toolsText(server.tools)],
+      ['secrets', secrets.length === 0 ? 'none' : secrets.map(secretText).join('\n')],
     ],
     [
-      ['image', visible(server.image)],
+      ['image', server.image],
       ['image id', server.imageId],
-      ['container', `${visible(server.containerName)} ${palette.quiet(shortId(server.container))}`],
-      ['source', visible(server.source ?? 'unknown').replace(/^-:/, '<stdin>:')],
+      ['container', `${server.containerName} ${palette.quiet(shortId(server.container))}`],
+      ['source', (server.source ?? 'unknown').replace(/^-:/, '<stdin>:')],
       ['spec hash', server.specHash],
-      ['made by', visible(server.managedBy)],
+      ['made by', server.managedBy],
     ],
     [
       ['limits', limitsText(server)],
       ['network', networkText(server.network)],
-      ['user', visible(server.user)],
+      ['user', server.user],
       ['root file system', server.security.readOnlyRoot ? 'read-only' : 'writable'],
       ['capabilities', `drop ${orNone(server.security.capDrop)} · add ${orNone(server.security.capAdd)}`],
       ['no new privileges', yesNo(server.security.noNewPrivileges)],
@@ -143,16 +145,14 @@ export function renderServer(server: ServerDetail, secrets: readonly SecretUse[]
         server.mounts.length === 0
           ? 'none'
           : server.mounts
-              .map(
-                (mount) => `${visible(mount.source)} → ${visible(mount.target)}${mount.readOnly ? ' (read-only)' : ''}`,
-              )
+              .map((mount) => `${mount.source} → ${mount.target}${mount.readOnly ? ' (read-only)' : ''}`)
               .join('\n'),
       ],
     ],
   ];
   return [
     `${palette.strong(server.name)} ${palette.quiet(`in project ${server.project}`)}`,
-    ...(server.description === null ? [] : [visible(server.description)]),
+    ...(server.description === null ? [] : [`  ${visibleBlock(server.description)}`]),
     '',
     renderGroups(groups, palette),
   ].join('\n');

@@ -1,14 +1,15 @@
 import { assertNever } from '../../model/errors.ts';
 import type { Step } from '../../model/plan.ts';
-import { plural, visible } from './text.ts';
+import { displayed, plural } from './text.ts';
 
 /** What a step does, in a few words: `pull node:24-slim`, `wait for MCP answer`. */
-export function describeStep(step: Step): string {
+export function describeStep(planned: Step): string {
+  const step = displayed(planned);
   switch (step.op) {
     case 'create-network':
       return `create network ${step.network.name}`;
     case 'remove-network':
-      return `remove network ${visible(step.name)}`;
+      return `remove network ${step.name}`;
     case 'pull-image':
       return `pull ${step.ref}`;
     case 'build-image':
@@ -18,23 +19,23 @@ export function describeStep(step: Step): string {
     case 'carry-files':
       return `carry files over to ${step.name}`;
     case 'start-container':
-      return `start ${visible(step.name)}`;
+      return `start ${step.name}`;
     case 'unpause-container':
-      return `unpause ${visible(step.name)}`;
+      return `unpause ${step.name}`;
     case 'gate':
-      return `gate: ${visible(step.name)} answers MCP within ${step.timeoutSeconds} s`;
+      return `gate: ${step.name} answers MCP within ${step.timeoutSeconds} s`;
     case 'drain':
-      return `drain ${visible(step.name)}, at most ${plural(step.seconds, 'second')}`;
+      return `drain ${step.name}, at most ${plural(step.seconds, 'second')}`;
     case 'stop-container':
-      return `stop ${visible(step.name)}`;
+      return `stop ${step.name}`;
     case 'remove-container':
-      return `remove ${visible(step.name)}`;
+      return `remove ${step.name}`;
     case 'rename-container':
-      return `rename ${visible(step.from)} to ${visible(step.to)}`;
+      return `rename ${step.from} to ${step.to}`;
     case 'record-generation':
       return `record the generation as ${step.record}`;
     case 'remove-image':
-      return `remove image ${visible(step.ref)}`;
+      return `remove image ${step.ref}`;
     default:
       return assertNever(step);
   }

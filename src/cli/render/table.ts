@@ -1,9 +1,10 @@
 import type { Paint, Palette } from '../palette.ts';
-import { displayWidth, padEnd } from './text.ts';
+import { displayWidth, padEnd, visible } from './text.ts';
 
 export type Cell = string | { readonly text: string; readonly paint: Paint };
 
-const textOf = (cell: Cell): string => (typeof cell === 'string' ? cell : cell.text);
+/** A cell is one line, whatever it holds. */
+const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text);
 
 /** Rows under quiet headers, columns aligned to their widest cell and two spaces apart. */
 export function renderTable(headers: readonly string[], rows: readonly (readonly Cell[])[], palette: Palette): string {

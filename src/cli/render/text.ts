@@ -1,19 +1,58 @@
-/**
- * Characters that could move the cursor, change colours or rewrite what was printed: C0 but tab and newline, DEL, C1,
- * and those that reorder text (bidirectional controls).
- */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
-const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+import { unseen, unseenInLines } from '../../model/unseen.ts';
 
 /**
- * Text from a server, an engine or a file, made safe for a terminal: control characters become visible escapes
- * (`\x1b`), so that no log line can recolour or overwrite what we print. A carriage return before a newline goes.
+ * Text that is not ours, made safe to stand in a line of ours, on a terminal or in a file for people: every character
+ * that is not seen, or changes what is seen, becomes a visible escape (`\n`, `\x1b`, `\u202e`). So no label, name or
+ * message can begin a line, recolour, reorder or overwrite what we print.
  */
-export const visible = (text: string): string => text.replaceAll('\r\n', '\n').replace(controls, escaped);
+export const visible = (text: string): string => text.replace(unseen, escaped);
+
+/**
+ * The same for text that has lines of its own, which stay, as tabs do. Only for what is split into lines by the caller,
+ * or stands for itself; inside other text it is `visibleBlock`. A carriage return before a newline goes.
+ */
+export const visibleLines = (text: string): string => text.replaceAll('\r\n', '\n').replace(unseenInLines, escaped);
+
+/** Text that has lines of its own, each but the first behind `indent`, so that none of them looks like one of ours. */
+export const visibleBlock = (text: string, indent = '  '): string => visibleLines(text).replaceAll('\n', `\n${indent}`);
+
+/**
+ * Data for people with all text in it made visible, names of fields too: what a renderer takes of it cannot be
+ * forgotten. Values of the fields named in `blocks` keep their lines.
+ */
+export const displayed = <T>(value: T, blocks: readonly string[] = []): T => shown(value, visible, blocks) as T;
+
+function shown(value: unknown, show: (text: string) => string, blocks: readonly string[]): unknown {
+  const inner = (one: unknown, name?: unknown): unknown =>
+    shown(one, typeof name === 'string' && blocks.includes(name) ? visibleLines : visible, blocks);
+  if (typeof value === 'string') return show(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((one) => shown(one, show, blocks));
+  if (value instanceof Set) return new Set([...value].map((one) => inner(one)));
+  if (value instanceof Map) return new Map([...value].map(([key, one]) => [inner(key), inner(one, key)]));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [visible(key), inner(one, key)]));
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins what colours text
+const colour = /\u001b\[[0-9;]*m/g;
+
+/**
+ * The last check before text of ours is written: whatever got into it, only lines, tabs and our colours go out raw.
+ */
+export function onlyOurs(text: string): string {
+  const colours = text.match(colour) ?? [];
+  return text
+    .split(colour)
+    .map((part, index) => part.replace(unseenInLines, escaped) + (colours[index] ?? ''))
+    .join('');
+}
+
+const short: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t' };
 
 function escaped(character: string): string {
-  const code = character.charCodeAt(0).toString(16);
-  return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  if (code.length > 4) return `\\u{${code}}`;
+  return short[character] ?? (code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`);
 }
 
 /** The name of a file as it is shown: standard input has none of its own. */

@@ -2,7 +2,7 @@ import type { SchemaRow, ToolList } from '../../app/list-tools.ts';
 import type { Palette } from '../palette.ts';
 import { quoted } from './shell.ts';
 import { type Cell, renderTable } from './table.ts';
-import { displayWidth, listed, truncate, unwrapped, visible, wrap } from './text.ts';
+import { displayWidth, listed, truncate, unwrapped, visible, visibleLines, wrap } from './text.ts';
 
 export type ToolOptions = { readonly palette: Palette; readonly width: number };
 
@@ -20,11 +20,16 @@ export function renderTool({ server, tools, details }: ToolList, { palette, widt
   const columns = Math.min(width, widestText);
   const title =
     typeof tool.title === 'string' && tool.title !== tool.name ? `  ${palette.quiet(visible(tool.title))}` : '';
-  const description = typeof tool.description === 'string' ? visible(tool.description).trim() : '';
+  const description = typeof tool.description === 'string' ? visibleLines(tool.description).trim() : '';
   const example = ['looms', 'mcp', 'call', server, tool.name, ...details.example].map((word) => quoted(visible(word)));
   const sections = [
     palette.strong(visible(tool.name)) + title,
-    wrap(description, columns).join('\n'),
+    // Behind an indent: a server's words about a tool must not look like a part of ours.
+    description === ''
+      ? ''
+      : wrap(description, columns - 2)
+          .map((line) => `  ${line}`.trimEnd())
+          .join('\n'),
     details.hints.length === 0 ? '' : palette.quiet(`The server calls it ${listed(details.hints)}.`),
     details.arguments.length === 0
       ? palette.quiet('It takes no arguments.')
@@ -62,7 +67,7 @@ function renderRows(
 
 /** What is said about a property, then what is asked of it, line by line. */
 function textsOf(row: Extract<SchemaRow, { kind: 'property' }>, room: number, palette: Palette): readonly Cell[] {
-  const description = unwrapped(visible(row.description ?? ''));
+  const description = unwrapped(visibleLines(row.description ?? ''));
   const lines = description === '' ? [] : wrap(description, room);
   const notes = row.notes.flatMap((note) => wrap(visible(note), room));
   return [...lines, ...notes.map((text) => ({ text, paint: palette.quiet }))];

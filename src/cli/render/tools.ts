@@ -1,6 +1,6 @@
 import type { ToolList } from '../../app/list-tools.ts';
 import type { Palette } from '../palette.ts';
-import { displayWidth, padEnd, truncate, visible } from './text.ts';
+import { displayWidth, padEnd, truncate, visible, visibleLines } from './text.ts';
 
 export type ToolsOptions = {
   readonly palette: Palette;
@@ -13,7 +13,7 @@ const signatureShare = 0.55;
 /** Where nothing is cut, longer signatures do not push the descriptions of all others away. */
 const widestColumn = 60;
 
-const firstLine = (text: string): string => visible(text).trim().split('\n')[0] ?? '';
+const firstLine = (text: string): string => visibleLines(text).trim().split('\n')[0] ?? '';
 
 /** One line a tool: its signature, and the first line of what it says about itself, each cut to its share of the width. */
 export function renderTools({ tools, signatures }: ToolList, { palette, width }: ToolsOptions): string {

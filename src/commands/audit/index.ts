@@ -7,6 +7,7 @@ import type { Palette } from '../../cli/palette.ts';
 import { renderCalls } from '../../cli/render/audit.ts';
 import { writeLines } from '../../cli/write-lines.ts';
 import { seenResults } from '../../model/audit.ts';
+import { seenJson } from '../../model/unseen.ts';
 
 /** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
 const shownInTable = 50;
@@ -81,7 +82,7 @@ export default class Audit extends BaseCommand {
 }
 
 async function* jsonLines(calls: AsyncIterable<SeenCall>, redact: (text: string) => string): AsyncGenerator<string> {
-  for await (const call of calls) yield redact(JSON.stringify(call));
+  for await (const call of calls) yield seenJson(redact(JSON.stringify(call)));
 }
 
 async function* tables(

@@ -15,7 +15,7 @@ export default class ConfigGetKey extends BaseCommand {
     const { storedSecrets } = await this.open(flags);
     const found = await (await storedSecrets()).get(args.name);
     if (!found.found) throw missingKey(args.name);
-    this.answer(() => found.value);
+    this.pass(() => found.value);
     return { name: args.name, value: found.value };
   }
 }

@@ -82,7 +82,7 @@ export default class McpCall extends BaseCommand {
       callTool(ports, request, { ...call.options, signal, onWarning }),
     ).finally(call.finish);
     // What was written to files alone leaves nothing to say here.
-    if (parts.length > 0 || saved.length === 0) this.answer(() => renderParts(parts, contentOptions(terminal)));
+    if (parts.length > 0 || saved.length === 0) this.pass(() => renderParts(parts, contentOptions(terminal)));
     for (const file of saved) terminal.notice(renderSaved(file));
     if (hint !== undefined) terminal.notice(`${terminal.noticePalette.note('hint')}: ${visible(hint)}`);
     if (result.isError === true) process.exitCode = exitCode.toolError;

@@ -5,6 +5,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
 import { renderHealth } from '../../cli/render/health.ts';
+import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 
@@ -39,7 +40,7 @@ export default class McpHealth extends BaseCommand {
       ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     };
     const { servers, notices } = await cancelOnSignal((signal) => checkHealth(ports, request, signal));
-    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${notice}`);
+    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
     if (servers.length > 0)
       this.answer(() => renderHealth(servers, { palette: terminal.palette, named: named.length > 0 }));
     else this.notice(`No server in project ${project.name}.`);

@@ -3,6 +3,7 @@ import { listMcpServers, type McpServer } from '../../app/list-mcp-servers.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
 import { renderMcpServers } from '../../cli/render/mcp-servers.ts';
+import { visible } from '../../cli/render/text.ts';
 
 export default class McpList extends BaseCommand {
   static override summary = 'List the MCP servers';
@@ -28,7 +29,7 @@ export default class McpList extends BaseCommand {
     const { ports, project, terminal } = await this.open(flags);
     const all = flags['all-projects'];
     const { servers, notices } = await listMcpServers(ports, all ? { allProjects: true } : { project: project.name });
-    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${notice}`);
+    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
     if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), terminal.palette));
     else this.notice(`No server ${all ? 'on this engine' : `in project ${project.name}`}.`);
     return servers;

@@ -4,6 +4,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
 import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderMessages, renderSaved } from '../../cli/render/content.ts';
+import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { PromptResult } from '../../mcp/session.ts';
@@ -43,8 +44,8 @@ export default class McpPrompt extends BaseCommand {
       ...(flags.out === undefined ? {} : { out: flags.out }),
     };
     const { result, messages, saved } = await cancelOnSignal((signal) => getPrompt(ports, request, { signal }));
-    if (messages.length === 0) this.notice(`prompt ${request.prompt} of ${request.server} has no messages`);
-    else this.answer(() => renderMessages(messages, contentOptions(terminal)));
+    if (messages.length === 0) this.notice(`prompt ${visible(request.prompt)} of ${request.server} has no messages`);
+    else this.pass(() => renderMessages(messages, contentOptions(terminal)));
     for (const file of saved) terminal.notice(renderSaved(file));
     return result;
   }

@@ -57,7 +57,7 @@ export default class McpRead extends BaseCommand {
     if (this.jsonEnabled() || saved.length > 0) return result;
     const answer = resourceAnswer(request.uri, parts, terminal.answerIsTerminal);
     if (answer.kind === 'exactly') terminal.answerExactly(answer.content);
-    else if (answer.kind === 'text') terminal.answer(answer.text);
+    else if (answer.kind === 'text') this.pass(() => answer.text);
     else terminal.notice(`${visible(request.uri)} is empty: the server sent no content`);
     return result;
   }

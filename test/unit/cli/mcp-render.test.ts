@@ -57,8 +57,8 @@ describe('one tool in full', () => {
       [
         'edit_file  Edit File',
         '',
-        'Makes line-based edits to a text file. Each edit replaces',
-        'exact lines with new content.',
+        '  Makes line-based edits to a text file. Each edit replaces',
+        '  exact lines with new content.',
         '',
         'The server calls it destructive.',
         '',

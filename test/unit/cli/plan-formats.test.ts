@@ -133,7 +133,7 @@ test('GitHub annotations are one command a line, with nothing in them that would
   const lines = render('github', hostile).split('\n');
   expect(lines).toHaveLength(2);
   expect(lines[0]).toMatch(/^::error file=specs\/all%2C of%3Athem\.yaml,line=7,title=looms%3A alpha::/);
-  expect(lines[0]).toContain('two%0Alines ::error:: %250A');
+  expect(lines[0]).toContain('two\\nlines ::error:: %250A');
   expect(render('github', everyChange)).toContain('::error title=looms%3A beta::');
 });
 

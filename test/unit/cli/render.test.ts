@@ -74,7 +74,7 @@ hint: do this`,
 
 describe('text', () => {
   test('from outside cannot steer the terminal', () => {
-    expect(visible('a\u001b[2Jb\rc\u009bd\r\n\te')).toBe('a\\x1b[2Jb\\x0dc\\x9bd\n\te');
+    expect(visible('a\u001b[2Jb\rc\u009bd')).toBe('a\\x1b[2Jb\\x0dc\\x9bd');
   });
   test('is measured in columns', () => {
     expect([displayWidth('abc'), displayWidth('日本'), displayWidth('e\u0301')]).toEqual([3, 4, 1]);

@@ -1,0 +1,345 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import type { FoundLock } from '../../../src/app/unlock-project.ts';
+import { palette } from '../../../src/cli/palette.ts';
+import { renderCalls, renderVerification } from '../../../src/cli/render/audit.ts';
+import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
+import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
+import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
+import { findingFormats, renderFindingsAs } from '../../../src/cli/render/diagnostics-formats.ts';
+import { errorJson, renderFailure, renderWarning } from '../../../src/cli/render/error.ts';
+import { renderHealth } from '../../../src/cli/render/health.ts';
+import { renderHistory } from '../../../src/cli/render/history.ts';
+import { renderLock } from '../../../src/cli/render/lock.ts';
+import { logLineRenderer } from '../../../src/cli/render/log-lines.ts';
+import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
+import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
+import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
+import { describeWarning } from '../../../src/cli/render/plan-text.ts';
+import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
+import { renderReport } from '../../../src/cli/render/report.ts';
+import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
+import { renderServer, renderServers } from '../../../src/cli/render/servers.ts';
+import { describeStep } from '../../../src/cli/render/steps.ts';
+import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
+import { renderTool } from '../../../src/cli/render/tool.ts';
+import { renderTools } from '../../../src/cli/render/tools.ts';
+import { toolSignature } from '../../../src/mcp/signature.ts';
+import { toolDetails } from '../../../src/mcp/tool-details.ts';
+import type { Diagnostic } from '../../../src/model/diagnostics.ts';
+import { asContainerId, asProjectName, asServerName, asStepId } from '../../../src/model/ids.ts';
+import { seenJson } from '../../../src/model/unseen.ts';
+import { everyChange, sources } from './plans.ts';
+
+/** A line that wants to be one of ours, and what a terminal or a reader could be steered by. */
+const evil =
+  '\nFORGED: 0 to create\r\u001b[2J\u001b[31m\u009b2J\u0007\u200b\u200d\u200e\u061c\u202e\u2066\u2028FORGED\u2029\ufeff\u{e0041}|<b>';
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
+const raw = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\udb40/;
+const tags = new Set(
+  'kind action op order state outcome verdict status result severity because by record transport mode fault code'.split(
+    ' ',
+  ),
+);
+
+/** The same data with the text above at the end of everything in it that is text, names of fields but ours included. */
+function poisoned<T>(value: T): T {
+  const inner = (one: unknown, name = ''): unknown => {
+    if (typeof one === 'string') return tags.has(name) ? one : one + evil;
+    if (typeof one !== 'object' || one === null) return one;
+    if (Array.isArray(one)) return one.map((part) => inner(part, name));
+    return Object.fromEntries(Object.entries(one).map(([key, part]) => [key, inner(part, key)]));
+  };
+  return inner(value) as T;
+}
+
+const plain = palette(false);
+const container = asContainerId('0123456789abcdef0123');
+const failure = poisoned({
+  code: 'image-not-found' as const,
+  message: 'no image',
+  hint: 'pull it',
+  detail: ['a line', 'another'],
+});
+const position = { file: 'a.yaml', line: 2, column: 2 };
+const finding: Diagnostic = poisoned({
+  severity: 'error',
+  code: 'some-code',
+  message: 'wrong',
+  position,
+  length: 4,
+  path: 'a.b',
+  related: [{ position, length: 3, message: 'also' }],
+  hint: 'mend it',
+});
+const server = poisoned({
+  name: asServerName('fs'),
+  project: asProjectName('team'),
+  state: 'running' as const,
+  generation: 1,
+  image: 'example:1',
+  transport: 'stdio',
+  container,
+  containerName: 'looms-team-fs',
+  ageMs: 1000,
+  restarts: 0,
+  source: 'a.yaml:1',
+  others: 0,
+  health: {
+    verdict: 'healthy' as const,
+    checkedAt: '2026-01-01T00:00:00Z',
+    since: 'then',
+    tools: 1,
+    detail: 'slow',
+    isCurrent: true,
+  },
+  tools: { include: ['a'], exclude: ['b'] },
+  executions: 1,
+  description: 'what it does',
+  imageId: 'sha256:1',
+  command: ['node', 'server.js'],
+  createdAt: 'now',
+  startedAt: 'now',
+  finishedAt: 'now',
+  exitCode: 1,
+  user: '1000',
+  limits: { cpuCores: 1, memoryMiB: 1, pids: 1, executionTimeoutSeconds: 1 },
+  network: { mode: 'isolated', names: ['net'], hidesHost: true },
+  mounts: [{ type: 'bind', source: '/a', target: '/b', readOnly: true }],
+  security: { readOnlyRoot: true, capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true },
+  secrets: ['A'],
+  rotatesAt: 'then',
+  specHash: 'h1:0',
+  managedBy: 'looms/1',
+  spec: null,
+  imageDigests: ['sha256:2'],
+  rotation: { byAge: { at: 'then', leftMs: 1 }, byExecutions: null },
+});
+const uses = poisoned([{ variable: 'TOKEN', refs: [{ provider: 'env', name: 'TOKEN' }] }]);
+const steps = poisoned({ result: 'failed' as const, milliseconds: 1 });
+const mcpTool = poisoned({
+  name: 'read',
+  title: 'Read',
+  description: 'reads',
+  inputSchema: { type: 'object', properties: { path: { type: 'string', description: 'where', default: 'x' } } },
+});
+// A type is no text of a server's choice once its schema was read.
+const schema = {
+  ...mcpTool.inputSchema,
+  type: 'object',
+  properties: { [`path${evil}`]: { type: 'string', description: evil, default: evil } },
+};
+const tool = { ...mcpTool, inputSchema: schema };
+const tools = {
+  server: asServerName('fs'),
+  tools: [tool],
+  signatures: { [tool.name]: toolSignature(tool) },
+  unknownFilterNames: [],
+};
+const resource = poisoned({ uri: 'file:///a', name: 'a', title: 'A', description: 'a file', mimeType: 'text/plain' });
+const plan = { ...poisoned(everyChange), schemaVersion: 1 } as typeof everyChange;
+const planOptions = {
+  palette: plain,
+  width: 100,
+  verbose: true,
+  disabled: new Set<string>(),
+  sources: new Map([...sources].map(([name, source]) => [name + evil, poisoned(source)])),
+  diagnostics: [finding],
+};
+const lock = poisoned({
+  id: 'abc',
+  who: 'me',
+  host: 'here',
+  pid: 1,
+  command: 'looms apply',
+  since: 'then',
+  until: 'then',
+  state: 'held' as const,
+});
+const found = { state: 'held', holder: { ...lock, acquiredAt: 0, expiresAt: 0, token: 't' } } as unknown as FoundLock;
+const call = poisoned({
+  seq: 1,
+  call: 'c',
+  pid: 1,
+  project: asProjectName('team'),
+  server: asServerName('fs'),
+  generation: 1,
+  container,
+  engine: 'e',
+  protocolVersion: '1',
+  tool: 'read',
+  time: '2026-01-01T00:00:00.000Z',
+  user: 'me',
+  host: 'here',
+  result: 'failed' as const,
+  code: 'usage' as const,
+});
+
+function progressLines(): string {
+  const lines: string[] = [];
+  const { sink } = lineProgress({ notice: (line) => lines.push(line), palette: plain, nowMs: () => 1e6 });
+  for (const step of plan.steps) {
+    sink({ type: 'step-started', step });
+    sink({ type: 'step-progress', step: { ...step, id: asStepId('other') }, progress: { text: `layer${evil}` } });
+    sink({ type: 'step-ended', step, result: { result: 'ok', note: `3 tools${evil}` }, milliseconds: 1 });
+    sink({ type: 'step-ended', step, result: { result: 'failed', failure }, milliseconds: 1 });
+  }
+  return lines.join('\n');
+}
+
+const health = {
+  ...server,
+  failure,
+  milliseconds: 1,
+  steps: [{ ...steps, name: 'engine' as const }],
+  tools: 1,
+  server: poisoned({ name: 'n', version: '1' }),
+  protocolVersion: `1${evil}`,
+  verdict: 'unhealthy' as const,
+};
+const report = {
+  plan,
+  results: {},
+  outcome: 'failed' as const,
+  servers: plan.changes.map((change) => ({ server: change.server, outcome: 'failed' as const, failure })),
+  support: [{ step: plan.steps[0]?.id ?? asStepId('x'), failure: { ...failure, message: `other${evil}` } }],
+  notices: [`a notice${evil}`],
+};
+const reportOptions = { palette: plain, elapsedMs: 1, millisecondsOf: () => 1, sources: planOptions.sources };
+
+const rendered: Readonly<Record<string, () => string>> = {
+  renderCalls: () => renderCalls([call], true, plain),
+  renderVerification: () => renderVerification({ intact: false, seq: 2, time: `x${evil}`, fault: 'changed' }, plain),
+  renderDiagnosis: () =>
+    renderDiagnosis(
+      {
+        checks: [{ name: 'engine', status: 'ok', detail: evil, hint: evil }],
+        tried: [{ origin: 'DOCKER_HOST', outcome: 'refused', url: evil, detail: evil }],
+        engine: null,
+      },
+      plain,
+    ),
+  renderDiagnostics: () =>
+    renderDiagnostics([finding], [{ file: position.file + evil, text: `a: 1\nb: ${evil.replaceAll('\n', '')}\n` }], {
+      palette: plain,
+      width: 100,
+    }),
+  renderFindingsAs: () => findingFormats.map((format) => renderFindingsAs(format, [finding])).join('\n'),
+  renderFailure: () => `${renderFailure(failure, plain)}\n${renderFailure(failure, plain, '  ')}`,
+  renderWarning: () => renderWarning(failure, plain),
+  errorJson: () => errorJson(failure, 1, [finding]),
+  renderHealth: () => renderHealth([health], { palette: plain, named: true }),
+  renderHistory: () =>
+    renderHistory(
+      [
+        {
+          ...server,
+          live: true,
+          since: '2026',
+          until: null,
+          changes: poisoned([{ path: 'labels.x', from: 'a', to: 'b' }]),
+        },
+      ],
+      { palette: plain, width: 100 },
+    ),
+  renderLock: () => renderLock({ project: `team${evil}`, removed: false, lock }, found, plain),
+  renderMcpServers: () => renderMcpServers([{ ...server, tools: 1 }], true, 0, plain),
+  renderResources: () =>
+    renderResources(
+      { offered: true, resources: [resource], resourceTemplates: [{ uriTemplate: evil, name: evil }] },
+      { palette: plain, width: 100 },
+    ),
+  renderPrompts: () =>
+    renderPrompts(
+      { offered: true, prompts: [resource], arguments: [[{ name: evil, description: evil, required: true }]] },
+      { palette: plain, width: 100 },
+    ),
+  renderPlan: () => renderPlanAs('text', plan, planOptions),
+  renderMarkdown: () => renderPlanAs('markdown', plan, planOptions),
+  renderJunit: () => renderPlanAs('junit', plan, planOptions),
+  renderSarif: () => renderPlanAs('sarif', plan, planOptions),
+  renderGithub: () => renderPlanAs('github', plan, planOptions),
+  describeWarning: () => plan.warnings.map((warning) => describeWarning(warning, plain)).join('\n'),
+  lineProgress: progressLines,
+  renderReport: () => renderReport(report, reportOptions),
+  renderServerInfo: () => renderServerInfo(server as unknown as Parameters<typeof renderServerInfo>[0], 0, plain),
+  renderServers: () => renderServers([server], true, plain),
+  renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
+  describeStep: () => plan.steps.map(describeStep).join('\n'),
+  renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
+  renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
+  renderSaved: () => renderSaved({ path: `a${evil}`, mimeType: evil, bytes: 1 }),
+  logLineRenderer: () =>
+    logLineRenderer({ servers: ['a', 'b'], timestamps: false, palette: plain })({
+      ...server,
+      server: asServerName('a'),
+      time: 0,
+      stream: 'stderr',
+      text: evil.replaceAll('\n', ''),
+    }),
+};
+
+describe('text that is not ours, in every field', () => {
+  test.each(Object.entries(rendered))(
+    '%s shows it without being steered, and no line of it stands as one of ours',
+    (_, render) => {
+      const text = render();
+      expect(text).toContain('FORGED');
+      expect(text).not.toMatch(raw);
+      expect(text.split('\n').filter((line) => line.startsWith('FORGED'))).toEqual([]);
+    },
+  );
+
+  test('an answer stands for itself: its lines stay, on a terminal nothing in it steers, and our words about it are one line', () => {
+    const parts = [
+      { kind: 'text', text: evil },
+      { kind: 'link', ...resource },
+      { kind: 'other', type: evil },
+    ] as const;
+    const shown = renderParts(parts, { palette: plain, shown: visibleLines });
+    expect(shown).not.toMatch(raw);
+    expect(shown.split('\n')).toHaveLength(4);
+    const message = renderMessages([{ role: `user${evil}`, parts: [] }], { palette: plain, shown: (text) => text });
+    expect(message).not.toMatch(raw);
+    expect(message.split('\n')).toHaveLength(2);
+  });
+
+  test('every renderer is among them', async () => {
+    const folder = fileURLToPath(new URL('../../../src/cli/render', import.meta.url));
+    // What lays out text that others made, what passes through to those here, and answers, which are above.
+    const others = ['renderTable', 'renderGroups', 'renderFrame', 'renderPlanAs', 'renderParts', 'renderMessages'];
+    const names = await Promise.all(
+      readdirSync(folder).map(async (file) => Object.keys((await import(join(folder, file))) as object)),
+    );
+    const renderers = names.flat().filter((name) => name.startsWith('render'));
+    expect(renderers.filter((name) => !(name in rendered) && !others.includes(name))).toEqual([]);
+  });
+});
+
+describe('what is written', () => {
+  test('holds no control character but our colours, whoever forgot one', () => {
+    expect(onlyOurs('\u001b[1mours\u001b[22m\n\u001b[2J\u202e')).toBe('\u001b[1mours\u001b[22m\n\\x1b[2J\\u202e');
+    expect(palette(true).error('x')).toBe(onlyOurs(palette(true).error('x')));
+  });
+
+  test('as JSON means the same with nothing in it raw', () => {
+    const value = { [evil]: [evil] };
+    const json = seenJson(JSON.stringify(value, null, 2));
+    expect(json).not.toMatch(raw);
+    expect(JSON.parse(json)).toEqual(value);
+  });
+
+  test('is one line, or lines behind an indent; data is made visible with its keys, sets and maps', () => {
+    expect(visible('a\r\n\tb')).toBe('a\\x0d\\n\\tb');
+    expect(visible('\u{e0041}\u202e')).toBe('\\u{e0041}\\u202e');
+    expect(visibleBlock('a\r\n\tb\u0007')).toBe('a\n  \tb\\x07');
+    const map = new Map([['k\n', new Set(['v\n'])]]);
+    expect(displayed({ 'a\n': ['b\n', 1, null], lines: 'c\nd', map }, ['lines'])).toEqual({
+      'a\\n': ['b\\n', 1, null],
+      lines: 'c\nd',
+      map: new Map([['k\\n', new Set(['v\\n'])]]),
+    });
+  });
+});
