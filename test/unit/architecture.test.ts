@@ -49,7 +49,11 @@ const rules: Readonly<Record<string, Rule>> = {
     folders: ['model', 'image', 'engine/port.ts'],
     packages: ['dockerode', 'docker-modem', 'tar-stream'],
   },
-  mcp: { folders: ['model'], types: ['engine/port.ts'], packages: ['@modelcontextprotocol/client', 'ajv', 'eventsource-parser'] },
+  mcp: {
+    folders: ['model'],
+    types: ['engine/port.ts'],
+    packages: ['@modelcontextprotocol/client', 'ajv', 'eventsource-parser'],
+  },
   'files/port.ts': { folders: ['model'], packages: [] },
   files: { folders: ['model', 'image', 'files/port.ts'], packages: ['tinyglobby'] },
   secrets: { folders: ['model'], types: ['engine/port.ts'], packages: [] },
