@@ -232,6 +232,8 @@ async function applyLocked(
       hint: 'run the command again to see what it would do now; nothing was changed',
     });
   }
+  // Looked up again: the plan may be another by now, and the wait for the lock long.
+  await requireSecrets(ports, prepared.plan, prepared.request.servers);
   const relays = relaysOf(prepared);
   const healthy: HealthFinding[] = [];
   const env = await stepEnvironment(ports, prepared, relays, (finding) => healthy.push(finding));

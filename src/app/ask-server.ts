@@ -1,7 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf } from '../model/failure.ts';
-import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { type HealthStep, stepTimer } from './health-steps.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
@@ -16,6 +16,8 @@ export type Asked = {
     readonly protocolVersion: string;
   } | null;
   readonly failure: Failure | null;
+  /** Which container was asked; absent where no session came to be. */
+  readonly met?: { readonly container: ContainerId; readonly generation: number };
 };
 
 /** Added to the life of the session's process, ms, so that its own limit never comes before ours. */
@@ -34,8 +36,9 @@ export async function askServer(
   const timer = stepTimer(['session', 'handshake', 'tools'], ports.monotonicMs);
   const tooLate = AbortSignal.timeout(timeoutMs);
   let connected = false;
+  let met: Asked['met'];
   try {
-    const { session } = await openServer(ports, project, server, {
+    const { session, container, generation } = await openServer(ports, project, server, {
       connectTimeoutMs: timeoutMs,
       lifetimeMs: timeoutMs + lifetimeSlackMs,
       signal,
@@ -45,12 +48,13 @@ export async function askServer(
         connected = true;
       },
     });
+    met = { container, generation };
     timer.done();
     try {
       const { tools } = await session.listTools({ signal: AbortSignal.any([signal, tooLate]) });
       timer.done();
       const answer = { tools: tools.length, server: session.server, protocolVersion: session.protocolVersion };
-      return { steps: timer.steps(), answer, failure: null };
+      return { steps: timer.steps(), answer, failure: null, met };
     } finally {
       await session.close();
     }
@@ -65,6 +69,6 @@ export async function askServer(
           detail: error.detail,
         }
       : failureOf(error);
-    return { steps: timer.steps(), answer: null, failure };
+    return { steps: timer.steps(), answer: null, failure, ...(met === undefined ? {} : { met }) };
   }
 }

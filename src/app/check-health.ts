@@ -7,13 +7,13 @@ import type { HealthFinding, Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { mapBounded } from '../model/map-bounded.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
 import { defaultMcp } from '../spec/mcp.ts';
 import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
 import { knowSecrets } from './know-secrets.ts';
 import type { HealthPlace, Ports } from './ports.ts';
-import { representative } from './recorded-servers.ts';
 import { serverNotFound } from './server-not-found.ts';
 
 /** How many servers are asked at once: each is a process on the engine's machine. */
@@ -116,7 +116,7 @@ async function checkOne(
   options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
 ): Promise<ServerHealth> {
   const { observed, engineStep } = look;
-  const container = representative(slotsOf(observed.containers).get(name) ?? [], observed.project);
+  const container = shownOf(slotsOf(observed.containers).get(name) ?? [], observed.project, name);
   if (container === undefined) throw serverNotFound(observed.project, name, [...slotsOf(observed.containers).keys()]);
   const engine = await ports.engine();
   const started = ports.monotonicMs();
@@ -144,6 +144,8 @@ async function checkOne(
   const answer = asked.answer ?? nothing;
   return {
     ...common,
+    // Another generation may have taken over since the look: what was found is about the one that was asked.
+    ...asked.met,
     ...answer,
     verdict: asked.failure === null ? 'healthy' : isOurs(asked.failure) ? 'unknown' : 'unhealthy',
     milliseconds: sum(steps),

@@ -1,7 +1,7 @@
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import { shownOf } from '../model/serving.ts';
 import { lookUpServers } from './look-up-servers.ts';
 import type { Ports } from './ports.ts';
-import { representative } from './recorded-servers.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { detailOf, type SecretUse, type ServerDetail, secretsOf, statusOf } from './server-status.ts';
 
@@ -16,8 +16,8 @@ export async function describeServer(
 ): Promise<{ readonly server: ServerDetail; readonly secrets: readonly SecretUse[] }> {
   const { observed, slots } = await lookUpServers(ports, request);
   const containers = slots.get(request.name) ?? [];
-  const container = representative(containers, request.project);
-  const status = statusOf(observed, containers);
+  const container = shownOf(containers, request.project, request.name);
+  const status = statusOf(observed, containers, request.name);
   if (container === undefined || status === undefined) throw serverNotFound(request.project, request.name, []);
   return { server: detailOf(observed, container, status), secrets: secretsOf(container.recorded?.spec) };
 }

@@ -8,5 +8,5 @@ import { type ServerStatus, statusOf } from './server-status.ts';
  */
 export async function getServers(ports: Ports, request: Wanted): Promise<ServerStatus[]> {
   const { observed, slots } = await lookUpServers(ports, request);
-  return [...slots.values()].flatMap((containers) => statusOf(observed, containers) ?? []);
+  return [...slots].flatMap(([name, containers]) => statusOf(observed, containers, name) ?? []);
 }

@@ -3,10 +3,10 @@ import { strangersNotice } from '../model/claims.ts';
 import type { Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { isoTime } from '../model/iso-time.ts';
+import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
 import type { Ports } from './ports.ts';
 import { readKept } from './read-kept.ts';
-import { representative } from './recorded-servers.ts';
 import { type ServerState, statusOf } from './server-status.ts';
 
 /** A server as its clients see it. */
@@ -35,13 +35,13 @@ export type McpServerList = {
 
 async function listProject(ports: Ports, engine: Engine, project: ProjectName): Promise<McpServerList> {
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const slots = [...slotsOf(observed.containers).values()];
-  const ids = slots.flatMap((containers) => representative(containers, project)?.id ?? []);
+  const slots = [...slotsOf(observed.containers)];
+  const ids = slots.flatMap(([name, containers]) => shownOf(containers, project, name)?.id ?? []);
   const { counts, health, notices } = await readKept(ports, ids, { engine: observed.engine.id, project });
-  const servers = slots.flatMap((containers): McpServer[] => {
-    const status = statusOf(observed, containers);
+  const servers = slots.flatMap(([name, containers]): McpServer[] => {
+    const status = statusOf(observed, containers, name);
     if (status === undefined) return [];
-    const { name, state, transport, generation, container, ageMs } = status;
+    const { state, transport, generation, container, ageMs } = status;
     const found = health.get(name);
     // What was found about an earlier container says nothing about this one.
     const last = found?.container === container ? found : undefined;

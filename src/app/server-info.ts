@@ -2,11 +2,11 @@ import type { Verdict } from '../model/health.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { isoTime } from '../model/iso-time.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import type { Ports } from './ports.ts';
 import { readKept } from './read-kept.ts';
-import { representative } from './recorded-servers.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { detailOf, type ServerDetail, statusOf } from './server-status.ts';
 
@@ -74,8 +74,8 @@ export async function serverInfo(
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
   const slots = slotsOf(observed.containers);
   const containers = slots.get(name) ?? [];
-  const container = representative(containers, project);
-  const status = statusOf(observed, containers);
+  const container = shownOf(containers, project, name);
+  const status = statusOf(observed, containers, name);
   if (container === undefined || status === undefined) throw serverNotFound(project, name, [...slots.keys()]);
   const [{ counts, health, notices }, imageDigests] = await Promise.all([
     readKept(ports, [container.id], { engine: observed.engine.id, project }),

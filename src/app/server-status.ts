@@ -4,9 +4,9 @@ import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { isoTime } from '../model/iso-time.ts';
 import { generationName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { shownOf } from '../model/serving.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import { formatSpec } from '../spec/format.ts';
-import { representative } from './recorded-servers.ts';
 
 /** How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. */
 export type ServerState = 'running' | 'paused' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';
@@ -90,12 +90,16 @@ export function stateOf(container: ObservedContainer, project: ProjectName): Ser
   }
 }
 
-/** What is shown of a server in a list, from its containers; undefined where none says its name. */
-export function statusOf(observed: Observed, containers: readonly ObservedContainer[]): ServerStatus | undefined {
-  const container = representative(containers, observed.project);
-  if (container?.server === undefined) return undefined;
+/** What is shown of a server in a list, from its containers; undefined where it has none. */
+export function statusOf(
+  observed: Observed,
+  containers: readonly ObservedContainer[],
+  name: ServerName,
+): ServerStatus | undefined {
+  const container = shownOf(containers, observed.project, name);
+  if (container === undefined) return undefined;
   return {
-    name: container.server,
+    name,
     project: observed.project,
     state: stateOf(container, observed.project),
     generation: container.generation,

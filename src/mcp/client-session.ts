@@ -23,6 +23,9 @@ import { type Circumstances, explain } from './session-errors.ts';
 /** How long the engine may take to say how a process ended once its stream is closed, ms. */
 const exitWaitMs = 1_000;
 
+/** How often a list that changes while it is read is read: a server may say so each time. */
+const mostFetches = 3;
+
 /** Takes any result: what a server sends is shown as received, and an odd field is no reason to refuse it. */
 const anyResult: StandardSchemaV1<unknown, Record<string, unknown>> = {
   '~standard': {
@@ -87,8 +90,10 @@ export function createSession(
   // From 2026-07-28 on a server logs to those that ask for it with each request.
   const meta = era === 'modern' && hooks.onLog !== undefined ? { _meta: { [LOG_LEVEL_META_KEY]: 'info' } } : {};
   let known: readonly Tool[] | undefined;
+  let changes = 0;
   client.setNotificationHandler('notifications/tools/list_changed', () => {
     known = undefined;
+    changes += 1;
   });
 
   const failure = async (
@@ -136,8 +141,14 @@ export function createSession(
   };
 
   const currentTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
-    known ??= await fetchTools(signal);
-    return known;
+    if (known !== undefined) return known;
+    for (let fetches = 1; ; fetches++) {
+      const before = changes;
+      const tools = await fetchTools(signal);
+      // A list that changed while it was read may be the old one, or pages of both.
+      if (changes === before) known = tools;
+      if (changes === before || fetches === mostFetches) return tools;
+    }
   };
 
   /** The tool by its exact name; a list that is older than this call is asked for once more before it counts. */

@@ -1,6 +1,7 @@
 import type { RecordedSpec } from './desired.ts';
 import type { ProjectName, ServerName } from './ids.ts';
 import { containerName } from './labels.ts';
+import type { ObservedContainer } from './observed.ts';
 
 /** A generation of a server, as far as whether it gets sessions needs. */
 type Generation = {
@@ -25,4 +26,26 @@ export function servingOf<T extends Generation>(
   const settled = generations.find((one) => one.name === containerName(project, server));
   if (settled === undefined) return running[0];
   return settled.running ? settled : running.find((one) => !preservesFiles(one));
+}
+
+/**
+ * The container that stands for a server wherever its state is told: the one that its sessions meet; where none serves,
+ * the settled one, else the newest.
+ */
+export function shownOf(
+  containers: readonly ObservedContainer[],
+  project: ProjectName,
+  server: ServerName,
+): ObservedContainer | undefined {
+  const running = ({ state }: ObservedContainer) => state.status === 'running' && !state.paused;
+  const serving = servingOf(
+    containers.map((container) => ({ ...container, running: running(container) })),
+    project,
+    server,
+  );
+  return (
+    containers.find(({ id }) => id === serving?.id) ??
+    containers.find(({ name }) => name === containerName(project, server)) ??
+    containers.at(-1)
+  );
 }

@@ -186,4 +186,20 @@ describe('applying a plan', () => {
     });
     expect(calls).toEqual([]);
   });
+
+  it('looks them up again under the lock, so that nothing is stopped for one that vanished meanwhile', async () => {
+    const secret = { kind: 'secret', parts: [{ from: 'provider', name: 'db' }] } as const;
+    const { ports, calls } = portsOf({ looks: [emptyEngine()] });
+    let looks = 0;
+    const vanishing: Ports = {
+      ...ports,
+      secrets: async () =>
+        looks++ === 0 ? { found: true, value: 'there', provider: 'file store' } : { found: false, tried: [] },
+    };
+    const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
+    await expect(applyPlan(vanishing, await planProject(vanishing, needs), options)).rejects.toMatchObject({
+      code: 'secret-missing',
+    });
+    expect(calls).toEqual(['releaseLock']);
+  });
 });

@@ -106,6 +106,14 @@ describe('a stdio session', () => {
     expect((await session.listTools()).tools).toHaveLength(4);
   });
 
+  it('reads a list again that changed while it was read, and not without end', async () => {
+    const { session } = await open(['--changing']);
+    expect(await session.findTool('list_directory')).toMatchObject({ name: 'list_directory' });
+    expect(await session.findTool('write_file')).toMatchObject({ name: 'write_file' });
+    const { session: restless } = await open(['--changing', '--always']);
+    expect((await restless.listTools()).tools).toHaveLength(4);
+  });
+
   it('does not page without end', async () => {
     const { session } = await open(['--endless']);
     expect((await failureOf(session.listTools())).message).toMatch(/more than 100 pages/);
