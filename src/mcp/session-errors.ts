@@ -40,9 +40,22 @@ export type Circumstances = {
 /**
  * What an error of the SDK or of a transport means for the user, with loom's hints for the same causes. Decides by
  * codes and by what is known of the process; by text only where a shell says that it could start no process, for which it
- * has no code of its own.
+ * has no code of its own. A call whose way broke off is said to have run perhaps: nobody sends it again unasked.
  */
 export function explain(error: unknown, about: Circumstances): LoomsError {
+  const found = causeOf(error, about);
+  const isCall = typeof about.phase === 'object' && 'tool' in about.phase;
+  const brokeOff = found.code === 'server-exited' || about.ending?.kind === 'failed' || isHangUp(error);
+  if (!isCall || !brokeOff || about.interrupted) return found;
+  const hints = [found.hint, 'the call may have run, and looms does not repeat it'];
+  return new LoomsError(found.code, found.message, {
+    hint: hints.filter((hint) => hint !== undefined).join('; '),
+    detail: found.detail,
+    cause: found.cause,
+  });
+}
+
+function causeOf(error: unknown, about: Circumstances): LoomsError {
   const make = (code: ErrorCode, message: string, hint?: string, detail: readonly string[] = about.log) =>
     new LoomsError(code, message, { ...(hint === undefined ? {} : { hint }), detail, cause: error });
 
@@ -103,7 +116,20 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
       'Set mcp_server.protocol to legacy or auto, or give --protocol.',
     );
   }
+  if (isHangUp(error)) {
+    return make(
+      'session-failed',
+      `${about.server}: the connection ended before ${doing(about)} was answered`,
+      'the server closed it or is overloaded, its log may say more',
+    );
+  }
   return make('session-failed', `${about.server}: ${doing(about)} failed: ${messageOf(error)}`);
+}
+
+/** Whether a connection ended while an answer was awaited on it. */
+export function isHangUp(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) || isHangUp(error.cause);
 }
 
 /** Where a server wants to ask and nobody is there to answer. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -186,6 +187,80 @@ it('reuses a connection for the next request', async () => {
   for (let i = 0; i < 10; i++) await session.callTool('add', { a: i, b: 1 }, call);
   // One for the requests, one for the server's own stream, at most one more while both were busy.
   expect(execs.length).toBeLessThanOrEqual(3);
+});
+
+/** An HTTP server that drops the connection of the first requests that `drops` names, before it answers. */
+async function dropping(drops: (body: string) => boolean) {
+  const bodies: string[] = [];
+  const server = createHttpServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    bodies.push(body);
+    if (drops(body)) return request.socket.destroy();
+    const message = body === '' ? {} : JSON.parse(body);
+    if (request.method !== 'POST') return response.writeHead(405).end();
+    if (message.id === undefined) return response.writeHead(202).end();
+    const result = {
+      initialize: {
+        protocolVersion: '2025-06-18',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'd', version: '1' },
+      },
+      'tools/list': { tools: [{ name: 'pay', inputSchema: { type: 'object' } }] },
+      'tools/call': { content: [{ type: 'text', text: 'paid' }] },
+    }[message.method as string];
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const target = {
+    ...targetFor(localEngine().engine, [], { mcp: { transport: { kind: 'streamable-http', port, path: '/mcp' } } }),
+    relay: { container: asContainerId('relay'), host: '127.0.0.1' },
+  };
+  return { target, server, count: (method: string) => bodies.filter((body) => body.includes(`"${method}"`)).length };
+}
+
+it('a connection that a server closes under a handshake or a list is made again, and nobody notices', async () => {
+  const seen = new Set<string>();
+  const { target, server, count } = await dropping((body) => {
+    const method = /"method":"([^"]*)"/.exec(body)?.[1];
+    if (method === undefined || method === 'tools/call' || seen.has(method)) return false;
+    seen.add(method);
+    return true;
+  });
+  const session = await open(target);
+  expect((await session.callTool('pay', {}, call)).content[0]?.text).toBe('paid');
+  expect(['initialize', 'notifications/initialized', 'tools/list', 'tools/call'].map(count)).toEqual([2, 2, 2, 1]);
+  server.close();
+});
+
+it('a connection that is closed under a call ends the call, which is not sent again and may have run', async () => {
+  const { target, server, count } = await dropping((body) => body.includes('"tools/call"'));
+  const session = await open(target);
+  await expect(session.callTool('pay', {}, call)).rejects.toMatchObject({
+    code: 'session-failed',
+    message: 'unit: the connection ended before the call of pay was answered',
+    hint: expect.stringMatching(/; the call may have run, and looms does not repeat it$/),
+  });
+  expect(count('tools/call')).toBe(1);
+  server.close();
+});
+
+it('a call does not go over a connection that was idle for long, however late the program is', async () => {
+  let connections = 0;
+  const { target, server } = await dropping(() => false);
+  server.on('connection', () => {
+    connections += 1;
+  });
+  const session = await open(target);
+  await session.listTools();
+  const before = connections;
+  const until = performance.now() + 1_200;
+  while (performance.now() < until); // As a busy machine does: no timer comes in time.
+  expect((await session.callTool('pay', {}, call)).content[0]?.text).toBe('paid');
+  expect(connections).toBe(before + 1);
+  server.close();
 });
 
 it('a connection that is given up at once leaves no process in the relay, also many at a time', async () => {
