@@ -3,7 +3,8 @@ import type { Palette } from '../palette.ts';
 import { displayWidth, visible } from './text.ts';
 
 export type Frame = {
-  readonly text: string;
+  /** All lines of the file; split once for a file, as one with thousands of findings is framed thousands of times. */
+  readonly lines: readonly string[];
   /** From 1. */
   readonly line: number;
   /** From 1, in UTF-16 units. */
@@ -33,7 +34,7 @@ const clean = (text: string): string => visible(text.replaceAll('\t', tab));
  * around the mark; values of credentials are hidden; what is not seen shows as an escape.
  */
 export function renderFrame(frame: Frame, mark: (text: string) => string, palette: Palette, width: number): string[] {
-  const lines = frame.text.split(/\r?\n/);
+  const { lines } = frame;
   const first = Math.max(1, frame.line - 1);
   const last = Math.min(lines.length, frame.line + 1);
   const digits = String(last).length;

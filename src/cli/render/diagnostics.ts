@@ -9,19 +9,19 @@ const place = ({ file, line, column }: Position): string => `${visible(shownFile
 
 function frame(
   at: { readonly position: Position; readonly length: number },
-  texts: ReadonlyMap<string, string>,
+  files: ReadonlyMap<string, readonly string[]>,
   mark: Paint,
   { palette, width }: DiagnosticsOptions,
 ): string[] {
-  const text = texts.get(at.position.file);
-  if (text === undefined || text === '') return [];
-  return renderFrame({ text, ...at.position, length: at.length }, mark, palette, width);
+  const lines = files.get(at.position.file);
+  if (lines === undefined) return [];
+  return renderFrame({ lines, ...at.position, length: at.length }, mark, palette, width);
 }
 
 /** One finding: what is wrong, where, the code around it, other places that belong to it, and what to do. */
 function renderDiagnostic(
   diagnostic: Diagnostic,
-  texts: ReadonlyMap<string, string>,
+  files: ReadonlyMap<string, readonly string[]>,
   options: DiagnosticsOptions,
 ): string[] {
   const { palette } = options;
@@ -30,10 +30,10 @@ function renderDiagnostic(
   return [
     `${paint(`${diagnostic.severity}[${diagnostic.code}]`)}: ${palette.strong(visibleBlock(diagnostic.message))}`,
     `  at ${place(diagnostic.position)}${path}`,
-    ...frame(diagnostic, texts, paint, options),
+    ...frame(diagnostic, files, paint, options),
     ...diagnostic.related.flatMap((related) => [
       `  and ${place(related.position)}  ${visible(related.message)}`,
-      ...frame(related, texts, palette.note, options),
+      ...frame(related, files, palette.note, options),
     ]),
     ...(diagnostic.hint === undefined ? [] : [`${palette.note('hint')}: ${visibleBlock(diagnostic.hint)}`]),
     '',
@@ -58,7 +58,7 @@ export function renderDiagnostics(
   texts: readonly SourceText[],
   options: DiagnosticsOptions,
 ): string {
-  const byFile = new Map(texts.map(({ file, text }) => [file, text]));
+  const byFile = new Map(texts.flatMap(({ file, text }) => (text === '' ? [] : [[file, text.split(/\r?\n/)]])));
   return diagnostics
     .flatMap((diagnostic) => renderDiagnostic(diagnostic, byFile, options))
     .join('\n')

@@ -43,6 +43,20 @@ hint: do this`,
     );
   });
 
+  test('cost as much for each of many findings as for each of few', () => {
+    const millisecondsFor = (count: number): number => {
+      const text = 'comand: x\n'.repeat(count);
+      const findings = Array.from({ length: count }, (_, index) => finding(index + 1, 1, 6));
+      const start = performance.now();
+      renderDiagnostics(findings, [{ file: 'a.yaml', text }], { palette: plain, width: 100 });
+      return performance.now() - start;
+    };
+    const best = (count: number): number => Math.min(...Array.from({ length: 3 }, () => millisecondsFor(count)));
+    best(500);
+    // Eight times as many findings; a cost that grows with the square of their number would be 64 times as much.
+    expect(best(8_000) / best(1_000)).toBeLessThan(24);
+  });
+
   test('stand under the marked text behind wide characters and tabs', () => {
     expect(show('名前: x', finding(1, 5, 1))).toContain('│ 名前: x\n    │       ^');
     expect(show('\tx: 1', finding(1, 2, 1))).toContain('│   x: 1\n    │   ^');
