@@ -19,7 +19,7 @@ import { type MissingSecret, missingSecrets } from './missing-secrets.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { type HeldLock, takeLock } from './project-lock.ts';
-import { processEnv, sessionEnv, sessionTarget } from './session-target.ts';
+import { processEnv, sessionEnv, sessionImage, sessionTarget } from './session-target.ts';
 
 /** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
 const stopGraceSeconds = 10;
@@ -74,13 +74,23 @@ async function gateContainer(
 ): Promise<GateOutcome> {
   const { ports } = context;
   const { spec } = server;
-  const image = context.images.get(server.image.ref);
+  const engine = await ports.engine();
+  const there = context.prepared.observed.containers.find(({ id }) => id === container);
+  // Only a server without a shell in its image is PID 1 itself and waits on an open stdin (`resolveShape`).
+  const image =
+    there === undefined
+      ? context.images.get(server.image.ref)
+      : await sessionImage(engine, spec, {
+          imageId: there.shape.imageId,
+          imageRef: there.imageRef,
+          hasShell: !there.shape.openStdin,
+        });
   if (image === undefined) throw new LoomsError('image-not-found', `image ${server.image.ref} is not on this engine`);
   const { mode } = spec.network;
   if (spec.mcp.transport.kind !== 'stdio') await knowSecrets(ports, spec);
   const target = await sessionTarget(
     {
-      engine: await ports.engine(),
+      engine,
       container,
       spec,
       image,

@@ -5,13 +5,12 @@ import { type ErrorCode, LoomsError } from '../model/errors.ts';
 import { type ContainerId, hostNameOf, type ProjectName, type ServerName } from '../model/ids.ts';
 import { relayName } from '../model/labels.ts';
 import { servingOf } from '../model/serving.ts';
-import type { ImageFacts } from '../model/shape.ts';
 import { slotsOf } from '../model/slots.ts';
 import { knowSecrets } from './know-secrets.ts';
 import type { Ports } from './ports.ts';
 import { requireTrust } from './require-trust.ts';
 import { serverNotFound } from './server-not-found.ts';
-import { sessionTarget } from './session-target.ts';
+import { sessionImage, sessionTarget } from './session-target.ts';
 
 /** A server that runs, with a session to it. */
 export type OpenServer = {
@@ -23,9 +22,6 @@ export type OpenServer = {
 
 /** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
 export type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
-
-/** Stands in for an image whose facts the session does not need, because the spec says the whole argv. */
-const unaskedImage = { entrypoint: [], command: [] } as const;
 
 /** Codes of a session that never came to be because its container stopped meanwhile. */
 const containerEnded: ReadonlySet<ErrorCode> = new Set(['server-not-running', 'engine-not-found', 'server-exited']);
@@ -118,11 +114,6 @@ async function openContainer(
     );
   }
   if (spec.mcp.transport.kind === 'stdio') await requireTrust(ports, running, spec, options.mayAskForTrust ?? true);
-  const findsOutProtocol = (options.protocol ?? spec.mcp.protocol) === 'auto';
-  const needsImage = findsOutProtocol || (spec.mcp.transport.kind === 'stdio' && spec.mcp.command === undefined);
-  const facts: (Pick<ImageFacts, 'entrypoint' | 'command'> & Partial<Pick<ImageFacts, 'id'>>) | null = needsImage
-    ? await engine.findImage(running.imageRef)
-    : unaskedImage;
   const { mode } = spec.network;
   const relay =
     mode === 'none'
@@ -135,7 +126,7 @@ async function openContainer(
       engine,
       container: running.id,
       spec,
-      image: { ref: running.imageRef, hasShell: running.hasShell, ...(facts ?? unaskedImage) },
+      image: await sessionImage(engine, spec, running),
       relay: relay?.id,
       host: hostNameOf(running.id),
     },

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/port.ts';
 import type { SessionTarget } from '../mcp/session.ts';
 import type { DesiredServer, Env } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import type { ContainerId } from '../model/ids.ts';
+import type { ContainerId, ImageId } from '../model/ids.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { argvTemplateOf } from '../reconcile/template.ts';
@@ -29,13 +29,44 @@ export async function sessionEnv(spec: DesiredServer, secrets: SecretStore): Pro
   return values;
 }
 
+/** What a session needs to know of the image that its container was made of. */
+export type SessionImage = Pick<ImageFacts, 'id' | 'ref' | 'entrypoint' | 'command' | 'hasShell'>;
+
+/**
+ * The same of a container that is there, by the id of its own image: its tag may mean another one by now, or be gone. The
+ * engine is asked only where the spec leaves it to the image what is run, and nothing is made for it.
+ * Throws `image-not-found`.
+ */
+export async function sessionImage(
+  engine: Engine,
+  spec: DesiredServer,
+  {
+    imageId: id,
+    imageRef: ref,
+    hasShell,
+  }: { readonly imageId: ImageId; readonly imageRef: string; readonly hasShell: boolean },
+): Promise<SessionImage> {
+  const isInSpec = spec.mcp.transport.kind !== 'stdio' || argvTemplateOf(spec).entrypoint !== undefined;
+  if (isInSpec) return { id, ref, hasShell, entrypoint: [], command: [] };
+  const facts = await engine.findImage(id, { mayLook: false });
+  if (facts === null) {
+    throw new LoomsError(
+      'image-not-found',
+      `the image of server ${spec.name}, which says what it runs, is gone (${ref})`,
+      {
+        hint: 'get the image again, then `looms mcp restart`; or set mcp_server.command',
+      },
+    );
+  }
+  return { id, ref, hasShell, entrypoint: facts.entrypoint, command: facts.command };
+}
+
 /** A container as a session needs to know it. */
 export type Reachable = {
   readonly engine: Engine;
   readonly container: ContainerId;
   readonly spec: DesiredServer;
-  /** The id is needed where the server's protocol is to be found out, else nobody has to look it up. */
-  readonly image: Pick<ImageFacts, 'ref' | 'entrypoint' | 'command' | 'hasShell'> & Partial<Pick<ImageFacts, 'id'>>;
+  readonly image: SessionImage;
   /** The relay on the server's network; needed for HTTP servers only. */
   readonly relay: ContainerId | undefined;
   /** How the container is called on its network: its short id, which two generations never share. */
@@ -62,7 +93,7 @@ export async function sessionTarget(reachable: Reachable, secrets: SecretStore):
     argv: isHttp ? [] : resolveArgv(argvTemplateOf(spec), image),
     hasShell: image.hasShell !== false,
     env: isHttp ? {} : await sessionEnv(spec, secrets),
-    ...(image.id === undefined ? {} : { image: image.id }),
+    image: image.id,
     ...(relay === undefined ? {} : { relay: { container: relay, host } }),
   };
 }

@@ -117,6 +117,8 @@ export type LocatedContainer = {
   /** A digest of the record, when this machine did not sign it: what a person can accept. */
   readonly foreignRecord?: string;
   readonly imageRef: string;
+  /** What it was made of, whatever its reference means by now. */
+  readonly imageId: ImageId;
   readonly hasShell: boolean;
 };
 
@@ -133,7 +135,8 @@ export type Engine = {
   /** Names of all projects that have a container here, sorted. */
   projects(options?: CallOptions): Promise<readonly ProjectName[]>;
 
-  findImage(ref: string, options?: CallOptions): Promise<ImageFacts | null>;
+  /** By reference or id. `mayLook` false: that of an image nobody has looked into, `hasShell` stays null, and nothing is made. */
+  findImage(ref: string, options?: CallOptions & { readonly mayLook?: boolean }): Promise<ImageFacts | null>;
   pullImage(
     ref: string,
     wanted: { platform?: string },

@@ -120,6 +120,28 @@ describe.skipIf(withoutEngine())('images', () => {
       expect(access.shellVerdicts.size).toBe(0);
     });
 
+    test('it is found by its id too, also without a name, and nothing is made for that', async () => {
+      const base = await docker.createContainer({ Image: 'node:24-slim', Cmd: ['what', 'it', 'runs'] });
+      const { Id: id } = (await base.commit({ repo: 'looms-test/nameless' })) as { Id: string };
+      await base.remove({ force: true });
+      const access = imageAccess(docker, {});
+      const named = await findImage(access, 'looms-test/nameless', { mayLook: false });
+      // A container that runs keeps an image that has lost its name.
+      const holder = await docker.createContainer({
+        Image: id,
+        Entrypoint: ['sleep'],
+        Cmd: ['60'],
+        Labels: bench.labels,
+      });
+      await holder.start();
+      await docker.getImage('looms-test/nameless').remove({ force: true });
+      const found = named && (await findImage(access, named.id, { mayLook: false }));
+      expect(found).toMatchObject({ id: named?.id, command: ['what', 'it', 'runs'], hasShell: null });
+      expect(access.shellVerdicts.size).toBe(0);
+      await holder.remove({ force: true });
+      if (named) await docker.getImage(named.id).remove({ force: true });
+    });
+
     test('several processes that look into one image at once all find its shell', async () => {
       for (const round of [1, 2, 3]) {
         const looks = Array.from({ length: 8 }, () => findImage(imageAccess(docker, {}), 'node:24-slim'));

@@ -66,7 +66,7 @@ export function composeEngine(connection: Connection, { records, environment }: 
     if (facts !== null && facts.hasShell !== null) known.set(facts.id, facts.hasShell);
     return facts;
   };
-  const find = async (ref: string, options: CallOptions): Promise<ImageFacts | null> =>
+  const find: Engine['findImage'] = async (ref, options = {}) =>
     learn(await findImage(access, ref, { ...options, known }));
   const observeParts = {
     connection,
@@ -98,7 +98,7 @@ export function composeEngine(connection: Connection, { records, environment }: 
         .map((listed) => locatedContainer(listed, records))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
 
-    findImage: (ref, options = {}) => find(ref, options),
+    findImage: find,
     pullImage: async (ref, wanted, onProgress, options = {}) =>
       learn(await pullImage(access, ref, wanted, onProgress, { ...options, known })),
     buildImage: async (recipe, settings, onProgress, options = {}) =>

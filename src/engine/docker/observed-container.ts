@@ -131,6 +131,7 @@ export function locatedContainer(listed: ListedContainer, records: RecordReader)
     status: listedStatus(listed.State),
     ...recordIn(labels, imageIdOf(listed.ImageID), records),
     imageRef: labels[label.image] ?? listed.Image,
+    imageId: imageIdOf(listed.ImageID),
     hasShell: labels[label.hasShell] !== 'false',
   };
 }

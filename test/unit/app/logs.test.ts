@@ -3,7 +3,7 @@ import type { Ports } from '../../../src/app/ports.ts';
 import { openLogs } from '../../../src/app/read-logs.ts';
 import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../../src/engine/port.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
-import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
+import { asContainerId, asImageId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 
 const project = asProjectName('p');
 
@@ -16,6 +16,7 @@ const container = (server: string, id: string, more: Partial<LocatedContainer> =
   running: true,
   status: 'running',
   imageRef: 'example:1',
+  imageId: asImageId('sha256:1'),
   hasShell: true,
   ...more,
 });
