@@ -3,6 +3,7 @@ import { detailOf, statusOf } from '../../src/app/server-status.ts';
 import { palette } from '../../src/cli/palette.ts';
 import { renderPlanAs } from '../../src/cli/render/plan-formats.ts';
 import { renderServer, renderServers } from '../../src/cli/render/servers.ts';
+import { asServerName } from '../../src/model/ids.ts';
 import { seenJson } from '../../src/model/unseen.ts';
 import { makePlan } from '../../src/reconcile/plan.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
@@ -29,7 +30,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
     const id = await bench.create('fs', {}, { ownLabels: { ...ownLabels, ...forged, [`other${evil}`]: evil } });
     const observed = await bench.engine.observe({ project: bench.project, images: [], checkRegistry: [] });
     const container = observed.containers.find((one) => one.id === id);
-    const status = statusOf(observed, observed.containers);
+    const status = statusOf(observed, observed.containers, asServerName('fs'));
     if (container === undefined || status === undefined) throw new Error('the container was not observed');
     expect(container.source).toContain(evil);
 
