@@ -249,7 +249,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
   const uid = process.getuid?.();
   const input = {
     environment: settings.environment,
-    homeDirectory: homedir(),
+    homeDirectory: settings.environment.HOME || homedir(),
     platform: process.platform,
     ...chooseEngine(settings, file),
     ...(uid === undefined ? {} : { uid }),

@@ -1,4 +1,7 @@
+import { userInfo } from 'node:os';
+import { isAbsolute } from 'node:path';
 import type { Ports } from '../app/ports.ts';
+import { LoomsError } from '../model/errors.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
 import { compose, type StoredSecrets } from './compose.ts';
 import { confirm } from './confirm.ts';
@@ -36,7 +39,7 @@ export async function openContext(
   flags: ContextFlags,
   program: { readonly command: string; readonly managedBy: string },
 ): Promise<CommandContext> {
-  const environment = process.env;
+  const environment = withHome(process.env);
   // What is asked comes through the terminal, which masks what the ports made here have looked up.
   let redactNow = (text: string): string => text;
   const terminal = openTerminal({
@@ -70,4 +73,21 @@ export async function openContext(
     redact,
     close,
   };
+}
+
+/**
+ * The environment, with the system's own word for the home folder where `HOME` is empty or relative: what looms keeps
+ * must never land in the folder that it is started in. Throws `usage` where the system does not know one either.
+ */
+function withHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { HOME: home } = environment;
+  if (home === undefined || isAbsolute(home)) return environment;
+  try {
+    return { ...environment, HOME: userInfo().homedir };
+  } catch (error) {
+    throw new LoomsError('usage', `HOME is ${home === '' ? 'empty' : `the relative path ${home}`}`, {
+      hint: 'set it to a folder by its absolute path: looms keeps its state and secrets there',
+      cause: error,
+    });
+  }
 }
