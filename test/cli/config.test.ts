@@ -35,12 +35,15 @@ test('an empty secret and an impossible name are exit 64', async () => {
   expect((await looms(['config', 'set-key', '../a'], { env, stdin: 'x' })).code).toBe(64);
 });
 
-test.each(['', 'here', './here'])('with HOME=%j nothing is kept in the folder that looms is started in', async (home) => {
-  const cwd = emptyFolder();
-  // The store's own folder is given, so that the one of whoever runs the tests stays as it is.
-  const env = { HOME: home, XDG_STATE_HOME: '', XDG_DATA_HOME: emptyFolder(), XDG_CONFIG_HOME: '' };
-  expect((await looms(['config', 'list-keys'], { env, cwd })).code).toBe(0);
-  const set = await looms(['config', 'set-key', 'a'], { env: { ...env, LOOMS_MASTER_KEY: 'k' }, cwd, stdin: 'x\n' });
-  expect(set.code).toBe(0);
-  expect(readdirSync(cwd)).toEqual([]);
-});
+test.each(['', 'here', './here'])(
+  'with HOME=%j nothing is kept in the folder that looms is started in',
+  async (home) => {
+    const cwd = emptyFolder();
+    // The store's own folder is given, so that the one of whoever runs the tests stays as it is.
+    const env = { HOME: home, XDG_STATE_HOME: '', XDG_DATA_HOME: emptyFolder(), XDG_CONFIG_HOME: '' };
+    expect((await looms(['config', 'list-keys'], { env, cwd })).code).toBe(0);
+    const set = await looms(['config', 'set-key', 'a'], { env: { ...env, LOOMS_MASTER_KEY: 'k' }, cwd, stdin: 'x\n' });
+    expect(set.code).toBe(0);
+    expect(readdirSync(cwd)).toEqual([]);
+  },
+);

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectDocker } from '../../src/engine/docker/connect.ts';
 import { parseHost } from '../../src/engine/docker/endpoint.ts';
 import type { Engine, LockAttempt, LockHolder } from '../../src/engine/port.ts';
-import { lockName } from '../../src/model/labels.ts';
+import { label, lockName } from '../../src/model/labels.ts';
 import { countCalls, type EngineCall } from '../support/call-counter.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
@@ -41,6 +41,29 @@ describe.skipIf(withoutEngine())('the lock on a real engine', () => {
     expect(lock.expiresAt - lock.acquiredAt).toBe(60_000);
     await bench.engine.releaseLock(lock.id);
     expect(await acquire('ben')).toMatchObject({ result: 'acquired' });
+  });
+
+  test.each([
+    { acquiredAt: 1e300 },
+    { expiresAt: 9e15 },
+    { expiresAt: 'soon' },
+    { pid: -1 },
+    { host: 7 },
+    { command: null },
+  ])('is none when its label says %j', async (forged) => {
+    const held = { who: 'mallory', host: 'here', pid: 1, command: 'apply', acquiredAt: 1, expiresAt: 2, ...forged };
+    await bench.docker.createContainer({
+      name: lockName(bench.project),
+      Image: bench.facts.id,
+      Labels: {
+        ...bench.labels,
+        [label.role]: 'lock',
+        [label.imageId]: bench.facts.id,
+        'looms.lock': JSON.stringify(held),
+      },
+    });
+    await expect(acquire('anna')).rejects.toMatchObject({ code: 'engine-conflict' });
+    await expect(bench.engine.findLock(bench.project)).rejects.toMatchObject({ code: 'engine-conflict' });
   });
 
   test('is prolonged by its holder, for everyone to see', async () => {

@@ -74,9 +74,23 @@ async function tryCreate(
   }
 }
 
+/** A moment that a date can tell (ECMAScript: 8.64e15 ms around the epoch). */
+const isTime = (value: unknown): value is EngineTime =>
+  typeof value === 'number' && !Number.isNaN(new Date(value).getTime());
+
+/** Whether it says all that a lock of ours says. A label is a claim: whatever else is in it is not read further. */
 const isRecord = (value: unknown): value is HolderRecord => {
-  const record = value as Partial<HolderRecord> | null;
-  return typeof record === 'object' && typeof record?.who === 'string' && typeof record.expiresAt === 'number';
+  if (typeof value !== 'object' || value === null) return false;
+  const { who, host, command, pid, processes, nonce, acquiredAt, expiresAt } = value as Partial<HolderRecord>;
+  return (
+    [who, host, command].every((text) => typeof text === 'string') &&
+    [processes, nonce].every((text) => text === undefined || typeof text === 'string') &&
+    // 0 and less would name groups of processes, not one.
+    Number.isSafeInteger(pid) &&
+    Number(pid) > 0 &&
+    isTime(acquiredAt) &&
+    isTime(expiresAt)
+  );
 };
 
 function parse(text: string | undefined): unknown {
@@ -93,7 +107,7 @@ async function renewedUntil(connection: Connection, id: string, options: CallOpt
   const path = `${heartbeat.directory}${heartbeat.name}`;
   const bytes = await readContainerFile(connection, id, path, options);
   const record = parse(bytes?.toString('utf8')) as { expiresAt?: unknown } | undefined;
-  return typeof record?.expiresAt === 'number' ? record.expiresAt : undefined;
+  return isTime(record?.expiresAt) ? record.expiresAt : undefined;
 }
 
 /**
