@@ -1,4 +1,5 @@
-import { lstat, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { specCaPath } from '../image/build-ca.ts';
 import { copyFolder, isPattern } from '../image/custom-recipe.ts';
@@ -236,8 +237,28 @@ async function insideOf(path: string, directory: string, named: string): Promise
 const readInside = async (path: string, directory: string, named: string): Promise<Uint8Array> =>
   read(await insideOf(path, directory, named), named);
 
+/**
+ * The content of a regular file of at most `maximumBytes`. Anything else is refused before it is read: a pipe that nobody
+ * writes to would be waited for without end, and a device need not have one.
+ */
 async function read(path: string, named: string): Promise<Uint8Array> {
-  return readFile(path).catch((error) => unreadable(named, path, error));
+  // Without `O_NONBLOCK`, to open a pipe is to wait for its writer; Windows has neither.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch((error) =>
+    unreadable(named, path, error),
+  );
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) {
+      const hint = 'name a file, or a link to one';
+      throw new LoomsError('spec-invalid', `${named}: ${path} is no regular file`, { hint });
+    }
+    if (found.size > maximumBytes) {
+      throw new LoomsError('spec-invalid', `${named}: ${path} is larger than ${maximumBytes >> 20} MiB`);
+    }
+    return await handle.readFile().catch((error) => unreadable(named, path, error));
+  } finally {
+    await handle.close();
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -51,6 +52,18 @@ test('a requirements file comes with all that it takes in, wherever that lies', 
     'looms-requirements/dev/all.txt',
     'looms-requirements/dev/limits.txt',
   ]);
+});
+
+test.skipIf(process.platform === 'win32')('a pipe that nobody writes to is refused, not waited for', async () => {
+  const folder = await folderWith({ 'r.txt': '-r pipe.txt\n', Dockerfile: 'FROM debian\nCOPY . /app\n' });
+  execFileSync('mkfifo', [join(folder, 'pipe.txt')]);
+  for (const file of ['pipe.txt', 'r.txt']) {
+    await expect(readContext(python(file), folder)).rejects.toMatchObject({
+      code: 'spec-invalid',
+      message: expect.stringContaining('pipe.txt is no regular file'),
+    });
+  }
+  expect(await pathsOf({ kind: 'dockerfile', path: 'Dockerfile' }, folder)).toEqual(['Dockerfile', 'r.txt']);
 });
 
 test('a missing file is named as the spec or the including file names it', async () => {
