@@ -154,10 +154,44 @@ describe.skipIf(withoutEngine())('images', () => {
       await bench.importImage('looms-test/left:1', archive('z', 10));
       const { Id: id } = await docker.getImage('looms-test/left:1').inspect();
       const name = `looms-probe-${id.slice('sha256:'.length, 'sha256:'.length + 24)}`;
-      await docker.createContainer({ name, Image: id, Entrypoint: ['/bin/sh'], Labels: { ...bench.labels } });
+      const ours = { ...bench.labels, 'looms.probe': 'true', 'looms.image-id': id };
+      await docker.createContainer({ name, Image: id, Entrypoint: ['/bin/sh'], Labels: ours });
       const looks = [1, 2, 3].map(() => findImage(imageAccess(docker, {}), 'looms-test/left:1'));
       expect((await Promise.all(looks)).map((image) => image?.hasShell)).toEqual([false, false, false]);
       await expect(docker.getContainer(name).inspect()).rejects.toMatchObject({ statusCode: 404 });
+    });
+
+    test.each([
+      { name: 'says nothing', labels: () => ({}) },
+      { name: 'says it is a probe', labels: () => ({ 'looms.probe': 'true' }) },
+      { name: 'says all that a probe says', labels: (id: string) => ({ 'looms.probe': 'true', 'looms.image-id': id }) },
+    ])('somebody else’s container that runs under the name of a probe is left alone, one that $name', async (says) => {
+      // An image of its own, which no other process looks into meanwhile.
+      const repo = `looms-test/held-${process.pid}`;
+      const base = await docker.createContainer({ Image: 'node:24-slim', Cmd: [says.name] });
+      await base.commit({ repo });
+      await base.remove({ force: true });
+      const { Id: id } = await docker.getImage(repo).inspect();
+      const name = `looms-probe-${id.replace('sha256:', '').slice(0, 24)}`;
+      const labels = { ...bench.labels, ...says.labels(id) };
+      const other = await docker.createContainer({
+        name,
+        Image: id,
+        Entrypoint: ['sleep'],
+        Cmd: ['60'],
+        Labels: labels,
+      });
+      await other.start();
+      try {
+        const looks = [1, 2, 3].map(() => findImage(imageAccess(docker, {}), repo));
+        expect((await Promise.all(looks)).map((image) => image?.hasShell)).toEqual([true, true, true]);
+        expect((await other.inspect()).State.Running).toBe(true);
+        const all = await docker.listContainers({ all: true, filters: { name: [name] } });
+        expect(all.map(({ Id: one }) => one)).toEqual([other.id]);
+      } finally {
+        await other.remove({ force: true });
+        await docker.getImage(repo).remove({ force: true });
+      }
     });
   });
 

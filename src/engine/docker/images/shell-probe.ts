@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
+import { isBound } from '../../../model/claims.ts';
 import { LoomsError } from '../../../model/errors.ts';
-import type { ImageId } from '../../../model/ids.ts';
+import { asContainerId, type ContainerId, type ImageId } from '../../../model/ids.ts';
+import { label } from '../../../model/labels.ts';
 import type { CallOptions } from '../../port.ts';
 import { call, callOrNull } from '../call.ts';
+import { imageIdOf } from '../docker-to-shape.ts';
 import { statusOf } from '../errors.ts';
 import { ignoringConflict } from './ignore-conflict.ts';
 
@@ -19,7 +23,7 @@ const attempts = 20;
 /**
  * Looks whether an image has a shell and `sleep`: in the file system of a container that is made, never started, and
  * removed. Its name is the image's, so that one left behind by a process that died is found, used and removed by the
- * next that looks at this image, instead of adding up.
+ * next that looks at this image, instead of adding up. Somebody else's container of that name is left alone.
  *
  * @throws LoomsError `engine-…`
  */
@@ -35,8 +39,10 @@ export async function probeShell(docker: Docker, id: ImageId, options: CallOptio
 
 async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean | 'probe-lost'> {
   const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
-  const probe = await createProbe(docker, id, name, options);
-  if (probe === null) return 'probe-lost';
+  const shared = await createProbe(docker, id, name, options);
+  const probe =
+    shared === 'foreign' ? await createProbe(docker, id, `${name}-${randomBytes(4).toString('hex')}`, options) : shared;
+  if (probe === null || probe === 'foreign') return 'probe-lost';
   const container = docker.getContainer(probe);
   try {
     for (const paths of needed) {
@@ -63,16 +69,22 @@ async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Pro
 
 /**
  * The id of the probe; of the one that is there already, when another process looks at the same image or died; null
- * when that one went meanwhile. Never the name: it may mean another container a moment later.
+ * when that one went meanwhile, `foreign` when what has the name is no probe of ours. Never the name: it may mean another
+ * container a moment later.
  */
-async function createProbe(docker: Docker, id: ImageId, name: string, options: CallOptions): Promise<string | null> {
+async function createProbe(
+  docker: Docker,
+  id: ImageId,
+  name: string,
+  options: CallOptions,
+): Promise<ContainerId | 'foreign' | null> {
   const made = await call(`create ${name}`, options, async (abortSignal) => {
     try {
       return await docker.createContainer({
         name,
         Image: id,
         Entrypoint: ['/bin/sh'],
-        Labels: { [probeLabel]: 'true' },
+        Labels: { [probeLabel]: 'true', [label.imageId]: id },
         HostConfig: { NetworkMode: 'none' },
         abortSignal,
       });
@@ -81,12 +93,23 @@ async function createProbe(docker: Docker, id: ImageId, name: string, options: C
       return null;
     }
   });
-  if (made !== null) return made.id;
+  if (made !== null) return asContainerId(made.id);
   const other = await callOrNull(`look at ${name}`, options, (abortSignal) =>
     docker.getContainer(name).inspect({ abortSignal }),
   );
-  return other?.Id ?? null;
+  if (other === null) return null;
+  return isProbe(other, id) ? asContainerId(other.Id) : 'foreign';
 }
+
+/**
+ * Whether a container is a probe of this image: never started, and with a label that an image cannot give it (see
+ * `isBound` in model/claims.ts).
+ */
+const isProbe = ({ Config: config, Image: image, State: state }: Docker.ContainerInspectInfo, id: ImageId): boolean =>
+  config.Labels[probeLabel] === 'true' &&
+  isBound({ labels: config.Labels, imageId: imageIdOf(image) }) &&
+  imageIdOf(image) === id &&
+  ['created', 'removing', 'dead'].includes(state.Status);
 
 async function hasFile(container: Docker.Container, path: string, abortSignal: AbortSignal): Promise<boolean> {
   try {
