@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
-import { isDynamicPattern } from 'tinyglobby';
+import { escapePath, isDynamicPattern } from 'tinyglobby';
+import type { Files } from '../files/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { SpecFile } from '../spec/load.ts';
 import { nearPath } from './near-path.ts';
@@ -7,7 +8,14 @@ import type { Ports } from './ports.ts';
 
 const specEndings = ['*.yaml', '*.yml'];
 
-async function filesOf({ files, workingDirectory }: Ports, path: string): Promise<readonly string[]> {
+/**
+ * The absolute paths of the files that one path of `-f` names; not for `-`. Throws `file-not-found`.
+ */
+export async function specPaths(
+  files: Pick<Files, 'kindOf' | 'matching'>,
+  workingDirectory: string,
+  path: string,
+): Promise<readonly string[]> {
   const absolute = resolve(workingDirectory, path);
   const kind = await files.kindOf(absolute);
   if (kind === 'file') return [absolute];
@@ -28,6 +36,10 @@ async function filesOf({ files, workingDirectory }: Ports, path: string): Promis
   });
 }
 
+/** Files, folders and globs that are written relative to `folder`, as absolute ones. */
+export const pathsBelow = (folder: string, written: readonly string[]): readonly string[] =>
+  written.map((path) => (isDynamicPattern(path) ? `${escapePath(folder)}/${path}` : resolve(folder, path)));
+
 /**
  * Reads what `-f` names: files, folders (their own .yaml and .yml files), globs, and `-` for standard input; each file
  * once, in the order of the paths. Throws `file-not-found`; bytes that are no UTF-8 become U+FFFD, which the parser
@@ -41,7 +53,7 @@ export async function readSpecFiles(ports: Ports, paths: readonly string[]): Pro
       if (!files.has('-')) files.set('-', { file: '-', directory: workingDirectory, text: await ports.readStdin() });
       continue;
     }
-    for (const absolute of [...(await filesOf(ports, path))].sort()) {
+    for (const absolute of [...(await specPaths(ports.files, workingDirectory, path))].sort()) {
       const read = await ports.files.readText(absolute);
       if (!read.done) {
         const { message, cause } = read;

@@ -8,7 +8,7 @@ import type { VerdictMemory } from '../mcp/session.ts';
 import { messageOf } from '../model/failure.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
-import { readProjectFile } from './project-file.ts';
+import { type FoundProjectFile, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
 
 export type Settings = {
@@ -22,6 +22,8 @@ export type Settings = {
   readonly managedBy: string;
   /** `--trust-record`. */
   readonly trustRecord: boolean;
+  /** What the flags name as specs, as written: the project file is looked for from there. */
+  readonly specPaths: readonly string[];
   /** Asks on the terminal; no where there is none. */
   readonly confirm: (question: string) => Promise<boolean>;
 };
@@ -32,7 +34,7 @@ export type StoredSecrets = WritableProvider & { readonly list: () => Promise<re
 export type Composition = {
   readonly ports: Ports;
   readonly storedSecrets: () => Promise<StoredSecrets>;
-  readonly projectFile: ProjectFile | undefined;
+  readonly projectFile: FoundProjectFile | undefined;
   /** Masks the secrets that were looked up so far. */
   readonly redact: (text: string) => string;
   readonly close: () => Promise<void>;
@@ -296,18 +298,22 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
 export async function compose(settings: Settings): Promise<Composition> {
   const { environment, command, managedBy } = settings;
   const workingDirectory = process.cwd();
-  const projectFile = await readProjectFile(workingDirectory, environment);
-  const { engine, engineAttempts, engineIsLocal, close } = engineSource(settings, projectFile);
+  const { localFiles } = await import('../files/local-files.ts');
+  const files = localFiles(environment, workingDirectory);
+  const projectFile = await readProjectFile({ files, workingDirectory }, settings.specPaths, environment);
+  const { engine, engineAttempts, engineIsLocal, close } = engineSource(settings, projectFile?.file);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const { secrets, redact } = await watched(
     once(async () => {
       const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
-      return createSecretStore(environment, await defaultProviders(environment, projectFile?.secretProviders ?? []));
+      return createSecretStore(
+        environment,
+        await defaultProviders(environment, projectFile?.file.secretProviders ?? []),
+      );
     }),
     proxyPasswords(environment),
   );
   const warned = new Set<string>();
-  const { localFiles } = await import('../files/local-files.ts');
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const ports: Ports = {
     engine,
@@ -322,7 +328,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     },
     ...ledger(environment, whoAmI, redact),
     ...healthLedger(environment),
-    files: localFiles(environment, workingDirectory),
+    files,
     environment,
     workingDirectory,
     readStdin: () => text(process.stdin),

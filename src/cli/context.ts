@@ -6,6 +6,7 @@ import { defaultPolicy, type Policy } from '../model/policy.ts';
 import { compose, type StoredSecrets } from './compose.ts';
 import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
+import type { FoundProjectFile } from './project-file.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 
 /** The flags that decide with what a command works; a command passes those it has. */
@@ -15,6 +16,10 @@ export type ContextFlags = {
   readonly host?: string | undefined;
   readonly context?: string | undefined;
   readonly 'trust-record'?: boolean | undefined;
+  /** Spec files; of `init` the one that it writes. */
+  readonly file?: readonly string[] | string | undefined;
+  /** The spec file of one server (`mcp start`, `mcp restart`). */
+  readonly config?: string | undefined;
 };
 
 /** Everything a command works with. */
@@ -23,8 +28,7 @@ export type CommandContext = {
   readonly ports: Ports;
   readonly project: ProjectChoice;
   readonly storedSecrets: () => Promise<StoredSecrets>;
-  /** Globs of the project file's `specs`. */
-  readonly declaredSpecs: readonly string[];
+  readonly projectFile: FoundProjectFile | undefined;
   /** Rules of the project file; the default ones without it. */
   readonly policy: Policy;
   /** `keep` of the project file. */
@@ -51,6 +55,10 @@ export async function openContext(
     host: flags.host,
     context: flags.context,
     environment,
+    specPaths: [
+      ...(typeof flags.file === 'string' ? [] : (flags.file ?? [])),
+      ...(flags.config === undefined ? [] : [flags.config]),
+    ],
     trustRecord: flags['trust-record'] === true,
     confirm: async (question) =>
       terminal.canAsk && (await confirm(question, { yes: false, terminal, refusal: '', lookFirst: false })),
@@ -58,18 +66,24 @@ export async function openContext(
   });
   const { projectFile, ports, storedSecrets, redact, close } = composition;
   redactNow = redact;
+  const project = chooseProject({
+    flag: flags.project,
+    environment: environment.LOOMS_PROJECT,
+    file: projectFile?.file.project,
+  });
+  if (project.overridden !== undefined) {
+    terminal.notice(
+      `note: project ${project.name} by LOOMS_PROJECT, not ${project.overridden} as looms.yaml says; --project NAME says so in the command`,
+    );
+  }
   return {
     terminal,
     ports,
     storedSecrets,
-    project: chooseProject({
-      flag: flags.project,
-      environment: environment.LOOMS_PROJECT,
-      file: projectFile?.project,
-    }),
-    declaredSpecs: projectFile?.specs ?? [],
-    policy: projectFile?.policy ?? defaultPolicy,
-    keep: projectFile?.keep,
+    project,
+    projectFile,
+    policy: projectFile?.file.policy ?? defaultPolicy,
+    keep: projectFile?.file.keep,
     redact,
     close,
   };

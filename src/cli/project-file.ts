@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { nearPath } from '../app/near-path.ts';
+import type { Ports } from '../app/ports.ts';
 import { hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
@@ -7,30 +9,97 @@ import type { ProjectFile } from '../spec/project-file.ts';
 import { SpecError } from './errors.ts';
 import { countDiagnostics } from './render/diagnostics.ts';
 
-/** The project file's name; it counts only in the folder in which looms is started. */
-export const projectFileName = 'looms.yaml';
+const projectFileName = 'looms.yaml';
+
+/** A project file that was found, and the folder that it is in. */
+export type FoundProjectFile = { readonly folder: string; readonly file: ProjectFile };
+
+type Place = Pick<Ports, 'files' | 'workingDirectory'>;
+
+/** A folder and all above it, from the inside out. */
+function ancestors(folder: string): string[] {
+  const parent = dirname(folder);
+  return parent === folder ? [folder] : [folder, ...ancestors(parent)];
+}
+
+const isBelow = (folder: string, root: string): boolean => !relative(root, folder).startsWith('..');
 
 /**
- * Reads `looms.yaml` of a folder; undefined when there is none. Throws `spec-invalid` with its findings when it cannot
- * be used, `file-not-found` when it cannot be read: a policy that could not be read must not be taken for none.
+ * The nearest folder with a `looms.yaml`, from `folder` upwards to the root of its checkout (the folder with `.git`).
+ * Outside of a checkout the working directory is the end where `folder` is below it, else `folder` itself: above those
+ * anybody may write, as in `/tmp`, and a project file can name programs to run.
+ */
+async function nearestFolder({ files, workingDirectory }: Place, folder: string): Promise<string | undefined> {
+  const has = async (one: string, name: string) => (await files.kindOf(join(one, name))) !== undefined;
+  const above = ancestors(folder);
+  const checkouts = await Promise.all(above.map((one) => has(one, '.git')));
+  const checkout = checkouts.indexOf(true);
+  const outside = isBelow(folder, workingDirectory) ? above.indexOf(workingDirectory) : 0;
+  for (const one of above.slice(0, (checkout === -1 ? outside : checkout) + 1)) {
+    if (await has(one, projectFileName)) return one;
+  }
+  return undefined;
+}
+
+/**
+ * The folder of the `looms.yaml` that applies to a run: looked for from each spec file, where a link stands and where it
+ * leads; from the working directory when no file is named or none has one. Throws `spec-invalid` when two apply,
+ * `file-not-found` for a path that names nothing.
+ *
+ * @param naming the folder of the project file that names these paths as its specs
+ */
+export async function findProjectFolder(
+  place: Place,
+  paths: readonly string[],
+  naming?: string,
+): Promise<string | undefined> {
+  const { files, workingDirectory } = place;
+  const found = new Map<string, string>(naming === undefined ? [] : [[naming, naming]]);
+  const named = paths.filter((path) => path !== '-');
+  // Most commands name no files, and need not load what finds them.
+  const { specPaths } = named.length === 0 ? { specPaths: undefined } : await import('../app/spec-files.ts');
+  const absolute = await Promise.all(named.map((path) => specPaths?.(files, workingDirectory, path) ?? []));
+  for (const path of absolute.flat()) {
+    const real = (await files.realPath(path)) ?? path;
+    for (const start of new Set([dirname(path), dirname(real)])) {
+      const folder = await nearestFolder(place, start);
+      if (folder !== undefined && !found.has(folder)) found.set(folder, path);
+    }
+  }
+  const [first, second] = found;
+  if (first === undefined) return nearestFolder(place, workingDirectory);
+  if (second === undefined) return first[0];
+  const shown = ([folder, path]: readonly [string, string]): string =>
+    `${nearPath(join(folder, projectFileName), workingDirectory)} (of ${nearPath(path, workingDirectory)})`;
+  throw new LoomsError('spec-invalid', `two project files apply to this run: ${shown(first)} and ${shown(second)}`, {
+    hint: 'a run has one project, one engine and one policy: run looms once for the files of each',
+  });
+}
+
+/**
+ * Finds and reads the project file of a run; undefined when there is none. Throws `spec-invalid` with its findings when
+ * it cannot be used, `file-not-found` when it cannot be read: a policy that could not be read must not be taken for none.
  */
 export async function readProjectFile(
-  directory: string,
+  place: Place,
+  paths: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<ProjectFile | undefined> {
+): Promise<FoundProjectFile | undefined> {
+  const folder = await findProjectFolder(place, paths);
+  if (folder === undefined) return undefined;
+  const shown = nearPath(join(folder, projectFileName), place.workingDirectory);
   let text: string;
   try {
-    text = await readFile(join(directory, projectFileName), 'utf8');
+    text = await readFile(join(folder, projectFileName), 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new LoomsError('file-not-found', `${projectFileName} is there and cannot be read: ${messageOf(error)}`, {
+    throw new LoomsError('file-not-found', `${shown} is there and cannot be read: ${messageOf(error)}`, {
       hint: 'a policy in it must not be taken for none: make it readable, or move it away',
       cause: error,
     });
   }
   const { loadProjectFile } = await import('../spec/project-file.ts');
-  const file = { file: projectFileName, directory, text };
-  const { project, diagnostics } = loadProjectFile(file, { environment });
-  if (project !== undefined && !hasErrors(diagnostics)) return project;
-  throw new SpecError(`${projectFileName} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [file]);
+  const source = { file: shown, directory: folder, text };
+  const { project, diagnostics } = loadProjectFile(source, { environment });
+  if (project !== undefined && !hasErrors(diagnostics)) return { folder, file: project };
+  throw new SpecError(`${shown} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [source]);
 }

@@ -5,7 +5,12 @@ import { asProjectName, namePattern, type ProjectName } from '../model/ids.ts';
  * The project of a command, and whether somebody named it: pruning refuses the implicit default (docs/commands.md,
  * "Flags of diff and apply").
  */
-export type ProjectChoice = { readonly name: ProjectName; readonly explicit: boolean };
+export type ProjectChoice = {
+  readonly name: ProjectName;
+  readonly explicit: boolean;
+  /** What the project file says where `LOOMS_PROJECT` names another one: worth a word, as nobody sees a variable. */
+  readonly overridden?: string;
+};
 
 /**
  * The project by `--project`, `LOOMS_PROJECT`, the project file, else `default`. Throws `usage` for a name that is no
@@ -28,7 +33,9 @@ export function chooseProject(from: {
         hint: 'a project is named in lower-case letters, digits and dashes, at most 40, e.g. team-a',
       });
     }
-    return { name: asProjectName(name), explicit: true };
+    const { file } = from;
+    const overridden = origin === 'LOOMS_PROJECT' && file !== undefined && file !== name ? { overridden: file } : {};
+    return { name: asProjectName(name), explicit: true, ...overridden };
   }
   return { name: asProjectName('default'), explicit: false };
 }

@@ -5,14 +5,24 @@ import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
 import { SpecError } from './errors.ts';
+import { findProjectFolder } from './project-file.ts';
 import { countDiagnostics, renderDiagnostics } from './render/diagnostics.ts';
 
 /** What is read when no `-f` is given and no project file names specs. */
 const defaultFile = 'mcp.yaml';
 
-/** What is read when no file is named: the specs of the project file, else `mcp.yaml`, else nothing. */
-export async function defaultPaths({ declaredSpecs, ports }: CommandContext): Promise<readonly string[]> {
-  if (declaredSpecs.length > 0) return declaredSpecs;
+/**
+ * What is read when no file is named: the specs of the project file, which are relative to it, else `mcp.yaml`, else
+ * nothing. Throws `spec-invalid` when a project file of their own applies to some of those specs.
+ */
+export async function defaultPaths({ projectFile, ports }: CommandContext): Promise<readonly string[]> {
+  const { files, workingDirectory } = ports;
+  if (projectFile?.file.specs !== undefined && projectFile.file.specs.length > 0) {
+    const { pathsBelow } = await import('../app/spec-files.ts');
+    const paths = pathsBelow(projectFile.folder, projectFile.file.specs);
+    await findProjectFolder({ files, workingDirectory }, paths, projectFile.folder);
+    return paths;
+  }
   const there = await access(join(ports.workingDirectory, defaultFile)).then(
     () => true,
     () => false,

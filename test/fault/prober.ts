@@ -14,6 +14,7 @@ const { ports, close } = await compose({
   command: 'prober',
   managedBy: 'looms/test',
   trustRecord: true,
+  specPaths: [],
   confirm: async () => false,
 });
 let over = false;

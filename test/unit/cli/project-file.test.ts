@@ -1,16 +1,76 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { readProjectFile } from '../../../src/cli/project-file.ts';
+import { findProjectFolder, readProjectFile } from '../../../src/cli/project-file.ts';
+import { localFiles } from '../../../src/files/local-files.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'looms-project-file-'));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+const made: string[] = [];
+afterAll(() => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder with these files; a path that ends in a slash is a folder. */
+function folderWith(...paths: readonly string[]): string {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'looms-project-file-')));
+  made.push(root);
+  for (const path of paths) {
+    mkdirSync(path.endsWith('/') ? join(root, path) : dirname(join(root, path)), { recursive: true });
+    if (!path.endsWith('/')) writeFileSync(join(root, path), '');
+  }
+  return root;
+}
+
+const place = (workingDirectory: string) => ({ files: localFiles({}, workingDirectory), workingDirectory });
 
 it('is no fault of looms when looms.yaml cannot be read, and not taken for absent either', async () => {
-  mkdirSync(join(root, 'looms.yaml'));
-  await expect(readProjectFile(root, {})).rejects.toMatchObject({
+  const root = folderWith('looms.yaml/');
+  await expect(readProjectFile(place(root), [], {})).rejects.toMatchObject({
     code: 'file-not-found',
     message: expect.stringContaining('looms.yaml is there and cannot be read'),
   });
+});
+
+it('is found from the spec, wherever looms is started: a policy does not depend on that', async () => {
+  const root = folderWith('.git/', 'team/looms.yaml', 'team/specs/deep/a.yaml', 'other/');
+  const team = join(root, 'team');
+  const spec = join(team, 'specs/deep/a.yaml');
+  for (const folder of [root, team, join(root, 'other')]) {
+    expect(await findProjectFolder(place(folder), [spec])).toBe(team);
+  }
+  expect(await findProjectFolder(place(root), [join(team, 'specs/**/*.yaml')])).toBe(team);
+  expect(await findProjectFolder(place(join(team, 'specs')), [])).toBe(team);
+});
+
+it('is looked for no further up than the root of the checkout, and the nearest one counts', async () => {
+  const root = folderWith('looms.yaml', 'repo/.git', 'repo/a/looms.yaml', 'repo/a/b/x.yaml', 'repo/c/y.yaml');
+  expect(await findProjectFolder(place(join(root, 'repo')), ['a/b/x.yaml'])).toBe(join(root, 'repo/a'));
+  expect(await findProjectFolder(place(join(root, 'repo/c')), ['y.yaml'])).toBeUndefined();
+});
+
+it('is looked for outside of a checkout up to the working directory, and not in folders that others may write to', async () => {
+  const root = folderWith('looms.yaml', 'mine/specs/a.yaml', 'mine/looms.yaml', 'far/b.yaml');
+  const mine = join(root, 'mine');
+  expect(await findProjectFolder(place(mine), ['specs/a.yaml'])).toBe(mine);
+  expect(await findProjectFolder(place(join(mine, 'specs')), ['a.yaml'])).toBeUndefined();
+  expect(await findProjectFolder(place(join(root, 'far')), ['b.yaml'])).toBeUndefined();
+});
+
+it('is the one of the working directory for files that have none', async () => {
+  const root = folderWith('mine/looms.yaml', 'far/b.yaml');
+  const mine = join(root, 'mine');
+  expect(await findProjectFolder(place(mine), [join(root, 'far/b.yaml')])).toBe(mine);
+  expect(await findProjectFolder(place(mine), ['-'])).toBe(mine);
+});
+
+it('is an error that names both when two apply, also by where a link leads', async () => {
+  const root = folderWith('.git/', 'a/looms.yaml', 'a/x.yaml', 'b/looms.yaml', 'b/y.yaml');
+  symlinkSync(join(root, 'b/y.yaml'), join(root, 'a/link.yaml'));
+  for (const paths of [['a/x.yaml', 'b/y.yaml'], ['*/*.yaml'], ['a/link.yaml']]) {
+    await expect(findProjectFolder(place(root), paths)).rejects.toMatchObject({
+      code: 'spec-invalid',
+      message: expect.stringMatching(/two project files .*a\/looms\.yaml \(of a\/.* and b\/looms\.yaml \(of /),
+    });
+  }
+  await expect(findProjectFolder(place(root), ['b/y.yaml'], join(root, 'a'))).rejects.toThrow('two project files');
 });

@@ -142,7 +142,8 @@ describe('the project', () => {
   const choose = (flag?: string, environment?: string, file?: string) => chooseProject({ flag, environment, file });
   test('is the flag, the environment, the file, else an implicit default', () => {
     expect(choose('a', 'b', 'c')).toEqual({ name: 'a', explicit: true });
-    expect(choose(undefined, 'b', 'c')).toEqual({ name: 'b', explicit: true });
+    expect(choose(undefined, 'b', 'c')).toEqual({ name: 'b', explicit: true, overridden: 'c' });
+    expect(choose(undefined, 'b', 'b')).toEqual({ name: 'b', explicit: true });
     expect(choose(undefined, '', 'c')).toEqual({ name: 'c', explicit: true });
     expect(choose()).toEqual({ name: 'default', explicit: false });
     expect(choose('default')).toEqual({ name: 'default', explicit: true });
