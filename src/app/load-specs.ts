@@ -8,7 +8,7 @@ import type { Recipe } from '../model/recipe.ts';
 import { sortDiagnostics } from '../spec/findings.ts';
 import { specHash } from '../spec/hash.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
-import { refusedHostPath } from '../spec/mounts.ts';
+import { refusedHostPath, refusedSocket } from '../spec/mounts.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../spec/policy.ts';
 import type { Ports } from './ports.ts';
 import { readSpecFiles } from './spec-files.ts';
@@ -114,21 +114,23 @@ export async function lookAtHostPaths(
   servers: readonly (LoadedServer | FaultyServer)[],
 ): Promise<HostPaths> {
   const mounts = servers.flatMap(({ hostPaths, locate }) => hostPaths.map((one) => ({ ...one, locate })));
-  if (mounts.length === 0 || !(await ports.engineIsLocal())) return { findings: [], real: new Map() };
+  if (mounts.length === 0) return { findings: [], real: new Map() };
+  const isLocal = await ports.engineIsLocal();
   const real = new Map<string, string>();
   const findings = await Promise.all(
     mounts.map(async ({ source, path, locate }) => {
-      const target = await ports.files.realPath(source);
+      const target = isLocal ? await ports.files.realPath(source) : source;
       if (target === undefined) {
         const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
           hint: `mkdir -p ${source}, or name a volume (without a slash)`,
         });
         return [findingOf(error, path, locate(path))];
       }
-      real.set(source, target);
-      const refused = refusedHostPath(target);
+      if (isLocal) real.set(source, target);
+      const refused = refusedHostPath(target) ?? refusedSocket(target, await ports.engineSocketAt(target));
       if (refused === undefined) return [];
-      const error = new LoomsError('spec-invalid', `${source} leads to ${target}: ${refused.message}`, refused);
+      const leads = source === target ? '' : `${source} leads to ${target}: `;
+      const error = new LoomsError('spec-invalid', leads + refused.message, refused);
       return [{ ...findingOf(error, path, locate(path)), code: 'refused-mount' }];
     }),
   );

@@ -17,6 +17,11 @@ export type Ports = {
   readonly engineAttempts: () => Promise<readonly EngineAttempt[]>;
   /** Whether this machine is the engine's host, so that host paths of mounts can be looked at. Does not throw. */
   readonly engineIsLocal: () => Promise<boolean>;
+  /**
+   * The socket of an engine that a mount of this path would hand over, as far as one is known; links of the path are
+   * followed already. Does not throw.
+   */
+  readonly engineSocketAt: (path: string) => Promise<string | undefined>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
   /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */

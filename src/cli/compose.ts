@@ -288,7 +288,14 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
       return false;
     }
   };
-  return { engine, engineAttempts, engineIsLocal, close: async () => connected?.close() };
+  const sockets = once(async () => {
+    const { engineSocketFinder } = await import('../engine/docker/engine-sockets.ts');
+    // Where what is named cannot be understood, which is said when the engine is asked for, the usual ones are known.
+    const found = await look().catch(() => ({ endpoint: null }));
+    return engineSocketFinder(input, found.endpoint);
+  });
+  const engineSocketAt = async (path: string): Promise<string | undefined> => (await sockets())(path);
+  return { engine, engineAttempts, engineIsLocal, engineSocketAt, close: async () => connected?.close() };
 }
 
 /**
@@ -301,7 +308,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { localFiles } = await import('../files/local-files.ts');
   const files = localFiles(environment, workingDirectory);
   const projectFile = await readProjectFile({ files, workingDirectory }, settings.specPaths, environment);
-  const { engine, engineAttempts, engineIsLocal, close } = engineSource(settings, projectFile?.file);
+  const { engine, engineAttempts, engineIsLocal, engineSocketAt, close } = engineSource(settings, projectFile?.file);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const { secrets, redact } = await watched(
     once(async () => {
@@ -319,6 +326,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     engine,
     engineAttempts,
     engineIsLocal,
+    engineSocketAt,
     openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
     trust: recordTrust(settings),

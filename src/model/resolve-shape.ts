@@ -80,7 +80,7 @@ export const unknownImage = (id: ImageId, ref: string): ImageFacts => ({
 });
 
 /** Whether `path` lies at or below `folder`. */
-const isWithin = (path: string, folder: string): boolean =>
+export const isWithin = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(`${folder.replace(/\/$/, '')}/`);
 
 /** Whether one of two paths lies at or below the other. */

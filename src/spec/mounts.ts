@@ -125,6 +125,18 @@ export function refusedHostPath(absolute: string): { readonly message: string; r
   return { message: `${absolute} is never mounted: it gives the server ${why}`, hint: 'mount another folder' };
 }
 
+/** Why a host path with the socket of an engine at or below it is never mounted; undefined where there is none. */
+export const refusedSocket = (
+  path: string,
+  socket: string | undefined,
+): { readonly message: string; readonly hint: string } | undefined =>
+  socket === undefined
+    ? undefined
+    : {
+        message: `${path} is never mounted: ${socket === path ? 'it' : socket} is the socket of an engine, and gives the server the engine, and with it the host`,
+        hint: 'mount another folder',
+      };
+
 /** Whether `inner` is `outer` or inside of it. */
 export const contains = (outer: string, inner: string): boolean =>
   inner === outer || inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`);

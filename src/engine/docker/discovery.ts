@@ -34,7 +34,8 @@ async function environmentTls(input: DiscoveryInput): Promise<TlsSettings | unde
   return readTls(path || configDirectory(input), Boolean(verify));
 }
 
-const configDirectory = (input: DiscoveryInput): string =>
+/** Where Docker keeps a user's configuration and contexts. */
+export const configDirectory = (input: DiscoveryInput): string =>
   input.environment.DOCKER_CONFIG || join(input.homeDirectory, '.docker');
 
 /** Sockets of the usual engines of a platform, in the order they are tried. */

@@ -59,6 +59,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     engineAttempts: async () => [],
     trust: { isAccepted: async () => false, accept: async () => {}, ask: async () => false },
     engineIsLocal: async () => true,
+    engineSocketAt: async () => undefined,
     openSession: async () => async () => {
       throw new LoomsError('session-failed', 'no sessions here');
     },

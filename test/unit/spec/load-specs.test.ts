@@ -19,7 +19,13 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function findings(text: string, policy: Partial<Policy> = {}, strict = false): Promise<string> {
   await writeFile(join(folder, 'mcp.yaml'), text);
   const files = localFiles({}, folder);
-  const ports = { files, environment: {}, workingDirectory: folder, engineIsLocal: async () => true };
+  const ports = {
+    files,
+    environment: {},
+    workingDirectory: folder,
+    engineIsLocal: async () => true,
+    engineSocketAt: async (path: string) => (path.endsWith('/engine') ? `${path}/any.sock` : undefined),
+  };
   const loaded = await loadSpecs(ports as unknown as Ports, {
     paths: ['mcp.yaml'],
     strict,
@@ -47,6 +53,23 @@ mcp_server: { command: run }
     const allowed = text.replace('    - { source: ./root-link, target: /x }\n', '');
     expect(await findings(allowed, { allowedMounts: [join(folder, 'fine-link')] })).toContain('/there is mounted');
   });
+});
+
+test('a folder with the socket of an engine in it is never mounted, also by a link to it', async () => {
+  await mkdir(join(folder, 'engine'));
+  await symlink('engine', join(folder, 'engine-link'));
+  const text = `name: a
+docker_backend:
+  base_image: debian:bookworm-slim
+  volume_mounts:
+    - { source: ./engine, target: /x }
+    - { source: ./engine-link, target: /y }
+mcp_server: { command: run }
+`;
+  expect(await findings(text)).toMatchInlineSnapshot(`
+    "5:17 error[refused-mount] docker_backend.volume_mounts[0].source: /engine is never mounted: /engine/any.sock is the socket of an engine, and gives the server the engine, and with it the host (hint: mount another folder)
+    6:17 error[refused-mount] docker_backend.volume_mounts[1].source: /engine-link leads to /engine: /engine is never mounted: /engine/any.sock is the socket of an engine, and gives the server the engine, and with it the host (hint: mount another folder)"
+  `);
 });
 
 describe('everything that is wrong is found at once', () => {
