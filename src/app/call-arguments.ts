@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { validateArguments } from '../mcp/argument-validation.ts';
 import { parseArguments, parseJsonArguments } from '../mcp/arguments.ts';
 import type { Schema } from '../mcp/schema.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -15,16 +14,21 @@ export type ArgumentSource =
 type Arguments = Readonly<Record<string, unknown>>;
 
 /** What arguments are for: a tool or a prompt, what it takes, and the command that shows that. */
-export type ArgumentsOf = { readonly what: string; readonly schema: Schema; readonly shownBy: string };
+export type ArgumentsOf = {
+  readonly what: string;
+  readonly schema: Schema;
+  readonly shownBy: string;
+  readonly signal?: AbortSignal | undefined;
+};
 
 /**
  * Reads arguments and checks them against the schema; a schema that cannot be used for that is a warning.
- * Throws `arguments-invalid` with all problems, and `file-not-found`.
+ * Throws `arguments-invalid` with all problems, `file-not-found` and `interrupted`.
  */
 export async function readArguments(
   ports: Ports,
   source: ArgumentSource,
-  { what, schema, shownBy }: ArgumentsOf,
+  { what, schema, shownBy, signal }: ArgumentsOf,
 ): Promise<{ readonly args: Arguments; readonly warning?: string }> {
   const read = async (path: string): Promise<string> => {
     if (path === '-') return ports.readStdin();
@@ -39,7 +43,8 @@ export async function readArguments(
   const args = await withHint(hint, async () =>
     source.kind === 'file' ? parseJsonArguments(await read(source.path)) : parseArguments(source.words, schema, read),
   );
-  const check = validateArguments(schema, args);
+  const { checkInTime } = await import('../mcp/check-in-time.ts');
+  const check = await checkInTime(schema, args, { signal });
   if (check.valid === true) return { args };
   if (check.valid === 'unknown') return { args, warning: check.warning };
   throw new LoomsError('arguments-invalid', `the arguments do not fit ${what}`, {

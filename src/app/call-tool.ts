@@ -80,6 +80,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
         what: `tool ${found.name}`,
         schema: found.inputSchema,
         shownBy: `looms mcp tools ${server} ${found.name}`,
+        signal: options.signal,
       });
       if (warning !== undefined) options.onWarning({ code: 'schema-unusable', message: warning });
       if (request.out !== undefined) await prepareFolder(ports, request.out);

@@ -42,6 +42,7 @@ export async function getPrompt(
       what: `prompt ${prompt.name}`,
       schema: promptSchema(prompt),
       shownBy: `looms mcp prompts ${request.server}`,
+      signal,
     });
     if (request.out !== undefined) await prepareFolder(ports, request.out);
     const texts = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, plainText(value)]));

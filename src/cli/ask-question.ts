@@ -9,13 +9,21 @@ export type Desk = {
   readonly palette: Palette;
   /** Takes down what is drawn until the returned function is called. */
   readonly clear: () => () => void;
+  /** Ends the call that the questions belong to. */
+  readonly interrupt: () => void;
 };
 
 /**
  * Asks a server's questions on this terminal. What the server wrote is shown as text that cannot steer the terminal.
- * Ctrl-C and Ctrl-D cancel the question, not the call.
+ * Ctrl-C and Ctrl-D cancel the question; a second Ctrl-C ends the call, so that nobody is held by a server that asks on.
  */
-export function terminalInterviewer({ notice, palette, clear }: Desk): Interviewer {
+export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk): Interviewer {
+  let interruptions = 0;
+  const onInterrupt = () => {
+    interruptions += 1;
+    if (interruptions > 1) interrupt();
+    else notice('question cancelled; Ctrl-C once more ends the call');
+  };
   return {
     async begin({ server, message }, fields, signal) {
       const restore = clear();
@@ -24,6 +32,7 @@ export function terminalInterviewer({ notice, palette, clear }: Desk): Interview
         const word = await askLine(
           fields === 0 ? 'Say yes (y), or decline (Enter): ' : 'Answer (y), or decline (Enter): ',
           signal,
+          onInterrupt,
         );
         if (word === undefined) return 'cancel';
         return /^y(es)?$/i.test(word.trim()) ? 'answer' : 'decline';
@@ -36,7 +45,7 @@ export function terminalInterviewer({ notice, palette, clear }: Desk): Interview
       try {
         if (prompt.problem !== undefined) notice(`  ${palette.error(visible(prompt.problem))}`);
         else for (const line of introduction(prompt)) notice(`  ${palette.quiet(visibleBlock(line))}`);
-        return await askLine(`  ${visible(question(prompt))}: `, signal);
+        return await askLine(`  ${visible(question(prompt))}: `, signal, onInterrupt);
       } finally {
         restore();
       }
@@ -55,11 +64,15 @@ function question({ title, takes, fallback, required }: FieldPrompt): string {
 }
 
 /** One line from the terminal; undefined on Ctrl-C, Ctrl-D, and when the signal aborts. */
-async function askLine(text: string, signal: AbortSignal): Promise<string | undefined> {
+async function askLine(text: string, signal: AbortSignal, onInterrupt: () => void): Promise<string | undefined> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   const gone = new AbortController();
   const leave = () => gone.abort();
-  prompt.on('SIGINT', leave);
+  let interrupted = false;
+  prompt.on('SIGINT', () => {
+    interrupted = true;
+    leave();
+  });
   prompt.on('close', leave);
   const given = AbortSignal.any([gone.signal, signal]);
   try {
@@ -67,6 +80,7 @@ async function askLine(text: string, signal: AbortSignal): Promise<string | unde
   } catch (error) {
     if (!given.aborted) throw error;
     process.stderr.write('\n');
+    if (interrupted) onInterrupt();
     return undefined;
   } finally {
     prompt.close();

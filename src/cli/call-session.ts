@@ -12,6 +12,9 @@ export type SessionFlags = {
   readonly protocol?: ProtocolChoice | undefined;
 };
 
+/** Refusals of one session that are told. */
+const mostRefusals = 100;
+
 /** What a server says on the side, as notices: all of it with `--verbose`, else only a question that is turned down. */
 export function sessionNotices(
   server: string,
@@ -20,11 +23,15 @@ export function sessionNotices(
 ): Pick<SessionOptions, 'onStray' | 'onLog' | 'onRefused' | 'protocol'> {
   const head = palette.quiet(`[${server}]`);
   const warning = palette.warning('warning[request-refused]');
+  const told = new Set<string>();
   return {
     ...(protocol === undefined ? {} : { protocol }),
     onRefused: ({ what, why }) => {
-      if (verbose || what === 'elicitation/create')
-        notice(`${warning}: ${server}: ${visible(`${what} refused: ${why}`)}`);
+      const text = visible(`${what} refused: ${why}`);
+      // Each once: a server may ask the same without end.
+      if (told.has(text) || told.size === mostRefusals || !(verbose || what === 'elicitation/create')) return;
+      told.add(text);
+      notice(`${warning}: ${server}: ${text}`);
     },
     ...(verbose
       ? {
@@ -56,7 +63,13 @@ export function openCallSession(
 ): CallSession {
   const display = chooseDisplay(`${server} ${tool}`, json, terminal, nowMs);
   const palette = terminal.noticePalette;
-  const desk = { notice: terminal.notice, palette, clear: display.clear };
+  const desk = {
+    notice: terminal.notice,
+    palette,
+    clear: display.clear,
+    // As a terminal does where nothing reads its keys: whoever runs the call hears it.
+    interrupt: () => void process.kill(process.pid, 'SIGINT'),
+  };
   const questionnaire = createQuestionnaire(
     readAnswers(answers),
     terminal.canAsk ? terminalInterviewer(desk) : undefined,

@@ -3,14 +3,16 @@ import { pipeline, type Readable, Transform } from 'node:stream';
 import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
 import { messageTexts } from './message-texts.ts';
 
+/** `onText` hears the text of each message before it goes on; `ready` is waited for before more goes on. */
+export type BodyHooks = { readonly onText: (text: string) => void; readonly ready: () => Promise<void> };
+
 /**
  * The body of a response, which breaks off with `session-failed` where one message is longer than `limit` bytes. In an
- * event stream that is one event, so that a stream may go on for as long as it likes; else it is the whole body. `onText`
- * hears the text of each message before it goes on.
+ * event stream that is one event, so that a stream may go on for as long as it likes; else it is the whole body.
  */
 export function limitedBody(
   incoming: IncomingMessage,
-  onText: (text: string) => void,
+  { onText, ready }: BodyHooks,
   limit: number = maxFrameBytes,
 ): Readable {
   const isStream = incoming.headers['content-type']?.startsWith('text/event-stream') === true;
@@ -20,7 +22,7 @@ export function limitedBody(
     transform(chunk: Buffer, _encoding, done) {
       if (count(chunk) > limit) return done(frameTooLong(limit));
       texts.push(chunk);
-      done(null, chunk);
+      ready().then(() => done(null, chunk), done);
     },
     flush(done) {
       texts.end();

@@ -1,9 +1,10 @@
 import { SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
+import type { LoomsError } from '../model/errors.ts';
 
 /** Longest delay a Node timer takes, ms. */
 export const maxTimerMs = 2 ** 31 - 1;
 
-/** The bound of one call, as a signal that aborts with the SDK's own timeout error. */
+/** The bound of one call, as a signal that aborts with the SDK's own timeout error, or with why all calls were ended. */
 export type CallClock = { readonly signal: AbortSignal; readonly stop: () => void };
 
 /** The bounds of all calls of one session. They stand still together while a person is asked something. */
@@ -11,6 +12,8 @@ export type CallClocks = {
   readonly start: (limitMs: number) => CallClock;
   /** Does a piece of work during which no call's time runs. */
   readonly whileHeld: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Ends all calls that run, with this as their failure. */
+  readonly endAll: (failure: LoomsError) => void;
 };
 
 type Running = {
@@ -53,6 +56,9 @@ export function createCallClocks(now: () => number = () => performance.now()): C
           all.delete(clock);
         },
       };
+    },
+    endAll(failure) {
+      for (const { controller } of all) controller.abort(failure);
     },
     async whileHeld(work) {
       if (holds === 0) for (const clock of all) hold(clock);

@@ -116,6 +116,7 @@ export function createSession(
     try {
       return await exact.of(() => send(options));
     } catch (error) {
+      if (clock.signal.reason instanceof LoomsError) throw clock.signal.reason;
       throw await failure(error, phase, timeoutMs, signal);
     } finally {
       clock.stop();

@@ -8,6 +8,11 @@ import { createLineSplitter } from './line-splitter.ts';
 /** Longest stray line shown, characters. */
 const maxStrayLength = 500;
 
+/** Requests of a server that are handed on before what was answered is on its way. */
+const requestsAtOnce = 32;
+/** Answers that a server may leave unread, bytes, before nothing more is read from it. */
+const maxUnreadBytes = 1024 * 1024;
+
 export type ExecTransport = Transport & {
   /** Why the conversation cannot go on, when it is not simply that the process ended. */
   readonly fatal: () => LoomsError | undefined;
@@ -18,8 +23,9 @@ export type ExecTransport = Transport & {
 /**
  * JSON-RPC as newline-delimited JSON over the streams of a process in a container. Lines that are no JSON-RPC are
  * skipped and reported. A message beyond `maxFrameBytes` ends the connection: there is no way to tell whose answer it
- * was. `send` resolves when the stream can take more, so a slow server slows its client. `close` only half-closes: the
- * end of the process belongs to whoever started it (`startSessionProcess`).
+ * was. `send` resolves when the stream can take more, so a slow server slows its client, and one that asks faster than it
+ * reads what it is answered is not read meanwhile: its requests wait in its own pipe. `close` only half-closes: the end of
+ * the process belongs to whoever started it (`startSessionProcess`).
  */
 export function createExecTransport(
   process: ExecSession,
@@ -35,12 +41,33 @@ export function createExecTransport(
   let queue: JSONRPCMessage[] = [];
   let head = 0;
   let isHeld = false;
+  let turnIsOver = true;
+  let requests = 0;
+  let unreadBytes = 0;
+
+  /** Nothing more is handed on until the next turn, and not before the server has read what it was answered. */
+  const hold = () => {
+    isHeld = true;
+    turnIsOver = false;
+    setImmediate(() => {
+      turnIsOver = true;
+      release();
+    });
+  };
+  const release = () => {
+    if (!isHeld || !turnIsOver || (unreadBytes > maxUnreadBytes && !closed && !endedByPeer)) return;
+    isHeld = false;
+    requests = 0;
+    pump();
+    if (!isHeld) process.stdout.resume();
+  };
 
   const finish = () => {
     if (closed) return;
     closed = true;
     queue = [];
     head = 0;
+    process.stdout.resume();
     transport.onclose?.();
   };
 
@@ -52,24 +79,25 @@ export function createExecTransport(
       if (message === undefined) break;
       head += 1;
       transport.onmessage?.(message);
-      if (!isProgress(message)) continue;
-      isHeld = true;
-      setImmediate(() => {
-        isHeld = false;
-        pump();
-      });
+      if ('method' in message && 'id' in message) requests += 1;
+      if (isProgress(message) || requests === requestsAtOnce) hold();
     }
-    if (isHeld) return;
+    if (isHeld) {
+      process.stdout.pause();
+      return;
+    }
     queue = [];
     head = 0;
-    if (endedByPeer) finish();
+    // What was not read yet while something was held came before the end as well.
+    if (endedByPeer && process.stdout.readableLength === 0) finish();
   };
 
   /** What was sent before the end is still delivered. */
   const peerEnded = () => {
     if (closed) return;
     endedByPeer = true;
-    pump();
+    if (isHeld) release();
+    else pump();
   };
 
   const stray = (line: Buffer | string) => {
@@ -77,7 +105,7 @@ export function createExecTransport(
     if (text !== '') onStray(text.length > maxStrayLength ? `${text.slice(0, maxStrayLength)}…` : text);
   };
 
-  const deliver = (line: Buffer) => {
+  const enqueue = (line: Buffer) => {
     const text = line
       .toString('utf8')
       .replace(/^\uFEFF/, '')
@@ -87,14 +115,14 @@ export function createExecTransport(
     else {
       onText(text);
       for (const message of messages) queue.push(message);
-      pump();
     }
   };
 
   const onData = (chunk: Buffer) => {
     if (closed) return;
     const { lines, overflow } = splitter.push(chunk);
-    for (const line of lines) deliver(line);
+    for (const line of lines) enqueue(line);
+    pump();
     if (!overflow) return;
     fatal = frameTooLong(frameLimit);
     transport.onerror?.(fatal);
@@ -126,7 +154,16 @@ export function createExecTransport(
       if (closed || writeFailure !== undefined || process.stdin.writableEnded) {
         throw new LoomsError('server-exited', 'the server does not read its input any more', { cause: writeFailure });
       }
-      if (!process.stdin.write(`${JSON.stringify(message)}\n`)) await drained(process.stdin);
+      const line = Buffer.from(`${JSON.stringify(message)}\n`);
+      const isAnswer = !('method' in message);
+      if (isAnswer) unreadBytes += line.length;
+      const taken = () => {
+        if (!isAnswer) return;
+        unreadBytes -= line.length;
+        release();
+      };
+      // An answer is waited for by what is handed on after it, and by nobody else.
+      if (!process.stdin.write(line, taken) && !isAnswer) await drained(process.stdin);
     },
     async close() {
       process.stdin.end();

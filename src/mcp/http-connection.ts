@@ -2,12 +2,14 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type FetchLike, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { connectionRefused, connectThroughRelay } from './relay-connection.ts';
 import { createFetch, createStreamAgent } from './relay-fetch.ts';
 import type { SessionTarget } from './session.ts';
 import type { ConnectionEnding } from './session-errors.ts';
 import { settledWithin } from './settled-within.ts';
+import { createTurnstile } from './turnstile.ts';
 
 /** How long a connection may take to make once the handshake is done, ms: the server listens, so it is short. */
 const laterConnectMs = 10_000;
@@ -15,6 +17,11 @@ const laterConnectMs = 10_000;
 const engineAnswerMs = 5_000;
 /** How often the engine is asked whether a server exited, ms. */
 const exitPollMs = 50;
+/**
+ * Answers to a server's own requests that are on their way at once, each on a connection of its own. While more wait,
+ * nothing is read from the server.
+ */
+const answersAtOnce = 4;
 /** How long the server may take to take note of the session's end, ms. */
 const goodbyeMs = 1_000;
 
@@ -78,15 +85,18 @@ export function connectHttp(
       transport.close();
     }
   };
-  const overRelay = createFetch(agent, { onBroken, onText: options.onText });
+  const answers = createTurnstile(answersAtOnce);
+  const overRelay = createFetch(agent, { onBroken, onText: options.onText, ready: answers.idle });
 
   const underWay = new Set<Promise<unknown>>();
   const fetch: FetchLike = (url, init) => {
-    const response = overRelay(url, init).catch((error: unknown) => {
+    const kind = kindOf(init?.body);
+    const send = () => overRelay(url, init);
+    const response = (kind === 'answer' ? answers.pass(send) : send()).catch((error: unknown) => {
       isLost ||= init?.signal?.aborted !== true;
       throw error;
     });
-    if (isNotification(init?.body)) {
+    if (kind === 'notification') {
       const settled = response.then(nothing, nothing).finally(() => underWay.delete(settled));
       underWay.add(settled);
     }
@@ -133,9 +143,10 @@ export function connectHttp(
 
 const nothing = () => {};
 
-/** Whether a request's body is a message that nobody answers. */
-function isNotification(body: unknown): boolean {
-  if (typeof body !== 'string') return false;
-  const message: unknown = JSON.parse(body);
-  return typeof message === 'object' && message !== null && 'method' in message && !('id' in message);
+/** What a request's body holds: a message that nobody answers, the answer to one of the server's, or another one. */
+function kindOf(body: unknown): 'notification' | 'answer' | 'other' {
+  const message: unknown = typeof body === 'string' ? JSON.parse(body) : undefined;
+  if (!isRecord(message)) return 'other';
+  if (!('method' in message)) return 'answer';
+  return 'id' in message ? 'other' : 'notification';
 }

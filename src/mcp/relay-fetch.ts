@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { type Duplex, Readable } from 'node:stream';
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { isRecord } from '../model/is-record.ts';
-import { limitedBody } from './body-limit.ts';
+import { type BodyHooks, limitedBody } from './body-limit.ts';
 import { isHangUp } from './session-errors.ts';
 
 /**
@@ -95,11 +95,11 @@ function failed(callback: ((error: Error, stream: Duplex) => void) | undefined, 
  * Redirects are handed back. What makes a server do nothing is sent again on a new connection when the one that it was
  * sent on ended before an answer began; anything else is sent once. `onBroken` hears of each response that ended before
  * its end, other than by an abort, or that holds a message beyond the limit: the SDK leaves a request without an answer
- * when its stream breaks. `onText` hears the text of each message that came.
+ * when its stream breaks.
  */
 export function createFetch(
   agent: StreamAgent,
-  { onBroken, onText }: { onBroken: (method: string, error: Error) => void; onText: (text: string) => void },
+  { onBroken, ...hooks }: BodyHooks & { readonly onBroken: (method: string, error: Error) => void },
 ): FetchLike {
   const send = (url: URL, init: RequestInit): Promise<Response> =>
     new Promise((resolve, reject) => {
@@ -116,7 +116,7 @@ export function createFetch(
       });
       outgoing.on('error', reject);
       outgoing.on('response', (incoming) => {
-        const body = limitedBody(incoming, onText);
+        const body = limitedBody(incoming, hooks);
         body.on('error', (error) => {
           if (signal?.aborted !== true) onBroken(method, error);
         });

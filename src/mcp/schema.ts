@@ -51,11 +51,20 @@ function ownProperties(schema: Schema): Record<string, Schema> {
 export const requiredOf = (schema: Schema, root: Schema): readonly string[] =>
   listOf(dereference(schema, root).required).filter((name) => typeof name === 'string');
 
+/** A schema that offers itself again and again offers no more than this. */
+const mostAlternatives = 1_000;
+
 /** What an `anyOf`, `oneOf` or a list of types offers, flat, references followed; the schema itself when it offers one. */
 export function alternativesOf(schema: Schema, root: Schema, depth = 0): readonly Schema[] {
   const resolved = dereference(schema, root);
   const branches = [...listOf(resolved.anyOf), ...listOf(resolved.oneOf)].filter(isSchema);
-  if (branches.length > 0 && depth < 5) return branches.flatMap((branch) => alternativesOf(branch, root, depth + 1));
+  if (branches.length > 0 && depth < 5) {
+    const found: Schema[] = [];
+    for (const branch of branches) {
+      if (found.length < mostAlternatives) found.push(...alternativesOf(branch, root, depth + 1));
+    }
+    return found.slice(0, mostAlternatives);
+  }
   if (Array.isArray(resolved.type)) return resolved.type.map((type: unknown) => ({ ...resolved, type }));
   return [resolved];
 }

@@ -1,4 +1,5 @@
 import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotocol/client';
+import { LoomsError } from '../model/errors.ts';
 import { isExactNumber } from '../model/exact-number.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { CallClocks } from './call-clock.ts';
@@ -57,7 +58,18 @@ function whyRefused(message: JSONRPCRequest, { answer }: Hooks): string | undefi
   }
 }
 
-/** Lets a client answer the questions of its server; the bounds of calls stand still meanwhile. */
+/** Questions that one session answers: an honest server asks a few, and one that never stops asks for nothing. */
+const mostQuestions = 50;
+
+const tooManyQuestions = (server: string): LoomsError =>
+  new LoomsError('input-refused', `${server} asked more than ${mostQuestions} questions during one call`, {
+    hint: 'the call was ended; a server that asks without end is at fault',
+  });
+
+/**
+ * Lets a client answer the questions of its server; the bounds of calls stand still meanwhile. More than `mostQuestions`
+ * end its calls with `input-refused`.
+ */
 export function answerQuestions(
   client: Client,
   server: string,
@@ -65,7 +77,13 @@ export function answerQuestions(
   clocks: CallClocks,
 ) {
   let leftMs = answerAllowanceMs;
+  let asked = 0;
   client.setRequestHandler('elicitation/create', async (request, { mcpReq }) => {
+    asked += 1;
+    if (asked > mostQuestions) {
+      clocks.endAll(tooManyQuestions(server));
+      return { action: 'cancel' as const };
+    }
     const { params } = request;
     const schema = 'requestedSchema' in params && isSchema(params.requestedSchema) ? params.requestedSchema : {};
     const question: Question = { server, message: params.message, schema };

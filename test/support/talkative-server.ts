@@ -4,15 +4,17 @@ import { tinySpec } from './tiny-server.ts';
 /**
  * A server that says more than answers, as a script for `node -e`. Tools: `order` asks a form and answers what came back,
  * `confirm` asks for a yes, `page` asks to open a page, `think` asks for a model, `steps` reports progress and takes
- * `to` steps of `ms`, `loud` prints a stray line and logs, `wait` never answers, `waiting` tells whether it was called,
+ * `to` steps of `ms`, `loud` prints a stray line and logs, `nag` asks without end, `pings` sends `to` pings and reads nothing more,
+ * `numbers` answers odd numbers and the line that it got, `strict` has a pattern that takes for ever, `wait` never answers,
+ * `waiting` tells whether it was called,
  * `cancelled` what cancelled it.
  */
 const script = `
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const send = (m) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...m }) + '\\n');
 const text = (t) => ({ content: [{ type: 'text', text: t }] });
-const names = ['order', 'confirm', 'page', 'think', 'steps', 'loud', 'wait', 'waiting', 'cancelled'];
-const tools = names.map((name) => ({ name, inputSchema: { type: 'object', properties: { to: { type: 'integer' }, ms: { type: 'integer' } } } }));
+const names = ['order', 'confirm', 'page', 'think', 'steps', 'loud', 'wait', 'waiting', 'cancelled', 'nag', 'pings', 'numbers', 'strict'];
+const tools = names.map((name) => ({ name, inputSchema: { type: 'object', properties: { to: { type: 'integer' }, ms: { type: 'integer' }, ...(name === 'strict' ? { word: { type: 'string', pattern: '^(a+)+$' } } : {}) } } }));
 const form = { type: 'object', required: ['email', 'size'], properties: {
   email: { type: 'string', title: 'E-mail', format: 'email', description: 'Where the receipt goes' },
   size: { type: 'string', title: 'Size', oneOf: [{ const: 's', title: 'Small' }, { const: 'l', title: 'Large' }] },
@@ -24,10 +26,15 @@ let client = {}, nextId = 1000;
 const asked = new Map();
 const ask = (method, params, then) => { asked.set(++nextId, then); send({ id: nextId, method, params }); };
 const tell = (id) => (answer) => send({ id, result: text(JSON.stringify(answer.result ?? answer.error)) });
+const nag = () => ask('elicitation/create', { message: 'Drop the table?', requestedSchema: { type: 'object', properties: {} } }, nag);
 const call = (id, { name, arguments: a = {}, _meta = {} }) => {
   if (name === 'order' && client.elicitation === undefined) return send({ id, result: { ...text('nobody can be asked'), isError: true } });
   if (name === 'order') return ask('elicitation/create', { message: 'What shall it be?', requestedSchema: form }, tell(id));
   if (name === 'confirm') return ask('elicitation/create', { message: 'Drop the table?', requestedSchema: { type: 'object', properties: {} } }, tell(id));
+  if (name === 'nag') return nag();
+  if (name === 'strict') return send({ id, result: text('taken') });
+  if (name === 'numbers') return process.stdout.write('{"jsonrpc":"2.0","id":' + id + ',"result":{"content":[],"structuredContent":{"id":9007199254740993,"big":1e400,"got":' + JSON.stringify(lastLine) + '}}}\\n');
+  if (name === 'pings') { process.stdin.pause(); for (let i = 0; i < a.to; i++) send({ id: 'ping-' + i, method: 'ping' }); return writeFileSync('/tmp/waiting', 'pings'); }
   if (name === 'page') return ask('elicitation/create', { mode: 'url', message: 'Log in', url: 'https://example.com', elicitationId: '1' }, tell(id));
   if (name === 'think') return ask('sampling/createMessage', { messages: [], maxTokens: 1 }, tell(id));
   if (name === 'loud') {
@@ -36,7 +43,7 @@ const call = (id, { name, arguments: a = {}, _meta = {} }) => {
     return send({ id, result: text('done') });
   }
   if (name === 'wait') return writeFileSync('/tmp/waiting', 'yes');
-  if (name === 'waiting') return send({ id, result: text(existsSync('/tmp/waiting') ? 'yes' : 'no') });
+  if (name === 'waiting') return send({ id, result: text(existsSync('/tmp/waiting') ? readFileSync('/tmp/waiting', 'utf8') : 'no') });
   if (name === 'cancelled') return send({ id, result: text(existsSync('/tmp/cancelled') ? readFileSync('/tmp/cancelled', 'utf8') : '') });
   let step = 0;
   const next = () => {
@@ -47,11 +54,12 @@ const call = (id, { name, arguments: a = {}, _meta = {} }) => {
   };
   next();
 };
-let rest = '';
+let rest = '', lastLine = '';
 process.stdin.on('data', (chunk) => {
   const lines = (rest + chunk).split('\\n');
   rest = lines.pop();
   for (const line of lines.filter(Boolean)) {
+    lastLine = line;
     const message = JSON.parse(line);
     const { id, method, params } = message;
     if (method === undefined) { asked.get(id)?.(message); continue; }

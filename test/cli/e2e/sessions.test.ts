@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,6 +8,15 @@ import { recallVerdicts } from '../../support/ledger.ts';
 import { talkativeSpec } from '../../support/talkative-server.ts';
 import { onTerminal } from '../../support/terminal-session.ts';
 import { testProject } from '../../support/test-project.ts';
+
+/** CPU time that a process has used, all its threads together, s. */
+function cpuSeconds(pid: number | undefined): number {
+  // After the name in brackets, which may hold anything; in hundredths, on every Linux that Node knows.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
 
 describe.skipIf(withoutEngine())('calling a server that says more than answers', () => {
   const project = testProject('sessions');
@@ -137,6 +146,56 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
     expect(await run.finished).toMatchObject({ code: 130 });
     expect(await processes()).toBe(0);
     expect((await call('cancelled')).stdout).toContain('"requestId"');
+  });
+
+  test('its endless questions end with a second Ctrl-C, and the session with them (130)', async () => {
+    const session = onTerminal(['mcp', 'call', 'shop', 'nag', '--project', project.name], tmpdir());
+    await session.shows('Say yes');
+    session.type('\u0003');
+    await session.shows('question cancelled; Ctrl-C once more ends the call');
+    await eventually(() => expect(session.screen().split('Say yes')).toHaveLength(3));
+    session.type('\u0003');
+    expect(await session.ended).toBe(130);
+  });
+
+  test('its endless questions end by themselves where answers are given', async () => {
+    const { code, stderr } = await call('nag', '--answer', 'x=1');
+    expect(stderr).toContain('error[input-refused]: shop asked more than 50 questions during one call');
+    expect(code).not.toBe(0);
+  });
+
+  test('its pings do not make the program deaf to Ctrl-C, nor large', async () => {
+    const run = project.start(['mcp', 'call', 'shop', 'pings', 'to=300000'], { env });
+    await eventually(async () => expect((await call('waiting')).stdout.trim()).toBe('pings'), 30_000, 250);
+    const resident = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${run.child.pid}/status`, 'utf8'))?.[1]) / 1024;
+    expect(resident).toBeLessThan(250);
+    run.child.kill('SIGINT');
+    expect(await run.finished).toMatchObject({ code: 130 });
+  });
+
+  test('its pattern that takes for ever is given up, said, and the call goes out', async () => {
+    const { code, stdout, stderr } = await call('strict', `word=${'a'.repeat(60)}!`);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'taken\n' });
+    expect(stderr).toBe(
+      "warning[schema-unusable]: the arguments are sent unchecked: the check against the tool's input schema takes more than 3 s\n",
+    );
+    const run = project.start(['mcp', 'call', 'shop', 'strict', `word=${'a'.repeat(60)}!`], { env });
+    // Its own work is done in half of that: the rest goes into the pattern.
+    await eventually(() => expect(cpuSeconds(run.child.pid)).toBeGreaterThan(1.5), 20_000);
+    run.child.kill('SIGINT');
+    expect(await run.finished).toMatchObject({ code: 130, stdout: '' });
+  });
+
+  test('numbers arrive and are printed as they are written, and audited so', async () => {
+    const args = '{"id":9007199254740993,"list":[1e400,-0,1.0]}';
+    const { code, stdout } = await call('numbers', args, '--json', '--audit-arguments');
+    expect(code).toBe(0);
+    expect(stdout).toContain('"id": 9007199254740993');
+    expect(stdout).toContain('"big": 1e400');
+    expect(JSON.parse(stdout).structuredContent.got).toContain(`"arguments":${args}`);
+    expect((await call('numbers', 'id:=1e400')).stdout).toContain('"big": 1e400');
+    const trail = await project.run(['audit', '--tool', 'numbers', '-o', 'json'], { env });
+    expect(trail.stdout).toContain(`"arguments":${args}`);
   });
 
   test('--protocol says what is spoken, and auto remembers what it found', async () => {

@@ -5,6 +5,8 @@ import { limitedBody } from '../../../src/mcp/body-limit.ts';
 import { createCallClocks } from '../../../src/mcp/call-clock.ts';
 import { headerProblem } from '../../../src/mcp/param-headers.ts';
 
+const hooks = { onText: () => {}, ready: async () => undefined };
+
 /** What comes through of a body in these chunks; `too long` at the end where it broke off. */
 async function read(type: string, chunks: readonly string[], limit: number): Promise<string> {
   const incoming = Object.assign(Readable.from(chunks.map((chunk) => Buffer.from(chunk))), {
@@ -12,7 +14,7 @@ async function read(type: string, chunks: readonly string[], limit: number): Pro
   });
   let text = '';
   try {
-    for await (const chunk of limitedBody(incoming as unknown as IncomingMessage, () => {}, limit)) text += chunk;
+    for await (const chunk of limitedBody(incoming as unknown as IncomingMessage, hooks, limit)) text += chunk;
   } catch (error) {
     return `${text}${error instanceof Error && error.message.includes(`more than ${limit} bytes`) ? 'too long' : error}`;
   }

@@ -1,0 +1,61 @@
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
+import type { ArgumentCheck } from './argument-validation.ts';
+import type { Schema } from './schema.ts';
+
+/** How long a check may take with all that it loads, ms: an honest schema is done in a tenth of a second. */
+const defaultLimitMs = 3_000;
+/** Memory of a check, MiB: a schema can ask for more than there is. */
+const memoryMiB = 256;
+
+/** Tells this module apart that it runs as a thread of its own. */
+const task = 'looms-check-arguments';
+
+type Task = { readonly task: typeof task; readonly json: string };
+
+/**
+ * Checks arguments against a tool's schema in a thread that can be ended: a schema is a stranger's text, and a `pattern`
+ * like `^(a+)+$` can take longer than anybody lives. What could not be checked in `limitMs` is `unknown`.
+ * Throws `interrupted` when the signal aborts.
+ */
+export async function checkInTime(
+  schema: Schema,
+  args: Readonly<Record<string, unknown>>,
+  { signal, limitMs = defaultLimitMs }: { readonly signal?: AbortSignal | undefined; readonly limitMs?: number } = {},
+): Promise<ArgumentCheck> {
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: { task, json: JSON.stringify([schema, args]) } satisfies Task,
+    resourceLimits: { maxOldGenerationSizeMb: memoryMiB },
+    // What it would write has no place here, and the program's own flags are not for it.
+    stdout: true,
+    stderr: true,
+    execArgv: [],
+  });
+  const unknown = (why: string): ArgumentCheck => ({
+    valid: 'unknown',
+    warning: `the arguments are sent unchecked: the check against the tool's input schema ${why}`,
+  });
+  const ended = new AbortController();
+  try {
+    return await new Promise<ArgumentCheck>((resolve, reject) => {
+      const stop = () => reject(new LoomsError('interrupted', 'stopped while the arguments were being checked'));
+      if (signal?.aborted === true) return stop();
+      signal?.addEventListener('abort', stop, { once: true, signal: ended.signal });
+      const timer = setTimeout(() => resolve(unknown(`takes more than ${limitMs / 1000} s`)), limitMs);
+      ended.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+      worker.on('message', resolve);
+      worker.on('error', (error) => resolve(unknown(`failed: ${messageOf(error)}`)));
+    });
+  } finally {
+    ended.abort();
+    await worker.terminate();
+  }
+}
+
+const given: Partial<Task> | undefined = isMainThread ? undefined : workerData;
+if (given?.task === task && given.json !== undefined) {
+  const { validateArguments } = await import('./argument-validation.ts');
+  const [schema, args] = JSON.parse(given.json);
+  parentPort?.postMessage(validateArguments(schema, args));
+}
