@@ -16,7 +16,11 @@ export function runWithNewerNode(argv) {
     return Promise.resolve(1);
   }
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [process.argv[1], ...argv], { stdio: 'inherit' });
+    // The channel ends with this process, however it ends: the child sees that and ends as well (run.js).
+    const child = spawn(node, [process.argv[1], ...argv], {
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, LOOMS_STARTED_BY: String(process.pid) },
+    });
     // A terminal sends Ctrl-C to both of us; passing it on would make the first one count twice.
     process.on('SIGINT', () => {
       if (!isInForeground()) child.kill('SIGINT');

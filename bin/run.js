@@ -13,6 +13,7 @@ if (major < 22 || (major === 22 && minor < 13)) {
 } else {
   // On before the first dynamic import, else the compiled code of that import is not kept.
   module.enableCompileCache();
+  endWithOlderNode();
   if (argv[0] === '--version' || argv[0] === '-v') {
     const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
     process.stdout.write(`looms/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
@@ -23,4 +24,18 @@ if (major < 22 || (major === 22 && minor < 13)) {
     const { main } = await import('../dist/cli/main.js');
     await main(argv, fileURLToPath(new URL('..', import.meta.url)));
   }
+}
+
+/**
+ * Ends this process as SIGTERM does when the older Node that started it is gone, be it by SIGKILL, of which no process can
+ * tell another: the channel between the two ends with it.
+ */
+function endWithOlderNode() {
+  const { LOOMS_STARTED_BY: parent } = process.env;
+  if (parent === undefined) return;
+  delete process.env.LOOMS_STARTED_BY;
+  const end = () => process.kill(process.pid, 'SIGTERM');
+  if (process.channel === undefined || parent !== String(process.ppid)) return end();
+  process.on('disconnect', end);
+  process.channel.unref();
 }
