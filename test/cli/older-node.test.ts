@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -24,8 +25,11 @@ test.skipIf(process.platform !== 'linux')(
       const { runWithNewerNode } = await import(${JSON.stringify(newerNode)});
       process.exitCode = await runWithNewerNode(['config', 'set-key', 'a']);`;
     const home = emptyFolder();
+    // Opened for both, the pipe has a writer as long as this test runs; Node's own ends with the process that was killed.
+    execFileSync('mkfifo', [join(home, 'stdin')]);
+    const stdin = openSync(join(home, 'stdin'), 'r+');
     const older = spawn(process.execPath, ['--input-type=module', '--eval', code], {
-      stdio: ['pipe', 'ignore', 'ignore'],
+      stdio: [stdin, 'ignore', 'ignore'],
       env: { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home },
     });
     const children = (): string => readFileSync(`/proc/${older.pid}/task/${older.pid}/children`, 'utf8').trim();
@@ -37,7 +41,7 @@ test.skipIf(process.platform !== 'linux')(
       await eventually(() => expect(isAlive(newer)).toBe(false), 10_000);
     } finally {
       older.kill('SIGKILL');
-      older.stdin?.end();
+      closeSync(stdin);
     }
   },
 );
