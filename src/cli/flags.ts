@@ -1,9 +1,19 @@
+import { CLIError } from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
 import { parseSeconds } from './moment.ts';
 
-/** A flag that takes how long, and gives it in seconds. */
-const seconds = (flag: string, least: number) =>
-  Flags.custom<number>({ helpValue: 'DURATION', parse: async (text) => parseSeconds(text, flag, least) });
+/** A flag that takes how long, `least` seconds or more, and gives it in seconds. */
+const seconds = (least: number) =>
+  Flags.custom<number>({
+    helpValue: 'DURATION',
+    parse: async (text) => {
+      const value = parseSeconds(text);
+      if (value !== undefined && value >= least) return value;
+      // In the words of oclif's own flags, which `usageFailure` puts into a sentence.
+      const atLeast = least === 0 ? '' : ` of at least ${least} s`;
+      throw new CLIError(`Expected a duration${atLeast} such as 90s, 5m or 1h30m but received: ${text}`);
+    },
+  });
 
 /** Flags of every command. */
 export const commonFlags = {
@@ -97,18 +107,12 @@ export const applyFlags = {
     min: 1,
     max: 64,
   }),
-  timeout: seconds('--timeout', 1)({ description: 'give up after this long, e.g. 90 (seconds), 5m, 1h30m' }),
-  'lock-timeout': seconds(
-    '--lock-timeout',
-    0,
-  )({
+  timeout: seconds(1)({ description: 'give up after this long, e.g. 90 (seconds), 5m, 1h30m' }),
+  'lock-timeout': seconds(0)({
     description: 'how long to wait for another apply of this project',
     default: 0,
   }),
-  grace: seconds(
-    '--grace',
-    0,
-  )({
+  grace: seconds(0)({
     description: 'how long running calls may take to end after Ctrl-C',
     default: 30,
   }),

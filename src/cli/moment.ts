@@ -21,16 +21,10 @@ const spanMs = (text: string): number =>
     0,
   );
 
-/**
- * How long, as every flag takes it: `90` (seconds), `90s`, `5m`, `1h30m`, `2d`, `1w`. Returns seconds.
- * `least` is the smallest that is taken. Throws `usage`.
- */
-export function parseSeconds(text: string, flag: string, least: number): number {
-  const seconds = /^\d+$/.test(text) ? Number(text) : span.test(text) ? spanMs(text) / 1000 : Number.NaN;
-  if (seconds >= least && seconds * 1000 < latest) return seconds;
-  throw new LoomsError('usage', `${flag}: "${text}" is no duration from ${least} seconds on`, {
-    hint: 'say how long, e.g. 90 or 90s, 5m, 1h30m',
-  });
+/** How long, as a flag takes it: `90` (seconds), `90s`, `5m`, `1h30m`, `2d`, `1w`. Returns seconds, or none for another text. */
+export function parseSeconds(text: string): number | undefined {
+  const seconds = /^\d+$/.test(text) ? Number(text) : span.test(text) ? spanMs(text) / 1000 : latest;
+  return seconds * 1000 < latest ? seconds : undefined;
 }
 
 function momentOf(text: string): Moment | undefined {

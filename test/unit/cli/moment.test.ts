@@ -43,9 +43,9 @@ describe('a moment on the command line', () => {
   });
 });
 
-it('a duration is one grammar: bare seconds or units, and less than the least is refused', () => {
-  expect(['90', '90s', '5m', '1h30m', '2d', '1w', '0'].map((text) => parseSeconds(text, '--grace', 0))).toEqual([
+it('a duration is one grammar: bare seconds or units', () => {
+  expect(['90', '90s', '5m', '1h30m', '2d', '1w', '0'].map(parseSeconds)).toEqual([
     90, 90, 300, 5400, 172_800, 604_800, 0,
   ]);
-  for (const text of ['', '-1', '5x', 'm', '1e3', '0s']) expect(() => parseSeconds(text, '--timeout', 1)).toThrow(text);
+  for (const text of ['', '-1', '5x', 'm', '1e3', '9'.repeat(20)]) expect(parseSeconds(text)).toBeUndefined();
 });
