@@ -1,6 +1,8 @@
 export type PrivateEngine = {
   /** For `DOCKER_HOST`. */
   readonly host: string;
+  /** What a command line begins with that shall run on the network of its machine. */
+  readonly enter: () => readonly string[];
   /** After `stop` or `kill`: with all that was stored, and nothing that was in memory. */
   readonly start: () => Promise<void>;
   /** As a service manager does it. */
@@ -11,4 +13,8 @@ export type PrivateEngine = {
   readonly close: () => Promise<void>;
 };
 export declare function noPrivateEngine(): string | undefined;
-export declare function makePrivateEngine(content: { images: string[]; from: string }): Promise<PrivateEngine>;
+export declare function makePrivateEngine(content: {
+  images: string[];
+  from: string;
+  nameserver?: string;
+}): Promise<PrivateEngine>;

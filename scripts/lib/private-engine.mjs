@@ -1,5 +1,15 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { copyImages } from './copy-images.mjs';
 import { pingEngine } from './engine-api.mjs';
@@ -27,16 +37,19 @@ export function noPrivateEngine() {
  * own, without a way to any network. It is the first process of its process namespace, so that its end is the end of
  * everything that it started, as when a machine loses its power.
  *
- * @param {{ images: string[], from: string }} content images to copy from the engine at `from`
+ * @param {{ images: string[], from: string, nameserver?: string }} content images to copy from the engine at `from`;
+ *   `nameserver`: the one of its machine, instead of the real one's
  * @returns {Promise<import('./private-engine.mjs').PrivateEngine>}
  */
-export async function makePrivateEngine({ images, from }) {
+export async function makePrivateEngine({ images, from, nameserver }) {
   await endAbandoned();
   const dir = mkdtempSync(join(stateDir('engines'), `${prefix}${process.pid}-`));
   const host = `unix://${join(dir, 'engine.sock')}`;
+  if (nameserver !== undefined) writeFileSync(join(dir, 'resolv.conf'), `nameserver ${nameserver}\n`);
   let running;
   const engine = {
     host,
+    enter: () => ['nsenter', `--net=/proc/${running?.pid}/ns/net`, '--'],
     start: async () => {
       running = await launch(dir, host);
     },
@@ -117,7 +130,12 @@ async function launch(dir, host) {
 
 function unshareArguments(dir, host) {
   // A containerd of the machine would be taken for the engine's own.
-  const script = 'ip link set lo up; [ ! -d /run/containerd ] || mount -t tmpfs none /run/containerd; exec "$@"';
+  const script = [
+    'ip link set lo up',
+    '[ ! -d /run/containerd ] || mount -t tmpfs none /run/containerd',
+    `[ ! -f ${join(dir, 'resolv.conf')} ] || mount --bind ${join(dir, 'resolv.conf')} /etc/resolv.conf`,
+    'exec "$@"',
+  ].join('; ');
   return [
     ...['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-euc', script, 'sh', 'dockerd'],
     `--data-root=${join(dir, 'storage')}`,

@@ -20,7 +20,13 @@ export type Diagnosis = {
 
 const isolation = (engine: EngineDescription): Check =>
   engine.canHideHost
-    ? { name: 'isolation', status: 'ok', detail: "isolated servers reach neither the outside nor this engine's host" }
+    ? {
+        name: 'isolation',
+        status: 'ok',
+        detail:
+          "isolated servers have no connection to the outside or this engine's host; datagrams that they broadcast do reach services of the host",
+        hint: 'on the host, `sysctl net.ipv4.conf.all.rp_filter=1` closes that as well (docs/security.md)',
+      }
     : {
         name: 'isolation',
         status: 'warning',

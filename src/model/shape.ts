@@ -80,6 +80,8 @@ export type ContainerShape = {
   readonly ipcMode: string;
   readonly devices: readonly string[];
   readonly extraHosts: readonly string[];
+  /** Name servers that the engine's own hands on to; none: those of its host. */
+  readonly dns: readonly string[];
   readonly dnsOptions: readonly string[];
   readonly init: boolean;
   readonly openStdin: boolean;

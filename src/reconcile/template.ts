@@ -9,8 +9,13 @@ import { ownedBy, readTmpfs } from '../model/tmpfs.ts';
 
 const mebibyte = 1024 * 1024;
 
-/** Isolated servers fail fast on outside names: Engine 20.10 lets each look-up hang for 10 s otherwise. */
-const isolatedDnsOptions = ['attempts:1', 'timeout:1'];
+/**
+ * Isolated servers fail fast on outside names: Engine 20.10 lets each look-up hang for 10 s otherwise. And no engine hands
+ * them on to a name server of its host, which would carry what they say outside (CVE-2024-29018): `127.0.0.1` is the
+ * container's own loopback, where nobody listens.
+ */
+const isolatedDns = { dns: ['127.0.0.1'], dnsOptions: ['attempts:1', 'timeout:1'] } as const;
+const openDns = { dns: [], dnsOptions: [] } as const;
 
 /** Specs were checked when they were read, and records when their label was. */
 function tmpfsOf(text: string): TmpfsMount {
@@ -95,7 +100,7 @@ export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemp
     capDrop: security.capDrop,
     noNewPrivileges: security.noNewPrivileges,
     readOnlyRoot: security.readOnlyRoot,
-    dnsOptions: spec.network.mode === 'isolated' ? isolatedDnsOptions : [],
+    ...(spec.network.mode === 'isolated' ? isolatedDns : openDns),
     init: true,
     labels: spec.labels,
   };
@@ -154,7 +159,7 @@ export const idleTemplate: ShapeTemplate = {
   noNewPrivileges: true,
   // The engine writes no file into a container whose root is read-only.
   readOnlyRoot: false,
-  dnsOptions: [],
+  ...openDns,
   init: true,
   labels: {},
 };
@@ -186,7 +191,7 @@ export function relayContainer(
     capDrop: ['ALL'],
     noNewPrivileges: true,
     readOnlyRoot: true,
-    dnsOptions: mode === 'isolated' ? isolatedDnsOptions : [],
+    ...(mode === 'isolated' ? isolatedDns : openDns),
     init: true,
     labels: {},
   };

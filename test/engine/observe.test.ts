@@ -37,6 +37,7 @@ describe.skipIf(withoutEngine())('observing a real engine', () => {
         '/tmp': { sizeBytes: 1_048_576, exec: false, mode: '1777' },
         '/work': { sizeBytes: 1_048_576, exec: true, mode: '700', owner: '1000:1000' },
       },
+      dns: ['127.0.0.1'],
       dnsOptions: ['attempts:1', 'timeout:1'],
       capAdd: ['NET_BIND_SERVICE'],
       restart: 'unless-stopped',

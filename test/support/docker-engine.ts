@@ -40,6 +40,7 @@ export const hardenedShape = (facts: ImageFacts, changes: Partial<ContainerShape
   ipcMode: '',
   devices: [],
   extraHosts: [],
+  dns: [],
   dnsOptions: [],
   init: true,
   openStdin: false,

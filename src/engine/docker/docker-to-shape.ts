@@ -206,6 +206,7 @@ export function shapeOf(container: InspectedContainer, image: ImageShare, contex
       host.Devices?.map((device) => `${device.PathOnHost}:${device.PathInContainer}:${device.CgroupPermissions}`),
     ),
     extraHosts: sorted(host.ExtraHosts),
+    dns: host.Dns ?? [],
     dnsOptions: sorted(host.DnsOptions),
     init: host.Init ?? false,
     openStdin: config.OpenStdin ?? false,

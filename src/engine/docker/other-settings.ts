@@ -27,7 +27,6 @@ function settingsOf({ Config: config, HostConfig: host }: InspectedContainer): r
     ['cpuset-cpus', host.CpusetCpus],
     ['cpuset-mems', host.CpusetMems],
     ['device-cgroup-rule', host.DeviceCgroupRules],
-    ['dns', host.Dns],
     ['dns-search', host.DnsSearch],
     ['gpus', host.DeviceRequests],
     ['group-add', host.GroupAdd],

@@ -95,6 +95,7 @@ function hostConfig(request: CreateContainer, engine: EngineKind): object {
     Mounts: mounts(request),
     NetworkMode: shape.networks[0]?.name ?? 'none',
     PortBindings: portBindings(shape.ports),
+    Dns: shape.dns,
     DnsOptions: shape.dnsOptions,
     ExtraHosts: shape.extraHosts,
     Devices: shape.devices.map(device),

@@ -41,6 +41,7 @@ const plain: ContainerShape = {
   ipcMode: '',
   devices: [],
   extraHosts: [],
+  dns: ['127.0.0.1'],
   dnsOptions: ['attempts:1', 'timeout:1'],
   init: true,
   openStdin: false,

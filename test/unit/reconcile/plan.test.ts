@@ -541,6 +541,16 @@ describe('what stands behind servers', () => {
     expect(() => simulate(made, there)).not.toThrow();
   });
 
+  it('and its servers stay when an earlier version named them no name server, and not when somebody named another', () => {
+    const asking = (dns: readonly string[]) => ({
+      ...there,
+      containers: there.containers.map((one) => ({ ...one, shape: { ...one.shape, dns } })),
+    });
+    expect(there.containers.map(({ shape }) => shape.dns)).toEqual([['127.0.0.1'], ['127.0.0.1']]);
+    expect(format(plan([httpServer('a')], asking([])))).toBe('a: unchanged');
+    expect(format(plan([httpServer('a')], asking(['8.8.8.8'])))).toContain('drift a: dns 8.8.8.8 -> 127.0.0.1');
+  });
+
   it('is made anew from another image, which is pulled first, and not because its own is gone', () => {
     const other = plan([httpServer('a')], there, { relayImage: 'other:2' });
     expect(other.support).toMatchObject([
