@@ -121,25 +121,20 @@ describe.skipIf(withoutEngine())('images', () => {
     });
 
     test('it is found by its id too, also without a name, and nothing is made for that', async () => {
+      const repo = 'looms-test/nameless';
       const base = await docker.createContainer({ Image: 'node:24-slim', Cmd: ['what', 'it', 'runs'] });
-      const { Id: id } = (await base.commit({ repo: 'looms-test/nameless' })) as { Id: string };
+      await base.commit({ repo });
       await base.remove({ force: true });
       const access = imageAccess(docker, {});
-      const named = await findImage(access, 'looms-test/nameless', { mayLook: false });
-      // A container that runs keeps an image that has lost its name.
-      const holder = await docker.createContainer({
-        Image: id,
-        Entrypoint: ['sleep'],
-        Cmd: ['60'],
-        Labels: bench.labels,
-      });
-      await holder.start();
-      await docker.getImage('looms-test/nameless').remove({ force: true });
-      const found = named && (await findImage(access, named.id, { mayLook: false }));
-      expect(found).toMatchObject({ id: named?.id, command: ['what', 'it', 'runs'], hasShell: null });
+      const named = await findImage(access, repo, { mayLook: false });
+      if (named === null) throw new Error('the image was not made');
+      // Its name goes to another image.
+      await docker.getImage('node:24-slim').tag({ repo });
+      const found = await findImage(access, named.id, { mayLook: false });
+      expect(found).toMatchObject({ id: named.id, command: ['what', 'it', 'runs'], hasShell: null });
       expect(access.shellVerdicts.size).toBe(0);
-      await holder.remove({ force: true });
-      if (named) await docker.getImage(named.id).remove({ force: true });
+      await docker.getImage(repo).remove();
+      await docker.getImage(named.id).remove({ force: true });
     });
 
     test('several processes that look into one image at once all find its shell', async () => {
