@@ -70,13 +70,18 @@ export function openCallSession(
     // As a terminal does where nothing reads its keys: whoever runs the call hears it.
     interrupt: () => void process.kill(process.pid, 'SIGINT'),
   };
+  const unanswered = new Set<string>();
   const questionnaire = createQuestionnaire(
     readAnswers(answers),
     terminal.canAsk ? terminalInterviewer(desk) : undefined,
-    ({ message }, reason) =>
-      display.notice(
-        `${palette.warning('warning[question-unanswered]')}: ${server} asks: ${visibleBlock(`${message} (${reason})`)}`,
-      ),
+    ({ message }, reason) => {
+      const text = visibleBlock(`${message} (${reason})`);
+      // Once, however often it is asked.
+      if (!unanswered.has(text)) {
+        display.notice(`${palette.warning('warning[question-unanswered]')}: ${server} asks: ${text}`);
+      }
+      unanswered.add(text);
+    },
   );
   return {
     options: {

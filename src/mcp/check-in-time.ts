@@ -16,7 +16,8 @@ type Task = { readonly task: typeof task; readonly json: string };
 
 /**
  * Checks arguments against a tool's schema in a thread that can be ended: a schema is a stranger's text, and a `pattern`
- * like `^(a+)+$` can take longer than anybody lives. What could not be checked in `limitMs` is `unknown`.
+ * like `^(a+)+$` can take longer than anybody lives. What could not be checked in `limitMs` is `unknown`. The thread costs
+ * 150 ms, so that a schema without anything that could take long is checked without it.
  * Throws `interrupted` when the signal aborts.
  */
 export async function checkInTime(
@@ -24,8 +25,11 @@ export async function checkInTime(
   args: Readonly<Record<string, unknown>>,
   { signal, limitMs = defaultLimitMs }: { readonly signal?: AbortSignal | undefined; readonly limitMs?: number } = {},
 ): Promise<ArgumentCheck> {
+  if (!mayTakeLong(schema)) return (await import('./argument-validation.ts')).validateArguments(schema, args);
   const worker = new Worker(new URL(import.meta.url), {
     workerData: { task, json: JSON.stringify([schema, args]) } satisfies Task,
+    // What a list of threads shows of it.
+    name: 'looms-check',
     resourceLimits: { maxOldGenerationSizeMb: memoryMiB },
     // What it would write has no place here, and the program's own flags are not for it.
     stdout: true,
@@ -51,6 +55,15 @@ export async function checkInTime(
     ended.abort();
     await worker.terminate();
   }
+}
+
+/** Schemas beyond this are long in reading alone, characters. */
+const longSchema = 100_000;
+
+/** Whether a schema has patterns, or references, by which it can repeat itself without end. Else its length is its work. */
+function mayTakeLong(schema: Schema): boolean {
+  const text = JSON.stringify(schema);
+  return text.length > longSchema || /"(pattern|patternProperties|\$ref|\$dynamicRef|\$recursiveRef)":/.test(text);
 }
 
 const given: Partial<Task> | undefined = isMainThread ? undefined : workerData;

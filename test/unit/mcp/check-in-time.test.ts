@@ -15,6 +15,17 @@ describe('the check of arguments in time', () => {
     expect(await checkInTime({ type: 'nonsense' }, {})).toMatchObject({ valid: 'unknown' });
   });
 
+  it('gives a schema up that repeats itself through references', async () => {
+    const levels = Array.from({ length: 40 }, (_, level) => {
+      const next = { $ref: `#/$defs/d${level + 1}` };
+      return [`d${level}`, { allOf: [next, { not: { not: next } }] }] as const;
+    });
+    const $defs = { ...Object.fromEntries(levels), d40: { type: 'object' } };
+    expect(await checkInTime({ $ref: '#/$defs/d0', $defs }, {}, { limitMs: 1_000 })).toMatchObject({
+      valid: 'unknown',
+    });
+  });
+
   it('gives a pattern up that takes too long', async () => {
     expect(await checkInTime(hostile, long, { limitMs: 1_000 })).toEqual({
       valid: 'unknown',
