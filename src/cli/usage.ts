@@ -45,7 +45,7 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
     return { code: 'usage', ...refuseExtra(before, extra, `see looms ${before} --help`), detail: [] };
   }
   if (unknown !== undefined) {
-    const close = nearest(unknown, commandNames) ?? nearest(words[0] ?? '', commandNames);
+    const close = calledElsewhere(unknown) ?? nearest(unknown, commandNames) ?? nearest(words[0] ?? '', commandNames);
     return {
       code: 'usage',
       message: `there is no command "${unknown}"`,
@@ -79,6 +79,31 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
 /** The command that a command line starts with, the longest that fits. */
 const commandIn = (words: readonly string[]): string | undefined =>
   [...commandNames].sort((a, b) => b.length - a.length).find((name) => `${words.join(' ')} `.startsWith(`${name} `));
+
+/**
+ * Our name for what users of docker, kubectl and terraform type; the letters of those words are near to none of ours, or
+ * to a wrong one. It is only suggested: nothing is run that was not asked for.
+ */
+const elsewhere: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(['rm', 'remove', 'destroy', 'down', 'uninstall'].map((word) => [word, 'delete'])),
+  ...Object.fromEntries(['ls', 'list', 'ps', 'status'].map((word) => [word, 'get'])),
+  ...Object.fromEntries(['up', 'create', 'deploy', 'run', 'install'].map((word) => [word, 'apply'])),
+  ...Object.fromEntries(['inspect', 'show'].map((word) => [word, 'describe'])),
+  ...Object.fromEntries(['mcp rm', 'mcp delete', 'mcp remove'].map((words) => [words, 'delete'])),
+  ...Object.fromEntries(['mcp ls', 'mcp ps', 'mcp status', 'mcp get'].map((words) => [words, 'mcp list'])),
+  exec: 'mcp call',
+  'mcp exec': 'mcp call',
+  'mcp describe': 'mcp info',
+  undo: 'rollback',
+  'force-unlock': 'unlock',
+};
+
+/** What a command is called here that has another name in other programs, or stands without its `mcp`. */
+function calledElsewhere(typed: string): string | undefined {
+  const [first = '', second = ''] = typed.split(' ');
+  const known = elsewhere[`${first} ${second}`] ?? elsewhere[first];
+  return known ?? commandNames.find((name) => name === `mcp ${first}`);
+}
 
 /** Words that the command has no place for. */
 const extraArgs = (error: Error): string[] =>

@@ -44,6 +44,23 @@ describe('the command line', () => {
   });
 
   test.each([
+    ['rm fs', 'delete'],
+    ['mcp rm fs', 'delete'],
+    ['mcp delete', 'delete'],
+    ['status', 'get'],
+    ['ps', 'get'],
+    ['ls', 'get'],
+    ['mcp status', 'mcp list'],
+    ['up', 'apply'],
+    ['logs fs', 'mcp logs'],
+    ['call fs echo', 'mcp call'],
+  ])('what other programs call %s is not run, and is suggested by its name here', async (typed, meant) => {
+    const { code, stdout, stderr } = await looms(typed.split(' '));
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toContain(`did you mean "looms ${meant}"?`);
+  });
+
+  test.each([
     ['an unknown command', ['aply'], 'did you mean "looms apply"?'],
     ['an unknown command of a topic', ['mcp', 'tolls'], 'did you mean "looms mcp tools"?'],
     ['an unknown flag', ['apply', '--prun'], 'did you mean --prune?'],
