@@ -18,9 +18,12 @@ type Line = Readonly<Record<string, unknown>>;
 describe.skipIf(withoutEngine())('calls and their trail', () => {
   const project = testProject('audit');
 
+  /** What the machines of a team have in common: one signs the server's record, and the others know it. */
+  const shared = { LOOMS_SECRET_TOKEN: 'plugh-98765', LOOMS_RECORD_KEY: 'of-the-team' };
+
   /** A state folder of its own for each test, and looms in it. */
   function machine(state = emptyFolder()) {
-    const env = { XDG_STATE_HOME: state, LOOMS_SECRET_TOKEN: 'plugh-98765' };
+    const env = { XDG_STATE_HOME: state, ...shared };
     const looms = (...args: string[]) => project.run(args, { env });
     return {
       state,
@@ -38,7 +41,7 @@ describe.skipIf(withoutEngine())('calls and their trail', () => {
 
   beforeAll(async () => {
     const yaml = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:token}' } });
-    const { code } = await project.apply(yaml, [], { env: { LOOMS_SECRET_TOKEN: 'plugh-98765' } });
+    const { code } = await project.apply(yaml, [], { env: shared });
     expect(code).toBe(0);
   });
   afterAll(() => project.remove());
