@@ -190,7 +190,7 @@ const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cp
  * engine throws before the first step; after that, failures are in the report.
  */
 export async function applyPlan(ports: Ports, prepared: Prepared, options: ApplyOptions): Promise<ApplyReport> {
-  if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map());
+  if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map(), new Set());
   await requireSecrets(ports, prepared.plan, prepared.request.servers);
   const lock = await takeLock(ports, prepared.plan.project, {
     timeoutMs: options.lockTimeoutMs,
@@ -258,7 +258,8 @@ async function applyLocked(
     },
     monotonicMs: ports.monotonicMs,
   });
-  const report = reportOf(prepared.plan, results);
+  const running = prepared.observed.containers.filter(({ state }) => state.status === 'running');
+  const report = reportOf(prepared.plan, results, new Set(running.map(({ id }) => id)));
   if (healthy.length === 0) return report;
   const { engine, project } = prepared.plan;
   const kept = await ports.recordHealth({ engine: engine.id, project }, healthy);

@@ -1,26 +1,57 @@
 import type { StepResults } from '../execute/execute-plan.ts';
 import type { Failure, StepResult } from '../model/events.ts';
-import type { ServerName, StepId } from '../model/ids.ts';
-import type { Plan, Step } from '../model/plan.ts';
+import type { ContainerId, ServerName, StepId } from '../model/ids.ts';
+import type { Change, Plan, Step } from '../model/plan.ts';
 
 export type ServerOutcome = {
   readonly server: ServerName;
-  /** `gate-failed`: the new generation did not answer MCP; what served before still does. */
-  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted';
+  /**
+   * `gate-failed`: the new generation did not answer MCP; what served before still does. `not-serving`: a container did
+   * not answer MCP, and no other one of the server serves.
+   */
+  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'not-serving' | 'failed' | 'blocked' | 'interrupted';
   readonly failure?: Failure;
 };
 
 export type ApplyReport = {
   readonly plan: Plan;
   readonly results: Readonly<Record<StepId, StepResult>>;
-  readonly outcome: 'done' | 'partly' | 'gate-failed' | 'failed' | 'blocked' | 'interrupted' | 'timed-out';
+  readonly outcome:
+    | 'done'
+    | 'partly'
+    | 'gate-failed'
+    | 'not-serving'
+    | 'failed'
+    | 'blocked'
+    | 'interrupted'
+    | 'timed-out';
   readonly servers: readonly ServerOutcome[];
   /** Failures of what stands behind the servers: networks, images, relays. */
   readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
   readonly notices: readonly string[];
 };
 
-function serverOutcome(server: ServerName, plan: Plan, results: StepResults): ServerOutcome {
+/**
+ * Whether a server that is replaced still has the container that served before: it ran and nothing stopped it, or it was
+ * started again.
+ */
+function stillServes(change: Change, plan: Plan, results: StepResults, running: ReadonlySet<ContainerId>): boolean {
+  const { container } = change;
+  if (change.action !== 'replace' || container === undefined) return false;
+  const done = (op: 'stop-container' | 'start-container'): boolean =>
+    plan.steps.some(
+      (step) =>
+        step.op === op && 'id' in step.target && step.target.id === container && results.get(step.id)?.result === 'ok',
+    );
+  return done('start-container') || (running.has(container) && !done('stop-container'));
+}
+
+function serverOutcome(
+  server: ServerName,
+  plan: Plan,
+  results: StepResults,
+  running: ReadonlySet<ContainerId>,
+): ServerOutcome {
   const change = plan.changes.find((one) => one.server === server);
   if (change?.action === 'unchanged') return { server, outcome: 'unchanged' };
   if (change?.action === 'blocked') return { server, outcome: 'blocked' };
@@ -33,7 +64,8 @@ function serverOutcome(server: ServerName, plan: Plan, results: StepResults): Se
     if (failure.code === 'interrupted') return { server, outcome: 'interrupted' };
     // Nor does one that the engine did not answer.
     const refused = broken.step.op === 'gate' && broken.result.result === 'failed';
-    return { server, outcome: refused ? 'gate-failed' : 'failed', failure };
+    if (!refused || change === undefined) return { server, outcome: 'failed', failure };
+    return { server, outcome: stillServes(change, plan, results, running) ? 'gate-failed' : 'not-serving', failure };
   }
   const skipped = ended.find(({ result }) => result?.result === 'skipped');
   if (skipped === undefined) return { server, outcome: 'done' };
@@ -71,9 +103,9 @@ function wayBackNotices(plan: Plan, results: StepResults): string[] {
 export const lostItsLock = ({ results }: ApplyReport): boolean =>
   Object.values(results).some((result) => 'failure' in result && result.failure.code === 'lock-lost');
 
-/** What a walked plan came to, for each server and for the whole run. */
-export function reportOf(plan: Plan, results: StepResults): ApplyReport {
-  const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results));
+/** What a walked plan came to, for each server and for the whole run; `running`: the containers that ran before it. */
+export function reportOf(plan: Plan, results: StepResults, running: ReadonlySet<ContainerId>): ApplyReport {
+  const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results, running));
   const support = plan.steps.flatMap((step) => {
     const result = results.get(step.id);
     return step.server === undefined && result !== undefined && 'failure' in result
@@ -102,5 +134,6 @@ function overall(servers: readonly ServerOutcome[], supportFailed: boolean): App
   if (bad.length === 0) return supportFailed ? 'failed' : 'done';
   if (servers.some(({ outcome }) => outcome === 'done')) return 'partly';
   if (bad.every(({ outcome }) => outcome === 'gate-failed')) return 'gate-failed';
+  if (bad.every(({ outcome }) => outcome === 'gate-failed' || outcome === 'not-serving')) return 'not-serving';
   return bad.every(({ outcome }) => outcome === 'blocked') ? 'blocked' : 'failed';
 }

@@ -139,5 +139,5 @@ export async function initSpec(
     });
   }
   const { message, cause } = written;
-  throw new LoomsError('file-not-found', `${request.file} cannot be written: ${message}`, { cause });
+  throw new LoomsError('file-not-writable', `${request.file} cannot be written: ${message}`, { cause });
 }

@@ -22,7 +22,7 @@ export async function writePlanFile(ports: Ports, file: string, saved: SavedPlan
   }
   const written = await ports.files.replace(path, `${JSON.stringify(saved, null, 2)}\n`, fileMode);
   if (written.done) return;
-  throw new LoomsError('file-not-found', `${file} cannot be written (${written.code})`, {
+  throw new LoomsError('file-not-writable', `${file} cannot be written (${written.code})`, {
     hint: 'name a file in a folder that is there and that you may write to',
     cause: written.cause,
   });

@@ -37,7 +37,7 @@ export async function prepareFolder({ files, workingDirectory }: Place, folder: 
 /**
  * Writes images, audio and embedded resources into a folder as `STEM-1.png`, `STEM-2.json` …; a number that is taken is
  * passed over, so no file is ever replaced. Returns what was written, and what is left to show.
- * Throws `file-not-found` for a file that cannot be written.
+ * Throws `file-not-writable` for a file that cannot be written.
  */
 export async function saveParts(
   place: Place,
@@ -63,7 +63,7 @@ export async function saveParts(
 }
 
 /**
- * Writes one part to a file of its own name. Throws `file-exists` rather than replacing one, `file-not-found` where it
+ * Writes one part to a file of its own name. Throws `file-exists` rather than replacing one, `file-not-writable` where it
  * cannot be written.
  */
 export async function saveAs(place: Place, path: string, part: ContentPart): Promise<SavedFile> {
@@ -96,7 +96,7 @@ async function writeNew({ files, workingDirectory }: Place, path: string, part: 
 }
 
 const notWritten = (path: string, { message, cause }: FileFailure): LoomsError =>
-  new LoomsError('file-not-found', `${path} cannot be written: ${message}`, {
+  new LoomsError('file-not-writable', `${path} cannot be written: ${message}`, {
     hint: 'name a folder that is there, or that can be made',
     cause,
   });

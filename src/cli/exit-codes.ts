@@ -8,15 +8,21 @@ export const exitCode = {
   failed: 1,
   changes: 2,
   partly: 3,
-  unhealthy: 4,
+  gateFailed: 4,
   toolError: 5,
   locked: 6,
   stalePlan: 7,
   refused: 8,
+  notConfirmed: 9,
+  unhealthy: 10,
+  trailBroken: 11,
   usage: 64,
   invalid: 65,
+  notFound: 66,
   unreachable: 69,
+  cannotWrite: 73,
   secretMissing: 77,
+  timedOut: 124,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -31,24 +37,23 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'engine-not-found': exitCode.failed,
   'engine-rejected': exitCode.failed,
   'engine-unsupported': exitCode.failed,
-  'context-not-found': exitCode.unreachable,
+  'context-not-found': exitCode.notFound,
   'image-not-found': exitCode.failed,
   'image-pull-failed': exitCode.failed,
   'image-build-failed': exitCode.failed,
   'registry-unauthorized': exitCode.failed,
   'image-without-shell': exitCode.failed,
   'container-start-failed': exitCode.failed,
-  'gate-failed': exitCode.unhealthy,
   'session-failed': exitCode.unreachable,
   'handshake-timeout': exitCode.unreachable,
   'server-exited': exitCode.unreachable,
-  'server-not-found': exitCode.unreachable,
+  'server-not-found': exitCode.notFound,
   'server-not-running': exitCode.unreachable,
-  'generation-not-found': exitCode.unreachable,
+  'generation-not-found': exitCode.notFound,
   'call-timeout': exitCode.unreachable,
-  'tool-not-found': exitCode.toolError,
-  'resource-not-found': exitCode.toolError,
-  'prompt-not-found': exitCode.toolError,
+  'tool-not-found': exitCode.notFound,
+  'resource-not-found': exitCode.notFound,
+  'prompt-not-found': exitCode.notFound,
   'arguments-invalid': exitCode.usage,
   'json-rpc-error': exitCode.toolError,
   'input-refused': exitCode.toolError,
@@ -58,12 +63,13 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'plan-stale': exitCode.stalePlan,
   'plan-invalid': exitCode.invalid,
   'secret-missing': exitCode.secretMissing,
-  'record-untrusted': exitCode.refused,
+  'record-untrusted': exitCode.notConfirmed,
   'spec-invalid': exitCode.invalid,
-  'file-not-found': exitCode.usage,
-  'file-exists': exitCode.refused,
+  'file-not-found': exitCode.notFound,
+  'file-exists': exitCode.cannotWrite,
+  'file-not-writable': exitCode.cannotWrite,
   'not-implemented': exitCode.invalid,
-  'not-confirmed': exitCode.refused,
+  'not-confirmed': exitCode.notConfirmed,
   refused: exitCode.refused,
   usage: exitCode.usage,
   interrupted: exitCode.interrupted,
@@ -88,11 +94,13 @@ export function exitCodeOfOutcome(
     case 'partly':
       return exitCode.partly;
     case 'gate-failed':
+      return exitCode.gateFailed;
+    case 'not-serving':
       return exitCode.unhealthy;
     case 'blocked':
       return exitCode.refused;
     case 'timed-out':
-      return exitCode.unreachable;
+      return exitCode.timedOut;
     case 'interrupted':
       return signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted;
     case 'failed': {

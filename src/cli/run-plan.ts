@@ -50,7 +50,7 @@ export type RunPlanOptions = {
 
 /**
  * Shows a plan, asks, carries it out and reports; sets the exit code. Does not ask when there is nothing to do. A
- * refusal of the user is exit 8 with nothing changed.
+ * refusal of the user is exit 9 with nothing changed.
  */
 export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: RunPlanOptions): Promise<PlanOutcome> {
   const { context, json, question, goesAhead = () => false } = options;
@@ -69,7 +69,7 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
     const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
     if (!(await confirm(question, { yes: flags.yes, terminal, refusal, lookFirst: true }))) {
       terminal.notice('Nothing was changed.');
-      process.exitCode = exitCode.refused;
+      process.exitCode = exitCode.notConfirmed;
       return plan;
     }
   }

@@ -41,7 +41,7 @@ export default class Unlock extends BaseCommand {
     const refusal = `${whose}, would be taken away, and nobody agreed`;
     if (!(await confirm(`Take away ${whose}?`, { yes: flags.yes, terminal, refusal, lookFirst: false }))) {
       terminal.notice('Nothing was changed.');
-      process.exitCode = exitCode.refused;
+      process.exitCode = exitCode.notConfirmed;
       return view(false);
     }
     await breakLock(ports, found);

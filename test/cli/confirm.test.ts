@@ -30,11 +30,11 @@ describe.skipIf(skipped)('on a terminal', () => {
     expect(session.screen()).toContain('1 done');
   });
 
-  it('anything else is a no: nothing is changed (8)', async () => {
+  it('anything else is a no: nothing is changed (9)', async () => {
     const session = onTerminal(['apply', '--project', project], cwd);
     await session.shows('(y/N)');
     session.type('\r');
-    expect(await session.ended).toBe(8);
+    expect(await session.ended).toBe(9);
     expect(session.screen()).toContain('Nothing was changed.');
     expect((await looms(['get', '--project', project, '--json'])).stdout.trim()).toBe('[]');
   });

@@ -92,7 +92,7 @@ describe.skipIf(skipped)('with an engine', () => {
     expect(JSON.parse((await at('', 'get', '--json')).stdout)).toEqual([]);
   });
 
-  test('a tool that answers with an error, a JSON-RPC error and an unknown tool are exit 5', async () => {
+  test('an answer that is an error, of a tool or in JSON-RPC, is exit 5; an unknown tool or server is exit 66', async () => {
     const at = inProject(newProject());
     await at(tinySpec({ name: 'fs' }), 'apply', '--yes');
     expect(await at('', 'mcp', 'call', 'fs', 'fail')).toMatchObject({ code: 5, stdout: 'it went wrong\n' });
@@ -100,11 +100,11 @@ describe.skipIf(skipped)('with an engine', () => {
     expect(broken).toMatchObject({ code: 5, stdout: '' });
     expect(broken.stderr).toContain('broken inside');
     const unknown = await at('', 'mcp', 'call', 'fs', 'ecko', 'text=x');
-    expect(unknown).toMatchObject({ code: 5, stdout: '' });
+    expect(unknown).toMatchObject({ code: 66, stdout: '' });
     expect(unknown.stderr).toContain('did you mean echo?');
     // What is wrong about the arguments is the caller's, before anything is called.
     expect((await at('', 'mcp', 'call', 'fs', 'echo', 'text=x', 'times=soon')).code).toBe(64);
-    expect((await at('', 'mcp', 'call', 'nowhere', 'echo')).code).toBe(69);
+    expect((await at('', 'mcp', 'call', 'nowhere', 'echo')).code).toBe(66);
   });
 
   test('drift made by hand is exit 2, told the way it happened', async () => {
@@ -178,10 +178,10 @@ describe.skipIf(skipped)('with an engine', () => {
     expect(deleted.stdout).toContain('✓ fs  removed');
   });
 
-  test('without a terminal and without --yes nothing is changed and the exit code is 8', async () => {
+  test('without a terminal and without --yes nothing is changed and the exit code is 9', async () => {
     const at = inProject(newProject());
     const { code, stderr } = await at(tinySpec({ name: 'fs' }), 'apply');
-    expect(code).toBe(8);
+    expect(code).toBe(9);
     expect(stderr).toContain('--yes');
     expect(JSON.parse((await at('', 'get', '--json')).stdout)).toEqual([]);
   });
@@ -213,11 +213,12 @@ describe.skipIf(skipped)('with an engine', () => {
     }
   });
 
-  test('a gate that fails is exit 4 with the log, and one server that fails beside one that works is exit 3', async () => {
+  test('a first gate that fails is exit 10 with the log, and one server that fails beside one that works is exit 3', async () => {
     const at = inProject(newProject());
     const dies = tinySpec({ name: 'dies', kind: 'dies' });
     const alone = await at(dies, 'apply', '--yes');
-    expect(alone.code).toBe(4);
+    expect(alone.code).toBe(10);
+    expect(alone.stdout).toMatch(/^✗ dies +did not pass its gate; nothing serves/m);
     expect(alone.stdout).toContain('cannot reach the database');
     expect(alone.stdout).toContain('hint: ');
     expect(JSON.parse((await at('', 'get', '--json')).stdout)).toEqual([]);

@@ -134,7 +134,7 @@ describe('an engine that cannot be reached', () => {
     expect(value.engine).toBeNull();
   });
 
-  test('a context that does not exist is exit 69', async () => {
+  test('a context that does not exist is exit 66', async () => {
     const { code, stderr } = await looms(['get', '--context', 'nowhere']);
     expect(code).toBe(69);
     expect(stderr).toContain('error[context-not-found]');

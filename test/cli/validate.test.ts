@@ -138,14 +138,14 @@ describe('validate', () => {
 });
 
 describe('init', () => {
-  test('writes a spec that validates, and refuses to replace it with exit 8', async () => {
+  test('writes a spec that validates, and refuses to replace it with exit 73', async () => {
     const cwd = emptyFolder();
     const first = await looms(['init', 'clock', '--template', 'python', '--json'], { cwd });
     expect(first.code).toBe(0);
     expect(schemaProblems('init', JSON.parse(first.stdout))).toEqual([]);
     expect((await looms(['validate'], { cwd })).code).toBe(0);
     const second = await looms(['init', 'clock'], { cwd });
-    expect(second.code).toBe(8);
+    expect(second.code).toBe(73);
     expect(second.stderr).toContain('error[file-exists]');
     expect((await looms(['init', 'clock', '--force'], { cwd })).code).toBe(0);
   });

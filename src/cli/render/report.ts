@@ -25,7 +25,9 @@ function describeOutcome({ outcome }: ServerOutcome, action: string, palette: Pa
     case 'unchanged':
       return { mark: ' ', text: palette.quiet('unchanged') };
     case 'gate-failed':
-      return { mark: palette.error('✗'), text: palette.error('did not pass its gate') };
+      return { mark: palette.error('✗'), text: palette.error('did not pass its gate; what served before still does') };
+    case 'not-serving':
+      return { mark: palette.error('✗'), text: palette.error('did not pass its gate; nothing serves') };
     case 'failed':
       return { mark: palette.error('✗'), text: palette.error('failed') };
     case 'blocked':
@@ -51,21 +53,18 @@ const pastTense: Readonly<Record<ApplyReport['plan']['changes'][number]['action'
 
 /** `2 done, 1 failed, 47 unchanged`; only what occurred. */
 function describeTotals(servers: readonly ServerOutcome[]): string {
-  const kinds = [
-    ['done', 'done'],
-    ['gate-failed', 'failed their gate'],
-    ['failed', 'failed'],
-    ['blocked', 'blocked'],
-    ['interrupted', 'not finished'],
-    ['unchanged', 'unchanged'],
+  const count = (...outcomes: readonly ServerOutcome['outcome'][]): number =>
+    servers.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const gates = count('gate-failed', 'not-serving');
+  const totals = [
+    [count('done'), 'done'],
+    [gates, `failed ${gates === 1 ? 'its' : 'their'} gate`],
+    [count('failed'), 'failed'],
+    [count('blocked'), 'blocked'],
+    [count('interrupted'), 'not finished'],
+    [count('unchanged'), 'unchanged'],
   ] as const;
-  return kinds
-    .flatMap(([outcome, word]) => {
-      const count = servers.filter((server) => server.outcome === outcome).length;
-      if (count === 0) return [];
-      return [`${count} ${outcome === 'gate-failed' && count === 1 ? 'failed its gate' : word}`];
-    })
-    .join(', ');
+  return totals.flatMap(([number, word]) => (number === 0 ? [] : [`${number} ${word}`])).join(', ');
 }
 
 /** What an execution did: a line a server, what failed with its output and what to do about it, and the totals. */

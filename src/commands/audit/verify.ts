@@ -31,7 +31,7 @@ export default class AuditVerify extends BaseCommand {
     const { ports, terminal } = await this.open(flags);
     const found = await ports.auditReader.verify(expected);
     this.answer(() => renderVerification(found, terminal.palette));
-    if (!found.intact) process.exitCode = exitCode.failed;
+    if (!found.intact) process.exitCode = exitCode.trailBroken;
     return found;
   }
 }

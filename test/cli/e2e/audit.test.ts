@@ -51,7 +51,7 @@ describe.skipIf(withoutEngine())('calls and their trail', () => {
     expect((await looms('mcp', 'call', 'fs', 'echo', 'text=hello')).stderr).toBe('');
     expect((await looms('mcp', 'call', 'fs', 'fail')).code).toBe(5);
     expect((await looms('mcp', 'call', 'fs', 'break')).code).toBe(5);
-    expect((await looms('mcp', 'call', 'fs', 'ecko')).code).toBe(5);
+    expect((await looms('mcp', 'call', 'fs', 'ecko')).code).toBe(66);
     expect((await looms('mcp', 'call', 'fs', 'echo', 'text=x', 'times=soon')).code).toBe(64);
     const lines = await calls();
     expect(lines.flatMap((line) => schemaProblems('audit', line))).toEqual([]);
@@ -141,7 +141,7 @@ describe.skipIf(withoutEngine())('calls and their trail', () => {
     database.close();
   });
 
-  test('a trail that somebody changed is exit 1, with the first record that does not fit', async () => {
+  test('a trail that somebody changed is exit 11, with the first record that does not fit', async () => {
     const { looms, database } = machine();
     for (const text of ['a', 'b']) await looms('mcp', 'call', 'fs', 'echo', `text=${text}`);
     const head = /head (\S+)/.exec((await looms('audit', 'verify')).stdout)?.[1] ?? '';
@@ -152,10 +152,10 @@ describe.skipIf(withoutEngine())('calls and their trail', () => {
     database2.exec(`UPDATE audit SET record = replace(record, '"ok"', '"refused"') WHERE seq = 2`);
     database2.close();
     const broken = await looms('audit', 'verify');
-    expect(broken.code).toBe(1);
+    expect(broken.code).toBe(11);
     expect(broken.stdout).toMatch(/^✗ the trail is broken at record 2 \(it says \S+Z\): it was changed/);
     const json = await looms('audit', 'verify', '--json');
-    expect(json.code).toBe(1);
+    expect(json.code).toBe(11);
     expect(schemaProblems('audit-verify', JSON.parse(json.stdout))).toEqual([]);
     expect(JSON.parse(json.stdout)).toMatchObject({ intact: false, seq: 2, fault: 'changed' });
   });

@@ -66,20 +66,20 @@ describe.skipIf(skipped)('one server by hand', () => {
     expect(await project.idOf('teradata')).toBe(id);
   });
 
-  test('of a file with several is the one of that name; another name is exit 69 and lists them', async () => {
+  test('of a file with several is the one of that name; another name is exit 66 and lists them', async () => {
     const project = newProject();
     const config = fileWith(specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'memory' })));
     expect((await project.run(['mcp', 'start', 'memory', '--config', config])).code).toBe(0);
     expect(await project.names()).toEqual(['memory']);
     const wrong = await project.run(['mcp', 'start', 'memroy', '--config', config]);
-    expect(wrong.code).toBe(69);
+    expect(wrong.code).toBe(66);
     expect(wrong.stderr).toMatch(/hint: did you mean memory\? \S+ declares fs, memory/);
     // Without a file and without a container, the specs of the folder count.
     const cwd = emptyFolder();
     writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'fs' }));
     expect((await project.run(['mcp', 'start', 'fs'], { cwd })).code).toBe(0);
     const nowhere = await project.run(['mcp', 'start', 'other'], { cwd });
-    expect(nowhere.code).toBe(69);
+    expect(nowhere.code).toBe(66);
     expect(nowhere.stderr).toContain('none in mcp.yaml');
     expect(nowhere.stderr).toContain('--config FILE');
   });
@@ -90,7 +90,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     const id = await project.idOf('fs');
     const bigger = fileWith(tinySpec({ name: 'fs', memoryMiB: 192 }));
     const refused = await project.run(['mcp', 'start', 'fs', '--config', bigger]);
-    expect(refused.code).toBe(8);
+    expect(refused.code).toBe(9);
     expect(refused.stdout).toContain('memory_mb  128 → 192');
     expect(refused.stderr).toContain('--yes');
     expect(await project.idOf('fs')).toBe(id);
@@ -111,7 +111,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     const info = JSON.parse((await project.run(['mcp', 'info', 'fs', '--json'])).stdout);
     expect(info).toMatchObject({ generation: 2, source: '-:1', state: 'running' });
     expect((await project.diff(tinySpec({ name: 'fs' }))).code).toBe(0);
-    expect((await project.run(['mcp', 'restart', 'sf'])).code).toBe(69);
+    expect((await project.run(['mcp', 'restart', 'sf'])).code).toBe(66);
   });
 
   test('tells of its calls, its rotation and its health', async () => {
@@ -159,19 +159,19 @@ describe.skipIf(skipped)('one server by hand', () => {
     expect(withStopped).toMatchObject({ code: 0 });
     expect(withStopped.stdout).toContain('1 healthy, 1 stopped');
     const named = await run(['mcp', 'health', 'memory']);
-    expect(named.code).toBe(4);
+    expect(named.code).toBe(10);
     expect(named.stdout).toContain('`looms mcp start memory` starts it');
 
     await docker('pause', `looms-${project.name}-fs`);
     const paused = await run(['mcp', 'health', '--json']);
-    expect(paused.code).toBe(4);
+    expect(paused.code).toBe(10);
     expect(JSON.parse(paused.stdout)).toMatchObject([{ verdict: 'unhealthy' }, { verdict: 'stopped' }]);
     expect((await run(['mcp', 'start', 'fs'])).code).toBe(0);
     expect((await run(['mcp', 'health', 'fs'])).code).toBe(0);
-    expect((await run(['mcp', 'health', 'sf'])).code).toBe(69);
+    expect((await run(['mcp', 'health', 'sf'])).code).toBe(66);
   });
 
-  test('that ends during the handshake is exit 4 with the end of its log; a missing secret here is exit 77', async () => {
+  test('that ends during the handshake is exit 10 with the end of its log; a missing secret here is exit 77', async () => {
     const project = newProject();
     const { run } = project;
     const secret = tinySpec({ name: 'secret', env: { API_TOKEN: '${secret:by-hand}' } });
@@ -187,7 +187,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     await project.apply(JSON.stringify(touchy));
     await docker('exec', `looms-${project.name}-touchy`, 'touch', '/tmp/broken');
     const broken = await run(['mcp', 'health', 'touchy']);
-    expect(broken.code).toBe(4);
+    expect(broken.code).toBe(10);
     expect(broken.stdout).toMatch(/^touchy +unhealthy .*✗ \d+ ms/m);
     expect(broken.stdout).toContain('error[server-exited]');
     expect(broken.stdout).toContain('the disk is full');
@@ -211,7 +211,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     expect(json.map((line) => JSON.parse(line).text)).toEqual(['one', 'two', 'three']);
     expect((await run(['mcp', 'logs', 'fs', '--since', 'soon'])).code).toBe(64);
     expect((await run(['mcp', 'logs', 'fs', '-f', '--until', '1h'])).code).toBe(64);
-    expect((await run(['mcp', 'logs', 'sf'])).code).toBe(69);
+    expect((await run(['mcp', 'logs', 'sf'])).code).toBe(66);
   });
 
   test('is followed in its log across a replacement, until Ctrl-C (130)', async () => {

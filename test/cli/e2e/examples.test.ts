@@ -90,7 +90,7 @@ describe.skipIf(withoutEngine())('the examples', () => {
     const names = (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
     expect(names).toContain('read_text_file');
     expect(names).not.toContain('write_file');
-    expect(await run('mcp', 'call', 'fs', 'write_file', 'path=/data/x', 'content=x')).toMatchObject({ code: 5 });
+    expect(await run('mcp', 'call', 'fs', 'write_file', 'path=/data/x', 'content=x')).toMatchObject({ code: 66 });
   });
 
   test.each(Object.entries(toolCounts))('list the tools of %s without its database: %i', async (server, count) => {

@@ -164,7 +164,7 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
 
     const call = ['mcp', 'call', 'fs', 'secret'] as const;
     const refused = await project.run(call, { env });
-    expect(refused).toMatchObject({ code: 8, stdout: '' });
+    expect(refused).toMatchObject({ code: 9, stdout: '' });
     expect(refused.stderr).toContain('error[record-untrusted]');
     expect(refused.stderr).toContain('AWS_SECRET_ACCESS_KEY');
     expect(refused.stderr).toContain('--trust-record');
@@ -173,14 +173,14 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     expect(health.stdout).toContain('record-untrusted');
     expect(JSON.parse(health.stdout)).toMatchObject([{ verdict: 'unknown' }]);
     for (const command of ['restart', 'start']) {
-      expect(await project.run(['mcp', command, 'fs', '--yes'], { env })).toMatchObject({ code: 8 });
+      expect(await project.run(['mcp', command, 'fs', '--yes'], { env })).toMatchObject({ code: 9 });
     }
 
     expect(await project.run([...call, '--trust-record'], { env })).toMatchObject({ code: 0 });
     expect(await project.run(call, { env })).toMatchObject({ code: 0 });
 
     const third = { ...env, XDG_STATE_HOME: emptyFolder() };
-    expect(await project.run(call, { env: third })).toMatchObject({ code: 8 });
+    expect(await project.run(call, { env: third })).toMatchObject({ code: 9 });
     expect(await project.apply(text, [], { env: third })).toMatchObject({ code: 0 });
     expect(await project.run(call, { env: third })).toMatchObject({ code: 0 });
   });
@@ -195,6 +195,6 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: developer })).toMatchObject({ code: 0 });
     expect(await project.run(['mcp', 'call', 'plain', 'echo', 'text=a'], { env })).toMatchObject({ code: 0 });
     const other = { ...ci, LOOMS_RECORD_KEY: 'of-another' };
-    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: other })).toMatchObject({ code: 8 });
+    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: other })).toMatchObject({ code: 9 });
   });
 });

@@ -99,7 +99,7 @@ describe.skipIf(skipped)('the history of a server', () => {
   });
 
   test('of a server that nobody knows ends with 69', async () => {
-    expect(await project.run(['history', 'fz'])).toMatchObject({ code: 69 });
+    expect(await project.run(['history', 'fz'])).toMatchObject({ code: 66 });
   });
 
   test('is shortened to what --keep says, and by looms.yaml for all commands', async () => {
@@ -116,7 +116,7 @@ describe.skipIf(skipped)('the history of a server', () => {
   test('goes with the server', async () => {
     expect(await project.run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
     expect([...(await project.names()), ...(await project.records())]).toEqual([]);
-    expect(await project.run(['history', 'fs'])).toMatchObject({ code: 69 });
+    expect(await project.run(['history', 'fs'])).toMatchObject({ code: 66 });
   });
 });
 
@@ -161,10 +161,10 @@ describe.skipIf(skipped)('a rollback', () => {
     expect(await memoryOf(project)).toBe(128);
   });
 
-  test('is refused (8) without --yes and a terminal, and ends with 69 for a generation that is not recorded', async () => {
-    expect(await project.run(['rollback', 'fs'])).toMatchObject({ code: 8 });
+  test('is not done (9) without --yes and a terminal, and ends with 66 for a generation that is not recorded', async () => {
+    expect(await project.run(['rollback', 'fs'])).toMatchObject({ code: 9 });
     const unknown = await project.run(['rollback', 'fs', '--to', '99', '--yes']);
-    expect(unknown.code).toBe(69);
+    expect(unknown.code).toBe(66);
     expect(unknown.stderr).toContain('error[generation-not-found]');
   });
 

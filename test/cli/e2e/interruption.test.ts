@@ -172,7 +172,7 @@ describe.skipIf(skipped)('an apply that may not run', () => {
     const patient = await project.apply(tinySpec({ name: 'fs' }), ['--lock-timeout', '60']);
     expect(patient).toMatchObject({ code: 0 });
     expect(patient.stderr).toContain('waiting for the lock of ');
-    expect(await slow.finished).toMatchObject({ code: 4 });
+    expect(await slow.finished).toMatchObject({ code: 10 });
     expect(await project.names()).toEqual(['fs']);
   });
 
@@ -230,6 +230,15 @@ describe.skipIf(skipped)('an apply that may not run', () => {
     expect((await project.container('fs').inspect()).State.StartedAt).toBe(started);
     expect(await project.names()).toEqual(['fs']);
     expect(await project.diff(before)).toMatchObject({ code: 0 });
+  });
+
+  test('because its time is up ends with 124, and leaves nothing behind that did not answer', async () => {
+    const project = newProject('time');
+    const late = await project.apply(brokenSpec('slow', 'silent', 60), ['--timeout', '3']);
+    expect(late.code).toBe(124);
+    expect(late.stdout).toContain('the same command goes on from what is there');
+    expect(await project.apply(tinySpec({ name: 'slow' }))).toMatchObject({ code: 0 });
+    expect(await project.names()).toEqual(['slow']);
   });
 
   test('because no engine answers ends with 69', async () => {

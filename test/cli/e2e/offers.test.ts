@@ -58,13 +58,13 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
     expect((await save('as.md')).code).toBe(0);
     expect(readFileSync(join(cwd, 'as.md'), 'utf8')).toBe(text);
     const again = await save('as.md');
-    expect(again.code).toBe(8);
+    expect(again.code).toBe(73);
     expect(again.stderr).toContain('error[file-exists]: as.md is there already');
   });
 
-  test('a resource that is not there is exit 5 with the nearest one, which is not read', async () => {
+  test('a resource that is not there is exit 66 with the nearest one, which is not read', async () => {
     const { code, stdout, stderr } = await run(['mcp', 'read', 'everything', features.replace('.md', '.me')]);
-    expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
+    expect({ code, stdout }).toEqual({ code: 66, stdout: '' });
     expect(stderr).toContain('error[resource-not-found]');
     expect(stderr).toContain(`did you mean ${features}?`);
   });
@@ -81,7 +81,7 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
     expect(value.messages[0].role).toBe('user');
   });
 
-  test('arguments of a prompt are checked before it is asked for (64), and a misspelt prompt is not (5)', async () => {
+  test('arguments of a prompt are checked before it is asked for (64), and a misspelt prompt is not (66)', async () => {
     const prompt = (...words: string[]) => run(['mcp', 'prompt', 'everything', ...words]);
     expect(await prompt('args-prompt')).toMatchObject({
       code: 64,
@@ -92,7 +92,7 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
       stderr: expect.stringContaining('did you mean city?'),
     });
     expect(await prompt('args-promt', 'city=x')).toMatchObject({
-      code: 5,
+      code: 66,
       stderr: expect.stringContaining('did you mean args-prompt?'),
     });
   });
@@ -109,8 +109,8 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
       });
       expect((await json(`mcp-${what}`, 'mcp', what, 'tiny')).value).toEqual(empty);
     }
-    expect(await run(['mcp', 'read', 'tiny', 'file:///x'])).toMatchObject({ code: 5 });
-    expect(await run(['mcp', 'prompt', 'tiny', 'x'])).toMatchObject({ code: 5 });
+    expect(await run(['mcp', 'read', 'tiny', 'file:///x'])).toMatchObject({ code: 66 });
+    expect(await run(['mcp', 'prompt', 'tiny', 'x'])).toMatchObject({ code: 66 });
   });
 
   test('images and embedded resources go to files with --out, and are named without it', async () => {
@@ -131,7 +131,7 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
 
     writeFileSync(join(cwd, 'file'), '');
     const wrong = await run(['mcp', 'call', 'everything', 'get-tiny-image', '--out', 'file'], { cwd });
-    expect(wrong).toMatchObject({ code: 64, stdout: '' });
+    expect(wrong).toMatchObject({ code: 73, stdout: '' });
     expect(existsSync(join(cwd, 'get-tiny-image-1.png'))).toBe(false);
   });
 
@@ -146,7 +146,7 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
     expect(await run(example.split(' '))).toMatchObject({ code: 0 });
     expect(await run(['mcp', 'call', 'everything'])).toMatchObject({ code: 64 });
     expect(await run(['mcp', 'call', 'everything.get-sun', 'a=2', 'b=3'])).toMatchObject({
-      code: 5,
+      code: 66,
       stdout: '',
       stderr: expect.stringContaining('did you mean get-sum?'),
     });
@@ -160,7 +160,7 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
       ['tools', 'tiny.secret'],
     ]) {
       const { code, stdout, stderr } = await run(['mcp', ...words]);
-      expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
+      expect({ code, stdout }).toEqual({ code: 66, stdout: '' });
       expect(stderr).toContain('tiny has no tool "secret"');
       expect(stderr).toContain('mcp_server.tools of its spec allows other tools only');
     }

@@ -102,7 +102,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
     const gone = await project.run(['delete', 'fs', '--yes']);
     expect(gone, gone.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('data of 1 server removed') });
     expect(await project.names()).toEqual([]);
-    expect((await project.run(['delete', 'fs', '--yes'])).code).toBe(69);
+    expect((await project.run(['delete', 'fs', '--yes'])).code).toBe(66);
   });
 
   test('does not lose what the next server does not preserve: it stays, and each plan says so', async () => {
@@ -122,7 +122,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
     await write('fs', 'remember');
     expect(await project.run(['delete', 'fs', '--preserve-data', '--yes'])).toMatchObject({ code: 0 });
     const broken = changed(keeping('fs'), { args: ['-e', 'process.exit(3)'], timeoutSeconds: 5 });
-    expect(await project.apply(broken)).toMatchObject({ code: 4 });
+    expect(await project.apply(broken)).toMatchObject({ code: 10 });
     expect(await project.names()).toEqual(['fs.data']);
     await apply(keeping('fs'));
     expect(await read('fs')).toContain('remember');

@@ -77,19 +77,19 @@ describe.skipIf(withoutEngine())('removing servers', () => {
     expect(await Promise.all(['a', 'b', 'web'].map(project.idOf))).toEqual(before);
   });
 
-  test('by name takes one server, and says 69 and the nearest name for one that is not there', async () => {
+  test('by name takes one server, and says 66 and the nearest name for one that is not there', async () => {
     expect(await project.run(['delete', 'b', '--yes'])).toMatchObject({ code: 0 });
     expect(await names()).toEqual(['a', 'web']);
     const typo = await project.run(['delete', 'wep', '--yes']);
-    expect(typo.code).toBe(69);
+    expect(typo.code).toBe(66);
     expect(typo.stderr).toContain('did you mean web?');
   });
 
-  test('is shown and not done with --dry-run, and without --yes and a terminal (8)', async () => {
+  test('is shown and not done with --dry-run, and without --yes and a terminal (9)', async () => {
     const dry = await project.run(['delete', '--all', '--dry-run']);
     expect(dry).toMatchObject({ code: 0 });
     expect(dry.stdout).toContain('2 to remove');
-    expect(await project.run(['delete', '--all'])).toMatchObject({ code: 8 });
+    expect(await project.run(['delete', '--all'])).toMatchObject({ code: 9 });
     expect(await names()).toEqual(['a', 'web']);
   });
 

@@ -184,13 +184,13 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     }
   });
 
-  test('is not written over a file that is no plan (8), nor into a folder that is not there (64)', async () => {
+  test('is not written over a file that is no plan, nor into a folder that is not there (73)', async () => {
     const { project, cwd, write } = newProject('plan-over');
     write('mcp.yaml', tinySpec({ name: 'a' }));
     const over = await project.run(['diff', '-f', 'mcp.yaml', '--out', 'mcp.yaml'], { cwd });
-    expect(over).toMatchObject({ code: 8, stderr: expect.stringContaining('mcp.yaml is there') });
+    expect(over).toMatchObject({ code: 73, stderr: expect.stringContaining('mcp.yaml is there') });
     expect(readFileSync(join(cwd, 'mcp.yaml'), 'utf8')).toBe(tinySpec({ name: 'a' }));
     const nowhere = await project.run(['diff', '-f', 'mcp.yaml', '--out', 'none/plan.json'], { cwd });
-    expect(nowhere).toMatchObject({ code: 64 });
+    expect(nowhere).toMatchObject({ code: 73 });
   });
 });

@@ -56,15 +56,15 @@ describe.skipIf(withoutEngine())('unlock', () => {
     expect(await project.names()).toEqual(['.lock']);
   });
 
-  test('asks on a terminal; a no (8), and no terminal without --yes (8), leave the lock', async () => {
+  test('asks on a terminal; a no (9), and no terminal without --yes (9), leave the lock', async () => {
     const lock = await holdLock(project.name);
     const id = lock.id.slice(0, 12);
     const refused = await project.run(['unlock', id]);
-    expect(refused).toMatchObject({ code: 8, stderr: expect.stringContaining('--yes') });
+    expect(refused).toMatchObject({ code: 9, stderr: expect.stringContaining('--yes') });
     const no = onTerminal(['unlock', id, '--project', project.name], emptyFolder());
     await no.shows('anna@elsewhere');
     no.type('n\n');
-    expect(await no.ended).toBe(8);
+    expect(await no.ended).toBe(9);
     expect(await project.names()).toEqual(['.lock']);
     const yes = onTerminal(['unlock', id, '--project', project.name], emptyFolder());
     await yes.shows('(y/N)');

@@ -93,12 +93,12 @@ describe('the exit code of a look at servers', () => {
   it.each([
     ['all answer', [healthy], false, 0],
     ['one of all was stopped', [healthy, stopped], false, 0],
-    ['the one that was named is stopped', [stopped], true, 4],
+    ['the one that was named is stopped', [stopped], true, 10],
     [
       'one does not answer beside one that could not be asked',
       [unknown, { verdict: 'unhealthy', failure: null }],
       false,
-      4,
+      10,
     ],
     ['one could not be asked for lack of a secret', [healthy, unknown], true, 77],
   ] as const)('%s', (_, servers, named, code) => {

@@ -54,7 +54,7 @@ describe('content of an answer', () => {
 
   it('is not asked for when there is no folder to put it', async () => {
     await writeFile(join(here, 'file'), '');
-    await expect(prepareFolder(place, 'file')).rejects.toMatchObject({ code: 'file-not-found' });
+    await expect(prepareFolder(place, 'file')).rejects.toMatchObject({ code: 'file-not-writable' });
   });
 
   it('goes to a folder when the path is one, or is written as one', async () => {
