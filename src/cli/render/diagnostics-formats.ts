@@ -4,7 +4,7 @@ import { countDiagnostics, describeDiagnostic } from './diagnostics.ts';
 import { diagnosticCommand } from './github-commands.ts';
 import { attribute, xml } from './plan-junit.ts';
 import { cell, code } from './plan-markdown.ts';
-import { sarifLog, uriOf } from './plan-sarif.ts';
+import { sarifLocations, sarifLog } from './plan-sarif.ts';
 import { shownFile, visible } from './text.ts';
 
 /** Forms in which reports for machines want what is wrong with specs. */
@@ -64,9 +64,7 @@ function sarif(diagnostics: readonly Diagnostic[]): string {
       ruleIndex: ids.indexOf(one.code),
       level: one.severity,
       message: { text: describeDiagnostic(one) },
-      ...(file === '-'
-        ? {}
-        : { locations: [{ physicalLocation: { artifactLocation: { uri: uriOf(file) }, region } }] }),
+      ...sarifLocations(file, region),
       // The same finding in the next run is the same alert, also when lines above it were added.
       partialFingerprints: { 'looms/v1': `${file}/${one.path}/${one.code}` },
     };

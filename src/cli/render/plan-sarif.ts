@@ -20,13 +20,23 @@ function ruleOf({ action, drifted }: PlanFinding): (typeof planRules)[number]['i
 }
 
 /** A path as the URI that SARIF wants: relative to the checkout, or absolute with its scheme. */
-export const uriOf = (file: string): string => {
+const uriOf = (file: string): string => {
   const path = file.replaceAll('\\', '/').split('/').map(encodeURIComponent).join('/');
   return path.startsWith('/') ? `file://${path}` : path.replace(/^(\.\/)+/, '');
 };
 
+/**
+ * Where a finding is shown. GitHub refuses a whole log for one result without a place (its "SARIF support for code
+ * scanning"), so what has none of its own stands at the beginning of a file.
+ */
+export const sarifLocations = (file: string, region: { readonly startLine: number }): object => ({
+  locations: [{ physicalLocation: { artifactLocation: { uri: file === '-' ? 'stdin' : uriOf(file) }, region } }],
+});
+
 /** A plan as SARIF 2.1.0, for code-scanning pages: one result a server that is not as declared, at its document. */
 export function renderSarif(plan: Plan, sources: ReadonlyMap<string, Source>): string {
+  // A server that runs and is in no file is missing from those that are there.
+  const elsewhere = [...sources.values()][0]?.file ?? 'looms.yaml';
   const results = planFindings(plan, sources).map((finding) => {
     const ruleId = ruleOf(finding);
     const { source } = finding;
@@ -35,15 +45,7 @@ export function renderSarif(plan: Plan, sources: ReadonlyMap<string, Source>): s
       ruleIndex: planRules.findIndex((rule) => rule.id === ruleId),
       level: planRules.find((rule) => rule.id === ruleId)?.level ?? 'warning',
       message: { text: `${finding.server}: ${finding.details}` },
-      ...(source === undefined || source.file === '-'
-        ? {}
-        : {
-            locations: [
-              {
-                physicalLocation: { artifactLocation: { uri: uriOf(source.file) }, region: { startLine: source.line } },
-              },
-            ],
-          }),
+      ...sarifLocations(source?.file ?? elsewhere, { startLine: source?.line ?? 1 }),
       // The same finding in the next run is the same alert.
       partialFingerprints: { 'looms/v1': `${plan.project}/${finding.server}/${ruleId}` },
     };

@@ -127,6 +127,12 @@ test('SARIF names rule, place and a fingerprint that stays the same from run to 
     region: { startLine: 7 },
   });
   expect(run.results[0].partialFingerprints).toEqual({ 'looms/v1': 'team/alpha/missing' });
+  // GitHub refuses the whole log for one result without a place.
+  for (const { locations } of run.results) {
+    expect(locations).toHaveLength(1);
+    expect(locations[0].physicalLocation.artifactLocation.uri).not.toBe('');
+    expect(locations[0].physicalLocation.region.startLine).toBeGreaterThan(0);
+  }
 });
 
 test('GitHub annotations are one command a line, with nothing in them that would end one', () => {
