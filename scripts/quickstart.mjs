@@ -1,5 +1,4 @@
 import { ensureBaseImages, quickstartImages } from './lib/base-images.mjs';
-import { buildCa } from './lib/build-ca.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { narrator } from './lib/narrator.mjs';
 import { describeNode, ensurePackages, projectEnvironment } from './lib/packages.mjs';
@@ -27,15 +26,13 @@ async function main() {
   const images = await ensureBaseImages(engine.host, quickstartImages, note);
   for (const { tag, how } of images) note(`${tag}: ${outcomes[how]}`);
 
-  const ca = buildCa();
-  const env = projectEnvironment(root, { DOCKER_HOST: engine.host, ...ca });
+  const env = projectEnvironment(root, { DOCKER_HOST: engine.host });
 
   step('4/5  looms itself');
   await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
   note('built into dist/');
 
   step('5/5  an MCP server');
-  if (ca.LOOMS_BUILD_CA) note(`builds trust this machine's own certificates too: LOOMS_BUILD_CA=${ca.LOOMS_BUILD_CA}`);
   await looms(env, 'apply', '-f', spec, '--yes');
   await looms(env, 'mcp', 'call', 'everything', 'echo', `message=${message}`);
 

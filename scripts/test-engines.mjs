@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 import { allImages, ensureBaseImages } from './lib/base-images.mjs';
-import { buildCa } from './lib/build-ca.mjs';
 import { copyImages, derivedImages } from './lib/copy-images.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
@@ -32,7 +31,7 @@ async function main() {
   await ensurePackages(root, note);
   const own = await ensureEngine(note);
   await ensureBaseImages(own.host, allImages, note);
-  const env = projectEnvironment(root, buildCa());
+  const env = projectEnvironment(root);
   await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
   note('ready');
 

@@ -1,5 +1,4 @@
 import { allImages, ensureBaseImages } from './lib/base-images.mjs';
-import { buildCa } from './lib/build-ca.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
 import { narrator, seconds } from './lib/narrator.mjs';
@@ -28,7 +27,7 @@ try {
 /** Goes on after a stage that failed, so that one run tells all that is wrong. */
 async function main() {
   if (!(await stage('npm packages', installPackages))) return;
-  const env = projectEnvironment(root, buildCa());
+  const env = projectEnvironment(root);
   await stage('Docker Engine and base images', () => prepareEngine(env));
   await stage('lock file', () => runChecked('node', ['scripts/complete-lockfile.mjs', '--check'], env));
   await stage('build', () => npmRun('build', env));

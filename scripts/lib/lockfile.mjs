@@ -52,3 +52,33 @@ function platformOf(name) {
   const library = words.map((word) => libraries[word]).find(Boolean);
   return { os: [os], cpu: [cpu], ...(library ? { libc: [library] } : {}) };
 }
+
+/** The oldest Node that a checkout can be installed with (README.md); its programs run with the `node` of the lock file. */
+const oldestNode = [20, 0, 0];
+
+/**
+ * Names the packages whose demand of a newer Node says nothing here: what runs them is the Node that the lock file itself
+ * brings along, and it meets the demand. npm looks at the Node that it runs with, and would warn about each of them. One
+ * that the own Node does not meet, or that is written in a way that is not known here, is not among them.
+ *
+ * @param {Record<string, any>} packages the `packages` of a lock file
+ * @returns {string[]} their paths; the root is none of them
+ */
+export function pointlessNodeDemands(packages) {
+  const own = packages['node_modules/node'].version.split('.').map(Number);
+  return Object.entries(packages).flatMap(([path, { engines }]) =>
+    path !== '' && engines?.node && admits(engines.node, own) && !admits(engines.node, oldestNode) ? [path] : [],
+  );
+}
+
+/** Whether a range of alternatives like `^20.19.0 || >=22` admits a version; one that is written otherwise admits none. */
+function admits(range, version) {
+  return range.split('||').some((alternative) => {
+    const [, sign, ...numbers] = /^\s*(>=|\^)\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?\s*$/.exec(alternative) ?? [];
+    if (sign === undefined) return false;
+    const [major, minor, patch] = numbers.map((number) => Number(number ?? 0));
+    if (sign === '^' && version[0] !== major) return false;
+    const [a, b, c] = version;
+    return a > major || (a === major && (b > minor || (b === minor && c >= patch)));
+  });
+}

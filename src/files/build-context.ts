@@ -11,6 +11,7 @@ import type { ImageSource } from '../model/desired.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { ContextFile } from '../model/recipe.ts';
 import type { ReadFiles } from './port.ts';
+import { systemCa } from './system-ca.ts';
 
 /** Contexts are held in memory and hashed on each run: one above this size has almost surely caught a stray folder. */
 const maximumBytes = 256 * 1024 * 1024;
@@ -43,7 +44,8 @@ export async function readContext(source: ImageSource, directory: string): Promi
 }
 
 /**
- * The extra CA bundle that builds on this machine shall trust (LOOMS_BUILD_CA, a path to a PEM file).
+ * The extra CA bundle that builds on this machine shall trust: LOOMS_BUILD_CA, a path to a PEM file (empty: none), else
+ * what the machine itself trusts besides the usual authorities.
  *
  * @throws LoomsError `file-not-found`
  */
@@ -52,7 +54,8 @@ export async function readBuildCa(
   workingDirectory: string,
 ): Promise<Uint8Array | undefined> {
   const path = environment.LOOMS_BUILD_CA;
-  return path ? read(resolve(workingDirectory, path), `LOOMS_BUILD_CA names ${path}`) : undefined;
+  if (path === undefined) return systemCa(environment, workingDirectory);
+  return path === '' ? undefined : read(resolve(workingDirectory, path), `LOOMS_BUILD_CA names ${path}`);
 }
 
 /** The requirements file and all it takes in, below the folder that they have in common. */

@@ -31,8 +31,8 @@ async function replace(path: string, content: string, mode: number): Promise<Fil
 /**
  * The files of this machine. What few commands need is loaded when it is asked for.
  *
- * @param environment where LOOMS_BUILD_CA is found, the path of a PEM file
- * @param workingDirectory what a relative LOOMS_BUILD_CA starts at
+ * @param environment where LOOMS_BUILD_CA, NODE_EXTRA_CA_CERTS and SSL_CERT_FILE are found, paths of PEM files
+ * @param workingDirectory what relative ones start at
  */
 export const localFiles = (
   environment: Readonly<Record<string, string | undefined>>,

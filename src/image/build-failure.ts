@@ -30,7 +30,7 @@ export function buildHint(output: readonly string[]): string {
       text,
     )
   ) {
-    return 'the build does not trust the certificate it was shown: name your CA bundle in LOOMS_BUILD_CA or build_config.ca_certificates';
+    return 'the build does not trust the certificate it was shown: name your CA bundle in LOOMS_BUILD_CA or build_config.ca_certificates; a Dockerfile of your own asks for it (`ARG PIP_CERT`, `ARG NODE_EXTRA_CA_CERTS`)';
   }
   if (
     /EAI_AGAIN|ENOTFOUND|Temporary failure (?:in name resolution|resolving)|Could not resolve|Name or service not known/i.test(

@@ -19,13 +19,12 @@ describe.skipIf(withoutEngine())('building an image', () => {
   let extraCa: Uint8Array | undefined;
   let folder = '';
   // Where the network needs no extra certificates, this stays empty, and the builds go out as they are.
-  const caFile = process.env.LOOMS_BUILD_CA ?? process.env.NODE_EXTRA_CA_CERTS;
   /** Keeps what one run builds apart from every other run, and from the engine's build cache. */
   const nonce = `${process.pid}-${Date.now()}`;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'looms-build-'));
-    extraCa = await readBuildCa({ LOOMS_BUILD_CA: caFile }, '/');
+    extraCa = await readBuildCa(process.env, process.cwd());
   });
   afterAll(async () => {
     await rm(folder, { recursive: true, force: true });

@@ -30,6 +30,7 @@ function environment(extra: RunOptions['env']): NodeJS.ProcessEnv {
     'DOCKER_HOST',
     'LOOMS_BUILD_CA',
     'NODE_EXTRA_CA_CERTS',
+    'SSL_CERT_FILE',
     'HTTP_PROXY',
     'HTTPS_PROXY',
     'NO_PROXY',

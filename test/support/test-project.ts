@@ -3,14 +3,6 @@ import Docker from 'dockerode';
 import { type Finished, looms, type RunOptions, startLooms } from './looms.ts';
 import { removeAll } from './remove-all.ts';
 
-/** Builds inside containers trust what this process trusts, so that they reach the same registries. */
-const buildCa = process.env.LOOMS_BUILD_CA ?? process.env.NODE_EXTRA_CA_CERTS ?? process.env.SSL_CERT_FILE;
-
-const withBuildCa = (options: RunOptions): RunOptions => ({
-  ...options,
-  env: { ...(buildCa === undefined ? {} : { LOOMS_BUILD_CA: buildCa }), ...options.env },
-});
-
 /** `--project` belongs to all commands but these. */
 const knowsProjects = ([command, more]: readonly string[]): boolean =>
   command !== 'validate' && !(command === 'audit' && more === 'verify');
@@ -76,7 +68,7 @@ export function testProject(label: string): TestProject {
   const docker = new Docker();
   const filters = { label: [`looms.project=${name}`] };
   const full = (args: readonly string[]): string[] => [...args, ...(knowsProjects(args) ? ['--project', name] : [])];
-  const run: TestProject['run'] = (args, options = {}) => looms(full(args), withBuildCa(options));
+  const run: TestProject['run'] = (args, options = {}) => looms(full(args), options);
   const networks = async () => (await docker.listNetworks({ filters })).map((network) => network.Name).sort();
   const volumes = async () =>
     ((await docker.listVolumes({ filters })).Volumes ?? []).map((volume) => volume.Name).sort();
@@ -91,7 +83,7 @@ export function testProject(label: string): TestProject {
     name,
     docker,
     run,
-    start: (args, options = {}) => startLooms(full(args), withBuildCa(options)),
+    start: (args, options = {}) => startLooms(full(args), options),
     apply: (yaml, flags = [], options = {}) =>
       run(['apply', '-f', '-', '--yes', ...flags], { ...options, stdin: yaml }),
     diff: async (yaml, flags = []) => {

@@ -142,7 +142,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     expect((await project.run(['mcp', 'info', 'sf'])).stderr).toContain('did you mean fs?');
   });
 
-  test('is asked for its health: 0 when all answer, 4 when one does not, with its log', async () => {
+  test('is asked for its health: 0 when all answer, 10 when one does not, with its log', async () => {
     const project = newProject();
     const { run } = project;
     await project.apply(specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'memory' })));

@@ -49,7 +49,7 @@ describe('content of an answer', () => {
   it('that has a name of its own is refused where a file of that name is', async () => {
     expect((await saveAs(place, 'logo.png', image)).path).toBe('logo.png');
     await expect(saveAs(place, 'logo.png', image)).rejects.toMatchObject({ code: 'file-exists' });
-    await expect(saveAs(place, 'nowhere/logo.png', image)).rejects.toMatchObject({ code: 'file-not-found' });
+    await expect(saveAs(place, 'nowhere/logo.png', image)).rejects.toMatchObject({ code: 'file-not-writable' });
   });
 
   it('is not asked for when there is no folder to put it', async () => {

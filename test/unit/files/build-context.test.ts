@@ -74,7 +74,7 @@ test('a missing file is named as the spec or the including file names it', async
   await expect(readContext(python('r.txt'), folder)).rejects.toThrow(/r.txt takes in gone.txt/);
   await expect(readContext(copy('gone'), folder)).rejects.toThrow(/copy_files names gone/);
   await expect(readBuildCa({ LOOMS_BUILD_CA: 'ca.pem' }, folder)).rejects.toThrow(/LOOMS_BUILD_CA names ca.pem/);
-  expect(await readBuildCa({}, folder)).toBeUndefined();
+  expect(await readBuildCa({ LOOMS_BUILD_CA: '' }, folder)).toBeUndefined();
 });
 
 test('a package.json comes with its lock file', async () => {
