@@ -18,7 +18,7 @@ const document = (
 name: ${server}
 docker_backend:
 ${backend}
-  # resource_limits: { cpu_cores: 1, memory_mb: 512, pids_limit: 100, execution_timeout_seconds: 300 }
+  # resource_limits: { cpu_cores: 1, memory_mb: 512, pids_limit: 256, execution_timeout_seconds: 300 }
   # network: { mode: isolated }   # or bridge (open), none
 mcp_server:
   transport: stdio

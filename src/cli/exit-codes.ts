@@ -47,6 +47,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'session-failed': exitCode.unreachable,
   'handshake-timeout': exitCode.unreachable,
   'server-exited': exitCode.unreachable,
+  'server-crowded': exitCode.unreachable,
   'server-not-found': exitCode.notFound,
   'server-not-running': exitCode.unreachable,
   'generation-not-found': exitCode.notFound,

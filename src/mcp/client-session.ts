@@ -44,16 +44,22 @@ export async function circumstancesOf(
 ): Promise<Circumstances> {
   const ending = await connection.ending(exitWaitMs);
   const wantsLog = phase === 'handshake' || ending !== undefined;
+  const hasEnded = ending?.kind === 'exited' || ending?.kind === 'no-room';
   return {
     server: target.spec.name,
     phase,
     limitMs: bounds.limitMs,
     interrupted: bounds.signal?.aborted === true,
     ...(ending === undefined ? {} : { ending }),
+    ...(phase === 'handshake' && hasEnded && !connection.isHttp ? { others: await openSessions(target) } : {}),
     stray: connection.stray(),
     log: wantsLog ? [...connection.stderr(), ...(await logTail(target))] : [],
   };
 }
+
+/** How many sessions are open; 0 also where the engine does not say, as its error is not what counts here. */
+const openSessions = ({ engine, container }: SessionTarget): Promise<number> =>
+  engine.countSessions(container, { signal: AbortSignal.timeout(3_000) }).catch(() => 0);
 
 /** The last lines of the container's log. The engine may be the one that failed: then the first error is what counts. */
 async function logTail(target: SessionTarget): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
@@ -16,7 +17,8 @@ const lifetimeSlackMs = 60_000;
 
 /**
  * A source of sessions that opens each one itself: one exec for stdio servers, connections through the relay for HTTP
- * ones. Its sessions throw `handshake-timeout`, `server-exited`, `session-failed`, `json-rpc-error` or `interrupted` with
+ * ones. A stdio server that has no room for one more session is tried until the time to connect is over, as nothing was
+ * asked of it yet. Its sessions throw `handshake-timeout`, `server-exited`, `server-crowded`, `session-failed`, `json-rpc-error` or `interrupted` with
  * the end of the server's log, and what the engine throws; nothing is left running then. What `auto` found out about a
  * server goes into `memory`, and is tried first the next time.
  */
@@ -29,18 +31,30 @@ export const createSessionSource =
     const key = wanted === 'auto' ? verdictKey(target) : undefined;
     const tried: ProtocolChoice[] = [];
     let choice = await firstChoice(wanted, key, memory);
-    for (;;) {
+    for (let waits = 0; ; ) {
       tried.push(choice);
       const { session, error } = await attempt(target, options, choice, limitMs, deadline);
       if (session !== undefined) {
         if (key !== undefined && (tried.length > 1 || choice === 'auto')) await memory?.remember(key, session.era);
         return session;
       }
+      if (error.code === 'server-crowded') {
+        const pauseMs = pauseAfter(waits);
+        waits += 1;
+        if (performance.now() + pauseMs > deadline) throw error;
+        await delay(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
+          throw error;
+        });
+        continue;
+      }
       const next = nextChoice(choice, wanted, error.code);
       if (next === undefined || tried.includes(next)) throw error;
       choice = next;
     }
   };
+
+/** How long to wait until a container that had no room is tried again, ms: longer each time, and not in step with others. */
+const pauseAfter = (waits: number): number => Math.min(2_000, 200 * 2 ** waits) * (0.5 + Math.random());
 
 /** Opens a session of its own, and remembers nothing. */
 export const openSession: SessionSource = createSessionSource();

@@ -8,12 +8,16 @@ import {
 } from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
+import type { Lack } from './session-process.ts';
 import { maxDepth, unusableAnswer } from './unusable-answers.ts';
 
 /** Why a connection cannot go on. */
 export type ConnectionEnding =
   /** The server's process is gone; the exit code is null when the engine did not say. */
-  { readonly kind: 'exited'; readonly code: number | null } | { readonly kind: 'failed'; readonly error: LoomsError };
+  | { readonly kind: 'exited'; readonly code: number | null }
+  /** The server never began: its container had no room for one more session in time. */
+  | { readonly kind: 'no-room'; readonly lack: Lack }
+  | { readonly kind: 'failed'; readonly error: LoomsError };
 
 /** What is known about a server when something went wrong with it. */
 export type Circumstances = {
@@ -29,6 +33,8 @@ export type Circumstances = {
   readonly limitMs: number;
   /** Whether the caller gave up. */
   readonly interrupted: boolean;
+  /** Sessions that were open beside this one when its process ended in the handshake. */
+  readonly others?: number;
   /** What became of the connection, when that is known better than the SDK knows it. */
   readonly ending?: ConnectionEnding;
   /** Lines on stdout that were no JSON-RPC. */
@@ -87,6 +93,8 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
     return make('input-refused', `${about.server} asks again and again during ${doing(about)}`, answerHint, []);
   }
   if (about.ending?.kind === 'failed') return withLog(about.ending.error, about.log);
+  const lack = lackOf(about);
+  if (lack !== undefined) return noRoom(lack, about, error);
   if (about.ending?.kind === 'exited') {
     const { code } = about.ending;
     const { message, hint } = lacksProcesses(code, about.log) ? noProcesses : exitMeaning(code);
@@ -175,6 +183,35 @@ function timedOut(
   );
 }
 
+/** What a server lacked that was not begun, or that began beside others and could not start. */
+function lackOf({ ending, others = 0, log }: Circumstances): Lack | undefined {
+  if (ending?.kind === 'no-room') return ending.lack;
+  if (ending?.kind !== 'exited' || others === 0) return undefined;
+  if (lacksProcesses(ending.code, log)) return { of: 'processes' };
+  return ending.code === killed ? { of: 'memory' } : undefined;
+}
+
+function noRoom(lack: Lack, { server, others = 0 }: Circumstances, cause: unknown): LoomsError {
+  const open = `${others} ${others === 1 ? 'is' : 'are'} open`;
+  const field = { processes: ['pids_limit'], memory: ['memory_mb'], anything: ['pids_limit', 'memory_mb'] }[lack.of];
+  return new LoomsError('server-crowded', `${server} has no room for another session: ${open}, ${shareOf(lack)}`, {
+    hint: `raise ${field.map((name) => `docker_backend.resource_limits.${name}`).join(' or ')} (a session of a Node server takes up to 12 processes and threads and from 27 MiB on, one of a Python server 4 and from 48 MiB on), or have fewer sessions open at a time`,
+    cause,
+  });
+}
+
+function shareOf({ of, used, most }: Lack): string {
+  if (of === 'anything') return 'no process could be started beside them';
+  const isMemory = of === 'memory';
+  if (used === undefined || most === undefined)
+    return `${isMemory ? 'its memory' : 'the number of its processes'} was exhausted`;
+  return isMemory
+    ? `${mebibytes(used)} of ${mebibytes(most)} MiB of memory are taken`
+    : `${used} of ${most} processes and threads are taken`;
+}
+
+const mebibytes = (bytes: number): number => Math.round(bytes / 1024 ** 2);
+
 const noProcesses = {
   message: ' (no more processes could be started)',
   hint: 'raise docker_backend.resource_limits.pids_limit, or have fewer sessions open at a time: each has its own processes',
@@ -185,6 +222,8 @@ const lacksProcesses = (code: number | null, log: readonly string[]): boolean =>
   code !== 0 && log.some((line) => /cannot fork|resource temporarily unavailable/i.test(line));
 
 /** What the usual exit codes of a process that could not run mean. */
+const killed = 137;
+
 function exitMeaning(code: number | null): { message: string; hint: string } {
   switch (code) {
     case 126:
@@ -197,7 +236,7 @@ function exitMeaning(code: number | null): { message: string; hint: string } {
         message: ' (its command was not found in the image)',
         hint: 'check mcp_server.command, and that a package in preinstall_packages brings it',
       };
-    case 137:
+    case killed:
       return { message: ' (killed)', hint: 'it may need more memory: docker_backend.resource_limits.memory_mb' };
     case 124:
       return { message: ' (its time limit was reached)', hint: 'open a new session' };

@@ -10,17 +10,94 @@ export const answerAllowanceMs = 10 * 60_000;
 /** Variable that marks every process of one session, also those that left its process group. */
 const markVariable = 'LOOMS_SESSION';
 
+/** Exit code of a session that found no room in its container in time; the last line on its stderr says of what. */
+const noRoomCode = 75;
+const noRoomWord = 'looms-no-room';
+
 /**
- * Runs a server's argv as one session. $0: limit in seconds; $1…: argv. `$$` stays the id of the whole process group:
- * the engine makes an exec's first process a session leader, and each `exec` keeps it. stderr goes to the container's
- * log where PID 1's can be opened, else it stays with us. Where there is no `timeout`, a watcher outside of
- * the server's children counts seconds, deaf to the SIGTERM that it sends, and goes within one second of the server's
- * end.
+ * What a session of a server may take until it is known better: 12 processes and threads (Node on four cores and more;
+ * Python takes 4) and 48 MiB (what a Python server of the SDK takes; Node 27), measured with `server-everything` and
+ * `mcp-server-time`, `timeout` included.
+ */
+const assumedSession = { processes: 12, bytes: 48 * 1024 * 1024 };
+
+/**
+ * Runs a server's argv as one session. $0: limit in seconds; $1: seconds to wait for room; $2…: argv. `$$` stays the id
+ * of the whole process group: the engine makes an exec's first process a session leader, and each `exec` keeps it.
+ *
+ * What the container has no room for waits its turn: a process too many fails at any moment of any session, and for a
+ * byte too many the kernel ends one that may be in the middle of a call. A session looks at those alone that the engine
+ * started before it (no parent in here, an earlier start), so nobody waits for one another, and the oldest never. Each is
+ * taken for the mean of all, and for what is assumed while one of them is young (30 s, what a server may take to start) or waits itself. Where the kernel
+ * does not say what is used, nobody waits.
+ *
+ * stderr goes to the container's log where PID 1's can be opened, else it stays with us. A server dies with the `timeout`
+ * that bounds it, where `setpriv` can do that: since util-linux 2.33, which brought `choom` as well. Where there is no `timeout`, a watcher outside of the server's children counts seconds, deaf to the
+ * SIGTERM that it sends, and goes within one second of the server's end.
  */
 const wrapperScript = `echo "$$" >&2
+limit=$0 patience=$1
+shift
+group=/sys/fs/cgroup v=
+if [ -e "$group/pids/pids.max" ]; then
+  pids=$group/pids/pids memory=$group/memory/memory.usage_in_bytes most=$group/memory/memory.limit_in_bytes
+  stat=$group/memory/memory.stat v=total_
+else
+  pids=$group/pids memory=$group/memory.current most=$group/memory.max stat=$group/memory.stat
+fi
+split() {
+  read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+  name=\${line%)*} name=\${name#*(}
+  set -- \${line##*) }
+  parent=$2 start=\${20}
+}
+look() {
+  older=0 fresh=0
+  read -r now _ </proc/uptime
+  now=\${now%.*}\${now#*.}
+  for dir in /proc/[1-9]*; do
+    id=\${dir#/proc/}
+    [ "$id" -gt 1 ] && [ "$id" != "$$" ] && split "$id" && [ "$parent" = 0 ] || continue
+    [ "$start" -lt "$began" ] || { [ "$start" = "$began" ] && [ "$id" -lt "$$" ]; } || continue
+    older=$((older + 1))
+    if [ "$name" = "$own" ] || [ $((now - start)) -lt 3000 ]; then fresh=$((fresh + 1)); fi
+  done
+}
+fits() {
+  mean=$(($2 / older)) need=$4
+  if [ "$fresh" = 0 ] || [ "$mean" -gt "$need" ]; then need=$mean; fi
+  [ $(($2 + fresh * (need - mean) + need)) -le "$3" ] || { lack="$1 $2 $3"; return 1; }
+}
+has_room() {
+  look
+  [ "$older" = 0 ] && return
+  { read -r used <"$pids.current" && read -r limit_of <"$pids.max"; } 2>/dev/null || return 0
+  if [ "$limit_of" != max ]; then fits processes "$used" "$limit_of" ${assumedSession.processes} || return; fi
+  { read -r used <"$memory" && read -r limit_of <"$most"; } 2>/dev/null || return 0
+  [ "$limit_of" = max ] && return
+  while read -r key value; do
+    case $key in "\${v}inactive_file" | "\${v}active_file") used=$((used - value)) ;; esac
+  done <"$stat"
+  fits memory "$used" "$limit_of" ${assumedSession.bytes}
+}
+split "$$"
+own=$name began=$start waited=0
+until has_room; do
+  if [ "$waited" -ge $((patience * 10)) ]; then
+    echo "${noRoomWord} $lack" >&2
+    exit ${noRoomCode}
+  fi
+  sleep 0.3 2>/dev/null || { sleep 1; waited=$((waited + 7)); }
+  waited=$((waited + 3))
+done
+[ "$waited" = 0 ] || limit=$((limit - waited / 10))
+[ "$limit" -gt 0 ] || limit=1
 if (exec 2>>/proc/1/fd/2) 2>/dev/null; then exec 2>>/proc/1/fd/2; fi
-if command -v timeout >/dev/null 2>&1; then exec timeout -k 5 "$0" "$@"; fi
-me=$$ limit=$0
+if command -v timeout >/dev/null 2>&1; then
+  if command -v choom && command -v setpriv; then set -- setpriv --pdeathsig KILL "$@"; fi >/dev/null
+  exec timeout -k 5 "$limit" "$@"
+fi
+me=$$
 ( (
   trap '' TERM
   while kill -0 "$me" 2>/dev/null; do
@@ -83,12 +160,24 @@ export type SessionProcess = {
   readonly exec: ExecSession;
   /** What came through the exec's own stderr: nothing where it goes to the container's log. */
   readonly stderrTail: () => readonly string[];
+  /** What was lacking, for a process that ended with this code before the server began. */
+  readonly noRoom: (exitCode: number | null) => Lack | undefined;
   /**
    * Ends the process: half-closes its input, waits `graceMs` for it to go by itself, and only then asks the container
    * to end what is left of the group, which costs one more exec. Says which of the two it took. Never throws; calling
    * it again returns the same promise.
    */
   readonly end: () => Promise<SessionEnd>;
+};
+
+/**
+ * What a container had too little of for one more session: `used` of `most`, of memory in bytes, where that is known.
+ * `anything`: the engine could start no process in it.
+ */
+export type Lack = {
+  readonly of: 'processes' | 'memory' | 'anything';
+  readonly used?: number;
+  readonly most?: number;
 };
 
 export type SessionEnd =
@@ -98,6 +187,8 @@ export type SessionEnd =
   | { readonly how: 'abandoned'; readonly why: string };
 
 export type SessionProcessOptions = {
+  /** How long it may wait in the container until there is room for it, ms. */
+  readonly patienceMs: number;
   /** Bound of the process's life, ms: it ends by itself after that, also when nobody is left to end it. */
   readonly limitMs: number;
   /** How long a server may take to go after its input ended, ms. */
@@ -112,13 +203,14 @@ export type SessionProcessOptions = {
  */
 export async function startSessionProcess(
   target: SessionTarget,
-  { limitMs, graceMs, signal }: SessionProcessOptions,
+  { limitMs, patienceMs, graceMs, signal }: SessionProcessOptions,
 ): Promise<SessionProcess> {
   if (signal?.aborted) throw stoppedStarting();
   const mark = randomBytes(12).toString('hex');
   const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
+  const patience = String(Math.max(0, Math.floor(patienceMs / 1000)));
   const starting = target.engine.exec(target.container, {
-    argv: target.hasShell ? ['sh', '-c', wrapperScript, seconds, ...target.argv] : target.argv,
+    argv: target.hasShell ? ['sh', '-c', wrapperScript, seconds, patience, ...target.argv] : target.argv,
     env: target.hasShell ? { ...target.env, [markVariable]: mark } : target.env,
   });
   const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark));
@@ -155,11 +247,23 @@ export async function startSessionProcess(
   return {
     exec,
     stderrTail: stderr.tail,
+    noRoom: (exitCode) => {
+      if (!target.hasShell || exitCode === null) return undefined;
+      if (stderr.group() === 0) return { of: 'anything' };
+      return exitCode === noRoomCode ? lackOf(stderr.tail().at(-1)) : undefined;
+    },
     end: () => {
       ending ??= end().catch((error: unknown) => ({ how: 'abandoned', why: String(error) }));
       return ending;
     },
   };
+}
+
+/** Reads the wrapper's last word. */
+function lackOf(line: string | undefined): Lack | undefined {
+  const [word, of, used, most] = line?.split(' ') ?? [];
+  if (word !== noRoomWord || (of !== 'processes' && of !== 'memory')) return undefined;
+  return { of, used: Number(used), most: Number(most) };
 }
 
 const stoppedStarting = (): LoomsError => new LoomsError('interrupted', 'stopped while a session was being started');

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import { createExecTransport } from './exec-transport.ts';
 import type { SessionTarget } from './session.ts';
@@ -7,10 +8,14 @@ import { settledWithin } from './settled-within.ts';
 /** How many stray lines are kept for messages; all of them go to `onStray`. */
 const maxStrayKept = 5;
 
+/** How much of the time to connect may be spent on waiting for room: the rest is for the server to start. */
+const patienceShare = 0.8;
+
 /** A connection to a stdio server: one exec of its argv. Throws what `Engine.exec` throws. */
 export async function connectStdio(target: SessionTarget, options: ConnectionOptions): Promise<Connection> {
   const { lifetimeMs, graceMs, signal } = options;
-  const process = await startSessionProcess(target, { limitMs: lifetimeMs, graceMs, signal });
+  const patienceMs = patienceShare * (options.deadline - performance.now());
+  const process = await startSessionProcess(target, { limitMs: lifetimeMs, patienceMs, graceMs, signal });
   options.onConnected();
   const kept: string[] = [];
   const onStray = (line: string) => {
@@ -37,7 +42,9 @@ export async function connectStdio(target: SessionTarget, options: ConnectionOpt
       if (fatal !== undefined) return { kind: 'failed', error: fatal };
       if (!transport.endedByPeer()) return undefined;
       await settledWithin(ended, waitMs);
-      return { kind: 'exited', code: exit?.code ?? null };
+      const code = exit?.code ?? null;
+      const lack = process.noRoom(code);
+      return lack === undefined ? { kind: 'exited', code } : { kind: 'no-room', lack };
     },
     stray: () => kept,
     stderr: process.stderrTail,

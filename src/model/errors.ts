@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'session-failed'
   | 'handshake-timeout'
   | 'server-exited'
+  | 'server-crowded'
   | 'server-not-found'
   | 'server-not-running'
   | 'generation-not-found'

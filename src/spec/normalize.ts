@@ -11,7 +11,7 @@ import { securityOf } from './security.ts';
 import { childPath } from './tree.ts';
 
 /** Limits when a spec names none (docs/spec.md, resource_limits). */
-export const defaultLimits = { cpuCores: 1, memoryMiB: 512, pidsLimit: 100, executionTimeoutSeconds: 300 } as const;
+export const defaultLimits = { cpuCores: 1, memoryMiB: 512, pidsLimit: 256, executionTimeoutSeconds: 300 } as const;
 
 /** The life of a container when a spec says nothing (docs/spec.md, lifecycle). */
 export const defaultLifecycle = {

@@ -19,7 +19,7 @@ export type LocalEngine = {
  * Stands for an engine with one container: this machine. An exec is a child process in a session of its own, as the
  * real engine makes it. Only what sessions use is there.
  */
-export function localEngine(options: { running?: boolean; exitCode?: number } = {}): LocalEngine {
+export function localEngine(options: { running?: boolean; exitCode?: number; sessions?: number } = {}): LocalEngine {
   const execs: (readonly string[])[] = [];
   const unused = () => {
     throw new Error('not part of this fake');
@@ -31,6 +31,7 @@ export function localEngine(options: { running?: boolean; exitCode?: number } = 
         return localExec(request.argv, request.env ?? {});
       },
       tailLog: async () => [{ time: 0, stream: 'stderr', text: 'last log line' }],
+      countSessions: async () => options.sessions ?? 0,
       containerRunning: async () => ({ running: options.running ?? true, exitCode: options.exitCode ?? 0 }),
     } as unknown as Engine,
     { get: (target, key) => (key in target ? Reflect.get(target, key) : unused) },

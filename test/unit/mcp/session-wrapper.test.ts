@@ -45,7 +45,7 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
     const PATH = await pathWith(shell, tools);
     const argv = [process.execPath, fixture('plain.mjs'), ...flags];
     const target = targetFor(localEngine().engine, argv, { env: { PATH, MARK: mark } });
-    return startSessionProcess(target, { limitMs, graceMs });
+    return startSessionProcess(target, { limitMs, patienceMs: 0, graceMs });
   };
   const variants: [string, string[]][] = [
     ['with timeout', ['timeout', 'sleep', 'grep']],
@@ -74,6 +74,20 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
     20_000,
   );
 
+  it('a server dies with the process that bounds it', async () => {
+    const mark = `${process.pid}-bound-${shell}`;
+    const session = await start(['timeout', 'sleep', 'grep', 'setpriv', 'choom'], ['--stubborn'], 60_000, mark);
+    session.exec.stdout.resume();
+    const running = (program: string): string | undefined =>
+      processesWith(`MARK=${mark}`).find((id) =>
+        readFileSync(`/proc/${id}/cmdline`, 'utf8').startsWith(`${program}\0`),
+      );
+    await eventually(() => expect(running(process.execPath)).toBeDefined());
+    process.kill(Number(running('timeout')), 'SIGKILL');
+    await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 4_000);
+    await session.end();
+  });
+
   it.concurrent.each(variants)(
     '%s: a server that ignores SIGTERM is gone five seconds after its limit',
     async (name, tools) => {
@@ -94,6 +108,7 @@ describe('an image without a shell', () => {
     const argv = [process.execPath, fixture('plain.mjs'), '--ignore-eof'];
     const session = await startSessionProcess(targetFor(local.engine, argv, { hasShell: false, env: { MARK: mark } }), {
       limitMs: 60_000,
+      patienceMs: 0,
       graceMs: 300,
     });
     expect(local.execs[0]).toEqual(argv);

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Engine } from '../../../src/engine/port.ts';
 import { clientInfo } from '../../../src/mcp/client.ts';
 import { openSession } from '../../../src/mcp/connect.ts';
 import { runGate } from '../../../src/mcp/gate.ts';
@@ -182,6 +184,36 @@ describe('what goes wrong in a stdio session', () => {
       message: 'unit exited with code 2 during the handshake (no more processes could be started)',
       hint: expect.stringMatching(/docker_backend\.resource_limits\.pids_limit.*sessions/),
     });
+  });
+
+  it.each([
+    ['the engine could start nothing', 'echo nothing; exit 126', /: 3 are open, no process could be started/],
+    [
+      'another of its kind had no room',
+      'echo 1 >&2; echo looms-no-room processes 98 100 >&2; exit 75',
+      /98 of 100 pro/,
+    ],
+    ['the kernel ended it for memory', 'echo 1 >&2; kill -9 $$', /its memory was exhausted/],
+  ])('is tried again in time where %s, and says in the end what there is too little of', async (_, script, message) => {
+    const { engine } = localEngine({ sessions: 3 });
+    const crowded = (times: number): Engine => {
+      let left = times;
+      const exec: Engine['exec'] = (id, request) =>
+        engine.exec(id, left-- > 0 ? { argv: ['sh', '-c', script] } : request);
+      return new Proxy(engine, { get: (target, key) => (key === 'exec' ? exec : Reflect.get(target, key)) });
+    };
+    const session = await openSession(targetFor(crowded(2), argv()), { connectTimeoutMs: 8_000 });
+    sessions.push(session);
+    expect((await session.listTools()).tools).toHaveLength(4);
+    const started = performance.now();
+    expect(await failureOf(openSession(targetFor(crowded(100), argv()), { connectTimeoutMs: 1_500 }))).toMatchObject({
+      code: 'server-crowded',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(
+        /^raise docker_backend\.resource_limits\.(pids_limit|memory_mb).*fewer sessions open/,
+      ),
+    });
+    expect(performance.now() - started).toBeLessThan(3_000);
   });
 
   it('says that a command was not found', async () => {

@@ -106,7 +106,7 @@ docker_backend:
     expect(await findings(text, policy)).toMatchInlineSnapshot(`
       "1:1 error[missing-name] the server has no name (hint: add name: at the top of the document, or docker_backend.name)
       2:15 warning[policy-forbid-latest] docker_backend.base_image: image debian has no tag: what runs changes by itself
-      3:3 error[policy-max-pids] docker_backend.resource_limits.pids_limit: pids_limit is 100 by default, at most 50 is allowed (hint: write docker_backend.resource_limits.pids_limit: 50, or less)
+      3:3 error[policy-max-pids] docker_backend.resource_limits.pids_limit: pids_limit is 256 by default, at most 50 is allowed (hint: write docker_backend.resource_limits.pids_limit: 50, or less)
       3:33 error[wrong-type] docker_backend.resource_limits.memory_mb: memory_mb: expected a whole number from 6 to 16777216, got "lots"
       3:50 error[policy-max-cpu-cores] docker_backend.resource_limits.cpu_cores: cpu_cores is 4, at most 2 is allowed
       4:26 error[unknown-capability] docker_backend.security.cap_drop[0]: CHOWNN is not a Linux capability (hint: did you mean CHOWN?)

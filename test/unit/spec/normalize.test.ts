@@ -14,7 +14,7 @@ describe('what a spec becomes', () => {
       pullPolicy: 'missing',
       environment: {},
       mounts: [],
-      limits: { cpuCores: 1, memoryMiB: 512, pidsLimit: 100, executionTimeoutSeconds: 300 },
+      limits: { cpuCores: 1, memoryMiB: 512, pidsLimit: 256, executionTimeoutSeconds: 300 },
       security: {
         user: '1000:1000',
         readOnlyRoot: true,

@@ -122,7 +122,7 @@ describe('a policy', () => {
         "5 error required-limits web: resource_limits.pids_limit must be given",
         "5 error max-cpu-cores web: cpu_cores is 4, at most 2 is allowed",
         "5 error max-memory-mb web: memory_mb is 2048, at most 1024 is allowed",
-        "5 error max-pids web: pids_limit is 100 by default, at most 50 is allowed",
+        "5 error max-pids web: pids_limit is 256 by default, at most 50 is allowed",
         "4 error allowed-mounts web: /srv/x is mounted, which is in none of: /repo/team/data",
         "6 error allowed-egress web: network mode bridge reaches every host",
         "7 error forbidden-capabilities web: capability NET_RAW is forbidden",

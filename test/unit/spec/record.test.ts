@@ -11,7 +11,7 @@ const { spec } = only(document({ mcp: ['command: run', 'env: { TOKEN: "${secret:
 describe('the hash of a spec', () => {
   test('stays the same across releases for the same spec', () => {
     expect(specHash(spec, 'debian:bookworm-slim')).toMatchInlineSnapshot(
-      `"v1:dcf481b72423cdefb9a9a168b3e1f4552dba82dc61d29c191fc508268e276945"`,
+      `"v1:48f5081dcf5f0e1637999a94c913daa1d5156e203f6e3ce84fbf60ae74ebd951"`,
     );
   });
 
