@@ -43,15 +43,15 @@ export async function circumstancesOf(
   bounds: { limitMs: number; signal?: AbortSignal | undefined },
 ): Promise<Circumstances> {
   const ending = await connection.ending(exitWaitMs);
-  const wantsLog = phase === 'handshake' || ending !== undefined;
-  const hasEnded = ending?.kind === 'exited' || ending?.kind === 'no-room';
+  const wantsLog = (phase === 'handshake' || ending !== undefined) && ending?.kind !== 'no-room';
+  const diedEarly = phase === 'handshake' && ending?.kind === 'exited' && !connection.isHttp;
   return {
     server: target.spec.name,
     phase,
     limitMs: bounds.limitMs,
     interrupted: bounds.signal?.aborted === true,
     ...(ending === undefined ? {} : { ending }),
-    ...(phase === 'handshake' && hasEnded && !connection.isHttp ? { others: await openSessions(target) } : {}),
+    ...(diedEarly ? { others: await openSessions(target) } : {}),
     stray: connection.stray(),
     log: wantsLog ? [...connection.stderr(), ...(await logTail(target))] : [],
   };

@@ -54,7 +54,7 @@ export const createSessionSource =
   };
 
 /** How long to wait until a container that had no room is tried again, ms: longer each time, and not in step with others. */
-const pauseAfter = (waits: number): number => Math.min(2_000, 200 * 2 ** waits) * (0.5 + Math.random());
+const pauseAfter = (waits: number): number => Math.min(1_500, 200 * 2 ** waits) * (0.5 + Math.random());
 
 /** Opens a session of its own, and remembers nothing. */
 export const openSession: SessionSource = createSessionSource();

@@ -15,7 +15,7 @@ import { maxDepth, unusableAnswer } from './unusable-answers.ts';
 export type ConnectionEnding =
   /** The server's process is gone; the exit code is null when the engine did not say. */
   | { readonly kind: 'exited'; readonly code: number | null }
-  /** The server never began: its container had no room for one more session in time. */
+  /** The server never began: its container had no room for one more session. */
   | { readonly kind: 'no-room'; readonly lack: Lack }
   | { readonly kind: 'failed'; readonly error: LoomsError };
 
@@ -33,7 +33,7 @@ export type Circumstances = {
   readonly limitMs: number;
   /** Whether the caller gave up. */
   readonly interrupted: boolean;
-  /** Sessions that were open beside this one when its process ended in the handshake. */
+  /** Sessions that were open beside this one, when its server ended in the handshake. */
   readonly others?: number;
   /** What became of the connection, when that is known better than the SDK knows it. */
   readonly ending?: ConnectionEnding;
@@ -187,21 +187,21 @@ function timedOut(
 function lackOf({ ending, others = 0, log }: Circumstances): Lack | undefined {
   if (ending?.kind === 'no-room') return ending.lack;
   if (ending?.kind !== 'exited' || others === 0) return undefined;
-  if (lacksProcesses(ending.code, log)) return { of: 'processes' };
-  return ending.code === killed ? { of: 'memory' } : undefined;
+  if (lacksProcesses(ending.code, log)) return { of: 'processes', open: others };
+  return ending.code === killed ? { of: 'memory', open: others } : undefined;
 }
 
-function noRoom(lack: Lack, { server, others = 0 }: Circumstances, cause: unknown): LoomsError {
-  const open = `${others} ${others === 1 ? 'is' : 'are'} open`;
+function noRoom(lack: Lack, { server }: Circumstances, cause: unknown): LoomsError {
+  const open = lack.open === undefined ? '' : `${lack.open} ${lack.open === 1 ? 'is' : 'are'} open, `;
   const field = { processes: ['pids_limit'], memory: ['memory_mb'], anything: ['pids_limit', 'memory_mb'] }[lack.of];
-  return new LoomsError('server-crowded', `${server} has no room for another session: ${open}, ${shareOf(lack)}`, {
+  return new LoomsError('server-crowded', `${server} has no room for another session: ${open}${shareOf(lack)}`, {
     hint: `raise ${field.map((name) => `docker_backend.resource_limits.${name}`).join(' or ')} (a session of a Node server takes up to 12 processes and threads and from 27 MiB on, one of a Python server 4 and from 48 MiB on), or have fewer sessions open at a time`,
     cause,
   });
 }
 
 function shareOf({ of, used, most }: Lack): string {
-  if (of === 'anything') return 'no process could be started beside them';
+  if (of === 'anything') return 'the engine could start no process in its container';
   const isMemory = of === 'memory';
   if (used === undefined || most === undefined)
     return `${isMemory ? 'its memory' : 'the number of its processes'} was exhausted`;

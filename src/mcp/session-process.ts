@@ -10,8 +10,7 @@ export const answerAllowanceMs = 10 * 60_000;
 /** Variable that marks every process of one session, also those that left its process group. */
 const markVariable = 'LOOMS_SESSION';
 
-/** Exit code of a session that found no room in its container in time; the last line on its stderr says of what. */
-const noRoomCode = 75;
+/** Begins the last line on the stderr of a session that found no room in its container. */
 const noRoomWord = 'looms-no-room';
 
 /**
@@ -27,13 +26,15 @@ const assumedSession = { processes: 12, bytes: 48 * 1024 * 1024 };
  *
  * What the container has no room for waits its turn: a process too many fails at any moment of any session, and for a
  * byte too many the kernel ends one that may be in the middle of a call. A session looks at those alone that the engine
- * started before it (no parent in here, an earlier start), so nobody waits for one another, and the oldest never. Each is
- * taken for the mean of all, and for what is assumed while one of them is young (30 s, what a server may take to start) or waits itself. Where the kernel
- * does not say what is used, nobody waits.
+ * started before it (no parent in here, an earlier start), so none waits for one another, and the oldest never. Each of
+ * them is taken for the mean of all, and while one is young (30 s, what a server may take to start) or waits itself for no
+ * less than is assumed. Where the kernel does not say what is used, all go on. Those that wait take two processes each:
+ * of more than a twentieth of the limit the last one goes, and comes again.
  *
  * stderr goes to the container's log where PID 1's can be opened, else it stays with us. A server dies with the `timeout`
- * that bounds it, where `setpriv` can do that: since util-linux 2.33, which brought `choom` as well. Where there is no `timeout`, a watcher outside of the server's children counts seconds, deaf to the
- * SIGTERM that it sends, and goes within one second of the server's end.
+ * that bounds it, where `setpriv` can do that: since util-linux 2.33, which brought `choom` as well. Where there is no
+ * `timeout`, a watcher outside of the server's children counts seconds, deaf to the SIGTERM that it sends, and goes
+ * within one second of the server's end.
  */
 const wrapperScript = `echo "$$" >&2
 limit=$0 patience=$1
@@ -51,8 +52,13 @@ split() {
   set -- \${line##*) }
   parent=$2 start=\${20}
 }
-look() {
-  older=0 fresh=0
+fits() {
+  mean=$(($2 / older)) need=$4
+  if [ "$young" = 0 ] || [ "$mean" -gt "$need" ]; then need=$mean; fi
+  [ $(($2 + young * (need - mean) + need)) -le "$3" ] || { lack="$older $1 $2 $3"; return 1; }
+}
+has_room() {
+  older=0 young=0 waiting=0
   read -r now _ </proc/uptime
   now=\${now%.*}\${now#*.}
   for dir in /proc/[1-9]*; do
@@ -60,19 +66,12 @@ look() {
     [ "$id" -gt 1 ] && [ "$id" != "$$" ] && split "$id" && [ "$parent" = 0 ] || continue
     [ "$start" -lt "$began" ] || { [ "$start" = "$began" ] && [ "$id" -lt "$$" ]; } || continue
     older=$((older + 1))
-    if [ "$name" = "$own" ] || [ $((now - start)) -lt 3000 ]; then fresh=$((fresh + 1)); fi
+    if [ "$name" = "$own" ]; then waiting=$((waiting + 1)); fi
+    if [ "$name" = "$own" ] || [ $((now - start)) -lt 3000 ]; then young=$((young + 1)); fi
   done
-}
-fits() {
-  mean=$(($2 / older)) need=$4
-  if [ "$fresh" = 0 ] || [ "$mean" -gt "$need" ]; then need=$mean; fi
-  [ $(($2 + fresh * (need - mean) + need)) -le "$3" ] || { lack="$1 $2 $3"; return 1; }
-}
-has_room() {
-  look
   [ "$older" = 0 ] && return
-  { read -r used <"$pids.current" && read -r limit_of <"$pids.max"; } 2>/dev/null || return 0
-  if [ "$limit_of" != max ]; then fits processes "$used" "$limit_of" ${assumedSession.processes} || return; fi
+  { read -r used <"$pids.current" && read -r crowd <"$pids.max"; } 2>/dev/null || return 0
+  if [ "$crowd" = max ]; then crowd=$used; else fits processes "$used" "$crowd" ${assumedSession.processes} || return; fi
   { read -r used <"$memory" && read -r limit_of <"$most"; } 2>/dev/null || return 0
   [ "$limit_of" = max ] && return
   while read -r key value; do
@@ -81,16 +80,15 @@ has_room() {
   fits memory "$used" "$limit_of" ${assumedSession.bytes}
 }
 split "$$"
-own=$name began=$start waited=0
+own=$name began=$start
 until has_room; do
-  if [ "$waited" -ge $((patience * 10)) ]; then
+  if [ $((now - began)) -ge $((patience * 100)) ] || [ $((waiting * 20)) -ge "$crowd" ]; then
     echo "${noRoomWord} $lack" >&2
-    exit ${noRoomCode}
+    exit 75
   fi
-  sleep 0.3 2>/dev/null || { sleep 1; waited=$((waited + 7)); }
-  waited=$((waited + 3))
+  sleep 0.3 || sleep 1
 done
-[ "$waited" = 0 ] || limit=$((limit - waited / 10))
+limit=$((limit - (now - began) / 100))
 [ "$limit" -gt 0 ] || limit=1
 if (exec 2>>/proc/1/fd/2) 2>/dev/null; then exec 2>>/proc/1/fd/2; fi
 if command -v timeout >/dev/null 2>&1; then
@@ -171,11 +169,12 @@ export type SessionProcess = {
 };
 
 /**
- * What a container had too little of for one more session: `used` of `most`, of memory in bytes, where that is known.
- * `anything`: the engine could start no process in it.
+ * What a container had too little of for one more session beside those that are open: `used` of `most`, of memory in
+ * bytes. All but the first only where it is known. `anything`: the engine could start no process in it.
  */
 export type Lack = {
   readonly of: 'processes' | 'memory' | 'anything';
+  readonly open?: number;
   readonly used?: number;
   readonly most?: number;
 };
@@ -248,9 +247,9 @@ export async function startSessionProcess(
     exec,
     stderrTail: stderr.tail,
     noRoom: (exitCode) => {
-      if (!target.hasShell || exitCode === null) return undefined;
-      if (stderr.group() === 0) return { of: 'anything' };
-      return exitCode === noRoomCode ? lackOf(stderr.tail().at(-1)) : undefined;
+      if (!target.hasShell) return undefined;
+      const never = exitCode !== null && stderr.group() === 0;
+      return never ? { of: 'anything' } : lackOf(stderr.tail().at(-1));
     },
     end: () => {
       ending ??= end().catch((error: unknown) => ({ how: 'abandoned', why: String(error) }));
@@ -261,9 +260,9 @@ export async function startSessionProcess(
 
 /** Reads the wrapper's last word. */
 function lackOf(line: string | undefined): Lack | undefined {
-  const [word, of, used, most] = line?.split(' ') ?? [];
+  const [word, open, of, used, most] = line?.split(' ') ?? [];
   if (word !== noRoomWord || (of !== 'processes' && of !== 'memory')) return undefined;
-  return { of, used: Number(used), most: Number(most) };
+  return { of, open: Number(open), used: Number(used), most: Number(most) };
 }
 
 const stoppedStarting = (): LoomsError => new LoomsError('interrupted', 'stopped while a session was being started');

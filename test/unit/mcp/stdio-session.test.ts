@@ -187,11 +187,15 @@ describe('what goes wrong in a stdio session', () => {
   });
 
   it.each([
-    ['the engine could start nothing', 'echo nothing; exit 126', /: 3 are open, no process could be started/],
+    [
+      'the engine could start nothing',
+      'echo nothing; exit 126',
+      /session: the engine could start no process in its container$/,
+    ],
     [
       'another of its kind had no room',
-      'echo 1 >&2; echo looms-no-room processes 98 100 >&2; exit 75',
-      /98 of 100 pro/,
+      'echo 1 >&2; echo looms-no-room 8 processes 98 100 >&2; exit 75',
+      /: 8 are open, 98 of 100 pro/,
     ],
     ['the kernel ended it for memory', 'echo 1 >&2; kill -9 $$', /its memory was exhausted/],
   ])('is tried again in time where %s, and says in the end what there is too little of', async (_, script, message) => {
