@@ -8,7 +8,7 @@ import { confirm } from './confirm.ts';
 import type { CommandContext } from './context.ts';
 import { InterruptedError } from './errors.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
-import { describeWarning, disabledServers, renderPlan } from './render/plan-text.ts';
+import { describeWarning, disabledServers, renderPlan, renderPlanTitle } from './render/plan-text.ts';
 import { openProgress, type Progress } from './render/progress.ts';
 import { isInSync } from './render/reasons.ts';
 import { renderReport } from './render/report.ts';
@@ -89,16 +89,17 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
   }
 }
 
-/** The plan, or what of it must be said in any case. */
+/** The plan, or what of it must be said in any case: at least its project and engine. */
 function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context, nothingToDo }: RunPlanOptions): void {
   const { terminal } = context;
   const { plan } = prepared;
+  const { palette, width, noticePalette } = terminal;
   if (isInSync(plan) && nothingToDo !== undefined) {
-    terminal.answer(terminal.palette.good(nothingToDo));
+    terminal.answer(`${renderPlanTitle(plan, palette)}\n${palette.good(nothingToDo)}`);
     return;
   }
-  const { palette, width, noticePalette } = terminal;
   if (!whole) {
+    terminal.answer(renderPlanTitle(plan, palette));
     for (const warning of plan.warnings) terminal.notice(describeWarning(warning, noticePalette));
     return;
   }

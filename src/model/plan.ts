@@ -182,7 +182,7 @@ export type PlanWarning = { readonly code: string; readonly server?: ServerName;
 export type Plan = {
   readonly schemaVersion: 1;
   readonly project: ProjectName;
-  readonly engine: Pick<EngineDescription, 'id' | 'name' | 'version' | 'apiVersion'>;
+  readonly engine: Pick<EngineDescription, 'id' | 'name' | 'kind' | 'version' | 'apiVersion' | 'endpoint'>;
   /** Hash of the changes and steps, with their reasons: a saved plan whose basis is not today's is stale. */
   readonly basis: string;
   /** Sorted by server. */

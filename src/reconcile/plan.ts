@@ -193,8 +193,10 @@ export function makePlan(input: PlanInput): Plan {
     engine: {
       id: observed.engine.id,
       name: observed.engine.name,
+      kind: observed.engine.kind,
       version: observed.engine.version,
       apiVersion: observed.engine.apiVersion,
+      endpoint: observed.engine.endpoint,
     },
     basis: basisOf({ changes, steps }),
     changes,

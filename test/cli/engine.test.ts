@@ -61,7 +61,11 @@ describe.skipIf(skipped)('with an engine', () => {
 
     const again = await at(fs, 'apply');
     expect(again).toMatchObject({ code: 0, stderr: '' });
-    expect(again.stdout).toBe(`In sync: 1 server of project ${project} runs as declared.\n`);
+    expect(again.stdout).toMatch(
+      new RegExp(
+        `^project ${project} on (Docker|Podman) \\S+ at \\S+ \\(.+\\)\\nIn sync: 1 server runs as declared\\.\\n$`,
+      ),
+    );
     expect((await at(fs, 'diff')).code).toBe(0);
 
     const get = await at('', 'get', '--json');
@@ -115,7 +119,9 @@ describe.skipIf(skipped)('with an engine', () => {
     await docker('update', '--memory', '256m', '--memory-swap', '256m', `looms-${project}-fs`);
     const { code, stdout } = await at(fs, 'diff');
     expect(code).toBe(2);
-    expect(stdout).toMatch(/^changed outside looms\n {2}fs [0-9a-f]{12}\n {6}memoryBytes +128 MiB → 256 MiB\n/);
+    expect(stdout).toMatch(
+      /^project .+\n\nchanged outside looms\n {2}fs [0-9a-f]{12}\n {6}memoryBytes +128 MiB → 256 MiB\n/,
+    );
     expect((await at(fs, 'diff', '-o', 'junit')).stdout).toContain('<failure type="drift"');
     expect((await at(fs, 'apply', '--yes')).code).toBe(0);
     expect((await at(fs, 'diff')).code).toBe(0);
@@ -153,7 +159,7 @@ describe.skipIf(skipped)('with an engine', () => {
     const both = specs(disabled, tinySpec({ name: 'works' }));
     await at(both, 'apply', '--yes');
     expect((await at(both, 'diff')).stdout).toMatch(
-      /^In sync: 1 server of project \S+ runs as declared, 1 is disabled\.\n$/,
+      /^project .+\nIn sync: 1 server runs as declared, 1 is disabled\.\n$/,
     );
     const call = await at('', 'mcp', 'call', 'fs', 'echo', 'text=x');
     expect(call.code).toBe(69);

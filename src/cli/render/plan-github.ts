@@ -3,6 +3,7 @@ import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { Plan } from '../../model/plan.ts';
 import { command, diagnosticCommand } from './github-commands.ts';
 import { planFindings } from './plan-findings.ts';
+import { describeEngine } from './plan-text.ts';
 import { countActions, describeCounts } from './reasons.ts';
 
 /**
@@ -24,6 +25,10 @@ export function renderGithub(
   const warnings = plan.warnings.map(({ code, server, message }) =>
     command('warning', { title: `looms: ${code}` }, server === undefined ? message : `${server}: ${message}`),
   );
-  const counts = command('notice', { title: 'looms' }, describeCounts(countActions(plan)));
+  const counts = command(
+    'notice',
+    { title: 'looms' },
+    `project ${plan.project} on ${describeEngine(plan)}: ${describeCounts(countActions(plan))}`,
+  );
   return [...diagnostics.map(diagnosticCommand), ...findings, ...warnings, counts].join('\n');
 }

@@ -1,7 +1,7 @@
 import type { Plan } from '../../model/plan.ts';
 import { palette } from '../palette.ts';
 import { describeChange } from './plan-findings.ts';
-import { symbolOf } from './plan-text.ts';
+import { describeEngine, symbolOf } from './plan-text.ts';
 import {
   countActions,
   describeCounts,
@@ -41,7 +41,7 @@ const fieldTable = (fields: ReturnType<typeof fieldsOf>): string[] => [
 /** A plan as GitHub-flavoured Markdown, for a comment on a pull request. */
 export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): string {
   const plan = displayed(made, ['from', 'to']);
-  const title = `### looms: project \`${plan.project}\``;
+  const title = `### looms: project \`${plan.project}\` on ${cell(describeEngine(plan))}`;
   const warnings = plan.warnings.map(
     (warning) =>
       `> **${warning.code}**${warning.server === undefined ? '' : ` ${cell(warning.server)}`}: ${cell(warning.message)}`,

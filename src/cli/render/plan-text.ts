@@ -184,21 +184,31 @@ function rotationLines({ rotations }: Plan, palette: Palette): string[] {
   return [palette.quiet(`next rotation: ${named}${more > 0 ? `, and ${more} more (--json)` : ''}`)];
 }
 
+const engineNames = { docker: 'Docker', podman: 'Podman' } as const;
+
+/** The engine of a plan: `Docker 20.10.24 at unix:///var/run/docker.sock (default socket)`. */
+export const describeEngine = ({ engine }: Plan): string =>
+  visible(`${engineNames[engine.kind]} ${engine.version} at ${engine.endpoint}`);
+
+/** What a plan is about, before anything else is said of it: its project and its engine. */
+export const renderPlanTitle = (plan: Plan, palette: Palette): string =>
+  `project ${palette.strong(visible(plan.project))} ${palette.quiet(`on ${describeEngine(plan)}`)}`;
+
 /**
- * A plan for people (docs/commands.md, "The plan on screen"): what was changed by hand first, then one header a server
+ * A plan for people (docs/commands.md, "The plan on screen"): its project and engine, what was changed by hand first, then one header a server
  * with its reason and the fields that differ, last the counts. An engine that agrees gets one line.
  */
 export function renderPlan(made: Plan, options: PlanTextOptions): string {
   const plan = displayed(made, ['from', 'to']);
   const { palette, verbose } = options;
+  const title = renderPlanTitle(plan, palette);
   const warnings = plan.warnings.map((warning) => describeWarning(warning, palette));
   if (isInSync(plan) && !verbose) {
     const line =
-      plan.changes.length === 0
-        ? `Nothing is declared and nothing runs in project ${plan.project}.`
-        : describeInSync(plan, options.disabled);
+      plan.changes.length === 0 ? 'Nothing is declared and nothing runs.' : describeInSync(plan, options.disabled);
     return [
-      ...(warnings.length > 0 ? [...warnings, ''] : []),
+      title,
+      ...(warnings.length > 0 ? ['', ...warnings, ''] : []),
       palette.good(line),
       ...rotationLines(plan, palette),
     ].join('\n');
@@ -208,6 +218,8 @@ export function renderPlan(made: Plan, options: PlanTextOptions): string {
   const changes = shown.flatMap((change) => changeLines(change, nameWidth, options));
   const support = supportLines(plan, options);
   return [
+    title,
+    '',
     ...driftLines(plan, options),
     ...(changes.length > 0 ? [...changes, ''] : []),
     ...(support.length > 0 ? [...support, ''] : []),

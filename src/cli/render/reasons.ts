@@ -171,14 +171,12 @@ export function describeInSync(plan: Plan, disabled: ReadonlySet<string>): strin
   const stopped = plan.changes.filter(({ server }) => disabled.has(server)).length;
   const running = plan.changes.length - stopped;
   const parts = [
-    ...(running > 0
-      ? [`${plural(running, 'server')} of project ${plan.project} ${running === 1 ? 'runs' : 'run'} as declared`]
-      : []),
+    ...(running > 0 ? [`${plural(running, 'server')} ${running === 1 ? 'runs' : 'run'} as declared`] : []),
     ...(stopped > 0
       ? [
           running > 0
             ? `${stopped} ${stopped === 1 ? 'is' : 'are'} disabled`
-            : `${plural(stopped, 'server')} of project ${plan.project} ${stopped === 1 ? 'is' : 'are'} disabled`,
+            : `${plural(stopped, 'server')} ${stopped === 1 ? 'is' : 'are'} disabled`,
         ]
       : []),
   ];

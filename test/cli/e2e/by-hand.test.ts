@@ -42,7 +42,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     const config = fileWith(tinySpec({ name: 'fs' }));
     const started = await run(['mcp', 'start', 'teradata', '--config', config]);
     expect(started).toMatchObject({ code: 0 });
-    expect(started.stdout).toMatch(/^✓ teradata {2}created .* 5 tools in \d+ ms\n\n1 done in /);
+    expect(started.stdout).toMatch(/^✓ teradata {2}created .* 5 tools in \d+ ms\n\n1 done in /m);
     expect(await project.names()).toEqual(['teradata']);
     const again = await run(['mcp', 'start', 'teradata', '--config', config]);
     expect(again).toMatchObject({ code: 0, stdout: 'teradata runs already, as declared.\n', stderr: '' });
@@ -62,7 +62,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     const { code, plan } = await project.diff(tinySpec({ name: 'teradata' }));
     expect({ code, actions: plan.changes.map(({ action }) => action) }).toEqual({ code: 2, actions: ['start'] });
 
-    expect((await run(['mcp', 'start', 'teradata'])).stdout).toMatch(/^✓ teradata {2}started /);
+    expect((await run(['mcp', 'start', 'teradata'])).stdout).toMatch(/^✓ teradata {2}started /m);
     expect(await project.idOf('teradata')).toBe(id);
   });
 

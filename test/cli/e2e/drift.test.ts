@@ -121,7 +121,7 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
     });
     expect(plan.drift.map(({ server }) => server)).toEqual(['capped', 'cpus', 'joined', 'left', 'memory', 'restart']);
     const { stdout } = await project.run(['diff', '-f', '-'], { stdin: yaml });
-    expect(stdout).toMatch(/^changed outside looms\n/);
+    expect(stdout).toMatch(/^project .+\n\nchanged outside looms\n/);
     expect(stdout).toContain('1 blocked');
   });
 

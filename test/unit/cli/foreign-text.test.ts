@@ -17,7 +17,7 @@ import { logLineRenderer } from '../../../src/cli/render/log-lines.ts';
 import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
-import { describeWarning } from '../../../src/cli/render/plan-text.ts';
+import { describeWarning, renderPlanTitle } from '../../../src/cli/render/plan-text.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
@@ -257,6 +257,7 @@ const rendered: Readonly<Record<string, () => string>> = {
       { palette: plain, width: 100 },
     ),
   renderPlan: () => renderPlanAs('text', plan, planOptions),
+  renderPlanTitle: () => renderPlanTitle(plan, plain),
   renderMarkdown: () => renderPlanAs('markdown', plan, planOptions),
   renderJunit: () => renderPlanAs('junit', plan, planOptions),
   renderSarif: () => renderPlanAs('sarif', plan, planOptions),

@@ -13,8 +13,21 @@ const render = (
 ): string =>
   renderPlanAs(format, plan, { palette: palette(false), width: 100, verbose, sources, disabled, diagnostics: [] });
 
+/** What every plan begins with. */
+const title = 'project team on Docker 20.10 at unix:///var/run/docker.sock (default socket)';
+
+test('every form for people begins with project and engine', () => {
+  const where = title.slice('project team '.length);
+  expect(render('text', everyChange).split('\n')[0]).toBe(title);
+  expect(render('markdown', everyChange).split('\n')[0]).toBe(`### looms: project \`team\` ${where}`);
+  expect(render('markdown', inSync).split('\n')[0]).toBe(`### looms: project \`team\` ${where}`);
+  expect(render('github', inSync)).toContain(`${title}: 0 to create`);
+});
+
 test('text shows drift first, a header a server with its reason and fields, and the counts last', () => {
-  expect(render('text', everyChange)).toBe(`changed outside looms
+  expect(render('text', everyChange)).toBe(`${title}
+
+changed outside looms
   beta 0123456789ab
       memoryBytes  512 MiB → 256 MiB
 
@@ -35,8 +48,8 @@ warning[latest-tag] alpha: the image is :latest
 1 to create, 2 to replace, 1 to start, 1 to remove, 1 blocked, 1 unchanged`);
 });
 
-test('text of an engine that agrees is one line', () => {
-  expect(render('text', inSync)).toBe('In sync: 1 server of project team runs as declared.');
+test('text of an engine that agrees is one line below the title', () => {
+  expect(render('text', inSync)).toBe(`${title}\nIn sync: 1 server runs as declared.`);
 });
 
 test('what is in sync counts disabled servers apart', () => {
@@ -44,9 +57,9 @@ test('what is in sync counts disabled servers apart', () => {
   if (zeta === undefined) throw new Error('the plan has no change');
   const both: Plan = { ...inSync, changes: [zeta, { ...zeta, server: asServerName('spare') }] };
   expect(render('text', both, false, new Set(['spare']))).toBe(
-    'In sync: 1 server of project team runs as declared, 1 is disabled.',
+    `${title}\nIn sync: 1 server runs as declared, 1 is disabled.`,
   );
-  expect(render('text', inSync, false, new Set(['zeta']))).toBe('In sync: 1 server of project team is disabled.');
+  expect(render('text', inSync, false, new Set(['zeta']))).toBe(`${title}\nIn sync: 1 server is disabled.`);
   expect(render('markdown', both, false, new Set(['spare']))).toContain('1 is disabled');
 });
 

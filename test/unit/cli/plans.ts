@@ -38,7 +38,14 @@ const changes: readonly Change[] = [
 const base = {
   schemaVersion: 1,
   project: asProjectName('team'),
-  engine: { id: 'E', name: 'host', version: '20.10', apiVersion: '1.41' },
+  engine: {
+    id: 'E',
+    name: 'host',
+    kind: 'docker',
+    version: '20.10',
+    apiVersion: '1.41',
+    endpoint: 'unix:///var/run/docker.sock (default socket)',
+  },
   basis: 'b',
   support: [],
   steps: [],
