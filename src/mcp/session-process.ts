@@ -32,9 +32,9 @@ const assumedSession = { processes: 12, bytes: 48 * 1024 * 1024 };
  * of more than a twentieth of the limit the last one goes, and comes again.
  *
  * stderr goes to the container's log where PID 1's can be opened, else it stays with us. A server dies with the `timeout`
- * that bounds it, where `setpriv` can do that: since util-linux 2.33, which brought `choom` as well. Where there is no
- * `timeout`, a watcher outside of the server's children counts seconds, deaf to the SIGTERM that it sends, and goes
- * within one second of the server's end.
+ * that bounds it, where `setpriv` can do that: util-linux's since 2.33, which brought `choom` as well, not BusyBox's.
+ * Where there is no `timeout`, a watcher outside of the server's children counts seconds, deaf to the SIGTERM that it
+ * sends, and goes within one second of the server's end.
  */
 const wrapperScript = `echo "$$" >&2
 limit=$0 patience=$1
@@ -92,7 +92,9 @@ limit=$((limit - (now - began) / 100))
 [ "$limit" -gt 0 ] || limit=1
 if (exec 2>>/proc/1/fd/2) 2>/dev/null; then exec 2>>/proc/1/fd/2; fi
 if command -v timeout >/dev/null 2>&1; then
-  if command -v choom && command -v setpriv; then set -- setpriv --pdeathsig KILL "$@"; fi >/dev/null
+  if [ -e /usr/bin/choom ] && [ -f /usr/bin/setpriv ] && [ ! -L /usr/bin/setpriv ]; then
+    set -- /usr/bin/setpriv --pdeathsig KILL "$@"
+  fi
   exec timeout -k 5 "$limit" "$@"
 fi
 me=$$

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Engine } from '../../../src/engine/port.ts';
 import { startSessionProcess } from '../../../src/mcp/session-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
@@ -74,9 +75,76 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
     20_000,
   );
 
-  it('a server dies with the process that bounds it', async () => {
+  /** What the kernel counts in a container, as files of its control groups. */
+  const counted = async (version: 1 | 2, processes: string, memory: string): Promise<string> => {
+    const folder = await mkdtemp(join(tmpdir(), 'looms-counted-'));
+    folders.push(folder);
+    const [used, most] = processes.split(' of ');
+    const [bytes, mostBytes, files = 0] = memory.split(/ of | files /);
+    const stat = `anon 1\ninactive_file 0\nactive_file ${files}\n`;
+    const written: Readonly<Record<string, unknown>> =
+      version === 2
+        ? {
+            'pids.current': used,
+            'pids.max': most,
+            'memory.current': bytes,
+            'memory.max': mostBytes,
+            'memory.stat': stat,
+          }
+        : {
+            'pids/pids.current': used,
+            'pids/pids.max': most,
+            'memory/memory.usage_in_bytes': bytes,
+            'memory/memory.limit_in_bytes': mostBytes,
+            'memory/memory.stat': `${stat}total_inactive_file 0\ntotal_active_file ${files}\n`,
+          };
+    for (const [name, value] of Object.entries(written)) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), `${value}\n`);
+    }
+    return folder;
+  };
+
+  it.each([
+    [1, '10 of max', '1 of max', undefined],
+    [2, '10 of max', '1 of max', undefined],
+    [1, '10 of 24', '1 of 200000000', undefined],
+    [2, '10 of 24', '1 of 200000000', undefined],
+    [1, '10 of 23', '1 of max', { open: 1, of: 'processes', used: 10, most: 23 }],
+    [2, '10 of 23', '1 of max', { open: 1, of: 'processes', used: 10, most: 23 }],
+    [1, '10 of max', '60000000 of 110000000', { open: 1, of: 'memory', used: 60_000_000, most: 110_000_000 }],
+    [2, '10 of max', '60000000 of 110000000', { open: 1, of: 'memory', used: 60_000_000, most: 110_000_000 }],
+    [1, '10 of max', '60000000 of 110000000 files 59000000', undefined],
+    [2, '10 of max', '60000000 of 110000000 files 59000000', undefined],
+  ] as const)('beside another, by control groups %s with %s processes and %s bytes, lacks %j', async (...row) => {
+    const [version, processes, memory, lack] = row;
+    const groups = await counted(version, processes, memory);
+    const local = localEngine();
+    // What the engine starts has no parent in the container; here it has this one.
+    const exec: Engine['exec'] = (id, { argv: [sh = '', c = '', script = '', ...rest], ...more }) => {
+      const here = script
+        .replaceAll('/sys/fs/cgroup', groups)
+        .replace('[ "$parent" = 0 ]', `[ "$parent" = ${process.pid} ]`);
+      return local.engine.exec(id, { ...more, argv: [sh, c, here, ...rest] });
+    };
+    const engine = new Proxy(local.engine, { get: (one, key) => (key === 'exec' ? exec : Reflect.get(one, key)) });
+    const env = { PATH: await pathWith(shell, ['timeout', 'sleep', 'grep']) };
+    const target = targetFor(engine, [process.execPath, fixture('plain.mjs')], { env });
+    const bounds = { limitMs: 60_000, patienceMs: 0, graceMs: 5_000 };
+    const first = await startSessionProcess(target, bounds);
+    const second = await startSessionProcess(target, bounds);
+    if (lack !== undefined) {
+      const { exitCode } = await second.exec.ended;
+      expect([exitCode, second.noRoom(exitCode)]).toEqual([75, lack]);
+    }
+    expect(await second.end()).toEqual({ how: 'by-itself' });
+    expect(second.noRoom(0)).toEqual(lack);
+    await first.end();
+  });
+
+  it.skipIf(!existsSync('/usr/bin/choom'))('a server dies with the process that bounds it', async () => {
     const mark = `${process.pid}-bound-${shell}`;
-    const session = await start(['timeout', 'sleep', 'grep', 'setpriv', 'choom'], ['--stubborn'], 60_000, mark);
+    const session = await start(['timeout', 'sleep', 'grep'], ['--stubborn'], 60_000, mark);
     session.exec.stdout.resume();
     const running = (program: string): string | undefined =>
       processesWith(`MARK=${mark}`).find((id) =>
