@@ -5,7 +5,7 @@ import { proxySettings } from '../image/proxies.ts';
 import { runGate } from '../mcp/gate.ts';
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import type { EventSink, ExecutionEvent } from '../model/events.ts';
+import type { EventSink, ExecutionEvent, Failure } from '../model/events.ts';
 import type { HealthFinding } from '../model/health.ts';
 import { type ContainerId, hostNameOf, type ServerName } from '../model/ids.ts';
 import { label, relayName } from '../model/labels.ts';
@@ -176,8 +176,18 @@ async function stepEnvironment(
       }
       return true;
     },
+    recordable: (failure) => recordableFailure(failure, ports.mask),
     stopGraceSeconds,
   };
+}
+
+/** Characters of a failure that a record keeps: a label has to carry them. */
+const longestFailure = 2000;
+
+/** The error and the last lines of its detail. */
+function recordableFailure({ code, message, detail }: Failure, mask: Ports['mask']): string {
+  const lines = [`${code}: ${message}`, ...detail.slice(-5)].map((line) => mask(line).slice(0, longestFailure / 4));
+  return lines.join('\n').slice(0, longestFailure);
 }
 
 const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cpus * 4));

@@ -117,7 +117,8 @@ async function checkOne(
 ): Promise<ServerHealth> {
   const { observed, engineStep } = look;
   const container = shownOf(slotsOf(observed.containers).get(name) ?? [], observed.project, name);
-  if (container === undefined) throw serverNotFound(observed.project, name, [...slotsOf(observed.containers).keys()]);
+  if (container === undefined)
+    throw serverNotFound(observed.project, name, [...slotsOf(observed.containers).keys()], observed.history);
   const engine = await ports.engine();
   const started = ports.monotonicMs();
   const verdict = judgeState(container);

@@ -18,6 +18,8 @@ export type Generation = {
   readonly state: ServerState | GenerationOutcome;
   /** Whether its container is there. */
   readonly live: boolean;
+  /** What it failed its gate with, and the end of what it wrote; null for one that passed. */
+  readonly failure: string | null;
   /** When its container was made, on the engine's clock; null when its record cannot say. */
   readonly since: string | null;
   /** When something else took its place; null while its container is there. */
@@ -39,6 +41,7 @@ const entryOfContainer = (container: ObservedContainer, project: ProjectName): E
   generation: container.generation,
   state: stateOf(container, project),
   live: true,
+  failure: null,
   since: isoTime(container.createdAt),
   until: null,
   image: container.imageRef,
@@ -53,6 +56,7 @@ const entryOfRecord = (record: GenerationRecord): Entry => ({
   generation: record.generation,
   state: record.outcome,
   live: false,
+  failure: record.failure ?? null,
   since: record.since === undefined ? null : isoTime(record.since),
   until: isoTime(record.until),
   image: record.imageRef,
@@ -91,7 +95,7 @@ export async function getHistory(
     const record = records.find(({ generation }) => generation === container.generation);
     return record === undefined || container.name === containerName(project, name)
       ? entry
-      : { ...entry, state: record.outcome };
+      : { ...entry, state: record.outcome, failure: record.failure ?? null };
   });
   const past = records.filter(({ generation }) => !there.has(generation)).map(entryOfRecord);
   const entries = [...past, ...live].sort((a, b) => a.generation - b.generation);

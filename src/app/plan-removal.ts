@@ -2,11 +2,12 @@ import type { ProjectName, ServerName } from '../model/ids.ts';
 import { dataName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
+import { slotsOf } from '../model/slots.ts';
+import { defaultKeep } from '../reconcile/history.ts';
 import { makePlan, type RemoveNamed } from '../reconcile/plan.ts';
 import { recordSpec } from '../spec/record.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
-import { serversOf } from './recorded-servers.ts';
 import { serverNotFound } from './server-not-found.ts';
 
 /** Servers of which an earlier deletion kept files. */
@@ -51,15 +52,16 @@ export async function planRemoval(
     readonly project: ProjectName;
     readonly servers: readonly ServerName[] | 'all';
     readonly data: RemoveNamed['data'];
+    readonly keep?: number;
   },
 ): Promise<Prepared> {
   const { project } = request;
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const present = serversOf(observed);
+  const present = [...slotsOf(observed.containers).keys()].sort();
   const known = [...new Set([...present, ...keptOf(observed.containers)])].sort();
   const wanted = request.servers === 'all' ? present : request.servers;
-  for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known);
+  for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known, observed.history);
 
   const undesired: RemoveNamed = { remove: wanted, data: request.data };
   const plan = makePlan({
@@ -70,7 +72,7 @@ export async function planRemoval(
     executions: new Map(),
     replace: new Set(),
     keepFailed: false,
-    keep: 0,
+    keep: request.keep ?? defaultKeep,
     relayImage: '',
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
@@ -88,6 +90,6 @@ export async function planRemoval(
     plan: { ...plan, warnings },
     observed,
     // By the names that were confirmed: `all` could by then mean more.
-    replan: (again) => planRemoval(again, { project, servers: wanted, data: request.data }),
+    replan: (again) => planRemoval(again, { ...request, servers: wanted }),
   };
 }

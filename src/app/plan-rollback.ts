@@ -48,7 +48,8 @@ type Candidate = {
 
 const candidateOf = (container: ObservedContainer): Candidate => ({ ...container, imageId: container.shape.imageId });
 
-const isGood = ({ outcome }: Candidate): boolean => outcome === 'replaced' || outcome === 'rotated';
+const isGood = ({ outcome }: Candidate): boolean =>
+  outcome !== undefined && outcome !== 'rolled-back' && outcome !== 'gate-failed';
 
 /**
  * What a run that was cut off did not come to record: generations below the settled one. They are taken for ones that

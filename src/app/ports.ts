@@ -24,6 +24,8 @@ export type Ports = {
   readonly engineSocketAt: (path: string) => Promise<string | undefined>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
+  /** Masks the secrets that were looked up, in text that is kept. */
+  readonly mask: (text: string) => string;
   /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */
   readonly trust: {
     readonly isAccepted: (digest: string) => Promise<boolean>;

@@ -32,7 +32,7 @@ export function recordedServer(
 ): DeclaredServer {
   const slots = slotsOf(observed.containers);
   const container = representative(slots.get(name) ?? [], observed.project);
-  if (container === undefined) throw serverNotFound(observed.project, name, [...slots.keys()]);
+  if (container === undefined) throw serverNotFound(observed.project, name, [...slots.keys()], observed.history);
   const { recorded } = container;
   if (recorded === undefined) {
     throw new LoomsError(

@@ -329,6 +329,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     engineSocketAt,
     openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
+    mask: redact,
     trust: recordTrust(settings),
     warn: (text) => {
       if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);

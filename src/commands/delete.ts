@@ -3,7 +3,7 @@ import { planRemoval } from '../app/plan-removal.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import type { CommandContext } from '../cli/context.ts';
-import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
+import { applyFlags, engineFlags, keepOf, projectFlags, specFlags } from '../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
 import { serverName } from '../cli/server-name.ts';
 import { readUsableSpecs } from '../cli/specs.ts';
@@ -58,7 +58,12 @@ export default class Delete extends BaseCommand {
     // Who names no server does not mean what was kept of servers that are gone.
     const unnamed = servers === 'all' ? 'leave' : 'give-up';
     const data = flags['preserve-data'] ? 'keep' : unnamed;
-    const prepared = await planRemoval(context.ports, { project: context.project.name, servers, data });
+    const prepared = await planRemoval(context.ports, {
+      project: context.project.name,
+      servers,
+      data,
+      ...keepOf({}, context),
+    });
     const { engine, project } = prepared.plan;
     return runPlan(prepared, flags, {
       context,

@@ -183,7 +183,7 @@ export type Engine = {
    */
   recordGeneration(
     id: ContainerId,
-    record: { readonly record: string; readonly outcome: GenerationOutcome },
+    record: { readonly record: string; readonly outcome: GenerationOutcome; readonly failure?: string },
     options?: CallOptions,
   ): Promise<boolean>;
   /** Whether it runs now, and its exit code when not; null when it is gone. */

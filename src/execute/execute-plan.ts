@@ -74,12 +74,19 @@ export async function executePlan(plan: Plan, env: StepEnvironment, options: Exe
     return id;
   };
 
+  const answeredBy = (step: Step): Failure | undefined => {
+    const failures = (step.onFailureOf ?? []).map((id) => results.get(id));
+    return failures.flatMap((one) => (one !== undefined && 'failure' in one ? [one.failure] : []))[0];
+  };
+
   const perform = async (step: Step): Promise<StepResult> => {
     try {
       if (isDestructive(step)) await options.checkLock();
       const progress = (update: { text: string }): void =>
         options.sink({ type: 'step-progress', step, progress: update });
-      const outcome = await performStep(step, step.server, resolve, env, progress, { signal: options.abortSignal });
+      const outcome = await performStep(step, step.server, { resolve, answered: answeredBy(step) }, env, progress, {
+        signal: options.abortSignal,
+      });
       if (!outcome.ok) return { result: 'failed', failure: outcome.failure };
       if (outcome.container !== undefined) made.set(step.id, outcome.container);
       const { ok: _, ...rest } = outcome;

@@ -27,6 +27,8 @@ export type StepEnvironment = {
   readonly images: Map<string, ImageFacts>;
   /** Waits until `probe` says true, at most `limitMs`; false when time ran out. */
   readonly waitUntil: (probe: () => Promise<boolean>, limitMs: number, options: CallOptions) => Promise<boolean>;
+  /** A failure as it may be kept on the engine: its end, with secrets masked. */
+  readonly recordable: (failure: Failure) => string;
   /** Seconds between SIGTERM and SIGKILL when a container is stopped. */
   readonly stopGraceSeconds: number;
 };
@@ -122,14 +124,27 @@ async function buildImage(
   return done;
 }
 
+/** What a record of a generation says. */
+const recordOf = (
+  { record, outcome }: Extract<Operation, { op: 'record-generation' }>,
+  answered: Failure | undefined,
+  env: StepEnvironment,
+) => ({ record, outcome, ...(answered === undefined ? {} : { failure: env.recordable(answered) }) });
+
+/** What the steps before this one came to. */
+export type StepPast = {
+  readonly resolve: (target: Target) => ContainerId;
+  readonly answered: Failure | undefined;
+};
+
 /**
- * Does one step; `resolve` tells the container of a target, which an earlier step may have made. A gate that refuses is
- * a value; everything else that fails is thrown, as the engine port throws it.
+ * Does one step; `resolve` tells the container of a target, which an earlier step may have made, and `answered` is the
+ * failure that a way back answers. A gate that refuses is a value; everything else that fails is thrown, as the engine port throws it.
  */
 export async function performStep(
   operation: Operation,
   server: ServerName | undefined,
-  resolve: (target: Target) => ContainerId,
+  { resolve, answered }: StepPast,
   env: StepEnvironment,
   onProgress: ProgressSink,
   options: CallOptions,
@@ -191,7 +206,9 @@ export async function performStep(
       await engine.renameContainer(resolve(operation.target), operation.to, options);
       return done;
     case 'record-generation':
-      if (await engine.recordGeneration(resolve(operation.target), operation, options)) return done;
+      if (await engine.recordGeneration(resolve(operation.target), recordOf(operation, answered, env), options)) {
+        return done;
+      }
       return {
         ok: true,
         note: `${operation.name} cannot be gone back to: it, or its image, is no longer on the engine`,

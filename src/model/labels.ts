@@ -14,9 +14,11 @@ export const label = {
   managedBy: 'looms.managed-by',
   source: 'looms.source',
   /**
-   * Records of past generations: how the generation ended, and when its container was made (ISO 8601, engine's clock).
+   * Records of past generations: how the generation ended, what it failed its gate with, and when its container was made
+   * (ISO 8601, engine's clock).
    */
   outcome: 'looms.outcome',
+  failure: 'looms.failure',
   since: 'looms.since',
   /** Volumes: the name as the spec has it. */
   volume: 'looms.volume',

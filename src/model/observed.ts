@@ -71,10 +71,13 @@ export type ObservedContainer = {
 };
 
 /**
- * How a past generation ended. rotated: its successor had the same spec and image; rolled-back: a rollback put another
- * in its place; gate-failed: it never served.
+ * How a past generation ended. rotated: its successor had the same spec and image; repaired: that, and its container had
+ * been changed by hand; rolled-back: a rollback put another in its place; deleted: its server was; gate-failed: it never
+ * served.
  */
-export type GenerationOutcome = 'replaced' | 'rotated' | 'rolled-back' | 'gate-failed';
+export const generationOutcomes = ['replaced', 'rotated', 'repaired', 'rolled-back', 'deleted', 'gate-failed'] as const;
+
+export type GenerationOutcome = (typeof generationOutcomes)[number];
 
 /**
  * What is kept of a generation that is gone: a container that is never started, whose labels say what it was made from.
@@ -87,6 +90,8 @@ export type GenerationRecord = {
   readonly server: ServerName;
   readonly generation: number;
   readonly outcome: GenerationOutcome;
+  /** Of one that failed its gate: what it failed with, and the end of what it wrote; secrets are masked. */
+  readonly failure?: string;
   /** When the generation's container was made; undefined when its label cannot be read. */
   readonly since: EngineTime | undefined;
   /** When the record was made. The engine tells it in whole seconds. */

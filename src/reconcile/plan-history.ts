@@ -10,7 +10,7 @@ export type HistoryInput = {
   readonly observed: Observed;
   readonly keep: number;
   readonly slots: readonly { readonly server: DeclaredServer; readonly decision: Decision }[];
-  /** Servers that are removed with their history. */
+  /** Servers that are removed; their past stays. */
   readonly removed: readonly ServerName[];
   /** The steps of all servers. */
   readonly work: readonly Step[];
@@ -163,8 +163,8 @@ function stayingImages(leaving: readonly Leaving[], { observed, work }: HistoryI
 
 /**
  * Plans which records of past generations go, and which images with them: of servers in the plan those beyond what is
- * kept, of servers that are removed all. What a removed server ran last stays as an image, so that it can come back
- * without a build.
+ * kept. What a removed server ran last stays as an image, also where nothing is recorded, so that it can come back without
+ * a build.
  */
 export function planHistory(input: HistoryInput): Part {
   const { observed, work, removed } = input;

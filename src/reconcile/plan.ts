@@ -114,16 +114,19 @@ export function makePlan(input: PlanInput): Plan {
 
   const wantedNames = new Set(desired.map((server) => server.spec.name));
   const undesired = [...present.keys()].filter((name) => !wantedNames.has(name)).sort();
-  const past = new Set(observed.history.map((record) => record.server));
-  const removed = [...new Set([...undesired, ...past])]
-    .filter((name) => !wantedNames.has(name) && isToBeRemoved(name, input.undesired))
-    .sort();
+  const removed = undesired.filter((name) => isToBeRemoved(name, input.undesired));
+  const takenNames = new Set(
+    [...observed.containers, ...observed.history, ...observed.foreign].map(({ name }) => name),
+  );
+  const drift = driftOf(slots);
   const kept = keptData(observed);
   const removals = planRemovals(removed, present, kept, {
     project,
     managedBy: input.managedBy,
     rule: input.undesired,
     history: observed.history,
+    keep: input.keep,
+    takenNames,
     foreign: observed.foreign,
   });
   const isBlocked = (name: ServerName): boolean =>
@@ -158,9 +161,8 @@ export function makePlan(input: PlanInput): Plan {
     freshVolumes: support.freshVolumes,
     observed,
     keep: input.keep,
-    takenNames: new Set(
-      [...observed.containers, ...observed.history, ...observed.foreign].map((container) => container.name),
-    ),
+    takenNames,
+    drifted: new Set(drift.map(({ container }) => container)),
     rollbackTo,
     relay: support.relaySteps,
     prerequisites: (server: DeclaredServer): StepId[] => [
@@ -207,7 +209,7 @@ export function makePlan(input: PlanInput): Plan {
       ...history.changes,
     ].sort((a, b) => (a.name < b.name ? -1 : 1)),
     steps,
-    drift: driftOf(slots),
+    drift,
     rotations: rotationsOf(slots, executions),
     warnings: [
       ...planWarnings(desired, observed, input.undesired === 'warn' ? undesired : []),

@@ -18,7 +18,10 @@ export const nothingRecorded: Recording = { steps: [], before: () => [] };
 const isFree = (server: DeclaredServer, generation: number, context: StepContext): boolean =>
   context.keep > 0 && !context.takenNames.has(recordName(context.project, server.spec.name, generation));
 
-/** The record of a generation's failure, which is wrong by now: it was kept, tried again, and served. */
+/**
+ * A record that is wrong by now: of a failure of what was kept, tried again, and served; or of a deletion that did not come
+ * to its end.
+ */
 const outdatedRecord = (
   server: DeclaredServer,
   { generation }: ObservedContainer,
@@ -28,7 +31,7 @@ const outdatedRecord = (
     (record) =>
       record.name === recordName(project, server.spec.name, generation) &&
       record.server === server.spec.name &&
-      record.outcome === 'gate-failed',
+      (record.outcome === 'gate-failed' || record.outcome === 'deleted'),
   );
 
 /** Without a readable spec there is nothing to go back to; what never ran never served. */
@@ -69,7 +72,8 @@ export function recordSteps(
   const recorded = worthRecording(server, candidates, serving, context);
   const steps = recorded.flatMap((container) => {
     const { id, name, generation } = container;
-    const renewed = isSameRevision(container, serving) ? 'rotated' : 'replaced';
+    const again = context.drifted.has(id) ? 'repaired' : 'rotated';
+    const renewed = isSameRevision(container, serving) ? again : 'replaced';
     const old = outdatedRecord(server, container, context);
     const room =
       old === undefined

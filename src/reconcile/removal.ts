@@ -1,11 +1,13 @@
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import { containerName, recordName } from '../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { Change, PlanWarning, Step, SupportChange } from '../model/plan.ts';
 import { droppedByRemoval } from './dropped-files.ts';
+import { revisionOf } from './history.ts';
 import { type KeepingRemoval, keepingRemoval } from './keeping-removal.ts';
 import { type KeptData, keptChange, nothingKept, removeKept } from './kept-data.ts';
 import type { Undesired } from './plan.ts';
-import { removalsIn, retireEach, step } from './step-parts.ts';
+import { isUp, removalsIn, retireEach, step } from './step-parts.ts';
 
 /** The servers that go, and with each of them what was kept of it or shall be. */
 export type Removals = {
@@ -20,28 +22,51 @@ type RemovalContext = {
   readonly managedBy: string;
   readonly rule: Undesired;
   readonly history: readonly GenerationRecord[];
+  /** How many past generations are kept; 0: none is recorded. */
+  readonly keep: number;
+  /** Names of all containers and records. */
+  readonly takenNames: ReadonlySet<string>;
   readonly foreign: Observed['foreign'];
 };
 
-/** With a server go the records of its past, once what else is removed of it is gone. */
-function withRecords(
+/**
+ * The past of a server stays when it is deleted, and what served last becomes part of it, so that it can be told and gone
+ * back to: recorded before its container is removed.
+ */
+function recordLast(
   server: ServerName,
+  containers: readonly ObservedContainer[],
   removal: KeepingRemoval,
-  history: readonly GenerationRecord[],
+  { project, history, keep, takenNames }: RemovalContext,
 ): KeepingRemoval {
-  if (removal.blocked !== undefined) return removal;
-  const after = removalsIn(removal.steps).map(({ id }) => id);
-  const records = history
-    .filter((record) => record.server === server)
+  const last = containers.find(({ name }) => name === containerName(project, server)) ?? containers.findLast(isUp);
+  if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
+  const record = recordName(project, server, last.generation);
+  const leaves = removalsIn(removal.steps).find(({ target }) => 'id' in target && target.id === last.id);
+  if (leaves === undefined || last.state.status === 'created' || keep === 0 || takenNames.has(record)) return removal;
+  const recorded = step(
+    server,
+    'record',
+    { op: 'record-generation', target: { id: last.id }, name: last.name, record, outcome: 'deleted' },
+    { after: leaves.after },
+  );
+  const steps = removal.steps.flatMap((one) =>
+    one.id === leaves.id ? [recorded, { ...one, after: [...one.after, recorded.id] }] : [one],
+  );
+  // Two records of one revision are the same to go back to.
+  const revision = revisionOf(last.specHash, last.shape.imageId);
+  const repeated = history
+    .filter((one) => one.server === server && one.outcome !== 'gate-failed')
+    .filter((one) => revisionOf(one.specHash, one.imageId) === revision)
     .map(({ id, name, generation }) =>
       step(
         server,
         `remove:h${generation}-${id.slice(0, 6)}`,
         { op: 'remove-container', target: { id }, name },
-        { after },
+        { after: [recorded.id] },
       ),
     );
-  return { ...removal, steps: [...removal.steps, ...records] };
+  return { ...removal, steps: [...steps, ...repeated] };
 }
 
 function removeOne(
@@ -84,11 +109,15 @@ export function planRemovals(
 ): Removals {
   const { rule } = context;
   const named = typeof rule === 'object' ? rule.remove.filter((name) => !present.has(name) && kept.has(name)) : [];
-  const past = new Set(context.history.map(({ server }) => server));
   const parts = [...new Set([...removed, ...named])].sort().map((server) => ({
     server,
-    isThere: present.has(server) || past.has(server),
-    part: withRecords(server, removeOne(server, present.get(server) ?? [], kept.get(server), context), context.history),
+    isThere: present.has(server),
+    part: recordLast(
+      server,
+      present.get(server) ?? [],
+      removeOne(server, present.get(server) ?? [], kept.get(server), context),
+      context,
+    ),
   }));
   const reason = { kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' } as const;
   return {

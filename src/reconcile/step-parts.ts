@@ -1,5 +1,5 @@
 import type { DeclaredServer } from '../model/desired.ts';
-import { asStepId, type ServerName, type StepId } from '../model/ids.ts';
+import { asStepId, type ContainerId, type ServerName, type StepId } from '../model/ids.ts';
 import { containerName, generationName, volumeName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { Operation, PlannedContainer, Step, Target } from '../model/plan.ts';
@@ -24,6 +24,8 @@ export type StepContext = LabelContext & {
   readonly keep: number;
   /** Names of all containers and records under which no new one can be made. */
   readonly takenNames: ReadonlySet<string>;
+  /** Containers that somebody changed by hand. */
+  readonly drifted: ReadonlySet<ContainerId>;
   /** The generation that is gone back to. */
   readonly rollbackTo: number | undefined;
 };

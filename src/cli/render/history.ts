@@ -6,15 +6,18 @@ import type { Paint, Palette } from '../palette.ts';
 import { fieldLines } from './plan-text.ts';
 import { paintOfState, shortImage, shortSource } from './servers.ts';
 import { type Cell, renderTable } from './table.ts';
-import { truncate } from './text.ts';
+import { truncate, visible } from './text.ts';
 
 function stateCell({ state }: Generation, palette: Palette): { readonly text: string; readonly paint: Paint } {
   switch (state) {
     case 'replaced':
     case 'rotated':
+    case 'repaired':
       return { text: state, paint: palette.quiet };
     case 'rolled-back':
       return { text: 'rolled back', paint: palette.warning };
+    case 'deleted':
+      return { text: state, paint: palette.warning };
     case 'gate-failed':
       return { text: 'failed its gate', paint: palette.error };
     case 'running':
@@ -30,12 +33,19 @@ function stateCell({ state }: Generation, palette: Palette): { readonly text: st
   }
 }
 
-/** `2026-11-21 14:02:11`, UTC. */
-const shortTime = (iso: string | null): string => (iso === null ? '-' : iso.slice(0, 19).replace('T', ' '));
+/** `2026-11-21 14:02`, UTC. */
+const shortTime = (iso: string | null): string => (iso === null ? '-' : iso.slice(0, 16).replace('T', ' '));
 
-/** The short digest says what ran, whatever a tag means by now. */
-const digest = ({ image, imageId }: Generation): string => {
-  return `${shortImage(image)} ${shortId(imageId)}`;
+/** The short digest says what ran, whatever a tag means by now; the tag of an image that looms built means one only. */
+const digest = ({ image, imageId }: Generation): string =>
+  image.startsWith('looms/') ? shortImage(image) : `${shortImage(image)} ${shortId(imageId)}`;
+
+/** What it failed its gate with, below it. */
+const failureLines = ({ failure }: Generation, palette: Palette): string[] => {
+  const [first, ...output] = failure?.split('\n') ?? [];
+  return first === undefined
+    ? []
+    : [`     ${palette.error(visible(first))}`, ...output.map((line) => palette.quiet(`       │ ${visible(line)}`))];
 };
 
 /** The longest value that is shown whole, in columns: what changed is told here, `--json` has all of it. */
@@ -61,7 +71,9 @@ export function renderHistory(
     shortSource(one.source ?? 'unknown'),
   ]);
   const [header = '', ...lines] = renderTable(headers, rows, palette).split('\n');
-  const below = ({ changes }: Generation): string[] =>
-    changes === null ? [] : fieldLines(changes.map(shortened), '     ', { palette, width });
+  const below = (one: Generation): string[] => [
+    ...failureLines(one, palette),
+    ...(one.changes === null ? [] : fieldLines(one.changes.map(shortened), '     ', { palette, width })),
+  ];
   return [header, ...generations.flatMap((one, index) => [lines[index] ?? '', ...below(one)])].join('\n');
 }

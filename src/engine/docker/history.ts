@@ -1,6 +1,6 @@
 import { asContainerId, asServerName, type ContainerId, type ProjectName, shortId } from '../../model/ids.ts';
 import { label, type Role, recordName } from '../../model/labels.ts';
-import type { GenerationOutcome, GenerationRecord } from '../../model/observed.ts';
+import { type GenerationOutcome, type GenerationRecord, generationOutcomes } from '../../model/observed.ts';
 import type { CallOptions } from '../port.ts';
 import { ask } from './ask.ts';
 import { limits, orNull } from './call.ts';
@@ -28,13 +28,6 @@ const copied = [
   label.signature,
 ] as const;
 
-const outcomes: ReadonlySet<string> = new Set([
-  'replaced',
-  'rotated',
-  'rolled-back',
-  'gate-failed',
-] satisfies GenerationOutcome[]);
-
 /** Whether a listed container says that it is a record, and of which server. */
 export const saysRecord = ({ Labels: labels }: ListedContainer): boolean =>
   labels?.[label.role] === ('history' satisfies Role) && labels[label.server] !== undefined;
@@ -49,7 +42,7 @@ export const isNamedRecord = (listed: ListedContainer, project: ProjectName): bo
 /** A record from its listing alone. */
 export function generationRecord(listed: ListedContainer, records: RecordReader): GenerationRecord {
   const labels = listed.Labels ?? {};
-  const outcome = labels[label.outcome] ?? '';
+  const failure = labels[label.failure];
   const source = labels[label.source];
   const since = engineTime(labels[label.since]);
   return {
@@ -57,7 +50,8 @@ export function generationRecord(listed: ListedContainer, records: RecordReader)
     name: listedName(listed),
     server: asServerName(labels[label.server] ?? ''),
     generation: generationOf(labels[label.generation]),
-    outcome: outcomes.has(outcome) ? (outcome as GenerationOutcome) : 'replaced',
+    outcome: generationOutcomes.find((one) => one === labels[label.outcome]) ?? 'replaced',
+    ...(failure === undefined ? {} : { failure }),
     since: since === 0 ? undefined : since,
     until: listed.Created * 1000,
     specHash: labels[label.specHash] ?? '',
@@ -68,10 +62,12 @@ export function generationRecord(listed: ListedContainer, records: RecordReader)
   };
 }
 
+type Recording = { readonly outcome: GenerationOutcome; readonly failure?: string };
+
 /** The labels of a record, from those of the generation's container. */
 function recordLabels(
   { Config: config, Created: created, Image: image }: InspectedContainer,
-  outcome: GenerationOutcome,
+  { outcome, failure }: Recording,
 ) {
   const own = config.Labels ?? {};
   return {
@@ -79,6 +75,7 @@ function recordLabels(
     [label.role]: 'history' satisfies Role,
     [label.imageId]: imageIdOf(image),
     [label.outcome]: outcome,
+    ...(failure === undefined ? {} : { [label.failure]: failure }),
     [label.since]: created,
     // An image may bring these into whatever is made of it; a record is no server to users of loom.
     [label.loomServer]: '',
@@ -112,12 +109,12 @@ async function declaredVolumes(
 export async function recordGeneration(
   connection: Connection,
   id: ContainerId,
-  { record, outcome }: { readonly record: string; readonly outcome: GenerationOutcome },
+  { record, ...recording }: Recording & { readonly record: string },
   options: CallOptions,
 ): Promise<boolean> {
   const container = await inspectContainer(connection, id, options);
   if (container === null) return false;
-  const labels = recordLabels(container, outcome);
+  const labels = recordLabels(container, recording);
   const volumes = await declaredVolumes(connection, container, options);
   const body = {
     Image: container.Image,

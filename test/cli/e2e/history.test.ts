@@ -17,6 +17,8 @@ type Generation = {
   readonly state: string;
   readonly imageId: string;
   readonly source: string;
+  readonly until: string | null;
+  readonly failure: string | null;
   readonly changes: readonly { path: string; from: string; to: string }[] | null;
 };
 
@@ -98,7 +100,7 @@ describe.skipIf(skipped)('the history of a server', () => {
     }
   });
 
-  test('of a server that nobody knows ends with 69', async () => {
+  test('of a server that nobody knows ends with 66', async () => {
     expect(await project.run(['history', 'fz'])).toMatchObject({ code: 66 });
   });
 
@@ -113,10 +115,52 @@ describe.skipIf(skipped)('the history of a server', () => {
     expect(await project.records()).toEqual(['fs.h3 replaced']);
   });
 
-  test('goes with the server', async () => {
+  test('outlives the server: what was deleted is told, and a rollback brings it back as it was', async () => {
     expect(await project.run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
-    expect([...(await project.names()), ...(await project.records())]).toEqual([]);
-    expect(await project.run(['history', 'fs'])).toMatchObject({ code: 66 });
+    expect(await project.names()).toEqual([]);
+    expect(await statesOf(project)).toEqual(['4 deleted', '3 replaced']);
+    const [deleted] = await historyOf(project);
+    expect(Date.now() - Date.parse(deleted?.until ?? '')).toBeLessThan(600_000);
+    const again = await project.run(['delete', 'fs', '--yes']);
+    expect(again).toMatchObject({ code: 66, stderr: expect.stringContaining('was deleted') });
+    expect(again.stderr).toContain('`looms rollback fs` brings it back');
+    expect(await project.run(['mcp', 'restart', 'fs'])).toMatchObject({ code: 66 });
+
+    expect(await project.run(['rollback', 'fs', '--yes'], secret)).toMatchObject({ code: 0 });
+    expect(await statesOf(project)).toEqual(['5 running', '4 deleted', '3 replaced']);
+    expect(await memoryOf(project)).toBe(224);
+  });
+});
+
+describe.skipIf(skipped)('what ended a generation', () => {
+  const project = testProject('ended');
+  afterAll(() => project.remove());
+
+  test('is told: a repair, and a gate that failed with its reason and without a secret', async () => {
+    await applied(project, memory(128));
+    await project.docker
+      .getContainer((await project.idOf('fs')) ?? '')
+      .update({ Memory: 2 ** 28, MemorySwap: 2 ** 28 });
+    await applied(project, memory(128));
+    const lines = ["console.error('no license\\u0007');", 'console.error(process.env.API_TOKEN);', 'process.exit(3)'];
+    const broken = changed(memory(128, { API_TOKEN: '${secret:token}' }), {
+      mcp: { args: ['-e', lines.join('')] },
+    });
+    expect(await project.apply(broken, [], secret)).toMatchObject({ code: 4 });
+    expect(await statesOf(project)).toEqual(['3 gate-failed', '2 running', '1 repaired']);
+    const [failed, ...served] = await historyOf(project);
+    expect(failed?.failure).toMatch(/^server-exited: fs exited with code 3 /);
+    expect(failed?.failure).toContain('(secret)');
+    expect(served.map(({ failure }) => failure)).toEqual([null, null]);
+    const record = (await project.docker.listContainers({ all: true })).find(({ Names }) =>
+      Names.includes(`/looms-${project.name}-fs.h3`),
+    );
+    expect(JSON.stringify(record?.Labels)).not.toContain('of-today');
+    const { stdout } = await project.run(['history', 'fs']);
+    expect(stdout).toMatch(
+      /^3 +failed its gate .*\n {5}server-exited: fs exited with code 3 .*\n {7}│ no license\\x07\n/m,
+    );
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
 });
 

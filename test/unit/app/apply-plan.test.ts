@@ -70,6 +70,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
       started: async () => ({ start: { written: true }, ended: async () => ({ written: true }) }),
       refused: async () => ({ written: true }),
     },
+    mask: (text) => text,
     auditReader: { calls: async function* () {}, verify: async () => ({ intact: true, records: 0 }) },
     readHealth: async () => new Map(),
     recordHealth: async () => ({ recorded: true }),

@@ -43,6 +43,7 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
       Object.entries(observed.images).filter((entry): entry is [string, ImageFacts] => entry[1] !== null),
     ),
     waitUntil: async () => true,
+    recordable: ({ code, message }) => `${code}: ${message}`,
     stopGraceSeconds: 1,
   };
   const results = await executePlan(made, env, {

@@ -221,23 +221,73 @@ describe('what a killed run left', () => {
 });
 
 describe('a server that is removed', () => {
-  it('takes its records with it', () => {
+  it('leaves its past, and what served last is part of it before its container is removed', () => {
     expect(format(plan([], having(1, 2, 3), { undesired: 'remove' }))).toMatchInlineSnapshot(`
       "a: remove (not-in-spec)
       network looms-test: remove
       a/stop:g3-c10300: stop looms-test-a c10300000000
-      a/remove:g3-c10300: remove looms-test-a c10300000000 after a/stop:g3-c10300
-      a/remove:h1-r10200: remove looms-test-a.h1 r10200000000 after a/remove:g3-c10300
-      a/remove:h2-r10400: remove looms-test-a.h2 r10400000000 after a/remove:g3-c10300
+      a/record: record looms-test-a as looms-test-a.h3 (deleted) after a/stop:g3-c10300
+      a/remove:g3-c10300: remove looms-test-a c10300000000 after a/stop:g3-c10300, a/record
       network:isolated/remove: remove network looms-test after a/remove:g3-c10300"
     `);
+    expect(history(apply(having(1, 2, 3), [], { change: { undesired: 'remove' } }))).toEqual([
+      'a.h1 replaced 1 MiB',
+      'a.h2 replaced 2 MiB',
+      'a.h3 deleted 3 MiB',
+    ]);
   });
 
-  it('is removed too when only its records are left', () => {
-    const gone = { ...having(1, 2), containers: [], networks: [] };
-    const made = plan([], gone, { undesired: { remove: [asServerName('a')], data: 'leave' } });
-    expect(made.changes).toMatchObject([{ server: 'a', action: 'remove' }]);
-    expect(simulate(made, gone).end.history).toEqual([]);
+  it('is nothing to remove any more when only its records are left', () => {
+    const gone = apply(having(1, 2), [], { change: { undesired: 'remove' } });
+    expect(plan([], gone, { undesired: 'remove' })).toMatchObject({ changes: [], steps: [] });
+  });
+
+  it('goes on in its numbers when it comes back, and forgets by the same rule', () => {
+    const gone = apply(having(1, 2, 3), [], { change: { undesired: 'remove' } });
+    const back = apply(gone, [revision(4)]);
+    expect(back.containers.map(({ generation }) => generation)).toEqual([4]);
+    expect(history(back)).toEqual(['a.h1 replaced 1 MiB', 'a.h2 replaced 2 MiB', 'a.h3 deleted 3 MiB']);
+    expect(history(apply(back, [revision(5)]))).toEqual([
+      'a.h2 replaced 2 MiB',
+      'a.h3 deleted 3 MiB',
+      'a.h4 replaced 4 MiB',
+    ]);
+  });
+
+  it('is told once when it was deleted twice as the same', () => {
+    const remove = { change: { undesired: 'remove' } } as const;
+    const twice = apply(apply(apply(having(1, 2), [], remove), [revision(2)]), [], remove);
+    expect(history(twice)).toEqual(['a.h1 replaced 1 MiB', 'a.h3 deleted 2 MiB']);
+  });
+
+  it('leaves nothing where no history is kept', () => {
+    const gone = apply(apply(emptyEngine(), [revision(1)]), [], { change: { undesired: 'remove', keep: 0 } });
+    expect(gone.history).toEqual([]);
+  });
+
+  it('is not told to be deleted when it was only begun', () => {
+    const before = having(1, 2);
+    const removal = plan([], before, { undesired: 'remove' });
+    const limit = removal.steps.findIndex(({ op }) => op === 'record-generation') + 1;
+    const cut = simulate(removal, before, { limit }).end;
+    expect(history(cut)).toContain('a.h2 deleted 2 MiB');
+    expect(history(apply(cut, [revision(2)]))).toEqual(['a.h1 replaced 1 MiB']);
+    expect(history(apply(cut, [revision(3)]))).toEqual(['a.h1 replaced 1 MiB', 'a.h2 replaced 2 MiB']);
+  });
+});
+
+describe('a server that was changed by hand', () => {
+  it('is told to be repaired when what takes its place is the same', () => {
+    const before = having(1);
+    const drifted = {
+      ...before,
+      containers: before.containers.map((one) => ({
+        ...one,
+        shape: { ...one.shape, memoryBytes: 7 },
+      })),
+    };
+    expect(history(apply(drifted, [revision(1)]))).toEqual(['a.h1 repaired 1 MiB']);
+    expect(history(apply(drifted, [revision(2)]))).toEqual(['a.h1 replaced 1 MiB']);
   });
 });
 
@@ -288,9 +338,10 @@ describe('the image that looms built for a generation', () => {
     expect(removedImages(history, [built('6')], { keep: 0 })).toHaveLength(4);
   });
 
-  it('stays when it is what a removed server ran last', () => {
-    const steps = removedImages(history, [], { undesired: 'remove' });
-    expect(steps.map((text) => text.split(' ')[0])).toEqual(['looms/node:2', 'looms/node:3', 'looms/node:4']);
+  it('stays when a removed server can go back to it, and where nothing is recorded when it ran it last', () => {
+    expect(removedImages(history, [], { undesired: 'remove' })).toEqual([]);
+    const unrecorded = apply(emptyEngine({ images }), [built('1')], { change: { keep: 0 } });
+    expect(removedImages(unrecorded, [], { undesired: 'remove', keep: 0 })).toEqual([]);
   });
 
   it('is not built by looms when the spec only names it', () => {

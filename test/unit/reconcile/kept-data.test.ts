@@ -32,7 +32,8 @@ describe('deleting a server and keeping its files', () => {
       a/stop: stop looms-test-a c10000000000 after a/keep
       a/carry: carry /state over to looms-test-a.data after a/stop
       a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
-      a/remove: remove looms-test-a c10000000000 after a/carry
+      a/record: record looms-test-a as looms-test-a.h1 (deleted) after a/carry
+      a/remove: remove looms-test-a c10000000000 after a/carry, a/record
       a/start:again: start looms-test-a after a/stop, a/carry, a/remove, a/discard only if a/stop or a/carry or a/remove fails
       network:isolated/remove: remove network looms-test after a/remove
       warning a: data-kept"
@@ -156,7 +157,8 @@ describe('a server whose deletion did not come to its end', () => {
       a/carry: carry /state over to looms-test-a.data after a/stop
       a/discard: remove looms-test-a.data (a/keep) after a/stop, a/carry only if a/stop or a/carry fails
       a/forget: remove looms-test-a.data c10100000000 after a/carry, name:c10100000000/free
-      a/remove: remove looms-test-a c10000000000 after a/carry, a/forget
+      a/record: record looms-test-a as looms-test-a.h1 (deleted) after a/carry, a/forget
+      a/remove: remove looms-test-a c10000000000 after a/carry, a/forget, a/record
       a/start:again: start looms-test-a after a/stop, a/carry, a/forget, a/remove, a/discard only if a/stop or a/carry or a/forget or a/remove fails
       network:isolated/remove: remove network looms-test after a/remove
       warning a: data-kept"
@@ -185,12 +187,12 @@ describe('a server whose files were kept', () => {
       network looms-test: create
       data looms-test-a.data: restore
       network:isolated/create: create network looms-test
-      a/create: create looms-test-a.g1 from example:1 after network:isolated/create
-      a/restore: carry /state over to looms-test-a.g1 after a/create
-      a/start: start looms-test-a.g1 after a/restore
-      a/gate: gate looms-test-a.g1 within 30 s after a/start
-      a/discard: remove looms-test-a.g1 (a/create) after a/restore, a/start, a/gate only if a/restore or a/start or a/gate fails
-      a/rename: rename looms-test-a.g1 to looms-test-a after a/gate
+      a/create: create looms-test-a.g2 from example:1 after network:isolated/create
+      a/restore: carry /state over to looms-test-a.g2 after a/create
+      a/start: start looms-test-a.g2 after a/restore
+      a/gate: gate looms-test-a.g2 within 30 s after a/start
+      a/discard: remove looms-test-a.g2 (a/create) after a/restore, a/start, a/gate only if a/restore or a/start or a/gate fails
+      a/rename: rename looms-test-a.g2 to looms-test-a after a/gate
       a/forget: remove looms-test-a.data c10100000000 after a/rename"
     `);
     expect(names(apply(server('a', keeps), kept))).toEqual(['looms-test-a']);
@@ -212,7 +214,7 @@ describe('a server whose files were kept', () => {
     const failed = later(
       simulate(plan([server('a', keeps)], kept, { keepFailed: true }), kept, { failGate: ['a'] }).end,
     );
-    expect(names(failed)).toEqual(['looms-test-a.data', 'looms-test-a.g1']);
+    expect(names(failed)).toEqual(['looms-test-a.data', 'looms-test-a.g2']);
     const other = server('a', { ...keeps, limits: { memoryMiB: 256 } });
     const end = apply(other, failed);
     expect(names(end)).toEqual(['looms-test-a']);

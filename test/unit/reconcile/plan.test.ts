@@ -477,7 +477,8 @@ describe('the last server', () => {
       network looms-test: remove
       relay looms-test.relay: remove
       a/stop:g1-c10100: stop looms-test-a c10100000000
-      a/remove:g1-c10100: remove looms-test-a c10100000000 after a/stop:g1-c10100
+      a/record: record looms-test-a as looms-test-a.h1 (deleted) after a/stop:g1-c10100
+      a/remove:g1-c10100: remove looms-test-a c10100000000 after a/stop:g1-c10100, a/record
       relay:isolated/remove: remove looms-test.relay c10000000000 after a/remove:g1-c10100
       network:isolated/remove: remove network looms-test after a/remove:g1-c10100, relay:isolated/remove"
     `);
