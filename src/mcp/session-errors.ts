@@ -193,9 +193,15 @@ function lackOf({ ending, others = 0, log }: Circumstances): Lack | undefined {
 
 function noRoom(lack: Lack, { server }: Circumstances, cause: unknown): LoomsError {
   const open = lack.open === undefined ? '' : `${lack.open} ${lack.open === 1 ? 'is' : 'are'} open, `;
-  const field = { processes: ['pids_limit'], memory: ['memory_mb'], anything: ['pids_limit', 'memory_mb'] }[lack.of];
+  const raise = {
+    processes:
+      'docker_backend.resource_limits.pids_limit (a session of a Node server takes up to 12, of a Python server 4)',
+    memory:
+      'docker_backend.resource_limits.memory_mb (a session of a Node server takes from 27 MiB on, of a Python server from 48 MiB)',
+    anything: 'pids_limit or memory_mb of docker_backend.resource_limits',
+  }[lack.of];
   return new LoomsError('server-crowded', `${server} has no room for another session: ${open}${shareOf(lack)}`, {
-    hint: `raise ${field.map((name) => `docker_backend.resource_limits.${name}`).join(' or ')} (a session of a Node server takes up to 12 processes and threads and from 27 MiB on, one of a Python server 4 and from 48 MiB on), or have fewer sessions open at a time`,
+    hint: `raise ${raise}, or have fewer sessions open at a time`,
     cause,
   });
 }

@@ -353,13 +353,20 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
     test('a connection whose process in the relay is killed leaves nothing there, and its call says so', async () => {
       const container = await startServer('struck');
       const session = await open(httpTarget(container, 'struck', 'streamable-http'));
-      const failed = expect(session.callTool('wait', {}, { timeoutMs: 20_000 })).rejects.toMatchObject({
+      let isUnderWay = false;
+      const onProgress = () => {
+        isUnderWay = true;
+      };
+      const calling = session.callTool('count', { to: 600, ms: 100 }, { timeoutMs: 60_000, onProgress });
+      const failed = expect(calling).rejects.toMatchObject({
         code: 'session-failed',
+        hint: expect.stringContaining('the call may have run'),
       });
-      await eventually(async () => expect((await processes(relay)).length).toBeGreaterThan(1));
+      await eventually(() => expect(isUnderWay).toBe(true), 10_000);
       expect(await bench.exec(relay, ['bash', '-c', strike])).toMatchObject({ code: 0, stderr: '' });
-      await nothingLeft(relay, 5_000);
       await failed;
+      await session.close();
+      await nothingLeft(relay, 5_000);
     });
 
     test('a relay without memory for its connections keeps none of those that the kernel ended', async () => {
