@@ -9,6 +9,7 @@ import type { EventSink, ExecutionEvent, Failure } from '../model/events.ts';
 import type { HealthFinding } from '../model/health.ts';
 import { type ContainerId, hostNameOf, type ServerName } from '../model/ids.ts';
 import { label, relayName } from '../model/labels.ts';
+import { engineWidth } from '../model/map-bounded.ts';
 import type { Plan } from '../model/plan.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { planDifferences } from '../reconcile/compare-plans.ts';
@@ -190,8 +191,6 @@ function recordableFailure({ code, message, detail }: Failure, mask: Ports['mask
   return lines.join('\n').slice(0, longestFailure);
 }
 
-const defaultParallelism = (cpus: number): number => Math.min(16, Math.max(4, cpus * 4));
-
 /**
  * Carries a plan out: checks secrets, takes the project's lock, looks again (what was planned before may be old), and
  * walks the steps. A plan without steps returns at once and asks the engine for nothing. Servers are independent of one
@@ -258,7 +257,7 @@ async function applyLocked(
   const healthy: HealthFinding[] = [];
   const env = await stepEnvironment(ports, prepared, relays, (finding) => healthy.push(finding));
   const results = await executePlan(prepared.plan, env, {
-    parallelism: options.parallelism ?? defaultParallelism(prepared.observed.engine.cpus),
+    parallelism: options.parallelism ?? engineWidth(prepared.observed.engine.cpus),
     stopSignal: options.stopSignal,
     abortSignal: options.abortSignal,
     checkLock: lock.check,

@@ -5,7 +5,7 @@ import type { Failure } from '../model/events.ts';
 import { messageOf } from '../model/failure.ts';
 import type { HealthFinding, Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
-import { mapBounded } from '../model/map-bounded.ts';
+import { engineWidth, mapBounded } from '../model/map-bounded.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
@@ -16,8 +16,6 @@ import { knowSecrets } from './know-secrets.ts';
 import type { HealthPlace, Ports } from './ports.ts';
 import { serverNotFound } from './server-not-found.ts';
 
-/** How many servers are asked at once: each is a process on the engine's machine. */
-const widthOfLook = 4;
 /** Lines of a log that say why a container does not run. */
 const logLines = 10;
 
@@ -46,6 +44,12 @@ export type HealthRequest = {
   readonly servers: readonly ServerName[];
   /** Bound of session, handshake and list together, ms; absent: each spec's `timeout_seconds`. */
   readonly timeoutMs?: number;
+};
+
+/** Is told which servers are asked, and then of each when its turn comes and what was found. */
+export type HealthWatch = (names: readonly ServerName[]) => {
+  readonly asked: (name: ServerName) => void;
+  readonly found: (health: ServerHealth) => void;
 };
 
 export type HealthReport = {
@@ -177,7 +181,12 @@ const findingOf = (health: ServerHealth): HealthFinding[] => {
  * wrong is the answer; what was found is kept in the ledger.
  * Throws `server-not-found` for a name that is not there, `interrupted`, and what the engine throws when it is first asked.
  */
-export async function checkHealth(ports: Ports, request: HealthRequest, signal: AbortSignal): Promise<HealthReport> {
+export async function checkHealth(
+  ports: Ports,
+  request: HealthRequest,
+  signal: AbortSignal,
+  watch?: HealthWatch,
+): Promise<HealthReport> {
   const { project, timeoutMs } = request;
   const started = ports.monotonicMs();
   const engine = await ports.engine();
@@ -188,9 +197,14 @@ export async function checkHealth(ports: Ports, request: HealthRequest, signal: 
   if (unknown !== undefined) throw serverNotFound(project, unknown, known);
   const names = request.servers.length === 0 ? known : [...new Set(request.servers)];
   const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
-  const servers = await mapBounded(names, widthOfLook, (name) =>
-    checkOne(ports, name, { observed, engineStep }, options),
-  );
+  const watched = names.length === 0 ? undefined : watch?.(names);
+  // Each is a process on the engine's machine.
+  const servers = await mapBounded(names, engineWidth(observed.engine.cpus), async (name) => {
+    watched?.asked(name);
+    const health = await checkOne(ports, name, { observed, engineStep }, options);
+    watched?.found(health);
+    return health;
+  });
   if (signal.aborted) throw new LoomsError('interrupted', 'stopped asking servers how they are');
   const place: HealthPlace = { engine: observed.engine.id, project };
   const kept = await ports.recordHealth(place, servers.flatMap(findingOf));

@@ -2,6 +2,7 @@ import type { ProjectName, ServerName } from '../model/ids.ts';
 import { shownOf } from '../model/serving.ts';
 import { lookUpServers } from './look-up-servers.ts';
 import type { Ports } from './ports.ts';
+import { serverArgv } from './server-argv.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { detailOf, type SecretUse, type ServerDetail, secretsOf, statusOf } from './server-status.ts';
 
@@ -19,5 +20,6 @@ export async function describeServer(
   const container = shownOf(containers, request.project, request.name);
   const status = statusOf(observed, containers, request.name);
   if (container === undefined || status === undefined) throw serverNotFound(request.project, request.name, []);
-  return { server: detailOf(observed, container, status), secrets: secretsOf(container.recorded?.spec) };
+  const command = await serverArgv(await ports.engine(), container);
+  return { server: detailOf(observed, container, status, command), secrets: secretsOf(container.recorded?.spec) };
 }

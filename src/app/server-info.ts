@@ -7,6 +7,7 @@ import { slotsOf } from '../model/slots.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import type { Ports } from './ports.ts';
 import { readKept } from './read-kept.ts';
+import { serverArgv } from './server-argv.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { detailOf, type ServerDetail, statusOf } from './server-status.ts';
 
@@ -77,14 +78,15 @@ export async function serverInfo(
   const container = shownOf(containers, project, name);
   const status = statusOf(observed, containers, name);
   if (container === undefined || status === undefined) throw serverNotFound(project, name, [...slots.keys()]);
-  const [{ counts, health, notices }, imageDigests] = await Promise.all([
+  const [{ counts, health, notices }, imageDigests, command] = await Promise.all([
     readKept(ports, [container.id], { engine: observed.engine.id, project }),
     digestsOf(ports, observed, container),
+    serverArgv(engine, container),
   ]);
   const executions = counts === undefined ? null : (counts.get(container.id) ?? 0);
   const found = health.get(name);
   const info: ServerInfo = {
-    ...detailOf(observed, container, status),
+    ...detailOf(observed, container, status, command),
     imageDigests,
     finishedAt: container.state.status === 'exited' ? isoTime(container.state.finishedAt) : null,
     executions,

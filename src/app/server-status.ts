@@ -130,8 +130,13 @@ export function secretsOf(spec: DesiredServer | undefined): SecretUse[] {
   return [...uses, ...fromEnvironment].sort((a, b) => (a.variable < b.variable ? -1 : 1));
 }
 
-/** Everything that a server's container tells about it. */
-export function detailOf(observed: Observed, container: ObservedContainer, status: ServerStatus): ServerDetail {
+/** Everything that a server's container tells about it; `command` is what is run as the server. */
+export function detailOf(
+  observed: Observed,
+  container: ObservedContainer,
+  status: ServerStatus,
+  command: readonly string[],
+): ServerDetail {
   const { shape, recorded, state } = container;
   const spec = recorded?.spec;
   const due = spec && rotationTime(spec.lifecycle, container.createdAt);
@@ -139,8 +144,7 @@ export function detailOf(observed: Observed, container: ObservedContainer, statu
     ...status,
     description: spec?.description ?? null,
     imageId: shape.imageId,
-    command:
-      spec?.mcp.command === undefined ? [...shape.entrypoint, ...shape.command] : [spec.mcp.command, ...spec.mcp.args],
+    command,
     createdAt: isoTime(container.createdAt),
     startedAt: state.status === 'running' ? isoTime(state.startedAt) : null,
     exitCode: state.status === 'exited' ? state.exitCode : null,

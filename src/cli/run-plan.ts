@@ -8,7 +8,7 @@ import { confirm } from './confirm.ts';
 import type { CommandContext } from './context.ts';
 import { InterruptedError } from './errors.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
-import { describeWarning, disabledServers, renderPlan, renderPlanTitle } from './render/plan-text.ts';
+import { disabledServers, renderPlan, renderPlanTitle, warningLines } from './render/plan-text.ts';
 import { openProgress, type Progress } from './render/progress.ts';
 import { isInSync } from './render/reasons.ts';
 import { renderReport } from './render/report.ts';
@@ -100,7 +100,7 @@ function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context
   }
   if (!whole) {
     terminal.answer(renderPlanTitle(plan, palette));
-    for (const warning of plan.warnings) terminal.notice(describeWarning(warning, noticePalette));
+    for (const line of warningLines(plan.warnings, { palette: noticePalette, width })) terminal.notice(line);
     return;
   }
   const disabled = disabledServers(prepared.request.servers);

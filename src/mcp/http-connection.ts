@@ -55,6 +55,7 @@ export function connectHttp(
         {
           engine,
           relay: relay.container,
+          server: target.spec.name,
           host: relay.host,
           port: http.port,
           serverRuns: async () => (await engine.containerRunning(container))?.running === true,
@@ -119,7 +120,7 @@ export function connectHttp(
     if (broken !== undefined) return { kind: 'failed', error: broken };
     return connectedOnce
       ? undefined
-      : { kind: 'failed', error: connectionRefused({ host: relay.host, port: http.port }) };
+      : { kind: 'failed', error: connectionRefused({ server: target.spec.name, port: http.port }) };
   };
 
   return {

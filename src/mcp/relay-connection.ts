@@ -69,6 +69,8 @@ const patienceSeconds = 2;
 export type RelayAddress = {
   readonly engine: Engine;
   readonly relay: ContainerId;
+  /** The server's name, for messages: its host is an id. */
+  readonly server: string;
   readonly host: string;
   readonly port: number;
   /** Whether the server still runs; asked between tries. */
@@ -97,13 +99,13 @@ export async function connectThroughRelay(
     if (outcome === 'connected') return stream;
     stream.on('error', () => {}); // Given up here; why is in `outcome`.
     stream.destroy();
-    if (bounds.signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${address.host}`);
+    if (bounds.signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${address.server}`);
     const couldTryAgain = outcome === 'slow' || outcome === nothingListened || wasKilled(outcome);
     const isOver = performance.now() >= bounds.deadline;
     if (!couldTryAgain || (isOver && wasKilled(outcome))) {
       throw new LoomsError(
         'session-failed',
-        `the relay could not connect to ${address.host}:${address.port} (exit code ${outcome})`,
+        `the relay could not connect to ${address.server} on port ${address.port} (exit code ${outcome})`,
         {
           hint: 'the image of the relay (LOOMS_RELAY_IMAGE) needs perl, as those of Debian and Ubuntu have it; looms apply makes a relay again that was changed',
         },
@@ -123,8 +125,8 @@ const wasKilled = (outcome: number | 'slow' | null): boolean =>
   outcome === null || (typeof outcome === 'number' && outcome > 128);
 
 /** What is said when no connection to a server could be made in time. */
-export const connectionRefused = ({ host, port }: Pick<RelayAddress, 'host' | 'port'>): LoomsError =>
-  new LoomsError('session-failed', `connection refused: nothing listens on ${host}:${port}`, {
+export const connectionRefused = ({ server, port }: Pick<RelayAddress, 'server' | 'port'>): LoomsError =>
+  new LoomsError('session-failed', `${server}: connection refused, nothing listens on port ${port}`, {
     hint: 'check that the server listens on 0.0.0.0 and on mcp_server.port, and its env; an isolated server reaches nothing outside (network.mode)',
   });
 

@@ -113,7 +113,7 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
       `${about.server} answered ${doing(about)} with HTTP status ${http.status}`,
       http.status === 404 || http.status === 405
         ? 'Check mcp_server.path and mcp_server.transport (streamable-http or sse).'
-        : '`docker logs` of its container may say more',
+        : `\`looms mcp logs ${about.server}\` may say more`,
       [...http.body, ...about.log],
     );
   }

@@ -30,6 +30,13 @@ export function resolveArgv(
   return argv;
 }
 
+/** Reads a server's secrets and then becomes the server, whose argv follows. */
+const secretsShell = ['/bin/sh', '-c', `. ${secretsFilePath} && exec "$@"`, 'looms'];
+
+/** Whether a container's entrypoint is only the way to its server. */
+export const isSecretsShell = (entrypoint: readonly string[]): boolean =>
+  entrypoint.length === secretsShell.length && secretsShell.every((word, index) => entrypoint[index] === word);
+
 function processOf(
   template: ShapeTemplate,
   facts: ImageFacts,
@@ -56,8 +63,7 @@ function processOf(
           },
         );
       }
-      const wrapper = ['/bin/sh', '-c', `. ${secretsFilePath} && exec "$@"`, 'looms'];
-      return { entrypoint: wrapper, command: argv, openStdin: false };
+      return { entrypoint: secretsShell, command: argv, openStdin: false };
     }
     default:
       return assertNever(pidOne);

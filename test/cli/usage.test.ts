@@ -78,7 +78,6 @@ describe('the command line', () => {
     ['two ways of naming what to delete', ['delete', 'fs', '--all'], 'exclude one another'],
     ['a name that cannot be a server', ['describe', 'Not_A_Name'], '"Not_A_Name"'],
     ['a name that cannot be a project', ['get', '--project', 'Team A'], '"Team A"'],
-    ['a file that does not exist', ['validate', '-f', 'nowhere.yaml'], 'nowhere.yaml'],
     ['no spec at all', ['validate'], 'no spec was named'],
     ['a tool that is not named', ['mcp', 'call', 'fs'], 'looms mcp call fs.TOOL'],
     ['two tools', ['mcp', 'tools', 'fs.read', 'write'], 'unexpected argument write'],
@@ -89,9 +88,15 @@ describe('the command line', () => {
   ])('%s is exit 64 and says what to do', async (_, args, text) => {
     const { code, stdout, stderr } = await looms(args, { env: { DOCKER_HOST: deadEngine } });
     expect(stderr).toContain(text);
-    expect(stderr).toMatch(/^error\[(usage|file-not-found)]: .*\n(.*\n)*hint: /);
+    expect(stderr).toMatch(/^error\[usage]: .*\n(.*\n)*hint: /);
     expect(stderr).not.toMatch(/^\s+at .*\(/m);
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+  });
+
+  test('a file that does not exist is exit 66', async () => {
+    const { code, stdout, stderr } = await looms(['validate', '-f', 'nowhere.yaml']);
+    expect({ code, stdout }).toEqual({ code: 66, stdout: '' });
+    expect(stderr).toMatch(/^error\[file-not-found]: .*nowhere\.yaml/);
   });
 
   test('with --json a wrong command line is one JSON object on stderr', async () => {
@@ -136,7 +141,7 @@ describe('an engine that cannot be reached', () => {
 
   test('a context that does not exist is exit 66', async () => {
     const { code, stderr } = await looms(['get', '--context', 'nowhere']);
-    expect(code).toBe(69);
+    expect(code).toBe(66);
     expect(stderr).toContain('error[context-not-found]');
   });
 

@@ -55,7 +55,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
     const shown = [
       ...forms,
       renderServers([status], true, plain),
-      renderServer(detailOf(observed, container, status), [], plain),
+      renderServer(detailOf(observed, container, status, []), [], plain),
       seenJson(JSON.stringify([status, plan], null, 2)),
     ];
     for (const text of shown) {

@@ -1,5 +1,6 @@
 import type { Diagnostic, Position, SourceText } from '../../model/diagnostics.ts';
 import type { Paint, Palette } from '../palette.ts';
+import { alike, othersOf } from './alike.ts';
 import { renderFrame } from './code-frame.ts';
 import { plural, shownFile, visible, visibleBlock } from './text.ts';
 
@@ -52,15 +53,29 @@ export function countDiagnostics(diagnostics: readonly Diagnostic[]): string {
     .join(', ');
 }
 
-/** All findings in the order of files and lines, each with its code frame. '' when there are none. */
+/**
+ * All findings in the order of files and lines, each with its code frame; of warnings and notes that say the same of several
+ * places, one in full and the other places. '' when there are none.
+ */
 export function renderDiagnostics(
   diagnostics: readonly Diagnostic[],
   texts: readonly SourceText[],
   options: DiagnosticsOptions,
 ): string {
   const byFile = new Map(texts.flatMap(({ file, text }) => (text === '' ? [] : [[file, text.split(/\r?\n/)]])));
-  return diagnostics
-    .flatMap((diagnostic) => renderDiagnostic(diagnostic, byFile, options))
+  const lone = ({ severity, related }: Diagnostic): boolean => severity === 'error' || related.length > 0;
+  const key = (one: Diagnostic, index: number) =>
+    lone(one) ? String(index) : JSON.stringify([one.severity, one.code, one.message, one.hint]);
+  return alike([...diagnostics.entries()], ([index, one]) => key(one, index), 2)
+    .flatMap(([[, first], ...others]) => [
+      ...renderDiagnostic(first, byFile, options).slice(0, -1),
+      ...othersOf(
+        others.map(([, { position }]) => `${visible(shownFile(position.file))}:${position.line}`),
+        '  ',
+        options.width,
+      ).map((line) => options.palette.quiet(line)),
+      '',
+    ])
     .join('\n')
     .trimEnd();
 }

@@ -15,6 +15,9 @@ function stepCell({ result, milliseconds: took }: HealthStep, mayFail: boolean, 
     : milliseconds(took);
 }
 
+/** The looks at the engine and the container take a moment, and what they find is the verdict: `--json` has them. */
+const isOfSession = ({ name }: HealthStep): boolean => name !== 'engine' && name !== 'container';
+
 const answerOf = ({ server, tools, protocolVersion }: ServerHealth): string =>
   server === null || tools === null
     ? ''
@@ -29,26 +32,28 @@ const counted = (servers: readonly ServerHealth[]): string =>
 
 export type HealthOptions = {
   readonly palette: Palette;
+  /** Columns to fit the table into; absent: as many as it takes. */
+  readonly width?: number | undefined;
   /** Whether the servers were asked for by name: one that is stopped is then as bad as one that does not answer. */
   readonly named: boolean;
 };
 
 /** How servers are: a line each with what every step took, then what is wrong with those that are not healthy. */
-export function renderHealth(servers: readonly ServerHealth[], { palette, named }: HealthOptions): string {
+export function renderHealth(servers: readonly ServerHealth[], { palette, width, named }: HealthOptions): string {
   const isFine = ({ verdict }: ServerHealth): boolean => verdict === 'healthy' || (verdict === 'stopped' && !named);
   const rows = servers.map((server): Cell[] => [
     { text: server.name, paint: palette.strong },
     { text: server.verdict, paint: paintOfVerdict(server.verdict, palette) },
-    ...server.steps.map((step) => stepCell(step, !isFine(server), palette)),
+    ...server.steps.filter(isOfSession).map((step) => stepCell(step, !isFine(server), palette)),
     milliseconds(server.milliseconds),
     { text: answerOf(server), paint: palette.quiet },
   ]);
-  const headers = ['NAME', 'HEALTH', 'ENGINE', 'CONTAINER', 'SESSION', 'HANDSHAKE', 'TOOLS/LIST', 'TOTAL', 'ANSWER'];
+  const headers = ['NAME', 'HEALTH', 'SESSION', 'HANDSHAKE', 'TOOLS/LIST', 'TOTAL', 'ANSWER'];
   const failures = servers.flatMap((server) =>
     server.failure === null || isFine(server) ? [] : ['', renderFailure(server.failure, palette)],
   );
   return [
-    renderTable(headers, rows, palette).replaceAll(/ +$/gm, ''),
+    renderTable(headers, rows, palette, width).replaceAll(/ +$/gm, ''),
     ...failures,
     ...(servers.length > 1 ? ['', counted(servers)] : []),
   ].join('\n');

@@ -59,7 +59,11 @@ const shortened = ({ path, from, to }: FieldDifference): FieldDifference => {
 /** The generations of a server as a table, newest first, each with what it changed below it. Times are UTC. */
 export function renderHistory(
   generations: readonly Generation[],
-  { palette, width }: { readonly palette: Palette; readonly width: number },
+  {
+    palette,
+    width,
+    answerIsTerminal,
+  }: { readonly palette: Palette; readonly width: number; readonly answerIsTerminal: boolean },
 ): string {
   const headers = ['GEN', 'STATE', 'SINCE (UTC)', 'UNTIL (UTC)', 'IMAGE', 'SOURCE'];
   const rows = generations.map((one): Cell[] => [
@@ -70,7 +74,7 @@ export function renderHistory(
     digest(one),
     shortSource(one.source ?? 'unknown'),
   ]);
-  const [header = '', ...lines] = renderTable(headers, rows, palette).split('\n');
+  const [header = '', ...lines] = renderTable(headers, rows, palette, answerIsTerminal ? width : undefined).split('\n');
   const below = (one: Generation): string[] => [
     ...failureLines(one, palette),
     ...(one.changes === null ? [] : fieldLines(one.changes.map(shortened), '     ', { palette, width })),

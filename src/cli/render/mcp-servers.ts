@@ -32,12 +32,13 @@ function healthCell({ health, state }: McpServer, nowMs: number, palette: Palett
   };
 }
 
-/** MCP servers as a table; `nowMs` is this machine's time. */
+/** MCP servers as a table that fits into `width` columns, where that is given; `nowMs` is this machine's time. */
 export function renderMcpServers(
   servers: readonly McpServer[],
   withProject: boolean,
   nowMs: number,
   palette: Palette,
+  width?: number,
 ): string {
   const rows = servers.map((server): Cell[] => [
     ...(withProject ? [server.project] : []),
@@ -51,5 +52,5 @@ export function renderMcpServers(
     age(server.ageMs),
   ]);
   const headers = ['NAME', 'STATE', 'HEALTH', 'TRANSPORT', 'TOOLS', 'CALLS', 'GEN', 'AGE'];
-  return renderTable(withProject ? ['PROJECT', ...headers] : headers, rows, palette);
+  return renderTable(withProject ? ['PROJECT', ...headers] : headers, rows, palette, width);
 }

@@ -8,6 +8,7 @@ import {
   describeInSync,
   describeSupportReasons,
   fieldsOf,
+  imageWorkOf,
   isInSync,
   valuesOf,
 } from './reasons.ts';
@@ -74,6 +75,7 @@ export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): strin
   const support = plan.support.map(
     (change) => `- ${change.action} ${change.kind} ${code(change.name)}: ${cell(describeSupportReasons(change))}`,
   );
+  const images = imageWorkOf(plan).map(({ ref, verb, why }) => `- ${verb} image ${code(ref)}: ${cell(why)}`);
   const details = changed.flatMap((change) => {
     const fields = fieldsOf(change);
     return fields.length === 0
@@ -101,7 +103,7 @@ export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): strin
         ]
       : []),
     ...details,
-    ...(support.length > 0 ? [...support, ''] : []),
+    ...(support.length + images.length > 0 ? [...support, ...images, ''] : []),
     ...(warnings.length > 0 ? [...warnings, ''] : []),
     describeCounts(countActions(plan)),
   ].join('\n');

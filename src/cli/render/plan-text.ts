@@ -3,6 +3,7 @@ import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { Change, FieldDifference, Plan, PlanWarning } from '../../model/plan.ts';
 import type { Paint, Palette } from '../palette.ts';
+import { alike, othersOf } from './alike.ts';
 import {
   blockerHint,
   countActions,
@@ -13,6 +14,7 @@ import {
   describeRotation,
   describeSupportReasons,
   fieldsOf,
+  imageWorkOf,
   isInSync,
   valuesOf,
 } from './reasons.ts';
@@ -121,14 +123,26 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
  */
 const asHappened = ({ path, from, to }: FieldDifference): FieldDifference => ({ path, from: to, to: from });
 
+/** Servers of which the same is to be said as of the one above. */
+const serversBelow = (others: readonly { readonly server: string }[], { palette, width }: PlanTextOptions): string[] =>
+  othersOf(
+    others.map(({ server }) => server),
+    ' '.repeat(symbolWidth + 3),
+    width,
+  ).map((line) => palette.quiet(line));
+
+/** What makes two changes the same to whoever reads them. */
+const sameChange = ({ server: _, container: __, ...change }: Change): string => JSON.stringify(change);
+
 function driftLines(plan: Plan, options: PlanTextOptions): string[] {
   if (plan.drift.length === 0) return [];
   const { palette } = options;
   return [
     palette.strong('changed outside looms'),
-    ...plan.drift.flatMap((drift) => [
+    ...alike(plan.drift, ({ fields }) => JSON.stringify(fields)).flatMap(([drift, ...others]) => [
       `  ${palette.strong(drift.server)} ${palette.quiet(shortId(drift.container))}`,
       ...fieldLines(drift.fields.map(asHappened), '      ', options),
+      ...serversBelow(others, options),
     ]),
     '',
   ];
@@ -140,15 +154,31 @@ function supportLines(plan: Plan, options: PlanTextOptions): string[] {
   const { palette } = options;
   const { create, change: changed, disrupt, remove } = palette;
   const paints = { create, replace: disrupt, start: changed, restore: changed, remove };
-  const nameWidth = Math.max(0, ...plan.support.map(({ kind, name }) => kind.length + 1 + name.length));
-  return plan.support.flatMap((change) => [
-    `${paints[change.action](padEnd(supportSigns[change.action], symbolWidth))} ${padEnd(`${change.kind} ${visible(change.name)}`, nameWidth)}  ${paints[change.action](change.action)}: ${describeSupportReasons(change)}`,
-    ...fieldLines(
-      change.reasons.flatMap((reason) => ('fields' in reason ? [...reason.fields] : [])),
-      ' '.repeat(symbolWidth + 3),
-      options,
+  const images = imageWorkOf(plan);
+  const nameWidth = Math.max(
+    0,
+    ...plan.support.map(({ kind, name }) => kind.length + 1 + name.length),
+    ...images.map(({ ref }) => 'image '.length + ref.length),
+  );
+  const groups = alike(plan.support, ({ name: _, ...change }) => JSON.stringify(change));
+  return [
+    ...groups.flatMap(([change, ...others]) => [
+      `${paints[change.action](padEnd(supportSigns[change.action], symbolWidth))} ${padEnd(`${change.kind} ${visible(change.name)}`, nameWidth)}  ${paints[change.action](change.action)}: ${describeSupportReasons(change)}`,
+      ...fieldLines(
+        change.reasons.flatMap((reason) => ('fields' in reason ? [...reason.fields] : [])),
+        ' '.repeat(symbolWidth + 3),
+        options,
+      ),
+      ...serversBelow(
+        others.map(({ name }) => ({ server: name })),
+        options,
+      ),
+    ]),
+    ...images.map(
+      ({ ref, verb, why }) =>
+        `${create(padEnd('+', symbolWidth))} ${padEnd(`image ${ref}`, nameWidth)}  ${create(verb)}: ${why}`,
     ),
-  ]);
+  ];
 }
 
 function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
@@ -170,8 +200,24 @@ function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
 }
 
 /** One warning of a plan, in one line. */
-export const describeWarning = (warning: PlanWarning, palette: Palette): string =>
+const describeWarning = (warning: PlanWarning, palette: Palette): string =>
   `${palette.warning(`warning[${warning.code}]`)}${warning.server === undefined ? '' : ` ${visible(warning.server)}`}: ${visible(warning.message)}`;
+
+/** Warnings of a plan; of those that say the same of several servers, one. */
+export const warningLines = (
+  warnings: readonly PlanWarning[],
+  { palette, width }: Pick<PlanTextOptions, 'palette' | 'width'>,
+): string[] =>
+  alike(warnings, ({ code, message, server }) => JSON.stringify([code, message, server === undefined]), 2).flatMap(
+    ([warning, ...others]) => [
+      describeWarning(warning, palette),
+      ...othersOf(
+        others.map(({ server = '' }) => visible(server)),
+        '  ',
+        width,
+      ).map((line) => palette.quiet(line)),
+    ],
+  );
 
 /** How many rotations to come are named; of more, the first. */
 const shownRotations = 3;
@@ -202,7 +248,7 @@ export function renderPlan(made: Plan, options: PlanTextOptions): string {
   const plan = displayed(made, ['from', 'to']);
   const { palette, verbose } = options;
   const title = renderPlanTitle(plan, palette);
-  const warnings = plan.warnings.map((warning) => describeWarning(warning, palette));
+  const warnings = warningLines(plan.warnings, options);
   if (isInSync(plan) && !verbose) {
     const line =
       plan.changes.length === 0 ? 'Nothing is declared and nothing runs.' : describeInSync(plan, options.disabled);
@@ -215,7 +261,10 @@ export function renderPlan(made: Plan, options: PlanTextOptions): string {
   }
   const shown = plan.changes.filter((change) => verbose || change.action !== 'unchanged');
   const nameWidth = Math.max(0, ...shown.map((change) => change.server.length));
-  const changes = shown.flatMap((change) => changeLines(change, nameWidth, options));
+  const changes = alike(shown, sameChange).flatMap(([change, ...others]) => [
+    ...changeLines(change, nameWidth, options),
+    ...serversBelow(others, options),
+  ]);
   const support = supportLines(plan, options);
   return [
     title,

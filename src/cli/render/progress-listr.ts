@@ -1,7 +1,7 @@
-import { Listr, ListrLogger, ProcessOutput } from 'listr2';
 import type { EventSink } from '../../model/events.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { Terminal } from '../terminal.ts';
+import { liveLines } from './live-lines.ts';
 import type { Progress } from './progress.ts';
 import { advance, describeLane, failureIn, isFinished, type Lane, laneOf, lanesOf } from './progress-lanes.ts';
 import { duration, padEnd, truncate, visible } from './text.ts';
@@ -11,35 +11,9 @@ const spareRows = 6;
 /** How often the elapsed times move on, ms. */
 const tickMs = 500;
 
-/** A line of the list: its title can change until it is settled, with an error text or without. */
-type Line = { setTitle: (title: string) => void; settle: (failure?: string) => void };
-
-/** A task for listr2 that does nothing but wait for its line to be settled. */
-function lineTask(first: string) {
-  let wrapper: { title: string } | undefined;
-  let title = first;
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const line: Line = {
-    // listr2 begins its tasks a moment after `run`; what is said before then is its first title.
-    setTitle: (next) => {
-      title = next;
-      if (wrapper !== undefined) wrapper.title = next;
-    },
-    settle: resolve,
-  };
-  const task = async (_context: unknown, own: { title: string }): Promise<void> => {
-    wrapper = own;
-    own.title = title;
-    const failure = await promise;
-    if (failure !== undefined) throw new Error(failure);
-  };
-  return { line, task: { title: first, task } };
-}
-
 /**
- * Servers as a live list, each with the step it is at and the time it has taken. listr2 only draws here: our events
- * drive it, it runs nothing, and its signal handler stays out, since that one would end the process before the lock
- * is released. When there are more servers than rows, only those that are being worked on are shown.
+ * Servers as a live list, each with the step it is at and the time it has taken. When there are more servers than rows,
+ * only those that are being worked on are shown.
  */
 export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Progress {
   const { noticePalette: palette } = terminal;
@@ -63,37 +37,18 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
       : `${padEnd(visible(lane.name), nameWidth)}  ${truncate(failure, Math.max(20, columns - nameWidth - 2))}`;
   };
 
-  const tasks = new Map([...lanes.values()].map((lane) => [lane.name, lineTask(title(lane))]));
-  const footer = lineTask('');
+  const { lines, footer, drawn } = liveLines([...lanes.values()].map(title));
+  const lineOf = new Map([...lanes.keys()].map((name, index) => [name, lines[index]]));
   const notices: string[] = [];
   const drawFooter = () => {
     const finished = [...lanes.values()].filter(isFinished).length;
     const notice = notices.at(-1);
     const text = [...(crowded ? [`${finished} of ${lanes.size} done`] : []), ...(notice === undefined ? [] : [notice])];
-    footer.line.setTitle(palette.quiet(text.join(' · ')));
+    footer.setTitle(palette.quiet(text.join(' · ')));
   };
 
-  const list = new Listr(
-    [...tasks.values(), footer].map(({ task }) => task),
-    {
-      concurrent: true,
-      exitOnError: false,
-      registerSignalListeners: false,
-      renderer: 'default',
-      rendererOptions: {
-        clearOutput: true,
-        formatOutput: 'truncate',
-        logger: new ListrLogger({
-          useIcons: true,
-          toStderr: [],
-          processOutput: new ProcessOutput(process.stderr, process.stderr, { leaveEmptyLine: false }),
-        }),
-      },
-    },
-  );
-  const drawn = list.run();
   const ticker = setInterval(() => {
-    for (const lane of lanes.values()) if (lane.running.size > 0) tasks.get(lane.name)?.line.setTitle(title(lane));
+    for (const lane of lanes.values()) if (lane.running.size > 0) lineOf.get(lane.name)?.setTitle(title(lane));
     drawFooter();
   }, tickMs);
   ticker.unref();
@@ -103,7 +58,7 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
     if (before === undefined) return;
     const lane = advance(before, event, nowMs());
     lanes.set(lane.name, lane);
-    const line = tasks.get(lane.name)?.line;
+    const line = lineOf.get(lane.name);
     line?.setTitle(title(lane));
     if (isFinished(lane)) line?.settle(failureTitle(lane));
   };
@@ -116,11 +71,11 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
     },
     finish: async () => {
       clearInterval(ticker);
-      for (const [name, { line }] of tasks) {
+      for (const [name, line] of lineOf) {
         const lane = lanes.get(name);
-        line.settle(lane === undefined ? undefined : failureTitle(lane));
+        line?.settle(lane === undefined ? undefined : failureTitle(lane));
       }
-      footer.line.settle();
+      footer.settle();
       await drawn;
       // Once: whoever ends the run finishes too, however it came to its end.
       for (const text of notices.splice(0)) terminal.notice(text);

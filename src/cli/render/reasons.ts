@@ -1,6 +1,7 @@
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { Blocker, Change, FieldDifference, NextRotation, Plan, Reason, SupportChange } from '../../model/plan.ts';
+import { shortImage } from './servers.ts';
 import { plural, visible, visibleLines } from './text.ts';
 
 /** Why something changes, in words. Fields are listed apart. */
@@ -118,6 +119,16 @@ export const describeSupportReasons = ({ kind, action, reasons }: SupportChange)
       return kind === 'data' && action === 'restore' ? 'kept when the server was deleted' : describeReason(reason);
     })
     .join(', ');
+
+/** Images that are fetched or made for a plan, which takes most of its time. */
+export const imageWorkOf = ({
+  steps,
+}: Plan): readonly { readonly ref: string; readonly verb: string; readonly why: string }[] =>
+  steps.flatMap((step) => {
+    if (step.op !== 'pull-image' && step.op !== 'build-image') return [];
+    const why = step.cause.kind === 'support' ? step.cause.why : '';
+    return [{ ref: shortImage(step.ref), verb: step.op === 'pull-image' ? 'pull' : 'build', why }];
+  });
 
 /** Everything that makes a change, in one line. */
 export const describeReasons = (change: Change): string => reasonsOf(change).map(describeReason).join(', ');

@@ -1,23 +1,46 @@
 import type { Paint, Palette } from '../palette.ts';
-import { displayWidth, padEnd, visible } from './text.ts';
+import { displayWidth, padEnd, truncate, visible } from './text.ts';
 
 export type Cell = string | { readonly text: string; readonly paint: Paint };
 
 /** A cell is one line, whatever it holds. */
 const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text);
 
-/** Rows under quiet headers, columns aligned to their widest cell and two spaces apart. */
-export function renderTable(headers: readonly string[], rows: readonly (readonly Cell[])[], palette: Palette): string {
-  const widths = headers.map((header, column) =>
+/** Takes from the widest columns what is too much, but no header's width. */
+function fitted(widths: readonly number[], headers: readonly string[], width: number): readonly number[] {
+  const result = [...widths];
+  let excess = result.reduce((sum, one) => sum + one + 2, -2) - width;
+  for (; excess > 0; excess -= 1) {
+    const spare = result.map((one, column) => (one > displayWidth(headers[column] ?? '') ? one : 0));
+    const widest = spare.indexOf(Math.max(...spare));
+    if (spare[widest] === 0) return result;
+    result[widest] = (result[widest] ?? 0) - 1;
+  }
+  return result;
+}
+
+/**
+ * Rows under quiet headers, columns aligned to their widest cell and two spaces apart; where `width` is given, texts of the
+ * widest columns are cut so that a row has at most so many columns.
+ */
+export function renderTable(
+  headers: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  palette: Palette,
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const needed = headers.map((header, column) =>
     Math.max(displayWidth(header), ...rows.map((row) => displayWidth(textOf(row[column] ?? '')))),
   );
+  const widths = fitted(needed, headers, width);
   const line = (cells: readonly Cell[]): string => {
     // The last text is not padded: nothing stands behind it, and a narrow terminal would wrap the spaces.
     const last = cells.findLastIndex((cell) => textOf(cell) !== '');
     return cells
       .slice(0, last + 1)
       .map((cell, column) => {
-        const padded = column === last ? textOf(cell) : padEnd(textOf(cell), widths[column] ?? 0);
+        const text = truncate(textOf(cell), widths[column] ?? 0);
+        const padded = column === last ? text : padEnd(text, widths[column] ?? 0);
         return typeof cell === 'string' ? padded : cell.paint(padded);
       })
       .join('  ');

@@ -5,15 +5,20 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
 import { renderHealth } from '../../cli/render/health.ts';
+import type { healthProgress } from '../../cli/render/health-progress.ts';
 import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
+
+/** Loaded only where it is drawn: it costs more than all other rendering together. */
+const liveHealth = async (...args: Parameters<typeof healthProgress>) =>
+  (await import('../../cli/render/health-progress.ts')).healthProgress(...args);
 
 export default class McpHealth extends BaseCommand {
   static override summary = 'Ask servers whether they answer';
   static override description =
     'Takes the steps of a client and times each: the engine, the container, a session (a process in the container, or a ' +
-    'way through the relay), the MCP handshake, and tools/list. Exits 0 when all answer, 4 when one does not. Without ' +
+    'way through the relay), the MCP handshake, and tools/list. Exits 0 when all answer, 10 when one does not. Without ' +
     'names it asks all servers of the project, and one that somebody stopped is no failure; one that is named has to run.';
   static override examples = [
     { description: 'All servers of the project', command: '<%= config.bin %> mcp health' },
@@ -39,10 +44,19 @@ export default class McpHealth extends BaseCommand {
       servers: named,
       ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     };
-    const { servers, notices } = await cancelOnSignal((signal) => checkHealth(ports, request, signal));
+    const progress = terminal.live ? await liveHealth(terminal, ports.monotonicMs) : undefined;
+    const { servers, notices } = await cancelOnSignal((signal) =>
+      checkHealth(ports, request, signal, progress?.watch),
+    ).finally(progress?.finish);
     for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
     if (servers.length > 0)
-      this.answer(() => renderHealth(servers, { palette: terminal.palette, named: named.length > 0 }));
+      this.answer(() =>
+        renderHealth(servers, {
+          palette: terminal.palette,
+          width: terminal.answerIsTerminal ? terminal.width : undefined,
+          named: named.length > 0,
+        }),
+      );
     else this.notice(`No server in project ${project.name}.`);
     process.exitCode = exitCodeOfHealth(servers, named.length > 0);
     return servers;

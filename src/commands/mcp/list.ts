@@ -30,7 +30,8 @@ export default class McpList extends BaseCommand {
     const all = flags['all-projects'];
     const { servers, notices } = await listMcpServers(ports, all ? { allProjects: true } : { project: project.name });
     for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
-    if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), terminal.palette));
+    const width = terminal.answerIsTerminal ? terminal.width : undefined;
+    if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), terminal.palette, width));
     else this.notice(`No server ${all ? 'on this engine' : `in project ${project.name}`}.`);
     return servers;
   }

@@ -17,7 +17,7 @@ import { logLineRenderer } from '../../../src/cli/render/log-lines.ts';
 import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
-import { describeWarning, renderPlanTitle } from '../../../src/cli/render/plan-text.ts';
+import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan-text.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
@@ -243,7 +243,7 @@ const rendered: Readonly<Record<string, () => string>> = {
           changes: poisoned([{ path: 'labels.x', from: 'a', to: 'b' }]),
         },
       ],
-      { palette: plain, width: 100 },
+      { palette: plain, width: 100, answerIsTerminal: true },
     ),
   renderLock: () => renderLock({ project: `team${evil}`, removed: false, lock }, found, plain),
   renderMcpServers: () => renderMcpServers([{ ...server, tools: 1 }], true, 0, plain),
@@ -263,7 +263,7 @@ const rendered: Readonly<Record<string, () => string>> = {
   renderJunit: () => renderPlanAs('junit', plan, planOptions),
   renderSarif: () => renderPlanAs('sarif', plan, planOptions),
   renderGithub: () => renderPlanAs('github', plan, planOptions),
-  describeWarning: () => plan.warnings.map((warning) => describeWarning(warning, plain)).join('\n'),
+  warningLines: () => warningLines(plan.warnings, { palette: plain, width: 100 }).join('\n'),
   lineProgress: progressLines,
   renderReport: () => renderReport(report, reportOptions),
   renderServerInfo: () => renderServerInfo(server as unknown as Parameters<typeof renderServerInfo>[0], 0, plain),
