@@ -1,4 +1,4 @@
-import type { Files } from '../files/port.ts';
+import type { FileAccess, Files } from '../files/port.ts';
 import { recipeFor } from '../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../model/diagnostics.ts';
@@ -8,7 +8,8 @@ import type { Recipe } from '../model/recipe.ts';
 import { sortDiagnostics } from '../spec/findings.ts';
 import { specHash } from '../spec/hash.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../spec/load.ts';
-import { refusedHostPath, refusedSocket } from '../spec/mounts.ts';
+import { type HostPath, refusedHostPath, refusedSocket } from '../spec/mounts.ts';
+import type { ReadServer } from '../spec/normalize.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../spec/policy.ts';
 import type { Ports } from './ports.ts';
 import { readSpecFiles } from './spec-files.ts';
@@ -105,6 +106,35 @@ type HostPaths = {
   readonly real: ReadonlyMap<string, string>;
 };
 
+/** What the user of a server cannot do with a host path that it has mounted; the engine would say nothing about it. */
+function unusableMount(
+  { source, path, readOnly }: HostPath,
+  place: FieldLocation,
+  { security }: ReadServer,
+  access: FileAccess | undefined,
+): Diagnostic[] {
+  const [, uid = 0, gid = 0] = /^(\d+):(\d+)$/.exec(security.user)?.map(Number) ?? [];
+  // What root may do is decided by its capabilities, and what a name or a user alone may do by the image.
+  const mayMore = uid === 0 || security.capAdd.some((one) => /^(?:CAP_)?(?:ALL|DAC_.*)$/.test(one));
+  if (access === undefined || mayMore) return [];
+  const shift = uid === access.uid ? 6 : gid === access.gid ? 3 : 0;
+  const rights = (access.mode >> shift) & 7;
+  const cannot = [
+    ...((rights & 4) === 0 || (access.isFolder && (rights & 1) === 0) ? ['read'] : []),
+    ...((rights & 2) === 0 && !readOnly ? ['write'] : []),
+  ];
+  if (cannot.length === 0) return [];
+  const owner = `${access.uid}:${access.gid}, mode ${access.mode.toString(8).padStart(3, '0')}`;
+  const error = new LoomsError(
+    'refused',
+    `the server runs as ${uid}:${gid} and cannot ${cannot.join(' or ')} ${source} (owned by ${owner})`,
+    {
+      hint: `\`chown ${uid}:${gid} ${source}\`, set security.user to its owner${cannot.includes('read') ? '' : ', or set read_only: true where reading is enough'}`,
+    },
+  );
+  return [{ ...findingOf(error, path, place), code: 'unusable-mount', severity: 'warning' }];
+}
+
 /**
  * Looks at the host paths of mounts, links followed, so that no link brings in what is never mounted. The engine would
  * only say that one is missing once the container is made; on another machine only it can know.
@@ -113,12 +143,13 @@ export async function lookAtHostPaths(
   ports: Ports,
   servers: readonly (LoadedServer | FaultyServer)[],
 ): Promise<HostPaths> {
-  const mounts = servers.flatMap(({ hostPaths, locate }) => hostPaths.map((one) => ({ ...one, locate })));
+  const mounts = servers.flatMap(({ hostPaths, locate, spec }) => hostPaths.map((one) => ({ ...one, locate, spec })));
   if (mounts.length === 0) return { findings: [], real: new Map() };
   const isLocal = await ports.engineIsLocal();
   const real = new Map<string, string>();
   const findings = await Promise.all(
-    mounts.map(async ({ source, path, locate }) => {
+    mounts.map(async ({ locate, spec, ...hostPath }) => {
+      const { source, path } = hostPath;
       const target = isLocal ? await ports.files.realPath(source) : source;
       if (target === undefined) {
         const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
@@ -128,7 +159,9 @@ export async function lookAtHostPaths(
       }
       if (isLocal) real.set(source, target);
       const refused = refusedHostPath(target) ?? refusedSocket(target, await ports.engineSocketAt(target));
-      if (refused === undefined) return [];
+      if (refused === undefined) {
+        return isLocal ? unusableMount(hostPath, locate(path), spec, await ports.files.accessOf(target)) : [];
+      }
       const leads = source === target ? '' : `${source} leads to ${target}: `;
       const error = new LoomsError('spec-invalid', leads + refused.message, refused);
       return [{ ...findingOf(error, path, locate(path)), code: 'refused-mount' }];

@@ -16,7 +16,9 @@ export async function requireRules(ports: Ports, specs: readonly DesiredServer[]
   for (const spec of specs) {
     const checked = checkRules(spec);
     const found = checked.allowed
-      ? (await lookAtHostPaths(ports, [checked.server])).findings.map(({ message }) => message)
+      ? (await lookAtHostPaths(ports, [checked.server])).findings
+          .filter(({ severity }) => severity === 'error')
+          .map(({ message }) => message)
       : checked.why;
     detail.push(...found.map((why) => `${spec.name}: ${why}`));
   }

@@ -50,6 +50,12 @@ export const localFiles = (
     if (found === undefined) return undefined;
     return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
   },
+  accessOf: async (path) => {
+    if (process.platform === 'win32') return undefined;
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) return undefined;
+    return { uid: found.uid, gid: found.gid, mode: found.mode & 0o7777, isFolder: found.isDirectory() };
+  },
   realPath: (path) => realpath(path).catch(() => undefined),
   matching: async (patterns, folder) => {
     const { glob } = await import('tinyglobby');

@@ -13,6 +13,14 @@ export type FileFailure = {
 export type FileRead = { readonly done: true; readonly text: string } | FileFailure;
 export type FileWrite = { readonly done: true } | FileFailure;
 
+/** Numbers of the owners, permission bits as in `chmod`, and whether it is a folder. */
+export type FileAccess = {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  readonly isFolder: boolean;
+};
+
 /** Files of a build, under the paths that `recipeFor` expects, and the main one among them. */
 export type ReadFiles = { readonly files: readonly ContextFile[]; readonly entry?: string };
 
@@ -25,6 +33,8 @@ export type Files = {
   readonly readText: (path: string) => Promise<FileRead>;
   /** What is there, links followed; undefined where nothing is that can be looked at. */
   readonly kindOf: (path: string) => Promise<'file' | 'folder' | 'other' | undefined>;
+  /** Who may use what is there, links followed; undefined where nothing is, and on Windows. */
+  readonly accessOf: (path: string) => Promise<FileAccess | undefined>;
   /** Where a path leads, links followed; undefined where nothing is. */
   readonly realPath: (path: string) => Promise<string | undefined>;
   /** Files in or below `folder` that match a glob, absolute, in no order. */

@@ -29,8 +29,8 @@ export type Mounting = {
   readonly hostPaths: readonly HostPath[];
 };
 
-/** An absolute path of the host and the field that names it. */
-export type HostPath = { readonly source: string; readonly path: string };
+/** An absolute path of the host, the field that names it, and whether it is only read. */
+export type HostPath = { readonly source: string; readonly path: string; readonly readOnly: boolean };
 
 /** Mounts and in-memory folders of a server, with their targets checked against one another. */
 export function mountsAndTmpfs(reader: Reader, backend: BackendInput): Mounting {
@@ -81,7 +81,8 @@ function oneMount(reader: Reader, path: string, input: MountInput, hostPaths: Ho
   // Each half is checked also where the other one is wrong.
   const target = input.target === undefined ? undefined : containerPath(reader, `${path}.target`, input.target);
   const source = input.source === undefined ? undefined : mountSource(reader, `${path}.source`, input.source);
-  if (source?.type === 'bind') hostPaths.push({ source: source.source, path: `${path}.source` });
+  if (source?.type === 'bind')
+    hostPaths.push({ source: source.source, path: `${path}.source`, readOnly: input.read_only ?? false });
   if (target === undefined || source === undefined) return undefined;
   return { ...source, target, readOnly: input.read_only ?? false };
 }

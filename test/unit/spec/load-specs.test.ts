@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,6 +12,7 @@ let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'looms-load-specs-'));
   await mkdir(join(folder, 'there'));
+  await chmod(join(folder, 'there'), 0o777);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -70,6 +71,35 @@ mcp_server: { command: run }
     "5:17 error[refused-mount] docker_backend.volume_mounts[0].source: /engine is never mounted: /engine/any.sock is the socket of an engine, and gives the server the engine, and with it the host (hint: mount another folder)
     6:17 error[refused-mount] docker_backend.volume_mounts[1].source: /engine-link leads to /engine: /engine is never mounted: /engine/any.sock is the socket of an engine, and gives the server the engine, and with it the host (hint: mount another folder)"
   `);
+});
+
+test('a host path that the user of the server cannot use is warned of at its line, with what to do', async () => {
+  for (const [name, mode] of [
+    ['readable', 0o755],
+    ['closed', 0o700],
+    ['open', 0o757],
+  ] as const) {
+    await mkdir(join(folder, name));
+    await chmod(join(folder, name), mode);
+  }
+  const text = (user: string): string => `name: a
+docker_backend:
+  base_image: debian:bookworm-slim
+  security: { user: "${user}" }
+  volume_mounts:
+    - { source: ./readable, target: /a }
+    - { source: ./readable, target: /b, read_only: true }
+    - { source: ./closed, target: /c, read_only: true }
+    - { source: ./open, target: /d }
+mcp_server: { command: run }
+`;
+  const owner = `${process.getuid?.()}:${process.getgid?.()}`;
+  const found = (await findings(text('4711:4712'))).replaceAll(`by ${owner},`, 'by OWNER,');
+  expect(found).toMatchInlineSnapshot(`
+    "6:17 warning[unusable-mount] docker_backend.volume_mounts[0].source: the server runs as 4711:4712 and cannot write /readable (owned by OWNER, mode 755) (hint: \`chown 4711:4712 /readable\`, set security.user to its owner, or set read_only: true where reading is enough)
+    8:17 warning[unusable-mount] docker_backend.volume_mounts[2].source: the server runs as 4711:4712 and cannot read /closed (owned by OWNER, mode 700) (hint: \`chown 4711:4712 /closed\`, set security.user to its owner)"
+  `);
+  for (const user of [owner, '0:0', 'somebody']) expect(await findings(text(user))).toBe('');
 });
 
 describe('everything that is wrong is found at once', () => {
