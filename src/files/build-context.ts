@@ -4,12 +4,13 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { specCaPath } from '../image/build-ca.ts';
 import { copyFolder, isPattern } from '../image/custom-recipe.ts';
 import { hasExceptions, type IgnoreRule, ignoreRules } from '../image/ignore.ts';
-import { appFolder, lockFiles } from '../image/node-recipe.ts';
+import { lockFiles } from '../image/node-recipe.ts';
 import { requirementsFolder } from '../image/python-recipe.ts';
 import { includedFiles } from '../image/requirements.ts';
 import type { ImageSource } from '../model/desired.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { ContextFile } from '../model/recipe.ts';
+import { appFolder } from '../model/recipe.ts';
 import type { ReadFiles } from './port.ts';
 import { systemCa } from './system-ca.ts';
 

@@ -1,12 +1,10 @@
 import type { ImageSource } from '../model/desired.ts';
-import type { ContextFile } from '../model/recipe.ts';
+import { appFolder, type ContextFile } from '../model/recipe.ts';
 import { argInstruction, copyInstruction, envInstruction, onOneLine, shellWord } from './dockerfile-text.ts';
 import type { RecipeBody } from './recipe.ts';
 
 type NodeSource = Extract<ImageSource, { kind: 'node' }>;
 
-/** Folder of the context that holds package.json and its lock; in the image it lies under /opt. */
-export const appFolder = 'looms-app';
 /** Lock files that `npm ci` reads; the first has precedence, as in npm. */
 export const lockFiles = ['npm-shrinkwrap.json', 'package-lock.json'] as const;
 

@@ -25,3 +25,6 @@ export type Recipe = {
   /** Whether a successful build proves that the image has a shell and `sleep`; otherwise the engine adapter looks. */
   readonly provesShell: boolean;
 };
+
+/** Folder of a build context that holds package.json and its lock; in the image it lies under /opt. */
+export const appFolder = 'looms-app';

@@ -2,6 +2,7 @@ import type { DeclaredServer, DesiredServer, Env, Mount } from '../model/desired
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName } from '../model/ids.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../model/labels.ts';
+import { installedArgv, packageRunOf, writtenArgv } from '../model/package-run.ts';
 import type { PlannedContainer } from '../model/plan.ts';
 import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate, TmpfsMount } from '../model/shape.ts';
 import { sourceText } from '../model/source.ts';
@@ -34,8 +35,14 @@ export const usesSecrets = (spec: DesiredServer): boolean =>
   spec.mcp.envFrom.length > 0 ||
   [...Object.values(spec.environment), ...Object.values(spec.mcp.env)].some((value) => value.kind === 'secret');
 
-/** The argv of a server as far as its spec says it. */
+/**
+ * The argv of a server as far as its spec says it. A command line that would fetch a package runs the installed one
+ * instead, where the image has it.
+ */
 export function argvTemplateOf(spec: DesiredServer): ArgvTemplate {
+  const run = packageRunOf(writtenArgv(spec));
+  const installed = run && installedArgv(run, spec.image);
+  if (installed !== undefined) return { entrypoint: installed.slice(0, 1), command: installed.slice(1) };
   const { command, args } = spec.mcp;
   const entrypoint = command !== undefined ? [...(spec.entrypoint ?? []), command] : spec.entrypoint;
   return {

@@ -5,6 +5,7 @@ import type { BackendInput, LifecycleInput, McpInput, SpecInput } from './input.
 import { envOf, mcpOf } from './mcp.ts';
 import { contains, type HostPath, mountsAndTmpfs } from './mounts.ts';
 import { networkOf } from './network.ts';
+import { packageIsThere } from './package-is-there.ts';
 import { containerPath } from './paths.ts';
 import { type Reader, sortedRecord } from './reader.ts';
 import { securityOf } from './security.ts';
@@ -94,6 +95,7 @@ export function normalize(
     ...(backend.custom?.entrypoint_cmd === undefined ? {} : { entrypoint: backend.custom.entrypoint_cmd }),
     mcp: mcpOf(reader, mcp, at, network.mode),
   };
+  if (image !== undefined) packageIsThere(reader, { ...spec, image }, backend, at);
   return { spec: image === undefined ? spec : { ...spec, image }, hostPaths };
 }
 

@@ -34,7 +34,8 @@ const gitSpec = `${JSON.stringify({
 
 /** Servers that others wrote, beside those of the examples, each for an oddity of its own. */
 export const thirdParty = specs(
-  nodeSpec('thinking', { command: 'mcp-server-sequential-thinking' }),
+  // As its own page says to start it; what is installed is called otherwise.
+  nodeSpec('thinking', { command: 'npx', args: ['-y', '@modelcontextprotocol/server-sequential-thinking'] }),
   nodeSpec('calc', { command: 'calc-mcp' }),
   // Prints a line on stdout that is no message.
   nodeSpec('stray', { command: 'time-mcp' }),
