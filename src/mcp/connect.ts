@@ -18,9 +18,9 @@ const lifetimeSlackMs = 60_000;
 /**
  * A source of sessions that opens each one itself: one exec for stdio servers, connections through the relay for HTTP
  * ones. A stdio server that has no room for one more session is tried until the time to connect is over, as nothing was
- * asked of it yet. Its sessions throw `handshake-timeout`, `server-exited`, `server-crowded`, `session-failed`, `json-rpc-error` or `interrupted` with
- * the end of the server's log, and what the engine throws; nothing is left running then. What `auto` found out about a
- * server goes into `memory`, and is tried first the next time.
+ * asked of it yet. Its sessions throw `handshake-timeout`, `server-exited`, `server-crowded`, `session-failed`,
+ * `json-rpc-error` or `interrupted` with the end of the server's log, and what the engine throws; nothing is left running
+ * then. What `auto` found out about a server goes into `memory`, and is tried first the next time.
  */
 export const createSessionSource =
   (memory?: VerdictMemory): SessionSource =>
@@ -41,9 +41,9 @@ export const createSessionSource =
       if (error.code === 'server-crowded') {
         const pauseMs = pauseAfter(waits);
         waits += 1;
-        if (performance.now() + pauseMs > deadline) throw error;
+        if (performance.now() + pauseMs + leastTryMs > deadline) throw error;
         await delay(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
-          throw error;
+          throw new LoomsError('interrupted', `stopped waiting for room in ${target.spec.name}`, { cause: error });
         });
         continue;
       }
@@ -52,6 +52,9 @@ export const createSessionSource =
       choice = next;
     }
   };
+
+/** A try in less time would end as a timeout, and hide that there is no room, ms. */
+const leastTryMs = 1_000;
 
 /** How long to wait until a container that had no room is tried again, ms: longer each time, and not in step with others. */
 const pauseAfter = (waits: number): number => Math.min(1_500, 200 * 2 ** waits) * (0.5 + Math.random());

@@ -9,7 +9,7 @@ import { settledWithin } from './settled-within.ts';
 const maxStrayKept = 5;
 
 /** How much of the time to connect may be spent on waiting for room: the rest is for the server to start. */
-const patienceShare = 0.8;
+const patienceShare = 0.7;
 
 /** A connection to a stdio server: one exec of its argv. Throws what `Engine.exec` throws. */
 export async function connectStdio(target: SessionTarget, options: ConnectionOptions): Promise<Connection> {

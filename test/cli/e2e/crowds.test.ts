@@ -20,7 +20,7 @@ describe.skipIf(withoutEngine())('many programs that call one server at once', (
       specs(
         changed(tinySpec({ name: 'narrow', timeoutSeconds: 120 }), limits({ pids_limit: 40 })),
         changed(tinySpec({ name: 'small', timeoutSeconds: 120 }), limits({ memory_mb: 128 })),
-        changed(tinySpec({ name: 'full', timeoutSeconds: 5 }), limits({ pids_limit: 30 })),
+        changed(tinySpec({ name: 'full', timeoutSeconds: 10 }), limits({ pids_limit: 30 })),
         changed(httpSpec('web'), { timeoutSeconds: 120 }),
       ),
     );
