@@ -94,12 +94,10 @@ function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context
   const { terminal } = context;
   const { plan } = prepared;
   const { palette, width, noticePalette } = terminal;
-  if (isInSync(plan) && nothingToDo !== undefined) {
-    terminal.answer(`${renderPlanTitle(plan, palette)}\n${palette.good(nothingToDo)}`);
-    return;
-  }
-  if (!whole) {
+  const isDone = isInSync(plan) && nothingToDo !== undefined;
+  if (isDone || !whole) {
     terminal.answer(renderPlanTitle(plan, palette));
+    if (isDone) terminal.answer(palette.good(nothingToDo));
     for (const line of warningLines(plan.warnings, { palette: noticePalette, width })) terminal.notice(line);
     return;
   }

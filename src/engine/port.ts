@@ -156,6 +156,14 @@ export type Engine = {
    */
   removeBuiltImage(id: ImageId, ref: string, options?: CallOptions): Promise<boolean>;
 
+  /** All images that looms built on this engine, for any project, and who may be about to use one; read-only. */
+  builtImages(options?: CallOptions): Promise<BuiltImages>;
+  /**
+   * Removes a volume with its data. false: it stays, because it is not this project's or a container of anyone has it.
+   * One that is gone already is no error.
+   */
+  removeVolume(project: ProjectName, name: string, options?: CallOptions): Promise<boolean>;
+
   createNetwork(
     network: NetworkShape,
     labels: Readonly<Record<string, string>>,
@@ -216,6 +224,20 @@ export type Engine = {
 
   /** Ends connections that are kept alive. */
   close(): Promise<void>;
+};
+
+/** An image that looms built. */
+export type BuiltImage = {
+  readonly id: ImageId;
+  readonly ref: string;
+  /** All containers that are made of it, whoever made them and whether they run. */
+  readonly users: readonly ContainerId[];
+};
+
+export type BuiltImages = {
+  readonly images: readonly BuiltImage[];
+  /** Projects that a run works on, as their locks say: it may have built an image and not made the container yet. */
+  readonly locked: readonly ProjectName[];
 };
 
 export type BuildSettings = {

@@ -124,6 +124,16 @@ async function buildImage(
   return done;
 }
 
+async function removeImage(
+  { ref, image }: Extract<Operation, { op: 'remove-image' }>,
+  env: StepEnvironment,
+  options: CallOptions,
+): Promise<Performed> {
+  const id = image ?? env.images.get(ref)?.id;
+  if (id === undefined || (await env.engine.removeBuiltImage(id, ref, options))) return done;
+  return { ok: true, note: `image ${ref} stays: something else on the engine needs it` };
+}
+
 /** What a record of a generation says. */
 const recordOf = (
   { record, outcome }: Extract<Operation, { op: 'record-generation' }>,
@@ -214,8 +224,10 @@ export async function performStep(
         note: `${operation.name} cannot be gone back to: it, or its image, is no longer on the engine`,
       };
     case 'remove-image':
-      if (await engine.removeBuiltImage(operation.image, operation.ref, options)) return done;
-      return { ok: true, note: `image ${operation.ref} stays: something else on the engine needs it` };
+      return removeImage(operation, env, options);
+    case 'remove-volume':
+      if (await engine.removeVolume(env.project, operation.name, options)) return done;
+      return { ok: true, note: `volume ${operation.name} stays: a container has it` };
     default:
       return assertNever(operation);
   }
@@ -227,4 +239,5 @@ export const isDestructive = (operation: Operation): boolean =>
   operation.op === 'remove-container' ||
   operation.op === 'rename-container' ||
   operation.op === 'remove-network' ||
-  operation.op === 'remove-image';
+  operation.op === 'remove-image' ||
+  operation.op === 'remove-volume';

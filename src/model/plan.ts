@@ -126,8 +126,10 @@ export type Operation =
       readonly record: string;
       readonly outcome: GenerationOutcome;
     }
-  /** Removes an image that looms built, unless anything on the engine still uses it. */
-  | { readonly op: 'remove-image'; readonly ref: string; readonly image: ImageId };
+  /** Removes an image that looms built, unless anything on the engine still uses it; without an id, the one that the plan built. */
+  | { readonly op: 'remove-image'; readonly ref: string; readonly image?: ImageId }
+  /** Removes a volume of the project, unless a container uses it. */
+  | { readonly op: 'remove-volume'; readonly name: string };
 
 export type Cause =
   | { readonly kind: 'change'; readonly server: ServerName }

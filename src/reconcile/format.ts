@@ -37,6 +37,8 @@ export function describeOperation(operation: Operation): string {
       return `record ${operation.name} as ${operation.record} (${operation.outcome})`;
     case 'remove-image':
       return `remove image ${operation.ref}`;
+    case 'remove-volume':
+      return `remove volume ${operation.name}`;
     default:
       return assertNever(operation);
   }

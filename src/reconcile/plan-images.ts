@@ -53,6 +53,39 @@ export function planImages(
   };
 }
 
+/**
+ * Takes an image away again that looms built for a server whose first generation did not pass its gate: nothing is made of
+ * it then. One that another server wants, or that something is made of, stays.
+ */
+export function withoutFailedImages(
+  created: readonly DeclaredServer[],
+  desired: readonly DeclaredServer[],
+  { containers, history, images }: Observed,
+  work: readonly Step[],
+): Step[] {
+  return created.flatMap(({ spec: { name }, image: { kind, ref } }): Step[] => {
+    const discard = work.find(
+      (step) => step.server === name && step.onFailureOf !== undefined && step.op === 'remove-container',
+    );
+    const isWanted = desired.some((one) => one.spec.name !== name && one.image.ref === ref);
+    const isUsed = [...containers, ...history].some((one) => one.imageRef === ref);
+    if (kind !== 'built' || discard?.onFailureOf === undefined || isWanted || isUsed) return [];
+    const known = images[ref]?.id;
+    return [
+      {
+        id: asStepId(`image:${ref}/discard`),
+        cause: { kind: 'support', why: `${name} did not pass its gate` },
+        after: [discard.id],
+        onFailureOf: discard.onFailureOf,
+        failuresOnly: true,
+        op: 'remove-image',
+        ref,
+        ...(known === undefined ? {} : { image: known }),
+      },
+    ];
+  });
+}
+
 /** An image that in the end nobody waits for (its server is blocked, its relay is there) is neither pulled nor built. */
 export function withNeededImages(images: readonly Step[], others: readonly Step[]): Step[] {
   const needed = new Set(others.flatMap((step) => step.after));

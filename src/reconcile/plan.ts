@@ -11,7 +11,7 @@ import { withFreeNames } from './free-names.ts';
 import type { Judged, SlotContext } from './judge.ts';
 import { copiesFirst, keptBeside, keptData } from './kept-data.ts';
 import { planHistory } from './plan-history.ts';
-import { planImages, withNeededImages } from './plan-images.ts';
+import { planImages, withNeededImages, withoutFailedImages } from './plan-images.ts';
 import { planWarnings } from './plan-warnings.ts';
 import { planRemovals } from './removal.ts';
 import { nextRotation } from './rotation.ts';
@@ -180,7 +180,13 @@ export function makePlan(input: PlanInput): Plan {
     kept,
   );
   const history = planHistory({ observed, keep: input.keep, slots, removed, work: serverWork });
-  const work = [...support.steps, ...serverWork, ...history.steps];
+  const created = slots.filter(({ decision }) => decision.kind === 'create').map(({ server }) => server);
+  const work = [
+    ...support.steps,
+    ...serverWork,
+    ...withoutFailedImages(created, desired, observed, serverWork),
+    ...history.steps,
+  ];
   const all = withFreeNames([...work, ...closingSteps(support.closing, work, observed)], observed);
   const steps = withNeededImages(images.steps, all);
 

@@ -214,9 +214,15 @@ function perform(step: Step, world: World): World {
         ...observed.containers.map((one) => one.shape.imageId),
         ...observed.history.map((one) => one.imageId),
       ];
-      if (used.includes(operation.image)) return world;
+      const image = operation.image ?? observed.images[operation.ref]?.id;
+      if (image !== undefined && used.includes(image)) return world;
       return { ...world, observed: { ...observed, images: { ...observed.images, [operation.ref]: null } } };
     }
+    case 'remove-volume':
+      return {
+        ...world,
+        observed: { ...observed, volumes: observed.volumes.filter(({ name }) => name !== operation.name) },
+      };
     case 'rename-container': {
       const holder = holderOf(operation.to, observed);
       if (holder !== undefined) throw new Error(`the plan renames to ${operation.to}, which ${holder} still holds`);

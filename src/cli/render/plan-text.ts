@@ -12,6 +12,7 @@ import {
   describeInSync,
   describeReasons,
   describeRotation,
+  describeSupport,
   describeSupportReasons,
   fieldsOf,
   imageWorkOf,
@@ -274,7 +275,7 @@ export function renderPlan(made: Plan, options: PlanTextOptions): string {
     ...(support.length > 0 ? [...support, ''] : []),
     ...(verbose && plan.steps.length > 0 ? stepLines(plan, options) : []),
     ...(warnings.length > 0 ? [...warnings, ''] : []),
-    describeCounts(countActions(plan)),
+    plan.changes.length === 0 ? describeSupport(plan, 'to-do').join(', ') : describeCounts(countActions(plan)),
     ...rotationLines(plan, palette),
   ].join('\n');
 }

@@ -115,10 +115,33 @@ export function valuesOf({ path, from, to }: FieldDifference): { readonly from: 
 export const describeSupportReasons = ({ kind, action, reasons }: SupportChange): string =>
   reasons
     .map((reason) => {
-      if (action === 'remove' && reason.kind === 'not-in-spec') return 'nothing uses it any more';
+      if (action === 'remove' && reason.kind === 'not-in-spec') {
+        return kind === 'record' ? 'its server was deleted' : 'nothing uses it any more';
+      }
       return kind === 'data' && action === 'restore' ? 'kept when the server was deleted' : describeReason(reason);
     })
     .join(', ');
+
+const past = {
+  create: 'created',
+  replace: 'replaced',
+  start: 'started',
+  restore: 'restored',
+  remove: 'removed',
+} as const;
+
+/** What is or was done behind the servers, counted: `1 network removed`, `2 images to remove`. */
+export function describeSupport(plan: Plan, when: 'done' | 'to-do'): string[] {
+  const counts = new Map<string, { kind: string; action: keyof typeof past; count: number }>();
+  for (const { kind, action } of plan.support) {
+    const key = `${kind} ${action}`;
+    counts.set(key, { kind, action, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return [...counts.values()].map(({ kind, action, count }) => {
+    const what = kind === 'data' ? `data of ${plural(count, 'server')}` : plural(count, kind);
+    return `${what} ${when === 'done' ? past[action] : `to ${action}`}`;
+  });
+}
 
 /** Images that are fetched or made for a plan, which takes most of its time. */
 export const imageWorkOf = ({

@@ -6,8 +6,9 @@ import type { StepId } from '../../model/ids.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
+import { describeSupport } from './reasons.ts';
 import { describeStep } from './steps.ts';
-import { displayed, duration, listed, padEnd, plural, shownFile, visible } from './text.ts';
+import { displayed, duration, listed, padEnd, shownFile, visible } from './text.ts';
 
 export type ReportOptions = {
   readonly palette: Palette;
@@ -128,29 +129,9 @@ function place(server: string, sources: ReadonlyMap<string, Source>): string {
 /** The totals; a run that touched no server says what else it did. */
 function describeDone(report: ApplyReport): string {
   const touched = report.servers.some(({ outcome }) => outcome !== 'unchanged');
-  const support = touched || report.outcome !== 'done' ? [] : describeSupport(report.plan);
+  const support = touched || report.outcome !== 'done' ? [] : describeSupport(report.plan, 'done');
   const totals = describeTotals(report.servers);
   return [...support, ...(totals === '' ? [] : [totals])].join(', ') || 'done';
-}
-
-/** What was done behind the servers: `1 network removed`. */
-function describeSupport(plan: Plan): string[] {
-  const past = {
-    create: 'created',
-    replace: 'replaced',
-    start: 'started',
-    restore: 'restored',
-    remove: 'removed',
-  } as const;
-  const counts = new Map<string, { kind: string; action: keyof typeof past; count: number }>();
-  for (const { kind, action } of plan.support) {
-    const key = `${kind} ${action}`;
-    counts.set(key, { kind, action, count: (counts.get(key)?.count ?? 0) + 1 });
-  }
-  return [...counts.values()].map(
-    ({ kind, action, count }) =>
-      `${kind === 'data' ? `data of ${plural(count, 'server')}` : plural(count, kind)} ${past[action]}`,
-  );
 }
 
 /** What the gate of a server found: `13 tools in 620 ms`. */

@@ -36,6 +36,8 @@ export function describeStep(planned: Step): string {
       return `record the generation as ${step.record}`;
     case 'remove-image':
       return `remove image ${step.ref}`;
+    case 'remove-volume':
+      return `remove volume ${step.name}`;
     default:
       return assertNever(step);
   }

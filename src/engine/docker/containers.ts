@@ -64,7 +64,7 @@ async function prepare(
  */
 export async function createContainer(
   connection: Connection,
-  request: CreateContainer,
+  request: CreateContainer & { readonly logDriver: string | undefined },
   options: CallOptions,
 ): Promise<ContainerId> {
   const what = `create container ${request.name}`;
@@ -75,7 +75,7 @@ export async function createContainer(
       await createVolume(connection, name, volumeLabels(name, request.ownLabels), options);
     }
   }
-  const { query, body } = createCall(request, connection.engine.kind);
+  const { query, body } = createCall(request, connection.engine.kind, request.logDriver);
   const bound = { ...options, limitMs: limits.slow };
   const created = await orNull(
     ask<{ Id: string }>(connection, what, { method: 'POST', path: '/containers/create', query, body }, bound),

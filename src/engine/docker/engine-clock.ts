@@ -16,6 +16,8 @@ export type EngineInfo = {
   readonly SwapLimit?: boolean;
   readonly PidsLimit?: boolean;
   readonly CpuCfsQuota?: boolean;
+  /** The driver of containers that name none; Podman says nothing. */
+  readonly LoggingDriver?: string;
 };
 
 /**

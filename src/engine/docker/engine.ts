@@ -24,6 +24,7 @@ import { recordGeneration } from './history.ts';
 import { type ImageAccess, imageAccess } from './images/access.ts';
 import { buildImage } from './images/build.ts';
 import { findImage } from './images/find.ts';
+import { listBuiltImages } from './images/list.ts';
 import { pullImage } from './images/pull.ts';
 import { registryDigest } from './images/registry.ts';
 import { removeBuiltImage } from './images/remove.ts';
@@ -33,6 +34,7 @@ import { readLog, tailLog } from './logs.ts';
 import { createNetwork, removeNetwork } from './networks.ts';
 import { observe } from './observe.ts';
 import { locatedContainer, type RecordReader } from './observed-container.ts';
+import { removeVolume } from './volumes.ts';
 
 /** What all registries together may take for their digests, ms (docs/spec.md, pull_policy). */
 const registryPatienceMs = 15_000;
@@ -79,14 +81,15 @@ export function composeEngine(connection: Connection, { records, environment }: 
   };
   const lockParts = { connection, info };
   const create = async (request: CreateContainer, options: CallOptions) => {
-    requireLimits(request.shape, await info.known(options));
+    const { LoggingDriver: logDriver, ...limits } = await info.known(options);
+    requireLimits(request.shape, limits);
     const hasShell = known.get(request.shape.imageId);
     const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
     const isServer = request.ownLabels[label.role] === ('server' satisfies Role);
     const signature = isServer ? records.sign(signedText(request.ownLabels, request.shape.imageId)) : undefined;
     const signed = signature === undefined ? {} : { [label.signature]: signature };
     const ownLabels = { ...request.ownLabels, ...labels, ...signed };
-    return createContainer(connection, { ...request, ownLabels }, options);
+    return createContainer(connection, { ...request, ownLabels, logDriver }, options);
   };
 
   return {
@@ -105,6 +108,9 @@ export function composeEngine(connection: Connection, { records, environment }: 
       learn(await buildImage(access, recipe, settings, onProgress, { ...options, known })),
 
     removeBuiltImage: (id, ref, options = {}) => removeBuiltImage(access, id, ref, options),
+
+    builtImages: (options = {}) => listBuiltImages(connection, options),
+    removeVolume: (project, name, options = {}) => removeVolume(connection, project, name, options),
 
     createNetwork: (network, labels, options = {}) => createNetwork(connection, network, labels, options),
     removeNetwork: (id, options = {}) => removeNetwork(connection, id, options),

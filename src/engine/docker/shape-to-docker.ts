@@ -74,7 +74,14 @@ export function volumeLabels(
   };
 }
 
-function hostConfig(request: CreateContainer, engine: EngineKind): object {
+/** Drivers that keep logs on the engine's disk and can be told how much. */
+const boundedDrivers: ReadonlySet<string> = new Set(['json-file', 'local']);
+
+/** At most 30 MB of log a container: an engine keeps all of it unless told otherwise. Nothing where logs go elsewhere. */
+const logConfig = (driver: string): object =>
+  boundedDrivers.has(driver) ? { LogConfig: { Type: driver, Config: { 'max-size': '10m', 'max-file': '3' } } } : {};
+
+function hostConfig(request: CreateContainer, engine: EngineKind, logDriver: string): object {
   const { shape } = request;
   const place = { engine, user: shape.user };
   return {
@@ -102,6 +109,7 @@ function hostConfig(request: CreateContainer, engine: EngineKind): object {
     // Said outright: an engine may be configured to share the IPC namespace unless told otherwise.
     IpcMode: shape.ipcMode === '' ? 'private' : shape.ipcMode,
     PidMode: shape.pidMode,
+    ...logConfig(logDriver),
     ...(shape.storageBytes === null ? {} : { StorageOpt: { size: String(shape.storageBytes) } }),
   };
 }
@@ -112,9 +120,9 @@ export const endpointSettings = (network: ShapeNetwork): object => ({ Aliases: n
 /**
  * The create call for a container. Only its first network is in it: engines before API 1.44 take no more,
  * the others are connected before the start. Throws `engine-unsupported` for what this
- * kind of engine does not take.
+ * kind of engine does not take. `logDriver` is the engine's default, which stays, with a bound; '' is one that is not known.
  */
-export function createCall(request: CreateContainer, engine: EngineKind): CreateCall {
+export function createCall(request: CreateContainer, engine: EngineKind, logDriver = ''): CreateCall {
   const { shape } = request;
   const [first] = shape.networks;
   return {
@@ -136,7 +144,7 @@ export function createCall(request: CreateContainer, engine: EngineKind): Create
         ...(engine === 'podman' ? givenEnvLabel(shape.env) : {}),
       },
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
-      HostConfig: hostConfig(request, engine),
+      HostConfig: hostConfig(request, engine, logDriver),
       ...(first === undefined
         ? {}
         : { NetworkingConfig: { EndpointsConfig: { [first.name]: endpointSettings(first) } } }),

@@ -1,9 +1,11 @@
 import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
 import { label } from '../../model/labels.ts';
 import type { CallOptions } from '../port.ts';
 import { ask } from './ask.ts';
 import { orNull } from './call.ts';
 import type { Connection } from './connection.ts';
+import { statusOf } from './errors.ts';
 import { ignoringConflict } from './images/ignore-conflict.ts';
 
 export type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
@@ -54,4 +56,29 @@ export async function hasVolume(connection: Connection, name: string, options: C
 export async function removeUnusedVolume(connection: Connection, name: string, options: CallOptions): Promise<void> {
   const request = { method: 'DELETE', path: `/volumes/${name}` } as const;
   await ignoringConflict(() => orNull(ask(connection, `remove volume ${name}`, request, options)));
+}
+
+/**
+ * Removes a volume of the project with its data; false when it is not the project's, or a container has it. One that is
+ * gone is no error.
+ */
+export async function removeVolume(
+  connection: Connection,
+  project: ProjectName,
+  name: string,
+  options: CallOptions,
+): Promise<boolean> {
+  const path = `/volumes/${name}`;
+  const volume = await orNull(
+    ask<InspectedVolume>(connection, `inspect volume ${name}`, { method: 'GET', path }, options),
+  );
+  if (volume === null) return true;
+  if (volume.Labels?.[label.project] !== project) return false;
+  try {
+    await orNull(ask(connection, `remove volume ${name}`, { method: 'DELETE', path }, options));
+    return true;
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    return false;
+  }
 }

@@ -300,3 +300,14 @@ test('a tmpfs cannot belong to a user by name', () => {
     /by number|belong to "node"/,
   );
 });
+
+test('the log of a container is bounded where the engine keeps it on its disk, by the driver that the engine has', () => {
+  const logOf = (driver?: string): unknown => {
+    const { body } = createCall({ name: 'n', shape: plain, ownLabels: {}, ownTargets: [] }, 'docker', driver);
+    return (body as { HostConfig: { LogConfig?: unknown } }).HostConfig.LogConfig;
+  };
+  for (const driver of ['json-file', 'local']) {
+    expect(logOf(driver)).toEqual({ Type: driver, Config: { 'max-size': '10m', 'max-file': '3' } });
+  }
+  for (const driver of ['journald', 'none', undefined]) expect(logOf(driver)).toBeUndefined();
+});

@@ -344,6 +344,17 @@ describe('the image that looms built for a generation', () => {
     expect(removedImages(unrecorded, [], { undesired: 'remove', keep: 0 })).toEqual([]);
   });
 
+  it('goes when the first generation does not pass its gate, and nothing else wants it', () => {
+    const absent = emptyEngine({ images });
+    const failing = (desired: readonly DeclaredServer[], change: Partial<PlanInput> = {}) =>
+      apply(absent, desired, { failGate: ['a'], change }).images['looms/node:1'];
+    expect(failing([built('1')])).toBeNull();
+    expect(failing([built('1')], { keepFailed: true })).not.toBeNull();
+    const other = { ...built('1'), spec: { ...built('1').spec, name: asServerName('b') } };
+    expect(failing([built('1'), other])).not.toBeNull();
+    expect(apply(absent, [built('1')]).images['looms/node:1']).not.toBeNull();
+  });
+
   it('is not built by looms when the spec only names it', () => {
     expect(removedImages(having(1, 2, 3), [revision(4)], { keep: 1 })).toEqual([]);
   });

@@ -1,0 +1,34 @@
+import { LoomsError } from '../model/errors.ts';
+import type { ProjectName } from '../model/ids.ts';
+import { type PruneScope, prunePlan } from '../reconcile/prune.ts';
+import type { Prepared } from './plan-project.ts';
+import type { Ports } from './ports.ts';
+
+export type PruneRequest = PruneScope & {
+  readonly project: ProjectName;
+  /** Whether somebody named the project, instead of meaning the implicit default. */
+  readonly projectNamed: boolean;
+};
+
+/**
+ * Plans what `prune` removes. Throws `refused` for what belongs to a project when nobody named one.
+ */
+export async function planPrune(ports: Ports, request: PruneRequest): Promise<Prepared> {
+  const { project, projectNamed, volumes, history } = request;
+  if ((volumes || history) && !projectNamed) {
+    throw new LoomsError('refused', 'refusing to prune the implicit project "default"', {
+      hint: 'name the project with --project, LOOMS_PROJECT or looms.yaml',
+    });
+  }
+  const engine = await ports.engine();
+  const [observed, built] = await Promise.all([
+    engine.observe({ project, images: [], checkRegistry: [] }),
+    engine.builtImages(),
+  ]);
+  return {
+    request: { project, servers: [], recipes: new Map(), undesired: 'ignore' },
+    plan: prunePlan({ observed, built, scope: { volumes, history } }),
+    observed,
+    replan: (again) => planPrune(again, request),
+  };
+}
