@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Duplex } from 'node:stream';
+import { type Duplex, pipeline } from 'node:stream';
 import type { RequestTarget } from './connection.ts';
 import type { StatusError } from './errors.ts';
 
@@ -14,8 +14,8 @@ export type RawRequest = {
   readonly query?: Readonly<Record<string, QueryValue>>;
   /** Sent as JSON. dockerode would repeat it in the URL, where proxies and the engine's debug log see it. */
   readonly body?: unknown;
-  /** Sent as it is, as a tar archive. */
-  readonly archive?: Buffer;
+  /** Sent as it is, as a tar archive; one that comes in pieces as fast as the engine takes them. */
+  readonly archive?: Buffer | AsyncIterable<Buffer>;
   readonly headers?: Readonly<Record<string, string>>;
   /** An answer of more bytes is given up, and the request rejects with `EMSGSIZE`. */
   readonly mostBytes?: number;
@@ -64,13 +64,37 @@ function pathOf({ path, query = {} }: RawRequest): string {
   return words.length === 0 ? path : `${path}?${new URLSearchParams(words)}`;
 }
 
-function payload(raw: RawRequest): { readonly type: string; readonly bytes: Buffer } | undefined {
-  if (raw.archive !== undefined) return { type: 'application/x-tar', bytes: raw.archive };
+type Payload = { readonly type: string; readonly content: Buffer | AsyncIterable<Buffer> };
+
+function payload(raw: RawRequest): Payload | undefined {
+  if (raw.archive !== undefined) return { type: 'application/x-tar', content: raw.archive };
   if (raw.body === undefined) return undefined;
-  return { type: 'application/json', bytes: Buffer.from(JSON.stringify(raw.body)) };
+  return { type: 'application/json', content: Buffer.from(JSON.stringify(raw.body)) };
 }
 
-function send(target: RequestTarget, raw: RawRequest, headers: Readonly<Record<string, string>>): ClientRequest {
+/** How long a body is, where that is known: else HTTP sends it in chunks. */
+function lengthOf(raw: RawRequest, sent: Payload | undefined): Readonly<Record<string, string>> {
+  if (raw.method === 'GET' || raw.method === 'HEAD') return {};
+  if (sent === undefined) return { 'Content-Length': '0' };
+  return Buffer.isBuffer(sent.content) ? { 'Content-Length': String(sent.content.length) } : {};
+}
+
+/** Pieces of a body; a failure of theirs is told before the request fails for want of them, which says less. */
+async function* telling(pieces: AsyncIterable<Buffer>, onFailure: (error: unknown) => void): AsyncGenerator<Buffer> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    onFailure(error);
+    throw error;
+  }
+}
+
+function send(
+  target: RequestTarget,
+  raw: RawRequest,
+  headers: Readonly<Record<string, string>>,
+  onBodyFailure: (error: unknown) => void,
+): ClientRequest {
   const sent = payload(raw);
   const make = target.secure ? httpsRequest : httpRequest;
   const outgoing = make({
@@ -81,13 +105,15 @@ function send(target: RequestTarget, raw: RawRequest, headers: Readonly<Record<s
     signal: raw.signal,
     headers: {
       Host: typeof target.options.host === 'string' ? target.options.host : 'docker',
-      ...(raw.method === 'GET' || raw.method === 'HEAD' ? {} : { 'Content-Length': String(sent?.bytes.length ?? 0) }),
+      ...lengthOf(raw, sent),
       ...(sent === undefined ? {} : { 'Content-Type': sent.type }),
       ...raw.headers,
       ...headers,
     },
   });
-  outgoing.end(sent?.bytes);
+  if (sent === undefined || Buffer.isBuffer(sent.content)) outgoing.end(sent?.content);
+  // A failure of either end destroys the other with it, and each tells of its own.
+  else pipeline(telling(sent.content, onBodyFailure), outgoing, () => undefined);
   return outgoing;
 }
 
@@ -98,7 +124,7 @@ const isStale = (error: NodeJS.ErrnoException, outgoing: ClientRequest, raw: Raw
 /** One request with its whole answer. Rejects with a `StatusError` for a status that is no success. */
 export const requestBytes = (target: RequestTarget, raw: RawRequest): Promise<Buffer> =>
   new Promise((resolve, reject) => {
-    const outgoing = send(target, raw, {});
+    const outgoing = send(target, raw, {}, reject);
     outgoing.once('error', (error) => {
       if (isStale(error, outgoing, raw)) requestBytes(target, raw).then(resolve, reject);
       else reject(error);
@@ -115,7 +141,7 @@ export const requestBytes = (target: RequestTarget, raw: RawRequest): Promise<Bu
  */
 export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
-    const outgoing = send(target, raw, {});
+    const outgoing = send(target, raw, {}, reject);
     outgoing.once('error', (error) => {
       if (isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
       else reject(error);
@@ -139,7 +165,7 @@ export type Hijacked = { readonly socket: Duplex; readonly head: Buffer };
  */
 export const hijack = (target: RequestTarget, raw: RawRequest): Promise<Hijacked> =>
   new Promise((resolve, reject) => {
-    send(target, raw, { Connection: 'Upgrade', Upgrade: 'tcp' })
+    send(target, raw, { Connection: 'Upgrade', Upgrade: 'tcp' }, reject)
       .once('error', reject)
       .once('upgrade', (_response, socket, head) => resolve({ socket, head }))
       .once('response', (response) => {
