@@ -139,6 +139,12 @@ describe('an engine that cannot be reached', () => {
     expect(value.engine).toBeNull();
   });
 
+  test('a file that does not exist is exit 66 and named', async () => {
+    const { code, stdout, stderr } = await looms(['validate', '-f', 'nowhere.yaml']);
+    expect({ code, stdout }).toEqual({ code: 66, stdout: '' });
+    expect(stderr).toContain('nowhere.yaml');
+  });
+
   test('a context that does not exist is exit 66', async () => {
     const { code, stderr } = await looms(['get', '--context', 'nowhere']);
     expect(code).toBe(66);
