@@ -195,6 +195,7 @@ export const commandNames: readonly string[] = [
   'mcp stop',
   'mcp tools',
   'plan',
+  'prune',
   'rollback',
   'unlock',
   'validate',
