@@ -3,7 +3,16 @@ import { exit } from '@oclif/core/errors';
 import { seenJson } from '../model/unseen.ts';
 import { type CommandContext, type ContextFlags, openContext } from './context.ts';
 import { commonFlags } from './flags.ts';
+import type { ReportFormat } from './output-format.ts';
+import { palette } from './palette.ts';
+import { publishReport } from './publish-report.ts';
 import { reportError } from './report-error.ts';
+import type { Terminal } from './terminal.ts';
+
+/** How a report looks where it goes to; a file also holds what is told beside an answer. */
+export type Look = Pick<Terminal, 'palette' | 'width'> & { readonly inFile: boolean };
+
+const inFile: Look = { palette: palette(false), width: 100, inFile: true };
 
 /**
  * What all commands share. A command parses its flags, opens its context, makes one call, renders, and returns its
@@ -30,6 +39,28 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled() && this.#context !== undefined) this.#context.terminal.answer(text());
   }
 
+  /**
+   * Prints a report in the form of `-o`; with `--output-file` that form goes to the file, and text is printed. The page of
+   * a GitHub step gets it as well. Throws `file-not-writable`.
+   */
+  protected async report(
+    flags: { readonly output: ReportFormat; readonly 'output-file'?: string | undefined },
+    { ports, terminal }: CommandContext,
+    render: (as: ReportFormat, look: Look) => string,
+  ): Promise<void> {
+    const wanted = this.jsonEnabled() ? 'json' : flags.output;
+    const file = flags['output-file'];
+    const shown = file === undefined ? wanted : 'text';
+    if (shown === 'json') {
+      if (!this.jsonEnabled()) process.stdout.write(`${seenJson(this.redact(render('json', inFile)))}\n`);
+    } else this.answer(() => render(shown, { ...terminal, inFile: false }));
+    await publishReport(ports, {
+      file,
+      report: this.redact(wanted === 'json' ? seenJson(render('json', inFile)) : render(wanted, inFile)),
+      summary: () => this.redact(render('markdown', inFile)),
+    });
+  }
+
   /** Prints what a server or a store answered; into a file or pipe it goes as it came, on a terminal as other text. */
   protected pass(text: () => string): void {
     const terminal = this.#context?.terminal;
@@ -51,7 +82,7 @@ export abstract class BaseCommand extends Command {
   /** oclif would print some errors as JSON on stdout, where a program expects the answer, and with its own codes. */
   protected override async catch(error: Error): Promise<never> {
     if ('code' in error && error.code === 'EEXIT') throw error;
-    return exit(reportError(error, process.argv.slice(2), (text) => this.redact(text)));
+    return exit(await reportError(error, process.argv.slice(2), (text) => this.redact(text)));
   }
 
   protected override async finally(): Promise<void> {

@@ -1,6 +1,7 @@
 import { CLIError } from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
 import { parseSeconds } from './moment.ts';
+import { reportFormats } from './output-format.ts';
 
 /** A flag that takes how long, `least` seconds or more, and gives it in seconds. */
 const seconds = (least: number) =>
@@ -76,6 +77,21 @@ export const specFlags = {
     helpValue: 'PATH',
   }),
   strict: Flags.boolean({ description: 'treat warnings about credentials as errors' }),
+};
+
+/** In which form a command reports what it found, and where to. */
+export const reportFlags = {
+  output: Flags.option({
+    char: 'o',
+    description: 'the form of the report',
+    options: reportFormats,
+    default: 'text' as const,
+    exclusive: ['json'],
+  })(),
+  'output-file': Flags.string({
+    description: 'write that form to this file, and text to the terminal',
+    helpValue: 'FILE',
+  }),
 };
 
 /** What a command leaves behind of the generations that it replaces. */

@@ -29,7 +29,7 @@ function withHelp(argv: readonly string[]): string[] {
 
 async function report(error: unknown, argv: readonly string[]): Promise<number> {
   const { reportError } = await import('./report-error.ts');
-  return reportError(error, argv, (text) => text);
+  return await reportError(error, argv, (text) => text);
 }
 
 /** The code with which a command asked to end, after it has said why. */

@@ -1,3 +1,7 @@
+/** Forms of `-o` of `diff` and `validate`. */
+export const reportFormats = ['text', 'json', 'markdown', 'junit', 'sarif', 'github'] as const;
+export type ReportFormat = (typeof reportFormats)[number];
+
 /** The words before `--`, which alone can be flags. */
 export const flagWords = (argv: readonly string[]): readonly string[] => {
   const end = argv.indexOf('--');
@@ -5,16 +9,19 @@ export const flagWords = (argv: readonly string[]): readonly string[] => {
 };
 
 /**
- * The form of the answer that a command line asks for: `--json` and `-o json` are one. Read from the words themselves,
- * since an error must come in that form also where they could not be parsed. Undefined: text.
+ * The value of a flag on a command line, by any of its names. Read from the words themselves, since an error must follow
+ * the flags also where they could not be parsed.
  */
-export function outputFormat(argv: readonly string[]): string | undefined {
+export function flagValue(argv: readonly string[], names: readonly string[]): string | undefined {
   const words = flagWords(argv);
-  if (words.includes('--json')) return 'json';
   for (const [index, word] of words.entries()) {
-    if (word === '-o' || word === '--output') return words[index + 1];
-    const value = /^(?:--output=|-o=?)(.+)$/.exec(word)?.[1];
-    if (value !== undefined) return value;
+    if (names.includes(word)) return words[index + 1];
+    const name = names.find((one) => word.startsWith(one.startsWith('--') ? `${one}=` : one));
+    if (name !== undefined) return word.slice(name.length).replace(/^=/, '');
   }
   return undefined;
 }
+
+/** The form of the answer that a command line asks for: `--json` and `-o json` are one. Undefined: text. */
+export const outputFormat = (argv: readonly string[]): string | undefined =>
+  flagWords(argv).includes('--json') ? 'json' : flagValue(argv, ['-o', '--output']);

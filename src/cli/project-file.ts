@@ -17,7 +17,7 @@ export type FoundProjectFile = { readonly folder: string; readonly file: Project
 type Place = Pick<Ports, 'files' | 'workingDirectory'>;
 
 /** A folder and all above it, from the inside out. */
-function ancestors(folder: string): string[] {
+export function ancestors(folder: string): string[] {
   const parent = dirname(folder);
   return parent === folder ? [folder] : [folder, ...ancestors(parent)];
 }
@@ -59,7 +59,8 @@ export async function findProjectFolder(
   // Most commands name no files, and need not load what finds them.
   const { specPaths } = named.length === 0 ? { specPaths: undefined } : await import('../app/spec-files.ts');
   const absolute = await Promise.all(named.map((path) => specPaths?.(files, workingDirectory, path) ?? []));
-  for (const path of absolute.flat()) {
+  // A glob finds files in no order; an error names the same two each time.
+  for (const path of absolute.flat().sort()) {
     const real = (await files.realPath(path)) ?? path;
     for (const start of new Set([dirname(path), dirname(real)])) {
       const folder = await nearestFolder(place, start);

@@ -1,10 +1,12 @@
+import type { Diagnostic } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf, messageOf } from '../model/failure.ts';
 import { InterruptedError, SpecError } from './errors.ts';
 import { exitCode, exitCodeOfError } from './exit-codes.ts';
-import { flagWords, outputFormat } from './output-format.ts';
+import { flagValue, flagWords, outputFormat } from './output-format.ts';
 import { palette, wantsColor } from './palette.ts';
+import { checkoutPaths, diagnosticsIn, publishReport } from './publish-report.ts';
 import { renderDiagnostics } from './render/diagnostics.ts';
 import { isFindingFormat, renderFindingsAs } from './render/diagnostics-formats.ts';
 import { errorJson, renderFailure } from './render/error.ts';
@@ -28,15 +30,23 @@ function failureFrom(error: unknown, argv: readonly string[]): Failure {
 
 /**
  * Prints what ended the program on stderr, as text or with `--json` as one JSON object, and returns the exit code for
- * it. Findings about specs go to stdout where the answer was asked for in a form for reports (`diff -o github`).
+ * it. Findings about specs go where the answer would have gone in the form that was asked for: to stdout (`diff -o github`)
+ * or to `--output-file`, and to the page of a GitHub step.
  * `argv` is the command line, read for flags even where it could not be parsed; `redact` masks secrets.
  */
-export function reportError(error: unknown, argv: readonly string[], redact: (text: string) => string): number {
+export async function reportError(
+  error: unknown,
+  argv: readonly string[],
+  redact: (text: string) => string,
+): Promise<number> {
   const failure = failureFrom(error, argv);
   const terminated = error instanceof InterruptedError && error.signal === 'SIGTERM';
   const code = terminated ? exitCode.terminated : exitCodeOfError(failure.code);
   const environment = process.env;
   const format = outputFormat(argv);
+  const file = flagValue(argv, ['--output-file']);
+  const unpublished =
+    error instanceof SpecError ? await publishFindings(error, { failure, code, format, file, redact }) : [];
   if (format === 'json') {
     const diagnostics = error instanceof SpecError ? error.diagnostics : [];
     process.stderr.write(`${redact(errorJson(failure, code, diagnostics))}\n`);
@@ -44,9 +54,9 @@ export function reportError(error: unknown, argv: readonly string[], redact: (te
   }
   const refused = hasFlag(argv, '--no-color');
   const colored = wantsColor({ refused, environment, isTerminal: process.stderr.isTTY === true });
-  const asReport = format !== undefined && isFindingFormat(format);
+  const asReport = isFindingFormat(format) && file === undefined;
   if (error instanceof SpecError && asReport) {
-    process.stdout.write(`${redact(renderFindingsAs(format, error.diagnostics))}\n`);
+    process.stdout.write(`${redact(renderFindingsAs(format, shownAs(error)))}\n`);
   }
   const findings =
     error instanceof SpecError && !asReport
@@ -58,11 +68,47 @@ export function reportError(error: unknown, argv: readonly string[], redact: (te
   const lines = [
     ...(findings === '' ? [] : [findings, '']),
     renderFailure(failure, palette(colored)),
+    ...unpublished.map((one) => renderFailure(one, palette(colored))),
     ...(hasFlag(argv, '--verbose') ? causes(error).map((cause) => `caused by: ${visibleBlock(cause)}`) : []),
     ...(environment.LOOMS_DEBUG && error instanceof Error ? [error.stack ?? ''] : []),
   ];
   process.stderr.write(`${redact(onlyOurs(lines.join('\n')))}\n`);
   return code;
+}
+
+const place = { workingDirectory: process.cwd(), environment: process.env };
+
+/** Findings with their files named as the pages that show reports name them. */
+const shownAs = ({ diagnostics }: SpecError): readonly Diagnostic[] => diagnosticsIn(diagnostics, checkoutPaths(place));
+
+/** Findings in a file and on the page of a GitHub step; returns why they are not there, which must not hide the findings. */
+async function publishFindings(
+  error: SpecError,
+  wanted: {
+    readonly failure: Failure;
+    readonly code: number;
+    readonly format: string | undefined;
+    readonly file: string | undefined;
+    readonly redact: (text: string) => string;
+  },
+): Promise<readonly Failure[]> {
+  const { failure, code, format, file, redact } = wanted;
+  const report = (): string => {
+    if (format === 'json') return errorJson(failure, code, error.diagnostics);
+    if (isFindingFormat(format)) return renderFindingsAs(format, shownAs(error));
+    return renderDiagnostics(error.diagnostics, error.texts, { palette: palette(false), width: 100 });
+  };
+  try {
+    await publishReport(place, {
+      file,
+      report: redact(report()),
+      summary: () => redact(renderFindingsAs('markdown', shownAs(error))),
+    });
+    return [];
+  } catch (reason) {
+    if (reason instanceof LoomsError) return [failureOf(reason)];
+    throw reason;
+  }
 }
 
 function causes(error: unknown): string[] {

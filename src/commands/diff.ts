@@ -1,11 +1,13 @@
 import * as Flags from '@oclif/core/flags';
 import { writePlanFile } from '../app/plan-file.ts';
 import { savedPlanOf } from '../app/saved-plan.ts';
-import { BaseCommand } from '../cli/base-command.ts';
+import { BaseCommand, type Look } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
-import { engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
+import { engineFlags, projectFlags, reportFlags, specFlags } from '../cli/flags.ts';
+import type { ReportFormat } from '../cli/output-format.ts';
 import { planFlags, planSpecs } from '../cli/plan-request.ts';
-import { isPlanFormat, planFormats, renderPlanAs } from '../cli/render/plan-formats.ts';
+import { checkoutPaths, diagnosticsIn } from '../cli/publish-report.ts';
+import { renderPlanAs } from '../cli/render/plan-formats.ts';
 import { disabledServers } from '../cli/render/plan-text.ts';
 import { isInSync, isRotationOnly } from '../cli/render/reasons.ts';
 import { notableDiagnostics, readUsableSpecs } from '../cli/specs.ts';
@@ -30,13 +32,7 @@ export default class Diff extends BaseCommand {
   static override flags = {
     ...specFlags,
     ...planFlags,
-    output: Flags.string({
-      char: 'o',
-      description: 'the form of the plan',
-      options: [...planFormats],
-      default: 'text',
-      exclusive: ['json'],
-    }),
+    ...reportFlags,
     out: Flags.string({ description: 'also save the plan to this file, for `looms apply FILE`', helpValue: 'FILE' }),
     'ignore-rotation': Flags.boolean({
       description: 'exit 0 when rotations that are due are all there is to do; they are shown all the same',
@@ -48,7 +44,7 @@ export default class Diff extends BaseCommand {
   async run(): Promise<Plan> {
     const { flags } = await this.parse(Diff);
     const context = await this.open(flags);
-    const { terminal, ports } = context;
+    const { ports } = context;
     const loaded = await readUsableSpecs(flags, context, this.jsonEnabled());
     const prepared = await planSpecs(flags, context, loaded, false);
     const { plan } = prepared;
@@ -57,16 +53,17 @@ export default class Diff extends BaseCommand {
       await writePlanFile(ports, flags.out, savedPlanOf(prepared, made));
     }
 
-    const format = isPlanFormat(flags.output) ? flags.output : 'text';
-    if (format === 'json') this.logJson(plan);
-    else {
-      const sources = new Map(loaded.servers.map(({ spec, source }) => [spec.name, source]));
-      const disabled = disabledServers(loaded.servers);
-      const { palette, width } = terminal;
-      const diagnostics = notableDiagnostics(loaded.diagnostics);
-      const options = { palette, width, verbose: flags.verbose, sources, disabled, diagnostics };
-      this.answer(() => renderPlanAs(format, plan, options));
-    }
+    const called = checkoutPaths(ports);
+    const sources = new Map(
+      loaded.servers.map(({ spec, source }) => [spec.name, { ...source, file: called(source.file) }] as const),
+    );
+    const disabled = disabledServers(loaded.servers);
+    const diagnostics = diagnosticsIn(notableDiagnostics(loaded.diagnostics), called);
+    const render = (as: ReportFormat, { palette, width }: Look): string =>
+      as === 'json'
+        ? JSON.stringify(plan, null, 2)
+        : renderPlanAs(as, plan, { palette, width, verbose: flags.verbose, sources, disabled, diagnostics });
+    await this.report(flags, context, render);
     if (flags.out !== undefined) {
       this.notice(`\nSaved as ${flags.out}: \`looms apply ${flags.out}\` does exactly this.`);
     }

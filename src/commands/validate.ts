@@ -1,7 +1,12 @@
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
-import { specFlags } from '../cli/flags.ts';
+import { reportFlags, specFlags } from '../cli/flags.ts';
+import type { ReportFormat } from '../cli/output-format.ts';
+import { type Palette, palette } from '../cli/palette.ts';
+import { checkoutPaths, diagnosticsIn } from '../cli/publish-report.ts';
 import { countDiagnostics, renderDiagnostics } from '../cli/render/diagnostics.ts';
+import { renderFindingsAs } from '../cli/render/diagnostics-formats.ts';
+import { command } from '../cli/render/github-commands.ts';
 import { plural } from '../cli/render/text.ts';
 import { breaksOnlyPolicy, readSpecs } from '../cli/specs.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
@@ -12,6 +17,8 @@ export type ValidateResult = {
   readonly servers: readonly { readonly name: string; readonly file: string; readonly line: number }[];
   readonly diagnostics: readonly Diagnostic[];
 };
+
+const plain = palette(false);
 
 export default class Validate extends BaseCommand {
   static override summary = 'Check specs and show everything that is wrong with them';
@@ -24,9 +31,13 @@ export default class Validate extends BaseCommand {
       description: 'A folder, with warnings about credentials as errors',
       command: '<%= config.bin %> validate -f specs/ --strict',
     },
+    {
+      description: 'For a code-scanning page, and text in the log',
+      command: '<%= config.bin %> validate -f specs/ -o sarif --output-file looms.sarif',
+    },
     { description: 'What another program writes', command: 'generate-spec | <%= config.bin %> validate -f - --json' },
   ];
-  static override flags = { ...specFlags };
+  static override flags = { ...specFlags, ...reportFlags };
 
   async run(): Promise<ValidateResult> {
     const { flags } = await this.parse(Validate);
@@ -35,26 +46,41 @@ export default class Validate extends BaseCommand {
     const { servers, diagnostics, texts, files } = await readSpecs(flags, context, { commits: false });
     const valid = !hasErrors(diagnostics);
 
-    if (diagnostics.length > 0 && !this.jsonEnabled()) {
+    if (diagnostics.length > 0 && isShown(flags) && !this.jsonEnabled()) {
       const options = { palette: terminal.noticePalette, width: terminal.width };
       terminal.notice(`${renderDiagnostics(diagnostics, texts, options)}\n`);
     }
-    const findings = countDiagnostics(diagnostics);
-    const inFiles = `in ${plural(files.length, 'file')}`;
-    if (valid) {
-      this.answer(() => {
-        const verdict = `${plural(servers.length, 'server')} ${inFiles}, valid`;
-        return terminal.palette.good(verdict) + (findings === '' ? '' : ` (${findings})`);
-      });
-    } else {
-      this.answer(() => `${terminal.palette.error(findings)} ${inFiles}`);
-      process.exitCode = breaksOnlyPolicy(diagnostics) ? exitCode.refused : exitCode.invalid;
-    }
-    return {
+    const value = {
       valid,
       files,
       servers: servers.map(({ spec, source }) => ({ name: spec.name, file: source.file, line: source.line })),
       diagnostics,
     };
+    const verdict = ({ good, error }: Palette): string => {
+      const findings = countDiagnostics(diagnostics);
+      const inFiles = `in ${plural(files.length, 'file')}`;
+      if (!valid) return `${error(findings)} ${inFiles}`;
+      const sound = good(`${plural(servers.length, 'server')} ${inFiles}, valid`);
+      return findings === '' ? sound : `${sound} (${findings})`;
+    };
+    const named = diagnosticsIn(diagnostics, checkoutPaths(context.ports));
+    await this.report(flags, context, (as, look) => {
+      if (as === 'json') return JSON.stringify(value, null, 2);
+      if (as === 'text') {
+        const frames = look.inFile ? renderDiagnostics(diagnostics, texts, look) : '';
+        return [frames, verdict(look.palette)].filter(Boolean).join('\n\n');
+      }
+      const report = renderFindingsAs(as, named);
+      // GitHub shows nothing at all where nothing was found, as if nothing had been looked at.
+      return as === 'github'
+        ? [report, command('notice', { title: 'looms' }, verdict(plain))].filter(Boolean).join('\n')
+        : report;
+    });
+    if (!valid) process.exitCode = breaksOnlyPolicy(diagnostics) ? exitCode.refused : exitCode.invalid;
+    return value;
   }
 }
+
+/** Whether findings are shown as text, with their code frames: what is asked for in another form goes to stdout in that. */
+const isShown = (flags: { readonly output: ReportFormat; readonly 'output-file'?: string | undefined }): boolean =>
+  flags.output === 'text' || flags['output-file'] !== undefined;

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { emptyFolder, looms } from '../support/looms.ts';
@@ -102,6 +102,73 @@ describe('validate', () => {
     // A project file is read before anything else is.
     writeFileSync(join(cwd, 'looms.yaml'), 'polici: {}\n');
     expect((await diff('github')).stdout).toMatch(/^::error file=looms\.yaml,line=1,col=1,/);
+  });
+
+  test('validate has the forms of diff, also where nothing is wrong', async () => {
+    const cwd = folderWith({ 'good.yaml': good('one'), 'bad.yaml': bad });
+    const validate = (file: string, format: string) => looms(['validate', '-f', file, '-o', format], { cwd });
+    expect(await validate('good.yaml', 'github')).toEqual({
+      code: 0,
+      stdout: '::notice title=looms::1 server in 1 file, valid\n',
+      stderr: '',
+    });
+    expect((await validate('good.yaml', 'markdown')).stdout).toBe(
+      '### looms: the specs can be used\n\nNothing was found in them.\n',
+    );
+    expect(JSON.parse((await validate('good.yaml', 'sarif')).stdout).runs[0].results).toEqual([]);
+    const github = await validate('bad.yaml', 'github');
+    expect(github).toMatchObject({ code: 65, stderr: '' });
+    expect(github.stdout).toMatch(/^::error file=bad\.yaml,line=2,col=19,title=looms%3A unknown-key::/m);
+    expect((await validate('bad.yaml', 'junit')).stdout).toContain('<failure type="unknown-key"');
+    const json = await validate('bad.yaml', 'json');
+    expect(json).toMatchObject({ code: 65, stderr: '' });
+    expect(schemaProblems('validate', JSON.parse(json.stdout))).toEqual([]);
+  });
+
+  test.each(['diff', 'validate'])(
+    '%s names files as the checkout has them, wherever it is started',
+    async (command) => {
+      const root = folderWith({ '.git/HEAD': '', 'team/specs/a.yaml': bad });
+      const uris = async (cwd: string, path: string, env = {}) => {
+        const { stdout } = await looms([command, '-f', path, '-o', 'sarif'], { cwd, env });
+        const results: { locations: { physicalLocation: { artifactLocation: { uri: string } } }[] }[] =
+          JSON.parse(stdout).runs[0].results;
+        return [...new Set(results.map(({ locations }) => locations[0]?.physicalLocation.artifactLocation.uri))];
+      };
+      expect(await uris(join(root, 'team'), 'specs')).toEqual(['team/specs/a.yaml']);
+      expect(await uris(join(root, 'team/specs'), '../specs/a.yaml')).toEqual(['team/specs/a.yaml']);
+      expect(await uris(root, 'team/specs')).toEqual(['team/specs/a.yaml']);
+      const env = { GITHUB_WORKSPACE: join(root, 'team') };
+      expect(await uris(join(root, 'team'), 'specs', env)).toEqual(['specs/a.yaml']);
+    },
+  );
+
+  test('--output-file gets the form that was asked for, the terminal text, and the page of a step Markdown', async () => {
+    const cwd = folderWith({ 'good.yaml': good('one'), 'bad.yaml': bad, 'page.md': 'before\n' });
+    const env = { GITHUB_STEP_SUMMARY: join(cwd, 'page.md') };
+    const read = (name: string) => readFileSync(join(cwd, name), 'utf8');
+    for (const command of ['diff', 'validate']) {
+      const args = [command, '-f', 'bad.yaml', '-o', 'sarif', '--output-file', 'looms.sarif'];
+      const { code, stdout, stderr } = await looms(args, { cwd, env });
+      expect(code).toBe(65);
+      expect(stderr).toContain('bad.yaml:2:19');
+      expect(stdout).toBe(command === 'validate' ? '3 errors in 1 file\n' : '');
+      expect(JSON.parse(read('looms.sarif')).runs[0].results.length).toBeGreaterThan(0);
+    }
+    expect(read('page.md')).toMatch(
+      /^before\n### looms: the specs cannot be used\n[\s\S]*### looms: the specs cannot be used\n/,
+    );
+
+    const text = await looms(['validate', '-f', 'bad.yaml', '--output-file', 'looms.txt'], { cwd });
+    expect(text.code).toBe(65);
+    expect(read('looms.txt')).toMatch(/^error\[[\s\S]*unknown-key[\s\S]*\n\n3 errors in 1 file\n$/);
+
+    const lost = await looms(['validate', '-f', 'good.yaml', '-o', 'junit', '--output-file', 'no/where.xml'], { cwd });
+    expect(lost.code).toBe(73);
+    expect(lost.stderr).toContain('the report no/where.xml cannot be written (ENOENT)');
+    const both = await looms(['diff', '-f', 'bad.yaml', '--output-file', 'no/where.txt'], { cwd });
+    expect(both.code).toBe(65);
+    expect(both.stderr).toMatch(/unknown-key[\s\S]*the report no\/where\.txt cannot be written/);
   });
 
   test('-o json tells errors like --json', async () => {

@@ -1,5 +1,6 @@
-import type { Diagnostic } from '../../model/diagnostics.ts';
+import { type Diagnostic, hasErrors } from '../../model/diagnostics.ts';
 import { assertNever } from '../../model/errors.ts';
+import { type ReportFormat, reportFormats } from '../output-format.ts';
 import { countDiagnostics, describeDiagnostic } from './diagnostics.ts';
 import { diagnosticCommand } from './github-commands.ts';
 import { attribute, xml } from './plan-junit.ts';
@@ -7,12 +8,11 @@ import { cell, code } from './plan-markdown.ts';
 import { sarifLocations, sarifLog } from './plan-sarif.ts';
 import { shownFile, visible } from './text.ts';
 
-/** Forms in which reports for machines want what is wrong with specs. */
-export const findingFormats = ['markdown', 'junit', 'sarif', 'github'] as const;
-export type FindingFormat = (typeof findingFormats)[number];
+/** Forms in which reports for machines want what is wrong with specs; JSON is the findings themselves. */
+type FindingFormat = Exclude<ReportFormat, 'text' | 'json'>;
 
-export const isFindingFormat = (text: string): text is FindingFormat =>
-  findingFormats.some((format) => format === text);
+export const isFindingFormat = (text: string | undefined): text is FindingFormat =>
+  text !== 'text' && text !== 'json' && reportFormats.some((format) => format === text);
 
 const place = ({ position: { file, line, column } }: Diagnostic): string =>
   `${visible(shownFile(file))}:${line}:${column}`;
@@ -77,8 +77,14 @@ function sarif(diagnostics: readonly Diagnostic[]): string {
 
 function markdown(diagnostics: readonly Diagnostic[]): string {
   return [
-    '### looms: the specs cannot be used',
+    `### looms: the specs ${hasErrors(diagnostics) ? 'cannot' : 'can'} be used`,
     '',
+    ...(diagnostics.length === 0 ? ['Nothing was found in them.'] : findingTable(diagnostics)),
+  ].join('\n');
+}
+
+function findingTable(diagnostics: readonly Diagnostic[]): string[] {
+  return [
     '| | place | field | |',
     '|---|---|---|---|',
     ...diagnostics.map((one) => {
@@ -87,5 +93,5 @@ function markdown(diagnostics: readonly Diagnostic[]): string {
     }),
     '',
     countDiagnostics(diagnostics),
-  ].join('\n');
+  ];
 }

@@ -2,17 +2,12 @@ import type { Source } from '../../model/desired.ts';
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
+import type { ReportFormat } from '../output-format.ts';
 import { renderGithub } from './plan-github.ts';
 import { renderJunit } from './plan-junit.ts';
 import { renderMarkdown } from './plan-markdown.ts';
 import { renderSarif } from './plan-sarif.ts';
 import { type PlanTextOptions, renderPlan } from './plan-text.ts';
-
-/** Forms of `diff -o`. */
-export const planFormats = ['text', 'json', 'markdown', 'junit', 'sarif', 'github'] as const;
-export type PlanFormat = (typeof planFormats)[number];
-
-export const isPlanFormat = (text: string): text is PlanFormat => planFormats.some((format) => format === text);
 
 export type PlanFormatOptions = PlanTextOptions & {
   /** Where each server is declared, for annotations. */
@@ -22,7 +17,7 @@ export type PlanFormatOptions = PlanTextOptions & {
 };
 
 /** A plan in one of the forms that are text; JSON is the plan itself. */
-export function renderPlanAs(format: Exclude<PlanFormat, 'json'>, plan: Plan, options: PlanFormatOptions): string {
+export function renderPlanAs(format: Exclude<ReportFormat, 'json'>, plan: Plan, options: PlanFormatOptions): string {
   switch (format) {
     case 'text':
       return renderPlan(plan, options);

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { FoundLock } from '../../../src/app/unlock-project.ts';
+import { reportFormats } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
 import { renderCalls, renderVerification } from '../../../src/cli/render/audit.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
-import { findingFormats, renderFindingsAs } from '../../../src/cli/render/diagnostics-formats.ts';
+import { isFindingFormat, renderFindingsAs } from '../../../src/cli/render/diagnostics-formats.ts';
 import { errorJson, renderFailure, renderWarning } from '../../../src/cli/render/error.ts';
 import { renderHealth } from '../../../src/cli/render/health.ts';
 import { renderHistory } from '../../../src/cli/render/history.ts';
@@ -226,7 +227,11 @@ const rendered: Readonly<Record<string, () => string>> = {
       palette: plain,
       width: 100,
     }),
-  renderFindingsAs: () => findingFormats.map((format) => renderFindingsAs(format, [finding])).join('\n'),
+  renderFindingsAs: () =>
+    reportFormats
+      .filter(isFindingFormat)
+      .map((format) => renderFindingsAs(format, [finding]))
+      .join('\n'),
   renderFailure: () => `${renderFailure(failure, plain)}\n${renderFailure(failure, plain, '  ')}`,
   renderWarning: () => renderWarning(failure, plain),
   errorJson: () => errorJson(failure, 1, [finding]),

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
+import type { ReportFormat } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
-import { type PlanFormat, renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
+import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import { everyChange, hostile, inSync, sources } from './plans.ts';
 
 const render = (
-  format: Exclude<PlanFormat, 'json'>,
+  format: Exclude<ReportFormat, 'json'>,
   plan: Plan,
   verbose = false,
   disabled: ReadonlySet<string> = new Set(),
