@@ -12,13 +12,17 @@ const renamed = (server: DeclaredServer, name: ServerName): DeclaredServer => {
 
 /**
  * The server of a file that `mcp start NAME --config FILE` means: the one of that name, else the file's only one, under
- * that name.
+ * that name, where no other is asked for (`alone`).
  * Throws `server-not-found` that lists the names, `refused` for one that its spec keeps stopped.
  */
-export function chooseDeclared(servers: readonly DeclaredServer[], name: ServerName, file: string): DeclaredServer {
+export function chooseDeclared(
+  servers: readonly DeclaredServer[],
+  name: ServerName,
+  { file, alone }: { readonly file: string; readonly alone: boolean },
+): DeclaredServer {
   const [only, ...others] = servers;
   const exact = servers.find(({ spec }) => spec.name === name);
-  const chosen = exact ?? (only !== undefined && others.length === 0 ? renamed(only, name) : undefined);
+  const chosen = exact ?? (alone && only !== undefined && others.length === 0 ? renamed(only, name) : undefined);
   if (chosen === undefined) {
     const names = servers.map(({ spec }) => spec.name).sort();
     const near = nearest(name, names);

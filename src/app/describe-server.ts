@@ -1,25 +1,26 @@
-import type { ProjectName, ServerName } from '../model/ids.ts';
 import { shownOf } from '../model/serving.ts';
-import { lookUpServers } from './look-up-servers.ts';
+import { lookUpServers, type Wanted } from './look-up-servers.ts';
 import type { Ports } from './ports.ts';
 import { serverArgv } from './server-argv.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { detailOf, type SecretUse, type ServerDetail, secretsOf, statusOf } from './server-status.ts';
 
+/** A server, and what its secrets are looked up by. */
+export type DescribedServer = { readonly server: ServerDetail; readonly secrets: readonly SecretUse[] };
+
 /**
- * Everything about one server, from its container alone, and what its secrets are looked up by; no value of one is
- * known to it.
+ * Everything about servers, from their containers alone; no value of a secret is known to it.
  * Throws `server-not-found`.
  */
-export async function describeServer(
-  ports: Ports,
-  request: { readonly project: ProjectName; readonly name: ServerName },
-): Promise<{ readonly server: ServerDetail; readonly secrets: readonly SecretUse[] }> {
+export async function describeServers(ports: Ports, request: Wanted): Promise<readonly DescribedServer[]> {
   const { observed, slots } = await lookUpServers(ports, request);
-  const containers = slots.get(request.name) ?? [];
-  const container = shownOf(containers, request.project, request.name);
-  const status = statusOf(observed, containers, request.name);
-  if (container === undefined || status === undefined) throw serverNotFound(request.project, request.name, []);
-  const command = await serverArgv(await ports.engine(), container);
-  return { server: detailOf(observed, container, status, command), secrets: secretsOf(container.recorded?.spec) };
+  const engine = await ports.engine();
+  const described = [...slots].map(async ([name, containers]) => {
+    const container = shownOf(containers, request.project, name);
+    const status = statusOf(observed, containers, name);
+    if (container === undefined || status === undefined) throw serverNotFound(request.project, name, []);
+    const command = await serverArgv(engine, container);
+    return { server: detailOf(observed, container, status, command), secrets: secretsOf(container.recorded?.spec) };
+  });
+  return Promise.all(described);
 }

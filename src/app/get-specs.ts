@@ -4,7 +4,7 @@ import { formatSpec } from '../spec/format.ts';
 import { lookUpServers, type Wanted } from './look-up-servers.ts';
 import type { Ports } from './ports.ts';
 
-/** The recorded specs of all servers of a project (or the one named) as YAML documents that can be applied again. */
+/** The recorded specs of all servers of a project (or those named) as YAML documents that can be applied again. */
 export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
   const { slots } = await lookUpServers(ports, request);
   return [...slots]

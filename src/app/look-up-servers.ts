@@ -4,19 +4,18 @@ import { slotsOf } from '../model/slots.ts';
 import type { Ports } from './ports.ts';
 import { serverNotFound } from './server-not-found.ts';
 
-/** All servers of a project, or the one named. */
-export type Wanted = { readonly project: ProjectName; readonly name?: ServerName };
+/** The servers of a project that are named; all where none is. */
+export type Wanted = { readonly project: ProjectName; readonly names: readonly ServerName[] };
 
-/** What the engine has of the servers that are asked for: all, or the one named. Throws `server-not-found`. */
+/** What the engine has of the servers that are asked for: all, or those named. Throws `server-not-found`. */
 export async function lookUpServers(
   ports: Ports,
-  { project, name }: Wanted,
+  { project, names }: Wanted,
 ): Promise<{ readonly observed: Observed; readonly slots: ReadonlyMap<ServerName, readonly ObservedContainer[]> }> {
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
   const all = slotsOf(observed.containers);
-  if (name === undefined) return { observed, slots: all };
-  const slot = all.get(name);
-  if (slot === undefined) throw serverNotFound(project, name, [...all.keys()]);
-  return { observed, slots: new Map([[name, slot]]) };
+  const missing = names.find((name) => !all.has(name));
+  if (missing !== undefined) throw serverNotFound(project, missing, [...all.keys()]);
+  return { observed, slots: names.length === 0 ? all : new Map([...all].filter(([name]) => names.includes(name))) };
 }

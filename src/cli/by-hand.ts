@@ -20,7 +20,7 @@ export const byHandFlags = {
 
 /** The file that `start` and `restart` take a server from. */
 export const configFlag = Flags.string({
-  description: 'the spec file that declares the server; default is what is recorded on its container',
+  description: 'the spec file that declares the servers; default is what is recorded on their containers',
   helpValue: 'FILE',
 });
 
@@ -42,20 +42,20 @@ export const doesWhatWasSaid = (plan: Plan): boolean =>
   );
 
 export type StartRequest = {
-  readonly name: ServerName;
+  readonly names: readonly ServerName[];
   readonly file: string | undefined;
-  /** Replace it also when nothing changed. */
+  /** Replace them also when nothing changed. */
   readonly replace: boolean;
   readonly json: boolean;
 };
 
 /**
- * Plans the start of one server: as a file declares it when one is named, else as its container records it, else, when
- * there is no container, as the specs of this folder declare it.
+ * Plans the start of servers: as a file declares them when one is named, else as their containers record them, else, when
+ * one has no container, as the specs of this folder declare them.
  * Throws `server-not-found`, and what reading specs and planning throw.
  */
 export async function planStart(context: CommandContext, request: StartRequest): Promise<Prepared> {
-  const { name, file, replace } = request;
+  const { names, file, replace } = request;
   if (file !== undefined) {
     const loaded = await readUsableSpecs({ file: [file], strict: false }, context, request.json);
     return planDeclared(context, loaded, request, file);
@@ -65,7 +65,7 @@ export async function planStart(context: CommandContext, request: StartRequest):
   try {
     return await planRecorded(ports, {
       project: project.name,
-      servers: [name],
+      servers: names,
       wish,
       policy,
       ...keepOf({}, context),
@@ -73,11 +73,12 @@ export async function planStart(context: CommandContext, request: StartRequest):
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'server-not-found') throw error;
     const specs = await ownSpecs(context, request);
-    if (specs?.servers.some(({ spec }) => spec.name === name) === true) {
+    const declares = (name: ServerName): boolean => specs?.servers.some(({ spec }) => spec.name === name) === true;
+    if (specs !== undefined && names.every(declares)) {
       return planDeclared(context, specs, request, specs.files.join(', '));
     }
     const declared = specs === undefined ? '' : `, and none in ${specs.files.join(', ')}`;
-    const config = `looms mcp start ${name} --config FILE starts the one that a file declares`;
+    const config = `looms mcp start ${names.join(' ')} --config FILE starts what a file declares`;
     throw new LoomsError('server-not-found', `${error.message}${declared}`, {
       hint: error.hint === undefined ? config : `${error.hint}; ${config}`,
     });
@@ -93,16 +94,16 @@ async function ownSpecs(context: CommandContext, { json }: StartRequest): Promis
 const planDeclared = (
   context: CommandContext,
   { servers, recipes }: LoadedSpecs,
-  { name, replace }: StartRequest,
+  { names, replace }: StartRequest,
   file: string,
 ): Promise<Prepared> =>
   planProject(context.ports, {
     project: context.project.name,
-    servers: [chooseDeclared(servers, name, file)],
+    servers: names.map((name) => chooseDeclared(servers, name, { file, alone: names.length === 1 })),
     recipes,
     undesired: 'ignore',
-    only: [name],
+    only: names,
     policy: context.policy,
     ...keepOf({}, context),
-    ...(replace ? { replace: [name] } : {}),
+    ...(replace ? { replace: names } : {}),
   });

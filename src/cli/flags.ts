@@ -4,7 +4,7 @@ import { parseSeconds } from './moment.ts';
 import { reportFormats } from './output-format.ts';
 
 /** A flag that takes how long, `least` seconds or more, and gives it in seconds. */
-const seconds = (least: number) =>
+export const durationFlag = (least: number) =>
   Flags.custom<number>({
     helpValue: 'DURATION',
     parse: async (text) => {
@@ -123,12 +123,12 @@ export const applyFlags = {
     min: 1,
     max: 64,
   }),
-  timeout: seconds(1)({ description: 'give up after this long, e.g. 90 (seconds), 5m, 1h30m' }),
-  'lock-timeout': seconds(0)({
+  timeout: durationFlag(1)({ description: 'give up after this long, e.g. 90 (seconds), 5m, 1h30m' }),
+  'lock-timeout': durationFlag(0)({
     description: 'how long to wait for another apply of this project',
     default: 0,
   }),
-  grace: seconds(0)({
+  grace: durationFlag(0)({
     description: 'how long running calls may take to end after Ctrl-C',
     default: 30,
   }),

@@ -7,7 +7,7 @@ import { parseMoment } from './moment.ts';
 /** Which lines of logs are shown. */
 export const logFlags = {
   follow: Flags.boolean({
-    char: 'f',
+    char: 'F',
     description: 'go on with what comes, also across restarts and replacements, until Ctrl-C',
     exclusive: ['until'],
   }),

@@ -57,6 +57,10 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
   const help = command === undefined ? 'see looms --help' : `see looms ${command} --help`;
   const { flags } = parsed;
   if (error.constructor.name === 'NonExistentFlagsError' && flags.length > 0) {
+    if (flags[0] === '-f' && knownFlags(parsed).includes('--follow')) {
+      const message = 'there is no flag -f here: in all of looms -f names a file';
+      return { code: 'usage', message, hint: 'use -F or --follow to go on with what comes', detail: [] };
+    }
     const close = nearest(flags[0] ?? '', knownFlags(parsed));
     return {
       code: 'usage',

@@ -1,28 +1,33 @@
-import { describeServer } from '../app/describe-server.ts';
+import { describeServers } from '../app/describe-server.ts';
 import type { ServerDetail } from '../app/server-status.ts';
-import { requiredArg } from '../cli/args.ts';
+import { requiredArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
 import { renderServer } from '../cli/render/servers.ts';
 import { serverName } from '../cli/server-name.ts';
 
 export default class Describe extends BaseCommand {
-  static override summary = 'Show everything about one server';
+  static override summary = 'Show everything about servers';
   static override description =
     'State, image, limits, network, mounts and hardening of a server as the engine reports them, and where its spec ' +
-    'came from. Names of secrets are shown, their values are known to nobody here.';
+    'came from. Names of secrets are shown, their values are known to nobody here. --json prints one object for one name, ' +
+    'and a list of them for several.';
   static override examples = [
     { description: 'One server', command: '<%= config.bin %> describe fs' },
     { description: 'Its limits, for a script', command: '<%= config.bin %> describe fs --json | jq .limits' },
   ];
-  static override args = { name: requiredArg({ description: 'name of the server' }) };
+  static override args = { names: requiredArgs({ description: 'names of the servers' }) };
   static override flags = { ...projectFlags, ...engineFlags };
 
-  async run(): Promise<ServerDetail> {
+  async run(): Promise<ServerDetail | readonly ServerDetail[]> {
     const { flags, args } = await this.parse(Describe);
     const { ports, project, terminal } = await this.open(flags);
-    const { server, secrets } = await describeServer(ports, { project: project.name, name: serverName(args.name) });
-    this.answer(() => renderServer(server, secrets, terminal.palette));
-    return server;
+    const names = args.names.map(serverName);
+    const described = await describeServers(ports, { project: project.name, names });
+    this.answer(() =>
+      described.map(({ server, secrets }) => renderServer(server, secrets, terminal.palette)).join('\n\n'),
+    );
+    const servers = described.map(({ server }) => server);
+    return servers.length === 1 && servers[0] !== undefined ? servers[0] : servers;
   }
 }

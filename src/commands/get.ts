@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { getServers } from '../app/get-servers.ts';
 import { getSpecs } from '../app/get-specs.ts';
 import type { ServerStatus } from '../app/server-status.ts';
-import { optionalArg } from '../cli/args.ts';
+import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
 import { renderServers } from '../cli/render/servers.ts';
@@ -21,7 +21,7 @@ export default class Get extends BaseCommand {
       command: '<%= config.bin %> get fs -o yaml > fs.yaml',
     },
   ];
-  static override args = { name: optionalArg({ description: 'only this server' }) };
+  static override args = { names: remainingArgs({ description: 'only these servers; default is all' }) };
   static override flags = {
     output: Flags.string({
       char: 'o',
@@ -37,7 +37,7 @@ export default class Get extends BaseCommand {
   async run(): Promise<readonly ServerStatus[]> {
     const { flags, args } = await this.parse(Get);
     const { ports, project, terminal } = await this.open(flags);
-    const request = { project: project.name, ...(args.name === undefined ? {} : { name: serverName(args.name) }) };
+    const request = { project: project.name, names: (args.names ?? []).map(serverName) };
     if (flags.output === 'yaml') {
       const specs = await getSpecs(ports, request);
       this.answer(() => specs.trimEnd());

@@ -23,7 +23,6 @@ export default class Init extends BaseCommand {
   static override args = { name: defaultedArg({ description: 'name of the server', value: 'my-server' }) };
   static override flags = {
     template: Flags.string({
-      char: 't',
       description: 'what to start from',
       options: templates.map(({ name }) => name),
       default: 'node',

@@ -43,6 +43,34 @@ describe('the command line', () => {
     expect([...commandNames].sort()).toEqual([...names, 'plan'].sort());
   });
 
+  test('a short flag means the same wherever it is one', () => {
+    const manifest: { commands: Record<string, { flags: Record<string, { char?: string }> }> } = JSON.parse(
+      readFileSync(new URL('../../oclif.manifest.json', import.meta.url), 'utf8'),
+    );
+    const meanings = new Map<string, Set<string>>();
+    for (const { flags } of Object.values(manifest.commands)) {
+      for (const [name, { char }] of Object.entries(flags)) {
+        if (char !== undefined) meanings.set(char, (meanings.get(char) ?? new Set()).add(name));
+      }
+    }
+    expect(Object.fromEntries([...meanings].map(([char, names]) => [char, [...names]]))).toEqual({
+      A: ['all-projects'],
+      F: ['follow'],
+      f: ['file'],
+      n: ['tail'],
+      o: ['output'],
+      t: ['timestamps'],
+      y: ['yes'],
+    });
+  });
+
+  test('-f of logs is told to be a file, and is not taken for --follow', async () => {
+    const { code, stderr } = await looms(['mcp', 'logs', 'fs', '-f']);
+    expect(code).toBe(64);
+    expect(stderr).toContain('-f names a file');
+    expect(stderr).toContain('use -F or --follow');
+  });
+
   test.each([
     ['rm fs', 'delete'],
     ['mcp rm fs', 'delete'],
@@ -68,7 +96,7 @@ describe('the command line', () => {
     ['a word where a number belongs', ['apply', '--timeout', 'soon'], '--timeout: expected'],
     ['a value that is none of the choices', ['diff', '-o', 'pdf'], 'text, json, markdown, junit, sarif, github'],
     ['a missing argument', ['describe'], 'missing name'],
-    ['one argument too many', ['get', 'a', 'b'], 'unexpected argument'],
+    ['one argument too many', ['history', 'a', 'b'], 'unexpected argument'],
     ['a flag that needs another', ['apply', '--max-deletes', '1'], '--max-deletes only works together with --prune'],
     ['a flag before any command', ['--bogus'], 'there is no flag --bogus'],
     ['a name for apply', ['apply', 'foo'], 'use --server foo for one server, or -f foo for a file'],

@@ -1,9 +1,8 @@
-import * as Flags from '@oclif/core/flags';
 import { checkHealth, type ServerHealth } from '../../app/check-health.ts';
 import { remainingArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { durationFlag, engineFlags, projectFlags } from '../../cli/flags.ts';
 import { renderHealth } from '../../cli/render/health.ts';
 import type { healthProgress } from '../../cli/render/health-progress.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -26,10 +25,8 @@ export default class McpHealth extends BaseCommand {
   ];
   static override args = { servers: remainingArgs({ description: 'names of servers; default is all' }) };
   static override flags = {
-    timeout: Flags.integer({
+    timeout: durationFlag(1)({
       description: 'how long a server may take to answer: default is timeout_seconds of its spec',
-      helpValue: 'SECONDS',
-      min: 1,
     }),
     ...projectFlags,
     ...engineFlags,

@@ -1,12 +1,13 @@
-import { requiredArg } from '../../cli/args.ts';
+import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags, configFlag, doesWhatWasSaid, planStart } from '../../cli/by-hand.ts';
 import { applyFlags, engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
+import { listed } from '../../cli/render/text.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
 import { serverName } from '../../cli/server-name.ts';
 
 export default class McpRestart extends BaseCommand {
-  static override summary = 'Replace the container of one server by a new one';
+  static override summary = 'Replace the containers of servers by new ones';
   static override description =
     'Makes a new container as the old one is recorded (or as a file declares it), waits until it has answered MCP, and ' +
     'only then drains and removes the old one: clients are not left without. A new one that does not answer is removed, ' +
@@ -15,7 +16,7 @@ export default class McpRestart extends BaseCommand {
     { description: 'One server, from what is recorded', command: '<%= config.bin %> mcp restart fs' },
     { description: 'As a file declares it now', command: '<%= config.bin %> mcp restart fs --config mcp.yaml --yes' },
   ];
-  static override args = { server: requiredArg({ description: 'name of the server' }) };
+  static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
   static override flags = {
     config: configFlag,
     yes: applyFlags.yes,
@@ -30,12 +31,12 @@ export default class McpRestart extends BaseCommand {
     const { flags, args } = await this.parse(McpRestart);
     const context = await this.open(flags);
     const json = this.jsonEnabled();
-    const name = serverName(args.server);
-    const prepared = await planStart(context, { name, file: flags.config, replace: true, json });
+    const names = [...new Set(args.servers.map(serverName))];
+    const prepared = await planStart(context, { names, file: flags.config, replace: true, json });
     return runPlan(prepared, flags, {
       context,
       json,
-      question: `Replace ${name} of project ${context.project.name} by this?`,
+      question: `Replace ${listed(names)} of project ${context.project.name} by this?`,
       goesAhead: doesWhatWasSaid,
     });
   }

@@ -1,9 +1,8 @@
-import * as Flags from '@oclif/core/flags';
 import { planRecorded } from '../../app/plan-recorded.ts';
 import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags } from '../../cli/by-hand.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { durationFlag, engineFlags, projectFlags } from '../../cli/flags.ts';
 import { listed } from '../../cli/render/text.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
 import { serverName } from '../../cli/server-name.ts';
@@ -19,10 +18,8 @@ export default class McpStop extends BaseCommand {
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
   static override flags = {
-    timeout: Flags.integer({
+    timeout: durationFlag(0)({
       description: 'how long open sessions may take to end: default is drain_seconds of the spec',
-      helpValue: 'SECONDS',
-      min: 0,
     }),
     ...byHandFlags,
     ...projectFlags,

@@ -210,7 +210,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     expect(json.flatMap((line) => schemaProblems('mcp-logs', JSON.parse(line)))).toEqual([]);
     expect(json.map((line) => JSON.parse(line).text)).toEqual(['one', 'two', 'three']);
     expect((await run(['mcp', 'logs', 'fs', '--since', 'soon'])).code).toBe(64);
-    expect((await run(['mcp', 'logs', 'fs', '-f', '--until', '1h'])).code).toBe(64);
+    expect((await run(['mcp', 'logs', 'fs', '-F', '--until', '1h'])).code).toBe(64);
     expect((await run(['mcp', 'logs', 'sf'])).code).toBe(66);
   });
 
@@ -218,7 +218,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     const project = newProject();
     await project.apply(tinySpec({ name: 'fs' }));
     await write(project, 'fs', 'before');
-    const following = project.start(['mcp', 'logs', 'fs', '-f', '--json'], {});
+    const following = project.start(['mcp', 'logs', 'fs', '-F', '--json'], {});
     let seen = '';
     following.child.stdout?.on('data', (chunk: string) => {
       seen += chunk;

@@ -64,22 +64,32 @@ describe('where a server was declared', () => {
 
 describe('the server of a file that is meant', () => {
   it('is the one of that name', () => {
-    expect(chooseDeclared([server('a'), server('b')], asServerName('b'), 'x.yaml').spec.name).toBe('b');
+    expect(
+      chooseDeclared([server('a'), server('b')], asServerName('b'), { file: 'x.yaml', alone: true }).spec.name,
+    ).toBe('b');
   });
 
   it('is the only one of the file under the name that was given, hashed under it', () => {
-    const chosen = chooseDeclared([server('a')], asServerName('other'), 'x.yaml');
+    const chosen = chooseDeclared([server('a')], asServerName('other'), { file: 'x.yaml', alone: true });
     expect(chosen).toMatchObject({ spec: { name: 'other' }, hash: server('other').hash });
   });
 
+  it('is not the only one of the file under another name where several are asked for', () => {
+    expect(() => chooseDeclared([server('a')], asServerName('other'), { file: 'x.yaml', alone: false })).toThrow(
+      expect.objectContaining({ code: 'server-not-found' }),
+    );
+  });
+
   it('is none when several have other names, and these are listed', () => {
-    expect(() => chooseDeclared([server('one'), server('two')], asServerName('onne'), 'x.yaml')).toThrow(
+    expect(() =>
+      chooseDeclared([server('one'), server('two')], asServerName('onne'), { file: 'x.yaml', alone: true }),
+    ).toThrow(
       expect.objectContaining({ code: 'server-not-found', hint: 'did you mean one? x.yaml declares one, two' }),
     );
   });
 
   it('is not started when its spec keeps it stopped', () => {
-    expect(() => chooseDeclared([server('a', { enabled: false })], a, 'x.yaml')).toThrow(
+    expect(() => chooseDeclared([server('a', { enabled: false })], a, { file: 'x.yaml', alone: true })).toThrow(
       expect.objectContaining({ code: 'refused' }),
     );
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkHealth } from '../../../src/app/check-health.ts';
-import { describeServer } from '../../../src/app/describe-server.ts';
+import { describeServers } from '../../../src/app/describe-server.ts';
 import { getServers } from '../../../src/app/get-servers.ts';
 import { listMcpServers } from '../../../src/app/list-mcp-servers.ts';
 import type { Ports } from '../../../src/app/ports.ts';
@@ -76,8 +76,8 @@ describe.each([
     const told = [
       (await listMcpServers(ports, { project })).servers[0],
       (await serverInfo(ports, request)).info,
-      (await describeServer(ports, request)).server,
-      (await getServers(ports, { project }))[0],
+      (await describeServers(ports, { project, names: [name] }))[0]?.server,
+      (await getServers(ports, { project, names: [] }))[0],
     ];
     for (const one of told) expect(one).toMatchObject({ container: 'new', generation: 2, state: 'pending' });
   });
