@@ -41,7 +41,7 @@ async function main() {
 
 /**
  * @param {string} name
- * @param {() => Promise<{ ok: boolean, passed?: number, failed?: number, skipped?: number }>} work
+ * @param {() => Promise<{ ok: boolean, passed?: number, failed?: number, skipped?: number, failures?: string[] }>} work
  * @returns {Promise<boolean>} whether it went well; after an interrupt nothing but the clean-up is started
  */
 async function stage(name, work) {
@@ -118,6 +118,9 @@ function summarise() {
   if (interrupt.signal.aborted) console.log(`  ${interrupt.signal.reason.message}: the rest was not run`);
   if (engine?.started) console.log('  The engine started for this goes on; to end it: node scripts/engine.mjs stop');
   const sum = (key) => results.reduce((total, result) => total + (result[key] ?? 0), 0);
+  for (const failure of results.flatMap((result) => result.failures ?? [])) {
+    console.log(`\n  FAILED  ${failure.replaceAll('\n', '\n    ')}`);
+  }
   const isGood = results.every((result) => result.ok);
   process.exitCode = interrupt.exitCode() ?? (isGood ? 0 : 1);
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
