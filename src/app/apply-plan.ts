@@ -12,6 +12,7 @@ import { label, relayName } from '../model/labels.ts';
 import { engineWidth } from '../model/map-bounded.ts';
 import type { Plan } from '../model/plan.ts';
 import type { ImageFacts } from '../model/shape.ts';
+import { duration } from '../model/times.ts';
 import { planDifferences } from '../reconcile/compare-plans.ts';
 import { resolveEnv } from '../secrets/resolve-env.ts';
 import { type ApplyReport, reportOf } from './apply-report.ts';
@@ -117,7 +118,7 @@ async function gateContainer(
       : `; the filter names tools it does not have: ${result.unknownFilterNames.join(', ')}`;
   return {
     passed: true,
-    note: `${result.tools} ${result.tools === 1 ? 'tool' : 'tools'} in ${Math.round(result.milliseconds)} ms${unknown}`,
+    note: `${result.tools} ${result.tools === 1 ? 'tool' : 'tools'} in ${duration(result.milliseconds)}${unknown}`,
   };
 }
 

@@ -2,6 +2,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf } from '../model/failure.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import { duration } from '../model/times.ts';
 import { type HealthStep, stepTimer } from './health-steps.ts';
 import { openServer } from './open-server.ts';
 import type { Ports } from './ports.ts';
@@ -64,7 +65,7 @@ export async function askServer(
     const failure: Failure = listTooSlow
       ? {
           code: 'handshake-timeout',
-          message: `${server} did not answer tools/list within ${timeoutMs / 1000} s`,
+          message: `${server} did not answer tools/list within ${duration(timeoutMs)}`,
           hint: 'raise --timeout, or mcp_server.timeout_seconds if it is always that slow',
           detail: error.detail,
         }

@@ -1,10 +1,10 @@
 import type { RecordedSpec } from '../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../model/ids.ts';
-import { isoTime } from '../model/iso-time.ts';
 import { containerName } from '../model/labels.ts';
 import type { GenerationOutcome, GenerationRecord, ObservedContainer } from '../model/observed.ts';
 import type { FieldDifference } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
+import { isoTime } from '../model/times.ts';
 import { compareSpecs } from '../reconcile/compare-specs.ts';
 import type { Ports } from './ports.ts';
 import { serversOf } from './recorded-servers.ts';

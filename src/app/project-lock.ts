@@ -2,7 +2,7 @@ import type { Engine, LockHolder } from '../engine/port.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { type ProjectName, shortId } from '../model/ids.ts';
-import { isoTime } from '../model/iso-time.ts';
+import { isoTime, shownTime } from '../model/times.ts';
 import type { Ports } from './ports.ts';
 
 /** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
@@ -30,7 +30,7 @@ export const shortLockId = (holder: LockHolder): string => shortId(holder.id);
 
 /** Who holds a lock, and since when, for people. */
 export function describeHolder(holder: LockHolder): string {
-  return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${isoTime(holder.acquiredAt)}`;
+  return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${shownTime(isoTime(holder.acquiredAt))}`;
 }
 
 function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {

@@ -1,9 +1,9 @@
 import type { Verdict } from '../model/health.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
-import { isoTime } from '../model/iso-time.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
+import { isoTime } from '../model/times.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import type { Ports } from './ports.ts';
 import { readKept } from './read-kept.ts';

@@ -1,10 +1,10 @@
 import type { DesiredServer, SecretRef } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
-import { isoTime } from '../model/iso-time.ts';
 import { generationName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
+import { isoTime } from '../model/times.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
 import { formatSpec } from '../spec/format.ts';
 

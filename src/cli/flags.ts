@@ -1,5 +1,6 @@
 import { CLIError } from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
+import { duration } from '../model/times.ts';
 import { parseSeconds } from './moment.ts';
 import { reportFormats } from './output-format.ts';
 
@@ -11,7 +12,7 @@ export const durationFlag = (least: number) =>
       const value = parseSeconds(text);
       if (value !== undefined && value >= least) return value;
       // In the words of oclif's own flags, which `usageFailure` puts into a sentence.
-      const atLeast = least === 0 ? '' : ` of at least ${least} s`;
+      const atLeast = least === 0 ? '' : ` of at least ${duration(least * 1000)}`;
       throw new CLIError(`Expected a duration${atLeast} such as 90s, 5m or 1h30m but received: ${text}`);
     },
   });

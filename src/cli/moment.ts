@@ -1,4 +1,5 @@
 import { LoomsError } from '../model/errors.ts';
+import { isoTime } from '../model/times.ts';
 
 /** A moment in ms since 1970, or so long before now. */
 export type Moment = { readonly at: number } | { readonly agoMs: number };
@@ -50,4 +51,4 @@ export function parseMoment(text: string, flag: string): Moment {
 
 /** A moment as RFC 3339 in UTC with milliseconds; `now` is ms since 1970. */
 export const isoMoment = (moment: Moment, now: number): string =>
-  new Date('at' in moment ? moment.at : Math.max(0, now - moment.agoMs)).toISOString();
+  isoTime('at' in moment ? moment.at : Math.max(0, now - moment.agoMs));

@@ -7,6 +7,7 @@ import type { Operation, PlannedContainer, Target } from '../model/plan.ts';
 import type { Recipe } from '../model/recipe.ts';
 import { resolveShape } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
+import { duration } from '../model/times.ts';
 
 export type GateOutcome =
   | { readonly passed: true; readonly note: string }
@@ -204,7 +205,9 @@ export async function performStep(
         operation.seconds * 1000,
         options,
       );
-      return drained ? done : { ok: true, note: `sessions were still open after ${operation.seconds} s` };
+      return drained
+        ? done
+        : { ok: true, note: `sessions were still open after ${duration(operation.seconds * 1000)}` };
     }
     case 'stop-container':
       await engine.stopContainer(resolve(operation.target), env.stopGraceSeconds, options);

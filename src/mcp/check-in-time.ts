@@ -1,6 +1,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import { duration } from '../model/times.ts';
 import type { ArgumentCheck } from './argument-validation.ts';
 import type { Schema } from './schema.ts';
 
@@ -46,7 +47,7 @@ export async function checkInTime(
       const stop = () => reject(new LoomsError('interrupted', 'stopped while the arguments were being checked'));
       if (signal?.aborted === true) return stop();
       signal?.addEventListener('abort', stop, { once: true, signal: ended.signal });
-      const timer = setTimeout(() => resolve(unknown(`takes more than ${limitMs / 1000} s`)), limitMs);
+      const timer = setTimeout(() => resolve(unknown(`takes more than ${duration(limitMs)}`)), limitMs);
       ended.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
       worker.on('message', resolve);
       worker.on('error', (error) => resolve(unknown(`failed: ${messageOf(error)}`)));

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
+import { duration } from '../model/times.ts';
 import type { Connection, ConnectionOptions } from './connection.ts';
 import type { Attempt } from './converse.ts';
 import { createExactResults } from './exact-results.ts';
@@ -117,7 +118,7 @@ async function connect(
       interrupted ? 'interrupted' : 'handshake-timeout',
       interrupted
         ? `stopped connecting to ${target.spec.name}`
-        : `the engine did not start a session of ${target.spec.name} within ${limitMs / 1000} s`,
+        : `the engine did not start a session of ${target.spec.name} within ${duration(limitMs)}`,
       { cause: error },
     );
   }

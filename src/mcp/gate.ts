@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf } from '../model/failure.ts';
+import { duration } from '../model/times.ts';
 import type { GateResult, SessionSource, SessionTarget } from './session.ts';
 
 /**
@@ -46,7 +47,7 @@ export async function runGate(
 
 const slowList = (target: SessionTarget, timeoutMs: number, error: LoomsError): Failure => ({
   code: 'handshake-timeout',
-  message: `${target.spec.name} did not answer tools/list within ${timeoutMs / 1000} s of its start`,
+  message: `${target.spec.name} did not answer tools/list within ${duration(timeoutMs)} of its start`,
   hint: 'raise mcp_server.timeout_seconds if it starts slowly; with --keep-failed its container stays, and `docker logs` shows what it waits for',
   detail: error.detail,
 });

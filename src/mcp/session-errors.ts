@@ -8,6 +8,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { type ErrorCode, LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
+import { duration } from '../model/times.ts';
 import type { Lack } from './session-process.ts';
 import { maxDepth, unusableAnswer } from './unusable-answers.ts';
 
@@ -159,11 +160,11 @@ function timedOut(
   about: Circumstances,
   make: (code: ErrorCode, message: string, hint?: string, detail?: readonly string[]) => LoomsError,
 ): LoomsError {
-  const seconds = about.limitMs / 1000;
+  const limit = duration(about.limitMs);
   if (typeof about.phase === 'object' && !('list' in about.phase)) {
     return make(
       'call-timeout',
-      `${about.server} did not answer ${doing(about)} within ${seconds} s`,
+      `${about.server} did not answer ${doing(about)} within ${limit}`,
       'Raise docker_backend.resource_limits.execution_timeout_seconds.',
       [],
     );
@@ -171,14 +172,14 @@ function timedOut(
   if (about.stray.length > 0) {
     return make(
       'handshake-timeout',
-      `${about.server} did not answer ${doing(about)} within ${seconds} s; what it printed is no MCP message`,
+      `${about.server} did not answer ${doing(about)} within ${limit}; what it printed is no MCP message`,
       'A stdio server may print nothing but MCP messages: check mcp_server.command, and mcp_server.transport if it serves HTTP.',
       [...about.stray, ...about.log],
     );
   }
   return make(
     'handshake-timeout',
-    `${about.server} did not answer ${doing(about)} within ${seconds} s`,
+    `${about.server} did not answer ${doing(about)} within ${limit}`,
     'raise mcp_server.timeout_seconds if it starts slowly; with --keep-failed its container stays, and `docker logs` shows what it waits for',
   );
 }

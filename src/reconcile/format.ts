@@ -1,6 +1,7 @@
 import { assertNever } from '../model/errors.ts';
 import { shortId } from '../model/ids.ts';
 import type { Operation, Plan, Step, Target } from '../model/plan.ts';
+import { duration } from '../model/times.ts';
 
 const targetText = (target: Target): string => ('id' in target ? shortId(target.id) : `(${target.madeBy})`);
 
@@ -24,9 +25,9 @@ export function describeOperation(operation: Operation): string {
     case 'unpause-container':
       return `unpause ${operation.name}`;
     case 'gate':
-      return `gate ${operation.name} within ${operation.timeoutSeconds} s`;
+      return `gate ${operation.name} within ${duration(operation.timeoutSeconds * 1000)}`;
     case 'drain':
-      return `drain ${operation.name} for at most ${operation.seconds} s`;
+      return `drain ${operation.name} for at most ${duration(operation.seconds * 1000)}`;
     case 'stop-container':
       return `stop ${operation.name} ${targetText(operation.target)}`;
     case 'remove-container':

@@ -1,19 +1,13 @@
 import type { DesiredServer, Lifecycle } from '../model/desired.ts';
 import type { EngineTime, ObservedContainer } from '../model/observed.ts';
 import type { NextRotation, Reason } from '../model/plan.ts';
+import { duration, isoTime } from '../model/times.ts';
 
 const hourMs = 3_600_000;
 
 /** When a container is due by age, on the engine's clock in ms; undefined: never. */
 export const rotationTime = (lifecycle: Lifecycle, createdAt: EngineTime): EngineTime | undefined =>
   lifecycle.rotationIntervalHours === undefined ? undefined : createdAt + lifecycle.rotationIntervalHours * hourMs;
-
-/** Hours as people say them: `36 s`, `12 min`, `25.0 h`. */
-function timeText(hours: number): string {
-  const minutes = hours * 60;
-  if (minutes < 2) return `${Math.round(minutes * 60)} s`;
-  return hours < 2 ? `${Math.round(minutes)} min` : `${hours.toFixed(1)} h`;
-}
 
 /**
  * Whether a container has served its time (docs/spec.md, lifecycle): by age on the engine's clock, or by executions.
@@ -27,8 +21,8 @@ export function rotationDue(
 ): Reason | undefined {
   const due = rotationTime(lifecycle, container.createdAt);
   if (due !== undefined && due <= now) {
-    const age = timeText((now - container.createdAt) / hourMs);
-    const limit = timeText(lifecycle.rotationIntervalHours ?? 0);
+    const age = duration(now - container.createdAt);
+    const limit = duration((lifecycle.rotationIntervalHours ?? 0) * hourMs);
     return { kind: 'rotation-due', by: 'age', detail: `${age} old, limit ${limit}` };
   }
   if (lifecycle.maxExecutions !== undefined && executions >= lifecycle.maxExecutions) {
@@ -52,7 +46,7 @@ export function nextRotation(
   if (at === undefined && limit === undefined) return undefined;
   return {
     server: name,
-    ...(at === undefined ? {} : { at: new Date(at).toISOString() }),
+    ...(at === undefined ? {} : { at: isoTime(at) }),
     ...(limit === undefined ? {} : { callsLeft: Math.max(0, limit - executions) }),
   };
 }

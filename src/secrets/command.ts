@@ -1,4 +1,5 @@
 import { assertNever, LoomsError } from '../model/errors.ts';
+import { duration } from '../model/times.ts';
 import type { SecretProvider } from './provider.ts';
 import { createRedactor } from './redact.ts';
 import { runTool } from './run-tool.ts';
@@ -36,7 +37,7 @@ export function commandProvider(
         case 'too-slow':
           throw new LoomsError(
             'secret-missing',
-            `the secret command ${shown} took more than ${timeoutMs / 1000} s for ${name}`,
+            `the secret command ${shown} took more than ${duration(timeoutMs)} for ${name}`,
           );
         case 'too-much':
           throw new LoomsError('secret-missing', `the secret command ${shown} printed more than 1 MiB for ${name}`);

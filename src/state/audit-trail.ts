@@ -4,6 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { AuditedCall, AuditedTarget, AuditTrail, Written } from '../model/audit.ts';
 import { canonicalJson } from '../model/canonical-json.ts';
 import type { ContainerId } from '../model/ids.ts';
+import { isoTime } from '../model/times.ts';
 import { type AuditKeys, makeKeys, readKeys } from './audit-key.ts';
 import { append, hasBegun } from './chain.ts';
 import { countExecution } from './executions.ts';
@@ -25,7 +26,7 @@ const written: Written = { written: true };
  * in the trail too, without an end. The ledger stays open in between.
  */
 export function createAuditTrail({ places, who, mask }: AuditSettings): AuditTrail {
-  const stamp = (event: string, call: string) => ({ v: 1, event, call, time: new Date().toISOString() });
+  const stamp = (event: string, call: string) => ({ v: 1, event, call, time: isoTime(Date.now()) });
 
   return {
     async started({ arguments: args, keepArguments, ...target }: AuditedCall) {

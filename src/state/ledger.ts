@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import { duration } from '../model/times.ts';
 
 export type LedgerPlaces = {
   readonly database: string;
@@ -173,7 +174,7 @@ export function describeFault(error: unknown, path: string): { readonly why: str
     case busy:
     case 6:
       return {
-        why: `another program has ${path} locked for more than ${busyTimeoutMs / 1000} s`,
+        why: `another program has ${path} locked for more than ${duration(busyTimeoutMs)}`,
         hint: 'end that program; it may be a database browser with an open transaction',
       };
     case 8:

@@ -289,7 +289,7 @@ describe.skipIf(withoutEngine())('images', () => {
       const started = performance.now();
       expect(await ask(`127.0.0.1:${port}/any:1`, 400)).toEqual({
         verdict: 'unknown',
-        why: `127.0.0.1:${port} did not answer within 0.4 s`,
+        why: `127.0.0.1:${port} did not answer within 400ms`,
       });
       expect(performance.now() - started).toBeLessThan(5000);
     });

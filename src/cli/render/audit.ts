@@ -1,9 +1,10 @@
 import type { SeenCall } from '../../app/read-audit.ts';
 import type { SeenResult, Verification } from '../../model/audit.ts';
 import { assertNever } from '../../model/errors.ts';
+import { duration, shownTime } from '../../model/times.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
-import { byteSize, plural, shortDuration, truncate, visible } from './text.ts';
+import { byteSize, plural, truncate, visible } from './text.ts';
 
 function paintOf(result: SeenResult, palette: Palette): Paint {
   switch (result) {
@@ -49,12 +50,12 @@ export function renderCalls(calls: readonly SeenCall[], withProject: boolean, pa
     'RESULT',
   ];
   const rows = calls.map((call): Cell[] => [
-    { text: call.time.replace(/\.\d+Z$/, 'Z'), paint: palette.quiet },
+    { text: shownTime(call.time), paint: palette.quiet },
     ...(withProject ? [cell(call.project)] : []),
     { text: cell(call.server), paint: palette.strong },
     String(call.generation),
     cell(call.tool),
-    call.durationMs === undefined ? '-' : shortDuration(call.durationMs),
+    call.durationMs === undefined ? '-' : duration(call.durationMs),
     call.argumentsBytes === undefined ? '-' : byteSize(call.argumentsBytes),
     cell(`${call.user}@${call.host}`),
     { text: call.result + because(call), paint: paintOf(call.result, palette) },

@@ -1,6 +1,7 @@
 import type { CallProgress } from '../../mcp/session.ts';
+import { duration } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
-import { displayWidth, duration, padEnd, truncate, visibleLines } from './text.ts';
+import { displayWidth, padEnd, truncate, visibleLines } from './text.ts';
 
 /** Shows how far a call is, and prints notices without disturbing that. */
 export type CallDisplay = {

@@ -1,8 +1,9 @@
 import type { HealthWatch } from '../../app/check-health.ts';
+import { duration } from '../../model/times.ts';
 import type { Terminal } from '../terminal.ts';
 import { liveLines } from './live-lines.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
-import { duration, padEnd } from './text.ts';
+import { padEnd } from './text.ts';
 
 /** Lines that are kept free below the list. */
 const spareRows = 4;

@@ -1,18 +1,15 @@
 import type { ServerHealth } from '../../app/check-health.ts';
 import type { HealthStep } from '../../app/health-steps.ts';
+import { duration } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
 import { type Cell, renderTable } from './table.ts';
 import { visible } from './text.ts';
 
-const milliseconds = (value: number): string => `${Math.round(value)} ms`;
-
 function stepCell({ result, milliseconds: took }: HealthStep, mayFail: boolean, palette: Palette): Cell {
   if (took === null) return { text: '-', paint: palette.quiet };
-  return result === 'failed' && mayFail
-    ? { text: `✗ ${milliseconds(took)}`, paint: palette.error }
-    : milliseconds(took);
+  return result === 'failed' && mayFail ? { text: `✗ ${duration(took)}`, paint: palette.error } : duration(took);
 }
 
 /** The looks at the engine and the container take a moment, and what they find is the verdict: `--json` has them. */
@@ -45,7 +42,7 @@ export function renderHealth(servers: readonly ServerHealth[], { palette, width,
     { text: server.name, paint: palette.strong },
     { text: server.verdict, paint: paintOfVerdict(server.verdict, palette) },
     ...server.steps.filter(isOfSession).map((step) => stepCell(step, !isFine(server), palette)),
-    milliseconds(server.milliseconds),
+    duration(server.milliseconds),
     { text: answerOf(server), paint: palette.quiet },
   ]);
   const headers = ['NAME', 'HEALTH', 'SESSION', 'HANDSHAKE', 'TOOLS/LIST', 'TOTAL', 'ANSWER'];

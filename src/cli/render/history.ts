@@ -2,6 +2,7 @@ import type { Generation } from '../../app/get-history.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { FieldDifference } from '../../model/plan.ts';
+import { shownTime } from '../../model/times.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { fieldLines } from './plan-text.ts';
 import { paintOfState, shortImage, shortSource } from './servers.ts';
@@ -19,7 +20,7 @@ function stateCell({ state }: Generation, palette: Palette): { readonly text: st
     case 'deleted':
       return { text: state, paint: palette.warning };
     case 'gate-failed':
-      return { text: 'failed its gate', paint: palette.error };
+      return { text: 'gate failed', paint: palette.error };
     case 'running':
     case 'paused':
     case 'stopped':
@@ -32,9 +33,6 @@ function stateCell({ state }: Generation, palette: Palette): { readonly text: st
       return assertNever(state);
   }
 }
-
-/** `2026-11-21 14:02`, UTC. */
-const shortTime = (iso: string | null): string => (iso === null ? '-' : iso.slice(0, 16).replace('T', ' '));
 
 /** The short digest says what ran, whatever a tag means by now; the tag of an image that looms built means one only. */
 const digest = ({ image, imageId }: Generation): string =>
@@ -65,12 +63,12 @@ export function renderHistory(
     answerIsTerminal,
   }: { readonly palette: Palette; readonly width: number; readonly answerIsTerminal: boolean },
 ): string {
-  const headers = ['GEN', 'STATE', 'SINCE (UTC)', 'UNTIL (UTC)', 'IMAGE', 'SOURCE'];
+  const headers = ['GEN', 'STATE', 'SINCE', 'UNTIL', 'IMAGE', 'SOURCE'];
   const rows = generations.map((one): Cell[] => [
     { text: String(one.generation), paint: palette.strong },
     stateCell(one, palette),
-    shortTime(one.since),
-    shortTime(one.until),
+    one.since === null ? '-' : shownTime(one.since),
+    one.until === null ? '-' : shownTime(one.until),
     digest(one),
     shortSource(one.source ?? 'unknown'),
   ]);

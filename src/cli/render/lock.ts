@@ -1,7 +1,7 @@
 import { describeHolder, shortLockId } from '../../app/project-lock.ts';
 import type { FoundLock } from '../../app/unlock-project.ts';
 import { assertNever } from '../../model/errors.ts';
-import { isoTime } from '../../model/iso-time.ts';
+import { isoTime, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { displayed, visible } from './text.ts';
 
@@ -44,11 +44,11 @@ export const lockView = (project: string, found: FoundLock | null, removed: bool
 function describeState(lock: NonNullable<LockView['lock']>): string {
   switch (lock.state) {
     case 'expired':
-      return `it ran out at ${lock.until}; the next apply takes it over`;
+      return `it ran out at ${shownTime(lock.until)}; the next apply takes it over`;
     case 'abandoned':
       return 'its process on this machine is gone; the next apply takes it over';
     case 'held':
-      return `it ends at ${lock.until} unless its run gives a sign of life`;
+      return `it ends at ${shownTime(lock.until)} unless its run gives a sign of life`;
     default:
       return assertNever(lock.state);
   }

@@ -1,5 +1,5 @@
 import type { ServerLogLine } from '../../app/log-source.ts';
-import { isoTime } from '../../model/iso-time.ts';
+import { isoTime } from '../../model/times.ts';
 import { seenJson } from '../../model/unseen.ts';
 import type { Palette } from '../palette.ts';
 import { padEnd, visibleLines } from './text.ts';

@@ -1,10 +1,10 @@
 import type { McpServer } from '../../app/list-mcp-servers.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Verdict } from '../../model/health.ts';
+import { age } from '../../model/times.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { paintOfState } from './servers.ts';
 import { type Cell, renderTable } from './table.ts';
-import { age } from './text.ts';
 
 /** The colour of a verdict. */
 export const paintOfVerdict = (verdict: Verdict | 'unknown', palette: Palette): Paint => {

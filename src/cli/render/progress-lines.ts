@@ -1,11 +1,12 @@
 import { assertNever } from '../../model/errors.ts';
 import type { EventSink } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
+import { duration } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import type { Progress } from './progress.ts';
 import { describeProgress, laneOf } from './progress-lanes.ts';
 import { describeStep } from './steps.ts';
-import { duration, visible } from './text.ts';
+import { visible } from './text.ts';
 
 /** A step that goes on says so again at most this often, ms: pulls report several times a second. */
 const quietMs = 5000;

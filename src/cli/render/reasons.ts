@@ -1,6 +1,7 @@
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { Blocker, Change, FieldDifference, NextRotation, Plan, Reason, SupportChange } from '../../model/plan.ts';
+import { shownTime } from '../../model/times.ts';
 import { shortImage } from './servers.ts';
 import { plural, visible, visibleLines } from './text.ts';
 
@@ -222,7 +223,7 @@ export const describeRotation = ({ server, at, callsLeft }: NextRotation): strin
   [
     server,
     [
-      ...(at === undefined ? [] : [`on ${at.slice(0, 16).replace('T', ' ')} UTC`]),
+      ...(at === undefined ? [] : [`on ${shownTime(at)}`]),
       ...(callsLeft === undefined ? [] : [`after ${plural(callsLeft, 'more call')}`]),
     ].join(' or '),
   ].join(' ');

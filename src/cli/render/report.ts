@@ -4,11 +4,12 @@ import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
 import type { Plan } from '../../model/plan.ts';
+import { duration } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
 import { describeSupport } from './reasons.ts';
 import { describeStep } from './steps.ts';
-import { displayed, duration, listed, padEnd, shownFile, visible } from './text.ts';
+import { displayed, listed, padEnd, shownFile, visible } from './text.ts';
 
 export type ReportOptions = {
   readonly palette: Palette;

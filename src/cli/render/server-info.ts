@@ -1,10 +1,11 @@
 import type { ServerInfo } from '../../app/server-info.ts';
 import { shortId } from '../../model/ids.ts';
+import { age, duration, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
 import { limitsText, networkText, paintOfState, shortSource, stateText } from './servers.ts';
-import { age, displayed, duration, plural } from './text.ts';
+import { displayed, plural } from './text.ts';
 
 function healthText({ health, name, executions }: ServerInfo, nowMs: number, palette: Palette): string {
   // The ledger has both: where it cannot be read, nobody knows who asked.
@@ -17,14 +18,16 @@ function healthText({ health, name, executions }: ServerInfo, nowMs: number, pal
   return [
     `${paintOfVerdict(verdict, palette)(verdict)}${palette.quiet(`, asked ${ago(checkedAt)}${about}${answered}`)}`,
     ...(detail === '' ? [] : [detail]),
-    palette.quiet(`since ${since}, ${ago(since)}`),
+    palette.quiet(`since ${shownTime(since)}, ${ago(since)}`),
   ].join('\n');
 }
 
 function rotationText({ rotation }: ServerInfo): string {
   const { byAge, byExecutions } = rotation;
   const parts = [
-    ...(byAge === null ? [] : [byAge.leftMs === 0 ? 'due by age' : `in ${duration(byAge.leftMs)} (${byAge.at})`]),
+    ...(byAge === null
+      ? []
+      : [byAge.leftMs === 0 ? 'due by age' : `in ${duration(byAge.leftMs)} (${shownTime(byAge.at)})`]),
     ...(byExecutions === null
       ? []
       : [
@@ -56,9 +59,9 @@ export function renderServerInfo(made: ServerInfo, nowMs: number, palette: Palet
       ['source', shortSource(info.source ?? 'unknown')],
     ],
     [
-      ['created', `${info.createdAt} ${palette.quiet(`${age(info.ageMs)} ago`)}`],
-      ...(info.startedAt === null ? [] : [['started', info.startedAt] as const]),
-      ...(info.finishedAt === null ? [] : [['stopped', info.finishedAt] as const]),
+      ['created', `${shownTime(info.createdAt)} ${palette.quiet(`${age(info.ageMs)} ago`)}`],
+      ...(info.startedAt === null ? [] : [['started', shownTime(info.startedAt)] as const]),
+      ...(info.finishedAt === null ? [] : [['stopped', shownTime(info.finishedAt)] as const]),
       ['restarts', String(info.restarts)],
       ['calls', info.executions === null ? '-' : `${info.executions} ${palette.quiet('from this machine')}`],
       ['rotation', rotationText(info)],

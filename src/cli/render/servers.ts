@@ -3,10 +3,11 @@ import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import { containerName } from '../../model/labels.ts';
 import { writtenRef } from '../../model/secret-names.ts';
+import { age, duration, shownTime } from '../../model/times.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { renderGroups } from './groups.ts';
 import { type Cell, renderTable } from './table.ts';
-import { age, displayed, plural, visible, visibleBlock } from './text.ts';
+import { displayed, plural, visible, visibleBlock } from './text.ts';
 
 /** The colour of a state. */
 export const paintOfState = (state: ServerState, palette: Palette): Paint => {
@@ -85,7 +86,7 @@ export const limitsText = ({ limits }: Pick<ServerDetail, 'limits'>): string =>
     `${limits.cpuCores} CPU`,
     `${limits.memoryMiB} MiB`,
     `${limits.pids} processes`,
-    ...(limits.executionTimeoutSeconds === null ? [] : [`${limits.executionTimeoutSeconds} s a call`]),
+    ...(limits.executionTimeoutSeconds === null ? [] : [`${duration(limits.executionTimeoutSeconds * 1000)} a call`]),
   ].join(' · ');
 
 /** What a server can reach. */
@@ -114,10 +115,10 @@ export function renderServer(made: ServerDetail, uses: readonly SecretUse[], pal
         'generation',
         `${server.generation}${server.others > 0 ? ` (and ${plural(server.others, 'more container')})` : ''}`,
       ],
-      ['age', `${age(server.ageMs)} · ${palette.quiet(`created ${server.createdAt}`)}`],
-      ...(server.startedAt === null ? [] : [['started', server.startedAt] as [string, string]]),
+      ['age', `${age(server.ageMs)} · ${palette.quiet(`created ${shownTime(server.createdAt)}`)}`],
+      ...(server.startedAt === null ? [] : [['started', shownTime(server.startedAt)] as [string, string]]),
       ['restarts', String(server.restarts)],
-      ...(server.rotatesAt === null ? [] : [['rotates', server.rotatesAt] as [string, string]]),
+      ...(server.rotatesAt === null ? [] : [['rotates', shownTime(server.rotatesAt)] as [string, string]]),
     ],
     [
       ['transport', server.transport],

@@ -1,6 +1,7 @@
 import { assertNever } from '../../model/errors.ts';
 import type { Step } from '../../model/plan.ts';
-import { displayed, plural } from './text.ts';
+import { duration } from '../../model/times.ts';
+import { displayed } from './text.ts';
 
 /** What a step does, in a few words: `pull node:24-slim`, `wait for MCP answer`. */
 export function describeStep(planned: Step): string {
@@ -23,9 +24,9 @@ export function describeStep(planned: Step): string {
     case 'unpause-container':
       return `unpause ${step.name}`;
     case 'gate':
-      return `gate: ${step.name} answers MCP within ${step.timeoutSeconds} s`;
+      return `gate: ${step.name} answers MCP within ${duration(step.timeoutSeconds * 1000)}`;
     case 'drain':
-      return `drain ${step.name}, at most ${plural(step.seconds, 'second')}`;
+      return `drain ${step.name}, at most ${duration(step.seconds * 1000)}`;
     case 'stop-container':
       return `stop ${step.name}`;
     case 'remove-container':

@@ -139,33 +139,6 @@ export function listed(items: readonly string[], word = 'and'): string {
   return items.length === 1 ? last : `${items.slice(0, -1).join(', ')} ${word} ${last}`;
 }
 
-/** A duration for people: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. Input in ms. */
-export function duration(milliseconds: number): string {
-  const seconds = milliseconds / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-/** An age in one unit, as in tables: `42s`, `5m`, `3h`, `12d`. Input in ms. */
-export function age(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;
-  return `${Math.floor(seconds / 86_400)}d`;
-}
-
-/** A duration in one word, as in tables: `87ms`, `4.2s`, `3m5s`. Input in ms. */
-export function shortDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`;
-  const seconds = milliseconds / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)}s`;
-  return `${Math.floor(seconds / 60)}m${Math.floor(seconds % 60)}s`;
-}
-
 /** A size in one word, as in tables: `12B`, `3.4K`, `1.2M`; powers of 1024. Input in bytes. */
 export function byteSize(bytes: number): string {
   if (bytes < 1024) return `${bytes}B`;

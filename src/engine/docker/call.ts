@@ -1,4 +1,5 @@
 import { LoomsError } from '../../model/errors.ts';
+import { duration } from '../../model/times.ts';
 import type { CallOptions } from '../port.ts';
 import { engineError } from './errors.ts';
 
@@ -36,7 +37,7 @@ export async function call<T>(what: string, bound: Bound, send: (signal: AbortSi
   const timer = setTimeout(
     () =>
       giveUp(
-        new LoomsError('engine-timeout', `the engine did not ${what} within ${limitMs / 1000} s`, {
+        new LoomsError('engine-timeout', `the engine did not ${what} within ${duration(limitMs)}`, {
           hint: 'it may be overloaded or hung: `docker info` shows whether it answers at all',
         }),
       ),

@@ -176,7 +176,7 @@ describe.skipIf(withoutEngine())('calls and their trail', () => {
       const other = new DatabaseSync(database);
       other.exec('BEGIN IMMEDIATE');
       try {
-        await works(state, /locked for more than 2 s/);
+        await works(state, /locked for more than 2s/);
       } finally {
         other.close();
       }

@@ -179,7 +179,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
     const { code, stdout, stderr } = await call('strict', `word=${'a'.repeat(60)}!`);
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'taken\n' });
     expect(stderr).toBe(
-      "warning[schema-unusable]: the arguments are sent unchecked: the check against the tool's input schema takes more than 3 s\n",
+      "warning[schema-unusable]: the arguments are sent unchecked: the check against the tool's input schema takes more than 3s\n",
     );
     const run = project.start(['mcp', 'call', 'shop', 'strict', `word=${'a'.repeat(60)}!`], { env });
     await eventually(() => expect(threadsOf(run.child.pid)).toContain('looms-check'), 20_000);

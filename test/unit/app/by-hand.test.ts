@@ -25,7 +25,7 @@ describe('a server as its container records it', () => {
     expect(format(stop)).toBe(
       [
         'a: stop (requested)',
-        `a/drain:${id}: drain looms-test-a for at most 30 s`,
+        `a/drain:${id}: drain looms-test-a for at most 30s`,
         `a/stop:${id}: stop looms-test-a ${recordedId().slice(0, 12)} after a/drain:${id}`,
       ].join('\n'),
     );

@@ -5,9 +5,10 @@ import { chooseProject } from '../../../src/cli/project.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
 import { renderTable } from '../../../src/cli/render/table.ts';
-import { age, displayWidth, duration, truncate, visible } from '../../../src/cli/render/text.ts';
+import { displayWidth, truncate, visible } from '../../../src/cli/render/text.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { nearest } from '../../../src/model/nearest.ts';
+import { age, duration } from '../../../src/model/times.ts';
 import { everyChange } from './plans.ts';
 
 const plain = palette(false);
@@ -91,12 +92,10 @@ describe('text', () => {
     expect(truncate('abcdef', 4)).toBe('abc…');
   });
   test('names durations and ages', () => {
-    expect([duration(420), duration(12_400), duration(185_000), duration(7_800_000)]).toEqual([
-      '0.4 s',
-      '12 s',
-      '3 min 5 s',
-      '2 h 10 min',
-    ]);
+    expect(
+      [0, 87.4, 999.7, 4200, 9960, 59_600, 60_000, 185_000, 3_599_600, 7_800_000, 86_399_000].map(duration),
+    ).toEqual(['0ms', '87ms', '1s', '4.2s', '10s', '1m', '1m', '3m5s', '1h', '2h10m', '1d']);
+    expect(duration(93_600_000)).toBe('1d2h');
     expect([age(119_000), age(300_000), age(7_200_000), age(200_000_000)]).toEqual(['119s', '5m', '2h', '2d']);
   });
   test('suggests what was probably meant, and nothing when nothing is near', () => {
@@ -172,6 +171,6 @@ test('progress without a terminal is a line a beginning and an end, and few in b
     '[delta] start looms-team-delta',
     '[delta] start looms-team-delta: 41 %  layer',
     '[delta] start looms-team-delta: 83 %  layer',
-    '[delta] start looms-team-delta: done in 12 s (3 tools)',
+    '[delta] start looms-team-delta: done in 12s (3 tools)',
   ]);
 });

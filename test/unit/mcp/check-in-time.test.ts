@@ -29,7 +29,7 @@ describe('the check of arguments in time', () => {
   it('gives a pattern up that takes too long', async () => {
     expect(await checkInTime(hostile, long, { limitMs: 1_000 })).toEqual({
       valid: 'unknown',
-      warning: "the arguments are sent unchecked: the check against the tool's input schema takes more than 1 s",
+      warning: "the arguments are sent unchecked: the check against the tool's input schema takes more than 1s",
     });
   });
 

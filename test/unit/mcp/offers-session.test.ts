@@ -126,7 +126,7 @@ describe('prompts', () => {
     const session = await open('--slow');
     expect(await failureOf(session.getPrompt('greet', {}, { timeoutMs: 200 }))).toMatchObject({
       code: 'call-timeout',
-      message: 'unit did not answer prompts/get of greet within 0.2 s',
+      message: 'unit did not answer prompts/get of greet within 200ms',
     });
   });
 

@@ -270,7 +270,7 @@ describe('what goes wrong in a stdio session', () => {
     const { session } = await open(['--slow']);
     const error = await failureOf(session.callTool('read_file', {}, { timeoutMs: 200 }));
     expect(error.code).toBe('call-timeout');
-    expect(error.message).toBe('unit did not answer the call of read_file within 0.2 s');
+    expect(error.message).toBe('unit did not answer the call of read_file within 200ms');
     expect((await session.listTools()).tools).toHaveLength(4);
   });
 

@@ -38,13 +38,13 @@ describe('a generation that is replaced', () => {
       "a: replace start-first (spec-changed)
       a/create: create looms-test-a.g2 from example:1
       a/start: start looms-test-a.g2 after a/create
-      a/gate: gate looms-test-a.g2 within 30 s after a/start
+      a/gate: gate looms-test-a.g2 within 30s after a/start
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
       a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
       a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
-      a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/drain:old: drain looms-test-a.g1 for at most 30s after a/rename
       a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
       a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old, a/record:old"
     `);
@@ -369,13 +369,13 @@ describe('a rollback', () => {
       "a: replace start-first (requested, spec-changed)
       a/create: create looms-test-a.g4 from example:1
       a/start: start looms-test-a.g4 after a/create
-      a/gate: gate looms-test-a.g4 within 30 s after a/start
+      a/gate: gate looms-test-a.g4 within 30s after a/start
       a/record:failed: record looms-test-a.g4 as looms-test-a.h4 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g4 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h3 (rolled-back) after a/rename
       a/rename:old: rename looms-test-a to looms-test-a.g3 after a/gate
       a/rename: rename looms-test-a.g4 to looms-test-a after a/rename:old
-      a/drain:old: drain looms-test-a.g3 for at most 30 s after a/rename
+      a/drain:old: drain looms-test-a.g3 for at most 30s after a/rename
       a/stop:old: stop looms-test-a.g3 c10300000000 after a/drain:old
       a/remove:old: remove looms-test-a.g3 c10300000000 after a/stop:old, a/record:old"
     `);

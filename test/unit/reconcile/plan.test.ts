@@ -24,7 +24,7 @@ describe('a server that is not there', () => {
       network:isolated/create: create network looms-test
       a/create: create looms-test-a.g1 from example:1 after network:isolated/create
       a/start: start looms-test-a.g1 after a/create
-      a/gate: gate looms-test-a.g1 within 30 s after a/start
+      a/gate: gate looms-test-a.g1 within 30s after a/start
       a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
       a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
     `);
@@ -46,7 +46,7 @@ describe('a server that is not there', () => {
       relay:isolated/start: start looms-test.relay after relay:isolated/create
       a/create: create looms-test-a.g1 from absent:1 after image:absent:1, network:isolated/create
       a/start: start looms-test-a.g1 after a/create
-      a/gate: gate looms-test-a.g1 within 30 s after a/start, relay:isolated/start
+      a/gate: gate looms-test-a.g1 within 30s after a/start, relay:isolated/start
       a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
       a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
     `);
@@ -63,13 +63,13 @@ describe('a server that is there', () => {
       "a: replace start-first (spec-changed)
       a/create: create looms-test-a.g2 from example:1
       a/start: start looms-test-a.g2 after a/create
-      a/gate: gate looms-test-a.g2 within 30 s after a/start
+      a/gate: gate looms-test-a.g2 within 30s after a/start
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
       a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
       a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
-      a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/drain:old: drain looms-test-a.g1 for at most 30s after a/rename
       a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
       a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old, a/record:old"
     `);
@@ -82,10 +82,10 @@ describe('a server that is there', () => {
     expect(text([changed], before)).toMatchInlineSnapshot(`
       "a: replace stop-first (spec-changed)
       a/create: create looms-test-a.g2 from example:1
-      a/drain:old: drain looms-test-a for at most 30 s after a/create
+      a/drain:old: drain looms-test-a for at most 30s after a/create
       a/stop:old: stop looms-test-a c10100000000 after a/drain:old
       a/start: start looms-test-a.g2 after a/stop:old
-      a/gate: gate looms-test-a.g2 within 30 s after a/start
+      a/gate: gate looms-test-a.g2 within 30s after a/start
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate, a/record:failed only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/start:old: start looms-test-a after a/discard only if a/drain:old or a/stop:old or a/start or a/gate fails
@@ -106,7 +106,7 @@ describe('a server that is there', () => {
     expect(format(made).split('\n').slice(0, 6)).toEqual([
       'a: replace stop-first (spec-changed)',
       'a/create: create looms-test-a.g2 from example:1',
-      'a/drain:old: drain looms-test-a for at most 30 s after a/create',
+      'a/drain:old: drain looms-test-a for at most 30s after a/create',
       'a/stop:old: stop looms-test-a c10000000000 after a/drain:old',
       'a/carry: carry /state over to looms-test-a.g2 after a/stop:old',
       'a/start: start looms-test-a.g2 after a/carry',
@@ -213,7 +213,7 @@ describe('a server that is there', () => {
     expect(text([server('a')], stopped)).toMatchInlineSnapshot(`
       "a: start (exited)
       a/start: start looms-test-a
-      a/gate: gate looms-test-a within 30 s after a/start"
+      a/gate: gate looms-test-a within 30s after a/start"
     `);
   });
 
@@ -233,7 +233,7 @@ describe('a server that is there', () => {
     const renamed = withContainer(applied(server('a')), (one) => ({ ...one, name: 'mine' }));
     expect(text([server('a')], renamed)).toMatchInlineSnapshot(`
       "a: rename (misnamed)
-      a/gate: gate mine within 30 s
+      a/gate: gate mine within 30s
       a/rename: rename mine to looms-test-a after a/gate"
     `);
   });
@@ -250,9 +250,9 @@ describe('a server that is there', () => {
       b: rename (misnamed)
       name:c10000000000/free: rename looms-test-b to looms-test-a.aside-c10000
       name:c10100000000/free: rename looms-test-a to looms-test-b.aside-c10100
-      a/gate: gate looms-test-b within 30 s after name:c10000000000/free
+      a/gate: gate looms-test-b within 30s after name:c10000000000/free
       a/rename: rename looms-test-b to looms-test-a after a/gate, name:c10100000000/free, name:c10000000000/free
-      b/gate: gate looms-test-a within 30 s after name:c10100000000/free
+      b/gate: gate looms-test-a within 30s after name:c10100000000/free
       b/rename: rename looms-test-a to looms-test-b after b/gate, name:c10000000000/free, name:c10100000000/free"
     `);
     expect(text(servers, simulate(plan(servers, mixed), mixed).end)).toBe('a: unchanged\nb: unchanged');
@@ -322,13 +322,13 @@ describe('what an interrupted run left', () => {
     ]);
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: replace start-first (interrupted-rotation, spec-changed)
-      a/gate: gate looms-test-a.g2 within 30 s
+      a/gate: gate looms-test-a.g2 within 30s
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/gate only if a/gate fails
       a/discard: remove looms-test-a.g2 c10100000000 after a/gate, a/record:failed only if a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
       a/rename:old: rename looms-test-a to looms-test-a.g1 after a/gate
       a/rename: rename looms-test-a.g2 to looms-test-a after a/rename:old
-      a/drain:old: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/drain:old: drain looms-test-a.g1 for at most 30s after a/rename
       a/stop:old: stop looms-test-a.g1 c10000000000 after a/drain:old
       a/remove:old: remove looms-test-a.g1 c10000000000 after a/stop:old, a/record:old"
     `);
@@ -360,10 +360,10 @@ describe('what an interrupted run left', () => {
     expect(cut.containers.map((one) => one.name)).toEqual(['looms-test-a.g1', 'looms-test-a.g2']);
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: start (gate-pending)
-      a/gate: gate looms-test-a.g2 within 30 s
+      a/gate: gate looms-test-a.g2 within 30s
       a/rename: rename looms-test-a.g2 to looms-test-a after a/gate
       a/record:g1-c10000: record looms-test-a.g1 as looms-test-a.h1 (replaced) after a/rename
-      a/drain:g1-c10000: drain looms-test-a.g1 for at most 30 s after a/rename
+      a/drain:g1-c10000: drain looms-test-a.g1 for at most 30s after a/rename
       a/stop:g1-c10000: stop looms-test-a.g1 c10000000000 after a/drain:g1-c10000
       a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000, a/record:g1-c10000"
     `);
@@ -375,7 +375,7 @@ describe('what an interrupted run left', () => {
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: clean-up (duplicate)
       a/record:g1-c10000: record looms-test-a.g1 as looms-test-a.h1 (replaced)
-      a/drain:g1-c10000: drain looms-test-a.g1 for at most 30 s
+      a/drain:g1-c10000: drain looms-test-a.g1 for at most 30s
       a/stop:g1-c10000: stop looms-test-a.g1 c10000000000 after a/drain:g1-c10000
       a/remove:g1-c10000: remove looms-test-a.g1 c10000000000 after a/stop:g1-c10000, a/record:g1-c10000"
     `);
@@ -396,7 +396,7 @@ describe('what an interrupted run left', () => {
     };
     expect(text([server('a')], twins)).toMatchInlineSnapshot(`
       "a: clean-up (duplicate)
-      a/drain:g2-twin: drain looms-test-a.g2 for at most 30 s
+      a/drain:g2-twin: drain looms-test-a.g2 for at most 30s
       a/stop:g2-twin: stop looms-test-a.g2 twin after a/drain:g2-twin
       a/remove:g2-twin: remove looms-test-a.g2 twin after a/stop:g2-twin"
     `);

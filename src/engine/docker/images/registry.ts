@@ -1,5 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 import type { RegistryVerdict } from '../../../model/observed.ts';
+import { duration } from '../../../model/times.ts';
 import type { CallOptions } from '../../port.ts';
 import { call } from '../call.ts';
 import { type StatusError, statusOf } from '../errors.ts';
@@ -40,7 +41,7 @@ export async function registryDigest(
     if (!(error instanceof LoomsError)) throw error;
     if (error.code === 'interrupted' || error.code === 'engine-unreachable') throw error;
     if (error.code === 'engine-timeout') {
-      return { verdict: 'unknown', why: `${registry} did not answer within ${timeoutMs / 1000} s` };
+      return { verdict: 'unknown', why: `${registry} did not answer within ${duration(timeoutMs)}` };
     }
     if (hasNoSuchCall(error)) return { verdict: 'unknown', why: 'this engine cannot ask registries (Podman)' };
     return { verdict: 'unknown', why: registryError(ref, what, error, credential).message };
