@@ -6,6 +6,7 @@ const project = (name: string, extra: object = {}) => ({
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/global-setup.ts',
     projects: [
       project('unit'),
       project('conformance', { testTimeout: 300_000 }),

@@ -38,6 +38,10 @@ async function tryCreate(lock: string, content: string): Promise<boolean> {
     const file = await open(lock, 'wx', 0o600);
     try {
       await file.writeFile(content);
+    } catch (error) {
+      // On a full disk: a lock that nobody holds would be waited for.
+      await rm(lock, { force: true });
+      throw error;
     } finally {
       await file.close();
     }

@@ -3,6 +3,7 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { withFileLock } from './file-lock.ts';
 import { requireSecretName, type WritableProvider } from './provider.ts';
@@ -51,7 +52,8 @@ export function fileStorePlaces(environment: Environment): FileStorePlaces {
 /**
  * Secrets in one file, each sealed with AES-256-GCM. The key is a random one in a file that only its owner may read,
  * made by the first `set`, or comes from a passphrase. Changes are written aside and renamed, one writer at a time, so
- * that a crash or two writers at once lose nothing. Throws `secret-missing` when the file cannot be read or opened.
+ * that a crash or two writers at once lose nothing. Throws `secret-missing` when the file cannot be read or opened,
+ * `file-not-writable` when it or its key cannot be written; what was kept until then stays.
  */
 export function createFileStore(places: FileStorePlaces): FileStore {
   const { secretsFile, keyFile, passphrase } = places;
@@ -64,12 +66,16 @@ export function createFileStore(places: FileStorePlaces): FileStore {
   const change = async <T>(
     work: (content: Content) => Promise<{ next: Content | undefined; result: T }>,
   ): Promise<T> => {
-    await mkdir(dirname(secretsFile), { recursive: true, mode: 0o700 });
-    return withFileLock(secretsFile, async () => {
-      const { next, result } = await work(await readContent(secretsFile));
-      if (next !== undefined) await replaceFile(secretsFile, `${JSON.stringify(next, undefined, 2)}\n`);
-      return result;
-    });
+    try {
+      await mkdir(dirname(secretsFile), { recursive: true, mode: 0o700 });
+      return await withFileLock(secretsFile, async () => {
+        const { next, result } = await work(await readContent(secretsFile));
+        if (next !== undefined) await replaceFile(secretsFile, `${JSON.stringify(next, undefined, 2)}\n`);
+        return result;
+      });
+    } catch (error) {
+      throw error instanceof LoomsError ? error : notWritten(secretsFile, error);
+    }
   };
 
   return {
@@ -112,6 +118,15 @@ export function createFileStore(places: FileStorePlaces): FileStore {
       }),
     list: async () => Object.keys((await readContent(secretsFile)).entries).sort(),
   };
+}
+
+function notWritten(path: string, error: unknown): LoomsError {
+  const isFull = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+  const why = isFull ? 'the disk is full' : messageOf(error);
+  return new LoomsError('file-not-writable', `${path} cannot be written: ${why}; nothing was changed`, {
+    hint: isFull ? 'make room there, or set XDG_DATA_HOME' : `make ${dirname(path)} writable, or set XDG_DATA_HOME`,
+    cause: error,
+  });
 }
 
 async function readContent(path: string): Promise<Content> {

@@ -1,5 +1,8 @@
 import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import Docker from 'dockerode';
 import { expect, test } from 'vitest';
+import { withoutEngine } from '../support/images.ts';
 import { emptyFolder, looms } from '../support/looms.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
@@ -46,4 +49,50 @@ test.each(['', 'here', './here'])(
     expect(set.code).toBe(0);
     expect(readdirSync(cwd)).toEqual([]);
   },
+);
+
+test.skipIf(withoutEngine())(
+  'on a full disk a secret is not kept, what is there stays, and that is exit 73',
+  async () => {
+    const docker = new Docker();
+    const script = [
+      'looms() { node /looms/bin/run.js config "$@" 2>&1; echo "exit $?"; }',
+      'echo first | looms set-key a',
+      'head -c 1m /dev/zero > "$HOME/filler" 2>/dev/null',
+      'echo second | looms set-key b',
+      'echo third | looms set-key a',
+      'find "$HOME" -name "*.lock" -o -name "*.json.*"',
+      'rm "$HOME/filler"; looms get-key a; echo second | looms set-key b',
+    ];
+    const container = await docker.createContainer({
+      Image: 'node:24-slim',
+      Cmd: ['sh', '-c', script.join('\n')],
+      Tty: true,
+      Env: ['HOME=/home/full', 'NO_COLOR=1'],
+      Labels: { 'looms.test': 'config' },
+      HostConfig: {
+        Binds: [`${fileURLToPath(new URL('../..', import.meta.url))}:/looms:ro`],
+        Tmpfs: { '/home/full': 'size=64k' },
+      },
+    });
+    try {
+      await container.start();
+      await container.wait();
+      const printed = (await container.logs({ stdout: true })).toString().replaceAll('\r', '');
+      const full = [
+        'error[file-not-writable]: /home/full/.local/share/looms/secrets.json cannot be written: the disk is full; nothing was changed',
+        'hint: make room there, or set XDG_DATA_HOME',
+        'exit 73',
+      ];
+      expect(printed.trim().split('\n')).toEqual([
+        ...['Stored a.', 'exit 0'],
+        ...full,
+        ...full,
+        ...['first', 'exit 0', 'Stored b.', 'exit 0'],
+      ]);
+    } finally {
+      await container.remove({ force: true });
+    }
+  },
+  60_000,
 );

@@ -17,7 +17,7 @@ export type RunOptions = {
 
 export type Finished = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
-/** A fresh, empty folder; the machine's temporary folder is cleaned by its owner. */
+/** A fresh, empty folder; gone with the run (test/global-setup.ts). */
 export const emptyFolder = (): string => mkdtempSync(join(tmpdir(), 'looms-test-'));
 
 const state = emptyFolder();
