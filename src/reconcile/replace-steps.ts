@@ -81,8 +81,9 @@ export function replaceSteps(
   const discarded = discard(server, target, newName, failing, context, failed);
   // An interrupted run can have stopped the old one for this successor, too.
   const wasStopped = stopFirst || (successor.kind === 'existing' && !isUp(old));
+  // One that never ran may be unfinished, and would count as past if it were started now.
   const wayBack =
-    wasStopped && old.state.status !== 'dead'
+    wasStopped && old.state.status !== 'dead' && old.state.status !== 'created'
       ? [
           step(
             name,

@@ -100,6 +100,16 @@ describe('a server that is there', () => {
     );
   });
 
+  it('is not started for a successor that failed where it never ran itself: it may be unfinished', () => {
+    const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
+    const before = withContainer(applied(httpServer('a', { mounts })), (one) => ({
+      ...one,
+      state: { status: 'created' },
+    }));
+    const changed = httpServer('a', { mounts, limits: { memoryMiB: 256 } });
+    expect(plan([changed], before).steps.map(({ id }) => id)).not.toContain('a/start:old');
+  });
+
   it('is stopped before its files go over to its successor, which starts with them', () => {
     const change = { security: { readOnlyRoot: false }, lifecycle: { preserve: ['/state'] } };
     const made = plan([server('a', { ...change, limits: { memoryMiB: 256 } })], applied(server('a', change)));
