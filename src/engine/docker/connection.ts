@@ -4,6 +4,7 @@ import Docker from 'dockerode';
 import { assertNever } from '../../model/errors.ts';
 import type { EngineDescription } from '../../model/observed.ts';
 import type { Endpoint } from './endpoint.ts';
+import { rememberedLookup } from './remembered-lookup.ts';
 import { sshAgent } from './ssh-agent.ts';
 
 /** How long connecting may take, s: a local socket answers at once, ssh may have to make a connection first. */
@@ -37,9 +38,10 @@ export function requestTarget(endpoint: Endpoint): RequestTarget {
     case 'tcp': {
       const options = { host: endpoint.host, port: endpoint.port };
       const { tls } = endpoint;
-      if (tls === undefined) return { secure: false, agent: new HttpAgent({ keepAlive: true }), options };
+      const lookup = rememberedLookup();
+      if (tls === undefined) return { secure: false, agent: new HttpAgent({ keepAlive: true, lookup }), options };
       const { verify, ...certificates } = tls;
-      const agent = new HttpsAgent({ keepAlive: true, rejectUnauthorized: verify, ...certificates });
+      const agent = new HttpsAgent({ keepAlive: true, lookup, rejectUnauthorized: verify, ...certificates });
       return { secure: true, agent, options };
     }
     default:
