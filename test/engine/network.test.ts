@@ -158,13 +158,13 @@ describe.skipIf(withoutEngine())('networks on a real engine', () => {
         .toBe('from the neighbour');
     });
 
-    test('learns within 2 s that an outside name cannot be reached', async () => {
+    test('learns that an outside name cannot be reached before a resolver would have asked a second time, after 5 s', async () => {
       const before = performance.now();
       const { code } = await bench.exec(inside, ['getent', 'ahosts', 'pypi.org']);
       const took = performance.now() - before;
       console.log(`an outside name failed after ${Math.round(took)} ms`);
       expect(code).not.toBe(0);
-      expect(took).toBeLessThan(2_000);
+      expect(took).toBeLessThan(5_000);
     });
   });
 });
