@@ -5,8 +5,10 @@ import { duration } from '../model/times.ts';
 import type { ArgumentCheck } from './argument-validation.ts';
 import type { Schema } from './schema.ts';
 
-/** How long a check may take with all that it loads, ms: an honest schema is done in a tenth of a second. */
+/** How long a check may take, ms: an honest schema is done in a tenth of a second. */
 const defaultLimitMs = 3_000;
+/** How long the thread may take until it begins, ms: nothing of the schema's makes it slow, a busy machine does. */
+const beginLimitMs = 30_000;
 /** Memory of a check, MiB: a schema can ask for more than there is. */
 const memoryMiB = 256;
 
@@ -14,6 +16,8 @@ const memoryMiB = 256;
 const task = 'looms-check-arguments';
 
 type Task = { readonly task: typeof task; readonly json: string };
+/** What the thread says: that all is loaded, and what it found. */
+type Message = 'began' | ArgumentCheck;
 
 /**
  * Checks arguments against a tool's schema in a thread that can be ended: a schema is a stranger's text, and a `pattern`
@@ -47,9 +51,15 @@ export async function checkInTime(
       const stop = () => reject(new LoomsError('interrupted', 'stopped while the arguments were being checked'));
       if (signal?.aborted === true) return stop();
       signal?.addEventListener('abort', stop, { once: true, signal: ended.signal });
-      const timer = setTimeout(() => resolve(unknown(`takes more than ${duration(limitMs)}`)), limitMs);
-      ended.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-      worker.on('message', resolve);
+      const giveUp = (why: string, afterMs: number): void => {
+        const timer = setTimeout(() => resolve(unknown(`${why} more than ${duration(afterMs)}`)), afterMs);
+        ended.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+      };
+      giveUp('waited for its turn for', beginLimitMs);
+      worker.on('message', (message: Message) => {
+        if (message === 'began') giveUp('takes', limitMs);
+        else resolve(message);
+      });
       worker.on('error', (error) => resolve(unknown(`failed: ${messageOf(error)}`)));
     });
   } finally {
@@ -71,5 +81,7 @@ const given: Partial<Task> | undefined = isMainThread ? undefined : workerData;
 if (given?.task === task && given.json !== undefined) {
   const { validateArguments } = await import('./argument-validation.ts');
   const [schema, args] = JSON.parse(given.json);
-  parentPort?.postMessage(validateArguments(schema, args));
+  const tell = (message: Message): void => parentPort?.postMessage(message);
+  tell('began');
+  tell(validateArguments(schema, args));
 }
