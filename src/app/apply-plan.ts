@@ -21,6 +21,7 @@ import { type MissingSecret, missingSecrets } from './missing-secrets.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { type HeldLock, takeLock } from './project-lock.ts';
+import { requireTrustInPlan } from './require-trust.ts';
 import { processEnv, sessionEnv, sessionImage, sessionTarget } from './session-target.ts';
 
 /** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
@@ -196,11 +197,12 @@ function recordableFailure({ code, message, detail }: Failure, mask: Ports['mask
  * Carries a plan out: checks secrets, takes the project's lock, looks again (what was planned before may be old), and
  * walks the steps. A plan without steps returns at once and asks the engine for nothing. Servers are independent of one
  * another; the report says how each one ended.
- * Throws `secret-missing`, `lock-held`, `plan-stale` when reality changed since the plan was confirmed, and what the
+ * Throws `record-untrusted`, `secret-missing`, `lock-held`, `plan-stale` when reality changed since the plan was confirmed, and what the
  * engine throws before the first step; after that, failures are in the report.
  */
 export async function applyPlan(ports: Ports, prepared: Prepared, options: ApplyOptions): Promise<ApplyReport> {
   if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map(), new Set());
+  await requireTrustInPlan(ports, prepared, false);
   await requireSecrets(ports, prepared.plan, prepared.request.servers);
   const lock = await takeLock(ports, prepared.plan.project, {
     timeoutMs: options.lockTimeoutMs,
@@ -252,7 +254,8 @@ async function applyLocked(
       hint: 'run the command again to see what it would do now; nothing was changed',
     });
   }
-  // Looked up again: the plan may be another by now, and the wait for the lock long.
+  // Once more: the plan, and the records it is made from, may be others by now, and the wait for the lock long.
+  await requireTrustInPlan(ports, prepared, false);
   await requireSecrets(ports, prepared.plan, prepared.request.servers);
   const relays = relaysOf(prepared);
   const healthy: HealthFinding[] = [];

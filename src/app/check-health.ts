@@ -136,7 +136,7 @@ async function checkOne(
   const common = { name, project: observed.project, container: container.id, generation: container.generation };
   const nothing = { tools: null, server: null, protocolVersion: null } as const;
   if (verdict.kind !== 'runs') {
-    if (container.recorded !== undefined) await knowSecrets(ports, container.recorded.spec);
+    if (container.recorded !== undefined) await knowSecrets(ports, container.recorded.spec, container.foreignRecord);
     const detail = verdict.kind === 'unhealthy' ? await logOf(engine, container.id, options.signal) : [];
     const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
     const failure = { ...verdict.failure, detail };

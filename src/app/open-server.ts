@@ -8,7 +8,7 @@ import { servingOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
 import { knowSecrets } from './know-secrets.ts';
 import type { Ports } from './ports.ts';
-import { requireTrust } from './require-trust.ts';
+import { requireTrust, untrustedRecord } from './require-trust.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { sessionImage, sessionTarget } from './session-target.ts';
 
@@ -113,14 +113,17 @@ async function openContainer(
       },
     );
   }
-  if (spec.mcp.transport.kind === 'stdio') await requireTrust(ports, running, spec, options.mayAskForTrust ?? true);
+  const isStdio = spec.mcp.transport.kind === 'stdio';
+  if (isStdio || ports.trust.acceptsAll) {
+    await requireTrust(ports, untrustedRecord(`container ${running.name}`, running), options.mayAskForTrust ?? true);
+  }
   const { mode } = spec.network;
   const relay =
     mode === 'none'
       ? undefined
       : located.find((one) => one.role === 'relay' && one.name === relayName(project, mode) && one.running);
   // A session of a stdio server looks its secrets up anyway; the process of an HTTP server has them already.
-  if (spec.mcp.transport.kind !== 'stdio') await knowSecrets(ports, spec);
+  if (!isStdio) await knowSecrets(ports, spec, running.foreignRecord);
   const target = await sessionTarget(
     {
       engine,

@@ -10,6 +10,7 @@ import { defaultKeep } from '../reconcile/history.ts';
 import { makePlan, type Undesired } from '../reconcile/plan.ts';
 import { checkPolicy } from '../spec/policy.ts';
 import { recordSpec } from '../spec/record.ts';
+import type { UntrustedRecord } from './describe-record.ts';
 import type { Ports } from './ports.ts';
 
 /**
@@ -45,6 +46,8 @@ export type Prepared = {
   readonly request: PlanRequest;
   readonly plan: Plan;
   readonly observed: Observed;
+  /** Records of others that it was made from; their servers get no secrets before somebody accepted them. */
+  readonly untrusted?: readonly UntrustedRecord[];
   /** The same plan made anew, for the look under the lock: by what it was made from, not by what that was then. */
   readonly replan: (ports: Ports) => Promise<Prepared>;
 };

@@ -10,7 +10,7 @@ import { type Prepared, planProject } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { recordedServer, representative } from './recorded-servers.ts';
 import { requireRules } from './require-rules.ts';
-import { requireTrust } from './require-trust.ts';
+import { untrustedRecord } from './require-trust.ts';
 
 /** What shall become of servers that are there. */
 export type Wish =
@@ -78,10 +78,11 @@ export async function planRecorded(ports: Ports, request: RecordedRequest): Prom
       },
     );
   }
-  for (const { spec } of enabled ? recorded : []) {
-    const container = representative(slotsOf(observed.containers).get(spec.name) ?? [], project);
-    if (container !== undefined) await requireTrust(ports, container, spec);
-  }
+  const slots = slotsOf(observed.containers);
+  const untrusted = names.flatMap((name) => {
+    const container = representative(slots.get(name) ?? [], project);
+    return (container && untrustedRecord(`container ${container.name}`, container)) ?? [];
+  });
   const servers = recorded.map((one) => withDrain(one, wish.kind === 'stop' ? wish.drainSeconds : undefined));
   const prepared = await planProject(ports, {
     project,
@@ -95,5 +96,5 @@ export async function planRecorded(ports: Ports, request: RecordedRequest): Prom
     ...(wish.kind === 'stop' ? { stop: names } : {}),
   });
   requireImages(prepared.plan, servers);
-  return { ...prepared, replan: (again) => planRecorded(again, request) };
+  return { ...prepared, untrusted, replan: (again) => planRecorded(again, request) };
 }

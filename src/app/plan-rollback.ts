@@ -1,3 +1,4 @@
+import type { ForeignRecord } from '../model/claims.ts';
 import type { DeclaredServer, RecordedSpec } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ImageId, ProjectName, ServerName } from '../model/ids.ts';
@@ -16,7 +17,7 @@ import { type Prepared, relayImageOf } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { serversOf } from './recorded-servers.ts';
 import { requireRules } from './require-rules.ts';
-import { requireTrust } from './require-trust.ts';
+import { untrustedRecord } from './require-trust.ts';
 import { serverNotFound } from './server-not-found.ts';
 
 export type RollbackRequest = {
@@ -40,7 +41,7 @@ type Candidate = {
   readonly specHash: string;
   readonly imageId: ImageId;
   readonly recorded?: RecordedSpec;
-  readonly foreignRecord?: string;
+  readonly foreignRecord?: ForeignRecord;
   readonly source?: string;
   /** Absent: its container is there. */
   readonly outcome?: GenerationOutcome;
@@ -169,7 +170,6 @@ export async function planRollback(ports: Ports, request: RollbackRequest): Prom
     what: `the record of generation ${target.generation} of ${name} breaks the rules of a spec`,
     hint: 'choose another generation with --to, or apply a spec file',
   });
-  await requireTrust(ports, { ...target, name: `generation ${target.generation} of ${name}` }, server.spec);
   const warnings = policyWarnings(server, target.generation, policy);
   const observed = await observeWithImage(ports, project, target, server.image.ref);
   const leaving = settledOf(observed, project, name);
@@ -197,6 +197,7 @@ export async function planRollback(ports: Ports, request: RollbackRequest): Prom
     },
     plan: { ...plan, warnings: [...plan.warnings, ...warnings] },
     observed,
+    untrusted: [untrustedRecord(`generation ${target.generation} of ${name}`, target) ?? []].flat(),
     to: target.generation,
     // It must not choose again.
     replan: (again) =>

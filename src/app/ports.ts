@@ -9,6 +9,9 @@ import type { SecretStore } from '../secrets/provider.ts';
 /** Whose health is kept: projects of one name on two engines have nothing to do with one another. */
 export type HealthPlace = { readonly engine: string; readonly project: ProjectName };
 
+/** A record of somebody else: that it asks for secrets, and in lines of their own what it says of itself; foreign text. */
+export type TrustQuestion = { readonly what: string; readonly says: readonly string[] };
+
 /** Everything with effects that a use case needs; made in one place by the command line, faked in tests. */
 export type Ports = {
   /** Connects on the first call; throws `engine-unreachable`. The same engine every time. */
@@ -29,9 +32,12 @@ export type Ports = {
   /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */
   readonly trust: {
     readonly isAccepted: (digest: string) => Promise<boolean>;
+    /** Remembers it. One that cannot be written down counts for this run, and is warned of. */
     readonly accept: (digest: string) => Promise<void>;
-    /** No where nobody can be asked. */
-    readonly ask: (question: string) => Promise<boolean>;
+    /** Whether all were accepted in advance (`--trust-record`); `ask` says yes then. */
+    readonly acceptsAll: boolean;
+    /** Shows what a record says and asks whether it may have its secrets. No where nobody can be asked. */
+    readonly ask: (question: TrustQuestion) => Promise<boolean>;
   };
   /** Says something to the user while a command works; the same text once. */
   readonly warn: (text: string) => void;

@@ -63,7 +63,7 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
   };
   const sources = new Map<ContainerId, LogSource>();
   const open = async (one: ServerContainer, from: typeof first): Promise<LogSource> => {
-    if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec);
+    if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec, one.foreignRecord);
     const source = logSource(engine, one, from);
     sources.set(one.id, source);
     return source;

@@ -24,8 +24,8 @@ export type Settings = {
   readonly trustRecord: boolean;
   /** What the flags name as specs, as written: the project file is looked for from there. */
   readonly specPaths: readonly string[];
-  /** Asks on the terminal; no where there is none. */
-  readonly confirm: (question: string) => Promise<boolean>;
+  /** Shows a record and asks on the terminal; no where there is none. */
+  readonly askForTrust: Ports['trust']['ask'];
 };
 
 /** The encrypted store of this machine, which `looms config` works on. */
@@ -220,18 +220,26 @@ function verdictMemory(environment: Settings['environment']): VerdictMemory {
 }
 
 /** Which records of others somebody accepted here, kept beside the ledger. */
-function recordTrust({ environment, trustRecord, confirm }: Settings): Ports['trust'] {
+function recordTrust({ environment, trustRecord, askForTrust }: Settings, warn: Ports['warn']): Ports['trust'] {
   const place = async () => (await import('../state/ledger.ts')).ledgerPlaces(environment).knownRecords;
+  const accepted = new Set<string>();
   return {
     isAccepted: async (digest) => {
       const { isKnownRecord } = await import('../state/known-records.ts');
-      return isKnownRecord(await place(), digest);
+      return accepted.has(digest) || isKnownRecord(await place(), digest);
     },
     accept: async (digest) => {
       const { rememberRecord } = await import('../state/known-records.ts');
-      rememberRecord(await place(), digest);
+      accepted.add(digest);
+      const path = await place();
+      try {
+        rememberRecord(path, digest);
+      } catch (error) {
+        warn(`the record was accepted for this run only: ${path} cannot be written (${messageOf(error)})`);
+      }
     },
-    ask: async (question) => trustRecord || confirm(question),
+    acceptsAll: trustRecord,
+    ask: askForTrust,
   };
 }
 
@@ -321,6 +329,10 @@ export async function compose(settings: Settings): Promise<Composition> {
     proxyPasswords(environment),
   );
   const warned = new Set<string>();
+  const warn = (text: string): void => {
+    if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
+    warned.add(text);
+  };
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const ports: Ports = {
     engine,
@@ -330,11 +342,8 @@ export async function compose(settings: Settings): Promise<Composition> {
     openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
     mask: redact,
-    trust: recordTrust(settings),
-    warn: (text) => {
-      if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
-      warned.add(text);
-    },
+    trust: recordTrust(settings, warn),
+    warn,
     ...ledger(environment, whoAmI, redact),
     ...healthLedger(environment),
     files,

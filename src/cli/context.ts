@@ -3,8 +3,8 @@ import { isAbsolute } from 'node:path';
 import type { Ports } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
+import { askForTrust } from './ask-for-trust.ts';
 import { compose, type StoredSecrets } from './compose.ts';
-import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
 import type { FoundProjectFile } from './project-file.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
@@ -60,8 +60,7 @@ export async function openContext(
       ...(flags.config === undefined ? [] : [flags.config]),
     ],
     trustRecord: flags['trust-record'] === true,
-    confirm: async (question) =>
-      terminal.canAsk && (await confirm(question, { yes: false, terminal, refusal: '', lookFirst: false })),
+    askForTrust: (question) => askForTrust(question, terminal, flags['trust-record'] === true),
     ...program,
   });
   const { projectFile, ports, storedSecrets, redact, close } = composition;

@@ -2,6 +2,7 @@ import { applyPlan } from '../app/apply-plan.ts';
 import { type ApplyReport, lostItsLock } from '../app/apply-report.ts';
 import type { Prepared } from '../app/plan-project.ts';
 import { clearDeadLock, describeHolder } from '../app/project-lock.ts';
+import { requireTrustInPlan } from '../app/require-trust.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Plan } from '../model/plan.ts';
 import { confirm } from './confirm.ts';
@@ -73,6 +74,7 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
       return plan;
     }
   }
+  await requireTrustInPlan(context.ports, prepared, true);
   const progress = await openProgress(plan, terminal, context.ports.monotonicMs);
   const interruption = listenForSignals(flags.grace * 1000, (which) =>
     progress.notice(interruptionNotice(which, flags.grace)),

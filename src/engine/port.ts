@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { ForeignRecord } from '../model/claims.ts';
 import type { RecordedSpec } from '../model/desired.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
@@ -114,8 +115,8 @@ export type LocatedContainer = {
   /** As a listing tells it; `stopped` is also what was never started. */
   readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
   readonly recorded?: RecordedSpec;
-  /** A digest of the record, when this machine did not sign it: what a person can accept. */
-  readonly foreignRecord?: string;
+  /** Set when this machine did not sign the record. */
+  readonly foreignRecord?: ForeignRecord;
   readonly imageRef: string;
   /** What it was made of, whatever its reference means by now. */
   readonly imageId: ImageId;

@@ -23,6 +23,26 @@ export function strangersNotice({ project, foreign }: Pick<Observed, 'project' |
 
 type Labels = Readonly<Record<string, string>>;
 
+/**
+ * Who made a record, as far as its signature tells: `here`: this machine, or whoever shares its key; `other-key`: it says
+ * that another key signed it, which cannot be checked here, `key` being that one's name where it gives one; `forged`: it
+ * says that the key used here signed it, or is no signature at all.
+ */
+export type RecordMaker =
+  | { readonly kind: 'here' }
+  | { readonly kind: 'unsigned' }
+  | { readonly kind: 'other-key'; readonly key?: string }
+  | { readonly kind: 'forged' };
+
+/** What is known of a record that this machine did not sign. */
+export type ForeignRecord = {
+  /** Of exactly this record: what a person can accept. */
+  readonly digest: string;
+  readonly maker: RecordMaker;
+  /** The file that it says it comes from; nothing vouches for that. */
+  readonly source?: string;
+};
+
 /** What a container says it is. Anybody can say it: `isBelieved` tells whether it counts. */
 export type Claim = {
   readonly project: ProjectName;

@@ -1,3 +1,4 @@
+import type { ForeignRecord } from './claims.ts';
 import type { RecordedSpec } from './desired.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from './ids.ts';
 import type { Role } from './labels.ts';
@@ -57,8 +58,8 @@ export type ObservedContainer = {
   readonly specHash: string;
   /** Absent when the label is missing or was written by a version that this one cannot read. */
   readonly recorded?: RecordedSpec;
-  /** A digest of the record, when this machine did not sign it: what a person can accept. */
-  readonly foreignRecord?: string;
+  /** Set when this machine did not sign the record. */
+  readonly foreignRecord?: ForeignRecord;
   /** `looms.source` as written, for people. */
   readonly source?: string;
   /** The container of kept data that its files came from, when they did. */
@@ -98,8 +99,8 @@ export type GenerationRecord = {
   readonly until: EngineTime;
   readonly specHash: string;
   readonly recorded?: RecordedSpec;
-  /** A digest of the record, when this machine did not sign it: what a person can accept. */
-  readonly foreignRecord?: string;
+  /** Set when this machine did not sign the record. */
+  readonly foreignRecord?: ForeignRecord;
   readonly source?: string;
   readonly imageRef: string;
   readonly imageId: ImageId;

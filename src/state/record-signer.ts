@@ -1,8 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { RecordMaker } from '../model/claims.ts';
 import { LoomsError } from '../model/errors.ts';
 import { type Keyed, keyedFor } from './key-file.ts';
 import { ledgerPlaces } from './ledger.ts';
 import { findMachineKey, machineKey } from './machine-key.ts';
+
+/** The name of a key in what it signs: no secret, and the same wherever the key is. */
+const nameOf = (keyed: Keyed): string => keyed('name of this key').slice(0, 12);
+
+/** As `sign` writes it; those of earlier versions do not name their key. */
+const signaturePattern = /^(?:([0-9a-f]{12}):)?([0-9a-f]{64})$/;
 
 /**
  * Signs the records of servers with the key of this machine, or with the one that a team shares (`LOOMS_RECORD_KEY`), and
@@ -10,7 +17,7 @@ import { findMachineKey, machineKey } from './machine-key.ts';
  */
 export function recordSigner(environment: Readonly<Record<string, string | undefined>>): {
   readonly sign: (text: string) => string | undefined;
-  readonly isSigned: (text: string, signature: string) => boolean;
+  readonly makerOf: (text: string, signature: string) => RecordMaker;
 } {
   const shared = environment.LOOMS_RECORD_KEY;
   const path = ledgerPlaces(environment).machineKey;
@@ -28,13 +35,17 @@ export function recordSigner(environment: Readonly<Record<string, string | undef
   return {
     sign: (text) => {
       known ??= usable(() => machineKey(path, 'records'));
-      return known?.(text);
+      return known === undefined ? undefined : `${nameOf(known)}:${known(text)}`;
     },
-    isSigned: (text, signature) => {
+    makerOf: (text, signature) => {
+      if (signature === '') return { kind: 'unsigned' };
+      const [, key, hash] = signaturePattern.exec(signature) ?? [];
+      if (hash === undefined) return { kind: 'forged' };
       known ??= usable(() => findMachineKey(path, 'records'));
-      const expected = Buffer.from(known?.(text) ?? '');
-      const given = Buffer.from(signature);
-      return expected.length > 0 && expected.length === given.length && timingSafeEqual(expected, given);
+      if (known === undefined) return { kind: 'other-key', ...(key === undefined ? {} : { key }) };
+      if (timingSafeEqual(Buffer.from(known(text)), Buffer.from(hash))) return { kind: 'here' };
+      if (key === nameOf(known)) return { kind: 'forged' };
+      return { kind: 'other-key', ...(key === undefined ? {} : { key }) };
     },
   };
 }

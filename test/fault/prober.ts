@@ -15,7 +15,7 @@ const { ports, close } = await compose({
   managedBy: 'looms/test',
   trustRecord: true,
   specPaths: [],
-  confirm: async () => false,
+  askForTrust: async () => true,
 });
 let over = false;
 process.stdin.resume().once('end', () => {

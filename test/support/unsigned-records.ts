@@ -4,5 +4,5 @@ import type { RecordReader } from '../../src/engine/docker/observed-container.ts
 export const unsignedRecords = (): RecordReader => ({
   read: () => undefined,
   sign: () => undefined,
-  isSigned: () => false,
+  makerOf: () => ({ kind: 'unsigned' }),
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Claim, readClaim, signedText } from '../../model/claims.ts';
+import { type Claim, type ForeignRecord, type RecordMaker, readClaim, signedText } from '../../model/claims.ts';
 import type { RecordedSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, shortId } from '../../model/ids.ts';
@@ -17,20 +17,23 @@ export type RecordReader = {
   readonly read: (text: string) => RecordedSpec | undefined;
   /** The signature of this machine; undefined where it has no key and can make none. */
   readonly sign: (text: string) => string | undefined;
-  readonly isSigned: (text: string, signature: string) => boolean;
+  readonly makerOf: (text: string, signature: string) => RecordMaker;
 };
 
-/** What a record's labels say, and whether this machine signed it. */
+/** What a record's labels say, and whether this machine signed it. One that speaks of another server says nothing. */
 export function recordIn(
   labels: Readonly<Record<string, string>>,
   imageId: string,
   records: RecordReader,
-): { readonly recorded?: RecordedSpec; readonly foreignRecord?: string } {
+): { readonly recorded?: RecordedSpec; readonly foreignRecord?: ForeignRecord } {
   const recorded = records.read(labels[label.spec] ?? '');
-  if (recorded === undefined) return {};
+  if (recorded === undefined || recorded.spec.name !== labels[label.server]) return {};
   const text = signedText(labels, imageId);
-  if (records.isSigned(text, labels[label.signature] ?? '')) return { recorded };
-  return { recorded, foreignRecord: createHash('sha256').update(text).digest('hex') };
+  const maker = records.makerOf(text, labels[label.signature] ?? '');
+  if (maker.kind === 'here') return { recorded };
+  const source = labels[label.source];
+  const digest = createHash('sha256').update(text).digest('hex');
+  return { recorded, foreignRecord: { digest, maker, ...(source === undefined ? {} : { source }) } };
 }
 
 /** A container's state as the engine reports it, in our terms. */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { basisOf } from '../../../src/reconcile/basis.ts';
@@ -7,8 +7,9 @@ import { loadDocuments } from '../../../src/spec/load.ts';
 import { recordSpec } from '../../../src/spec/record.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
+import { httpSpec } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
-import { tinySpec } from '../../support/tiny-server.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
 
 const image = 'node:24-slim';
 const secret = 'operators-own-secret';
@@ -168,21 +169,83 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     expect(refused.stderr).toContain('error[record-untrusted]');
     expect(refused.stderr).toContain('AWS_SECRET_ACCESS_KEY');
     expect(refused.stderr).toContain('--trust-record');
+    for (const line of [
+      /│ made by +not this machine: it is signed with another key, by its word [0-9a-f]{12}/,
+      /│ image +node:24-slim/,
+      /│ user +1000:1000/,
+      /│ network +isolated/,
+      /│ secrets +\$\{AWS_SECRET_ACCESS_KEY\} as API_TOKEN/,
+    ])
+      expect(refused.stderr).toMatch(line);
     expect(refused.stderr).not.toContain(secret);
     const health = await project.run(['mcp', 'health', '--json'], { env });
     expect(health.stdout).toContain('record-untrusted');
     expect(JSON.parse(health.stdout)).toMatchObject([{ verdict: 'unknown' }]);
-    for (const command of ['restart', 'start']) {
-      expect(await project.run(['mcp', command, 'fs', '--yes'], { env })).toMatchObject({ code: 9 });
-    }
+    expect(await project.run(['mcp', 'start', 'fs'], { env })).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'restart', 'fs', '--dry-run'], { env })).toMatchObject({ code: 0 });
+    const restarted = await project.run(['mcp', 'restart', 'fs', '--yes'], { env });
+    expect(restarted).toMatchObject({ code: 9, stderr: expect.stringMatching(/│ runs +node/) });
+    expect(await project.run(['mcp', 'stop', 'fs'], { env })).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'start', 'fs', '--yes'], { env })).toMatchObject({ code: 9 });
+    const started = await project.run(['mcp', 'start', 'fs'], { env: elsewhere });
+    expect(started, started.stderr).toMatchObject({ code: 0 });
 
-    expect(await project.run([...call, '--trust-record'], { env })).toMatchObject({ code: 0 });
+    const accepted = await project.run([...call, '--trust-record'], { env });
+    expect(accepted).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/│ made by[\s\S]*Accepted by --trust-record/),
+    });
     expect(await project.run(call, { env })).toMatchObject({ code: 0 });
 
     const third = { ...env, XDG_STATE_HOME: emptyFolder() };
     expect(await project.run(call, { env: third })).toMatchObject({ code: 9 });
     expect(await project.apply(text, [], { env: third })).toMatchObject({ code: 0 });
     expect(await project.run(call, { env: third })).toMatchObject({ code: 0 });
+  });
+
+  test('a record of somebody else has no secret looked up for it, by anything that only looks', async () => {
+    const project = newProject('no-look-ups');
+    const cwd = emptyFolder();
+    const looked = join(cwd, 'looked-up');
+    writeFileSync(join(cwd, 'provider'), `#!/bin/sh\necho "$1" >> ${looked}\necho value-of-it\n`, { mode: 0o755 });
+    const provider = JSON.stringify([join(cwd, 'provider')]);
+    writeFileSync(join(cwd, 'looms.yaml'), `secrets:\n  providers:\n    - { type: command, argv: ${provider} }\n`);
+    const times = (): number => (existsSync(looked) ? readFileSync(looked, 'utf8').split('\n').length - 1 : 0);
+    const text = specs(
+      tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:one}' } }),
+      httpSpec('web', { secret: 'two' }),
+    );
+    const elsewhere = { XDG_STATE_HOME: emptyFolder() };
+    const made = await project.apply(text, [], { cwd, env: elsewhere });
+    expect(made, made.stderr).toMatchObject({ code: 0 });
+    expect(times()).toBeGreaterThan(0);
+    rmSync(looked);
+
+    const commands = [
+      ['mcp', 'logs', 'fs'],
+      ['mcp', 'logs', 'web'],
+      ['mcp', 'health'],
+      ['mcp', 'list'],
+      ['mcp', 'info', 'fs'],
+      ['mcp', 'tools', 'fs'],
+      ['mcp', 'call', 'fs', 'secret'],
+      ['mcp', 'tools', 'web'],
+      ['mcp', 'restart', 'fs', 'web', '--yes'],
+      ['get'],
+      ['describe', 'fs', 'web'],
+      ['history', 'fs'],
+    ];
+    const said = await Promise.all(commands.map((command) => project.run(command, { cwd })));
+    expect(said.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 9, 9, 0, 9, 0, 0, 0].with(2, said[2]?.code ?? -1));
+    expect(said[1]?.stderr).toContain('${secret:two} is not looked up: what web prints of it is not masked');
+    expect(await project.run(['mcp', 'stop', 'fs', 'web'], { cwd })).toMatchObject({ code: 0 });
+    await project.run(['mcp', 'health'], { cwd });
+    expect(await project.run(['mcp', 'start', 'fs', 'web', '--yes'], { cwd })).toMatchObject({ code: 9 });
+    expect(times()).toBe(0);
+
+    const trusted = await project.run(['mcp', 'start', 'fs', 'web', '--trust-record'], { cwd });
+    expect(trusted, trusted.stderr).toMatchObject({ code: 0 });
+    expect(times()).toBeGreaterThan(0);
   });
 
   test('a team that shares a key is not asked, and a server without secrets needs no acceptance', async () => {

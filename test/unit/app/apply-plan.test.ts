@@ -57,7 +57,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
   const ports: Ports = {
     engine: async () => engine,
     engineAttempts: async () => [],
-    trust: { isAccepted: async () => false, accept: async () => {}, ask: async () => false },
+    trust: { isAccepted: async () => false, accept: async () => {}, acceptsAll: false, ask: async () => false },
     engineIsLocal: async () => true,
     engineSocketAt: async () => undefined,
     openSession: async () => async () => {

@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest';
 import { knowSecrets } from '../../../src/app/know-secrets.ts';
+import type { Ports } from '../../../src/app/ports.ts';
 import { proxyPasswords } from '../../../src/image/proxies.ts';
 import { document, only } from '../spec/checking.ts';
+
+const trusting = (accepted: boolean): Ports['trust'] => ({
+  isAccepted: async () => accepted,
+  accept: async () => {},
+  acceptsAll: false,
+  ask: async () => false,
+});
 
 test("a server's secrets are looked up for the mask; what cannot be had is warned of and stops nothing", async () => {
   const line = "env: { A: 'x${secret:one}', B: '${secret:broken}', C: '${secret:gone}' }";
@@ -16,11 +24,29 @@ test("a server's secrets are looked up for the mask; what cannot be had is warne
         return name === 'gone' ? { found: false, tried: [] } : { found: true, value: 'v', provider: 'fake' };
       },
       warn: (text) => void warnings.push(text),
+      trust: trusting(false),
     },
     spec,
   );
   expect(asked).toEqual(['one', 'broken', 'gone']);
   expect(warnings.map((one) => one.split(' ')[1])).toEqual(['${secret:broken}', '${secret:gone}']);
+});
+
+test.each([
+  [false, 0],
+  [true, 1],
+])('a record of somebody else, accepted: %s, has its secrets looked up %i times', async (accepted, times) => {
+  const spec = only(document({ mcp: ['command: run', "env: { A: '${secret:one}' }"] })).spec;
+  let asked = 0;
+  const warnings: string[] = [];
+  const secrets: Ports['secrets'] = async () => {
+    asked += 1;
+    return { found: true, value: 'v', provider: 'fake' };
+  };
+  const ports = { secrets, warn: (text: string) => void warnings.push(text), trust: trusting(accepted) };
+  await knowSecrets(ports, spec, { digest: 'd', maker: { kind: 'unsigned' } });
+  expect(asked).toBe(times);
+  expect(warnings.join()).toMatch(accepted ? /^$/ : /\$\{secret:one\} is not looked up/);
 });
 
 test("a proxy's password is known as it is written, decoded, and with its user", () => {

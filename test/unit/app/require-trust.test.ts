@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import type { UntrustedRecord } from '../../../src/app/describe-record.ts';
+import type { Ports, TrustQuestion } from '../../../src/app/ports.ts';
+import { requireTrust } from '../../../src/app/require-trust.ts';
+import type { RecordMaker } from '../../../src/model/claims.ts';
+import { document, only } from '../spec/checking.ts';
+
+const spec = only(
+  document({
+    mcp: ['command: run', 'args: [fast]', "env: { A: 'x${secret:one}' }", 'env_from: [AWS_SECRET_ACCESS_KEY]'],
+    backend: ['volume_mounts: [{ source: /opt/data, target: /data }]', 'security: { cap_add: [CHOWN] }'],
+  }),
+).spec;
+const record = (maker: RecordMaker): UntrustedRecord => ({
+  spec,
+  image: 'example:1',
+  name: 'container looms-p-fs',
+  foreign: { digest: 'd', maker, source: 'mcp.yaml:1' },
+});
+
+/** Asks for trust where the answer is `says`; what was asked and accepted. */
+async function asked(says: boolean, mayAsk = true) {
+  const questions: TrustQuestion[] = [];
+  const accepted: string[] = [];
+  const trust: Ports['trust'] = {
+    isAccepted: async () => false,
+    accept: async (digest) => void accepted.push(digest),
+    acceptsAll: false,
+    ask: async (question) => {
+      questions.push(question);
+      return says;
+    },
+  };
+  const failure = await requireTrust({ trust }, record({ kind: 'unsigned' }), mayAsk).catch((error: unknown) => error);
+  return { questions, accepted, failure };
+}
+
+describe('a record that this machine did not make', () => {
+  it('says what it runs, with what, and who made it, before it is accepted', async () => {
+    const { questions, accepted, failure } = await asked(true);
+    expect(failure).toBeUndefined();
+    expect(accepted).toEqual(['d']);
+    expect(questions).toMatchObject([{ what: expect.stringContaining('asks for AWS_SECRET_ACCESS_KEY, one') }]);
+    expect(questions[0]?.says).toEqual([
+      'made by       nobody says: it is not signed (an earlier looms does not sign, nor does who writes one by hand)',
+      'from          mcp.yaml:1, as it says',
+      'image         example:1',
+      'runs          run fast',
+      'user          1000:1000',
+      'mounts        /opt/data at /data (writable)',
+      'capabilities  CHOWN',
+      'network       isolated',
+      'secrets       ${secret:one} as A',
+      '              ${AWS_SECRET_ACCESS_KEY} as AWS_SECRET_ACCESS_KEY',
+    ]);
+  });
+
+  it('is refused with the same lines where nobody agrees, or nobody may be asked', async () => {
+    const declined = await asked(false);
+    const unasked = await asked(true, false);
+    expect(unasked.questions).toEqual([]);
+    for (const { failure, accepted } of [declined, unasked]) {
+      expect(accepted).toEqual([]);
+      expect(failure).toMatchObject({ code: 'record-untrusted', detail: declined.questions[0]?.says });
+    }
+  });
+
+  it.each([
+    [{ kind: 'other-key', key: '0123456789ab' }, 'another key, by its word 0123456789ab'],
+    [{ kind: 'other-key' }, 'another key, which it does not name'],
+    [{ kind: 'forged' }, 'FORGED'],
+  ] as const)('%o is named', async (maker, words) => {
+    const trust = { isAccepted: async () => false, accept: async () => {}, acceptsAll: false, ask: async () => false };
+    const failure = await requireTrust({ trust }, record(maker)).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ detail: expect.arrayContaining([expect.stringContaining(words)]) });
+  });
+});
