@@ -3,7 +3,7 @@ import type { Diagnostic } from '../model/diagnostics.ts';
 import { assertNever } from '../model/errors.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../model/policy.ts';
 import { parseImageRef } from './image-ref.ts';
-import { type FaultyServer, type FieldLocation, noName } from './load.ts';
+import type { FaultyServer, FieldLocation } from './load.ts';
 import { contains } from './mounts.ts';
 import type { ReadServer } from './normalize.ts';
 
@@ -219,13 +219,16 @@ const engineDefaults = new Set([
   'SYS_CHROOT',
 ]);
 
-/** A breach as a diagnostic, for a code frame; undefined when it was not read from a file. */
+/**
+ * A breach as a diagnostic, for a code frame; undefined when it was not read from a file. The frame shows whose it is, and
+ * without the server's name the same of many servers is one finding to read.
+ */
 export function breachDiagnostic(breach: PolicyBreach): Diagnostic | undefined {
   if (breach.place === undefined) return undefined;
   return {
     severity: breach.severity,
     code: `policy-${breach.rule}`,
-    message: breach.server === noName ? breach.message : `${breach.server}: ${breach.message}`,
+    message: breach.message,
     ...breach.place,
     path: breach.path,
     ...(breach.hint === undefined ? {} : { hint: breach.hint }),

@@ -148,7 +148,7 @@ docker_backend:
   test('with --strict a credential does not hide an image that changes by itself', async () => {
     const text = 'name: a\ndocker_backend: { base_image: debian }\nmcp_server: { env: { API_KEY: abc } }\n';
     expect(await findings(text, {}, true)).toMatchInlineSnapshot(`
-      "2:31 warning[policy-forbid-latest] docker_backend.base_image: a: image debian has no tag: what runs changes by itself
+      "2:31 warning[policy-forbid-latest] docker_backend.base_image: image debian has no tag: what runs changes by itself
       3:31 error[credential-literal] mcp_server.env.API_KEY: API_KEY looks like a credential, and its value stands in the file (hint: write \${secret:api_key} or \${API_KEY})"
     `);
   });
@@ -166,8 +166,8 @@ test('a breach by a default says that it is one, and what to write', async () =>
   const text = 'name: a\ndocker_backend: { runtime_type: node }\nmcp_server: { command: run }\n';
   const policy: Partial<Policy> = { allowedRegistries: ['ghcr.io'], maxMemoryMiB: 256, requiredLimits: ['cpu_cores'] };
   expect(await findings(text, policy)).toMatchInlineSnapshot(`
-    "2:1 error[policy-allowed-registries] docker_backend.base_image: a: image node:24-slim, the default of this runtime_type, comes from docker.io, which is not one of: ghcr.io (hint: write docker_backend.base_image with an image that the policy allows)
-    2:1 error[policy-max-memory-mb] docker_backend.resource_limits.memory_mb: a: memory_mb is 512 by default, at most 256 is allowed (hint: write docker_backend.resource_limits.memory_mb: 256, or less)
-    2:1 error[policy-required-limits] docker_backend.resource_limits.cpu_cores: a: resource_limits.cpu_cores must be given (hint: write docker_backend.resource_limits.cpu_cores)"
+    "2:1 error[policy-allowed-registries] docker_backend.base_image: image node:24-slim, the default of this runtime_type, comes from docker.io, which is not one of: ghcr.io (hint: write docker_backend.base_image with an image that the policy allows)
+    2:1 error[policy-max-memory-mb] docker_backend.resource_limits.memory_mb: memory_mb is 512 by default, at most 256 is allowed (hint: write docker_backend.resource_limits.memory_mb: 256, or less)
+    2:1 error[policy-required-limits] docker_backend.resource_limits.cpu_cores: resource_limits.cpu_cores must be given (hint: write docker_backend.resource_limits.cpu_cores)"
   `);
 });
