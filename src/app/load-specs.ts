@@ -129,7 +129,7 @@ function unusableMount(
     'refused',
     `the server runs as ${uid}:${gid} and cannot ${cannot.join(' or ')} ${source} (owned by ${owner})`,
     {
-      hint: `\`chown ${uid}:${gid} ${source}\`, set security.user to its owner${cannot.includes('read') ? '' : ', or set read_only: true where reading is enough'}`,
+      hint: `\`chown ${uid}:${gid} ${source}\`, or set security.user to its owner${cannot.includes('read') ? '' : ', or read_only: true where reading is enough'}`,
     },
   );
   return [{ ...findingOf(error, path, place), code: 'unusable-mount', severity: 'warning' }];

@@ -96,8 +96,8 @@ mcp_server: { command: run }
   const owner = `${process.getuid?.()}:${process.getgid?.()}`;
   const found = (await findings(text('4711:4712'))).replaceAll(`by ${owner},`, 'by OWNER,');
   expect(found).toMatchInlineSnapshot(`
-    "6:17 warning[unusable-mount] docker_backend.volume_mounts[0].source: the server runs as 4711:4712 and cannot write /readable (owned by OWNER, mode 755) (hint: \`chown 4711:4712 /readable\`, set security.user to its owner, or set read_only: true where reading is enough)
-    8:17 warning[unusable-mount] docker_backend.volume_mounts[2].source: the server runs as 4711:4712 and cannot read /closed (owned by OWNER, mode 700) (hint: \`chown 4711:4712 /closed\`, set security.user to its owner)"
+    "6:17 warning[unusable-mount] docker_backend.volume_mounts[0].source: the server runs as 4711:4712 and cannot write /readable (owned by OWNER, mode 755) (hint: \`chown 4711:4712 /readable\`, or set security.user to its owner, or read_only: true where reading is enough)
+    8:17 warning[unusable-mount] docker_backend.volume_mounts[2].source: the server runs as 4711:4712 and cannot read /closed (owned by OWNER, mode 700) (hint: \`chown 4711:4712 /closed\`, or set security.user to its owner)"
   `);
   for (const user of [owner, '0:0', 'somebody']) expect(await findings(text(user))).toBe('');
 });
