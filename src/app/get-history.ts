@@ -8,6 +8,7 @@ import { isoTime } from '../model/times.ts';
 import { compareSpecs } from '../reconcile/compare-specs.ts';
 import type { Ports } from './ports.ts';
 import { serversOf } from './recorded-servers.ts';
+import { brokenRules } from './require-rules.ts';
 import { serverNotFound } from './server-not-found.ts';
 import { type ServerState, stateOf } from './server-status.ts';
 
@@ -20,6 +21,8 @@ export type Generation = {
   readonly live: boolean;
   /** What it failed its gate with, and the end of what it wrote; null for one that passed. */
   readonly failure: string | null;
+  /** Why it can be neither run nor gone back to: its record cannot be read, or breaks rules of a file; null: it can. */
+  readonly unusable: string | null;
   /** When its container was made, on the engine's clock; null when its record cannot say. */
   readonly since: string | null;
   /** When something else took its place; null while its container is there. */
@@ -35,7 +38,7 @@ export type Generation = {
   readonly container: ContainerId;
 };
 
-type Entry = Omit<Generation, 'changes'> & { readonly recorded: RecordedSpec | undefined };
+type Entry = Omit<Generation, 'changes' | 'unusable'> & { readonly recorded: RecordedSpec | undefined };
 
 const entryOfContainer = (container: ObservedContainer, project: ProjectName): Entry => ({
   generation: container.generation,
@@ -75,6 +78,12 @@ function changesBetween(before: Entry | undefined, entry: Entry): readonly Field
   return [...fields, { path: 'image', from: shown(before), to: shown(entry) }];
 }
 
+async function whyUnusable(ports: Ports, recorded: RecordedSpec | undefined): Promise<string | null> {
+  if (recorded === undefined) return 'its record cannot be read';
+  const broken = await brokenRules(ports, recorded.spec);
+  return broken.length === 0 ? null : broken.join('; ');
+}
+
 /**
  * The generations of a server that the engine knows of, newest first: what runs, and what is recorded of its past.
  * Throws `server-not-found` for a server of which there is neither.
@@ -99,12 +108,11 @@ export async function getHistory(
   });
   const past = records.filter(({ generation }) => !there.has(generation)).map(entryOfRecord);
   const entries = [...past, ...live].sort((a, b) => a.generation - b.generation);
-  return entries
-    .map((entry, index): Generation => {
-      // What never served is nothing to be compared with.
-      const before = entries.slice(0, index).findLast(({ state }) => state !== 'gate-failed');
-      const { recorded: _, ...shown } = entry;
-      return { ...shown, changes: changesBetween(before, entry) };
-    })
-    .reverse();
+  const told = entries.map(async (entry, index): Promise<Generation> => {
+    // What never served is nothing to be compared with.
+    const before = entries.slice(0, index).findLast(({ state }) => state !== 'gate-failed');
+    const { recorded, ...shown } = entry;
+    return { ...shown, unusable: await whyUnusable(ports, recorded), changes: changesBetween(before, entry) };
+  });
+  return (await Promise.all(told)).reverse();
 }

@@ -8,19 +8,24 @@ import type { Ports } from './ports.ts';
 export type RuleWords = { readonly code: ErrorCode; readonly what: string; readonly hint: string };
 
 /**
- * Holds recorded or saved specs against the rules of a file, links of host paths followed: anybody who can label a
+ * The rules of a file that a recorded or saved spec breaks, links of host paths followed, in words that may hold foreign
+ * text; empty for one that a file could say.
+ */
+export async function brokenRules(ports: Ports, spec: DesiredServer): Promise<readonly string[]> {
+  const checked = checkRules(spec);
+  if (!checked.allowed) return checked.why;
+  const { findings } = await lookAtHostPaths(ports, [checked.server]);
+  return findings.filter(({ severity }) => severity === 'error').map(({ message }) => message);
+}
+
+/**
+ * Holds recorded or saved specs against the rules of a file: anybody who can label a
  * container or write a file could have made them. Throws `words.code` naming each rule that is broken.
  */
 export async function requireRules(ports: Ports, specs: readonly DesiredServer[], words: RuleWords): Promise<void> {
   const detail: string[] = [];
   for (const spec of specs) {
-    const checked = checkRules(spec);
-    const found = checked.allowed
-      ? (await lookAtHostPaths(ports, [checked.server])).findings
-          .filter(({ severity }) => severity === 'error')
-          .map(({ message }) => message)
-      : checked.why;
-    detail.push(...found.map((why) => `${spec.name}: ${why}`));
+    detail.push(...(await brokenRules(ports, spec)).map((why) => `${spec.name}: ${why}`));
   }
   if (detail.length > 0) throw new LoomsError(words.code, words.what, { detail, hint: words.hint });
 }

@@ -46,6 +46,10 @@ const failureLines = ({ failure }: Generation, palette: Palette): string[] => {
     : [`     ${palette.error(visible(first))}`, ...output.map((line) => palette.quiet(`       │ ${visible(line)}`))];
 };
 
+/** Why nothing can be done with it, below it. */
+const unusableLines = ({ unusable }: Generation, palette: Palette): string[] =>
+  unusable === null ? [] : [`     ${palette.error(`not usable: ${visible(unusable)}`)}`];
+
 /** The longest value that is shown whole, in columns: what changed is told here, `--json` has all of it. */
 const longestValue = 40;
 
@@ -74,6 +78,7 @@ export function renderHistory(
   ]);
   const [header = '', ...lines] = renderTable(headers, rows, palette, answerIsTerminal ? width : undefined).split('\n');
   const below = (one: Generation): string[] => [
+    ...unusableLines(one, palette),
     ...failureLines(one, palette),
     ...(one.changes === null ? [] : fieldLines(one.changes.map(shortened), '     ', { palette, width })),
   ];

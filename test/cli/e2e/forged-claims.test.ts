@@ -8,6 +8,7 @@ import { recordSpec } from '../../../src/spec/record.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
 import { httpSpec } from '../../support/odd-servers.ts';
+import { schemaProblems } from '../../support/schemas.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -132,6 +133,48 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     }
     const { State: state, HostConfig: host } = await project.container('fs').inspect();
     expect({ status: state.Status, mounts: host.Mounts ?? [] }).toEqual({ status: 'created', mounts: [] });
+  });
+
+  test('a record of the past that breaks a rule says so in history, and is not gone back to', async () => {
+    const project = newProject('past');
+    expect(await project.apply(tinySpec({ name: 'fs' }))).toMatchObject({ code: 0 });
+    const { Image: id } = await project.container('fs').inspect();
+    const mounts = [{ type: 'bind', source: '/', target: '/host', readOnly: false }];
+    const labels = {
+      'looms.role': 'history',
+      'looms.image-id': id,
+      'looms.outcome': 'replaced',
+      'looms.signature': 'x',
+    };
+    await project.docker.createContainer({
+      Image: id,
+      name: `looms-${project.name}-fs.h9`,
+      Cmd: ['true'],
+      Labels: {
+        ...labelsOf(
+          project,
+          'fs',
+          recordOf(tinySpec({ name: 'fs' }), () => ({ mounts })),
+        ),
+        ...labels,
+        'looms.generation': '9',
+      },
+    });
+    const shown = await project.run(['history', 'fs']);
+    expect(shown).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ {5}not usable: .*root of the host/m) });
+    const { stdout } = await project.run(['history', 'fs', '--json']);
+    expect(schemaProblems('history', JSON.parse(stdout))).toEqual([]);
+    const before = await project.idOf('fs');
+    for (const to of [
+      ['--to', '9'],
+      ['--to', '9', '--trust-record'],
+      ['--to', '9', '--dry-run'],
+    ]) {
+      const back = await project.run(['rollback', 'fs', ...to, '--yes']);
+      expect(back).toMatchObject({ code: 65, stdout: '', stderr: expect.stringContaining('never mounted') });
+    }
+    expect(await project.idOf('fs')).toBe(before);
+    expect(await project.names()).toEqual(['fs']);
   });
 
   test('a saved plan with another mount and a basis to match is refused with the rule (65)', async () => {

@@ -21,8 +21,14 @@ describe.skipIf(withoutEngine())('labels and specs that hold control characters'
     // A container of the project as far as its labels go, with every one of them that is free text forged.
     const own = await project.container('own').inspect();
     const { 'looms.signature': _, ...labels } = own.Config.Labels;
+    // A record that is read: of the server that its label names, with text of its own in it.
+    const record = JSON.parse(labels['looms.spec'] ?? '');
+    Object.assign(record.spec, { name: 'twin', description: evil });
+    Object.assign(record.spec.mcp, { command: `run${evil}`, envFrom: ['HOME'] });
+    record.image = `image${evil}`;
     const forged = {
       ...labels,
+      'looms.spec': JSON.stringify(record),
       'looms.server': 'twin',
       'looms.source': `a.yaml${evil}:1`,
       'looms.managed-by': `x${evil}`,
@@ -36,6 +42,25 @@ describe.skipIf(withoutEngine())('labels and specs that hold control characters'
       Cmd: ['sleep', '600'],
       Labels: forged,
     });
+    for (const [role, name] of [
+      ['history', 'twin.h1'],
+      ['data', 'twin.data'],
+    ] as const) {
+      await project.docker.createContainer({
+        Image: own.Image,
+        name: `looms-${project.name}-${name}`,
+        Cmd: ['true'],
+        Labels: {
+          ...forged,
+          'looms.role': role,
+          'looms.outcome': 'gate-failed',
+          'looms.failure': evil,
+          'looms.since': evil,
+          'looms.kept-from': evil,
+          'looms.signature': evil,
+        },
+      });
+    }
     // And one that claims by hand what no name can be.
     await project.docker.createContainer({
       Image: own.Image,
@@ -59,6 +84,13 @@ describe.skipIf(withoutEngine())('labels and specs that hold control characters'
     [['mcp', 'health']],
     [['history', 'own']],
     [['history', 'twin']],
+    [['rollback', 'twin', '--to', '1', '--yes']],
+    [['mcp', 'start', 'twin']],
+    [['mcp', 'restart', 'twin', '--dry-run']],
+    [['mcp', 'call', 'twin', 'echo']],
+    [['mcp', 'logs', 'twin']],
+    [['describe', 'twin', '--json']],
+    [['history', 'twin', '--json']],
     [['diff', '-f', '-']],
     [['diff', '-f', '-', '--verbose']],
     [['diff', '-f', '-', '-o', 'markdown']],

@@ -57,6 +57,28 @@ describe('the history of a server', () => {
     expect(await statesOf({ ...having(1, 2), containers: [] })).toEqual(['1 replaced']);
   });
 
+  it('says which generations can be gone back to no more, and why; going back to one is refused before anything', async () => {
+    const observed = having(1, 2, 3);
+    const [first, second] = observed.history;
+    if (first?.recorded === undefined || second === undefined) throw new Error('there are no records');
+    const mounts = [{ type: 'bind', source: '/', target: '/host', readOnly: false }] as const;
+    const { spec, image: ref } = first.recorded;
+    const { recorded: _, ...unreadable } = second;
+    const forged = { ...first, recorded: { image: ref, spec: { ...spec, mounts } } };
+    const now = { ...observed, history: [forged, unreadable] };
+    const told = await getHistory(portsOf(now), { project, name });
+    expect(told.map(({ generation, unusable }) => [generation, unusable])).toEqual([
+      [3, null],
+      [2, 'its record cannot be read'],
+      [1, expect.stringContaining('the root of the host is never mounted')],
+    ]);
+    await expect(rollback(now, { to: 1 })).rejects.toMatchObject({
+      code: 'spec-invalid',
+      detail: [expect.stringContaining('the root of the host is never mounted')],
+    });
+    await expect(rollback(now, { to: 2 })).rejects.toMatchObject({ code: 'refused' });
+  });
+
   it('of a server that nobody knows says the nearest name', async () => {
     const asked = getHistory(portsOf(having(1)), { project, name: asServerName('b') });
     await expect(asked).rejects.toMatchObject({ code: 'server-not-found', hint: expect.stringContaining('has a') });

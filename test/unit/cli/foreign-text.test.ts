@@ -243,6 +243,7 @@ const rendered: Readonly<Record<string, () => string>> = {
           ...server,
           live: true,
           failure: `gate-failed: ${evil}\n${evil.replaceAll('\n', '')}`,
+          unusable: evil,
           since: '2026',
           until: null,
           changes: poisoned([{ path: 'labels.x', from: 'a', to: 'b' }]),
