@@ -29,7 +29,7 @@ export async function writePlanFile(ports: Ports, file: string, saved: SavedPlan
 }
 
 /** Reads a saved plan. Throws `usage` when there is no such file, and what `readSavedPlan` throws. */
-export async function readPlanFile(ports: Ports, file: string): Promise<SavedPlan> {
+export async function readPlanFile(ports: Pick<Ports, 'files' | 'workingDirectory'>, file: string): Promise<SavedPlan> {
   const read = await ports.files.readText(resolve(ports.workingDirectory, file));
   if (read.done) return readSavedPlan(read.text, file);
   const why = read.why === 'missing' ? `there is no plan ${file}` : `${file} cannot be read (${read.code})`;

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
@@ -7,10 +7,11 @@ import { planDifferences } from '../reconcile/compare-plans.ts';
 import { specHash } from '../spec/hash.ts';
 import { checkPolicy } from '../spec/policy.ts';
 import { resolveImage } from './load-specs.ts';
+import { nearPath } from './near-path.ts';
 import { type Prepared, planProject } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { requireRules } from './require-rules.ts';
-import { isSameFile, type SavedPlan, serversIn } from './saved-plan.ts';
+import { type AppliedPolicy, isSameFile, isSamePolicy, type SavedPlan, serversIn } from './saved-plan.ts';
 
 const nothingDone = 'nothing was changed; make the plan again with `looms diff --out FILE`';
 
@@ -66,12 +67,32 @@ function requireAllowed(servers: readonly DeclaredServer[], policy: Policy): voi
 }
 
 /**
+ * Other rules than those that the plan was looked at under are not what was agreed to, be they laxer, or not there at all
+ * because the plan is carried out where its specs are not.
+ */
+function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDirectory: string): void {
+  if (isSamePolicy(saved, applied)) return;
+  const { file } = saved.policy;
+  const made = file === undefined ? 'without a looms.yaml' : `under the policy of ${file}`;
+  const { folder } = applied;
+  const now =
+    folder === undefined
+      ? 'no looms.yaml applies here'
+      : `${nearPath(join(folder, 'looms.yaml'), workingDirectory)} applies here, with another one`;
+  throw stale(
+    `the plan was made ${made}, and ${now}`,
+    [],
+    'carry it out where its policy applies: beside its spec files, or with that looms.yaml in the working directory; or make the plan again. Nothing was changed',
+  );
+}
+
+/**
  * Makes a saved plan ready to be carried out, or tells why it cannot be any more. It is planned anew from what the file
  * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
  * `applyPlan` looks a last time under the lock.
- * Throws `plan-stale` with what differs, `refused` when the policy says no, and what `planProject` throws.
+ * Throws `plan-stale` with what differs, also when another policy applies than it was made under, `refused` when the policy says no, and what `planProject` throws.
  */
-export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy): Promise<Prepared> {
+export async function restorePlan(ports: Ports, saved: SavedPlan, applied: AppliedPolicy): Promise<Prepared> {
   const { plan, choices } = saved;
   if (saved.madeBy !== ports.managedBy) {
     throw stale(`the plan was made by ${saved.madeBy}, and this is ${ports.managedBy}`, []);
@@ -96,7 +117,8 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy
   const { recipes, problems } = await restoreRecipes(ports, saved, servers);
   const changed = [...(await changedFiles(ports, saved)), ...problems];
   if (changed.length > 0) throw stale('files are not as they were when the plan was made', changed);
-  requireAllowed(servers, policy);
+  requireAllowed(servers, applied.rules);
+  requireSamePolicy(saved, applied, ports.workingDirectory);
 
   const { undesired, only, replace, keep, prune } = choices;
   const prepared = await planProject(ports, {
@@ -104,7 +126,7 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, policy: Policy
     servers,
     recipes,
     undesired,
-    policy,
+    policy: applied.rules,
     ...(only === undefined ? {} : { only }),
     ...(replace === undefined ? {} : { replace }),
     ...(keep === undefined ? {} : { keep }),

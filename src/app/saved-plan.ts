@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { canonicalJson } from '../model/canonical-json.ts';
 import type { DeclaredServer } from '../model/desired.ts';
 import type { SourceText } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Plan } from '../model/plan.ts';
+import type { Policy } from '../model/policy.ts';
 import { basisOf } from '../reconcile/basis.ts';
 import { isDeclaredServer } from '../spec/record.ts';
 import { type Check, list, number, object, oneOf, optional, text } from '../spec/structure.ts';
@@ -11,12 +13,23 @@ import { nearPath } from './near-path.ts';
 import type { PlanRequest, Prepared } from './plan-project.ts';
 
 /** Raise it when a file of an older version cannot be carried out any more. */
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 /** A spec file that a plan was made from. */
 export type PlannedFile = {
   /** Relative to the folder that the plan was made in where it is below it; looked for in that of its execution. */
   readonly file: string;
+  readonly sha256: string;
+};
+
+/** The rules that hold for a run, and the folder of the project file that they are from, where there is one. */
+export type AppliedPolicy = { readonly rules: Policy; readonly folder?: string };
+
+/** The policy that a plan was made under. */
+export type PlannedPolicy = {
+  /** Of the project file, as `PlannedFile.file`; absent where none applied. */
+  readonly file?: string;
+  /** Of its rules alone, folders below that of the file relative to it: the same in every checkout. */
   readonly sha256: string;
 };
 
@@ -37,14 +50,30 @@ export type SavedPlan = {
     readonly undesired: 'remove' | 'warn';
   };
   readonly files: readonly PlannedFile[];
+  readonly policy: PlannedPolicy;
 };
 
 const hashOf = (content: string): string => createHash('sha256').update(content).digest('hex');
 
+function policyHash({ rules, folder }: AppliedPolicy): string {
+  const { allowedMounts, ...others } = rules;
+  const near = (path: string): string => (folder === undefined ? path : nearPath(path, folder));
+  return hashOf(canonicalJson({ ...others, allowedMounts: allowedMounts?.map(near) }));
+}
+
+/** Whether a plan was made under the rules that hold now. */
+export const isSamePolicy = ({ policy }: SavedPlan, applied: AppliedPolicy): boolean =>
+  policy.sha256 === policyHash(applied);
+
 /** What is written to a file so that exactly this plan can be carried out later. */
 export function savedPlanOf(
   { plan, request }: Prepared,
-  made: { readonly by: string; readonly in: string; readonly from: readonly SourceText[] },
+  made: {
+    readonly by: string;
+    readonly in: string;
+    readonly from: readonly SourceText[];
+    readonly under: AppliedPolicy;
+  },
 ): SavedPlan {
   const { only, replace, keep, prune } = request;
   return {
@@ -66,6 +95,10 @@ export function savedPlanOf(
     files: made.from
       .filter(({ file }) => file !== '-')
       .map(({ file, text: content }) => ({ file, sha256: hashOf(content) })),
+    policy: {
+      ...(made.under.folder === undefined ? {} : { file: nearPath(join(made.under.folder, 'looms.yaml'), made.in) }),
+      sha256: policyHash(made.under),
+    },
   };
 }
 
@@ -104,6 +137,7 @@ const isSavedPlan: Check = object({
     prune: optional(anything),
   }),
   files: list(object({ file: text, sha256: text })),
+  policy: object({ file: optional(text), sha256: text }),
 });
 
 function parse(content: string): { readonly kind?: unknown; readonly schemaVersion?: unknown } | undefined {

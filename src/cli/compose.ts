@@ -3,12 +3,13 @@ import { homedir, hostname, userInfo } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Ports } from '../app/ports.ts';
+import type { SavedPlan } from '../app/saved-plan.ts';
 import type { Engine, EngineAttempt } from '../engine/port.ts';
 import type { VerdictMemory } from '../mcp/session.ts';
 import { messageOf } from '../model/failure.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
-import { type FoundProjectFile, readProjectFile } from './project-file.ts';
+import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
 
 export type Settings = {
@@ -24,6 +25,8 @@ export type Settings = {
   readonly trustRecord: boolean;
   /** What the flags name as specs, as written: the project file is looked for from there. */
   readonly specPaths: readonly string[];
+  /** The file of a saved plan, whose spec files take the place of those paths. */
+  readonly planFile?: string | undefined;
   /** Shows a record and asks on the terminal; no where there is none. */
   readonly askForTrust: Ports['trust']['ask'];
 };
@@ -35,6 +38,8 @@ export type Composition = {
   readonly ports: Ports;
   readonly storedSecrets: () => Promise<StoredSecrets>;
   readonly projectFile: FoundProjectFile | undefined;
+  /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
+  readonly savedPlan: SavedPlan | undefined;
   /** Masks the secrets that were looked up so far. */
   readonly redact: (text: string) => string;
   readonly close: () => Promise<void>;
@@ -306,6 +311,15 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
   return { engine, engineAttempts, engineIsLocal, engineSocketAt, close: async () => connected?.close() };
 }
 
+/** The saved plan that a command carries out, when it does. Throws what `readPlanFile` throws. */
+async function readSettingsPlan(
+  place: Pick<Ports, 'files' | 'workingDirectory'>,
+  { planFile }: Settings,
+): Promise<SavedPlan | undefined> {
+  if (planFile === undefined) return undefined;
+  return (await import('../app/plan-file.ts')).readPlanFile(place, planFile);
+}
+
 /**
  * Puts the program together: the only place that knows which adapter stands behind a port. Adapters are imported when
  * a port is used for the first time, since most commands need few of them and each costs start-up time.
@@ -315,7 +329,10 @@ export async function compose(settings: Settings): Promise<Composition> {
   const workingDirectory = process.cwd();
   const { localFiles } = await import('../files/local-files.ts');
   const files = localFiles(environment, workingDirectory);
-  const projectFile = await readProjectFile({ files, workingDirectory }, settings.specPaths, environment);
+  const place = { files, workingDirectory };
+  const savedPlan = await readSettingsPlan(place, settings);
+  const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
+  const projectFile = await readProjectFile(place, specPaths, environment);
   const { engine, engineAttempts, engineIsLocal, engineSocketAt, close } = engineSource(settings, projectFile?.file);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const { secrets, redact } = await watched(
@@ -367,5 +384,5 @@ export async function compose(settings: Settings): Promise<Composition> {
     const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
     return createFileStore(fileStorePlaces(environment));
   };
-  return { ports, projectFile, storedSecrets, redact, close };
+  return { ports, projectFile, savedPlan, storedSecrets, redact, close };
 }

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { Ports } from '../app/ports.ts';
+import type { SavedPlan } from '../app/saved-plan.ts';
 import { LoomsError } from '../model/errors.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
 import { askForTrust } from './ask-for-trust.ts';
@@ -20,6 +21,8 @@ export type ContextFlags = {
   readonly file?: readonly string[] | string | undefined;
   /** The spec file of one server (`mcp start`, `mcp restart`). */
   readonly config?: string | undefined;
+  /** The file of a saved plan (`apply PLAN`); an argument in the command line. */
+  readonly plan?: string | undefined;
 };
 
 /** Everything a command works with. */
@@ -29,6 +32,8 @@ export type CommandContext = {
   readonly project: ProjectChoice;
   readonly storedSecrets: () => Promise<StoredSecrets>;
   readonly projectFile: FoundProjectFile | undefined;
+  /** What the file of `plan` holds. */
+  readonly savedPlan: SavedPlan | undefined;
   /** Rules of the project file; the default ones without it. */
   readonly policy: Policy;
   /** `keep` of the project file. */
@@ -59,11 +64,12 @@ export async function openContext(
       ...(typeof flags.file === 'string' ? [] : (flags.file ?? [])),
       ...(flags.config === undefined ? [] : [flags.config]),
     ],
+    planFile: flags.plan,
     trustRecord: flags['trust-record'] === true,
     askForTrust: (question) => askForTrust(question, terminal, flags['trust-record'] === true),
     ...program,
   });
-  const { projectFile, ports, storedSecrets, redact, close } = composition;
+  const { projectFile, savedPlan, ports, storedSecrets, redact, close } = composition;
   redactNow = redact;
   const project = chooseProject({
     flag: flags.project,
@@ -81,6 +87,7 @@ export async function openContext(
     storedSecrets,
     project,
     projectFile,
+    savedPlan,
     policy: projectFile?.file.policy ?? defaultPolicy,
     keep: projectFile?.file.keep,
     redact,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { nearPath } from '../app/near-path.ts';
 import type { Ports } from '../app/ports.ts';
 import { hasErrors } from '../model/diagnostics.ts';
@@ -75,6 +75,23 @@ export async function findProjectFolder(
   throw new LoomsError('spec-invalid', `two project files apply to this run: ${shown(first)} and ${shown(second)}`, {
     hint: 'a run has one project, one engine and one policy: run looms once for the files of each',
   });
+}
+
+/**
+ * The spec files of a saved plan from which its project file is looked for: those that are here, in the working directory
+ * or the checkout that it is in. A plan is data that comes from elsewhere, so it cannot point at any other folder, whose
+ * project file could name programs to run.
+ */
+export async function pathsOfPlan(
+  { files, workingDirectory }: Place,
+  planned: readonly { readonly file: string }[],
+): Promise<readonly string[]> {
+  const above = ancestors(workingDirectory);
+  const checkouts = await Promise.all(above.map((one) => files.kindOf(join(one, '.git'))));
+  const root = above[checkouts.findIndex((kind) => kind !== undefined)] ?? workingDirectory;
+  const paths = planned.map(({ file }) => resolve(workingDirectory, file)).filter((path) => isBelow(path, root));
+  const kinds = await Promise.all(paths.map((path) => files.kindOf(path)));
+  return paths.filter((_, index) => kinds[index] === 'file');
 }
 
 /**

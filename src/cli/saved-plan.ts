@@ -1,6 +1,6 @@
-import { readPlanFile } from '../app/plan-file.ts';
 import type { Prepared } from '../app/plan-project.ts';
 import { restorePlan } from '../app/restore-plan.ts';
+import type { AppliedPolicy, SavedPlan } from '../app/saved-plan.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
 
@@ -20,22 +20,30 @@ const planningFlags = [
 type PlanningFlags = Readonly<Partial<Record<(typeof planningFlags)[number], unknown>>>;
 
 /**
- * The plan that a file holds, ready to be carried out. Throws `usage` for flags that would make it another plan and for
- * a project that is not the plan's, and what reading and restoring it throw.
+ * A saved plan, ready to be carried out. Throws `usage` for flags that would make it another plan and for
+ * a project that is not the plan's, and what restoring it throws.
  */
-export async function openSavedPlan(file: string, flags: PlanningFlags, context: CommandContext): Promise<Prepared> {
+export async function openSavedPlan(
+  saved: SavedPlan,
+  { file, flags, context }: { readonly file: string; readonly flags: PlanningFlags; readonly context: CommandContext },
+): Promise<Prepared> {
   const given = planningFlags.find((name) => flags[name] !== undefined && flags[name] !== false);
   if (given !== undefined) {
     throw new LoomsError('usage', `--${given} does not go with the saved plan ${file}, which is carried out as it is`, {
       hint: `make another plan: \`looms diff --${given} … --out ${file}\``,
     });
   }
-  const saved = await readPlanFile(context.ports, file);
   const { project } = context;
   if (project.explicit && project.name !== saved.plan.project) {
     throw new LoomsError('usage', `the plan is for project ${saved.plan.project}, and ${project.name} was named`, {
       hint: 'the project comes from --project, LOOMS_PROJECT or looms.yaml',
     });
   }
-  return restorePlan(context.ports, saved, context.policy);
+  return restorePlan(context.ports, saved, appliedPolicy(context));
 }
+
+/** The policy of a command, with where it is from. */
+export const appliedPolicy = ({ policy, projectFile }: CommandContext): AppliedPolicy => ({
+  rules: policy,
+  ...(projectFile === undefined ? {} : { folder: projectFile.folder }),
+});

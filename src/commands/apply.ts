@@ -39,10 +39,11 @@ export default class Apply extends BaseCommand {
 
   async run(): Promise<PlanOutcome> {
     const { flags, args } = await this.parse(Apply);
-    const context = await this.open(flags);
+    const context = await this.open({ ...flags, plan: args.plan });
     const json = this.jsonEnabled();
-    if (args.plan !== undefined) {
-      return runPlan(await openSavedPlan(args.plan, flags, context), flags, { context, json });
+    if (context.savedPlan !== undefined && args.plan !== undefined) {
+      const prepared = await openSavedPlan(context.savedPlan, { file: args.plan, flags, context });
+      return runPlan(prepared, flags, { context, json });
     }
     const loaded = await readUsableSpecs(flags, context, json);
     const prepared = await planSpecs(flags, context, loaded, flags['keep-failed']);

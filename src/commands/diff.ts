@@ -10,6 +10,7 @@ import { checkoutPaths, diagnosticsIn } from '../cli/publish-report.ts';
 import { renderPlanAs } from '../cli/render/plan-formats.ts';
 import { disabledServers } from '../cli/render/plan-text.ts';
 import { isInSync, isRotationOnly } from '../cli/render/reasons.ts';
+import { appliedPolicy } from '../cli/saved-plan.ts';
 import { notableDiagnostics, readUsableSpecs } from '../cli/specs.ts';
 import type { Plan } from '../model/plan.ts';
 
@@ -49,7 +50,12 @@ export default class Diff extends BaseCommand {
     const prepared = await planSpecs(flags, context, loaded, false);
     const { plan } = prepared;
     if (flags.out !== undefined) {
-      const made = { by: ports.managedBy, in: ports.workingDirectory, from: loaded.texts };
+      const made = {
+        by: ports.managedBy,
+        in: ports.workingDirectory,
+        from: loaded.texts,
+        under: appliedPolicy(context),
+      };
       await writePlanFile(ports, flags.out, savedPlanOf(prepared, made));
     }
 

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { countCalls } from '../../support/call-counter.ts';
@@ -118,6 +118,53 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     await project.docker.getImage(Image).remove({ force: true });
   });
 
+  test('is held against the policy of its specs, wherever it is carried out, and only against the same one', async () => {
+    const { project, cwd, write } = newProject('plan-policy');
+    const policy = (mebibytes: number): string => `policy:\n  max_memory_mb: ${mebibytes}\n`;
+    mkdirSync(join(cwd, 'team'));
+    write('team/mcp.yaml', tinySpec({ name: 'a', memoryMiB: 128 }));
+    write('team/looms.yaml', policy(200));
+    // Of another team: it applies to what is started here and names no files.
+    write('looms.yaml', policy(100));
+    const saved = await project.run(['diff', '-f', 'team/mcp.yaml', '--out', 'plan.json'], { cwd });
+    expect(saved, saved.stderr).toMatchObject({ code: 2 });
+    const plan = JSON.parse(readFileSync(join(cwd, 'plan.json'), 'utf8'));
+    expect(plan.policy).toMatchObject({ file: 'team/looms.yaml' });
+    expect(schemaProblems('saved-plan', plan)).toEqual([]);
+
+    const apply = (folder = cwd) => project.run(['apply', 'plan.json'], { cwd: folder });
+    for (const [text, code, words] of [
+      [policy(300), 7, 'was made under the policy of team/looms.yaml, and team/looms.yaml applies here, with another'],
+      [policy(100), 8, 'at most 100 is allowed'],
+    ] as const) {
+      write('team/looms.yaml', text);
+      expect(await apply()).toMatchObject({ code, stderr: expect.stringContaining(words) });
+    }
+    rmSync(join(cwd, 'team/looms.yaml'));
+    expect(await apply()).toMatchObject({ code: 8 });
+    rmSync(join(cwd, 'looms.yaml'));
+    expect(await apply()).toMatchObject({ code: 7, stderr: expect.stringContaining('no looms.yaml applies here') });
+
+    // As an artefact of a pipeline, without its specs.
+    const elsewhere = emptyFolder();
+    copyFileSync(join(cwd, 'plan.json'), join(elsewhere, 'plan.json'));
+    expect(await apply(elsewhere)).toMatchObject({ code: 7, stderr: expect.stringContaining('no looms.yaml applies') });
+    // One that was changed to name a spec elsewhere gets no other policy by that.
+    const lax = emptyFolder();
+    writeFileSync(join(lax, 'mcp.yaml'), readFileSync(join(cwd, 'team/mcp.yaml')));
+    writeFileSync(join(lax, 'looms.yaml'), policy(200));
+    writeFileSync(join(elsewhere, 'looms.yaml'), policy(100));
+    const forged = { ...plan, files: plan.files.map((one: object) => ({ ...one, file: join(lax, 'mcp.yaml') })) };
+    writeFileSync(join(elsewhere, 'plan.json'), JSON.stringify(forged));
+    expect(await apply(elsewhere)).toMatchObject({ code: 8 });
+    expect(await project.names()).toEqual([]);
+
+    copyFileSync(join(cwd, 'plan.json'), join(elsewhere, 'plan.json'));
+    writeFileSync(join(elsewhere, 'looms.yaml'), policy(200));
+    expect(await apply(elsewhere)).toMatchObject({ code: 0 });
+    expect(await project.names()).toEqual(['a']);
+  });
+
   test('is for one engine: another one is refused (7) by both names', async () => {
     const { project, cwd, write } = newProject('plan-engine');
     write('mcp.yaml', tinySpec({ name: 'a' }));
@@ -173,8 +220,8 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     const files = {
       'mcp.yaml': [tinySpec({ name: 'a' }), 'mcp.yaml is no saved plan'],
       'list.json': ['[]', 'list.json is no saved plan'],
-      'next.json': [text.replace('"schemaVersion": 1', '"schemaVersion": 2'), 'schema version 2'],
-      'half.json': ['{"kind":"looms-plan","schemaVersion":1}', 'parts missing'],
+      'next.json': [text.replace('"schemaVersion": 2', '"schemaVersion": 3'), 'schema version 3'],
+      'half.json': ['{"kind":"looms-plan","schemaVersion":2}', 'parts missing'],
       'edited.json': [text.replace('"action": "create"', '"action": "remove"'), 'was changed after it was saved'],
     };
     for (const [file, [content = '', words = '']] of Object.entries(files)) {

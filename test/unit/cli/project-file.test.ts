@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { findProjectFolder, readProjectFile } from '../../../src/cli/project-file.ts';
+import { findProjectFolder, pathsOfPlan, readProjectFile } from '../../../src/cli/project-file.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 
 const made: string[] = [];
@@ -73,4 +73,12 @@ it('is an error that names both when two apply, also by where a link leads', asy
     });
   }
   await expect(findProjectFolder(place(root), ['b/y.yaml'], join(root, 'a'))).rejects.toThrow('two project files');
+});
+
+it('is looked for from those spec files of a saved plan that are here, and lie in the working directory or its checkout', async () => {
+  const root = folderWith('repo/.git/', 'repo/a/x.yaml', 'repo/b/y.yaml', 'far/z.yaml');
+  const planned = ['x.yaml', '../b/y.yaml', 'gone.yaml', join(root, 'far/z.yaml'), '../..'].map((file) => ({ file }));
+  const inCheckout = await pathsOfPlan(place(join(root, 'repo/a')), planned);
+  expect(inCheckout).toEqual([join(root, 'repo/a/x.yaml'), join(root, 'repo/b/y.yaml')]);
+  expect(await pathsOfPlan(place(join(root, 'far')), planned)).toEqual([join(root, 'far/z.yaml')]);
 });
