@@ -1,0 +1,262 @@
+import { homedir } from 'node:os';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type ApplyOptions, applyPlan } from '../../src/app/apply-plan.ts';
+import { checkHealth } from '../../src/app/check-health.ts';
+import { getHistory } from '../../src/app/get-history.ts';
+import { openServer } from '../../src/app/open-server.ts';
+import { planProject } from '../../src/app/plan-project.ts';
+import { planRecorded } from '../../src/app/plan-recorded.ts';
+import { planRollback } from '../../src/app/plan-rollback.ts';
+import type { Ports } from '../../src/app/ports.ts';
+import { openLogs } from '../../src/app/read-logs.ts';
+import { restorePlan } from '../../src/app/restore-plan.ts';
+import { readSavedPlan, savedPlanOf } from '../../src/app/saved-plan.ts';
+import { type Composition, compose } from '../../src/cli/compose.ts';
+import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
+import { asServerName } from '../../src/model/ids.ts';
+import { containerName, recordName } from '../../src/model/labels.ts';
+import { defaultPolicy } from '../../src/model/policy.ts';
+import { basisOf } from '../../src/reconcile/basis.ts';
+import { specHash } from '../../src/spec/hash.ts';
+import { recordSpec } from '../../src/spec/record.ts';
+import { type EngineBench, engineBench, testImage } from '../support/docker-engine.ts';
+import { withoutEngine } from '../support/images.ts';
+import { emptyFolder } from '../support/looms.ts';
+import { server as planned, type SpecChange } from '../support/planner-world.ts';
+
+const name = asServerName('fs');
+const secret = 'operators-own-secret';
+const asksForSecret: SpecChange = { mcp: { envFrom: ['AWS_SECRET_ACCESS_KEY'] } };
+const takesTheHost: SpecChange = {
+  mounts: [{ type: 'bind', source: '/', target: '/host', readOnly: false }],
+  security: { user: '0:0', capAdd: ['SYS_ADMIN'] },
+};
+
+const declared = (change: SpecChange = {}): DeclaredServer =>
+  planned('fs', { image: { kind: 'image', ref: testImage }, ...change });
+
+const never = new AbortController().signal;
+const options: ApplyOptions = {
+  lockTimeoutMs: 0,
+  acceptNewPlan: () => true,
+  stopSignal: never,
+  abortSignal: never,
+  sink: () => {},
+  onLockWait: () => {},
+};
+
+/** The attacks of issue 11, 1 and 2, past the command line: on each engine that looms works with. */
+describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => {
+  let bench: EngineBench;
+  let composition: Composition;
+  let ports: Ports;
+  let lookUps: string[] = [];
+  let repo: string;
+
+  beforeAll(async () => {
+    bench = await engineBench('forged');
+    repo = `looms-test/${bench.project}-forged`;
+    composition = await compose({
+      host: undefined,
+      context: undefined,
+      environment: {
+        ...process.env,
+        HOME: homedir(),
+        XDG_STATE_HOME: emptyFolder(),
+        AWS_SECRET_ACCESS_KEY: secret,
+      },
+      command: 'test',
+      managedBy: 'looms/test',
+      trustRecord: false,
+      specPaths: [],
+      askForTrust: async () => false,
+    });
+    ports = {
+      ...composition.ports,
+      warn: () => {},
+      secrets: (ref) => {
+        lookUps.push(ref.name);
+        return composition.ports.secrets(ref);
+      },
+    };
+  });
+  afterEach(async () => {
+    lookUps = [];
+    const filters = { label: [`looms.project=${bench.project}`] };
+    for (const { Id: id } of await bench.docker.listContainers({ all: true, filters }))
+      await bench.docker.getContainer(id).remove({ force: true, v: true });
+  });
+  afterAll(async () => {
+    await composition?.close();
+    await bench?.close();
+  });
+
+  const labelsOf = (spec: DesiredServer, more: Readonly<Record<string, string>>): Record<string, string> => ({
+    ...bench.labels,
+    'looms.role': 'server',
+    'looms.server': name,
+    'looms.generation': '1',
+    'looms.spec': recordSpec(spec, testImage),
+    'looms.spec-hash': specHash(spec, testImage),
+    'looms.image': testImage,
+    ...more,
+  });
+
+  /** A container made by hand with all that one of looms has but its signature. */
+  async function forge(
+    change: SpecChange,
+    as: { readonly name?: string; readonly labels?: Record<string, string> } = {},
+  ) {
+    const labels = labelsOf(declared(change).spec, { 'looms.image-id': bench.facts.id, ...as.labels });
+    return bench.docker.createContainer({
+      Image: testImage,
+      name: as.name ?? containerName(bench.project, name),
+      Cmd: ['sleep', '600'],
+      Labels: labels,
+    });
+  }
+
+  /** All containers of the project, by id and state: what an attack must leave as it is. */
+  const reality = async (): Promise<string[]> => {
+    const filters = { label: [`looms.project=${bench.project}`] };
+    return (await bench.docker.listContainers({ all: true, filters })).map(({ Id, State }) => `${Id} ${State}`).sort();
+  };
+
+  test('an image with forged labels gets no session and no secret, and no plan takes it away', async () => {
+    const base = await bench.docker.createContainer({
+      Image: testImage,
+      Labels: labelsOf(declared(asksForSecret).spec, {}),
+      Cmd: ['sleep', '600'],
+    });
+    await base.commit({ repo });
+    await base.remove({ force: true });
+    const stranger = await bench.docker.createContainer({
+      Image: repo,
+      name: containerName(bench.project, name),
+      Cmd: ['sleep', '600'],
+    });
+    await stranger.start();
+    try {
+      await expect(openServer(ports, bench.project, name, {})).rejects.toMatchObject({ code: 'server-not-found' });
+      await expect(checkHealth(ports, { project: bench.project, servers: [] }, never)).resolves.toMatchObject({
+        servers: [],
+      });
+      for (const servers of [[declared()], []]) {
+        const { plan } = await planProject(ports, {
+          project: bench.project,
+          servers,
+          recipes: new Map(),
+          undesired: 'remove',
+        });
+        expect(JSON.stringify(plan.steps)).not.toContain(stranger.id);
+        expect(plan.warnings.map(({ code }) => code)).toContain('not-ours');
+        expect(plan.changes.map(({ action }) => action)).toEqual(servers.map(() => 'blocked'));
+      }
+      expect((await stranger.inspect()).State.Running).toBe(true);
+      expect(lookUps).toEqual([]);
+    } finally {
+      await stranger.remove({ force: true });
+      await bench.docker.getImage(repo).remove({ force: true });
+    }
+  });
+
+  test('a record that no file could be is neither started nor restarted', async () => {
+    await forge(takesTheHost);
+    const before = await reality();
+    for (const kind of ['start', 'restart'] as const) {
+      const request = { project: bench.project, servers: [name], wish: { kind }, policy: defaultPolicy };
+      await expect(planRecorded(ports, request)).rejects.toMatchObject({
+        code: 'spec-invalid',
+        detail: [expect.stringContaining('the root of the host is never mounted')],
+      });
+    }
+    expect(await reality()).toEqual(before);
+  });
+
+  test('a record that nobody here made has no secret looked up, by a session, a look, a plan, or its execution', async () => {
+    const container = await forge(asksForSecret);
+    await container.start();
+    const before = await reality();
+    const untrusted = {
+      code: 'record-untrusted',
+      detail: expect.arrayContaining([expect.stringMatching(/^made by +nobody says/)]),
+    };
+    await expect(openServer(ports, bench.project, name, {})).rejects.toMatchObject(untrusted);
+    const { servers } = await checkHealth(ports, { project: bench.project, servers: [] }, never);
+    expect(servers).toMatchObject([{ verdict: 'unknown', failure: { code: 'record-untrusted' } }]);
+    const logs = { project: bench.project, servers: [name], streams: ['stderr'], follow: false } as const;
+    for await (const line of (await openLogs(ports, logs, never)).lines) expect(line.text).not.toContain(secret);
+    const request = {
+      project: bench.project,
+      servers: [name],
+      wish: { kind: 'restart' },
+      policy: defaultPolicy,
+    } as const;
+    const prepared = await planRecorded(ports, request);
+    expect(prepared.plan.steps.map(({ op }) => op)).toContain('gate');
+    await expect(applyPlan(ports, prepared, options)).rejects.toMatchObject(untrusted);
+    expect(await reality()).toEqual(before);
+    expect(lookUps).toEqual([]);
+  });
+
+  test('a record whose signature does not hold, or that speaks of another server, is told from others', async () => {
+    await forge(asksForSecret, { labels: { 'looms.signature': 'made up' } });
+    const engine = await ports.engine();
+    const look = { project: bench.project, images: [], checkRegistry: [] };
+    const [one] = (await engine.observe(look)).containers;
+    expect(one?.foreignRecord).toMatchObject({ maker: { kind: 'forged' } });
+    await forge(asksForSecret, { name: `looms-${bench.project}-other`, labels: { 'looms.server': 'other' } });
+    const other = (await engine.observe(look)).containers.find(({ server }) => server === 'other');
+    expect(other).toBeDefined();
+    expect(other?.recorded).toBeUndefined();
+  });
+
+  test('a record of the past that breaks a rule says so in history, and is not gone back to', async () => {
+    await forge({});
+    await forge(takesTheHost, {
+      name: recordName(bench.project, name, 9),
+      labels: { 'looms.role': 'history', 'looms.generation': '9', 'looms.outcome': 'replaced' },
+    });
+    const before = await reality();
+    const told = await getHistory(ports, { project: bench.project, name });
+    expect(told.map(({ generation, unusable }) => [generation, unusable])).toEqual([
+      [9, expect.stringContaining('the root of the host is never mounted')],
+      [1, null],
+    ]);
+    await expect(planRollback(ports, { project: bench.project, name, to: 9 })).rejects.toMatchObject({
+      code: 'spec-invalid',
+    });
+    expect(await reality()).toEqual(before);
+  });
+
+  test('a saved plan that was changed to mount the host is refused, with hash and basis to match', async () => {
+    const servers = [declared({ mounts: [{ type: 'bind', source: '/opt', target: '/data', readOnly: true }] })];
+    const prepared = await planProject(ports, {
+      project: bench.project,
+      servers,
+      recipes: new Map(),
+      undesired: 'warn',
+    });
+    const under = { rules: defaultPolicy };
+    const saved = savedPlanOf(prepared, { by: ports.managedBy, in: ports.workingDirectory, from: [], under });
+    expect((await restorePlan(ports, readSavedPlan(JSON.stringify(saved), 'plan.json'), under)).plan.steps).not.toEqual(
+      [],
+    );
+
+    const changed = JSON.parse(JSON.stringify(saved).replaceAll('"/opt"', '"/"'));
+    for (const server of changed.servers) server.hash = specHash(server.spec, server.image.ref);
+    changed.plan.basis = basisOf(changed.plan);
+    const forged = readSavedPlan(JSON.stringify(changed), 'plan.json');
+    await expect(restorePlan(ports, forged, under)).rejects.toMatchObject({
+      code: 'plan-invalid',
+      detail: [expect.stringContaining('the root of the host is never mounted')],
+    });
+    // And one whose steps alone say something else than is planned anew.
+    const steps = JSON.parse(JSON.stringify(saved).replace('"memoryBytes":', '"memoryBytes":1'));
+    steps.plan.basis = basisOf(steps.plan);
+    await expect(restorePlan(ports, readSavedPlan(JSON.stringify(steps), 'plan.json'), under)).rejects.toMatchObject({
+      code: 'plan-stale',
+    });
+    expect(await reality()).toEqual([]);
+  });
+});
