@@ -74,9 +74,17 @@ async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: En
   }
 }
 
+/** What others see as the maker of what is made here, and what to compare with what they say was made elsewhere. */
+async function recordKey({ trust }: Ports): Promise<Check> {
+  const key = await trust.keyName();
+  const detail =
+    key === undefined ? 'none that can be used yet; it is made with the first server' : `${key} signs records here`;
+  return { name: 'record key', status: 'ok', detail };
+}
+
 /** Looks at everything looms needs, and never throws: what is wrong is the answer. */
 export async function diagnose(ports: Ports): Promise<Diagnosis> {
   const program: Check = { name: 'looms', status: 'ok', detail: `${ports.managedBy}, Node ${process.versions.node}` };
   const { checks, engine } = await engineChecks(ports);
-  return { checks: [program, ...checks], tried: await ports.engineAttempts(), engine };
+  return { checks: [program, await recordKey(ports), ...checks], tried: await ports.engineAttempts(), engine };
 }

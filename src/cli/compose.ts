@@ -229,6 +229,7 @@ function recordTrust({ environment, trustRecord, askForTrust }: Settings, warn: 
   const place = async () => (await import('../state/ledger.ts')).ledgerPlaces(environment).knownRecords;
   const accepted = new Set<string>();
   return {
+    keyName: async () => (await import('../state/record-signer.ts')).recordSigner(environment).keyName(),
     isAccepted: async (digest) => {
       const { isKnownRecord } = await import('../state/known-records.ts');
       return accepted.has(digest) || isKnownRecord(await place(), digest);

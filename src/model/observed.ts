@@ -9,7 +9,7 @@ export type EngineTime = number;
 
 /** Which engine a plan was made for, and what it can do. */
 export type EngineDescription = {
-  /** The engine's own id (`/info` ID). */
+  /** The engine's own id (`/info` ID); Podman has none that stays, and is told by its machine and folder. */
   readonly id: string;
   readonly name: string;
   readonly kind: 'docker' | 'podman';

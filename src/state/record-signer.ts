@@ -16,6 +16,8 @@ const signaturePattern = /^(?:([0-9a-f]{12}):)?([0-9a-f]{64})$/;
  * knows what was signed with it. Without a usable key nothing is signed, and nothing counts as signed.
  */
 export function recordSigner(environment: Readonly<Record<string, string | undefined>>): {
+  /** What the key that is used here is called; undefined while there is none. */
+  readonly keyName: () => string | undefined;
   readonly sign: (text: string) => string | undefined;
   readonly makerOf: (text: string, signature: string) => RecordMaker;
 } {
@@ -33,6 +35,10 @@ export function recordSigner(environment: Readonly<Record<string, string | undef
   };
   let known: Keyed | undefined;
   return {
+    keyName: () => {
+      const key = known ?? usable(() => findMachineKey(path, 'records'));
+      return key && nameOf(key);
+    },
     sign: (text) => {
       known ??= usable(() => machineKey(path, 'records'));
       return known === undefined ? undefined : `${nameOf(known)}:${known(text)}`;

@@ -229,6 +229,14 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
     expect(await reality()).toEqual(before);
   });
 
+  test('an engine has one id, however often it is asked: a saved plan is for it', async () => {
+    const engine = await ports.engine();
+    const look = { project: bench.project, images: [], checkRegistry: [] };
+    const ids = [(await engine.observe(look)).engine.id, (await engine.observe(look)).engine.id];
+    expect(ids).toEqual([(await bench.engine.describe()).id, (await bench.engine.describe()).id]);
+    expect(ids[0]).not.toBe('');
+  });
+
   test('a saved plan that was changed to mount the host is refused, with hash and basis to match', async () => {
     const servers = [declared({ mounts: [{ type: 'bind', source: '/opt', target: '/data', readOnly: true }] })];
     const prepared = await planProject(ports, {

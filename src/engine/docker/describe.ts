@@ -13,11 +13,18 @@ function canLimitStorage(info: EngineInfo): boolean {
   return ['btrfs', 'zfs', 'devicemapper', 'windowsfilter'].includes(info.Driver ?? '');
 }
 
+/**
+ * What tells this engine from others, for as long as it is there. Podman (5.8) makes up an id each time it is asked; where
+ * it keeps its containers, and on which machine, stays the same.
+ */
+const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: EngineInfo): string =>
+  kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
+
 /** The engine's description from what it said at connecting and in `/info`. */
 export function describeEngine({ engine, endpoint }: Connection, info: EngineInfo): EngineDescription {
   return {
     ...engine,
-    id: info.ID ?? '',
+    id: engineId(engine.kind, info),
     name: info.Name ?? '',
     endpoint: describeEndpoint(endpoint),
     storageDriver: info.Driver ?? 'unknown',

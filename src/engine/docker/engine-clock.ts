@@ -7,6 +7,8 @@ import type { Connection } from './connection.ts';
 export type EngineInfo = {
   readonly ID?: string;
   readonly Name?: string;
+  /** Where it keeps images and containers. */
+  readonly DockerRootDir?: string;
   readonly Driver?: string;
   readonly DriverStatus?: readonly (readonly string[])[] | null;
   readonly SystemTime?: string;

@@ -57,7 +57,13 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
   const ports: Ports = {
     engine: async () => engine,
     engineAttempts: async () => [],
-    trust: { isAccepted: async () => false, accept: async () => {}, acceptsAll: false, ask: async () => false },
+    trust: {
+      keyName: async () => undefined,
+      isAccepted: async () => false,
+      accept: async () => {},
+      acceptsAll: false,
+      ask: async () => false,
+    },
     engineIsLocal: async () => true,
     engineSocketAt: async () => undefined,
     openSession: async () => async () => {

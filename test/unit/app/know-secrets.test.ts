@@ -5,6 +5,7 @@ import { proxyPasswords } from '../../../src/image/proxies.ts';
 import { document, only } from '../spec/checking.ts';
 
 const trusting = (accepted: boolean): Ports['trust'] => ({
+  keyName: async () => undefined,
   isAccepted: async () => accepted,
   accept: async () => {},
   acceptsAll: false,

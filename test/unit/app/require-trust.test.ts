@@ -23,6 +23,7 @@ async function asked(says: boolean, mayAsk = true) {
   const questions: TrustQuestion[] = [];
   const accepted: string[] = [];
   const trust: Ports['trust'] = {
+    keyName: async () => undefined,
     isAccepted: async () => false,
     accept: async (digest) => void accepted.push(digest),
     acceptsAll: false,
@@ -70,7 +71,13 @@ describe('a record that this machine did not make', () => {
     [{ kind: 'other-key' }, 'another key, which it does not name'],
     [{ kind: 'forged' }, 'FORGED'],
   ] as const)('%o is named', async (maker, words) => {
-    const trust = { isAccepted: async () => false, accept: async () => {}, acceptsAll: false, ask: async () => false };
+    const trust = {
+      keyName: async () => undefined,
+      isAccepted: async () => false,
+      accept: async () => {},
+      acceptsAll: false,
+      ask: async () => false,
+    };
     const failure = await requireTrust({ trust }, record(maker)).catch((error: unknown) => error);
     expect(failure).toMatchObject({ detail: expect.arrayContaining([expect.stringContaining(words)]) });
   });

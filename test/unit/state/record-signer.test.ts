@@ -19,9 +19,11 @@ afterEach(() => {
 
 test('what one machine signed is its own there, and another key, by its name, elsewhere', () => {
   const [one, other] = [machine(), machine()];
+  expect(one.keyName()).toBeUndefined();
   const signature = one.sign('text') ?? '';
   expect(signature).toMatch(/^[0-9a-f]{12}:[0-9a-f]{64}$/);
   const [key = ''] = signature.split(':');
+  expect(one.keyName()).toBe(key);
   expect(one.makerOf('text', signature)).toEqual({ kind: 'here' });
   expect(other.makerOf('text', signature)).toEqual({ kind: 'other-key', key });
   expect(other.sign('text')).not.toContain(key);
