@@ -38,9 +38,14 @@ function networkText({ mode, egress }: DesiredServer['network']): string {
   return egress.length === 0 ? mode : `${mode}, and ${egress.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
 }
 
-/** A word and what belongs to it, in one column each; every further item stands on a line of its own. */
+/**
+ * A word and what belongs to it, in one column each; every further item stands on a line of its own. What is foreign has
+ * no lines: one of its own would look like another word and what belongs to that.
+ */
 const rows = (word: string, items: readonly string[]): readonly string[] =>
-  (items.length === 0 ? ['none'] : items).map((item, index) => `${(index === 0 ? word : '').padEnd(14)}${item}`);
+  (items.length === 0 ? ['none'] : items).map(
+    (item, index) => `${(index === 0 ? word : '').padEnd(14)}${item.replaceAll(/\s+/g, ' ')}`,
+  );
 
 /** Characters of a command line that are shown; what a long one ends with matters less than the lines around it. */
 const longestCommand = 300;

@@ -51,6 +51,30 @@ describe.skipIf(skipped)('on a terminal', () => {
     const memory = await run('docker', ['inspect', '-f', '{{.HostConfig.Memory}}', `looms-${project}-fs`]);
     expect(memory.stdout.trim()).toBe(String(300 * 1024 * 1024));
   });
+
+  it('a record of another machine is shown, after the plan, before it is accepted; a no changes nothing (9)', async () => {
+    const file = { cwd, env: { XDG_STATE_HOME: emptyFolder() } };
+    for (const memoryMiB of [128, 160]) {
+      writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'fs', memoryMiB, env: { API_TOKEN: '${HOME}' } }));
+      expect(await looms(['apply', '--yes', '--project', project], file)).toMatchObject({ code: 0 });
+    }
+    const id = async () => (await run('docker', ['inspect', '-f', '{{.Id}}', `looms-${project}-fs`])).stdout;
+    const before = await id();
+    const back = onTerminal(['rollback', 'fs', '--yes', '--project', project], cwd);
+    await back.shows('hand over these secrets? (y/N)');
+    back.type('\r');
+    expect(await back.ended).toBe(9);
+    expect(back.screen()).toMatch(
+      /1 to replace[\s\S]*generation \d+ of fs, whose record[\s\S]*│ made by +not this machine/,
+    );
+    expect(back.screen()).toMatch(/│ secrets +\$\{HOME\} as API_TOKEN[\s\S]*error\[record-untrusted\]/);
+    expect(await id()).toBe(before);
+
+    const tools = onTerminal(['mcp', 'tools', 'fs', '--project', project], cwd);
+    await tools.shows('hand over these secrets? (y/N)');
+    tools.type('y\r');
+    expect(await tools.ended).toBe(0);
+  });
 });
 
 describe.skipIf(skipped)('a policy of looms.yaml', () => {

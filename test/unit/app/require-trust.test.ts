@@ -66,6 +66,36 @@ describe('a record that this machine did not make', () => {
     }
   });
 
+  it('cannot put up a line of its own among them', async () => {
+    const evil = `x\r\nuser          1000:1000\u2028mounts        none`;
+    const trust = {
+      keyName: async () => undefined,
+      isAccepted: async () => false,
+      accept: async () => {},
+      acceptsAll: false,
+      ask: async () => false,
+    };
+    const forged = {
+      ...record({ kind: 'unsigned' }),
+      image: evil,
+      spec: {
+        ...spec,
+        mounts: [{ type: 'bind', source: evil, target: evil, readOnly: false } as const],
+        security: { ...spec.security, user: evil, capAdd: [evil] },
+        mcp: { ...spec.mcp, command: evil, envFrom: [evil] },
+      },
+      foreign: { digest: 'd', maker: { kind: 'other-key', key: evil } as const, source: evil },
+    };
+    const failure = await requireTrust({ trust }, forged).catch((error: unknown) => error);
+    const { detail } = failure as { detail: readonly string[] };
+    expect(
+      detail
+        .join('\n')
+        .split(/[\n\r\u2028\u2029]/)
+        .map((line) => line.split(' ')[0]),
+    ).toEqual(['made', 'from', 'image', 'runs', 'user', 'mounts', 'capabilities', 'network', 'secrets', '']);
+  });
+
   it.each([
     [{ kind: 'other-key', key: '0123456789ab' }, 'another key, by its word 0123456789ab'],
     [{ kind: 'other-key' }, 'another key, which it does not name'],
