@@ -7,7 +7,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { Plan, Reason } from '../model/plan.ts';
 import type { CommandContext } from './context.ts';
-import { applyFlags, keepOf } from './flags.ts';
+import { applyFlags, engineFlags, keepOf, projectFlags, trustFlags } from './flags.ts';
 import { reasonsOf } from './render/reasons.ts';
 import { defaultPaths, readUsableSpecs } from './specs.ts';
 
@@ -18,11 +18,19 @@ export const byHandFlags = {
   grace: applyFlags.grace,
 };
 
-/** The file that `start` and `restart` take a server from. */
-export const configFlag = Flags.string({
-  description: 'the spec file that declares the servers; default is what is recorded on their containers',
-  helpValue: 'FILE',
-});
+/** Flags of `start` and `restart`. */
+export const startFlags = {
+  config: Flags.string({
+    description: 'the spec file that declares the servers; default is what is recorded on their containers',
+    helpValue: 'FILE',
+  }),
+  yes: applyFlags.yes,
+  timeout: applyFlags.timeout,
+  ...byHandFlags,
+  ...trustFlags,
+  ...projectFlags,
+  ...engineFlags,
+};
 
 /** Differences between what is declared and what is there, which nobody meant who only said start or restart. */
 const surprises: ReadonlySet<Reason['kind']> = new Set([

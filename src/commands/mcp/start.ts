@@ -1,7 +1,6 @@
 import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { byHandFlags, configFlag, doesWhatWasSaid, planStart } from '../../cli/by-hand.ts';
-import { applyFlags, engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
+import { doesWhatWasSaid, planStart, startFlags } from '../../cli/by-hand.ts';
 import { listed } from '../../cli/render/text.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
 import { serverName } from '../../cli/server-name.ts';
@@ -20,15 +19,7 @@ export default class McpStart extends BaseCommand {
     { description: 'Two that were stopped', command: '<%= config.bin %> mcp start teradata memory' },
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
-  static override flags = {
-    config: configFlag,
-    yes: applyFlags.yes,
-    timeout: applyFlags.timeout,
-    ...byHandFlags,
-    ...trustFlags,
-    ...projectFlags,
-    ...engineFlags,
-  };
+  static override flags = startFlags;
 
   async run(): Promise<PlanOutcome> {
     const { flags, args } = await this.parse(McpStart);
