@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import Docker from 'dockerode';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { removeLabelled } from '../support/docker-engine.ts';
 import { emptyFolder, looms } from '../support/looms.ts';
 import { onTerminal } from '../support/terminal-session.ts';
 import { tinySpec } from '../support/tiny-server.ts';
@@ -20,7 +22,8 @@ describe.skipIf(skipped)('on a terminal', () => {
     cwd = emptyFolder();
     writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'fs' }));
   });
-  afterEach(() => looms(['delete', '--all', '--yes', '--project', project]));
+  // Records of the past too, which a delete leaves.
+  afterEach(() => removeLabelled(new Docker(), 'looms.project', project));
 
   it('a yes applies what was shown', async () => {
     const session = onTerminal(['apply', '--project', project], cwd);
