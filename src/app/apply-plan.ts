@@ -22,7 +22,7 @@ import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
 import { type HeldLock, takeLock } from './project-lock.ts';
 import { requireTrustInPlan } from './require-trust.ts';
-import { processEnv, sessionEnv, sessionImage, sessionTarget } from './session-target.ts';
+import { processEnv, secretVariables, sessionEnv, sessionImage, sessionTarget } from './session-target.ts';
 
 /** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
 const stopGraceSeconds = 10;
@@ -170,7 +170,13 @@ async function stepEnvironment(
         container,
         options.signal ?? new AbortController().signal,
       ),
-    containerSecrets: (server) => sessionEnv(find(server).spec, ports.secrets),
+    containerSecrets: async (server) => {
+      const { spec } = find(server);
+      const values = await sessionEnv(spec, ports.secrets);
+      const secret = Object.fromEntries(Object.keys(secretVariables(spec)).map((name) => [name, values[name] ?? '']));
+      const prints = await ports.secretPrints.print({ project: plan.project, server }, secret);
+      return { values, ...(prints === undefined ? {} : { prints }) };
+    },
     waitUntil: async (probe, limitMs, options) => {
       const deadline = ports.monotonicMs() + limitMs;
       while (!(await probe())) {

@@ -10,6 +10,7 @@ import { defaultKeep } from '../reconcile/history.ts';
 import { makePlan, type Undesired } from '../reconcile/plan.ts';
 import { checkPolicy } from '../spec/policy.ts';
 import { recordSpec } from '../spec/record.ts';
+import { changedSecrets } from './changed-secrets.ts';
 import type { UntrustedRecord } from './describe-record.ts';
 import type { Ports } from './ports.ts';
 
@@ -98,12 +99,14 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
   const ids = observed.containers.map((container) => container.id);
   const countsExecutions = servers.some((server) => server.spec.lifecycle.maxExecutions !== undefined);
   const counted: Counted = countsExecutions ? await executionsOf(ports, ids) : { counts: new Map() };
+  const secrets = await changedSecrets(ports, project, servers, observed);
   const plan = makePlan({
     project,
     desired: servers,
     observed,
     undesired: only === undefined ? request.undesired : 'ignore',
     executions: counted.counts,
+    changedSecrets: secrets.changed,
     replace: new Set(replace),
     stop: new Set(request.stop ?? []),
     keepFailed: request.keepFailed ?? false,
@@ -126,7 +129,7 @@ export async function planProject(ports: Ports, request: PlanRequest): Promise<P
         ];
   return {
     request,
-    plan: { ...plan, warnings: [...plan.warnings, ...warnings, ...uncounted] },
+    plan: { ...plan, warnings: [...plan.warnings, ...warnings, ...uncounted, ...secrets.warnings] },
     observed,
     replan: (again) => planProject(again, request),
   };

@@ -4,6 +4,7 @@ import type { SessionSource } from '../mcp/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { HealthFinding, HealthRecord } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import type { SecretPrints } from '../model/secret-prints.ts';
 import type { SecretStore } from '../secrets/provider.ts';
 
 /** Whose health is kept: projects of one name on two engines have nothing to do with one another. */
@@ -27,6 +28,16 @@ export type Ports = {
   readonly engineSocketAt: (path: string) => Promise<string | undefined>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
+  /** Prints of secrets, by which a changed one is known and none is shown. */
+  readonly secretPrints: {
+    /** What the key is called that they are made with here; undefined while there is none. */
+    readonly keyName: () => Promise<string | undefined>;
+    /** Prints of a server's secrets, by variable; makes the key where there is none, undefined where it cannot. */
+    readonly print: (
+      whose: { readonly project: ProjectName; readonly server: ServerName },
+      secrets: Readonly<Record<string, string>>,
+    ) => Promise<SecretPrints | undefined>;
+  };
   /** Masks the secrets that were looked up, in text that is kept. */
   readonly mask: (text: string) => string;
   /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */

@@ -19,6 +19,10 @@ export function processEnv(spec: DesiredServer): Env {
   return Object.fromEntries([...secretsOfContainer, ...Object.entries(spec.mcp.env), ...fromEnvironment]);
 }
 
+/** Those of them that hold a secret. */
+export const secretVariables = (spec: DesiredServer): Env =>
+  Object.fromEntries(Object.entries(processEnv(spec)).filter(([, value]) => value.kind === 'secret'));
+
 /**
  * The values of a server's own variables, secrets looked up.
  * Throws `secret-missing` naming each one that no provider has.

@@ -351,6 +351,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
     warned.add(text);
   };
+  const printer = once(async () => (await import('../state/secret-printer.ts')).secretPrinter(environment));
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const ports: Ports = {
     engine,
@@ -360,6 +361,10 @@ export async function compose(settings: Settings): Promise<Composition> {
     openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
     mask: redact,
+    secretPrints: {
+      keyName: async () => (await printer()).keyName(),
+      print: async (whose, values) => (await printer()).print(whose, values),
+    },
     trust: recordTrust(settings, warn),
     warn,
     ...ledger(environment, whoAmI, redact),

@@ -6,6 +6,7 @@ import { label } from '../model/labels.ts';
 import type { Operation, PlannedContainer, Target } from '../model/plan.ts';
 import type { Recipe } from '../model/recipe.ts';
 import { resolveShape } from '../model/resolve-shape.ts';
+import { type SecretPrints, writeSecretPrints } from '../model/secret-prints.ts';
 import type { ImageFacts } from '../model/shape.ts';
 import { duration } from '../model/times.ts';
 
@@ -22,8 +23,10 @@ export type StepEnvironment = {
   readonly buildSettings: Omit<BuildSettings, 'mayPull'>;
   /** Holds a container against the gate; `signal` ends the wait. */
   readonly gate: (server: ServerName, container: ContainerId, options: CallOptions) => Promise<GateOutcome>;
-  /** Secrets that are written into an HTTP server's container; undefined when it has none. */
-  readonly containerSecrets: (server: ServerName) => Promise<Readonly<Record<string, string>> | undefined>;
+  /** What is written into an HTTP server's container, and prints of the secrets in it where this machine has a key. */
+  readonly containerSecrets: (
+    server: ServerName,
+  ) => Promise<{ readonly values: Readonly<Record<string, string>>; readonly prints?: SecretPrints }>;
   /** Images known so far, by reference; pulls and builds add to it. */
   readonly images: Map<string, ImageFacts>;
   /** Waits until `probe` says true, at most `limitMs`; false when time ran out. */
@@ -80,14 +83,18 @@ async function createContainer(
   const shape = resolveShape(planned.template, facts);
   const usesSecrets = planned.template.pidOne.kind === 'server' && planned.template.pidOne.secretsFile;
   const secrets = usesSecrets && server !== undefined ? await env.containerSecrets(server) : undefined;
+  const prints = secrets?.prints;
   const container = await env.engine.createContainer(
     {
       name: planned.name,
       shape,
-      ownLabels: planned.ownLabels,
+      ownLabels: {
+        ...planned.ownLabels,
+        ...(prints === undefined ? {} : { [label.secrets]: writeSecretPrints(prints) }),
+      },
       ownTargets: planned.freshVolumes,
       ...(planned.platform === undefined ? {} : { platform: planned.platform }),
-      ...(secrets === undefined ? {} : { secrets }),
+      ...(secrets === undefined ? {} : { secrets: secrets.values }),
     },
     options,
   );

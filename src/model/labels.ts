@@ -30,6 +30,8 @@ export const label = {
   hasShell: 'looms.has-shell',
   /** On Podman: which names of its environment a container was given of those that Podman adds by itself. */
   givenEnv: 'looms.given-env',
+  /** HTTP servers: keyed hashes of the secrets that they were given (secret-prints.ts). */
+  secrets: 'looms.secrets',
   /** Servers: the HMAC of their record by the machine that made it (claims.ts). */
   signature: 'looms.signature',
   /** For users of loom: the server's name. */

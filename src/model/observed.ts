@@ -2,6 +2,7 @@ import type { ForeignRecord } from './claims.ts';
 import type { RecordedSpec } from './desired.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from './ids.ts';
 import type { Role } from './labels.ts';
+import type { SecretPrints } from './secret-prints.ts';
 import type { ContainerShape, ImageFacts } from './shape.ts';
 
 /** Milliseconds since the epoch on the engine's clock. Ages are never measured against ours. */
@@ -60,6 +61,8 @@ export type ObservedContainer = {
   readonly recorded?: RecordedSpec;
   /** Set when this machine did not sign the record. */
   readonly foreignRecord?: ForeignRecord;
+  /** Of an HTTP server: what its secrets were when its container was made; absent for one of an earlier version. */
+  readonly secretPrints?: SecretPrints;
   /** `looms.source` as written, for people. */
   readonly source?: string;
   /** The container of kept data that its files came from, when they did. */

@@ -19,6 +19,8 @@ export type Reason =
   | { readonly kind: 'live-drift'; readonly fields: NonEmpty<FieldDifference> }
   /** The image reference means another image now. */
   | { readonly kind: 'image-changed'; readonly fields: NonEmpty<FieldDifference> }
+  /** An HTTP server was made with another value of these variables. */
+  | { readonly kind: 'secret-changed'; readonly variables: NonEmpty<string> }
   | { readonly kind: 'missing' }
   | { readonly kind: 'exited'; readonly exitCode: number }
   | { readonly kind: 'not-started' }

@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../model/ids.ts';
 import { containerName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import { type FieldDifference, isNonEmpty, type Reason } from '../model/plan.ts';
+import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../model/plan.ts';
 import { resolveShape, unknownImage } from '../model/resolve-shape.ts';
 import { compareShapes } from './compare-shapes.ts';
 import { compareSpecs } from './compare-specs.ts';
@@ -15,6 +15,8 @@ export type SlotContext = {
   readonly observed: Observed;
   /** Executions counted so far, by container. */
   readonly executions: ReadonlyMap<ContainerId, number>;
+  /** Variables whose secrets have other values than the container was made with, by container. */
+  readonly changedSecrets: ReadonlyMap<ContainerId, NonEmpty<string>>;
   /** Servers whose replacement was asked for. */
   readonly replace: ReadonlySet<ServerName>;
   /** Servers that somebody asked to stop; their specs say that they are not to run. */
@@ -78,10 +80,12 @@ export function judge(server: DeclaredServer, container: ObservedContainer, cont
   const rotation = settled
     ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
     : undefined;
+  const secrets = context.changedSecrets.get(container.id);
   const stale: Reason[] = [
     ...specReason(server, container),
     ...(isNonEmpty(drift) ? [{ kind: 'live-drift', fields: drift } as const] : []),
     ...imageReason(server, container, context),
+    ...(secrets === undefined ? [] : [{ kind: 'secret-changed', variables: secrets } as const]),
     ...(container.state.status === 'dead'
       ? [{ kind: 'unhealthy', why: 'the engine reports it as dead' } as const]
       : []),

@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import { type Change, type Drift, isNonEmpty, type NextRotation, type Plan } from '../model/plan.ts';
+import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty, type Plan } from '../model/plan.ts';
 import { slotsOf } from '../model/slots.ts';
 import { basisOf } from './basis.ts';
 import { type Decision, decide } from './decide.ts';
@@ -39,6 +39,8 @@ export type PlanInput = {
   readonly observed: Observed;
   readonly undesired: Undesired;
   readonly executions: ReadonlyMap<ContainerId, number>;
+  /** Variables whose secrets have other values than a container was made with. */
+  readonly changedSecrets?: ReadonlyMap<ContainerId, NonEmpty<string>>;
   readonly replace: ReadonlySet<ServerName>;
   /** Servers that somebody asked to stop, which are desired with `enabled: false`; their sessions are drained first. */
   readonly stop?: ReadonlySet<ServerName>;
@@ -106,8 +108,8 @@ export function makePlan(input: PlanInput): Plan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const present = slotsOf([...observed.containers].sort(byGeneration));
-  const { executions, replace, stop = new Set(), rollbackTo } = input;
-  const context: SlotContext = { project, observed, executions, replace, stop, rollbackTo };
+  const { executions, replace, stop = new Set(), changedSecrets = new Map(), rollbackTo } = input;
+  const context: SlotContext = { project, observed, executions, changedSecrets, replace, stop, rollbackTo };
   const slots = desired.map((server) =>
     withBlocker({ server, ...decide(server, present.get(server.spec.name) ?? [], context) }, observed),
   );

@@ -1,19 +1,13 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { RecordMaker } from '../model/claims.ts';
-import { LoomsError } from '../model/errors.ts';
-import { type Keyed, keyedFor } from './key-file.ts';
-import { ledgerPlaces } from './ledger.ts';
-import { findMachineKey, machineKey } from './machine-key.ts';
-
-/** The name of a key in what it signs: no secret, and the same wherever the key is. */
-const nameOf = (keyed: Keyed): string => keyed('name of this key').slice(0, 12);
+import { keySource } from './key-source.ts';
 
 /** As `sign` writes it; those of earlier versions do not name their key. */
 const signaturePattern = /^(?:([0-9a-f]{12}):)?([0-9a-f]{64})$/;
 
 /**
- * Signs the records of servers with the key of this machine, or with the one that a team shares (`LOOMS_RECORD_KEY`), and
- * knows what was signed with it. Without a usable key nothing is signed, and nothing counts as signed.
+ * Signs the records of servers with the key that is used on this machine, and knows what was signed with it. Without a
+ * usable key nothing is signed, and nothing counts as signed.
  */
 export function recordSigner(environment: Readonly<Record<string, string | undefined>>): {
   /** What the key that is used here is called; undefined while there is none. */
@@ -21,37 +15,22 @@ export function recordSigner(environment: Readonly<Record<string, string | undef
   readonly sign: (text: string) => string | undefined;
   readonly makerOf: (text: string, signature: string) => RecordMaker;
 } {
-  const shared = environment.LOOMS_RECORD_KEY;
-  const path = ledgerPlaces(environment).machineKey;
-  const usable = (load: () => Keyed | undefined): Keyed | undefined => {
-    if (shared) return keyedFor(createHash('sha256').update(shared).digest(), 'looms shared v1: records');
-    try {
-      return load();
-    } catch (error) {
-      // A key that cannot be used must not keep anyone from stopping a server; secrets are asked about instead.
-      if (error instanceof LoomsError) return undefined;
-      throw error;
-    }
-  };
-  let known: Keyed | undefined;
+  const keys = keySource(environment, 'records');
   return {
-    keyName: () => {
-      const key = known ?? usable(() => findMachineKey(path, 'records'));
-      return key && nameOf(key);
-    },
+    keyName: keys.name,
     sign: (text) => {
-      known ??= usable(() => machineKey(path, 'records'));
-      return known === undefined ? undefined : `${nameOf(known)}:${known(text)}`;
+      const key = keys.make();
+      return key && `${key.name}:${key.hash(text)}`;
     },
     makerOf: (text, signature) => {
       if (signature === '') return { kind: 'unsigned' };
-      const [, key, hash] = signaturePattern.exec(signature) ?? [];
+      const [, signer, hash] = signaturePattern.exec(signature) ?? [];
       if (hash === undefined) return { kind: 'forged' };
-      known ??= usable(() => findMachineKey(path, 'records'));
-      if (known === undefined) return { kind: 'other-key', ...(key === undefined ? {} : { key }) };
-      if (timingSafeEqual(Buffer.from(known(text)), Buffer.from(hash))) return { kind: 'here' };
-      if (key === nameOf(known)) return { kind: 'forged' };
-      return { kind: 'other-key', ...(key === undefined ? {} : { key }) };
+      const other: RecordMaker = { kind: 'other-key', ...(signer === undefined ? {} : { key: signer }) };
+      const key = keys.find();
+      if (key === undefined) return other;
+      if (timingSafeEqual(Buffer.from(key.hash(text)), Buffer.from(hash))) return { kind: 'here' };
+      return signer === key.name ? { kind: 'forged' } : other;
     },
   };
 }

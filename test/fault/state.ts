@@ -18,8 +18,8 @@ const sorted = (record: Readonly<Record<string, string>>): string =>
   JSON.stringify(
     Object.entries(record)
       .filter(([key]) => !unstable.has(key))
-      // The number of the generation is signed too; that a record is signed counts.
-      .map(([key, value]) => [key, key === 'looms.signature' ? 'signed' : value])
+      // By the key of the machine, and of the number of the generation; that they are there counts.
+      .map(([key, value]) => [key, key === 'looms.signature' || key === 'looms.secrets' ? 'keyed' : value])
       .sort(),
   );
 

@@ -14,6 +14,8 @@ export function describeReason(reason: Reason): string {
       return 'changed outside looms';
     case 'image-changed':
       return 'its image changed';
+    case 'secret-changed':
+      return `${reason.variables.length === 1 ? 'a secret' : 'secrets'} changed: ${reason.variables.map(visible).join(', ')}`;
     case 'missing':
       return 'not there yet';
     case 'exited':

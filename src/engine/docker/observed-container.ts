@@ -5,6 +5,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, shortId } from '../../model/ids.ts';
 import { label } from '../../model/labels.ts';
 import type { ContainerState, ForeignContainer, ObservedContainer } from '../../model/observed.ts';
+import { readSecretPrints } from '../../model/secret-prints.ts';
 import type { LocatedContainer } from '../port.ts';
 import { type ImageShare, imageIdOf, type ReadingContext, shapeOf } from './docker-to-shape.ts';
 import { engineTime } from './engine-clock.ts';
@@ -79,6 +80,7 @@ export function observedContainer(
   const given = (key: string) => (image.labels[key] === undefined ? labels[key] : undefined);
   const restoredFrom = given(label.restoredFrom);
   const keptFrom = given(label.keptFrom);
+  const secretPrints = readSecretPrints(given(label.secrets) ?? '');
   return {
     id: asContainerId(container.Id),
     name: container.Name.replace(/^\//, ''),
@@ -93,6 +95,7 @@ export function observedContainer(
     ...(source === undefined ? {} : { source }),
     ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
     ...(keptFrom === undefined ? {} : { keptFrom: asContainerId(keptFrom) }),
+    ...(secretPrints === undefined ? {} : { secretPrints }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: labels[label.image] ?? container.Config.Image ?? '',
     shape: shapeOf(container, image, context),

@@ -64,6 +64,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
       acceptsAll: false,
       ask: async () => false,
     },
+    secretPrints: { keyName: async () => undefined, print: async () => undefined },
     engineIsLocal: async () => true,
     engineSocketAt: async () => undefined,
     openSession: async () => async () => {

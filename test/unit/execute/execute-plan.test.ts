@@ -38,7 +38,7 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
     recipes: new Map(),
     buildSettings: { proxies: {}, labels: {} },
     gate: async () => (await gate?.(stop)) ?? { passed: true, note: '' },
-    containerSecrets: async () => undefined,
+    containerSecrets: async () => ({ values: {} }),
     images: new Map(
       Object.entries(observed.images).filter((entry): entry is [string, ImageFacts] => entry[1] !== null),
     ),

@@ -1,0 +1,37 @@
+import { canonicalJson } from './canonical-json.ts';
+import { isRecord } from './is-record.ts';
+
+/**
+ * Keyed hashes of the secrets that a container was given when it was made, by variable: they tell that a value changed,
+ * and to nobody without the key what it is.
+ */
+export type SecretPrints = {
+  /** The name of the key, which is no secret. */
+  readonly key: string;
+  readonly values: Readonly<Record<string, string>>;
+};
+
+const keyPattern = /^[0-9a-f]{12}$/;
+const namePattern = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
+/** 128 bits of an HMAC-SHA-256. */
+const printPattern = /^[0-9a-f]{32}$/;
+
+/** The text of the label. */
+export const writeSecretPrints = (prints: SecretPrints): string => canonicalJson(prints);
+
+/** Reads the label; undefined for a text that looms does not write. */
+export function readSecretPrints(text: string): SecretPrints | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value) || Object.keys(value).length !== 2) return undefined;
+  const { key, values } = value;
+  if (typeof key !== 'string' || !keyPattern.test(key) || !isRecord(values)) return undefined;
+  const pairs = Object.entries(values);
+  const isPrint = (print: unknown): print is string => typeof print === 'string' && printPattern.test(print);
+  if (!pairs.every(([name, print]) => namePattern.test(name) && isPrint(print))) return undefined;
+  return { key, values: values as Readonly<Record<string, string>> };
+}
