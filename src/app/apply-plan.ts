@@ -103,6 +103,8 @@ async function gateContainer(
     },
     ports.secrets,
   );
+  // Looked at before it answers: one that is started again in between has not been asked.
+  const run = (await engine.containerRunning(container, { signal }))?.run ?? '';
   const result = await runGate(await ports.openSession(), target, {
     timeoutMs: spec.mcp.timeoutSeconds * 1000,
     signal,
@@ -112,7 +114,7 @@ async function gateContainer(
     await target.engine.containerRunning(container, { signal });
     return { passed: false, failure: result.failure };
   }
-  context.onHealthy({ server: spec.name, verdict: 'healthy', container, tools: result.tools, detail: '' });
+  context.onHealthy({ server: spec.name, verdict: 'healthy', container, run, tools: result.tools, detail: '' });
   const unknown =
     result.unknownFilterNames.length === 0
       ? ''

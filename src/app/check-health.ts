@@ -6,7 +6,7 @@ import { messageOf } from '../model/failure.ts';
 import type { HealthFinding, Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { engineWidth, mapBounded } from '../model/map-bounded.ts';
-import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { EngineHealth, Observed, ObservedContainer } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
 import { defaultMcp } from '../spec/mcp.ts';
@@ -36,7 +36,14 @@ export type ServerHealth = {
   readonly server: { readonly name: string; readonly version: string } | null;
   readonly protocolVersion: string | null;
   readonly failure: Failure | null;
+  /** How often the engine has started it again since somebody last did. */
+  readonly restarts: number;
+  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
+  readonly engineHealth: EngineHealth | null;
 };
+
+/** The same with the run of the container that was asked. */
+type Look = { readonly health: ServerHealth; readonly run: string };
 
 export type HealthRequest = {
   readonly project: ProjectName;
@@ -118,7 +125,7 @@ async function checkOne(
   name: ServerName,
   look: { readonly observed: Observed; readonly engineStep: HealthStep },
   options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
-): Promise<ServerHealth> {
+): Promise<Look> {
   const { observed, engineStep } = look;
   const container = shownOf(slotsOf(observed.containers).get(name) ?? [], observed.project, name);
   if (container === undefined)
@@ -133,31 +140,50 @@ async function checkOne(
     result: verdict.kind === 'runs' && now?.running === true ? 'ok' : 'failed',
     milliseconds: ports.monotonicMs() - started,
   };
-  const common = { name, project: observed.project, container: container.id, generation: container.generation };
+  const { id, generation, restartCount: restarts, engineHealth } = container;
+  const common = { name, project: observed.project, container: id, generation, restarts, engineHealth };
   const nothing = { tools: null, server: null, protocolVersion: null } as const;
   if (verdict.kind !== 'runs') {
     if (container.recorded !== undefined) await knowSecrets(ports, container.recorded.spec, container.foreignRecord);
     const detail = verdict.kind === 'unhealthy' ? await logOf(engine, container.id, options.signal) : [];
     const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
     const failure = { ...verdict.failure, detail };
-    return { ...common, ...nothing, verdict: verdict.kind, milliseconds: sum(steps), steps, failure };
+    return {
+      health: { ...common, ...nothing, verdict: verdict.kind, milliseconds: sum(steps), steps, failure },
+      run: container.run,
+    };
   }
   const timeoutMs =
     options.timeoutMs ?? (container.recorded?.spec.mcp.timeoutSeconds ?? defaultMcp.timeoutSeconds) * 1000;
   const asked = await askServer(ports, observed.project, name, { timeoutMs, signal: options.signal });
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;
-  return {
-    ...common,
-    // Another generation may have taken over since the look: what was found is about the one that was asked.
-    ...asked.met,
+  // Another generation may have taken over since the look: what was found is about the one that was asked.
+  const met = asked.met?.container ?? id;
+  const successor = met === id ? undefined : observed.containers.find((one) => one.id === met);
+  const about = { ...common, ...(met === id ? {} : { restarts: 0, engineHealth: null }), ...asked.met };
+  const failure = asked.failure ?? (about.engineHealth === 'unhealthy' ? failsItsOwnCheck(container) : null);
+  const health: ServerHealth = {
+    ...about,
     ...answer,
-    verdict: asked.failure === null ? 'healthy' : isOurs(asked.failure) ? 'unknown' : 'unhealthy',
+    verdict: failure === null ? 'healthy' : isOurs(failure) ? 'unknown' : 'unhealthy',
     milliseconds: sum(steps),
     steps,
-    failure: asked.failure,
+    failure,
   };
+  return { health, run: (met === id ? now?.run : successor?.run) ?? '' };
 }
+
+/** It answers MCP, and its image has a better way to tell. */
+const failsItsOwnCheck = ({ name, server = '' as ServerName }: ObservedContainer): Failure => ({
+  code: 'server-unhealthy',
+  message: `server ${server} answers MCP, but the HEALTHCHECK of its image fails`,
+  hint: `docker inspect --format '{{json .State.Health}}' ${name} shows what it says`,
+  detail: [],
+});
+
+const restartedNotice = ({ name, restarts }: ServerHealth): string =>
+  `the engine started ${name} again ${restarts === 1 ? 'once' : `${restarts} times`}: looms mcp logs ${name} may say why`;
 
 /** Failures of this side, which say nothing about the server. */
 const isOurs = ({ code }: Failure): boolean =>
@@ -170,10 +196,10 @@ const isOurs = ({ code }: Failure): boolean =>
 const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
 
-const findingOf = (health: ServerHealth): HealthFinding[] => {
+const findingOf = ({ health, run }: Look): HealthFinding[] => {
   const { verdict, name, container, tools, failure } = health;
   if (verdict === 'unknown') return [];
-  return [{ server: name, verdict, container, tools, detail: failure?.message ?? '' }];
+  return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '' }];
 };
 
 /**
@@ -199,15 +225,17 @@ export async function checkHealth(
   const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const watched = names.length === 0 ? undefined : watch?.(names);
   // Each is a process on the engine's machine.
-  const servers = await mapBounded(names, engineWidth(observed.engine.cpus), async (name) => {
+  const looks = await mapBounded(names, engineWidth(observed.engine.cpus), async (name) => {
     watched?.asked(name);
-    const health = await checkOne(ports, name, { observed, engineStep }, options);
-    watched?.found(health);
-    return health;
+    const look = await checkOne(ports, name, { observed, engineStep }, options);
+    watched?.found(look.health);
+    return look;
   });
   if (signal.aborted) throw new LoomsError('interrupted', 'stopped asking servers how they are');
   const place: HealthPlace = { engine: observed.engine.id, project };
-  const kept = await ports.recordHealth(place, servers.flatMap(findingOf));
+  const kept = await ports.recordHealth(place, looks.flatMap(findingOf));
   const unkept = kept.recorded ? undefined : `what was found could not be kept: ${kept.why}`;
-  return { servers, notices: [strangersNotice(observed), unkept].filter((one) => one !== undefined) };
+  const servers = looks.map(({ health }) => health);
+  const restarted = servers.filter(({ restarts }) => restarts > 0).map(restartedNotice);
+  return { servers, notices: [strangersNotice(observed), ...restarted, unkept].filter((one) => one !== undefined) };
 }

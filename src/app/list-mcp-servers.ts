@@ -1,7 +1,8 @@
 import type { Engine } from '../engine/port.ts';
 import { strangersNotice } from '../model/claims.ts';
-import type { Verdict } from '../model/health.ts';
+import { type Standing, standingOf, type Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import type { EngineHealth } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
 import { isoTime } from '../model/times.ts';
@@ -15,8 +16,16 @@ export type McpServer = {
   readonly project: ProjectName;
   readonly state: ServerState;
   readonly transport: string;
+  /** How often the engine has started it again since somebody last did. */
+  readonly restarts: number;
+  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
+  readonly engineHealth: EngineHealth | null;
   /** What the last look of this machine at this container found; null when nobody has looked. */
-  readonly health: { readonly verdict: Verdict; readonly checkedAt: string } | null;
+  readonly health: {
+    readonly verdict: Verdict;
+    readonly checkedAt: string;
+    readonly about: Exclude<Standing, 'earlier-container'>;
+  } | null;
   /** Tools behind the spec's filter, by that look. */
   readonly tools: number | null;
   readonly generation: number;
@@ -41,18 +50,24 @@ async function listProject(ports: Ports, engine: Engine, project: ProjectName): 
   const servers = slots.flatMap(([name, containers]): McpServer[] => {
     const status = statusOf(observed, containers, name);
     if (status === undefined) return [];
-    const { state, transport, generation, container, ageMs } = status;
+    const { state, transport, generation, container, ageMs, restarts, engineHealth } = status;
     const found = health.get(name);
-    // What was found about an earlier container says nothing about this one.
-    const last = found?.container === container ? found : undefined;
+    const shown = shownOf(containers, project, name);
+    const about = found && shown && standingOf(found, shown);
     return [
       {
         name,
         project,
         state,
         transport,
-        health: last === undefined ? null : { verdict: last.verdict, checkedAt: isoTime(last.checkedAt) },
-        tools: last?.tools ?? null,
+        restarts,
+        engineHealth,
+        health:
+          // What was found about an earlier container says nothing about this one.
+          found === undefined || about === undefined || about === 'earlier-container'
+            ? null
+            : { verdict: found.verdict, checkedAt: isoTime(found.checkedAt), about },
+        tools: about === 'current' || about === 'restarted-since' ? (found?.tools ?? null) : null,
         generation,
         container,
         ageMs,

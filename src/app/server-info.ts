@@ -1,4 +1,4 @@
-import type { Verdict } from '../model/health.ts';
+import { type Standing, standingOf, type Verdict } from '../model/health.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
@@ -37,8 +37,8 @@ export type ServerInfo = ServerDetail & {
     readonly since: string;
     readonly tools: number | null;
     readonly detail: string;
-    /** false: it is about an earlier container. */
-    readonly isCurrent: boolean;
+    /** What it is about: the server as it runs now, the same container before it was started again, or an earlier one. */
+    readonly about: Standing;
   } | null;
 };
 
@@ -100,7 +100,7 @@ export async function serverInfo(
             since: isoTime(found.since),
             tools: found.tools,
             detail: found.detail,
-            isCurrent: found.container === container.id,
+            about: standingOf(found, container),
           },
   };
   return { info, notices };

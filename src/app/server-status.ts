@@ -2,7 +2,7 @@ import type { DesiredServer, SecretRef } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { generationName } from '../model/labels.ts';
-import type { Observed, ObservedContainer } from '../model/observed.ts';
+import type { EngineHealth, Observed, ObservedContainer } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
 import { isoTime } from '../model/times.ts';
 import { rotationTime } from '../reconcile/rotation.ts';
@@ -22,7 +22,10 @@ export type ServerStatus = {
   readonly containerName: string;
   /** Since the container was created, on the engine's clock, ms. */
   readonly ageMs: number;
+  /** How often the engine has started it again since somebody last did. */
   readonly restarts: number;
+  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
+  readonly engineHealth: EngineHealth | null;
   /** File, line and commit of the spec it was made from. */
   readonly source: string | null;
   /** More containers of this server than the one shown: an interrupted rotation, or duplicates. */
@@ -109,6 +112,7 @@ export function statusOf(
     containerName: container.name,
     ageMs: Math.max(0, observed.now - container.createdAt),
     restarts: container.restartCount,
+    engineHealth: container.engineHealth,
     source: container.source ?? null,
     others: containers.length - 1,
   };

@@ -50,6 +50,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'server-crowded': exitCode.unreachable,
   'server-not-found': exitCode.notFound,
   'server-not-running': exitCode.unreachable,
+  'server-unhealthy': exitCode.unhealthy,
   'generation-not-found': exitCode.notFound,
   'call-timeout': exitCode.unreachable,
   'tool-not-found': exitCode.notFound,

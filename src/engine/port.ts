@@ -195,8 +195,11 @@ export type Engine = {
     record: { readonly record: string; readonly outcome: GenerationOutcome; readonly failure?: string },
     options?: CallOptions,
   ): Promise<boolean>;
-  /** Whether it runs now, and its exit code when not; null when it is gone. */
-  containerRunning(id: ContainerId, options?: CallOptions): Promise<{ running: boolean; exitCode: number } | null>;
+  /** Whether it runs now, which run that is (`ObservedContainer.run`), and its exit code when not; null when it is gone. */
+  containerRunning(
+    id: ContainerId,
+    options?: CallOptions,
+  ): Promise<{ running: boolean; run: string; exitCode: number } | null>;
   /** How many execs (sessions) run in it now, for draining. */
   countSessions(id: ContainerId, options?: CallOptions): Promise<number>;
   /** The last lines of a container's log, both streams, oldest first. */

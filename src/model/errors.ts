@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'server-crowded'
   | 'server-not-found'
   | 'server-not-running'
+  | 'server-unhealthy'
   | 'generation-not-found'
   | 'call-timeout'
   | 'tool-not-found'

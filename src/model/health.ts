@@ -1,8 +1,9 @@
 import type { ContainerId, ServerName } from './ids.ts';
+import type { ObservedContainer } from './observed.ts';
 
 /**
- * How a server is: `healthy` when it answered the handshake and `tools/list` in time, `stopped` when somebody stopped it,
- * `unhealthy` otherwise.
+ * How a server is: `healthy` when it answered the handshake and `tools/list` in time and its image's own HEALTHCHECK, where
+ * it has one, does not say otherwise; `stopped` when somebody stopped it; `unhealthy` otherwise.
  */
 export type Verdict = 'healthy' | 'unhealthy' | 'stopped';
 
@@ -11,6 +12,8 @@ export type HealthFinding = {
   readonly server: ServerName;
   readonly verdict: Verdict;
   readonly container: ContainerId;
+  /** Which run of the container was asked (`ObservedContainer.run`). */
+  readonly run: string;
   /** How many tools it has behind the spec's filter; null when it did not say. */
   readonly tools: number | null;
   /** Why it is not healthy, in one line; empty when it is. */
@@ -23,3 +26,17 @@ export type HealthRecord = HealthFinding & {
   /** The first look in a row that came to this verdict: when it changed, as far as anyone looked. */
   readonly since: number;
 };
+
+/**
+ * What a finding is about: the container as it runs now; the same one before the engine, or somebody, started it again; or
+ * one that is not there any more. Only the first says how a server is.
+ */
+export type Standing = 'current' | 'restarted-since' | 'earlier-container';
+
+export function standingOf(
+  found: Pick<HealthFinding, 'container' | 'run'>,
+  { id, run }: Pick<ObservedContainer, 'id' | 'run'>,
+): Standing {
+  if (found.container !== id) return 'earlier-container';
+  return found.run === run ? 'current' : 'restarted-since';
+}

@@ -44,6 +44,9 @@ export type ContainerState =
     }
   | { readonly status: 'dead' };
 
+/** What the HEALTHCHECK of an image says, where it has one. */
+export type EngineHealth = 'starting' | 'healthy' | 'unhealthy';
+
 /** A container that carries our project label. */
 export type ObservedContainer = {
   readonly id: ContainerId;
@@ -55,7 +58,12 @@ export type ObservedContainer = {
   readonly generation: number;
   readonly createdAt: EngineTime;
   readonly state: ContainerState;
+  /** Tells one run of it from the next: when it last began, as the engine writes it; '' for one that never ran. */
+  readonly run: string;
+  /** How often the engine has started it again since somebody last did. */
   readonly restartCount: number;
+  /** null: its image has no HEALTHCHECK, or it does not run. */
+  readonly engineHealth: EngineHealth | null;
   readonly specHash: string;
   /** Absent when the label is missing or was written by a version that this one cannot read. */
   readonly recorded?: RecordedSpec;

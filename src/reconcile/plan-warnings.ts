@@ -1,8 +1,32 @@
 import { strangersNotice } from '../model/claims.ts';
 import type { DeclaredServer } from '../model/desired.ts';
 import type { ServerName } from '../model/ids.ts';
-import type { Observed } from '../model/observed.ts';
+import type { EngineTime, Observed, ObservedContainer } from '../model/observed.ts';
 import type { PlanWarning } from '../model/plan.ts';
+import { age } from '../model/times.ts';
+
+/** A run that is younger may end as those before it did, ms; the engine waits at most a minute between two. */
+const youngMs = 5 * 60_000;
+
+/** What the engine says of a server that runs as declared, and is not well all the same. */
+function troubleOf(
+  { restartCount, state, engineHealth }: ObservedContainer,
+  server: ServerName,
+  now: EngineTime,
+): PlanWarning[] {
+  const warnings: PlanWarning[] = [];
+  const runsMs = state.status === 'running' ? now - state.startedAt : undefined;
+  if (restartCount > 0 && runsMs !== undefined && runsMs < youngMs) {
+    const times = restartCount === 1 ? 'once' : `${restartCount} times`;
+    const message = `the engine started it again ${times}, last ${age(runsMs)} ago: looms mcp logs ${server} may say why`;
+    warnings.push({ code: 'restarts', server, message });
+  }
+  if (engineHealth === 'unhealthy') {
+    const message = `the HEALTHCHECK of its image fails: looms mcp health ${server} asks it`;
+    warnings.push({ code: 'engine-unhealthy', server, message });
+  }
+  return warnings;
+}
 
 /** What a plan says beside its changes: what was not asked, is not possible, or is left. `left` are in no file. */
 export function planWarnings(
@@ -27,6 +51,12 @@ export function planWarnings(
       const message = `${observed.engine.kind} cannot keep an isolated server from the engine's own host`;
       warnings.push({ code: 'host-reachable', server: server.spec.name, message });
     }
+  }
+  for (const container of observed.containers) {
+    const name = container.server;
+    const of = name === undefined ? undefined : servers.find(({ spec }) => spec.name === name);
+    if (name === undefined || of === undefined || container.role !== 'server') continue;
+    warnings.push(...troubleOf(container, name, observed.now));
   }
   if (left.length > 0) {
     const message = `${left.join(', ')}: on the engine, but in none of the files; --prune removes what is not in the files`;

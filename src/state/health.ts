@@ -5,12 +5,14 @@ import { inTransaction, openLedger, readLedger } from './ledger.ts';
 /** Whose health: an engine's own id, and a project on it. */
 type Place = { readonly engine: string; readonly project: string };
 
-const table = `CREATE TABLE IF NOT EXISTS health (
+/** Beside the table of earlier versions, `health`, which did not know the run: what it says is about no run of today. */
+const table = `CREATE TABLE IF NOT EXISTS server_health (
   engine TEXT NOT NULL,
   project TEXT NOT NULL,
   server TEXT NOT NULL,
   verdict TEXT NOT NULL,
   container TEXT NOT NULL,
+  run TEXT NOT NULL,
   tools INTEGER,
   detail TEXT NOT NULL,
   checked_at INTEGER NOT NULL,
@@ -19,10 +21,12 @@ const table = `CREATE TABLE IF NOT EXISTS health (
 ) STRICT`;
 
 /** `since` moves only when the verdict is another one than before. */
-const upsert = `INSERT INTO health VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+const upsert = `INSERT INTO server_health
+    (engine, project, server, verdict, container, run, tools, detail, checked_at, since)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (engine, project, server) DO UPDATE SET
-    since = CASE WHEN health.verdict = excluded.verdict THEN health.since ELSE excluded.since END,
-    verdict = excluded.verdict, container = excluded.container, tools = excluded.tools,
+    since = CASE WHEN server_health.verdict = excluded.verdict THEN server_health.since ELSE excluded.since END,
+    verdict = excluded.verdict, container = excluded.container, run = excluded.run, tools = excluded.tools,
     detail = excluded.detail, checked_at = excluded.checked_at`;
 
 /**
@@ -42,8 +46,8 @@ export async function recordHealth(
     // One transaction: a write to disk for all of them instead of one for each.
     inTransaction(database, () => {
       const statement = database.prepare(upsert);
-      for (const { server, verdict, container, tools, detail } of findings) {
-        statement.run(engine, project, server, verdict, container, tools, detail, now, now);
+      for (const { server, verdict, container, run, tools, detail } of findings) {
+        statement.run(engine, project, server, verdict, container, run, tools, detail, now, now);
       }
     });
   } finally {
@@ -62,8 +66,8 @@ export async function readHealth(
   path: string,
   { engine, project }: Place,
 ): Promise<ReadonlyMap<ServerName, HealthRecord>> {
-  const records = await readLedger(path, 'health', (database) => {
-    const rows = database.prepare('SELECT * FROM health WHERE engine = ? AND project = ?').all(engine, project);
+  const records = await readLedger(path, 'server_health', (database) => {
+    const rows = database.prepare('SELECT * FROM server_health WHERE engine = ? AND project = ?').all(engine, project);
     return rows.flatMap((row): [ServerName, HealthRecord][] => {
       if (!isVerdict(row.verdict)) return [];
       const server = asServerName(String(row.server));
@@ -71,6 +75,7 @@ export async function readHealth(
         server,
         verdict: row.verdict,
         container: asContainerId(String(row.container)),
+        run: String(row.run),
         tools: row.tools === null ? null : Number(row.tools),
         detail: String(row.detail),
         checkedAt: Number(row.checked_at),

@@ -126,8 +126,23 @@ describe.skipIf(withoutEngine())('observing a real engine', () => {
       .toEqual({ status: 'restarting', exitCode: 5 });
     await expect
       .poll(() => bench.engine.containerRunning(loops), { timeout: 10_000 })
-      .toEqual({ running: false, exitCode: 5 });
+      .toMatchObject({ running: false, exitCode: 5 });
     await bench.engine.removeContainer(loops);
+  });
+
+  test('one run of a container is told from the next, by a listing and by a look at one', async () => {
+    const made = await bench.create('runs');
+    expect(await seen('runs')).toMatchObject({ run: '', restartCount: 0, engineHealth: null });
+    const runs = new Set<string>();
+    for (const _ of [1, 2]) {
+      await bench.engine.startContainer(made);
+      const run = (await seen('runs'))?.run ?? '';
+      expect(await bench.engine.containerRunning(made)).toMatchObject({ running: true, run });
+      runs.add(run);
+      await bench.engine.stopContainer(made, 1);
+    }
+    expect(runs.size).toBe(2);
+    expect(runs.has('')).toBe(false);
   });
 
   test('an entrypoint of the image can be taken away', async () => {

@@ -3,7 +3,7 @@ import { assertNever } from '../../model/errors.ts';
 import type { Verdict } from '../../model/health.ts';
 import { age } from '../../model/times.ts';
 import type { Paint, Palette } from '../palette.ts';
-import { paintOfState } from './servers.ts';
+import { paintOfStatus, withEngineHealth } from './servers.ts';
 import { type Cell, renderTable } from './table.ts';
 
 /** The colour of a verdict. */
@@ -25,7 +25,8 @@ export const paintOfVerdict = (verdict: Verdict | 'unknown', palette: Palette): 
 function healthCell({ health, state }: McpServer, nowMs: number, palette: Palette): Cell {
   // What was found before it stopped is no news about it now.
   if (health === null || state !== 'running') return { text: '-', paint: palette.quiet };
-  const { verdict, checkedAt } = health;
+  const { verdict, checkedAt, about } = health;
+  if (about === 'restarted-since') return { text: 'restarted since', paint: palette.warning };
   return {
     text: `${verdict} ${age(nowMs - Date.parse(checkedAt))} ago`,
     paint: paintOfVerdict(verdict, palette),
@@ -43,14 +44,15 @@ export function renderMcpServers(
   const rows = servers.map((server): Cell[] => [
     ...(withProject ? [server.project] : []),
     { text: server.name, paint: palette.strong },
-    { text: server.state, paint: paintOfState(server.state, palette) },
+    { text: withEngineHealth(server), paint: paintOfStatus(server, palette) },
     healthCell(server, nowMs, palette),
+    server.restarts === 0 ? '0' : { text: String(server.restarts), paint: palette.warning },
     server.transport,
     server.tools === null ? { text: '-', paint: palette.quiet } : String(server.tools),
     server.executions === null ? { text: '-', paint: palette.quiet } : String(server.executions),
     String(server.generation),
     age(server.ageMs),
   ]);
-  const headers = ['NAME', 'STATE', 'HEALTH', 'TRANSPORT', 'TOOLS', 'CALLS', 'GEN', 'AGE'];
+  const headers = ['NAME', 'STATE', 'HEALTH', 'RESTARTS', 'TRANSPORT', 'TOOLS', 'CALLS', 'GEN', 'AGE'];
   return renderTable(withProject ? ['PROJECT', ...headers] : headers, rows, palette, width);
 }

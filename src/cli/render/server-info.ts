@@ -4,19 +4,20 @@ import { age, duration, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
-import { limitsText, networkText, paintOfState, shortSource, stateText } from './servers.ts';
+import { limitsText, networkText, paintOfStatus, shortSource, stateText } from './servers.ts';
 import { displayed, plural } from './text.ts';
 
 function healthText({ health, name, executions }: ServerInfo, nowMs: number, palette: Palette): string {
   // The ledger has both: where it cannot be read, nobody knows who asked.
   if (health === null && executions === null) return '-';
   if (health === null) return `nobody has asked yet: looms mcp health ${name}`;
-  const { verdict, checkedAt, since, tools, detail, isCurrent } = health;
+  const { verdict, checkedAt, since, tools, detail, about } = health;
   const ago = (time: string): string => `${age(nowMs - Date.parse(time))} ago`;
-  const about = isCurrent ? '' : ', an earlier container';
+  const whose =
+    about === 'current' ? '' : about === 'restarted-since' ? ', before it was started again' : ', an earlier container';
   const answered = tools === null ? '' : `, ${plural(tools, 'tool')}`;
   return [
-    `${paintOfVerdict(verdict, palette)(verdict)}${palette.quiet(`, asked ${ago(checkedAt)}${about}${answered}`)}`,
+    `${paintOfVerdict(verdict, palette)(verdict)}${palette.quiet(`, asked ${ago(checkedAt)}${whose}${answered}`)}`,
     ...(detail === '' ? [] : [detail]),
     palette.quiet(`since ${shownTime(since)}, ${ago(since)}`),
   ].join('\n');
@@ -47,7 +48,7 @@ export function renderServerInfo(made: ServerInfo, nowMs: number, palette: Palet
   const exit = info.exitCode === null ? '' : ` (exit code ${info.exitCode})`;
   const groups: Entry[][] = [
     [
-      ['state', `${paintOfState(info.state, palette)(stateText(info))}${exit}`],
+      ['state', `${paintOfStatus(info, palette)(stateText(info))}${exit}`],
       ['health', healthText(info, nowMs, palette)],
     ],
     [

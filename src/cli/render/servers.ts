@@ -36,8 +36,18 @@ export const stateText = (server: ServerStatus): string => {
   // Renamed by hand while it ran: nothing finds it under its own name, so the one that it has is said.
   const own = containerName(server.project, server.name);
   const renamed = server.state === 'running' && server.containerName !== own;
-  return server.state + (renamed ? ` as ${visible(server.containerName)}` : '');
+  return withEngineHealth(server) + (renamed ? ` as ${visible(server.containerName)}` : '');
 };
+
+/** A state with what the image's own check says, as `docker ps` does: `running (unhealthy)`. */
+export const withEngineHealth = ({ state, engineHealth }: Pick<ServerStatus, 'state' | 'engineHealth'>): string =>
+  engineHealth === null ? state : `${state} (${engineHealth})`;
+
+/** The colour of a state; one whose own check fails is not shown as well. */
+export const paintOfStatus = (
+  { state, engineHealth }: Pick<ServerStatus, 'state' | 'engineHealth'>,
+  palette: Palette,
+) => (engineHealth === 'unhealthy' ? palette.error : paintOfState(state, palette));
 
 /** An image with its hash cut to what tells it apart: `looms/node:36adf4e01e75`. */
 export const shortImage = (image: string): string =>
@@ -60,7 +70,7 @@ export function renderServers(servers: readonly ServerStatus[], wide: boolean, p
     { text: server.name, paint: palette.strong },
     {
       text: stateText(server) + (server.others > 0 ? ` +${server.others}` : ''),
-      paint: paintOfState(server.state, palette),
+      paint: paintOfStatus(server, palette),
     },
     String(server.generation),
     server.transport,
@@ -108,7 +118,7 @@ export function renderServer(made: ServerDetail, uses: readonly SecretUse[], pal
     [
       [
         'state',
-        paintOfState(server.state, palette)(stateText(server)) +
+        paintOfStatus(server, palette)(stateText(server)) +
           (server.exitCode === null ? '' : ` (exit code ${server.exitCode})`),
       ],
       [

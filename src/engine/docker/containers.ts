@@ -10,6 +10,7 @@ import { ownerOf, putSecrets } from './container-files.ts';
 import { statusOf } from './errors.ts';
 import type { InspectedContainer } from './inspected.ts';
 import type { ListedContainer } from './listing.ts';
+import { runOf } from './observed-container.ts';
 import { sortClaims } from './ownership.ts';
 import { createCall, endpointSettings, volumeLabels } from './shape-to-docker.ts';
 import { giveVolume } from './volume-owner.ts';
@@ -202,12 +203,12 @@ export async function containerRunning(
   connection: Connection,
   id: ContainerId,
   options: CallOptions,
-): Promise<{ running: boolean; exitCode: number } | null> {
+): Promise<{ running: boolean; run: string; exitCode: number } | null> {
   const container = await inspectContainer(connection, id, options);
   if (container === null) return null;
   const { Running: running = false, Restarting: restarting = false, ExitCode: exitCode = 0 } = container.State;
   // The engine calls a container that waits for its next restart running; nothing runs in it.
-  return { running: running && !restarting, exitCode };
+  return { running: running && !restarting, run: runOf(container.State), exitCode };
 }
 
 export type InspectedExec = {

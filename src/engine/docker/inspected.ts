@@ -19,6 +19,8 @@ export type InspectedContainer = {
     readonly ExitCode?: number;
     readonly StartedAt?: string;
     readonly FinishedAt?: string;
+    /** Absent or `none` without a HEALTHCHECK; Podman leaves the status empty. */
+    readonly Health?: { readonly Status?: string } | null;
   };
   readonly Config: {
     readonly Image?: string;

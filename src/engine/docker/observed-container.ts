@@ -4,7 +4,7 @@ import type { RecordedSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { asContainerId, shortId } from '../../model/ids.ts';
 import { label } from '../../model/labels.ts';
-import type { ContainerState, ForeignContainer, ObservedContainer } from '../../model/observed.ts';
+import type { ContainerState, EngineHealth, ForeignContainer, ObservedContainer } from '../../model/observed.ts';
 import { readSecretPrints } from '../../model/secret-prints.ts';
 import type { LocatedContainer } from '../port.ts';
 import { type ImageShare, imageIdOf, type ReadingContext, shapeOf } from './docker-to-shape.ts';
@@ -56,6 +56,18 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
   };
 }
 
+/** Tells one run of a container from the next; '' for one that never ran. */
+export const runOf = ({ StartedAt: at = '' }: InspectedContainer['State']): string =>
+  at.startsWith('0001-') ? '' : at;
+
+const isEngineHealth = (status: string | undefined): status is EngineHealth =>
+  status === 'starting' || status === 'healthy' || status === 'unhealthy';
+
+/** What the image's own check says of a container that runs: what it said of an earlier run is old. */
+function engineHealthOf({ Running: running, Health: health }: InspectedContainer['State']): EngineHealth | null {
+  return running === true && isEngineHealth(health?.Status) ? health.Status : null;
+}
+
 /** What a container of ours says of itself; who lists them believed it before (ownership.ts). */
 function claimOf(labels: Readonly<Record<string, string>>, id: string): Claim {
   const claim = readClaim(labels);
@@ -89,7 +101,9 @@ export function observedContainer(
     generation,
     createdAt: engineTime(container.Created),
     state: stateOf(container.State),
+    run: runOf(container.State),
     restartCount: container.RestartCount ?? 0,
+    engineHealth: engineHealthOf(container.State),
     specHash: labels[label.specHash] ?? '',
     ...recordIn(labels, imageIdOf(container.Image), records),
     ...(source === undefined ? {} : { source }),

@@ -129,7 +129,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     expect(JSON.parse(info.stdout)).toMatchObject({
       executions: 1,
       rotation: { byExecutions: { limit: 10, left: 9 }, byAge: { leftMs: expect.any(Number) } },
-      health: { verdict: 'healthy', tools: 5, isCurrent: true },
+      health: { verdict: 'healthy', tools: 5, about: 'current' },
     });
     expect((await project.run(['mcp', 'info', 'fs'])).stdout).toMatch(
       /rotation +in (?:1d|23h59m) \(\S+\), or after 9 more calls of 10/,
@@ -140,7 +140,7 @@ describe.skipIf(skipped)('one server by hand', () => {
       { name: 'fs', tools: 5, executions: 1, health: { verdict: 'healthy' } },
     ]);
     expect((await project.run(['mcp', 'list'])).stdout).toMatch(
-      /^NAME +STATE +HEALTH +TRANSPORT +TOOLS +CALLS +GEN +AGE\nfs +running +healthy \d+s ago +stdio +5 +1 +1 /,
+      /^NAME +STATE +HEALTH +RESTARTS +TRANSPORT +TOOLS +CALLS +GEN +AGE\nfs +running +healthy \d+s ago +0 +stdio +5 +1 +1 /,
     );
     expect((await project.run(['mcp', 'info', 'sf'])).stderr).toContain('did you mean fs?');
   });

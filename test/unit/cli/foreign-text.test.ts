@@ -86,6 +86,7 @@ const server = poisoned({
   containerName: 'looms-team-fs',
   ageMs: 1000,
   restarts: 0,
+  engineHealth: null,
   source: 'a.yaml:1',
   others: 0,
   health: {
@@ -94,7 +95,7 @@ const server = poisoned({
     since: 'then',
     tools: 1,
     detail: 'slow',
-    isCurrent: true,
+    about: 'current' as const,
   },
   tools: { include: ['a'], exclude: ['b'] },
   executions: 1,

@@ -53,7 +53,7 @@ async function serve(env: Record<string, string> = {}) {
     ...local.engine,
     exec: local.engine.exec,
     tailLog: local.engine.tailLog,
-    containerRunning: async () => ({ running: child.exitCode === null, exitCode: child.exitCode ?? 0 }),
+    containerRunning: async () => ({ running: child.exitCode === null, run: '', exitCode: child.exitCode ?? 0 }),
   };
   const target = (
     kind: 'streamable-http' | 'sse',

@@ -32,7 +32,7 @@ export function localEngine(options: { running?: boolean; exitCode?: number; ses
       },
       tailLog: async () => [{ time: 0, stream: 'stderr', text: 'last log line' }],
       countSessions: async () => options.sessions ?? 0,
-      containerRunning: async () => ({ running: options.running ?? true, exitCode: options.exitCode ?? 0 }),
+      containerRunning: async () => ({ running: options.running ?? true, run: '', exitCode: options.exitCode ?? 0 }),
     } as unknown as Engine,
     { get: (target, key) => (key in target ? Reflect.get(target, key) : unused) },
   );

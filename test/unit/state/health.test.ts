@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { HealthFinding } from '../../../src/model/health.ts';
+import { type HealthFinding, standingOf } from '../../../src/model/health.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { countExecution, readExecutions } from '../../../src/state/executions.ts';
 import { readHealth, recordHealth } from '../../../src/state/health.ts';
@@ -21,6 +21,7 @@ const finding = (change: Partial<HealthFinding> = {}): HealthFinding => ({
   server: name,
   verdict: 'healthy',
   container: asContainerId('one'),
+  run: 'first',
   tools: 3,
   detail: '',
   ...change,
@@ -61,5 +62,12 @@ describe('health in the ledger', () => {
     expect((await readHealth(path, { ...at, project: 'q' })).size).toBe(0);
     expect((await readHealth(path, at)).size).toBe(1);
     expect((await readExecutions(path, [asContainerId('one')])).size).toBe(1);
+  });
+
+  it('is about the run of the container that was asked, and about no other', () => {
+    const id = asContainerId('one');
+    expect(standingOf(finding(), { id, run: 'first' })).toBe('current');
+    expect(standingOf(finding(), { id, run: 'second' })).toBe('restarted-since');
+    expect(standingOf(finding(), { id: asContainerId('two'), run: 'first' })).toBe('earlier-container');
   });
 });
