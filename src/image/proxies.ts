@@ -16,14 +16,21 @@ export function proxySettings(environment: Readonly<Record<string, string | unde
   return settings;
 }
 
+const credentialsIn = (setting: string): readonly string[] =>
+  /^(?:[a-z][a-z0-9+.-]*:\/\/)?([^\s/:]*):([^\s/]+)@/i.exec(setting)?.slice(1) ?? [];
+
 /** The passwords in proxy settings, in each form in which a tool prints them: they are masked in what we print. */
 export function proxyPasswords(environment: Readonly<Record<string, string | undefined>>): readonly string[] {
   return Object.values(proxySettings(environment)).flatMap((setting) => {
-    const [, user = '', password] = /^(?:[a-z][a-z0-9+.-]*:\/\/)?([^\s/:]*):([^\s/]+)@/i.exec(setting) ?? [];
+    const [user = '', password] = credentialsIn(setting);
     if (password === undefined) return [];
     return [password, `${user}:${password}`, ...decoded(password)];
   });
 }
+
+/** Names of the settings that hold a password. */
+export const proxiesWithPassword = (settings: Readonly<Record<string, string>>): readonly string[] =>
+  Object.keys(settings).filter((name) => credentialsIn(settings[name] ?? '').length > 0);
 
 function decoded(text: string): readonly string[] {
   try {

@@ -62,6 +62,28 @@ export function externalImages(dockerfile: string): readonly string[] {
   return [...images];
 }
 
+/** Instructions whose text the builder leaves alone: a shell expands it, and the image holds it as it is written. */
+const unexpanded: ReadonlySet<string> = new Set(['RUN', 'CMD', 'ENTRYPOINT', 'HEALTHCHECK', 'SHELL']);
+
+/**
+ * The first instruction that puts the value of one of these build arguments into the image or its history: one that
+ * declares it in a stage (every RUN behind it then has the value in its history), or that the builder expands it in. It
+ * does so without a declaration for the arguments that it knows, proxies (seen on Engine 20.10).
+ */
+export function storesArgument(dockerfile: string, names: readonly string[]): string | undefined {
+  let inStage = false;
+  for (const { keyword, rest } of instructions(dockerfile)) {
+    inStage ||= keyword === 'FROM';
+    const [, later = keyword, text = rest] = (keyword === 'ONBUILD' && rest.match(/^(\S+)\s*(.*)$/)) || [];
+    const declared = later.toUpperCase() === 'ARG' && inStage ? declaredNames(text) : [];
+    const expanded = unexpanded.has(later.toUpperCase())
+      ? []
+      : [...text.matchAll(/\$\{?(\w+)/g)].map(([, name]) => name);
+    if (names.some((name) => declared.includes(name) || expanded.includes(name))) return `${keyword} ${rest}`;
+  }
+  return undefined;
+}
+
 const declaredNames = (rest: string): string[] =>
   rest.split(/\s+/).flatMap((word) => word.match(/^([A-Za-z_][A-Za-z0-9_]*)(?:=|$)/)?.[1] ?? []);
 

@@ -276,14 +276,38 @@ describe.skipIf(withoutEngine())('building an image', () => {
     expect((await bench.docker.getImage('debian:bookworm-slim').inspect()).Id).toBe(base.Id);
   });
 
-  test('proxy settings reach the build and stay out of the image', async () => {
-    const image = await build(recipe(debian(['echo "$HTTPS_PROXY $no_proxy" > /proxy'])), {
-      proxies: { HTTPS_PROXY: 'http://proxy.example:3128', no_proxy: 'localhost' },
+  const proxies = { HTTPS_PROXY: 'http://zoe:quux-proxy@proxy.example:3128', no_proxy: 'localhost' };
+
+  test('proxy settings reach the build and stay out of the image, and their password out of its history', async () => {
+    const image = await build(recipe(debian(['echo "$HTTPS_PROXY $no_proxy" | sed s/quux.proxy/there/ > /proxy'])), {
+      proxies,
     });
-    expect(await output(image, 'cat', '/proxy')).toBe('http://proxy.example:3128 localhost');
-    const history = await bench.docker.getImage(image.id).history();
-    expect(JSON.stringify([history, image.env])).not.toContain('proxy.example');
+    expect(await output(image, 'cat', '/proxy')).toBe('http://zoe:there@proxy.example:3128 localhost');
+    const built = bench.docker.getImage(image.id);
+    const told = JSON.stringify([await built.history(), await built.inspect()]);
+    expect(told).toContain('NONCE');
+    expect(told).not.toMatch(/proxy\.example|quux-proxy/);
   });
+
+  test.each(['ARG HTTPS_PROXY', 'ENV KEPT=$HTTPS_PROXY', 'LABEL kept=${HTTPS_PROXY:-}', 'ONBUILD ARG HTTPS_PROXY'])(
+    'a Dockerfile with `%s` is refused where the proxy has a password, since its image would have it',
+    async (line) => {
+      const files = [
+        {
+          path: 'Dockerfile',
+          content: new TextEncoder().encode(`FROM debian:bookworm-slim\n${line}\nRUN echo ${nonce} > /found\n`),
+          mode: 0o644,
+        },
+      ];
+      const made = recipe({ kind: 'dockerfile', path: 'Dockerfile' }, { files });
+      const error = await failure(build(made, { proxies }));
+      expect(error.code).toBe('image-build-failed');
+      expect(error.message).toBe(
+        `\`${line}\` of the Dockerfile would store the password of the proxy in the image or its history`,
+      );
+      await build(made, { proxies: { HTTPS_PROXY: 'http://proxy.example:3128' } });
+    },
+  );
 
   test('extra CA certificates reach pip, npm, curl, git and apt, beside the image’s own', async () => {
     const pem = '-----BEGIN CERTIFICATE-----\nlooms-test-certificate\n-----END CERTIFICATE-----\n';

@@ -46,7 +46,7 @@ function environment(extra: RunOptions['env']): NodeJS.ProcessEnv {
 export function startLooms(
   args: readonly string[],
   options: RunOptions = {},
-): { child: ChildProcess; finished: Promise<Finished>; stderr: () => string } {
+): { child: ChildProcess; finished: Promise<Finished>; stdout: () => string; stderr: () => string } {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: options.cwd ?? emptyFolder(),
     env: environment(options.env),
@@ -65,7 +65,7 @@ export function startLooms(
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
   });
-  return { child, finished, stderr: () => stderr };
+  return { child, finished, stdout: () => stdout, stderr: () => stderr };
 }
 
 /** Runs the built program to its end. */

@@ -35,15 +35,26 @@ export const brokenSpec = (name: string, how: keyof typeof brokenScripts, timeou
 
 /**
  * A server over HTTP without any library. Tools: `digest` tells the SHA-256 of the variable API_TOKEN, so that a test can
- * compare it without its being printed; `tell` prints it, as JSON and to the log; `add` appends a line to /data/lines, `count` counts them.
+ * compare it without its being printed; `tell` prints it, as JSON and to the log; `drip` writes it to the log as JSON, and
+ * in two pieces; `quit` writes it there and ends with 7; `add` appends a line to /data/lines, `count` counts them.
  */
 const httpScript = `
 const { appendFileSync, existsSync, readFileSync } = require('node:fs');
 const digest = () => require('node:crypto').createHash('sha256').update(process.env.API_TOKEN ?? '').digest('hex');
-const tell = () => (console.error('token ' + process.env.API_TOKEN), JSON.stringify({ token: process.env.API_TOKEN }));
+const tell = () => (console.error('token ' + process.env.API_TOKEN), asJson());
+const asJson = () => JSON.stringify({ token: process.env.API_TOKEN });
+const drip = () => {
+  console.error(asJson());
+  const piece = (text) => process.stderr.write(text);
+  const { length } = process.env.API_TOKEN;
+  piece('in two: ' + process.env.API_TOKEN.slice(0, length / 2));
+  setTimeout(() => piece(process.env.API_TOKEN.slice(length / 2) + '\\ndripped\\n'), 300);
+  return 'ok';
+};
+const quit = () => (console.error('last words: ' + process.env.API_TOKEN), process.exit(7));
 const file = '/data/lines';
 const lines = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\\n').length - 1 : 0);
-const tools = { digest, add: () => (appendFileSync(file, 'x\\n'), String(lines())), count: () => String(lines()), tell };
+const tools = { digest, add: () => (appendFileSync(file, 'x\\n'), String(lines())), count: () => String(lines()), tell, drip, quit };
 const result = ({ method, params }) => {
   if (method === 'initialize') return { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'http', version: '1' } };
   if (method === 'tools/list') return { tools: Object.keys(tools).map((name) => ({ name, inputSchema: { type: 'object' } })) };

@@ -3,7 +3,7 @@ import { buildHint, decisiveLine } from '../../../src/image/build-failure.ts';
 import { hasExceptions, ignoreRules } from '../../../src/image/ignore.ts';
 import { proxySettings } from '../../../src/image/proxies.ts';
 import { includedFiles } from '../../../src/image/requirements.ts';
-import { externalImages } from '../../../src/image/user-dockerfile.ts';
+import { externalImages, storesArgument } from '../../../src/image/user-dockerfile.ts';
 
 describe('a .dockerignore', () => {
   const kept = (text: string, ...paths: string[]): string[] => paths.filter((path) => !ignoreRules(text)(path));
@@ -96,4 +96,16 @@ describe('the line that says why a build failed', () => {
     );
     expect(buildHint(['npm error code SELF_SIGNED_CERT_IN_CHAIN'])).toContain('LOOMS_BUILD_CA');
   });
+});
+
+test.each([
+  ['FROM a\nARG HTTPS_PROXY\n', 'ARG HTTPS_PROXY'],
+  ['FROM a\nARG A=1 \\\n  https_proxy=none\n', 'ARG A=1   https_proxy=none'],
+  ['FROM a AS one\nENV P="${HTTPS_PROXY:-}"\nFROM b\n', 'ENV P="${HTTPS_PROXY:-}"'],
+  ['FROM a\nonbuild arg HTTPS_PROXY\n', 'ONBUILD arg HTTPS_PROXY'],
+  ['ARG HTTPS_PROXY\nFROM a\n', undefined],
+  ['FROM a\nRUN echo $HTTPS_PROXY\nONBUILD RUN echo $HTTPS_PROXY\n', undefined],
+  ['FROM a\nENV HTTPS_PROXY= OTHER=$HTTPS_PROXY_HOST\nARG NO_PROXY\n', undefined],
+])('of %j, what would store the value of a build argument is %s', (dockerfile, found) => {
+  expect(storesArgument(dockerfile, ['HTTPS_PROXY', 'https_proxy'])).toBe(found);
 });

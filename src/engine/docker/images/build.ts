@@ -1,5 +1,6 @@
 import { buildHint, decisiveLine } from '../../../image/build-failure.ts';
-import { externalImages } from '../../../image/user-dockerfile.ts';
+import { proxiesWithPassword } from '../../../image/proxies.ts';
+import { externalImages, storesArgument } from '../../../image/user-dockerfile.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
 import { label } from '../../../model/labels.ts';
@@ -25,7 +26,7 @@ const shownLines = 20;
  * An image that is there already under the recipe's name is returned at once. Progress counts the Dockerfile's steps.
  * Whatever ends a build early (a failing command, a cut connection, the signal), nothing of it stays on the engine.
  *
- * @throws LoomsError `image-build-failed` with the failing command and its exit code, and in `detail` the decisive line
+ * @throws LoomsError `image-build-failed` for a Dockerfile that would store a proxy's password, and with the failing command and its exit code, and in `detail` the decisive line
  *   of its output, then the last 20; those of `pullImage` for the base image; `interrupted`; `engine-…`
  */
 export async function buildImage(
@@ -37,6 +38,8 @@ export async function buildImage(
 ): Promise<ImageFacts> {
   const present = await findImage(access, recipe.ref, options);
   if (present !== null) return present;
+  const storing = storesArgument(recipe.dockerfile, proxiesWithPassword(settings.proxies));
+  if (storing !== undefined) throw passwordInImage(storing);
 
   // Pulled by us and not by the build: with the user's credentials, progress in bytes, and errors that have a code.
   const bases = recipe.base === undefined ? externalImages(recipe.dockerfile) : [recipe.base];
@@ -59,6 +62,13 @@ export async function buildImage(
   }
   return built;
 }
+
+const passwordInImage = (instruction: string): LoomsError =>
+  new LoomsError(
+    'image-build-failed',
+    `\`${instruction}\` of the Dockerfile would store the password of the proxy in the image or its history`,
+    { hint: 'leave it out: the commands of a build have HTTP_PROXY and its kin without it' },
+  );
 
 const absentBase = (base: string): LoomsError =>
   new LoomsError(
