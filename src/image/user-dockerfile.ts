@@ -79,7 +79,8 @@ export function storesArgument(dockerfile: string, names: readonly string[]): st
     const expanded = unexpanded.has(later.toUpperCase())
       ? []
       : [...text.matchAll(/\$\{?(\w+)/g)].map(([, name]) => name);
-    if (names.some((name) => declared.includes(name) || expanded.includes(name))) return `${keyword} ${rest}`;
+    if (names.some((name) => declared.includes(name) || expanded.includes(name)))
+      return `${keyword} ${rest}`.replaceAll(/\s+/g, ' ');
   }
   return undefined;
 }

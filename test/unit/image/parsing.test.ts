@@ -100,7 +100,7 @@ describe('the line that says why a build failed', () => {
 
 test.each([
   ['FROM a\nARG HTTPS_PROXY\n', 'ARG HTTPS_PROXY'],
-  ['FROM a\nARG A=1 \\\n  https_proxy=none\n', 'ARG A=1   https_proxy=none'],
+  ['FROM a\nARG A=1 \\\n  https_proxy=none\n', 'ARG A=1 https_proxy=none'],
   ['FROM a AS one\nENV P="${HTTPS_PROXY:-}"\nFROM b\n', 'ENV P="${HTTPS_PROXY:-}"'],
   ['FROM a\nonbuild arg HTTPS_PROXY\n', 'ONBUILD arg HTTPS_PROXY'],
   ['ARG HTTPS_PROXY\nFROM a\n', undefined],
