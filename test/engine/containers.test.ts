@@ -4,6 +4,7 @@ import { secretsFilePath } from '../../src/model/resolve-shape.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { withoutEngine } from '../support/images.ts';
+import { paused } from '../support/paused.ts';
 import { skipOnPodman } from '../support/podman.ts';
 
 describe.skipIf(withoutEngine())('containers on a real engine', () => {
@@ -40,7 +41,7 @@ describe.skipIf(withoutEngine())('containers on a real engine', () => {
 
   test('a paused one goes on, and one that is not paused is no error', async () => {
     const id = await bench.run('paused');
-    await bench.docker.getContainer(id).pause();
+    await paused(bench.docker.getContainer(id));
     await bench.engine.unpauseContainer(id);
     await bench.engine.unpauseContainer(id);
     expect((await bench.docker.getContainer(id).inspect()).State.Paused).toBe(false);

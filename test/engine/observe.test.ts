@@ -5,6 +5,7 @@ import { label, networkName, volumeName } from '../../src/model/labels.ts';
 import type { Observed } from '../../src/model/observed.ts';
 import { type EngineBench, engineBench, hardenedShape, removeLabelled, testImage } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
+import { paused } from '../support/paused.ts';
 import { onPodman, skipOnPodman } from '../support/podman.ts';
 
 describe.skipIf(withoutEngine())('observing a real engine', () => {
@@ -80,7 +81,7 @@ describe.skipIf(withoutEngine())('observing a real engine', () => {
     const name = `${bench.project}-by-hand`;
     const network = await bench.docker.createNetwork({ Name: name, Labels: bench.labels });
     await network.connect({ Container: id, EndpointConfig: { Aliases: ['sneaky'] } as never }).catch(() => undefined);
-    await container.pause();
+    await paused(container);
     const live = await seen('touched');
     expect(live?.shape).toMatchObject({
       memoryBytes: 128 * 1024 * 1024,

@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CallCounter, countCalls } from '../../support/call-counter.ts';
 import { withoutEngine } from '../../support/images.ts';
+import { paused } from '../../support/paused.ts';
 import { skipOnPodman } from '../../support/podman.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
@@ -83,7 +84,7 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
     await docker.getNetwork(network).connect({ Container: await project.idOf('joined') });
     await docker.getNetwork(`looms-${project.name}`).disconnect({ Container: await project.idOf('left') });
     await container('stopped').stop({ t: 0 });
-    await container('paused').pause();
+    await paused(container('paused'));
     await container('renamed').rename({ name: `looms-${project.name}-renamed-by-hand` });
     await container('killed').kill();
     await container('lost').remove({ force: true });
