@@ -20,9 +20,10 @@ export function looksLikeCredential(name: string): boolean {
   )
     return false;
   if (/^(?:KEY|KEYS|PAT)$/.test(last) && words.length > 1) return true;
+  if (words.at(-2) === 'SEED' && last === 'PHRASE') return true;
   if (last === 'AUTH' || (words.at(-2) === 'AUTH' && last === 'HEADER')) return true;
   return words.some((word) =>
-    /^(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|TOKEN|SECRET|SECRETS|CREDENTIAL|CREDENTIALS|APIKEY|PGPASS|PGPASSWORD|AUTHORIZATION|BEARER|JWT|COOKIE|COOKIES)$/.test(
+    /^(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|TOKEN|SECRET|SECRETS|CREDENTIAL|CREDENTIALS|APIKEY|PGPASS|PGPASSWORD|AUTHORIZATION|BEARER|JWT|COOKIE|COOKIES|MNEMONIC)$/.test(
       word,
     ),
   );
@@ -33,8 +34,8 @@ export const hasPasswordInUri = (value: string): boolean => /^[a-z][a-z0-9+.-]*:
 
 /** Whether a name usually holds a connection URI, which holds a password: DATABASE_URI, POSTGRES_URL, DSN. */
 export const looksLikeConnectionUri = (name: string): boolean =>
-  /(?:^|_)(?:DATABASE|DB|POSTGRES|POSTGRESQL|PG|MYSQL|MONGO|MONGODB|REDIS|AMQP|TERADATA|TD)_(?:URI|URL|DSN)$|(?:^|_)(?:DSN|CONNECTION_STRING)$/i.test(
-    name,
+  /(?:^|_)(?:DATABASE|DB|POSTGRES|POSTGRESQL|PG|MYSQL|MONGO|MONGODB|REDIS|AMQP|TERADATA|TD|CONNECTION)_(?:URI|URL|DSN)$|(?:^|_)DSN$|CONNECTION_?STRING$/i.test(
+    name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2'),
   );
 
 /** What stands around a reference in its value, other references written as a plain letter. */
@@ -55,11 +56,19 @@ export function standsAsCredential({ before, after }: Surroundings): boolean {
 }
 
 /** Names whose values are settings, not credentials: judged by their last word. */
-const harmlessWords =
-  /^(?:HOST|HOSTS|HOSTNAME|PORT|USER|USERNAME|LOGIN|EMAIL|REGION|ZONE|LEVEL|DEBUG|VERBOSE|NAME|TZ|LANG|LANGUAGE|LOCALE|ENV|ENVIRONMENT|STAGE|MODE|TYPE|TIMEOUT|VERSION|TAG|BRANCH|PROJECT|DATABASE|DB|SCHEMA|BUCKET|TABLE|INDEX|TENANT|ORG|TEAM|WORKSPACE|MODEL|DOMAIN|URL|URI|ENDPOINT|PATH|FILE|DIR|DIRECTORY|HOME|FORMAT|COUNT|LIMIT|SIZE|TTL|ENABLED|ID|UID|GID|ADDRESS)$/;
+const harmlessWords = new Set(
+  [
+    'HOST HOSTS HOSTNAME PORT URL URI ENDPOINT ADDRESS DOMAIN ORIGIN ORIGINS BASE NETWORK PROVIDER TRANSPORT',
+    'USER USERNAME LOGIN EMAIL ID IDS UID GID ORG TEAM TENANT WORKSPACE PROJECT PROFILE GROUP GROUPS NAME NAMESPACE',
+    'REGION ZONE TZ LANG LANGUAGE LOCALE ENV ENVIRONMENT STAGE VERSION TAG BRANCH MODEL ENGINE',
+    'DATABASE DB SCHEMA BUCKET TABLE INDEX PATH FILE KEYFILE CERTFILE CERTS DIR DIRECTORY DIRECTORIES HOME FORMAT OUTPUT',
+    'LEVEL LOG DEBUG VERBOSE MODE TYPE ENABLED DISABLED ONLY SSL TLS SECURE VERIFY REQS',
+    'TIMEOUT COUNT LIMIT SIZE TTL RETRIES ATTEMPTS DELAY INTERVAL FACTOR THRESHOLD CATEGORIES',
+  ].flatMap((line) => line.split(' ')),
+);
 
 export const isHarmlessName = (name: string): boolean =>
-  harmlessWords.test(
+  harmlessWords.has(
     name
       .toUpperCase()
       .split(/[^A-Z0-9]+/)
@@ -67,8 +76,26 @@ export const isHarmlessName = (name: string): boolean =>
   );
 
 /** Keys by what their issuers begin them with, so that they are known again when they leak; then JWTs and PEM keys. */
-const keyShapes =
-  /(?<![A-Za-z0-9])(?:sk-(?:ant-|proj-|or-|svcacct-)?[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|gl(?:pat|dt|rt|ptt)-[\w-]{20,}|xox[abcdeprs]-[\w-]{10,}|xapp-[\w-]{10,}|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{35}|(?:npm|hf|pplx|gsk|r8)[_-][A-Za-z0-9]{30,}|pypi-[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/]{20,}|do[opr]_v1_[a-f0-9]{40,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|(?:ntn|secret)_[A-Za-z0-9]{40,}|lin_api_[A-Za-z0-9]{30,}|fig[du]_[\w-]{30,}|tvly-[\w-]{20,}|fc-[a-f0-9]{32}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})|-----BEGIN [A-Z ]*PRIVATE KEY-----/;
+const keyShapes = new RegExp(
+  `(?<![A-Za-z0-9])(?:${[
+    // Models and search.
+    'sk-(?:ant-|proj-|or-|svcacct-)?[\\w-]{20,}|(?:npm|hf|pplx|gsk|r8)[_-][A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{40,}',
+    'tvly-[\\w-]{20,}|fc-[a-f0-9]{32}|BSA[\\w-]{24,}|pcsk_\\w{30,}|apify_api_\\w{20,}|sk_[a-f0-9]{40,}',
+    // Code and its registries.
+    'gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\\w{30,}|gl(?:pat|dt|rt|ptt)-[\\w-]{20,}|pypi-[\\w-]{30,}|dckr_pat_[\\w-]{20,}',
+    'sq[pua]_[a-f0-9]{40}|sntry[su]_[\\w+/=-]{30,}|PMAK-[a-f0-9-]{30,}',
+    // Clouds.
+    'A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\\w-]{35}|GOCSPX-[\\w-]{28}|ya29\\.[\\w-]{30,}|do[opr]_v1_[a-f0-9]{40,}|HRKU-[\\w-]{30,}',
+    'hv[sb]\\.[\\w-]{20,}|dapi[a-f0-9]{32}|sb(?:p|_secret)_\\w{20,}|napi_\\w{30,}|AGE-SECRET-KEY-1[A-Z0-9]{50,}',
+    'dt0[a-z]\\d\\d\\.[A-Z0-9]{20,40}\\.[A-Z0-9]{40,}|gl(?:sa|c)_[\\w=+/]{30,}',
+    // Work, messages, money.
+    'xox[abcdeprs]-[\\w-]{10,}|xapp-[\\w-]{10,}|SG\\.[\\w-]{16,40}\\.[\\w-]{16,}|\\d{8,10}:AA[\\w-]{33}|key-[a-f0-9]{32}',
+    'SK[a-f0-9]{32}|re_\\w{20,}|(?:ntn|secret)_[A-Za-z0-9]{40,}|lin_api_[A-Za-z0-9]{30,}|fig[du]_[\\w-]{30,}',
+    'pat[A-Za-z0-9]{14}\\.[a-f0-9]{64}|ATATT3[\\w=-]{30,}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/]{20,}',
+    'shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|0x[a-fA-F0-9]{64}(?![a-fA-F0-9])',
+    'eyJ[\\w-]{8,500}\\.eyJ[\\w-]{8,}',
+  ].join('|')})|-----BEGIN [A-Z ]*PRIVATE KEY-----`,
+);
 
 /** Bits per character above which a mixed text of 32 characters and more is taken for random. */
 const randomBits = 4.3;
@@ -82,9 +109,31 @@ function looksRandom(word: string): boolean {
   return bits >= randomBits;
 }
 
+/** Texts that are no credential under any name: switches, and files that hold one (`/keys/account.json`, /run/secrets). */
+export const isNoCredential = (value: string): boolean =>
+  /^(?:true|false|yes|no|on|off|none|0|1)$/i.test(value) ||
+  /^(?:~|\.{1,2})?\/(?:run\/secrets\/[\w.-]+|[\w. /-]+\.(?:json|ya?ml|toml|ini|cfg|conf|env|txt|pem|key|crt|p8|p12|pfx|jks))$/.test(
+    value,
+  );
+
+/** Whether a text has a value behind a key that names a credential: `Password=…;`, `?api_key=…`, `--token=…`. */
+function hasKeyedCredential(value: string): boolean {
+  for (const [, key = '', text = ''] of value.matchAll(
+    /(?<![\w.-])([\w.-]+)["']?\s*[=:]\s*["']?(?=([^;&\s"',]{8,200}))/g,
+  )) {
+    if (looksLikeCredential(key) && !isNoCredential(text) && !/[<>{}]/.test(text)) return true;
+  }
+  return false;
+}
+
 /**
- * Whether a literal has the shape of a key, whatever it is called. Digests, UUIDs and paths are none: a random word has
- * upper and lower case and digits, and neither `/` nor `.` ends one.
+ * Whether a literal has the shape of a key, or of a text with one in it, whatever it is called. Digests, UUIDs and
+ * paths are none: a random word has upper and lower case and digits, and neither `/` nor `.` in it, but for the 40
+ * letters of AWS. Measured in test/unit/spec/credential-places.test.ts.
  */
 export const looksLikeKey = (value: string): boolean =>
-  keyShapes.test(value) || value.split(/[^A-Za-z0-9+_=/.-]+/).some((word) => !/[/.]/.test(word) && looksRandom(word));
+  keyShapes.test(value) ||
+  hasPasswordInUri(value) ||
+  hasKeyedCredential(value) ||
+  (/^[A-Za-z0-9+][A-Za-z0-9+/]{39}$/.test(value) && looksRandom(value)) ||
+  value.split(/[^A-Za-z0-9+_=/.-]+/).some((word) => !/[/.]/.test(word) && looksRandom(word));

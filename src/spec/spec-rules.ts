@@ -1,6 +1,7 @@
 import {
   hasPasswordInUri,
   isHarmlessName,
+  isNoCredential,
   looksLikeConnectionUri,
   looksLikeCredential,
   looksLikeKey,
@@ -71,9 +72,7 @@ export function specOptions(
         : undefined;
     },
     keepReference: (key, variable, around) =>
-      looksLikeCredential(key) ||
-      looksLikeConnectionUri(key) ||
-      looksLikeCredential(variable) ||
+      [key, variable].some((name) => looksLikeCredential(name) || looksLikeConnectionUri(name)) ||
       standsAsCredential(around),
     credentialsOf,
     checkText: (text) => {
@@ -129,7 +128,7 @@ export function specOptions(
           ),
         ];
       }
-      if (!text.literal || text.value === '') return [];
+      if (!text.literal || text.value === '' || isNoCredential(text.value)) return [];
       if (!credential) {
         if (text.names.length > 0 || !looksLikeKey(text.value)) return [];
         return [

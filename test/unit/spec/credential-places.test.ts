@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { looksLikeCredential, looksLikeKey } from '../../../src/model/credentials.ts';
+import { looksLikeConnectionUri, looksLikeCredential, looksLikeKey } from '../../../src/model/credentials.ts';
 import { check, document, only } from './checking.ts';
+import { publicSpecs } from './public-specs.ts';
 
 const value = 'hunter2-in-the-clear';
 
@@ -74,64 +76,151 @@ describe('a variable in any other place', () => {
   });
 });
 
-describe('a literal with the shape of a key', () => {
-  const jwt = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiIxMjM0NTY3ODkwIn0', 'c2lnbmF0dXJlLWhlcmU'].join('.');
-  const shapes = [
-    `sk-ant-${'api03'}-${'aB3'.repeat(10)}`,
-    `ghp_${'aB3x'.repeat(9)}`,
-    `glpat-${'aB3x'.repeat(5)}`,
-    `xoxb-${'123456789012'}-abcdefABCDEF`,
-    `AKIA${'IOSFODNN7EXAMPLE'}`,
-    jwt,
-    '-----BEGIN RSA PRIVATE KEY-----',
-    'q7Zt0Lw9XhK2vB5nRcY8mJ4sDfG1pA6uEiTo3WyQ',
-  ];
-  // Values of the kinds that specs hold, made up for this test: not a measurement on public specs.
-  const ordinary = [
-    '@modelcontextprotocol/server-filesystem',
-    '/data/projects/Reports2024/UserFiles/Archive01',
-    'https://api.githubcopilot.com/mcp/',
-    'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
-    '123e4567-e89b-12d3-a456-426614174000',
-    'postgresql://localhost:5432/mydb',
-    'repos,issues,pull_requests,code_security',
-    'us-central1-docker.pkg.dev/project-1/Repo/Image2:v3',
-    'mcp-server-time',
-    '--local-timezone=Europe/Berlin',
-    'claude-3-5-sonnet-20241022',
-    'org.opencontainers.image.source',
-    'true',
-    '8080',
-    'FASTMCP_LOG_LEVEL',
-    'awslabs.aws-documentation-mcp-server@latest',
-    '{"defaultViewport":{"width":1280,"height":720}}',
-    'T01234567',
-    'C0123456789,C9876543210',
-    'https://example.atlassian.net/wiki/spaces/ABC1/pages/123456789/Title',
-    '1BxiMVs0XRA5',
-    'com.example.MyApplication.Configuration',
-    'mongodb://localhost:27017/?replicaSet=rs0',
-    'skip-long-name-of-a-server-that-is-ours',
-  ];
+/** Letters of an alphabet that look drawn and are always the same. */
+const letters = (alphabet: string, length: number): string => {
+  const drawn = [1, 2, 3].flatMap((round) => [...createHash('sha512').update(`${alphabet}${round}`).digest()]);
+  return drawn
+    .slice(0, length)
+    .map((byte) => alphabet[byte % alphabet.length])
+    .join('');
+};
+const lower = 'abcdefghijklmnopqrstuvwxyz';
+const hex = (length: number): string => letters('7c1e9a04b6d82f35', length);
+const mixed = (length: number): string => letters(`${lower}${lower.toUpperCase()}0123456789`, length);
+const upper = (length: number): string => letters(`${lower.toUpperCase()}0123456789`, length);
 
+/** Keys of the shapes that issuers document; put together here, so that no scanner takes them for real ones. */
+const plantedKeys: readonly string[] = [
+  `sk-ant-${'api03'}-${mixed(40)}`,
+  `sk-proj-${mixed(48)}`,
+  `xai-${mixed(80)}`,
+  `gsk_${mixed(52)}`,
+  `hf_${mixed(34)}`,
+  `BSA${mixed(28)}`,
+  `tvly-dev-${mixed(32)}`,
+  `fc-${hex(32)}`,
+  `pcsk_${mixed(50)}`,
+  `ghp_${mixed(36)}`,
+  `github_pat_${mixed(40)}`,
+  `glpat-${mixed(20)}`,
+  `dckr_pat_${mixed(27)}`,
+  `squ_${hex(40)}`,
+  `AKIA${upper(16)}`,
+  `${mixed(18)}/${mixed(40).slice(19)}`,
+  `AIza${mixed(35)}`,
+  `GOCSPX-${mixed(28)}`,
+  `hvs.${mixed(24)}`,
+  `dapi${hex(32)}`,
+  `sbp_${hex(40)}`,
+  `dt0c01.${upper(24)}.${upper(64)}`,
+  `glsa_${mixed(32)}_${hex(8)}`,
+  `HRKU-${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}`,
+  `xoxb-${'123456789012'}-${mixed(24)}`,
+  `SG.${mixed(22)}.${mixed(43)}`,
+  `${'1234567890'}:AA${mixed(33)}`,
+  `ntn_${mixed(46)}`,
+  `lin_api_${mixed(40)}`,
+  `pat${mixed(14)}.${hex(64)}`,
+  `ATATT3xFfGF0${mixed(60)}`,
+  `sk_live_${mixed(24)}`,
+  `shpat_${hex(32)}`,
+  `0x${hex(64)}`,
+  [`eyJ${mixed(17)}`, `eyJ${mixed(40)}`, mixed(43)].join('.'),
+  '-----BEGIN RSA PRIVATE KEY-----',
+  mixed(40),
+  `00${mixed(40)}`,
+  // Texts with a credential in them.
+  'postgresql://reader:quux90211@db.internal:5432/shop',
+  'Server=db;User Id=reader;Password=quux90211;Encrypt=true',
+  'https://mcp.acme.example/mcp?api_key=quux90211',
+  '--api-key=quux90211',
+  'Authorization: quux90211',
+];
+
+describe('a literal with the shape of a key', () => {
   test('is found, and ordinary values of servers are not', () => {
-    const missed = shapes.filter((one) => !looksLikeKey(one));
+    const missed = plantedKeys.filter((one) => !looksLikeKey(one));
+    const ordinary = publicSpecs.flatMap(({ settings, texts = [] }) => [...Object.values(settings), ...texts]);
     const falseAlarms = ordinary.filter(looksLikeKey);
-    console.log(
-      `keys found ${shapes.length - missed.length} of ${shapes.length}, false alarms ${falseAlarms.length} of ${ordinary.length}`,
-    );
-    expect({ missed, falseAlarms }).toEqual({ missed: [], falseAlarms: [] });
+    // docs/security.md has these figures.
+    expect({ planted: plantedKeys.length, missed, ordinary: ordinary.length, falseAlarms }).toEqual({
+      planted: 43,
+      missed: [],
+      ordinary: 134,
+      falseAlarms: [],
+    });
   });
 
-  test('in env, environment, args and labels', () => {
-    const key = `ghp_${'aB3x'.repeat(9)}`;
-    for (const text of [
-      document({ mcp: ['command: run', `env: { A: '${key}' }`] }),
-      document({ mcp: ['command: run', `args: ['--x', '${key}']`] }),
-      document({ backend: [`environment: { A: '${key}' }`] }),
-    ]) {
-      expect(check(text)).toContain('warning[credential-literal]');
-      expect(check(text)).not.toContain(key);
+  test('is found wherever the engine or a process is given it, and is not shown', () => {
+    const places = (text: string) => [
+      document({ mcp: ['command: run', `env: { A: '${text}' }`] }),
+      document({ mcp: ['command: run', `args: ['--x', '${text}']`] }),
+      document({ backend: [`environment: { A: '${text}' }`] }),
+      document({ backend: ['custom:', '  labels:', `    team.example/note: '${text}'`] }),
+    ];
+    for (const key of plantedKeys) {
+      for (const text of places(key)) {
+        expect(check(text)).toContain('warning[credential-literal]');
+        expect(check(text, { strict: true })).toContain('error[credential-literal]');
+        expect(check(text)).not.toContain(key);
+      }
     }
+  });
+});
+
+describe('the variables of public specs', () => {
+  const inEnv = (name: string, text: string) => document({ mcp: ['command: run', `env: { ${name}: '${text}' }`] });
+  const reference = (name: string) => inEnv(name, `\${${name}}`);
+
+  test('are told apart: credentials, settings, and those of which a notice asks', () => {
+    const credentials = new Set(publicSpecs.flatMap((spec) => spec.credentials));
+    const settings = new Set(publicSpecs.flatMap((spec) => Object.keys(spec.settings)));
+    const readable: string[] = [];
+    const noticed: string[] = [];
+    const kept: string[] = [];
+    for (const name of [...credentials, ...settings]) {
+      const environment = { [name]: value };
+      if (check(reference(name), { environment }).includes('variable-readable')) noticed.push(name);
+      else if (JSON.stringify(only(reference(name), { environment })).includes(value)) readable.push(name);
+      else kept.push(name);
+    }
+    // docs/security.md has these figures.
+    expect({
+      credentials: credentials.size,
+      settings: settings.size,
+      readableCredentials: readable.filter((name) => credentials.has(name)),
+      noticedCredentials: noticed.filter((name) => credentials.has(name)),
+      noticedSettings: noticed.filter((name) => settings.has(name)),
+      keptSettings: kept.filter((name) => settings.has(name)),
+    }).toEqual({
+      credentials: 43,
+      settings: 107,
+      readableCredentials: [],
+      noticedCredentials: ['TRADOVATE_SEC'],
+      noticedSettings: [
+        'OKTA_CLIENT_ORGURL',
+        'ALPACA_PAPER_TRADE',
+        'TRADOVATE_CID',
+        'ONELY_BUDGET_PER_CALL',
+        'ONELY_BUDGET_DAILY',
+        'ONELY_SOLANA_DRY_RUN',
+        'POP_MAX_PER_TX',
+        'SDC_MAX_CONTEXT_TOKENS',
+        'DB_MCP_CONFIG',
+      ],
+      // To take these for secrets hides what need not be hidden, and costs nothing else.
+      keptSettings: ['GOOGLE_APPLICATION_CREDENTIALS', 'DISABLE_AUTH'],
+    });
+  });
+
+  test('with their values as literals, give no false alarm; credentials give one each', () => {
+    const found = (name: string, text: string) => check(inEnv(name, text)).includes('credential-literal');
+    const falseAlarms = publicSpecs.flatMap(({ settings }) =>
+      Object.entries(settings).filter(([name, text]) => found(name, text)),
+    );
+    const literal = (name: string) =>
+      looksLikeConnectionUri(name) ? 'postgres://reader:quux90211@db/shop' : 'quux90211';
+    const missed = publicSpecs.flatMap((spec) => spec.credentials).filter((name) => !found(name, literal(name)));
+    expect({ falseAlarms, missed }).toEqual({ falseAlarms: [], missed: ['TRADOVATE_SEC'] });
   });
 });
