@@ -3,7 +3,7 @@ import { strangersNotice } from '../model/claims.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { messageOf } from '../model/failure.ts';
-import type { HealthFinding, Verdict } from '../model/health.ts';
+import { endedAsTold, type HealthFinding, type Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import { engineWidth, mapBounded } from '../model/map-bounded.ts';
 import type { EngineHealth, Observed, ObservedContainer } from '../model/observed.ts';
@@ -65,9 +65,6 @@ export type HealthReport = {
   readonly notices: readonly string[];
 };
 
-/** Exit codes of a process that was told to stop: it went by itself, after SIGTERM, or by SIGKILL after its grace. */
-const stoppedCodes: ReadonlySet<number> = new Set([0, 143, 137]);
-
 type StateVerdict =
   | { readonly kind: 'runs' }
   | { readonly kind: 'stopped'; readonly failure: Failure }
@@ -98,7 +95,7 @@ function judgeState({ state, server = '' as ServerName }: ObservedContainer): St
       };
     case 'exited': {
       // A crash would be restarted by the engine; with `restart: no` it stays, and shows in its code.
-      const asked = stoppedCodes.has(state.exitCode) && !state.oomKilled;
+      const asked = endedAsTold(state.exitCode) && !state.oomKilled;
       if (asked) return { kind: 'stopped', failure: failure('is stopped', start) };
       const how = state.oomKilled ? 'ran out of memory' : `exited with code ${state.exitCode}`;
       return { kind: 'unhealthy', failure: failure(how, `${start}; its log may say why: looms mcp logs ${server}`) };

@@ -24,7 +24,7 @@ function volumesLeft(observed: Observed, removed: readonly ServerName[]): PlanWa
   return [
     {
       code: 'volumes-stay',
-      message: `volumes stay, they hold data; \`docker volume rm ${left.join(' ')}\` removes them`,
+      message: `volumes stay, they hold data: ${left.join(', ')}; \`looms prune --volumes\` removes them`,
     },
   ];
 }

@@ -40,3 +40,9 @@ export function standingOf(
   if (found.container !== id) return 'earlier-container';
   return found.run === run ? 'current' : 'restarted-since';
 }
+
+/** Exit codes of a process that was told to stop: it went by itself, after SIGTERM, or by SIGKILL after its grace. */
+const toldCodes: ReadonlySet<number> = new Set([0, 143, 137]);
+
+/** Whether a process ended as one does that was told to. A lack of memory looks alike in the code alone. */
+export const endedAsTold = (exitCode: number): boolean => toldCodes.has(exitCode);

@@ -57,16 +57,18 @@ function recordLast(
   const revision = revisionOf(last.specHash, last.shape.imageId);
   const repeated = history
     .filter((one) => one.server === server && one.outcome !== 'gate-failed')
-    .filter((one) => revisionOf(one.specHash, one.imageId) === revision)
-    .map(({ id, name, generation }) =>
-      step(
-        server,
-        `remove:h${generation}-${id.slice(0, 6)}`,
-        { op: 'remove-container', target: { id }, name },
-        { after: [recorded.id] },
-      ),
-    );
-  return { ...removal, steps: [...steps, ...repeated] };
+    .filter((one) => revisionOf(one.specHash, one.imageId) === revision);
+  const forgotten = repeated.map(({ id, name, generation }) =>
+    step(
+      server,
+      `remove:h${generation}-${id.slice(0, 6)}`,
+      { op: 'remove-container', target: { id }, name },
+      { after: [recorded.id] },
+    ),
+  );
+  const reason = { kind: 'repeated', generation: last.generation } as const;
+  const changes = repeated.map(({ name }) => ({ kind: 'record', name, action: 'remove', reasons: [reason] }) as const);
+  return { ...removal, changes: [...removal.changes, ...changes], steps: [...steps, ...forgotten] };
 }
 
 function removeOne(

@@ -5,8 +5,9 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
+import { requireSecretName } from '../model/secret-names.ts';
 import { withFileLock } from './file-lock.ts';
-import { requireSecretName, type WritableProvider } from './provider.ts';
+import type { WritableProvider } from './provider.ts';
 import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, unseal } from './secret-cipher.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

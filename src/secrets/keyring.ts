@@ -1,7 +1,8 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
-import { requireSecretName, type WritableProvider } from './provider.ts';
+import { requireSecretName } from '../model/secret-names.ts';
+import type { WritableProvider } from './provider.ts';
 import { runTool, type ToolResult } from './run-tool.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

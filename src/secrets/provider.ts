@@ -1,6 +1,4 @@
 import type { SecretRef } from '../model/desired.ts';
-import { LoomsError } from '../model/errors.ts';
-import { secretNamePattern } from '../model/secret-names.ts';
 
 /** What a look-up found. A missing secret is a value, not an exception: the caller collects all that are missing. */
 export type SecretLookup =
@@ -33,11 +31,3 @@ export type WritableProvider = SecretProvider & {
   /** Whether there was one. */
   readonly delete: (name: string) => Promise<boolean>;
 };
-
-/** Throws `usage` for a name that no spec could refer to. */
-export function requireSecretName(name: string): void {
-  if (secretNamePattern.test(name)) return;
-  throw new LoomsError('usage', `${JSON.stringify(name)} cannot be the name of a secret`, {
-    hint: 'Letters, digits, ".", "_" and "-", starting with a letter or digit, at most 128.',
-  });
-}

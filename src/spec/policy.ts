@@ -219,6 +219,12 @@ const engineDefaults = new Set([
   'SYS_CHROOT',
 ]);
 
+/** Who says so, where the finding itself says what to do: an error is a rule that somebody wrote. */
+const policyHint = ({ hint, severity }: PolicyBreach): Pick<Diagnostic, 'hint'> => {
+  if (hint !== undefined) return { hint };
+  return severity === 'error' ? { hint: 'the policy of looms.yaml says so' } : {};
+};
+
 /**
  * A breach as a diagnostic, for a code frame; undefined when it was not read from a file. The frame shows whose it is, and
  * without the server's name the same of many servers is one finding to read.
@@ -231,7 +237,7 @@ export function breachDiagnostic(breach: PolicyBreach): Diagnostic | undefined {
     message: breach.message,
     ...breach.place,
     path: breach.path,
-    ...(breach.hint === undefined ? {} : { hint: breach.hint }),
+    ...policyHint(breach),
     related: [],
   };
 }

@@ -114,7 +114,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
       path,
       hint:
         at.kind === 'list' && tree.kind === 'scalar'
-          ? `write a list: [${shorten(tree.text)}]`
+          ? `write a list: [${asItem(shorten(tree.text))}]`
           : at.kind === 'dictionary' && tree.kind === 'list'
             ? 'write NAME: value, one a line'
             : at.kind === 'map' && tree.kind === 'scalar'
@@ -258,3 +258,6 @@ function within(tree: ScalarTree, index: number, length: number): Span {
   const offset = tree.sourceOffset(index, length);
   return offset === undefined ? tree.span : { start: offset, end: offset + length };
 }
+
+/** A text as an item of a YAML list: many signs mean something else at its beginning. */
+const asItem = (text: string): string => (/^[\w./-]+$/.test(text) ? text : JSON.stringify(text));

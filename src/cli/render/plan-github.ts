@@ -4,7 +4,7 @@ import type { Plan } from '../../model/plan.ts';
 import { command, diagnosticCommand } from './github-commands.ts';
 import { planFindings } from './plan-findings.ts';
 import { describeEngine } from './plan-text.ts';
-import { countActions, describeCounts } from './reasons.ts';
+import { describeTotals } from './reasons.ts';
 
 /**
  * A plan as GitHub Actions workflow commands: annotations at what the specs were warned about and at each server's
@@ -28,7 +28,7 @@ export function renderGithub(
   const counts = command(
     'notice',
     { title: 'looms' },
-    `project ${plan.project} on ${describeEngine(plan)}: ${describeCounts(countActions(plan))}`,
+    `project ${plan.project} on ${describeEngine(plan)}: ${describeTotals(plan)}`,
   );
   return [...diagnostics.map(diagnosticCommand), ...findings, ...warnings, counts].join('\n');
 }

@@ -3,10 +3,9 @@ import { palette } from '../palette.ts';
 import { describeChange } from './plan-findings.ts';
 import { describeEngine, symbolOf } from './plan-text.ts';
 import {
-  countActions,
-  describeCounts,
   describeInSync,
   describeSupportReasons,
+  describeTotals,
   fieldsOf,
   imageWorkOf,
   isInSync,
@@ -105,6 +104,6 @@ export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): strin
     ...details,
     ...(support.length + images.length > 0 ? [...support, ...images, ''] : []),
     ...(warnings.length > 0 ? [...warnings, ''] : []),
-    describeCounts(countActions(plan)),
+    describeTotals(plan),
   ].join('\n');
 }

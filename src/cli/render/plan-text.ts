@@ -6,14 +6,12 @@ import type { Paint, Palette } from '../palette.ts';
 import { alike, othersOf } from './alike.ts';
 import {
   blockerHint,
-  countActions,
   describeBlocker,
-  describeCounts,
   describeInSync,
   describeReasons,
   describeRotation,
-  describeSupport,
   describeSupportReasons,
+  describeTotals,
   fieldsOf,
   imageWorkOf,
   isInSync,
@@ -275,7 +273,7 @@ export function renderPlan(made: Plan, options: PlanTextOptions): string {
     ...(support.length > 0 ? [...support, ''] : []),
     ...(verbose && plan.steps.length > 0 ? stepLines(plan, options) : []),
     ...(warnings.length > 0 ? [...warnings, ''] : []),
-    plan.changes.length === 0 ? describeSupport(plan, 'to-do').join(', ') : describeCounts(countActions(plan)),
+    describeTotals(plan),
     ...rotationLines(plan, palette),
   ].join('\n');
 }

@@ -1,4 +1,5 @@
 import { assertNever } from '../../model/errors.ts';
+import { endedAsTold } from '../../model/health.ts';
 import { shortId } from '../../model/ids.ts';
 import type { Blocker, Change, FieldDifference, NextRotation, Plan, Reason, SupportChange } from '../../model/plan.ts';
 import { shownTime } from '../../model/times.ts';
@@ -17,9 +18,11 @@ export function describeReason(reason: Reason): string {
     case 'secret-changed':
       return `${reason.variables.length === 1 ? 'a secret' : 'secrets'} changed: ${reason.variables.map(visible).join(', ')}`;
     case 'missing':
-      return 'not there yet';
+      return 'not there';
     case 'exited':
-      return `exited with code ${reason.exitCode}`;
+      return endedAsTold(reason.exitCode)
+        ? `stopped (exit code ${reason.exitCode})`
+        : `exited with code ${reason.exitCode}`;
     case 'not-started':
       return 'created but never started';
     case 'paused':
@@ -146,6 +149,14 @@ export function describeSupport(plan: Plan, when: 'done' | 'to-do'): string[] {
   });
 }
 
+/** All that a plan does, counted: the servers, then what stands behind them, where that changes. */
+export function describeTotals(plan: Plan): string {
+  const behind = describeSupport(plan, 'to-do').join(', ');
+  if (plan.changes.length === 0) return behind;
+  const servers = describeCounts(countActions(plan));
+  return behind === '' ? servers : `${servers}; behind them ${behind}`;
+}
+
 /** Images that are fetched or made for a plan, which takes most of its time. */
 export const imageWorkOf = ({
   steps,
@@ -188,7 +199,7 @@ export function countActions(plan: Plan): Counts {
 }
 
 /** `2 to create, 1 to replace, 0 to remove, 47 unchanged`; what rarely happens is named only when it does. */
-export function describeCounts(counts: Counts): string {
+function describeCounts(counts: Counts): string {
   const seldom = (count: number, text: string) => (count > 0 ? [`${count} ${text}`] : []);
   return [
     `${counts.create} to create`,

@@ -9,7 +9,7 @@ import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
 import { describeSupport } from './reasons.ts';
 import { describeStep } from './steps.ts';
-import { displayed, listed, padEnd, shownFile, visible } from './text.ts';
+import { displayed, displayWidth, listed, padEnd, shownFile, visible } from './text.ts';
 
 export type ReportOptions = {
   readonly palette: Palette;
@@ -78,11 +78,24 @@ export function renderReport(
   const actions = new Map(report.plan.changes.map((change) => [change.server, pastTense[change.action]]));
   const touched = report.servers.filter(({ outcome }) => outcome !== 'unchanged');
   const nameWidth = Math.max(0, ...touched.map(({ server }) => server.length));
-  const lines = touched.map((one) => {
-    const { mark, text } = describeOutcome(one, actions.get(one.server) ?? 'done', palette);
+  const told = touched.map((one) => {
     const milliseconds = millisecondsOf(one.server);
-    const took = milliseconds === undefined ? '' : palette.quiet(`  ${duration(milliseconds)}`);
-    return `${mark} ${palette.strong(padEnd(one.server, nameWidth))}  ${text}${took}${gateNote(report, one.server, palette)}`;
+    return {
+      ...describeOutcome(one, actions.get(one.server) ?? 'done', palette),
+      isDone: one.outcome === 'done',
+      server: one.server,
+      took: milliseconds === undefined ? '' : duration(milliseconds),
+    };
+  });
+  const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(displayWidth));
+  // What went wrong says more than a word, and stands out of line.
+  const textWidth = widest(told.filter(({ isDone }) => isDone).map(({ text }) => text));
+  const tookWidth = widest(told.map(({ took }) => took));
+  const lines = told.map(({ mark, text, server, took }) => {
+    const name = palette.strong(padEnd(server, nameWidth));
+    const note = gateNote(report, server, palette);
+    const time = palette.quiet(padEnd(took, tookWidth));
+    return `${mark} ${name}  ${padEnd(text, textWidth)}  ${time}${note}`.trimEnd();
   });
   const failure = (title: string, what: Failure) => ['', palette.strong(title), renderFailure(what, palette, '  ')];
   const steps = new Map(report.plan.steps.map((step) => [step.id, step]));

@@ -7,17 +7,20 @@ import { paintOfVerdict } from './mcp-servers.ts';
 import { limitsText, networkText, paintOfStatus, shortSource, stateText } from './servers.ts';
 import { displayed, plural } from './text.ts';
 
-function healthText({ health, name, executions }: ServerInfo, nowMs: number, palette: Palette): string {
+/** What a finding is about that is not about the server as it is. */
+const earlier = { 'restarted-since': ', before it was started again', 'earlier-container': ', an earlier container' };
+
+function healthText({ health, name, executions, state }: ServerInfo, nowMs: number, palette: Palette): string {
   // The ledger has both: where it cannot be read, nobody knows who asked.
   if (health === null && executions === null) return '-';
   if (health === null) return `nobody has asked yet: looms mcp health ${name}`;
   const { verdict, checkedAt, since, tools, detail, about } = health;
   const ago = (time: string): string => `${age(nowMs - Date.parse(time))} ago`;
-  const whose =
-    about === 'current' ? '' : about === 'restarted-since' ? ', before it was started again' : ', an earlier container';
+  const runs = state === 'running' || state === 'pending';
+  const past = { current: runs || verdict === 'stopped' ? '' : ', while it ran', ...earlier };
   const answered = tools === null ? '' : `, ${plural(tools, 'tool')}`;
   return [
-    `${paintOfVerdict(verdict, palette)(verdict)}${palette.quiet(`, asked ${ago(checkedAt)}${whose}${answered}`)}`,
+    `${paintOfVerdict(verdict, palette)(verdict)}${palette.quiet(`, asked ${ago(checkedAt)}${past[about]}${answered}`)}`,
     ...(detail === '' ? [] : [detail]),
     palette.quiet(`since ${shownTime(since)}, ${ago(since)}`),
   ].join('\n');
@@ -64,7 +67,10 @@ export function renderServerInfo(made: ServerInfo, nowMs: number, palette: Palet
       ...(info.startedAt === null ? [] : [['started', shownTime(info.startedAt)] as const]),
       ...(info.finishedAt === null ? [] : [['stopped', shownTime(info.finishedAt)] as const]),
       ['restarts', String(info.restarts)],
-      ['calls', info.executions === null ? '-' : `${info.executions} ${palette.quiet('from this machine')}`],
+      [
+        'calls',
+        info.executions === null ? '-' : `${info.executions} ${palette.quiet('of this container, from this machine')}`,
+      ],
       ['rotation', rotationText(info)],
     ],
     [

@@ -6,12 +6,17 @@ export type Cell = string | { readonly text: string; readonly paint: Paint };
 /** A cell is one line, whatever it holds. */
 const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text);
 
-/** Takes from the widest columns what is too much, but no header's width. */
+/** Columns of which a part says nothing: a time without its minutes, half a verdict. */
+const whole: ReadonlySet<string> = new Set(['SINCE', 'UNTIL', 'TIME', 'STATE', 'HEALTH', 'AGE']);
+
+/** Takes from the widest columns what is too much, but no header's width, and from those that are read whole at last. */
 function fitted(widths: readonly number[], headers: readonly string[], width: number): readonly number[] {
   const result = [...widths];
   let excess = result.reduce((sum, one) => sum + one + 2, -2) - width;
   for (; excess > 0; excess -= 1) {
-    const spare = result.map((one, column) => (one > displayWidth(headers[column] ?? '') ? one : 0));
+    const open = result.map((one, column) => (one > displayWidth(headers[column] ?? '') ? one : 0));
+    const others = open.map((one, column) => (whole.has(headers[column] ?? '') ? 0 : one));
+    const spare = others.some((one) => one > 0) ? others : open;
     const widest = spare.indexOf(Math.max(...spare));
     if (spare[widest] === 0) return result;
     result[widest] = (result[widest] ?? 0) - 1;

@@ -1,6 +1,7 @@
 import { requiredArg } from '../../cli/args.ts';
 import { askSecret } from '../../cli/ask-secret.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requireSecretName } from '../../model/secret-names.ts';
 
 export default class ConfigSetKey extends BaseCommand {
   static override summary = 'Store a secret on this machine';
@@ -19,6 +20,7 @@ export default class ConfigSetKey extends BaseCommand {
   async run(): Promise<{ readonly name: string }> {
     const { flags, args } = await this.parse(ConfigSetKey);
     const { terminal, storedSecrets } = await this.open(flags);
+    requireSecretName(args.name);
     const value = await askSecret(`Secret ${args.name}`, terminal);
     await (await storedSecrets()).set(args.name, value);
     this.answer(() => `Stored ${terminal.palette.strong(args.name)}.`);

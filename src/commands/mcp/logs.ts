@@ -9,10 +9,10 @@ export default class McpLogs extends BaseCommand {
   static override summary = 'Show the logs of servers';
   static override description =
     'Shows what servers wrote, merged by time: of a stdio server the stderr of all its sessions, of an HTTP server both ' +
-    'streams. With -f it goes on, also when a container is replaced by a new one, until Ctrl-C (exit 130).';
+    'streams. With --follow (-F) it goes on, also when a container is replaced by a new one, until Ctrl-C (exit 130).';
   static override examples = [
     { description: 'The last lines of one', command: '<%= config.bin %> mcp logs fs --tail 20' },
-    { description: 'Two as they write', command: '<%= config.bin %> mcp logs fs memory -f --since 10m' },
+    { description: 'Two as they write', command: '<%= config.bin %> mcp logs fs memory -F --since 10m' },
     {
       description: 'Errors of today, for a program',
       command: '<%= config.bin %> mcp logs fs --since 24h --grep "[Ee]rror" --json',

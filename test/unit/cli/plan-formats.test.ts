@@ -32,21 +32,21 @@ changed outside looms
   beta 0123456789ab
       memoryBytes  512 MiB → 256 MiB
 
-+   alpha  create: not there yet
++   alpha  create: not there
 +/- beta   replace without downtime: the spec changed, changed outside looms
       docker_backend.resource_limits.memory_mb  512 → 1024
 -/+ gamma  replace with downtime: the spec changed (host port 8080 cannot be held twice)
       mcp_server.env.TOKEN  (none) → (secret)
-~   delta  start: exited with code 137
+~   delta  start: stopped (exit code 137)
 -   old    remove: not in the spec
 !   taken  blocked: the name looms-team-taken is held by container 0123456789ab (nginx:1), which belongs to someone
       hint: \`docker rename looms-team-taken other\`, or remove it, then apply again
 
-+   network looms-team  create: not there yet
++   network looms-team  create: not there
 
 warning[latest-tag] alpha: the image is :latest
 
-1 to create, 2 to replace, 1 to start, 1 to remove, 1 blocked, 1 unchanged`);
+1 to create, 2 to replace, 1 to start, 1 to remove, 1 blocked, 1 unchanged; behind them 1 network to create`);
 });
 
 test('text of an engine that agrees is one line below the title', () => {

@@ -138,9 +138,9 @@ docker_backend:
       2:15 warning[policy-forbid-latest] docker_backend.base_image: image debian has no tag: what runs changes by itself
       3:3 error[policy-max-pids] docker_backend.resource_limits.pids_limit: pids_limit is 256 by default, at most 50 is allowed (hint: write docker_backend.resource_limits.pids_limit: 50, or less)
       3:33 error[wrong-type] docker_backend.resource_limits.memory_mb: memory_mb: expected a whole number from 6 to 16777216, got "lots"
-      3:50 error[policy-max-cpu-cores] docker_backend.resource_limits.cpu_cores: cpu_cores is 4, at most 2 is allowed
+      3:50 error[policy-max-cpu-cores] docker_backend.resource_limits.cpu_cores: cpu_cores is 4, at most 2 is allowed (hint: the policy of looms.yaml says so)
       4:26 error[unknown-capability] docker_backend.security.cap_drop[0]: CHOWNN is not a Linux capability (hint: did you mean CHOWN?)
-      4:44 error[policy-forbidden-capabilities] docker_backend.security.cap_add: capability NET_RAW is forbidden
+      4:44 error[policy-forbidden-capabilities] docker_backend.security.cap_add: capability NET_RAW is forbidden (hint: the policy of looms.yaml says so)
       4:54 error[unknown-capability] docker_backend.security.cap_add[1]: NET_ROW is not a Linux capability (hint: did you mean NET_RAW?)"
     `);
   });
