@@ -41,17 +41,22 @@ export const looksLikeConnectionUri = (name: string): boolean =>
 /** What stands around a reference in its value, other references written as a plain letter. */
 export type Surroundings = { readonly before: string; readonly after: string };
 
+/** Characters before and behind a reference that can tell what it is: a value may have very many of them. */
+export const surroundingsReach = 256;
+
 /**
  * Whether the place of a reference in a value is one of a credential: the password (or the lone token) before the `@`
  * of a URI or a DSN, what follows a key that names a credential (`Password=…;`, `?api_key=…`, `X-Api-Key: …`), or what
- * an authentication scheme is followed by (`Bearer …`).
+ * an authentication scheme is followed by (`Bearer …`). Looks no further than `surroundingsReach`.
  */
-export function standsAsCredential({ before, after }: Surroundings): boolean {
+export function standsAsCredential(around: Surroundings): boolean {
+  const before = around.before.slice(-surroundingsReach);
+  const after = around.after.slice(0, surroundingsReach);
   const beforeAt = /^[^\s/?#@]*@/.test(after);
   if (beforeAt && /(?:^|\/\/|\s)[^\s/@:]*:[^\s/@]*$/.test(before)) return true;
   if (beforeAt && /:\/\/[^\s/@:]*$/.test(before) && /^[^\s/?#@:]*@/.test(after)) return true;
   if (/(?:^|[\s"':=])(?:Bearer|Basic|Token|ApiKey|Digest|Negotiate)\s+[^\s,;]*$/i.test(before)) return true;
-  const key = /([A-Za-z][\w.-]*)["']?\s*[=:]\s*["']?[^;&\s"'=:]*$/.exec(before)?.[1];
+  const key = /(?<![\w.-])-*([A-Za-z][\w.-]*)["']?\s*[=:]\s*["']?[^;&\s"'=:]*$/.exec(before)?.[1];
   return key !== undefined && (looksLikeCredential(key) || /^(?:key|sig|signature|code|hmac)$/i.test(key));
 }
 

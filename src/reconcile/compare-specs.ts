@@ -54,6 +54,8 @@ function text(path: string, value: unknown): string {
 const isCredential = (path: string, value: string): boolean =>
   looksLikeCredential(splitEnv(path)[1].slice(1)) || hasPasswordInUri(value) || looksLikeKey(value);
 
+const wasReadable = '(readable in the record)';
+
 const isLiteral = (value: unknown): boolean => isRecord(value) && isLiteralValue(value);
 
 const isLeaf = (value: unknown): boolean => !isRecord(value) || isSecretValue(value) || isLiteralValue(value);
@@ -69,7 +71,9 @@ function walk(path: string, from: unknown, to: unknown): FieldDifference[] {
     // The record was read from canonical text, the desired spec was not: the order of keys means nothing.
     if (same(from, to)) return [];
     const named = userPath(path);
-    const difference = { path: named, from: text(named, from), to: text(named, to) };
+    // What counts as a secret now is not shown as the text that it was, also where only looms' own idea of it changed.
+    const becameSecret = isLiteral(from) && isRecord(to) && isSecretValue(to);
+    const difference = { path: named, from: becameSecret ? wasReadable : text(named, from), to: text(named, to) };
     if (difference.from !== difference.to) return [difference];
     const how = isLiteral(from) && isLiteral(to) ? 'another value' : 'from elsewhere';
     return [{ ...difference, to: `${difference.to} (${how})` }];

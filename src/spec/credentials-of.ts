@@ -1,4 +1,4 @@
-import { looksLikeCredential, standsAsCredential } from '../model/credentials.ts';
+import { looksLikeCredential, standsAsCredential, surroundingsReach } from '../model/credentials.ts';
 import type { EnvValue } from '../model/desired.ts';
 import type { Prepared } from './prepare.ts';
 import { lastName } from './words.ts';
@@ -8,11 +8,12 @@ function inValue(key: string, value: EnvValue): readonly string[] {
   if (value.kind === 'literal') return [];
   const { parts } = value;
   const isWhole = parts.length === 1 || looksLikeCredential(key);
+  const texts = parts.map((one) => (typeof one === 'string' ? one : 'x'));
   return parts.flatMap((part, index) => {
     if (typeof part === 'string' || part.from !== 'environment') return [];
-    const texts = parts.map((one) => (typeof one === 'string' ? one : 'x'));
-    const around = { before: texts.slice(0, index).join(''), after: texts.slice(index + 1).join('') };
-    return isWhole || standsAsCredential(around) ? [part.name] : [];
+    const before = texts.slice(Math.max(0, index - surroundingsReach), index).join('');
+    const after = texts.slice(index + 1, index + 1 + surroundingsReach).join('');
+    return isWhole || standsAsCredential({ before, after }) ? [part.name] : [];
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Surroundings } from '../model/credentials.ts';
+import { type Surroundings, surroundingsReach } from '../model/credentials.ts';
 import type { SecretRef } from '../model/desired.ts';
 import { secretNamePattern } from '../model/secret-names.ts';
 
@@ -65,7 +65,10 @@ export function resolveTemplate(text: string, rules: TemplateRules): Resolved {
     push(text.slice(at, next));
     const close = text.indexOf('}', next);
     const end = close === -1 ? text.length : close + 1;
-    const around = { before: withoutReferences(text.slice(0, next)), after: withoutReferences(text.slice(end)) };
+    const around = {
+      before: withoutReferences(text.slice(Math.max(0, next - writtenReach), next)),
+      after: withoutReferences(text.slice(end, end + writtenReach)),
+    };
     plain ||= text.startsWith('plain:', next + 2);
     const outcome = placeholder(close === -1 ? undefined : text.slice(next + 2, close), rules, names, around);
     if ('part' in outcome) {
@@ -76,6 +79,9 @@ export function resolveTemplate(text: string, rules: TemplateRules): Resolved {
   }
   return { parts, names, readable, plain, problems };
 }
+
+/** Of the text as it is written, whose references are longer than the letter that stands for them. */
+const writtenReach = 4 * surroundingsReach;
 
 const withoutReferences = (text: string): string => text.replaceAll(/\$\{[^}]*\}/g, 'x');
 

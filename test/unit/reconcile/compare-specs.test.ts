@@ -35,3 +35,10 @@ it('says that a secret comes from elsewhere, where both values are one', () => {
   const from = (name: string): Env => ({ TOKEN: { kind: 'secret', parts: [{ from: 'provider', name }] } });
   expect(differences(from('a'), from('b'))).toEqual(['mcp_server.env.TOKEN: (secret) -> (secret) (from elsewhere)']);
 });
+
+it('does not show the text that was readable in the record of what is a secret now', () => {
+  const after: Env = { GREETING: { kind: 'secret', parts: ['x-', { from: 'environment', name: 'V' }] } };
+  expect(differences({ GREETING: literal('x-hunter2') }, after)).toEqual([
+    'mcp_server.env.GREETING: (readable in the record) -> (secret)',
+  ]);
+});

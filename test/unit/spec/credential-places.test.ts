@@ -58,6 +58,18 @@ describe('a variable is a secret by its place', () => {
   });
 });
 
+// What stands around a reference was read from the beginning for each: 16 KiB took 40 s, and this would have taken days.
+test.each(['${V}', 'word${V}', 'x=${V};'])(
+  'a megabyte of %s is read within seconds',
+  (written) => {
+    const text = written.repeat(Math.floor(900_000 / written.length));
+    expect(check(document({ mcp: ['command: run', `env: { U1: '${text}' }`] }), { environment: { V: 'v' } })).toContain(
+      'warning[variable-readable]',
+    );
+  },
+  60_000,
+);
+
 describe('a variable in any other place', () => {
   const written = (line: string) => document({ mcp: ['command: run', line] });
 
