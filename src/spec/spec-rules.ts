@@ -114,7 +114,8 @@ export function specOptions(
           ];
         }
       }
-      const readable = text.use === 'env' ? text.readable.find((one) => !isHarmless(name, one)) : undefined;
+      const readable =
+        text.use === 'env' ? text.readable.find((one) => !isHarmless(name, one, environment[one])) : undefined;
       if (readable !== undefined) {
         return [
           finding(
@@ -158,7 +159,9 @@ export function specOptions(
 /** Texts that a process or the engine is given as they are. */
 const holdsProcessText = /(?:^|\.)(?:args|command|labels)(?:[.[]|$)/;
 
-const isHarmless = (key: string, variable: string): boolean => isHarmlessName(variable) || isHarmlessName(key);
+/** By its name, or that of its key; but for a value that has the shape of a key, or a password in it, under any name. */
+const isHarmless = (key: string, variable: string, value = ''): boolean =>
+  (isHarmlessName(variable) || isHarmlessName(key)) && !looksLikeKey(value);
 
 const whereReadable = (path: string): string =>
   path.startsWith('docker_backend.environment')

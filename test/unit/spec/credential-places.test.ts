@@ -81,6 +81,13 @@ describe('a variable in any other place', () => {
     expect(check(text, { environment: { V: value }, strict: true })).toContain('error[variable-readable]');
   });
 
+  test('is told under a harmless name as well when what it holds now has the shape of a key', () => {
+    const environment = { ES_URL: `https://reader:${value}@es:9200` };
+    expect(check(written("env: { ES_URL: '${ES_URL}' }"), { environment })).toContain('warning[variable-readable]');
+    expect(check(written("env: { ES_URL: '${ES_URL}' }"), { environment })).not.toContain(value);
+    expect(check(written("env: { ES_URL: '${plain:ES_URL}' }"), { environment })).toBe('');
+  });
+
   test('is not told when its name is harmless, or ${plain:…} says that it may be read', () => {
     const environment = { V: value, H: 'h', LOG_LEVEL: 'debug' };
     expect(check(written("env: { DB_HOST: '${H}', L: '${LOG_LEVEL}', A: '${plain:V}' }"), { environment })).toBe('');
