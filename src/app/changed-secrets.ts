@@ -87,7 +87,7 @@ const ofOtherKey = ({ spec }: DeclaredServer): PlanWarning => ({
   code: 'secrets-of-another-key',
   server: spec.name,
   message:
-    'whether its secrets changed cannot be told here: they were given to it by another machine; LOOMS_RECORD_KEY is a key for several',
+    'whether its secrets changed cannot be told here: it was made with another key than the one that is used here; LOOMS_RECORD_KEY is a key for several machines',
 });
 
 const notCompared = ({ spec }: DeclaredServer, why: string): PlanWarning => ({

@@ -1,6 +1,7 @@
-import type { ForeignRecord, RecordMaker } from '../model/claims.ts';
+import type { ForeignRecord } from '../model/claims.ts';
 import type { DesiredServer, Mount } from '../model/desired.ts';
 import { assertNever } from '../model/errors.ts';
+import { shortId } from '../model/ids.ts';
 import { writtenRef } from '../model/secret-names.ts';
 import { secretsOf } from './server-status.ts';
 
@@ -9,14 +10,12 @@ export type UntrustedRecord = {
   readonly spec: DesiredServer;
   readonly image: string;
   readonly foreign: ForeignRecord;
-  /** Which one it is, for people: `fs`, `generation 2 of fs`. */
+  /** Which one it is, for people: `container looms-p-fs`, `generation 2 of fs`. */
   readonly name: string;
 };
 
-function makerText(maker: RecordMaker): string {
+function makerText(maker: ForeignRecord['maker']): string {
   switch (maker.kind) {
-    case 'here':
-      return 'this machine';
     case 'unsigned':
       return 'nobody says: it is not signed (an earlier looms does not sign, nor does who writes one by hand)';
     case 'other-key': {
@@ -47,13 +46,19 @@ const rows = (word: string, items: readonly string[]): readonly string[] =>
     (item, index) => `${(index === 0 ? word : '').padEnd(14)}${item.replaceAll(/\s+/g, ' ')}`,
   );
 
-/** Characters of a command line that are shown; what a long one ends with matters less than the lines around it. */
-const longestCommand = 300;
+/** Characters that are shown of the beginning and the end of a command line: what lies between is counted. */
+const shownOfCommand = 200;
+
+/** A word as it is told from its neighbours. */
+const wordText = (word: string): string => (/^[^\s"'\\]+$/.test(word) ? word : JSON.stringify(word));
 
 function commandText({ entrypoint = [], mcp }: DesiredServer): string {
-  const argv = [...entrypoint, ...(mcp.command === undefined ? [] : [mcp.command]), ...mcp.args].join(' ');
-  if (argv === '') return 'what the image says';
-  return argv.length <= longestCommand ? argv : `${argv.slice(0, longestCommand)}… (${argv.length} characters)`;
+  const argv = [...entrypoint, ...(mcp.command === undefined ? [] : [mcp.command]), ...mcp.args];
+  if (argv.length === 0) return 'what the image says';
+  const text = argv.map(wordText).join(' ');
+  if (text.length <= 2 * shownOfCommand) return text;
+  const hidden = text.length - 2 * shownOfCommand;
+  return `${text.slice(0, shownOfCommand)} … ${hidden} more characters … ${text.slice(-shownOfCommand)}`;
 }
 
 /**
@@ -68,7 +73,7 @@ export function describeRecord({ spec, image, foreign }: UntrustedRecord): reado
   return [
     ...rows('made by', [makerText(foreign.maker)]),
     ...(foreign.source === undefined ? [] : rows('from', [`${foreign.source}, as it says`])),
-    ...rows('image', [image]),
+    ...rows('image', [`${image}, as it says; made of ${shortId(foreign.imageId)}`]),
     ...rows('runs', [commandText(spec)]),
     ...rows('user', [security.user]),
     ...rows('mounts', mounts.map(mountText)),

@@ -76,10 +76,15 @@ async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: En
 
 /** What others see as the maker of what is made here, and what to compare with what they say was made elsewhere. */
 async function recordKey({ trust }: Ports): Promise<Check> {
-  const key = await trust.keyName();
-  const detail =
-    key === undefined ? 'none that can be used yet; it is made with the first server' : `${key} signs records here`;
-  return { name: 'record key', status: 'ok', detail };
+  const name = 'record key';
+  try {
+    const key = await trust.keyName();
+    const detail = key === undefined ? 'none yet; it is made with the first server' : `${key} signs records here`;
+    return { name, status: 'ok', detail };
+  } catch (error) {
+    const { message, hint } = failureOf(error);
+    return { name, status: 'failed', detail: message, ...(hint === undefined ? {} : { hint }) };
+  }
 }
 
 /** Looks at everything looms needs, and never throws: what is wrong is the answer. */

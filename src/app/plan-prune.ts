@@ -3,6 +3,7 @@ import type { ProjectName } from '../model/ids.ts';
 import { type PruneScope, prunePlan } from '../reconcile/prune.ts';
 import type { Prepared } from './plan-project.ts';
 import type { Ports } from './ports.ts';
+import { lookAtLock } from './unlock-project.ts';
 
 export type PruneRequest = PruneScope & {
   readonly project: ProjectName;
@@ -25,10 +26,26 @@ export async function planPrune(ports: Ports, request: PruneRequest): Promise<Pr
     engine.observe({ project, images: [], checkRegistry: [] }),
     engine.builtImages(),
   ]);
+  const locked = await heldLocks(ports, built.locked);
   return {
     request: { project, servers: [], recipes: new Map(), undesired: 'ignore' },
-    plan: prunePlan({ observed, built, scope: { volumes, history } }),
+    plan: prunePlan({ observed, built: { ...built, locked }, scope: { volumes, history } }),
     observed,
     replan: (again) => planPrune(again, request),
   };
+}
+
+/** Of projects that seem locked, those that a run holds: a lock that ran out, or that looms did not make, keeps nobody. */
+async function heldLocks(ports: Ports, projects: readonly ProjectName[]): Promise<readonly ProjectName[]> {
+  const looks = await Promise.all(
+    projects.map(async (project) => {
+      try {
+        return (await lookAtLock(ports, project))?.state === 'held' ? [project] : [];
+      } catch (error) {
+        if (error instanceof LoomsError && error.code === 'engine-conflict') return [];
+        throw error;
+      }
+    }),
+  );
+  return looks.flat();
 }

@@ -73,8 +73,8 @@ export async function planRecorded(ports: Ports, request: RecordedRequest): Prom
       recorded.map(({ spec }) => spec),
       {
         code: 'spec-invalid',
-        what: 'the record on a container breaks the rules of a spec: looms does not write such a record',
-        hint: 'look at who made the container; `looms apply` with the spec file replaces it',
+        what: 'the record on a container breaks a rule of a spec file, as it is read today and here',
+        hint: 'an earlier looms may have written it, or somebody else; `looms apply` with the spec file replaces the server',
       },
     );
   }

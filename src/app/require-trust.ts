@@ -57,10 +57,16 @@ export async function requireTrustInPlan(
 }
 
 /** Servers that are as their files declare them: that is an acceptance of their records too. */
-export async function acceptDeclared(ports: Ports, plan: Plan, observed: Observed): Promise<void> {
-  const unchanged = new Set(plan.changes.flatMap(({ action, server }) => (action === 'unchanged' ? [server] : [])));
-  for (const { server, foreignRecord, recorded } of observed.containers) {
-    if (server === undefined || foreignRecord === undefined || !unchanged.has(server)) continue;
+export async function acceptDeclared(
+  ports: { readonly trust: Pick<Ports['trust'], 'isAccepted' | 'accept'> },
+  plan: Plan,
+  observed: Observed,
+): Promise<void> {
+  const unchanged = new Set(
+    plan.changes.flatMap((change) => (change.action === 'unchanged' ? (change.container ?? []) : [])),
+  );
+  for (const { id, role, foreignRecord, recorded } of observed.containers) {
+    if (role !== 'server' || foreignRecord === undefined || !unchanged.has(id)) continue;
     const { digest } = foreignRecord;
     if (recorded !== undefined && secretsOf(recorded.spec).length > 0 && !(await ports.trust.isAccepted(digest)))
       await ports.trust.accept(digest);

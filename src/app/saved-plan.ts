@@ -118,11 +118,12 @@ const isPlan: Check = object({
   project: text,
   engine: object({ id: text, name: text }),
   basis: text,
-  changes: list(anything),
-  support: list(anything),
-  steps: list(anything),
-  drift: list(anything),
-  warnings: list(anything),
+  changes: list(object({ server: text, action: text })),
+  support: list(object({ kind: text, name: text, action: text })),
+  steps: list(object({ id: text, op: text, after: list(text) })),
+  drift: list(object({ server: text })),
+  rotations: list(object({ server: text })),
+  warnings: list(object({ code: text, message: text })),
 });
 
 const isSavedPlan: Check = object({

@@ -47,9 +47,11 @@ export async function reportError(
   const file = flagValue(argv, ['--output-file']);
   const unpublished =
     error instanceof SpecError ? await publishFindings(error, { failure, code, format, file, redact }) : [];
-  if (format === 'json') {
+  // With --output-file the form is that file's, and text is printed; --json is the form of all that is printed.
+  if (hasFlag(argv, '--json') || (format === 'json' && file === undefined)) {
     const diagnostics = error instanceof SpecError ? error.diagnostics : [];
-    process.stderr.write(`${redact(errorJson(failure, code, diagnostics))}\n`);
+    const objects = [errorJson(failure, code, diagnostics), ...unpublished.map((one) => errorJson(one, code, []))];
+    process.stderr.write(`${redact(objects.join('\n'))}\n`);
     return code;
   }
   const refused = hasFlag(argv, '--no-color');

@@ -43,6 +43,8 @@ export type RunPlanOptions = {
   readonly question?: string;
   /** What needs neither to be shown nor agreed to, because the command's name says it already; default: nothing. */
   readonly goesAhead?: (plan: Plan) => boolean;
+  /** Done once the plan was agreed to, or leaves nothing to agree to. */
+  readonly onAgreed?: () => Promise<void>;
   /** Said when there is nothing to do, instead of what a plan says. */
   readonly nothingToDo?: string;
   /** What is to be known once all was done. */
@@ -65,7 +67,10 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
     if (problem !== undefined)
       terminal.notice(`the lock of a run that was killed could not be removed: ${visible(problem)}`);
   }
-  if (isInSync(plan)) return plan;
+  if (isInSync(plan)) {
+    await options.onAgreed?.();
+    return plan;
+  }
   if (plan.steps.length > 0 && !agreed && question !== undefined) {
     const refusal = `${plural(plan.steps.length, 'step')} would be taken on project ${plan.project}, and nobody agreed`;
     if (!(await confirm(question, { yes: flags.yes, terminal, refusal, lookFirst: true }))) {
@@ -74,6 +79,7 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
       return plan;
     }
   }
+  await options.onAgreed?.();
   await requireTrustInPlan(context.ports, prepared, true);
   const progress = await openProgress(plan, terminal, context.ports.monotonicMs);
   const interruption = listenForSignals(flags.grace * 1000, (which) =>

@@ -54,8 +54,18 @@ function lineWriter(out: NodeJS.WriteStream, redact: (text: string) => string): 
   };
 }
 
+/** A reader that went away (`apply --yes | head`) must not end what is being done, with its lock left behind. */
+function outliveReaders(streams: readonly NodeJS.WriteStream[]): void {
+  for (const stream of streams) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}
+
 /** The terminal of this process. */
 export function openTerminal({ noColor, environment, redact }: TerminalOptions): Terminal {
+  outliveReaders([process.stdout, process.stderr]);
   const colored = (isTerminal: boolean) => wantsColor({ refused: noColor, environment, isTerminal });
   const answerIsTerminal = process.stdout.isTTY === true;
   const noticeIsTerminal = process.stderr.isTTY === true;

@@ -48,7 +48,11 @@ export default class Apply extends BaseCommand {
     const loaded = await readUsableSpecs(flags, context, json);
     const prepared = await planSpecs(flags, context, loaded, flags['keep-failed']);
     const { engine, project } = prepared.plan;
-    if (!flags['dry-run']) await acceptDeclared(context.ports, prepared.plan, prepared.observed);
-    return runPlan(prepared, flags, { context, json, question: `Apply this to project ${project} on ${engine.name}?` });
+    return runPlan(prepared, flags, {
+      context,
+      json,
+      question: `Apply this to project ${project} on ${engine.name}?`,
+      onAgreed: () => acceptDeclared(context.ports, prepared.plan, prepared.observed),
+    });
   }
 }

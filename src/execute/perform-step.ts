@@ -237,7 +237,7 @@ export async function performStep(
       return removeImage(operation, env, options);
     case 'remove-volume':
       if (await engine.removeVolume(env.project, operation.name, options)) return done;
-      return { ok: true, note: `volume ${operation.name} stays: a container has it` };
+      return { ok: true, note: `volume ${operation.name} stays: a container has it, or it is not of this project` };
     default:
       return assertNever(operation);
   }

@@ -62,7 +62,7 @@ function whyRefused(message: JSONRPCRequest, { answer }: Hooks): string | undefi
 const mostQuestions = 50;
 
 const tooManyQuestions = (server: string): LoomsError =>
-  new LoomsError('input-refused', `${server} asked more than ${mostQuestions} questions during one call`, {
+  new LoomsError('input-refused', `${server} asked more than ${mostQuestions} questions during one session`, {
     hint: 'the call was ended; a server that asks without end is at fault',
   });
 

@@ -38,7 +38,9 @@ export type RecordMaker =
 export type ForeignRecord = {
   /** Of exactly this record: what a person can accept. */
   readonly digest: string;
-  readonly maker: RecordMaker;
+  readonly maker: Exclude<RecordMaker, { readonly kind: 'here' }>;
+  /** Of the image that the container was really made of. */
+  readonly imageId: string;
   /** The file that it says it comes from; nothing vouches for that. */
   readonly source?: string;
 };

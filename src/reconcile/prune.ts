@@ -36,7 +36,9 @@ function stays(code: string, what: string, items: readonly Item[], flag: string)
 }
 
 function recordsOf({ containers, history }: Observed): Item[] {
-  const there = new Set<ServerName | undefined>(containers.map(({ server }) => server));
+  const there = new Set<ServerName | undefined>(
+    containers.flatMap(({ role, server }) => (role === 'server' ? [server] : [])),
+  );
   return history
     .filter(({ server }) => !there.has(server))
     .map(({ id, name }) => ({

@@ -13,14 +13,15 @@ export type NamedKey = {
 const named = (hash: Keyed): NamedKey => ({ hash, name: hash('name of this key').slice(0, 12) });
 
 /**
- * The key for one use: the one that a team shares (`LOOMS_RECORD_KEY`), else that of this machine. One that cannot be used
- * counts as none: it must not keep anyone from stopping a server.
+ * The key for one use: the one that a team shares (`LOOMS_RECORD_KEY`), else that of this machine. To `find` and `make`, one
+ * that cannot be used counts as none: it must not keep anyone from stopping a server. `looms doctor` tells of it.
  */
 export function keySource(
   environment: Readonly<Record<string, string | undefined>>,
   use: MachineKeyUse,
 ): {
-  readonly name: () => string | undefined;
+  /** Throws `ledger-unreadable`, with what to do, for one that cannot be used. */
+  readonly require: () => NamedKey | undefined;
   readonly find: () => NamedKey | undefined;
   /** The same, made where there is none yet; undefined where none can be made. */
   readonly make: () => NamedKey | undefined;
@@ -30,16 +31,19 @@ export function keySource(
   let known: NamedKey | undefined;
   const get = (load: (path: string, use: MachineKeyUse) => Keyed | undefined): NamedKey | undefined => {
     if (known !== undefined) return known;
-    try {
-      const hash = shared
-        ? keyedFor(createHash('sha256').update(shared).digest(), `looms shared v1: ${use}`)
-        : load(path, use);
-      known = hash && named(hash);
-    } catch (error) {
-      if (!(error instanceof LoomsError)) throw error;
-    }
+    const hash = shared
+      ? keyedFor(createHash('sha256').update(shared).digest(), `looms shared v1: ${use}`)
+      : load(path, use);
+    known = hash && named(hash);
     return known;
   };
-  const find = () => get(findMachineKey);
-  return { name: () => find()?.name, find, make: () => get(machineKey) };
+  const orNone = (load: Parameters<typeof get>[0]): NamedKey | undefined => {
+    try {
+      return get(load);
+    } catch (error) {
+      if (error instanceof LoomsError) return undefined;
+      throw error;
+    }
+  };
+  return { require: () => get(findMachineKey), find: () => orNone(findMachineKey), make: () => orNone(machineKey) };
 }

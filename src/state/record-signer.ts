@@ -10,14 +10,14 @@ const signaturePattern = /^(?:([0-9a-f]{12}):)?([0-9a-f]{64})$/;
  * usable key nothing is signed, and nothing counts as signed.
  */
 export function recordSigner(environment: Readonly<Record<string, string | undefined>>): {
-  /** What the key that is used here is called; undefined while there is none. */
+  /** What the key that is used here is called; undefined while there is none. Throws `ledger-unreadable` for one that cannot be used. */
   readonly keyName: () => string | undefined;
   readonly sign: (text: string) => string | undefined;
   readonly makerOf: (text: string, signature: string) => RecordMaker;
 } {
   const keys = keySource(environment, 'records');
   return {
-    keyName: keys.name,
+    keyName: () => keys.require()?.name,
     sign: (text) => {
       const key = keys.make();
       return key && `${key.name}:${key.hash(text)}`;

@@ -18,7 +18,7 @@ export function secretPrinter(environment: Readonly<Record<string, string | unde
 } {
   const keys = keySource(environment, 'secrets');
   return {
-    keyName: keys.name,
+    keyName: () => keys.find()?.name,
     print: ({ project, server }, secrets) => {
       const key = keys.make();
       if (key === undefined) return undefined;

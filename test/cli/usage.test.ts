@@ -159,6 +159,17 @@ describe('an engine that cannot be reached', () => {
     expect(stderr).toContain('hint: ');
   });
 
+  test.skipIf(process.platform === 'win32')(
+    'does not keep doctor from saying that the key cannot be used',
+    async () => {
+      const folder = emptyFolder();
+      mkdirSync(join(folder, 'looms'));
+      writeFileSync(join(folder, 'looms/machine-key'), `${'0'.repeat(64)}\n`, { mode: 0o644 });
+      const { stdout } = await looms(['doctor'], { env: { DOCKER_HOST: deadEngine, XDG_STATE_HOME: folder } });
+      expect(stdout).toMatch(/✗ record key +others may read \S+machine-key\n.*chmod 600/);
+    },
+  );
+
   test('is exit 69 for doctor, which says on stdout where it looked', async () => {
     const { code, stdout } = await looms(['doctor', '--json'], { env: { DOCKER_HOST: deadEngine } });
     expect(code).toBe(69);

@@ -34,7 +34,7 @@ export function recordIn(
   if (maker.kind === 'here') return { recorded };
   const source = labels[label.source];
   const digest = createHash('sha256').update(text).digest('hex');
-  return { recorded, foreignRecord: { digest, maker, ...(source === undefined ? {} : { source }) } };
+  return { recorded, foreignRecord: { digest, maker, imageId, ...(source === undefined ? {} : { source }) } };
 }
 
 /** A container's state as the engine reports it, in our terms. */

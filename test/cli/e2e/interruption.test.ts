@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
@@ -46,6 +47,16 @@ async function converges(project: TestProject, yaml: string, names: readonly str
 describe.skipIf(skipped)('an apply that is interrupted', () => {
   afterEach(removeAll);
   afterAll(removeAll);
+
+  test('is not one whose reader went away: it does all, and leaves no lock', async () => {
+    const project = newProject('unread');
+    const { child } = project.start([...fromStdin], { stdin: tinySpec({ name: 'works' }) });
+    const exit = once(child, 'exit');
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    expect(await exit).toEqual([0, null]);
+    expect(await project.names()).toEqual(['works']);
+  });
 
   test('by Ctrl-C during a gate ends with 130, gives the lock back, and the next one goes on', async () => {
     const project = newProject('sigint');

@@ -160,7 +160,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
       stderr:
         'warning[question-unanswered]: shop asks: Drop the table? (it wants a yes or no, which only a terminal can give)\n' +
         'warning[answer-unused]: shop did not ask for x\n' +
-        'error[input-refused]: shop asked more than 50 questions during one call\n' +
+        'error[input-refused]: shop asked more than 50 questions during one session\n' +
         'hint: the call was ended; a server that asks without end is at fault\n',
     });
   });

@@ -89,7 +89,7 @@ test('nothing is looked up for prints of another key, for a record of somebody e
     asked: [],
     warnings: [expect.stringMatching(/^secrets-of-another-key: /)],
   });
-  const foreignRecord = { digest: 'd', maker: { kind: 'forged' } } as const;
+  const foreignRecord = { digest: 'd', imageId: 'sha256:0123456789abcdef', maker: { kind: 'forged' } } as const;
   const forged = await look({ a: '2' }, runningWith({ A: '1' }, web, { foreignRecord }));
   expect(forged).toMatchObject({
     changed: [],

@@ -45,7 +45,7 @@ test.each([
     return { found: true, value: 'v', provider: 'fake' };
   };
   const ports = { secrets, warn: (text: string) => void warnings.push(text), trust: trusting(accepted) };
-  await knowSecrets(ports, spec, { digest: 'd', maker: { kind: 'unsigned' } });
+  await knowSecrets(ports, spec, { digest: 'd', imageId: 'sha256:0123456789abcdef', maker: { kind: 'unsigned' } });
   expect(asked).toBe(times);
   expect(warnings.join()).toMatch(accepted ? /^$/ : /\$\{secret:one\} is not looked up/);
 });

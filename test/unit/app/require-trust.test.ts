@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { UntrustedRecord } from '../../../src/app/describe-record.ts';
+import { describeRecord } from '../../../src/app/describe-record.ts';
 import type { Ports, TrustQuestion } from '../../../src/app/ports.ts';
-import { requireTrust } from '../../../src/app/require-trust.ts';
-import type { RecordMaker } from '../../../src/model/claims.ts';
+import { acceptDeclared, requireTrust } from '../../../src/app/require-trust.ts';
+import type { ForeignRecord } from '../../../src/model/claims.ts';
+import { asContainerId } from '../../../src/model/ids.ts';
+import type { ObservedContainer } from '../../../src/model/observed.ts';
+import { simulate } from '../../support/planner-simulation.ts';
+import { emptyEngine, plan, server } from '../../support/planner-world.ts';
 import { document, only } from '../spec/checking.ts';
 
 const spec = only(
@@ -11,11 +16,11 @@ const spec = only(
     backend: ['volume_mounts: [{ source: /opt/data, target: /data }]', 'security: { cap_add: [CHOWN] }'],
   }),
 ).spec;
-const record = (maker: RecordMaker): UntrustedRecord => ({
+const record = (maker: ForeignRecord['maker']): UntrustedRecord => ({
   spec,
   image: 'example:1',
   name: 'container looms-p-fs',
-  foreign: { digest: 'd', maker, source: 'mcp.yaml:1' },
+  foreign: { digest: 'd', imageId: 'sha256:0123456789abcdef', maker, source: 'mcp.yaml:1' },
 });
 
 /** Asks for trust where the answer is `says`; what was asked and accepted. */
@@ -45,7 +50,7 @@ describe('a record that this machine did not make', () => {
     expect(questions[0]?.says).toEqual([
       'made by       nobody says: it is not signed (an earlier looms does not sign, nor does who writes one by hand)',
       'from          mcp.yaml:1, as it says',
-      'image         example:1',
+      'image         example:1, as it says; made of 0123456789ab',
       'runs          run fast',
       'user          1000:1000',
       'mounts        /opt/data at /data (writable)',
@@ -84,7 +89,12 @@ describe('a record that this machine did not make', () => {
         security: { ...spec.security, user: evil, capAdd: [evil] },
         mcp: { ...spec.mcp, command: evil, envFrom: [evil] },
       },
-      foreign: { digest: 'd', maker: { kind: 'other-key', key: evil } as const, source: evil },
+      foreign: {
+        digest: 'd',
+        imageId: 'sha256:0123456789abcdef',
+        maker: { kind: 'other-key', key: evil } as const,
+        source: evil,
+      },
     };
     const failure = await requireTrust({ trust }, forged).catch((error: unknown) => error);
     const { detail } = failure as { detail: readonly string[] };
@@ -110,5 +120,37 @@ describe('a record that this machine did not make', () => {
     };
     const failure = await requireTrust({ trust }, record(maker)).catch((error: unknown) => error);
     expect(failure).toMatchObject({ detail: expect.arrayContaining([expect.stringContaining(words)]) });
+  });
+
+  it('shows both ends of a long command, and where a word ends', async () => {
+    const long = {
+      ...record({ kind: 'forged' }),
+      spec: { ...spec, mcp: { ...spec.mcp, command: 'node', args: ['-e', `/* ${'x'.repeat(600)} */ steal()`] } },
+    };
+    const [runs = ''] = describeRecord(long).filter((line) => line.startsWith('runs'));
+    expect(runs).toMatch(/^runs {10}node -e "\/\* x+ … \d+ more characters … x+ \*\/ steal\(\)"$/);
+  });
+});
+
+describe('what `apply` of a file accepts', () => {
+  const accepted = async (change: Partial<ObservedContainer>): Promise<readonly string[]> => {
+    const digests: string[] = [];
+    const trust = { isAccepted: async () => false, accept: async (digest: string) => void digests.push(digest) };
+    const web = server('web', { mcp: { envFrom: ['TOKEN'] } });
+    const { end } = simulate(plan([web], emptyEngine()), emptyEngine());
+    const foreignRecord = { digest: 'd', imageId: 'sha256:0', maker: { kind: 'unsigned' } } as const;
+    const made = plan([web], end);
+    const containers = end.containers.map((one) => ({ ...one, foreignRecord, ...change }));
+    await acceptDeclared({ trust }, made, { ...end, containers });
+    return digests;
+  };
+
+  it('is the record of a server that is as the file declares it', async () => {
+    expect(await accepted({})).toEqual(['d']);
+  });
+
+  it('is no record of anything else that bears its name', async () => {
+    expect(await accepted({ role: 'data' })).toEqual([]);
+    expect(await accepted({ id: asContainerId('another') })).toEqual([]);
   });
 });

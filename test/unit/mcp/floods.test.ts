@@ -95,7 +95,7 @@ describe('a server that asks for more than it can be given', () => {
     });
     await expect(session.callTool('go', {}, call)).rejects.toMatchObject({
       code: 'input-refused',
-      message: 'unit asked more than 50 questions during one call',
+      message: 'unit asked more than 50 questions during one session',
     });
     expect(answered).toBe(50);
   });

@@ -36,6 +36,18 @@ describe('what prune removes', () => {
     expect(simulate(prune(deleted, { scope: all }), deleted).end).toMatchObject({ history: [], volumes: [foreign] });
   });
 
+  it('are the records of a deleted server also where files of it were kept', () => {
+    const [record] = deleted.history;
+    const kept = {
+      ...serving.containers[0],
+      role: 'data',
+      name: 'looms-test-a.data',
+    } as Observed['containers'][number];
+    const withKept = { ...deleted, containers: [kept] };
+    expect(record).toBeDefined();
+    expect(steps(withKept, { scope: { volumes: false, history: true } })).toEqual(['remove-container looms-test-a.h1']);
+  });
+
   it('is nothing that a server has, and no record of its past', () => {
     expect(steps(serving, { scope: all })).toEqual([]);
     const twice = applied(serving, 'a');
