@@ -167,7 +167,7 @@ export async function planRollback(ports: Ports, request: RollbackRequest): Prom
   const server = declared(name, target);
   await requireRules(ports, [server.spec], {
     code: 'spec-invalid',
-    what: `the record of generation ${target.generation} of ${name} breaks the rules of a spec`,
+    what: `the record of generation ${target.generation} of ${name} breaks a rule of a spec file, as it is read today and here`,
     hint: 'choose another generation with --to, or apply a spec file',
   });
   const warnings = policyWarnings(server, target.generation, policy);

@@ -121,12 +121,16 @@ export const isNoCredential = (value: string): boolean =>
     value,
   );
 
+/** A text that says where a value comes from, as scripts and templates do: `process.env.TOKEN`, `$TOKEN`, `readToken()`. */
+const isReference = (text: string): boolean =>
+  /^(?:[$%]|(?:process\.env|import\.meta\.env|os\.environ|env)\b|[A-Z][A-Z0-9]*_[A-Z0-9_]+$|[\w.]+\()/.test(text);
+
 /** Whether a text has a value behind a key that names a credential: `Password=…;`, `?api_key=…`, `--token=…`. */
 function hasKeyedCredential(value: string): boolean {
   for (const [, key = '', text = ''] of value.matchAll(
     /(?<![\w.-])([\w.-]+)["']?\s*[=:]\s*["']?(?=([^;&\s"',]{8,200}))/g,
   )) {
-    if (looksLikeCredential(key) && !isNoCredential(text) && !/[<>{}]/.test(text)) return true;
+    if (looksLikeCredential(key) && !isNoCredential(text) && !isReference(text) && !/[<>{}]/.test(text)) return true;
   }
   return false;
 }

@@ -128,7 +128,7 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     for (const command of ['start', 'restart']) {
       const started = await project.run(['mcp', command, 'fs']);
       expect(started.code).not.toBe(0);
-      expect(started.stderr).toContain('breaks the rules of a spec');
+      expect(started.stderr).toContain('breaks a rule of a spec file');
       expect(started.stderr).toContain(says);
     }
     const { State: state, HostConfig: host } = await project.container('fs').inspect();

@@ -50,7 +50,7 @@ describe.skipIf(withoutEngine())('a server that runs and is not well', () => {
       health: { verdict: 'healthy', about: 'restarted-since' },
     });
     const info = (await project.run(['mcp', 'info', 'loops'])).stdout;
-    expect(info).toMatch(/health +healthy, asked \d+s ago, before it was started again, 4 tools/);
+    expect(info).toMatch(/health +healthy, asked \d+s ago, before it was started again, 6 tools/);
     expect((await project.run(['describe', 'loops'])).stdout).toMatch(/restarts +1\n/);
     const diff = await project.run(['diff', '-f', '-'], { stdin: yaml });
     expect(diff.code).toBe(0);

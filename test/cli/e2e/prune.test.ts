@@ -82,15 +82,32 @@ describe.skipIf(missing !== undefined)('prune', () => {
   test('leaves images while a run works on another project', async () => {
     expect(await apply(built('fs', 'three'))).toMatchObject({ code: 0 });
     expect(await run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
+    const now = Date.now();
+    const held = { who: 'ben', host: 'elsewhere', pid: 1, command: 'apply', acquiredAt: now, expiresAt: now + 60_000 };
     const lock = await docker.createContainer({
       Image: 'node:24-slim',
       name: 'looms-other.lock',
-      Labels: { 'looms.project': 'other', 'looms.role': 'lock' },
+      Labels: { 'looms.project': 'other', 'looms.role': 'lock', 'looms.lock': JSON.stringify(held) },
     });
     const left = await run(['prune', '--history', '--yes']);
     expect(left.stdout).toContain('images stay while a run works on project other');
     expect(await images()).toHaveLength(1);
     await lock.remove();
+    // One that ran out, or that looms did not make, is nobody's.
+    for (const label of [JSON.stringify({ ...held, acquiredAt: 1, expiresAt: 2 }), 'mine']) {
+      const dead = await docker.createContainer({
+        Image: 'node:24-slim',
+        name: `looms-other${label === 'mine' ? '2' : ''}.lock`,
+        Labels: {
+          'looms.project': `other${label === 'mine' ? '2' : ''}`,
+          'looms.role': 'lock',
+          'looms.lock': label,
+        },
+      });
+      const dryRun = await run(['prune', '--dry-run']);
+      expect(dryRun.stdout).toContain('1 image to remove');
+      await dead.remove();
+    }
     expect(await run(['prune', '--yes'])).toMatchObject({ code: 0 });
     expect(await images()).toEqual([]);
   });
