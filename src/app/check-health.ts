@@ -135,7 +135,7 @@ async function checkOne(
   const containerStep: HealthStep = {
     name: 'container',
     result: verdict.kind === 'runs' && now?.running === true ? 'ok' : 'failed',
-    milliseconds: ports.monotonicMs() - started,
+    milliseconds: Math.round(ports.monotonicMs() - started),
   };
   const { id, generation, restartCount: restarts, engineHealth } = container;
   const common = { name, project: observed.project, container: id, generation, restarts, engineHealth };
@@ -214,7 +214,11 @@ export async function checkHealth(
   const started = ports.monotonicMs();
   const engine = await ports.engine();
   const observed = await engine.observe({ project, images: [], checkRegistry: [] }, { signal });
-  const engineStep: HealthStep = { name: 'engine', result: 'ok', milliseconds: ports.monotonicMs() - started };
+  const engineStep: HealthStep = {
+    name: 'engine',
+    result: 'ok',
+    milliseconds: Math.round(ports.monotonicMs() - started),
+  };
   const known = [...slotsOf(observed.containers).keys()];
   const unknown = request.servers.find((name) => !known.includes(name));
   if (unknown !== undefined) throw serverNotFound(project, unknown, known);

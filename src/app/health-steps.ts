@@ -22,7 +22,7 @@ export function stepTimer(names: readonly HealthStep['name'][], nowMs: () => num
     const name = names[ended.length];
     if (name === undefined) return;
     const now = nowMs();
-    ended.push({ name, result, milliseconds: now - began });
+    ended.push({ name, result, milliseconds: Math.round(now - began) });
     began = now;
   };
   return {

@@ -31,7 +31,7 @@ export type StepEnvironment = {
   readonly images: Map<string, ImageFacts>;
   /** Waits until `probe` says true, at most `limitMs`; false when time ran out. */
   readonly waitUntil: (probe: () => Promise<boolean>, limitMs: number, options: CallOptions) => Promise<boolean>;
-  /** A failure as it may be kept on the engine: its end, with secrets masked. */
+  /** A failure as it may be kept on the engine: what it is and the last lines of its detail, with secrets masked. */
   readonly recordable: (failure: Failure) => string;
   /** Seconds between SIGTERM and SIGKILL when a container is stopped. */
   readonly stopGraceSeconds: number;

@@ -157,6 +157,12 @@ const plantedKeys: readonly string[] = [
 ];
 
 describe('a literal with the shape of a key', () => {
+  test.each([
+    'fetch(u, { token: process.env.API_TOKEN })',
+    'curl -H "X-Api-Key: $API_KEY_OF_MINE"',
+    'api_key = API_KEY_NAME',
+  ])('is none that says where a value comes from: %s', (text) => expect(looksLikeKey(text)).toBe(false));
+
   test('is found, and ordinary values of servers are not', () => {
     const missed = plantedKeys.filter((one) => !looksLikeKey(one));
     const ordinary = publicSpecs.flatMap(({ settings, texts = [] }) => [...Object.values(settings), ...texts]);
