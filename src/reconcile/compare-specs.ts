@@ -14,6 +14,8 @@ const isLiteralValue = (value: object): value is { kind: 'literal'; value: strin
 
 /** Names of the model → names a user wrote, where they differ by more than the spelling. */
 const userPaths: readonly (readonly [RegExp, string])[] = [
+  [/^mcp\.transport\.kind$/, 'mcp_server.transport'],
+  [/^mcp\.transport\b/, 'mcp_server'],
   [/^mcp\b/, 'mcp_server'],
   [/^limits\.memoryMiB$/, 'docker_backend.resource_limits.memory_mb'],
   [/^limits\.storageMiB$/, 'docker_backend.resource_limits.storage_mb'],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Env } from '../../../src/model/desired.ts';
+import type { Env, Transport } from '../../../src/model/desired.ts';
 import { compareSpecs } from '../../../src/reconcile/compare-specs.ts';
 import { server } from '../../support/planner-world.ts';
 
@@ -40,5 +40,19 @@ it('does not show the text that was readable in the record of what is a secret n
   const after: Env = { GREETING: { kind: 'secret', parts: ['x-', { from: 'environment', name: 'V' }] } };
   expect(differences({ GREETING: literal('x-hunter2') }, after)).toEqual([
     'mcp_server.env.GREETING: (readable in the record) -> (secret)',
+  ]);
+});
+
+it('names the fields of a transport as a file has them', () => {
+  const as = (transport: Transport) => {
+    const { spec } = server('a');
+    return { spec: { ...spec, mcp: { ...spec.mcp, transport } }, image: 'example:1' };
+  };
+  const http = { kind: 'streamable-http', port: 3001, path: '/mcp' } as const;
+  const changed = compareSpecs(as(http), as({ kind: 'sse', port: 3002, path: '/sse' }));
+  expect(changed.map(({ path }) => path).sort()).toEqual([
+    'mcp_server.path',
+    'mcp_server.port',
+    'mcp_server.transport',
   ]);
 });
