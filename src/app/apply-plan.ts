@@ -125,6 +125,16 @@ async function gateContainer(
   };
 }
 
+const unsignedWarning =
+  'the key of this machine cannot be used (`looms doctor` says why): what is made now is not signed, so it is asked about before it gets secrets, and a changed secret is not noticed';
+
+/** Whether records of the servers that a plan makes can be signed, and their secrets be known again; makes the key. */
+async function canSign(ports: Ports, { project, steps }: Plan): Promise<boolean> {
+  const made = steps.find((step) => step.op === 'create-container' && step.container.role === 'server');
+  if (made?.server === undefined) return true;
+  return (await ports.secretPrints.print({ project, server: made.server }, {})) !== undefined;
+}
+
 /** Relays that are there already, and those that this run makes, by name. */
 function relaysOf(prepared: Prepared): Map<string, ContainerId> {
   return new Map(
@@ -268,6 +278,7 @@ async function applyLocked(
   const relays = relaysOf(prepared);
   const healthy: HealthFinding[] = [];
   const env = await stepEnvironment(ports, prepared, relays, (finding) => healthy.push(finding));
+  if (!(await canSign(ports, prepared.plan))) ports.warn(unsignedWarning);
   const results = await executePlan(prepared.plan, env, {
     parallelism: options.parallelism ?? engineWidth(prepared.observed.engine.cpus),
     stopSignal: options.stopSignal,

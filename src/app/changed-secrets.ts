@@ -35,7 +35,10 @@ export async function changedSecrets(
   const changed = new Map<ContainerId, NonEmpty<string>>();
   const warnings: PlanWarning[] = [];
   for (const server of servers) {
-    const containers = observed.containers.filter((one): one is Given => hasPrintsOf(server, one));
+    const made = observed.containers.filter((one) => wasGivenSecrets(server, one));
+    const containers = made.filter((one): one is Given => one.secretPrints !== undefined);
+    const hasSecrets = Object.keys(secretVariables(server.spec)).length > 0;
+    if (hasSecrets && containers.length < made.length) warnings.push(notCompared(server, withoutPrints));
     if (containers.length === 0) continue;
     const key = await ports.secretPrints.keyName();
     const ours = containers.filter(({ secretPrints, foreignRecord }) => secretPrints.key === key && !foreignRecord);
@@ -45,7 +48,7 @@ export async function changedSecrets(
     if (known.why !== undefined) warnings.push(notCompared(server, known.why));
     for (const { id, secretPrints } of ours) {
       const names = Object.entries(secretPrints.values)
-        .filter(([name, print]) => known.values[name] !== undefined && known.values[name] !== print)
+        .filter(([name, print]) => Object.hasOwn(known.values, name) && known.values[name] !== print)
         .map(([name]) => name)
         .sort();
       if (isNonEmpty(names)) changed.set(id, names);
@@ -54,12 +57,15 @@ export async function changedSecrets(
   return { changed, warnings };
 }
 
-const hasPrintsOf = ({ spec }: DeclaredServer, { role, server, secretPrints }: ObservedContainer): boolean =>
+/** Whether a container is of an HTTP server that is to run, which is given its secrets when it is made. */
+const wasGivenSecrets = ({ spec }: DeclaredServer, { role, server, state }: ObservedContainer): boolean =>
   spec.enabled &&
   spec.mcp.transport.kind !== 'stdio' &&
   role === 'server' &&
   server === spec.name &&
-  secretPrints !== undefined;
+  state.status !== 'created';
+
+const withoutPrints = 'it was made by an earlier looms, or without a usable key; `looms mcp restart` makes it anew';
 
 /** Prints of the values of today, as far as they can be had. */
 async function today(

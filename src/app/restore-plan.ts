@@ -18,12 +18,16 @@ const nothingDone = 'nothing was changed; make the plan again with `looms diff -
 const stale = (message: string, detail: readonly string[], hint = nothingDone): LoomsError =>
   new LoomsError('plan-stale', message, { detail, hint });
 
+/** The largest spec file that is held against a saved plan, bytes. */
+const mostBytesOfSpec = 16 * 1024 * 1024;
+
 /** Spec files that are there and say something else now. One that is not there is no matter: the plan holds all of it. */
 async function changedFiles(ports: Ports, saved: SavedPlan): Promise<string[]> {
   const looked = await Promise.all(
     saved.files.map(async (planned) => {
-      const read = await ports.files.readText(resolve(ports.workingDirectory, planned.file));
-      return !read.done || isSameFile(planned, read.text) ? [] : [`${planned.file}: it says something else`];
+      const read = await ports.files.readRegular(resolve(ports.workingDirectory, planned.file), mostBytesOfSpec);
+      if (!read.done) return read.why === 'missing' ? [] : [`${planned.file}: ${read.message}`];
+      return isSameFile(planned, read.text) ? [] : [`${planned.file}: it says something else`];
     }),
   );
   return looked.flat();

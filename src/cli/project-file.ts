@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { nearPath } from '../app/near-path.ts';
 import type { Ports } from '../app/ports.ts';
 import { hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
-import { messageOf } from '../model/failure.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { SpecError } from './errors.ts';
 import { countDiagnostics } from './render/diagnostics.ts';
@@ -94,6 +92,9 @@ export async function pathsOfPlan(
   return paths.filter((_, index) => kinds[index] === 'file');
 }
 
+/** The largest project file that is read. */
+const mostBytes = 1024 * 1024;
+
 /**
  * Finds and reads the project file of a run; undefined when there is none. Throws `spec-invalid` with its findings when
  * it cannot be used, `file-not-found` when it cannot be read: a policy that could not be read must not be taken for none.
@@ -106,15 +107,14 @@ export async function readProjectFile(
   const folder = await findProjectFolder(place, paths);
   if (folder === undefined) return undefined;
   const shown = nearPath(join(folder, projectFileName), place.workingDirectory);
-  let text: string;
-  try {
-    text = await readFile(join(folder, projectFileName), 'utf8');
-  } catch (error) {
-    throw new LoomsError('file-not-found', `${shown} is there and cannot be read: ${messageOf(error)}`, {
+  const read = await place.files.readRegular(join(folder, projectFileName), mostBytes);
+  if (!read.done) {
+    throw new LoomsError('file-not-found', `${shown} is there and cannot be read: ${read.message}`, {
       hint: 'a policy in it must not be taken for none: make it readable, or move it away',
-      cause: error,
+      cause: read.cause,
     });
   }
+  const { text } = read;
   const { loadProjectFile } = await import('../spec/project-file.ts');
   const source = { file: shown, directory: folder, text };
   const { project, diagnostics } = loadProjectFile(source, { environment });

@@ -1,4 +1,5 @@
-import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '../model/failure.ts';
 import type { FileFailure, Files, FileWrite } from './port.ts';
@@ -41,6 +42,22 @@ export const localFiles = (
   readText: async (path) => {
     try {
       return { done: true, text: await readFile(path, 'utf8') };
+    } catch (error) {
+      return failure(error);
+    }
+  },
+  readRegular: async (path, mostBytes) => {
+    try {
+      // Opening a pipe that nobody writes to would wait.
+      const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+      try {
+        const found = await file.stat();
+        if (!found.isFile()) throw new Error(`${path} is no regular file`);
+        if (found.size > mostBytes) throw new Error(`${path} has more than ${mostBytes >> 20} MiB`);
+        return { done: true, text: await file.readFile('utf8') };
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       return failure(error);
     }

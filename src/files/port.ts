@@ -31,6 +31,8 @@ export type NamedFile = { readonly file: string; readonly directory: string };
 export type Files = {
   /** As UTF-8; bytes that are none become U+FFFD. */
   readonly readText: (path: string) => Promise<FileRead>;
+  /** The same of a regular file of at most `mostBytes`, links followed: a pipe would be waited for, a device has no end. */
+  readonly readRegular: (path: string, mostBytes: number) => Promise<FileRead>;
   /** What is there, links followed; undefined where nothing is that can be looked at. */
   readonly kindOf: (path: string) => Promise<'file' | 'folder' | 'other' | undefined>;
   /** Who may use what is there, links followed; undefined where nothing is, and on Windows. */

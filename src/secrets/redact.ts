@@ -5,38 +5,68 @@ export const mask = '(secret)';
 const shortest = 4;
 
 /**
- * Masks secrets in text: each value as it is, its lines, and its URL-encoded, JSON-escaped, base64 and hex forms.
- * Longer forms go first, so that a secret inside another leaves no rest.
+ * Masks secrets in text: each value as it is, its lines, and its URL-encoded, HTML-escaped, JSON-escaped, base64 and hex
+ * forms. Longer forms go first, so that a secret inside another leaves no rest.
  */
 export function createRedactor(values: Iterable<string>): (text: string) => string {
-  const forms = new Set<string>();
+  const forms = new Map<string, number>();
   for (const value of values) {
     for (const part of [value, ...value.split(/\r?\n/)]) {
       if (part.trim().length < shortest) continue;
-      for (const form of formsOf(part)) forms.add(form);
+      for (const one of [part, part.trim()]) forms.set(encodedForms(one), one.length);
+      for (const form of formsOf(part)) forms.set(literally(form), form.length);
     }
   }
-  const ordered = [...forms].sort((a, b) => b.length - a.length);
+  const ordered = [...forms].sort(([, a], [, b]) => b - a).map(([form]) => form);
   if (ordered.length === 0) return (text) => text;
-  const pattern = new RegExp(ordered.map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g');
+  const pattern = new RegExp(ordered.join('|'), 'g');
   return (text) => text.replaceAll(pattern, mask);
 }
 
+const literally = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+
+/** How HTML writes what means something else in it. */
+const entities: Readonly<Record<string, string>> = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos' };
+
+/** As it is, or any of its characters as URLs and HTML write them: which ones are escaped differs from writer to writer. */
+function encodedForms(value: string): string {
+  return [...value.toWellFormed()]
+    .map((character) => {
+      const bytes = [...Buffer.from(character, 'utf8')];
+      const percent = bytes.map((byte) => `%${anyCase(byte.toString(16).padStart(2, '0'))}`).join('');
+      const entity = entities[character];
+      const code = character.codePointAt(0) ?? 0;
+      const html = entity === undefined ? '' : `|&(?:${entity}|#0*${code}|#[xX]0*${anyCase(code.toString(16))});`;
+      return `(?:${literally(character)}|${percent}${html}${character === ' ' ? '|\\+' : ''})`;
+    })
+    .join('');
+}
+
+const anyCase = (hex: string): string => hex.replaceAll(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
+
 function formsOf(value: string): readonly string[] {
   const bytes = Buffer.from(value, 'utf8');
-  const urlEncoded = encodeURIComponent(value.toWellFormed());
-  return [
-    value,
-    value.trim(),
-    urlEncoded,
-    urlEncoded.replaceAll('%20', '+'),
-    urlEncoded.replaceAll(/%[0-9A-F]{2}/g, (byte) => byte.toLowerCase()),
-    ...escapedForms(value),
-    bytes.toString('base64'),
-    bytes.toString('base64').replaceAll('=', ''),
-    bytes.toString('base64url'),
-    bytes.toString('hex'),
-  ];
+  const hex = bytes.toString('hex');
+  return [...escapedForms(value), ...base64Forms(bytes), hex, hex.toUpperCase()];
+}
+
+/** Characters of base64 below which a piece could be anything. */
+const shortestPiece = 6;
+
+/** Alone, and as it stands within something longer (`user:SECRET`), which shifts it by one or two bytes. */
+function base64Forms(bytes: Buffer): readonly string[] {
+  const whole = [bytes.toString('base64'), bytes.toString('base64').replaceAll('=', ''), bytes.toString('base64url')];
+  const within = [0, 1, 2].flatMap((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes])
+      .toString('base64')
+      .replaceAll('=', '');
+    // The first and the last character may be made of a neighbour's bits as well.
+    const from = Math.ceil((shift * 4) / 3);
+    const to = Math.floor(((shift + bytes.length) * 4) / 3);
+    const piece = text.slice(from, to);
+    return piece.length < shortestPiece ? [] : [piece, piece.replaceAll('+', '-').replaceAll('/', '_')];
+  });
+  return [...whole, ...within];
 }
 
 /** JSON in a string of JSON in a string: an answer of a tool, in our `--json`, in somebody's log of it. */

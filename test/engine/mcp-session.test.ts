@@ -384,12 +384,17 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
         ...httpTarget(container, 'squeezed', 'streamable-http'),
         relay: { container: narrow, host: 'squeezed' },
       };
-      const opened = await Promise.allSettled(
-        Array.from({ length: 20 }, () => open(squeezed, { connectTimeoutMs: 5_000 })),
-      );
-      expect(opened.map(({ status }) => status)).toContain('rejected');
-      await Promise.all(sessions.splice(0).map((session) => session.close()));
-      await nothingLeft(narrow, 10_000);
+      // How many fit depends on how many are there at one time, and so on how busy the machine is.
+      let refused = 0;
+      for (let count = 20; refused === 0 && count <= 160; count *= 2) {
+        const opened = await Promise.allSettled(
+          Array.from({ length: count }, () => open(squeezed, { connectTimeoutMs: 5_000 })),
+        );
+        refused = opened.filter(({ status }) => status === 'rejected').length;
+        await Promise.all(sessions.splice(0).map((session) => session.close()));
+        await nothingLeft(narrow, 10_000);
+      }
+      expect(refused).toBeGreaterThan(0);
     });
 
     test('a relay whose client was killed ends its connections', async () => {

@@ -97,11 +97,21 @@ test('nothing is looked up for prints of another key, for a record of somebody e
     warnings: [expect.stringMatching(/^secrets-of-another-key: /)],
   });
   const { end } = simulate(plan([web], emptyEngine()), emptyEngine());
-  expect(await look({ a: '2' }, end)).toMatchObject({ changed: [], asked: [], warnings: [] });
+  const withoutPrints = await look({ a: '2' }, end);
+  expect(withoutPrints).toMatchObject({
+    changed: [],
+    asked: [],
+    warnings: [expect.stringContaining('made by an earlier looms')],
+  });
   const stdio = server('web', { mcp: { env } });
   expect(await look({ a: '2' }, runningWith({ A: '1' }, stdio), stdio)).toMatchObject({
     changed: [],
     asked: [],
     warnings: [],
   });
+});
+
+test('a print of a variable that the spec does not have is nobody’s, whatever it is called', async () => {
+  const forged = JSON.parse('{ "__proto__": "x", "constructor": "x", "PATH": "x", "A": "1", "B": "b-2" }');
+  expect(await look({ a: '1', b: '2' }, runningWith(forged))).toMatchObject({ changed: [], warnings: [] });
 });

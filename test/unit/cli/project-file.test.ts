@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -81,4 +82,13 @@ it('is looked for from those spec files of a saved plan that are here, and lie i
   const inCheckout = await pathsOfPlan(place(join(root, 'repo/a')), planned);
   expect(inCheckout).toEqual([join(root, 'repo/a/x.yaml'), join(root, 'repo/b/y.yaml')]);
   expect(await pathsOfPlan(place(join(root, 'far')), planned)).toEqual([join(root, 'far/z.yaml')]);
+});
+
+it.skipIf(process.platform === 'win32')('a project file that is a pipe is said, not waited for', async () => {
+  const root = folderWith();
+  execFileSync('mkfifo', [join(root, 'looms.yaml')]);
+  await expect(readProjectFile(place(root), [], {})).rejects.toMatchObject({
+    code: 'file-not-found',
+    message: expect.stringContaining('is no regular file'),
+  });
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +53,10 @@ describe('secrets from a folder', () => {
   it('are an error when they cannot be read', async () => {
     await mkdir(join(folder, 'is-folder'), { recursive: true });
     await expect(directoryProvider(folder).get('is-folder')).rejects.toMatchObject({ code: 'secret-missing' });
+    execFileSync('mkfifo', [join(folder, 'is-pipe')]);
+    await expect(directoryProvider(folder).get('is-pipe')).rejects.toMatchObject({
+      message: expect.stringContaining('is no regular file'),
+    });
     expect(await directoryProvider(join(folder, 'none')).get('x')).toEqual({ found: false });
   });
 });

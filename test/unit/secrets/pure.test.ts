@@ -50,10 +50,26 @@ describe('masking secrets', () => {
     ['as JSON', JSON.stringify(value).slice(1, -1)],
     ['in base64', Buffer.from(value).toString('base64')],
     ['in base64url', Buffer.from(value).toString('base64url')],
+    ['URL-encoded as a form does', new URLSearchParams({ a: value }).toString().slice(2)],
+    ['URL-encoded with / as it is', encodeURIComponent(value).replaceAll('%2F', '/')],
+    ['URL-encoded in every letter', [...Buffer.from(value)].map((byte) => `%${byte.toString(16)}`).join('')],
+    ['in HTML', value.replaceAll('"', '&quot;').replaceAll('>', '&#x3E;')],
     ['in hexadecimal', Buffer.from(value).toString('hex')],
+    ['in upper-case hexadecimal', Buffer.from(value).toString('hex').toUpperCase()],
     ['one of its lines', 'line two'],
   ])('%s', (_, form) => {
     expect(redact(`before ${form} after`)).toBe('before (secret) after');
+  });
+
+  it('within something longer in base64, wherever it begins', () => {
+    for (const user of ['a:', 'ab:', 'abc:', '']) {
+      const basic = Buffer.from(`${user}${value}:more`).toString('base64');
+      const masked = redact(`Basic ${basic}`);
+      expect(masked).toContain('(secret)');
+      expect(
+        Buffer.from(masked.replace('(secret)', ' ').split(' ').slice(1).join(''), 'base64').toString(),
+      ).not.toContain(value.slice(1, 6));
+    }
   });
 
   it('as JSON inside of JSON, four deep, as several writers escape it', () => {
