@@ -34,7 +34,7 @@ describe.skipIf(withoutEngine())('a ledger that cannot be read', () => {
     rmSync(database, { recursive: true, force: true });
     make();
     const list = await project.run(['mcp', 'list'], { env });
-    expect(list).toMatchObject({ code: 0, stdout: expect.stringMatching(/a +running +- +stdio +- +- +1 /) });
+    expect(list).toMatchObject({ code: 0, stdout: expect.stringMatching(/a +running +- +0 +stdio +- +- +1 /) });
     expect(list.stderr).toMatch(/^note: calls and health are not known: the ledger cannot be read: .+\n$/);
     const info = await project.run(['mcp', 'info', 'a', '--json'], { env });
     expect(info.code).toBe(0);

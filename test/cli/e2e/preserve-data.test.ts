@@ -86,7 +86,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
     expect(deleted.stdout).toContain(
       'warning[nothing-to-preserve] vol: there is nothing to preserve: its spec has no lifecycle.preserve; its named volumes stay',
     );
-    expect(deleted.stdout).toContain(`docker volume rm looms-${project.name}-files`);
+    expect(deleted.stdout).toContain(`looms-${project.name}-files; \`looms prune --volumes\` removes them`);
     expect(await project.names()).toEqual([]);
     expect(await project.volumes()).toEqual([`looms-${project.name}-files`]);
   });
