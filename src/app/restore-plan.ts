@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { DeclaredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
+import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Recipe } from '../model/recipe.ts';
 import { planDifferences } from '../reconcile/compare-plans.ts';
@@ -136,10 +137,34 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, applied: Appli
     ...(keep === undefined ? {} : { keep }),
     ...(prune === undefined ? {} : { prune }),
   });
+  const untold = secretsUntold(plan, prepared.plan);
+  if (untold.length > 0) {
+    throw stale(
+      'the plan replaces servers for secrets that changed, and here that cannot be told',
+      untold,
+      'give both places one LOOMS_RECORD_KEY, and the secrets',
+    );
+  }
   if (plan.steps.length > 0 && prepared.plan.steps.length === 0) {
     throw stale('there is nothing left to do: the engine is as the plan would make it', [], 'nothing was changed');
   }
   const differences = planDifferences(plan, prepared.plan);
   if (differences.length > 0) throw stale('the engine is not as it was when the plan was made', differences);
   return prepared;
+}
+
+/** Why a changed secret that a plan replaces a server for is not seen here, by server. */
+function secretsUntold(planned: Plan, now: Plan): readonly string[] {
+  const servers = new Set<string>(
+    planned.changes.flatMap((change) =>
+      'reasons' in change && change.reasons.some(({ kind }) => kind === 'secret-changed') ? [change.server] : [],
+    ),
+  );
+  return now.warnings.flatMap(({ code, server, message }) =>
+    (code === 'secrets-not-compared' || code === 'secrets-of-another-key') &&
+    server !== undefined &&
+    servers.has(server)
+      ? [`${server}: ${message}`]
+      : [],
+  );
 }

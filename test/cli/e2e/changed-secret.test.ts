@@ -1,6 +1,8 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withoutEngine } from '../../support/images.ts';
-import { emptyFolder } from '../../support/looms.ts';
+import { emptyFolder, looms } from '../../support/looms.ts';
 import { httpSpec } from '../../support/odd-servers.ts';
 import { placesThatTell } from '../../support/secret-search.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
@@ -41,6 +43,18 @@ describe.skipIf(withoutEngine())('a changed secret of a server over HTTP', () =>
     expect(unset.stdout + unset.stderr).toContain(
       'warning[secrets-not-compared] teller: whether its secrets changed cannot be told: ${secret:told} is not set here',
     );
+  });
+
+  test('of a saved plan that cannot be told where it is carried out is the reason why it is stale', async () => {
+    const cwd = emptyFolder();
+    writeFileSync(join(cwd, 'teller.yaml'), yaml);
+    const save = ['diff', '-f', 'teller.yaml', '--out', 'plan.json'];
+    expect(await project.run(save, { env: after, cwd })).toMatchObject({ code: 2 });
+    expect(readFileSync(join(cwd, 'plan.json'), 'utf8')).not.toMatch(/quux|[0-9a-f]{32}"}/);
+    const elsewhere = await looms(['apply', 'plan.json'], { env: { ...after, XDG_STATE_HOME: emptyFolder() }, cwd });
+    expect(elsewhere.code).toBe(7);
+    expect(elsewhere.stderr).toContain('here that cannot be told');
+    expect(elsewhere.stderr).toMatch(/teller: whether its secrets changed cannot be told here.*LOOMS_RECORD_KEY/s);
   });
 
   test('replaces the server with apply, and is no drift after that; no value is anywhere on the engine', async () => {
