@@ -9,18 +9,43 @@ const shortest = 4;
  * forms. Longer forms go first, so that a secret inside another leaves no rest.
  */
 export function createRedactor(values: Iterable<string>): (text: string) => string {
+  const long = new Set<string>();
   const forms = new Map<string, number>();
   for (const value of values) {
     for (const part of [value, ...value.split(/\r?\n/)]) {
-      if (part.trim().length < shortest) continue;
-      for (const one of [part, part.trim()]) forms.set(encodedForms(one), one.length);
+      const bare = part.trim();
+      if (bare.length < shortest) continue;
+      if (part.length > longestPattern) {
+        for (const form of [part, bare, encodeURIComponent(part.toWellFormed()), ...formsOf(part)]) long.add(form);
+        continue;
+      }
+      for (const one of [part, bare]) forms.set(encodedForms(one), one.length);
       for (const form of formsOf(part)) forms.set(literally(form), form.length);
     }
   }
   const ordered = [...forms].sort(([, a], [, b]) => b - a).map(([form]) => form);
-  if (ordered.length === 0) return (text) => text;
-  const pattern = new RegExp(ordered.join('|'), 'g');
-  return (text) => text.replaceAll(pattern, mask);
+  const patterns = [...[...long].sort((a, b) => b.length - a.length), ...patternsOf(ordered)];
+  return (text) => patterns.reduce<string>((masked, pattern) => masked.replaceAll(pattern, mask), text);
+}
+
+/** Characters of a value beyond which it is looked for as text: V8 refuses expressions that are too large. */
+const longestPattern = 1_000;
+/** Characters of one expression, for the same reason: a secret can have thousands of lines. */
+const longestExpression = 200_000;
+
+/** Expressions for these forms, in their order; as few as their size allows. */
+function patternsOf(forms: readonly string[]): readonly RegExp[] {
+  const groups: string[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const form of forms) {
+    if (size + form.length > longestExpression) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)?.push(form);
+    size += form.length;
+  }
+  return groups.map((group) => new RegExp(group.join('|'), 'g'));
 }
 
 const literally = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');

@@ -61,6 +61,17 @@ describe('masking secrets', () => {
     expect(redact(`before ${form} after`)).toBe('before (secret) after');
   });
 
+  it('that is as long as a key store, or has thousands of lines', () => {
+    const letters = 'aB3+/é"%x';
+    const long = Array.from({ length: 100_000 }, (_, index) => letters[index % 9]).join('');
+    const lines = Array.from({ length: 5_000 }, (_, index) => `line ${index} of many`);
+    const maskLong = createRedactor([long, lines.join('\n')]);
+    for (const form of [long, JSON.stringify(long).slice(1, -1), encodeURIComponent(long), lines.join('\n')]) {
+      expect(maskLong(`before ${form} after`)).toBe('before (secret) after');
+    }
+    expect(maskLong('as in line 4321 of many, so')).toBe('as in (secret), so');
+  });
+
   it('within something longer in base64, wherever it begins', () => {
     for (const user of ['a:', 'ab:', 'abc:', '']) {
       const basic = Buffer.from(`${user}${value}:more`).toString('base64');
