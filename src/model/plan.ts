@@ -22,7 +22,7 @@ export type Reason =
   /** An HTTP server was made with another value of these variables. */
   | { readonly kind: 'secret-changed'; readonly variables: NonEmpty<string> }
   | { readonly kind: 'missing' }
-  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'exited'; readonly exitCode: number; readonly outOfMemory: boolean }
   | { readonly kind: 'not-started' }
   | { readonly kind: 'paused' }
   | { readonly kind: 'unhealthy'; readonly why: string }

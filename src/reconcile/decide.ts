@@ -158,7 +158,7 @@ function stateReason(container: ObservedContainer): Reason | undefined {
     case 'created':
       return { kind: 'not-started' };
     case 'exited':
-      return { kind: 'exited', exitCode: state.exitCode };
+      return { kind: 'exited', exitCode: state.exitCode, outOfMemory: state.oomKilled };
     case 'restarting':
       return { kind: 'unhealthy', why: `it restarts again and again, last exit code ${state.exitCode}` };
     case 'running':

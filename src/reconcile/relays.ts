@@ -34,7 +34,11 @@ function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer)
   if (state.status === 'running' && !state.paused) return { stale, state: [] };
   return {
     stale,
-    state: [state.status === 'exited' ? { kind: 'exited', exitCode: state.exitCode } : { kind: 'not-started' }],
+    state: [
+      state.status === 'exited'
+        ? { kind: 'exited', exitCode: state.exitCode, outOfMemory: state.oomKilled }
+        : { kind: 'not-started' },
+    ],
   };
 }
 

@@ -20,6 +20,7 @@ export function describeReason(reason: Reason): string {
     case 'missing':
       return 'not there';
     case 'exited':
+      if (reason.outOfMemory) return 'ran out of memory';
       return endedAsTold(reason.exitCode)
         ? `stopped (exit code ${reason.exitCode})`
         : `exited with code ${reason.exitCode}`;

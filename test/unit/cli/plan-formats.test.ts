@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { ReportFormat } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
+import { describeReason } from '../../../src/cli/render/reasons.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import { everyChange, hostile, inSync, sources } from './plans.ts';
@@ -182,4 +183,18 @@ test('GitHub annotations hold what the specs were warned about, each at its line
     '::warning file=specs/all.yaml,line=9,col=12,title=looms%3A credential-literal::mcp_server.env.TOKEN: TOKEN looks like a credential%0Ahint: write ${TOKEN}',
     expect.stringMatching(/^::notice title=looms::/),
   ]);
+});
+
+test('a server that ran out of memory is not told as one that was stopped', () => {
+  const words = ([exitCode, outOfMemory]: readonly [number, boolean]) =>
+    describeReason({ kind: 'exited', exitCode, outOfMemory });
+  expect(
+    (
+      [
+        [137, true],
+        [137, false],
+        [3, false],
+      ] as const
+    ).map(words),
+  ).toEqual(['ran out of memory', 'stopped (exit code 137)', 'exited with code 3']);
 });

@@ -25,7 +25,12 @@ const changes: readonly Change[] = [
     why: 'host port 8080 cannot be held twice',
     reasons: [{ kind: 'spec-changed', fields: [{ path: 'mcp_server.env.TOKEN', from: '', to: '(secret)' }] }],
   },
-  { server: server('delta'), container, action: 'start', reasons: [{ kind: 'exited', exitCode: 137 }] },
+  {
+    server: server('delta'),
+    container,
+    action: 'start',
+    reasons: [{ kind: 'exited', exitCode: 137, outOfMemory: false }],
+  },
   { server: server('old'), container, action: 'remove', reasons: [{ kind: 'not-in-spec' }] },
   {
     server: server('taken'),
