@@ -215,8 +215,8 @@ function recordableFailure({ code, message, detail }: Failure, mask: Ports['mask
  * Carries a plan out: checks secrets, takes the project's lock, looks again (what was planned before may be old), and
  * walks the steps. A plan without steps returns at once and asks the engine for nothing. Servers are independent of one
  * another; the report says how each one ended.
- * Throws `record-untrusted`, `secret-missing`, `lock-held`, `plan-stale` when reality changed since the plan was confirmed, and what the
- * engine throws before the first step; after that, failures are in the report.
+ * Throws `record-untrusted`, `secret-missing`, `lock-held`, `plan-stale` when reality changed since the plan was
+ * confirmed, and what the engine throws before the first step; after that, failures are in the report.
  */
 export async function applyPlan(ports: Ports, prepared: Prepared, options: ApplyOptions): Promise<ApplyReport> {
   if (prepared.plan.steps.length === 0) return reportOf(prepared.plan, new Map(), new Set());

@@ -157,21 +157,24 @@ async function checkOne(
   const answer = asked.answer ?? nothing;
   // Another generation may have taken over since the look: what was found is about the one that was asked.
   const met = asked.met?.container ?? id;
-  const successor = met === id ? undefined : observed.containers.find((one) => one.id === met);
-  const about = { ...common, ...(met === id ? {} : { restarts: 0, engineHealth: null }), ...asked.met };
-  const failure = asked.failure ?? (about.engineHealth === 'unhealthy' ? failsItsOwnCheck(container) : null);
+  const seen = observed.containers.find((one) => one.id === met);
+  const failure = asked.failure ?? (seen?.engineHealth === 'unhealthy' ? failsItsOwnCheck(seen) : null);
   const health: ServerHealth = {
-    ...about,
+    ...common,
+    // One that was made since the look has not been started again, and its check has hardly begun.
+    restarts: seen?.restartCount ?? 0,
+    engineHealth: seen?.engineHealth ?? null,
+    ...asked.met,
     ...answer,
     verdict: failure === null ? 'healthy' : isOurs(failure) ? 'unknown' : 'unhealthy',
     milliseconds: sum(steps),
     steps,
     failure,
   };
-  return { health, run: (met === id ? now?.run : successor?.run) ?? '' };
+  return { health, run: (met === id ? now?.run : seen?.run) ?? '' };
 }
 
-/** It answers MCP, and its image has a better way to tell. */
+/** A server answers MCP, and the check that its image brings along, which knows more of it, fails. */
 const failsItsOwnCheck = ({ name, server = '' as ServerName }: ObservedContainer): Failure => ({
   code: 'server-unhealthy',
   message: `server ${server} answers MCP, but the HEALTHCHECK of its image fails`,

@@ -1,8 +1,8 @@
 import type { Engine } from '../engine/port.ts';
 import { strangersNotice } from '../model/claims.ts';
-import { type Standing, standingOf, type Verdict } from '../model/health.ts';
+import { type HealthRecord, type Standing, standingOf, type Verdict } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
-import type { EngineHealth } from '../model/observed.ts';
+import type { EngineHealth, ObservedContainer } from '../model/observed.ts';
 import { shownOf } from '../model/serving.ts';
 import { slotsOf } from '../model/slots.ts';
 import { isoTime } from '../model/times.ts';
@@ -42,6 +42,16 @@ export type McpServerList = {
   readonly notices: readonly string[];
 };
 
+/** What was last found about this container; what was found about an earlier one says nothing about it. */
+function lastLook(
+  found: HealthRecord | undefined,
+  shown: ObservedContainer | undefined,
+): Pick<McpServer, 'health' | 'tools'> {
+  const about = found === undefined || shown === undefined ? 'earlier-container' : standingOf(found, shown);
+  if (found === undefined || about === 'earlier-container') return { health: null, tools: null };
+  return { health: { verdict: found.verdict, checkedAt: isoTime(found.checkedAt), about }, tools: found.tools };
+}
+
 async function listProject(ports: Ports, engine: Engine, project: ProjectName): Promise<McpServerList> {
   const observed = await engine.observe({ project, images: [], checkRegistry: [] });
   const slots = [...slotsOf(observed.containers)];
@@ -51,9 +61,7 @@ async function listProject(ports: Ports, engine: Engine, project: ProjectName): 
     const status = statusOf(observed, containers, name);
     if (status === undefined) return [];
     const { state, transport, generation, container, ageMs, restarts, engineHealth } = status;
-    const found = health.get(name);
     const shown = shownOf(containers, project, name);
-    const about = found && shown && standingOf(found, shown);
     return [
       {
         name,
@@ -62,12 +70,7 @@ async function listProject(ports: Ports, engine: Engine, project: ProjectName): 
         transport,
         restarts,
         engineHealth,
-        health:
-          // What was found about an earlier container says nothing about this one.
-          found === undefined || about === undefined || about === 'earlier-container'
-            ? null
-            : { verdict: found.verdict, checkedAt: isoTime(found.checkedAt), about },
-        tools: about === 'current' || about === 'restarted-since' ? (found?.tools ?? null) : null,
+        ...lastLook(health.get(name), shown),
         generation,
         container,
         ageMs,

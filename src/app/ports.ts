@@ -42,7 +42,10 @@ export type Ports = {
   readonly mask: (text: string) => string;
   /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */
   readonly trust: {
-    /** What the key is called that records are signed with here; undefined while there is none. Throws `ledger-unreadable`. */
+    /**
+     * What the key is called that records are signed with here; undefined while there is none. Throws
+     * `ledger-unreadable` for one that cannot be used.
+     */
     readonly keyName: () => Promise<string | undefined>;
     readonly isAccepted: (digest: string) => Promise<boolean>;
     /** Remembers it. One that cannot be written down counts for this run, and is warned of. */

@@ -95,7 +95,8 @@ function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDire
  * Makes a saved plan ready to be carried out, or tells why it cannot be any more. It is planned anew from what the file
  * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
  * `applyPlan` looks a last time under the lock.
- * Throws `plan-stale` with what differs, also when another policy applies than it was made under, `refused` when the policy says no, and what `planProject` throws.
+ * Throws `plan-stale` with what differs, also when another policy applies than it was made under, `refused` when the
+ * policy says no, and what `planProject` throws.
  */
 export async function restorePlan(ports: Ports, saved: SavedPlan, applied: AppliedPolicy): Promise<Prepared> {
   const { plan, choices } = saved;
@@ -153,17 +154,20 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, applied: Appli
   return prepared;
 }
 
-/** Why a changed secret that a plan replaces a server for is not seen here, by server. */
-function secretsUntold(planned: Plan, now: Plan): readonly string[] {
-  const servers = new Set<string>(
-    planned.changes.flatMap((change) =>
+/** Servers that a plan replaces for a secret that changed. */
+const withChangedSecret = ({ changes }: Plan): ReadonlySet<string> =>
+  new Set(
+    changes.flatMap((change) =>
       'reasons' in change && change.reasons.some(({ kind }) => kind === 'secret-changed') ? [change.server] : [],
     ),
   );
-  return now.warnings.flatMap(({ code, server, message }) =>
-    (code === 'secrets-not-compared' || code === 'secrets-of-another-key') &&
-    server !== undefined &&
-    servers.has(server)
+
+/** Why a changed secret that a plan replaces a server for is not seen here, by server. */
+function secretsUntold(planned: Plan, now: Plan): readonly string[] {
+  const seen = withChangedSecret(now);
+  const unseen = new Set([...withChangedSecret(planned)].filter((server) => !seen.has(server)));
+  return now.warnings.flatMap(({ code, server = '', message }) =>
+    (code === 'secrets-not-compared' || code === 'secrets-of-another-key') && unseen.has(server)
       ? [`${server}: ${message}`]
       : [],
   );

@@ -341,7 +341,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
       return createSecretStore(
         environment,
-        await defaultProviders(environment, projectFile?.file.secretProviders ?? []),
+        await defaultProviders(environment, projectFile?.file.secretProviders ?? [], files.readRegular),
       );
     }),
     proxyPasswords(environment),

@@ -52,11 +52,11 @@ export function planWarnings(
       warnings.push({ code: 'host-reachable', server: server.spec.name, message });
     }
   }
+  const declared = new Set(servers.map(({ spec }) => spec.name));
   for (const container of observed.containers) {
-    const name = container.server;
-    const of = name === undefined ? undefined : servers.find(({ spec }) => spec.name === name);
-    if (name === undefined || of === undefined || container.role !== 'server') continue;
-    warnings.push(...troubleOf(container, name, observed.now));
+    const { role, server } = container;
+    if (role === 'server' && server !== undefined && declared.has(server))
+      warnings.push(...troubleOf(container, server, observed.now));
   }
   if (left.length > 0) {
     const message = `${left.join(', ')}: on the engine, but in none of the files; --prune removes what is not in the files`;

@@ -31,3 +31,12 @@ export type WritableProvider = SecretProvider & {
   /** Whether there was one. */
   readonly delete: (name: string) => Promise<boolean>;
 };
+
+/** Reads a regular file of at most so many bytes: `Files.readRegular`, of which secrets need this much. */
+export type ReadRegular = (
+  path: string,
+  mostBytes: number,
+) => Promise<
+  | { readonly done: true; readonly text: string }
+  | { readonly done: false; readonly code: string; readonly message: string; readonly cause: unknown }
+>;

@@ -4,7 +4,7 @@ import { directoryProvider } from './directory.ts';
 import { environmentProvider } from './environment.ts';
 import { createFileStore, fileStorePlaces } from './file-store.ts';
 import { findKeyring } from './keyring.ts';
-import type { SecretProvider, SecretStore } from './provider.ts';
+import type { ReadRegular, SecretProvider, SecretStore } from './provider.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -45,6 +45,7 @@ export function createSecretStore(environment: Environment, providers: readonly 
 export async function defaultProviders(
   environment: Environment,
   configured: readonly SecretProviderConfig[],
+  readRegular: ReadRegular,
   platform: NodeJS.Platform = process.platform,
 ): Promise<readonly SecretProvider[]> {
   const keyring = await findKeyring(environment, platform);
@@ -53,7 +54,9 @@ export async function defaultProviders(
     ...(keyring === undefined ? [] : [keyring]),
     createFileStore(fileStorePlaces(environment)),
     ...configured.map((provider) =>
-      provider.type === 'directory' ? directoryProvider(provider.path) : commandProvider(provider.argv, environment),
+      provider.type === 'directory'
+        ? directoryProvider(provider.path, readRegular)
+        : commandProvider(provider.argv, environment),
     ),
   ];
 }

@@ -10,7 +10,10 @@ const signaturePattern = /^(?:([0-9a-f]{12}):)?([0-9a-f]{64})$/;
  * usable key nothing is signed, and nothing counts as signed.
  */
 export function recordSigner(environment: Readonly<Record<string, string | undefined>>): {
-  /** What the key that is used here is called; undefined while there is none. Throws `ledger-unreadable` for one that cannot be used. */
+  /**
+   * What the key that is used here is called; undefined while there is none. Throws `ledger-unreadable` for one that
+   * cannot be used.
+   */
   readonly keyName: () => string | undefined;
   readonly sign: (text: string) => string | undefined;
   readonly makerOf: (text: string, signature: string) => RecordMaker;

@@ -43,11 +43,11 @@ export const stateText = (server: ServerStatus): string => {
 export const withEngineHealth = ({ state, engineHealth }: Pick<ServerStatus, 'state' | 'engineHealth'>): string =>
   engineHealth === null ? state : `${state} (${engineHealth})`;
 
-/** The colour of a state; one whose own check fails is not shown as well. */
+/** The colour of a state: that of an error where the check of the image fails. */
 export const paintOfStatus = (
   { state, engineHealth }: Pick<ServerStatus, 'state' | 'engineHealth'>,
   palette: Palette,
-) => (engineHealth === 'unhealthy' ? palette.error : paintOfState(state, palette));
+): Paint => (engineHealth === 'unhealthy' ? palette.error : paintOfState(state, palette));
 
 /** An image with its hash cut to what tells it apart: `looms/node:36adf4e01e75`. */
 export const shortImage = (image: string): string =>

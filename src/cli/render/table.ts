@@ -9,7 +9,7 @@ const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell :
 /** Columns of which a part says nothing: a time without its minutes, half a verdict. */
 const whole: ReadonlySet<string> = new Set(['SINCE', 'UNTIL', 'TIME', 'STATE', 'HEALTH', 'AGE']);
 
-/** Takes from the widest columns what is too much, but no header's width, and from those that are read whole at last. */
+/** Takes from the widest columns what is too much, but no header's width; from those that are read whole only in the end. */
 function fitted(widths: readonly number[], headers: readonly string[], width: number): readonly number[] {
   const result = [...widths];
   let excess = result.reduce((sum, one) => sum + one + 2, -2) - width;

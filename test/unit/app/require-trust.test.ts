@@ -23,15 +23,22 @@ const record = (maker: ForeignRecord['maker']): UntrustedRecord => ({
   foreign: { digest: 'd', imageId: 'sha256:0123456789abcdef', maker, source: 'mcp.yaml:1' },
 });
 
+/** Nothing was accepted, and nobody agrees. */
+const declining: Ports['trust'] = {
+  keyName: async () => undefined,
+  isAccepted: async () => false,
+  accept: async () => {},
+  acceptsAll: false,
+  ask: async () => false,
+};
+
 /** Asks for trust where the answer is `says`; what was asked and accepted. */
 async function asked(says: boolean, mayAsk = true) {
   const questions: TrustQuestion[] = [];
   const accepted: string[] = [];
   const trust: Ports['trust'] = {
-    keyName: async () => undefined,
-    isAccepted: async () => false,
+    ...declining,
     accept: async (digest) => void accepted.push(digest),
-    acceptsAll: false,
     ask: async (question) => {
       questions.push(question);
       return says;
@@ -73,13 +80,6 @@ describe('a record that this machine did not make', () => {
 
   it('cannot put up a line of its own among them', async () => {
     const evil = `x\r\nuser          1000:1000\u2028mounts        none`;
-    const trust = {
-      keyName: async () => undefined,
-      isAccepted: async () => false,
-      accept: async () => {},
-      acceptsAll: false,
-      ask: async () => false,
-    };
     const forged = {
       ...record({ kind: 'unsigned' }),
       image: evil,
@@ -96,7 +96,7 @@ describe('a record that this machine did not make', () => {
         source: evil,
       },
     };
-    const failure = await requireTrust({ trust }, forged).catch((error: unknown) => error);
+    const failure = await requireTrust({ trust: declining }, forged).catch((error: unknown) => error);
     const { detail } = failure as { detail: readonly string[] };
     expect(
       detail
@@ -111,14 +111,7 @@ describe('a record that this machine did not make', () => {
     [{ kind: 'other-key' }, 'another key, which it does not name'],
     [{ kind: 'forged' }, 'FORGED'],
   ] as const)('%o is named', async (maker, words) => {
-    const trust = {
-      keyName: async () => undefined,
-      isAccepted: async () => false,
-      accept: async () => {},
-      acceptsAll: false,
-      ask: async () => false,
-    };
-    const failure = await requireTrust({ trust }, record(maker)).catch((error: unknown) => error);
+    const failure = await requireTrust({ trust: declining }, record(maker)).catch((error: unknown) => error);
     expect(failure).toMatchObject({ detail: expect.arrayContaining([expect.stringContaining(words)]) });
   });
 

@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { localFiles } from '../../../src/files/local-files.ts';
 import { secretVariable } from '../../../src/model/secret-names.ts';
 import { commandProvider } from '../../../src/secrets/command.ts';
 import { directoryProvider } from '../../../src/secrets/directory.ts';
@@ -11,6 +12,7 @@ import { findKeyring } from '../../../src/secrets/keyring.ts';
 import type { SecretProvider } from '../../../src/secrets/provider.ts';
 import { createSecretStore, defaultProviders } from '../../../src/secrets/store.ts';
 
+const { readRegular } = localFiles({}, '/');
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'looms-secrets-'));
@@ -40,24 +42,26 @@ describe('secrets from the environment', () => {
 describe('secrets from a folder', () => {
   it('lose one newline at their end and nothing else', async () => {
     await writeFile(join(folder, 'token'), ' two\nlines \n\n');
-    expect(await directoryProvider(folder).get('token')).toEqual({ found: true, value: ' two\nlines \n' });
+    expect(await directoryProvider(folder, readRegular).get('token')).toEqual({ found: true, value: ' two\nlines \n' });
   });
 
   it.each(['../outside', '/etc/passwd', '..', '.', '', 'a/b'])('cannot be outside of it: %j', async (name) => {
     const inner = join(folder, 'inner');
     await mkdir(inner, { recursive: true });
     await writeFile(join(folder, 'outside'), 'x');
-    expect(await directoryProvider(inner).get(name)).toEqual({ found: false });
+    expect(await directoryProvider(inner, readRegular).get(name)).toEqual({ found: false });
   });
 
   it('are an error when they cannot be read', async () => {
     await mkdir(join(folder, 'is-folder'), { recursive: true });
-    await expect(directoryProvider(folder).get('is-folder')).rejects.toMatchObject({ code: 'secret-missing' });
+    await expect(directoryProvider(folder, readRegular).get('is-folder')).rejects.toMatchObject({
+      code: 'secret-missing',
+    });
     execFileSync('mkfifo', [join(folder, 'is-pipe')]);
-    await expect(directoryProvider(folder).get('is-pipe')).rejects.toMatchObject({
+    await expect(directoryProvider(folder, readRegular).get('is-pipe')).rejects.toMatchObject({
       message: expect.stringContaining('is no regular file'),
     });
-    expect(await directoryProvider(join(folder, 'none')).get('x')).toEqual({ found: false });
+    expect(await directoryProvider(join(folder, 'none'), readRegular).get('x')).toEqual({ found: false });
   });
 });
 
@@ -155,7 +159,7 @@ describe('the store', () => {
       { type: 'directory', path: '/run/secrets' },
       { type: 'command', argv: ['pass', 'show'] },
     ] as const;
-    const providers = await defaultProviders({ HOME: folder, PATH: '/nowhere' }, configured, 'linux');
+    const providers = await defaultProviders({ HOME: folder, PATH: '/nowhere' }, configured, readRegular, 'linux');
     expect(providers.map((provider) => provider.name)).toEqual([
       'environment',
       'file store',
