@@ -1,6 +1,6 @@
-import type { Engine, EngineAttempt } from '../engine/port.ts';
+import type { Engine, EngineAttempt } from '../docker/port.ts';
 import type { Files } from '../files/port.ts';
-import type { SessionSource } from '../mcp/session.ts';
+import type { SessionSource } from '../mcp/client/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { HealthFinding, HealthRecord } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';

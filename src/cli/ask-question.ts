@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import type { FieldPrompt, Interviewer } from '../app/answer-questions.ts';
+import type { FieldPrompt, Interviewer } from '../app/talk/answer-questions.ts';
 import type { Palette } from './palette.ts';
 import { visible, visibleBlock } from './render/text.ts';
 

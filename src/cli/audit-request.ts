@@ -1,4 +1,4 @@
-import type { AuditRequest } from '../app/read-audit.ts';
+import type { AuditRequest } from '../app/inspect/read-audit.ts';
 import { seenResults } from '../model/audit.ts';
 import { isoMoment, parseMoment } from './moment.ts';
 import type { ProjectChoice } from './project.ts';

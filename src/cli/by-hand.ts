@@ -1,8 +1,8 @@
 import * as Flags from '@oclif/core/flags';
-import { chooseDeclared } from '../app/choose-declared.ts';
-import type { LoadedSpecs } from '../app/load-specs.ts';
-import { type Prepared, planProject } from '../app/plan-project.ts';
-import { planRecorded } from '../app/plan-recorded.ts';
+import { chooseDeclared } from '../app/plan/choose-declared.ts';
+import type { LoadedSpecs } from '../app/plan/load-specs.ts';
+import { type Prepared, planProject } from '../app/plan/plan-project.ts';
+import { planRecorded } from '../app/plan/plan-recorded.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { Plan, Reason } from '../model/plan.ts';

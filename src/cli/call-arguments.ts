@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import type { ArgumentSource } from '../app/call-arguments.ts';
+import type { ArgumentSource } from '../app/talk/call-arguments.ts';
 import { LoomsError } from '../model/errors.ts';
 
 /** Where arguments come from when they are not on the command line. */

@@ -1,5 +1,5 @@
-import { createQuestionnaire } from '../app/answer-questions.ts';
-import type { CallProgress, ServerLog, SessionOptions } from '../mcp/session.ts';
+import { createQuestionnaire } from '../app/talk/answer-questions.ts';
+import type { CallProgress, ServerLog, SessionOptions } from '../mcp/client/session.ts';
 import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import { terminalInterviewer } from './ask-question.ts';

@@ -2,10 +2,10 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
-import type { SavedPlan } from '../app/saved-plan.ts';
-import type { Engine, EngineAttempt } from '../engine/port.ts';
-import type { VerdictMemory } from '../mcp/session.ts';
+import type { Engine, EngineAttempt } from '../docker/port.ts';
+import type { VerdictMemory } from '../mcp/client/session.ts';
 import { messageOf } from '../model/failure.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
@@ -271,12 +271,12 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     ...(uid === undefined ? {} : { uid }),
   };
   // One look for all who ask: two could see two different engines.
-  const look = once(async () => (await import('../engine/docker/discovery.ts')).discover(input));
+  const look = once(async () => (await import('../docker/engine/connection/discovery.ts')).discover(input));
   let connected: Engine | undefined;
   const engine = once(async () => {
     const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }, { recordSigner }] = await Promise.all([
-      import('../engine/docker/discovery.ts'),
-      import('../engine/docker/connect.ts'),
+      import('../docker/engine/connection/discovery.ts'),
+      import('../docker/engine/connection/connect.ts'),
       import('../spec/record.ts'),
       import('../state/record-signer.ts'),
     ]);
@@ -303,7 +303,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     }
   };
   const sockets = once(async () => {
-    const { engineSocketFinder } = await import('../engine/docker/engine-sockets.ts');
+    const { engineSocketFinder } = await import('../docker/engine/connection/engine-sockets.ts');
     // Where what is named cannot be understood, which is said when the engine is asked for, the usual ones are known.
     const found = await look().catch(() => ({ endpoint: null }));
     return engineSocketFinder(input, found.endpoint);
@@ -318,7 +318,7 @@ async function readSettingsPlan(
   { planFile }: Settings,
 ): Promise<SavedPlan | undefined> {
   if (planFile === undefined) return undefined;
-  return (await import('../app/plan-file.ts')).readPlanFile(place, planFile);
+  return (await import('../app/plan/plan-file.ts')).readPlanFile(place, planFile);
 }
 
 /**
@@ -358,7 +358,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     engineAttempts,
     engineIsLocal,
     engineSocketAt,
-    openSession: async () => (await import('../mcp/connect.ts')).createSessionSource(verdictMemory(environment)),
+    openSession: async () => (await import('../mcp/client/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
     mask: redact,
     secretPrints: {

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { isAbsolute } from 'node:path';
+import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
-import type { SavedPlan } from '../app/saved-plan.ts';
 import { LoomsError } from '../model/errors.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
 import { askForTrust } from './ask-for-trust.ts';

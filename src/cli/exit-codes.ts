@@ -1,5 +1,5 @@
-import type { ApplyReport } from '../app/apply-report.ts';
-import type { ServerHealth } from '../app/check-health.ts';
+import type { ApplyReport } from '../app/apply/apply-report.ts';
+import type { ServerHealth } from '../app/inspect/check-health.ts';
 import { assertNever, type ErrorCode } from '../model/errors.ts';
 
 /** What the program's exit codes mean (docs/exit-codes.md). The only place where they are numbers. */

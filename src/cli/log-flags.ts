@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import type { LogRequest } from '../app/read-logs.ts';
+import type { LogRequest } from '../app/inspect/read-logs.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { parseMoment } from './moment.ts';

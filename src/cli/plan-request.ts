@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
-import type { LoadedSpecs } from '../app/load-specs.ts';
-import { type Prepared, planProject } from '../app/plan-project.ts';
+import type { LoadedSpecs } from '../app/plan/load-specs.ts';
+import { type Prepared, planProject } from '../app/plan/plan-project.ts';
 import type { CommandContext } from './context.ts';
 import { historyFlags, keepOf } from './flags.ts';
 import { serverName } from './server-name.ts';

@@ -1,5 +1,5 @@
 import { dirname, join, relative, resolve } from 'node:path';
-import { nearPath } from '../app/near-path.ts';
+import { nearPath } from '../app/plan/near-path.ts';
 import type { Ports } from '../app/ports.ts';
 import { hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -55,7 +55,7 @@ export async function findProjectFolder(
   const found = new Map<string, string>(naming === undefined ? [] : [[naming, naming]]);
   const named = paths.filter((path) => path !== '-');
   // Most commands name no files, and need not load what finds them.
-  const { specPaths } = named.length === 0 ? { specPaths: undefined } : await import('../app/spec-files.ts');
+  const { specPaths } = named.length === 0 ? { specPaths: undefined } : await import('../app/plan/spec-files.ts');
   const absolute = await Promise.all(named.map((path) => specPaths?.(files, workingDirectory, path) ?? []));
   // A glob finds files in no order; an error names the same two each time.
   for (const path of absolute.flat().sort()) {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
-import { nearPath } from '../app/near-path.ts';
+import { nearPath } from '../app/plan/near-path.ts';
 import type { Diagnostic, Position } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import { ancestors } from './project-file.ts';

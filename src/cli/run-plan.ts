@@ -1,8 +1,8 @@
-import { applyPlan } from '../app/apply-plan.ts';
-import { type ApplyReport, lostItsLock } from '../app/apply-report.ts';
-import type { Prepared } from '../app/plan-project.ts';
-import { clearDeadLock, describeHolder } from '../app/project-lock.ts';
-import { requireTrustInPlan } from '../app/require-trust.ts';
+import { applyPlan } from '../app/apply/apply-plan.ts';
+import { type ApplyReport, lostItsLock } from '../app/apply/apply-report.ts';
+import { clearDeadLock, describeHolder } from '../app/apply/project-lock.ts';
+import { requireTrustInPlan } from '../app/apply/require-trust.ts';
+import type { Prepared } from '../app/plan/plan-project.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Plan } from '../model/plan.ts';
 import { confirm } from './confirm.ts';

@@ -1,6 +1,6 @@
-import type { Prepared } from '../app/plan-project.ts';
-import { restorePlan } from '../app/restore-plan.ts';
-import type { AppliedPolicy, SavedPlan } from '../app/saved-plan.ts';
+import type { Prepared } from '../app/plan/plan-project.ts';
+import { restorePlan } from '../app/plan/restore-plan.ts';
+import type { AppliedPolicy, SavedPlan } from '../app/plan/saved-plan.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
 

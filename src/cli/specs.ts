@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LoadedSpecs, loadSpecs } from '../app/load-specs.ts';
+import { type LoadedSpecs, loadSpecs } from '../app/plan/load-specs.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
@@ -18,7 +18,7 @@ const defaultFile = 'mcp.yaml';
 export async function defaultPaths({ projectFile, ports }: CommandContext): Promise<readonly string[]> {
   const { files, workingDirectory } = ports;
   if (projectFile?.file.specs !== undefined && projectFile.file.specs.length > 0) {
-    const { pathsBelow } = await import('../app/spec-files.ts');
+    const { pathsBelow } = await import('../app/plan/spec-files.ts');
     const paths = pathsBelow(projectFile.folder, projectFile.file.specs);
     await findProjectFolder({ files, workingDirectory }, paths, projectFile.folder);
     return paths;

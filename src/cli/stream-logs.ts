@@ -1,4 +1,4 @@
-import { type LogRequest, openLogs } from '../app/read-logs.ts';
+import { type LogRequest, openLogs } from '../app/inspect/read-logs.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
 import { exitCode } from './exit-codes.ts';

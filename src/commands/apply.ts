@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { acceptDeclared } from '../app/require-trust.ts';
+import { acceptDeclared } from '../app/apply/require-trust.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';

@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { planRemoval } from '../app/plan-removal.ts';
+import { planRemoval } from '../app/plan/plan-removal.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import type { CommandContext } from '../cli/context.ts';

@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
-import { writePlanFile } from '../app/plan-file.ts';
-import { savedPlanOf } from '../app/saved-plan.ts';
+import { writePlanFile } from '../app/plan/plan-file.ts';
+import { savedPlanOf } from '../app/plan/saved-plan.ts';
 import { BaseCommand, type Look } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { engineFlags, projectFlags, reportFlags, specFlags } from '../cli/flags.ts';

@@ -1,4 +1,4 @@
-import { type Diagnosis, diagnose } from '../app/diagnose.ts';
+import { type Diagnosis, diagnose } from '../app/inspect/diagnose.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { engineFlags } from '../cli/flags.ts';

@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
-import { getServers } from '../app/get-servers.ts';
-import { getSpecs } from '../app/get-specs.ts';
-import type { ServerStatus } from '../app/server-status.ts';
+import { getServers } from '../app/inspect/get-servers.ts';
+import { getSpecs } from '../app/inspect/get-specs.ts';
+import type { ServerStatus } from '../app/inspect/server-status.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';

@@ -1,4 +1,4 @@
-import { type Generation, getHistory } from '../app/get-history.ts';
+import { type Generation, getHistory } from '../app/inspect/get-history.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';

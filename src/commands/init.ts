@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { initSpec, templates } from '../app/init-spec.ts';
+import { initSpec, templates } from '../app/plan/init-spec.ts';
 import { defaultedArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 

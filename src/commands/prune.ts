@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { planPrune } from '../app/plan-prune.ts';
+import { planPrune } from '../app/plan/plan-prune.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, projectFlags } from '../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';

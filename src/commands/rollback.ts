@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { planRollback } from '../app/plan-rollback.ts';
+import { planRollback } from '../app/plan/plan-rollback.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, historyFlags, keepOf, projectFlags, trustFlags } from '../cli/flags.ts';

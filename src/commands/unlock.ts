@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
-import { describeHolder, shortLockId } from '../app/project-lock.ts';
-import { breakLock, lookAtLock, requireLockId } from '../app/unlock-project.ts';
+import { describeHolder, shortLockId } from '../app/apply/project-lock.ts';
+import { breakLock, lookAtLock, requireLockId } from '../app/apply/unlock-project.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { confirm } from '../cli/confirm.ts';

@@ -1,5 +1,5 @@
-import { createQuestionnaire } from '../../src/app/answer-questions.ts';
-import { openSession } from '../../src/mcp/connect.ts';
+import { createQuestionnaire } from '../../src/app/talk/answer-questions.ts';
+import { openSession } from '../../src/mcp/client/connect.ts';
 import { asContainerId } from '../../src/model/ids.ts';
 import { localEngine, targetFor } from '../unit/mcp/local-engine.ts';
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildImage } from '../../src/engine/docker/images/build.ts';
+import { buildImage } from '../../src/docker/engine/images/build.ts';
 import { readBuildCa, readContext } from '../../src/files/build-context.ts';
 import { type BuildContext, recipeFor } from '../../src/image/recipe.ts';
 import type { ImageSource } from '../../src/model/desired.ts';

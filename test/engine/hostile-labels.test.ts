@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { detailOf, statusOf } from '../../src/app/server-status.ts';
+import { detailOf, statusOf } from '../../src/app/inspect/server-status.ts';
 import { palette } from '../../src/cli/palette.ts';
 import { renderPlanAs } from '../../src/cli/render/plan-formats.ts';
 import { renderServer, renderServers } from '../../src/cli/render/servers.ts';
+import { makePlan } from '../../src/docker/reconcile/plan.ts';
 import { asServerName } from '../../src/model/ids.ts';
 import { seenJson } from '../../src/model/unseen.ts';
-import { makePlan } from '../../src/reconcile/plan.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
 import { server } from '../support/planner-world.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LogLine, LogQuery } from '../../src/engine/port.ts';
+import type { LogLine, LogQuery } from '../../src/docker/port.ts';
 import type { ContainerId } from '../../src/model/ids.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { eventually } from '../support/eventually.ts';

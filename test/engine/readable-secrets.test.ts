@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ApplyOptions, applyPlan } from '../../src/app/apply-plan.ts';
-import { planProject } from '../../src/app/plan-project.ts';
-import { savedPlanOf } from '../../src/app/saved-plan.ts';
+import { type ApplyOptions, applyPlan } from '../../src/app/apply/apply-plan.ts';
+import { planProject } from '../../src/app/plan/plan-project.ts';
+import { savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
 import type { DeclaredServer } from '../../src/model/desired.ts';
 import { defaultPolicy } from '../../src/model/policy.ts';

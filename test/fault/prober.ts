@@ -1,4 +1,4 @@
-import { callTool } from '../../src/app/call-tool.ts';
+import { callTool } from '../../src/app/talk/call-tool.ts';
 import { compose } from '../../src/cli/compose.ts';
 import { asProjectName, asServerName } from '../../src/model/ids.ts';
 

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
-import { connectDocker } from '../../src/engine/docker/connect.ts';
-import { discoverEndpoint } from '../../src/engine/docker/discovery.ts';
-import type { LockHolder } from '../../src/engine/port.ts';
+import { connectDocker } from '../../src/docker/engine/connection/connect.ts';
+import { discoverEndpoint } from '../../src/docker/engine/connection/discovery.ts';
+import type { LockHolder } from '../../src/docker/port.ts';
 import { asProjectName } from '../../src/model/ids.ts';
 import { unsignedRecords } from './unsigned-records.ts';
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
-import { type ImageAccess, imageAccess } from '../../src/engine/docker/images/access.ts';
+import { type ImageAccess, imageAccess } from '../../src/docker/engine/images/access.ts';
 
 /** Whether tests that need an engine are left out; says so once. */
 export function withoutEngine(): boolean {

@@ -1,4 +1,4 @@
-import { verdictOf } from '../../src/execute/execute-plan.ts';
+import { verdictOf } from '../../src/docker/execute/execute-plan.ts';
 import type { RecordedSpec } from '../../src/model/desired.ts';
 import type { StepResult } from '../../src/model/events.ts';
 import { asContainerId, asNetworkId, asServerName, type ContainerId, type StepId } from '../../src/model/ids.ts';

@@ -1,9 +1,9 @@
+import { makePlan, type PlanInput } from '../../src/docker/reconcile/plan.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asImageId, asProjectName, asServerName } from '../../src/model/ids.ts';
 import type { Observed } from '../../src/model/observed.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import type { ImageFacts } from '../../src/model/shape.ts';
-import { makePlan, type PlanInput } from '../../src/reconcile/plan.ts';
 import { specHash } from '../../src/spec/hash.ts';
 import { recordSpec } from '../../src/spec/record.ts';
 

@@ -1,4 +1,4 @@
-import type { RecordReader } from '../../src/engine/docker/observed-container.ts';
+import type { RecordReader } from '../../src/docker/engine/listing/observed-container.ts';
 
 /** For tests of an engine that care for no record: none is read, none is signed. */
 export const unsignedRecords = (): RecordReader => ({

@@ -42,38 +42,38 @@ const rules: Readonly<Record<string, Rule>> = {
   model: { folders: [], packages: [] },
   spec: { folders: ['model'], packages: ['yaml', 'ajv'] },
   image: { folders: ['model'], packages: ['@balena/dockerignore'] },
-  reconcile: { folders: ['model'], packages: [] },
-  execute: { folders: ['model'], types: ['engine/port.ts'], packages: [] },
-  'engine/port.ts': { folders: ['model'], packages: [] },
-  'engine/docker': {
-    folders: ['model', 'image', 'engine/port.ts'],
+  'docker/port.ts': { folders: ['model'], packages: [] },
+  'docker/reconcile': { folders: ['model'], packages: [] },
+  'docker/execute': { folders: ['model'], types: ['docker/port.ts'], packages: [] },
+  'docker/engine': {
+    folders: ['model', 'image', 'docker/port.ts'],
     packages: ['dockerode', 'docker-modem', 'tar-stream'],
   },
   mcp: {
     folders: ['model'],
-    types: ['engine/port.ts'],
+    types: ['docker/port.ts'],
     packages: ['@modelcontextprotocol/client', 'ajv', 'eventsource-parser'],
   },
   'files/port.ts': { folders: ['model'], packages: [] },
   files: { folders: ['model', 'image', 'files/port.ts'], packages: ['tinyglobby'] },
-  secrets: { folders: ['model'], types: ['engine/port.ts'], packages: [] },
-  state: { folders: ['model'], types: ['engine/port.ts'], packages: [] },
+  secrets: { folders: ['model'], types: ['docker/port.ts'], packages: [] },
+  state: { folders: ['model'], types: ['docker/port.ts'], packages: [] },
   app: {
-    folders: ['model', 'spec', 'image', 'reconcile', 'execute', 'mcp', 'secrets'],
-    types: ['engine/port.ts', 'files/port.ts'],
+    folders: ['model', 'spec', 'image', 'docker/reconcile', 'docker/execute', 'mcp', 'secrets'],
+    types: ['docker/port.ts', 'files/port.ts'],
     packages: ['tinyglobby'],
   },
-  commands: { folders: ['app', 'model', 'cli'], types: ['mcp/session.ts'], packages: ['@oclif/core'] },
+  commands: { folders: ['app', 'model', 'cli'], types: ['mcp/client/session.ts'], packages: ['@oclif/core'] },
   cli: {
     folders: ['app', 'model'],
-    types: ['engine/port.ts', 'mcp/session.ts', 'secrets/provider.ts', 'spec/project-file.ts'],
+    types: ['docker/port.ts', 'mcp/client/session.ts', 'secrets/provider.ts', 'spec/project-file.ts'],
     packages: ['@oclif/core', 'listr2', 'chalk'],
   },
 };
 
 /** Modules with effects: the use cases get them passed in. */
 const adapters = [
-  'mcp/connect.ts',
+  'mcp/client/connect.ts',
   'secrets/store.ts',
   'secrets/file-store.ts',
   'secrets/keyring.ts',
@@ -86,7 +86,7 @@ const adapters = [
 const composition = ['cli/compose.ts', 'cli/project-file.ts'];
 
 /** Folders that take data and return data, and what they may use of Node: nothing with an effect. */
-const pure = ['model', 'spec', 'image', 'reconcile', 'execute', 'app'];
+const pure = ['model', 'spec', 'image', 'docker/reconcile', 'docker/execute', 'app'];
 const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix'];
 
 const isIn = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
@@ -119,7 +119,7 @@ test('commands and their helpers reach adapters only through the composition fun
     ({ from, to, kind }) =>
       (isIn(from, 'cli') || isIn(from, 'commands')) &&
       kind !== 'type' &&
-      (isIn(to, 'engine/docker') || isIn(to, 'files') || isIn(to, 'state') || adapters.includes(to)),
+      (isIn(to, 'docker/engine') || isIn(to, 'files') || isIn(to, 'state') || adapters.includes(to)),
   );
   expect([...new Set(reached.map(({ from }) => from))]).toEqual(['cli/compose.ts']);
   expect(reached.every(({ kind }) => kind === 'dynamic')).toBe(true);
@@ -134,15 +134,18 @@ test('pure folders use nothing of Node that has an effect', () => {
 test.each<[string, Import]>([
   [
     'a pure folder that imports an adapter',
-    { from: 'reconcile/plan.ts', to: 'engine/docker/connect.ts', kind: 'value' },
+    { from: 'docker/reconcile/plan.ts', to: 'docker/engine/connection/connect.ts', kind: 'value' },
   ],
-  ['a use case that imports an adapter', { from: 'app/apply-plan.ts', to: 'secrets/keyring.ts', kind: 'value' }],
-  ['a command that imports an adapter', { from: 'commands/get.ts', to: 'engine/docker/connect.ts', kind: 'dynamic' }],
+  ['a use case that imports an adapter', { from: 'app/apply/apply-plan.ts', to: 'secrets/keyring.ts', kind: 'value' }],
+  [
+    'a command that imports an adapter',
+    { from: 'commands/get.ts', to: 'docker/engine/connection/connect.ts', kind: 'dynamic' },
+  ],
   [
     'the composition when it would load an adapter at start-up',
-    { from: 'cli/compose.ts', to: 'mcp/connect.ts', kind: 'value' },
+    { from: 'cli/compose.ts', to: 'mcp/client/connect.ts', kind: 'value' },
   ],
-  ['dockerode outside its adapter', { from: 'app/get-servers.ts', to: 'dockerode', kind: 'type' }],
+  ['dockerode outside its adapter', { from: 'app/inspect/get-servers.ts', to: 'dockerode', kind: 'type' }],
   ['the model when it imports anything', { from: 'model/plan.ts', to: 'spec/hash.ts', kind: 'type' }],
 ])('%s is a breach', (_, one) => {
   expect(breach(one)).toContain(`${one.from} imports ${one.to}`);

@@ -1,4 +1,4 @@
-import type { SeenCall } from '../../app/read-audit.ts';
+import type { SeenCall } from '../../app/inspect/read-audit.ts';
 import type { SeenResult, Verification } from '../../model/audit.ts';
 import { assertNever } from '../../model/errors.ts';
 import { duration, shownTime } from '../../model/times.ts';

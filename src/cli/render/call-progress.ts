@@ -1,4 +1,4 @@
-import type { CallProgress } from '../../mcp/session.ts';
+import type { CallProgress } from '../../mcp/client/session.ts';
 import { duration } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { displayWidth, padEnd, truncate, visibleLines } from './text.ts';

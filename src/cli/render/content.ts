@@ -1,4 +1,4 @@
-import type { ContentPart, PromptMessage, SavedFile } from '../../app/save-content.ts';
+import type { ContentPart, PromptMessage, SavedFile } from '../../app/talk/save-content.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Palette } from '../palette.ts';
 import type { Terminal } from '../terminal.ts';

@@ -1,5 +1,5 @@
-import type { Check, Diagnosis } from '../../app/diagnose.ts';
-import type { EngineAttempt } from '../../engine/port.ts';
+import type { Check, Diagnosis } from '../../app/inspect/diagnose.ts';
+import type { EngineAttempt } from '../../docker/port.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Palette } from '../palette.ts';
 import { padEnd, visible } from './text.ts';

@@ -1,4 +1,4 @@
-import type { HealthWatch } from '../../app/check-health.ts';
+import type { HealthWatch } from '../../app/inspect/check-health.ts';
 import { duration } from '../../model/times.ts';
 import type { Terminal } from '../terminal.ts';
 import { liveLines } from './live-lines.ts';

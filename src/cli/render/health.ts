@@ -1,5 +1,5 @@
-import type { ServerHealth } from '../../app/check-health.ts';
-import type { HealthStep } from '../../app/health-steps.ts';
+import type { ServerHealth } from '../../app/inspect/check-health.ts';
+import type { HealthStep } from '../../app/inspect/health-steps.ts';
 import { duration } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';

@@ -1,4 +1,4 @@
-import type { Generation } from '../../app/get-history.ts';
+import type { Generation } from '../../app/inspect/get-history.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { FieldDifference } from '../../model/plan.ts';

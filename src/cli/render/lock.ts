@@ -1,5 +1,5 @@
-import { describeHolder, shortLockId } from '../../app/project-lock.ts';
-import type { FoundLock } from '../../app/unlock-project.ts';
+import { describeHolder, shortLockId } from '../../app/apply/project-lock.ts';
+import type { FoundLock } from '../../app/apply/unlock-project.ts';
 import { assertNever } from '../../model/errors.ts';
 import { isoTime, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';

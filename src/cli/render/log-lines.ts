@@ -1,4 +1,4 @@
-import type { ServerLogLine } from '../../app/log-source.ts';
+import type { ServerLogLine } from '../../app/inspect/log-source.ts';
 import { isoTime } from '../../model/times.ts';
 import { seenJson } from '../../model/unseen.ts';
 import type { Palette } from '../palette.ts';

@@ -1,4 +1,4 @@
-import type { McpServer } from '../../app/list-mcp-servers.ts';
+import type { McpServer } from '../../app/inspect/list-mcp-servers.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Verdict } from '../../model/health.ts';
 import { age } from '../../model/times.ts';

@@ -1,5 +1,5 @@
-import type { ListedPrompts } from '../../app/list-prompts.ts';
-import type { ResourceList } from '../../app/list-resources.ts';
+import type { ListedPrompts } from '../../app/talk/list-prompts.ts';
+import type { ResourceList } from '../../app/talk/list-resources.ts';
 import type { Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
 import { displayWidth, size, truncate, unwrapped, visible, visibleLines } from './text.ts';

@@ -1,4 +1,4 @@
-import type { ApplyReport, ServerOutcome } from '../../app/apply-report.ts';
+import type { ApplyReport, ServerOutcome } from '../../app/apply/apply-report.ts';
 import type { Source } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';

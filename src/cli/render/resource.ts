@@ -1,4 +1,4 @@
-import type { ContentPart } from '../../app/save-content.ts';
+import type { ContentPart } from '../../app/talk/save-content.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { size, visibleLines } from './text.ts';
 

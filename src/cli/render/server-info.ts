@@ -1,4 +1,4 @@
-import type { ServerInfo } from '../../app/server-info.ts';
+import type { ServerInfo } from '../../app/inspect/server-info.ts';
 import { shortId } from '../../model/ids.ts';
 import { age, duration, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';

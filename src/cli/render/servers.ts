@@ -1,4 +1,4 @@
-import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/server-status.ts';
+import type { SecretUse, ServerDetail, ServerState, ServerStatus } from '../../app/inspect/server-status.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import { containerName } from '../../model/labels.ts';

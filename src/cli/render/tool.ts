@@ -1,4 +1,4 @@
-import type { SchemaRow, ToolList } from '../../app/list-tools.ts';
+import type { SchemaRow, ToolList } from '../../app/talk/list-tools.ts';
 import type { Palette } from '../palette.ts';
 import { quoted } from './shell.ts';
 import { type Cell, renderTable } from './table.ts';

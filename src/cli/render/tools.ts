@@ -1,4 +1,4 @@
-import type { ToolList } from '../../app/list-tools.ts';
+import type { ToolList } from '../../app/talk/list-tools.ts';
 import type { Palette } from '../palette.ts';
 import { displayWidth, padEnd, truncate, visible, visibleLines } from './text.ts';
 

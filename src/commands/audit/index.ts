@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { readAudit, type SeenCall } from '../../app/read-audit.ts';
+import { readAudit, type SeenCall } from '../../app/inspect/read-audit.ts';
 import { auditRequest } from '../../cli/audit-request.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';

@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { type CallWarning, callTool } from '../../app/call-tool.ts';
+import { type CallWarning, callTool } from '../../app/talk/call-tool.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
@@ -11,7 +11,7 @@ import { renderWarning } from '../../cli/render/error.ts';
 import { visible } from '../../cli/render/text.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import { toolWords } from '../../cli/tool-words.ts';
-import type { CallResult } from '../../mcp/session.ts';
+import type { CallResult } from '../../mcp/client/session.ts';
 
 export default class McpCall extends BaseCommand {
   static override summary = 'Call a tool of a server';

@@ -1,4 +1,4 @@
-import { checkHealth, type ServerHealth } from '../../app/check-health.ts';
+import { checkHealth, type ServerHealth } from '../../app/inspect/check-health.ts';
 import { remainingArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';

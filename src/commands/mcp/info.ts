@@ -1,4 +1,4 @@
-import { type ServerInfo, serverInfo } from '../../app/server-info.ts';
+import { type ServerInfo, serverInfo } from '../../app/inspect/server-info.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';

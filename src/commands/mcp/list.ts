@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { listMcpServers, type McpServer } from '../../app/list-mcp-servers.ts';
+import { listMcpServers, type McpServer } from '../../app/inspect/list-mcp-servers.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../../cli/flags.ts';
 import { renderMcpServers } from '../../cli/render/mcp-servers.ts';

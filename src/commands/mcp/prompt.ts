@@ -1,4 +1,4 @@
-import { getPrompt } from '../../app/get-prompt.ts';
+import { getPrompt } from '../../app/talk/get-prompt.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
@@ -7,7 +7,7 @@ import { contentOptions, renderMessages, renderSaved } from '../../cli/render/co
 import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
-import type { PromptResult } from '../../mcp/session.ts';
+import type { PromptResult } from '../../mcp/client/session.ts';
 
 export default class McpPrompt extends BaseCommand {
   static override summary = 'Render a prompt of a server';

@@ -1,11 +1,11 @@
-import { listPrompts } from '../../app/list-prompts.ts';
+import { listPrompts } from '../../app/talk/list-prompts.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
 import { renderPrompts } from '../../cli/render/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
-import type { Prompt } from '../../mcp/session.ts';
+import type { Prompt } from '../../mcp/client/session.ts';
 
 export default class McpPrompts extends BaseCommand {
   static override summary = 'List the prompts of a server';

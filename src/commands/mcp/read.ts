@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { readResource } from '../../app/read-resource.ts';
+import { readResource } from '../../app/talk/read-resource.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
@@ -8,7 +8,7 @@ import { resourceAnswer } from '../../cli/render/resource.ts';
 import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
-import type { ReadResult } from '../../mcp/session.ts';
+import type { ReadResult } from '../../mcp/client/session.ts';
 
 export default class McpRead extends BaseCommand {
   static override summary = 'Read a resource of a server';

@@ -1,11 +1,11 @@
-import { listResources } from '../../app/list-resources.ts';
+import { listResources } from '../../app/talk/list-resources.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
 import { renderResources } from '../../cli/render/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
-import type { Resource, ResourceTemplate } from '../../mcp/session.ts';
+import type { Resource, ResourceTemplate } from '../../mcp/client/session.ts';
 
 type Resources = { readonly resources: readonly Resource[]; readonly resourceTemplates: readonly ResourceTemplate[] };
 

@@ -1,4 +1,4 @@
-import { planRecorded } from '../../app/plan-recorded.ts';
+import { planRecorded } from '../../app/plan/plan-recorded.ts';
 import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags } from '../../cli/by-hand.ts';

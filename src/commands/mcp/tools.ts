@@ -1,4 +1,4 @@
-import { listTools } from '../../app/list-tools.ts';
+import { listTools } from '../../app/talk/list-tools.ts';
 import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { sessionNotices } from '../../cli/call-session.ts';
@@ -8,7 +8,7 @@ import { renderTool } from '../../cli/render/tool.ts';
 import { renderTools } from '../../cli/render/tools.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import { optionalToolWords } from '../../cli/tool-words.ts';
-import type { Tool } from '../../mcp/session.ts';
+import type { Tool } from '../../mcp/client/session.ts';
 import { LoomsError } from '../../model/errors.ts';
 
 export default class McpTools extends BaseCommand {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createQuestionnaire, type FieldPrompt, type Interviewer } from '../../../src/app/answer-questions.ts';
-import type { Question } from '../../../src/mcp/session.ts';
+import { createQuestionnaire, type FieldPrompt, type Interviewer } from '../../../src/app/talk/answer-questions.ts';
+import type { Question } from '../../../src/mcp/client/session.ts';
 
 const question: Question = {
   server: 'shop',

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { applyPlan } from '../../../src/app/apply-plan.ts';
-import { planProject } from '../../../src/app/plan-project.ts';
+import { applyPlan } from '../../../src/app/apply/apply-plan.ts';
+import { clearDeadLock } from '../../../src/app/apply/project-lock.ts';
+import { planProject } from '../../../src/app/plan/plan-project.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { clearDeadLock } from '../../../src/app/project-lock.ts';
-import type { Engine, LockHolder } from '../../../src/engine/port.ts';
+import type { Engine, LockHolder } from '../../../src/docker/port.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { type AuditRequest, readAudit } from '../../../src/app/inspect/read-audit.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { type AuditRequest, readAudit } from '../../../src/app/read-audit.ts';
-import { type AuditWarning, recordCall, recordRefusal } from '../../../src/app/record-call.ts';
+import { type AuditWarning, recordCall, recordRefusal } from '../../../src/app/talk/record-call.ts';
 import { palette } from '../../../src/cli/palette.ts';
 import { renderCalls } from '../../../src/cli/render/audit.ts';
 import type { AuditTrail, CallEnd, CallRecord } from '../../../src/model/audit.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { chooseDeclared } from '../../../src/app/choose-declared.ts';
-import { recordedServer } from '../../../src/app/recorded-servers.ts';
+import { chooseDeclared } from '../../../src/app/plan/choose-declared.ts';
+import { recordedServer } from '../../../src/app/plan/recorded-servers.ts';
 import { doesWhatWasSaid } from '../../../src/cli/by-hand.ts';
 import { exitCodeOfHealth } from '../../../src/cli/exit-codes.ts';
+import { format } from '../../../src/docker/reconcile/compare/format.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { parseSource, sourceText } from '../../../src/model/source.ts';
-import { format } from '../../../src/reconcile/format.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, server } from '../../support/planner-world.ts';
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { changedSecrets } from '../../../src/app/changed-secrets.ts';
+import { changedSecrets } from '../../../src/app/plan/changed-secrets.ts';
 import type { Ports } from '../../../src/app/ports.ts';
+import { format } from '../../../src/docker/reconcile/compare/format.ts';
 import type { Env } from '../../../src/model/desired.ts';
 import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
-import { format } from '../../../src/reconcile/format.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, plan, project, server } from '../../support/planner-world.ts';
 

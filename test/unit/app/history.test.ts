@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { getHistory } from '../../../src/app/get-history.ts';
-import { planRollback, type RollbackRequest } from '../../../src/app/plan-rollback.ts';
+import { getHistory } from '../../../src/app/inspect/get-history.ts';
+import { planRollback, type RollbackRequest } from '../../../src/app/plan/plan-rollback.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import type { Engine, ObserveQuery } from '../../../src/engine/port.ts';
+import type { Engine, ObserveQuery } from '../../../src/docker/port.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';

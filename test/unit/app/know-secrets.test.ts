@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { knowSecrets } from '../../../src/app/know-secrets.ts';
 import type { Ports } from '../../../src/app/ports.ts';
+import { knowSecrets } from '../../../src/app/talk/know-secrets.ts';
 import { proxyPasswords } from '../../../src/image/proxies.ts';
 import { document, only } from '../spec/checking.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { openLogs } from '../../../src/app/inspect/read-logs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { openLogs } from '../../../src/app/read-logs.ts';
-import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../../src/engine/port.ts';
+import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../../src/docker/port.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asImageId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { openServer } from '../../../src/app/open-server.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import type { Engine, LocatedContainer } from '../../../src/engine/port.ts';
-import type { Session } from '../../../src/mcp/session.ts';
+import { openServer } from '../../../src/app/talk/open-server.ts';
+import type { Engine, LocatedContainer } from '../../../src/docker/port.ts';
+import type { Session } from '../../../src/mcp/client/session.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, type SpecChange, server } from '../../support/planner-world.ts';

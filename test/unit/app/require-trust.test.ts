@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { UntrustedRecord } from '../../../src/app/describe-record.ts';
-import { describeRecord } from '../../../src/app/describe-record.ts';
+import { acceptDeclared, requireTrust } from '../../../src/app/apply/require-trust.ts';
+import type { UntrustedRecord } from '../../../src/app/inspect/describe-record.ts';
+import { describeRecord } from '../../../src/app/inspect/describe-record.ts';
 import type { Ports, TrustQuestion } from '../../../src/app/ports.ts';
-import { acceptDeclared, requireTrust } from '../../../src/app/require-trust.ts';
 import type { ForeignRecord } from '../../../src/model/claims.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import type { ObservedContainer } from '../../../src/model/observed.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ContentPart, isFolder, prepareFolder, saveAs, saveParts } from '../../../src/app/save-content.ts';
+import { type ContentPart, isFolder, prepareFolder, saveAs, saveParts } from '../../../src/app/talk/save-content.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 
 let here = '';

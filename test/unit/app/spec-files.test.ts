@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { readSpecFiles } from '../../../src/app/plan/spec-files.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { readSpecFiles } from '../../../src/app/spec-files.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 
 /** A file that says it is one and gives nothing to read, also to root. */

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import type { ContentPart } from '../../../src/app/save-content.ts';
+import type { ContentPart } from '../../../src/app/talk/save-content.ts';
 import { palette } from '../../../src/cli/palette.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
@@ -9,8 +9,8 @@ import { size, unwrapped, visible, wrap } from '../../../src/cli/render/text.ts'
 import { renderTool } from '../../../src/cli/render/tool.ts';
 import { renderTools } from '../../../src/cli/render/tools.ts';
 import { optionalToolWords, toolWords } from '../../../src/cli/tool-words.ts';
-import { toolSignature } from '../../../src/mcp/signature.ts';
-import { toolDetails } from '../../../src/mcp/tool-details.ts';
+import { toolSignature } from '../../../src/mcp/client/signature.ts';
+import { toolDetails } from '../../../src/mcp/client/tool-details.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 
 const plain = palette(false);

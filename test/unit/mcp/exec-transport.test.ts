@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
 import { describe, expect, it } from 'vitest';
-import { createExecTransport } from '../../../src/mcp/exec-transport.ts';
+import { createExecTransport } from '../../../src/mcp/link/exec-transport.ts';
 import { eventually } from '../../support/eventually.ts';
 
 async function connect(frameLimit?: number) {

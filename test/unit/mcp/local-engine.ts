@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Engine, ExecSession } from '../../../src/engine/port.ts';
-import type { SessionTarget } from '../../../src/mcp/session.ts';
+import type { Engine, ExecSession } from '../../../src/docker/port.ts';
+import type { SessionTarget } from '../../../src/mcp/client/session.ts';
 import type { DesiredServer, McpSpec, ToolFilter } from '../../../src/model/desired.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { openSession } from '../../../src/mcp/connect.ts';
-import type { Session } from '../../../src/mcp/session.ts';
+import { openSession } from '../../../src/mcp/client/connect.ts';
+import type { Session } from '../../../src/mcp/client/session.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { filterTools, isAllowed, unknownFilterNames } from '../../../src/mcp/filter.ts';
-import { createLineSplitter } from '../../../src/mcp/line-splitter.ts';
-import { toolSignature } from '../../../src/mcp/signature.ts';
+import { filterTools, isAllowed, unknownFilterNames } from '../../../src/mcp/client/filter.ts';
+import { toolSignature } from '../../../src/mcp/client/signature.ts';
+import { createLineSplitter } from '../../../src/mcp/link/line-splitter.ts';
 import { nearest } from '../../../src/model/nearest.ts';
 
 describe('the tool filter', () => {

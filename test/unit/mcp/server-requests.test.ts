@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createSessionSource } from '../../../src/mcp/connect.ts';
-import type { Answerer, Question, Session, SessionOptions, VerdictMemory } from '../../../src/mcp/session.ts';
+import { createSessionSource } from '../../../src/mcp/client/connect.ts';
+import type { Answerer, Question, Session, SessionOptions, VerdictMemory } from '../../../src/mcp/client/session.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 const call = { timeoutMs: 10_000 };

@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../../src/engine/port.ts';
-import { startSessionProcess } from '../../../src/mcp/session-process.ts';
+import type { Engine } from '../../../src/docker/port.ts';
+import { startSessionProcess } from '../../../src/mcp/link/session-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 

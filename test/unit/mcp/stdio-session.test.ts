@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../../src/engine/port.ts';
-import { clientInfo } from '../../../src/mcp/client.ts';
-import { openSession } from '../../../src/mcp/connect.ts';
-import { runGate } from '../../../src/mcp/gate.ts';
-import type { Session, SessionOptions } from '../../../src/mcp/session.ts';
+import type { Engine } from '../../../src/docker/port.ts';
+import { clientInfo } from '../../../src/mcp/client/client.ts';
+import { openSession } from '../../../src/mcp/client/connect.ts';
+import { runGate } from '../../../src/mcp/client/gate.ts';
+import type { Session, SessionOptions } from '../../../src/mcp/client/session.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadSpecs } from '../../../src/app/load-specs.ts';
+import { loadSpecs } from '../../../src/app/plan/load-specs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { defaultPolicy, type Policy } from '../../../src/model/policy.ts';

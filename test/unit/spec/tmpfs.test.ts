@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { templateOf } from '../../../src/docker/reconcile/server/container-template.ts';
 import { asProjectName } from '../../../src/model/ids.ts';
 import { readTmpfs } from '../../../src/model/tmpfs.ts';
-import { templateOf } from '../../../src/reconcile/template.ts';
 import { readRecordedSpec, recordSpec } from '../../../src/spec/record.ts';
 import { check, document, only } from './checking.ts';
 

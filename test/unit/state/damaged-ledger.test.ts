@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readKept } from '../../../src/app/inspect/read-kept.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { readKept } from '../../../src/app/read-kept.ts';
 import { asContainerId, asProjectName } from '../../../src/model/ids.ts';
 import { readExecutions } from '../../../src/state/executions.ts';
 import { readHealth } from '../../../src/state/health.ts';

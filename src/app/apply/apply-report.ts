@@ -1,0 +1,139 @@
+import type { StepResults } from '../../docker/execute/execute-plan.ts';
+import type { Failure, StepResult } from '../../model/events.ts';
+import type { ContainerId, ServerName, StepId } from '../../model/ids.ts';
+import type { Change, Plan, Step } from '../../model/plan.ts';
+
+export type ServerOutcome = {
+  readonly server: ServerName;
+  /**
+   * `gate-failed`: the new generation did not answer MCP; what served before still does. `not-serving`: a container did
+   * not answer MCP, and no other one of the server serves.
+   */
+  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'not-serving' | 'failed' | 'blocked' | 'interrupted';
+  readonly failure?: Failure;
+};
+
+export type ApplyReport = {
+  readonly plan: Plan;
+  readonly results: Readonly<Record<StepId, StepResult>>;
+  readonly outcome:
+    | 'done'
+    | 'partly'
+    | 'gate-failed'
+    | 'not-serving'
+    | 'failed'
+    | 'blocked'
+    | 'interrupted'
+    | 'timed-out';
+  readonly servers: readonly ServerOutcome[];
+  /** Failures of what stands behind the servers: networks, images, relays. */
+  readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
+  readonly notices: readonly string[];
+};
+
+/**
+ * Whether a server that is replaced still has the container that served before: it ran and nothing stopped it, or it was
+ * started again.
+ */
+function stillServes(change: Change, plan: Plan, results: StepResults, running: ReadonlySet<ContainerId>): boolean {
+  const { container } = change;
+  if (change.action !== 'replace' || container === undefined) return false;
+  const done = (op: 'stop-container' | 'start-container'): boolean =>
+    plan.steps.some(
+      (step) =>
+        step.op === op && 'id' in step.target && step.target.id === container && results.get(step.id)?.result === 'ok',
+    );
+  return done('start-container') || (running.has(container) && !done('stop-container'));
+}
+
+function serverOutcome(
+  server: ServerName,
+  plan: Plan,
+  results: StepResults,
+  running: ReadonlySet<ContainerId>,
+): ServerOutcome {
+  const change = plan.changes.find((one) => one.server === server);
+  if (change?.action === 'unchanged') return { server, outcome: 'unchanged' };
+  if (change?.action === 'blocked') return { server, outcome: 'blocked' };
+  const steps = plan.steps.filter((step) => step.server === server && step.onFailureOf === undefined);
+  const ended = steps.map((step) => ({ step, result: results.get(step.id) }));
+  const broken = ended.find(({ result }) => result?.result === 'failed' || result?.result === 'unknown');
+  if (broken?.result !== undefined && 'failure' in broken.result) {
+    const { failure } = broken.result;
+    // A gate that was given up says nothing about the server.
+    if (failure.code === 'interrupted') return { server, outcome: 'interrupted' };
+    // Nor does one that the engine did not answer.
+    const refused = broken.step.op === 'gate' && broken.result.result === 'failed';
+    if (!refused || change === undefined) return { server, outcome: 'failed', failure };
+    return { server, outcome: stillServes(change, plan, results, running) ? 'gate-failed' : 'not-serving', failure };
+  }
+  const skipped = ended.find(({ result }) => result?.result === 'skipped');
+  if (skipped === undefined) return { server, outcome: 'done' };
+  const root = rootFailure(skipped.step, plan, results);
+  return root === undefined ? { server, outcome: 'interrupted' } : { server, outcome: 'failed', failure: root };
+}
+
+/** The failure that a skipped step goes back to; undefined when it was an interrupt. */
+function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | undefined {
+  const result = results.get(step.id);
+  if (result === undefined || result.result === 'ok') return undefined;
+  if (result.result !== 'skipped') return result.failure;
+  const cause = plan.steps.find((one) => one.id === result.because);
+  return cause === undefined || cause === step ? undefined : rootFailure(cause, plan, results);
+}
+
+/** What became of the ways back: a container that was kept to be looked at, and what could not be undone. */
+function wayBackNotices(plan: Plan, results: StepResults): string[] {
+  return plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    if (step.onFailureOf === undefined || result === undefined) return [];
+    const of = step.server ?? step.id;
+    if (result.result === 'ok' && step.op === 'stop-container') {
+      return [`${of}: ${step.name} is kept, stopped: \`docker logs ${step.name}\` shows what it wrote`];
+    }
+    return 'failure' in result
+      ? [
+          `${of}: ${step.id.replace(`${of}/`, '')} failed too (${result.failure.message}); the next run goes on from what is there`,
+        ]
+      : [];
+  });
+}
+
+/** Whether somebody took the lock away while the work was going on, whatever else became of it. */
+export const lostItsLock = ({ results }: ApplyReport): boolean =>
+  Object.values(results).some((result) => 'failure' in result && result.failure.code === 'lock-lost');
+
+/** What a walked plan came to, for each server and for the whole run; `running`: the containers that ran before it. */
+export function reportOf(plan: Plan, results: StepResults, running: ReadonlySet<ContainerId>): ApplyReport {
+  const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results, running));
+  const support = plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    return step.server === undefined && result !== undefined && 'failure' in result
+      ? [{ step: step.id, failure: result.failure }]
+      : [];
+  });
+  const stepNotes = plan.steps.flatMap((step) => {
+    const result = results.get(step.id);
+    return step.op !== 'gate' && result?.result === 'ok' && result.note !== undefined
+      ? [`${step.server ?? step.id}: ${result.note}`]
+      : [];
+  });
+  return {
+    plan,
+    results: Object.fromEntries(results),
+    outcome: overall(servers, support.length > 0),
+    servers,
+    support,
+    notices: [...stepNotes, ...wayBackNotices(plan, results)],
+  };
+}
+
+function overall(servers: readonly ServerOutcome[], supportFailed: boolean): ApplyReport['outcome'] {
+  const bad = servers.filter(({ outcome }) => outcome !== 'done' && outcome !== 'unchanged');
+  if (bad.some(({ outcome }) => outcome === 'interrupted')) return 'interrupted';
+  if (bad.length === 0) return supportFailed ? 'failed' : 'done';
+  if (servers.some(({ outcome }) => outcome === 'done')) return 'partly';
+  if (bad.every(({ outcome }) => outcome === 'gate-failed')) return 'gate-failed';
+  if (bad.every(({ outcome }) => outcome === 'gate-failed' || outcome === 'not-serving')) return 'not-serving';
+  return bad.every(({ outcome }) => outcome === 'blocked') ? 'blocked' : 'failed';
+}

@@ -1,0 +1,120 @@
+import type { Engine, LockHolder } from '../../docker/port.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { messageOf } from '../../model/failure.ts';
+import { type ProjectName, shortId } from '../../model/ids.ts';
+import { isoTime, shownTime } from '../../model/times.ts';
+import type { Ports } from '../ports.ts';
+
+/** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
+const lifetimeMs = 60_000;
+const firstRetryMs = 100;
+const slowestRetryMs = 2000;
+
+/** The project's lock, held and kept alive. */
+export type HeldLock = {
+  /** Throws `lock-lost` when someone took it over; called before each destructive step. */
+  readonly check: () => Promise<void>;
+  /** Gives it back; never throws, so that nothing hides what happened before. Returns why when it could not. */
+  readonly release: () => Promise<string | undefined>;
+};
+
+/**
+ * A holder on this machine that was killed is known to be gone; nobody needs to wait for its lock to expire. Another
+ * container or clone of this machine may have the same host name, and its processes cannot be seen from here.
+ */
+export const isOrphan = ({ host, processes, pid }: LockHolder, { whoAmI, processIsAlive }: Ports): boolean =>
+  host === whoAmI.host && processes === whoAmI.processes && !processIsAlive(pid);
+
+/** A lock's id as it is shown and typed. */
+export const shortLockId = (holder: LockHolder): string => shortId(holder.id);
+
+/** Who holds a lock, and since when, for people. */
+export function describeHolder(holder: LockHolder): string {
+  return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${shownTime(isoTime(holder.acquiredAt))}`;
+}
+
+function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
+  let lock = acquired;
+  let lost: LoomsError | undefined;
+  const renew = async (): Promise<void> => {
+    try {
+      lock = await engine.renewLock(lock, lifetimeMs);
+    } catch (error) {
+      // A renewal that failed for another reason is tried again a third of a lifetime later.
+      if (error instanceof LoomsError && error.code === 'lock-lost') lost = error;
+    }
+  };
+  const timer = setInterval(() => void renew(), lifetimeMs / 3);
+  timer.unref();
+  return {
+    check: async () => {
+      if (lost !== undefined) throw lost;
+      await engine.checkLock(lock);
+    },
+    release: async () => {
+      clearInterval(timer);
+      try {
+        // On a fresh signal: a lock must go also when the work was cancelled (OpenTofu #3669).
+        await engine.releaseLock(lock.id);
+        return undefined;
+      } catch (error) {
+        return messageOf(error);
+      }
+    },
+  };
+}
+
+/**
+ * Takes the project's lock, waiting at most `timeoutMs` for its holder. A lock whose holder gave no sign of life for a
+ * whole lifetime, or whose process on this machine is gone, is broken and taken over.
+ * Throws `lock-held` naming the holder, `interrupted` when `signal` aborts.
+ */
+export async function takeLock(
+  ports: Ports,
+  project: ProjectName,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly onWait: (holder: LockHolder) => void },
+): Promise<HeldLock> {
+  const engine = await ports.engine();
+  const deadline = ports.monotonicMs() + options.timeoutMs;
+  for (let wait = firstRetryMs, told = false; ; wait = Math.min(wait * 2, slowestRetryMs)) {
+    const attempt = await engine.acquireLock(
+      project,
+      { ...ports.whoAmI, who: ports.whoAmI.user, lifetimeMs },
+      { signal: options.signal },
+    );
+    if (attempt.result === 'acquired') return keepAlive(engine, attempt.lock);
+    if (attempt.expired || isOrphan(attempt.holder, ports)) {
+      // By id: whoever took it over meanwhile is not hit, and only one of several takers gets the name next.
+      await engine.releaseLock(attempt.holder.id);
+      continue;
+    }
+    const left = deadline - ports.monotonicMs();
+    if (left <= 0) {
+      throw new LoomsError('lock-held', `project ${project} is being changed by ${describeHolder(attempt.holder)}`, {
+        hint:
+          `wait for it with --lock-timeout 300; if that run will never end: ` +
+          `\`looms unlock ${shortLockId(attempt.holder)} --project ${project}\``,
+      });
+    }
+    if (!told) options.onWait(attempt.holder);
+    told = true;
+    await ports.pause(Math.min(wait, left), options.signal);
+    if (options.signal.aborted) throw new LoomsError('interrupted', 'interrupted while waiting for the lock');
+  }
+}
+
+/**
+ * Takes away a lock whose holder is dead. A run that finds nothing to do takes no lock, and so nobody would take over
+ * what a run left that was killed right after its last step. Returns why it could not; never throws, as nothing that
+ * was asked for depends on it.
+ */
+export async function clearDeadLock(ports: Ports, project: ProjectName): Promise<string | undefined> {
+  try {
+    const engine = await ports.engine();
+    const found = await engine.findLock(project);
+    if (found !== null && (found.expired || isOrphan(found.holder, ports))) await engine.releaseLock(found.holder.id);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}

@@ -1,0 +1,74 @@
+import type { ForeignRecord } from '../../model/claims.ts';
+import type { DesiredServer, RecordedSpec } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { Observed } from '../../model/observed.ts';
+import type { Plan } from '../../model/plan.ts';
+import { describeRecord, type UntrustedRecord } from '../inspect/describe-record.ts';
+import type { Prepared } from '../plan/plan-project.ts';
+import type { Ports } from '../ports.ts';
+import { processEnv } from '../talk/session-target.ts';
+
+/** The secrets that a server's process is given, by their names, sorted. */
+const secretsOf = (spec: DesiredServer): string[] => {
+  const names = Object.values(processEnv(spec)).flatMap((value) =>
+    value.kind === 'literal' ? [] : value.parts.flatMap((part) => (typeof part === 'string' ? [] : [part.name])),
+  );
+  return [...new Set(names)].sort();
+};
+
+/** The record of a container, or of a past generation, where this machine did not make it. */
+export const untrustedRecord = (
+  name: string,
+  { recorded, foreignRecord }: { readonly recorded?: RecordedSpec; readonly foreignRecord?: ForeignRecord },
+): UntrustedRecord | undefined =>
+  recorded === undefined || foreignRecord === undefined ? undefined : { name, foreign: foreignRecord, ...recorded };
+
+/**
+ * Lets a server have the secrets that its record names only when this machine made the record (undefined), or somebody
+ * here accepted exactly this one. Asks where it can; an acceptance is remembered. Nothing is looked up before that.
+ * Throws `record-untrusted` naming the secrets, and what the record says.
+ */
+export async function requireTrust(
+  { trust }: Pick<Ports, 'trust'>,
+  record: UntrustedRecord | undefined,
+  mayAsk = true,
+): Promise<void> {
+  if (record === undefined) return;
+  const secrets = secretsOf(record.spec);
+  const { digest } = record.foreign;
+  if (secrets.length === 0 || (await trust.isAccepted(digest))) return;
+  const what = `${record.name}, whose record was not made on this machine, asks for ${secrets.join(', ')}`;
+  const says = describeRecord(record);
+  if (mayAsk && (await trust.ask({ what, says }))) return trust.accept(digest);
+  throw new LoomsError('record-untrusted', what, {
+    detail: says,
+    hint: 'accept it with --trust-record when all of this is as it should be, or by `looms apply` of its file',
+  });
+}
+
+/** The same for all servers of a plan that are given secrets by it and were planned from a record. */
+export async function requireTrustInPlan(
+  ports: Ports,
+  { plan, untrusted = [] }: Prepared,
+  mayAsk: boolean,
+): Promise<void> {
+  const gated = new Set(plan.steps.flatMap((step) => (step.op === 'gate' ? [step.server] : [])));
+  for (const record of untrusted) if (gated.has(record.spec.name)) await requireTrust(ports, record, mayAsk);
+}
+
+/** Servers that are as their files declare them: that is an acceptance of their records too. */
+export async function acceptDeclared(
+  ports: { readonly trust: Pick<Ports['trust'], 'isAccepted' | 'accept'> },
+  plan: Plan,
+  observed: Observed,
+): Promise<void> {
+  const unchanged = new Set(
+    plan.changes.flatMap((change) => (change.action === 'unchanged' ? (change.container ?? []) : [])),
+  );
+  for (const { id, role, foreignRecord, recorded } of observed.containers) {
+    if (role !== 'server' || foreignRecord === undefined || !unchanged.has(id)) continue;
+    const { digest } = foreignRecord;
+    if (recorded !== undefined && secretsOf(recorded.spec).length > 0 && !(await ports.trust.isAccepted(digest)))
+      await ports.trust.accept(digest);
+  }
+}

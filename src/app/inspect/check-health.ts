@@ -1,0 +1,245 @@
+import type { Engine } from '../../docker/port.ts';
+import { strangersNotice } from '../../model/claims.ts';
+import { assertNever, LoomsError } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import { messageOf } from '../../model/failure.ts';
+import { endedAsTold, type HealthFinding, type Verdict } from '../../model/health.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import { engineWidth, mapBounded } from '../../model/map-bounded.ts';
+import type { EngineHealth, Observed, ObservedContainer } from '../../model/observed.ts';
+import { shownOf } from '../../model/serving.ts';
+import { slotsOf } from '../../model/slots.ts';
+import { defaultMcp } from '../../spec/mcp.ts';
+import type { HealthPlace, Ports } from '../ports.ts';
+import { knowSecrets } from '../talk/know-secrets.ts';
+import { askServer } from './ask-server.ts';
+import type { HealthStep } from './health-steps.ts';
+import { serverNotFound } from './server-not-found.ts';
+
+/** Lines of a log that say why a container does not run. */
+const logLines = 10;
+
+/** How one server is, with what each step took. */
+export type ServerHealth = {
+  readonly name: ServerName;
+  readonly project: ProjectName;
+  /** `unknown`: what failed is on this side, so nothing is known about the server. */
+  readonly verdict: Verdict | 'unknown';
+  readonly container: ContainerId;
+  readonly generation: number;
+  /** Of all steps together, ms. */
+  readonly milliseconds: number;
+  readonly steps: readonly HealthStep[];
+  /** Behind the spec's filter; null when it did not answer. */
+  readonly tools: number | null;
+  /** What the server calls itself. */
+  readonly server: { readonly name: string; readonly version: string } | null;
+  readonly protocolVersion: string | null;
+  readonly failure: Failure | null;
+  /** How often the engine has started it again since somebody last did. */
+  readonly restarts: number;
+  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
+  readonly engineHealth: EngineHealth | null;
+};
+
+/** The same with the run of the container that was asked. */
+type Look = { readonly health: ServerHealth; readonly run: string };
+
+export type HealthRequest = {
+  readonly project: ProjectName;
+  /** Empty: all servers of the project. */
+  readonly servers: readonly ServerName[];
+  /** Bound of session, handshake and list together, ms; absent: each spec's `timeout_seconds`. */
+  readonly timeoutMs?: number;
+};
+
+/** Is told which servers are asked, and then of each when its turn comes and what was found. */
+export type HealthWatch = (names: readonly ServerName[]) => {
+  readonly asked: (name: ServerName) => void;
+  readonly found: (health: ServerHealth) => void;
+};
+
+export type HealthReport = {
+  readonly servers: readonly ServerHealth[];
+  /** Things worth saying that are not about a server. */
+  readonly notices: readonly string[];
+};
+
+type StateVerdict =
+  | { readonly kind: 'runs' }
+  | { readonly kind: 'stopped'; readonly failure: Failure }
+  | { readonly kind: 'unhealthy'; readonly failure: Failure };
+
+/** What a container's state alone says about its server. */
+function judgeState({ state, server = '' as ServerName }: ObservedContainer): StateVerdict {
+  const failure = (message: string, hint: string): Failure => ({
+    code: 'server-not-running',
+    message: `server ${server} ${message}`,
+    hint,
+    detail: [],
+  });
+  const start = `\`looms mcp start ${server}\` starts it`;
+  switch (state.status) {
+    case 'running':
+      if (!state.paused) return { kind: 'runs' };
+      return { kind: 'unhealthy', failure: failure('is paused', `\`looms mcp start ${server}\` lets it go on`) };
+    case 'created':
+      return { kind: 'unhealthy', failure: failure('was created and never started', '`looms apply` makes it anew') };
+    case 'restarting':
+      return {
+        kind: 'unhealthy',
+        failure: failure(
+          `restarts again and again, last with exit code ${state.exitCode}`,
+          `its log says why: looms mcp logs ${server}`,
+        ),
+      };
+    case 'exited': {
+      // A crash would be restarted by the engine; with `restart: no` it stays, and shows in its code.
+      const asked = endedAsTold(state.exitCode) && !state.oomKilled;
+      if (asked) return { kind: 'stopped', failure: failure('is stopped', start) };
+      const how = state.oomKilled ? 'ran out of memory' : `exited with code ${state.exitCode}`;
+      return { kind: 'unhealthy', failure: failure(how, `${start}; its log may say why: looms mcp logs ${server}`) };
+    }
+    case 'dead':
+      return { kind: 'unhealthy', failure: failure('is dead to the engine', '`looms apply` replaces it') };
+    default:
+      return assertNever(state);
+  }
+}
+
+const skipped = (name: HealthStep['name']): HealthStep => ({ name, result: 'skipped', milliseconds: null });
+
+async function logOf(engine: Engine, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    return (await engine.tailLog(container, logLines, { signal })).map(({ text }) => text);
+  } catch (error) {
+    return [`(its log could not be read: ${messageOf(error)})`];
+  }
+}
+
+async function checkOne(
+  ports: Ports,
+  name: ServerName,
+  look: { readonly observed: Observed; readonly engineStep: HealthStep },
+  options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
+): Promise<Look> {
+  const { observed, engineStep } = look;
+  const container = shownOf(slotsOf(observed.containers).get(name) ?? [], observed.project, name);
+  if (container === undefined)
+    throw serverNotFound(observed.project, name, [...slotsOf(observed.containers).keys()], observed.history);
+  const engine = await ports.engine();
+  const started = ports.monotonicMs();
+  const verdict = judgeState(container);
+  // The engine is asked once more: between a listing of many and the turn of this one it may have ended.
+  const now = await engine.containerRunning(container.id, { signal: options.signal });
+  const containerStep: HealthStep = {
+    name: 'container',
+    result: verdict.kind === 'runs' && now?.running === true ? 'ok' : 'failed',
+    milliseconds: Math.round(ports.monotonicMs() - started),
+  };
+  const { id, generation, restartCount: restarts, engineHealth } = container;
+  const common = { name, project: observed.project, container: id, generation, restarts, engineHealth };
+  const nothing = { tools: null, server: null, protocolVersion: null } as const;
+  if (verdict.kind !== 'runs') {
+    if (container.recorded !== undefined) await knowSecrets(ports, container.recorded.spec, container.foreignRecord);
+    const detail = verdict.kind === 'unhealthy' ? await logOf(engine, container.id, options.signal) : [];
+    const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
+    const failure = { ...verdict.failure, detail };
+    return {
+      health: { ...common, ...nothing, verdict: verdict.kind, milliseconds: sum(steps), steps, failure },
+      run: container.run,
+    };
+  }
+  const timeoutMs =
+    options.timeoutMs ?? (container.recorded?.spec.mcp.timeoutSeconds ?? defaultMcp.timeoutSeconds) * 1000;
+  const asked = await askServer(ports, observed.project, name, { timeoutMs, signal: options.signal });
+  const steps = [engineStep, containerStep, ...asked.steps];
+  const answer = asked.answer ?? nothing;
+  // Another generation may have taken over since the look: what was found is about the one that was asked.
+  const met = asked.met?.container ?? id;
+  const seen = observed.containers.find((one) => one.id === met);
+  const failure = asked.failure ?? (seen?.engineHealth === 'unhealthy' ? failsItsOwnCheck(seen) : null);
+  const health: ServerHealth = {
+    ...common,
+    // One that was made since the look has not been started again, and its check has hardly begun.
+    restarts: seen?.restartCount ?? 0,
+    engineHealth: seen?.engineHealth ?? null,
+    ...asked.met,
+    ...answer,
+    verdict: failure === null ? 'healthy' : isOurs(failure) ? 'unknown' : 'unhealthy',
+    milliseconds: sum(steps),
+    steps,
+    failure,
+  };
+  return { health, run: (met === id ? now?.run : seen?.run) ?? '' };
+}
+
+/** A server answers MCP, and the check that its image brings along, which knows more of it, fails. */
+const failsItsOwnCheck = ({ name, server = '' as ServerName }: ObservedContainer): Failure => ({
+  code: 'server-unhealthy',
+  message: `server ${server} answers MCP, but the HEALTHCHECK of its image fails`,
+  hint: `docker inspect --format '{{json .State.Health}}' ${name} shows what it says`,
+  detail: [],
+});
+
+const restartedNotice = ({ name, restarts }: ServerHealth): string =>
+  `the engine started ${name} again ${restarts === 1 ? 'once' : `${restarts} times`}: looms mcp logs ${name} may say why`;
+
+/** Failures of this side, which say nothing about the server. */
+const isOurs = ({ code }: Failure): boolean =>
+  code === 'secret-missing' ||
+  code === 'record-untrusted' ||
+  code === 'engine-unreachable' ||
+  code === 'engine-timeout' ||
+  code === 'interrupted';
+
+const sum = (steps: readonly HealthStep[]): number =>
+  steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
+
+const findingOf = ({ health, run }: Look): HealthFinding[] => {
+  const { verdict, name, container, tools, failure } = health;
+  if (verdict === 'unknown') return [];
+  return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '' }];
+};
+
+/**
+ * Asks servers how they are, several at once: the engine, the container, a session, the handshake, `tools/list`. What is
+ * wrong is the answer; what was found is kept in the ledger.
+ * Throws `server-not-found` for a name that is not there, `interrupted`, and what the engine throws when it is first asked.
+ */
+export async function checkHealth(
+  ports: Ports,
+  request: HealthRequest,
+  signal: AbortSignal,
+  watch?: HealthWatch,
+): Promise<HealthReport> {
+  const { project, timeoutMs } = request;
+  const started = ports.monotonicMs();
+  const engine = await ports.engine();
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] }, { signal });
+  const engineStep: HealthStep = {
+    name: 'engine',
+    result: 'ok',
+    milliseconds: Math.round(ports.monotonicMs() - started),
+  };
+  const known = [...slotsOf(observed.containers).keys()];
+  const unknown = request.servers.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw serverNotFound(project, unknown, known);
+  const names = request.servers.length === 0 ? known : [...new Set(request.servers)];
+  const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const watched = names.length === 0 ? undefined : watch?.(names);
+  // Each is a process on the engine's machine.
+  const looks = await mapBounded(names, engineWidth(observed.engine.cpus), async (name) => {
+    watched?.asked(name);
+    const look = await checkOne(ports, name, { observed, engineStep }, options);
+    watched?.found(look.health);
+    return look;
+  });
+  if (signal.aborted) throw new LoomsError('interrupted', 'stopped asking servers how they are');
+  const place: HealthPlace = { engine: observed.engine.id, project };
+  const kept = await ports.recordHealth(place, looks.flatMap(findingOf));
+  const unkept = kept.recorded ? undefined : `what was found could not be kept: ${kept.why}`;
+  const servers = looks.map(({ health }) => health);
+  const restarted = servers.filter(({ restarts }) => restarts > 0).map(restartedNotice);
+  return { servers, notices: [strangersNotice(observed), ...restarted, unkept].filter((one) => one !== undefined) };
+}

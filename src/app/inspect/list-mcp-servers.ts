@@ -1,0 +1,103 @@
+import type { Engine } from '../../docker/port.ts';
+import { strangersNotice } from '../../model/claims.ts';
+import { type HealthRecord, type Standing, standingOf, type Verdict } from '../../model/health.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { EngineHealth, ObservedContainer } from '../../model/observed.ts';
+import { shownOf } from '../../model/serving.ts';
+import { slotsOf } from '../../model/slots.ts';
+import { isoTime } from '../../model/times.ts';
+import type { Ports } from '../ports.ts';
+import { readKept } from './read-kept.ts';
+import { type ServerState, statusOf } from './server-status.ts';
+
+/** A server as its clients see it. */
+export type McpServer = {
+  readonly name: ServerName;
+  readonly project: ProjectName;
+  readonly state: ServerState;
+  readonly transport: string;
+  /** How often the engine has started it again since somebody last did. */
+  readonly restarts: number;
+  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
+  readonly engineHealth: EngineHealth | null;
+  /** What the last look of this machine at this container found; null when nobody has looked. */
+  readonly health: {
+    readonly verdict: Verdict;
+    readonly checkedAt: string;
+    readonly about: Exclude<Standing, 'earlier-container'>;
+  } | null;
+  /** Tools behind the spec's filter, by that look. */
+  readonly tools: number | null;
+  readonly generation: number;
+  readonly container: ContainerId;
+  /** Since the container was created, on the engine's clock, ms. */
+  readonly ageMs: number;
+  /** Calls counted on this machine; null when its ledger cannot be read. */
+  readonly executions: number | null;
+};
+
+export type McpServerList = {
+  readonly servers: readonly McpServer[];
+  /** Things worth saying that are not about a server. */
+  readonly notices: readonly string[];
+};
+
+/** What was last found about this container; what was found about an earlier one says nothing about it. */
+function lastLook(
+  found: HealthRecord | undefined,
+  shown: ObservedContainer | undefined,
+): Pick<McpServer, 'health' | 'tools'> {
+  const about = found === undefined || shown === undefined ? 'earlier-container' : standingOf(found, shown);
+  if (found === undefined || about === 'earlier-container') return { health: null, tools: null };
+  return { health: { verdict: found.verdict, checkedAt: isoTime(found.checkedAt), about }, tools: found.tools };
+}
+
+async function listProject(ports: Ports, engine: Engine, project: ProjectName): Promise<McpServerList> {
+  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
+  const slots = [...slotsOf(observed.containers)];
+  const ids = slots.flatMap(([name, containers]) => shownOf(containers, project, name)?.id ?? []);
+  const { counts, health, notices } = await readKept(ports, ids, { engine: observed.engine.id, project });
+  const servers = slots.flatMap(([name, containers]): McpServer[] => {
+    const status = statusOf(observed, containers, name);
+    if (status === undefined) return [];
+    const { state, transport, generation, container, ageMs, restarts, engineHealth } = status;
+    const shown = shownOf(containers, project, name);
+    return [
+      {
+        name,
+        project,
+        state,
+        transport,
+        restarts,
+        engineHealth,
+        ...lastLook(health.get(name), shown),
+        generation,
+        container,
+        ageMs,
+        executions: counts === undefined ? null : (counts.get(container) ?? 0),
+      },
+    ];
+  });
+  const strangers = strangersNotice(observed);
+  return { servers, notices: strangers === undefined ? notices : [...notices, strangers] };
+}
+
+/**
+ * The MCP servers of a project, or of all projects on the engine, sorted by project and name: what the engine says about
+ * their containers, and what this machine last found out by talking to them. Asks no server.
+ * A ledger that cannot be read is a notice. Throws what the engine throws.
+ */
+export async function listMcpServers(
+  ports: Ports,
+  request: { readonly project: ProjectName } | { readonly allProjects: true },
+): Promise<McpServerList> {
+  const engine = await ports.engine();
+  const projects = 'project' in request ? [request.project] : await engine.projects();
+  const lists: McpServerList[] = [];
+  for (const project of projects) lists.push(await listProject(ports, engine, project));
+  return {
+    servers: lists.flatMap(({ servers }) => servers),
+    // The ledger is the same for all projects: what is wrong with it is said once.
+    notices: [...new Set(lists.flatMap(({ notices }) => notices))],
+  };
+}

@@ -1,0 +1,31 @@
+import { LoomsError } from '../../model/errors.ts';
+import type { HealthRecord } from '../../model/health.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { HealthPlace, Ports } from '../ports.ts';
+
+/** What this machine keeps about servers. */
+export type Kept = {
+  /** Undefined: the ledger cannot be read, so that nothing is known. */
+  readonly counts: ReadonlyMap<ContainerId, number> | undefined;
+  readonly health: ReadonlyMap<ServerName, HealthRecord>;
+  /** Why something is not known, for people; at most one. */
+  readonly notices: readonly string[];
+};
+
+/**
+ * Calls and health from the ledger. A ledger that cannot be read keeps nobody from seeing what runs: it becomes a notice.
+ */
+export async function readKept(ports: Ports, containers: readonly ContainerId[], at: HealthPlace): Promise<Kept> {
+  try {
+    const [counts, health] = await Promise.all([ports.countExecutions(containers), ports.readHealth(at)]);
+    return { counts, health, notices: [] };
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    const hint = error.hint === undefined ? '' : `; ${error.hint}`;
+    return {
+      counts: undefined,
+      health: new Map(),
+      notices: [`calls and health are not known: ${error.message}${hint}`],
+    };
+  }
+}

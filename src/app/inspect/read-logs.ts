@@ -1,0 +1,97 @@
+import type { Engine, LocatedContainer, LogLine, LogMoment } from '../../docker/port.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { Ports } from '../ports.ts';
+import { knowSecrets } from '../talk/know-secrets.ts';
+import { followLogs } from './follow-logs.ts';
+import { type LogSource, logSource, type ServerLogLine } from './log-source.ts';
+import { mergeByTime } from './merge-by-time.ts';
+import { serverNotFound } from './server-not-found.ts';
+
+export type LogRequest = {
+  readonly project: ProjectName;
+  /** Empty: all servers of the project. */
+  readonly servers: readonly ServerName[];
+  readonly streams: readonly LogLine['stream'][];
+  readonly since?: LogMoment;
+  readonly until?: LogMoment;
+  /** So many lines from the end of each container's log. */
+  readonly tail?: number;
+  /** Goes on until the signal aborts, across stops and replacements. */
+  readonly follow: boolean;
+  /** Only lines in which this is found. */
+  readonly pattern?: RegExp;
+};
+
+type ServerContainer = LocatedContainer & { readonly server: ServerName };
+
+const isServer = (one: LocatedContainer): one is ServerContainer => one.role === 'server' && one.server !== undefined;
+
+async function locate(engine: Engine, request: LogRequest, signal: AbortSignal): Promise<readonly ServerContainer[]> {
+  return (await engine.locate(request.project, { signal })).filter(isServer);
+}
+
+export type OpenLogs = {
+  /** Whose logs these are now, sorted. */
+  readonly servers: readonly ServerName[];
+  /**
+   * Merged by time: what is there, and with `follow` what comes. Throws `interrupted` when the signal aborts before
+   * everything that is there was read, and what the engine throws.
+   */
+  readonly lines: AsyncIterable<ServerLogLine>;
+};
+
+/**
+ * Opens the logs of servers. Lines are read as they are taken, so that logs of any size need little memory. Of a stdio
+ * server the log holds the stderr of all its sessions.
+ * Throws `server-not-found`, and what the engine throws.
+ */
+export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
+  const engine = await ports.engine();
+  const located = await locate(engine, request, signal);
+  const names = [...new Set(located.map(({ server }) => server))].sort();
+  const unknown = request.servers.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw serverNotFound(request.project, unknown, names);
+
+  const isWanted = ({ server }: ServerContainer): boolean =>
+    request.servers.length === 0 || request.servers.includes(server);
+  const { streams, since, until, tail } = request;
+  const first = {
+    streams,
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    ...(tail === undefined ? {} : { tail }),
+  };
+  const sources = new Map<ContainerId, LogSource>();
+  const open = async (one: ServerContainer, from: typeof first): Promise<LogSource> => {
+    if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec, one.foreignRecord);
+    const source = logSource(engine, one, from);
+    sources.set(one.id, source);
+    return source;
+  };
+  for (const one of located.filter(isWanted)) await open(one, first);
+  const look = async (): Promise<readonly LogSource[]> => {
+    const now = (await locate(engine, request, signal)).filter(isWanted);
+    const result: LogSource[] = [];
+    for (const one of now) {
+      // What is new is read whole: all of it came after we began.
+      const source = sources.get(one.id) ?? (await open(one, { streams }));
+      result.push({ ...source, container: one });
+    }
+    return result;
+  };
+
+  const known = [...sources.values()];
+  const lines = (async function* () {
+    yield* mergeByTime(known.map(({ read }) => read(false, signal)));
+    if (request.follow) yield* followLogs(known, { look, pause: ports.pause, signal });
+  })();
+  const { pattern } = request;
+  return {
+    servers: names.filter((name) => request.servers.length === 0 || request.servers.includes(name)),
+    lines: pattern === undefined ? lines : matching(lines, pattern),
+  };
+}
+
+async function* matching(lines: AsyncIterable<ServerLogLine>, pattern: RegExp): AsyncGenerator<ServerLogLine> {
+  for await (const line of lines) if (pattern.test(line.text)) yield line;
+}

@@ -1,0 +1,26 @@
+import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import { nearest } from '../../model/nearest.ts';
+import type { GenerationRecord } from '../../model/observed.ts';
+
+/**
+ * `server-not-found`, with the nearest name, for a name that no server of the project has; one of which `history` tells
+ * was deleted.
+ */
+export function serverNotFound(
+  project: ProjectName,
+  name: string,
+  known: readonly string[],
+  history: readonly GenerationRecord[] = [],
+): LoomsError {
+  if (history.some(({ server }) => server === name)) {
+    return new LoomsError('server-not-found', `server ${name} of project ${project} was deleted`, {
+      hint: `\`looms history ${name}\` shows what it was, \`looms rollback ${name}\` brings it back`,
+    });
+  }
+  const near = nearest(name, known);
+  const has = known.length === 0 ? `project ${project} has no servers` : `project ${project} has ${known.join(', ')}`;
+  return new LoomsError('server-not-found', `no server ${name} in project ${project}`, {
+    hint: near === undefined ? has : `did you mean ${near}? ${has}`,
+  });
+}

@@ -1,0 +1,103 @@
+import type { DeclaredServer } from '../../model/desired.ts';
+import { messageOf } from '../../model/failure.ts';
+import type { ContainerId, ProjectName } from '../../model/ids.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import { isNonEmpty, type NonEmpty, type PlanWarning } from '../../model/plan.ts';
+import { writtenRef } from '../../model/secret-names.ts';
+import type { SecretPrints } from '../../model/secret-prints.ts';
+import { resolveEnv } from '../../secrets/resolve-env.ts';
+import type { Ports } from '../ports.ts';
+import { secretVariables } from '../talk/session-target.ts';
+
+type SecretPorts = Pick<Ports, 'secrets' | 'secretPrints'>;
+
+export type ChangedSecrets = {
+  /** Names of variables, sorted, by the container whose value is another than today's. */
+  readonly changed: ReadonlyMap<ContainerId, NonEmpty<string>>;
+  /** Servers of which it is not known, and why. */
+  readonly warnings: readonly PlanWarning[];
+};
+
+type Given = ObservedContainer & { readonly secretPrints: SecretPrints };
+
+/**
+ * Which HTTP servers run with a secret that has another value by now: a stdio server gets the values of its session, an HTTP
+ * server keeps those that its container was made with. Looks up what a container has a print of and nothing else, and
+ * nothing at all for a container whose record somebody else made: that one must not choose secrets. What cannot be told is
+ * a warning; the server stays as it is.
+ */
+export async function changedSecrets(
+  ports: SecretPorts,
+  project: ProjectName,
+  servers: readonly DeclaredServer[],
+  observed: Observed,
+): Promise<ChangedSecrets> {
+  const changed = new Map<ContainerId, NonEmpty<string>>();
+  const warnings: PlanWarning[] = [];
+  for (const server of servers) {
+    const made = observed.containers.filter((one) => wasGivenSecrets(server, one));
+    const containers = made.filter((one): one is Given => one.secretPrints !== undefined);
+    const hasSecrets = Object.keys(secretVariables(server.spec)).length > 0;
+    if (hasSecrets && containers.length < made.length) warnings.push(notCompared(server, withoutPrints));
+    if (containers.length === 0) continue;
+    const key = await ports.secretPrints.keyName();
+    const ours = containers.filter(({ secretPrints, foreignRecord }) => secretPrints.key === key && !foreignRecord);
+    if (ours.length < containers.length) warnings.push(ofOtherKey(server));
+    const known = ours.length === 0 ? undefined : await today(ports, project, server, ours);
+    if (known === undefined) continue;
+    if (known.why !== undefined) warnings.push(notCompared(server, known.why));
+    for (const { id, secretPrints } of ours) {
+      const names = Object.entries(secretPrints.values)
+        .filter(([name, print]) => Object.hasOwn(known.values, name) && known.values[name] !== print)
+        .map(([name]) => name)
+        .sort();
+      if (isNonEmpty(names)) changed.set(id, names);
+    }
+  }
+  return { changed, warnings };
+}
+
+/** Whether a container is of an HTTP server that is to run, which is given its secrets when it is made. */
+const wasGivenSecrets = ({ spec }: DeclaredServer, { role, server, state }: ObservedContainer): boolean =>
+  spec.enabled &&
+  spec.mcp.transport.kind !== 'stdio' &&
+  role === 'server' &&
+  server === spec.name &&
+  state.status !== 'created';
+
+const withoutPrints = 'it was made by an earlier looms, or without a usable key; `looms mcp restart` makes it anew';
+
+/** Prints of the values of today, as far as they can be had. */
+async function today(
+  { secrets, secretPrints }: SecretPorts,
+  project: ProjectName,
+  { spec }: DeclaredServer,
+  containers: readonly Given[],
+): Promise<{ readonly values: Readonly<Record<string, string>>; readonly why?: string }> {
+  const given = new Set(containers.flatMap((one) => Object.keys(one.secretPrints.values)));
+  const wanted = Object.fromEntries(Object.entries(secretVariables(spec)).filter(([name]) => given.has(name)));
+  try {
+    const { values, missing } = await resolveEnv(wanted, secrets);
+    const prints = await secretPrints.print({ project, server: spec.name }, values);
+    const unset = missing.map(({ ref }) => writtenRef(ref)).join(', ');
+    return {
+      values: prints?.values ?? {},
+      ...(unset === '' ? {} : { why: `${unset} ${missing.length === 1 ? 'is' : 'are'} not set here` }),
+    };
+  } catch (error) {
+    return { values: {}, why: messageOf(error) };
+  }
+}
+
+const ofOtherKey = ({ spec }: DeclaredServer): PlanWarning => ({
+  code: 'secrets-of-another-key',
+  server: spec.name,
+  message:
+    'whether its secrets changed cannot be told here: it was made with another key than the one that is used here; LOOMS_RECORD_KEY is a key for several machines',
+});
+
+const notCompared = ({ spec }: DeclaredServer, why: string): PlanWarning => ({
+  code: 'secrets-not-compared',
+  server: spec.name,
+  message: `whether its secrets changed cannot be told: ${why}`,
+});

@@ -1,0 +1,234 @@
+import type { FileAccess, Files } from '../../files/port.ts';
+import { recipeFor } from '../../image/recipe.ts';
+import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../../model/desired.ts';
+import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
+import { assertNever, LoomsError } from '../../model/errors.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { Recipe } from '../../model/recipe.ts';
+import { sortDiagnostics } from '../../spec/findings.ts';
+import { specHash } from '../../spec/hash.ts';
+import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../../spec/load.ts';
+import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/mounts.ts';
+import type { ReadServer } from '../../spec/normalize.ts';
+import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/policy.ts';
+import type { Ports } from '../ports.ts';
+import { readSpecFiles } from './spec-files.ts';
+
+/** All files of one run, parsed: servers only when there is no error in any of them. */
+export type LoadedSpecs = {
+  readonly servers: readonly DeclaredServer[];
+  /** How to make the images that are built, by reference. */
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  readonly diagnostics: readonly Diagnostic[];
+  /** For code frames. */
+  readonly texts: readonly SourceText[];
+  readonly files: readonly string[];
+};
+
+export type LoadOptions = {
+  readonly paths: readonly string[];
+  readonly strict: boolean;
+  /** Rules of looms.yaml; a breach is a finding whose code starts with `policy-`. */
+  readonly policy: Policy;
+  /** Whether the Git commits of the files are wanted; asking Git costs a process for each folder. */
+  readonly commits: boolean;
+};
+
+type Built = { readonly image: ResolvedImage; readonly recipe: Recipe | null };
+
+/**
+ * The image of a server: its reference, and how to make it when it is built. Throws what reading the files that go into
+ * it throws.
+ */
+export async function resolveImage(
+  files: Files,
+  spec: DesiredServer,
+  source: Pick<Source, 'directory'>,
+  extraCa: Uint8Array | undefined,
+): Promise<Built> {
+  if (spec.image.kind === 'image') return { image: { kind: 'pulled', ref: spec.image.ref }, recipe: null };
+  const read = await files.readContext(spec.image, source.directory);
+  const recipe = recipeFor(spec.image, {
+    ...read,
+    ...(spec.platform === undefined ? {} : { platform: spec.platform }),
+    ...(extraCa === undefined ? {} : { extraCa }),
+  });
+  if (recipe === null) throw new LoomsError('internal', `no recipe for an image of kind ${spec.image.kind}`);
+  return { image: { kind: 'built', ref: recipe.ref, base: recipe.base }, recipe };
+}
+
+/** A file that a spec names and that cannot be read is a finding about the spec, at the place that names it. */
+const findingOf = (error: LoomsError, path: string, place: FieldLocation): Diagnostic => ({
+  severity: 'error',
+  code: error.code,
+  message: error.message,
+  position: place.position,
+  length: place.length,
+  path,
+  related: [],
+  ...(error.hint === undefined ? {} : { hint: error.hint }),
+});
+
+/** The field of a spec that names the files its image is built from. */
+function fileField(image: ImageSource): string {
+  switch (image.kind) {
+    case 'image':
+      return 'docker_backend.base_image';
+    case 'python':
+      return 'docker_backend.python.requirements_file';
+    case 'node':
+      return 'docker_backend.node.package_json_file';
+    case 'build':
+      return 'docker_backend.build_config';
+    case 'dockerfile':
+      return 'docker_backend.dockerfile_path';
+    default:
+      return assertNever(image);
+  }
+}
+
+/** Files that the image of a server with errors names and that are not there. */
+async function missingFiles(files: Files, { spec, source, locate }: FaultyServer): Promise<readonly Diagnostic[]> {
+  if (spec.image === undefined) return [];
+  try {
+    await files.readContext(spec.image, source.directory);
+    return [];
+  } catch (error) {
+    if (!(error instanceof LoomsError)) throw error;
+    const field = fileField(spec.image);
+    return [findingOf(error, field, locate(field))];
+  }
+}
+
+type HostPaths = {
+  readonly findings: readonly Diagnostic[];
+  /** Where links lead: the path that is mounted, by the path as the spec means it. */
+  readonly real: ReadonlyMap<string, string>;
+};
+
+/** What the user of a server cannot do with a host path that it has mounted; the engine would say nothing about it. */
+function unusableMount(
+  { source, path, readOnly }: HostPath,
+  place: FieldLocation,
+  { security }: ReadServer,
+  access: FileAccess | undefined,
+): Diagnostic[] {
+  const [, uid = 0, gid = 0] = /^(\d+):(\d+)$/.exec(security.user)?.map(Number) ?? [];
+  // What root may do is decided by its capabilities, and what a name or a user alone may do by the image.
+  const mayMore = uid === 0 || security.capAdd.some((one) => /^(?:CAP_)?(?:ALL|DAC_.*)$/.test(one));
+  if (access === undefined || mayMore) return [];
+  const shift = uid === access.uid ? 6 : gid === access.gid ? 3 : 0;
+  const rights = (access.mode >> shift) & 7;
+  const cannot = [
+    ...((rights & 4) === 0 || (access.isFolder && (rights & 1) === 0) ? ['read'] : []),
+    ...((rights & 2) === 0 && !readOnly ? ['write'] : []),
+  ];
+  if (cannot.length === 0) return [];
+  const owner = `${access.uid}:${access.gid}, mode ${access.mode.toString(8).padStart(3, '0')}`;
+  const error = new LoomsError(
+    'refused',
+    `the server runs as ${uid}:${gid} and cannot ${cannot.join(' or ')} ${source} (owned by ${owner})`,
+    {
+      hint: `\`chown ${uid}:${gid} ${source}\`, or set security.user to its owner${cannot.includes('read') ? '' : ', or read_only: true where reading is enough'}`,
+    },
+  );
+  return [{ ...findingOf(error, path, place), code: 'unusable-mount', severity: 'warning' }];
+}
+
+/**
+ * Looks at the host paths of mounts, links followed, so that no link brings in what is never mounted. The engine would
+ * only say that one is missing once the container is made; on another machine only it can know.
+ */
+export async function lookAtHostPaths(
+  ports: Ports,
+  servers: readonly (LoadedServer | FaultyServer)[],
+): Promise<HostPaths> {
+  const mounts = servers.flatMap(({ hostPaths, locate, spec }) => hostPaths.map((one) => ({ ...one, locate, spec })));
+  if (mounts.length === 0) return { findings: [], real: new Map() };
+  const isLocal = await ports.engineIsLocal();
+  const real = new Map<string, string>();
+  const findings = await Promise.all(
+    mounts.map(async ({ locate, spec, ...hostPath }) => {
+      const { source, path } = hostPath;
+      const target = isLocal ? await ports.files.realPath(source) : source;
+      if (target === undefined) {
+        const error = new LoomsError('file-not-found', `host path ${source} does not exist`, {
+          hint: `mkdir -p ${source}, or name a volume (without a slash)`,
+        });
+        return [findingOf(error, path, locate(path))];
+      }
+      if (isLocal) real.set(source, target);
+      const refused = refusedHostPath(target) ?? refusedSocket(target, await ports.engineSocketAt(target));
+      if (refused === undefined) {
+        return isLocal ? unusableMount(hostPath, locate(path), spec, await ports.files.accessOf(target)) : [];
+      }
+      const leads = source === target ? '' : `${source} leads to ${target}: `;
+      const error = new LoomsError('spec-invalid', leads + refused.message, refused);
+      return [{ ...findingOf(error, path, locate(path)), code: 'refused-mount' }];
+    }),
+  );
+  return { findings: findings.flat(), real };
+}
+
+const withRealPaths = (server: LoadedServer, real: ReadonlyMap<string, string>): LoadedServer => ({
+  ...server,
+  spec: {
+    ...server.spec,
+    mounts: server.spec.mounts.map((mount) =>
+      mount.type === 'bind' ? { ...mount, source: real.get(mount.source) ?? mount.source } : mount,
+    ),
+  },
+});
+
+/**
+ * Reads, parses and resolves all specs: every finding of every file at once, in the order of files and lines, and
+ * nothing of the engine. When any of them is an error, `servers` is empty: a desired state that
+ * could not be read whole is none (Argo CD #3473: taken for empty, it deleted environments).
+ * Throws `file-not-found` for a path of `-f` that names nothing.
+ */
+export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
+  const files = await readSpecFiles(ports, options.paths);
+  const [commits, extraCa] = await Promise.all([
+    options.commits ? ports.files.commitsOf(files) : new Map<string, string>(),
+    ports.files.readBuildCa(),
+  ]);
+  const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
+  const hostPaths = await lookAtHostPaths(ports, [...loaded.servers, ...loaded.faulty]);
+  const sound = loaded.servers.map((server) => withRealPaths(server, hostPaths.real));
+  const diagnostics: Diagnostic[] = [
+    ...loaded.diagnostics,
+    ...checkPolicy(sound, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...loaded.faulty.flatMap((server) =>
+      checkFaulty(server, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ),
+    ...hostPaths.findings,
+    ...(await Promise.all(loaded.faulty.map((server) => missingFiles(ports.files, server)))).flat(),
+  ];
+  const servers: DeclaredServer[] = [];
+  const recipes = new Map<string, Recipe>();
+  for (const { spec, source, locate } of sound) {
+    try {
+      const { image, recipe } = await resolveImage(ports.files, spec, source, extraCa);
+      if (recipe !== null) recipes.set(recipe.ref, recipe);
+      const commit = commits.get(source.file);
+      servers.push({
+        spec,
+        image,
+        hash: specHash(spec, image.ref),
+        source: commit === undefined ? source : { ...source, commit },
+      });
+    } catch (error) {
+      if (!(error instanceof LoomsError)) throw error;
+      const field = fileField(spec.image);
+      diagnostics.push(findingOf(error, field, locate(field)));
+    }
+  }
+  const names = files.map((file) => file.file);
+  return {
+    servers: hasErrors(diagnostics) ? [] : servers,
+    recipes,
+    diagnostics: sortDiagnostics(diagnostics, names),
+    texts: files,
+    files: names,
+  };
+}

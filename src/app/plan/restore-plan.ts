@@ -1,0 +1,174 @@
+import { join, resolve } from 'node:path';
+import { planDifferences } from '../../docker/reconcile/compare/compare-plans.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { Plan } from '../../model/plan.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { Recipe } from '../../model/recipe.ts';
+import { specHash } from '../../spec/hash.ts';
+import { checkPolicy } from '../../spec/policy.ts';
+import type { Ports } from '../ports.ts';
+import { resolveImage } from './load-specs.ts';
+import { nearPath } from './near-path.ts';
+import { type Prepared, planProject } from './plan-project.ts';
+import { requireRules } from './require-rules.ts';
+import { type AppliedPolicy, isSameFile, isSamePolicy, type SavedPlan, serversIn } from './saved-plan.ts';
+
+const nothingDone = 'nothing was changed; make the plan again with `looms diff --out FILE`';
+
+const stale = (message: string, detail: readonly string[], hint = nothingDone): LoomsError =>
+  new LoomsError('plan-stale', message, { detail, hint });
+
+/** The largest spec file that is held against a saved plan, bytes. */
+const mostBytesOfSpec = 16 * 1024 * 1024;
+
+/** Spec files that are there and say something else now. One that is not there is no matter: the plan holds all of it. */
+async function changedFiles(ports: Ports, saved: SavedPlan): Promise<string[]> {
+  const looked = await Promise.all(
+    saved.files.map(async (planned) => {
+      const read = await ports.files.readRegular(resolve(ports.workingDirectory, planned.file), mostBytesOfSpec);
+      if (!read.done) return read.why === 'missing' ? [] : [`${planned.file}: ${read.message}`];
+      return isSameFile(planned, read.text) ? [] : [`${planned.file}: it says something else`];
+    }),
+  );
+  return looked.flat();
+}
+
+type Builds = { readonly recipes: ReadonlyMap<string, Recipe>; readonly problems: readonly string[] };
+
+/**
+ * The recipes of the images that a plan builds, made anew from the files that go in: an image's reference names their
+ * content, so another reference means other files. Files that are missing matter only where the plan builds.
+ */
+async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly DeclaredServer[]): Promise<Builds> {
+  const extraCa = await ports.files.readBuildCa();
+  const builds = new Set(saved.plan.steps.flatMap((step) => (step.op === 'build-image' ? [step.ref] : [])));
+  const recipes = new Map<string, Recipe>();
+  const problems: string[] = [];
+  for (const { spec, image, source } of servers) {
+    if (image.kind !== 'built') continue;
+    try {
+      const { recipe } = await resolveImage(ports.files, spec, source, extraCa);
+      if (recipe?.ref === image.ref) recipes.set(recipe.ref, recipe);
+      else problems.push(`${spec.name}: the files that ${image.ref} is built from are others now`);
+    } catch (error) {
+      if (!(error instanceof LoomsError)) throw error;
+      if (builds.has(image.ref)) problems.push(`${spec.name}: ${image.ref} has to be built, and ${error.message}`);
+    }
+  }
+  return { recipes, problems };
+}
+
+function requireAllowed(servers: readonly DeclaredServer[], policy: Policy): void {
+  const breaches = checkPolicy(
+    servers.map(({ spec }) => ({ spec })),
+    policy,
+  ).filter(({ severity }) => severity === 'error');
+  if (breaches.length === 0) return;
+  throw new LoomsError('refused', 'the policy does not allow what the plan would make', {
+    detail: breaches.map(({ server, message }) => `${server}: ${message}`),
+    hint: 'change the specs or the policy of looms.yaml, and make the plan again',
+  });
+}
+
+/**
+ * Other rules than those that the plan was looked at under are not what was agreed to, be they laxer, or not there at all
+ * because the plan is carried out where its specs are not.
+ */
+function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDirectory: string): void {
+  if (isSamePolicy(saved, applied)) return;
+  const { file } = saved.policy;
+  const made = file === undefined ? 'without a looms.yaml' : `under the policy of ${file}`;
+  const { folder } = applied;
+  const now =
+    folder === undefined
+      ? 'no looms.yaml applies here'
+      : `${nearPath(join(folder, 'looms.yaml'), workingDirectory)} applies here, with another one`;
+  throw stale(
+    `the plan was made ${made}, and ${now}`,
+    [],
+    'carry it out where its policy applies: beside its spec files, or with that looms.yaml in the working directory; or make the plan again. Nothing was changed',
+  );
+}
+
+/**
+ * Makes a saved plan ready to be carried out, or tells why it cannot be any more. It is planned anew from what the file
+ * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
+ * `applyPlan` looks a last time under the lock.
+ * Throws `plan-stale` with what differs, also when another policy applies than it was made under, `refused` when the
+ * policy says no, and what `planProject` throws.
+ */
+export async function restorePlan(ports: Ports, saved: SavedPlan, applied: AppliedPolicy): Promise<Prepared> {
+  const { plan, choices } = saved;
+  if (saved.madeBy !== ports.managedBy) {
+    throw stale(`the plan was made by ${saved.madeBy}, and this is ${ports.managedBy}`, []);
+  }
+  const engine = await (await ports.engine()).describe();
+  if (engine.id !== plan.engine.id) {
+    const message = `the plan was made for engine ${plan.engine.name} (${plan.engine.id}), and this is ${engine.name} (${engine.id})`;
+    throw stale(message, [], '--host and --context choose the engine; nothing was changed');
+  }
+  const servers = serversIn(saved, ports.workingDirectory);
+  await requireRules(
+    ports,
+    servers.map(({ spec }) => spec),
+    { code: 'plan-invalid', what: 'the plan declares what no spec may say', hint: nothingDone },
+  );
+  for (const { spec, image, hash } of servers) {
+    if (hash === specHash(spec, image.ref) && (image.kind === 'pulled') === (spec.image.kind === 'image')) continue;
+    throw new LoomsError('plan-invalid', `server ${spec.name} of the plan is not what its hash says`, {
+      hint: nothingDone,
+    });
+  }
+  const { recipes, problems } = await restoreRecipes(ports, saved, servers);
+  const changed = [...(await changedFiles(ports, saved)), ...problems];
+  if (changed.length > 0) throw stale('files are not as they were when the plan was made', changed);
+  requireAllowed(servers, applied.rules);
+  requireSamePolicy(saved, applied, ports.workingDirectory);
+
+  const { undesired, only, replace, keep, prune } = choices;
+  const prepared = await planProject(ports, {
+    project: plan.project,
+    servers,
+    recipes,
+    undesired,
+    policy: applied.rules,
+    ...(only === undefined ? {} : { only }),
+    ...(replace === undefined ? {} : { replace }),
+    ...(keep === undefined ? {} : { keep }),
+    ...(prune === undefined ? {} : { prune }),
+  });
+  const untold = secretsUntold(plan, prepared.plan);
+  if (untold.length > 0) {
+    throw stale(
+      'the plan replaces servers for secrets that changed, and here that cannot be told',
+      untold,
+      'give both places one LOOMS_RECORD_KEY, and the secrets',
+    );
+  }
+  if (plan.steps.length > 0 && prepared.plan.steps.length === 0) {
+    throw stale('there is nothing left to do: the engine is as the plan would make it', [], 'nothing was changed');
+  }
+  const differences = planDifferences(plan, prepared.plan);
+  if (differences.length > 0) throw stale('the engine is not as it was when the plan was made', differences);
+  return prepared;
+}
+
+/** Servers that a plan replaces for a secret that changed. */
+const withChangedSecret = ({ changes }: Plan): ReadonlySet<string> =>
+  new Set(
+    changes.flatMap((change) =>
+      'reasons' in change && change.reasons.some(({ kind }) => kind === 'secret-changed') ? [change.server] : [],
+    ),
+  );
+
+/** Why a changed secret that a plan replaces a server for is not seen here, by server. */
+function secretsUntold(planned: Plan, now: Plan): readonly string[] {
+  const seen = withChangedSecret(now);
+  const unseen = new Set([...withChangedSecret(planned)].filter((server) => !seen.has(server)));
+  return now.warnings.flatMap(({ code, server = '', message }) =>
+    (code === 'secrets-not-compared' || code === 'secrets-of-another-key') && unseen.has(server)
+      ? [`${server}: ${message}`]
+      : [],
+  );
+}

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { basisOf } from '../../docker/reconcile/basis.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
+import type { SourceText } from '../../model/diagnostics.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { Plan } from '../../model/plan.ts';
+import type { Policy } from '../../model/policy.ts';
+import { isDeclaredServer } from '../../spec/record.ts';
+import { type Check, list, number, object, oneOf, optional, text } from '../../spec/structure.ts';
+import { nearPath } from './near-path.ts';
+import type { PlanRequest, Prepared } from './plan-project.ts';
+
+/** Raise it when a file of an older version cannot be carried out any more. */
+const schemaVersion = 2;
+
+/** A spec file that a plan was made from. */
+export type PlannedFile = {
+  /** Relative to the folder that the plan was made in where it is below it; looked for in that of its execution. */
+  readonly file: string;
+  readonly sha256: string;
+};
+
+/** The rules that hold for a run, and the folder of the project file that they are from, where there is one. */
+export type AppliedPolicy = { readonly rules: Policy; readonly folder?: string };
+
+/** The policy that a plan was made under. */
+export type PlannedPolicy = {
+  /** Of the project file, as `PlannedFile.file`; absent where none applied. */
+  readonly file?: string;
+  /** Of its rules alone, folders below that of the file relative to it: the same in every checkout. */
+  readonly sha256: string;
+};
+
+/**
+ * A plan that waits for its execution (schemas/saved-plan.schema.json): what `diff` showed, and what it was made from.
+ * Secrets are in it as references only, as in the labels of containers; images that are built by their references,
+ * which name the content that goes in.
+ */
+export type SavedPlan = {
+  readonly kind: 'looms-plan';
+  readonly schemaVersion: typeof schemaVersion;
+  /** `looms/<version>`: another version may plan another way. */
+  readonly madeBy: string;
+  readonly plan: Plan;
+  /** All that was declared; `source.directory` as `PlannedFile.file`. */
+  readonly servers: readonly DeclaredServer[];
+  readonly choices: Pick<PlanRequest, 'only' | 'replace' | 'keep' | 'prune'> & {
+    readonly undesired: 'remove' | 'warn';
+  };
+  readonly files: readonly PlannedFile[];
+  readonly policy: PlannedPolicy;
+};
+
+const hashOf = (content: string): string => createHash('sha256').update(content).digest('hex');
+
+function policyHash({ rules, folder }: AppliedPolicy): string {
+  const { allowedMounts, ...others } = rules;
+  const near = (path: string): string => (folder === undefined ? path : nearPath(path, folder));
+  return hashOf(canonicalJson({ ...others, allowedMounts: allowedMounts?.map(near) }));
+}
+
+/** Whether a plan was made under the rules that hold now. */
+export const isSamePolicy = ({ policy }: SavedPlan, applied: AppliedPolicy): boolean =>
+  policy.sha256 === policyHash(applied);
+
+/** What is written to a file so that exactly this plan can be carried out later. */
+export function savedPlanOf(
+  { plan, request }: Prepared,
+  made: {
+    readonly by: string;
+    readonly in: string;
+    readonly from: readonly SourceText[];
+    readonly under: AppliedPolicy;
+  },
+): SavedPlan {
+  const { only, replace, keep, prune } = request;
+  return {
+    kind: 'looms-plan',
+    schemaVersion,
+    madeBy: made.by,
+    plan,
+    servers: request.servers.map((server) => ({
+      ...server,
+      source: { ...server.source, directory: nearPath(server.source.directory, made.in) },
+    })),
+    choices: {
+      undesired: request.undesired === 'remove' ? 'remove' : 'warn',
+      ...(only === undefined ? {} : { only }),
+      ...(replace === undefined ? {} : { replace }),
+      ...(keep === undefined ? {} : { keep }),
+      ...(prune === undefined ? {} : { prune }),
+    },
+    files: made.from
+      .filter(({ file }) => file !== '-')
+      .map(({ file, text: content }) => ({ file, sha256: hashOf(content) })),
+    policy: {
+      ...(made.under.folder === undefined ? {} : { file: nearPath(join(made.under.folder, 'looms.yaml'), made.in) }),
+      sha256: policyHash(made.under),
+    },
+  };
+}
+
+/** Whether a spec file is still the one that a plan was made from. */
+export const isSameFile = (planned: PlannedFile, content: string): boolean => planned.sha256 === hashOf(content);
+
+/** The servers of a saved plan, with their folders where the plan is carried out. */
+export const serversIn = (saved: SavedPlan, workingDirectory: string): DeclaredServer[] =>
+  saved.servers.map((server) => ({
+    ...server,
+    source: { ...server.source, directory: resolve(workingDirectory, server.source.directory) },
+  }));
+
+const anything: Check = (value) => value !== undefined;
+
+const isPlan: Check = object({
+  project: text,
+  engine: object({ id: text, name: text }),
+  basis: text,
+  changes: list(object({ server: text, action: text })),
+  support: list(object({ kind: text, name: text, action: text })),
+  steps: list(object({ id: text, op: text, after: list(text) })),
+  drift: list(object({ server: text })),
+  rotations: list(object({ server: text })),
+  warnings: list(object({ code: text, message: text })),
+});
+
+const isSavedPlan: Check = object({
+  madeBy: text,
+  plan: isPlan,
+  servers: list(isDeclaredServer),
+  choices: object({
+    undesired: oneOf('remove', 'warn'),
+    only: optional(list(text)),
+    replace: optional(list(text)),
+    keep: optional(number),
+    prune: optional(anything),
+  }),
+  files: list(object({ file: text, sha256: text })),
+  policy: object({ file: optional(text), sha256: text }),
+});
+
+function parse(content: string): { readonly kind?: unknown; readonly schemaVersion?: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(content);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    // Told by the caller: whatever is no JSON is no plan.
+    return undefined;
+  }
+}
+
+/** Whether a file's text is a saved plan of any version: such a file may be written over. */
+export const looksLikePlan = (content: string): boolean => parse(content)?.kind === 'looms-plan';
+
+/**
+ * Reads what `savedPlanOf` made. Throws `plan-invalid` for text that is something else, for a plan of another schema
+ * version, and for one that was edited.
+ */
+export function readSavedPlan(content: string, file: string): SavedPlan {
+  const value = parse(content);
+  if (value?.kind !== 'looms-plan') {
+    throw new LoomsError('plan-invalid', `${file} is no saved plan`, {
+      hint: `a spec is applied with -f ${file}; a plan comes from \`looms diff --out FILE\``,
+    });
+  }
+  const again = 'make the plan again with `looms diff --out`';
+  if (value.schemaVersion !== schemaVersion) {
+    const message = `${file} is a plan of schema version ${String(value.schemaVersion)}, and this looms reads version ${schemaVersion}`;
+    throw new LoomsError('plan-invalid', message, { hint: again });
+  }
+  if (!isSavedPlan(value))
+    throw new LoomsError('plan-invalid', `${file} is a plan with parts missing`, { hint: again });
+  const saved = value as SavedPlan;
+  if (basisOf(saved.plan) !== saved.plan.basis) {
+    throw new LoomsError('plan-invalid', `${file} was changed after it was saved`, { hint: again });
+  }
+  return saved;
+}

@@ -1,0 +1,67 @@
+import { dirname, resolve } from 'node:path';
+import { escapePath, isDynamicPattern } from 'tinyglobby';
+import type { Files } from '../../files/port.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { SpecFile } from '../../spec/load.ts';
+import type { Ports } from '../ports.ts';
+import { nearPath } from './near-path.ts';
+
+const specEndings = ['*.yaml', '*.yml'];
+
+/**
+ * The absolute paths of the files that one path of `-f` names; not for `-`. Throws `file-not-found`.
+ */
+export async function specPaths(
+  files: Pick<Files, 'kindOf' | 'matching'>,
+  workingDirectory: string,
+  path: string,
+): Promise<readonly string[]> {
+  const absolute = resolve(workingDirectory, path);
+  const kind = await files.kindOf(absolute);
+  if (kind === 'file') return [absolute];
+  if (kind === 'folder') {
+    const inside = await files.matching(specEndings, absolute);
+    if (inside.length > 0) return inside;
+    throw new LoomsError('file-not-found', `folder ${path} has no file that ends in .yaml or .yml`, {
+      hint: 'files in folders below it are found with a glob such as `-f "specs/**/*.yaml"`',
+    });
+  }
+  if (isDynamicPattern(path)) {
+    const matching = await files.matching([path], workingDirectory);
+    if (matching.length > 0) return matching;
+    throw new LoomsError('file-not-found', `no file matches ${path}`, { hint: `looked in ${workingDirectory}` });
+  }
+  throw new LoomsError('file-not-found', `file ${path} does not exist`, {
+    hint: 'name files, folders, globs or - with -f; `looms init` writes a first one',
+  });
+}
+
+/** Files, folders and globs that are written relative to `folder`, as absolute ones. */
+export const pathsBelow = (folder: string, written: readonly string[]): readonly string[] =>
+  written.map((path) => (isDynamicPattern(path) ? `${escapePath(folder)}/${path}` : resolve(folder, path)));
+
+/**
+ * Reads what `-f` names: files, folders (their own .yaml and .yml files), globs, and `-` for standard input; each file
+ * once, in the order of the paths. Throws `file-not-found`; bytes that are no UTF-8 become U+FFFD, which the parser
+ * reports.
+ */
+export async function readSpecFiles(ports: Ports, paths: readonly string[]): Promise<SpecFile[]> {
+  const { workingDirectory } = ports;
+  const files = new Map<string, SpecFile>();
+  for (const path of paths) {
+    if (path === '-') {
+      if (!files.has('-')) files.set('-', { file: '-', directory: workingDirectory, text: await ports.readStdin() });
+      continue;
+    }
+    for (const absolute of [...(await specPaths(ports.files, workingDirectory, path))].sort()) {
+      const read = await ports.files.readText(absolute);
+      if (!read.done) {
+        const { message, cause } = read;
+        throw new LoomsError('file-not-found', `${absolute} cannot be read: ${message}`, { cause });
+      }
+      const { text } = read;
+      files.set(absolute, { file: nearPath(absolute, workingDirectory), directory: dirname(absolute), text });
+    }
+  }
+  return [...files.values()];
+}

@@ -1,0 +1,109 @@
+import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
+import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
+import type { DesiredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Ports } from '../ports.ts';
+import { type ArgumentSource, readArguments } from './call-arguments.ts';
+import { openServer } from './open-server.ts';
+import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
+import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
+import { unreachableHint } from './unreachable-host.ts';
+
+export type CallRequest = {
+  readonly project: ProjectName;
+  readonly server: ServerName;
+  readonly tool: string;
+  readonly arguments: ArgumentSource;
+  /** Whether the audit trail keeps the arguments themselves. */
+  readonly auditArguments: boolean;
+  /** Folder for images, audio and embedded resources; made when it is not there. */
+  readonly out?: string;
+};
+
+export type CallOptions = SessionOptions & {
+  readonly onProgress?: (progress: CallProgress) => void;
+  /** Hears of things worth saying that do not stop the call, also when the call fails then. */
+  readonly onWarning: (warning: CallWarning) => void;
+};
+
+export type CallWarning = AuditWarning | { readonly code: 'schema-unusable'; readonly message: string };
+
+export type CallOutcome = {
+  readonly result: CallResult;
+  /** The result piece by piece, without what was saved. */
+  readonly parts: readonly ContentPart[];
+  readonly saved: readonly SavedFile[];
+  /** What to set, when the tool answered with an error that says so. */
+  readonly hint?: string;
+};
+
+/** The engine's id for the audit trail; a call does not fail because it is not known. */
+async function engineId(ports: Ports, signal: AbortSignal | undefined): Promise<string> {
+  try {
+    return (await (await ports.engine()).describe(signal === undefined ? {} : { signal })).id;
+  } catch {
+    return '';
+  }
+}
+
+const textOf = (parts: readonly ContentPart[]): string =>
+  parts.map((part) => (part.kind === 'text' ? part.text : '')).join('\n');
+
+/** A JSON-RPC error that speaks of a host gets the hint that a result with `isError` gets. */
+function withReachHint(error: unknown, spec: DesiredServer): unknown {
+  if (!(error instanceof LoomsError) || error.code !== 'json-rpc-error' || error.hint !== undefined) return error;
+  const hint = unreachableHint([error.message, ...error.detail].join('\n'), spec);
+  return hint === undefined
+    ? error
+    : new LoomsError(error.code, error.message, { hint, detail: error.detail, cause: error.cause });
+}
+
+/**
+ * Calls a tool of a running server: arguments are checked against its input schema before, the call is bounded by the
+ * spec's `execution_timeout_seconds`, written to the audit trail and counted against `max_executions`. A result with
+ * `isError` is a result. Throws `tool-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`,
+ * `server-exited`, `file-not-found`, and what `openServer` throws.
+ */
+export async function callTool(ports: Ports, request: CallRequest, options: CallOptions): Promise<CallOutcome> {
+  const { project, server, tool: name } = request;
+  const bounds = options.signal === undefined ? {} : { signal: options.signal };
+  // Asked beside the opening, which takes longer.
+  const askedEngine = engineId(ports, options.signal);
+  const { session, spec, container, generation } = await openServer(ports, project, server, options);
+  try {
+    const { protocolVersion } = session;
+    const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
+    const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
+      const found = await session.findTool(name, bounds);
+      const { args: read, warning } = await readArguments(ports, request.arguments, {
+        what: `tool ${found.name}`,
+        schema: found.inputSchema,
+        shownBy: `looms mcp tools ${server} ${found.name}`,
+        signal: options.signal,
+      });
+      if (warning !== undefined) options.onWarning({ code: 'schema-unusable', message: warning });
+      if (request.out !== undefined) await prepareFolder(ports, request.out);
+      return { tool: found, args: read };
+    });
+    const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
+    const call = { ...target, timeoutMs, arguments: args, keepArguments: request.auditArguments };
+    const result = await recordCall(ports, call, options.onWarning, () =>
+      session.callTool(tool.name, args, {
+        timeoutMs,
+        ...bounds,
+        ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      }),
+    ).catch((error: unknown) => {
+      throw withReachHint(error, spec);
+    });
+    const parts = resultParts(result);
+    const hint = result.isError === true ? unreachableHint(textOf(parts), spec) : undefined;
+    const advice = hint === undefined ? {} : { hint };
+    if (request.out === undefined) return { result, parts, saved: [], ...advice };
+    const { saved, left } = await saveParts(ports, request.out, tool.name, parts);
+    return { result, parts: left, saved, ...advice };
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,66 @@
+import { type PromptMessage, promptMessages } from '../../mcp/client/content.ts';
+import { promptSchema } from '../../mcp/client/prompts.ts';
+import type { PromptResult, SessionOptions } from '../../mcp/client/session.ts';
+import { plainText } from '../../model/exact-number.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Ports } from '../ports.ts';
+import { type ArgumentSource, readArguments } from './call-arguments.ts';
+import { openServer } from './open-server.ts';
+import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
+
+export type PromptRequest = {
+  readonly project: ProjectName;
+  readonly server: ServerName;
+  readonly prompt: string;
+  readonly arguments: ArgumentSource;
+  /** Folder for images, audio and embedded resources; made when it is not there. */
+  readonly out?: string;
+};
+
+export type PromptOutcome = {
+  readonly result: PromptResult;
+  /** The messages without what was saved. */
+  readonly messages: readonly PromptMessage[];
+  readonly saved: readonly SavedFile[];
+};
+
+/**
+ * Renders a prompt of a running server: arguments are checked against what it says it takes before anything is sent.
+ * Throws `prompt-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`, `file-not-found`, and what
+ * `openServer` throws.
+ */
+export async function getPrompt(
+  ports: Ports,
+  request: PromptRequest,
+  options: SessionOptions = {},
+): Promise<PromptOutcome> {
+  const { session, spec } = await openServer(ports, request.project, request.server, options);
+  const { signal } = options;
+  try {
+    const prompt = await session.findPrompt(request.prompt, signal === undefined ? {} : { signal });
+    const { args } = await readArguments(ports, request.arguments, {
+      what: `prompt ${prompt.name}`,
+      schema: promptSchema(prompt),
+      shownBy: `looms mcp prompts ${request.server}`,
+      signal,
+    });
+    if (request.out !== undefined) await prepareFolder(ports, request.out);
+    const texts = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, plainText(value)]));
+    const result = await session.getPrompt(prompt.name, texts, {
+      timeoutMs: spec.limits.executionTimeoutSeconds * 1000,
+      signal,
+    });
+    const messages = promptMessages(result);
+    if (request.out === undefined) return { result, messages, saved: [] };
+    const saved: SavedFile[] = [];
+    const left: PromptMessage[] = [];
+    for (const { role, parts } of messages) {
+      const kept = await saveParts(ports, request.out, prompt.name, parts);
+      saved.push(...kept.saved);
+      left.push({ role, parts: kept.left });
+    }
+    return { result, messages: left, saved };
+  } finally {
+    await session.close();
+  }
+}

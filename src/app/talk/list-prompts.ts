@@ -1,0 +1,30 @@
+import { promptArguments } from '../../mcp/client/prompts.ts';
+import type { Prompt, SessionOptions } from '../../mcp/client/session.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Ports } from '../ports.ts';
+import { openServer } from './open-server.ts';
+
+export type PromptArgument = { readonly name: string; readonly required: boolean; readonly description?: string };
+
+export type ListedPrompts = {
+  /** Whether the server has this capability at all. */
+  readonly offered: boolean;
+  readonly prompts: readonly Prompt[];
+  /** What each prompt takes, in their order. */
+  readonly arguments: readonly (readonly PromptArgument[])[];
+};
+
+/** The prompts of a running server, all pages, sorted by name. Throws what `openServer` throws. */
+export async function listPrompts(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly server: ServerName },
+  options: SessionOptions = {},
+): Promise<ListedPrompts> {
+  const { session } = await openServer(ports, request.project, request.server, options);
+  try {
+    const listed = await session.listPrompts(options.signal === undefined ? {} : { signal: options.signal });
+    return { ...listed, arguments: listed.prompts.map(promptArguments) };
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,20 @@
+import type { ResourceList, SessionOptions } from '../../mcp/client/session.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Ports } from '../ports.ts';
+import { openServer } from './open-server.ts';
+
+export type { ResourceList } from '../../mcp/client/session.ts';
+
+/** The resources of a running server and the templates of more, all pages. Throws what `openServer` throws. */
+export async function listResources(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly server: ServerName },
+  options: SessionOptions = {},
+): Promise<ResourceList> {
+  const { session } = await openServer(ports, request.project, request.server, options);
+  try {
+    return await session.listResources(options.signal === undefined ? {} : { signal: options.signal });
+  } finally {
+    await session.close();
+  }
+}

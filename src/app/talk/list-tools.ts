@@ -1,0 +1,42 @@
+import type { SessionOptions, Tool } from '../../mcp/client/session.ts';
+import { toolSignature } from '../../mcp/client/signature.ts';
+import { type ToolDetails, toolDetails } from '../../mcp/client/tool-details.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Ports } from '../ports.ts';
+import { openServer } from './open-server.ts';
+
+export type { SchemaRow } from '../../mcp/client/schema-rows.ts';
+
+export type ToolList = {
+  readonly server: ServerName;
+  readonly tools: readonly Tool[];
+  /** Each tool as one line with its arguments, by name. */
+  readonly signatures: Readonly<Record<string, string>>;
+  /** What there is to say about the one tool that was named. */
+  readonly details?: ToolDetails;
+  /** Names in the spec's filter that the server does not have. */
+  readonly unknownFilterNames: readonly string[];
+};
+
+/**
+ * The tools of a running server that its filter lets through, sorted by name; all, or the one named.
+ * Throws what `openServer` throws, and `tool-not-found` with the nearest name.
+ */
+export async function listTools(
+  ports: Ports,
+  request: { readonly project: ProjectName; readonly server: ServerName; readonly tool?: string },
+  options: SessionOptions = {},
+): Promise<ToolList> {
+  const { session } = await openServer(ports, request.project, request.server, options);
+  const bounds = options.signal === undefined ? {} : { signal: options.signal };
+  try {
+    const listed = await session.listTools(bounds);
+    const signatures = Object.fromEntries(listed.tools.map((one) => [one.name, toolSignature(one)]));
+    const all = { ...listed, server: request.server, signatures };
+    if (request.tool === undefined) return all;
+    const tool = await session.findTool(request.tool, bounds);
+    return { ...all, tools: [tool], details: toolDetails(tool) };
+  } finally {
+    await session.close();
+  }
+}

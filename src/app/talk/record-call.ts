@@ -1,0 +1,81 @@
+import type { CallResult } from '../../mcp/client/session.ts';
+import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/audit.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import type { Ports } from '../ports.ts';
+
+/** Said when a call is not, or not wholly, in the audit trail. It is made all the same. */
+export type AuditWarning = { readonly code: 'not-audited'; readonly message: string; readonly hint: string };
+
+export type OnWarning = (warning: AuditWarning) => void;
+
+/**
+ * Makes a call between its two records in the trail. What the call returns or throws is passed on; trouble with the trail
+ * is only said, once.
+ */
+export async function recordCall(
+  ports: Ports,
+  call: AuditedCall,
+  onWarning: OnWarning,
+  make: () => Promise<CallResult>,
+): Promise<CallResult> {
+  const { start, ended } = await ports.audit.started(call);
+  warn(start, 'this call is not in the audit trail', onWarning);
+  const startedAt = ports.monotonicMs();
+  const durationMs = () => Math.round(ports.monotonicMs() - startedAt);
+  const end = async (...[how]: Parameters<typeof ended>) =>
+    warn(await ended(how), 'the end of this call is not in the audit trail', onWarning);
+  try {
+    const result = await make();
+    const took = durationMs();
+    const resultBytes = Buffer.byteLength(canonicalJson(result));
+    await end({ result: result.isError === true ? 'tool-error' : 'ok', resultBytes, durationMs: took });
+    return result;
+  } catch (error) {
+    const code = error instanceof LoomsError ? error.code : 'internal';
+    await end({ result: kindOf(code), code, durationMs: durationMs() });
+    throw error;
+  }
+}
+
+/** What keeps a call from being sent, and is the caller's doing: these are in the trail, as refused. */
+const refusals: ReadonlySet<ErrorCode> = new Set(['tool-not-found', 'arguments-invalid']);
+
+/** Prepares a call; when it is refused, that is written. Passes on what `prepare` returns or throws. */
+export async function recordRefusal<T>(
+  ports: Ports,
+  target: AuditedTarget,
+  onWarning: OnWarning,
+  prepare: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await prepare();
+  } catch (error) {
+    if (error instanceof LoomsError && refusals.has(error.code)) {
+      warn(await ports.audit.refused(target, error.code), 'this refusal is not in the audit trail', onWarning);
+    }
+    throw error;
+  }
+}
+
+/** By codes alone; a code that says nothing about the server's answer is a failure on the way to it. */
+function kindOf(code: ErrorCode): CallResultKind {
+  switch (code) {
+    case 'json-rpc-error':
+      return 'json-rpc-error';
+    case 'call-timeout':
+      return 'timeout';
+    case 'interrupted':
+      return 'interrupted';
+    case 'server-exited':
+      return 'server-exited';
+    case 'tool-not-found':
+      return 'refused';
+    default:
+      return 'failed';
+  }
+}
+
+function warn(outcome: Written, what: string, onWarning: OnWarning): void {
+  if (!outcome.written) onWarning({ code: 'not-audited', message: `${what}: ${outcome.why}`, hint: outcome.hint });
+}

@@ -1,0 +1,72 @@
+import { LoomsError } from '../../../model/errors.ts';
+import { duration } from '../../../model/times.ts';
+import type { CallOptions } from '../../port.ts';
+import { engineError } from './errors.ts';
+
+/** Time limits of calls, ms. A healthy engine answers most in well under a second, a loaded one in a few. */
+export const limits = {
+  /** Reading calls, and small writing ones. */
+  quick: 30_000,
+  /** Creating and starting: the engine sets up mounts, networks and cgroups, and may queue many of them. */
+  slow: 120_000,
+  /** What removing or stopping may take beside the grace given to the process. */
+  removal: 60_000,
+} as const;
+
+export type Bound = CallOptions & { readonly limitMs?: number };
+
+/**
+ * Runs one call to the engine under the caller's signal and a time limit, so that a hung engine is an error and not a
+ * hang. `send` gets a signal that aborts the request itself. Throws `interrupted` when the caller's signal aborted,
+ * `engine-timeout` after `limitMs`, else what `engineError` makes of the failure. A call that was sent may still take
+ * effect after the first two.
+ */
+export async function call<T>(what: string, bound: Bound, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal, limitMs = limits.quick } = bound;
+  const interrupted = (): LoomsError => new LoomsError('interrupted', `stopped waiting to ${what}`);
+  if (signal?.aborted) throw interrupted();
+  const controller = new AbortController();
+  let giveUp: (error: LoomsError) => void = () => undefined;
+  const givenUp = new Promise<never>((_, reject) => {
+    giveUp = (error) => {
+      reject(error);
+      controller.abort();
+    };
+  });
+  const onAbort = (): void => giveUp(interrupted());
+  const timer = setTimeout(
+    () =>
+      giveUp(
+        new LoomsError('engine-timeout', `the engine did not ${what} within ${duration(limitMs)}`, {
+          hint: 'it may be overloaded or hung: `docker info` shows whether it answers at all',
+        }),
+      ),
+    limitMs,
+  );
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([send(controller.signal), givenUp]);
+  } catch (error) {
+    throw engineError(error, what);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The answer, or null where the engine knows no such thing (404). */
+export async function orNull<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof LoomsError && error.code === 'engine-not-found') return null;
+    throw error;
+  }
+}
+
+/** As `call`, with null where the engine knows no such thing (404). */
+export const callOrNull = <T>(
+  what: string,
+  bound: Bound,
+  send: (signal: AbortSignal) => Promise<T>,
+): Promise<T | null> => orNull(call(what, bound, send));

@@ -1,0 +1,87 @@
+import { LoomsError } from '../../../model/errors.ts';
+import type { CallOptions, Engine } from '../../port.ts';
+import { composeEngine, type EngineParts } from '../engine.ts';
+import { call } from './call.ts';
+import { type Connection, connectSeconds, dockerodeFor, type EngineVersion, requestTarget } from './connection.ts';
+import { describeEndpoint, type Endpoint } from './endpoint.ts';
+import { requestJson } from './request.ts';
+
+/** The oldest API we work with (Engine 20.10, Podman), and the newest whose behaviour we know (Engine 27.2). */
+const oldestApi = '1.41';
+const newestApi = '1.47';
+
+const apiNumber = (version: string): number => {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major * 1_000 + minor;
+};
+
+type VersionAnswer = {
+  readonly Version?: string;
+  readonly ApiVersion?: string;
+  readonly MinAPIVersion?: string;
+  readonly Os?: string;
+  readonly Arch?: string;
+  readonly Components?: readonly { readonly Name?: string }[];
+};
+
+/**
+ * The API version to speak with an engine: the newest that both know, or the engine's oldest where that is newer than
+ * all that we know. Throws `engine-too-old` below 1.41.
+ */
+export function negotiateApi(engine: { readonly newest: string; readonly oldest: string }, name: string): string {
+  if (apiNumber(engine.newest) < apiNumber(oldestApi)) {
+    throw new LoomsError('engine-too-old', `${name} speaks API ${engine.newest}; looms needs ${oldestApi} or newer`, {
+      hint: 'update the engine to 20.10 or newer',
+    });
+  }
+  if (apiNumber(engine.oldest) > apiNumber(newestApi)) return engine.oldest;
+  return apiNumber(engine.newest) < apiNumber(newestApi) ? engine.newest : newestApi;
+}
+
+function readVersion(answer: VersionAnswer, endpoint: Endpoint): EngineVersion {
+  const newest = answer.ApiVersion;
+  if (newest === undefined) {
+    throw new LoomsError('engine-unreachable', `what answers at ${describeEndpoint(endpoint)} is no Docker Engine`, {
+      hint: 'name the engine with --host or --context',
+    });
+  }
+  const podman = answer.Components?.some((component) => component.Name?.startsWith('Podman') === true) === true;
+  return {
+    kind: podman ? 'podman' : 'docker',
+    version: answer.Version ?? 'unknown',
+    apiVersion: negotiateApi({ newest, oldest: answer.MinAPIVersion || newest }, describeEndpoint(endpoint)),
+    os: answer.Os ?? 'unknown',
+    architecture: answer.Arch ?? 'unknown',
+  };
+}
+
+export type ConnectOptions = CallOptions & EngineParts;
+
+async function openConnection(endpoint: Endpoint, options: CallOptions): Promise<Connection> {
+  const target = requestTarget(endpoint);
+  try {
+    const bound = { ...options, limitMs: connectSeconds[endpoint.kind] * 1_000 };
+    const answer = await call(`reach ${describeEndpoint(endpoint)}`, bound, (signal) =>
+      requestJson(target, { method: 'GET', path: '/version', signal }),
+    );
+    const engine = readVersion((answer ?? {}) as VersionAnswer, endpoint);
+    return { docker: dockerodeFor(target, engine.apiVersion), endpoint, target, engine };
+  } catch (error) {
+    target.agent?.destroy();
+    if (error instanceof LoomsError && error.code === 'engine-timeout') {
+      throw new LoomsError('engine-unreachable', error.message, {
+        hint: 'something listens there and does not answer: restart the engine',
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/**
+ * Connects to an engine and agrees on an API version, in one round trip and a bounded time (5 s on a socket, 15 s on
+ * TCP, 30 s over ssh). Throws `engine-unreachable` with how to start one on this platform, or `engine-too-old`.
+ */
+export async function connectDocker(endpoint: Endpoint, options: ConnectOptions): Promise<Engine> {
+  return composeEngine(await openConnection(endpoint, options), options);
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LoomsError } from '../../../model/errors.ts';
+import { type Endpoint, parseHost, readTls } from './endpoint.ts';
+
+type ContextMeta = {
+  readonly Name?: string;
+  readonly Endpoints?: { readonly docker?: { readonly Host?: string; readonly SkipTLSVerify?: boolean } };
+};
+
+async function readJson(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new LoomsError('file-not-found', `cannot read ${file}`, { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new LoomsError('usage', `${file} is no valid JSON`, { hint: 'repair or remove the file', cause: error });
+  }
+}
+
+/** The `currentContext` of Docker's `config.json`, undefined when it names none. Throws when the file is broken. */
+export async function currentContext(configDirectory: string): Promise<string | undefined> {
+  const config = (await readJson(join(configDirectory, 'config.json'))) as { currentContext?: unknown } | undefined;
+  const name = config?.currentContext;
+  return typeof name === 'string' && name !== '' && name !== 'default' ? name : undefined;
+}
+
+const isDirectory = async (path: string): Promise<boolean> => {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    // Unreadable and absent mean the same here: no certificates of this context to use.
+    return false;
+  }
+};
+
+/**
+ * The endpoint of a Docker context: contexts are stored under the SHA-256 of their name (`contexts/meta/<hash>`,
+ * certificates in `contexts/tls/<hash>/docker`). Throws `context-not-found`.
+ */
+export async function contextEndpoint(configDirectory: string, name: string, origin: string): Promise<Endpoint> {
+  const hash = createHash('sha256').update(name).digest('hex');
+  const meta = (await readJson(join(configDirectory, 'contexts', 'meta', hash, 'meta.json'))) as
+    | ContextMeta
+    | undefined;
+  const docker = meta?.Endpoints?.docker;
+  if (docker?.Host === undefined || docker.Host === '') {
+    throw new LoomsError('context-not-found', `there is no Docker context "${name}" (${origin})`, {
+      hint: '`docker context ls` lists the contexts there are',
+    });
+  }
+  const tlsDirectory = join(configDirectory, 'contexts', 'tls', hash, 'docker');
+  const tls = (await isDirectory(tlsDirectory))
+    ? await readTls(tlsDirectory, docker.SkipTLSVerify !== true)
+    : undefined;
+  return parseHost(docker.Host, origin, tls);
+}

@@ -1,0 +1,75 @@
+import { basename, dirname } from 'node:path/posix';
+import { shortId } from '../../../model/ids.ts';
+import type { CallOptions } from '../../port.ts';
+import { ask, askBytes, versioned } from '../connection/ask.ts';
+import { call, orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
+import { requestStream } from '../connection/request.ts';
+import { checkedArchive } from './archive-check.ts';
+import { archive, ownerOf, putFiles } from './container-files.ts';
+import { inspectContainer } from './containers.ts';
+
+/** The server is down while its files are copied: more belongs into a volume. */
+const largestCopyBytes = 1024 ** 3;
+/** Packing and unpacking take the engine longer than its other answers, ms. */
+const copyLimitMs = 600_000;
+
+/**
+ * Copies a path from one container to the same place in another; nothing when it is not there. It is passed on as it
+ * comes, never held as a whole, and looked through on the way: no entry that would be written outside the path reaches
+ * the other container; the engine itself unpacks within that one's own file system. Owners stay as they are; on Podman
+ * everything belongs to the user of the container that it is copied to.
+ * Throws `engine-rejected` above 1 GiB, for a path that is a link, and for an archive that leads out of the path. What
+ * was written until then stays in the other container, which is of no use to anybody.
+ */
+export async function copyPath(
+  connection: Connection,
+  from: string,
+  to: string,
+  path: string,
+  options: CallOptions,
+): Promise<void> {
+  const bound = { ...options, limitMs: copyLimitMs };
+  const what = `copy ${path} of container ${shortId(from)}`;
+  const packed = await orNull(
+    call(what, bound, (signal) =>
+      requestStream(connection.target, {
+        method: 'GET',
+        path: versioned(connection, archive(from)),
+        query: { path },
+        signal,
+      }),
+    ),
+  );
+  if (packed === null) return;
+  try {
+    await makeFolder(connection, to, dirname(path), options);
+    // Podman's archives leave out owners; this makes everything the user's whom the container runs as.
+    const owners = connection.engine.kind === 'podman' ? { copyUIDGID: true } : {};
+    const query = { path: dirname(path), ...owners };
+    const checked = checkedArchive(packed, path, largestCopyBytes);
+    await ask(connection, what, { method: 'PUT', path: archive(to), query, archive: checked }, bound);
+  } finally {
+    packed.destroy();
+  }
+}
+
+/**
+ * Makes a folder and those above it that an image does not have, for the container's user: a server that made them
+ * itself made them for the same user.
+ */
+async function makeFolder(
+  connection: Connection,
+  container: string,
+  folder: string,
+  options: CallOptions,
+): Promise<void> {
+  const what = `look for ${folder} in container ${shortId(container)}`;
+  const request = { method: 'HEAD', path: archive(container), query: { path: folder } } as const;
+  if (folder === '/' || (await orNull(askBytes(connection, what, request, options))) !== null) return;
+  await makeFolder(connection, container, dirname(folder), options);
+  const user = (await inspectContainer(connection, container, options))?.Config.User ?? '';
+  const owner = await ownerOf(connection, container, user, options);
+  const entry = { name: `${basename(folder)}/`, mode: 0o755, ...owner };
+  await putFiles(connection, container, dirname(folder), [entry], options);
+}

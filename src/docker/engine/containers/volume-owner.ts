@@ -1,0 +1,82 @@
+import { type ContainerId, type ImageId, shortId } from '../../../model/ids.ts';
+import { label, type Role } from '../../../model/labels.ts';
+import type { CallOptions } from '../../port.ts';
+import { ask, askBytes, isTooLarge } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
+import { countEntries } from './archive-check.ts';
+import { archive, type Owner, putFiles } from './container-files.ts';
+
+/** Where the volume is mounted in the helper; the entry of the archive is this folder itself. */
+const mountPoint = 'looms-volume';
+
+export type FreshVolume = {
+  /** The volume's name on the engine. */
+  readonly name: string;
+  readonly owner: Owner;
+  /** Any image that is on the engine; nothing of it is run. */
+  readonly image: ImageId;
+  /** Labels of the helper, so that one left behind is found. */
+  readonly labels: Readonly<Record<string, string>>;
+  /**
+   * Labels of the volume. The engine may make the helper after looms gave up and removed the volume again: the helper
+   * then brings it along, and nobody must take it for somebody else's.
+   */
+  readonly volumeLabels: Readonly<Record<string, string>>;
+  /** The volume was there before its container: what is in it may be somebody's data, and then it stays as it is. */
+  readonly wasThere: boolean;
+};
+
+/**
+ * Gives the root of a volume to `owner`, mode 755. The engine changes a mount point only as an entry of the folder above
+ * it, and that folder is read-only in a server's container; so it is done in a helper that is never started. Podman
+ * gives a fresh volume to the container's user by itself. A volume that was there and holds anything is left alone.
+ * Throws what making, filling and removing a container throws.
+ */
+export async function giveVolume(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<void> {
+  if (connection.engine.kind === 'podman') return;
+  const id = await createHelper(connection, volume, options);
+  try {
+    if (volume.wasThere && !(await isEmpty(connection, id, options))) return;
+    await putFiles(connection, id, '/', [{ name: `${mountPoint}/`, mode: 0o755, ...volume.owner }], options);
+  } finally {
+    // Also when the caller gave up: hence without its signal.
+    const request = { method: 'DELETE', path: `/containers/${id}`, query: { force: true } } as const;
+    await orNull(ask(connection, `remove helper ${shortId(id)}`, request, {}));
+  }
+}
+
+/** An archive of more bytes than this is not one of an empty folder, which has 10 KiB at most. */
+const emptyArchiveBytes = 64 * 1024;
+
+async function isEmpty(connection: Connection, helper: ContainerId, options: CallOptions): Promise<boolean> {
+  const query = { path: `/${mountPoint}` };
+  const request = { method: 'GET', path: archive(helper), query, mostBytes: emptyArchiveBytes } as const;
+  try {
+    return (await countEntries(await askBytes(connection, 'look into a volume', request, options))) <= 1;
+  } catch (error) {
+    if (isTooLarge(error)) return false;
+    throw error;
+  }
+}
+
+async function createHelper(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<ContainerId> {
+  const volumeOptions = { NoCopy: true, Labels: volume.volumeLabels };
+  const body = {
+    Image: volume.image,
+    Entrypoint: ['-'],
+    Labels: { ...volume.labels, [label.role]: 'helper' satisfies Role, [label.imageId]: volume.image },
+    HostConfig: {
+      NetworkMode: 'none',
+      Mounts: [{ Type: 'volume', Source: volume.name, Target: `/${mountPoint}`, VolumeOptions: volumeOptions }],
+    },
+  };
+  const what = `create a helper for volume ${volume.name}`;
+  const { Id: id } = await ask<{ Id: ContainerId }>(
+    connection,
+    what,
+    { method: 'POST', path: '/containers/create', body },
+    options,
+  );
+  return id;
+}

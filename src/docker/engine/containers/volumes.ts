@@ -1,0 +1,84 @@
+import { LoomsError } from '../../../model/errors.ts';
+import type { ProjectName } from '../../../model/ids.ts';
+import { label } from '../../../model/labels.ts';
+import type { CallOptions } from '../../port.ts';
+import { ask } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
+import { statusOf } from '../connection/errors.ts';
+import { ignoringConflict } from '../images/ignore-conflict.ts';
+
+export type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
+
+/** All volumes with `text` in their name. */
+export async function listVolumes(
+  connection: Connection,
+  text: string,
+  options: CallOptions,
+): Promise<readonly InspectedVolume[]> {
+  const request = { method: 'GET', path: '/volumes', query: { filters: { name: [text] } } } as const;
+  const answer = await ask<{ Volumes?: readonly InspectedVolume[] | null }>(
+    connection,
+    'list volumes',
+    request,
+    options,
+  );
+  return answer.Volumes ?? [];
+}
+
+/**
+ * Makes a named volume; one of this project that is there already is taken as it is. The engine answers a create of a
+ * name that is taken with the volume that has it, so its label says whose it is.
+ * Throws `engine-conflict` when it is not this project's.
+ */
+export async function createVolume(
+  connection: Connection,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  options: CallOptions,
+): Promise<void> {
+  const body = { Name: name, Labels: labels };
+  const request = { method: 'POST', path: '/volumes/create', body } as const;
+  const volume = await ask<InspectedVolume>(connection, `create volume ${name}`, request, options);
+  if (volume.Labels?.[label.project] === labels[label.project]) return;
+  throw new LoomsError('engine-conflict', `a volume named ${name} is there that looms did not make`, {
+    hint: 'name another volume in the spec, or copy its data and remove it',
+  });
+}
+
+/** Whether a volume of that name is on the engine, whoever made it. */
+export async function hasVolume(connection: Connection, name: string, options: CallOptions): Promise<boolean> {
+  const request = { method: 'GET', path: `/volumes/${name}` } as const;
+  return (await orNull(ask(connection, `inspect volume ${name}`, request, options))) !== null;
+}
+
+/** Removes a volume unless a container uses it or it is gone already. */
+export async function removeUnusedVolume(connection: Connection, name: string, options: CallOptions): Promise<void> {
+  const request = { method: 'DELETE', path: `/volumes/${name}` } as const;
+  await ignoringConflict(() => orNull(ask(connection, `remove volume ${name}`, request, options)));
+}
+
+/**
+ * Removes a volume of the project with its data; false when it is not the project's, or a container has it. One that is
+ * gone is no error.
+ */
+export async function removeVolume(
+  connection: Connection,
+  project: ProjectName,
+  name: string,
+  options: CallOptions,
+): Promise<boolean> {
+  const path = `/volumes/${name}`;
+  const volume = await orNull(
+    ask<InspectedVolume>(connection, `inspect volume ${name}`, { method: 'GET', path }, options),
+  );
+  if (volume === null) return true;
+  if (volume.Labels?.[label.project] !== project) return false;
+  try {
+    await orNull(ask(connection, `remove volume ${name}`, { method: 'DELETE', path }, options));
+    return true;
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    return false;
+  }
+}

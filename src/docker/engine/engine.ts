@@ -1,0 +1,141 @@
+import { signedText } from '../../model/claims.ts';
+import type { ImageId } from '../../model/ids.ts';
+import { label, type Role } from '../../model/labels.ts';
+import { mapBounded } from '../../model/map-bounded.ts';
+import type { RegistryVerdict } from '../../model/observed.ts';
+import type { ImageFacts } from '../../model/shape.ts';
+import type { CallOptions, CreateContainer, Engine } from '../port.ts';
+import type { Connection } from './connection/connection.ts';
+import { infoReader } from './connection/engine-clock.ts';
+import {
+  containerRunning,
+  countSessions,
+  createContainer,
+  removeContainer,
+  renameContainer,
+  startContainer,
+  stopContainer,
+  unpauseContainer,
+} from './containers/containers.ts';
+import { copyPath } from './containers/copy-path.ts';
+import { recordGeneration } from './containers/history.ts';
+import { removeVolume } from './containers/volumes.ts';
+import { openExec } from './exec/exec.ts';
+import { type ImageAccess, imageAccess } from './images/access.ts';
+import { buildImage } from './images/build.ts';
+import { findImage } from './images/find.ts';
+import { listBuiltImages } from './images/list.ts';
+import { pullImage } from './images/pull.ts';
+import { registryDigest } from './images/registry.ts';
+import { removeBuiltImage } from './images/remove.ts';
+import { describeEngine, requireLimits } from './listing/describe.ts';
+import { listProject, listProjects } from './listing/listing.ts';
+import { createNetwork, removeNetwork } from './listing/networks.ts';
+import { observe } from './listing/observe.ts';
+import { locatedContainer, type RecordReader } from './listing/observed-container.ts';
+import { acquireLock, checkLock, findLock, releaseLock, renewLock } from './lock/lock.ts';
+import { readLog, tailLog } from './logs/logs.ts';
+
+/** What all registries together may take for their digests, ms (docs/spec.md, pull_policy). */
+const registryPatienceMs = 15_000;
+
+/** What an engine of ours needs beside its connection. */
+export type EngineParts = {
+  readonly records: RecordReader;
+  /** Where registry credentials are found: DOCKER_CONFIG, HOME, PATH. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+};
+
+async function checkRegistry(
+  access: ImageAccess,
+  refs: readonly string[],
+  options: CallOptions,
+): Promise<Readonly<Record<string, RegistryVerdict>>> {
+  const unique = [...new Set(refs)].sort();
+  const verdicts = await mapBounded(unique, unique.length, async (ref) => {
+    return [ref, await registryDigest(access, ref, { ...options, timeoutMs: registryPatienceMs })] as const;
+  });
+  return Object.fromEntries(verdicts);
+}
+
+/** Puts the adapter's parts together behind the engine port. Everything kept between calls is kept here. */
+export function composeEngine(connection: Connection, { records, environment }: EngineParts): Engine {
+  const info = infoReader(connection);
+  const access = imageAccess(connection.docker, environment);
+  // What is known of images' shells: from labels of containers, and from images that were looked at.
+  const known = new Map<ImageId, boolean>();
+  const learn = <Facts extends ImageFacts | null>(facts: Facts): Facts => {
+    if (facts !== null && facts.hasShell !== null) known.set(facts.id, facts.hasShell);
+    return facts;
+  };
+  const find: Engine['findImage'] = async (ref, options = {}) =>
+    learn(await findImage(access, ref, { ...options, known }));
+  const observeParts = {
+    connection,
+    info,
+    records,
+    // Observing writes nothing, and looking into an image takes a container.
+    findImage: (ref: string, options: CallOptions) => findImage(access, ref, { ...options, known, mayLook: false }),
+    checkRegistry: (refs: readonly string[], options: CallOptions) => checkRegistry(access, refs, options),
+    learnShell: (image: ImageId, hasShell: boolean) => void known.set(image, hasShell),
+  };
+  const lockParts = { connection, info };
+  const create = async (request: CreateContainer, options: CallOptions) => {
+    const { LoggingDriver: logDriver, ...limits } = await info.known(options);
+    requireLimits(request.shape, limits);
+    const hasShell = known.get(request.shape.imageId);
+    const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
+    const isServer = request.ownLabels[label.role] === ('server' satisfies Role);
+    const signature = isServer ? records.sign(signedText(request.ownLabels, request.shape.imageId)) : undefined;
+    const signed = signature === undefined ? {} : { [label.signature]: signature };
+    const ownLabels = { ...request.ownLabels, ...labels, ...signed };
+    return createContainer(connection, { ...request, ownLabels, logDriver }, options);
+  };
+
+  return {
+    describe: async (options = {}) => describeEngine(connection, await info.known(options)),
+    observe: (query, options = {}) => observe(observeParts, query, options),
+    projects: (options = {}) => listProjects(connection, options),
+    locate: async (project, options = {}) =>
+      (await listProject(connection, project, options)).ours
+        .map((listed) => locatedContainer(listed, records))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+
+    findImage: find,
+    pullImage: async (ref, wanted, onProgress, options = {}) =>
+      learn(await pullImage(access, ref, wanted, onProgress, { ...options, known })),
+    buildImage: async (recipe, settings, onProgress, options = {}) =>
+      learn(await buildImage(access, recipe, settings, onProgress, { ...options, known })),
+
+    removeBuiltImage: (id, ref, options = {}) => removeBuiltImage(access, id, ref, options),
+
+    builtImages: (options = {}) => listBuiltImages(connection, options),
+    removeVolume: (project, name, options = {}) => removeVolume(connection, project, name, options),
+
+    createNetwork: (network, labels, options = {}) => createNetwork(connection, network, labels, options),
+    removeNetwork: (id, options = {}) => removeNetwork(connection, id, options),
+
+    createContainer: (request, options = {}) => create(request, options),
+    copyPath: (from, to, path, options = {}) => copyPath(connection, from, to, path, options),
+    startContainer: (id, options = {}) => startContainer(connection, id, options),
+    unpauseContainer: (id, options = {}) => unpauseContainer(connection, id, options),
+    stopContainer: (id, graceSeconds, options = {}) => stopContainer(connection, id, graceSeconds, options),
+    removeContainer: (id, options = {}) => removeContainer(connection, id, options),
+    renameContainer: (id, name, options = {}) => renameContainer(connection, id, name, options),
+    recordGeneration: (id, record, options = {}) => recordGeneration(connection, id, record, options),
+    containerRunning: (id, options = {}) => containerRunning(connection, id, options),
+    countSessions: (id, options = {}) => countSessions(connection, id, options),
+    tailLog: (id, lines, options = {}) => tailLog(connection, id, lines, options),
+    readLog: (id, query, options = {}) => readLog(connection, info, id, query, options),
+
+    exec: (id, request, options = {}) => openExec(connection, id, request, options),
+
+    acquireLock: (project, holder, options = {}) => acquireLock(lockParts, project, holder, options),
+    findLock: (project, options = {}) => findLock(lockParts, project, options),
+    renewLock: (lock, lifetimeMs, options = {}) => renewLock(lockParts, lock, lifetimeMs, options),
+    checkLock: (lock, options = {}) => checkLock(lockParts, lock, options),
+    releaseLock: (id, options = {}) => releaseLock(lockParts, id, options),
+
+    close: async () => connection.target.agent?.destroy(),
+  };
+}

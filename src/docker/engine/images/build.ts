@@ -1,0 +1,181 @@
+import { buildHint, decisiveLine } from '../../../image/build-failure.ts';
+import { proxiesWithPassword } from '../../../image/proxies.ts';
+import { externalImages, storesArgument } from '../../../image/user-dockerfile.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import { messageOf } from '../../../model/failure.ts';
+import { label } from '../../../model/labels.ts';
+import type { Recipe } from '../../../model/recipe.ts';
+import type { ImageFacts } from '../../../model/shape.ts';
+import type { BuildSettings, ProgressSink } from '../../port.ts';
+import { call } from '../connection/call.ts';
+import { statusOf } from '../connection/errors.ts';
+import type { ImageAccess } from './access.ts';
+import { engineNow, removeRemains } from './build-cleanup.ts';
+import { type BuildLog, followBuild } from './build-log.ts';
+import { contextTar } from './context-tar.ts';
+import { type FindOptions, findImage, inspectImage } from './find.ts';
+import { pullImage } from './pull.ts';
+import { parseReference } from './reference.ts';
+import { followStream } from './stream.ts';
+
+/** Lines of a failed command's output that are shown, besides the decisive one. */
+const shownLines = 20;
+
+/**
+ * Builds a recipe with the engine's classic builder, which needs no session with us and which every engine still has.
+ * An image that is there already under the recipe's name is returned at once. Progress counts the Dockerfile's steps.
+ * Whatever ends a build early (a failing command, a cut connection, the signal), nothing of it stays on the engine.
+ *
+ * @throws LoomsError `image-build-failed` for a Dockerfile that would store a proxy's password, and with the failing command and its exit code, and in `detail` the decisive line
+ *   of its output, then the last 20; those of `pullImage` for the base image; `interrupted`; `engine-…`
+ */
+export async function buildImage(
+  access: ImageAccess,
+  recipe: Recipe,
+  settings: BuildSettings,
+  onProgress: ProgressSink,
+  options: FindOptions = {},
+): Promise<ImageFacts> {
+  const present = await findImage(access, recipe.ref, options);
+  if (present !== null) return present;
+  const storing = storesArgument(recipe.dockerfile, proxiesWithPassword(settings.proxies));
+  if (storing !== undefined) throw passwordInImage(storing);
+
+  // Pulled by us and not by the build: with the user's credentials, progress in bytes, and errors that have a code.
+  const bases = recipe.base === undefined ? externalImages(recipe.dockerfile) : [recipe.base];
+  for (const base of bases) {
+    if ((await inspectImage(access.docker, base, options)) !== null) continue;
+    if (!settings.mayPull) throw absentBase(base);
+    await pullImage(
+      access,
+      base,
+      recipe.platform === undefined ? {} : { platform: recipe.platform },
+      onProgress,
+      options,
+    );
+  }
+  await run(access, recipe, settings, onProgress, options);
+
+  const built = await findImage(access, recipe.ref, options);
+  if (built === null) {
+    throw new LoomsError('image-build-failed', `the engine says that it built ${recipe.ref}, but does not have it`);
+  }
+  return built;
+}
+
+const passwordInImage = (instruction: string): LoomsError =>
+  new LoomsError(
+    'image-build-failed',
+    `\`${instruction}\` of the Dockerfile would store the password of the proxy in the image or its history`,
+    { hint: 'leave it out: the commands of a build have HTTP_PROXY and its kin without it' },
+  );
+
+const absentBase = (base: string): LoomsError =>
+  new LoomsError(
+    'image-not-found',
+    `the build starts from ${base}, which is not on this engine, and pull_policy is never`,
+    {
+      hint: `docker pull ${base}, or set pull_policy: missing`,
+    },
+  );
+
+async function run(
+  access: ImageAccess,
+  recipe: Recipe,
+  settings: BuildSettings,
+  onProgress: ProgressSink,
+  options: FindOptions,
+): Promise<void> {
+  const what = `build ${recipe.ref}`;
+  const startedAt = await engineNow(access);
+  const build = followBuild();
+  const send = (abortSignal: AbortSignal): Promise<NodeJS.ReadableStream> =>
+    access.docker.buildImage(contextTar(recipe), {
+      dockerfile: recipe.dockerfilePath,
+      rm: true,
+      forcerm: true,
+      nocache: !recipe.useBuildCache,
+      version: '1',
+      buildargs: { ...settings.proxies },
+      labels: { ...settings.labels, ...(recipe.provesShell ? { [label.hasShell]: 'true' } : {}) },
+      abortSignal,
+      ...(recipe.platform === undefined ? {} : { platform: recipe.platform }),
+    });
+  let cause: unknown;
+  try {
+    await followStream(what, options, send, (entry) => {
+      const report = build.accept(entry);
+      if (report !== null) onProgress(report);
+    });
+    const { built, failure } = build.log();
+    if (failure === undefined && built !== undefined) {
+      await nameResult(access, recipe.ref, built, () => removeRemains(access, build.log(), startedAt));
+      return;
+    }
+    if (failure === undefined)
+      cause = new LoomsError('engine-rejected', `the engine broke off while it should ${what}`);
+  } catch (error) {
+    cause = error;
+  }
+  const failure = buildError(recipe, build.log(), cause);
+  try {
+    await removeRemains(access, build.log(), startedAt);
+  } catch (error) {
+    // Why the build ended matters more than what could not be tidied up after it.
+    throw new LoomsError(failure.code, failure.message, {
+      ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+      detail: [...failure.detail, `not removed: ${messageOf(error)}`],
+      cause: failure,
+    });
+  }
+  throw failure;
+}
+
+/**
+ * Gives a finished image its name, unless someone else built the same recipe meanwhile: containers may run theirs, and
+ * would look changed if the name moved on to ours. A process that dies before this leaves its image to the engine's
+ * build cache, from which the next build takes it.
+ */
+async function nameResult(
+  access: ImageAccess,
+  ref: string,
+  id: string,
+  removeOurs: () => Promise<void>,
+): Promise<void> {
+  if ((await inspectImage(access.docker, ref, {})) !== null) return removeOurs();
+  const { name, version } = parseReference(ref);
+  await call(`name image ${ref}`, {}, (abortSignal) =>
+    access.docker.getImage(id).tag({ repo: name, tag: version, abortSignal }),
+  );
+}
+
+function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {
+  const { failure } = log;
+  if (failure === undefined) {
+    const error = cause instanceof LoomsError ? cause : new LoomsError('internal', String(cause), { cause });
+    // 400: the Dockerfile itself is not understood; the engine's words name its line.
+    if (statusOf(error) !== 400) return error;
+    return new LoomsError('image-build-failed', error.message, { hint: 'correct the Dockerfile', cause });
+  }
+  if (failure.exitCode === undefined) {
+    // Podman learns only at an instruction that there is none like it.
+    const isUnknown = /^Build error: /.test(failure.message);
+    return new LoomsError(
+      'image-build-failed',
+      `building ${recipe.ref} failed at ${log.instruction}: ${failure.message}`,
+      {
+        hint: isUnknown ? 'correct the Dockerfile' : 'the line above names what this step of the build needs',
+        detail: log.output.slice(-shownLines),
+      },
+    );
+  }
+  const decisive = decisiveLine(log.output);
+  const tail = log.output.slice(-shownLines).filter((line) => line !== decisive);
+  return new LoomsError(
+    'image-build-failed',
+    `building ${recipe.ref} failed: \`${commandOf(log.instruction)}\` ended with exit code ${failure.exitCode}`,
+    { hint: buildHint(log.output), detail: decisive === undefined ? tail : [decisive, ...tail] },
+  );
+}
+
+const commandOf = (instruction: string): string => instruction.replace(/^RUN\s+/i, '');

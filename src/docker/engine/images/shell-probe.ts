@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import { isBound } from '../../../model/claims.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import { asContainerId, type ContainerId, type ImageId } from '../../../model/ids.ts';
+import { label } from '../../../model/labels.ts';
+import type { CallOptions } from '../../port.ts';
+import { call, callOrNull } from '../connection/call.ts';
+import { statusOf } from '../connection/errors.ts';
+import { imageIdOf } from '../containers/docker-to-shape.ts';
+import { ignoringConflict } from './ignore-conflict.ts';
+
+/** Where the programs lie that an idle PID 1 and a session wrapper need: one of each list must be there. */
+const needed = [['/bin/sh'], ['/bin/sleep', '/usr/bin/sleep']];
+
+/** Marks the containers that are made for looking only. */
+const probeLabel = 'looms.probe';
+
+/** Each is lost only to another process that has finished its look at the same image: as many may look at once. */
+const attempts = 20;
+
+/**
+ * Looks whether an image has a shell and `sleep`: in the file system of a container that is made, never started, and
+ * removed. Its name is the image's, so that one left behind by a process that died is found, used and removed by the
+ * next that looks at this image, instead of adding up. Somebody else's container of that name is left alone.
+ *
+ * @throws LoomsError `engine-…`
+ */
+export async function probeShell(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean> {
+  for (let attempt = 1; ; attempt += 1) {
+    const verdict = await probeOnce(docker, id, options);
+    if (verdict !== 'probe-lost') return verdict;
+    if (attempt === attempts) {
+      throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
+    }
+  }
+}
+
+async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean | 'probe-lost'> {
+  const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
+  const shared = await createProbe(docker, id, name, options);
+  const probe =
+    shared === 'foreign' ? await createProbe(docker, id, `${name}-${randomBytes(4).toString('hex')}`, options) : shared;
+  if (probe === null || probe === 'foreign') return 'probe-lost';
+  const container = docker.getContainer(probe);
+  try {
+    for (const paths of needed) {
+      let found = false;
+      for (const path of paths) {
+        found ||= await call(`look for ${path} in image ${id}`, options, (abortSignal) =>
+          hasFile(container, path, abortSignal),
+        );
+      }
+      if (!found) return (await isWhole(container, options)) ? false : 'probe-lost';
+    }
+    return true;
+  } catch (error) {
+    // A probe that another process removes at this moment: the containerd image store then answers 500.
+    if (statusOf(error) === undefined || (await isWhole(container, options))) throw error;
+    return 'probe-lost';
+  } finally {
+    // Also when the caller gave up: hence without its signal.
+    await ignoringConflict(() =>
+      callOrNull(`remove ${name}`, {}, (abortSignal) => container.remove({ force: true, v: true, abortSignal })),
+    );
+  }
+}
+
+/**
+ * The id of the probe; of the one that is there already, when another process looks at the same image or died; null
+ * when that one went meanwhile, `foreign` when what has the name is no probe of ours. Never the name: it may mean another
+ * container a moment later.
+ */
+async function createProbe(
+  docker: Docker,
+  id: ImageId,
+  name: string,
+  options: CallOptions,
+): Promise<ContainerId | 'foreign' | null> {
+  const made = await call(`create ${name}`, options, async (abortSignal) => {
+    try {
+      return await docker.createContainer({
+        name,
+        Image: id,
+        Entrypoint: ['/bin/sh'],
+        Labels: { [probeLabel]: 'true', [label.imageId]: id },
+        HostConfig: { NetworkMode: 'none' },
+        abortSignal,
+      });
+    } catch (error) {
+      if (statusOf(error) !== 409) throw error;
+      return null;
+    }
+  });
+  if (made !== null) return asContainerId(made.id);
+  const other = await callOrNull(`look at ${name}`, options, (abortSignal) =>
+    docker.getContainer(name).inspect({ abortSignal }),
+  );
+  if (other === null) return null;
+  return isProbe(other, id) ? asContainerId(other.Id) : 'foreign';
+}
+
+/**
+ * Whether a container is a probe of this image: never started, and with a label that an image cannot give it (see
+ * `isBound` in model/claims.ts).
+ */
+const isProbe = ({ Config: config, Image: image, State: state }: Docker.ContainerInspectInfo, id: ImageId): boolean =>
+  config.Labels[probeLabel] === 'true' &&
+  isBound({ labels: config.Labels, imageId: imageIdOf(image) }) &&
+  imageIdOf(image) === id &&
+  ['created', 'removing', 'dead'].includes(state.Status);
+
+async function hasFile(container: Docker.Container, path: string, abortSignal: AbortSignal): Promise<boolean> {
+  try {
+    // Unread, even an answer without a body keeps its connection.
+    ((await container.infoArchive({ path, abortSignal })) as Readable).resume();
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    throw error;
+  }
+}
+
+/** The engine answers 404 for a file that is missing as for a container that is; one that is being removed counts as gone. */
+async function isWhole(container: Docker.Container, options: CallOptions): Promise<boolean> {
+  const found = await callOrNull('look at a probe', options, (abortSignal) => container.inspect({ abortSignal }));
+  return found !== null && !['removing', 'dead'].includes(found.State.Status);
+}

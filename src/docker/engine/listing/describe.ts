@@ -1,0 +1,54 @@
+import { LoomsError } from '../../../model/errors.ts';
+import type { EngineDescription } from '../../../model/observed.ts';
+import type { ContainerShape } from '../../../model/shape.ts';
+import type { Connection } from '../connection/connection.ts';
+import { describeEndpoint } from '../connection/endpoint.ts';
+import type { EngineInfo } from '../connection/engine-clock.ts';
+
+/** Storage drivers that take a size for the writable layer; overlay2 does on xfs, with project quotas. */
+function canLimitStorage(info: EngineInfo): boolean {
+  if (info.Driver === 'overlay2') {
+    return info.DriverStatus?.some(([key, value]) => key === 'Backing Filesystem' && value === 'xfs') === true;
+  }
+  return ['btrfs', 'zfs', 'devicemapper', 'windowsfilter'].includes(info.Driver ?? '');
+}
+
+/**
+ * What tells this engine from others, for as long as it is there. Podman (5.8) makes up an id each time it is asked; where
+ * it keeps its containers, and on which machine, stays the same.
+ */
+const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: EngineInfo): string =>
+  kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
+
+/** The engine's description from what it said at connecting and in `/info`. */
+export function describeEngine({ engine, endpoint }: Connection, info: EngineInfo): EngineDescription {
+  return {
+    ...engine,
+    id: engineId(engine.kind, info),
+    name: info.Name ?? '',
+    endpoint: describeEndpoint(endpoint),
+    storageDriver: info.Driver ?? 'unknown',
+    canLimitStorage: canLimitStorage(info),
+    // On Podman its name server lives on the gateway, so the host stays reachable; no option is known that closes it
+    // (5.8).
+    canHideHost: engine.kind === 'docker',
+    cpus: info.NCPU ?? 0,
+    memoryBytes: info.MemTotal ?? 0,
+  };
+}
+
+/**
+ * Refuses limits that the engine would silently drop (rootless without cgroup delegation): the container would run
+ * without them, and its live state would never agree with the spec. Throws `engine-unsupported`.
+ */
+export function requireLimits(shape: ContainerShape, info: EngineInfo): void {
+  const missing = [
+    shape.memoryBytes > 0 && info.MemoryLimit === false ? 'memory' : '',
+    shape.nanoCpus > 0 && info.CpuCfsQuota === false ? 'CPU' : '',
+    shape.pidsLimit > 0 && info.PidsLimit === false ? 'processes' : '',
+  ].filter((name) => name !== '');
+  if (missing.length === 0) return;
+  throw new LoomsError('engine-unsupported', `this engine cannot limit ${missing.join(', ')}`, {
+    hint: 'on a rootless engine, let systemd delegate the cgroup controllers to your user',
+  });
+}

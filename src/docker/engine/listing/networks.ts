@@ -1,0 +1,119 @@
+import { LoomsError } from '../../../model/errors.ts';
+import { asNetworkId, type NetworkId, shortId } from '../../../model/ids.ts';
+import { label } from '../../../model/labels.ts';
+import type { NetworkShape } from '../../../model/observed.ts';
+import type { CallOptions } from '../../port.ts';
+import { ask } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
+import { statusOf } from '../connection/errors.ts';
+import { poll } from '../connection/poll.ts';
+
+/** A network as the engine lists and inspects it; only an inspect tells who is on it. */
+export type InspectedNetwork = {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Internal: boolean;
+  readonly Options?: Readonly<Record<string, string>> | null;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly Containers?: Readonly<Record<string, unknown>> | null;
+};
+
+/** All networks with `text` in their name. */
+export const listNetworks = (
+  connection: Connection,
+  text: string,
+  options: CallOptions,
+): Promise<readonly InspectedNetwork[]> =>
+  ask(connection, 'list networks', { method: 'GET', path: '/networks', query: { filters: { name: [text] } } }, options);
+
+/** A network with its members; null when it is gone. */
+export const inspectNetwork = (
+  connection: Connection,
+  id: string,
+  options: CallOptions,
+): Promise<InspectedNetwork | null> =>
+  orNull(ask(connection, `inspect network ${shortId(id)}`, { method: 'GET', path: `/networks/${id}` }, options));
+
+/**
+ * Makes a network, or takes the one of ours that is there already. Engines before 25 make two networks of one name
+ * when two ask at once: all but the one with the lowest id are removed again, by everyone who asked, so one stays.
+ * Throws `engine-conflict` when a network that is not this project's has the name.
+ */
+export async function createNetwork(
+  connection: Connection,
+  network: NetworkShape,
+  labels: Readonly<Record<string, string>>,
+  options: CallOptions,
+): Promise<NetworkId> {
+  const body = {
+    Name: network.name,
+    Driver: network.driver,
+    Internal: network.internal,
+    Options: network.options,
+    Labels: labels,
+    CheckDuplicate: true,
+  };
+  try {
+    await ask(
+      connection,
+      `create network ${network.name}`,
+      { method: 'POST', path: '/networks/create', body },
+      options,
+    );
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+  }
+  // The engine's own filter matches parts of names.
+  const [kept, ...duplicates] = (await listNetworks(connection, network.name, options))
+    .filter(({ Name: name }) => name === network.name)
+    .sort((a, b) => (a.Id < b.Id ? -1 : 1));
+  const isOurs = (candidate: InspectedNetwork | undefined): boolean =>
+    candidate?.Labels?.[label.project] === labels[label.project];
+  if (kept === undefined || !isOurs(kept)) {
+    throw new LoomsError('engine-conflict', `a network named ${network.name} is there that looms did not make`, {
+      hint: `rename or remove it: docker network rm ${network.name}`,
+    });
+  }
+  for (const duplicate of duplicates.filter(isOurs))
+    await removeNetwork(connection, asNetworkId(duplicate.Id), options);
+  return asNetworkId(kept.Id);
+}
+
+/** Endpoints of containers that were just removed go a moment after them, ms. */
+const endpointLimitMs = 3_000;
+const pollMs = 200;
+
+/**
+ * Podman (5.8) looks for containers on a network only when it is asked by name: by id it takes the network away under
+ * those that run. Its names are unique.
+ */
+async function removalNameOf(connection: Connection, id: NetworkId, options: CallOptions): Promise<string> {
+  if (connection.engine.kind === 'docker') return id;
+  const network = await inspectNetwork(connection, id, options);
+  return network === null ? id : encodeURIComponent(network.Name);
+}
+
+/**
+ * Removes a network; one that is gone already is no error. false: the engine keeps it, because it still counts
+ * endpoints of containers that are gone, which Engine 20.10 does now and then when many are removed at once, until it
+ * is restarted. Throws `engine-conflict` while containers are on it.
+ */
+export async function removeNetwork(connection: Connection, id: NetworkId, options: CallOptions): Promise<boolean> {
+  const what = `remove network ${shortId(id)}`;
+  const tryIt = async (): Promise<true | undefined> => {
+    try {
+      const path = `/networks/${await removalNameOf(connection, id, options)}`;
+      await orNull(ask(connection, what, { method: 'DELETE', path }, options));
+      return true;
+    } catch (error) {
+      // Podman: 409.
+      if (![403, 409].includes(statusOf(error) ?? 0)) throw error;
+      const network = await inspectNetwork(connection, id, options);
+      if (network === null || Object.keys(network.Containers ?? {}).length === 0) return undefined;
+      throw new LoomsError('engine-conflict', `cannot ${what}: there are still containers on it`, { cause: error });
+    }
+  };
+  return (await poll(tryIt, { everyMs: pollMs, limitMs: endpointLimitMs })) ?? false;
+}

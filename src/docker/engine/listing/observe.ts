@@ -1,0 +1,183 @@
+import { asContainerId, asNetworkId, type ImageId, type ProjectName } from '../../../model/ids.ts';
+import { label, lockName, networkName, projectPrefix } from '../../../model/labels.ts';
+import { mapBounded } from '../../../model/map-bounded.ts';
+import type {
+  Observed,
+  ObservedContainer,
+  ObservedNetwork,
+  ObservedVolume,
+  RegistryVerdict,
+} from '../../../model/observed.ts';
+import type { ImageFacts } from '../../../model/shape.ts';
+import type { CallOptions, ObserveQuery } from '../../port.ts';
+import type { Connection } from '../connection/connection.ts';
+import { type EngineInfo, engineTime, type InfoReader } from '../connection/engine-clock.ts';
+import { inspectContainer } from '../containers/containers.ts';
+import { type ImageShare, imageIdOf, type ReadingContext } from '../containers/docker-to-shape.ts';
+import { generationRecord, isNamedRecord, saysRecord } from '../containers/history.ts';
+import type { InspectedContainer } from '../containers/inspected.ts';
+import { listVolumes } from '../containers/volumes.ts';
+import { describeEngine } from './describe.ts';
+import { type ListedContainer, listContainers, listedName, listProject } from './listing.ts';
+import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
+import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
+import { imageShares } from './ownership.ts';
+
+/** What observing needs from the rest of the adapter. */
+export type ObserveParts = {
+  readonly connection: Connection;
+  readonly info: InfoReader;
+  readonly records: RecordReader;
+  readonly findImage: (ref: string, options: CallOptions) => Promise<ImageFacts | null>;
+  readonly checkRegistry: (
+    refs: readonly string[],
+    options: CallOptions,
+  ) => Promise<Readonly<Record<string, RegistryVerdict>>>;
+  /** Told of each image of which a container's label says whether it has a shell. */
+  readonly learnShell: (image: ImageId, hasShell: boolean) => void;
+};
+
+/** More inspects at once gain nothing on an engine, and over ssh each is a process. */
+const inspectWidth = 16;
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+type Placed = Pick<ObservedContainer, 'server' | 'generation' | 'id'>;
+
+const byPlace = (a: Placed, b: Placed): number =>
+  byText(a.server ?? '', b.server ?? '') || a.generation - b.generation || byText(a.id, b.id);
+
+/** The lock is its holder's, and nothing that is planned may depend on it. */
+const isNoLock = (project: ProjectName) => (one: ListedContainer) => listedName(one) !== lockName(project);
+
+const ourNetworks = (project: ProjectName): readonly string[] => [
+  networkName(project, 'isolated'),
+  networkName(project, 'bridge'),
+];
+
+async function observeNetworks(connection: Connection, query: ObserveQuery, options: CallOptions) {
+  const ourNames = ourNetworks(query.project);
+  const listed = await listNetworks(connection, projectPrefix(query.project), options);
+  const wanted = listed.filter(
+    (network) => ourNames.includes(network.Name) || network.Labels?.[label.project] === query.project,
+  );
+  const inspected = await mapBounded(wanted, inspectWidth, ({ Id: id }) => inspectNetwork(connection, id, options));
+  return inspected.filter((network) => network !== null);
+}
+
+function observedNetwork(
+  network: InspectedNetwork,
+  query: ObserveQuery,
+  containers: readonly ObservedContainer[],
+): ObservedNetwork {
+  // The engine lists those that run; a stopped one is still bound to its network.
+  const bound = containers.filter(({ shape }) => shape.networks.some(({ name }) => name === network.Name));
+  const members = new Set([...Object.keys(network.Containers ?? {}), ...bound.map(({ id }) => id)]);
+  return {
+    id: asNetworkId(network.Id),
+    name: network.Name,
+    internal: network.Internal,
+    driver: network.Driver,
+    options: network.Options ?? {},
+    ours: network.Labels?.[label.project] === query.project,
+    members: [...members].sort(byText).map(asContainerId),
+  };
+}
+
+async function observeVolumes(
+  connection: Connection,
+  query: ObserveQuery,
+  options: CallOptions,
+): Promise<readonly ObservedVolume[]> {
+  const prefix = `${projectPrefix(query.project)}-`;
+  return (await listVolumes(connection, prefix, options))
+    .filter(({ Name: name }) => name.startsWith(prefix))
+    .map((volume) => ({ name: volume.Name, ours: volume.Labels?.[label.project] === query.project }))
+    .sort((a, b) => byText(a.name, b.name));
+}
+
+const nothingShared: ImageShare = { env: {}, labels: {} };
+
+function readingContext(
+  { engine: { kind } }: Connection,
+  info: EngineInfo,
+  project: ProjectName,
+  networks: readonly InspectedNetwork[],
+): ReadingContext {
+  const ours = ourNetworks(project);
+  const there = new Set(networks.map(({ Id: id }) => id));
+  return {
+    kind,
+    limitsSwap: info.SwapLimit !== false,
+    // Podman knows networks by their names.
+    isGone: (network, id) => kind === 'docker' && ours.includes(network) && !there.has(id),
+  };
+}
+
+/**
+ * Lists a project's reality in two rounds of parallel calls. The lock's container is left out: whoever plans may hold
+ * it, and what was observed must not depend on that. A container that vanishes between being listed and being
+ * inspected is left out; any other failure throws, so that "could not read" is never taken for "empty".
+ */
+export async function observe(parts: ObserveParts, query: ObserveQuery, options: CallOptions): Promise<Observed> {
+  const { connection } = parts;
+  const inBackground = Promise.all([
+    parts.info.read(options),
+    observeNetworks(connection, query, options),
+    observeVolumes(connection, query, options),
+    // Both `/name` and `name` are matched, depending on the engine.
+    listContainers(connection, { name: [`^/?${projectPrefix(query.project)}[-.]`] }, options),
+    parts.checkRegistry(query.checkRegistry, options),
+  ]);
+  // Waited for below; until then its failure must not count as unhandled.
+  inBackground.catch(() => undefined);
+
+  const { ours: all, strangers } = await listProject(connection, query.project, options);
+  // A record says everything in its listing, so that a long history costs no call.
+  const listed = all.filter((one) => !isNamedRecord(one, query.project));
+  for (const { ImageID: image, Labels: labels } of all) {
+    const verdict = labels?.[label.hasShell];
+    if (verdict === 'true' || verdict === 'false') parts.learnShell(imageIdOf(image), verdict === 'true');
+  }
+  const refs = [...new Set(query.images)].sort();
+  const [inspected, shares, facts] = await Promise.all([
+    mapBounded(listed, inspectWidth, ({ Id: id }) => inspectContainer(connection, id, options)),
+    imageShares(
+      connection,
+      listed.map(({ ImageID: id }) => imageIdOf(id)),
+      options,
+    ),
+    mapBounded(refs, inspectWidth, (ref) => parts.findImage(ref, options)),
+  ]);
+  const [info, networks, volumes, named, registry] = await inBackground;
+
+  const context = readingContext(connection, info, query.project, networks);
+  const shareOf = ({ Image: image }: InspectedContainer): ImageShare => shares.get(imageIdOf(image)) ?? nothingShared;
+  const there = inspected.filter((container) => container !== null);
+  const containers = there
+    .map((container) => observedContainer(container, shareOf(container), context, parts.records))
+    .sort(byPlace);
+  const believed = new Set(all.map(({ Id: id }) => id));
+  const claiming = new Set(strangers.map(({ Id: id }) => id));
+  const foreign = new Map([...named.filter(isNoLock(query.project)), ...strangers].map((one) => [one.Id, one]));
+  return {
+    project: query.project,
+    engine: describeEngine(connection, info),
+    now: engineTime(info.SystemTime),
+    containers: containers.filter(({ role }) => role !== 'history'),
+    history: all
+      .filter(saysRecord)
+      .map((one) => generationRecord(one, parts.records))
+      .sort(byPlace),
+    foreign: [...foreign.values()]
+      .filter(({ Id: id }) => !believed.has(id))
+      .map((one) => foreignContainer(one, claiming.has(one.Id)))
+      .sort((a, b) => byText(a.name, b.name)),
+    networks: networks
+      .map((network) => observedNetwork(network, query, containers))
+      .sort((a, b) => byText(a.name, b.name) || byText(a.id, b.id)),
+    volumes,
+    images: Object.fromEntries(refs.map((ref, index) => [ref, facts[index] ?? null])),
+    registry,
+  };
+}

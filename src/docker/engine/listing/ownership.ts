@@ -1,0 +1,76 @@
+import { isBelieved, readClaim } from '../../../model/claims.ts';
+import type { ImageId } from '../../../model/ids.ts';
+import { label } from '../../../model/labels.ts';
+import { mapBounded } from '../../../model/map-bounded.ts';
+import type { CallOptions } from '../../port.ts';
+import { ask } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
+import { type ImageShare, imageIdOf, readEnv } from '../containers/docker-to-shape.ts';
+import type { InspectedContainer } from '../containers/inspected.ts';
+import type { ListedContainer } from './listing.ts';
+
+/** More inspects at once gain nothing on an engine, and over ssh each is a process. */
+const inspectWidth = 16;
+
+type InspectedImage = {
+  readonly Config?: {
+    readonly Env?: readonly string[] | null;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+  } | null;
+};
+
+/** What images bring into the containers that are made of them. One that is gone is left out. */
+export async function imageShares(
+  connection: Connection,
+  ids: Iterable<ImageId>,
+  options: CallOptions,
+): Promise<ReadonlyMap<ImageId, ImageShare>> {
+  const shares = await mapBounded([...new Set(ids)], inspectWidth, async (id) => {
+    const request = { method: 'GET', path: `/images/${id}/json` } as const;
+    const image = await orNull(ask<InspectedImage>(connection, `inspect image ${id}`, request, options));
+    if (image === null) return [];
+    return [[id, { env: readEnv(image.Config?.Env), labels: image.Config?.Labels ?? {} }] as const];
+  });
+  return new Map(shares.flat());
+}
+
+/** Containers that claim to be of looms, parted by whether that is so. */
+export type Sorted = { readonly ours: readonly ListedContainer[]; readonly strangers: readonly ListedContainer[] };
+
+/**
+ * Tells whose listed containers are, from their listing; the images are asked only of those that an earlier looms made,
+ * or somebody else.
+ */
+export async function sortClaims(
+  connection: Connection,
+  listed: readonly ListedContainer[],
+  options: CallOptions,
+): Promise<Sorted> {
+  const unbound = listed.filter(({ Labels: labels }) => {
+    return readClaim(labels ?? {}) !== undefined && labels?.[label.imageId] === undefined;
+  });
+  const shares = await imageShares(
+    connection,
+    unbound.map(({ ImageID: id }) => imageIdOf(id)),
+    options,
+  );
+  const ours = listed.filter(({ Labels: labels, ImageID: image }) => {
+    const imageId = imageIdOf(image);
+    return isBelieved({ labels: labels ?? {}, imageId, imageLabels: shares.get(imageId)?.labels });
+  });
+  const ids = new Set(ours.map(({ Id: id }) => id));
+  return { ours, strangers: listed.filter(({ Id: id }) => !ids.has(id)) };
+}
+
+/** The same for one container that was looked at by its name. */
+export async function isOurs(
+  connection: Connection,
+  { Config: config, Image: image }: InspectedContainer,
+  options: CallOptions,
+): Promise<boolean> {
+  const labels = config.Labels ?? {};
+  const imageId = imageIdOf(image);
+  const shares = labels[label.imageId] === undefined ? await imageShares(connection, [imageId], options) : undefined;
+  return isBelieved({ labels, imageId, imageLabels: shares?.get(imageId)?.labels });
+}

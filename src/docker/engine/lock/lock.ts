@@ -1,0 +1,258 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { LoomsError } from '../../../model/errors.ts';
+import { asContainerId, type ContainerId, type ProjectName } from '../../../model/ids.ts';
+import { label, lockName, type Role } from '../../../model/labels.ts';
+import type { EngineTime } from '../../../model/observed.ts';
+import type { CallOptions, LockAttempt, LockHolder, LockRequest } from '../../port.ts';
+import { ask } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { InfoReader } from '../connection/engine-clock.ts';
+import { statusOf } from '../connection/errors.ts';
+import { putFiles, readContainerFile } from '../containers/container-files.ts';
+import { inspectContainer, isBeingRemoved, removeContainer, waitUntilRemoved } from '../containers/containers.ts';
+import { isOurs } from '../listing/ownership.ts';
+import { importLockImage, lockImageRef } from './lock-image.ts';
+
+/** Who holds the lock, as JSON, set once by the create call that took it. */
+const holderLabel = 'looms.lock';
+
+/** Where renewals are written: labels cannot change. */
+const heartbeat = { directory: '/', name: 'looms-lock.json' } as const;
+
+/**
+ * How often, and with what pauses (ms, growing to the longest), a try is begun again when the name was taken and nobody
+ * held it: the engine keeps a name for a moment after its container is gone. About 2 s in all.
+ */
+const attempts = 30;
+const [shortestPauseMs, longestPauseMs] = [5, 100];
+
+export type LockParts = { readonly connection: Connection; readonly info: InfoReader };
+
+/** `nonce` tells two tries of one process apart; locks of older versions have none. */
+type HolderRecord = Omit<LockHolder, 'id'> & { readonly nonce?: string };
+
+type FoundLock = { readonly holder: LockHolder; readonly nonce: string | undefined };
+
+/** `lost`: the connection broke or time ran out, and the engine may have made the lock all the same. */
+type CreateAnswer =
+  | { readonly answer: 'created'; readonly id: ContainerId }
+  | { readonly answer: 'name-taken' | 'no-image' }
+  | { readonly answer: 'lost'; readonly error: unknown };
+
+const isLostAnswer = (error: unknown): boolean =>
+  error instanceof LoomsError && (error.code === 'engine-unreachable' || error.code === 'engine-timeout');
+
+async function tryCreate(
+  connection: Connection,
+  project: ProjectName,
+  record: HolderRecord,
+  options: CallOptions,
+): Promise<CreateAnswer> {
+  const body = {
+    Image: lockImageRef,
+    // It is never started; the engine only wants something to be named.
+    Cmd: ['/lock'],
+    Labels: {
+      [label.project]: project,
+      [label.role]: 'lock' satisfies Role,
+      [holderLabel]: JSON.stringify(record),
+    },
+    HostConfig: { NetworkMode: 'none' },
+  };
+  const request = { method: 'POST', path: '/containers/create', query: { name: lockName(project) }, body } as const;
+  try {
+    const created = await orNull(
+      ask<{ Id: string }>(connection, `take the lock of project ${project}`, request, options),
+    );
+    return created === null ? { answer: 'no-image' } : { answer: 'created', id: asContainerId(created.Id) };
+  } catch (error) {
+    if (statusOf(error) === 409) return { answer: 'name-taken' };
+    if (isLostAnswer(error)) return { answer: 'lost', error };
+    throw error;
+  }
+}
+
+/** A moment that a date can tell (ECMAScript: 8.64e15 ms around the epoch). */
+const isTime = (value: unknown): value is EngineTime =>
+  typeof value === 'number' && !Number.isNaN(new Date(value).getTime());
+
+/** Whether it says all that a lock of ours says. A label is a claim: whatever else is in it is not read further. */
+const isRecord = (value: unknown): value is HolderRecord => {
+  if (typeof value !== 'object' || value === null) return false;
+  const { who, host, command, pid, processes, nonce, acquiredAt, expiresAt } = value as Partial<HolderRecord>;
+  return (
+    [who, host, command].every((text) => typeof text === 'string') &&
+    [processes, nonce].every((text) => text === undefined || typeof text === 'string') &&
+    // 0 and less would name groups of processes, not one.
+    Number.isSafeInteger(pid) &&
+    Number(pid) > 0 &&
+    isTime(acquiredAt) &&
+    isTime(expiresAt)
+  );
+};
+
+function parse(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    // Judged by the caller: a container without a readable record holds the name all the same.
+    return undefined;
+  }
+}
+
+/** When a renewal said the lock ends; undefined when it was never renewed. */
+async function renewedUntil(connection: Connection, id: string, options: CallOptions): Promise<EngineTime | undefined> {
+  const path = `${heartbeat.directory}${heartbeat.name}`;
+  const bytes = await readContainerFile(connection, id, path, options);
+  const record = parse(bytes?.toString('utf8')) as { expiresAt?: unknown } | undefined;
+  return isTime(record?.expiresAt) ? record.expiresAt : undefined;
+}
+
+/**
+ * Who holds the lock under its name now; null when nobody does, or no longer: a lock that is being given up is waited
+ * for until it is gone.
+ */
+async function readHolder(
+  connection: Connection,
+  project: ProjectName,
+  options: CallOptions,
+): Promise<FoundLock | null> {
+  const container = await inspectContainer(connection, lockName(project), options);
+  if (container === null) return null;
+  const labels = container.Config.Labels ?? {};
+  const record = parse(labels[holderLabel]);
+  if (!isRecord(record) || labels[label.role] !== 'lock' || !(await isOurs(connection, container, options))) {
+    throw new LoomsError('engine-conflict', `container ${lockName(project)} is no lock of looms`, {
+      hint: `its name is what the lock of project ${project} needs: rename or remove it`,
+    });
+  }
+  try {
+    const renewed = await renewedUntil(connection, container.Id, options);
+    const { nonce, ...holder } = record;
+    return { nonce, holder: { ...holder, id: asContainerId(container.Id), expiresAt: renewed ?? record.expiresAt } };
+  } catch (error) {
+    if (!(await isGone(connection, container.Id, error, options))) throw error;
+    await waitUntilRemoved(connection, container.Id, options);
+    return null;
+  }
+}
+
+/** Whether a call failed because the lock is gone or going: the engine answers 500 for one that it is taking apart. */
+async function isGone(connection: Connection, id: string, error: unknown, options: CallOptions): Promise<boolean> {
+  if (statusOf(error) === undefined) return false;
+  const container = await inspectContainer(connection, id, options);
+  return container === null || isBeingRemoved(container);
+}
+
+/** What an interrupted try may have left; best effort: it runs out, and a dead process's lock is taken over before. */
+async function releaseOwn(connection: Connection, project: ProjectName, nonce: string): Promise<void> {
+  try {
+    const found = await readHolder(connection, project, {});
+    if (found?.nonce === nonce) await removeContainer(connection, found.holder.id, {});
+  } catch {
+    // The interruption is what is told.
+  }
+}
+
+/**
+ * One atomic try to take the project's lock; all times are the engine's. `held` with `expired` says that its holder
+ * has not renewed it in time: taking it over is `releaseLock` of exactly that id followed by another try, of which any
+ * number can run at once and one succeeds. A lock whose answer was lost on the way back is known by its nonce.
+ */
+export async function acquireLock(
+  parts: LockParts,
+  project: ProjectName,
+  request: LockRequest,
+  options: CallOptions,
+): Promise<LockAttempt> {
+  const nonce = randomUUID();
+  try {
+    return await tryToAcquire(parts, project, request, nonce, options);
+  } catch (error) {
+    if (error instanceof LoomsError && error.code === 'interrupted') {
+      await releaseOwn(parts.connection, project, nonce);
+    }
+    throw error;
+  }
+}
+
+async function tryToAcquire(
+  { connection, info }: LockParts,
+  project: ProjectName,
+  request: LockRequest,
+  nonce: string,
+  options: CallOptions,
+): Promise<LockAttempt> {
+  const { lifetimeMs, ...who } = request;
+  for (let attempt = 0, lostAnswers = 0; attempt < attempts; attempt += 1) {
+    const acquiredAt = await info.now(options);
+    const holder = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
+    const created = await tryCreate(connection, project, { ...holder, nonce }, options);
+    if (created.answer === 'no-image') {
+      await importLockImage(connection, options);
+      continue;
+    }
+    if (created.answer === 'created') return { result: 'acquired', lock: { ...holder, id: created.id } };
+    if (created.answer === 'lost' && ++lostAnswers > 1) throw created.error;
+    const found = await readHolder(connection, project, options);
+    if (found?.nonce === nonce) return { result: 'acquired', lock: found.holder };
+    if (found !== null) {
+      return { result: 'held', holder: found.holder, expired: (await info.now(options)) > found.holder.expiresAt };
+    }
+    await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
+  }
+  throw new LoomsError('engine-conflict', `the lock of project ${project} changes hands too fast`, {
+    hint: 'many runs of looms want it at once: try again',
+  });
+}
+
+/** Who holds the lock now, and whether it ran out on the engine's clock; null when nobody does. */
+export async function findLock(
+  { connection, info }: LockParts,
+  project: ProjectName,
+  options: CallOptions,
+): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null> {
+  const found = await readHolder(connection, project, options);
+  if (found === null) return null;
+  return { holder: found.holder, expired: (await info.now(options)) > found.holder.expiresAt };
+}
+
+const lost = (lock: LockHolder): LoomsError =>
+  new LoomsError('lock-lost', `the lock of this project, taken by ${lock.who} on ${lock.host}, is no longer ours`, {
+    hint: 'someone removed it, or it ran out while this run hung: run the command again',
+  });
+
+/** Prolongs a lock from now on. Throws `lock-lost` when it was removed. */
+export async function renewLock(
+  { connection, info }: LockParts,
+  lock: LockHolder,
+  lifetimeMs: number,
+  options: CallOptions,
+): Promise<LockHolder> {
+  const expiresAt = (await info.now(options)) + lifetimeMs;
+  const content = Buffer.from(JSON.stringify({ expiresAt }));
+  try {
+    await putFiles(
+      connection,
+      lock.id,
+      heartbeat.directory,
+      [{ name: heartbeat.name, mode: 0o644, uid: 0, gid: 0, content }],
+      options,
+    );
+  } catch (error) {
+    throw (await isGone(connection, lock.id, error, options)) ? lost(lock) : error;
+  }
+  return { ...lock, expiresAt };
+}
+
+/** Throws `lock-lost` when the lock was removed or is being removed. One call. */
+export async function checkLock({ connection }: LockParts, lock: LockHolder, options: CallOptions): Promise<void> {
+  const container = await inspectContainer(connection, lock.id, options);
+  if (container === null || isBeingRemoved(container)) throw lost(lock);
+}
+
+/** Gives a lock up, or takes an expired one away, by id: a successor's lock cannot be hit. */
+export const releaseLock = ({ connection }: LockParts, id: ContainerId, options: CallOptions): Promise<void> =>
+  removeContainer(connection, id, options);

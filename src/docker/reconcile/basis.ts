@@ -1,0 +1,12 @@
+import { createHash } from 'node:crypto';
+import type { Plan } from '../../model/plan.ts';
+
+/** How old a container is, or how often it was called, goes on while a plan waits; that it is due stays true. */
+const withoutWhatGoesOn = (_key: string, value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== 'rotation-due') return value;
+  return { ...value, detail: undefined };
+};
+
+/** The hash of what a plan would do and why: two plans with one basis do the same (model/plan.ts, `basis`). */
+export const basisOf = ({ changes, steps }: Pick<Plan, 'changes' | 'steps'>): string =>
+  createHash('sha256').update(JSON.stringify({ changes, steps }, withoutWhatGoesOn)).digest('hex');

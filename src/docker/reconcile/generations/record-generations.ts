@@ -1,0 +1,135 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import type { ContainerId, StepId } from '../../../model/ids.ts';
+import { recordName } from '../../../model/labels.ts';
+import type { GenerationRecord, ObservedContainer } from '../../../model/observed.ts';
+import type { Step, Target } from '../../../model/plan.ts';
+import { type StepContext, step } from '../server/step-builders.ts';
+import { entryOfContainer, entryOfRecord, isSameRevision, notWorthKeeping, type Serving } from './generations.ts';
+
+/** Steps that record generations, and the step that the removal of a container has to wait for. */
+export type Recording = {
+  readonly steps: readonly Step[];
+  readonly before: (container: ContainerId) => readonly StepId[];
+};
+
+export const nothingRecorded: Recording = { steps: [], before: () => [] };
+
+/** A record's name that is taken says that the generation is recorded already, or that somebody else has the name. */
+const isFree = (server: DeclaredServer, generation: number, context: StepContext): boolean =>
+  context.keep > 0 && !context.takenNames.has(recordName(context.project, server.spec.name, generation));
+
+/**
+ * A record that is wrong by now: of a failure of what was kept, tried again, and served; or of a deletion that did not come
+ * to its end.
+ */
+const outdatedRecord = (
+  server: DeclaredServer,
+  { generation }: ObservedContainer,
+  { observed, project }: StepContext,
+): GenerationRecord | undefined =>
+  observed.history.find(
+    (record) =>
+      record.name === recordName(project, server.spec.name, generation) &&
+      record.server === server.spec.name &&
+      (record.outcome === 'gate-failed' || record.outcome === 'deleted'),
+  );
+
+/** Without a readable spec there is nothing to go back to; what never ran never served. */
+const hasServed = (container: ObservedContainer): boolean =>
+  container.recorded !== undefined && container.generation > 0 && container.state.status !== 'created';
+
+/** Those of the containers whose records would outlive the plan that makes them. */
+function worthRecording(
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  serving: Serving,
+  { observed, keep }: StepContext,
+): ObservedContainer[] {
+  const known = observed.history.filter((record) => record.server === server.spec.name).map(entryOfRecord);
+  const made = containers.map((container) => ({ container, entry: entryOfContainer(container) }));
+  const dropped = notWorthKeeping([...known, ...made.map(({ entry }) => entry)], serving, keep);
+  return made.filter(({ entry }) => !dropped.has(entry)).map(({ container }) => container);
+}
+
+/**
+ * Records the containers that `serving` takes the place of. `others` are what an earlier run left beside `replaced`: those
+ * with a lower generation had served before it, and what is the same as what serves needs no record.
+ */
+export function recordSteps(
+  server: DeclaredServer,
+  replaced: ObservedContainer | undefined,
+  others: readonly ObservedContainer[],
+  serving: Serving,
+  after: readonly StepId[],
+  context: StepContext,
+): Recording {
+  const below = replaced?.generation ?? serving.generation;
+  const left = others.filter((one) => one.generation < below && !isSameRevision(one, serving));
+  const candidates = [...(replaced === undefined ? [] : [replaced]), ...left].filter(
+    (one) =>
+      hasServed(one) && (isFree(server, one.generation, context) || outdatedRecord(server, one, context) !== undefined),
+  );
+  const recorded = worthRecording(server, candidates, serving, context);
+  const steps = recorded.flatMap((container) => {
+    const { id, name, generation } = container;
+    const again = context.drifted.has(id) ? 'repaired' : 'rotated';
+    const renewed = isSameRevision(container, serving) ? again : 'replaced';
+    const old = outdatedRecord(server, container, context);
+    const room =
+      old === undefined
+        ? []
+        : [
+            step(
+              server.spec.name,
+              `record:outdated-g${generation}`,
+              { op: 'remove-container', target: { id: old.id }, name: old.name },
+              { after },
+            ),
+          ];
+    const record = step(
+      server.spec.name,
+      container === replaced ? 'record:old' : `record:g${generation}-${id.slice(0, 6)}`,
+      {
+        op: 'record-generation',
+        target: { id },
+        name,
+        record: recordName(context.project, server.spec.name, generation),
+        outcome: context.rollbackTo === undefined || container !== replaced ? renewed : 'rolled-back',
+      },
+      { after: [...after, ...room.map((one) => one.id)] },
+    );
+    return [...room, record];
+  });
+  const stepOf = new Map(
+    steps.flatMap((one) =>
+      one.op === 'record-generation' && 'id' in one.target ? [[one.target.id, one.id] as const] : [],
+    ),
+  );
+  return {
+    steps,
+    before: (container) => {
+      const id = stepOf.get(container);
+      return id === undefined ? [] : [id];
+    },
+  };
+}
+
+/** Records a generation that did not pass its gate, so that it can be told what was tried; none when it is recorded. */
+export function recordFailed(
+  server: DeclaredServer,
+  target: Target,
+  name: string,
+  generation: number,
+  failing: readonly StepId[],
+  context: StepContext,
+): Step[] {
+  if (!isFree(server, generation, context)) return [];
+  const record = recordName(context.project, server.spec.name, generation);
+  const failed = step(
+    server.spec.name,
+    'record:failed',
+    { op: 'record-generation', target, name, record, outcome: 'gate-failed' },
+    { after: failing, onFailureOf: failing },
+  );
+  return [{ ...failed, failuresOnly: true }];
+}

@@ -1,0 +1,213 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import { assertNever } from '../../../model/errors.ts';
+import { asStepId, type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
+import { containerName, dataName, label } from '../../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../../model/observed.ts';
+import {
+  isNonEmpty,
+  type PlannedContainer,
+  type PlanWarning,
+  type Step,
+  type SupportChange,
+} from '../../../model/plan.ts';
+import type { Decision } from '../server/decide-server.ts';
+import { removalsIn, step } from '../server/step-builders.ts';
+
+/** Files that a server's deletion kept, in a container that is never started. */
+export type KeptData = {
+  readonly container: ObservedContainer;
+  /** Empty: its record cannot be read, so nobody knows. It is left alone. */
+  readonly paths: readonly string[];
+  /**
+   * needed: nobody else has these files. unfinished: what they were copied from is there, so the deletion did not come
+   * to its end and the copy may not be whole. restored: its server runs with all of them.
+   */
+  readonly standing: 'needed' | 'unfinished' | 'restored';
+  /** Further copies of what is there, which runs that did not come to their end began. */
+  readonly others: readonly ObservedContainer[];
+};
+
+/** The paths that a container keeps for its successor, by its record. */
+export const preservedBy = (container: ObservedContainer): readonly string[] =>
+  container.recorded?.spec.lifecycle.preserve ?? [];
+
+/** What a container was given of what was kept: of a container that says so, all that its own spec preserves. */
+const takenOver = (container: ObservedContainer, data: ObservedContainer): readonly string[] =>
+  container.restoredFrom === data.id ? preservedBy(data).filter((path) => preservedBy(container).includes(path)) : [];
+
+const tookAll = (container: ObservedContainer, data: ObservedContainer): boolean =>
+  isNonEmpty(preservedBy(data)) && takenOver(container, data).length === preservedBy(data).length;
+
+function standingOf(data: ObservedContainer, { project, containers }: Observed): KeptData['standing'] {
+  const own = containers.filter(
+    ({ role, server, state }) =>
+      role === 'server' && server !== undefined && server === data.server && state.status !== 'dead',
+  );
+  if (own.some(({ id }) => id === data.keptFrom)) return 'unfinished';
+  const settled = own.find(({ name, server }) => server !== undefined && name === containerName(project, server));
+  return settled !== undefined && tookAll(settled, data) ? 'restored' : 'needed';
+}
+
+/**
+ * What was kept, by server. Of several copies the one with the proper name counts, else the first; another one that
+ * nobody else has, renamed by hand, is left alone.
+ */
+export function keptData(observed: Observed): ReadonlyMap<ServerName, KeptData> {
+  const copies = Map.groupBy(
+    observed.containers.filter(({ role }) => role === 'data'),
+    ({ server }) => server,
+  );
+  const found = new Map<ServerName, KeptData>();
+  for (const [server, all] of copies) {
+    if (server === undefined) continue;
+    const container = all.find(({ name }) => name === dataName(observed.project, server)) ?? all[0];
+    if (container === undefined) continue;
+    const others = all.filter((one) => one !== container && standingOf(one, observed) === 'unfinished');
+    const standing = standingOf(container, observed);
+    found.set(server, { container, paths: preservedBy(container), standing, others });
+  }
+  return found;
+}
+
+/**
+ * The kept data whose files a successor has once those of `old` were carried over: what it says it was given must be
+ * all that its own spec preserves of them, or a later look would take what it never got for given.
+ */
+export function inheritedFrom(
+  old: ObservedContainer,
+  kept: KeptData | undefined,
+  { spec }: DeclaredServer,
+): ContainerId | undefined {
+  if (kept === undefined) return undefined;
+  const given = takenOver(old, kept.container);
+  const preserved = kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
+  return isNonEmpty(given) && preserved.every((path) => given.includes(path)) ? kept.container.id : undefined;
+}
+
+/** A container that says where its files come from, so that what was kept is known to be of no more use. */
+export const markRestored = (planned: PlannedContainer, from: ContainerId | undefined): PlannedContainer =>
+  from === undefined ? planned : { ...planned, ownLabels: { ...planned.ownLabels, [label.restoredFrom]: from } };
+
+/** What of it a server takes over when it is created; the paths that its spec preserves too. */
+export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredServer): readonly string[] =>
+  kept?.standing !== 'needed' ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
+
+/** Removes what was kept. */
+export const removeKept = (server: ServerName, kept: KeptData, after: readonly StepId[] = []): Step[] =>
+  removeCopies(server, [kept.container, ...kept.others], after);
+
+/** Removes copies of kept files, one beside the other. */
+export const removeCopies = (
+  server: ServerName,
+  copies: readonly ObservedContainer[],
+  after: readonly StepId[],
+): Step[] =>
+  copies.map(({ id, name }, index) =>
+    step(
+      server,
+      `forget${index === 0 ? '' : `:${shortId(id)}`}`,
+      { op: 'remove-container', target: { id }, name },
+      { after },
+    ),
+  );
+
+/**
+ * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
+ * run that ended in between would leave a copy that nobody dares to remove.
+ */
+export function copiesFirst(steps: readonly Step[], kept: ReadonlyMap<ServerName, KeptData>): Step[] {
+  const copies = Map.groupBy(
+    [...kept.values()].flatMap(({ container, others }) => [container, ...others]),
+    ({ keptFrom }) => keptFrom,
+  );
+  const removed = (step: Step): ContainerId | undefined =>
+    step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
+  const removals = new Map(removalsIn(steps).map((step) => [removed(step), step.id]));
+  return steps.map((step) => {
+    const source = removed(step);
+    const first = (source === undefined ? [] : (copies.get(source) ?? []))
+      .map(({ id }) => removals.get(id))
+      .filter((id) => id !== undefined && !step.after.includes(id)) as StepId[];
+    return first.length === 0 ? step : { ...step, after: [...step.after, ...first] };
+  });
+}
+
+/** What happens to kept data, as a plan tells it. */
+export const keptChange = (
+  { name }: { readonly name: string },
+  action: 'create' | 'restore' | 'remove',
+  why: 'requested' | 'not-in-spec' | 'missing',
+): SupportChange => ({ kind: 'data', name, action, reasons: [{ kind: why }] });
+
+/** What a plan owes to data that was kept, or shall be. */
+export type KeptPart = {
+  readonly changes: readonly SupportChange[];
+  readonly steps: readonly Step[];
+  readonly warnings: readonly PlanWarning[];
+};
+
+/** For servers that have nothing to do with kept data. */
+export const nothingKept: KeptPart = { changes: [], steps: [], warnings: [] };
+
+/** The container that a decision leaves serving, or that its successor gets its files from. */
+function origin(decision: Decision): ObservedContainer | undefined {
+  switch (decision.kind) {
+    case 'unchanged':
+    case 'resume':
+    case 'clean-up':
+      return decision.container;
+    case 'replace':
+      if (decision.successor.kind === 'existing') return decision.successor.container;
+      // Nothing is carried over from one that the engine reports as dead.
+      return decision.old.state.status === 'dead' ? undefined : decision.old;
+    case 'create':
+    case 'stop':
+    case 'blocked':
+      return undefined;
+    default:
+      return assertNever(decision);
+  }
+}
+
+/** Which of the kept paths a server has once a decision was carried out. */
+function restoredBy(decision: Decision, kept: KeptData, server: DeclaredServer): readonly string[] {
+  if (decision.kind === 'create') return restorablePaths(kept, server);
+  const from = origin(decision);
+  const given = from === undefined ? [] : takenOver(from, kept.container);
+  return given.filter((path) => server.spec.lifecycle.preserve.includes(path));
+}
+
+const unreadable = 'its record cannot be read, so nobody knows what to restore';
+
+/** What happens to the kept data of a server that stays or comes; restoring it is among the server's own steps. */
+export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptData | undefined): KeptPart {
+  const { name } = server.spec;
+  // A server that is disabled has no container yet, and one that is blocked gets none now: its data waits.
+  if (kept === undefined || !server.spec.enabled || decision.kind === 'blocked') return nothingKept;
+  const { container, paths, standing } = kept;
+  if (standing !== 'needed') {
+    const changes = [keptChange(container, 'remove', 'not-in-spec')];
+    return { ...nothingKept, changes, steps: removeKept(name, kept) };
+  }
+  if (!isNonEmpty(paths)) return { ...nothingKept, warnings: [notRestored(name, kept, 'what was kept', unreadable)] };
+  const restored = restoredBy(decision, kept, server);
+  const left = paths.filter((path) => !restored.includes(path));
+  if (left.length === 0) {
+    // Only once the new one serves: a run that ends before that begins again with all of it.
+    const changes = [keptChange(container, 'restore', 'missing')];
+    return { ...nothingKept, changes, steps: removeKept(name, kept, [asStepId(`${name}/rename`)]) };
+  }
+  const isGiven = decision.kind === 'create' && restored.length > 0;
+  const changes = isGiven ? [keptChange(container, 'restore', 'missing')] : [];
+  const why = 'a server gets back what its lifecycle.preserve names, when it is created';
+  return { ...nothingKept, changes, warnings: [notRestored(name, kept, left.join(', '), why)] };
+}
+
+function notRestored(server: ServerName, { container }: KeptData, what: string, why: string): PlanWarning {
+  const { name } = container;
+  return {
+    code: 'data-not-restored',
+    server,
+    message: `${what} of an earlier ${server} is not restored and stays in ${name}: ${why}; \`docker cp\` gets it out, \`docker rm ${name}\` gives it up`,
+  };
+}

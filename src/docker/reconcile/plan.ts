@@ -1,0 +1,245 @@
+import type { DeclaredServer } from '../../model/desired.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty, type Plan } from '../../model/plan.ts';
+import { slotsOf } from '../../model/slots.ts';
+import { basisOf } from './basis.ts';
+import { planHistory } from './generations/prune-records.ts';
+import { droppedByReplacement } from './kept/dropped-files.ts';
+import { copiesFirst, keptBeside, keptData } from './kept/kept-files.ts';
+import { planWarnings } from './plan-warnings.ts';
+import { planRemovals } from './removal.ts';
+import type { Judged, SlotContext } from './server/assess-server.ts';
+import type { LabelContext } from './server/container-template.ts';
+import { type Decision, decide } from './server/decide-server.ts';
+import { nextRotation } from './server/rotation.ts';
+import { serverSteps } from './server/server-steps.ts';
+import { withFreeNames } from './support/free-names.ts';
+import { planImages, withNeededImages, withoutFailedImages } from './support/plan-images.ts';
+import { closingSteps, planSupport, supportBlocker } from './support/support.ts';
+
+/**
+ * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
+ * warning, or not looked at.
+ */
+export type Undesired = 'remove' | RemoveNamed | 'warn' | 'ignore';
+
+export type RemoveNamed = {
+  readonly remove: readonly ServerName[];
+  /** `keep`: files of `lifecycle.preserve` are kept first. `give-up`: what was kept earlier goes too. `leave`: it stays. */
+  readonly data: 'keep' | 'give-up' | 'leave';
+};
+
+/** Everything a plan follows from; the same input gives the same plan, byte for byte. */
+export type PlanInput = {
+  readonly project: ProjectName;
+  /** In any order; names are unique. */
+  readonly desired: readonly DeclaredServer[];
+  readonly observed: Observed;
+  readonly undesired: Undesired;
+  readonly executions: ReadonlyMap<ContainerId, number>;
+  /** Variables whose secrets have other values than a container was made with. */
+  readonly changedSecrets?: ReadonlyMap<ContainerId, NonEmpty<string>>;
+  readonly replace: ReadonlySet<ServerName>;
+  /** Servers that somebody asked to stop, which are desired with `enabled: false`; their sessions are drained first. */
+  readonly stop?: ReadonlySet<ServerName>;
+  readonly keepFailed: boolean;
+  /** How many past generations of each server can be gone back to; 0: none is recorded. */
+  readonly keep: number;
+  /** The generation that the one desired server is taken back to. */
+  readonly rollbackTo?: number;
+  readonly relayImage: string;
+  /** `looms/<version>`. */
+  readonly managedBy: string;
+  readonly recordSpec: LabelContext['recordSpec'];
+};
+
+type Slot = { readonly server: DeclaredServer; readonly decision: Decision; readonly judged: readonly Judged[] };
+
+function changeOf(server: ServerName, decision: Decision): Change {
+  switch (decision.kind) {
+    case 'unchanged':
+      return {
+        server,
+        action: 'unchanged',
+        ...(decision.container === undefined ? {} : { container: decision.container.id }),
+      };
+    case 'create':
+      return { server, action: 'create', reasons: [{ kind: 'missing' }] };
+    case 'resume':
+      return { server, container: decision.container.id, action: decision.action, reasons: decision.reasons };
+    case 'replace':
+      return { server, container: decision.old.id, action: 'replace', ...decision.order, reasons: decision.reasons };
+    case 'stop':
+      return { server, container: decision.containers[0].id, action: 'stop', reasons: decision.reasons };
+    case 'clean-up':
+      return { server, container: decision.container.id, action: 'clean-up', reasons: decision.reasons };
+    case 'blocked':
+      return { server, action: 'blocked', why: decision.why };
+    default:
+      return assertNever(decision);
+  }
+}
+
+/** Whether a decision makes a container, and so needs its image to be there. */
+const makesContainer = (decision: Decision): boolean =>
+  decision.kind === 'create' || (decision.kind === 'replace' && decision.successor.kind === 'new');
+
+const byGeneration = (a: ObservedContainer, b: ObservedContainer): number =>
+  a.generation - b.generation || (a.id < b.id ? -1 : 1);
+
+const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
+  typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
+
+/** A server that would be made or started where the network or the relay is someone else's is blocked. */
+function withBlocker(slot: Slot, observed: Observed): Slot {
+  const { decision } = slot;
+  const blocker = supportBlocker(slot.server, observed);
+  const needsIt = makesContainer(decision) || decision.kind === 'resume';
+  return blocker === undefined || !needsIt ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
+}
+
+/**
+ * Desired × observed → plan. Pure: the clock and ids come in with `observed`, nothing is asked and nothing written.
+ * `diff`, `apply` and `apply --dry-run` all call exactly this.
+ */
+export function makePlan(input: PlanInput): Plan {
+  const { project, observed } = input;
+  const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+  const present = slotsOf([...observed.containers].sort(byGeneration));
+  const { executions, replace, stop = new Set(), changedSecrets = new Map(), rollbackTo } = input;
+  const context: SlotContext = { project, observed, executions, changedSecrets, replace, stop, rollbackTo };
+  const slots = desired.map((server) =>
+    withBlocker({ server, ...decide(server, present.get(server.spec.name) ?? [], context) }, observed),
+  );
+
+  const wantedNames = new Set(desired.map((server) => server.spec.name));
+  const undesired = [...present.keys()].filter((name) => !wantedNames.has(name)).sort();
+  const removed = undesired.filter((name) => isToBeRemoved(name, input.undesired));
+  const takenNames = new Set(
+    [...observed.containers, ...observed.history, ...observed.foreign].map(({ name }) => name),
+  );
+  const drift = driftOf(slots);
+  const kept = keptData(observed);
+  const removals = planRemovals(removed, present, kept, {
+    project,
+    managedBy: input.managedBy,
+    rule: input.undesired,
+    history: observed.history,
+    keep: input.keep,
+    takenNames,
+    foreign: observed.foreign,
+  });
+  const isBlocked = (name: ServerName): boolean =>
+    removals.servers.some(({ server, action }) => server === name && action === 'blocked');
+  const staying = [...present]
+    .filter(([name]) => !wantedNames.has(name) && (!removed.includes(name) || isBlocked(name)))
+    .flatMap(([, all]) => all);
+
+  const running = slots.filter(({ server, decision }) => server.spec.enabled && decision.kind !== 'blocked');
+  const needsRelay = running.some(({ server }) => server.spec.mcp.transport.kind !== 'stdio');
+  const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
+  const images = planImages(made, needsRelay ? input.relayImage : undefined, observed);
+  const support = planSupport({
+    project,
+    observed,
+    servers: running.map(({ server }) => server),
+    // A disabled or blocked server keeps its container, and with it the network it is on.
+    staying: [
+      ...staying,
+      ...slots.filter((slot) => !running.includes(slot)).flatMap((slot) => slot.judged.map((one) => one.container)),
+    ],
+    relayImage: input.relayImage,
+    managedBy: input.managedBy,
+    imageStep: images.stepFor,
+  });
+  const stepContext = {
+    project,
+    keptData: kept,
+    managedBy: input.managedBy,
+    recordSpec: input.recordSpec,
+    keepFailed: input.keepFailed,
+    freshVolumes: support.freshVolumes,
+    observed,
+    keep: input.keep,
+    takenNames,
+    drifted: new Set(drift.map(({ container }) => container)),
+    rollbackTo,
+    relay: support.relaySteps,
+    prerequisites: (server: DeclaredServer): StepId[] => [
+      ...images.stepFor(server.image.ref),
+      ...(server.spec.network.mode === 'none' ? [] : support.networkStep(server.spec.network.mode)),
+    ],
+  };
+  const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name)));
+  const serverWork = copiesFirst(
+    [
+      ...slots.flatMap(({ server, decision }) => serverSteps(server, decision, stepContext)),
+      ...beside.flatMap((part) => part.steps),
+      ...removals.steps,
+    ],
+    kept,
+  );
+  const history = planHistory({ observed, keep: input.keep, slots, removed, work: serverWork });
+  const created = slots.filter(({ decision }) => decision.kind === 'create').map(({ server }) => server);
+  const work = [
+    ...support.steps,
+    ...serverWork,
+    ...withoutFailedImages(created, desired, observed, serverWork),
+    ...history.steps,
+  ];
+  const all = withFreeNames([...work, ...closingSteps(support.closing, work, observed)], observed);
+  const steps = withNeededImages(images.steps, all);
+
+  const changes: Change[] = [
+    ...slots.map(({ server, decision }) => changeOf(server.spec.name, decision)),
+    ...removals.servers,
+  ].sort((a, b) => (a.server < b.server ? -1 : 1));
+
+  return {
+    schemaVersion: 1,
+    project,
+    engine: {
+      id: observed.engine.id,
+      name: observed.engine.name,
+      kind: observed.engine.kind,
+      version: observed.engine.version,
+      apiVersion: observed.engine.apiVersion,
+      endpoint: observed.engine.endpoint,
+    },
+    basis: basisOf({ changes, steps }),
+    changes,
+    support: [
+      ...support.changes,
+      ...beside.flatMap((part) => part.changes),
+      ...removals.changes,
+      ...history.changes,
+    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    steps,
+    drift,
+    rotations: rotationsOf(slots, executions),
+    warnings: [
+      ...planWarnings(desired, observed, input.undesired === 'warn' ? undesired : []),
+      ...slots.flatMap(({ server: { spec }, decision }) =>
+        droppedByReplacement(spec.name, decision, spec.lifecycle.preserve),
+      ),
+      ...beside.flatMap((part) => part.warnings),
+      ...removals.warnings,
+    ],
+  };
+}
+
+const rotationsOf = (slots: readonly Slot[], executions: PlanInput['executions']): NextRotation[] =>
+  slots.flatMap(({ server, decision }) => {
+    if (decision.kind !== 'unchanged' || decision.container === undefined) return [];
+    return nextRotation(server.spec, decision.container, executions.get(decision.container.id) ?? 0) ?? [];
+  });
+
+function driftOf(slots: readonly Slot[]): Drift[] {
+  return slots.flatMap(({ server, judged }) =>
+    judged.flatMap(({ container, drift }) =>
+      isNonEmpty(drift) ? [{ server: server.spec.name, container: container.id, fields: drift }] : [],
+    ),
+  );
+}

@@ -1,0 +1,138 @@
+import { asStepId, type ContainerId, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
+import type { Observed } from '../../model/observed.ts';
+import type { Plan, PlanWarning, Reason, Step, SupportChange } from '../../model/plan.ts';
+import { basisOf } from './basis.ts';
+
+/** What is asked to go besides images. */
+export type PruneScope = { readonly volumes: boolean; readonly history: boolean };
+
+export type PruneInput = {
+  readonly observed: Observed;
+  readonly built: {
+    readonly images: readonly {
+      readonly id: ImageId;
+      readonly ref: string;
+      readonly users: readonly ContainerId[];
+    }[];
+    readonly locked: readonly ProjectName[];
+  };
+  readonly scope: PruneScope;
+};
+
+type Item = { readonly kind: 'image' | 'volume' | 'record'; readonly name: string; readonly step: Step };
+
+const unused = 'nothing uses it any more';
+
+/** How many names a warning has. */
+const shownNames = 3;
+
+/** What stays because nobody asked for it, in one warning. */
+function stays(code: string, what: string, items: readonly Item[], flag: string): PlanWarning[] {
+  if (items.length === 0) return [];
+  const more = items.length - shownNames;
+  const names = items.slice(0, shownNames).map(({ name }) => name);
+  const message = `${what} stay: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}; ${flag} removes them`;
+  return [{ code, message }];
+}
+
+function recordsOf({ containers, history }: Observed): Item[] {
+  const there = new Set<ServerName | undefined>(
+    containers.flatMap(({ role, server }) => (role === 'server' ? [server] : [])),
+  );
+  return history
+    .filter(({ server }) => !there.has(server))
+    .map(({ id, name }) => ({
+      kind: 'record',
+      name,
+      step: {
+        id: asStepId(`record:${name}/remove`),
+        cause: { kind: 'support', why: 'its server was deleted' },
+        after: [],
+        op: 'remove-container',
+        target: { id },
+        name,
+      },
+    }));
+}
+
+function volumesOf({ containers, volumes }: Observed): Item[] {
+  const mounted = new Set(containers.flatMap(({ shape }) => shape.mounts.map(({ source }) => source)));
+  return volumes
+    .filter(({ name, ours }) => ours && !mounted.has(name))
+    .map(({ name }) => ({
+      kind: 'volume',
+      name,
+      step: {
+        id: asStepId(`volume:${name}/remove`),
+        cause: { kind: 'support', why: unused },
+        after: [],
+        op: 'remove-volume',
+        name,
+      },
+    }));
+}
+
+/** Images that no container is made of but the records that go; they go after those. */
+function imagesOf({ images }: PruneInput['built'], records: readonly Item[]): Item[] {
+  const going = new Map(
+    records.flatMap(({ step }) =>
+      step.op === 'remove-container' && 'id' in step.target ? [[step.target.id, step.id] as const] : [],
+    ),
+  );
+  return images
+    .filter(({ users }) => users.every((id) => going.has(id)))
+    .map(({ id: image, ref, users }) => ({
+      kind: 'image',
+      name: ref,
+      step: {
+        id: asStepId(`image:${ref}/remove`),
+        cause: { kind: 'support', why: unused },
+        after: users.flatMap((id) => going.get(id) ?? []),
+        op: 'remove-image',
+        ref,
+        image,
+      },
+    }));
+}
+
+/**
+ * What of looms is of no more use to anyone: images that it built and that nothing is made of, on the whole engine; and of
+ * the project, when they are named, volumes of no server and records of servers that were deleted. While a run works on
+ * another project, images stay: it may be about to use one.
+ */
+export function prunePlan({ observed, built, scope }: PruneInput): Plan {
+  const reason: Reason = { kind: 'not-in-spec' };
+  const records = recordsOf(observed);
+  const volumes = volumesOf(observed);
+  const others = built.locked.filter((project) => project !== observed.project);
+  const idle = imagesOf(built, scope.history ? records : []);
+  const busy: PlanWarning[] =
+    others.length === 0 || idle.length === 0
+      ? []
+      : [{ code: 'images-stay', message: `images stay while a run works on project ${others.join(', ')}` }];
+  const items = [
+    ...(scope.history ? records : []),
+    ...(scope.volumes ? volumes : []),
+    ...(busy.length === 0 ? idle : []),
+  ];
+  const steps = items.map(({ step }) => step);
+  const { id, name, kind, version, apiVersion, endpoint } = observed.engine;
+  return {
+    schemaVersion: 1,
+    project: observed.project,
+    engine: { id, name, kind, version, apiVersion, endpoint },
+    basis: basisOf({ changes: [], steps }),
+    changes: [],
+    support: items.map(
+      (item): SupportChange => ({ kind: item.kind, name: item.name, action: 'remove', reasons: [reason] }),
+    ),
+    steps,
+    drift: [],
+    rotations: [],
+    warnings: [
+      ...busy,
+      ...(scope.volumes ? [] : stays('volumes-stay', 'volumes that no server has', volumes, '--volumes')),
+      ...(scope.history ? [] : stays('history-stays', 'records of deleted servers', records, '--history')),
+    ],
+  };
+}

@@ -1,0 +1,136 @@
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { containerName, recordName } from '../../model/labels.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
+import type { Change, PlanWarning, Step, SupportChange } from '../../model/plan.ts';
+import { revisionOf } from './generations/generations.ts';
+import { type KeepingRemoval, keepingRemoval } from './kept/delete-keeping-files.ts';
+import { droppedByRemoval } from './kept/dropped-files.ts';
+import { type KeptData, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
+import type { Undesired } from './plan.ts';
+import { isUp, removalsIn, retireEach, step } from './server/step-builders.ts';
+
+/** The servers that go, and with each of them what was kept of it or shall be. */
+export type Removals = {
+  readonly servers: readonly Change[];
+  readonly changes: readonly SupportChange[];
+  readonly steps: readonly Step[];
+  readonly warnings: readonly PlanWarning[];
+};
+
+type RemovalContext = {
+  readonly project: ProjectName;
+  readonly managedBy: string;
+  readonly rule: Undesired;
+  readonly history: readonly GenerationRecord[];
+  /** How many past generations are kept; 0: none is recorded. */
+  readonly keep: number;
+  /** Names of all containers and records. */
+  readonly takenNames: ReadonlySet<string>;
+  readonly foreign: Observed['foreign'];
+};
+
+/**
+ * The past of a server stays when it is deleted, and what served last becomes part of it, so that it can be told and gone
+ * back to: recorded before its container is removed.
+ */
+function recordLast(
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+  removal: KeepingRemoval,
+  { project, history, keep, takenNames }: RemovalContext,
+): KeepingRemoval {
+  const last = containers.find(({ name }) => name === containerName(project, server)) ?? containers.findLast(isUp);
+  if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
+  const record = recordName(project, server, last.generation);
+  const leaves = removalsIn(removal.steps).find(({ target }) => 'id' in target && target.id === last.id);
+  if (leaves === undefined || last.state.status === 'created' || keep === 0 || takenNames.has(record)) return removal;
+  const recorded = step(
+    server,
+    'record',
+    { op: 'record-generation', target: { id: last.id }, name: last.name, record, outcome: 'deleted' },
+    { after: leaves.after },
+  );
+  const steps = removal.steps.flatMap((one) =>
+    one.id === leaves.id ? [recorded, { ...one, after: [...one.after, recorded.id] }] : [one],
+  );
+  // Two records of one revision are the same to go back to.
+  const revision = revisionOf(last.specHash, last.shape.imageId);
+  const repeated = history
+    .filter((one) => one.server === server && one.outcome !== 'gate-failed')
+    .filter((one) => revisionOf(one.specHash, one.imageId) === revision);
+  const forgotten = repeated.map(({ id, name, generation }) =>
+    step(
+      server,
+      `remove:h${generation}-${id.slice(0, 6)}`,
+      { op: 'remove-container', target: { id }, name },
+      { after: [recorded.id] },
+    ),
+  );
+  const reason = { kind: 'repeated', generation: last.generation } as const;
+  const changes = repeated.map(({ name }) => ({ kind: 'record', name, action: 'remove', reasons: [reason] }) as const);
+  return { ...removal, changes: [...removal.changes, ...changes], steps: [...steps, ...forgotten] };
+}
+
+function removeOne(
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+  kept: KeptData | undefined,
+  { rule, history: _, ...context }: RemovalContext,
+): KeepingRemoval {
+  const data = typeof rule === 'object' ? rule.data : 'leave';
+  const isThere = containers.length > 0 || kept !== undefined;
+  // Whoever began to keep its files meant it: what takes the server away now completes that first.
+  const began = data === 'leave' && kept?.standing === 'unfinished';
+  if ((data === 'keep' && isThere) || began) return keepingRemoval(server, containers, kept, context);
+  const warnings = droppedByRemoval(server, containers);
+  if (kept === undefined || (data === 'leave' && kept.standing === 'needed'))
+    return { ...nothingKept, steps: retireEach(server, containers, []), warnings };
+  // While the server is there, everybody knows whether anyone needs the copy: so it goes first.
+  const forgotten = removeKept(server, kept);
+  return {
+    ...nothingKept,
+    changes: [keptChange(kept.container, 'remove', data === 'give-up' ? 'requested' : 'not-in-spec')],
+    steps: [
+      ...forgotten,
+      ...retireEach(
+        server,
+        containers,
+        forgotten.map(({ id }) => id),
+      ),
+    ],
+    warnings,
+  };
+}
+
+/** Plans the removal of servers, and of what earlier deletions kept of servers that are named and gone already. */
+export function planRemovals(
+  removed: readonly ServerName[],
+  present: ReadonlyMap<ServerName, readonly ObservedContainer[]>,
+  kept: ReadonlyMap<ServerName, KeptData>,
+  context: RemovalContext,
+): Removals {
+  const { rule } = context;
+  const named = typeof rule === 'object' ? rule.remove.filter((name) => !present.has(name) && kept.has(name)) : [];
+  const parts = [...new Set([...removed, ...named])].sort().map((server) => ({
+    server,
+    isThere: present.has(server),
+    part: recordLast(
+      server,
+      present.get(server) ?? [],
+      removeOne(server, present.get(server) ?? [], kept.get(server), context),
+      context,
+    ),
+  }));
+  const reason = { kind: typeof rule === 'object' ? 'requested' : 'not-in-spec' } as const;
+  return {
+    servers: parts.flatMap(({ server, isThere, part }): Change[] => {
+      if (!isThere) return [];
+      return part.blocked === undefined
+        ? [{ server, action: 'remove', reasons: [reason] }]
+        : [{ server, action: 'blocked', why: part.blocked }];
+    }),
+    changes: parts.flatMap(({ part }) => part.changes),
+    steps: parts.flatMap(({ part }) => part.steps),
+    warnings: parts.flatMap(({ part }) => part.warnings),
+  };
+}

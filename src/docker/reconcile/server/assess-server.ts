@@ -1,0 +1,109 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
+import { containerName } from '../../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../../model/observed.ts';
+import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
+import { resolveShape, unknownImage } from '../../../model/resolve-shape.ts';
+import { compareShapes } from '../compare/compare-shapes.ts';
+import { compareSpecs } from '../compare/compare-specs.ts';
+import { templateOf } from './container-template.ts';
+import { rotationDue } from './rotation.ts';
+
+/** What the decision about one server depends on besides its spec and its containers. */
+export type SlotContext = {
+  readonly project: ProjectName;
+  readonly observed: Observed;
+  /** Executions counted so far, by container. */
+  readonly executions: ReadonlyMap<ContainerId, number>;
+  /** Variables whose secrets have other values than the container was made with, by container. */
+  readonly changedSecrets: ReadonlyMap<ContainerId, NonEmpty<string>>;
+  /** Servers whose replacement was asked for. */
+  readonly replace: ReadonlySet<ServerName>;
+  /** Servers that somebody asked to stop; their specs say that they are not to run. */
+  readonly stop: ReadonlySet<ServerName>;
+  /** The generation that is gone back to. */
+  readonly rollbackTo: number | undefined;
+};
+
+/** One container of a server, held against what the server should be. */
+export type Judged = {
+  readonly container: ObservedContainer;
+  /** Under the server's own name: its gate has passed. */
+  readonly settled: boolean;
+  readonly running: boolean;
+  /** Why it must be replaced; empty: it is what we want, whatever its state. */
+  readonly stale: readonly Reason[];
+  /** Changed outside looms. */
+  readonly drift: readonly FieldDifference[];
+};
+
+function imageReason(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Reason[] {
+  const { ref } = server.image;
+  const facts = context.observed.images[ref];
+  if (container.imageRef !== ref) return []; // The spec names another image: that is a spec change, told as such.
+  if (facts && facts.id !== container.shape.imageId) {
+    const from = `${ref} (${shortId(container.shape.imageId)})`;
+    return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (${shortId(facts.id)})` }] }];
+  }
+  if (context.observed.registry[ref]?.verdict === 'newer') {
+    const from = `${ref} (${shortId(container.shape.imageId)})`;
+    return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (newer in the registry)` }] }];
+  }
+  return [];
+}
+
+function driftOf(server: DeclaredServer, container: ObservedContainer, context: SlotContext): FieldDifference[] {
+  const { recorded } = container;
+  if (recorded === undefined) return [];
+  const facts = context.observed.images[recorded.image] ?? null;
+  const imageKnown = facts !== null && facts.id === container.shape.imageId && recorded.image === server.image.ref;
+  const wanted = resolveShape(
+    templateOf(recorded.spec, context.project),
+    imageKnown ? facts : unknownImage(container.shape.imageId, container.imageRef),
+  );
+  return compareShapes(wanted, container.shape, imageKnown);
+}
+
+function specReason(server: DeclaredServer, container: ObservedContainer): Reason[] {
+  const { recorded } = container;
+  if (recorded === undefined) return [{ kind: 'unreadable-record' }];
+  if (container.specHash === server.hash) return [];
+  // The hash is a shortcut: when it was made by another version, equal fields mean that nothing changed.
+  const fields = compareSpecs(recorded, { spec: server.spec, image: server.image.ref });
+  return isNonEmpty(fields) ? [{ kind: 'spec-changed', fields }] : [];
+}
+
+/** Holds one container against its server's spec. Pure; the same input gives the same reasons in the same order. */
+export function judge(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Judged {
+  const settled = container.name === containerName(context.project, server.spec.name);
+  const drift = driftOf(server, container, context);
+  const rotation = settled
+    ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
+    : undefined;
+  const secrets = context.changedSecrets.get(container.id);
+  const stale: Reason[] = [
+    ...specReason(server, container),
+    ...(isNonEmpty(drift) ? [{ kind: 'live-drift', fields: drift } as const] : []),
+    ...imageReason(server, container, context),
+    ...(secrets === undefined ? [] : [{ kind: 'secret-changed', variables: secrets } as const]),
+    ...(container.state.status === 'dead'
+      ? [{ kind: 'unhealthy', why: 'the engine reports it as dead' } as const]
+      : []),
+    // A run that was killed right after creating it may not have prepared it: secrets, volumes, files to carry over.
+    ...(!settled && container.state.status === 'created' ? [{ kind: 'not-started' } as const] : []),
+    ...(rotation === undefined ? [] : [rotation]),
+    ...(settled && context.replace.has(server.spec.name) ? [{ kind: 'requested' } as const] : []),
+  ];
+  // What is as it was then needs no going back, so a rollback that was killed is completed by another one.
+  const asked: Reason[] =
+    context.rollbackTo === undefined || !settled || stale.length === 0
+      ? []
+      : [{ kind: 'requested', detail: `rollback to generation ${context.rollbackTo}` }];
+  return {
+    container,
+    settled,
+    running: container.state.status === 'running' && !container.state.paused,
+    stale: [...asked, ...stale],
+    drift,
+  };
+}

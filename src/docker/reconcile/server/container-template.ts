@@ -1,0 +1,225 @@
+import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import type { ProjectName } from '../../../model/ids.ts';
+import { label, networkName, type Role, relayName, volumeName } from '../../../model/labels.ts';
+import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
+import type { PlannedContainer } from '../../../model/plan.ts';
+import type {
+  ArgvTemplate,
+  PidOne,
+  ShapeMount,
+  ShapeNetwork,
+  ShapeTemplate,
+  TmpfsMount,
+} from '../../../model/shape.ts';
+import { sourceText } from '../../../model/source.ts';
+import { ownedBy, readTmpfs } from '../../../model/tmpfs.ts';
+
+const mebibyte = 1024 * 1024;
+
+/**
+ * Isolated servers fail fast on outside names: Engine 20.10 lets each look-up hang for 10 s otherwise. And no engine hands
+ * them on to a name server of its host, which would carry what they say outside (CVE-2024-29018): `127.0.0.1` is the
+ * container's own loopback, where nobody listens.
+ */
+const isolatedDns = { dns: ['127.0.0.1'], dnsOptions: ['attempts:1', 'timeout:1'] } as const;
+const openDns = { dns: [], dnsOptions: [] } as const;
+
+/** Specs were checked when they were read, and records when their label was. */
+function tmpfsOf(text: string): TmpfsMount {
+  const mount = readTmpfs(text);
+  if (mount === undefined) throw new LoomsError('internal', `tmpfs ${JSON.stringify(text)} was not checked`);
+  return mount;
+}
+
+const literals = (env: Env): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([key, value]) => (value.kind === 'literal' ? [[key, value.value]] : [])),
+  );
+
+/** Whether any variable of a server holds a secret, so that its environment cannot be told in advance. */
+export const usesSecrets = (spec: DesiredServer): boolean =>
+  spec.mcp.envFrom.length > 0 ||
+  [...Object.values(spec.environment), ...Object.values(spec.mcp.env)].some((value) => value.kind === 'secret');
+
+/**
+ * The argv of a server as far as its spec says it. A command line that would fetch a package runs the installed one
+ * instead, where the image has it.
+ */
+export function argvTemplateOf(spec: DesiredServer): ArgvTemplate {
+  const run = packageRunOf(writtenArgv(spec));
+  const installed = run && installedArgv(run, spec.image);
+  if (installed !== undefined) return { entrypoint: installed.slice(0, 1), command: installed.slice(1) };
+  const { command, args } = spec.mcp;
+  const entrypoint = command !== undefined ? [...(spec.entrypoint ?? []), command] : spec.entrypoint;
+  return {
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+    ...(args.length > 0 ? { command: args } : {}),
+  };
+}
+
+const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
+  ...mount,
+  source: mount.type === 'volume' ? volumeName(project, mount.source) : mount.source,
+});
+
+function networksOf(spec: DesiredServer, project: ProjectName): ShapeNetwork[] {
+  if (spec.network.mode === 'none') return [];
+  return [{ name: networkName(project, spec.network.mode), aliases: [spec.name] }];
+}
+
+function pidOneOf(spec: DesiredServer): PidOne {
+  const server = argvTemplateOf(spec);
+  return spec.mcp.transport.kind === 'stdio'
+    ? { kind: 'idle', server }
+    : { kind: 'server', server, secretsFile: usesSecrets(spec) };
+}
+
+/** What nobody may set through looms, and what therefore counts as drift when a container has it. */
+const nothingExtra = {
+  ports: [],
+  securityOptions: [],
+  privileged: false,
+  pidMode: '',
+  ipcMode: '',
+  devices: [],
+  extraHosts: [],
+  otherSettings: [],
+} as const;
+
+/** The container a spec asks for, up to what its image decides (docs/spec.md, all of `docker_backend`). */
+export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemplate {
+  const { limits, security, mcp } = spec;
+  // A stdio server's own variables go to its sessions; only what PID 1 needs is in the container's config.
+  const env = literals(mcp.transport.kind === 'stdio' ? spec.environment : { ...spec.environment, ...mcp.env });
+  return {
+    ...nothingExtra,
+    pidOne: pidOneOf(spec),
+    env,
+    user: security.user,
+    workingDir:
+      spec.workingDir === undefined ? { kind: 'own', path: '/workspace' } : { kind: 'fixed', path: spec.workingDir },
+    mounts: spec.mounts.map((mount) => mountOf(project, mount)),
+    tmpfs: Object.fromEntries(
+      Object.entries(security.tmpfs).map(([path, size]) => [path, ownedBy(security.user, tmpfsOf(size))]),
+    ),
+    networks: networksOf(spec, project),
+    memoryBytes: limits.memoryMiB * mebibyte,
+    memorySwapBytes: limits.memoryMiB * mebibyte,
+    nanoCpus: Math.round(limits.cpuCores * 1e9),
+    pidsLimit: limits.pidsLimit,
+    storageBytes: limits.storageMiB === undefined ? null : limits.storageMiB * mebibyte,
+    restart: spec.lifecycle.restart,
+    capAdd: security.capAdd,
+    capDrop: security.capDrop,
+    noNewPrivileges: security.noNewPrivileges,
+    readOnlyRoot: security.readOnlyRoot,
+    ...(spec.network.mode === 'isolated' ? isolatedDns : openDns),
+    init: true,
+    labels: spec.labels,
+  };
+}
+
+export type LabelContext = {
+  readonly project: ProjectName;
+  readonly managedBy: string;
+  readonly recordSpec: (server: DeclaredServer) => string;
+};
+
+/** The labels that make a container ours and say what it was made from (model/labels.ts). */
+export function serverLabels(
+  server: DeclaredServer,
+  generation: number,
+  context: LabelContext,
+): Record<string, string> {
+  const { spec } = server;
+  return {
+    [label.project]: context.project,
+    [label.server]: spec.name,
+    [label.generation]: String(generation),
+    [label.role]: 'server' satisfies Role,
+    [label.spec]: context.recordSpec(server),
+    [label.specHash]: server.hash,
+    [label.image]: server.image.ref,
+    [label.managedBy]: context.managedBy,
+    [label.source]: sourceText(server.source),
+    [label.loomServer]: spec.name,
+    [label.loomType]: 'mcp-server',
+  };
+}
+
+/**
+ * Ceilings of a relay. A session has up to three connections, a connection one process of about 1 MB:
+ * room for more than sixty sessions at once.
+ */
+const relayLimits = { memoryBytes: 256 * mebibyte, pidsLimit: 1024, nanoCpus: 1e9 };
+
+/** A container that is never started and has no way to anything. */
+export const idleTemplate: ShapeTemplate = {
+  ...nothingExtra,
+  ...relayLimits,
+  pidOne: { kind: 'fixed', argv: ['/never-started'] },
+  env: {},
+  user: '65534:65534',
+  workingDir: { kind: 'own', path: '/run/looms' },
+  mounts: [],
+  tmpfs: {},
+  networks: [],
+  memorySwapBytes: relayLimits.memoryBytes,
+  storageBytes: null,
+  restart: 'no',
+  capAdd: [],
+  capDrop: ['ALL'],
+  noNewPrivileges: true,
+  // The engine writes no file into a container whose root is read-only.
+  readOnlyRoot: false,
+  ...openDns,
+  init: true,
+  labels: {},
+};
+
+/**
+ * The relay on a network of the project: a hardened idle container with a shell, through whose execs HTTP servers are
+ * reached, since nothing outside has an address for them (docs/architecture.md, a server's container).
+ */
+export function relayContainer(
+  project: ProjectName,
+  mode: 'isolated' | 'bridge',
+  imageRef: string,
+  managedBy: string,
+): PlannedContainer {
+  const template: ShapeTemplate = {
+    ...nothingExtra,
+    ...relayLimits,
+    pidOne: { kind: 'fixed', argv: ['sleep', 'infinity'] },
+    env: {},
+    user: '65534:65534',
+    workingDir: { kind: 'own', path: '/tmp' },
+    mounts: [],
+    tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
+    networks: [{ name: networkName(project, mode), aliases: [] }],
+    memorySwapBytes: relayLimits.memoryBytes,
+    storageBytes: null,
+    restart: 'unless-stopped',
+    capAdd: [],
+    capDrop: ['ALL'],
+    noNewPrivileges: true,
+    readOnlyRoot: true,
+    ...(mode === 'isolated' ? isolatedDns : openDns),
+    init: true,
+    labels: {},
+  };
+  return {
+    name: relayName(project, mode),
+    role: 'relay',
+    imageRef,
+    template,
+    ownLabels: {
+      [label.project]: project,
+      [label.role]: 'relay' satisfies Role,
+      [label.image]: imageRef,
+      [label.managedBy]: managedBy,
+    },
+    freshVolumes: [],
+  };
+}

@@ -1,0 +1,307 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import { assertNever, LoomsError } from '../../../model/errors.ts';
+import { containerName, generationName, volumeName } from '../../../model/labels.ts';
+import type { ObservedContainer } from '../../../model/observed.ts';
+import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
+import { overlaps, resolveShape } from '../../../model/resolve-shape.ts';
+import { type Judged, judge, type SlotContext } from './assess-server.ts';
+import { templateOf } from './container-template.ts';
+
+/** The container that shall serve next: one to be made, or one that an interrupted run left behind. */
+export type Successor =
+  | { readonly kind: 'new'; readonly generation: number }
+  | { readonly kind: 'existing'; readonly container: ObservedContainer };
+
+export type ReplaceOrder = { readonly order: 'start-first' } | { readonly order: 'stop-first'; readonly why: string };
+
+/** What to do about one server, before it becomes steps. */
+export type Decision =
+  | { readonly kind: 'unchanged'; readonly container?: ObservedContainer }
+  | { readonly kind: 'create'; readonly generation: number; readonly others: readonly ObservedContainer[] }
+  /** The right container, to be started, gated or renamed; the others go once it is good. */
+  | {
+      readonly kind: 'resume';
+      readonly action: 'start' | 'rename';
+      readonly container: ObservedContainer;
+      readonly settled: boolean;
+      /** A container that never passed its gate goes when it fails; one that has, or that served before, stays. */
+      readonly removeOnFailure: boolean;
+      readonly others: readonly ObservedContainer[];
+      readonly reasons: NonEmpty<Reason>;
+    }
+  | {
+      readonly kind: 'replace';
+      readonly old: ObservedContainer;
+      /** The name that the old one has while it is drained. */
+      readonly retiringName: string;
+      readonly successor: Successor;
+      readonly order: ReplaceOrder;
+      readonly others: readonly ObservedContainer[];
+      readonly reasons: NonEmpty<Reason>;
+    }
+  | { readonly kind: 'stop'; readonly containers: NonEmpty<ObservedContainer>; readonly reasons: NonEmpty<Reason> }
+  | {
+      readonly kind: 'clean-up';
+      readonly container: ObservedContainer;
+      readonly others: NonEmpty<ObservedContainer>;
+      readonly reasons: NonEmpty<Reason>;
+    }
+  | { readonly kind: 'blocked'; readonly why: Blocker };
+
+/**
+ * Two generations cannot live together where both would have the same files open for writing (docs/architecture.md).
+ */
+function orderOf(server: DeclaredServer): ReplaceOrder {
+  const { spec } = server;
+  const carried = spec.lifecycle.preserve;
+  // Whatever the old one writes after its files were copied would be lost, and it writes until its last session ended.
+  if (isNonEmpty(carried)) {
+    return { order: 'stop-first', why: `files at ${carried.join(', ')} are carried over when nothing writes to them` };
+  }
+  const shared = spec.mounts.find((mount) => !mount.readOnly);
+  // A stdio container is idle between sessions: beside its successor it writes nothing.
+  if (spec.mcp.transport.kind === 'stdio' || shared === undefined) return { order: 'start-first' };
+  return {
+    order: 'stop-first',
+    why: `${shared.type} ${shared.source} at ${shared.target} cannot be written by two generations`,
+  };
+}
+
+function unsupported(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+  const { engine, images } = context.observed;
+  const { spec, image } = server;
+  if (spec.limits.storageMiB !== undefined && !engine.canLimitStorage) {
+    const detail = `storage_mb: the engine's storage driver ${engine.storageDriver} cannot limit a container's size`;
+    return {
+      kind: 'unsupported',
+      detail,
+      hint: 'remove storage_mb, or use an engine with overlay2 on xfs with pquota',
+    };
+  }
+  const facts = images[image.ref];
+  if (!facts && image.kind === 'pulled' && spec.pullPolicy === 'never') {
+    const detail = `image ${image.ref} is not on this engine and pull_policy is never`;
+    return { kind: 'unsupported', detail, hint: `docker pull ${image.ref}, or set pull_policy: missing` };
+  }
+  const base = image.kind === 'built' ? image.base : undefined;
+  if (!facts && base !== undefined && !images[base] && spec.pullPolicy === 'never') {
+    const detail = `base image ${base} is not on this engine and pull_policy is never`;
+    return { kind: 'unsupported', detail, hint: `docker pull ${base}, or set pull_policy: missing` };
+  }
+  if (!facts) return undefined;
+  try {
+    const { tmpfs } = resolveShape(templateOf(spec, context.project), facts);
+    // Only the image tells whether its working directory is one of its own; the other folders are known from the spec.
+    const inMemory = spec.lifecycle.preserve.find((path) =>
+      Object.keys(tmpfs).some((folder) => overlaps(path, folder)),
+    );
+    if (inMemory === undefined) return undefined;
+    return {
+      kind: 'unsupported',
+      detail: `lifecycle.preserve: ${inMemory} cannot be kept: the working directory is in memory with this image`,
+      hint: 'keep the files elsewhere, or in a named volume mounted there',
+    };
+  } catch (error) {
+    if (!(error instanceof LoomsError)) throw error;
+    return { kind: 'unsupported', detail: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  }
+}
+
+function nameTaken(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+  const name = containerName(context.project, server.spec.name);
+  const holder = context.observed.foreign.find((container) => container.name === name);
+  return holder && { kind: 'name-taken', name, id: holder.id, image: holder.image, owner: holder.owner };
+}
+
+/** A volume under our name that looms did not make for this project holds somebody else's data. */
+function volumeTaken(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+  const mounted = server.spec.mounts
+    .filter((mount) => mount.type === 'volume')
+    .map((mount) => volumeName(context.project, mount.source));
+  const taken = context.observed.volumes.find((volume) => !volume.ours && mounted.includes(volume.name));
+  return taken && { kind: 'volume-taken', name: taken.name };
+}
+
+/** Whether anyone, ours or not, has a name on the engine. */
+const isTaken = (name: string, { observed }: SlotContext): boolean =>
+  [...observed.foreign, ...observed.containers].some((container) => container.name === name);
+
+/** The first generation from `first` on whose name is free. */
+function freeGeneration(server: DeclaredServer, first: number, context: SlotContext): number {
+  let generation = first;
+  while (isTaken(generationName(context.project, server.spec.name, generation), context)) generation += 1;
+  return generation;
+}
+
+/** One above every generation that there is or was, and past names that someone else holds. */
+function nextGeneration(
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  context: SlotContext,
+): number {
+  const past = context.observed.history.filter((record) => record.server === server.spec.name);
+  const known = [...containers, ...past].map(({ generation }) => generation);
+  return freeGeneration(server, Math.max(0, ...known) + 1, context);
+}
+
+/** The name under which an old generation is drained: its own, unless someone else has that. */
+function retiringName(server: DeclaredServer, old: ObservedContainer, next: number, context: SlotContext): string {
+  const free = freeGeneration(server, old.generation, context);
+  // The successor's name is not taken yet, but will be.
+  const generation = free === next ? freeGeneration(server, next + 1, context) : free;
+  return generationName(context.project, server.spec.name, generation);
+}
+
+function stateReason(container: ObservedContainer): Reason | undefined {
+  const { state } = container;
+  switch (state.status) {
+    case 'created':
+      return { kind: 'not-started' };
+    case 'exited':
+      return { kind: 'exited', exitCode: state.exitCode, outOfMemory: state.oomKilled };
+    case 'restarting':
+      return { kind: 'unhealthy', why: `it restarts again and again, last exit code ${state.exitCode}` };
+    case 'running':
+      return state.paused ? { kind: 'paused' } : undefined;
+    case 'dead':
+      return { kind: 'unhealthy', why: 'the engine reports it as dead' };
+    default:
+      return assertNever(state);
+  }
+}
+
+/** "Keep the healthy lower generation": settled and running first, then running, then settled, then the lowest. */
+const preference = (judged: Judged): number => (judged.running ? 0 : 2) + (judged.settled ? 0 : 1);
+const best = (candidates: readonly Judged[]): Judged | undefined =>
+  [...candidates].sort((a, b) => preference(a) - preference(b) || a.container.generation - b.container.generation)[0];
+
+/**
+ * The container whose files are the server's: the settled one; with none, the one that sessions go to (model/serving.ts);
+ * when none runs, the last that did.
+ */
+function holderOf(all: readonly Judged[]): Judged | undefined {
+  const served = all.filter(({ container: { state } }) => state.status !== 'created' && state.status !== 'dead');
+  return served.find(({ settled }) => settled) ?? served.find(({ running }) => running) ?? served.at(-1);
+}
+
+const preserves = ({ spec }: DeclaredServer): boolean => isNonEmpty(spec.lifecycle.preserve);
+
+/**
+ * Whether a container can stay or become the one that serves. One with files that are not the server's is made anew with
+ * what is there now: what it was given was copied before the one that has them wrote the rest. And one below the settled
+ * generation has had its time: made settled again, it would put a later one into the past of an earlier.
+ */
+function canServe(judged: Judged, all: readonly Judged[], server: DeclaredServer): boolean {
+  if (judged.stale.length > 0) return false;
+  if (judged.settled) return true;
+  const settled = all.find((one) => one.settled && one.container.state.status !== 'dead');
+  if (settled !== undefined && judged.container.generation < settled.container.generation) return false;
+  const holder = holderOf(all);
+  return !preserves(server) || holder === undefined || holder === judged;
+}
+
+/** Only for a successor that passed its gate does the one before it give up the settled name. */
+const isHandedOver = (successor: ObservedContainer, others: readonly Judged[]): boolean =>
+  others.some(
+    ({ container: { generation, state } }) => generation < successor.generation && state.status !== 'created',
+  );
+
+function decideWithKeeper(
+  keep: Judged,
+  others: readonly Judged[],
+  server: DeclaredServer,
+  context: SlotContext,
+): Decision {
+  const { container } = keep;
+  const rest = others.map((other) => other.container);
+  const state = stateReason(container);
+  if (keep.settled) {
+    if (state !== undefined) {
+      return {
+        kind: 'resume',
+        action: 'start',
+        container,
+        settled: true,
+        removeOnFailure: false,
+        others: rest,
+        reasons: [state],
+      };
+    }
+    const ids = rest.map((other) => other.id);
+    if (!isNonEmpty(rest) || !isNonEmpty(ids)) return { kind: 'unchanged', container };
+    return { kind: 'clean-up', container, others: rest, reasons: [{ kind: 'duplicate', ids }] };
+  }
+  const taken = nameTaken(server, context);
+  if (taken !== undefined) return { kind: 'blocked', why: taken };
+  const old = others.find((other) => other.settled);
+  if (old !== undefined) {
+    return {
+      kind: 'replace',
+      old: old.container,
+      retiringName: retiringName(server, old.container, container.generation, context),
+      successor: { kind: 'existing', container },
+      order: orderOf(server),
+      others: rest.filter((other) => other !== old.container),
+      reasons: [{ kind: 'interrupted-rotation' }, ...old.stale],
+    };
+  }
+  const pending = container.name === generationName(context.project, server.spec.name, container.generation);
+  const named: Reason = pending ? { kind: 'gate-pending' } : { kind: 'misnamed', name: container.name };
+  return {
+    kind: 'resume',
+    action: state === undefined && !pending ? 'rename' : 'start',
+    container,
+    settled: false,
+    removeOnFailure: pending && !isHandedOver(container, others),
+    others: rest,
+    reasons: state === undefined ? [named] : [state, named],
+  };
+}
+
+/**
+ * Decides about one server from what is there: the table of docs/architecture.md, "Replacement without a journal". It
+ * keeps no journal; whatever an interrupted run left is just another starting point. `containers` are the server's own,
+ * sorted by generation.
+ */
+export function decide(
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  context: SlotContext,
+): { decision: Decision; judged: readonly Judged[] } {
+  const judged = containers.map((container) => judge(server, container, context));
+  return { decision: decideJudged(server, judged, context), judged };
+}
+
+function decideJudged(server: DeclaredServer, judged: readonly Judged[], context: SlotContext): Decision {
+  const containers = judged.map((one) => one.container);
+  if (!server.spec.enabled) {
+    const asked = context.stop.has(server.spec.name);
+    const active = containers.filter(({ state }) => state.status === 'running' || state.status === 'restarting');
+    return isNonEmpty(active)
+      ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
+      : { kind: 'unchanged' };
+  }
+  const keep = best(judged.filter((one) => canServe(one, judged, server)));
+  if (keep !== undefined)
+    return decideWithKeeper(
+      keep,
+      judged.filter((one) => one !== keep),
+      server,
+      context,
+    );
+  const blocker = nameTaken(server, context) ?? volumeTaken(server, context) ?? unsupported(server, context);
+  if (blocker !== undefined) return { kind: 'blocked', why: blocker };
+  const generation = nextGeneration(server, containers, context);
+  const served = judged.filter((one) => one.container.state.status !== 'created');
+  const old = judged.find((one) => one.settled) ?? (preserves(server) ? holderOf(judged) : undefined) ?? best(served);
+  if (old === undefined) return { kind: 'create', generation, others: containers };
+  return {
+    kind: 'replace',
+    old: old.container,
+    retiringName: retiringName(server, old.container, generation, context),
+    successor: { kind: 'new', generation },
+    order: orderOf(server),
+    others: containers.filter((container) => container !== old.container),
+    reasons: old.stale as NonEmpty<Reason>,
+  };
+}

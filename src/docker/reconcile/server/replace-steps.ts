@@ -1,0 +1,178 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import { asStepId, type StepId } from '../../../model/ids.ts';
+import { containerName, generationName } from '../../../model/labels.ts';
+import type { ObservedContainer } from '../../../model/observed.ts';
+import type { Operation, Step, Target } from '../../../model/plan.ts';
+import { servingAfter } from '../generations/generations.ts';
+import { nothingRecorded, recordFailed, recordSteps } from '../generations/record-generations.ts';
+import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
+import type { Decision } from './decide-server.ts';
+import {
+  discard,
+  isUp,
+  launch,
+  plannedContainer,
+  rename,
+  retire,
+  retireAll,
+  type StepContext,
+  startOperationFor,
+  step,
+} from './step-builders.ts';
+
+/** The steps that put a successor in the place of a container, in the order that the decision names. */
+export function replaceSteps(
+  server: DeclaredServer,
+  decision: Extract<Decision, { kind: 'replace' }>,
+  context: StepContext,
+): Step[] {
+  const { old, successor, order, others } = decision;
+  const { name, lifecycle } = server.spec;
+  const stopFirst = order.order === 'stop-first';
+  const { preserve } = lifecycle;
+  const carries = successor.kind === 'new' && preserve.length > 0 && old.state.status !== 'dead';
+  const planned = (generation: number) => plannedContainer(server, generation, context);
+  const inherited = carries ? inheritedFrom(old, context.keptData.get(name), server) : undefined;
+  const made =
+    successor.kind === 'new'
+      ? [
+          step(
+            name,
+            'create',
+            { op: 'create-container', container: markRestored(planned(successor.generation), inherited) },
+            { after: context.prerequisites(server) },
+          ),
+        ]
+      : [];
+  const target: Target =
+    successor.kind === 'new' ? { madeBy: asStepId(`${name}/create`) } : { id: successor.container.id };
+  const newName =
+    successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
+
+  const retired = retire(name, old, lifecycle.drainSeconds, 'old', []);
+  const ready = made.map((one) => one.id);
+  // Without a relay the new one cannot pass its gate, so the old one is not stopped for it.
+  const readyToStop = [...ready, ...context.relay(server)];
+  const stopping = stopFirst
+    ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: readyToStop } : one))
+    : [];
+  const quiet = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
+  const carry: Step[] = carries
+    ? [
+        step(
+          name,
+          'carry',
+          { op: 'carry-files', from: old.id, target, name: newName, paths: preserve },
+          { after: quiet },
+        ),
+      ]
+    : [];
+  const startAfter = carries ? carry.map((one) => one.id) : quiet;
+  const startOperation: Operation | undefined =
+    successor.kind === 'new'
+      ? { op: 'start-container', target, name: newName }
+      : startOperationFor(successor.container);
+  const launched = launch(server, target, newName, startOperation, startAfter, context);
+  // Whatever keeps the new one from its gate is answered alike, also what comes before its start.
+  const failing = [...stopping, ...carry].map((one) => one.id).concat(launched.failing);
+  const generation = successor.kind === 'new' ? successor.generation : successor.container.generation;
+  // What ended before its start says nothing about the generation.
+  const failed = recordFailed(server, target, newName, generation, launched.failing, context);
+  const discarded = discard(server, target, newName, failing, context, failed);
+  // An interrupted run can have stopped the old one for this successor, too.
+  const wasStopped = stopFirst || (successor.kind === 'existing' && !isUp(old));
+  // One that never ran may be unfinished, and would count as past if it were started now.
+  const wayBack =
+    wasStopped && old.state.status !== 'dead' && old.state.status !== 'created'
+      ? [
+          step(
+            name,
+            'start:old',
+            { op: 'start-container', target: { id: old.id }, name: old.name },
+            { after: [discarded.id], onFailureOf: failing },
+          ),
+        ]
+      : [];
+
+  // Kept after it failed its gate, and with files of then: of no use to anyone, so it goes at once.
+  const useless = others.filter(
+    (one) => carries && holdsName(old, server, context) && one.generation > old.generation && !isUp(one),
+  );
+  const serving = servingAfter(server, decision, context.observed);
+  const recording =
+    serving === undefined
+      ? nothingRecorded
+      : recordSteps(server, old, others, serving, [asStepId(`${name}/rename`)], context);
+  const leaving = stopFirst ? stoppedBefore(old) : old;
+  const handOver = handOverName(
+    server,
+    target,
+    newName,
+    { ...decision, old: leaving },
+    context,
+    [launched.gate],
+    recording.before(old.id),
+  );
+  return [
+    ...made,
+    ...stopping,
+    ...carry,
+    ...launched.steps,
+    ...failed,
+    discarded,
+    ...wayBack,
+    ...recording.steps,
+    ...handOver,
+    ...retireAll(server, useless, [], nothingRecorded),
+    ...retireAll(
+      server,
+      others.filter((one) => !useless.includes(one)),
+      [launched.gate],
+      recording,
+    ),
+  ];
+}
+
+/**
+ * The end of a replacement: the new one gets the server's name, and only then the old one is drained and removed. Who
+ * opens a session looks for that name, so a server in steady use would else never be without sessions on the old one,
+ * and the last of them would be cut off. And whoever would make another generation, from a list that is out of date,
+ * cannot have the name any more: the one with the server's files stays the settled one.
+ */
+function handOverName(
+  server: DeclaredServer,
+  target: Target,
+  newName: string,
+  { old, retiringName, order }: Extract<Decision, { kind: 'replace' }>,
+  context: StepContext,
+  after: readonly StepId[],
+  recorded: readonly StepId[],
+): Step[] {
+  const { name, lifecycle } = server.spec;
+  const isSettled = holdsName(old, server, context);
+  const yielded = isSettled
+    ? [
+        step(
+          name,
+          'rename:old',
+          { op: 'rename-container', target: { id: old.id }, from: old.name, to: retiringName },
+          { after },
+        ),
+      ]
+    : [];
+  const taken = rename(server, target, newName, isSettled ? yielded.map((one) => one.id) : after, context);
+  const leaving = isSettled ? { ...old, name: retiringName } : old;
+  // The old one was stopped for this: with a first Ctrl-C in between, none would serve.
+  const named = [...yielded, taken].map(
+    (one): Step => (order.order === 'stop-first' ? { ...one, completes: true } : one),
+  );
+  return [...named, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
+}
+
+const holdsName = ({ name }: ObservedContainer, { spec }: DeclaredServer, { project }: StepContext): boolean =>
+  name === containerName(project, spec.name);
+
+const stoppedBefore = (container: ObservedContainer): ObservedContainer => ({
+  ...container,
+  state: { status: 'exited', exitCode: 0, finishedAt: container.createdAt, oomKilled: false },
+});

@@ -1,0 +1,60 @@
+import { asStepId, shortId } from '../../../model/ids.ts';
+import { containerName, type Role } from '../../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../../model/observed.ts';
+import type { Step } from '../../../model/plan.ts';
+
+/** The name that a step gives to a container. */
+const nameGiven = (step: Step): string | undefined => {
+  if (step.op === 'rename-container') return step.to;
+  return step.op === 'create-container' ? step.container.name : undefined;
+};
+
+/** A container or a record of one: both hold their names. */
+type Holder = Pick<ObservedContainer, 'id' | 'name' | 'server'> & { readonly role?: Role };
+
+const isAbout = (step: Step, { id }: Holder): boolean =>
+  'target' in step && 'id' in step.target && step.target.id === id;
+
+/**
+ * Whether the name is free when a step's turn comes: the same server's steps take it from a generation of it, or the
+ * holder is removed first.
+ */
+function makesRoom(holder: Holder, step: Step, steps: readonly Step[]): boolean {
+  if (isAbout(step, holder)) return true;
+  if (step.op === 'rename-container' && holder.role === 'server' && holder.server === step.server) return true;
+  return steps.some((one) => one.op === 'remove-container' && isAbout(one, holder) && step.after.includes(one.id));
+}
+
+/** Not the name of a generation: a container that was moved aside has served, and is judged as one that was renamed. */
+const nameAside = (container: Holder, { project }: Observed): string =>
+  `${container.server === undefined ? container.name : containerName(project, container.server)}.aside-${container.id.slice(0, 6)}`;
+
+/**
+ * Lets a container of this project that was given another one's name by hand make room first, so that servers whose
+ * names were mixed up come right in one run. A container of someone else's is never moved: its name is a blocker.
+ */
+export function withFreeNames(steps: readonly Step[], observed: Observed): Step[] {
+  const moves = new Map<Holder, Step>();
+  const holders: readonly Holder[] = [...observed.containers, ...observed.history];
+  const hold = steps.map((step) => {
+    const name = nameGiven(step);
+    const holder = holders.find((one) => one.name === name);
+    if (holder === undefined || makesRoom(holder, step, steps)) return undefined;
+    moves.set(holder, {
+      id: asStepId(`name:${shortId(holder.id)}/free`),
+      cause: { kind: 'support', why: `${holder.name} is the name of another container` },
+      after: [],
+      op: 'rename-container',
+      target: { id: holder.id },
+      from: holder.name,
+      to: nameAside(holder, observed),
+    });
+    return moves.get(holder)?.id;
+  });
+  const held = steps.map((step, index) => {
+    const own = [...moves].filter(([holder]) => isAbout(step, holder)).map(([, move]) => move.id);
+    const first = [hold[index], ...own].filter((id) => id !== undefined);
+    return first.length === 0 ? step : { ...step, after: [...step.after, ...first] };
+  });
+  return [...[...moves.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), ...held];
+}

@@ -1,0 +1,71 @@
+import type { ProjectName } from '../../../model/ids.ts';
+import { networkName } from '../../../model/labels.ts';
+import type { NetworkShape, Observed, ObservedNetwork } from '../../../model/observed.ts';
+import type { Blocker } from '../../../model/plan.ts';
+import { isOn, type Mode, nothing, type Part, type SupportInput, supportStep, usesMode } from './support-part.ts';
+
+/**
+ * The networks of a project. `internal` alone leaves the engine's host reachable by the network's gateway address;
+ * without an address of its own the bridge gives no way to it (tried on Engine 20.10 and 28.5). Podman cannot hide its
+ * host, and forgets the option: there it is not asked for.
+ */
+export function networkShape(project: ProjectName, mode: Mode, canHideHost: boolean): NetworkShape {
+  return {
+    name: networkName(project, mode),
+    driver: 'bridge',
+    internal: mode === 'isolated',
+    options: mode === 'isolated' && canHideHost ? { 'com.docker.network.bridge.inhibit_ipv4': 'true' } : {},
+  };
+}
+
+function networkMismatch(found: ObservedNetwork, wanted: NetworkShape): string | undefined {
+  if (!found.ours) return 'it is not of this project';
+  if (found.internal !== wanted.internal) return `internal is ${found.internal}`;
+  if (found.driver !== wanted.driver) return `its driver is ${found.driver}`;
+  const option = Object.entries(wanted.options).find(([key, value]) => found.options[key] !== value);
+  return option && `its option ${option[0]} is ${found.options[option[0]] ?? 'not set'}`;
+}
+
+const networkFor = ({ networks }: Observed, wanted: NetworkShape): ObservedNetwork | undefined =>
+  networks.find((network) => network.name === wanted.name);
+
+/** Why no server can be on a network of the project, when none can: somebody else made one of its name, or changed it. */
+export function networkBlocker(project: ProjectName, mode: Mode, observed: Observed): Blocker | undefined {
+  const wanted = networkShape(project, mode, observed.engine.canHideHost);
+  const found = networkFor(observed, wanted);
+  const mismatch = found && networkMismatch(found, wanted);
+  return mismatch === undefined ? undefined : { kind: 'network-taken', name: `${wanted.name}: ${mismatch}` };
+}
+
+/** Makes the network that servers are on, and removes it when the last of them is gone. */
+export function networkPart({ project, observed, servers, staying }: SupportInput, mode: Mode): Part {
+  const wanted = networkShape(project, mode, observed.engine.canHideHost);
+  const found = networkFor(observed, wanted);
+  if (servers.some((server) => usesMode(server, mode))) {
+    if (found !== undefined) return nothing;
+    return {
+      changes: [{ kind: 'network', name: wanted.name, action: 'create', reasons: [{ kind: 'missing' }] }],
+      steps: [supportStep(`network:${mode}/create`, 'servers are on it', { op: 'create-network', network: wanted })],
+      closing: [],
+    };
+  }
+  // What lost the label that says which server it is stays, and so does what it is on.
+  const needed = [
+    ...staying,
+    ...observed.containers.filter(({ role, server }) => role === 'server' && server === undefined),
+  ];
+  const ownIds = new Set(observed.containers.map((container) => container.id));
+  const lent = found?.members.some((id) => !ownIds.has(id)) ?? false;
+  if (found === undefined || !found.ours || lent || needed.some((one) => isOn(one, wanted.name))) return nothing;
+  return {
+    changes: [{ kind: 'network', name: found.name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
+    steps: [],
+    closing: [
+      supportStep(`network:${mode}/remove`, 'no server is on it', {
+        op: 'remove-network',
+        network: found.id,
+        name: found.name,
+      }),
+    ],
+  };
+}

@@ -1,0 +1,94 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import { asStepId, type StepId } from '../../../model/ids.ts';
+import type { Observed } from '../../../model/observed.ts';
+import type { Step } from '../../../model/plan.ts';
+
+/** The steps that make images available, and which of them a container of an image waits for. */
+export type ImageWork = { readonly steps: readonly Step[]; readonly stepFor: (ref: string) => readonly StepId[] };
+
+/** Pulls and builds for the containers that will be made, once for each reference. */
+export function planImages(
+  servers: readonly DeclaredServer[],
+  relayImage: string | undefined,
+  observed: Observed,
+): ImageWork {
+  const steps = new Map<string, Step>();
+  const absent = (ref: string): boolean => !observed.images[ref];
+  const pull = (ref: string, platform: string | undefined, fallbackToLocal: boolean): StepId => {
+    const id = asStepId(`image:${ref}`);
+    steps.set(ref, {
+      id,
+      cause: { kind: 'support', why: fallbackToLocal ? 'the registry has a newer one' : 'it is not on the engine' },
+      after: [],
+      op: 'pull-image',
+      ref,
+      fallbackToLocal,
+      ...(platform === undefined ? {} : { platform }),
+    });
+    return id;
+  };
+  for (const { image, spec } of servers) {
+    if (image.kind === 'pulled') {
+      const newer = observed.registry[image.ref]?.verdict === 'newer';
+      if (absent(image.ref) || newer) pull(image.ref, spec.platform, !absent(image.ref));
+      continue;
+    }
+    if (!absent(image.ref)) continue;
+    const needsBase = image.base !== undefined && absent(image.base) && spec.pullPolicy !== 'never';
+    const base = needsBase && image.base !== undefined ? [pull(image.base, spec.platform, false)] : [];
+    steps.set(image.ref, {
+      id: asStepId(`image:${image.ref}`),
+      cause: { kind: 'support', why: 'its recipe has not been built here' },
+      after: base,
+      op: 'build-image',
+      ref: image.ref,
+      mayPull: spec.pullPolicy !== 'never',
+      ...(spec.platform === undefined ? {} : { platform: spec.platform }),
+    });
+  }
+  if (relayImage !== undefined && absent(relayImage)) pull(relayImage, undefined, false);
+  return {
+    steps: [...steps.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    stepFor: (ref) => (steps.has(ref) ? [asStepId(`image:${ref}`)] : []),
+  };
+}
+
+/**
+ * Takes an image away again that looms built for a server whose first generation did not pass its gate: nothing is made of
+ * it then. One that another server wants, or that something is made of, stays.
+ */
+export function withoutFailedImages(
+  created: readonly DeclaredServer[],
+  desired: readonly DeclaredServer[],
+  { containers, history, images }: Observed,
+  work: readonly Step[],
+): Step[] {
+  return created.flatMap(({ spec: { name }, image: { kind, ref } }): Step[] => {
+    const discard = work.find(
+      (step) => step.server === name && step.onFailureOf !== undefined && step.op === 'remove-container',
+    );
+    const isWanted = desired.some((one) => one.spec.name !== name && one.image.ref === ref);
+    const isUsed = [...containers, ...history].some((one) => one.imageRef === ref);
+    if (kind !== 'built' || discard?.onFailureOf === undefined || isWanted || isUsed) return [];
+    const known = images[ref]?.id;
+    return [
+      {
+        id: asStepId(`image:${ref}/discard`),
+        cause: { kind: 'support', why: `${name} did not pass its gate` },
+        after: [discard.id],
+        onFailureOf: discard.onFailureOf,
+        failuresOnly: true,
+        op: 'remove-image',
+        ref,
+        ...(known === undefined ? {} : { image: known }),
+      },
+    ];
+  });
+}
+
+/** An image that in the end nobody waits for (its server is blocked, its relay is there) is neither pulled nor built. */
+export function withNeededImages(images: readonly Step[], others: readonly Step[]): Step[] {
+  const needed = new Set(others.flatMap((step) => step.after));
+  for (const image of images) if (needed.has(image.id)) for (const base of image.after) needed.add(base);
+  return [...images.filter((image) => needed.has(image.id)), ...others];
+}

@@ -1,0 +1,125 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import { type StepId, shortId } from '../../../model/ids.ts';
+import { networkName, volumeName } from '../../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../../model/observed.ts';
+import type { Blocker, Step, SupportChange } from '../../../model/plan.ts';
+import { removalsIn } from '../server/step-builders.ts';
+import { networkBlocker, networkPart } from './networks.ts';
+import { relayBlocker, relayPart } from './relays.ts';
+import { isHttp, isOn, type Mode, modes, nothing, type Part, type SupportInput, supportStep } from './support-part.ts';
+
+/** What stands behind the servers, as changes and steps, and which steps a server's own ones wait for. */
+export type Support = {
+  readonly changes: readonly SupportChange[];
+  readonly steps: readonly Step[];
+  /** Removals of what nobody needs any more, by the network that they are about: they come last. */
+  readonly closing: readonly Closing[];
+  readonly freshVolumes: ReadonlySet<string>;
+  readonly networkStep: (mode: Mode) => readonly StepId[];
+  readonly relaySteps: (server: DeclaredServer) => readonly StepId[];
+};
+
+export type Closing = {
+  readonly network: string;
+  readonly relays: readonly Step[];
+  readonly networks: readonly Step[];
+};
+
+/** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
+export function supportBlocker(server: DeclaredServer, observed: Observed): Blocker | undefined {
+  const { mode } = server.spec.network;
+  if (mode === 'none') return undefined;
+  return networkBlocker(observed.project, mode, observed) ?? relayBlocker(server, mode, observed);
+}
+
+type Volumes = {
+  readonly changes: readonly SupportChange[];
+  /** Names on the engine of volumes that nothing uses: missing ones, and such as perhaps nobody has used yet. */
+  readonly fresh: ReadonlySet<string>;
+};
+
+function planVolumes({ project, observed, servers }: SupportInput): Volumes {
+  const wanted = servers.flatMap((server) =>
+    server.spec.mounts.filter((mount) => mount.type === 'volume').map((mount) => volumeName(project, mount.source)),
+  );
+  const names = [...new Set(wanted)].sort();
+  const there = new Set(observed.volumes.map((volume) => volume.name));
+  const missing = names.filter((name) => !there.has(name));
+  const used = new Set(
+    observed.containers
+      .filter((container) => container.state.status !== 'created')
+      .flatMap((container) => container.shape.mounts.map((mount) => mount.source)),
+  );
+  return {
+    changes: missing.map((name) => ({ kind: 'volume', name, action: 'create', reasons: [{ kind: 'missing' }] })),
+    // One that is there and that nothing uses was left by a run that was killed before it was given to its user, or holds
+    // somebody's data: the engine sees which, and gives away what is empty only.
+    fresh: new Set(names.filter((name) => !used.has(name))),
+  };
+}
+
+/** Helpers live within one step; one that is seen under the lock was left by a run that was killed. */
+const helperSteps = (observed: Observed): Step[] =>
+  observed.containers
+    .filter((container) => container.role === 'helper')
+    .map(({ id, name }) =>
+      supportStep(`helper:${shortId(id)}/remove`, 'left by a run that was killed', {
+        op: 'remove-container',
+        target: { id },
+        name,
+      }),
+    );
+
+/**
+ * Plans what stands behind the servers: networks, relays and volumes. Volumes are made, never removed: they are data.
+ */
+export function planSupport(input: SupportInput): Support {
+  const networks = { isolated: networkPart(input, 'isolated'), bridge: networkPart(input, 'bridge') };
+  const relays = {
+    isolated: relayPart(input, 'isolated', networks.isolated.steps),
+    bridge: relayPart(input, 'bridge', networks.bridge.steps),
+  };
+  const volumes = planVolumes(input);
+  const parts: Part[] = [
+    { ...nothing, changes: volumes.changes },
+    ...modes.flatMap((mode) => [networks[mode], relays[mode]]),
+  ];
+  return {
+    changes: parts.flatMap((part) => part.changes).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    steps: [...helperSteps(input.observed), ...parts.flatMap((part) => part.steps)],
+    closing: modes.map((mode) => ({
+      network: networkName(input.project, mode),
+      relays: relays[mode].closing,
+      networks: networks[mode].closing,
+    })),
+    freshVolumes: volumes.fresh,
+    networkStep: (mode) => networks[mode].steps.map((one) => one.id),
+    relaySteps: (server) => {
+      const { mode } = server.spec.network;
+      if (!isHttp(server) || mode === 'none') return [];
+      return relays[mode].steps.filter((one) => one.id.endsWith('/start')).map((one) => one.id);
+    },
+  };
+}
+
+/**
+ * What stands behind servers goes after them: a relay has their last sessions, and a network can go only when nothing
+ * is on it. Where a removal fails, what the server needs stays with it.
+ */
+export function closingSteps(closing: readonly Closing[], work: readonly Step[], observed: Observed): Step[] {
+  const containers = new Map<string, ObservedContainer>(observed.containers.map((one) => [one.id, one]));
+  return closing.flatMap(({ network, relays, networks }) => {
+    const leaves = (step: Step): boolean => {
+      const id = step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
+      const container = id === undefined ? undefined : containers.get(id);
+      return container !== undefined && isOn(container, network);
+    };
+    const gone = removalsIn(work).filter(leaves);
+    const servers = gone.filter(({ server }) => server !== undefined).map(({ id }) => id);
+    const all = [...gone, ...relays].map(({ id }) => id);
+    return [
+      ...relays.map((step) => ({ ...step, after: [...step.after, ...servers] })),
+      ...networks.map((step) => ({ ...step, after: all })),
+    ];
+  });
+}

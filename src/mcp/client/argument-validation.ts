@@ -1,0 +1,93 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { withPlainNumbers } from '../../model/exact-number.ts';
+import { messageOf } from '../../model/failure.ts';
+import { nearest } from '../../model/nearest.ts';
+import { propertiesOf, type Schema, typeText } from './schema.ts';
+
+export type ArgumentCheck =
+  | { readonly valid: true }
+  | { readonly valid: false; readonly problems: readonly string[] }
+  /** The server's schema itself cannot be used: worth a warning, never a reason not to call. */
+  | { readonly valid: 'unknown'; readonly warning: string };
+
+/**
+ * Checks arguments against a tool's input schema before the call. Schemas are read as JSON Schema 2020-12 whatever
+ * draft they name, unknown keywords and formats are let pass, nothing is ever fetched.
+ */
+export function validateArguments(schema: Schema, args: Readonly<Record<string, unknown>>): ArgumentCheck {
+  const ajv = new Ajv2020({
+    strict: false,
+    allErrors: true,
+    validateFormats: false,
+    logger: false,
+    // `1e400` is a number, though none of JavaScript's.
+    strictNumbers: false,
+    addUsedSchema: false,
+  });
+  const { $schema: _draft, $id: _id, ...usable } = upgradeDraft7(withPlainNumbers(schema));
+  let validate: ReturnType<typeof ajv.compile>;
+  try {
+    validate = ajv.compile(usable);
+  } catch (error) {
+    const why = messageOf(error);
+    return { valid: 'unknown', warning: `the tool's input schema cannot be used to check the arguments: ${why}` };
+  }
+  if (validate(withPlainNumbers(args))) return { valid: true };
+  const problems = (validate.errors ?? [])
+    .filter((error) => !summary.has(error.keyword))
+    .map((error) => describe(error, schema));
+  const shown = problems.length > 0 ? problems : (validate.errors ?? []).map((error) => describe(error, schema));
+  return { valid: false, problems: [...new Set(shown)] };
+}
+
+/** Keywords whose errors only repeat those of their branches. */
+const summary = new Set(['anyOf', 'oneOf', 'allOf', 'if']);
+
+/** Keywords that hold values and no schemas. */
+const values = new Set(['enum', 'const', 'default', 'examples']);
+
+/** Draft 7 and older write tuples as a list in `items`, which 2020-12 calls `prefixItems`. */
+function upgradeDraft7(schema: unknown): Schema {
+  const upgrade = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(upgrade);
+    if (typeof value !== 'object' || value === null) return value;
+    const entries = Object.entries(value).map(
+      ([key, inner]) => [key, values.has(key) ? inner : upgrade(inner)] as const,
+    );
+    const copy: Record<string, unknown> = Object.fromEntries(entries);
+    if (!Array.isArray(copy.items)) return copy;
+    const { items, additionalItems, ...rest } = copy;
+    return { ...rest, prefixItems: items, ...(additionalItems === undefined ? {} : { items: additionalItems }) };
+  };
+  const upgraded = upgrade(schema);
+  return typeof upgraded === 'object' && upgraded !== null ? { ...upgraded } : {};
+}
+
+function describe(error: ErrorObject, root: Schema): string {
+  const path = error.instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~');
+  const where = path === '' ? 'the arguments' : path;
+  const params: Record<string, unknown> = error.params;
+  switch (error.keyword) {
+    case 'required': {
+      const name = String(params.missingProperty);
+      const property = path === '' ? propertiesOf(root, root)[name] : undefined;
+      const type = property === undefined ? '' : ` (${typeText(property, root)})`;
+      return `${path === '' ? '' : `${path}.`}${name}${type} is missing`;
+    }
+    case 'additionalProperties': {
+      const name = String(params.additionalProperty);
+      const near = path === '' ? nearest(name, Object.keys(propertiesOf(root, root))) : undefined;
+      return `${where} may not have ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`;
+    }
+    case 'enum': {
+      const allowed = Array.isArray(params.allowedValues) ? params.allowedValues : [];
+      return `${where} must be one of ${allowed.map((value) => JSON.stringify(value)).join(', ')}`;
+    }
+    case 'const':
+      return `${where} must be ${JSON.stringify(params.allowedValue)}`;
+    case 'type':
+      return `${where} must be of type ${String(params.type).replaceAll(',', ' or ')}`;
+    default:
+      return `${where} ${error.message ?? `fails ${error.keyword}`}`;
+  }
+}

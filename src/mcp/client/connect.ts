@@ -1,0 +1,125 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ProtocolChoice } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { duration } from '../../model/times.ts';
+import type { Connection, ConnectionOptions } from '../link/connection.ts';
+import { answerAllowanceMs } from '../link/session-process.ts';
+import { connectStdio } from '../link/stdio-connection.ts';
+import type { Attempt } from './converse.ts';
+import { createExactResults } from './exact-results.ts';
+import type { SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
+import { firstChoice, nextChoice, verdictKey } from './verdicts.ts';
+
+/** How long a server may take to end by itself when its session is closed, ms. */
+const defaultGraceMs = 1_000;
+/** Added to a session's life for whatever lies between its calls, ms. */
+const lifetimeSlackMs = 60_000;
+
+/**
+ * A source of sessions that opens each one itself: one exec for stdio servers, connections through the relay for HTTP
+ * ones. A stdio server that has no room for one more session is tried until the time to connect is over, as nothing was
+ * asked of it yet. Its sessions throw `handshake-timeout`, `server-exited`, `server-crowded`, `session-failed`,
+ * `json-rpc-error` or `interrupted` with the end of the server's log, and what the engine throws; nothing is left running
+ * then. What `auto` found out about a server goes into `memory`, and is tried first the next time.
+ */
+export const createSessionSource =
+  (memory?: VerdictMemory): SessionSource =>
+  async (target, options = {}) => {
+    const wanted = options.protocol ?? target.spec.mcp.protocol;
+    const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;
+    const deadline = performance.now() + limitMs;
+    const key = wanted === 'auto' ? verdictKey(target) : undefined;
+    const tried: ProtocolChoice[] = [];
+    let choice = await firstChoice(wanted, key, memory);
+    for (let waits = 0; ; ) {
+      tried.push(choice);
+      const { session, error } = await attempt(target, options, choice, limitMs, deadline);
+      if (session !== undefined) {
+        if (key !== undefined && (tried.length > 1 || choice === 'auto')) await memory?.remember(key, session.era);
+        return session;
+      }
+      if (error.code === 'server-crowded') {
+        const pauseMs = pauseAfter(waits);
+        waits += 1;
+        if (performance.now() + pauseMs + leastTryMs > deadline) throw error;
+        await delay(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
+          throw new LoomsError('interrupted', `stopped waiting for room in ${target.spec.name}`, { cause: error });
+        });
+        continue;
+      }
+      const next = nextChoice(choice, wanted, error.code);
+      if (next === undefined || tried.includes(next)) throw error;
+      choice = next;
+    }
+  };
+
+/** A try in less time would end as a timeout, and hide that there is no room, ms. */
+const leastTryMs = 1_000;
+
+/** How long to wait until a container that had no room is tried again, ms: longer each time, and not in step with others. */
+const pauseAfter = (waits: number): number => Math.min(1_500, 200 * 2 ** waits) * (0.5 + Math.random());
+
+/** Opens a session of its own, and remembers nothing. */
+export const openSession: SessionSource = createSessionSource();
+
+async function attempt(
+  target: SessionTarget,
+  options: SessionOptions,
+  protocol: ProtocolChoice,
+  limitMs: number,
+  deadline: number,
+): Promise<Attempt> {
+  const { signal, answer } = options;
+  const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
+  const tooLate = AbortSignal.timeout(leftMs);
+  const exact = createExactResults();
+  const connectionOptions: ConnectionOptions = {
+    deadline,
+    lifetimeMs: options.lifetimeMs ?? defaultLifetimeMs(target, limitMs, answer !== undefined),
+    graceMs: options.graceMs ?? defaultGraceMs,
+    signal: signal === undefined ? tooLate : AbortSignal.any([signal, tooLate]),
+    onStray: options.onStray ?? (() => {}),
+    onText: exact.heard,
+    onConnected: options.onConnected ?? (() => {}),
+  };
+
+  const connection = await connect(target, connectionOptions, signal, limitMs);
+  // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
+  const { converse } = await import('./converse.ts');
+  return converse(target, { connection, exact }, options, protocol, {
+    leftMs,
+    limitMs,
+    signal: connectionOptions.signal,
+  });
+}
+
+/** Bound of a session's process, ms: connecting, one call, what lies between, and the time that questions may take. */
+const defaultLifetimeMs = (target: SessionTarget, limitMs: number, canAnswer: boolean): number =>
+  limitMs + target.spec.limits.executionTimeoutSeconds * 1000 + lifetimeSlackMs + (canAnswer ? answerAllowanceMs : 0);
+
+async function connect(
+  target: SessionTarget,
+  options: ConnectionOptions,
+  signal: AbortSignal | undefined,
+  limitMs: number,
+): Promise<Connection> {
+  const { transport } = target.spec.mcp;
+  if (transport.kind !== 'stdio') {
+    const { connectHttp } = await import('../link/http-connection.ts');
+    return connectHttp(target, transport, options);
+  }
+  try {
+    return await connectStdio(target, options);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+    const interrupted = signal?.aborted === true;
+    throw new LoomsError(
+      interrupted ? 'interrupted' : 'handshake-timeout',
+      interrupted
+        ? `stopped connecting to ${target.spec.name}`
+        : `the engine did not start a session of ${target.spec.name} within ${duration(limitMs)}`,
+      { cause: error },
+    );
+  }
+}

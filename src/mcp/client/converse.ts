@@ -1,0 +1,78 @@
+import { type Client, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
+import type { ProtocolChoice } from '../../model/desired.ts';
+import type { LoomsError } from '../../model/errors.ts';
+import type { Connection } from '../link/connection.ts';
+import { createCallClocks } from './call-clock.ts';
+import { createClient } from './client.ts';
+import { circumstancesOf, createSession } from './client-session.ts';
+import type { ExactResults } from './exact-results.ts';
+import { answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
+import type { Session, SessionOptions, SessionTarget } from './session.ts';
+import { explain } from './session-errors.ts';
+import { replaceUnusable } from './unusable-answers.ts';
+
+/** A session, or why there is none. */
+export type Attempt =
+  | { readonly session: Session; readonly error?: never }
+  | { readonly session?: never; readonly error: LoomsError };
+
+/** Bounds of a handshake: what is left of the connect bound, the whole of it (ms), and what ends it early. */
+export type HandshakeBounds = { readonly leftMs: number; readonly limitMs: number; readonly signal: AbortSignal };
+
+/**
+ * Begins a conversation on a connection: the handshake of the era that is asked for, and the session after it. A failure
+ * is returned with what is known of the server, and the connection is closed then.
+ */
+export async function converse(
+  target: SessionTarget,
+  { connection, exact }: { readonly connection: Connection; readonly exact: ExactResults },
+  options: SessionOptions,
+  protocol: ProtocolChoice,
+  { leftMs, limitMs, signal }: HandshakeBounds,
+): Promise<Attempt> {
+  const { answer } = options;
+  const clocks = createCallClocks();
+  // Silence means an older server on a pipe, for which time must be left; elsewhere it means nothing but slowness.
+  const probeTimeoutMs = protocol === 'auto' && !connection.isHttp ? Math.max(1, Math.floor(leftMs / 3)) : leftMs;
+  const client = createClient(protocol, { probeTimeoutMs, canAnswer: answer !== undefined });
+  const observe = createObserver(options);
+  const { transport } = connection;
+  const send = transport.send.bind(transport);
+  transport.send = (message, how) => send(exact.sending(message), how);
+  // The client takes the transport over, and hands every message on to whoever listened before.
+  transport.onmessage = (message) => {
+    replaceUnusable(message);
+    if (client.getProtocolEra() === 'modern') assumeComplete(message);
+    observe(message);
+  };
+  if (answer !== undefined) answerQuestions(client, target.spec.name, answer, clocks);
+  try {
+    await handshake(client, connection, leftMs, signal);
+    const parts = { listTimeoutMs: limitMs, clocks, exact, hooks: options };
+    return { session: createSession(target, client, connection, parts) };
+  } catch (error) {
+    try {
+      return {
+        error: explain(
+          error,
+          await circumstancesOf(target, connection, 'handshake', { limitMs, signal: options.signal }),
+        ),
+      };
+    } finally {
+      await connection.close();
+    }
+  }
+}
+
+/** The SDK's own timeouts bound single requests; this bounds the whole, also where a transport only waits. */
+async function handshake(client: Client, connection: Connection, ms: number, signal: AbortSignal): Promise<void> {
+  const connecting = client.connect(connection.transport, { timeout: ms, signal });
+  connecting.catch(() => {}); // Told below, unless the bound came first.
+  await new Promise<void>((resolve, reject) => {
+    const giveUp = () => reject(new SdkError(SdkErrorCode.RequestTimeout, 'the handshake took too long'));
+    // A moment later than the request's own timeout, which says more.
+    const timer = setTimeout(giveUp, ms + 100);
+    signal.addEventListener('abort', () => setTimeout(giveUp, 100), { once: true });
+    connecting.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import type { ProtocolChoice } from '../../model/desired.ts';
+import type { ErrorCode } from '../../model/errors.ts';
+import type { SessionTarget, VerdictMemory } from './session.ts';
+
+/**
+ * What a verdict about a server's protocol belongs to: its image together with what is run of it, since one image can
+ * hold many servers. undefined: the image is not known, nothing is remembered.
+ */
+export function verdictKey({ image, argv, spec }: SessionTarget): string | undefined {
+  if (image === undefined) return undefined;
+  const { command, args, transport } = spec.mcp;
+  const run = JSON.stringify([image, argv, command ?? null, args, transport]);
+  return createHash('sha256').update(run).digest('hex');
+}
+
+/** Failures that another way of connecting cannot mend, or for which there is no time left. */
+const final: ReadonlySet<ErrorCode> = new Set(['interrupted', 'handshake-timeout']);
+
+/**
+ * The ways of connecting that are still worth a try after one failed. A remembered verdict can be out of date; and some
+ * servers exit on any request before `initialize`: then the probe was the fault, not the server.
+ */
+export function nextChoice(
+  tried: ProtocolChoice,
+  wanted: ProtocolChoice,
+  failure: ErrorCode,
+): ProtocolChoice | undefined {
+  if (wanted !== 'auto' || final.has(failure)) return undefined;
+  if (tried !== 'auto') return 'auto';
+  return failure === 'server-exited' ? 'legacy' : undefined;
+}
+
+/** The choice to begin with: what is remembered, where the era is to be found out. */
+export async function firstChoice(
+  wanted: ProtocolChoice,
+  key: string | undefined,
+  memory: VerdictMemory | undefined,
+): Promise<ProtocolChoice> {
+  if (wanted !== 'auto' || key === undefined) return wanted;
+  const era = await memory?.recall(key);
+  if (era === undefined) return wanted;
+  return era === 'legacy' ? 'legacy' : '2026-07-28';
+}

@@ -1,0 +1,205 @@
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
+import type { ExecSession } from '../../docker/port.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ConnectionOptions } from './connection.ts';
+import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
+import { createLineSplitter } from './line-splitter.ts';
+
+/** Longest stray line shown, characters. */
+const maxStrayLength = 500;
+
+/** Requests of a server that are handed on before what was answered is on its way. */
+const requestsAtOnce = 32;
+/** Answers that a server may leave unread, bytes, before nothing more is read from it. */
+const maxUnreadBytes = 1024 * 1024;
+
+export type ExecTransport = Transport & {
+  /** Why the conversation cannot go on, when it is not simply that the process ended. */
+  readonly fatal: () => LoomsError | undefined;
+  /** Whether the other side ended first: what happens after our own `close` is no news. */
+  readonly endedByPeer: () => boolean;
+};
+
+/**
+ * JSON-RPC as newline-delimited JSON over the streams of a process in a container. Lines that are no JSON-RPC are
+ * skipped and reported. A message beyond `maxFrameBytes` ends the connection: there is no way to tell whose answer it
+ * was. `send` resolves when the stream can take more, so a slow server slows its client, and one that asks faster than it
+ * reads what it is answered is not read meanwhile: its requests wait in its own pipe. `close` only half-closes: the end of
+ * the process belongs to whoever started it (`startSessionProcess`).
+ */
+export function createExecTransport(
+  process: ExecSession,
+  { onStray, onText }: Pick<ConnectionOptions, 'onStray' | 'onText'>,
+  frameLimit: number = maxFrameBytes,
+): ExecTransport {
+  const splitter = createLineSplitter(frameLimit);
+  let closed = false;
+  let endedByPeer = false;
+  let fatal: LoomsError | undefined;
+  let writeFailure: Error | undefined;
+
+  let queue: JSONRPCMessage[] = [];
+  let head = 0;
+  let isHeld = false;
+  let turnIsOver = true;
+  let requests = 0;
+  let unreadBytes = 0;
+
+  /** Nothing more is handed on until the next turn, and not before the server has read what it was answered. */
+  const hold = () => {
+    isHeld = true;
+    turnIsOver = false;
+    setImmediate(() => {
+      turnIsOver = true;
+      release();
+    });
+  };
+  const release = () => {
+    if (!isHeld || !turnIsOver || (unreadBytes > maxUnreadBytes && !closed && !endedByPeer)) return;
+    isHeld = false;
+    requests = 0;
+    pump();
+    if (!isHeld) process.stdout.resume();
+  };
+
+  const finish = () => {
+    if (closed) return;
+    closed = true;
+    queue = [];
+    head = 0;
+    process.stdout.resume();
+    transport.onclose?.();
+  };
+
+  // The SDK hands a notification on a moment later than an answer, and forgets a call's progress with its answer. So what
+  // follows a progress notification waits for that moment, else a call's last steps would be lost.
+  const pump = () => {
+    while (!isHeld) {
+      const message = queue[head];
+      if (message === undefined) break;
+      head += 1;
+      transport.onmessage?.(message);
+      if ('method' in message && 'id' in message) requests += 1;
+      if (isProgress(message) || requests === requestsAtOnce) hold();
+    }
+    if (isHeld) {
+      process.stdout.pause();
+      return;
+    }
+    queue = [];
+    head = 0;
+    // What was not read yet while something was held came before the end as well.
+    if (endedByPeer && process.stdout.readableLength === 0) finish();
+  };
+
+  /** What was sent before the end is still delivered. */
+  const peerEnded = () => {
+    if (closed) return;
+    endedByPeer = true;
+    if (isHeld) release();
+    else pump();
+  };
+
+  const stray = (line: Buffer | string) => {
+    const text = line.toString().trim();
+    if (text !== '') onStray(text.length > maxStrayLength ? `${text.slice(0, maxStrayLength)}…` : text);
+  };
+
+  const enqueue = (line: Buffer) => {
+    const text = line
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .trim();
+    const messages = parseMessages(text);
+    if (messages === undefined) stray(line);
+    else {
+      onText(text);
+      for (const message of messages) queue.push(message);
+    }
+  };
+
+  const onData = (chunk: Buffer) => {
+    if (closed) return;
+    const { lines, overflow } = splitter.push(chunk);
+    for (const line of lines) enqueue(line);
+    pump();
+    if (!overflow) return;
+    fatal = frameTooLong(frameLimit);
+    transport.onerror?.(fatal);
+    // The rest is read and thrown away, so that the process is not stuck writing while it is being ended.
+    finish();
+  };
+
+  const transport: ExecTransport & { readonly stderr: null; readonly pid: null } = {
+    // The SDK tells a pipe from a network peer by these two properties: on a pipe, a probe that stays without an answer
+    // means an older server and not an outage.
+    stderr: null,
+    pid: null,
+    fatal: () => fatal,
+    endedByPeer: () => endedByPeer,
+    async start() {
+      process.stdin.on('error', (error) => {
+        writeFailure = error;
+      });
+      process.stdout.on('data', onData);
+      process.stdout.on('error', peerEnded);
+      process.stdout.on('end', () => {
+        if (!closed) stray(splitter.rest());
+        peerEnded();
+      });
+      process.stdout.on('close', peerEnded);
+      process.ended.then(peerEnded, peerEnded);
+    },
+    async send(message: JSONRPCMessage) {
+      if (closed || writeFailure !== undefined || process.stdin.writableEnded) {
+        throw new LoomsError('server-exited', 'the server does not read its input any more', { cause: writeFailure });
+      }
+      const line = Buffer.from(`${JSON.stringify(message)}\n`);
+      const isAnswer = !('method' in message);
+      if (isAnswer) unreadBytes += line.length;
+      const taken = () => {
+        if (!isAnswer) return;
+        unreadBytes -= line.length;
+        release();
+      };
+      // An answer is waited for by what is handed on after it, and by nobody else.
+      if (!process.stdin.write(line, taken) && !isAnswer) await drained(process.stdin);
+    },
+    async close() {
+      process.stdin.end();
+      finish();
+    },
+  };
+  return transport;
+}
+
+/** Resolves when the stream takes more, or will never do so again. */
+function drained(stream: NodeJS.WritableStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of ['drain', 'close', 'error']) stream.removeListener(event, done);
+      resolve();
+    };
+    for (const event of ['drain', 'close', 'error']) stream.on(event, done);
+  });
+}
+
+/** The JSON-RPC messages of one line (2025-03-26 allows a batch), or undefined when it holds something else. */
+function parseMessages(text: string): JSONRPCMessage[] | undefined {
+  if (!text.startsWith('{') && !text.startsWith('[')) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined; // Reported as a stray line by the caller.
+  }
+  const messages = Array.isArray(value) ? value : [value];
+  return messages.length > 0 && messages.every(isMessage) ? messages : undefined;
+}
+
+const isProgress = (message: JSONRPCMessage): boolean =>
+  'method' in message && message.method === 'notifications/progress';
+
+function isMessage(value: unknown): value is JSONRPCMessage {
+  return typeof value === 'object' && value !== null && 'jsonrpc' in value && value.jsonrpc === '2.0';
+}

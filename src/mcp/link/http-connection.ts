@@ -1,0 +1,153 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type FetchLike, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { LoomsError } from '../../model/errors.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { SessionTarget } from '../client/session.ts';
+import type { ConnectionEnding } from '../client/session-errors.ts';
+import type { Connection, ConnectionOptions } from './connection.ts';
+import { connectionRefused, connectThroughRelay } from './relay-connection.ts';
+import { createFetch, createStreamAgent } from './relay-fetch.ts';
+import { settledWithin } from './settled-within.ts';
+import { createTurnstile } from './turnstile.ts';
+
+/** How long a connection may take to make once the handshake is done, ms: the server listens, so it is short. */
+const laterConnectMs = 10_000;
+/** How long the engine may take to say how a container is, ms. */
+const engineAnswerMs = 5_000;
+/** How often the engine is asked whether a server exited, ms. */
+const exitPollMs = 50;
+/**
+ * Answers to a server's own requests that are on their way at once, each on a connection of its own. While more wait,
+ * nothing is read from the server.
+ */
+const answersAtOnce = 4;
+/** How long the server may take to take note of the session's end, ms. */
+const goodbyeMs = 1_000;
+
+/**
+ * A connection to an HTTP server on an isolated network, through the relay container on it. Nothing is sent here: the
+ * first request waits until the server listens, at most until `deadline`.
+ */
+export function connectHttp(
+  target: SessionTarget,
+  http: { readonly kind: 'streamable-http' | 'sse'; readonly port: number; readonly path: string },
+  options: ConnectionOptions,
+): Connection {
+  const { relay } = target;
+  if (relay === undefined) {
+    throw new LoomsError('session-failed', `no relay to reach ${target.spec.name} through`, {
+      hint: 'looms apply makes the relay of the project.',
+    });
+  }
+  const { engine, container } = target;
+  const url = new URL(`http://${relay.host}:${http.port}${http.path.startsWith('/') ? '' : '/'}${http.path}`);
+  const closing = new AbortController();
+  let broken: LoomsError | undefined;
+  let connectedOnce = false;
+  /** A connection ended that should not have: the server may be on its way out. */
+  let isLost = false;
+
+  const agent = createStreamAgent(async () => {
+    const first = !connectedOnce;
+    try {
+      const stream = await connectThroughRelay(
+        {
+          engine,
+          relay: relay.container,
+          server: target.spec.name,
+          host: relay.host,
+          port: http.port,
+          serverRuns: async () => (await engine.containerRunning(container))?.running === true,
+        },
+        {
+          deadline: first ? options.deadline : performance.now() + laterConnectMs,
+          lifetimeMs: options.lifetimeMs,
+          signal: first ? AbortSignal.any([options.signal, closing.signal]) : closing.signal,
+        },
+      );
+      if (first) options.onConnected();
+      connectedOnce = true;
+      return stream;
+    } catch (error) {
+      if (error instanceof LoomsError && error.code !== 'interrupted') broken = error;
+      throw error;
+    }
+  });
+
+  const onBroken = (method: string, error: Error) => {
+    isLost = true;
+    // The stream that carries answers: without it those who wait would wait until their timeout.
+    if (method === (http.kind === 'sse' ? 'GET' : 'POST') && !closing.signal.aborted) {
+      broken ??=
+        error instanceof LoomsError
+          ? error
+          : new LoomsError('session-failed', `the connection to ${target.spec.name} broke`, { cause: error });
+      transport.close();
+    }
+  };
+  const answers = createTurnstile(answersAtOnce);
+  const overRelay = createFetch(agent, { onBroken, onText: options.onText, ready: answers.idle });
+
+  const underWay = new Set<Promise<unknown>>();
+  const fetch: FetchLike = (url, init) => {
+    const kind = kindOf(init?.body);
+    const send = () => overRelay(url, init);
+    const response = (kind === 'answer' ? answers.pass(send) : send()).catch((error: unknown) => {
+      isLost ||= init?.signal?.aborted !== true;
+      throw error;
+    });
+    if (kind === 'notification') {
+      const settled = response.then(nothing, nothing).finally(() => underWay.delete(settled));
+      underWay.add(settled);
+    }
+    return response;
+  };
+
+  const transport =
+    http.kind === 'sse' ? new SSEClientTransport(url, { fetch }) : new StreamableHTTPClientTransport(url, { fetch });
+
+  const ending = async (waitMs: number): Promise<ConnectionEnding | undefined> => {
+    const until = performance.now() + waitMs;
+    for (;;) {
+      const state = await engine.containerRunning(container, { signal: AbortSignal.timeout(engineAnswerMs) });
+      if (state === null) return { kind: 'exited', code: null };
+      if (!state.running) return { kind: 'exited', code: state.exitCode };
+      // The engine notices an exit a moment after its connections broke.
+      if (!isLost || performance.now() >= until) break;
+      await delay(exitPollMs);
+    }
+    if (broken !== undefined) return { kind: 'failed', error: broken };
+    return connectedOnce
+      ? undefined
+      : { kind: 'failed', error: connectionRefused({ server: target.spec.name, port: http.port }) };
+  };
+
+  return {
+    transport,
+    isHttp: true,
+    ending,
+    stray: () => [],
+    stderr: () => [],
+    async close() {
+      // A call that was just cancelled has its notification still on the way.
+      await settledWithin(Promise.all(underWay), goodbyeMs);
+      if (transport instanceof StreamableHTTPClientTransport && broken === undefined && connectedOnce) {
+        await settledWithin(transport.terminateSession(), goodbyeMs);
+      }
+      closing.abort();
+      await settledWithin(transport.close(), goodbyeMs);
+      agent.destroy();
+    },
+  };
+}
+
+const nothing = () => {};
+
+/** What a request's body holds: a message that nobody answers, the answer to one of the server's, or another one. */
+function kindOf(body: unknown): 'notification' | 'answer' | 'other' {
+  const message: unknown = typeof body === 'string' ? JSON.parse(body) : undefined;
+  if (!isRecord(message)) return 'other';
+  if (!('method' in message)) return 'answer';
+  return 'id' in message ? 'other' : 'notification';
+}

@@ -1,0 +1,339 @@
+import { randomBytes } from 'node:crypto';
+import type { ExecSession } from '../../docker/port.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { SessionTarget } from '../client/session.ts';
+import { settledWithin } from './settled-within.ts';
+
+/** How long the questions of one session may stay open altogether, ms: its process lives that much longer at most. */
+export const answerAllowanceMs = 10 * 60_000;
+
+/** Variable that marks every process of one session, also those that left its process group. */
+const markVariable = 'LOOMS_SESSION';
+
+/** Begins the last line on the stderr of a session that found no room in its container. */
+const noRoomWord = 'looms-no-room';
+
+/**
+ * What a session of a server may take until it is known better: 12 processes and threads (Node on four cores and more;
+ * Python takes 4) and 48 MiB (what a Python server of the SDK takes; Node 27), measured with `server-everything` and
+ * `mcp-server-time`, `timeout` included.
+ */
+const assumedSession = { processes: 12, bytes: 48 * 1024 * 1024 };
+
+/**
+ * Runs a server's argv as one session. $0: limit in seconds; $1: seconds to wait for room; $2…: argv. `$$` stays the id
+ * of the whole process group: the engine makes an exec's first process a session leader, and each `exec` keeps it.
+ *
+ * What the container has no room for waits its turn: a process too many fails at any moment of any session, and for a
+ * byte too many the kernel ends one that may be in the middle of a call. A session looks at those alone that the engine
+ * started before it (no parent in here, an earlier start), so none waits for one another, and the oldest never. Each of
+ * them is taken for the mean of all, and while one is young (30 s, what a server may take to start) or waits itself for no
+ * less than is assumed. Where the kernel does not say what is used, all go on. Those that wait take two processes each:
+ * of more than a twentieth of the limit the last one goes, and comes again.
+ *
+ * stderr goes to the container's log where PID 1's can be opened, else it stays with us. A server dies with the `timeout`
+ * that bounds it, where `setpriv` can do that: util-linux's since 2.33, which brought `choom` as well, not BusyBox's.
+ * Where there is no `timeout`, a watcher outside of the server's children counts seconds, deaf to the SIGTERM that it
+ * sends, and goes within one second of the server's end.
+ */
+const wrapperScript = `echo "$$" >&2
+limit=$0 patience=$1
+shift
+group=/sys/fs/cgroup v=
+if [ -e "$group/pids/pids.max" ]; then
+  pids=$group/pids/pids memory=$group/memory/memory.usage_in_bytes most=$group/memory/memory.limit_in_bytes
+  stat=$group/memory/memory.stat v=total_
+else
+  pids=$group/pids memory=$group/memory.current most=$group/memory.max stat=$group/memory.stat
+fi
+split() {
+  read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+  name=\${line%)*} name=\${name#*(}
+  set -- \${line##*) }
+  parent=$2 start=\${20}
+}
+fits() {
+  mean=$(($2 / older)) need=$4
+  if [ "$young" = 0 ] || [ "$mean" -gt "$need" ]; then need=$mean; fi
+  [ $(($2 + young * (need - mean) + need)) -le "$3" ] || { lack="$older $1 $2 $3"; return 1; }
+}
+has_room() {
+  older=0 young=0 waiting=0
+  read -r now _ </proc/uptime
+  now=\${now%.*}\${now#*.}
+  for dir in /proc/[1-9]*; do
+    id=\${dir#/proc/}
+    [ "$id" -gt 1 ] && [ "$id" != "$$" ] && split "$id" && [ "$parent" = 0 ] || continue
+    [ "$start" -lt "$began" ] || { [ "$start" = "$began" ] && [ "$id" -lt "$$" ]; } || continue
+    older=$((older + 1))
+    if [ "$name" = "$own" ]; then waiting=$((waiting + 1)); fi
+    if [ "$name" = "$own" ] || [ $((now - start)) -lt 3000 ]; then young=$((young + 1)); fi
+  done
+  [ "$older" = 0 ] && return
+  { read -r used <"$pids.current" && read -r crowd <"$pids.max"; } 2>/dev/null || return 0
+  if [ "$crowd" = max ]; then crowd=$used; else fits processes "$used" "$crowd" ${assumedSession.processes} || return; fi
+  { read -r used <"$memory" && read -r limit_of <"$most"; } 2>/dev/null || return 0
+  [ "$limit_of" = max ] && return
+  while read -r key value; do
+    case $key in "\${v}inactive_file" | "\${v}active_file") used=$((used - value)) ;; esac
+  done <"$stat"
+  fits memory "$used" "$limit_of" ${assumedSession.bytes}
+}
+split "$$"
+own=$name began=$start
+until has_room; do
+  if [ $((now - began)) -ge $((patience * 100)) ] || [ $((waiting * 20)) -ge "$crowd" ]; then
+    echo "${noRoomWord} $lack" >&2
+    exit 75
+  fi
+  sleep 0.3 || sleep 1
+done
+limit=$((limit - (now - began) / 100))
+[ "$limit" -gt 0 ] || limit=1
+if (exec 2>>/proc/1/fd/2) 2>/dev/null; then exec 2>>/proc/1/fd/2; fi
+if command -v timeout >/dev/null 2>&1; then
+  if [ -e /usr/bin/choom ] && [ -f /usr/bin/setpriv ] && [ ! -L /usr/bin/setpriv ]; then
+    set -- /usr/bin/setpriv --pdeathsig KILL "$@"
+  fi
+  exec timeout -k 5 "$limit" "$@"
+fi
+me=$$
+( (
+  trap '' TERM
+  while kill -0 "$me" 2>/dev/null; do
+    [ "$limit" -le 0 ] && kill -s TERM -- "-$me" 2>/dev/null
+    [ "$limit" -le -5 ] && kill -s KILL -- "-$me" 2>/dev/null
+    limit=$((limit - 1))
+    sleep 1
+  done
+) </dev/null >/dev/null 2>&1 & )
+exec "$@"`;
+
+/**
+ * Ends what is left of a session. $0: process group, or 0 when it is unknown; $1: the session's mark; $2: tenths of a
+ * second between TERM and KILL. Finds the group, and by the mark in their environment also processes that made a group
+ * of their own. Exits 0 when nothing is left.
+ */
+const endScript = `group=$0 mark=$1 left=$2
+find_all() {
+  for file in $(grep -ls "${markVariable}=$mark" /proc/[0-9]*/environ 2>/dev/null); do
+    file=\${file#/proc/}
+    echo "\${file%/environ}"
+  done
+  [ "$group" = 0 ] && return
+  for dir in /proc/[0-9]*; do
+    read -r line 2>/dev/null <"$dir/stat" || continue
+    set -- \${line##*) }
+    [ "$1" != Z ] && [ "$3" = "$group" ] && echo "\${dir#/proc/}"
+  done
+}
+any_alive() {
+  for id in $ids; do kill -0 "$id" 2>/dev/null && return 0; done
+  return 1
+}
+ids=$(find_all)
+[ -z "$ids" ] && exit 0
+kill -s TERM $ids 2>/dev/null
+while [ "$left" -gt 0 ] && any_alive; do
+  sleep 0.1 2>/dev/null || { sleep 1; left=$((left - 9)); }
+  left=$((left - 1))
+done
+ids=$(find_all)
+[ -z "$ids" ] && exit 0
+kill -s KILL $ids 2>/dev/null
+left=20
+while [ "$left" -gt 0 ] && any_alive; do
+  sleep 0.1 2>/dev/null || { sleep 1; left=$((left - 9)); }
+  left=$((left - 1))
+done
+[ -z "$(find_all)" ]`;
+
+/** Tenths of a second that a server gets between SIGTERM and SIGKILL. */
+const killAfterTenths = '10';
+/** How long the engine and the end script may take, ms: two waits of at most 2 s, and room for a busy machine. */
+const killAnswerMs = 10_000;
+
+/** Longest piece of a session's own stderr that is kept for messages, characters. */
+const stderrTailLength = 4_000;
+
+export type SessionProcess = {
+  readonly exec: ExecSession;
+  /** What came through the exec's own stderr: nothing where it goes to the container's log. */
+  readonly stderrTail: () => readonly string[];
+  /** What was lacking, for a process that ended with this code before the server began. */
+  readonly noRoom: (exitCode: number | null) => Lack | undefined;
+  /**
+   * Ends the process: half-closes its input, waits `graceMs` for it to go by itself, and only then asks the container
+   * to end what is left of the group, which costs one more exec. Says which of the two it took. Never throws; calling
+   * it again returns the same promise.
+   */
+  readonly end: () => Promise<SessionEnd>;
+};
+
+/**
+ * What a container had too little of for one more session beside those that are open: `used` of `most`, of memory in
+ * bytes. All but the first only where it is known. `anything`: the engine could start no process in it.
+ */
+export type Lack = {
+  readonly of: 'processes' | 'memory' | 'anything';
+  readonly open?: number;
+  readonly used?: number;
+  readonly most?: number;
+};
+
+export type SessionEnd =
+  | { readonly how: 'by-itself' }
+  | { readonly how: 'killed' }
+  /** The image has no shell, or the engine did not answer: its own time limit, or the container's end, remains. */
+  | { readonly how: 'abandoned'; readonly why: string };
+
+export type SessionProcessOptions = {
+  /** How long it may wait in the container until there is room for it, ms. */
+  readonly patienceMs: number;
+  /** Bound of the process's life, ms: it ends by itself after that, also when nobody is left to end it. */
+  readonly limitMs: number;
+  /** How long a server may take to go after its input ended, ms. */
+  readonly graceMs: number;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Starts a stdio server's argv in its container, bounded in time, with its stderr in the container's log. Without a
+ * shell in the image the argv runs bare: no limit of its own, and stderr stays with us. Throws what `Engine.exec`
+ * throws.
+ */
+export async function startSessionProcess(
+  target: SessionTarget,
+  { limitMs, patienceMs, graceMs, signal }: SessionProcessOptions,
+): Promise<SessionProcess> {
+  if (signal?.aborted) throw stoppedStarting();
+  const mark = randomBytes(12).toString('hex');
+  const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
+  const patience = String(Math.max(0, Math.floor(patienceMs / 1000)));
+  const starting = target.engine.exec(target.container, {
+    argv: target.hasShell ? ['sh', '-c', wrapperScript, seconds, patience, ...target.argv] : target.argv,
+    env: target.hasShell ? { ...target.env, [markVariable]: mark } : target.env,
+  });
+  const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark));
+
+  const stderr = readStderr(exec, target.hasShell);
+  let ended = false;
+  exec.ended.then(
+    () => {
+      ended = true;
+    },
+    () => {
+      ended = true;
+    },
+  );
+
+  const end = async (): Promise<SessionEnd> => {
+    exec.stdin.on('error', () => {}); // The process may be gone already; `ended` says so.
+    exec.stdin.end();
+    exec.stdout.resume();
+    await settledWithin(exec.ended, graceMs);
+    const result: SessionEnd = ended ? await afterEnd() : await endInContainer(target, stderr.group(), mark);
+    if (!ended) await settledWithin(exec.ended, 500);
+    exec.destroy();
+    return result;
+  };
+
+  // A connection that broke says nothing about the process behind it.
+  const afterEnd = async (): Promise<SessionEnd> => {
+    const { exitCode } = await exec.ended;
+    return exitCode === null ? endInContainer(target, stderr.group(), mark) : { how: 'by-itself' };
+  };
+
+  let ending: Promise<SessionEnd> | undefined;
+  return {
+    exec,
+    stderrTail: stderr.tail,
+    noRoom: (exitCode) => {
+      if (!target.hasShell) return undefined;
+      const never = exitCode !== null && stderr.group() === 0;
+      return never ? { of: 'anything' } : lackOf(stderr.tail().at(-1));
+    },
+    end: () => {
+      ending ??= end().catch((error: unknown) => ({ how: 'abandoned', why: String(error) }));
+      return ending;
+    },
+  };
+}
+
+/** Reads the wrapper's last word. */
+function lackOf(line: string | undefined): Lack | undefined {
+  const [word, open, of, used, most] = line?.split(' ') ?? [];
+  if (word !== noRoomWord || (of !== 'processes' && of !== 'memory')) return undefined;
+  return { of, open: Number(open), used: Number(used), most: Number(most) };
+}
+
+const stoppedStarting = (): LoomsError => new LoomsError('interrupted', 'stopped while a session was being started');
+
+/**
+ * The exec once it runs. Who gives up meanwhile leaves no process behind: a start that was asked for happens all the
+ * same, so it is waited for, within what the engine may take, and ended. Throws `interrupted` then.
+ */
+async function startedOrEnded(
+  starting: Promise<ExecSession>,
+  signal: AbortSignal | undefined,
+  endProcess: () => Promise<SessionEnd>,
+): Promise<ExecSession> {
+  if (signal === undefined) return starting;
+  const given = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const started = await Promise.race([starting, given]);
+  if (started !== undefined) return started;
+  const ending = starting.then(async (late) => {
+    await endProcess();
+    late.destroy();
+  });
+  await settledWithin(ending, killAnswerMs);
+  throw stoppedStarting();
+}
+
+/** Runs the end script as a second exec in the container. */
+async function endInContainer(target: SessionTarget, group: number, mark: string): Promise<SessionEnd> {
+  if (!target.hasShell) return { how: 'abandoned', why: 'the image has no shell' };
+  const killer = await target.engine.exec(
+    target.container,
+    { argv: ['sh', '-c', endScript, String(group), mark, killAfterTenths] },
+    { signal: AbortSignal.timeout(killAnswerMs) },
+  );
+  killer.stdin.on('error', () => {});
+  killer.stdin.end();
+  killer.stdout.resume();
+  killer.stderr.resume();
+  let code: number | null = null;
+  const ended = killer.ended.then(({ exitCode }) => {
+    code = exitCode;
+  });
+  await settledWithin(ended, killAnswerMs);
+  killer.destroy();
+  return code === 0 ? { how: 'killed' } : { how: 'abandoned', why: `ending it in the container gave ${code}` };
+}
+
+/** Reads the process group's id from the wrapper's first line, and keeps the end of whatever follows. */
+function readStderr(exec: ExecSession, wrapped: boolean): { group: () => number; tail: () => readonly string[] } {
+  let text = '';
+  let group = 0;
+  exec.stderr.on('error', () => {}); // The same break shows in `ended`.
+  exec.stderr.setEncoding('utf8');
+  exec.stderr.on('data', (chunk: string) => {
+    text += chunk;
+    if (wrapped && group === 0 && text.includes('\n')) {
+      group = Number.parseInt(text, 10) || 0;
+      if (group !== 0) text = text.slice(text.indexOf('\n') + 1);
+    }
+    if (text.length > 2 * stderrTailLength) text = text.slice(-stderrTailLength);
+  });
+  return {
+    group: () => group,
+    tail: () =>
+      text
+        .slice(-stderrTailLength)
+        .split('\n')
+        .filter((line) => line.trim() !== ''),
+  };
+}

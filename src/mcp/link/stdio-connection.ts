@@ -1,0 +1,55 @@
+import { performance } from 'node:perf_hooks';
+import type { SessionTarget } from '../client/session.ts';
+import type { Connection, ConnectionOptions } from './connection.ts';
+import { createExecTransport } from './exec-transport.ts';
+import { startSessionProcess } from './session-process.ts';
+import { settledWithin } from './settled-within.ts';
+
+/** How many stray lines are kept for messages; all of them go to `onStray`. */
+const maxStrayKept = 5;
+
+/** How much of the time to connect may be spent on waiting for room: the rest is for the server to start. */
+const patienceShare = 0.7;
+
+/** A connection to a stdio server: one exec of its argv. Throws what `Engine.exec` throws. */
+export async function connectStdio(target: SessionTarget, options: ConnectionOptions): Promise<Connection> {
+  const { lifetimeMs, graceMs, signal } = options;
+  const patienceMs = patienceShare * (options.deadline - performance.now());
+  const process = await startSessionProcess(target, { limitMs: lifetimeMs, patienceMs, graceMs, signal });
+  options.onConnected();
+  const kept: string[] = [];
+  const onStray = (line: string) => {
+    if (kept.length < maxStrayKept) kept.push(line);
+    options.onStray(line);
+  };
+  const transport = createExecTransport(process.exec, { onStray, onText: options.onText });
+
+  let exit: { code: number | null } | undefined;
+  const ended = process.exec.ended.then(
+    ({ exitCode }) => {
+      exit = { code: exitCode };
+    },
+    () => {
+      exit = { code: null };
+    },
+  );
+
+  return {
+    transport,
+    isHttp: false,
+    async ending(waitMs) {
+      const fatal = transport.fatal();
+      if (fatal !== undefined) return { kind: 'failed', error: fatal };
+      if (!transport.endedByPeer()) return undefined;
+      await settledWithin(ended, waitMs);
+      const code = exit?.code ?? null;
+      const lack = process.noRoom(code);
+      return lack === undefined ? { kind: 'exited', code } : { kind: 'no-room', lack };
+    },
+    stray: () => kept,
+    stderr: process.stderrTail,
+    async close() {
+      await process.end();
+    },
+  };
+}

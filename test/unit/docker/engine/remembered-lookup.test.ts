@@ -1,0 +1,43 @@
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { rememberedLookup } from '../../../../src/docker/engine/listing/remembered-lookup.ts';
+
+type Asking = (host: string, options: { all?: boolean; family?: number }) => Promise<unknown>;
+
+function resolver() {
+  const asked: string[] = [];
+  let now = 0;
+  const lookup = rememberedLookup(
+    () => now,
+    async (host) => {
+      asked.push(host);
+      if (host === 'nowhere') throw Object.assign(new Error('no such host'), { code: 'ENOTFOUND' });
+      return [
+        { address: '192.0.2.7', family: 4 },
+        { address: '2001:db8::7', family: 6 },
+      ];
+    },
+  );
+  return { asked, ask: promisify(lookup) as unknown as Asking, pass: (ms: number) => (now += ms) };
+}
+
+it('asks the system once for the connections of a minute, also for those made at once', async () => {
+  const { asked, ask, pass } = resolver();
+  await Promise.all([ask('engine', { all: true }), ask('engine', { all: true })]);
+  pass(59_000);
+  expect(await ask('engine', { all: true })).toEqual([
+    { address: '192.0.2.7', family: 4 },
+    { address: '2001:db8::7', family: 6 },
+  ]);
+  expect(await ask('engine', {})).toBe('192.0.2.7');
+  expect(asked).toEqual(['engine']);
+  pass(2_000);
+  await ask('engine', { all: true });
+  expect(asked).toEqual(['engine', 'engine']);
+});
+
+it('tells a failure, and asks again after it', async () => {
+  const { asked, ask } = resolver();
+  for (const _ of [1, 2]) await expect(ask('nowhere', {})).rejects.toMatchObject({ code: 'ENOTFOUND' });
+  expect(asked).toEqual(['nowhere', 'nowhere']);
+});

@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { executePlan } from '../../../../src/docker/execute/execute-plan.ts';
+import type { GateOutcome, StepEnvironment } from '../../../../src/docker/execute/perform-step.ts';
+import type { Engine } from '../../../../src/docker/port.ts';
+import { LoomsError } from '../../../../src/model/errors.ts';
+import { asContainerId, asProjectName } from '../../../../src/model/ids.ts';
+import type { Observed } from '../../../../src/model/observed.ts';
+import type { Plan } from '../../../../src/model/plan.ts';
+import type { ImageFacts } from '../../../../src/model/shape.ts';
+import { simulate } from '../../../support/planner-simulation.ts';
+import { emptyEngine, httpServer, plan, server } from '../../../support/planner-world.ts';
+
+type Setup = {
+  /** Called at each engine call with its name; may throw, or stop the run as a first Ctrl-C does. */
+  readonly onCall?: (call: string, stop: AbortController) => void;
+  readonly gate?: (stop: AbortController) => Promise<GateOutcome>;
+};
+
+/** Runs a plan against an engine that only notes what it is asked. */
+async function run(made: Plan, observed: Observed, { onCall = () => undefined, gate }: Setup = {}) {
+  const calls: string[] = [];
+  const stop = new AbortController();
+  const abort = new AbortController();
+  let next = 0;
+  const engine = new Proxy({} as Engine, {
+    get: (_, name) => async (first: unknown) => {
+      const call = `${String(name)} ${typeof first === 'string' ? first : ''}`.trim();
+      calls.push(call);
+      onCall(call, stop);
+      next += 1;
+      return name === 'createContainer' ? asContainerId(`new-${next}`) : name === 'countSessions' ? 0 : undefined;
+    },
+  });
+  const env: StepEnvironment = {
+    engine,
+    project: asProjectName('test'),
+    managedBy: 'looms/0.0.0',
+    recipes: new Map(),
+    buildSettings: { proxies: {}, labels: {} },
+    gate: async () => (await gate?.(stop)) ?? { passed: true, note: '' },
+    containerSecrets: async () => ({ values: {} }),
+    images: new Map(
+      Object.entries(observed.images).filter((entry): entry is [string, ImageFacts] => entry[1] !== null),
+    ),
+    waitUntil: async () => true,
+    recordable: ({ code, message }) => `${code}: ${message}`,
+    stopGraceSeconds: 1,
+  };
+  const results = await executePlan(made, env, {
+    parallelism: 4,
+    stopSignal: stop.signal,
+    abortSignal: abort.signal,
+    checkLock: async () => onCall('checkLock', stop),
+    sink: (event) => {
+      if (event.type === 'step-started') onCall(`started ${event.step.id}`, stop);
+    },
+    monotonicMs: () => 0,
+  });
+  const ended = Object.fromEntries([...results].map(([id, result]) => [id, result.result]));
+  return { calls, ended, results, stop, abort };
+}
+
+const volume = { mounts: [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] } as const;
+const before = simulate(plan([httpServer('a', volume)], emptyEngine()), emptyEngine()).end;
+const oldId = before.containers.find((one) => one.role === 'server')?.id;
+const stopFirst = plan([httpServer('a', { ...volume, limits: { memoryMiB: 256 } })], before);
+
+describe('walking a plan', () => {
+  it('skips what waits for a failed step, and names it', async () => {
+    const made = plan([server('a'), server('b')], emptyEngine());
+    const { ended, results } = await run(made, emptyEngine(), {
+      onCall: (call) => {
+        if (call === 'createNetwork') throw new LoomsError('engine-rejected', 'no');
+      },
+    });
+    expect(ended).toMatchObject({ 'network:isolated/create': 'failed', 'a/create': 'skipped', 'b/rename': 'skipped' });
+    expect(results.get(made.steps.find((step) => step.id === 'a/create')?.id ?? ('' as never))).toMatchObject({
+      because: 'network:isolated/create',
+    });
+  });
+
+  it('does not let one server’s failure stop another', async () => {
+    const made = plan([server('a'), server('b')], emptyEngine());
+    const failing = { passed: false, failure: { code: 'server-exited', message: 'gone', detail: [] } } as const;
+    let first = true;
+    const { ended } = await run(made, emptyEngine(), {
+      gate: async () => {
+        const outcome = first ? failing : ({ passed: true, note: '' } as const);
+        first = false;
+        return outcome;
+      },
+    });
+    expect(Object.values(ended).filter((result) => result === 'failed')).toHaveLength(1);
+    expect([ended['a/rename'], ended['b/rename']].sort()).toEqual(['ok', 'skipped']);
+    expect([ended['a/discard'], ended['b/discard']].sort()).toEqual(['ok', 'skipped']);
+  });
+
+  it('counts a call whose answer never came as unknown', async () => {
+    const made = plan([server('a')], emptyEngine());
+    const { ended } = await run(made, emptyEngine(), {
+      onCall: (call) => {
+        if (call === 'createContainer') throw new LoomsError('engine-timeout', 'late');
+      },
+    });
+    expect(ended).toMatchObject({ 'a/create': 'unknown', 'a/start': 'skipped' });
+  });
+
+  it('starts the old one again when a first Ctrl-C falls between its stop and the gate of its successor', async () => {
+    const { calls } = await run(stopFirst, before, {
+      onCall: (call, stop) => {
+        if (call.startsWith('stopContainer')) stop.abort();
+      },
+    });
+    const changing = calls.filter((call) => !call.startsWith('countSessions'));
+    expect(changing).toEqual([
+      'createContainer',
+      `stopContainer ${oldId}`,
+      'removeContainer new-1',
+      `startContainer ${oldId}`,
+    ]);
+  });
+
+  it('gives the name to the successor that passes its gate after a first Ctrl-C: the old one is stopped', async () => {
+    const { calls, ended } = await run(stopFirst, before, {
+      gate: async (stop) => {
+        stop.abort();
+        return { passed: true, note: '' };
+      },
+    });
+    expect(calls.slice(-2)).toEqual([`renameContainer ${oldId}`, 'renameContainer new-1']);
+    expect(ended).toMatchObject({ 'a/rename': 'ok', 'a/discard': 'skipped', 'a/remove:old': 'skipped' });
+  });
+
+  it('takes nothing away once the lock is lost', async () => {
+    const { ended, calls } = await run(stopFirst, before, {
+      onCall: (call) => {
+        if (call === 'checkLock') throw new LoomsError('lock-lost', 'someone took it');
+      },
+    });
+    expect(ended['a/stop:old']).toBe('failed');
+    expect(calls.filter((call) => /^(stop|remove|rename)/.test(call))).toEqual([]);
+  });
+});

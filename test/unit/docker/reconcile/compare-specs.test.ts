@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import { compareSpecs } from '../../../../src/docker/reconcile/compare/compare-specs.ts';
+import type { Env, Transport } from '../../../../src/model/desired.ts';
+import { server } from '../../../support/planner-world.ts';
+
+const literal = (value: string) => ({ kind: 'literal', value }) as const;
+const recorded = (env: Env) => {
+  const { spec } = server('a');
+  return { spec: { ...spec, mcp: { ...spec.mcp, env } }, image: 'example:1' };
+};
+const differences = (before: Env, after: Env) =>
+  compareSpecs(recorded(before), recorded(after)).map(({ path, from, to }) => `${path}: ${from} -> ${to}`);
+
+it('shows a variable as it is written', () => {
+  expect(differences({ LOG_LEVEL: literal('info') }, { LOG_LEVEL: literal('debug') })).toEqual([
+    'mcp_server.env.LOG_LEVEL: info -> debug',
+  ]);
+});
+
+it('shows no credential that a file holds as a literal, by the name of its variable or by its form', () => {
+  const before = { DB_PASSWORD: literal('old'), UPSTREAM: literal('https://me:old@example.com/') };
+  const after = {
+    DB_PASSWORD: literal('new'),
+    UPSTREAM: literal('https://me:new@example.com/'),
+    API_KEY: literal('k'),
+  };
+  expect(differences(before, after)).toEqual([
+    'mcp_server.env.API_KEY: none -> (secret)',
+    'mcp_server.env.DB_PASSWORD: (secret) -> (secret) (another value)',
+    'mcp_server.env.UPSTREAM: (secret) -> (secret) (another value)',
+  ]);
+});
+
+it('says that a secret comes from elsewhere, where both values are one', () => {
+  const from = (name: string): Env => ({ TOKEN: { kind: 'secret', parts: [{ from: 'provider', name }] } });
+  expect(differences(from('a'), from('b'))).toEqual(['mcp_server.env.TOKEN: (secret) -> (secret) (from elsewhere)']);
+});
+
+it('does not show the text that was readable in the record of what is a secret now', () => {
+  const after: Env = { GREETING: { kind: 'secret', parts: ['x-', { from: 'environment', name: 'V' }] } };
+  expect(differences({ GREETING: literal('x-hunter2') }, after)).toEqual([
+    'mcp_server.env.GREETING: (readable in the record) -> (secret)',
+  ]);
+});
+
+it('names the fields of a transport as a file has them', () => {
+  const as = (transport: Transport) => {
+    const { spec } = server('a');
+    return { spec: { ...spec, mcp: { ...spec.mcp, transport } }, image: 'example:1' };
+  };
+  const http = { kind: 'streamable-http', port: 3001, path: '/mcp' } as const;
+  const changed = compareSpecs(as(http), as({ kind: 'sse', port: 3002, path: '/sse' }));
+  expect(changed.map(({ path }) => path).sort()).toEqual([
+    'mcp_server.path',
+    'mcp_server.port',
+    'mcp_server.transport',
+  ]);
+});

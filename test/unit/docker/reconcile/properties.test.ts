@@ -1,0 +1,301 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { format } from '../../../../src/docker/reconcile/compare/format.ts';
+import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
+import { containerName, dataName } from '../../../../src/model/labels.ts';
+import type { Observed, ObservedContainer } from '../../../../src/model/observed.ts';
+import type { Change, Plan, Step } from '../../../../src/model/plan.ts';
+import { servingOf } from '../../../../src/model/serving.ts';
+import { slotsOf } from '../../../../src/model/slots.ts';
+import { orderOf, type PlannerCase, plannerCase } from '../../../support/planner-cases.ts';
+import { type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
+import { plan, project } from '../../../support/planner-world.ts';
+
+const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 400);
+
+/** Holds `property` against thousands of engines; a failure shows the plan in words. */
+const forAll = (property: (one: PlannerCase) => void): void =>
+  fc.assert(fc.property(plannerCase, property), { numRuns: runs });
+
+const planFor = ({ desired, observed, options }: PlannerCase, now: Observed = observed): Plan =>
+  plan(desired, now, options);
+
+/** The end of an undisturbed run of the plan for what is there now. */
+const carriedOut = (one: PlannerCase, now: SimulatedEngine = one.observed): SimulatedEngine =>
+  simulate(planFor(one, now), now, { pick: orderOf(one.run.order) }).end;
+
+/** Whether no run left a generation behind: of one that is, nobody can tell whether it ever served. */
+const isTidy = ({ containers }: Observed): boolean =>
+  containers.every(
+    ({ role, server, name }) => role !== 'server' || (server !== undefined && name === containerName(project, server)),
+  );
+
+/** What two engines must have in common to be the same to a user: everything but ids, times and counts. */
+const stateOf = ({ containers, networks, volumes }: Observed): unknown => ({
+  containers: containers
+    .map(({ name, role, server, state, specHash, imageRef, shape }) =>
+      JSON.stringify({ name, role, server, status: state.status, specHash, imageRef, shape }),
+    )
+    .sort(),
+  networks: networks.map(({ name }) => name).sort(),
+  volumes: volumes.map(({ name }) => name).sort(),
+});
+
+/**
+ * The past that can be gone back to. What was tried and failed differs from run to run, and so does how often one
+ * revision was renewed.
+ */
+const pastOf = ({ containers, history }: Observed): string[] =>
+  history
+    .filter(({ outcome }) => outcome !== 'gate-failed')
+    .map(({ server, specHash, imageId }) => `${server} ${specHash} ${imageId}`)
+    .filter(
+      (revision) =>
+        !containers.some(({ server, specHash, shape }) => revision === `${server} ${specHash} ${shape.imageId}`),
+    )
+    .sort();
+
+function expectSameEnd(one: PlannerCase, end: SimulatedEngine): void {
+  const undisturbed = carriedOut(one);
+  expect(stateOf(end)).toEqual(stateOf(undisturbed));
+  if (isTidy(one.observed)) expect(pastOf(end)).toEqual(pastOf(undisturbed));
+}
+
+const isServing = ({ state }: ObservedContainer): boolean => state.status === 'running' && !state.paused;
+
+const targetOf = (step: Step): string | undefined =>
+  'target' in step && 'id' in step.target ? step.target.id : undefined;
+
+vi.setConfig({ testTimeout: 600_000 });
+
+describe('any plan, on any engine', () => {
+  it('leaves nothing to do once it was carried out', () => {
+    forAll((one) => {
+      const end = carriedOut(one);
+      expect(
+        // Who asks for a replacement once more gets one.
+        format(plan(one.desired, end, { ...one.options, replace: new Set() }))
+          .split('\n')
+          .filter((line) => line.includes('/')),
+      ).toEqual([]);
+    });
+  });
+
+  it('comes to the same end when it was cut off anywhere and planned again', () => {
+    forAll((one) => {
+      const { order, limit = 3 } = one.run;
+      const cut = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) }).end;
+      expectSameEnd(one, carriedOut(one, cut));
+    });
+  });
+
+  it('comes to the same end when a step failed, or its answer was lost, and it was planned again', () => {
+    forAll((one) => {
+      const { order, breakAt = { step: 2, moment: 'after' }, failGate = [] } = one.run;
+      const broken = simulate(planFor(one), one.observed, { breakAt, failGate, pick: orderOf(order) }).end;
+      expectSameEnd(one, carriedOut(one, broken));
+    });
+  });
+
+  it('touches nothing that is not of this project', () => {
+    forAll((one) => {
+      const ours = new Set<string>([...one.observed.containers, ...one.observed.history].map(({ id }) => id));
+      const targets = planFor(one)
+        .steps.map(targetOf)
+        .filter((id) => id !== undefined);
+      expect(targets.filter((id) => !ours.has(id))).toEqual([]);
+      expect(carriedOut(one).foreign).toEqual(one.observed.foreign);
+    });
+  });
+
+  it('never leaves a server without a running generation while it is replaced start-first', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      for (const change of made.changes) {
+        if (change.action !== 'replace' || change.order !== 'start-first') continue;
+        const serving = (observed: Observed): boolean =>
+          observed.containers.some((container) => container.server === change.server && isServing(container));
+        if (serving(one.observed)) expect(states.filter((state) => !serving(state))).toEqual([]);
+      }
+    });
+  });
+
+  it('says why it changes what it changes, and nothing else has steps', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const changing = made.changes.filter(({ action }) => action !== 'unchanged' && action !== 'blocked');
+      for (const change of changing) expect('reasons' in change && change.reasons.length).toBeGreaterThan(0);
+      const kept = one.observed.containers.filter(
+        ({ role, name }) => role === 'data' && made.support.some((change) => change.name === name),
+      );
+      const named = new Set<string | undefined>([...changing, ...kept].map(({ server }) => server));
+      expect(made.steps.filter(({ server }) => server !== undefined && !named.has(server))).toEqual([]);
+      const ids = made.steps.map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+    });
+  });
+
+  it('is the same for the same input in any order', () => {
+    fc.assert(
+      fc.property(plannerCase, fc.infiniteStream(fc.nat()), (one, numbers) => {
+        const shuffled = <T>(list: readonly T[]): T[] =>
+          list
+            .map((value) => ({ value, at: numbers.next().value ?? 0 }))
+            .sort((a, b) => a.at - b.at)
+            .map(({ value }) => value);
+        const { observed } = one;
+        const again = plan(
+          shuffled(one.desired),
+          {
+            ...observed,
+            containers: shuffled(observed.containers),
+            foreign: shuffled(observed.foreign),
+            networks: shuffled(observed.networks),
+            volumes: shuffled(observed.volumes),
+          },
+          one.options,
+        );
+        expect(JSON.stringify(again)).toBe(JSON.stringify(planFor(one)));
+      }),
+      { numRuns: runs },
+    );
+  });
+});
+
+/** What is written at the paths of `lifecycle.preserve`, by all containers of a server and in what was kept of it. */
+const writingOf = (engine: SimulatedEngine, server: string): Set<string> =>
+  new Set(
+    engine.containers
+      .filter((container) => container.server === server && container.state.status !== 'dead')
+      .flatMap(({ id }) => [...(engine.files.get(id)?.values() ?? [])]),
+  );
+
+type Written = { readonly server: string; readonly text: string };
+
+/** What is in a container at paths of `lifecycle.preserve`, and what of it its server goes on to preserve. */
+function writtenIn(engine: SimulatedEngine, { id, server = asServerName('none') }: ObservedContainer) {
+  return [...(engine.files.get(id) ?? [])].map(([path, text]) => ({ path, server, text }));
+}
+
+/** What earlier deletions kept, but for what was given up, or is with a server whose spec does not preserve it any more. */
+function keptBefore({ observed, desired, options }: PlannerCase): Written[] {
+  const { undesired } = options;
+  return observed.containers
+    .filter(({ role, state }) => role === 'data' && state.status !== 'dead')
+    .flatMap((data) => {
+      const spec = desired.find((one) => one.spec.name === data.server)?.spec;
+      const isNamed = typeof undesired === 'object' && undesired.remove.some((name) => name === data.server);
+      const givenUp = spec === undefined && isNamed && undesired.data === 'give-up';
+      const written = writtenIn(observed, data);
+      const own = observed.containers.filter(({ role, server }) => role === 'server' && server === data.server);
+      const has = (one: ObservedContainer, text: string): boolean =>
+        one.state.status !== 'dead' && writtenIn(observed, one).some((file) => file.text === text);
+      // Whoever got all of it back and is removed is removed with it.
+      const restored = own.some(
+        (one) => one.restoredFrom === data.id && written.every(({ text }) => has(one, text)) && spec === undefined,
+      );
+      return givenUp || restored
+        ? []
+        : written.filter(
+            ({ path, text }) =>
+              spec === undefined || spec.lifecycle.preserve.includes(path) || !own.some((one) => has(one, text)),
+          );
+    });
+}
+
+/** What a change of the plan must not lose of the server's own files. */
+function ownFiles({ observed, desired, options }: PlannerCase, { server, action, ...change }: Change): Written[] {
+  const { undesired } = options;
+  const spec = desired.find((one) => one.spec.name === server)?.spec;
+  const keeps = action === 'remove' && typeof undesired === 'object' && undesired.data === 'keep';
+  const settled = containerName(project, server);
+  return observed.containers
+    .filter((one) => one.server === server && one.role === 'server' && one.state.status !== 'dead')
+    .filter(({ id, name }) => (keeps ? name === settled : 'container' in change && change.container === id))
+    .flatMap((one) => {
+      const paths = keeps ? (one.recorded?.spec.lifecycle.preserve ?? []) : (spec?.lifecycle.preserve ?? []);
+      return writtenIn(observed, one).filter(({ path }) => paths.includes(path));
+    });
+}
+
+describe('files that lifecycle.preserve names', () => {
+  it('are there after every step, wherever the run ends or breaks', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      const written = [...keptBefore(one), ...made.changes.flatMap((change) => ownFiles(one, change))];
+      const lost = states.flatMap((state) =>
+        written.filter(({ server, text }) => !writingOf(state, server).has(text)).map(({ text }) => text),
+      );
+      expect(lost).toEqual([]);
+    });
+  });
+
+  it('hold what clients wrote between a run that was cut off and the next one', () => {
+    forAll((one) => {
+      const { order, limit = 3 } = one.run;
+      const cut = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) }).end;
+      const made = planFor(one, cut);
+      const written = made.changes
+        .filter(({ action }) => action !== 'blocked' && action !== 'stop' && action !== 'remove')
+        .flatMap(({ server }) => {
+          const generations = (slotsOf(cut.containers).get(server) ?? []).map((container) => ({
+            ...container,
+            running: isServing(container),
+          }));
+          const serving = servingOf(generations, project, server);
+          const spec = one.desired.find((declared) => declared.spec.name === server)?.spec;
+          const paths = serving?.recorded?.spec.lifecycle.preserve ?? [];
+          return paths
+            .filter((path) => spec?.lifecycle.preserve.includes(path))
+            .map((path) => ({ id: serving?.id ?? asContainerId('none'), server, path }));
+        });
+      const files = new Map(cut.files);
+      for (const { id, path } of written) files.set(id, new Map([...(files.get(id) ?? []), [path, 'by clients']]));
+      const end = carriedOut(one, { ...cut, files });
+      const lost = written.filter(({ server, path }) => {
+        const settled = end.containers.find(({ name }) => name === containerName(project, server));
+        return end.files.get(settled?.id ?? asContainerId('none'))?.get(path) !== 'by clients';
+      });
+      expect(lost).toEqual([]);
+    });
+  });
+
+  it('are with the server once all is done, or kept for the next one when it was removed', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const end = carriedOut(one);
+      for (const change of made.changes) {
+        const { server, action } = change;
+        if (action === 'blocked' || action === 'stop') continue;
+        const name = action === 'remove' ? dataName(project, server) : containerName(project, server);
+        const holder = end.containers.find((container) => container.name === name);
+        const held = [...(end.files.get(holder?.id ?? asContainerId('none')) ?? new Map()).values()];
+        expect(held).toEqual(expect.arrayContaining(ownFiles(one, change).map(({ text }) => text)));
+      }
+    });
+  });
+});
+
+describe('a start-first replacement', () => {
+  it('removes the last generation that served only after a successor passed its gate and has the name', () => {
+    forAll((one) => {
+      const made = planFor(one);
+      const { order, ...faults } = one.run;
+      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      for (const change of made.changes) {
+        if (change.action !== 'replace' || change.order !== 'start-first') continue;
+        const old = one.observed.containers.find((container) => container.id === change.container);
+        if (old === undefined || !isServing(old)) continue;
+        const name = containerName(project, change.server);
+        for (const state of states) {
+          if (state.containers.some((container) => container.id === old.id && isServing(container))) continue;
+          expect(state.containers.some((container) => container.name === name && isServing(container))).toBe(true);
+        }
+      }
+    });
+  });
+});
