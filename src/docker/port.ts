@@ -1,4 +1,3 @@
-import type { Readable, Writable } from 'node:stream';
 import type { ForeignRecord } from '../model/claims.ts';
 import type { RecordedSpec } from '../model/desired.ts';
 import type { StepProgress } from '../model/events.ts';
@@ -7,9 +6,26 @@ import type { Role } from '../model/labels.ts';
 import type { EngineDescription, EngineTime, GenerationOutcome, NetworkShape, Observed } from '../model/observed.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ContainerShape, ImageFacts } from '../model/shape.ts';
+import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 
-/** Bounds every call: aborted means stop waiting; a call that was sent may still take effect. */
-export type CallOptions = { readonly signal?: AbortSignal };
+export type {
+  CallOptions,
+  ExecRequest,
+  ExecSession,
+  LogLine,
+  LogMoment,
+  LogQuery,
+} from '../orchestrator/session-host.ts';
+
+/** One place where an engine was looked for, for `doctor`. */
+export type EngineAttempt = {
+  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
+  readonly origin: string;
+  /** URL, where the place named one. */
+  readonly url?: string;
+  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
+  readonly detail: string;
+};
 
 export type ProgressSink = (progress: StepProgress) => void;
 
@@ -31,37 +47,6 @@ export type CreateContainer = {
   readonly ownTargets: readonly string[];
   /** Written to the secrets file (`secretsFilePath` of model/resolve-shape) that PID 1's wrapper reads; only for HTTP servers with secrets. */
   readonly secrets?: Readonly<Record<string, string>>;
-};
-
-/** A running process in a container, with its streams apart. */
-export type ExecSession = {
-  /** Writing respects back-pressure; `end()` half-closes: the process sees the end of its stdin. */
-  readonly stdin: Writable;
-  readonly stdout: Readable;
-  /** What the process wrote to stderr through the exec itself (a session wrapper redirects it to the container's log). */
-  readonly stderr: Readable;
-  /** Resolves when the process ended and its streams were read, or the connection broke (exitCode null). */
-  readonly ended: Promise<{ readonly exitCode: number | null }>;
-  /** Drops the connection without waiting. The process may go on: see `SessionProcess` in mcp. */
-  destroy(): void;
-};
-
-export type ExecRequest = {
-  readonly argv: readonly string[];
-  /** Environment of this process only; it is stored nowhere. May hold secrets. */
-  readonly env?: Readonly<Record<string, string>>;
-  readonly user?: string;
-  readonly workingDir?: string;
-};
-
-/** One place where an engine was looked for, for `doctor`. */
-export type EngineAttempt = {
-  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
-  readonly origin: string;
-  /** URL, where the place named one. */
-  readonly url?: string;
-  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
-  readonly detail: string;
 };
 
 /** Who holds the project's lock. Times are on the engine's clock, in ms. */
@@ -87,23 +72,6 @@ export type LockAttempt =
   | { readonly result: 'acquired'; readonly lock: LockHolder }
   | { readonly result: 'held'; readonly holder: LockHolder; readonly expired: boolean };
 
-export type LogLine = { readonly time: EngineTime; readonly stream: 'stdout' | 'stderr'; readonly text: string };
-
-/** A moment on the engine's clock, or so long before now on it. */
-export type LogMoment = { readonly at: EngineTime } | { readonly agoMs: number };
-
-/** Which lines of a log are wanted. */
-export type LogQuery = {
-  readonly streams: readonly LogLine['stream'][];
-  /** Both inclusive, to the millisecond. */
-  readonly since?: LogMoment;
-  readonly until?: LogMoment;
-  /** Only so many from the end, counted before one of the streams is chosen; absent: all. */
-  readonly tail?: number;
-  /** Goes on with what is written from now, until the container stops. */
-  readonly follow: boolean;
-};
-
 /** A container as its labels and state tell, without inspecting it. */
 export type LocatedContainer = {
   readonly id: ContainerId;
@@ -127,7 +95,7 @@ export type LocatedContainer = {
  * What runs containers, in our own terms: one method is one thing a plan's step does or one question. Everything that
  * fails in an expected way throws `LoomsError` with a code of ours (`engine-…`, `image-…`, `container-…`).
  */
-export type Engine = {
+export type Engine = SessionHost & {
   describe(options?: CallOptions): Promise<EngineDescription>;
   /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
   observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
@@ -195,23 +163,6 @@ export type Engine = {
     record: { readonly record: string; readonly outcome: GenerationOutcome; readonly failure?: string },
     options?: CallOptions,
   ): Promise<boolean>;
-  /** Whether it runs now, which run that is (`ObservedContainer.run`), and its exit code when not; null when it is gone. */
-  containerRunning(
-    id: ContainerId,
-    options?: CallOptions,
-  ): Promise<{ running: boolean; run: string; exitCode: number } | null>;
-  /** How many execs (sessions) run in it now, for draining. */
-  countSessions(id: ContainerId, options?: CallOptions): Promise<number>;
-  /** The last lines of a container's log, both streams, oldest first. */
-  tailLog(id: ContainerId, lines: number, options?: CallOptions): Promise<readonly LogLine[]>;
-  /**
-   * A container's log as it is read, in the order in which it was written; not faster than its lines are taken. Throws
-   * `engine-not-found` when the container is gone, `interrupted` when the signal aborts.
-   */
-  readLog(id: ContainerId, query: LogQuery, options?: CallOptions): AsyncIterable<LogLine>;
-
-  exec(id: ContainerId, request: ExecRequest, options?: CallOptions): Promise<ExecSession>;
-
   /** One atomic try to take the project's lock. */
   acquireLock(project: ProjectName, request: LockRequest, options?: CallOptions): Promise<LockAttempt>;
   /** Who holds the project's lock, and whether it ran out; null when nobody does. Read-only. */

@@ -42,7 +42,8 @@ const rules: Readonly<Record<string, Rule>> = {
   model: { folders: [], packages: [] },
   spec: { folders: ['model'], packages: ['yaml', 'ajv'] },
   image: { folders: ['model'], packages: ['@balena/dockerignore'] },
-  'docker/port.ts': { folders: ['model'], packages: [] },
+  orchestrator: { folders: ['model'], packages: [] },
+  'docker/port.ts': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: [] },
   'docker/reconcile': { folders: ['model'], packages: [] },
   'docker/execute': { folders: ['model'], types: ['docker/port.ts'], packages: [] },
   'docker/engine': {
@@ -51,7 +52,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   mcp: {
     folders: ['model'],
-    types: ['docker/port.ts'],
+    types: ['orchestrator/session-host.ts'],
     packages: ['@modelcontextprotocol/client', 'ajv', 'eventsource-parser'],
   },
   'files/port.ts': { folders: ['model'], packages: [] },

@@ -1,8 +1,8 @@
-import type { Engine } from '../../docker/port.ts';
 import type { DesiredServer, ProtocolChoice } from '../../model/desired.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ExactNumber } from '../../model/exact-number.ts';
 import type { ContainerId } from '../../model/ids.ts';
+import type { SessionHost } from '../../orchestrator/session-host.ts';
 
 /** An MCP tool as the server sent it; fields we do not know are kept. */
 export type Tool = {
@@ -71,7 +71,7 @@ export type AskOptions = { readonly timeoutMs: number; readonly signal?: AbortSi
 
 /** Which container to talk to, and how. */
 export type SessionTarget = {
-  readonly engine: Engine;
+  readonly engine: SessionHost;
   readonly container: ContainerId;
   /** Where HTTP servers are reached from: the relay on their network, and the name they have there. */
   readonly relay?: { readonly container: ContainerId; readonly host: string };

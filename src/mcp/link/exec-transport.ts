@@ -1,6 +1,6 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
-import type { ExecSession } from '../../docker/port.ts';
 import { LoomsError } from '../../model/errors.ts';
+import type { ExecSession } from '../../orchestrator/session-host.ts';
 import type { ConnectionOptions } from './connection.ts';
 import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
 import { createLineSplitter } from './line-splitter.ts';

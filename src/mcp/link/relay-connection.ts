@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { Duplex } from 'node:stream';
-import type { Engine, ExecSession } from '../../docker/port.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId } from '../../model/ids.ts';
+import type { ExecSession, SessionHost } from '../../orchestrator/session-host.ts';
 import { settledWithin } from './settled-within.ts';
 
 /**
@@ -67,7 +67,7 @@ const nothingListened = 97;
 const patienceSeconds = 2;
 
 export type RelayAddress = {
-  readonly engine: Engine;
+  readonly engine: SessionHost;
   readonly relay: ContainerId;
   /** The server's name, for messages: its host is an id. */
   readonly server: string;

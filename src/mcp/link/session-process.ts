@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { ExecSession } from '../../docker/port.ts';
 import { LoomsError } from '../../model/errors.ts';
+import type { ExecSession } from '../../orchestrator/session-host.ts';
 import type { SessionTarget } from '../client/session.ts';
 import { settledWithin } from './settled-within.ts';
 

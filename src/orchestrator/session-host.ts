@@ -1,0 +1,63 @@
+import type { Readable, Writable } from 'node:stream';
+import type { ContainerId } from '../model/ids.ts';
+import type { EngineTime } from '../model/observed.ts';
+
+/** Bounds every call: aborted means stop waiting; a call that was sent may still take effect. */
+export type CallOptions = { readonly signal?: AbortSignal };
+
+/** A running process in a container, with its streams apart. */
+export type ExecSession = {
+  /** Writing respects back-pressure; `end()` half-closes: the process sees the end of its stdin. */
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** What the process wrote to stderr through the exec itself (a session wrapper redirects it to the container's log). */
+  readonly stderr: Readable;
+  /** Resolves when the process ended and its streams were read, or the connection broke (exitCode null). */
+  readonly ended: Promise<{ readonly exitCode: number | null }>;
+  /** Drops the connection without waiting. The process may go on: see `SessionProcess` in mcp. */
+  destroy(): void;
+};
+
+export type ExecRequest = {
+  readonly argv: readonly string[];
+  /** Environment of this process only; it is stored nowhere. May hold secrets. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: string;
+  readonly workingDir?: string;
+};
+
+export type LogLine = { readonly time: EngineTime; readonly stream: 'stdout' | 'stderr'; readonly text: string };
+
+/** A moment on the engine's clock, or so long before now on it. */
+export type LogMoment = { readonly at: EngineTime } | { readonly agoMs: number };
+
+/** Which lines of a log are wanted. */
+export type LogQuery = {
+  readonly streams: readonly LogLine['stream'][];
+  /** Both inclusive, to the millisecond. */
+  readonly since?: LogMoment;
+  readonly until?: LogMoment;
+  /** Only so many from the end, counted before one of the streams is chosen; absent: all. */
+  readonly tail?: number;
+  /** Goes on with what is written from now, until the container stops. */
+  readonly follow: boolean;
+};
+
+/** Talks to what runs, on any kind of engine. What fails in an expected way throws `LoomsError` with a code of ours. */
+export type SessionHost = {
+  exec(id: ContainerId, request: ExecRequest, options?: CallOptions): Promise<ExecSession>;
+  /** Whether it runs now, which run that is (`ServerView.run`), and its exit code when not; null when it is gone. */
+  containerRunning(
+    id: ContainerId,
+    options?: CallOptions,
+  ): Promise<{ running: boolean; run: string; exitCode: number } | null>;
+  /** How many sessions run in it now, for draining. */
+  countSessions(id: ContainerId, options?: CallOptions): Promise<number>;
+  /** The last lines of a container's log, both streams, oldest first. */
+  tailLog(id: ContainerId, lines: number, options?: CallOptions): Promise<readonly LogLine[]>;
+  /**
+   * A container's log as it is read, in the order in which it was written; not faster than its lines are taken. Throws
+   * `engine-not-found` when the container is gone, `interrupted` when the signal aborts.
+   */
+  readLog(id: ContainerId, query: LogQuery, options?: CallOptions): AsyncIterable<LogLine>;
+};
