@@ -45,12 +45,21 @@ export type Composition = {
   readonly close: () => Promise<void>;
 };
 
-/** Evaluates once, on first use; a failure is remembered like a value. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
+/**
+ * Evaluates once, on first use, for all who ask meanwhile. What failed, or is a value that does not last, is evaluated
+ * again for whoever asks later.
+ */
+function once<T>(make: () => Promise<T>, lasts: (value: T) => boolean = () => true): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {
-    made ??= make();
-    return made;
+    if (made !== undefined) return made;
+    const making = make();
+    made = making;
+    const forget = () => {
+      made = undefined;
+    };
+    making.then((value) => lasts(value) || forget(), forget);
+    return making;
   };
 }
 
@@ -271,7 +280,10 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     ...(uid === undefined ? {} : { uid }),
   };
   // One look for all who ask: two could see two different engines.
-  const look = once(async () => (await import('../docker/engine/connection/discovery.ts')).discover(input));
+  const look = once(
+    async () => (await import('../docker/engine/connection/discovery.ts')).discover(input),
+    ({ endpoint }) => endpoint !== null,
+  );
   let connected: Engine | undefined;
   const engine = once(async () => {
     const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }, { recordSigner }] = await Promise.all([
@@ -302,13 +314,16 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
       return false;
     }
   };
-  const sockets = once(async () => {
-    const { engineSocketFinder } = await import('../docker/engine/connection/engine-sockets.ts');
-    // Where what is named cannot be understood, which is said when the engine is asked for, the usual ones are known.
-    const found = await look().catch(() => ({ endpoint: null }));
-    return engineSocketFinder(input, found.endpoint);
-  });
-  const engineSocketAt = async (path: string): Promise<string | undefined> => (await sockets())(path);
+  const sockets = once(
+    async () => {
+      const { engineSocketFinder } = await import('../docker/engine/connection/engine-sockets.ts');
+      // Where what is named cannot be understood, which is said when the engine is asked for, the usual ones are known.
+      const { endpoint } = await look().catch(() => ({ endpoint: null }));
+      return { at: engineSocketFinder(input, endpoint), endpoint };
+    },
+    ({ endpoint }) => endpoint !== null,
+  );
+  const engineSocketAt = async (path: string): Promise<string | undefined> => (await sockets()).at(path);
   return { engine, engineAttempts, engineIsLocal, engineSocketAt, close: async () => connected?.close() };
 }
 

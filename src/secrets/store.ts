@@ -10,8 +10,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Looks secrets up in the providers in order; the first that has one wins. References to the environment go there
- * directly. Each name is looked up once in the life of the store, so that a person is asked to unlock only once: a
- * program that runs for long makes a new store when it wants new values.
+ * directly. A secret that was found is looked up once in the life of the store, so that a person is asked to unlock only
+ * once; one that was missing is looked up again for whoever asks after that.
  */
 export function createSecretStore(environment: Environment, providers: readonly SecretProvider[]): SecretStore {
   const lookUp: SecretStore = async (ref) => {
@@ -32,8 +32,12 @@ export function createSecretStore(environment: Environment, providers: readonly 
   const known = new Map<string, ReturnType<SecretStore>>();
   return (ref) => {
     const key = `${ref.from}:${ref.name}`;
-    const answer = known.get(key) ?? lookUp(ref);
+    const begun = known.get(key);
+    if (begun !== undefined) return begun;
+    const answer = lookUp(ref);
     known.set(key, answer);
+    const forget = () => known.delete(key);
+    answer.then(({ found }) => found || forget(), forget);
     return answer;
   };
 }
