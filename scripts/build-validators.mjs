@@ -79,7 +79,7 @@ writeIfChanged(
 writeIfChanged(
   join(root, 'src/spec/generated/validators.d.mts'),
   `// Made by scripts/build-validators.mjs; do not edit.
-import type { Shape, Validator } from '../shape.ts';
+import type { Shape, Validator } from '../read/shape.ts';
 export declare const specValidator: Validator;
 export declare const projectValidator: Validator;
 export declare const specShape: Shape;

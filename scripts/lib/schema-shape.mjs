@@ -99,5 +99,5 @@ function shapeAt(root, node) {
   };
 }
 
-/** The shape of a schema: which keys and kinds of values are valid where (src/spec/shape.ts). */
+/** The shape of a schema: which keys and kinds of values are valid where (src/spec/read/shape.ts). */
 export const shapeOf = (schema) => shapeAt(schema, schema);

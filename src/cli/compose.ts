@@ -289,7 +289,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }, { recordSigner }] = await Promise.all([
       import('../docker/engine/connection/discovery.ts'),
       import('../docker/engine/connection/connect.ts'),
-      import('../spec/record.ts'),
+      import('../spec/record/record.ts'),
       import('../state/record-signer.ts'),
     ]);
     connected = await connectDocker(requireEndpoint(await look(), input.platform), {

@@ -1,15 +1,15 @@
 import type { DesiredServer, Source } from '../model/desired.ts';
 import type { Diagnostic, Position } from '../model/diagnostics.ts';
 import type { ServerName } from '../model/ids.ts';
-import { type CheckedDocument, checkDocument, type DocumentKind } from './document.ts';
-import { asDiagnostic, sortDiagnostics } from './findings.ts';
+import { otherDocument, specOptions, specWording } from './check/spec-rules.ts';
+import type { SpecInput } from './fields/input.ts';
+import type { HostPath } from './fields/mounts.ts';
+import { nameOf, normalize, type ReadServer } from './fields/normalize.ts';
 import { specShape, specValidator } from './generated/validators.mjs';
-import type { SpecInput } from './input.ts';
-import type { HostPath } from './mounts.ts';
-import { nameOf, normalize, type ReadServer } from './normalize.ts';
-import { parseDocuments } from './parse.ts';
-import { otherDocument, specOptions, specWording } from './spec-rules.ts';
-import { indexLines, type Lines, type Span } from './tree.ts';
+import { type CheckedDocument, checkDocument, type DocumentKind } from './read/document.ts';
+import { asDiagnostic, sortDiagnostics } from './read/findings.ts';
+import { parseDocuments } from './read/parse.ts';
+import { indexLines, type Lines, type Span } from './read/tree.ts';
 
 /** One file as read. `file` is what diagnostics and `Source` call it: as given on the command line, or `-`. */
 export type SpecFile = {

@@ -3,14 +3,14 @@ import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
 import { defaultPolicy, type LimitName, type Policy } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
-import { readCapability } from './capabilities.ts';
-import { type CheckedDocument, checkDocument, type DocumentKind } from './document.ts';
-import { asDiagnostic, sortDiagnostics } from './findings.ts';
+import { readCapability } from './fields/capabilities.ts';
 import { projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
-import { parseDocuments } from './parse.ts';
-import type { Reader } from './reader.ts';
-import { childPath, indexLines } from './tree.ts';
+import { type CheckedDocument, checkDocument, type DocumentKind } from './read/document.ts';
+import { asDiagnostic, sortDiagnostics } from './read/findings.ts';
+import { parseDocuments } from './read/parse.ts';
+import type { Reader } from './read/reader.ts';
+import { childPath, indexLines } from './read/tree.ts';
 
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {

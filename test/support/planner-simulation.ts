@@ -13,7 +13,7 @@ import type {
 import type { Operation, Plan, PlannedContainer, Step, Target } from '../../src/model/plan.ts';
 import { resolveShape } from '../../src/model/resolve-shape.ts';
 import type { ImageFacts } from '../../src/model/shape.ts';
-import { readRecordedSpec } from '../../src/spec/record.ts';
+import { readRecordedSpec } from '../../src/spec/record/record.ts';
 import { emptyEngine, image } from './planner-world.ts';
 
 /** An engine on plain data, with what a planner cannot see of a real one either. */

@@ -4,8 +4,8 @@ import { asImageId, asProjectName, asServerName } from '../../src/model/ids.ts';
 import type { Observed } from '../../src/model/observed.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import type { ImageFacts } from '../../src/model/shape.ts';
-import { specHash } from '../../src/spec/hash.ts';
-import { recordSpec } from '../../src/spec/record.ts';
+import { specHash } from '../../src/spec/record/hash.ts';
+import { recordSpec } from '../../src/spec/record/record.ts';
 
 export const project = asProjectName('test');
 

@@ -9,7 +9,7 @@ import { engineWidth, mapBounded } from '../../model/map-bounded.ts';
 import type { EngineHealth, Observed, ObservedContainer } from '../../model/observed.ts';
 import { shownOf } from '../../model/serving.ts';
 import { slotsOf } from '../../model/slots.ts';
-import { defaultMcp } from '../../spec/mcp.ts';
+import { defaultMcp } from '../../spec/fields/mcp.ts';
 import type { HealthPlace, Ports } from '../ports.ts';
 import { knowSecrets } from '../talk/know-secrets.ts';
 import { askServer } from './ask-server.ts';

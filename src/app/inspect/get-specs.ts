@@ -1,6 +1,6 @@
 import { label } from '../../model/labels.ts';
 import { shownOf } from '../../model/serving.ts';
-import { formatSpec } from '../../spec/format.ts';
+import { formatSpec } from '../../spec/fields/format.ts';
 import { lookUpServers, type Wanted } from '../plan/look-up-servers.ts';
 import type { Ports } from '../ports.ts';
 

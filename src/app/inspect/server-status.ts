@@ -6,7 +6,7 @@ import { generationName } from '../../model/labels.ts';
 import type { EngineHealth, Observed, ObservedContainer } from '../../model/observed.ts';
 import { shownOf } from '../../model/serving.ts';
 import { isoTime } from '../../model/times.ts';
-import { formatSpec } from '../../spec/format.ts';
+import { formatSpec } from '../../spec/fields/format.ts';
 
 /** How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. */
 export type ServerState = 'running' | 'paused' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';

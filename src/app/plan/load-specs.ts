@@ -5,12 +5,12 @@ import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnos
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Recipe } from '../../model/recipe.ts';
-import { sortDiagnostics } from '../../spec/findings.ts';
-import { specHash } from '../../spec/hash.ts';
+import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
+import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/fields/mounts.ts';
+import type { ReadServer } from '../../spec/fields/normalize.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../../spec/load.ts';
-import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/mounts.ts';
-import type { ReadServer } from '../../spec/normalize.ts';
-import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/policy.ts';
+import { sortDiagnostics } from '../../spec/read/findings.ts';
+import { specHash } from '../../spec/record/hash.ts';
 import type { Ports } from '../ports.ts';
 import { readSpecFiles } from './spec-files.ts';
 

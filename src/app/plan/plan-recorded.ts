@@ -5,7 +5,7 @@ import type { Plan } from '../../model/plan.ts';
 import type { Policy } from '../../model/policy.ts';
 import { slotsOf } from '../../model/slots.ts';
 import { sourceText } from '../../model/source.ts';
-import { checkPolicy } from '../../spec/policy.ts';
+import { checkPolicy } from '../../spec/check/policy.ts';
 import { untrustedRecord } from '../apply/require-trust.ts';
 import type { Ports } from '../ports.ts';
 import { type Prepared, planProject } from './plan-project.ts';

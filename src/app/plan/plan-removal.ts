@@ -5,7 +5,7 @@ import { dataName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { slotsOf } from '../../model/slots.ts';
-import { recordSpec } from '../../spec/record.ts';
+import { recordSpec } from '../../spec/record/record.ts';
 import { serverNotFound } from '../inspect/server-not-found.ts';
 import type { Ports } from '../ports.ts';
 import type { Prepared } from './plan-project.ts';

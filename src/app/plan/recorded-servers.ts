@@ -5,7 +5,7 @@ import { containerName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { slotsOf } from '../../model/slots.ts';
 import { parseSource } from '../../model/source.ts';
-import { specHash } from '../../spec/hash.ts';
+import { specHash } from '../../spec/record/hash.ts';
 import { serverNotFound } from '../inspect/server-not-found.ts';
 
 /** Servers that have a container or a record of their past, sorted. */

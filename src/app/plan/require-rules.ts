@@ -1,6 +1,6 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
-import { checkRules } from '../../spec/record-rules.ts';
+import { checkRules } from '../../spec/record/record-rules.ts';
 import type { Ports } from '../ports.ts';
 import { lookAtHostPaths } from './load-specs.ts';
 

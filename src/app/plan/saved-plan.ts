@@ -7,8 +7,8 @@ import type { SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { Policy } from '../../model/policy.ts';
-import { isDeclaredServer } from '../../spec/record.ts';
-import { type Check, list, number, object, oneOf, optional, text } from '../../spec/structure.ts';
+import { isDeclaredServer } from '../../spec/record/record.ts';
+import { type Check, list, number, object, oneOf, optional, text } from '../../spec/record/structure.ts';
 import { nearPath } from './near-path.ts';
 import type { PlanRequest, Prepared } from './plan-project.ts';
 

@@ -1,5 +1,5 @@
-import { describeDiagnostics } from '../../../src/spec/findings.ts';
 import { type LoadResult, loadDocuments } from '../../../src/spec/load.ts';
+import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 
 export type CheckOptions = {
   readonly environment?: Readonly<Record<string, string | undefined>>;

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { describeDiagnostics } from '../../../src/spec/findings.ts';
 import { loadDocuments } from '../../../src/spec/load.ts';
+import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = `${root}examples/`;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { describeDiagnostics } from '../../../src/spec/findings.ts';
-import { formatSpec } from '../../../src/spec/format.ts';
+import { formatSpec } from '../../../src/spec/fields/format.ts';
+import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 import { document, load, only } from './checking.ts';
 import { desiredServers } from './desired-servers.ts';
 

@@ -5,10 +5,10 @@ import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { canonicalJson } from '../../../src/model/canonical-json.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
-import { specHash } from '../../../src/spec/hash.ts';
 import { loadDocuments } from '../../../src/spec/load.ts';
 import { loadProjectFile } from '../../../src/spec/project-file.ts';
-import { readRecordedSpec, recordSpec } from '../../../src/spec/record.ts';
+import { specHash } from '../../../src/spec/record/hash.ts';
+import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const texts = readdirSync(examples)

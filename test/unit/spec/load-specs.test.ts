@@ -6,7 +6,7 @@ import { loadSpecs } from '../../../src/app/plan/load-specs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { defaultPolicy, type Policy } from '../../../src/model/policy.ts';
-import { describeDiagnostics } from '../../../src/spec/findings.ts';
+import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 
 let folder = '';
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { describeDiagnostics } from '../../../src/spec/findings.ts';
 import { loadDocuments } from '../../../src/spec/load.ts';
+import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 import { check, document, load, only } from './checking.ts';
 
 describe('what a spec becomes', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { describeDiagnostics } from '../../../src/spec/findings.ts';
-import { checkPolicy } from '../../../src/spec/policy.ts';
+import { checkPolicy } from '../../../src/spec/check/policy.ts';
 import { loadProjectFile } from '../../../src/spec/project-file.ts';
+import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 import { document, only } from './checking.ts';
 
 const load = (text: string) =>

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../../src/model/canonical-json.ts';
-import { specHash } from '../../../src/spec/hash.ts';
-import { readRecordedSpec, recordSpec } from '../../../src/spec/record.ts';
+import { specHash } from '../../../src/spec/record/hash.ts';
+import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
 import { document, only } from './checking.ts';
 import { desiredServers } from './desired-servers.ts';
 

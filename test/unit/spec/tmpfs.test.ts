@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { templateOf } from '../../../src/docker/reconcile/server/container-template.ts';
 import { asProjectName } from '../../../src/model/ids.ts';
 import { readTmpfs } from '../../../src/model/tmpfs.ts';
-import { readRecordedSpec, recordSpec } from '../../../src/spec/record.ts';
+import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
 import { check, document, only } from './checking.ts';
 
 const withTmpfs = (tmpfs: string): string => document({ backend: [`security: { tmpfs: ${tmpfs} }`] });

@@ -6,12 +6,12 @@ import {
   looksLikeCredential,
   looksLikeKey,
   standsAsCredential,
-} from '../model/credentials.ts';
+} from '../../model/credentials.ts';
+import type { Wording } from '../read/explain.ts';
+import type { Finding } from '../read/findings.ts';
+import type { PrepareOptions, RefusedKey } from '../read/prepare.ts';
+import { describeScalar, lastName } from '../read/words.ts';
 import { credentialsOf } from './credentials-of.ts';
-import type { Wording } from './explain.ts';
-import type { Finding } from './findings.ts';
-import type { PrepareOptions, RefusedKey } from './prepare.ts';
-import { describeScalar, lastName } from './words.ts';
 
 const environments = new Set(['docker_backend.environment', 'mcp_server.env', 'docker_backend.mcp_server.env']);
 

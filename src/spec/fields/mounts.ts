@@ -1,9 +1,9 @@
 import { isAbsolute, resolve } from 'node:path';
-import type { Mount } from '../model/desired.ts';
+import type { Mount } from '../../model/desired.ts';
+import { type Reader, sortedRecord } from '../read/reader.ts';
+import { childPath } from '../read/tree.ts';
 import type { BackendInput, MountInput } from './input.ts';
 import { containerPath } from './paths.ts';
-import { type Reader, sortedRecord } from './reader.ts';
-import { childPath } from './tree.ts';
 
 /** Host folders that hold an engine's own state or sockets; one of them, or a folder above, gives the host away. */
 const enginePaths = [

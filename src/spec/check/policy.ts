@@ -1,11 +1,11 @@
-import type { ImageSource } from '../model/desired.ts';
-import type { Diagnostic } from '../model/diagnostics.ts';
-import { assertNever } from '../model/errors.ts';
-import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../model/policy.ts';
-import { parseImageRef } from './image-ref.ts';
-import type { FaultyServer, FieldLocation } from './load.ts';
-import { contains } from './mounts.ts';
-import type { ReadServer } from './normalize.ts';
+import type { ImageSource } from '../../model/desired.ts';
+import type { Diagnostic } from '../../model/diagnostics.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../../model/policy.ts';
+import { parseImageRef } from '../fields/image-ref.ts';
+import { contains } from '../fields/mounts.ts';
+import type { ReadServer } from '../fields/normalize.ts';
+import type { FaultyServer, FieldLocation } from '../load.ts';
 
 /** A server to check: from a file, or as recorded on an engine (without `locate`). */
 export type PolicySubject = {

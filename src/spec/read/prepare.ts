@@ -1,6 +1,6 @@
-import type { Surroundings } from '../model/credentials.ts';
-import type { EnvValue } from '../model/desired.ts';
-import { nearest } from '../model/nearest.ts';
+import type { Surroundings } from '../../model/credentials.ts';
+import type { EnvValue } from '../../model/desired.ts';
+import { nearest } from '../../model/nearest.ts';
 import type { Finding } from './findings.ts';
 import { type MapShape, type ScalarShape, type Shape, snakeCase } from './shape.ts';
 import { resolveTemplate, type TemplateRules } from './template.ts';

@@ -1,4 +1,4 @@
-import type { Reader } from './reader.ts';
+import type { Reader } from '../read/reader.ts';
 
 /**
  * Checks a path that is read relative to the spec's folder and stays inside it (build input), and brings it to its

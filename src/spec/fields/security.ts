@@ -1,9 +1,9 @@
-import type { Security } from '../model/desired.ts';
-import { readTmpfs } from '../model/tmpfs.ts';
+import type { Security } from '../../model/desired.ts';
+import { readTmpfs } from '../../model/tmpfs.ts';
+import type { Reader } from '../read/reader.ts';
+import { childPath } from '../read/tree.ts';
 import { readCapability } from './capabilities.ts';
 import type { SecurityInput } from './input.ts';
-import type { Reader } from './reader.ts';
-import { childPath } from './tree.ts';
 
 /** User of a server when its spec names none (docs/spec.md, security): not root, and the same in every image. */
 export const defaultUser = '1000:1000';

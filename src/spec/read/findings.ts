@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../model/diagnostics.ts';
+import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { Lines, Span } from './tree.ts';
 
 /** A finding before its offsets became lines and columns. */

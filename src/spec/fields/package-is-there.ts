@@ -1,8 +1,8 @@
-import type { DesiredServer } from '../model/desired.ts';
-import { installedArgv, type PackageRun, packageRunOf, writtenArgv } from '../model/package-run.ts';
+import type { DesiredServer } from '../../model/desired.ts';
+import { installedArgv, type PackageRun, packageRunOf, writtenArgv } from '../../model/package-run.ts';
+import type { Reader } from '../read/reader.ts';
 import { writtenRuntime } from './image-source.ts';
 import type { BackendInput } from './input.ts';
-import type { Reader } from './reader.ts';
 
 /**
  * Reports a command line that fetches a package when it starts. On a network that leads nowhere it would wait for its

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../model/canonical-json.ts';
-import type { DesiredServer } from '../model/desired.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import type { DesiredServer } from '../../model/desired.ts';
 
 /**
  * `v1:<sha256 hex>` of a spec and of its image's reference. `enabled` is left out: toggling it starts or stops, it

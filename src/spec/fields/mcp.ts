@@ -1,9 +1,9 @@
-import type { Env, McpSpec, NetworkMode, ToolFilter } from '../model/desired.ts';
+import type { Env, McpSpec, NetworkMode, ToolFilter } from '../../model/desired.ts';
+import { type Reader, sortedRecord } from '../read/reader.ts';
+import { childPath } from '../read/tree.ts';
+import { shorten } from '../read/words.ts';
 import type { McpInput } from './input.ts';
 import { transportOf } from './network.ts';
-import { type Reader, sortedRecord } from './reader.ts';
-import { childPath } from './tree.ts';
-import { shorten } from './words.ts';
 
 /** How a server is spoken to when its spec says nothing (docs/spec.md, mcp_server). */
 export const defaultMcp = { timeoutSeconds: 30, protocol: 'legacy' } as const;

@@ -1,6 +1,6 @@
-import type { DesiredServer, NetworkMode, Transport } from '../model/desired.ts';
+import type { DesiredServer, NetworkMode, Transport } from '../../model/desired.ts';
+import type { Reader } from '../read/reader.ts';
 import type { BackendInput, McpInput } from './input.ts';
-import type { Reader } from './reader.ts';
 
 /** The network of a server. Egress lists are checked and refused: nothing enforces them yet. */
 export function networkOf(reader: Reader, backend: BackendInput): DesiredServer['network'] {

@@ -1,5 +1,5 @@
-import type { EnvValue } from '../model/desired.ts';
-import type { Diagnostic } from '../model/diagnostics.ts';
+import type { EnvValue } from '../../model/desired.ts';
+import type { Diagnostic } from '../../model/diagnostics.ts';
 
 /** A finding at a path; positions are looked up where the document is known. */
 export type PathFinding = {

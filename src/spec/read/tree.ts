@@ -1,4 +1,4 @@
-import type { Position } from '../model/diagnostics.ts';
+import type { Position } from '../../model/diagnostics.ts';
 
 /** A range of a file's text, in UTF-16 offsets; `end` is exclusive. */
 export type Span = { readonly start: number; readonly end: number };

@@ -1,7 +1,7 @@
-import { canonicalJson } from '../model/canonical-json.ts';
-import type { DesiredServer, Env } from '../model/desired.ts';
-import { formatSpec } from './format.ts';
-import { type LoadedServer, loadDocuments } from './load.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import type { DesiredServer, Env } from '../../model/desired.ts';
+import { formatSpec } from '../fields/format.ts';
+import { type LoadedServer, loadDocuments } from '../load.ts';
 
 /** A spec that did not come from a file: what its rules say to it. */
 export type RuleCheck =

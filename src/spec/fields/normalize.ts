@@ -1,5 +1,7 @@
-import type { DesiredServer, Lifecycle, Limits } from '../model/desired.ts';
-import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
+import type { DesiredServer, Lifecycle, Limits } from '../../model/desired.ts';
+import { asServerName, namePattern, type ServerName } from '../../model/ids.ts';
+import { type Reader, sortedRecord } from '../read/reader.ts';
+import { childPath } from '../read/tree.ts';
 import { imageSource, writtenRuntime } from './image-source.ts';
 import type { BackendInput, LifecycleInput, McpInput, SpecInput } from './input.ts';
 import { envOf, mcpOf } from './mcp.ts';
@@ -7,9 +9,7 @@ import { contains, type HostPath, mountsAndTmpfs } from './mounts.ts';
 import { networkOf } from './network.ts';
 import { packageIsThere } from './package-is-there.ts';
 import { containerPath } from './paths.ts';
-import { type Reader, sortedRecord } from './reader.ts';
 import { securityOf } from './security.ts';
-import { childPath } from './tree.ts';
 
 /** Limits when a spec names none (docs/spec.md, resource_limits). */
 export const defaultLimits = { cpuCores: 1, memoryMiB: 512, pidsLimit: 256, executionTimeoutSeconds: 300 } as const;

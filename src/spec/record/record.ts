@@ -1,6 +1,6 @@
-import { canonicalJson } from '../model/canonical-json.ts';
-import type { DesiredServer, RecordedSpec } from '../model/desired.ts';
-import { readTmpfs } from '../model/tmpfs.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import type { DesiredServer, RecordedSpec } from '../../model/desired.ts';
+import { readTmpfs } from '../../model/tmpfs.ts';
 import { bool, type Check, either, list, number, object, oneOf, optional, record, tagged, text } from './structure.ts';
 
 /** Text of the label that says what a container was made from: canonical JSON, secrets as references. */

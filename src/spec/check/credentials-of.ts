@@ -1,7 +1,7 @@
-import { looksLikeCredential, standsAsCredential, surroundingsReach } from '../model/credentials.ts';
-import type { EnvValue } from '../model/desired.ts';
-import type { Prepared } from './prepare.ts';
-import { lastName } from './words.ts';
+import { looksLikeCredential, standsAsCredential, surroundingsReach } from '../../model/credentials.ts';
+import type { EnvValue } from '../../model/desired.ts';
+import type { Prepared } from '../read/prepare.ts';
+import { lastName } from '../read/words.ts';
 
 /** The variables of a value that are credentials by their place; a host that is put into a connection URI is none. */
 function inValue(key: string, value: EnvValue): readonly string[] {

@@ -1,5 +1,5 @@
 import { Document, visit } from 'yaml';
-import { canonicalJson } from '../model/canonical-json.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
 import type {
   DesiredServer,
   Env,
@@ -10,17 +10,17 @@ import type {
   McpSpec,
   Mount,
   Security,
-} from '../model/desired.ts';
-import { assertNever } from '../model/errors.ts';
-import { writtenRef } from '../model/secret-names.ts';
-import { unicodeEscape, unseenInLines } from '../model/unseen.ts';
+} from '../../model/desired.ts';
+import { assertNever } from '../../model/errors.ts';
+import { writtenRef } from '../../model/secret-names.ts';
+import { unicodeEscape, unseenInLines } from '../../model/unseen.ts';
+import { escapeTemplate } from '../read/template.ts';
 import { defaultVersions } from './image-source.ts';
 import { defaultMcp } from './mcp.ts';
 import { defaultTmpfs } from './mounts.ts';
 import { defaultPaths } from './network.ts';
 import { defaultLifecycle, defaultLimits } from './normalize.ts';
 import { defaultUser } from './security.ts';
-import { escapeTemplate } from './template.ts';
 
 type Fields = Record<string, unknown>;
 
