@@ -50,11 +50,8 @@ const rules: Readonly<Record<string, Rule>> = {
     folders: ['model', 'image', 'docker/port.ts'],
     packages: ['dockerode', 'docker-modem', 'tar-stream'],
   },
-  mcp: {
-    folders: ['model'],
-    types: ['orchestrator/session-host.ts'],
-    packages: ['@modelcontextprotocol/client', 'ajv', 'eventsource-parser'],
-  },
+  'mcp/link': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: ['eventsource-parser'] },
+  'mcp/client': { folders: ['model', 'mcp/link'], packages: ['@modelcontextprotocol/client', 'ajv'] },
   'files/port.ts': { folders: ['model'], packages: [] },
   files: { folders: ['model', 'image', 'files/port.ts'], packages: ['tinyglobby'] },
   secrets: { folders: ['model'], types: ['docker/port.ts'], packages: [] },
@@ -126,6 +123,21 @@ test('commands and their helpers reach adapters only through the composition fun
   expect(reached.every(({ kind }) => kind === 'dynamic')).toBe(true);
 });
 
+test('no file of mcp imports one that imports it, by however many steps', () => {
+  const next = new Map(
+    imports.map(({ from }) => [from, imports.filter((one) => one.from === from && isIn(one.to, 'mcp'))]),
+  );
+  const circles: string[] = [];
+  const walk = (path: readonly string[]): void => {
+    const last = path.at(-1) ?? '';
+    if (path.indexOf(last) < path.length - 1) return void circles.push(path.join(' → '));
+    for (const { to } of next.get(last) ?? []) walk([...path, to]);
+  };
+  for (const file of next.keys()) if (isIn(file, 'mcp')) walk([file]);
+  expect([...next.keys()].filter((file) => isIn(file, 'mcp')).length).toBeGreaterThan(30);
+  expect(circles).toEqual([]);
+});
+
 test('pure folders use nothing of Node that has an effect', () => {
   const used = imports.filter(({ from, to }) => pure.some((folder) => isIn(from, folder)) && isBuiltIn(to));
   expect(used.length).toBeGreaterThan(3);
@@ -147,6 +159,8 @@ test.each<[string, Import]>([
     { from: 'cli/compose.ts', to: 'mcp/client/connect.ts', kind: 'value' },
   ],
   ['dockerode outside its adapter', { from: 'app/inspect/get-servers.ts', to: 'dockerode', kind: 'type' }],
+  ['a link that imports from its client', { from: 'mcp/link/link.ts', to: 'mcp/client/session.ts', kind: 'type' }],
+  ['the SDK of MCP below the client', { from: 'mcp/link/link.ts', to: '@modelcontextprotocol/client', kind: 'type' }],
   ['the model when it imports anything', { from: 'model/plan.ts', to: 'spec/hash.ts', kind: 'type' }],
 ])('%s is a breach', (_, one) => {
   expect(breach(one)).toContain(`${one.from} imports ${one.to}`);

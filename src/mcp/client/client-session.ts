@@ -9,8 +9,8 @@ import {
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { nearest } from '../../model/nearest.ts';
-import type { Connection } from '../link/connection.ts';
 import { type CallClocks, maxTimerMs } from './call-clock.ts';
+import type { Connection } from './connection.ts';
 import type { ExactResults } from './exact-results.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
 import { headerProblem } from './param-headers.ts';

@@ -3,11 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { duration } from '../../model/times.ts';
-import type { Connection, ConnectionOptions } from '../link/connection.ts';
-import { answerAllowanceMs } from '../link/session-process.ts';
-import { connectStdio } from '../link/stdio-connection.ts';
+import type { HttpLink, LinkOptions, StdioLink } from '../link/link.ts';
+import { linkStdio } from '../link/stdio-link.ts';
 import type { Attempt } from './converse.ts';
 import { createExactResults } from './exact-results.ts';
+import { answerAllowanceMs } from './server-requests.ts';
 import type { SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
 import { firstChoice, nextChoice, verdictKey } from './verdicts.ts';
 
@@ -74,7 +74,7 @@ async function attempt(
   const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
   const tooLate = AbortSignal.timeout(leftMs);
   const exact = createExactResults();
-  const connectionOptions: ConnectionOptions = {
+  const linkOptions: LinkOptions = {
     deadline,
     lifetimeMs: options.lifetimeMs ?? defaultLifetimeMs(target, limitMs, answer !== undefined),
     graceMs: options.graceMs ?? defaultGraceMs,
@@ -84,13 +84,13 @@ async function attempt(
     onConnected: options.onConnected ?? (() => {}),
   };
 
-  const connection = await connect(target, connectionOptions, signal, limitMs);
+  const link = await openLink(target, linkOptions, signal, limitMs);
   // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
   const { converse } = await import('./converse.ts');
-  return converse(target, { connection, exact }, options, protocol, {
+  return converse(target, { link, exact }, options, protocol, {
     leftMs,
     limitMs,
-    signal: connectionOptions.signal,
+    signal: linkOptions.signal,
   });
 }
 
@@ -98,19 +98,19 @@ async function attempt(
 const defaultLifetimeMs = (target: SessionTarget, limitMs: number, canAnswer: boolean): number =>
   limitMs + target.spec.limits.executionTimeoutSeconds * 1000 + lifetimeSlackMs + (canAnswer ? answerAllowanceMs : 0);
 
-async function connect(
+async function openLink(
   target: SessionTarget,
-  options: ConnectionOptions,
+  options: LinkOptions,
   signal: AbortSignal | undefined,
   limitMs: number,
-): Promise<Connection> {
+): Promise<StdioLink | HttpLink> {
   const { transport } = target.spec.mcp;
   if (transport.kind !== 'stdio') {
-    const { connectHttp } = await import('../link/http-connection.ts');
-    return connectHttp(target, transport, options);
+    const { linkHttp } = await import('../link/http-link.ts');
+    return linkHttp(target, transport, options);
   }
   try {
-    return await connectStdio(target, options);
+    return await linkStdio(target, options);
   } catch (error) {
     if (!options.signal.aborted) throw error;
     const interrupted = signal?.aborted === true;

@@ -1,10 +1,11 @@
 import { type Client, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import type { LoomsError } from '../../model/errors.ts';
-import type { Connection } from '../link/connection.ts';
+import type { HttpLink, StdioLink } from '../link/link.ts';
 import { createCallClocks } from './call-clock.ts';
 import { createClient } from './client.ts';
 import { circumstancesOf, createSession } from './client-session.ts';
+import { type Connection, connectionOver } from './connection.ts';
 import type { ExactResults } from './exact-results.ts';
 import { answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
 import type { Session, SessionOptions, SessionTarget } from './session.ts';
@@ -20,17 +21,18 @@ export type Attempt =
 export type HandshakeBounds = { readonly leftMs: number; readonly limitMs: number; readonly signal: AbortSignal };
 
 /**
- * Begins a conversation on a connection: the handshake of the era that is asked for, and the session after it. A failure
- * is returned with what is known of the server, and the connection is closed then.
+ * Begins a conversation on a link: the handshake of the era that is asked for, and the session after it. A failure
+ * is returned with what is known of the server, and the link is closed then.
  */
 export async function converse(
   target: SessionTarget,
-  { connection, exact }: { readonly connection: Connection; readonly exact: ExactResults },
+  { link, exact }: { readonly link: StdioLink | HttpLink; readonly exact: ExactResults },
   options: SessionOptions,
   protocol: ProtocolChoice,
   { leftMs, limitMs, signal }: HandshakeBounds,
 ): Promise<Attempt> {
   const { answer } = options;
+  const connection = connectionOver(link);
   const clocks = createCallClocks();
   // Silence means an older server on a pipe, for which time must be left; elsewhere it means nothing but slowness.
   const probeTimeoutMs = protocol === 'auto' && !connection.isHttp ? Math.max(1, Math.floor(leftMs / 3)) : leftMs;

@@ -2,7 +2,6 @@ import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotoc
 import { LoomsError } from '../../model/errors.ts';
 import { isExactNumber } from '../../model/exact-number.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { answerAllowanceMs } from '../link/session-process.ts';
 import type { CallClocks } from './call-clock.ts';
 import { markNumber } from './exact-results.ts';
 import { isSchema } from './schema.ts';
@@ -57,6 +56,9 @@ function whyRefused(message: JSONRPCRequest, { answer }: Hooks): string | undefi
       return 'looms does not know it';
   }
 }
+
+/** How long the questions of one session may stay open altogether, ms: its process lives that much longer at most. */
+export const answerAllowanceMs = 10 * 60_000;
 
 /** Questions that one session answers: an honest server asks a few, and one that never stops asks for nothing. */
 const mostQuestions = 50;

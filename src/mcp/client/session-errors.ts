@@ -9,16 +9,8 @@ import {
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
-import type { Lack } from '../link/session-process.ts';
+import { isHangUp, type Lack, type LinkEnding } from '../link/link.ts';
 import { maxDepth, unusableAnswer } from './unusable-answers.ts';
-
-/** Why a connection cannot go on. */
-export type ConnectionEnding =
-  /** The server's process is gone; the exit code is null when the engine did not say. */
-  | { readonly kind: 'exited'; readonly code: number | null }
-  /** The server never began: its container had no room for one more session. */
-  | { readonly kind: 'no-room'; readonly lack: Lack }
-  | { readonly kind: 'failed'; readonly error: LoomsError };
 
 /** What is known about a server when something went wrong with it. */
 export type Circumstances = {
@@ -37,7 +29,7 @@ export type Circumstances = {
   /** Sessions that were open beside this one, when its server ended in the handshake. */
   readonly others?: number;
   /** What became of the connection, when that is known better than the SDK knows it. */
-  readonly ending?: ConnectionEnding;
+  readonly ending?: LinkEnding;
   /** Lines on stdout that were no JSON-RPC. */
   readonly stray: readonly string[];
   /** End of the server's log. */
@@ -133,12 +125,6 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
     );
   }
   return make('session-failed', `${about.server}: ${doing(about)} failed: ${messageOf(error)}`);
-}
-
-/** Whether a connection ended while an answer was awaited on it. */
-export function isHangUp(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return ('code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) || isHangUp(error.cause);
 }
 
 /** Where a server wants to ask and nobody is there to answer. */

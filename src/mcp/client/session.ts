@@ -1,8 +1,7 @@
 import type { DesiredServer, ProtocolChoice } from '../../model/desired.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ExactNumber } from '../../model/exact-number.ts';
-import type { ContainerId } from '../../model/ids.ts';
-import type { SessionHost } from '../../orchestrator/session-host.ts';
+import type { LinkTarget } from '../link/link.ts';
 
 /** An MCP tool as the server sent it; fields we do not know are kept. */
 export type Tool = {
@@ -70,18 +69,8 @@ export type PromptResult = {
 export type AskOptions = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
 
 /** Which container to talk to, and how. */
-export type SessionTarget = {
-  readonly engine: SessionHost;
-  readonly container: ContainerId;
-  /** Where HTTP servers are reached from: the relay on their network, and the name they have there. */
-  readonly relay?: { readonly container: ContainerId; readonly host: string };
+export type SessionTarget = LinkTarget & {
   readonly spec: DesiredServer;
-  /** argv of a stdio server's session, complete. */
-  readonly argv: readonly string[];
-  /** Whether the image has a shell: without one the argv runs bare, with no wrapper around it. */
-  readonly hasShell: boolean;
-  /** The session's environment, secrets resolved; handed to the process, never stored. */
-  readonly env: Readonly<Record<string, string>>;
   /** Id of the container's image: what is learned about the server's protocol is remembered for it. */
   readonly image?: string;
 };

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { pipeline, type Readable, Transform } from 'node:stream';
-import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
-import { messageTexts } from './message-texts.ts';
+import { StringDecoder } from 'node:string_decoder';
+import { createParser } from 'eventsource-parser';
+import { frameTooLong, maxFrameBytes } from './link.ts';
 
 /** `onText` hears the text of each message before it goes on; `ready` is waited for before more goes on. */
 export type BodyHooks = { readonly onText: (text: string) => void; readonly ready: () => Promise<void> };
@@ -82,4 +83,18 @@ function nextLineEnd(chunk: Buffer, from: number): number {
   const part = feed === -1 ? chunk : chunk.subarray(0, feed);
   const ret = part.indexOf(carriageReturn, from);
   return ret === -1 ? feed : ret;
+}
+
+/** Hands on the text of each message in the body of a response: the data of each event of a stream, else all of it. */
+function messageTexts(
+  isStream: boolean,
+  onText: (text: string) => void,
+): { push: (chunk: Buffer) => void; end: () => void } {
+  const decoder = new StringDecoder('utf8');
+  if (isStream) {
+    const parser = createParser({ onEvent: ({ data }) => onText(data) });
+    return { push: (chunk) => parser.feed(decoder.write(chunk)), end: () => {} };
+  }
+  const parts: string[] = [];
+  return { push: (chunk) => void parts.push(decoder.write(chunk)), end: () => onText(parts.join('')) };
 }

@@ -1,10 +1,9 @@
 import { Agent, type ClientRequest, type ClientRequestArgs, type IncomingMessage, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { type Duplex, Readable } from 'node:stream';
-import type { FetchLike } from '@modelcontextprotocol/client';
 import { isRecord } from '../../model/is-record.ts';
-import { isHangUp } from '../client/session-errors.ts';
 import { type BodyHooks, limitedBody } from './body-limit.ts';
+import { type Fetch, isHangUp } from './link.ts';
 
 /**
  * How long after a request a connection may be used for the next one, ms. A server closes one that is idle, Node's and
@@ -91,16 +90,16 @@ function failed(callback: ((error: Error, stream: Duplex) => void) | undefined, 
 }
 
 /**
- * `fetch` over an agent of ours, as far as the SDK's HTTP transports use it: string bodies, streamed responses, abort.
+ * `fetch` over an agent of ours, as far as HTTP transports of MCP use it: string bodies, streamed responses, abort.
  * Redirects are handed back. What makes a server do nothing is sent again on a new connection when the one that it was
  * sent on ended before an answer began; anything else is sent once. `onBroken` hears of each response that ended before
- * its end, other than by an abort, or that holds a message beyond the limit: the SDK leaves a request without an answer
- * when its stream breaks.
+ * its end, other than by an abort, or that holds a message beyond the limit: the SDK of MCP leaves a
+ * request without an answer when its stream breaks.
  */
 export function createFetch(
   agent: StreamAgent,
   { onBroken, ...hooks }: BodyHooks & { readonly onBroken: (method: string, error: Error) => void },
-): FetchLike {
+): Fetch {
   const send = (url: URL, init: RequestInit): Promise<Response> =>
     new Promise((resolve, reject) => {
       const method = init.method ?? 'GET';

@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
 import type { ExecSession } from '../../orchestrator/session-host.ts';
-import type { SessionTarget } from '../client/session.ts';
+import type { Lack, LinkTarget } from './link.ts';
 import { settledWithin } from './settled-within.ts';
-
-/** How long the questions of one session may stay open altogether, ms: its process lives that much longer at most. */
-export const answerAllowanceMs = 10 * 60_000;
 
 /** Variable that marks every process of one session, also those that left its process group. */
 const markVariable = 'LOOMS_SESSION';
@@ -170,17 +167,6 @@ export type SessionProcess = {
   readonly end: () => Promise<SessionEnd>;
 };
 
-/**
- * What a container had too little of for one more session beside those that are open: `used` of `most`, of memory in
- * bytes. All but the first only where it is known. `anything`: the engine could start no process in it.
- */
-export type Lack = {
-  readonly of: 'processes' | 'memory' | 'anything';
-  readonly open?: number;
-  readonly used?: number;
-  readonly most?: number;
-};
-
 export type SessionEnd =
   | { readonly how: 'by-itself' }
   | { readonly how: 'killed' }
@@ -203,7 +189,7 @@ export type SessionProcessOptions = {
  * throws.
  */
 export async function startSessionProcess(
-  target: SessionTarget,
+  target: LinkTarget,
   { limitMs, patienceMs, graceMs, signal }: SessionProcessOptions,
 ): Promise<SessionProcess> {
   if (signal?.aborted) throw stoppedStarting();
@@ -294,7 +280,7 @@ async function startedOrEnded(
 }
 
 /** Runs the end script as a second exec in the container. */
-async function endInContainer(target: SessionTarget, group: number, mark: string): Promise<SessionEnd> {
+async function endInContainer(target: LinkTarget, group: number, mark: string): Promise<SessionEnd> {
   if (!target.hasShell) return { how: 'abandoned', why: 'the image has no shell' };
   const killer = await target.engine.exec(
     target.container,

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/mcp/client/connect.ts';
 import type { Session, SessionOptions } from '../../../src/mcp/client/session.ts';
-import { createExecTransport } from '../../../src/mcp/link/exec-transport.ts';
+import { createExecFrames } from '../../../src/mcp/link/exec-frames.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
@@ -105,7 +105,7 @@ it('what a server sends stays in its pipe while it leaves more than a mebibyte o
   const stdin = new PassThrough({ highWaterMark: 64 });
   const stdout = new PassThrough({ highWaterMark: 64 * 1024 });
   const ended = new Promise<{ exitCode: number | null }>(() => {});
-  const transport = createExecTransport(
+  const transport = createExecFrames(
     { stdin, stdout, stderr: new PassThrough(), ended, destroy() {} },
     { onStray: () => {}, onText: () => {} },
   );

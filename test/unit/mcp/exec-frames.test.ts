@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
 import { describe, expect, it } from 'vitest';
-import { createExecTransport } from '../../../src/mcp/link/exec-transport.ts';
+import { createExecFrames } from '../../../src/mcp/link/exec-frames.ts';
 import { eventually } from '../../support/eventually.ts';
 
 async function connect(frameLimit?: number) {
@@ -14,7 +14,7 @@ async function connect(frameLimit?: number) {
   const seen: unknown[] = [];
   const stray: string[] = [];
   const process = { stdin, stdout, stderr: new PassThrough(), ended, destroy() {} };
-  const transport = createExecTransport(process, { onStray: (line) => stray.push(line), onText: () => {} }, frameLimit);
+  const transport = createExecFrames(process, { onStray: (line) => stray.push(line), onText: () => {} }, frameLimit);
   transport.onmessage = (message) => seen.push('method' in message ? message.method : message.id);
   transport.onclose = () => seen.push('closed');
   await transport.start();

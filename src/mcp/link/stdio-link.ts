@@ -1,7 +1,6 @@
 import { performance } from 'node:perf_hooks';
-import type { SessionTarget } from '../client/session.ts';
-import type { Connection, ConnectionOptions } from './connection.ts';
-import { createExecTransport } from './exec-transport.ts';
+import { createExecFrames } from './exec-frames.ts';
+import type { LinkOptions, LinkTarget, StdioLink } from './link.ts';
 import { startSessionProcess } from './session-process.ts';
 import { settledWithin } from './settled-within.ts';
 
@@ -11,8 +10,8 @@ const maxStrayKept = 5;
 /** How much of the time to connect may be spent on waiting for room: the rest is for the server to start. */
 const patienceShare = 0.7;
 
-/** A connection to a stdio server: one exec of its argv. Throws what `Engine.exec` throws. */
-export async function connectStdio(target: SessionTarget, options: ConnectionOptions): Promise<Connection> {
+/** A link to a stdio server: one exec of its argv. Throws what `SessionHost.exec` throws. */
+export async function linkStdio(target: LinkTarget, options: LinkOptions): Promise<StdioLink> {
   const { lifetimeMs, graceMs, signal } = options;
   const patienceMs = patienceShare * (options.deadline - performance.now());
   const process = await startSessionProcess(target, { limitMs: lifetimeMs, patienceMs, graceMs, signal });
@@ -22,7 +21,7 @@ export async function connectStdio(target: SessionTarget, options: ConnectionOpt
     if (kept.length < maxStrayKept) kept.push(line);
     options.onStray(line);
   };
-  const transport = createExecTransport(process.exec, { onStray, onText: options.onText });
+  const frames = createExecFrames(process.exec, { onStray, onText: options.onText });
 
   let exit: { code: number | null } | undefined;
   const ended = process.exec.ended.then(
@@ -35,12 +34,12 @@ export async function connectStdio(target: SessionTarget, options: ConnectionOpt
   );
 
   return {
-    transport,
-    isHttp: false,
+    kind: 'stdio',
+    frames,
     async ending(waitMs) {
-      const fatal = transport.fatal();
+      const fatal = frames.fatal();
       if (fatal !== undefined) return { kind: 'failed', error: fatal };
-      if (!transport.endedByPeer()) return undefined;
+      if (!frames.endedByPeer()) return undefined;
       await settledWithin(ended, waitMs);
       const code = exit?.code ?? null;
       const lack = process.noRoom(code);

@@ -1,14 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type FetchLike, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
-import type { SessionTarget } from '../client/session.ts';
-import type { ConnectionEnding } from '../client/session-errors.ts';
-import type { Connection, ConnectionOptions } from './connection.ts';
+import type { Fetch, HttpLink, LinkEnding, LinkOptions, LinkTarget } from './link.ts';
 import { connectionRefused, connectThroughRelay } from './relay-connection.ts';
 import { createFetch, createStreamAgent } from './relay-fetch.ts';
-import { settledWithin } from './settled-within.ts';
 import { createTurnstile } from './turnstile.ts';
 
 /** How long a connection may take to make once the handshake is done, ms: the server listens, so it is short. */
@@ -22,18 +18,16 @@ const exitPollMs = 50;
  * nothing is read from the server.
  */
 const answersAtOnce = 4;
-/** How long the server may take to take note of the session's end, ms. */
-const goodbyeMs = 1_000;
 
 /**
- * A connection to an HTTP server on an isolated network, through the relay container on it. Nothing is sent here: the
- * first request waits until the server listens, at most until `deadline`.
+ * A link to an HTTP server on an isolated network, through the relay container on it. Nothing is sent here: the first
+ * request waits until the server listens, at most until `deadline`.
  */
-export function connectHttp(
-  target: SessionTarget,
+export function linkHttp(
+  target: LinkTarget,
   http: { readonly kind: 'streamable-http' | 'sse'; readonly port: number; readonly path: string },
-  options: ConnectionOptions,
-): Connection {
+  options: LinkOptions,
+): HttpLink {
   const { relay } = target;
   if (relay === undefined) {
     throw new LoomsError('session-failed', `no relay to reach ${target.spec.name} through`, {
@@ -83,14 +77,14 @@ export function connectHttp(
         error instanceof LoomsError
           ? error
           : new LoomsError('session-failed', `the connection to ${target.spec.name} broke`, { cause: error });
-      transport.close();
+      link.onbroken?.();
     }
   };
   const answers = createTurnstile(answersAtOnce);
   const overRelay = createFetch(agent, { onBroken, onText: options.onText, ready: answers.idle });
 
   const underWay = new Set<Promise<unknown>>();
-  const fetch: FetchLike = (url, init) => {
+  const fetch: Fetch = (url, init) => {
     const kind = kindOf(init?.body);
     const send = () => overRelay(url, init);
     const response = (kind === 'answer' ? answers.pass(send) : send()).catch((error: unknown) => {
@@ -104,10 +98,7 @@ export function connectHttp(
     return response;
   };
 
-  const transport =
-    http.kind === 'sse' ? new SSEClientTransport(url, { fetch }) : new StreamableHTTPClientTransport(url, { fetch });
-
-  const ending = async (waitMs: number): Promise<ConnectionEnding | undefined> => {
+  const ending = async (waitMs: number): Promise<LinkEnding | undefined> => {
     const until = performance.now() + waitMs;
     for (;;) {
       const state = await engine.containerRunning(container, { signal: AbortSignal.timeout(engineAnswerMs) });
@@ -123,23 +114,21 @@ export function connectHttp(
       : { kind: 'failed', error: connectionRefused({ server: target.spec.name, port: http.port }) };
   };
 
-  return {
-    transport,
-    isHttp: true,
+  const link: HttpLink = {
+    kind: http.kind,
+    url,
+    fetch,
+    isWhole: () => connectedOnce && broken === undefined,
+    notified: async () => void (await Promise.all(underWay)),
     ending,
     stray: () => [],
     stderr: () => [],
     async close() {
-      // A call that was just cancelled has its notification still on the way.
-      await settledWithin(Promise.all(underWay), goodbyeMs);
-      if (transport instanceof StreamableHTTPClientTransport && broken === undefined && connectedOnce) {
-        await settledWithin(transport.terminateSession(), goodbyeMs);
-      }
       closing.abort();
-      await settledWithin(transport.close(), goodbyeMs);
       agent.destroy();
     },
   };
+  return link;
 }
 
 const nothing = () => {};

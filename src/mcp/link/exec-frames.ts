@@ -1,9 +1,7 @@
-import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
 import type { ExecSession } from '../../orchestrator/session-host.ts';
-import type { ConnectionOptions } from './connection.ts';
-import { frameTooLong, maxFrameBytes } from './frame-limit.ts';
 import { createLineSplitter } from './line-splitter.ts';
+import { type Frames, frameTooLong, type LinkOptions, type Message, maxFrameBytes } from './link.ts';
 
 /** Longest stray line shown, characters. */
 const maxStrayLength = 500;
@@ -13,7 +11,7 @@ const requestsAtOnce = 32;
 /** Answers that a server may leave unread, bytes, before nothing more is read from it. */
 const maxUnreadBytes = 1024 * 1024;
 
-export type ExecTransport = Transport & {
+export type ExecFrames = Frames & {
   /** Why the conversation cannot go on, when it is not simply that the process ended. */
   readonly fatal: () => LoomsError | undefined;
   /** Whether the other side ended first: what happens after our own `close` is no news. */
@@ -27,18 +25,18 @@ export type ExecTransport = Transport & {
  * reads what it is answered is not read meanwhile: its requests wait in its own pipe. `close` only half-closes: the end of
  * the process belongs to whoever started it (`startSessionProcess`).
  */
-export function createExecTransport(
+export function createExecFrames(
   process: ExecSession,
-  { onStray, onText }: Pick<ConnectionOptions, 'onStray' | 'onText'>,
+  { onStray, onText }: Pick<LinkOptions, 'onStray' | 'onText'>,
   frameLimit: number = maxFrameBytes,
-): ExecTransport {
+): ExecFrames {
   const splitter = createLineSplitter(frameLimit);
   let closed = false;
   let endedByPeer = false;
   let fatal: LoomsError | undefined;
   let writeFailure: Error | undefined;
 
-  let queue: JSONRPCMessage[] = [];
+  let queue: Message[] = [];
   let head = 0;
   let isHeld = false;
   let turnIsOver = true;
@@ -68,7 +66,7 @@ export function createExecTransport(
     queue = [];
     head = 0;
     process.stdout.resume();
-    transport.onclose?.();
+    frames.onclose?.();
   };
 
   // The SDK hands a notification on a moment later than an answer, and forgets a call's progress with its answer. So what
@@ -78,7 +76,7 @@ export function createExecTransport(
       const message = queue[head];
       if (message === undefined) break;
       head += 1;
-      transport.onmessage?.(message);
+      frames.onmessage?.(message);
       if ('method' in message && 'id' in message) requests += 1;
       if (isProgress(message) || requests === requestsAtOnce) hold();
     }
@@ -125,12 +123,12 @@ export function createExecTransport(
     pump();
     if (!overflow) return;
     fatal = frameTooLong(frameLimit);
-    transport.onerror?.(fatal);
+    frames.onerror?.(fatal);
     // The rest is read and thrown away, so that the process is not stuck writing while it is being ended.
     finish();
   };
 
-  const transport: ExecTransport & { readonly stderr: null; readonly pid: null } = {
+  const frames: ExecFrames & { readonly stderr: null; readonly pid: null } = {
     // The SDK tells a pipe from a network peer by these two properties: on a pipe, a probe that stays without an answer
     // means an older server and not an outage.
     stderr: null,
@@ -150,7 +148,7 @@ export function createExecTransport(
       process.stdout.on('close', peerEnded);
       process.ended.then(peerEnded, peerEnded);
     },
-    async send(message: JSONRPCMessage) {
+    async send(message: Message) {
       if (closed || writeFailure !== undefined || process.stdin.writableEnded) {
         throw new LoomsError('server-exited', 'the server does not read its input any more', { cause: writeFailure });
       }
@@ -170,7 +168,7 @@ export function createExecTransport(
       finish();
     },
   };
-  return transport;
+  return frames;
 }
 
 /** Resolves when the stream takes more, or will never do so again. */
@@ -185,7 +183,7 @@ function drained(stream: NodeJS.WritableStream): Promise<void> {
 }
 
 /** The JSON-RPC messages of one line (2025-03-26 allows a batch), or undefined when it holds something else. */
-function parseMessages(text: string): JSONRPCMessage[] | undefined {
+function parseMessages(text: string): Message[] | undefined {
   if (!text.startsWith('{') && !text.startsWith('[')) return undefined;
   let value: unknown;
   try {
@@ -197,9 +195,8 @@ function parseMessages(text: string): JSONRPCMessage[] | undefined {
   return messages.length > 0 && messages.every(isMessage) ? messages : undefined;
 }
 
-const isProgress = (message: JSONRPCMessage): boolean =>
-  'method' in message && message.method === 'notifications/progress';
+const isProgress = (message: Message): boolean => 'method' in message && message.method === 'notifications/progress';
 
-function isMessage(value: unknown): value is JSONRPCMessage {
+function isMessage(value: unknown): value is Message {
   return typeof value === 'object' && value !== null && 'jsonrpc' in value && value.jsonrpc === '2.0';
 }
