@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * Makes src/spec/generated/validators.mjs from schemas/spec.schema.json and schemas/project.schema.json: ajv validators
- * as plain code, so that ajv's compiler is never loaded by the program, and the shapes that the parser walks (keys that
- * are valid at each place, and what is expected there in words).
+ * as plain code, so that ajv's compiler is never loaded by the program, the shapes that the parser walks (keys that
+ * are valid at each place, and what is expected there in words), and the types of what comes out.
  *
  * `--write-schemas` also brings the camelCase spellings in the schemas up to date: they are written once, in snake_case.
  */
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import Ajv2020 from 'ajv/dist/2020.js';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import { build } from 'esbuild';
-import { shapeOf, withCamelCase, withoutAnnotations, withoutCamelCase } from './lib/schema-shape.mjs';
+import { shapeOf, typeOf, withCamelCase, withoutAnnotations, withoutCamelCase } from './lib/schema-shape.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const schemaFiles = { spec: 'schemas/spec.schema.json', project: 'schemas/project.schema.json' };
@@ -52,14 +52,16 @@ for (const [name, schema] of Object.entries(schemas)) {
   ajv.addSchema(withoutAnnotations(schema));
   ids[`${name}Validator`] = schema.$id;
 }
-const shapes = Object.entries(schemas).map(
-  ([name, schema]) => `export const ${name}Shape = ${JSON.stringify(shapeOf(schema))};`,
-);
+const shapes = Object.entries(schemas).map(([name, schema]) => [name, shapeOf(schema)]);
+const capital = (name) => `${name[0].toUpperCase()}${name.slice(1)}`;
 
 // ajv's code still requires its helpers (ucs2length) by name, also as ESM: bundling puts them in.
 const bundled = await build({
   stdin: {
-    contents: `${standaloneCode(ajv, ids)}\n${shapes.join('\n')}\n`,
+    contents: [
+      standaloneCode(ajv, ids),
+      ...shapes.map(([name, shape]) => `export const ${name}Shape = ${JSON.stringify(shape)};`),
+    ].join('\n'),
     resolveDir: root,
     sourcefile: 'validators.js',
   },
@@ -80,9 +82,13 @@ writeIfChanged(
   join(root, 'src/spec/generated/validators.d.mts'),
   `// Made by scripts/build-validators.mjs; do not edit.
 import type { Shape, Validator } from '../read/shape.ts';
-export declare const specValidator: Validator;
-export declare const projectValidator: Validator;
-export declare const specShape: Shape;
-export declare const projectShape: Shape;
+${shapes
+  .map(
+    ([name, shape]) => `export declare const ${name}Validator: Validator;
+export declare const ${name}Shape: Shape;
+/** A document as its schema lets it through: keys in snake_case, variables put in. */
+export type ${capital(name)}Input = ${typeOf(shape)};
 `,
+  )
+  .join('')}`,
 );

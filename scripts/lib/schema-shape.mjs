@@ -101,3 +101,21 @@ function shapeAt(root, node) {
 
 /** The shape of a schema: which keys and kinds of values are valid where (src/spec/read/shape.ts). */
 export const shapeOf = (schema) => shapeAt(schema, schema);
+
+/** The TypeScript type of a value that `prepare` and the validator let through: all of a map may be absent. */
+export function typeOf(shape) {
+  switch (shape.kind) {
+    case 'map':
+      return `{ ${Object.entries(shape.keys)
+        .map(([key, inner]) => `readonly ${key}?: ${typeOf(inner)}`)
+        .join('; ')} }`;
+    case 'dictionary':
+      return `Readonly<Record<string, ${typeOf(shape.values)}>>`;
+    case 'list':
+      return `readonly (${typeOf(shape.items)})[]`;
+    default:
+      if (shape.options !== undefined) return shape.options.map((option) => JSON.stringify(option)).join(' | ');
+      if (shape.types.includes('string')) return 'string';
+      return shape.types.includes('boolean') ? 'boolean' : 'number';
+  }
+}

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
-import { defaultPolicy, type LimitName, type Policy } from '../model/policy.ts';
+import { defaultPolicy, type Policy } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
 import { readCapability } from './fields/capabilities.ts';
-import { projectShape, projectValidator } from './generated/validators.mjs';
+import { type ProjectInput, projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
 import { type CheckedDocument, checkDocument, type DocumentKind } from './read/document.ts';
 import { asDiagnostic, sortDiagnostics } from './read/findings.ts';
@@ -22,31 +22,6 @@ export type ProjectFile = {
   readonly keep?: number;
   readonly policy: Policy;
   readonly secretProviders: readonly SecretProviderConfig[];
-};
-
-type ProjectInput = {
-  readonly project?: string;
-  readonly specs?: readonly string[];
-  readonly engine?: { readonly context?: string; readonly host?: string };
-  readonly keep?: number;
-  readonly policy?: {
-    readonly allowed_registries?: readonly string[];
-    readonly forbid_latest?: Policy['forbidLatest'];
-    readonly required_limits?: readonly LimitName[];
-    readonly max_cpu_cores?: number;
-    readonly max_memory_mb?: number;
-    readonly max_pids?: number;
-    readonly allowed_mounts?: readonly string[];
-    readonly allowed_egress?: readonly string[];
-    readonly forbidden_capabilities?: readonly string[];
-  };
-  readonly secrets?: {
-    readonly providers?: readonly {
-      readonly type?: 'directory' | 'command';
-      readonly path?: string;
-      readonly argv?: readonly string[];
-    }[];
-  };
 };
 
 /**

@@ -1,9 +1,10 @@
 import type { DesiredServer, Lifecycle, Limits } from '../../model/desired.ts';
 import { asServerName, namePattern, type ServerName } from '../../model/ids.ts';
+import type { SpecInput } from '../generated/validators.mjs';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { imageSource, writtenRuntime } from './image-source.ts';
-import type { BackendInput, LifecycleInput, McpInput, SpecInput } from './input.ts';
+import type { BackendInput, LifecycleInput, McpInput } from './input.ts';
 import { envOf, mcpOf } from './mcp.ts';
 import { contains, type HostPath, mountsAndTmpfs } from './mounts.ts';
 import { networkOf } from './network.ts';
