@@ -34,8 +34,8 @@ export async function inTurn(rounds, kinds) {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, exits?: readonly number[] }} [options]
- * @returns {Promise<{ stdout: string, ms: number }>}
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, exits?: readonly number[], answer?: string }} [options]
+ * @returns {Promise<{ stdout: string, ms: number, answeredMs: number | undefined }>} `answeredMs`: until `answer` was seen
  */
 export function runProgram(command, args, options = {}) {
   return new Promise((resolve, reject) => {
@@ -43,12 +43,16 @@ export function runProgram(command, args, options = {}) {
     const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: 'pipe' });
     const out = [];
     const err = [];
-    child.stdout.on('data', (chunk) => out.push(chunk));
+    let answeredMs;
+    child.stdout.on('data', (chunk) => {
+      out.push(chunk);
+      if (options.answer !== undefined && chunk.includes(options.answer)) answeredMs ??= performance.now() - started;
+    });
     child.stderr.on('data', (chunk) => err.push(chunk));
     child.on('error', reject);
     child.on('close', (code) => {
       const ms = performance.now() - started;
-      if ((options.exits ?? [0]).includes(code)) resolve({ stdout: Buffer.concat(out).toString(), ms });
+      if ((options.exits ?? [0]).includes(code)) resolve({ stdout: Buffer.concat(out).toString(), ms, answeredMs });
       else
         reject(
           new Error(`${command} ${args.join(' ')} ended with ${code}: ${Buffer.concat(err).toString().slice(-800)}`),

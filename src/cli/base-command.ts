@@ -85,8 +85,13 @@ export abstract class BaseCommand extends Command {
     return exit(await reportError(error, process.argv.slice(2), (text) => this.redact(text)));
   }
 
-  protected override async finally(): Promise<void> {
-    await this.#context?.close();
+  /** With `--json` the answer is printed after all else; what is left to do comes behind it. */
+  protected override async _run<T>(): Promise<T> {
+    try {
+      return await super._run();
+    } finally {
+      await this.#context?.close();
+    }
   }
 
   private redact(text: string): string {

@@ -202,7 +202,7 @@ function healthLedger(environment: Settings['environment']): Pick<Ports, 'readHe
 }
 
 /**
- * What is remembered in the ledger about the protocol of servers. A ledger that cannot be used costs a probe, no more.
+ * What is remembered in the ledger of what servers do. A ledger that cannot be used costs a probe or a moment, no more.
  */
 function verdictMemory(environment: Settings['environment']): VerdictMemory {
   const state = async () => {
@@ -216,16 +216,15 @@ function verdictMemory(environment: Settings['environment']): VerdictMemory {
     recall: async (key) => {
       try {
         const { recallVerdict, path } = await state();
-        const era = await recallVerdict(path, key);
-        return era === 'legacy' || era === 'modern' ? era : undefined;
+        return await recallVerdict(path, key);
       } catch {
         return undefined;
       }
     },
-    remember: async (key, era) => {
+    remember: async (key, verdict) => {
       try {
         const { rememberVerdict, path } = await state();
-        await rememberVerdict(path, key, era);
+        await rememberVerdict(path, key, verdict);
       } catch {
         // Found out again the next time.
       }
@@ -368,6 +367,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const printer = once(async () => (await import('../state/secret-printer.ts')).secretPrinter(environment));
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
+  const atEnd: (() => Promise<void>)[] = [];
   const ports: Ports = {
     engine,
     engineAttempts,
@@ -398,12 +398,17 @@ export async function compose(settings: Settings): Promise<Composition> {
     managedBy,
     now: () => Date.now(),
     monotonicMs: () => performance.now(),
+    atEnd: (work) => void atEnd.push(work),
     processIsAlive: isAlive,
     whoAmI,
+  };
+  const closeAll = async (): Promise<void> => {
+    await Promise.all(atEnd.splice(0).map((work) => work()));
+    await close();
   };
   const storedSecrets = async (): Promise<StoredSecrets> => {
     const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
     return createFileStore(fileStorePlaces(environment));
   };
-  return { ports, projectFile, savedPlan, storedSecrets, redact, close };
+  return { ports, projectFile, savedPlan, storedSecrets, redact, close: closeAll };
 }

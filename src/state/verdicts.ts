@@ -1,11 +1,11 @@
 import { openLedger, readLedger } from './ledger.ts';
 
-/** Rows that are kept: an image that was not met for so long is probably gone. */
-const maxVerdicts = 500;
+/** Rows that are kept, two for a server: an image that was not met for so long is probably gone. */
+const maxVerdicts = 1_000;
 
 /**
- * The era that a server turned out to speak (`legacy` or `modern`), by a key of its image and command; undefined when it
- * was never found out here. Throws `ledger-unreadable`.
+ * What was found out about a server (`verdicts.ts` of mcp), by a key of its image, its command and the question; undefined
+ * when it never was, here. Throws `ledger-unreadable`.
  */
 export async function recallVerdict(path: string, key: string): Promise<string | undefined> {
   return readLedger(path, 'verdicts', (database) => {
@@ -15,11 +15,11 @@ export async function recallVerdict(path: string, key: string): Promise<string |
 }
 
 /** Keeps a verdict in place of an earlier one, and drops all but the newest `kept`. Throws what SQLite throws. */
-export async function rememberVerdict(path: string, key: string, era: string, kept = maxVerdicts): Promise<void> {
+export async function rememberVerdict(path: string, key: string, verdict: string, kept = maxVerdicts): Promise<void> {
   const database = await openLedger(path);
   try {
     database.prepare('DELETE FROM verdicts WHERE key = ?').run(key);
-    database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, era);
+    database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, verdict);
     database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(kept);
   } finally {
     database.close();

@@ -6,7 +6,7 @@ export function recallVerdicts(stateHome: string): unknown[] {
   const database = new DatabaseSync(join(stateHome, 'looms', 'ledger.sqlite'), { readOnly: true });
   try {
     return database
-      .prepare('SELECT era FROM verdicts')
+      .prepare("SELECT era FROM verdicts WHERE key NOT LIKE '% end'")
       .all()
       .map(({ era }) => era);
   } finally {

@@ -5,7 +5,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { openServer } from './open-server.ts';
+import { onServer } from './open-server.ts';
 import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 import { unreachableHint } from './unreachable-host.ts';
@@ -70,8 +70,9 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
   const bounds = options.signal === undefined ? {} : { signal: options.signal };
   // Asked beside the opening, which takes longer.
   const askedEngine = engineId(ports, options.signal);
-  const { session, spec, container, generation } = await openServer(ports, project, server, options);
-  try {
+  // While the server starts, there is time to load what its call needs.
+  const onAsked = () => void import('../../mcp/client/argument-validation.ts');
+  return onServer(ports, request, { ...options, onAsked }, async ({ session, spec, container, generation }) => {
     const { protocolVersion } = session;
     const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
     const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
@@ -103,7 +104,5 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
     if (request.out === undefined) return { result, parts, saved: [], ...advice };
     const { saved, left } = await saveParts(ports, request.out, tool.name, parts);
     return { result, parts: left, saved, ...advice };
-  } finally {
-    await session.close();
-  }
+  });
 }

@@ -5,7 +5,7 @@ import { plainText } from '../../model/exact-number.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { openServer } from './open-server.ts';
+import { onServer } from './open-server.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
 export type PromptRequest = {
@@ -34,9 +34,8 @@ export async function getPrompt(
   request: PromptRequest,
   options: SessionOptions = {},
 ): Promise<PromptOutcome> {
-  const { session, spec } = await openServer(ports, request.project, request.server, options);
   const { signal } = options;
-  try {
+  return onServer(ports, request, options, async ({ session, spec }) => {
     const prompt = await session.findPrompt(request.prompt, signal === undefined ? {} : { signal });
     const { args } = await readArguments(ports, request.arguments, {
       what: `prompt ${prompt.name}`,
@@ -60,7 +59,5 @@ export async function getPrompt(
       left.push({ role, parts: kept.left });
     }
     return { result, messages: left, saved };
-  } finally {
-    await session.close();
-  }
+  });
 }

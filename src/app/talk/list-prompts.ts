@@ -2,7 +2,7 @@ import { promptArguments } from '../../mcp/client/prompts.ts';
 import type { Prompt, SessionOptions } from '../../mcp/client/session.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { openServer } from './open-server.ts';
+import { onServer } from './open-server.ts';
 
 export type PromptArgument = { readonly name: string; readonly required: boolean; readonly description?: string };
 
@@ -20,11 +20,8 @@ export async function listPrompts(
   request: { readonly project: ProjectName; readonly server: ServerName },
   options: SessionOptions = {},
 ): Promise<ListedPrompts> {
-  const { session } = await openServer(ports, request.project, request.server, options);
-  try {
+  return onServer(ports, request, options, async ({ session }) => {
     const listed = await session.listPrompts(options.signal === undefined ? {} : { signal: options.signal });
     return { ...listed, arguments: listed.prompts.map(promptArguments) };
-  } finally {
-    await session.close();
-  }
+  });
 }

@@ -1,7 +1,7 @@
 import type { ResourceList, SessionOptions } from '../../mcp/client/session.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { openServer } from './open-server.ts';
+import { onServer } from './open-server.ts';
 
 export type { ResourceList } from '../../mcp/client/session.ts';
 
@@ -11,10 +11,7 @@ export async function listResources(
   request: { readonly project: ProjectName; readonly server: ServerName },
   options: SessionOptions = {},
 ): Promise<ResourceList> {
-  const { session } = await openServer(ports, request.project, request.server, options);
-  try {
+  return onServer(ports, request, options, async ({ session }) => {
     return await session.listResources(options.signal === undefined ? {} : { signal: options.signal });
-  } finally {
-    await session.close();
-  }
+  });
 }

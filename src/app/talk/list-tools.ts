@@ -3,7 +3,7 @@ import { toolSignature } from '../../mcp/client/signature.ts';
 import { type ToolDetails, toolDetails } from '../../mcp/client/tool-details.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { openServer } from './open-server.ts';
+import { onServer } from './open-server.ts';
 
 export type { SchemaRow } from '../../mcp/client/schema-rows.ts';
 
@@ -27,16 +27,13 @@ export async function listTools(
   request: { readonly project: ProjectName; readonly server: ServerName; readonly tool?: string },
   options: SessionOptions = {},
 ): Promise<ToolList> {
-  const { session } = await openServer(ports, request.project, request.server, options);
   const bounds = options.signal === undefined ? {} : { signal: options.signal };
-  try {
+  return onServer(ports, request, options, async ({ session }) => {
     const listed = await session.listTools(bounds);
     const signatures = Object.fromEntries(listed.tools.map((one) => [one.name, toolSignature(one)]));
     const all = { ...listed, server: request.server, signatures };
     if (request.tool === undefined) return all;
     const tool = await session.findTool(request.tool, bounds);
     return { ...all, tools: [tool], details: toolDetails(tool) };
-  } finally {
-    await session.close();
-  }
+  });
 }

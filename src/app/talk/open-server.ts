@@ -53,6 +53,27 @@ export async function openServer(
   }
 }
 
+/**
+ * Opens a session to a running server for one piece of work, and passes on what that returns or throws. The session ends
+ * after it was told; a server that is known to end with its input is not waited for. Throws what `openServer` throws.
+ */
+export async function onServer<T>(
+  ports: Ports,
+  { project, server }: { readonly project: ProjectName; readonly server: ServerName },
+  options: OpenOptions,
+  work: (open: OpenServer) => Promise<T>,
+): Promise<T> {
+  const open = await openServer(ports, project, server, options);
+  let trusting = false;
+  try {
+    const done = await work(open);
+    trusting = true;
+    return done;
+  } finally {
+    ports.atEnd(() => open.session.close({ trusting }));
+  }
+}
+
 const generationsOf = (located: readonly LocatedContainer[], server: ServerName): readonly LocatedContainer[] =>
   slotsOf(located).get(server) ?? [];
 

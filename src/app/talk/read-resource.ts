@@ -5,7 +5,7 @@ import type { ReadResult, SessionOptions } from '../../mcp/client/session.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { openServer } from './open-server.ts';
+import { onServer } from './open-server.ts';
 import { isFolder, prepareFolder, type SavedFile, saveAs } from './save-content.ts';
 
 export type ReadRequest = {
@@ -34,8 +34,7 @@ export async function readResource(
   request: ReadRequest,
   options: SessionOptions = {},
 ): Promise<ReadOutcome> {
-  const { session, spec } = await openServer(ports, request.project, request.server, options);
-  try {
+  return onServer(ports, request, options, async ({ session, spec }) => {
     const result = await session.readResource(request.uri, {
       timeoutMs: spec.limits.executionTimeoutSeconds * 1000,
       signal: options.signal,
@@ -43,9 +42,7 @@ export async function readResource(
     const parts = readParts(result);
     const saved = request.out === undefined ? [] : await save(ports, request.out, request.uri, parts);
     return { result, parts, saved };
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function save(

@@ -19,6 +19,7 @@ import { identified, listAll, type RequestBounds, type Requester } from './reque
 import { resourcesOf } from './resources.ts';
 import type { CallProgress, CallResult, Session, SessionOptions, SessionTarget, Tool } from './session.ts';
 import { type Circumstances, explain } from './session-errors.ts';
+import type { EndMemory } from './verdicts.ts';
 
 /** How long the engine may take to say how a process ended once its stream is closed, ms. */
 const exitWaitMs = 1_000;
@@ -78,6 +79,7 @@ export type SessionParts = {
   readonly clocks: CallClocks;
   readonly exact: ExactResults;
   readonly hooks: Pick<SessionOptions, 'onLog' | 'onRefused'>;
+  readonly ends: EndMemory;
 };
 
 /** Wraps a connected client as a session. */
@@ -85,7 +87,7 @@ export function createSession(
   target: SessionTarget,
   client: Client,
   connection: Connection,
-  { listTimeoutMs, clocks, exact, hooks }: SessionParts,
+  { listTimeoutMs, clocks, exact, hooks, ends }: SessionParts,
 ): Session {
   const filter = target.spec.mcp.tools;
   const server = client.getServerVersion();
@@ -182,6 +184,10 @@ export function createSession(
     });
   };
 
+  const end = async (trusting: boolean): Promise<void> => {
+    if (trusting && (await ends.endsWithInput())) return connection.leave();
+    await ends.ended(await connection.close());
+  };
   let closing: Promise<void> | undefined;
   return {
     server: { name: server?.name ?? target.spec.name, version: server?.version ?? '' },
@@ -211,8 +217,8 @@ export function createSession(
     },
     ...resourcesOf(requester),
     ...promptsOf(requester),
-    close() {
-      closing ??= connection.close();
+    close({ trusting = false } = {}) {
+      closing ??= end(trusting);
       return closing;
     },
   };

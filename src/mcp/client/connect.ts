@@ -9,7 +9,7 @@ import type { Attempt } from './converse.ts';
 import { createExactResults } from './exact-results.ts';
 import { answerAllowanceMs } from './server-requests.ts';
 import type { SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
-import { firstChoice, nextChoice, verdictKey } from './verdicts.ts';
+import { type EndMemory, endMemory, firstChoice, nextChoice, verdictKey } from './verdicts.ts';
 
 /** How long a server may take to end by itself when its session is closed, ms. */
 const defaultGraceMs = 1_000;
@@ -30,11 +30,12 @@ export const createSessionSource =
     const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;
     const deadline = performance.now() + limitMs;
     const key = wanted === 'auto' ? verdictKey(target) : undefined;
+    const ends = endMemory(target, memory);
     const tried: ProtocolChoice[] = [];
     let choice = await firstChoice(wanted, key, memory);
     for (let waits = 0; ; ) {
       tried.push(choice);
-      const { session, error } = await attempt(target, options, choice, limitMs, deadline);
+      const { session, error } = await attempt(target, options, choice, { limitMs, deadline, ends });
       if (session !== undefined) {
         if (key !== undefined && (tried.length > 1 || choice === 'auto')) await memory?.remember(key, session.era);
         return session;
@@ -67,8 +68,7 @@ async function attempt(
   target: SessionTarget,
   options: SessionOptions,
   protocol: ProtocolChoice,
-  limitMs: number,
-  deadline: number,
+  { limitMs, deadline, ends }: { readonly limitMs: number; readonly deadline: number; readonly ends: EndMemory },
 ): Promise<Attempt> {
   const { signal, answer } = options;
   const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
@@ -87,7 +87,7 @@ async function attempt(
   const link = await openLink(target, linkOptions, signal, limitMs);
   // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
   const { converse } = await import('./converse.ts');
-  return converse(target, { link, exact }, options, protocol, {
+  return converse(target, { link, exact, ends }, options, protocol, {
     leftMs,
     limitMs,
     signal: linkOptions.signal,

@@ -6,7 +6,7 @@ import { settledWithin } from '../link/settled-within.ts';
 const goodbyeMs = 1_000;
 
 /** A link as the SDK talks over it. */
-export type Connection = Pick<StdioLink, 'ending' | 'stray' | 'stderr' | 'close'> & {
+export type Connection = Pick<StdioLink, 'ending' | 'stray' | 'stderr' | 'close' | 'leave'> & {
   readonly transport: Transport;
   /** Whether answers come on one stream each (HTTP), so that a call's arguments may be mirrored into headers. */
   readonly isHttp: boolean;
@@ -18,18 +18,19 @@ export function connectionOver(link: StdioLink | HttpLink): Connection {
   const transport =
     kind === 'sse' ? new SSEClientTransport(url, { fetch }) : new StreamableHTTPClientTransport(url, { fetch });
   link.onbroken = () => transport.close();
+  const goodbye = async () => {
+    // A call that was just cancelled has its notification still on the way.
+    await settledWithin(link.notified(), goodbyeMs);
+    if (transport instanceof StreamableHTTPClientTransport && link.isWhole()) {
+      await settledWithin(transport.terminateSession(), goodbyeMs);
+    }
+    await settledWithin(transport.close(), goodbyeMs);
+  };
   return {
     ...link,
     transport,
     isHttp: true,
-    async close() {
-      // A call that was just cancelled has its notification still on the way.
-      await settledWithin(link.notified(), goodbyeMs);
-      if (transport instanceof StreamableHTTPClientTransport && link.isWhole()) {
-        await settledWithin(transport.terminateSession(), goodbyeMs);
-      }
-      await settledWithin(transport.close(), goodbyeMs);
-      await link.close();
-    },
+    close: async () => goodbye().then(link.close),
+    leave: async () => goodbye().then(link.leave),
   };
 }

@@ -4,9 +4,8 @@ import type { LoomsError } from '../../model/errors.ts';
 import type { HttpLink, StdioLink } from '../link/link.ts';
 import { createCallClocks } from './call-clock.ts';
 import { createClient } from './client.ts';
-import { circumstancesOf, createSession } from './client-session.ts';
+import { circumstancesOf, createSession, type SessionParts } from './client-session.ts';
 import { type Connection, connectionOver } from './connection.ts';
-import type { ExactResults } from './exact-results.ts';
 import { answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
 import type { Session, SessionOptions, SessionTarget } from './session.ts';
 import { explain } from './session-errors.ts';
@@ -26,7 +25,7 @@ export type HandshakeBounds = { readonly leftMs: number; readonly limitMs: numbe
  */
 export async function converse(
   target: SessionTarget,
-  { link, exact }: { readonly link: StdioLink | HttpLink; readonly exact: ExactResults },
+  { link, exact, ends }: Pick<SessionParts, 'exact' | 'ends'> & { readonly link: StdioLink | HttpLink },
   options: SessionOptions,
   protocol: ProtocolChoice,
   { leftMs, limitMs, signal }: HandshakeBounds,
@@ -40,7 +39,13 @@ export async function converse(
   const observe = createObserver(options);
   const { transport } = connection;
   const send = transport.send.bind(transport);
-  transport.send = (message, how) => send(exact.sending(message), how);
+  let wasAsked = false;
+  transport.send = (message, how) => {
+    const sent = send(exact.sending(message), how);
+    if (!wasAsked) options.onAsked?.();
+    wasAsked = true;
+    return sent;
+  };
   // The client takes the transport over, and hands every message on to whoever listened before.
   transport.onmessage = (message) => {
     replaceUnusable(message);
@@ -50,7 +55,7 @@ export async function converse(
   if (answer !== undefined) answerQuestions(client, target.spec.name, answer, clocks);
   try {
     await handshake(client, connection, leftMs, signal);
-    const parts = { listTimeoutMs: limitMs, clocks, exact, hooks: options };
+    const parts = { listTimeoutMs: limitMs, clocks, exact, ends, hooks: options };
     return { session: createSession(target, client, connection, parts) };
   } catch (error) {
     try {

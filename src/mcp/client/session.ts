@@ -116,6 +116,8 @@ export type SessionOptions = {
    * Called when the way to the server is there, before it was asked anything: its process runs, or its port answers.
    */
   readonly onConnected?: () => void;
+  /** Called once a try, when the first message is on its way: nothing is left to do but wait for its answer. */
+  readonly onAsked?: () => void;
   /** A line on stdout that is no JSON-RPC message. */
   readonly onStray?: (line: string) => void;
   /** A log message of the server. From 2026-07-28 on servers send them only to those who listen. */
@@ -171,14 +173,18 @@ export type Session = {
   findPrompt(name: string, options?: { signal?: AbortSignal }): Promise<Prompt>;
   /** Renders a prompt. Throws `json-rpc-error`, `call-timeout`, `server-exited`. */
   getPrompt(name: string, args: Readonly<Record<string, string>>, options: AskOptions): Promise<PromptResult>;
-  /** Ends the conversation and makes sure that its process is gone. Never throws. */
-  close(): Promise<void>;
+  /**
+   * Ends the conversation and makes sure that its process is gone. With `trusting`, a server that was seen to end with its
+   * input is only told so: this resolves when the end is on its way, and the lease of the process holds for the day on
+   * which it does otherwise. Never throws.
+   */
+  close(options?: { readonly trusting?: boolean }): Promise<void>;
 };
 
-/** Which era a server turned out to speak, kept between programs. Never throws: what is lost costs a probe. */
+/** What servers turned out to do, kept between programs. Never throws: what is lost is found out again. */
 export type VerdictMemory = {
-  readonly recall: (key: string) => Promise<Session['era'] | undefined>;
-  readonly remember: (key: string, era: Session['era']) => Promise<void>;
+  readonly recall: (key: string) => Promise<string | undefined>;
+  readonly remember: (key: string, verdict: string) => Promise<void>;
 };
 
 /** Opens sessions; opening one by exec or through a relay is one source, a program that keeps them warm another. */

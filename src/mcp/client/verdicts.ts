@@ -38,7 +38,32 @@ export async function firstChoice(
   memory: VerdictMemory | undefined,
 ): Promise<ProtocolChoice> {
   if (wanted !== 'auto' || key === undefined) return wanted;
-  const era = await memory?.recall(key);
-  if (era === undefined) return wanted;
-  return era === 'legacy' ? 'legacy' : '2026-07-28';
+  switch (await memory?.recall(key)) {
+    case 'legacy':
+      return 'legacy';
+    case 'modern':
+      return '2026-07-28';
+    default:
+      return wanted;
+  }
+}
+
+/** Whether a server ends when its input does. */
+export type EndMemory = {
+  readonly endsWithInput: () => Promise<boolean>;
+  /** Takes note of how its process ended. */
+  readonly ended: (how: { readonly byItself: boolean }) => Promise<void>;
+};
+
+export function endMemory(target: SessionTarget, memory: VerdictMemory | undefined): EndMemory {
+  const server = verdictKey(target);
+  const key = `${server} end`;
+  if (memory === undefined || server === undefined) return { endsWithInput: async () => false, ended: async () => {} };
+  return {
+    endsWithInput: async () => (await memory.recall(key)) === 'by itself',
+    async ended({ byItself }) {
+      const verdict = byItself ? 'by itself' : 'ended';
+      if ((await memory.recall(key)) !== verdict) await memory.remember(key, verdict);
+    },
+  };
 }

@@ -124,6 +124,10 @@ export function linkHttp(
     stray: () => [],
     stderr: () => [],
     async close() {
+      await link.leave();
+      return { byItself: true };
+    },
+    async leave() {
       closing.abort();
       agent.destroy();
     },

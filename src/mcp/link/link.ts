@@ -26,8 +26,13 @@ type Way = {
   readonly stray: () => readonly string[];
   /** What the server wrote to stderr when that did not go to the container's log. */
   readonly stderr: () => readonly string[];
-  /** Ends it, and the process behind it. Never throws. */
-  readonly close: () => Promise<void>;
+  /** Ends it, and makes sure that the process behind it is gone; says whether that ended by itself. Never throws. */
+  readonly close: () => Promise<{ readonly byItself: boolean }>;
+  /**
+   * Ends it, and resolves when the end is on its way: for a server that is known to end with its input. The lease of its
+   * process bounds one that does not. Never throws.
+   */
+  readonly leave: () => Promise<void>;
 };
 
 /** A stdio server, by exec: messages go both ways on one stream. */

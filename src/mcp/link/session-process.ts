@@ -165,6 +165,8 @@ export type SessionProcess = {
    * it again returns the same promise.
    */
   readonly end: () => Promise<SessionEnd>;
+  /** Half-closes its input, and resolves when that is on its way to the container. Never throws. */
+  readonly leave: () => Promise<void>;
 };
 
 export type SessionEnd =
@@ -213,10 +215,14 @@ export async function startSessionProcess(
     },
   );
 
-  const end = async (): Promise<SessionEnd> => {
+  const leave = (): Promise<void> => {
     exec.stdin.on('error', () => {}); // The process may be gone already; `ended` says so.
-    exec.stdin.end();
     exec.stdout.resume();
+    return settledWithin(new Promise<void>((resolve) => exec.stdin.end(() => resolve())), graceMs);
+  };
+
+  const end = async (): Promise<SessionEnd> => {
+    leave();
     await settledWithin(exec.ended, graceMs);
     const result: SessionEnd = ended ? await afterEnd() : await endInContainer(target, stderr.group(), mark);
     if (!ended) await settledWithin(exec.ended, 500);
@@ -243,6 +249,7 @@ export async function startSessionProcess(
       ending ??= end().catch((error: unknown) => ({ how: 'abandoned', why: String(error) }));
       return ending;
     },
+    leave,
   };
 }
 

@@ -47,8 +47,7 @@ export async function linkStdio(target: LinkTarget, options: LinkOptions): Promi
     },
     stray: () => kept,
     stderr: process.stderrTail,
-    async close() {
-      await process.end();
-    },
+    close: async () => ({ byItself: (await process.end()).how === 'by-itself' }),
+    leave: process.leave,
   };
 }

@@ -54,6 +54,14 @@ describe.skipIf(withoutEngine())('clients that are killed', () => {
     await finished;
   };
 
+  test('an answer is told before the session of such a server is ended, and then it is', async () => {
+    const { child, finished, stdout } = project.start(['mcp', 'tools', 'stubborn']);
+    await eventually(() => expect(stdout()).toContain('wait()'), 20_000, 10);
+    expect([child.exitCode, (await sessions()).length > 0]).toEqual([null, true]);
+    expect((await finished).code).toBe(0);
+    expect(await sessions()).toEqual([]);
+  });
+
   test('a hundred of them leave no process, also of a server that ignores the end of its input', async () => {
     let seen = 0;
     for (let first = 0; first < clients; first += atOnce) {

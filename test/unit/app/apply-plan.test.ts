@@ -55,6 +55,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
           })),
   });
   const ports: Ports = {
+    atEnd: () => {},
     engine: async () => engine,
     engineAttempts: async () => [],
     trust: {

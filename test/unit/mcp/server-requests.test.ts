@@ -88,7 +88,7 @@ it('the log of a server is told', async () => {
 });
 
 describe('what auto finds out', () => {
-  function memory(start: Record<string, 'legacy' | 'modern'> = {}) {
+  function memory(start: Record<string, string> = {}) {
     const known = new Map(Object.entries(start));
     const asked: string[] = [];
     const store: VerdictMemory = {
@@ -96,8 +96,8 @@ describe('what auto finds out', () => {
         asked.push(key);
         return known.get(key);
       },
-      remember: async (key, era) => {
-        known.set(key, era);
+      remember: async (key, verdict) => {
+        known.set(key, verdict);
       },
     };
     return { store, known, asked };

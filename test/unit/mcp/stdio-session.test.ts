@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../src/docker/port.ts';
 import { clientInfo } from '../../../src/mcp/client/client.ts';
-import { openSession } from '../../../src/mcp/client/connect.ts';
+import { createSessionSource, openSession } from '../../../src/mcp/client/connect.ts';
 import { runGate } from '../../../src/mcp/client/gate.ts';
 import type { Session, SessionOptions } from '../../../src/mcp/client/session.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
@@ -55,6 +55,39 @@ function processesWith(variable: string): string[] {
     }
   });
 }
+
+describe('a session whose end is only sent', () => {
+  const trusting = { trusting: true };
+  async function openKnown(known: Map<string, string>, env: Record<string, string>, ...flags: string[]) {
+    const local = localEngine();
+    const source = createSessionSource({
+      recall: async (key) => known.get(key) ?? known.get(''),
+      remember: async (key, verdict) => void known.set(key, verdict),
+    });
+    const target = { ...targetFor(local.engine, argv(...flags), { env }), image: 'sha256:a' };
+    const session = await source(target, { graceMs: 200, lifetimeMs: 2_500 });
+    sessions.push(session);
+    return { session, execs: local.execs };
+  }
+
+  it('is waited for where nobody saw yet how its server ends, which is remembered', async () => {
+    const known = new Map<string, string>();
+    const { session } = await openKnown(known, { GIVEN: 'first-end' });
+    await session.close(trusting);
+    expect([processesWith('GIVEN=first-end'), [...known.values()]]).toEqual([[], ['by itself']]);
+    const stubborn = await openKnown(known, { GIVEN: 'no-end' }, '--stubborn');
+    await stubborn.session.close(trusting);
+    expect([processesWith('GIVEN=no-end'), [...known.values()]]).toEqual([[], ['by itself', 'ended']]);
+  });
+
+  it('is not waited for where the server ended by itself before; if it does not, its lease ends it', async () => {
+    const { session, execs } = await openKnown(new Map([['', 'by itself']]), { GIVEN: 'a-lie' }, '--ignore-eof');
+    await session.close(trusting);
+    expect(processesWith('GIVEN=a-lie').length).toBeGreaterThan(0);
+    await eventually(() => expect(processesWith('GIVEN=a-lie')).toEqual([]), 12_000);
+    expect(execs).toHaveLength(1);
+  }, 15_000);
+});
 
 describe('a stdio session', () => {
   it('tells who the server is, lists its tools sorted and calls one', async () => {
