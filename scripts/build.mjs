@@ -11,19 +11,6 @@ import { build } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 
-/** Modules that a dependency imports but that we never reach: BuildKit sessions over gRPC, and ssh without host keys. */
-const neverReached = ['@grpc/grpc-js', '@grpc/proto-loader', 'ssh2', 'cpu-features'];
-
-const emptyModules = {
-  name: 'empty-modules',
-  setup(context) {
-    const filter = new RegExp(`^(${neverReached.join('|')})$`);
-    context.onResolve({ filter }, ({ path }) => ({ path, namespace: 'empty' }));
-    // A function, so that `class X extends ssh2.Something` and destructuring at import time do not throw.
-    context.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
-  },
-};
-
 /** Exports of `node:http` that load all of undici when they are read. */
 const loadUndici = new Set(['WebSocket', 'CloseEvent', 'MessageEvent']);
 
@@ -75,7 +62,7 @@ async function bundle(commands) {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    plugins: [emptyModules, httpWithoutUndici],
+    plugins: [httpWithoutUndici],
     // CommonJS packages inside an ES module bundle still ask for Node's own modules with `require`.
     banner: {
       js: "import { createRequire as looms_createRequire } from 'node:module';\nconst require = looms_createRequire(import.meta.url);",

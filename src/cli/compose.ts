@@ -287,7 +287,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
   const engine = once(async () => {
     const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }, { recordSigner }] = await Promise.all([
       import('../docker/engine/connection/discovery.ts'),
-      import('../docker/engine/connection/connect.ts'),
+      import('../docker/engine/engine.ts'),
       import('../spec/record/record.ts'),
       import('../state/record-signer.ts'),
     ]);

@@ -4,8 +4,9 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ImageAccess, imageAccess } from '../../src/docker/engine/images/access.ts';
-import { findImage } from '../../src/docker/engine/images/find.ts';
+import { type Connection, requestTarget } from '../../src/docker/engine/connection/connection.ts';
+import type { Endpoint } from '../../src/docker/engine/connection/endpoint.ts';
+import { findImage, type ImageAccess, imageAccess } from '../../src/docker/engine/images/find.ts';
 import { pullImage } from '../../src/docker/engine/images/pull.ts';
 import { registryDigest } from '../../src/docker/engine/images/registry.ts';
 import type { StepProgress } from '../../src/model/events.ts';
@@ -19,6 +20,7 @@ const credentials = { user: 'reader', password: 'p:ss word' };
 describe.skipIf(withoutEngine())('images', () => {
   const bench = imageBench('images.test.ts');
   const { docker } = bench;
+  let connection: Connection;
   let folder = '';
   let open: TestRegistry;
   let locked: TestRegistry;
@@ -26,6 +28,7 @@ describe.skipIf(withoutEngine())('images', () => {
   let silent: Server;
 
   beforeAll(async () => {
+    connection = await bench.connect();
     folder = await mkdtemp(join(tmpdir(), 'looms-images-'));
     [open, locked] = await Promise.all([startRegistry(), startRegistry({ credentials })]);
     silent = createServer().listen(0, '127.0.0.1');
@@ -36,6 +39,8 @@ describe.skipIf(withoutEngine())('images', () => {
     await Promise.all([open?.stop(), locked?.stop(), rm(folder, { recursive: true, force: true })]);
     await bench.clean();
   });
+
+  const access = (): ImageAccess => imageAccess(connection, process.env);
 
   const archive = (name: string, bytes: number): Buffer => {
     const file = join(folder, name);
@@ -62,7 +67,7 @@ describe.skipIf(withoutEngine())('images', () => {
   async function withConfig(config: object): Promise<ImageAccess> {
     const place = await mkdtemp(join(folder, 'config-'));
     await writeFile(join(place, 'config.json'), JSON.stringify(config));
-    return imageAccess(docker, {
+    return imageAccess(connection, {
       ...process.env,
       DOCKER_CONFIG: place,
       PATH: `${place}${delimiter}${process.env.PATH}`,
@@ -75,7 +80,7 @@ describe.skipIf(withoutEngine())('images', () => {
     await writeFile(program, `#!/bin/sh\n${script}\n`);
     await chmod(program, 0o755);
     await writeFile(join(place, 'config.json'), JSON.stringify({ credsStore: access }));
-    return imageAccess(docker, {
+    return imageAccess(connection, {
       ...process.env,
       DOCKER_CONFIG: place,
       PATH: `${place}${delimiter}${process.env.PATH}`,
@@ -87,7 +92,7 @@ describe.skipIf(withoutEngine())('images', () => {
 
   describe('what is there', () => {
     test('an image’s facts are told, and one that is not there is null', async () => {
-      const image = await findImage(bench.access, 'node:24-slim');
+      const image = await findImage(access(), 'node:24-slim');
       expect(image).toMatchObject({
         ref: 'node:24-slim',
         entrypoint: ['docker-entrypoint.sh'],
@@ -95,12 +100,12 @@ describe.skipIf(withoutEngine())('images', () => {
         hasShell: true,
       });
       expect(image?.env.PATH).toContain('/usr/local/bin');
-      expect(await findImage(bench.access, 'looms-test/not-there:1')).toBeNull();
+      expect(await findImage(access(), 'looms-test/not-there:1')).toBeNull();
     });
 
     test('an image without a shell is found out, once, and the look leaves nothing', async () => {
       await bench.importImage('looms-test/empty:1', archive('x', 10));
-      const access = imageAccess(docker, {});
+      const access = imageAccess(connection, {});
       const image = await findImage(access, 'looms-test/empty:1');
       expect(image?.hasShell).toBe(false);
       const probes = await docker.listContainers({
@@ -114,7 +119,7 @@ describe.skipIf(withoutEngine())('images', () => {
     test('a verdict that a container’s label has is taken, and nothing is looked into', async () => {
       await bench.importImage('looms-test/known:1', archive('y', 10));
       const { Id: id } = await docker.getImage('looms-test/known:1').inspect();
-      const access = imageAccess(docker, {});
+      const access = imageAccess(connection, {});
       const image = await findImage(access, 'looms-test/known:1', { known: new Map([[asImageId(id), true]]) });
       expect(image?.hasShell).toBe(true);
       expect(access.shellVerdicts.size).toBe(0);
@@ -125,7 +130,7 @@ describe.skipIf(withoutEngine())('images', () => {
       const base = await docker.createContainer({ Image: 'node:24-slim', Cmd: ['what', 'it', 'runs'] });
       await base.commit({ repo });
       await base.remove({ force: true });
-      const access = imageAccess(docker, {});
+      const access = imageAccess(connection, {});
       const named = await findImage(access, repo, { mayLook: false });
       if (named === null) throw new Error('the image was not made');
       // Its name goes to another image.
@@ -139,7 +144,7 @@ describe.skipIf(withoutEngine())('images', () => {
 
     test('several processes that look into one image at once all find its shell', async () => {
       for (const round of [1, 2, 3]) {
-        const looks = Array.from({ length: 8 }, () => findImage(imageAccess(docker, {}), 'node:24-slim'));
+        const looks = Array.from({ length: 8 }, () => findImage(imageAccess(connection, {}), 'node:24-slim'));
         const found = (await Promise.all(looks)).map((image) => image?.hasShell);
         expect({ round, found }).toEqual({ round, found: Array(8).fill(true) });
       }
@@ -151,7 +156,7 @@ describe.skipIf(withoutEngine())('images', () => {
       const name = `looms-probe-${id.slice('sha256:'.length, 'sha256:'.length + 24)}`;
       const ours = { ...bench.labels, 'looms.probe': 'true', 'looms.image-id': id };
       await docker.createContainer({ name, Image: id, Entrypoint: ['/bin/sh'], Labels: ours });
-      const looks = [1, 2, 3].map(() => findImage(imageAccess(docker, {}), 'looms-test/left:1'));
+      const looks = [1, 2, 3].map(() => findImage(imageAccess(connection, {}), 'looms-test/left:1'));
       expect((await Promise.all(looks)).map((image) => image?.hasShell)).toEqual([false, false, false]);
       await expect(docker.getContainer(name).inspect()).rejects.toMatchObject({ statusCode: 404 });
     });
@@ -178,7 +183,7 @@ describe.skipIf(withoutEngine())('images', () => {
       });
       await other.start();
       try {
-        const looks = [1, 2, 3].map(() => findImage(imageAccess(docker, {}), repo));
+        const looks = [1, 2, 3].map(() => findImage(imageAccess(connection, {}), repo));
         expect((await Promise.all(looks)).map((image) => image?.hasShell)).toEqual([true, true, true]);
         expect((await other.inspect()).State.Running).toBe(true);
         const all = await docker.listContainers({ all: true, filters: { name: [name] } });
@@ -194,7 +199,7 @@ describe.skipIf(withoutEngine())('images', () => {
     test('shows one progress in bytes that ends at the whole', async (context) => {
       const ref = await push(open, 'big:1', 24_000_000);
       const seen: StepProgress[] = [];
-      const image = await pullImage(bench.access, ref, {}, (progress) => seen.push(progress));
+      const image = await pullImage(access(), ref, {}, (progress) => seen.push(progress));
       expect(image.digests).toHaveLength(1);
       expect(seen[0]?.text).toBe(`pulling ${ref}`);
       await skipOnPodman(context, 'it reports no bytes of a layer');
@@ -235,32 +240,32 @@ describe.skipIf(withoutEngine())('images', () => {
     });
 
     test('tells a missing image from a registry that does not answer', async () => {
-      await expect(pull(bench.access, `${open.host}/gone:1`)).rejects.toMatchObject({ code: 'image-not-found' });
-      await expect(pull(bench.access, '127.0.0.1:9/any:1')).rejects.toMatchObject({ code: 'image-pull-failed' });
+      await expect(pull(access(), `${open.host}/gone:1`)).rejects.toMatchObject({ code: 'image-not-found' });
+      await expect(pull(access(), '127.0.0.1:9/any:1')).rejects.toMatchObject({ code: 'image-pull-failed' });
     });
 
     test('stops at once when it is aborted', async () => {
       const { port } = silent.address() as { port: number };
       const signal = AbortSignal.timeout(300);
-      const aborted = pullImage(bench.access, `127.0.0.1:${port}/any:1`, {}, () => undefined, { signal });
+      const aborted = pullImage(access(), `127.0.0.1:${port}/any:1`, {}, () => undefined, { signal });
       await expect(aborted).rejects.toMatchObject({ code: 'interrupted' });
     });
 
     test('an engine that is not there is an error of the engine', async () => {
-      const Docker = docker.constructor as new (options: object) => typeof docker;
-      const nowhere = imageAccess(new Docker({ socketPath: join(folder, 'none.sock') }), {});
+      const socket: Endpoint = { kind: 'socket', path: join(folder, 'none.sock'), origin: 'test' };
+      const nowhere = imageAccess({ ...connection, target: await requestTarget(socket) }, {});
       await expect(pull(nowhere, 'any:1')).rejects.toMatchObject({ code: 'engine-unreachable' });
     });
   });
 
   describe('asking the registry', () => {
     const noCall = 'its Docker API has no call for a registry’s digest';
-    const ask = (ref: string, timeoutMs = 15_000) => registryDigest(bench.access, ref, { timeoutMs });
+    const ask = (ref: string, timeoutMs = 15_000) => registryDigest(access(), ref, { timeoutMs });
 
     test('says whether a tag means another image now', async (context) => {
       await skipOnPodman(context, noCall);
       const ref = await push(open, 'moving:1');
-      await pull(bench.access, ref);
+      await pull(access(), ref);
       expect(await ask(ref)).toEqual({ verdict: 'same' });
       const old = await docker.getImage(ref).inspect();
       await push(open, 'moving:1', 2000);

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import Docker from 'dockerode';
-import { connectDocker } from '../../src/docker/engine/connection/connect.ts';
 import { discoverEndpoint } from '../../src/docker/engine/connection/discovery.ts';
 import type { Endpoint } from '../../src/docker/engine/connection/endpoint.ts';
+import { connectDocker } from '../../src/docker/engine/engine.ts';
 import type { CreateContainer, Engine, ExecRequest } from '../../src/docker/port.ts';
 import { asProjectName, type ContainerId, type ProjectName } from '../../src/model/ids.ts';
 import { label } from '../../src/model/labels.ts';

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
-import { connectDocker } from '../../src/docker/engine/connection/connect.ts';
 import { discoverEndpoint } from '../../src/docker/engine/connection/discovery.ts';
+import { connectDocker } from '../../src/docker/engine/engine.ts';
 import type { LockHolder } from '../../src/docker/port.ts';
 import { asProjectName } from '../../src/model/ids.ts';
 import { unsignedRecords } from './unsigned-records.ts';

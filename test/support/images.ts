@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
-import { type ImageAccess, imageAccess } from '../../src/docker/engine/images/access.ts';
+import { openConnection } from '../../src/docker/engine/connection/connect.ts';
+import type { Connection } from '../../src/docker/engine/connection/connection.ts';
 
 /** Whether tests that need an engine are left out; says so once. */
 export function withoutEngine(): boolean {
@@ -11,7 +12,8 @@ export function withoutEngine(): boolean {
 
 export type ImageBench = {
   readonly docker: Docker;
-  readonly access: ImageAccess;
+  /** As the adapter under test has it. */
+  connect(): Promise<Connection>;
   /** Label that everything made through this bench carries. */
   readonly labels: Readonly<Record<string, string>>;
   /** Ids of all images, intermediate ones included. */
@@ -24,13 +26,16 @@ export type ImageBench = {
 
 /** A connection for tests of images, and their clean-up. `name` is the test file's. */
 export function imageBench(name: string): ImageBench {
-  const docker = new Docker({
-    socketPath: (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', ''),
-  });
+  const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', '');
+  const docker = new Docker({ socketPath });
+  let connection: Connection | undefined;
   const label = `looms.test=${name}`;
   return {
     docker,
-    access: imageAccess(docker, process.env),
+    async connect() {
+      connection = await openConnection({ kind: 'socket', path: socketPath, origin: 'test' }, {});
+      return connection;
+    },
     labels: { 'looms.test': name },
     async listAll() {
       return { images: (await docker.listImages({ all: true })).map((image) => image.Id) };
@@ -44,6 +49,7 @@ export function imageBench(name: string): ImageBench {
       }
     },
     async clean() {
+      connection?.target.agent.destroy();
       const filters = { label: [label] };
       for (const found of await docker.listContainers({ all: true, filters })) {
         await docker.getContainer(found.Id).remove({ force: true, v: true });

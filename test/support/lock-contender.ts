@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectDocker } from '../../src/docker/engine/connection/connect.ts';
 import { discoverEndpoint } from '../../src/docker/engine/connection/discovery.ts';
+import { connectDocker } from '../../src/docker/engine/engine.ts';
 import { asProjectName } from '../../src/model/ids.ts';
 import { unsignedRecords } from './unsigned-records.ts';
 

@@ -48,7 +48,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'docker/execute': { folders: ['model'], types: ['docker/port.ts'], packages: [] },
   'docker/engine': {
     folders: ['model', 'image', 'docker/port.ts'],
-    packages: ['dockerode', 'docker-modem', 'tar-stream'],
+    packages: ['tar-stream'],
   },
   'mcp/link': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: ['eventsource-parser'] },
   'mcp/client': { folders: ['model', 'mcp/link'], packages: ['@modelcontextprotocol/client', 'ajv'] },
@@ -123,9 +123,9 @@ test('commands and their helpers reach adapters only through the composition fun
   expect(reached.every(({ kind }) => kind === 'dynamic')).toBe(true);
 });
 
-test('no file of mcp imports one that imports it, by however many steps', () => {
+test.each(['mcp', 'docker/engine'])('no file of %s imports one that imports it, by however many steps', (place) => {
   const next = new Map(
-    imports.map(({ from }) => [from, imports.filter((one) => one.from === from && isIn(one.to, 'mcp'))]),
+    imports.map(({ from }) => [from, imports.filter((one) => one.from === from && isIn(one.to, place))]),
   );
   const circles: string[] = [];
   const walk = (path: readonly string[]): void => {
@@ -133,8 +133,8 @@ test('no file of mcp imports one that imports it, by however many steps', () => 
     if (path.indexOf(last) < path.length - 1) return void circles.push(path.join(' → '));
     for (const { to } of next.get(last) ?? []) walk([...path, to]);
   };
-  for (const file of next.keys()) if (isIn(file, 'mcp')) walk([file]);
-  expect([...next.keys()].filter((file) => isIn(file, 'mcp')).length).toBeGreaterThan(30);
+  for (const file of next.keys()) if (isIn(file, place)) walk([file]);
+  expect([...next.keys()].filter((file) => isIn(file, place)).length).toBeGreaterThan(30);
   expect(circles).toEqual([]);
 });
 
@@ -147,20 +147,17 @@ test('pure folders use nothing of Node that has an effect', () => {
 test.each<[string, Import]>([
   [
     'a pure folder that imports an adapter',
-    { from: 'docker/reconcile/plan.ts', to: 'docker/engine/connection/connect.ts', kind: 'value' },
+    { from: 'docker/reconcile/plan.ts', to: 'docker/engine/engine.ts', kind: 'value' },
   ],
   ['a use case that imports an adapter', { from: 'app/apply/apply-plan.ts', to: 'secrets/keyring.ts', kind: 'value' }],
-  [
-    'a command that imports an adapter',
-    { from: 'commands/get.ts', to: 'docker/engine/connection/connect.ts', kind: 'dynamic' },
-  ],
+  ['a command that imports an adapter', { from: 'commands/get.ts', to: 'docker/engine/engine.ts', kind: 'dynamic' }],
   [
     'the composition when it would load an adapter at start-up',
     { from: 'cli/compose.ts', to: 'mcp/client/connect.ts', kind: 'value' },
   ],
-  ['dockerode outside its adapter', { from: 'app/inspect/get-servers.ts', to: 'dockerode', kind: 'type' }],
   ['a link that imports from its client', { from: 'mcp/link/link.ts', to: 'mcp/client/session.ts', kind: 'type' }],
   ['the SDK of MCP below the client', { from: 'mcp/link/link.ts', to: '@modelcontextprotocol/client', kind: 'type' }],
+  ['tar-stream outside its adapter', { from: 'app/inspect/get-servers.ts', to: 'tar-stream', kind: 'type' }],
   ['the model when it imports anything', { from: 'model/plan.ts', to: 'spec/hash.ts', kind: 'type' }],
 ])('%s is a breach', (_, one) => {
   expect(breach(one)).toContain(`${one.from} imports ${one.to}`);

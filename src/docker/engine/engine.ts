@@ -5,8 +5,8 @@ import { mapBounded } from '../../model/map-bounded.ts';
 import type { RegistryVerdict } from '../../model/observed.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { CallOptions, CreateContainer, Engine } from '../port.ts';
-import type { Connection } from './connection/connection.ts';
-import { infoReader } from './connection/engine-clock.ts';
+import { openConnection } from './connection/connect.ts';
+import type { Endpoint } from './connection/endpoint.ts';
 import {
   containerRunning,
   countSessions,
@@ -18,18 +18,15 @@ import {
   unpauseContainer,
 } from './containers/containers.ts';
 import { copyPath } from './containers/copy-path.ts';
-import { recordGeneration } from './containers/history.ts';
+import { listProject, listProjects } from './containers/ownership.ts';
 import { removeVolume } from './containers/volumes.ts';
 import { openExec } from './exec/exec.ts';
-import { type ImageAccess, imageAccess } from './images/access.ts';
-import { buildImage } from './images/build.ts';
-import { findImage } from './images/find.ts';
-import { listBuiltImages } from './images/list.ts';
+import { listBuiltImages, removeBuiltImage } from './images/built-images.ts';
+import { findImage, type ImageAccess, imageAccess } from './images/find.ts';
 import { pullImage } from './images/pull.ts';
 import { registryDigest } from './images/registry.ts';
-import { removeBuiltImage } from './images/remove.ts';
 import { describeEngine, requireLimits } from './listing/describe.ts';
-import { listProject, listProjects } from './listing/listing.ts';
+import { recordGeneration } from './listing/history.ts';
 import { createNetwork, removeNetwork } from './listing/networks.ts';
 import { observe } from './listing/observe.ts';
 import { locatedContainer, type RecordReader } from './listing/observed-container.ts';
@@ -39,8 +36,8 @@ import { readLog, tailLog } from './logs/logs.ts';
 /** What all registries together may take for their digests, ms (docs/spec.md, pull_policy). */
 const registryPatienceMs = 15_000;
 
-/** What an engine of ours needs beside its connection. */
-export type EngineParts = {
+/** What an engine of ours needs beside its endpoint. */
+export type ConnectOptions = CallOptions & {
   readonly records: RecordReader;
   /** Where registry credentials are found: DOCKER_CONFIG, HOME, PATH. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -58,10 +55,16 @@ async function checkRegistry(
   return Object.fromEntries(verdicts);
 }
 
-/** Puts the adapter's parts together behind the engine port. Everything kept between calls is kept here. */
-export function composeEngine(connection: Connection, { records, environment }: EngineParts): Engine {
-  const info = infoReader(connection);
-  const access = imageAccess(connection.docker, environment);
+/**
+ * Connects to an engine, as `openConnection` does, and puts the adapter's parts together behind the engine port.
+ * Everything kept between calls is kept here, and in the connection.
+ */
+export async function connectDocker(
+  endpoint: Endpoint,
+  { records, environment, ...bound }: ConnectOptions,
+): Promise<Engine> {
+  const connection = await openConnection(endpoint, bound);
+  const access = imageAccess(connection, environment);
   // What is known of images' shells: from labels of containers, and from images that were looked at.
   const known = new Map<ImageId, boolean>();
   const learn = <Facts extends ImageFacts | null>(facts: Facts): Facts => {
@@ -72,16 +75,14 @@ export function composeEngine(connection: Connection, { records, environment }: 
     learn(await findImage(access, ref, { ...options, known }));
   const observeParts = {
     connection,
-    info,
     records,
     // Observing writes nothing, and looking into an image takes a container.
     findImage: (ref: string, options: CallOptions) => findImage(access, ref, { ...options, known, mayLook: false }),
     checkRegistry: (refs: readonly string[], options: CallOptions) => checkRegistry(access, refs, options),
     learnShell: (image: ImageId, hasShell: boolean) => void known.set(image, hasShell),
   };
-  const lockParts = { connection, info };
   const create = async (request: CreateContainer, options: CallOptions) => {
-    const { LoggingDriver: logDriver, ...limits } = await info.known(options);
+    const { LoggingDriver: logDriver, ...limits } = await connection.info.known(options);
     requireLimits(request.shape, limits);
     const hasShell = known.get(request.shape.imageId);
     const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
@@ -93,7 +94,7 @@ export function composeEngine(connection: Connection, { records, environment }: 
   };
 
   return {
-    describe: async (options = {}) => describeEngine(connection, await info.known(options)),
+    describe: async (options = {}) => describeEngine(connection, await connection.info.known(options)),
     observe: (query, options = {}) => observe(observeParts, query, options),
     projects: (options = {}) => listProjects(connection, options),
     locate: async (project, options = {}) =>
@@ -104,10 +105,12 @@ export function composeEngine(connection: Connection, { records, environment }: 
     findImage: find,
     pullImage: async (ref, wanted, onProgress, options = {}) =>
       learn(await pullImage(access, ref, wanted, onProgress, { ...options, known })),
-    buildImage: async (recipe, settings, onProgress, options = {}) =>
-      learn(await buildImage(access, recipe, settings, onProgress, { ...options, known })),
+    buildImage: async (recipe, settings, onProgress, options = {}) => {
+      const { buildImage } = await import('./images/build.ts');
+      return learn(await buildImage(access, recipe, settings, onProgress, { ...options, known }));
+    },
 
-    removeBuiltImage: (id, ref, options = {}) => removeBuiltImage(access, id, ref, options),
+    removeBuiltImage: (id, ref, options = {}) => removeBuiltImage(connection, id, ref, options),
 
     builtImages: (options = {}) => listBuiltImages(connection, options),
     removeVolume: (project, name, options = {}) => removeVolume(connection, project, name, options),
@@ -126,16 +129,16 @@ export function composeEngine(connection: Connection, { records, environment }: 
     containerRunning: (id, options = {}) => containerRunning(connection, id, options),
     countSessions: (id, options = {}) => countSessions(connection, id, options),
     tailLog: (id, lines, options = {}) => tailLog(connection, id, lines, options),
-    readLog: (id, query, options = {}) => readLog(connection, info, id, query, options),
+    readLog: (id, query, options = {}) => readLog(connection, id, query, options),
 
     exec: (id, request, options = {}) => openExec(connection, id, request, options),
 
-    acquireLock: (project, holder, options = {}) => acquireLock(lockParts, project, holder, options),
-    findLock: (project, options = {}) => findLock(lockParts, project, options),
-    renewLock: (lock, lifetimeMs, options = {}) => renewLock(lockParts, lock, lifetimeMs, options),
-    checkLock: (lock, options = {}) => checkLock(lockParts, lock, options),
-    releaseLock: (id, options = {}) => releaseLock(lockParts, id, options),
+    acquireLock: (project, holder, options = {}) => acquireLock(connection, project, holder, options),
+    findLock: (project, options = {}) => findLock(connection, project, options),
+    renewLock: (lock, lifetimeMs, options = {}) => renewLock(connection, lock, lifetimeMs, options),
+    checkLock: (lock, options = {}) => checkLock(connection, lock, options),
+    releaseLock: (id, options = {}) => releaseLock(connection, id, options),
 
-    close: async () => connection.target.agent?.destroy(),
+    close: async () => connection.target.agent.destroy(),
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { LoomsError } from '../../../model/errors.ts';
 import { duration } from '../../../model/times.ts';
 import type { CallOptions } from '../../port.ts';
@@ -64,9 +65,30 @@ export async function orNull<T>(answer: Promise<T>): Promise<T | null> {
   }
 }
 
-/** As `call`, with null where the engine knows no such thing (404). */
-export const callOrNull = <T>(
-  what: string,
-  bound: Bound,
-  send: (signal: AbortSignal) => Promise<T>,
-): Promise<T | null> => orNull(call(what, bound, send));
+/**
+ * Waits for a removal, and takes a conflict for done: it is the engine's or someone else's removal of the same thing
+ * under way, or their use of it.
+ */
+export async function ignoringConflict(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;
+  }
+}
+
+/**
+ * Asks every `everyMs` until there is an answer, at least once; undefined when there was none after `limitMs`.
+ * For what the engine offers no call to wait for.
+ */
+export async function poll<T>(
+  ask: () => Promise<T | undefined>,
+  { everyMs, limitMs }: { readonly everyMs: number; readonly limitMs: number },
+): Promise<T | undefined> {
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined || performance.now() >= deadline) return answer;
+    await pause(everyMs);
+  }
+}

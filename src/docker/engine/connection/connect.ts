@@ -1,10 +1,11 @@
 import { LoomsError } from '../../../model/errors.ts';
-import type { CallOptions, Engine } from '../../port.ts';
-import { composeEngine, type EngineParts } from '../engine.ts';
+import type { CallOptions } from '../../port.ts';
+import { ask, get } from './ask.ts';
 import { call } from './call.ts';
-import { type Connection, connectSeconds, dockerodeFor, type EngineVersion, requestTarget } from './connection.ts';
+import { type Connection, connectSeconds, type EngineInfo, type EngineVersion, requestTarget } from './connection.ts';
 import { describeEndpoint, type Endpoint } from './endpoint.ts';
-import { requestJson } from './request.ts';
+import { infoReader } from './engine-clock.ts';
+import { parseJson, requestBytes } from './request.ts';
 
 /** The oldest API we work with (Engine 20.10, Podman), and the newest whose behaviour we know (Engine 27.2). */
 const oldestApi = '1.41';
@@ -55,19 +56,23 @@ function readVersion(answer: VersionAnswer, endpoint: Endpoint): EngineVersion {
   };
 }
 
-export type ConnectOptions = CallOptions & EngineParts;
-
-async function openConnection(endpoint: Endpoint, options: CallOptions): Promise<Connection> {
-  const target = requestTarget(endpoint);
+/**
+ * Connects to an engine and agrees on an API version, in one round trip and a bounded time (5 s on a socket, 15 s on
+ * TCP, 30 s over ssh). Throws `engine-unreachable` with how to start one on this platform, or `engine-too-old`.
+ */
+export async function openConnection(endpoint: Endpoint, options: CallOptions): Promise<Connection> {
+  const target = await requestTarget(endpoint);
   try {
     const bound = { ...options, limitMs: connectSeconds[endpoint.kind] * 1_000 };
     const answer = await call(`reach ${describeEndpoint(endpoint)}`, bound, (signal) =>
-      requestJson(target, { method: 'GET', path: '/version', signal }),
+      requestBytes(target, { method: 'GET', path: '/version', signal }),
     );
-    const engine = readVersion((answer ?? {}) as VersionAnswer, endpoint);
-    return { docker: dockerodeFor(target, engine.apiVersion), endpoint, target, engine };
+    const engine = readVersion((parseJson(answer) ?? {}) as VersionAnswer, endpoint);
+    const base = { endpoint, target, engine };
+    const info = infoReader((bounds) => ask<EngineInfo>(base, 'read its description', get('/info'), bounds));
+    return { ...base, info };
   } catch (error) {
-    target.agent?.destroy();
+    target.agent.destroy();
     if (error instanceof LoomsError && error.code === 'engine-timeout') {
       throw new LoomsError('engine-unreachable', error.message, {
         hint: 'something listens there and does not answer: restart the engine',
@@ -76,12 +81,4 @@ async function openConnection(endpoint: Endpoint, options: CallOptions): Promise
     }
     throw error;
   }
-}
-
-/**
- * Connects to an engine and agrees on an API version, in one round trip and a bounded time (5 s on a socket, 15 s on
- * TCP, 30 s over ssh). Throws `engine-unreachable` with how to start one on this platform, or `engine-too-old`.
- */
-export async function connectDocker(endpoint: Endpoint, options: ConnectOptions): Promise<Engine> {
-  return composeEngine(await openConnection(endpoint, options), options);
 }

@@ -1,74 +1,120 @@
-import { Agent as HttpAgent, type RequestOptions } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import Docker from 'dockerode';
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import { Agent, type RequestOptions, request } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import { assertNever } from '../../../model/errors.ts';
-import type { EngineDescription } from '../../../model/observed.ts';
-import { rememberedLookup } from '../listing/remembered-lookup.ts';
+import type { EngineDescription, EngineTime } from '../../../model/observed.ts';
+import type { CallOptions } from '../../port.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sshAgent } from './ssh-agent.ts';
 
 /** How long connecting may take, s: a local socket answers at once, ssh may have to make a connection first. */
 export const connectSeconds = { socket: 5, tcp: 15, ssh: 30 } as const;
 
-/** Where requests go: what dockerode and our own hijacking requests share. */
+/** Where requests go. */
 export type RequestTarget = {
-  readonly secure: boolean;
-  /** Absent: Node's own. */
-  readonly agent: HttpAgent | undefined;
+  /** Of HTTP or of HTTPS. */
+  readonly request: typeof request;
+  /** Keeps connections alive: one costs an exec's worth over TLS or ssh. */
+  readonly agent: Agent;
   readonly options: Pick<RequestOptions, 'socketPath' | 'host' | 'port'>;
 };
 
 /** What the engine said about itself when we connected. */
 export type EngineVersion = Pick<EngineDescription, 'kind' | 'version' | 'apiVersion' | 'os' | 'architecture'>;
 
+/** What `GET /info` answers, as far as we read it. */
+export type EngineInfo = {
+  readonly ID?: string;
+  readonly Name?: string;
+  /** Where it keeps images and containers. */
+  readonly DockerRootDir?: string;
+  readonly Driver?: string;
+  readonly DriverStatus?: readonly (readonly string[])[] | null;
+  readonly SystemTime?: string;
+  readonly NCPU?: number;
+  readonly MemTotal?: number;
+  readonly MemoryLimit?: boolean;
+  readonly SwapLimit?: boolean;
+  readonly PidsLimit?: boolean;
+  readonly CpuCfsQuota?: boolean;
+  /** The driver of containers that name none; Podman says nothing. */
+  readonly LoggingDriver?: string;
+};
+
+export type InfoReader = {
+  /** Asks the engine now. */
+  readonly read: (options: CallOptions) => Promise<EngineInfo>;
+  /** What it said last; asks when it was never asked. For what does not change while an engine runs. */
+  readonly known: (options: CallOptions) => Promise<EngineInfo>;
+  /** The engine's clock now: asked, then carried on by a clock of ours that never jumps. */
+  readonly now: (options: CallOptions) => Promise<EngineTime>;
+};
+
 export type Connection = {
-  readonly docker: Docker;
   readonly endpoint: Endpoint;
   readonly target: RequestTarget;
   readonly engine: EngineVersion;
+  readonly info: InfoReader;
 };
 
-/** The agent and address of an endpoint. Connections are kept alive: one costs an exec's worth over TLS or ssh. */
-export function requestTarget(endpoint: Endpoint): RequestTarget {
+/** The agent and address of an endpoint. */
+export async function requestTarget(endpoint: Endpoint): Promise<RequestTarget> {
   switch (endpoint.kind) {
     case 'socket':
-      return { secure: false, agent: new HttpAgent({ keepAlive: true }), options: { socketPath: endpoint.path } };
+      return { request, agent: new Agent({ keepAlive: true }), options: { socketPath: endpoint.path } };
     case 'ssh':
-      return { secure: false, agent: sshAgent(endpoint, connectSeconds.ssh), options: { host: 'docker', port: 80 } };
+      return { request, agent: sshAgent(endpoint, connectSeconds.ssh), options: { host: 'docker', port: 80 } };
     case 'tcp': {
       const options = { host: endpoint.host, port: endpoint.port };
       const { tls } = endpoint;
       const lookup = rememberedLookup();
-      if (tls === undefined) return { secure: false, agent: new HttpAgent({ keepAlive: true, lookup }), options };
+      if (tls === undefined) return { request, agent: new Agent({ keepAlive: true, lookup }), options };
       const { verify, ...certificates } = tls;
-      const agent = new HttpsAgent({ keepAlive: true, lookup, rejectUnauthorized: verify, ...certificates });
-      return { secure: true, agent, options };
+      const https = await import('node:https');
+      const agent = new https.Agent({ keepAlive: true, lookup, rejectUnauthorized: verify, ...certificates });
+      return { request: https.request, agent, options };
     }
     default:
       return assertNever(endpoint);
   }
 }
 
-/** What docker-modem takes; dockerode's own type leaves the agent out, which it only passes on. */
-type ModemOptions = Docker.DockerOptions & { readonly agent?: HttpAgent | undefined };
+/** How long an answer of the system's resolver is used again, ms; curl's default, too. */
+const rememberedMs = 60_000;
+
+type Answer = { readonly until: number; readonly addresses: Promise<readonly LookupAddress[]> };
+
+const ask = (host: string, options: LookupOptions): Promise<readonly LookupAddress[]> =>
+  new Promise((resolve, reject) => {
+    lookup(host, { ...options, all: true }, (error, addresses) =>
+      error === null ? resolve(addresses) : reject(error),
+    );
+  });
 
 /**
- * A dockerode that speaks to `target` and to nothing else. docker-modem reads DOCKER_HOST and DOCKER_CERT_PATH whenever
- * it is made, lets them win over a given socket, and throws when they are broken; so it is made without seeing them.
+ * The system's resolver, asked once a minute for a host instead of for every connection: a run makes dozens of them, and
+ * a slow name server would be waited for each time. A failure is not remembered. `nowMs` is monotonic, `resolve` asks.
  */
-export function dockerodeFor(target: RequestTarget, apiVersion: string): Docker {
-  const { DOCKER_HOST: hidden } = process.env;
-  delete process.env.DOCKER_HOST;
-  try {
-    const { socketPath, host, port } = target.options;
-    const options: ModemOptions = {
-      agent: target.agent,
-      protocol: target.secure ? 'https' : 'http',
-      version: `v${apiVersion}`,
-      ...(typeof socketPath === 'string' ? { socketPath } : { host: host ?? 'localhost', port: port ?? 80 }),
-    };
-    return new Docker(options);
-  } finally {
-    if (hidden !== undefined) process.env.DOCKER_HOST = hidden;
-  }
+export function rememberedLookup(nowMs: () => number = () => performance.now(), resolve = ask): LookupFunction {
+  const known = new Map<string, Answer>();
+  return (host, options, callback) => {
+    const key = JSON.stringify([host, options.family, options.hints]);
+    const found = known.get(key);
+    const answer =
+      found !== undefined && found.until > nowMs()
+        ? found
+        : { until: nowMs() + rememberedMs, addresses: resolve(host, options) };
+    known.set(key, answer);
+    answer.addresses.then(
+      (addresses) => {
+        const [first] = addresses;
+        if (options.all === true) callback(null, [...addresses]);
+        else callback(null, first?.address ?? '', first?.family);
+      },
+      (error: NodeJS.ErrnoException) => {
+        if (known.get(key) === answer) known.delete(key);
+        callback(error, '');
+      },
+    );
+  };
 }

@@ -4,7 +4,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { EngineAttempt } from '../../port.ts';
 import { contextEndpoint, currentContext } from './contexts.ts';
 import { describeEndpoint, type Endpoint, endpointUrl, parseHost, readTls, type TlsSettings } from './endpoint.ts';
-import { startHint } from './hints.ts';
+import { startHint } from './errors.ts';
 
 export type DiscoveryInput = {
   /** `--host` and `--context`. */

@@ -1,26 +1,6 @@
 import type { EngineTime } from '../../../model/observed.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask } from './ask.ts';
-import type { Connection } from './connection.ts';
-
-/** What `GET /info` answers, as far as we read it. */
-export type EngineInfo = {
-  readonly ID?: string;
-  readonly Name?: string;
-  /** Where it keeps images and containers. */
-  readonly DockerRootDir?: string;
-  readonly Driver?: string;
-  readonly DriverStatus?: readonly (readonly string[])[] | null;
-  readonly SystemTime?: string;
-  readonly NCPU?: number;
-  readonly MemTotal?: number;
-  readonly MemoryLimit?: boolean;
-  readonly SwapLimit?: boolean;
-  readonly PidsLimit?: boolean;
-  readonly CpuCfsQuota?: boolean;
-  /** The driver of containers that name none; Podman says nothing. */
-  readonly LoggingDriver?: string;
-};
+import type { EngineInfo, InfoReader } from './connection.ts';
 
 /**
  * Milliseconds of an engine's timestamp (RFC 3339 with nanoseconds); 0 for what is none, which is also how the engine
@@ -31,36 +11,50 @@ export function engineTime(text: string | undefined): EngineTime {
   return Number.isNaN(milliseconds) || milliseconds < 0 ? 0 : milliseconds;
 }
 
-export type InfoReader = {
-  /** Asks the engine now. */
-  readonly read: (options: CallOptions) => Promise<EngineInfo>;
-  /** What it said last; asks when it was never asked. For what does not change while an engine runs. */
-  readonly known: (options: CallOptions) => Promise<EngineInfo>;
-  /** The engine's clock now: asked once, then carried on by a clock of ours that never jumps. */
-  readonly now: (options: CallOptions) => Promise<EngineTime>;
-};
+/** Two clocks of this machine, ms: one that never jumps but may stand still in a suspend, and the one people set. */
+export type OurClocks = { readonly steady: () => number; readonly wall: () => number };
 
-/** Reads `/info` and keeps the engine's time. Half of the round trip counts as having passed before the answer. */
-export function infoReader(connection: Connection): InfoReader {
+/** How far two clocks may part before a time that was carried on counts as wrong, ms. */
+const mostPartedMs = 1_000;
+
+type Reading = { readonly engine: EngineTime; readonly steady: number; readonly wall: number };
+
+/** Whether the engine's clock did not go on as ours did: it was set, or the engine's machine slept. */
+const hasParted = (earlier: Reading, now: Reading, uncertainty: number): boolean =>
+  Math.abs(now.engine - earlier.engine - (now.steady - earlier.steady)) > mostPartedMs + uncertainty;
+
+/**
+ * Keeps what `ask` says of the engine, and its time; half of the round trip counts as having passed before the answer.
+ * The time that was read first stays, so that moments of one run compare, until a clock says that it no longer holds.
+ */
+export function infoReader(
+  ask: (options: CallOptions) => Promise<EngineInfo>,
+  ours: OurClocks = { steady: () => performance.now(), wall: () => Date.now() },
+): InfoReader {
   let last: EngineInfo | undefined;
-  let clock: { readonly engine: EngineTime; readonly ours: number } | undefined;
+  let clock: Reading | undefined;
+  // One of ours was set, or this machine slept.
+  const isBroken = ({ steady, wall }: Reading): boolean =>
+    Math.abs(ours.wall() - wall - (ours.steady() - steady)) > mostPartedMs;
   const read = async (options: CallOptions): Promise<EngineInfo> => {
-    const before = performance.now();
-    const info = await ask<EngineInfo>(connection, 'read its description', { method: 'GET', path: '/info' }, options);
+    const before = ours.steady();
+    const info = await ask(options);
     last = info;
-    const ours = (before + performance.now()) / 2;
+    const after = ours.steady();
     const engine = engineTime(info.SystemTime);
-    if (engine > 0) clock ??= { engine, ours };
+    const half = (after - before) / 2;
+    const reading = { engine, steady: before + half, wall: ours.wall() - half };
+    if (engine > 0 && (clock === undefined || isBroken(clock) || hasParted(clock, reading, half))) clock = reading;
     return info;
   };
   return {
     read,
     known: async (options) => last ?? read(options),
     now: async (options) => {
-      if (clock === undefined) await read(options);
-      // An engine that tells no time (none known does not) gives us its word that there is only ours.
-      const { engine, ours } = clock ?? { engine: Date.now(), ours: performance.now() };
-      return Math.round(engine + performance.now() - ours);
+      if (clock === undefined || isBroken(clock)) await read(options);
+      // An engine that tells no time (none known does not): there is only ours.
+      const { engine, steady } = clock ?? { engine: ours.wall(), steady: ours.steady() };
+      return Math.round(engine + ours.steady() - steady);
     },
   };
 }

@@ -1,9 +1,28 @@
 import { type ErrorCode, LoomsError } from '../../../model/errors.ts';
-import { startHint } from './hints.ts';
-import { statusMeant } from './podman-causes.ts';
 
-/** An HTTP answer of the engine that is no success, as docker-modem throws it and as our own requests do. */
+/** An HTTP answer of the engine that is no success. */
 export type StatusError = Error & { readonly statusCode: number; readonly json?: unknown };
+
+/**
+ * Root causes by which Podman names a failure that Docker has a status of its own for; Podman (5.8) answers 500 to all
+ * of them, to some only when it is asked for many things at once. `cause` is the fixed text of an error in its source, not the message that it writes for people.
+ */
+const statusOfCause: Readonly<Record<string, number>> = {
+  'that name is already in use': 409,
+  // A rename to a name that is taken.
+  'UNIQUE constraint failed: ContainerConfig.Name': 409,
+  'container already exists': 409,
+  'container state improper': 409,
+  'network is being used': 409,
+  // Removed between being looked up and being looked at.
+  'no such container': 404,
+};
+
+/** The status that Docker would have answered, by the body of the answer; undefined where nothing says so. */
+function statusMeant(json: unknown): number | undefined {
+  const { cause } = (json ?? {}) as { cause?: unknown };
+  return typeof cause === 'string' && Object.hasOwn(statusOfCause, cause) ? statusOfCause[cause] : undefined;
+}
 
 /**
  * The HTTP status that an error carries, looking through our own wrapping, and for Podman the one that Docker has for
@@ -15,12 +34,10 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === 'number' ? (statusMeant(json) ?? status) : undefined;
 }
 
-/** The engine's own words, without docker-modem's frame around them. */
+/** The engine's own words. */
 function engineMessage(error: StatusError): string {
   const message = (error.json as { message?: unknown } | null | undefined)?.message;
-  // docker-modem parses no JSON where it streams, and frames the engine's words instead.
-  const framed = /^\(HTTP code \d+\) [^-]+ - (.*)$/s.exec(error.message)?.[1];
-  const words = (typeof message === 'string' ? message : (framed ?? error.message)).trim();
+  const words = (typeof message === 'string' ? message : error.message).trim();
   // An answer to HEAD has no body.
   return words === '' ? `it answered HTTP ${error.statusCode}` : words;
 }
@@ -51,6 +68,28 @@ const networkWords: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its host name does not resolve',
   EAI_AGAIN: 'its host name does not resolve now',
 };
+
+/**
+ * How to get an engine going on a platform. `why`: nothing is there, something is there and does
+ * not let us in, or nothing answers at all.
+ */
+export function startHint(platform: NodeJS.Platform, why: 'absent' | 'refused' | 'forbidden'): string {
+  if (why === 'forbidden') {
+    return platform === 'linux'
+      ? 'your user may not open the socket: add it to the group `docker` (`sudo usermod -aG docker $USER`, then log in again), or use rootless Docker'
+      : 'your user may not open the socket: check its owner and permissions';
+  }
+  switch (platform) {
+    case 'darwin':
+      return 'start Docker Desktop (`open -a Docker`), OrbStack or Colima (`colima start`), or name an engine with --host or --context';
+    case 'win32':
+      return 'start Docker Desktop, or name an engine with --host or --context';
+    default:
+      return why === 'refused'
+        ? 'start the engine (`sudo systemctl start docker`, or `systemctl --user start docker` for a rootless one), or name another with --host or --context'
+        : 'install and start an engine (Debian and Ubuntu: `sudo apt-get install docker.io`), or name one with --host or --context';
+  }
+}
 
 const hintOfErrno = (code: string): string => {
   if (code === 'EACCES' || code === 'EPERM') return startHint(process.platform, 'forbidden');

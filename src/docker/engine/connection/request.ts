@@ -1,5 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type Duplex, pipeline } from 'node:stream';
 import type { RequestTarget } from './connection.ts';
 import type { StatusError } from './errors.ts';
@@ -12,7 +11,7 @@ export type RawRequest = {
   readonly path: string;
   /** Objects go as JSON, as the engine's filters do. */
   readonly query?: Readonly<Record<string, QueryValue>>;
-  /** Sent as JSON. dockerode would repeat it in the URL, where proxies and the engine's debug log see it. */
+  /** Sent as JSON. */
   readonly body?: unknown;
   /** Sent as it is, as a tar archive; one that comes in pieces as fast as the engine takes them. */
   readonly archive?: Buffer | AsyncIterable<Buffer>;
@@ -36,7 +35,8 @@ async function readAll(stream: IncomingMessage, mostBytes = Number.POSITIVE_INFI
   return Buffer.concat(chunks);
 }
 
-function parseJson(bytes: Buffer): unknown {
+/** An answer as JSON; undefined for one that is none. */
+export function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {
@@ -96,8 +96,7 @@ function send(
   onBodyFailure: (error: unknown) => void,
 ): ClientRequest {
   const sent = payload(raw);
-  const make = target.secure ? httpsRequest : httpRequest;
-  const outgoing = make({
+  const outgoing = target.request({
     ...target.options,
     agent: target.agent,
     method: raw.method,
@@ -119,21 +118,9 @@ function send(
 
 /** A kept connection that the engine closed while it lay idle says nothing about the engine; reading again is safe. */
 const isStale = (error: NodeJS.ErrnoException, outgoing: ClientRequest, raw: RawRequest): boolean =>
-  raw.method === 'GET' && outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-
-/** One request with its whole answer. Rejects with a `StatusError` for a status that is no success. */
-export const requestBytes = (target: RequestTarget, raw: RawRequest): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    const outgoing = send(target, raw, {}, reject);
-    outgoing.once('error', (error) => {
-      if (isStale(error, outgoing, raw)) requestBytes(target, raw).then(resolve, reject);
-      else reject(error);
-    });
-    outgoing.once('response', (response) => {
-      if (isSuccess(response)) readAll(response, raw.mostBytes).then(resolve, reject);
-      else statusError(response).then(reject, reject);
-    });
-  });
+  (raw.method === 'GET' || raw.method === 'HEAD') &&
+  outgoing.reusedSocket &&
+  (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 
 /**
  * One request whose answer is read as it comes: the stream ends with it, and is not read faster than it is taken.
@@ -142,7 +129,7 @@ export const requestBytes = (target: RequestTarget, raw: RawRequest): Promise<Bu
 export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const outgoing = send(target, raw, {}, reject);
-    outgoing.once('error', (error) => {
+    outgoing.on('error', (error) => {
       if (isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
       else reject(error);
     });
@@ -152,9 +139,9 @@ export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<I
     });
   });
 
-/** As `requestBytes`, read as JSON; undefined for an answer that is none. */
-export const requestJson = async (target: RequestTarget, raw: RawRequest): Promise<unknown> =>
-  parseJson(await requestBytes(target, raw));
+/** As `requestStream`, with the whole answer. */
+export const requestBytes = async (target: RequestTarget, raw: RawRequest): Promise<Buffer> =>
+  readAll(await requestStream(target, raw), raw.mostBytes);
 
 /** A connection taken over from HTTP: raw bytes both ways. `head` came with the answer and must be read first. */
 export type Hijacked = { readonly socket: Duplex; readonly head: Buffer };

@@ -1,5 +1,5 @@
 import { basename } from 'node:path/posix';
-import { extract, type Header } from 'tar-stream';
+import type { Header } from 'tar-stream';
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
 
@@ -51,7 +51,7 @@ export async function* checkedArchive(
   const root = basename(path);
   const links = new Set<string>();
   let found: string | undefined;
-  const reader = headerReader((header) => {
+  const reader = await headerReader((header) => {
     const problem = problemOf(header, root, links);
     if (problem !== undefined) found ??= `${header.name}: ${problem}`;
     if (header.type === 'symlink') links.add(partsOf(header.name)?.join('/') ?? header.name);
@@ -82,7 +82,7 @@ export async function* checkedArchive(
 /** How many entries an archive has. Throws `engine-rejected` for bytes that are no archive. */
 export async function countEntries(packed: Buffer): Promise<number> {
   let count = 0;
-  const reader = headerReader(() => {
+  const reader = await headerReader(() => {
     count += 1;
   });
   try {
@@ -95,7 +95,9 @@ export async function countEntries(packed: Buffer): Promise<number> {
 }
 
 /** Reads the headers of an archive piece by piece; `read` ends when all that are whole by then were looked at. */
-function headerReader(look: (header: Header) => void) {
+async function headerReader(look: (header: Header) => void) {
+  // Few runs copy anything, and loading it costs more than a dozen calls to the engine.
+  const { extract } = await import('tar-stream');
   // With room for nothing, it asks for more (`drain`) only when it is through with what it has.
   const reader = extract({ highWaterMark: 1 });
   reader.on('entry', (header, content, next) => {

@@ -3,7 +3,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import { shortId } from '../../../model/ids.ts';
 import { secretsFilePath } from '../../../model/resolve-shape.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask, askBytes } from '../connection/ask.ts';
+import { ask, askBytes, get, put } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
 import { firstFile, packTar, type TarEntry } from './tar.ts';
@@ -22,13 +22,7 @@ export async function putFiles(
   options: CallOptions,
 ): Promise<void> {
   const what = `write to ${directory} of container ${shortId(container)}`;
-  const request = {
-    method: 'PUT',
-    path: archive(container),
-    query: { path: directory },
-    archive: packTar(entries),
-  } as const;
-  await ask(connection, what, request, options);
+  await ask(connection, what, put(archive(container), { path: directory }, packTar(entries)), options);
 }
 
 /** The content of a file in a container, running or not; null when the container or the file is not there. */
@@ -39,17 +33,9 @@ export async function readContainerFile(
   options: CallOptions,
 ): Promise<Buffer | null> {
   const what = `read ${path} of container ${shortId(container)}`;
-  const request = { method: 'GET', path: archive(container), query: { path } } as const;
-  const bytes = await orNull(askBytes(connection, what, request, options));
+  const bytes = await orNull(askBytes(connection, what, get(archive(container), { path }), options));
   return bytes === null ? null : (firstFile(bytes) ?? null);
 }
-
-/** The fields of a line of passwd(5) or group(5) whose first field is `name`. */
-const entryOf = (text: string, name: string): readonly string[] | undefined =>
-  text
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([first]) => first === name);
 
 const isNumber = (text: string): boolean => /^\d+$/.test(text);
 
@@ -67,24 +53,20 @@ export async function ownerOf(
   const [name = '', group] = user.split(':');
   if (isNumber(name) && group !== undefined && isNumber(group)) return { uid: Number(name), gid: Number(group) };
   if (user === '') return { uid: 0, gid: 0 };
-  const read = async (path: string): Promise<string> =>
-    (await readContainerFile(connection, container, path, options))?.toString('utf8') ?? '';
+  const read = async (path: string): Promise<readonly (readonly string[])[]> => {
+    const text = (await readContainerFile(connection, container, path, options))?.toString('utf8') ?? '';
+    return text.split('\n').map((line) => line.split(':'));
+  };
   const unknown = (what: string, path: string): LoomsError =>
     new LoomsError('engine-rejected', `the image has no ${what} in ${path}`, {
       hint: 'give security.user by number, e.g. 1000:1000',
     });
-  const passwd = await read('/etc/passwd');
-  const entry = isNumber(name)
-    ? passwd
-        .split('\n')
-        .map((line) => line.split(':'))
-        .find(([, , uid]) => uid === name)
-    : entryOf(passwd, name);
+  const entry = (await read('/etc/passwd')).find(([known, , uid]) => (isNumber(name) ? uid : known) === name);
   if (entry === undefined && !isNumber(name)) throw unknown(`user "${name}"`, '/etc/passwd');
   const uid = isNumber(name) ? Number(name) : Number(entry?.[2]);
   if (group === undefined) return { uid, gid: Number(entry?.[3] ?? 0) };
   if (isNumber(group)) return { uid, gid: Number(group) };
-  const groupEntry = entryOf(await read('/etc/group'), group);
+  const groupEntry = (await read('/etc/group')).find(([known]) => known === group);
   if (groupEntry === undefined) throw unknown(`group "${group}"`, '/etc/group');
   return { uid, gid: Number(groupEntry[2]) };
 }

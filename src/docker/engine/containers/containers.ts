@@ -3,31 +3,16 @@ import { asContainerId, type ContainerId, hostNameOf, shortId } from '../../../m
 import { label, type Role } from '../../../model/labels.ts';
 import type { ShapeMount } from '../../../model/shape.ts';
 import type { CallOptions, CreateContainer } from '../../port.ts';
-import { ask } from '../connection/ask.ts';
+import { ask, get, post, remove } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
-import type { ListedContainer } from '../listing/listing.ts';
-import { runOf } from '../listing/observed-container.ts';
-import { sortClaims } from '../listing/ownership.ts';
 import { ownerOf, putSecrets } from './container-files.ts';
-import type { InspectedContainer } from './inspected.ts';
+import { type InspectedContainer, inspectContainer, type ListedContainer, runOf } from './inspected.ts';
+import { sortClaims } from './ownership.ts';
 import { createCall, endpointSettings, volumeLabels } from './shape-to-docker.ts';
 import { giveVolume } from './volume-owner.ts';
 import { createVolume, hasVolume, removeUnusedVolume } from './volumes.ts';
-
-const post = (path: string, query: Readonly<Record<string, string | number>> = {}) =>
-  ({ method: 'POST', path, query }) as const;
-
-/** As the engine has it now, by id or name; null when there is none. */
-export const inspectContainer = (
-  connection: Connection,
-  id: string,
-  options: CallOptions,
-): Promise<InspectedContainer | null> => {
-  const request = { method: 'GET', path: `/containers/${id}/json` } as const;
-  return orNull(ask<InspectedContainer>(connection, `inspect container ${shortId(id)}`, request, options));
-};
 
 /** What happens between create and start: further networks, owners of volumes, the secrets file. */
 async function prepare(
@@ -39,13 +24,8 @@ async function prepare(
 ): Promise<void> {
   for (const network of request.shape.networks.slice(1)) {
     const body = { Container: id, EndpointConfig: endpointSettings(network) };
-    const path = `/networks/${encodeURIComponent(network.name)}/connect`;
-    await ask(
-      connection,
-      `connect ${request.name} to network ${network.name}`,
-      { method: 'POST', path, body },
-      options,
-    );
+    const connect = post(`/networks/${encodeURIComponent(network.name)}/connect`, {}, body);
+    await ask(connection, `connect ${request.name} to network ${network.name}`, connect, options);
   }
   if (request.ownTargets.length === 0 && request.secrets === undefined) return;
   const owner = await ownerOf(connection, id, request.shape.user, options);
@@ -78,9 +58,8 @@ export async function createContainer(
   }
   const { query, body } = createCall(request, connection.engine.kind, request.logDriver);
   const bound = { ...options, limitMs: limits.slow };
-  const created = await orNull(
-    ask<{ Id: string }>(connection, what, { method: 'POST', path: '/containers/create', query, body }, bound),
-  );
+  const creating = ask<{ Id: string }>(connection, what, post('/containers/create', query, body), bound);
+  const created = await orNull(creating);
   if (created === null) {
     // Create answers 404 for the image only; networks are looked at when the container starts.
     throw new LoomsError('image-not-found', `cannot ${what}: image ${request.shape.imageId} is not on the engine`, {
@@ -174,9 +153,8 @@ export async function waitUntilRemoved(connection: Connection, id: string, optio
 export async function removeContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
   const what = `remove container ${shortId(id)}`;
   const bound = { ...options, limitMs: limits.removal };
-  const query = { force: 1, v: 1 };
   try {
-    await orNull(ask(connection, what, { method: 'DELETE', path: `/containers/${id}`, query }, bound));
+    await orNull(ask(connection, what, remove(`/containers/${id}`, { force: 1, v: 1 }), bound));
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
     await waitUntilRemoved(connection, id, options);
@@ -190,12 +168,8 @@ export async function renameContainer(
   name: string,
   options: CallOptions,
 ): Promise<void> {
-  await ask(
-    connection,
-    `rename container ${shortId(id)} to ${name}`,
-    post(`/containers/${id}/rename`, { name }),
-    options,
-  );
+  const what = `rename container ${shortId(id)} to ${name}`;
+  await ask(connection, what, post(`/containers/${id}/rename`, { name }), options);
 }
 
 /** Whether a container runs now, and its exit code when not; null when it is gone. */
@@ -222,18 +196,16 @@ export const inspectExec = (
   connection: Connection,
   exec: string,
   options: CallOptions,
-): Promise<InspectedExec | null> => {
-  const request = { method: 'GET', path: `/exec/${exec}/json` } as const;
-  return orNull(ask<InspectedExec>(connection, `inspect exec ${shortId(exec)}`, request, options));
-};
+): Promise<InspectedExec | null> =>
+  orNull(ask(connection, `inspect exec ${shortId(exec)}`, get(`/exec/${exec}/json`), options));
 
 /** The relays of a container's project, by their labels; none for a container that says no project. */
 async function relaysBeside(connection: Connection, container: InspectedContainer, options: CallOptions) {
   const project = container.Config.Labels?.[label.project];
   if (project === undefined) return [];
   const filters = { label: [`${label.project}=${project}`, `${label.role}=${'relay' satisfies Role}`] };
-  const request = { method: 'GET', path: '/containers/json', query: { filters } } as const;
-  const listed = await ask<readonly ListedContainer[]>(connection, `list the relays of ${project}`, request, options);
+  const what = `list the relays of ${project}`;
+  const listed = await ask<readonly ListedContainer[]>(connection, what, get('/containers/json', { filters }), options);
   return (await sortClaims(connection, listed, options)).ours;
 }
 

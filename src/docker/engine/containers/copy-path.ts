@@ -1,13 +1,12 @@
 import { basename, dirname } from 'node:path/posix';
 import { shortId } from '../../../model/ids.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask, askBytes, versioned } from '../connection/ask.ts';
-import { call, orNull } from '../connection/call.ts';
+import { ask, askBytes, askStream, get, head, put } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
-import { requestStream } from '../connection/request.ts';
 import { checkedArchive } from './archive-check.ts';
 import { archive, ownerOf, putFiles } from './container-files.ts';
-import { inspectContainer } from './containers.ts';
+import { inspectContainer } from './inspected.ts';
 
 /** The server is down while its files are copied: more belongs into a volume. */
 const largestCopyBytes = 1024 ** 3;
@@ -31,16 +30,7 @@ export async function copyPath(
 ): Promise<void> {
   const bound = { ...options, limitMs: copyLimitMs };
   const what = `copy ${path} of container ${shortId(from)}`;
-  const packed = await orNull(
-    call(what, bound, (signal) =>
-      requestStream(connection.target, {
-        method: 'GET',
-        path: versioned(connection, archive(from)),
-        query: { path },
-        signal,
-      }),
-    ),
-  );
+  const packed = await orNull(askStream(connection, what, get(archive(from), { path }), bound));
   if (packed === null) return;
   try {
     await makeFolder(connection, to, dirname(path), options);
@@ -48,7 +38,7 @@ export async function copyPath(
     const owners = connection.engine.kind === 'podman' ? { copyUIDGID: true } : {};
     const query = { path: dirname(path), ...owners };
     const checked = checkedArchive(packed, path, largestCopyBytes);
-    await ask(connection, what, { method: 'PUT', path: archive(to), query, archive: checked }, bound);
+    await ask(connection, what, put(archive(to), query, checked), bound);
   } finally {
     packed.destroy();
   }
@@ -65,8 +55,8 @@ async function makeFolder(
   options: CallOptions,
 ): Promise<void> {
   const what = `look for ${folder} in container ${shortId(container)}`;
-  const request = { method: 'HEAD', path: archive(container), query: { path: folder } } as const;
-  if (folder === '/' || (await orNull(askBytes(connection, what, request, options))) !== null) return;
+  const look = head(archive(container), { path: folder });
+  if (folder === '/' || (await orNull(askBytes(connection, what, look, options))) !== null) return;
   await makeFolder(connection, container, dirname(folder), options);
   const user = (await inspectContainer(connection, container, options))?.Config.User ?? '';
   const owner = await ownerOf(connection, container, user, options);

@@ -1,5 +1,4 @@
 import { dirname } from 'node:path/posix';
-import { asImageId, type ImageId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import { secretsFilePath } from '../../../model/resolve-shape.ts';
 import type {
@@ -11,7 +10,7 @@ import type {
   TmpfsMount,
 } from '../../../model/shape.ts';
 import { readCapabilities } from './capabilities.ts';
-import type { InspectedContainer, InspectedHostConfig } from './inspected.ts';
+import { type InspectedContainer, type InspectedHostConfig, imageIdOf } from './inspected.ts';
 import { otherSettings } from './other-settings.ts';
 import { withoutAddedEnv } from './podman-env.ts';
 import { readTmpfsOptions } from './tmpfs-options.ts';
@@ -30,9 +29,6 @@ export type ReadingContext = {
    */
   readonly isGone: (network: string, id: string) => boolean;
 };
-
-/** Podman leaves out `sha256:`. */
-export const imageIdOf = (id: string): ImageId => asImageId(/^[0-9a-f]{64}$/.test(id) ? `sha256:${id}` : id);
 
 /** `KEY=VALUE` lines as a record; a line without `=` is a name with nothing. */
 export function readEnv(lines: readonly string[] | null | undefined): Record<string, string> {

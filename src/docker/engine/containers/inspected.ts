@@ -1,6 +1,12 @@
+import { asImageId, type ImageId, shortId } from '../../../model/ids.ts';
+import type { CallOptions } from '../../port.ts';
+import { ask, get } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
+
 /**
- * What `GET /containers/{id}/json` answers, as far as we read it. dockerode's own type calls fields present that are
- * null or absent on Podman, on old engines, or in containers that never ran; here all that may be absent is optional.
+ * What `GET /containers/{id}/json` answers, as far as we read it. What is null or absent on Podman, on old engines, or in
+ * containers that never ran is optional, whatever the API's documentation says.
  */
 export type InspectedContainer = {
   readonly Id: string;
@@ -118,3 +124,63 @@ export type InspectedHostConfig = {
   readonly BlkioWeight?: number;
   readonly PidsLimit?: number | null;
 };
+
+/** As the engine has it now, by id or name; null when there is none. */
+export const inspectContainer = (
+  connection: Connection,
+  id: string,
+  options: CallOptions,
+): Promise<InspectedContainer | null> =>
+  orNull(ask(connection, `inspect container ${shortId(id)}`, get(`/containers/${id}/json`), options));
+
+/** Tells one run of a container from the next; '' for one that never ran. */
+export const runOf = ({ StartedAt: at = '' }: InspectedContainer['State']): string =>
+  at.startsWith('0001-') ? '' : at;
+
+/** A container as `GET /containers/json` lists it. */
+export type ListedContainer = {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly State: string;
+  /** Seconds since the epoch. */
+  readonly Created: number;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+};
+
+/** All containers that match, whatever their state. */
+export const listContainers = (
+  connection: Connection,
+  filters: Readonly<Record<string, readonly string[]>>,
+  options: CallOptions,
+): Promise<readonly ListedContainer[]> =>
+  ask(connection, 'list containers', get('/containers/json', { all: 1, filters }), options);
+
+/** A listed container's name; engines put a slash before it. */
+export const listedName = ({ Names: names }: Pick<ListedContainer, 'Names'>): string =>
+  (names[0] ?? '').replace(/^\//, '');
+
+/** What `GET /images/{name}/json` answers, as far as we read it. */
+export type InspectedImage = {
+  readonly Id: string;
+  readonly Created: string;
+  readonly Architecture: string;
+  readonly RepoTags?: readonly string[] | null;
+  readonly RepoDigests?: readonly string[] | null;
+  readonly Config?: Pick<
+    InspectedContainer['Config'],
+    'Entrypoint' | 'Cmd' | 'Env' | 'WorkingDir' | 'User' | 'Labels' | 'Volumes'
+  > | null;
+};
+
+/** The engine's own view of an image, by reference or id; null when it has none. */
+export const inspectImage = (
+  connection: Connection,
+  ref: string,
+  options: CallOptions,
+): Promise<InspectedImage | null> =>
+  orNull(ask(connection, `look for image ${ref}`, get(`/images/${ref}/json`), options));
+
+/** An image's id in one spelling; Podman leaves out `sha256:`. */
+export const imageIdOf = (id: string): ImageId => asImageId(/^[0-9a-f]{64}$/.test(id) ? `sha256:${id}` : id);

@@ -1,7 +1,7 @@
 import { type ContainerId, type ImageId, shortId } from '../../../model/ids.ts';
 import { label, type Role } from '../../../model/labels.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask, askBytes, isTooLarge } from '../connection/ask.ts';
+import { ask, askBytes, get, isTooLarge, post, remove } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
 import { countEntries } from './archive-check.ts';
@@ -41,8 +41,7 @@ export async function giveVolume(connection: Connection, volume: FreshVolume, op
     await putFiles(connection, id, '/', [{ name: `${mountPoint}/`, mode: 0o755, ...volume.owner }], options);
   } finally {
     // Also when the caller gave up: hence without its signal.
-    const request = { method: 'DELETE', path: `/containers/${id}`, query: { force: true } } as const;
-    await orNull(ask(connection, `remove helper ${shortId(id)}`, request, {}));
+    await orNull(ask(connection, `remove helper ${shortId(id)}`, remove(`/containers/${id}`, { force: true }), {}));
   }
 }
 
@@ -50,8 +49,7 @@ export async function giveVolume(connection: Connection, volume: FreshVolume, op
 const emptyArchiveBytes = 64 * 1024;
 
 async function isEmpty(connection: Connection, helper: ContainerId, options: CallOptions): Promise<boolean> {
-  const query = { path: `/${mountPoint}` };
-  const request = { method: 'GET', path: archive(helper), query, mostBytes: emptyArchiveBytes } as const;
+  const request = { ...get(archive(helper), { path: `/${mountPoint}` }), mostBytes: emptyArchiveBytes };
   try {
     return (await countEntries(await askBytes(connection, 'look into a volume', request, options))) <= 1;
   } catch (error) {
@@ -72,11 +70,5 @@ async function createHelper(connection: Connection, volume: FreshVolume, options
     },
   };
   const what = `create a helper for volume ${volume.name}`;
-  const { Id: id } = await ask<{ Id: ContainerId }>(
-    connection,
-    what,
-    { method: 'POST', path: '/containers/create', body },
-    options,
-  );
-  return id;
+  return (await ask<{ Id: ContainerId }>(connection, what, post('/containers/create', {}, body), options)).Id;
 }

@@ -2,11 +2,10 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask } from '../connection/ask.ts';
-import { orNull } from '../connection/call.ts';
+import { ask, get, post, remove } from '../connection/ask.ts';
+import { ignoringConflict, orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
-import { ignoringConflict } from '../images/ignore-conflict.ts';
 
 export type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
 
@@ -16,13 +15,9 @@ export async function listVolumes(
   text: string,
   options: CallOptions,
 ): Promise<readonly InspectedVolume[]> {
-  const request = { method: 'GET', path: '/volumes', query: { filters: { name: [text] } } } as const;
-  const answer = await ask<{ Volumes?: readonly InspectedVolume[] | null }>(
-    connection,
-    'list volumes',
-    request,
-    options,
-  );
+  type Answer = { readonly Volumes?: readonly InspectedVolume[] | null };
+  const request = get('/volumes', { filters: { name: [text] } });
+  const answer = await ask<Answer>(connection, 'list volumes', request, options);
   return answer.Volumes ?? [];
 }
 
@@ -37,8 +32,7 @@ export async function createVolume(
   labels: Readonly<Record<string, string>>,
   options: CallOptions,
 ): Promise<void> {
-  const body = { Name: name, Labels: labels };
-  const request = { method: 'POST', path: '/volumes/create', body } as const;
+  const request = post('/volumes/create', {}, { Name: name, Labels: labels });
   const volume = await ask<InspectedVolume>(connection, `create volume ${name}`, request, options);
   if (volume.Labels?.[label.project] === labels[label.project]) return;
   throw new LoomsError('engine-conflict', `a volume named ${name} is there that looms did not make`, {
@@ -46,17 +40,16 @@ export async function createVolume(
   });
 }
 
+const inspectVolume = (connection: Connection, name: string, options: CallOptions): Promise<InspectedVolume | null> =>
+  orNull(ask(connection, `inspect volume ${name}`, get(`/volumes/${name}`), options));
+
 /** Whether a volume of that name is on the engine, whoever made it. */
-export async function hasVolume(connection: Connection, name: string, options: CallOptions): Promise<boolean> {
-  const request = { method: 'GET', path: `/volumes/${name}` } as const;
-  return (await orNull(ask(connection, `inspect volume ${name}`, request, options))) !== null;
-}
+export const hasVolume = async (connection: Connection, name: string, options: CallOptions): Promise<boolean> =>
+  (await inspectVolume(connection, name, options)) !== null;
 
 /** Removes a volume unless a container uses it or it is gone already. */
-export async function removeUnusedVolume(connection: Connection, name: string, options: CallOptions): Promise<void> {
-  const request = { method: 'DELETE', path: `/volumes/${name}` } as const;
-  await ignoringConflict(() => orNull(ask(connection, `remove volume ${name}`, request, options)));
-}
+export const removeUnusedVolume = (connection: Connection, name: string, options: CallOptions): Promise<void> =>
+  ignoringConflict(orNull(ask(connection, `remove volume ${name}`, remove(`/volumes/${name}`), options)));
 
 /**
  * Removes a volume of the project with its data; false when it is not the project's, or a container has it. One that is
@@ -68,14 +61,11 @@ export async function removeVolume(
   name: string,
   options: CallOptions,
 ): Promise<boolean> {
-  const path = `/volumes/${name}`;
-  const volume = await orNull(
-    ask<InspectedVolume>(connection, `inspect volume ${name}`, { method: 'GET', path }, options),
-  );
+  const volume = await inspectVolume(connection, name, options);
   if (volume === null) return true;
   if (volume.Labels?.[label.project] !== project) return false;
   try {
-    await orNull(ask(connection, `remove volume ${name}`, { method: 'DELETE', path }, options));
+    await orNull(ask(connection, `remove volume ${name}`, remove(`/volumes/${name}`), options));
     return true;
   } catch (error) {
     if (statusOf(error) !== 409) throw error;

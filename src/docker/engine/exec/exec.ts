@@ -2,12 +2,11 @@ import { type Duplex, finished, Readable, Writable } from 'node:stream';
 import { LoomsError } from '../../../model/errors.ts';
 import { type ContainerId, shortId } from '../../../model/ids.ts';
 import type { CallOptions, ExecRequest, ExecSession } from '../../port.ts';
-import { ask, versioned } from '../connection/ask.ts';
-import { call } from '../connection/call.ts';
+import { ask, askHijacked, post } from '../connection/ask.ts';
+import { poll } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
-import { poll } from '../connection/poll.ts';
-import { type Hijacked, hijack } from '../connection/request.ts';
+import type { Hijacked } from '../connection/request.ts';
 import { containerRunning, inspectExec } from '../containers/containers.ts';
 import { demultiplexer } from './demultiplex.ts';
 
@@ -106,8 +105,7 @@ export async function openExec(
 ): Promise<ExecSession> {
   const what = `run ${request.argv[0] ?? 'nothing'} in container ${shortId(id)}`;
   const exec = await create(connection, id, request, what, options);
-  const path = versioned(connection, `/exec/${exec}/start`);
-  const hijacked = await start(connection, id, path, what, options);
+  const hijacked = await start(connection, id, exec, what, options);
   const { socket } = hijacked;
   const { closed, ...streams } = splitStreams(hijacked);
   let destroyed = false;
@@ -134,14 +132,12 @@ export async function openExec(
 async function start(
   connection: Connection,
   id: ContainerId,
-  path: string,
+  exec: string,
   what: string,
   options: CallOptions,
 ): Promise<Hijacked> {
   try {
-    return await call(what, options, (signal) =>
-      hijack(connection.target, { method: 'POST', path, body: { Detach: false, Tty: false }, signal }),
-    );
+    return await askHijacked(connection, what, post(`/exec/${exec}/start`, {}, { Detach: false, Tty: false }), options);
   } catch (error) {
     // A container that stopped after the exec was made is refused with a status that other things have too.
     if (!(error instanceof LoomsError) || statusOf(error) === undefined) throw error;
@@ -169,8 +165,7 @@ async function create(
     ...(request.workingDir === undefined ? {} : { WorkingDir: request.workingDir }),
   };
   try {
-    const path = `/containers/${id}/exec`;
-    return (await ask<{ Id: string }>(connection, what, { method: 'POST', path, body }, options)).Id;
+    return (await ask<{ Id: string }>(connection, what, post(`/containers/${id}/exec`, {}, body), options)).Id;
   } catch (error) {
     // 409: the container is stopped, paused or restarting.
     if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;

@@ -1,19 +1,20 @@
+import { pack } from 'tar-stream';
 import { buildHint, decisiveLine } from '../../../image/build-failure.ts';
 import { proxiesWithPassword } from '../../../image/proxies.ts';
 import { externalImages, storesArgument } from '../../../image/user-dockerfile.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
 import { label } from '../../../model/labels.ts';
-import type { Recipe } from '../../../model/recipe.ts';
+import type { ContextFile, Recipe } from '../../../model/recipe.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { BuildSettings, ProgressSink } from '../../port.ts';
-import { call } from '../connection/call.ts';
+import { ask, post } from '../connection/ask.ts';
+import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
-import type { ImageAccess } from './access.ts';
-import { engineNow, removeRemains } from './build-cleanup.ts';
+import { inspectImage } from '../containers/inspected.ts';
+import { removeRemains } from './build-cleanup.ts';
 import { type BuildLog, followBuild } from './build-log.ts';
-import { contextTar } from './context-tar.ts';
-import { type FindOptions, findImage, inspectImage } from './find.ts';
+import { type FindOptions, findImage, type ImageAccess } from './find.ts';
 import { pullImage } from './pull.ts';
 import { parseReference } from './reference.ts';
 import { followStream } from './stream.ts';
@@ -44,7 +45,7 @@ export async function buildImage(
   // Pulled by us and not by the build: with the user's credentials, progress in bytes, and errors that have a code.
   const bases = recipe.base === undefined ? externalImages(recipe.dockerfile) : [recipe.base];
   for (const base of bases) {
-    if ((await inspectImage(access.docker, base, options)) !== null) continue;
+    if ((await inspectImage(access.connection, base, options)) !== null) continue;
     if (!settings.mayPull) throw absentBase(base);
     await pullImage(
       access,
@@ -79,6 +80,27 @@ const absentBase = (base: string): LoomsError =>
     },
   );
 
+/** All entries get this time, so that the engine's build cache sees the same context in the same files. */
+const epoch = new Date(0);
+
+/** A recipe's context as a tar archive, its Dockerfile included. All belongs to root, whatever the user's id here. */
+function contextTar(recipe: Recipe): AsyncIterable<Buffer> {
+  const archive = pack();
+  const dockerfile: ContextFile = {
+    path: recipe.dockerfilePath,
+    content: new TextEncoder().encode(recipe.dockerfile),
+    mode: 0o644,
+  };
+  const others = recipe.files.filter((file) => file.path !== dockerfile.path);
+  for (const { path, content, mode, linkTarget } of [dockerfile, ...others]) {
+    const header = { name: path, mode, mtime: epoch, uid: 0, gid: 0 };
+    if (linkTarget === undefined) archive.entry(header, Buffer.from(content));
+    else archive.entry({ ...header, type: 'symlink', linkname: linkTarget });
+  }
+  archive.finalize();
+  return archive as AsyncIterable<Buffer>;
+}
+
 async function run(
   access: ImageAccess,
   recipe: Recipe,
@@ -87,29 +109,29 @@ async function run(
   options: FindOptions,
 ): Promise<void> {
   const what = `build ${recipe.ref}`;
-  const startedAt = await engineNow(access);
+  // Ages are never measured against our own clock. An engine that tells no time: none of its images is removed.
+  const startedAt = engineTime((await access.connection.info.read(options)).SystemTime) || Number.POSITIVE_INFINITY;
   const build = followBuild();
-  const send = (abortSignal: AbortSignal): Promise<NodeJS.ReadableStream> =>
-    access.docker.buildImage(contextTar(recipe), {
-      dockerfile: recipe.dockerfilePath,
-      rm: true,
-      forcerm: true,
-      nocache: !recipe.useBuildCache,
-      version: '1',
-      buildargs: { ...settings.proxies },
-      labels: { ...settings.labels, ...(recipe.provesShell ? { [label.hasShell]: 'true' } : {}) },
-      abortSignal,
-      ...(recipe.platform === undefined ? {} : { platform: recipe.platform }),
-    });
+  const query = {
+    dockerfile: recipe.dockerfilePath,
+    rm: true,
+    forcerm: true,
+    nocache: !recipe.useBuildCache,
+    version: '1',
+    buildargs: settings.proxies,
+    labels: { ...settings.labels, ...(recipe.provesShell ? { [label.hasShell]: 'true' } : {}) },
+    ...(recipe.platform === undefined ? {} : { platform: recipe.platform }),
+  };
+  const request = { ...post('/build', query), archive: contextTar(recipe) };
   let cause: unknown;
   try {
-    await followStream(what, options, send, (entry) => {
+    await followStream(access.connection, what, request, options, (entry) => {
       const report = build.accept(entry);
       if (report !== null) onProgress(report);
     });
     const { built, failure } = build.log();
     if (failure === undefined && built !== undefined) {
-      await nameResult(access, recipe.ref, built, () => removeRemains(access, build.log(), startedAt));
+      await nameResult(access, recipe.ref, built, () => removeRemains(access.connection, build.log(), startedAt));
       return;
     }
     if (failure === undefined)
@@ -119,7 +141,7 @@ async function run(
   }
   const failure = buildError(recipe, build.log(), cause);
   try {
-    await removeRemains(access, build.log(), startedAt);
+    await removeRemains(access.connection, build.log(), startedAt);
   } catch (error) {
     // Why the build ended matters more than what could not be tidied up after it.
     throw new LoomsError(failure.code, failure.message, {
@@ -142,11 +164,10 @@ async function nameResult(
   id: string,
   removeOurs: () => Promise<void>,
 ): Promise<void> {
-  if ((await inspectImage(access.docker, ref, {})) !== null) return removeOurs();
+  if ((await inspectImage(access.connection, ref, {})) !== null) return removeOurs();
   const { name, version } = parseReference(ref);
-  await call(`name image ${ref}`, {}, (abortSignal) =>
-    access.docker.getImage(id).tag({ repo: name, tag: version, abortSignal }),
-  );
+  const tag = post(`/images/${id}/tag`, { repo: name, tag: version });
+  await ask(access.connection, `name image ${ref}`, tag, {});
 }
 
 function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {

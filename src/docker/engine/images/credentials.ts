@@ -6,7 +6,7 @@ import { messageOf } from '../../../model/failure.ts';
 import { credentialKey } from './reference.ts';
 
 /** As the engine takes it in X-Registry-Auth. */
-export type RegistryAuth =
+type RegistryAuth =
   | { readonly username: string; readonly password: string; readonly serveraddress: string }
   | { readonly identitytoken: string; readonly serveraddress: string };
 
@@ -17,6 +17,13 @@ export type RegistryAuth =
 export type Credential =
   | { readonly kind: 'found'; readonly auth: RegistryAuth }
   | { readonly kind: 'none'; readonly note?: string };
+
+/** How a request to a registry through the engine carries them: base64url with the padding that Node's own leaves out. */
+export const authHeaders = (credential: Credential): Readonly<Record<string, string>> => {
+  if (credential.kind === 'none') return {};
+  const text = Buffer.from(JSON.stringify(credential.auth)).toString('base64');
+  return { 'X-Registry-Auth': text.replaceAll('+', '-').replaceAll('/', '_') };
+};
 
 /** Looks up the credentials of a registry (`docker.io`, `host:port`). Never rejects. */
 export type CredentialSource = (registry: string) => Promise<Credential>;

@@ -1,13 +1,26 @@
-import type Docker from 'dockerode';
 import { asImageId, type ImageId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { CallOptions } from '../../port.ts';
-import { callOrNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
 import { readArgv, readEnv } from '../containers/docker-to-shape.ts';
-import type { ImageAccess } from './access.ts';
-import { dialJson } from './dial.ts';
+import { type InspectedImage, inspectImage } from '../containers/inspected.ts';
+import { type CredentialSource, dockerCredentials } from './credentials.ts';
 import { probeShell } from './shell-probe.ts';
+
+/** What work on images needs of an engine: the connection, registry credentials, and what was found out already. */
+export type ImageAccess = {
+  readonly connection: Connection;
+  readonly credentials: CredentialSource;
+  /** Per image id, whether it has a shell: an id's content never changes, so looking once is enough. */
+  readonly shellVerdicts: Map<ImageId, Promise<boolean>>;
+};
+
+/** @param environment where Docker's own configuration is found (`DOCKER_CONFIG`, `HOME`, and `PATH` for helpers) */
+export const imageAccess = (
+  connection: Connection,
+  environment: Readonly<Record<string, string | undefined>>,
+): ImageAccess => ({ connection, credentials: dockerCredentials(environment), shellVerdicts: new Map() });
 
 export type FindOptions = CallOptions & {
   /** Image ids of which a container's label already says whether they have a shell: these are not looked into. */
@@ -27,26 +40,14 @@ export async function findImage(
   ref: string,
   options: FindOptions = {},
 ): Promise<ImageFacts | null> {
-  const image = await inspectImage(access.docker, ref, options);
+  const image = await inspectImage(access.connection, ref, options);
   return image === null ? null : factsOf(access, ref, image, options);
-}
-
-/** The engine's own view of an image, without looking into it. */
-export async function inspectImage(
-  docker: Docker,
-  ref: string,
-  options: CallOptions,
-): Promise<Docker.ImageInspectInfo | null> {
-  const found = await callOrNull(`look for image ${ref}`, options, (abortSignal) =>
-    dialJson(docker, `/images/${ref}/json`, { abortSignal }),
-  );
-  return found as Docker.ImageInspectInfo | null;
 }
 
 async function factsOf(
   access: ImageAccess,
   ref: string,
-  image: Docker.ImageInspectInfo,
+  image: InspectedImage,
   options: FindOptions,
 ): Promise<ImageFacts> {
   const id = asImageId(image.Id);
@@ -81,7 +82,7 @@ async function hasShell(
   const asked = access.shellVerdicts.get(id);
   if (asked !== undefined) return asked;
   if (options.mayLook === false) return null;
-  const verdict = probeShell(access.docker, id, options);
+  const verdict = probeShell(access.connection, id, options);
   access.shellVerdicts.set(id, verdict);
   // A failed look says nothing about the image: the next caller looks again.
   verdict.catch(() => access.shellVerdicts.delete(id));

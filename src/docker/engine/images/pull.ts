@@ -1,12 +1,13 @@
 import { LoomsError } from '../../../model/errors.ts';
+import type { StepProgress } from '../../../model/events.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { ProgressSink } from '../../port.ts';
-import type { ImageAccess } from './access.ts';
-import { type FindOptions, findImage } from './find.ts';
-import { pullProgress } from './pull-progress.ts';
+import { post } from '../connection/ask.ts';
+import { authHeaders } from './credentials.ts';
+import { type FindOptions, findImage, type ImageAccess } from './find.ts';
 import { parseReference } from './reference.ts';
-import { registryError } from './registry-errors.ts';
-import { followStream } from './stream.ts';
+import { registryError } from './registry.ts';
+import { followStream, type StreamEntry } from './stream.ts';
 
 /**
  * Pulls an image, with the user's credentials for its registry. Progress is in bytes over all layers.
@@ -27,14 +28,9 @@ export async function pullImage(
   let refusal: string | undefined;
   onProgress({ text: `pulling ${ref}` });
   try {
-    const send = (abortSignal: AbortSignal): Promise<NodeJS.ReadableStream> =>
-      access.docker.createImage(credential.kind === 'found' ? credential.auth : undefined, {
-        fromImage: name,
-        tag: version,
-        ...wanted,
-        abortSignal,
-      });
-    await followStream(what, options, send, (entry) => {
+    const request = post('/images/create', { fromImage: name, tag: version, ...wanted });
+    const withAuth = { ...request, headers: authHeaders(credential) };
+    await followStream(access.connection, what, withAuth, options, (entry) => {
       refusal ??= entry.errorDetail?.message ?? entry.error;
       const report = progress(entry);
       if (report !== null) onProgress(report);
@@ -49,3 +45,38 @@ export async function pullImage(
   }
   return image;
 }
+
+type Layer = { readonly current: number; readonly total: number };
+
+const layerIsThere = new Set(['Download complete', 'Pull complete', 'Already exists']);
+
+/**
+ * Merges what the engine says about each layer of a pull into one progress in bytes. Returns it when a whole percent
+ * or the stage changed, else null: the engine reports many times a second for each layer.
+ */
+function pullProgress(ref: string): (entry: StreamEntry) => StepProgress | null {
+  const layers = new Map<string, Layer>();
+  let shown = '';
+  return ({ id, status, progressDetail }) => {
+    if (id === undefined || status === undefined) return null;
+    const { current, total } = progressDetail ?? {};
+    const known = layers.get(id);
+    if (status === 'Downloading' && current !== undefined && total !== undefined && total > 0) {
+      layers.set(id, { current, total });
+    } else if (layerIsThere.has(status) && known !== undefined) {
+      layers.set(id, { current: known.total, total: known.total });
+    } else if (status !== 'Extracting') {
+      return null;
+    }
+    const done = sum(layers, (layer) => layer.current);
+    const all = sum(layers, (layer) => layer.total);
+    const stage = status === 'Extracting' && done === all ? 'extracting' : 'pulling';
+    const key = `${stage} ${all === 0 ? 0 : Math.floor((100 * done) / all)}`;
+    if (key === shown) return null;
+    shown = key;
+    return all === 0 ? { text: `${stage} ${ref}` } : { text: `${stage} ${ref}`, current: done, total: all };
+  };
+}
+
+const sum = (layers: ReadonlyMap<string, Layer>, of: (layer: Layer) => number): number =>
+  [...layers.values()].reduce((total, layer) => total + of(layer), 0);

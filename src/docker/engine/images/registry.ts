@@ -2,14 +2,14 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { RegistryVerdict } from '../../../model/observed.ts';
 import { duration } from '../../../model/times.ts';
 import type { CallOptions } from '../../port.ts';
-import { call } from '../connection/call.ts';
+import { ask, get } from '../connection/ask.ts';
 import { type StatusError, statusOf } from '../connection/errors.ts';
-import type { ImageAccess } from './access.ts';
-import type { RegistryAuth } from './credentials.ts';
-import { dialJson } from './dial.ts';
-import { inspectImage } from './find.ts';
+import { inspectImage } from '../containers/inspected.ts';
+import { authHeaders, type Credential } from './credentials.ts';
+import type { ImageAccess } from './find.ts';
 import { canonicalRepository, parseReference } from './reference.ts';
-import { registryError } from './registry-errors.ts';
+
+type DistributionAnswer = { readonly Descriptor?: { readonly digest?: unknown } };
 
 /**
  * Asks the registry, through the engine, whether a reference means another image now than the local one; fetches
@@ -22,14 +22,18 @@ export async function registryDigest(
   ref: string,
   { timeoutMs, ...options }: CallOptions & { readonly timeoutMs: number },
 ): Promise<RegistryVerdict> {
-  const local = await inspectImage(access.docker, ref, options);
+  const local = await inspectImage(access.connection, ref, options);
   const { registry, name } = parseReference(ref);
   const credential = await access.credentials(registry);
   const what = `ask the registry for ${ref}`;
   try {
-    const digest = await call(what, { ...options, limitMs: timeoutMs }, (abortSignal) =>
-      askDigest(access, ref, credential.kind === 'found' ? credential.auth : undefined, abortSignal),
-    );
+    const request = { ...get(`/distribution/${ref}/json`), headers: authHeaders(credential) };
+    const answer = await ask<DistributionAnswer | undefined>(access.connection, what, request, {
+      ...options,
+      limitMs: timeoutMs,
+    });
+    const digest = answer?.Descriptor?.digest;
+    if (typeof digest !== 'string') throw new LoomsError('engine-rejected', `the engine named no digest for ${ref}`);
     // The registry says which image it has by digest; the containerd store and the classic one both keep that one.
     const repository = canonicalRepository(name);
     const isSame = (local?.RepoDigests ?? []).some((known) => {
@@ -52,14 +56,38 @@ export async function registryDigest(
 const hasNoSuchCall = (error: LoomsError): boolean =>
   statusOf(error) === 404 && (error.cause as Partial<StatusError> | undefined)?.json === undefined;
 
-async function askDigest(
-  access: ImageAccess,
-  ref: string,
-  authconfig: RegistryAuth | undefined,
-  abortSignal: AbortSignal,
-): Promise<string> {
-  const answer = await dialJson(access.docker, `/distribution/${ref}/json`, { abortSignal, authconfig });
-  const digest = (answer as { Descriptor?: { digest?: unknown } }).Descriptor?.digest;
-  if (typeof digest === 'string') return digest;
-  throw new LoomsError('engine-rejected', `the engine named no digest for ${ref}`);
+/**
+ * What a failed request to a registry means. By status where the engine gives one; Engine 20.10 answers 500 with only
+ * the registry's words for a refused or missing password (tried), and a stream that has begun has no status.
+ *
+ * @param what the call, as it was named to `call`: `pull debian:bookworm-slim`
+ */
+export function registryError(ref: string, what: string, cause: LoomsError, credential: Credential): LoomsError {
+  if (cause.code === 'interrupted' || cause.code === 'engine-unreachable' || cause.code === 'engine-timeout')
+    return cause;
+  const { registry } = parseReference(ref);
+  const prefix = `cannot ${what}: `;
+  const said = cause.message.startsWith(prefix) ? cause.message.slice(prefix.length) : cause.message;
+  const status = statusOf(cause);
+  if (status === 401 || status === 403 || (status !== 404 && refused.test(said))) {
+    const note = credential.kind === 'none' ? credential.note : undefined;
+    const hint = `log in first: docker login ${registry === 'docker.io' ? '' : registry}`.trimEnd();
+    return new LoomsError('registry-unauthorized', `${registry} refused to hand out ${ref}: ${said}`, {
+      hint: note === undefined ? hint : `${hint} (${note})`,
+      cause,
+    });
+  }
+  if (status === 404 || absent.test(said)) {
+    return new LoomsError('image-not-found', `there is no image ${ref}: ${said}`, {
+      hint: `check the name and the tag in base_image; \`docker pull ${ref}\` asks the same registry`,
+      cause,
+    });
+  }
+  return new LoomsError('image-pull-failed', `cannot pull ${ref}: ${said}`, {
+    hint: `check that the engine reaches ${registry} (its proxy is configured on the engine), or bring the image with \`docker load\` and set pull_policy to never`,
+    cause,
+  });
 }
+
+const refused = /unauthorized|authentication required|no basic auth credentials|access denied|denied:/i;
+const absent = /manifest unknown|manifest for .* not found|repository .*not found|name unknown|no matching manifest/i;

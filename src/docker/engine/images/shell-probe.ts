@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { Readable } from 'node:stream';
-import type Docker from 'dockerode';
 import { isBound } from '../../../model/claims.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ImageId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import type { CallOptions } from '../../port.ts';
-import { call, callOrNull } from '../connection/call.ts';
+import { ask, askBytes, head, post, remove } from '../connection/ask.ts';
+import { ignoringConflict, orNull } from '../connection/call.ts';
+import type { Connection } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
-import { imageIdOf } from '../containers/docker-to-shape.ts';
-import { ignoringConflict } from './ignore-conflict.ts';
+import { archive } from '../containers/container-files.ts';
+import { isBeingRemoved } from '../containers/containers.ts';
+import { type InspectedContainer, imageIdOf, inspectContainer } from '../containers/inspected.ts';
 
 /** Where the programs lie that an idle PID 1 and a session wrapper need: one of each list must be there. */
 const needed = [['/bin/sh'], ['/bin/sleep', '/usr/bin/sleep']];
@@ -27,9 +28,9 @@ const attempts = 20;
  *
  * @throws LoomsError `engine-…`
  */
-export async function probeShell(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean> {
+export async function probeShell(connection: Connection, id: ImageId, options: CallOptions): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {
-    const verdict = await probeOnce(docker, id, options);
+    const verdict = await probeOnce(connection, id, options);
     if (verdict !== 'probe-lost') return verdict;
     if (attempt === attempts) {
       throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
@@ -37,33 +38,33 @@ export async function probeShell(docker: Docker, id: ImageId, options: CallOptio
   }
 }
 
-async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Promise<boolean | 'probe-lost'> {
+async function probeOnce(connection: Connection, id: ImageId, options: CallOptions): Promise<boolean | 'probe-lost'> {
   const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
-  const shared = await createProbe(docker, id, name, options);
+  const shared = await createProbe(connection, id, name, options);
   const probe =
-    shared === 'foreign' ? await createProbe(docker, id, `${name}-${randomBytes(4).toString('hex')}`, options) : shared;
+    shared === 'foreign'
+      ? await createProbe(connection, id, `${name}-${randomBytes(4).toString('hex')}`, options)
+      : shared;
   if (probe === null || probe === 'foreign') return 'probe-lost';
-  const container = docker.getContainer(probe);
   try {
     for (const paths of needed) {
       let found = false;
       for (const path of paths) {
-        found ||= await call(`look for ${path} in image ${id}`, options, (abortSignal) =>
-          hasFile(container, path, abortSignal),
-        );
+        const look = () =>
+          askBytes(connection, `look for ${path} in image ${id}`, head(archive(probe), { path }), options);
+        found ||= (await orNull(look())) !== null;
       }
-      if (!found) return (await isWhole(container, options)) ? false : 'probe-lost';
+      if (!found) return (await isWhole(connection, probe, options)) ? false : 'probe-lost';
     }
     return true;
   } catch (error) {
     // A probe that another process removes at this moment: the containerd image store then answers 500.
-    if (statusOf(error) === undefined || (await isWhole(container, options))) throw error;
+    if (statusOf(error) === undefined || (await isWhole(connection, probe, options))) throw error;
     return 'probe-lost';
   } finally {
     // Also when the caller gave up: hence without its signal.
-    await ignoringConflict(() =>
-      callOrNull(`remove ${name}`, {}, (abortSignal) => container.remove({ force: true, v: true, abortSignal })),
-    );
+    const removal = remove(`/containers/${probe}`, { force: true, v: true });
+    await ignoringConflict(orNull(ask(connection, `remove ${name}`, removal, {})));
   }
 }
 
@@ -73,30 +74,25 @@ async function probeOnce(docker: Docker, id: ImageId, options: CallOptions): Pro
  * container a moment later.
  */
 async function createProbe(
-  docker: Docker,
+  connection: Connection,
   id: ImageId,
   name: string,
   options: CallOptions,
 ): Promise<ContainerId | 'foreign' | null> {
-  const made = await call(`create ${name}`, options, async (abortSignal) => {
-    try {
-      return await docker.createContainer({
-        name,
-        Image: id,
-        Entrypoint: ['/bin/sh'],
-        Labels: { [probeLabel]: 'true', [label.imageId]: id },
-        HostConfig: { NetworkMode: 'none' },
-        abortSignal,
-      });
-    } catch (error) {
-      if (statusOf(error) !== 409) throw error;
-      return null;
-    }
-  });
-  if (made !== null) return asContainerId(made.id);
-  const other = await callOrNull(`look at ${name}`, options, (abortSignal) =>
-    docker.getContainer(name).inspect({ abortSignal }),
-  );
+  const body = {
+    Image: id,
+    Entrypoint: ['/bin/sh'],
+    Labels: { [probeLabel]: 'true', [label.imageId]: id },
+    HostConfig: { NetworkMode: 'none' },
+  };
+  const what = `create ${name}`;
+  try {
+    const made = await ask<{ Id: string }>(connection, what, post('/containers/create', { name }, body), options);
+    return asContainerId(made.Id);
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+  }
+  const other = await inspectContainer(connection, name, options);
   if (other === null) return null;
   return isProbe(other, id) ? asContainerId(other.Id) : 'foreign';
 }
@@ -105,25 +101,14 @@ async function createProbe(
  * Whether a container is a probe of this image: never started, and with a label that an image cannot give it (see
  * `isBound` in model/claims.ts).
  */
-const isProbe = ({ Config: config, Image: image, State: state }: Docker.ContainerInspectInfo, id: ImageId): boolean =>
-  config.Labels[probeLabel] === 'true' &&
+const isProbe = ({ Config: config, Image: image, State: state }: InspectedContainer, id: ImageId): boolean =>
+  config.Labels?.[probeLabel] === 'true' &&
   isBound({ labels: config.Labels, imageId: imageIdOf(image) }) &&
   imageIdOf(image) === id &&
-  ['created', 'removing', 'dead'].includes(state.Status);
-
-async function hasFile(container: Docker.Container, path: string, abortSignal: AbortSignal): Promise<boolean> {
-  try {
-    // Unread, even an answer without a body keeps its connection.
-    ((await container.infoArchive({ path, abortSignal })) as Readable).resume();
-    return true;
-  } catch (error) {
-    if (statusOf(error) === 404) return false;
-    throw error;
-  }
-}
+  ['created', 'removing', 'dead'].includes(state.Status ?? '');
 
 /** The engine answers 404 for a file that is missing as for a container that is; one that is being removed counts as gone. */
-async function isWhole(container: Docker.Container, options: CallOptions): Promise<boolean> {
-  const found = await callOrNull('look at a probe', options, (abortSignal) => container.inspect({ abortSignal }));
-  return found !== null && !['removing', 'dead'].includes(found.State.Status);
+async function isWhole(connection: Connection, probe: ContainerId, options: CallOptions): Promise<boolean> {
+  const found = await inspectContainer(connection, probe, options);
+  return found !== null && !isBeingRemoved(found);
 }

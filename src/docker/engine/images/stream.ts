@@ -1,7 +1,8 @@
-import { addAbortSignal, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { LoomsError } from '../../../model/errors.ts';
 import type { CallOptions } from '../../port.ts';
-import { call } from '../connection/call.ts';
+import { type ApiRequest, askStream } from '../connection/ask.ts';
+import type { Connection } from '../connection/connection.ts';
 import { engineError } from '../connection/errors.ts';
 
 /**
@@ -17,18 +18,17 @@ const firstLineLimitMs = 300_000;
  *   build on the engine too; else what `engineError` makes of the failure
  */
 export async function followStream(
+  connection: Connection,
   what: string,
+  request: ApiRequest,
   options: CallOptions,
-  send: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
   onEntry: (entry: StreamEntry) => void,
 ): Promise<void> {
-  const { signal } = options;
-  const stream = (await call(what, { ...options, limitMs: firstLineLimitMs }, send)) as Readable;
-  if (signal !== undefined) addAbortSignal(signal, stream);
+  const stream = await askStream(connection, what, request, { ...options, limitMs: firstLineLimitMs });
   try {
     for await (const line of lines(stream)) onEntry(parseEntry(line));
   } catch (error) {
-    if (signal?.aborted) throw new LoomsError('interrupted', `stopped: ${what}`);
+    if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped: ${what}`);
     throw engineError(error, what);
   } finally {
     stream.destroy();

@@ -1,9 +1,8 @@
 import { LoomsError } from '../../../model/errors.ts';
 import type { EngineDescription } from '../../../model/observed.ts';
 import type { ContainerShape } from '../../../model/shape.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Connection, EngineInfo } from '../connection/connection.ts';
 import { describeEndpoint } from '../connection/endpoint.ts';
-import type { EngineInfo } from '../connection/engine-clock.ts';
 
 /** Storage drivers that take a size for the writable layer; overlay2 does on xfs, with project quotas. */
 function canLimitStorage(info: EngineInfo): boolean {

@@ -3,11 +3,10 @@ import { asNetworkId, type NetworkId, shortId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import type { NetworkShape } from '../../../model/observed.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask } from '../connection/ask.ts';
-import { orNull } from '../connection/call.ts';
+import { ask, get, post, remove } from '../connection/ask.ts';
+import { orNull, poll } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
-import { poll } from '../connection/poll.ts';
 
 /** A network as the engine lists and inspects it; only an inspect tells who is on it. */
 export type InspectedNetwork = {
@@ -26,7 +25,7 @@ export const listNetworks = (
   text: string,
   options: CallOptions,
 ): Promise<readonly InspectedNetwork[]> =>
-  ask(connection, 'list networks', { method: 'GET', path: '/networks', query: { filters: { name: [text] } } }, options);
+  ask(connection, 'list networks', get('/networks', { filters: { name: [text] } }), options);
 
 /** A network with its members; null when it is gone. */
 export const inspectNetwork = (
@@ -34,7 +33,7 @@ export const inspectNetwork = (
   id: string,
   options: CallOptions,
 ): Promise<InspectedNetwork | null> =>
-  orNull(ask(connection, `inspect network ${shortId(id)}`, { method: 'GET', path: `/networks/${id}` }, options));
+  orNull(ask(connection, `inspect network ${shortId(id)}`, get(`/networks/${id}`), options));
 
 /**
  * Makes a network, or takes the one of ours that is there already. Engines before 25 make two networks of one name
@@ -56,12 +55,7 @@ export async function createNetwork(
     CheckDuplicate: true,
   };
   try {
-    await ask(
-      connection,
-      `create network ${network.name}`,
-      { method: 'POST', path: '/networks/create', body },
-      options,
-    );
+    await ask(connection, `create network ${network.name}`, post('/networks/create', {}, body), options);
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
   }
@@ -104,8 +98,8 @@ export async function removeNetwork(connection: Connection, id: NetworkId, optio
   const what = `remove network ${shortId(id)}`;
   const tryIt = async (): Promise<true | undefined> => {
     try {
-      const path = `/networks/${await removalNameOf(connection, id, options)}`;
-      await orNull(ask(connection, what, { method: 'DELETE', path }, options));
+      const name = await removalNameOf(connection, id, options);
+      await orNull(ask(connection, what, remove(`/networks/${name}`), options));
       return true;
     } catch (error) {
       // Podman: 409.

@@ -10,23 +10,27 @@ import type {
 } from '../../../model/observed.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { CallOptions, ObserveQuery } from '../../port.ts';
-import type { Connection } from '../connection/connection.ts';
-import { type EngineInfo, engineTime, type InfoReader } from '../connection/engine-clock.ts';
-import { inspectContainer } from '../containers/containers.ts';
-import { type ImageShare, imageIdOf, type ReadingContext } from '../containers/docker-to-shape.ts';
-import { generationRecord, isNamedRecord, saysRecord } from '../containers/history.ts';
-import type { InspectedContainer } from '../containers/inspected.ts';
+import type { Connection, EngineInfo } from '../connection/connection.ts';
+import { engineTime } from '../connection/engine-clock.ts';
+import type { ImageShare, ReadingContext } from '../containers/docker-to-shape.ts';
+import {
+  type InspectedContainer,
+  imageIdOf,
+  inspectContainer,
+  type ListedContainer,
+  listContainers,
+  listedName,
+} from '../containers/inspected.ts';
+import { imageShares, inspectWidth, listProject } from '../containers/ownership.ts';
 import { listVolumes } from '../containers/volumes.ts';
 import { describeEngine } from './describe.ts';
-import { type ListedContainer, listContainers, listedName, listProject } from './listing.ts';
+import { generationRecord, isNamedRecord, saysRecord } from './history.ts';
 import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
 import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
-import { imageShares } from './ownership.ts';
 
 /** What observing needs from the rest of the adapter. */
 export type ObserveParts = {
   readonly connection: Connection;
-  readonly info: InfoReader;
   readonly records: RecordReader;
   readonly findImage: (ref: string, options: CallOptions) => Promise<ImageFacts | null>;
   readonly checkRegistry: (
@@ -36,9 +40,6 @@ export type ObserveParts = {
   /** Told of each image of which a container's label says whether it has a shell. */
   readonly learnShell: (image: ImageId, hasShell: boolean) => void;
 };
-
-/** More inspects at once gain nothing on an engine, and over ssh each is a process. */
-const inspectWidth = 16;
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -122,7 +123,7 @@ function readingContext(
 export async function observe(parts: ObserveParts, query: ObserveQuery, options: CallOptions): Promise<Observed> {
   const { connection } = parts;
   const inBackground = Promise.all([
-    parts.info.read(options),
+    connection.info.read(options),
     observeNetworks(connection, query, options),
     observeVolumes(connection, query, options),
     // Both `/name` and `name` are matched, depending on the engine.

@@ -8,9 +8,14 @@ import type { ContainerState, EngineHealth, ForeignContainer, ObservedContainer 
 import { readSecretPrints } from '../../../model/secret-prints.ts';
 import type { LocatedContainer } from '../../port.ts';
 import { engineTime } from '../connection/engine-clock.ts';
-import { type ImageShare, imageIdOf, type ReadingContext, shapeOf } from '../containers/docker-to-shape.ts';
-import type { InspectedContainer } from '../containers/inspected.ts';
-import { type ListedContainer, listedName } from './listing.ts';
+import { type ImageShare, type ReadingContext, shapeOf } from '../containers/docker-to-shape.ts';
+import {
+  type InspectedContainer,
+  imageIdOf,
+  type ListedContainer,
+  listedName,
+  runOf,
+} from '../containers/inspected.ts';
 
 /** What records are written and read with. */
 export type RecordReader = {
@@ -55,10 +60,6 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
     oomKilled: state.OOMKilled ?? false,
   };
 }
-
-/** Tells one run of a container from the next; '' for one that never ran. */
-export const runOf = ({ StartedAt: at = '' }: InspectedContainer['State']): string =>
-  at.startsWith('0001-') ? '' : at;
 
 const isEngineHealth = (status: string | undefined): status is EngineHealth =>
   status === 'starting' || status === 'healthy' || status === 'unhealthy';

@@ -5,15 +5,15 @@ import { asContainerId, type ContainerId, type ProjectName } from '../../../mode
 import { label, lockName, type Role } from '../../../model/labels.ts';
 import type { EngineTime } from '../../../model/observed.ts';
 import type { CallOptions, LockAttempt, LockHolder, LockRequest } from '../../port.ts';
-import { ask } from '../connection/ask.ts';
-import { orNull } from '../connection/call.ts';
+import { ask, askBytes, post } from '../connection/ask.ts';
+import { ignoringConflict, orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
-import type { InfoReader } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
 import { putFiles, readContainerFile } from '../containers/container-files.ts';
-import { inspectContainer, isBeingRemoved, removeContainer, waitUntilRemoved } from '../containers/containers.ts';
-import { isOurs } from '../listing/ownership.ts';
-import { importLockImage, lockImageRef } from './lock-image.ts';
+import { isBeingRemoved, removeContainer, waitUntilRemoved } from '../containers/containers.ts';
+import { inspectContainer } from '../containers/inspected.ts';
+import { isOurs } from '../containers/ownership.ts';
+import { packTar } from '../containers/tar.ts';
 
 /** Who holds the lock, as JSON, set once by the create call that took it. */
 const holderLabel = 'looms.lock';
@@ -28,8 +28,6 @@ const heartbeat = { directory: '/', name: 'looms-lock.json' } as const;
 const attempts = 30;
 const [shortestPauseMs, longestPauseMs] = [5, 100];
 
-export type LockParts = { readonly connection: Connection; readonly info: InfoReader };
-
 /** `nonce` tells two tries of one process apart; locks of older versions have none. */
 type HolderRecord = Omit<LockHolder, 'id'> & { readonly nonce?: string };
 
@@ -43,6 +41,22 @@ type CreateAnswer =
 
 const isLostAnswer = (error: unknown): boolean =>
   error instanceof LoomsError && (error.code === 'engine-unreachable' || error.code === 'engine-timeout');
+
+/** An image of no bytes that the lock's container is made of: no engine has to pull or build for a lock. */
+const lockImage = { repo: 'looms/lock', tag: 'v1' } as const;
+/** How the lock's container names it. */
+const lockImageRef = `${lockImage.repo}:${lockImage.tag}`;
+
+/** Makes the image; several may do so at once. */
+async function importLockImage(connection: Connection, options: CallOptions): Promise<void> {
+  const query = { fromSrc: '-', ...lockImage, changes: `LABEL ${label.role}=lock` };
+  const request = { ...post('/images/create', query), archive: packTar([]) };
+  await askBytes(connection, 'make the image of the lock', request, options);
+  // Others may have made it at the same moment: only the last one keeps the tag, the rest would pile up.
+  const filters = { dangling: ['true'], label: [`${label.role}=lock`] };
+  // The engine prunes for one at a time and answers 409 to the others, whose work is then being done.
+  await ignoringConflict(ask(connection, 'tidy the images of the lock', post('/images/prune', { filters }), options));
+}
 
 async function tryCreate(
   connection: Connection,
@@ -61,11 +75,10 @@ async function tryCreate(
     },
     HostConfig: { NetworkMode: 'none' },
   };
-  const request = { method: 'POST', path: '/containers/create', query: { name: lockName(project) }, body } as const;
+  const request = post('/containers/create', { name: lockName(project) }, body);
+  const what = `take the lock of project ${project}`;
   try {
-    const created = await orNull(
-      ask<{ Id: string }>(connection, `take the lock of project ${project}`, request, options),
-    );
+    const created = await orNull(ask<{ Id: string }>(connection, what, request, options));
     return created === null ? { answer: 'no-image' } : { answer: 'created', id: asContainerId(created.Id) };
   } catch (error) {
     if (statusOf(error) === 409) return { answer: 'name-taken' };
@@ -162,24 +175,24 @@ async function releaseOwn(connection: Connection, project: ProjectName, nonce: s
  * number can run at once and one succeeds. A lock whose answer was lost on the way back is known by its nonce.
  */
 export async function acquireLock(
-  parts: LockParts,
+  connection: Connection,
   project: ProjectName,
   request: LockRequest,
   options: CallOptions,
 ): Promise<LockAttempt> {
   const nonce = randomUUID();
   try {
-    return await tryToAcquire(parts, project, request, nonce, options);
+    return await tryToAcquire(connection, project, request, nonce, options);
   } catch (error) {
     if (error instanceof LoomsError && error.code === 'interrupted') {
-      await releaseOwn(parts.connection, project, nonce);
+      await releaseOwn(connection, project, nonce);
     }
     throw error;
   }
 }
 
 async function tryToAcquire(
-  { connection, info }: LockParts,
+  connection: Connection,
   project: ProjectName,
   request: LockRequest,
   nonce: string,
@@ -187,7 +200,7 @@ async function tryToAcquire(
 ): Promise<LockAttempt> {
   const { lifetimeMs, ...who } = request;
   for (let attempt = 0, lostAnswers = 0; attempt < attempts; attempt += 1) {
-    const acquiredAt = await info.now(options);
+    const acquiredAt = await connection.info.now(options);
     const holder = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
     const created = await tryCreate(connection, project, { ...holder, nonce }, options);
     if (created.answer === 'no-image') {
@@ -199,7 +212,11 @@ async function tryToAcquire(
     const found = await readHolder(connection, project, options);
     if (found?.nonce === nonce) return { result: 'acquired', lock: found.holder };
     if (found !== null) {
-      return { result: 'held', holder: found.holder, expired: (await info.now(options)) > found.holder.expiresAt };
+      return {
+        result: 'held',
+        holder: found.holder,
+        expired: (await connection.info.now(options)) > found.holder.expiresAt,
+      };
     }
     await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
   }
@@ -210,13 +227,13 @@ async function tryToAcquire(
 
 /** Who holds the lock now, and whether it ran out on the engine's clock; null when nobody does. */
 export async function findLock(
-  { connection, info }: LockParts,
+  connection: Connection,
   project: ProjectName,
   options: CallOptions,
 ): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null> {
   const found = await readHolder(connection, project, options);
   if (found === null) return null;
-  return { holder: found.holder, expired: (await info.now(options)) > found.holder.expiresAt };
+  return { holder: found.holder, expired: (await connection.info.now(options)) > found.holder.expiresAt };
 }
 
 const lost = (lock: LockHolder): LoomsError =>
@@ -226,12 +243,12 @@ const lost = (lock: LockHolder): LoomsError =>
 
 /** Prolongs a lock from now on. Throws `lock-lost` when it was removed. */
 export async function renewLock(
-  { connection, info }: LockParts,
+  connection: Connection,
   lock: LockHolder,
   lifetimeMs: number,
   options: CallOptions,
 ): Promise<LockHolder> {
-  const expiresAt = (await info.now(options)) + lifetimeMs;
+  const expiresAt = (await connection.info.now(options)) + lifetimeMs;
   const content = Buffer.from(JSON.stringify({ expiresAt }));
   try {
     await putFiles(
@@ -248,11 +265,11 @@ export async function renewLock(
 }
 
 /** Throws `lock-lost` when the lock was removed or is being removed. One call. */
-export async function checkLock({ connection }: LockParts, lock: LockHolder, options: CallOptions): Promise<void> {
+export async function checkLock(connection: Connection, lock: LockHolder, options: CallOptions): Promise<void> {
   const container = await inspectContainer(connection, lock.id, options);
   if (container === null || isBeingRemoved(container)) throw lost(lock);
 }
 
 /** Gives a lock up, or takes an expired one away, by id: a successor's lock cannot be hit. */
-export const releaseLock = ({ connection }: LockParts, id: ContainerId, options: CallOptions): Promise<void> =>
+export const releaseLock = (connection: Connection, id: ContainerId, options: CallOptions): Promise<void> =>
   removeContainer(connection, id, options);

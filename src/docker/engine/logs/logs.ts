@@ -1,13 +1,9 @@
-import { addAbortSignal } from 'node:stream';
 import { LoomsError } from '../../../model/errors.ts';
 import { type ContainerId, shortId } from '../../../model/ids.ts';
 import type { CallOptions, LogLine, LogMoment, LogQuery } from '../../port.ts';
-import { askBytes, versioned } from '../connection/ask.ts';
-import { call } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
-import type { InfoReader } from '../connection/engine-clock.ts';
+import { askBytes, askStream, get } from '../connection/ask.ts';
+import type { Connection, InfoReader } from '../connection/connection.ts';
 import { engineError } from '../connection/errors.ts';
-import { requestStream } from '../connection/request.ts';
 import { logParser } from './log-lines.ts';
 
 const whatOf = (id: ContainerId): string => `read the log of container ${shortId(id)}`;
@@ -29,8 +25,7 @@ export async function tailLog(
   options: CallOptions,
 ): Promise<readonly LogLine[]> {
   const query = { stdout: 1, stderr: 1, timestamps: 1, tail: count };
-  const request = { method: 'GET', path: `/containers/${id}/logs`, query } as const;
-  return parseLog(await askBytes(connection, whatOf(id), request, options));
+  return parseLog(await askBytes(connection, whatOf(id), get(`/containers/${id}/logs`, query), options));
 }
 
 /** A moment as the engine takes it: seconds since the epoch with a fraction. */
@@ -59,18 +54,13 @@ async function parametersOf(query: LogQuery, info: InfoReader, options: CallOpti
  */
 export async function* readLog(
   connection: Connection,
-  info: InfoReader,
   id: ContainerId,
   query: LogQuery,
   options: CallOptions,
 ): AsyncGenerator<LogLine> {
   const { signal } = options;
-  const path = versioned(connection, `/containers/${id}/logs`);
-  const parameters = await parametersOf(query, info, options);
-  const response = await call(whatOf(id), options, (bound) =>
-    requestStream(connection.target, { method: 'GET', path, query: parameters, signal: bound }),
-  );
-  if (signal !== undefined) addAbortSignal(signal, response);
+  const parameters = await parametersOf(query, connection.info, options);
+  const response = await askStream(connection, whatOf(id), get(`/containers/${id}/logs`, parameters), options);
   const parser = logParser();
   try {
     for await (const chunk of response) yield* parser.feed(chunk as Buffer);

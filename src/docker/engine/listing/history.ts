@@ -2,17 +2,21 @@ import { asContainerId, asServerName, type ContainerId, type ProjectName, shortI
 import { label, type Role, recordName } from '../../../model/labels.ts';
 import { type GenerationOutcome, type GenerationRecord, generationOutcomes } from '../../../model/observed.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask } from '../connection/ask.ts';
+import { ask, post } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
-import { type ListedContainer, listedName } from '../listing/listing.ts';
-import { generationOf, type RecordReader, recordIn } from '../listing/observed-container.ts';
-import { isOurs } from '../listing/ownership.ts';
-import { inspectContainer } from './containers.ts';
-import { imageIdOf } from './docker-to-shape.ts';
-import type { InspectedContainer } from './inspected.ts';
+import {
+  type InspectedContainer,
+  imageIdOf,
+  inspectContainer,
+  inspectImage,
+  type ListedContainer,
+  listedName,
+} from '../containers/inspected.ts';
+import { isOurs } from '../containers/ownership.ts';
+import { generationOf, type RecordReader, recordIn } from './observed-container.ts';
 
 /** What a record says about its generation is what the generation's own container said about itself. */
 const copied = [
@@ -90,14 +94,7 @@ async function declaredVolumes(
   options: CallOptions,
 ): Promise<readonly string[]> {
   if (connection.engine.kind === 'docker') return Object.keys(config.Volumes ?? {});
-  const request = { method: 'GET', path: `/images/${image}/json` } as const;
-  const answer = ask<{ Config?: Pick<typeof config, 'Volumes'> | null }>(
-    connection,
-    `inspect image ${image}`,
-    request,
-    options,
-  );
-  return Object.keys((await orNull(answer))?.Config?.Volumes ?? {});
+  return Object.keys((await inspectImage(connection, image, options))?.Config?.Volumes ?? {});
 }
 
 /**
@@ -128,12 +125,10 @@ export async function recordGeneration(
       Mounts: volumes.map((target) => ({ Type: 'tmpfs', Target: target })),
     },
   };
-  const request = { method: 'POST', path: '/containers/create', query: { name: record }, body } as const;
+  const bound = { ...options, limitMs: limits.slow };
+  const request = post('/containers/create', { name: record }, body);
   try {
-    const created = await orNull(
-      ask(connection, `record ${shortId(id)} as ${record}`, request, { ...options, limitMs: limits.slow }),
-    );
-    return created !== null;
+    return (await orNull(ask(connection, `record ${shortId(id)} as ${record}`, request, bound))) !== null;
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
     const holder = await inspectContainer(connection, record, options);

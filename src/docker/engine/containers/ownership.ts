@@ -1,24 +1,14 @@
 import { isBelieved, readClaim } from '../../../model/claims.ts';
-import type { ImageId } from '../../../model/ids.ts';
-import { label } from '../../../model/labels.ts';
+import { asProjectName, type ImageId, type ProjectName } from '../../../model/ids.ts';
+import { label, type Role } from '../../../model/labels.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
 import type { CallOptions } from '../../port.ts';
-import { ask } from '../connection/ask.ts';
-import { orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
-import { type ImageShare, imageIdOf, readEnv } from '../containers/docker-to-shape.ts';
-import type { InspectedContainer } from '../containers/inspected.ts';
-import type { ListedContainer } from './listing.ts';
+import { type ImageShare, readEnv } from './docker-to-shape.ts';
+import { type InspectedContainer, imageIdOf, inspectImage, type ListedContainer, listContainers } from './inspected.ts';
 
 /** More inspects at once gain nothing on an engine, and over ssh each is a process. */
-const inspectWidth = 16;
-
-type InspectedImage = {
-  readonly Config?: {
-    readonly Env?: readonly string[] | null;
-    readonly Labels?: Readonly<Record<string, string>> | null;
-  } | null;
-};
+export const inspectWidth = 16;
 
 /** What images bring into the containers that are made of them. One that is gone is left out. */
 export async function imageShares(
@@ -27,8 +17,7 @@ export async function imageShares(
   options: CallOptions,
 ): Promise<ReadonlyMap<ImageId, ImageShare>> {
   const shares = await mapBounded([...new Set(ids)], inspectWidth, async (id) => {
-    const request = { method: 'GET', path: `/images/${id}/json` } as const;
-    const image = await orNull(ask<InspectedImage>(connection, `inspect image ${id}`, request, options));
+    const image = await inspectImage(connection, id, options);
     if (image === null) return [];
     return [[id, { env: readEnv(image.Config?.Env), labels: image.Config?.Labels ?? {} }] as const];
   });
@@ -73,4 +62,24 @@ export async function isOurs(
   const imageId = imageIdOf(image);
   const shares = labels[label.imageId] === undefined ? await imageShares(connection, [imageId], options) : undefined;
   return isBelieved({ labels, imageId, imageLabels: shares?.get(imageId)?.labels });
+}
+
+/**
+ * The containers of a project, and those that only claim to be; its lock apart: whoever plans may hold it, and nothing may
+ * depend on that.
+ */
+export async function listProject(connection: Connection, project: ProjectName, options: CallOptions): Promise<Sorted> {
+  const listed = await listContainers(connection, { label: [`${label.project}=${project}`] }, options);
+  return sortClaims(
+    connection,
+    listed.filter((container) => container.Labels?.[label.role] !== ('lock' satisfies Role)),
+    options,
+  );
+}
+
+/** Names of all projects that have a container on the engine, sorted. */
+export async function listProjects(connection: Connection, options: CallOptions): Promise<readonly ProjectName[]> {
+  const listed = await listContainers(connection, { label: [label.project] }, options);
+  const { ours } = await sortClaims(connection, listed, options);
+  return [...new Set(ours.flatMap(({ Labels: labels }) => labels?.[label.project] ?? []))].sort().map(asProjectName);
 }

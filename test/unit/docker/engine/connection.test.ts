@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { rememberedLookup } from '../../../../src/docker/engine/listing/remembered-lookup.ts';
+import { rememberedLookup } from '../../../../src/docker/engine/connection/connection.ts';
 
 type Asking = (host: string, options: { all?: boolean; family?: number }) => Promise<unknown>;
 

@@ -1,10 +1,12 @@
-import { asContainerId, asProjectName } from '../../../model/ids.ts';
+import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.ts';
 import { label, type Role } from '../../../model/labels.ts';
 import type { BuiltImages, CallOptions } from '../../port.ts';
-import { ask } from '../connection/ask.ts';
+import { ask, get, remove } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
 import type { Connection } from '../connection/connection.ts';
-import { imageIdOf } from '../containers/docker-to-shape.ts';
-import { listContainers } from '../listing/listing.ts';
+import { statusOf } from '../connection/errors.ts';
+import { imageIdOf, inspectImage, listContainers } from '../containers/inspected.ts';
+import { isSameName } from './reference.ts';
 
 type ListedImage = { readonly Id: string; readonly RepoTags?: readonly string[] | null };
 
@@ -16,7 +18,7 @@ const recipeName = /^(?:localhost\/)?looms\/[a-z]+:[0-9a-f]{32}$/;
  * them has the label, too.
  */
 export async function listBuiltImages(connection: Connection, options: CallOptions): Promise<BuiltImages> {
-  const request = { method: 'GET', path: '/images/json', query: { filters: { label: [label.managedBy] } } } as const;
+  const request = get('/images/json', { filters: { label: [label.managedBy] } });
   const [images, containers] = await Promise.all([
     ask<readonly ListedImage[]>(connection, 'list images', request, options),
     listContainers(connection, {}, options),
@@ -36,4 +38,30 @@ export async function listBuiltImages(connection: Connection, options: CallOptio
       labels?.[label.role] === lock ? [asProjectName(labels[label.project] ?? '')] : [],
     ),
   };
+}
+
+/**
+ * Removes an image that looms built under `ref`, with those layers that nothing else needs. false: it stays, because
+ * looms did not build it, it has another name too, or a container of anyone is made of it. One that is gone already is
+ * no error.
+ */
+export async function removeBuiltImage(
+  connection: Connection,
+  id: ImageId,
+  ref: string,
+  options: CallOptions,
+): Promise<boolean> {
+  const image = await inspectImage(connection, id, options);
+  if (image === null) return true;
+  const names = image.RepoTags ?? [];
+  if (image.Config?.Labels?.[label.managedBy] === undefined || names.some((name) => !isSameName(name, ref)))
+    return false;
+  try {
+    // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
+    await orNull(ask(connection, `remove image ${ref}`, remove(`/images/${id}`), options));
+    return true;
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    return false;
+  }
 }
