@@ -1,10 +1,10 @@
-import type { Engine, EngineAttempt } from '../docker/port.ts';
 import type { Files } from '../files/port.ts';
 import type { SessionSource } from '../mcp/client/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { HealthFinding, HealthRecord } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
 import type { SecretPrints } from '../model/secret-prints.ts';
+import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore } from '../secrets/provider.ts';
 
 /** Whose health is kept: projects of one name on two engines have nothing to do with one another. */
@@ -16,7 +16,7 @@ export type TrustQuestion = { readonly what: string; readonly says: readonly str
 /** Everything with effects that a use case needs; made in one place by the command line, faked in tests. */
 export type Ports = {
   /** Connects on the first call; throws `engine-unreachable`. The same engine every time. */
-  readonly engine: () => Promise<Engine>;
+  readonly orchestrator: () => Promise<Orchestrator>;
   /** Where an engine was looked for, in order, whether or not one was found. Does not throw. */
   readonly engineAttempts: () => Promise<readonly EngineAttempt[]>;
   /** Whether this machine is the engine's host, so that host paths of mounts can be looked at. Does not throw. */

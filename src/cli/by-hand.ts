@@ -1,8 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { chooseDeclared } from '../app/plan/choose-declared.ts';
 import type { LoadedSpecs } from '../app/plan/load-specs.ts';
-import { type Prepared, planProject } from '../app/plan/plan-project.ts';
-import { planRecorded } from '../app/plan/plan-recorded.ts';
+import { planWork, type Work } from '../app/plan/plan-work.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { Plan, Reason } from '../model/plan.ts';
@@ -62,22 +61,19 @@ export type StartRequest = {
  * one has no container, as the specs of this folder declare them.
  * Throws `server-not-found`, and what reading specs and planning throw.
  */
-export async function planStart(context: CommandContext, request: StartRequest): Promise<Prepared> {
+export async function planStart(context: CommandContext, request: StartRequest): Promise<Work> {
   const { names, file, replace } = request;
   if (file !== undefined) {
     const loaded = await readUsableSpecs({ file: [file], strict: false }, context, request.json);
     return planDeclared(context, loaded, request, file);
   }
-  const wish = { kind: replace ? 'restart' : 'start' } as const;
   const { project, policy, ports } = context;
   try {
-    return await planRecorded(ports, {
-      project: project.name,
-      servers: names,
-      wish,
-      policy,
-      ...keepOf({}, context),
-    });
+    const wish = { kind: replace ? 'restart' : 'start' } as const;
+    const keep = keepOf({}, context);
+    const directory = ports.workingDirectory;
+    const intent = { kind: 'recorded', project: project.name, servers: names, wish, keep, directory } as const;
+    return await planWork(ports, intent, { policy });
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'server-not-found') throw error;
     const specs = await ownSpecs(context, request);
@@ -104,14 +100,18 @@ const planDeclared = (
   { servers, recipes }: LoadedSpecs,
   { names, replace }: StartRequest,
   file: string,
-): Promise<Prepared> =>
-  planProject(context.ports, {
-    project: context.project.name,
-    servers: names.map((name) => chooseDeclared(servers, name, { file, alone: names.length === 1 })),
-    recipes,
-    undesired: 'ignore',
-    only: names,
-    policy: context.policy,
-    ...keepOf({}, context),
-    ...(replace ? { replace: names } : {}),
-  });
+): Promise<Work> =>
+  planWork(
+    context.ports,
+    {
+      kind: 'files',
+      project: context.project.name,
+      servers: names.map((name) => chooseDeclared(servers, name, { file, alone: names.length === 1 })),
+      recipes,
+      undesired: 'ignore',
+      only: names,
+      keep: keepOf({}, context),
+      replace: replace ? names : undefined,
+    },
+    { policy: context.policy },
+  );

@@ -4,9 +4,9 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
-import type { Engine, EngineAttempt } from '../docker/port.ts';
 import type { VerdictMemory } from '../mcp/client/session.ts';
 import { messageOf } from '../model/failure.ts';
+import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
@@ -269,7 +269,7 @@ function chooseEngine({ host, context, environment }: Settings, file: ProjectFil
 }
 
 /** Where the engine is looked for, and the connection to it; neither is made before it is asked for. */
-function engineSource(settings: Settings, file: ProjectFile | undefined) {
+function engineSource(settings: Settings, file: ProjectFile | undefined, ports: () => Omit<Ports, 'orchestrator'>) {
   const uid = process.getuid?.();
   const input = {
     environment: settings.environment,
@@ -283,18 +283,28 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     async () => (await import('../docker/engine/connection/discovery.ts')).discover(input),
     ({ endpoint }) => endpoint !== null,
   );
-  let connected: Engine | undefined;
-  const engine = once(async () => {
-    const [{ requireEndpoint }, { connectDocker }, { readRecordedSpec }, { recordSigner }] = await Promise.all([
+  let connected: Orchestrator | undefined;
+  const orchestrator = once(async () => {
+    const [
+      { requireEndpoint },
+      { connectDocker },
+      { dockerOrchestrator },
+      { orchestratorPorts },
+      { readRecordedSpec },
+      { recordSigner },
+    ] = await Promise.all([
       import('../docker/engine/connection/discovery.ts'),
       import('../docker/engine/engine.ts'),
+      import('../docker/orchestrator.ts'),
+      import('../app/apply/orchestrator-ports.ts'),
       import('../spec/record/record.ts'),
       import('../state/record-signer.ts'),
     ]);
-    connected = await connectDocker(requireEndpoint(await look(), input.platform), {
+    const engine = await connectDocker(requireEndpoint(await look(), input.platform), {
       records: { read: readRecordedSpec, ...recordSigner(settings.environment) },
       environment: settings.environment,
     });
+    connected = dockerOrchestrator(engine, orchestratorPorts(ports()));
     return connected;
   });
   const engineAttempts = async (): Promise<readonly EngineAttempt[]> => {
@@ -323,7 +333,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined) {
     ({ endpoint }) => endpoint !== null,
   );
   const engineSocketAt = async (path: string): Promise<string | undefined> => (await sockets()).at(path);
-  return { engine, engineAttempts, engineIsLocal, engineSocketAt, close: async () => connected?.close() };
+  return { orchestrator, engineAttempts, engineIsLocal, engineSocketAt, close: async () => connected?.close() };
 }
 
 /** The saved plan that a command carries out, when it does. Throws what `readPlanFile` throws. */
@@ -348,7 +358,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   const savedPlan = await readSettingsPlan(place, settings);
   const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
   const projectFile = await readProjectFile(place, specPaths, environment);
-  const { engine, engineAttempts, engineIsLocal, engineSocketAt, close } = engineSource(settings, projectFile?.file);
+  const { close, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const { secrets, redact } = await watched(
     once(async () => {
@@ -369,10 +379,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const atEnd: (() => Promise<void>)[] = [];
   const ports: Ports = {
-    engine,
-    engineAttempts,
-    engineIsLocal,
-    engineSocketAt,
+    ...engineParts,
     openSession: async () => (await import('../mcp/client/connect.ts')).createSessionSource(verdictMemory(environment)),
     secrets,
     mask: redact,

@@ -1,6 +1,6 @@
-import type { ApplyReport } from '../app/apply/apply-report.ts';
 import type { ServerHealth } from '../app/inspect/check-health.ts';
 import { assertNever, type ErrorCode } from '../model/errors.ts';
+import type { ApplyReport } from '../orchestrator/port.ts';
 
 /** What the program's exit codes mean (docs/exit-codes.md). The only place where they are numbers. */
 export const exitCode = {

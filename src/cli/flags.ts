@@ -109,10 +109,7 @@ export const historyFlags = {
 export const keepOf = (
   flags: { readonly keep?: number | undefined },
   context: { readonly keep: number | undefined },
-): { readonly keep?: number } => {
-  const keep = flags.keep ?? context.keep;
-  return keep === undefined ? {} : { keep };
-};
+): number | undefined => flags.keep ?? context.keep;
 
 /** How a command that changes the engine goes about it. */
 export const applyFlags = {

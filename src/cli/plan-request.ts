@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import type { LoadedSpecs } from '../app/plan/load-specs.ts';
-import { type Prepared, planProject } from '../app/plan/plan-project.ts';
+import { planWork, type Work } from '../app/plan/plan-work.ts';
 import type { CommandContext } from './context.ts';
 import { historyFlags, keepOf } from './flags.ts';
 import { serverName } from './server-name.ts';
@@ -54,25 +54,26 @@ export async function planSpecs(
   context: CommandContext,
   loaded: LoadedSpecs,
   keepFailed: boolean,
-): Promise<Prepared> {
-  const { project, ports } = context;
+): Promise<Work> {
+  const { project, policy, ports } = context;
   const maxDeletes = flags['max-deletes'];
-  return planProject(ports, {
+  const intent = {
+    kind: 'files',
     project: project.name,
     servers: loaded.servers,
     recipes: loaded.recipes,
     undesired: flags.prune ? 'remove' : 'warn',
     keepFailed,
-    ...keepOf(flags, context),
-    policy: context.policy,
-    prune: {
-      // oclif leaves a flag out that was not given, whatever its type says; a saved plan must have it.
-      prune: flags.prune === true,
-      allowEmpty: flags['allow-empty'] === true,
-      projectNamed: project.explicit,
-      ...(maxDeletes === undefined ? {} : { maxDeletes }),
-    },
-    ...(flags.server === undefined ? {} : { only: flags.server.map(serverName) }),
-    ...(flags.replace === undefined ? {} : { replace: flags.replace.map(serverName) }),
-  });
+    keep: keepOf(flags, context),
+    only: flags.server?.map(serverName),
+    replace: flags.replace?.map(serverName),
+  } as const;
+  const prune = {
+    // oclif leaves a flag out that was not given, whatever its type says; a saved plan must have it.
+    prune: flags.prune === true,
+    allowEmpty: flags['allow-empty'] === true,
+    projectNamed: project.explicit,
+    ...(maxDeletes === undefined ? {} : { maxDeletes }),
+  };
+  return planWork(ports, intent, { policy, prune });
 }

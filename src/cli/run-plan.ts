@@ -1,16 +1,18 @@
 import { applyPlan } from '../app/apply/apply-plan.ts';
-import { type ApplyReport, lostItsLock } from '../app/apply/apply-report.ts';
-import { clearDeadLock, describeHolder } from '../app/apply/project-lock.ts';
 import { requireTrustInPlan } from '../app/apply/require-trust.ts';
-import type { Prepared } from '../app/plan/plan-project.ts';
+import { clearDeadLock, lostItsLock } from '../app/apply/unlock-project.ts';
+import type { Work } from '../app/plan/plan-work.ts';
 import { LoomsError } from '../model/errors.ts';
+import { describeHolder } from '../model/lock.ts';
 import type { Plan } from '../model/plan.ts';
+import type { ApplyReport } from '../orchestrator/port.ts';
 import { confirm } from './confirm.ts';
 import type { CommandContext } from './context.ts';
 import { InterruptedError } from './errors.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
 import { disabledServers, renderPlan, renderPlanTitle, warningLines } from './render/plan-text.ts';
-import { openProgress, type Progress } from './render/progress.ts';
+import { openProgress } from './render/progress.ts';
+import type { Progress } from './render/progress-lanes.ts';
 import { isInSync } from './render/reasons.ts';
 import { renderReport } from './render/report.ts';
 import { plural, visible } from './render/text.ts';
@@ -55,7 +57,7 @@ export type RunPlanOptions = {
  * Shows a plan, asks, carries it out and reports; sets the exit code. Does not ask when there is nothing to do. A
  * refusal of the user is exit 9 with nothing changed.
  */
-export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: RunPlanOptions): Promise<PlanOutcome> {
+export async function runPlan(prepared: Work, flags: RunPlanFlags, options: RunPlanOptions): Promise<PlanOutcome> {
   const { context, json, question, goesAhead = () => false } = options;
   const { terminal } = context;
   const { plan } = prepared;
@@ -98,7 +100,7 @@ export async function runPlan(prepared: Prepared, flags: RunPlanFlags, options: 
 }
 
 /** The plan, or what of it must be said in any case: at least its project and engine. */
-function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context, nothingToDo }: RunPlanOptions): void {
+function show(prepared: Work, whole: boolean, flags: RunPlanFlags, { context, nothingToDo }: RunPlanOptions): void {
   const { terminal } = context;
   const { plan } = prepared;
   const { palette, width, noticePalette } = terminal;
@@ -109,7 +111,7 @@ function show(prepared: Prepared, whole: boolean, flags: RunPlanFlags, { context
     for (const line of warningLines(plan.warnings, { palette: noticePalette, width })) terminal.notice(line);
     return;
   }
-  const disabled = disabledServers(prepared.request.servers);
+  const disabled = disabledServers(prepared.servers);
   terminal.answer(renderPlan(plan, { palette, width, verbose: flags.verbose, disabled }));
 }
 
@@ -125,7 +127,7 @@ const interruptionNotice = (which: 'first' | 'second', graceSeconds: number): st
     : 'stopping now';
 
 async function execute(
-  prepared: Prepared,
+  prepared: Work,
   flags: RunPlanFlags,
   { context, json, question, goesAhead = () => false, afterwards }: RunPlanOptions,
   progress: Progress,
@@ -152,7 +154,7 @@ async function execute(
   const told = whatNext(ended.outcome, afterwards);
   const report = { ...ended, notices: [...ended.notices, ...told] };
   if (!json) {
-    const sources = new Map(prepared.request.servers.map(({ spec, source }) => [spec.name, source] as const));
+    const sources = new Map(prepared.servers.map(({ spec, source }) => [spec.name, source] as const));
     const options = { palette: terminal.palette, elapsedMs: times.elapsed(), millisecondsOf: times.of, sources };
     const planIsAbove = flags.verbose || !goesAhead(prepared.plan);
     terminal.answer(`${planIsAbove ? '\n' : ''}${renderReport(report, options)}`);

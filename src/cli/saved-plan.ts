@@ -1,4 +1,4 @@
-import type { Prepared } from '../app/plan/plan-project.ts';
+import type { Work } from '../app/plan/plan-work.ts';
 import { restorePlan } from '../app/plan/restore-plan.ts';
 import type { AppliedPolicy, SavedPlan } from '../app/plan/saved-plan.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -26,7 +26,7 @@ type PlanningFlags = Readonly<Partial<Record<(typeof planningFlags)[number], unk
 export async function openSavedPlan(
   saved: SavedPlan,
   { file, flags, context }: { readonly file: string; readonly flags: PlanningFlags; readonly context: CommandContext },
-): Promise<Prepared> {
+): Promise<Work> {
   const given = planningFlags.find((name) => flags[name] !== undefined && flags[name] !== false);
   if (given !== undefined) {
     throw new LoomsError('usage', `--${given} does not go with the saved plan ${file}, which is carried out as it is`, {

@@ -52,7 +52,7 @@ export default class Apply extends BaseCommand {
       context,
       json,
       question: `Apply this to project ${project} on ${engine.name}?`,
-      onAgreed: () => acceptDeclared(context.ports, prepared.plan, prepared.observed),
+      onAgreed: () => acceptDeclared(context.ports, prepared),
     });
   }
 }

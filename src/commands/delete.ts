@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { planRemoval } from '../app/plan/plan-removal.ts';
+import { planWork } from '../app/plan/plan-work.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import type { CommandContext } from '../cli/context.ts';
@@ -58,12 +58,11 @@ export default class Delete extends BaseCommand {
     // Who names no server does not mean what was kept of servers that are gone.
     const unnamed = servers === 'all' ? 'leave' : 'give-up';
     const data = flags['preserve-data'] ? 'keep' : unnamed;
-    const prepared = await planRemoval(context.ports, {
-      project: context.project.name,
-      servers,
-      data,
-      ...keepOf({}, context),
-    });
+    const prepared = await planWork(
+      context.ports,
+      { kind: 'removal', project: context.project.name, servers, data, keep: keepOf({}, context) },
+      { policy: context.policy },
+    );
     const { engine, project } = prepared.plan;
     return runPlan(prepared, flags, {
       context,

@@ -1,8 +1,9 @@
 import * as Flags from '@oclif/core/flags';
-import { planPrune } from '../app/plan/plan-prune.ts';
+import { planWork } from '../app/plan/plan-work.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, projectFlags } from '../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
+import { LoomsError } from '../model/errors.ts';
 
 export default class Prune extends BaseCommand {
   static override summary = 'Remove what nothing uses any more';
@@ -28,9 +29,14 @@ export default class Prune extends BaseCommand {
   async run(): Promise<PlanOutcome> {
     const { flags } = await this.parse(Prune);
     const context = await this.open(flags);
-    const { name: project, explicit: projectNamed } = context.project;
+    const { project, policy, ports } = context;
     const { volumes, history } = flags;
-    const prepared = await planPrune(context.ports, { project, projectNamed, volumes, history });
+    if ((volumes || history) && !project.explicit) {
+      throw new LoomsError('refused', 'refusing to prune the implicit project "default"', {
+        hint: 'name the project with --project, LOOMS_PROJECT or looms.yaml',
+      });
+    }
+    const prepared = await planWork(ports, { kind: 'prune', project: project.name, volumes, history }, { policy });
     return runPlan(prepared, flags, {
       context,
       json: this.jsonEnabled(),

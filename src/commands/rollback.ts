@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { planRollback } from '../app/plan/plan-rollback.ts';
+import { planWork } from '../app/plan/plan-work.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, engineFlags, historyFlags, keepOf, projectFlags, trustFlags } from '../cli/flags.ts';
@@ -33,21 +33,26 @@ export default class Rollback extends BaseCommand {
     const { flags, args } = await this.parse(Rollback);
     const context = await this.open(flags);
     const name = serverName(args.name);
-    const prepared = await planRollback(context.ports, {
-      project: context.project.name,
-      name,
-      keepFailed: flags['keep-failed'],
-      policy: context.policy,
-      ...keepOf(flags, context),
-      ...(flags.to === undefined ? {} : { to: flags.to }),
-    });
+    const prepared = await planWork(
+      context.ports,
+      {
+        kind: 'rollback',
+        project: context.project.name,
+        server: name,
+        to: flags.to,
+        keepFailed: flags['keep-failed'],
+        keep: keepOf(flags, context),
+      },
+      { policy: context.policy },
+    );
+    const to = prepared.intent.kind === 'rollback' ? prepared.intent.to : undefined;
     const { engine, project } = prepared.plan;
     return runPlan(prepared, flags, {
       context,
       json: this.jsonEnabled(),
       question: `Take ${name} of project ${project} on ${engine.name} back?`,
       // Not "as declared": the files may well declare something else.
-      nothingToDo: `Nothing to do: ${name} runs as generation ${prepared.to} did.`,
+      nothingToDo: `Nothing to do: ${name} runs as generation ${to} did.`,
       afterwards: `where the files of ${name} say otherwise, \`looms diff\` shows how, and the next apply of them takes it forward again`,
     });
   }

@@ -1,12 +1,12 @@
 import * as Flags from '@oclif/core/flags';
-import { describeHolder, shortLockId } from '../app/apply/project-lock.ts';
-import { breakLock, lookAtLock, requireLockId } from '../app/apply/unlock-project.ts';
+import { requireLockId } from '../app/apply/unlock-project.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { confirm } from '../cli/confirm.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';
 import { type LockView, lockView, renderLock } from '../cli/render/lock.ts';
+import { describeHolder, shortLockId } from '../model/lock.ts';
 
 export default class Unlock extends BaseCommand {
   static override summary = 'Take the lock of a project away from a run that will never end';
@@ -30,7 +30,8 @@ export default class Unlock extends BaseCommand {
   async run(): Promise<LockView> {
     const { flags, args } = await this.parse(Unlock);
     const { ports, project, terminal } = await this.open(flags);
-    const found = await lookAtLock(ports, project.name);
+    const { lock } = await ports.orchestrator();
+    const found = await lock.look(project.name);
     const view = (removed: boolean): LockView => lockView(project.name, found, removed);
     if (found === null || args.id === undefined) {
       this.answer(() => renderLock(view(false), found, terminal.palette));
@@ -44,7 +45,7 @@ export default class Unlock extends BaseCommand {
       process.exitCode = exitCode.notConfirmed;
       return view(false);
     }
-    await breakLock(ports, found);
+    await lock.take(found.holder);
     this.answer(() => renderLock(view(true), found, terminal.palette));
     return view(true);
   }

@@ -1,13 +1,17 @@
-import type { ForeignRecord } from '../model/claims.ts';
 import type { RecordedSpec } from '../model/desired.ts';
+import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { Role } from '../model/labels.ts';
-import type { EngineDescription, EngineTime, GenerationOutcome, NetworkShape, Observed } from '../model/observed.ts';
+import type { LockHolder } from '../model/lock.ts';
+import type { NetworkShape, Observed } from '../model/observed.ts';
 import type { Recipe } from '../model/recipe.ts';
+import type { ForeignRecord } from '../model/records.ts';
 import type { ContainerShape, ImageFacts } from '../model/shape.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 
+export type { LockHolder } from '../model/lock.ts';
+export type { EngineAttempt } from '../orchestrator/port.ts';
 export type {
   CallOptions,
   ExecRequest,
@@ -16,16 +20,6 @@ export type {
   LogMoment,
   LogQuery,
 } from '../orchestrator/session-host.ts';
-
-/** One place where an engine was looked for, for `doctor`. */
-export type EngineAttempt = {
-  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
-  readonly origin: string;
-  /** URL, where the place named one. */
-  readonly url?: string;
-  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
-  readonly detail: string;
-};
 
 export type ProgressSink = (progress: StepProgress) => void;
 
@@ -47,20 +41,6 @@ export type CreateContainer = {
   readonly ownTargets: readonly string[];
   /** Written to the secrets file (`secretsFilePath` of model/resolve-shape) that PID 1's wrapper reads; only for HTTP servers with secrets. */
   readonly secrets?: Readonly<Record<string, string>>;
-};
-
-/** Who holds the project's lock. Times are on the engine's clock, in ms. */
-export type LockHolder = {
-  readonly id: ContainerId;
-  readonly who: string;
-  readonly host: string;
-  readonly pid: number;
-  /** Names the processes that `pid` is one of; absent where the system does not tell them apart. */
-  readonly processes?: string;
-  readonly command: string;
-  readonly acquiredAt: EngineTime;
-  /** When the lock counts as broken unless its holder renews it. */
-  readonly expiresAt: EngineTime;
 };
 
 /** Who wants the lock, and how long it lives without a renewal, ms. */

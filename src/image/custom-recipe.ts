@@ -1,8 +1,7 @@
 import type { ImageSource } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContextFile } from '../model/recipe.ts';
-import { copyInstruction, envInstruction, onOneLine, runInstruction } from './dockerfile-text.ts';
-import type { RecipeBody } from './recipe.ts';
+import { copyInstruction, envInstruction, onOneLine, type RecipeBody, runInstruction } from './dockerfile-text.ts';
 
 type CustomSource = Extract<ImageSource, { kind: 'build' }>;
 

@@ -64,3 +64,10 @@ export function runInstruction(command: string): string {
   const misread = /[\n\r]|\\$|^[[-]|<</.test(text);
   return misread ? `RUN ${JSON.stringify(['/bin/sh', '-ec', text])}` : `RUN ${text}`;
 }
+
+/** The instructions of one kind of image. All but `setup` comes after the CA certificates are trusted. */
+export type RecipeBody = {
+  readonly setup: readonly string[];
+  readonly install: readonly string[];
+  readonly useBuildCache: boolean;
+};

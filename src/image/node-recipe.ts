@@ -1,7 +1,13 @@
 import type { ImageSource } from '../model/desired.ts';
 import { appFolder, type ContextFile } from '../model/recipe.ts';
-import { argInstruction, copyInstruction, envInstruction, onOneLine, shellWord } from './dockerfile-text.ts';
-import type { RecipeBody } from './recipe.ts';
+import {
+  argInstruction,
+  copyInstruction,
+  envInstruction,
+  onOneLine,
+  type RecipeBody,
+  shellWord,
+} from './dockerfile-text.ts';
 
 type NodeSource = Extract<ImageSource, { kind: 'node' }>;
 

@@ -6,9 +6,9 @@ import {
   envInstruction,
   literalValue,
   onOneLine,
+  type RecipeBody,
   shellWord,
 } from './dockerfile-text.ts';
-import type { RecipeBody } from './recipe.ts';
 
 type PythonSource = Extract<ImageSource, { kind: 'python' }>;
 

@@ -4,7 +4,7 @@ import { assertNever, LoomsError } from '../model/errors.ts';
 import type { ContextFile, Recipe } from '../model/recipe.ts';
 import { caFiles, forgetCa, specCaPath, trustCa } from './build-ca.ts';
 import { customBody } from './custom-recipe.ts';
-import { onOneLine } from './dockerfile-text.ts';
+import { onOneLine, type RecipeBody } from './dockerfile-text.ts';
 import { nodeBody } from './node-recipe.ts';
 import { pythonBody } from './python-recipe.ts';
 import { imageRef, portableFiles } from './recipe-hash.ts';
@@ -19,13 +19,6 @@ export type BuildContext = {
   readonly platform?: string;
   /** LOOMS_BUILD_CA, PEM: trusted while building, no part of the image's name or of the finished image. */
   readonly extraCa?: Uint8Array;
-};
-
-/** The instructions of one kind of image. All but `setup` comes after the CA certificates are trusted. */
-export type RecipeBody = {
-  readonly setup: readonly string[];
-  readonly install: readonly string[];
-  readonly useBuildCache: boolean;
 };
 
 type OwnSource = Exclude<ImageSource, { kind: 'image' | 'dockerfile' }>;

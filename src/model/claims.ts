@@ -1,7 +1,6 @@
 import { canonicalJson } from './canonical-json.ts';
 import { asProjectName, asServerName, namePattern, type ProjectName, type ServerName } from './ids.ts';
 import { label, type Role } from './labels.ts';
-import type { Observed } from './observed.ts';
 
 /** What is signed of a server's record: which server it is, what it was made from, and of which image. */
 export const signedText = (labels: Labels, imageId: string): string =>
@@ -13,37 +12,7 @@ export const signedText = (labels: Labels, imageId: string): string =>
     imageId,
   ]);
 
-/** Says once which containers have labels of a project and are nobody's to looms; undefined when there are none. */
-export function strangersNotice({ project, foreign }: Pick<Observed, 'project' | 'foreign'>): string | undefined {
-  const names = foreign.flatMap(({ name, claims }) => (claims === true ? [name] : []));
-  if (names.length === 0) return undefined;
-  const [are, they] = names.length === 1 ? ['has', 'it is'] : ['have', 'they are'];
-  return `${names.join(', ')} ${are} the labels of project ${project}, but looms did not make ${names.length === 1 ? 'it' : 'them'}: ${they} left alone`;
-}
-
 type Labels = Readonly<Record<string, string>>;
-
-/**
- * Who made a record, as far as its signature tells: `here`: this machine, or whoever shares its key; `other-key`: it says
- * that another key signed it, which cannot be checked here, `key` being that one's name where it gives one; `forged`: it
- * says that the key used here signed it, or is no signature at all.
- */
-export type RecordMaker =
-  | { readonly kind: 'here' }
-  | { readonly kind: 'unsigned' }
-  | { readonly kind: 'other-key'; readonly key?: string }
-  | { readonly kind: 'forged' };
-
-/** What is known of a record that this machine did not sign. */
-export type ForeignRecord = {
-  /** Of exactly this record: what a person can accept. */
-  readonly digest: string;
-  readonly maker: Exclude<RecordMaker, { readonly kind: 'here' }>;
-  /** Of the image that the container was really made of. */
-  readonly imageId: string;
-  /** The file that it says it comes from; nothing vouches for that. */
-  readonly source?: string;
-};
 
 /** What a container says it is. Anybody can say it: `isBelieved` tells whether it counts. */
 export type Claim = {

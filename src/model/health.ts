@@ -1,5 +1,5 @@
 import type { ContainerId, ServerName } from './ids.ts';
-import type { ObservedContainer } from './observed.ts';
+import type { ServerInstance } from './server-view.ts';
 
 /**
  * How a server is: `healthy` when it answered the handshake and `tools/list` in time and its image's own HEALTHCHECK, where
@@ -12,7 +12,7 @@ export type HealthFinding = {
   readonly server: ServerName;
   readonly verdict: Verdict;
   readonly container: ContainerId;
-  /** Which run of the container was asked (`ObservedContainer.run`). */
+  /** Which run of the container was asked (`ServerInstance.run`). */
   readonly run: string;
   /** How many tools it has behind the spec's filter; null when it did not say. */
   readonly tools: number | null;
@@ -35,9 +35,9 @@ export type Standing = 'current' | 'restarted-since' | 'earlier-container';
 
 export function standingOf(
   found: Pick<HealthFinding, 'container' | 'run'>,
-  { id, run }: Pick<ObservedContainer, 'id' | 'run'>,
+  { container, run }: Pick<ServerInstance, 'container' | 'run'>,
 ): Standing {
-  if (found.container !== id) return 'earlier-container';
+  if (found.container !== container) return 'earlier-container';
   return found.run === run ? 'current' : 'restarted-since';
 }
 

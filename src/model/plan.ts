@@ -1,7 +1,5 @@
-import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName, StepId } from './ids.ts';
-import type { Role } from './labels.ts';
-import type { EngineDescription, GenerationOutcome, NetworkShape } from './observed.ts';
-import type { ShapeTemplate } from './shape.ts';
+import type { EngineDescription } from './engine.ts';
+import type { ContainerId, ProjectName, ServerName, StepId } from './ids.ts';
 
 export type NonEmpty<T> = readonly [T, ...T[]];
 
@@ -70,74 +68,12 @@ export type ServerChange =
 
 export type Change = { readonly server: ServerName; readonly container?: ContainerId } & ServerChange;
 
-/** A container that a step acts on: one that is there, or one that an earlier step of this plan makes. */
-export type Target = { readonly id: ContainerId } | { readonly madeBy: StepId };
-
-/** What is needed to create a container once its image is known. */
-export type PlannedContainer = {
-  readonly name: string;
-  readonly role: Role;
-  /** The image's reference; its id comes from `image`. */
-  readonly imageRef: string;
-  readonly platform?: string;
-  readonly template: ShapeTemplate;
-  /** Our labels, complete. */
-  readonly ownLabels: Readonly<Record<string, string>>;
-  /**
-   * Targets of volumes that nothing uses. Those that are missing come to be with the container, so that there is no
-   * moment in which one exists and nobody knows that it is fresh. All that are empty are given to the server's user;
-   * what holds something is left alone.
-   */
-  readonly freshVolumes: readonly string[];
-};
-
-/** One engine call, or one wait or gate. */
-export type Operation =
-  | { readonly op: 'create-network'; readonly network: NetworkShape }
-  | { readonly op: 'remove-network'; readonly network: NetworkId; readonly name: string }
-  | { readonly op: 'pull-image'; readonly ref: string; readonly platform?: string; readonly fallbackToLocal: boolean }
-  | {
-      readonly op: 'build-image';
-      readonly ref: string;
-      readonly platform?: string;
-      /** false (`pull_policy: never`): an image that the build starts from must be there. */
-      readonly mayPull: boolean;
-    }
-  | { readonly op: 'create-container'; readonly container: PlannedContainer }
-  /** Copies files of the writable layer (`lifecycle.preserve`) from one generation to the next. */
-  | {
-      readonly op: 'carry-files';
-      readonly from: ContainerId;
-      readonly target: Target;
-      readonly name: string;
-      readonly paths: readonly string[];
-    }
-  | { readonly op: 'start-container'; readonly target: Target; readonly name: string }
-  | { readonly op: 'unpause-container'; readonly target: Target; readonly name: string }
-  | { readonly op: 'gate'; readonly target: Target; readonly name: string; readonly timeoutSeconds: number }
-  | { readonly op: 'drain'; readonly target: Target; readonly name: string; readonly seconds: number }
-  | { readonly op: 'stop-container'; readonly target: Target; readonly name: string }
-  | { readonly op: 'remove-container'; readonly target: Target; readonly name: string }
-  | { readonly op: 'rename-container'; readonly target: Target; readonly from: string; readonly to: string }
-  /** Keeps what is needed to go back to a generation, its image included, before its container is removed. */
-  | {
-      readonly op: 'record-generation';
-      readonly target: Target;
-      /** Of the container that the record is made of, for people. */
-      readonly name: string;
-      readonly record: string;
-      readonly outcome: GenerationOutcome;
-    }
-  /** Removes an image that looms built, unless anything on the engine still uses it; without an id, the one that the plan built. */
-  | { readonly op: 'remove-image'; readonly ref: string; readonly image?: ImageId }
-  /** Removes a volume of the project, unless a container uses it. */
-  | { readonly op: 'remove-volume'; readonly name: string };
-
 export type Cause =
   | { readonly kind: 'change'; readonly server: ServerName }
   | { readonly kind: 'support'; readonly why: string };
 
-export type Step = {
+/** What a step is to whoever shows, saves or reports a plan; what it does is the orchestrator's own. */
+export type StepHeader = {
   readonly id: StepId;
   readonly server?: ServerName;
   readonly cause: Cause;
@@ -152,7 +88,17 @@ export type Step = {
   readonly failuresOnly?: true;
   /** The end of something that must not be left halfway: it still runs after a first Ctrl-C, when all of `after` are ok. */
   readonly completes?: true;
-} & Operation;
+};
+
+export type Step = StepHeader & {
+  /** The orchestrator's word for what the step does, as `create-container`; further fields of a step are its own, too. */
+  readonly op: string;
+  /** What the step does, in a few words: `pull node:24-slim`. Holds names that are not ours. */
+  readonly text: string;
+};
+
+/** An image that is fetched or made for a plan, which takes most of its time. */
+export type PlannedImage = { readonly ref: string; readonly action: 'pull' | 'build'; readonly why: string };
 
 /** Drift by hand, listed apart from the changes it causes: shown first, under "changed outside looms". */
 export type Drift = {
@@ -183,7 +129,7 @@ export type NextRotation = {
 
 export type PlanWarning = { readonly code: string; readonly server?: ServerName; readonly message: string };
 
-export type Plan = {
+export type Plan<S extends Step = Step> = {
   readonly schemaVersion: 1;
   readonly project: ProjectName;
   readonly engine: Pick<EngineDescription, 'id' | 'name' | 'kind' | 'version' | 'apiVersion' | 'endpoint'>;
@@ -192,7 +138,9 @@ export type Plan = {
   /** Sorted by server. */
   readonly changes: readonly Change[];
   readonly support: readonly SupportChange[];
-  readonly steps: readonly Step[];
+  /** Sorted by reference. */
+  readonly images: readonly PlannedImage[];
+  readonly steps: readonly S[];
   readonly drift: readonly Drift[];
   /** Sorted by server. What is due already is a change. */
   readonly rotations: readonly NextRotation[];

@@ -1,5 +1,6 @@
 import type { ServerName } from './ids.ts';
 import type { Role } from './labels.ts';
+import type { Observed } from './observed.ts';
 
 /** The servers' containers by server, sorted by its name; each one's in the order in which they came. */
 export function slotsOf<T extends { readonly role: Role; readonly server?: ServerName | undefined }>(
@@ -14,3 +15,7 @@ export function slotsOf<T extends { readonly role: Role; readonly server?: Serve
   }
   return new Map([...slots].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
+
+/** Servers that have a container or a record of their past, sorted. */
+export const serversOf = ({ containers, history }: Pick<Observed, 'containers' | 'history'>): ServerName[] =>
+  [...new Set([...slotsOf(containers).keys(), ...history.map(({ server }) => server)])].sort();

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
+import type { EngineTime } from '../model/engine.ts';
 import type { ContainerId } from '../model/ids.ts';
-import type { EngineTime } from '../model/observed.ts';
 
 /** Bounds every call: aborted means stop waiting; a call that was sent may still take effect. */
 export type CallOptions = { readonly signal?: AbortSignal };

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { RecordMaker } from '../model/claims.ts';
+import type { RecordMaker } from '../model/records.ts';
 import { keySource } from './key-source.ts';
 
 /** As `sign` writes it; those of earlier versions do not name their key. */

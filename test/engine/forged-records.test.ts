@@ -1,21 +1,19 @@
 import { homedir } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ApplyOptions, applyPlan } from '../../src/app/apply/apply-plan.ts';
+import { applyPlan } from '../../src/app/apply/apply-plan.ts';
 import { checkHealth } from '../../src/app/inspect/check-health.ts';
 import { getHistory } from '../../src/app/inspect/get-history.ts';
 import { openLogs } from '../../src/app/inspect/read-logs.ts';
-import { planProject } from '../../src/app/plan/plan-project.ts';
-import { planRecorded } from '../../src/app/plan/plan-recorded.ts';
-import { planRollback } from '../../src/app/plan/plan-rollback.ts';
+import { planWork } from '../../src/app/plan/plan-work.ts';
 import { restorePlan } from '../../src/app/plan/restore-plan.ts';
 import { readSavedPlan, savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import type { Ports } from '../../src/app/ports.ts';
 import { openServer } from '../../src/app/talk/open-server.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
-import { basisOf } from '../../src/docker/reconcile/basis.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asServerName } from '../../src/model/ids.ts';
 import { containerName, recordName } from '../../src/model/labels.ts';
+import { basisOf } from '../../src/model/plan-basis.ts';
 import { defaultPolicy } from '../../src/model/policy.ts';
 import { specHash } from '../../src/spec/record/hash.ts';
 import { recordSpec } from '../../src/spec/record/record.ts';
@@ -36,7 +34,7 @@ const declared = (change: SpecChange = {}): DeclaredServer =>
   planned('fs', { image: { kind: 'image', ref: testImage }, ...change });
 
 const never = new AbortController().signal;
-const options: ApplyOptions = {
+const options: Parameters<typeof applyPlan>[2] = {
   lockTimeoutMs: 0,
   acceptNewPlan: () => true,
   stopSignal: never,
@@ -52,6 +50,12 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
   let ports: Ports;
   let lookUps: string[] = [];
   let repo: string;
+
+  const rules = { policy: defaultPolicy };
+  const files = (servers: readonly DeclaredServer[], undesired: 'remove' | 'warn') =>
+    ({ kind: 'files', project: bench.project, servers, recipes: new Map(), undesired }) as const;
+  const recorded = (kind: 'start' | 'restart') =>
+    ({ kind: 'recorded', project: bench.project, servers: [name], wish: { kind }, directory: '/' }) as const;
 
   beforeAll(async () => {
     bench = await engineBench('forged');
@@ -142,12 +146,7 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
         servers: [],
       });
       for (const servers of [[declared()], []]) {
-        const { plan } = await planProject(ports, {
-          project: bench.project,
-          servers,
-          recipes: new Map(),
-          undesired: 'remove',
-        });
+        const { plan } = await planWork(ports, files(servers, 'remove'), rules);
         expect(JSON.stringify(plan.steps)).not.toContain(stranger.id);
         expect(plan.warnings.map(({ code }) => code)).toContain('not-ours');
         expect(plan.changes.map(({ action }) => action)).toEqual(servers.map(() => 'blocked'));
@@ -164,8 +163,7 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
     await forge(takesTheHost);
     const before = await reality();
     for (const kind of ['start', 'restart'] as const) {
-      const request = { project: bench.project, servers: [name], wish: { kind }, policy: defaultPolicy };
-      await expect(planRecorded(ports, request)).rejects.toMatchObject({
+      await expect(planWork(ports, recorded(kind), rules)).rejects.toMatchObject({
         code: 'spec-invalid',
         detail: [expect.stringContaining('the root of the host is never mounted')],
       });
@@ -186,13 +184,7 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
     expect(servers).toMatchObject([{ verdict: 'unknown', failure: { code: 'record-untrusted' } }]);
     const logs = { project: bench.project, servers: [name], streams: ['stderr'], follow: false } as const;
     for await (const line of (await openLogs(ports, logs, never)).lines) expect(line.text).not.toContain(secret);
-    const request = {
-      project: bench.project,
-      servers: [name],
-      wish: { kind: 'restart' },
-      policy: defaultPolicy,
-    } as const;
-    const prepared = await planRecorded(ports, request);
+    const prepared = await planWork(ports, recorded('restart'), rules);
     expect(prepared.plan.steps.map(({ op }) => op)).toContain('gate');
     await expect(applyPlan(ports, prepared, options)).rejects.toMatchObject(untrusted);
     expect(await reality()).toEqual(before);
@@ -201,12 +193,11 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
 
   test('a record whose signature does not hold, or that speaks of another server, is told from others', async () => {
     await forge(asksForSecret, { labels: { 'looms.signature': 'made up' } });
-    const engine = await ports.engine();
-    const look = { project: bench.project, images: [], checkRegistry: [] };
-    const [one] = (await engine.observe(look)).containers;
+    const { servers } = await ports.orchestrator();
+    const [one] = (await servers(bench.project)).servers;
     expect(one?.foreignRecord).toMatchObject({ maker: { kind: 'forged' } });
     await forge(asksForSecret, { name: `looms-${bench.project}-other`, labels: { 'looms.server': 'other' } });
-    const other = (await engine.observe(look)).containers.find(({ server }) => server === 'other');
+    const other = (await servers(bench.project)).servers.find((view) => view.name === 'other');
     expect(other).toBeDefined();
     expect(other?.recorded).toBeUndefined();
   });
@@ -223,28 +214,23 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
       [9, expect.stringContaining('the root of the host is never mounted')],
       [1, null],
     ]);
-    await expect(planRollback(ports, { project: bench.project, name, to: 9 })).rejects.toMatchObject({
+    const back = { kind: 'rollback', project: bench.project, server: name, to: 9 } as const;
+    await expect(planWork(ports, back, rules)).rejects.toMatchObject({
       code: 'spec-invalid',
     });
     expect(await reality()).toEqual(before);
   });
 
   test('an engine has one id, however often it is asked: a saved plan is for it', async () => {
-    const engine = await ports.engine();
-    const look = { project: bench.project, images: [], checkRegistry: [] };
-    const ids = [(await engine.observe(look)).engine.id, (await engine.observe(look)).engine.id];
+    const { describe: look } = await ports.orchestrator();
+    const ids = [(await look()).id, (await look()).id];
     expect(ids).toEqual([(await bench.engine.describe()).id, (await bench.engine.describe()).id]);
     expect(ids[0]).not.toBe('');
   });
 
   test('a saved plan that was changed to mount the host is refused, with hash and basis to match', async () => {
     const servers = [declared({ mounts: [{ type: 'bind', source: '/opt', target: '/data', readOnly: true }] })];
-    const prepared = await planProject(ports, {
-      project: bench.project,
-      servers,
-      recipes: new Map(),
-      undesired: 'warn',
-    });
+    const prepared = await planWork(ports, files(servers, 'warn'), rules);
     const under = { rules: defaultPolicy };
     const saved = savedPlanOf(prepared, { by: ports.managedBy, in: ports.workingDirectory, from: [], under });
     expect((await restorePlan(ports, readSavedPlan(JSON.stringify(saved), 'plan.json'), under)).plan.steps).not.toEqual(

@@ -4,7 +4,7 @@ import { palette } from '../../src/cli/palette.ts';
 import { renderPlanAs } from '../../src/cli/render/plan-formats.ts';
 import { renderServer, renderServers } from '../../src/cli/render/servers.ts';
 import { makePlan } from '../../src/docker/reconcile/plan.ts';
-import { asServerName } from '../../src/model/ids.ts';
+import { listingOf } from '../../src/docker/views/server-views.ts';
 import { seenJson } from '../../src/model/unseen.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
@@ -30,9 +30,10 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
     const id = await bench.create('fs', {}, { ownLabels: { ...ownLabels, ...forged, [`other${evil}`]: evil } });
     const observed = await bench.engine.observe({ project: bench.project, images: [], checkRegistry: [] });
     const container = observed.containers.find((one) => one.id === id);
-    const status = statusOf(observed, observed.containers, asServerName('fs'));
-    if (container === undefined || status === undefined) throw new Error('the container was not observed');
+    const [view] = listingOf(observed).servers;
+    if (container === undefined || view === undefined) throw new Error('the container was not observed');
     expect(container.source).toContain(evil);
+    const status = statusOf(view, observed.now);
 
     const plan = makePlan({
       project: bench.project,
@@ -55,7 +56,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
     const shown = [
       ...forms,
       renderServers([status], true, plain),
-      renderServer(detailOf(observed, container, status, []), [], plain),
+      renderServer(detailOf(view, observed.now, { command: [], digests: [] }), [], plain),
       seenJson(JSON.stringify([status, plan], null, 2)),
     ];
     for (const text of shown) {

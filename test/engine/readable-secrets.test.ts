@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ApplyOptions, applyPlan } from '../../src/app/apply/apply-plan.ts';
-import { planProject } from '../../src/app/plan/plan-project.ts';
+import { applyPlan } from '../../src/app/apply/apply-plan.ts';
+import { planWork } from '../../src/app/plan/plan-work.ts';
 import { savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
 import type { DeclaredServer } from '../../src/model/desired.ts';
@@ -39,7 +39,7 @@ function declared(text: string): DeclaredServer[] {
   });
 }
 
-const options: ApplyOptions = {
+const options: Parameters<typeof applyPlan>[2] = {
   lockTimeoutMs: 0,
   acceptNewPlan: () => true,
   stopSignal: new AbortController().signal,
@@ -72,13 +72,18 @@ describe.skipIf(withoutEngine())('a variable that counts as a secret by its plac
   });
 
   const planned = (text: string) =>
-    planProject(composition.ports, {
-      project: bench.project,
-      servers: declared(text),
-      recipes: new Map(),
-      undesired: 'warn',
-      keep: 0,
-    });
+    planWork(
+      composition.ports,
+      {
+        kind: 'files',
+        project: bench.project,
+        servers: declared(text),
+        recipes: new Map(),
+        undesired: 'warn',
+        keep: 0,
+      },
+      { policy: defaultPolicy },
+    );
 
   async function apply(text: string): Promise<void> {
     const { outcome } = await applyPlan(composition.ports, await planned(text), options);

@@ -1,16 +1,11 @@
 import { verdictOf } from '../../src/docker/execute/execute-plan.ts';
+import type { DockerPlan, Operation, PlannedContainer, PlannedStep, Target } from '../../src/docker/steps.ts';
 import type { RecordedSpec } from '../../src/model/desired.ts';
+import type { GenerationOutcome } from '../../src/model/engine.ts';
 import type { StepResult } from '../../src/model/events.ts';
 import { asContainerId, asNetworkId, asServerName, type ContainerId, type StepId } from '../../src/model/ids.ts';
 import { label } from '../../src/model/labels.ts';
-import type {
-  GenerationOutcome,
-  GenerationRecord,
-  Observed,
-  ObservedContainer,
-  ObservedNetwork,
-} from '../../src/model/observed.ts';
-import type { Operation, Plan, PlannedContainer, Step, Target } from '../../src/model/plan.ts';
+import type { GenerationRecord, Observed, ObservedContainer, ObservedNetwork } from '../../src/model/observed.ts';
 import { resolveShape } from '../../src/model/resolve-shape.ts';
 import type { ImageFacts } from '../../src/model/shape.ts';
 import { readRecordedSpec } from '../../src/spec/record/record.ts';
@@ -148,7 +143,7 @@ const withContainers = (world: World, containers: readonly ObservedContainer[]):
   observed: { ...world.observed, containers },
 });
 
-function perform(step: Step, world: World): World {
+function perform(step: PlannedStep, world: World): World {
   const { observed } = world;
   const operation: Operation = step;
   switch (operation.op) {
@@ -261,7 +256,7 @@ export type SimulationOptions = {
 const failure: StepResult = { result: 'failed', failure: { code: 'internal', message: 'simulated', detail: [] } };
 
 /** Whether a way back finds its container gone: what it answers was done, and only the answer was lost. */
-function answersNothing(step: Step, world: World): boolean {
+function answersNothing(step: PlannedStep, world: World): boolean {
   if (step.onFailureOf === undefined || !('target' in step)) return false;
   const id = idOf(step.target, world);
   return ![...world.observed.containers, ...world.observed.history].some((one) => one.id === id);
@@ -269,7 +264,7 @@ function answersNothing(step: Step, world: World): boolean {
 
 /** Carries a plan out on plain data, one step at a time in an order that its `after` allows. */
 export function simulate(
-  made: Plan,
+  made: DockerPlan,
   observed: Observed & Partial<SimulatedEngine>,
   options: SimulationOptions = {},
 ): Simulation {
@@ -278,7 +273,7 @@ export function simulate(
   const results = new Map<StepId, StepResult>();
   const states: SimulatedEngine[] = [world.observed];
   for (let count = 0; ; count += 1) {
-    const ready: Step[] = [];
+    const ready: PlannedStep[] = [];
     for (let settled = false; !settled; ) {
       settled = true;
       ready.length = 0;

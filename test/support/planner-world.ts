@@ -1,8 +1,8 @@
 import { makePlan, type PlanInput } from '../../src/docker/reconcile/plan.ts';
+import type { DockerPlan } from '../../src/docker/steps.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asImageId, asProjectName, asServerName } from '../../src/model/ids.ts';
 import type { Observed } from '../../src/model/observed.ts';
-import type { Plan } from '../../src/model/plan.ts';
 import type { ImageFacts } from '../../src/model/shape.ts';
 import { specHash } from '../../src/spec/record/hash.ts';
 import { recordSpec } from '../../src/spec/record/record.ts';
@@ -116,7 +116,11 @@ export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
   ...change,
 });
 
-export function plan(desired: readonly DeclaredServer[], observed: Observed, change: Partial<PlanInput> = {}): Plan {
+export function plan(
+  desired: readonly DeclaredServer[],
+  observed: Observed,
+  change: Partial<PlanInput> = {},
+): DockerPlan {
   return makePlan({
     project,
     desired,

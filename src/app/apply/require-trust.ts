@@ -1,10 +1,8 @@
-import type { ForeignRecord } from '../../model/claims.ts';
-import type { DesiredServer, RecordedSpec } from '../../model/desired.ts';
+import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { Observed } from '../../model/observed.ts';
-import type { Plan } from '../../model/plan.ts';
-import { describeRecord, type UntrustedRecord } from '../inspect/describe-record.ts';
-import type { Prepared } from '../plan/plan-project.ts';
+import type { UntrustedRecord } from '../../model/records.ts';
+import type { Prepared } from '../../orchestrator/port.ts';
+import { describeRecord } from '../inspect/describe-record.ts';
 import type { Ports } from '../ports.ts';
 import { processEnv } from '../talk/session-target.ts';
 
@@ -15,13 +13,6 @@ const secretsOf = (spec: DesiredServer): string[] => {
   );
   return [...new Set(names)].sort();
 };
-
-/** The record of a container, or of a past generation, where this machine did not make it. */
-export const untrustedRecord = (
-  name: string,
-  { recorded, foreignRecord }: { readonly recorded?: RecordedSpec; readonly foreignRecord?: ForeignRecord },
-): UntrustedRecord | undefined =>
-  recorded === undefined || foreignRecord === undefined ? undefined : { name, foreign: foreignRecord, ...recorded };
 
 /**
  * Lets a server have the secrets that its record names only when this machine made the record (undefined), or somebody
@@ -48,25 +39,23 @@ export async function requireTrust(
 
 /** The same for all servers of a plan that are given secrets by it and were planned from a record. */
 export async function requireTrustInPlan(
-  ports: Ports,
-  { plan, untrusted = [] }: Prepared,
+  ports: Pick<Ports, 'trust'>,
+  { untrusted, gated }: Prepared,
   mayAsk: boolean,
 ): Promise<void> {
-  const gated = new Set(plan.steps.flatMap((step) => (step.op === 'gate' ? [step.server] : [])));
   for (const record of untrusted) if (gated.has(record.spec.name)) await requireTrust(ports, record, mayAsk);
 }
 
 /** Servers that are as their files declare them: that is an acceptance of their records too. */
 export async function acceptDeclared(
   ports: { readonly trust: Pick<Ports['trust'], 'isAccepted' | 'accept'> },
-  plan: Plan,
-  observed: Observed,
+  { plan, records }: Pick<Prepared, 'plan' | 'records'>,
 ): Promise<void> {
   const unchanged = new Set(
     plan.changes.flatMap((change) => (change.action === 'unchanged' ? (change.container ?? []) : [])),
   );
-  for (const { id, role, foreignRecord, recorded } of observed.containers) {
-    if (role !== 'server' || foreignRecord === undefined || !unchanged.has(id)) continue;
+  for (const { container, foreignRecord, recorded } of records) {
+    if (foreignRecord === undefined || !unchanged.has(container)) continue;
     const { digest } = foreignRecord;
     if (recorded !== undefined && secretsOf(recorded.spec).length > 0 && !(await ports.trust.isAccepted(digest)))
       await ports.trust.accept(digest);

@@ -1,26 +1,9 @@
-import type { LockHolder } from '../../docker/port.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { messageOf } from '../../model/failure.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import { describeHolder, shortLockId } from '../../model/lock.ts';
+import type { ApplyReport, FoundLock } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
-import { describeHolder, isOrphan, shortLockId } from './project-lock.ts';
-
-/** What is known of the run that holds a lock. */
-export type LockState =
-  /** It gave no sign of life for a whole lifetime of the lock. */
-  | 'expired'
-  /** It ran on this machine, and its process is gone. */
-  | 'abandoned'
-  | 'held';
-
-export type FoundLock = { readonly holder: LockHolder; readonly state: LockState };
-
-/** Who holds a project's lock; null when nobody does. Changes nothing. */
-export async function lookAtLock(ports: Ports, project: ProjectName): Promise<FoundLock | null> {
-  const found = await (await ports.engine()).findLock(project);
-  if (found === null) return null;
-  const { holder, expired } = found;
-  return { holder, state: expired ? 'expired' : isOrphan(holder, ports) ? 'abandoned' : 'held' };
-}
 
 /** Throws `refused`, saying who holds the lock, when it is another one than was named. `id` may be shortened to 12. */
 export function requireLockId({ holder }: FoundLock, id: string, project: ProjectName): void {
@@ -31,9 +14,21 @@ export function requireLockId({ holder }: FoundLock, id: string, project: Projec
 }
 
 /**
- * Takes a lock away, by its id: one that was given back and taken by another run meanwhile is not hit. The run that held
- * it notices before its next step that takes something away, and stops there.
+ * Takes away a lock whose holder is dead. A run that finds nothing to do takes no lock, and so nobody would take over
+ * what a run left that was killed right after its last step. Returns why it could not; never throws, as nothing that
+ * was asked for depends on it.
  */
-export async function breakLock(ports: Ports, { holder }: FoundLock): Promise<void> {
-  await (await ports.engine()).releaseLock(holder.id);
+export async function clearDeadLock(ports: Ports, project: ProjectName): Promise<string | undefined> {
+  try {
+    const { lock } = await ports.orchestrator();
+    const found = await lock.look(project);
+    if (found !== null && found.state !== 'held') await lock.take(found.holder);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
+
+/** Whether somebody took the lock away while the work was going on, whatever else became of it. */
+export const lostItsLock = ({ results }: ApplyReport): boolean =>
+  Object.values(results).some((result) => 'failure' in result && result.failure.code === 'lock-lost');

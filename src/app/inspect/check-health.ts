@@ -1,20 +1,18 @@
-import type { Engine } from '../../docker/port.ts';
-import { strangersNotice } from '../../model/claims.ts';
+import type { EngineHealth } from '../../model/engine.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type Verdict } from '../../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { engineWidth, mapBounded } from '../../model/map-bounded.ts';
-import type { EngineHealth, Observed, ObservedContainer } from '../../model/observed.ts';
-import { shownOf } from '../../model/serving.ts';
-import { slotsOf } from '../../model/slots.ts';
+import type { ServerInstance, ServerView } from '../../model/server-view.ts';
+import type { SessionHost } from '../../orchestrator/session-host.ts';
 import { defaultMcp } from '../../spec/fields/mcp.ts';
 import type { HealthPlace, Ports } from '../ports.ts';
 import { knowSecrets } from '../talk/know-secrets.ts';
 import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
-import { serverNotFound } from './server-not-found.ts';
+import { lookUpServers } from './look-up-servers.ts';
 
 /** Lines of a log that say why a container does not run. */
 const logLines = 10;
@@ -71,7 +69,7 @@ type StateVerdict =
   | { readonly kind: 'unhealthy'; readonly failure: Failure };
 
 /** What a container's state alone says about its server. */
-function judgeState({ state, server = '' as ServerName }: ObservedContainer): StateVerdict {
+function judgeState({ status: state, name: server }: ServerView): StateVerdict {
   const failure = (message: string, hint: string): Failure => ({
     code: 'server-not-running',
     message: `server ${server} ${message}`,
@@ -109,9 +107,9 @@ function judgeState({ state, server = '' as ServerName }: ObservedContainer): St
 
 const skipped = (name: HealthStep['name']): HealthStep => ({ name, result: 'skipped', milliseconds: null });
 
-async function logOf(engine: Engine, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
+async function logOf(host: SessionHost, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
   try {
-    return (await engine.tailLog(container, logLines, { signal })).map(({ text }) => text);
+    return (await host.tailLog(container, logLines, { signal })).map(({ text }) => text);
   } catch (error) {
     return [`(its log could not be read: ${messageOf(error)})`];
   }
@@ -119,50 +117,45 @@ async function logOf(engine: Engine, container: ContainerId, signal: AbortSignal
 
 async function checkOne(
   ports: Ports,
-  name: ServerName,
-  look: { readonly observed: Observed; readonly engineStep: HealthStep },
+  view: ServerView,
+  engineStep: HealthStep,
   options: { readonly timeoutMs?: number; readonly signal: AbortSignal },
 ): Promise<Look> {
-  const { observed, engineStep } = look;
-  const container = shownOf(slotsOf(observed.containers).get(name) ?? [], observed.project, name);
-  if (container === undefined)
-    throw serverNotFound(observed.project, name, [...slotsOf(observed.containers).keys()], observed.history);
-  const engine = await ports.engine();
+  const { name, project, container, generation, restarts, engineHealth, recorded, foreignRecord } = view;
+  const { sessions } = await ports.orchestrator();
   const started = ports.monotonicMs();
-  const verdict = judgeState(container);
+  const verdict = judgeState(view);
   // The engine is asked once more: between a listing of many and the turn of this one it may have ended.
-  const now = await engine.containerRunning(container.id, { signal: options.signal });
+  const now = await sessions.containerRunning(container, { signal: options.signal });
   const containerStep: HealthStep = {
     name: 'container',
     result: verdict.kind === 'runs' && now?.running === true ? 'ok' : 'failed',
     milliseconds: Math.round(ports.monotonicMs() - started),
   };
-  const { id, generation, restartCount: restarts, engineHealth } = container;
-  const common = { name, project: observed.project, container: id, generation, restarts, engineHealth };
+  const common = { name, project, container, generation, restarts, engineHealth };
   const nothing = { tools: null, server: null, protocolVersion: null } as const;
   if (verdict.kind !== 'runs') {
-    if (container.recorded !== undefined) await knowSecrets(ports, container.recorded.spec, container.foreignRecord);
-    const detail = verdict.kind === 'unhealthy' ? await logOf(engine, container.id, options.signal) : [];
+    if (recorded !== undefined) await knowSecrets(ports, recorded.spec, foreignRecord);
+    const detail = verdict.kind === 'unhealthy' ? await logOf(sessions, container, options.signal) : [];
     const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
     const failure = { ...verdict.failure, detail };
     return {
       health: { ...common, ...nothing, verdict: verdict.kind, milliseconds: sum(steps), steps, failure },
-      run: container.run,
+      run: view.run,
     };
   }
-  const timeoutMs =
-    options.timeoutMs ?? (container.recorded?.spec.mcp.timeoutSeconds ?? defaultMcp.timeoutSeconds) * 1000;
-  const asked = await askServer(ports, observed.project, name, { timeoutMs, signal: options.signal });
+  const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? defaultMcp.timeoutSeconds) * 1000;
+  const asked = await askServer(ports, project, name, { timeoutMs, signal: options.signal });
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;
   // Another generation may have taken over since the look: what was found is about the one that was asked.
-  const met = asked.met?.container ?? id;
-  const seen = observed.containers.find((one) => one.id === met);
-  const failure = asked.failure ?? (seen?.engineHealth === 'unhealthy' ? failsItsOwnCheck(seen) : null);
+  const met = asked.met?.container ?? container;
+  const seen = view.instances.find((one) => one.container === met);
+  const failure = asked.failure ?? (seen?.engineHealth === 'unhealthy' ? failsItsOwnCheck(name, seen) : null);
   const health: ServerHealth = {
     ...common,
     // One that was made since the look has not been started again, and its check has hardly begun.
-    restarts: seen?.restartCount ?? 0,
+    restarts: seen?.restarts ?? 0,
     engineHealth: seen?.engineHealth ?? null,
     ...asked.met,
     ...answer,
@@ -171,14 +164,14 @@ async function checkOne(
     steps,
     failure,
   };
-  return { health, run: (met === id ? now?.run : seen?.run) ?? '' };
+  return { health, run: (met === container ? now?.run : seen?.run) ?? '' };
 }
 
 /** A server answers MCP, and the check that its image brings along, which knows more of it, fails. */
-const failsItsOwnCheck = ({ name, server = '' as ServerName }: ObservedContainer): Failure => ({
+const failsItsOwnCheck = (server: ServerName, { containerName }: ServerInstance): Failure => ({
   code: 'server-unhealthy',
   message: `server ${server} answers MCP, but the HEALTHCHECK of its image fails`,
-  hint: `docker inspect --format '{{json .State.Health}}' ${name} shows what it says`,
+  hint: `docker inspect --format '{{json .State.Health}}' ${containerName} shows what it says`,
   detail: [],
 });
 
@@ -215,31 +208,30 @@ export async function checkHealth(
 ): Promise<HealthReport> {
   const { project, timeoutMs } = request;
   const started = ports.monotonicMs();
-  const engine = await ports.engine();
-  const observed = await engine.observe({ project, images: [], checkRegistry: [] }, { signal });
+  const {
+    servers: views,
+    engine,
+    notices,
+  } = await lookUpServers(ports, { project, names: [...new Set(request.servers)] }, { signal });
   const engineStep: HealthStep = {
     name: 'engine',
     result: 'ok',
     milliseconds: Math.round(ports.monotonicMs() - started),
   };
-  const known = [...slotsOf(observed.containers).keys()];
-  const unknown = request.servers.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw serverNotFound(project, unknown, known);
-  const names = request.servers.length === 0 ? known : [...new Set(request.servers)];
   const options = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
-  const watched = names.length === 0 ? undefined : watch?.(names);
+  const watched = views.length === 0 ? undefined : watch?.(views.map(({ name }) => name));
   // Each is a process on the engine's machine.
-  const looks = await mapBounded(names, engineWidth(observed.engine.cpus), async (name) => {
-    watched?.asked(name);
-    const look = await checkOne(ports, name, { observed, engineStep }, options);
+  const looks = await mapBounded(views, engineWidth(engine.cpus), async (view) => {
+    watched?.asked(view.name);
+    const look = await checkOne(ports, view, engineStep, options);
     watched?.found(look.health);
     return look;
   });
   if (signal.aborted) throw new LoomsError('interrupted', 'stopped asking servers how they are');
-  const place: HealthPlace = { engine: observed.engine.id, project };
+  const place: HealthPlace = { engine: engine.id, project };
   const kept = await ports.recordHealth(place, looks.flatMap(findingOf));
   const unkept = kept.recorded ? undefined : `what was found could not be kept: ${kept.why}`;
   const servers = looks.map(({ health }) => health);
   const restarted = servers.filter(({ restarts }) => restarts > 0).map(restartedNotice);
-  return { servers, notices: [strangersNotice(observed), ...restarted, unkept].filter((one) => one !== undefined) };
+  return { servers, notices: [...notices, ...restarted, ...(unkept === undefined ? [] : [unkept])] };
 }

@@ -1,18 +1,9 @@
-import type { ForeignRecord } from '../../model/claims.ts';
 import type { DesiredServer, Mount } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
+import type { ForeignRecord, UntrustedRecord } from '../../model/records.ts';
 import { writtenRef } from '../../model/secret-names.ts';
 import { secretsOf } from './server-status.ts';
-
-/** A record that this machine did not make, as far as trusting it goes. */
-export type UntrustedRecord = {
-  readonly spec: DesiredServer;
-  readonly image: string;
-  readonly foreign: ForeignRecord;
-  /** Which one it is, for people: `container looms-p-fs`, `generation 2 of fs`. */
-  readonly name: string;
-};
 
 function makerText(maker: ForeignRecord['maker']): string {
   switch (maker.kind) {

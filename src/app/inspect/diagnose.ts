@@ -1,6 +1,6 @@
-import type { EngineAttempt } from '../../docker/port.ts';
+import type { EngineDescription } from '../../model/engine.ts';
 import { failureOf } from '../../model/failure.ts';
-import type { EngineDescription } from '../../model/observed.ts';
+import type { EngineAttempt } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 
 /** One thing that `looms doctor` looked at. */
@@ -44,8 +44,9 @@ const storage = (engine: EngineDescription): Check => ({
 
 async function engineChecks(ports: Ports): Promise<{ checks: Check[]; engine: EngineDescription | null }> {
   try {
-    const engine = await (await ports.engine()).describe();
-    const projects = await (await ports.engine()).projects();
+    const orchestrator = await ports.orchestrator();
+    const engine = await orchestrator.describe();
+    const projects = await orchestrator.projects();
     const has = projects.length === 0 ? 'none yet' : projects.join(', ');
     return {
       engine,

@@ -1,5 +1,5 @@
-import { lookUpServers, type Wanted } from '../plan/look-up-servers.ts';
 import type { Ports } from '../ports.ts';
+import { lookUpServers, type Wanted } from './look-up-servers.ts';
 import { type ServerStatus, statusOf } from './server-status.ts';
 
 /**
@@ -7,6 +7,6 @@ import { type ServerStatus, statusOf } from './server-status.ts';
  * Throws `server-not-found` for a name that is not there.
  */
 export async function getServers(ports: Ports, request: Wanted): Promise<ServerStatus[]> {
-  const { observed, slots } = await lookUpServers(ports, request);
-  return [...slots].flatMap(([name, containers]) => statusOf(observed, containers, name) ?? []);
+  const { servers, now } = await lookUpServers(ports, request);
+  return servers.map((view) => statusOf(view, now));
 }

@@ -1,14 +1,11 @@
-import type { Engine } from '../../docker/port.ts';
-import { strangersNotice } from '../../model/claims.ts';
+import type { EngineHealth } from '../../model/engine.ts';
 import { type HealthRecord, type Standing, standingOf, type Verdict } from '../../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import type { EngineHealth, ObservedContainer } from '../../model/observed.ts';
-import { shownOf } from '../../model/serving.ts';
-import { slotsOf } from '../../model/slots.ts';
+import type { ServerState, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
 import { readKept } from './read-kept.ts';
-import { type ServerState, statusOf } from './server-status.ts';
+import { statusOf } from './server-status.ts';
 
 /** A server as its clients see it. */
 export type McpServer = {
@@ -43,43 +40,35 @@ export type McpServerList = {
 };
 
 /** What was last found about this container; what was found about an earlier one says nothing about it. */
-function lastLook(
-  found: HealthRecord | undefined,
-  shown: ObservedContainer | undefined,
-): Pick<McpServer, 'health' | 'tools'> {
-  const about = found === undefined || shown === undefined ? 'earlier-container' : standingOf(found, shown);
+function lastLook(found: HealthRecord | undefined, shown: ServerView): Pick<McpServer, 'health' | 'tools'> {
+  const about = found === undefined ? 'earlier-container' : standingOf(found, shown);
   if (found === undefined || about === 'earlier-container') return { health: null, tools: null };
   return { health: { verdict: found.verdict, checkedAt: isoTime(found.checkedAt), about }, tools: found.tools };
 }
 
-async function listProject(ports: Ports, engine: Engine, project: ProjectName): Promise<McpServerList> {
-  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const slots = [...slotsOf(observed.containers)];
-  const ids = slots.flatMap(([name, containers]) => shownOf(containers, project, name)?.id ?? []);
-  const { counts, health, notices } = await readKept(ports, ids, { engine: observed.engine.id, project });
-  const servers = slots.flatMap(([name, containers]): McpServer[] => {
-    const status = statusOf(observed, containers, name);
-    if (status === undefined) return [];
-    const { state, transport, generation, container, ageMs, restarts, engineHealth } = status;
-    const shown = shownOf(containers, project, name);
-    return [
-      {
+async function listProject(ports: Ports, project: ProjectName): Promise<McpServerList> {
+  const { servers, engine, now, notices } = await (await ports.orchestrator()).servers(project);
+  const ids = servers.map(({ container }) => container);
+  const { counts, health, notices: unknown } = await readKept(ports, ids, { engine: engine.id, project });
+  return {
+    servers: servers.map((view): McpServer => {
+      const { name, state, transport, generation, container, ageMs, restarts, engineHealth } = statusOf(view, now);
+      return {
         name,
         project,
         state,
         transport,
         restarts,
         engineHealth,
-        ...lastLook(health.get(name), shown),
+        ...lastLook(health.get(name), view),
         generation,
         container,
         ageMs,
         executions: counts === undefined ? null : (counts.get(container) ?? 0),
-      },
-    ];
-  });
-  const strangers = strangersNotice(observed);
-  return { servers, notices: strangers === undefined ? notices : [...notices, strangers] };
+      };
+    }),
+    notices: [...unknown, ...notices],
+  };
 }
 
 /**
@@ -91,10 +80,9 @@ export async function listMcpServers(
   ports: Ports,
   request: { readonly project: ProjectName } | { readonly allProjects: true },
 ): Promise<McpServerList> {
-  const engine = await ports.engine();
-  const projects = 'project' in request ? [request.project] : await engine.projects();
+  const projects = 'project' in request ? [request.project] : await (await ports.orchestrator()).projects();
   const lists: McpServerList[] = [];
-  for (const project of projects) lists.push(await listProject(ports, engine, project));
+  for (const project of projects) lists.push(await listProject(ports, project));
   return {
     servers: lists.flatMap(({ servers }) => servers),
     // The ledger is the same for all projects: what is wrong with it is said once.

@@ -1,6 +1,7 @@
-import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../docker/port.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { Instance } from '../../model/server-view.ts';
+import type { LogLine, LogQuery, SessionHost } from '../../orchestrator/session-host.ts';
 
 /** A line of a server's log, and which of its containers wrote it. */
 export type ServerLogLine = LogLine & {
@@ -14,17 +15,13 @@ type Position = { readonly time: number; readonly lines: number };
 
 /** A container whose log is read, if need be more than once: reading goes on behind the last line that was taken. */
 export type LogSource = {
-  readonly container: LocatedContainer & { readonly server: ServerName };
+  readonly container: Instance;
   /** Reads to the end of the log, or with `follow` until the container stops. A container that is gone has no lines. */
   readonly read: (follow: boolean, signal: AbortSignal) => AsyncGenerator<ServerLogLine>;
 };
 
 /** The log of a container as `query` asks for it the first time. */
-export function logSource(
-  engine: Engine,
-  container: LocatedContainer & { readonly server: ServerName },
-  query: Omit<LogQuery, 'follow'>,
-): LogSource {
+export function logSource(host: SessionHost, container: Instance, query: Omit<LogQuery, 'follow'>): LogSource {
   let position: Position | undefined;
   const about = { server: container.server, generation: container.generation, container: container.id };
 
@@ -38,7 +35,7 @@ export function logSource(
       from === undefined ? { ...query, follow } : { streams: query.streams, since: { at: from.time }, follow };
     let repeated = from?.lines ?? 0;
     try {
-      for await (const line of engine.readLog(container.id, wanted, { signal })) {
+      for await (const line of host.readLog(container.id, wanted, { signal })) {
         if (from !== undefined && line.time === from.time && repeated > 0) {
           repeated -= 1;
           continue;

@@ -1,11 +1,12 @@
-import type { Engine, LocatedContainer, LogLine, LogMoment } from '../../docker/port.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { Instance } from '../../model/server-view.ts';
+import type { LogLine, LogMoment } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { knowSecrets } from '../talk/know-secrets.ts';
 import { followLogs } from './follow-logs.ts';
 import { type LogSource, logSource, type ServerLogLine } from './log-source.ts';
 import { mergeByTime } from './merge-by-time.ts';
-import { serverNotFound } from './server-not-found.ts';
 
 export type LogRequest = {
   readonly project: ProjectName;
@@ -21,14 +22,6 @@ export type LogRequest = {
   /** Only lines in which this is found. */
   readonly pattern?: RegExp;
 };
-
-type ServerContainer = LocatedContainer & { readonly server: ServerName };
-
-const isServer = (one: LocatedContainer): one is ServerContainer => one.role === 'server' && one.server !== undefined;
-
-async function locate(engine: Engine, request: LogRequest, signal: AbortSignal): Promise<readonly ServerContainer[]> {
-  return (await engine.locate(request.project, { signal })).filter(isServer);
-}
 
 export type OpenLogs = {
   /** Whose logs these are now, sorted. */
@@ -46,14 +39,13 @@ export type OpenLogs = {
  * Throws `server-not-found`, and what the engine throws.
  */
 export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
-  const engine = await ports.engine();
-  const located = await locate(engine, request, signal);
+  const { instances, sessions } = await ports.orchestrator();
+  const located = await instances(request.project, { signal });
   const names = [...new Set(located.map(({ server }) => server))].sort();
   const unknown = request.servers.find((name) => !names.includes(name));
   if (unknown !== undefined) throw serverNotFound(request.project, unknown, names);
 
-  const isWanted = ({ server }: ServerContainer): boolean =>
-    request.servers.length === 0 || request.servers.includes(server);
+  const isWanted = ({ server }: Instance): boolean => request.servers.length === 0 || request.servers.includes(server);
   const { streams, since, until, tail } = request;
   const first = {
     streams,
@@ -62,15 +54,15 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
     ...(tail === undefined ? {} : { tail }),
   };
   const sources = new Map<ContainerId, LogSource>();
-  const open = async (one: ServerContainer, from: typeof first): Promise<LogSource> => {
+  const open = async (one: Instance, from: typeof first): Promise<LogSource> => {
     if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec, one.foreignRecord);
-    const source = logSource(engine, one, from);
+    const source = logSource(sessions, one, from);
     sources.set(one.id, source);
     return source;
   };
   for (const one of located.filter(isWanted)) await open(one, first);
   const look = async (): Promise<readonly LogSource[]> => {
-    const now = (await locate(engine, request, signal)).filter(isWanted);
+    const now = (await instances(request.project, { signal })).filter(isWanted);
     const result: LogSource[] = [];
     for (const one of now) {
       // What is new is read whole: all of it came after we began.

@@ -1,15 +1,12 @@
-import { rotationTime } from '../../docker/reconcile/server/rotation.ts';
 import { type Standing, standingOf, type Verdict } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import type { Observed, ObservedContainer } from '../../model/observed.ts';
-import { shownOf } from '../../model/serving.ts';
-import { slotsOf } from '../../model/slots.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
+import { lookUpServers } from './look-up-servers.ts';
 import { readKept } from './read-kept.ts';
-import { serverArgv } from './server-argv.ts';
-import { serverNotFound } from './server-not-found.ts';
-import { detailOf, type ServerDetail, statusOf } from './server-status.ts';
+import { detailOf, type ServerDetail } from './server-status.ts';
 
 /**
  * How far a server is on its way to being replaced; null where its spec sets no such limit. `left` is null when the ledger
@@ -42,23 +39,13 @@ export type ServerInfo = ServerDetail & {
   } | null;
 };
 
-function rotationOf(container: ObservedContainer, now: number, executions: number | null): RotationState {
-  const lifecycle = container.recorded?.spec.lifecycle;
-  const at = lifecycle && rotationTime(lifecycle, container.createdAt);
-  const limit = lifecycle?.maxExecutions;
+function rotationOf({ recorded, rotatesAt: at }: ServerView, now: number, executions: number | null): RotationState {
+  const limit = recorded?.spec.lifecycle.maxExecutions;
   return {
-    byAge: at === undefined ? null : { at: isoTime(at), leftMs: Math.max(0, at - now) },
+    byAge: at === null ? null : { at: isoTime(at), leftMs: Math.max(0, at - now) },
     byExecutions:
       limit === undefined ? null : { limit, left: executions === null ? null : Math.max(0, limit - executions) },
   };
-}
-
-/** Looked up by the image's own id: the reference may mean another one by now. */
-async function digestsOf(ports: Ports, observed: Observed, container: ObservedContainer): Promise<readonly string[]> {
-  const id = container.shape.imageId;
-  const engine = await ports.engine();
-  const looked = await engine.observe({ project: observed.project, images: [id], checkRegistry: [] });
-  return looked.images[id]?.digests ?? [];
 }
 
 /**
@@ -71,26 +58,22 @@ export async function serverInfo(
   request: { readonly project: ProjectName; readonly name: ServerName },
 ): Promise<{ readonly info: ServerInfo; readonly notices: readonly string[] }> {
   const { project, name } = request;
-  const engine = await ports.engine();
-  const observed = await engine.observe({ project, images: [], checkRegistry: [] });
-  const slots = slotsOf(observed.containers);
-  const containers = slots.get(name) ?? [];
-  const container = shownOf(containers, project, name);
-  const status = statusOf(observed, containers, name);
-  if (container === undefined || status === undefined) throw serverNotFound(project, name, [...slots.keys()]);
-  const [{ counts, health, notices }, imageDigests, command] = await Promise.all([
-    readKept(ports, [container.id], { engine: observed.engine.id, project }),
-    digestsOf(ports, observed, container),
-    serverArgv(engine, container),
+  const { servers, engine, now } = await lookUpServers(ports, { project, names: [name] });
+  const [view] = servers;
+  if (view === undefined) throw serverNotFound(project, name, []);
+  const { container, status } = view;
+  const [{ counts, health, notices }, image] = await Promise.all([
+    readKept(ports, [container], { engine: engine.id, project }),
+    ports.orchestrator().then(({ imageOf }) => imageOf(view)),
   ]);
-  const executions = counts === undefined ? null : (counts.get(container.id) ?? 0);
+  const executions = counts === undefined ? null : (counts.get(container) ?? 0);
   const found = health.get(name);
   const info: ServerInfo = {
-    ...detailOf(observed, container, status, command),
-    imageDigests,
-    finishedAt: container.state.status === 'exited' ? isoTime(container.state.finishedAt) : null,
+    ...detailOf(view, now, image),
+    imageDigests: image.digests,
+    finishedAt: status.status === 'exited' ? isoTime(status.finishedAt) : null,
     executions,
-    rotation: rotationOf(container, observed.now, executions),
+    rotation: rotationOf(view, now, executions),
     health:
       found === undefined
         ? null
@@ -100,7 +83,7 @@ export async function serverInfo(
             since: isoTime(found.since),
             tools: found.tools,
             detail: found.detail,
-            about: standingOf(found, container),
+            about: standingOf(found, view),
           },
   };
   return { info, notices };

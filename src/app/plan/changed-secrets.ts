@@ -1,24 +1,17 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ProjectName } from '../../model/ids.ts';
-import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { isNonEmpty, type NonEmpty, type PlanWarning } from '../../model/plan.ts';
 import { writtenRef } from '../../model/secret-names.ts';
 import type { SecretPrints } from '../../model/secret-prints.ts';
+import type { ChangedSecrets, MadeServer } from '../../orchestrator/port.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import type { Ports } from '../ports.ts';
 import { secretVariables } from '../talk/session-target.ts';
 
 type SecretPorts = Pick<Ports, 'secrets' | 'secretPrints'>;
 
-export type ChangedSecrets = {
-  /** Names of variables, sorted, by the container whose value is another than today's. */
-  readonly changed: ReadonlyMap<ContainerId, NonEmpty<string>>;
-  /** Servers of which it is not known, and why. */
-  readonly warnings: readonly PlanWarning[];
-};
-
-type Given = ObservedContainer & { readonly secretPrints: SecretPrints };
+type Given = MadeServer & { readonly secretPrints: SecretPrints };
 
 /**
  * Which HTTP servers run with a secret that has another value by now: a stdio server gets the values of its session, an HTTP
@@ -30,12 +23,12 @@ export async function changedSecrets(
   ports: SecretPorts,
   project: ProjectName,
   servers: readonly DeclaredServer[],
-  observed: Observed,
+  everMade: readonly MadeServer[],
 ): Promise<ChangedSecrets> {
   const changed = new Map<ContainerId, NonEmpty<string>>();
   const warnings: PlanWarning[] = [];
   for (const server of servers) {
-    const made = observed.containers.filter((one) => wasGivenSecrets(server, one));
+    const made = everMade.filter((one) => wasGivenSecrets(server, one));
     const containers = made.filter((one): one is Given => one.secretPrints !== undefined);
     const hasSecrets = Object.keys(secretVariables(server.spec)).length > 0;
     if (hasSecrets && containers.length < made.length) warnings.push(notCompared(server, withoutPrints));
@@ -58,12 +51,8 @@ export async function changedSecrets(
 }
 
 /** Whether a container is of an HTTP server that is to run, which is given its secrets when it is made. */
-const wasGivenSecrets = ({ spec }: DeclaredServer, { role, server, state }: ObservedContainer): boolean =>
-  spec.enabled &&
-  spec.mcp.transport.kind !== 'stdio' &&
-  role === 'server' &&
-  server === spec.name &&
-  state.status !== 'created';
+const wasGivenSecrets = ({ spec }: DeclaredServer, { server }: MadeServer): boolean =>
+  spec.enabled && spec.mcp.transport.kind !== 'stdio' && server === spec.name;
 
 const withoutPrints = 'it was made by an earlier looms, or without a usable key; `looms mcp restart` makes it anew';
 

@@ -135,12 +135,15 @@ function unusableMount(
   return [{ ...findingOf(error, path, place), code: 'unusable-mount', severity: 'warning' }];
 }
 
+/** What looking at host paths takes. */
+export type HostLook = Pick<Ports, 'engineIsLocal' | 'engineSocketAt' | 'files'>;
+
 /**
  * Looks at the host paths of mounts, links followed, so that no link brings in what is never mounted. The engine would
  * only say that one is missing once the container is made; on another machine only it can know.
  */
 export async function lookAtHostPaths(
-  ports: Ports,
+  ports: HostLook,
   servers: readonly (LoadedServer | FaultyServer)[],
 ): Promise<HostPaths> {
   const mounts = servers.flatMap(({ hostPaths, locate, spec }) => hostPaths.map((one) => ({ ...one, locate, spec })));

@@ -1,8 +1,7 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import { checkRules } from '../../spec/record/record-rules.ts';
-import type { Ports } from '../ports.ts';
-import { lookAtHostPaths } from './load-specs.ts';
+import { type HostLook, lookAtHostPaths } from './load-specs.ts';
 
 /** Where a spec came from that no file was read for, and what to do when a rule forbids it. */
 export type RuleWords = { readonly code: ErrorCode; readonly what: string; readonly hint: string };
@@ -11,7 +10,7 @@ export type RuleWords = { readonly code: ErrorCode; readonly what: string; reado
  * The rules of a file that a recorded or saved spec breaks, links of host paths followed, in words that may hold foreign
  * text; empty for one that a file could say.
  */
-export async function brokenRules(ports: Ports, spec: DesiredServer): Promise<readonly string[]> {
+export async function brokenRules(ports: HostLook, spec: DesiredServer): Promise<readonly string[]> {
   const checked = checkRules(spec);
   if (!checked.allowed) return checked.why;
   const { findings } = await lookAtHostPaths(ports, [checked.server]);
@@ -22,7 +21,7 @@ export async function brokenRules(ports: Ports, spec: DesiredServer): Promise<re
  * Holds recorded or saved specs against the rules of a file: anybody who can label a
  * container or write a file could have made them. Throws `words.code` naming each rule that is broken.
  */
-export async function requireRules(ports: Ports, specs: readonly DesiredServer[], words: RuleWords): Promise<void> {
+export async function requireRules(ports: HostLook, specs: readonly DesiredServer[], words: RuleWords): Promise<void> {
   const detail: string[] = [];
   for (const spec of specs) {
     detail.push(...(await brokenRules(ports, spec)).map((why) => `${spec.name}: ${why}`));

@@ -1,16 +1,14 @@
 import { join, resolve } from 'node:path';
-import { planDifferences } from '../../docker/reconcile/compare/compare-plans.ts';
+import { planDifferences } from '../../model/compare-plans.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { Policy } from '../../model/policy.ts';
 import type { Recipe } from '../../model/recipe.ts';
-import { checkPolicy } from '../../spec/check/policy.ts';
 import { specHash } from '../../spec/record/hash.ts';
 import type { Ports } from '../ports.ts';
 import { resolveImage } from './load-specs.ts';
 import { nearPath } from './near-path.ts';
-import { type Prepared, planProject } from './plan-project.ts';
+import { planWork, requirePolicy, type Work } from './plan-work.ts';
 import { requireRules } from './require-rules.ts';
 import { type AppliedPolicy, isSameFile, isSamePolicy, type SavedPlan, serversIn } from './saved-plan.ts';
 
@@ -42,7 +40,7 @@ type Builds = { readonly recipes: ReadonlyMap<string, Recipe>; readonly problems
  */
 async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly DeclaredServer[]): Promise<Builds> {
   const extraCa = await ports.files.readBuildCa();
-  const builds = new Set(saved.plan.steps.flatMap((step) => (step.op === 'build-image' ? [step.ref] : [])));
+  const builds = new Set(saved.plan.images.flatMap(({ ref, action }) => (action === 'build' ? [ref] : [])));
   const recipes = new Map<string, Recipe>();
   const problems: string[] = [];
   for (const { spec, image, source } of servers) {
@@ -57,18 +55,6 @@ async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly 
     }
   }
   return { recipes, problems };
-}
-
-function requireAllowed(servers: readonly DeclaredServer[], policy: Policy): void {
-  const breaches = checkPolicy(
-    servers.map(({ spec }) => ({ spec })),
-    policy,
-  ).filter(({ severity }) => severity === 'error');
-  if (breaches.length === 0) return;
-  throw new LoomsError('refused', 'the policy does not allow what the plan would make', {
-    detail: breaches.map(({ server, message }) => `${server}: ${message}`),
-    hint: 'change the specs or the policy of looms.yaml, and make the plan again',
-  });
 }
 
 /**
@@ -96,14 +82,14 @@ function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDire
  * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
  * `applyPlan` looks a last time under the lock.
  * Throws `plan-stale` with what differs, also when another policy applies than it was made under, `refused` when the
- * policy says no, and what `planProject` throws.
+ * policy says no, and what `planWork` throws.
  */
-export async function restorePlan(ports: Ports, saved: SavedPlan, applied: AppliedPolicy): Promise<Prepared> {
+export async function restorePlan(ports: Ports, saved: SavedPlan, applied: AppliedPolicy): Promise<Work> {
   const { plan, choices } = saved;
   if (saved.madeBy !== ports.managedBy) {
     throw stale(`the plan was made by ${saved.madeBy}, and this is ${ports.managedBy}`, []);
   }
-  const engine = await (await ports.engine()).describe();
+  const engine = await (await ports.orchestrator()).describe();
   if (engine.id !== plan.engine.id) {
     const message = `the plan was made for engine ${plan.engine.name} (${plan.engine.id}), and this is ${engine.name} (${engine.id})`;
     throw stale(message, [], '--host and --context choose the engine; nothing was changed');
@@ -123,22 +109,20 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, applied: Appli
   const { recipes, problems } = await restoreRecipes(ports, saved, servers);
   const changed = [...(await changedFiles(ports, saved)), ...problems];
   if (changed.length > 0) throw stale('files are not as they were when the plan was made', changed);
-  requireAllowed(servers, applied.rules);
+  requirePolicy(
+    servers.map(({ spec }) => spec),
+    applied.rules,
+    {
+      message: 'the policy does not allow what the plan would make',
+      hint: 'change the specs or the policy of looms.yaml, and make the plan again',
+    },
+  );
   requireSamePolicy(saved, applied, ports.workingDirectory);
 
   const { undesired, only, replace, keep, prune } = choices;
-  const prepared = await planProject(ports, {
-    project: plan.project,
-    servers,
-    recipes,
-    undesired,
-    policy: applied.rules,
-    ...(only === undefined ? {} : { only }),
-    ...(replace === undefined ? {} : { replace }),
-    ...(keep === undefined ? {} : { keep }),
-    ...(prune === undefined ? {} : { prune }),
-  });
-  const untold = secretsUntold(plan, prepared.plan);
+  const intent = { kind: 'files', project: plan.project, servers, recipes, undesired, only, replace, keep } as const;
+  const work = await planWork(ports, intent, { policy: applied.rules, prune });
+  const untold = secretsUntold(plan, work.plan);
   if (untold.length > 0) {
     throw stale(
       'the plan replaces servers for secrets that changed, and here that cannot be told',
@@ -146,12 +130,12 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, applied: Appli
       'give both places one LOOMS_RECORD_KEY, and the secrets',
     );
   }
-  if (plan.steps.length > 0 && prepared.plan.steps.length === 0) {
+  if (plan.steps.length > 0 && work.plan.steps.length === 0) {
     throw stale('there is nothing left to do: the engine is as the plan would make it', [], 'nothing was changed');
   }
-  const differences = planDifferences(plan, prepared.plan);
+  const differences = planDifferences(plan, work.plan);
   if (differences.length > 0) throw stale('the engine is not as it was when the plan was made', differences);
-  return prepared;
+  return work;
 }
 
 /** Servers that a plan replaces for a secret that changed. */

@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { basisOf } from '../../docker/reconcile/basis.ts';
 import { canonicalJson } from '../../model/canonical-json.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
+import { basisOf } from '../../model/plan-basis.ts';
 import type { Policy } from '../../model/policy.ts';
+import type { FilesIntent } from '../../orchestrator/port.ts';
 import { isDeclaredServer } from '../../spec/record/record.ts';
 import { type Check, list, number, object, oneOf, optional, text } from '../../spec/record/structure.ts';
 import { nearPath } from './near-path.ts';
-import type { PlanRequest, Prepared } from './plan-project.ts';
+import type { PruneRules, Work } from './plan-work.ts';
 
 /** Raise it when a file of an older version cannot be carried out any more. */
-const schemaVersion = 2;
+const schemaVersion = 3;
 
 /** A spec file that a plan was made from. */
 export type PlannedFile = {
@@ -46,8 +47,9 @@ export type SavedPlan = {
   readonly plan: Plan;
   /** All that was declared; `source.directory` as `PlannedFile.file`. */
   readonly servers: readonly DeclaredServer[];
-  readonly choices: Pick<PlanRequest, 'only' | 'replace' | 'keep' | 'prune'> & {
+  readonly choices: Pick<FilesIntent, 'only' | 'replace' | 'keep'> & {
     readonly undesired: 'remove' | 'warn';
+    readonly prune?: PruneRules;
   };
   readonly files: readonly PlannedFile[];
   readonly policy: PlannedPolicy;
@@ -67,7 +69,7 @@ export const isSamePolicy = ({ policy }: SavedPlan, applied: AppliedPolicy): boo
 
 /** What is written to a file so that exactly this plan can be carried out later. */
 export function savedPlanOf(
-  { plan, request }: Prepared,
+  { plan, servers, intent, rules }: Work,
   made: {
     readonly by: string;
     readonly in: string;
@@ -75,18 +77,20 @@ export function savedPlanOf(
     readonly under: AppliedPolicy;
   },
 ): SavedPlan {
-  const { only, replace, keep, prune } = request;
+  if (intent.kind !== 'files') throw new LoomsError('internal', 'only what files declare is planned for later');
+  const { only, replace, keep, undesired } = intent;
+  const { prune } = rules;
   return {
     kind: 'looms-plan',
     schemaVersion,
     madeBy: made.by,
     plan,
-    servers: request.servers.map((server) => ({
+    servers: servers.map((server) => ({
       ...server,
       source: { ...server.source, directory: nearPath(server.source.directory, made.in) },
     })),
     choices: {
-      undesired: request.undesired === 'remove' ? 'remove' : 'warn',
+      undesired: undesired === 'remove' ? 'remove' : 'warn',
       ...(only === undefined ? {} : { only }),
       ...(replace === undefined ? {} : { replace }),
       ...(keep === undefined ? {} : { keep }),
@@ -120,7 +124,8 @@ const isPlan: Check = object({
   basis: text,
   changes: list(object({ server: text, action: text })),
   support: list(object({ kind: text, name: text, action: text })),
-  steps: list(object({ id: text, op: text, after: list(text) })),
+  images: list(object({ ref: text, action: oneOf('pull', 'build') })),
+  steps: list(object({ id: text, op: text, text, after: list(text) })),
   drift: list(object({ server: text })),
   rotations: list(object({ server: text })),
   warnings: list(object({ code: text, message: text })),

@@ -41,7 +41,7 @@ export type CallOutcome = {
 /** The engine's id for the audit trail; a call does not fail because it is not known. */
 async function engineId(ports: Ports, signal: AbortSignal | undefined): Promise<string> {
   try {
-    return (await (await ports.engine()).describe(signal === undefined ? {} : { signal })).id;
+    return (await (await ports.orchestrator()).describe(signal === undefined ? {} : { signal })).id;
   } catch {
     return '';
   }

@@ -1,5 +1,5 @@
-import type { ForeignRecord } from '../../model/claims.ts';
 import type { DesiredServer, SecretRef } from '../../model/desired.ts';
+import type { ForeignRecord } from '../../model/records.ts';
 import { writtenRef } from '../../model/secret-names.ts';
 import type { Ports } from '../ports.ts';
 import { processEnv } from './session-target.ts';

@@ -1,6 +1,6 @@
 import type { Check, Diagnosis } from '../../app/inspect/diagnose.ts';
-import type { EngineAttempt } from '../../docker/port.ts';
 import { assertNever } from '../../model/errors.ts';
+import type { EngineAttempt } from '../../orchestrator/port.ts';
 import type { Palette } from '../palette.ts';
 import { padEnd, visible } from './text.ts';
 

@@ -1,7 +1,7 @@
-import { describeHolder, shortLockId } from '../../app/apply/project-lock.ts';
-import type { FoundLock } from '../../app/apply/unlock-project.ts';
 import { assertNever } from '../../model/errors.ts';
+import { describeHolder, shortLockId } from '../../model/lock.ts';
 import { isoTime, shownTime } from '../../model/times.ts';
+import type { FoundLock } from '../../orchestrator/port.ts';
 import type { Palette } from '../palette.ts';
 import { displayed, visible } from './text.ts';
 

@@ -74,7 +74,7 @@ export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): strin
   const support = plan.support.map(
     (change) => `- ${change.action} ${change.kind} ${code(change.name)}: ${cell(describeSupportReasons(change))}`,
   );
-  const images = imageWorkOf(plan).map(({ ref, verb, why }) => `- ${verb} image ${code(ref)}: ${cell(why)}`);
+  const images = imageWorkOf(plan).map(({ ref, action, why }) => `- ${action} image ${code(ref)}: ${cell(why)}`);
   const details = changed.flatMap((change) => {
     const fields = fieldsOf(change);
     return fields.length === 0

@@ -17,7 +17,6 @@ import {
   isInSync,
   valuesOf,
 } from './reasons.ts';
-import { describeStep } from './steps.ts';
 import { displayed, displayWidth, padEnd, visible } from './text.ts';
 
 export type PlanTextOptions = {
@@ -174,8 +173,8 @@ function supportLines(plan: Plan, options: PlanTextOptions): string[] {
       ),
     ]),
     ...images.map(
-      ({ ref, verb, why }) =>
-        `${create(padEnd('+', symbolWidth))} ${padEnd(`image ${ref}`, nameWidth)}  ${create(verb)}: ${why}`,
+      ({ ref, action, why }) =>
+        `${create(padEnd('+', symbolWidth))} ${padEnd(`image ${ref}`, nameWidth)}  ${create(action)}: ${why}`,
     ),
   ];
 }
@@ -192,7 +191,7 @@ function stepLines(plan: Plan, { palette }: PlanTextOptions): string[] {
         ...(after === '' ? [] : [`after ${after}`]),
         ...(onFailure === undefined ? [] : [`only when ${onFailure} fails`]),
       ].join(', ');
-      return `  ${String(index + 1).padStart(digits)}  ${describeStep(step)}${when === '' ? '' : palette.quiet(`  ${when}`)}`;
+      return `  ${String(index + 1).padStart(digits)}  ${visible(step.text)}${when === '' ? '' : palette.quiet(`  ${when}`)}`;
     }),
     '',
   ];

@@ -1,9 +1,17 @@
 import { assertNever } from '../../model/errors.ts';
-import type { ExecutionEvent, StepProgress, StepResult } from '../../model/events.ts';
+import type { EventSink, ExecutionEvent, StepProgress, StepResult } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
 import type { Plan, Step } from '../../model/plan.ts';
-import { describeStep } from './steps.ts';
-import { truncate, visibleLines } from './text.ts';
+import { truncate, visible, visibleLines } from './text.ts';
+
+/** Shows what an execution does, on stderr. */
+export type Progress = {
+  readonly sink: EventSink;
+  /** A line that stays, without disturbing what is being drawn. */
+  readonly notice: (text: string) => void;
+  /** Takes down what was drawn. Must be called, also after a failure. */
+  readonly finish: () => Promise<void>;
+};
 
 /** One line of progress: a server, or what the project as a whole needs. */
 export type Lane = {
@@ -80,5 +88,5 @@ export function describeLane(lane: Lane): string {
   const [current] = lane.running.values();
   if (current === undefined) return lane.startedAt === undefined ? 'waiting' : 'waiting for others';
   const progress = current.progress === undefined ? '' : `  ${describeProgress(current.progress)}`;
-  return describeStep(current.step) + progress;
+  return visible(current.step.text) + progress;
 }

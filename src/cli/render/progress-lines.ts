@@ -3,9 +3,7 @@ import type { EventSink } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
 import { duration } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
-import type { Progress } from './progress.ts';
-import { describeProgress, laneOf } from './progress-lanes.ts';
-import { describeStep } from './steps.ts';
+import { describeProgress, laneOf, type Progress } from './progress-lanes.ts';
 import { visible } from './text.ts';
 
 /** A step that goes on says so again at most this often, ms: pulls report several times a second. */
@@ -23,7 +21,7 @@ export function lineProgress(options: {
   const { notice, palette, nowMs } = options;
   const lastLine = new Map<StepId, number>();
   const sink: EventSink = (event) => {
-    const head = `${palette.quiet(`[${visible(laneOf(event.step))}]`)} ${describeStep(event.step)}`;
+    const head = `${palette.quiet(`[${visible(laneOf(event.step))}]`)} ${visible(event.step.text)}`;
     switch (event.type) {
       case 'step-started':
         lastLine.set(event.step.id, nowMs());

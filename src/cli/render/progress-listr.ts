@@ -3,8 +3,16 @@ import type { Plan } from '../../model/plan.ts';
 import { duration } from '../../model/times.ts';
 import type { Terminal } from '../terminal.ts';
 import { liveLines } from './live-lines.ts';
-import type { Progress } from './progress.ts';
-import { advance, describeLane, failureIn, isFinished, type Lane, laneOf, lanesOf } from './progress-lanes.ts';
+import {
+  advance,
+  describeLane,
+  failureIn,
+  isFinished,
+  type Lane,
+  laneOf,
+  lanesOf,
+  type Progress,
+} from './progress-lanes.ts';
 import { padEnd, truncate, visible } from './text.ts';
 
 /** Lines that are kept free below the list. */

@@ -1,7 +1,16 @@
 import { assertNever } from '../../model/errors.ts';
 import { endedAsTold } from '../../model/health.ts';
 import { shortId } from '../../model/ids.ts';
-import type { Blocker, Change, FieldDifference, NextRotation, Plan, Reason, SupportChange } from '../../model/plan.ts';
+import type {
+  Blocker,
+  Change,
+  FieldDifference,
+  NextRotation,
+  Plan,
+  PlannedImage,
+  Reason,
+  SupportChange,
+} from '../../model/plan.ts';
 import { shownTime } from '../../model/times.ts';
 import { shortImage } from './servers.ts';
 import { plural, visible, visibleLines } from './text.ts';
@@ -159,14 +168,8 @@ export function describeTotals(plan: Plan): string {
 }
 
 /** Images that are fetched or made for a plan, which takes most of its time. */
-export const imageWorkOf = ({
-  steps,
-}: Plan): readonly { readonly ref: string; readonly verb: string; readonly why: string }[] =>
-  steps.flatMap((step) => {
-    if (step.op !== 'pull-image' && step.op !== 'build-image') return [];
-    const why = step.cause.kind === 'support' ? step.cause.why : '';
-    return [{ ref: shortImage(step.ref), verb: step.op === 'pull-image' ? 'pull' : 'build', why }];
-  });
+export const imageWorkOf = ({ images }: Plan): readonly PlannedImage[] =>
+  images.map((image) => ({ ...image, ref: shortImage(image.ref) }));
 
 /** Everything that makes a change, in one line. */
 export const describeReasons = (change: Change): string => reasonsOf(change).map(describeReason).join(', ');

@@ -1,14 +1,13 @@
-import type { ApplyReport, ServerOutcome } from '../../app/apply/apply-report.ts';
 import type { Source } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
 import type { Plan } from '../../model/plan.ts';
 import { duration } from '../../model/times.ts';
+import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
 import { describeSupport } from './reasons.ts';
-import { describeStep } from './steps.ts';
 import { displayed, displayWidth, listed, padEnd, shownFile, visible } from './text.ts';
 
 export type ReportOptions = {
@@ -84,6 +83,7 @@ export function renderReport(
       ...describeOutcome(one, actions.get(one.server) ?? 'done', palette),
       isDone: one.outcome === 'done',
       server: one.server,
+      note: one.note ?? '',
       took: milliseconds === undefined ? '' : duration(milliseconds),
     };
   });
@@ -91,11 +91,10 @@ export function renderReport(
   // What went wrong says more than a word, and stands out of line.
   const textWidth = widest(told.filter(({ isDone }) => isDone).map(({ text }) => text));
   const tookWidth = widest(told.map(({ took }) => took));
-  const lines = told.map(({ mark, text, server, took }) => {
+  const lines = told.map(({ mark, text, server, took, note }) => {
     const name = palette.strong(padEnd(server, nameWidth));
-    const note = gateNote(report, server, palette);
     const time = palette.quiet(padEnd(took, tookWidth));
-    return `${mark} ${name}  ${padEnd(text, textWidth)}  ${time}${note}`.trimEnd();
+    return `${mark} ${name}  ${padEnd(text, textWidth)}  ${time}${note === '' ? '' : palette.quiet(`  ${visible(note)}`)}`.trimEnd();
   });
   const failure = (title: string, what: Failure) => ['', palette.strong(title), renderFailure(what, palette, '  ')];
   const steps = new Map(report.plan.steps.map((step) => [step.id, step]));
@@ -105,7 +104,7 @@ export function renderReport(
     ...report.support.flatMap(({ step, failure: what }) => {
       const planned = steps.get(step);
       const waiting = serversBehind(report.plan, step).map((server) => place(server, sources));
-      const title = planned === undefined ? step : describeStep(planned);
+      const title = planned === undefined ? step : visible(planned.text);
       return failure(waiting.length === 0 ? title : `${title}, for ${listed(waiting)}`, what);
     }),
     ...report.servers.flatMap(({ server, failure: what }) =>
@@ -146,13 +145,4 @@ function describeDone(report: ApplyReport): string {
   const support = touched || report.outcome !== 'done' ? [] : describeSupport(report.plan, 'done');
   const totals = describeTotals(report.servers);
   return [...support, ...(totals === '' ? [] : [totals])].join(', ') || 'done';
-}
-
-/** What the gate of a server found: `13 tools in 620 ms`. */
-function gateNote(report: ApplyReport, server: string, palette: Palette): string {
-  for (const step of report.plan.steps) {
-    const result = step.op === 'gate' && step.server === server ? report.results[step.id] : undefined;
-    if (result?.result === 'ok' && result.note !== undefined) return palette.quiet(`  ${visible(result.note)}`);
-  }
-  return '';
 }

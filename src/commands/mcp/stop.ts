@@ -1,4 +1,4 @@
-import { planRecorded } from '../../app/plan/plan-recorded.ts';
+import { planWork } from '../../app/plan/plan-work.ts';
 import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags } from '../../cli/by-hand.ts';
@@ -33,7 +33,9 @@ export default class McpStop extends BaseCommand {
     const names = [...new Set(args.servers.map(serverName))];
     const { timeout: drainSeconds, ...others } = flags;
     const wish = { kind: 'stop', ...(drainSeconds === undefined ? {} : { drainSeconds }) } as const;
-    const prepared = await planRecorded(ports, { project: project.name, servers: names, wish, policy });
+    const directory = ports.workingDirectory;
+    const intent = { kind: 'recorded', project: project.name, servers: names, wish, directory } as const;
+    const prepared = await planWork(ports, intent, { policy });
     return runPlan(
       prepared,
       { ...others, yes: true },

@@ -2,7 +2,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { EventSink, Failure, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ContainerId, StepId } from '../../model/ids.ts';
-import type { Plan, Step, Target } from '../../model/plan.ts';
+import type { DockerPlan, PlannedStep, Target } from '../steps.ts';
 import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
 
 export type ExecuteOptions = {
@@ -36,7 +36,7 @@ const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
   results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
 
 /** What a step may do now, from the results of the steps it hangs on. */
-export function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict {
+export function verdictOf(step: PlannedStep, results: StepResults, halt: Halt): Verdict {
   const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';
@@ -57,7 +57,11 @@ export function verdictOf(step: Step, results: StepResults, halt: Halt): Verdict
  * Walks a plan's graph: a step runs when those it waits for are ok, a way back only when what it answers failed or was
  * left halfway. Servers do not wait for one another. Decides nothing; returns a result for every step and never throws.
  */
-export async function executePlan(plan: Plan, env: StepEnvironment, options: ExecuteOptions): Promise<StepResults> {
+export async function executePlan(
+  plan: DockerPlan,
+  env: StepEnvironment,
+  options: ExecuteOptions,
+): Promise<StepResults> {
   const results = new Map<StepId, StepResult>();
   const made = new Map<StepId, ContainerId>();
   const running = new Map<StepId, Promise<void>>();
@@ -74,12 +78,12 @@ export async function executePlan(plan: Plan, env: StepEnvironment, options: Exe
     return id;
   };
 
-  const answeredBy = (step: Step): Failure | undefined => {
+  const answeredBy = (step: PlannedStep): Failure | undefined => {
     const failures = (step.onFailureOf ?? []).map((id) => results.get(id));
     return failures.flatMap((one) => (one !== undefined && 'failure' in one ? [one.failure] : []))[0];
   };
 
-  const perform = async (step: Step): Promise<StepResult> => {
+  const perform = async (step: PlannedStep): Promise<StepResult> => {
     try {
       if (isDestructive(step)) await options.checkLock();
       const progress = (update: { text: string }): void =>
@@ -98,7 +102,7 @@ export async function executePlan(plan: Plan, env: StepEnvironment, options: Exe
     }
   };
 
-  const run = async (step: Step): Promise<void> => {
+  const run = async (step: PlannedStep): Promise<void> => {
     const started = options.monotonicMs();
     options.sink({ type: 'step-started', step });
     const result = await perform(step);

@@ -2,17 +2,14 @@ import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { label } from '../../model/labels.ts';
-import type { Operation, PlannedContainer, Target } from '../../model/plan.ts';
 import type { Recipe } from '../../model/recipe.ts';
 import { resolveShape } from '../../model/resolve-shape.ts';
 import { type SecretPrints, writeSecretPrints } from '../../model/secret-prints.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import { duration } from '../../model/times.ts';
+import type { GateOutcome } from '../../orchestrator/port.ts';
 import type { BuildSettings, CallOptions, Engine, ProgressSink } from '../port.ts';
-
-export type GateOutcome =
-  | { readonly passed: true; readonly note: string }
-  | { readonly passed: false; readonly failure: Failure };
+import type { Operation, PlannedContainer, Target } from '../steps.ts';
 
 /** What steps need besides the engine; decisions are not among it. */
 export type StepEnvironment = {

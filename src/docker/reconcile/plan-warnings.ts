@@ -1,9 +1,17 @@
-import { strangersNotice } from '../../model/claims.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
+import type { EngineTime } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { EngineTime, Observed, ObservedContainer } from '../../model/observed.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { age } from '../../model/times.ts';
+
+/** Says once which containers have labels of a project and are nobody's to looms; undefined when there are none. */
+export function strangersNotice({ project, foreign }: Pick<Observed, 'project' | 'foreign'>): string | undefined {
+  const names = foreign.flatMap(({ name, claims }) => (claims === true ? [name] : []));
+  if (names.length === 0) return undefined;
+  const [are, they] = names.length === 1 ? ['has', 'it is'] : ['have', 'they are'];
+  return `${names.join(', ')} ${are} the labels of project ${project}, but looms did not make ${names.length === 1 ? 'it' : 'them'}: ${they} left alone`;
+}
 
 /** A run that is younger may end as those before it did, ms; the engine waits at most a minute between two. */
 const youngMs = 5 * 60_000;

@@ -2,14 +2,14 @@ import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
-import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty, type Plan } from '../../model/plan.ts';
+import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
 import { slotsOf } from '../../model/slots.ts';
-import { basisOf } from './basis.ts';
+import type { DockerPlan } from '../steps.ts';
 import { planHistory } from './generations/prune-records.ts';
 import { droppedByReplacement } from './kept/dropped-files.ts';
 import { copiesFirst, keptBeside, keptData } from './kept/kept-files.ts';
 import { planWarnings } from './plan-warnings.ts';
-import { planRemovals } from './removal.ts';
+import { planRemovals, type Undesired } from './removal.ts';
 import type { Judged, SlotContext } from './server/assess-server.ts';
 import type { LabelContext } from './server/container-template.ts';
 import { type Decision, decide } from './server/decide-server.ts';
@@ -18,18 +18,7 @@ import { serverSteps } from './server/server-steps.ts';
 import { withFreeNames } from './support/free-names.ts';
 import { planImages, withNeededImages, withoutFailedImages } from './support/plan-images.ts';
 import { closingSteps, planSupport, supportBlocker } from './support/support.ts';
-
-/**
- * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
- * warning, or not looked at.
- */
-export type Undesired = 'remove' | RemoveNamed | 'warn' | 'ignore';
-
-export type RemoveNamed = {
-  readonly remove: readonly ServerName[];
-  /** `keep`: files of `lifecycle.preserve` are kept first. `give-up`: what was kept earlier goes too. `leave`: it stays. */
-  readonly data: 'keep' | 'give-up' | 'leave';
-};
+import { wholePlan } from './whole-plan.ts';
 
 /** Everything a plan follows from; the same input gives the same plan, byte for byte. */
 export type PlanInput = {
@@ -104,7 +93,7 @@ function withBlocker(slot: Slot, observed: Observed): Slot {
  * Desired × observed → plan. Pure: the clock and ids come in with `observed`, nothing is asked and nothing written.
  * `diff`, `apply` and `apply --dry-run` all call exactly this.
  */
-export function makePlan(input: PlanInput): Plan {
+export function makePlan(input: PlanInput): DockerPlan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const present = slotsOf([...observed.containers].sort(byGeneration));
@@ -197,18 +186,7 @@ export function makePlan(input: PlanInput): Plan {
     ...removals.servers,
   ].sort((a, b) => (a.server < b.server ? -1 : 1));
 
-  return {
-    schemaVersion: 1,
-    project,
-    engine: {
-      id: observed.engine.id,
-      name: observed.engine.name,
-      kind: observed.engine.kind,
-      version: observed.engine.version,
-      apiVersion: observed.engine.apiVersion,
-      endpoint: observed.engine.endpoint,
-    },
-    basis: basisOf({ changes, steps }),
+  return wholePlan(observed, {
     changes,
     support: [
       ...support.changes,
@@ -227,7 +205,7 @@ export function makePlan(input: PlanInput): Plan {
       ...beside.flatMap((part) => part.warnings),
       ...removals.warnings,
     ],
-  };
+  });
 }
 
 const rotationsOf = (slots: readonly Slot[], executions: PlanInput['executions']): NextRotation[] =>

@@ -1,7 +1,8 @@
 import { asStepId, type ContainerId, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { Observed } from '../../model/observed.ts';
-import type { Plan, PlanWarning, Reason, Step, SupportChange } from '../../model/plan.ts';
-import { basisOf } from './basis.ts';
+import type { PlanWarning, Reason, SupportChange } from '../../model/plan.ts';
+import type { DockerPlan, DockerStep } from '../steps.ts';
+import { wholePlan } from './whole-plan.ts';
 
 /** What is asked to go besides images. */
 export type PruneScope = { readonly volumes: boolean; readonly history: boolean };
@@ -19,7 +20,7 @@ export type PruneInput = {
   readonly scope: PruneScope;
 };
 
-type Item = { readonly kind: 'image' | 'volume' | 'record'; readonly name: string; readonly step: Step };
+type Item = { readonly kind: 'image' | 'volume' | 'record'; readonly name: string; readonly step: DockerStep };
 
 const unused = 'nothing uses it any more';
 
@@ -100,7 +101,7 @@ function imagesOf({ images }: PruneInput['built'], records: readonly Item[]): It
  * the project, when they are named, volumes of no server and records of servers that were deleted. While a run works on
  * another project, images stay: it may be about to use one.
  */
-export function prunePlan({ observed, built, scope }: PruneInput): Plan {
+export function prunePlan({ observed, built, scope }: PruneInput): DockerPlan {
   const reason: Reason = { kind: 'not-in-spec' };
   const records = recordsOf(observed);
   const volumes = volumesOf(observed);
@@ -116,12 +117,7 @@ export function prunePlan({ observed, built, scope }: PruneInput): Plan {
     ...(busy.length === 0 ? idle : []),
   ];
   const steps = items.map(({ step }) => step);
-  const { id, name, kind, version, apiVersion, endpoint } = observed.engine;
-  return {
-    schemaVersion: 1,
-    project: observed.project,
-    engine: { id, name, kind, version, apiVersion, endpoint },
-    basis: basisOf({ changes: [], steps }),
+  return wholePlan(observed, {
     changes: [],
     support: items.map(
       (item): SupportChange => ({ kind: item.kind, name: item.name, action: 'remove', reasons: [reason] }),
@@ -134,5 +130,5 @@ export function prunePlan({ observed, built, scope }: PruneInput): Plan {
       ...(scope.volumes ? [] : stays('volumes-stay', 'volumes that no server has', volumes, '--volumes')),
       ...(scope.history ? [] : stays('history-stays', 'records of deleted servers', records, '--history')),
     ],
-  };
+  });
 }

@@ -1,19 +1,31 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { containerName, recordName } from '../../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
-import type { Change, PlanWarning, Step, SupportChange } from '../../model/plan.ts';
+import type { Change, PlanWarning, SupportChange } from '../../model/plan.ts';
+import type { DockerStep } from '../steps.ts';
 import { revisionOf } from './generations/generations.ts';
 import { type KeepingRemoval, keepingRemoval } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
 import { type KeptData, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
-import type { Undesired } from './plan.ts';
-import { isUp, removalsIn, retireEach, step } from './server/step-builders.ts';
+import { isUp, removalsIn, retireEach, step } from './step-builders.ts';
+
+/**
+ * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
+ * warning, or not looked at.
+ */
+export type Undesired = 'remove' | RemoveNamed | 'warn' | 'ignore';
+
+export type RemoveNamed = {
+  readonly remove: readonly ServerName[];
+  /** `keep`: files of `lifecycle.preserve` are kept first. `give-up`: what was kept earlier goes too. `leave`: it stays. */
+  readonly data: 'keep' | 'give-up' | 'leave';
+};
 
 /** The servers that go, and with each of them what was kept of it or shall be. */
 export type Removals = {
   readonly servers: readonly Change[];
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly Step[];
+  readonly steps: readonly DockerStep[];
   readonly warnings: readonly PlanWarning[];
 };
 

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { applyPlan } from '../../../src/app/apply/apply-plan.ts';
-import { clearDeadLock } from '../../../src/app/apply/project-lock.ts';
-import { planProject } from '../../../src/app/plan/plan-project.ts';
+import { clearDeadLock } from '../../../src/app/apply/unlock-project.ts';
+import { planWork } from '../../../src/app/plan/plan-work.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Engine, LockHolder } from '../../../src/docker/port.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
+import { defaultPolicy } from '../../../src/model/policy.ts';
+import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';
 
@@ -54,9 +56,8 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
             calls.push(String(name));
           })),
   });
-  const ports: Ports = {
+  const ports: Omit<Ports, 'orchestrator'> = {
     atEnd: () => {},
-    engine: async () => engine,
     engineAttempts: async () => [],
     trust: {
       keyName: async () => undefined,
@@ -93,7 +94,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     processIsAlive: () => world.alive ?? true,
     whoAmI: { user: 'ben', host: 'here', pid: 1, command: 'looms apply' },
   };
-  return { ports, calls };
+  return { ports: portsOn(engine, ports), calls };
 }
 
 const options = {
@@ -113,19 +114,25 @@ const stopped: Observed = {
     state: { status: 'exited', exitCode: 1, finishedAt: 1, oomKilled: false },
   })),
 };
-const request = { project, servers: [server('a', { enabled: false })], recipes: new Map(), undesired: 'warn' } as const;
+const request = {
+  kind: 'files',
+  project,
+  servers: [server('a', { enabled: false })],
+  recipes: new Map(),
+  undesired: 'warn',
+} as const;
 
 describe('applying a plan', () => {
   it('takes no lock when there is nothing to do', async () => {
     const { ports, calls } = portsOf({ looks: [stopped] });
-    const prepared = await planProject(ports, request);
+    const prepared = await planWork(ports, request, { policy: defaultPolicy });
     expect(await applyPlan(ports, prepared, options)).toMatchObject({ outcome: 'done', results: {} });
     expect(calls).toEqual([]);
   });
 
   it('refuses when the engine changed since the plan was confirmed, changes nothing, and gives the lock back', async () => {
     const { ports, calls } = portsOf({ looks: [running, stopped] });
-    const prepared = await planProject(ports, request);
+    const prepared = await planWork(ports, request, { policy: defaultPolicy });
     await expect(applyPlan(ports, prepared, options)).rejects.toMatchObject({ code: 'plan-stale' });
     expect(calls).toEqual(['releaseLock']);
   });
@@ -137,14 +144,16 @@ describe('applying a plan', () => {
         throw new LoomsError('engine-timeout', 'the engine did not answer');
       },
     });
-    const report = await applyPlan(ports, await planProject(ports, request), options);
+    const report = await applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options);
     expect(report).toMatchObject({ outcome: 'done', servers: [{ server: 'a', outcome: 'done' }] });
     expect(report.notices).toEqual([expect.stringContaining('the lock could not be released')]);
   });
 
   it('names who holds the lock', async () => {
     const { ports } = portsOf({ looks: [running], acquire: () => ({ result: 'held', holder, expired: false }) });
-    await expect(applyPlan(ports, await planProject(ports, request), options)).rejects.toMatchObject({
+    await expect(
+      applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options),
+    ).rejects.toMatchObject({
       code: 'lock-held',
       message: expect.stringContaining('anna@there (pid 7'),
     });
@@ -162,7 +171,9 @@ describe('applying a plan', () => {
         acquire: () =>
           tries++ === 0 ? { result: 'held', holder: lock, expired } : { result: 'acquired', lock: holder },
       });
-      expect(await applyPlan(ports, await planProject(ports, request), options)).toMatchObject({ outcome: 'done' });
+      expect(await applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options)).toMatchObject({
+        outcome: 'done',
+      });
     }
   });
 
@@ -189,7 +200,9 @@ describe('applying a plan', () => {
     const secret = { kind: 'secret', parts: [{ from: 'provider', name: 'db' }] } as const;
     const { ports, calls } = portsOf({ looks: [emptyEngine()] });
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
-    await expect(applyPlan(ports, await planProject(ports, needs), options)).rejects.toMatchObject({
+    await expect(
+      applyPlan(ports, await planWork(ports, needs, { policy: defaultPolicy }), options),
+    ).rejects.toMatchObject({
       code: 'secret-missing',
       message: 'secret ${secret:db} of server a (mcp.yaml:1) is not set',
       detail: ['looked for in environment (LOOMS_SECRET_DB is not set), file store'],
@@ -207,7 +220,9 @@ describe('applying a plan', () => {
         looks++ === 0 ? { found: true, value: 'there', provider: 'file store' } : { found: false, tried: [] },
     };
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
-    await expect(applyPlan(vanishing, await planProject(vanishing, needs), options)).rejects.toMatchObject({
+    await expect(
+      applyPlan(vanishing, await planWork(vanishing, needs, { policy: defaultPolicy }), options),
+    ).rejects.toMatchObject({
       code: 'secret-missing',
     });
     expect(calls).toEqual(['releaseLock']);

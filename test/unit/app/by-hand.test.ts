@@ -1,17 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { chooseDeclared } from '../../../src/app/plan/choose-declared.ts';
-import { recordedServer } from '../../../src/app/plan/recorded-servers.ts';
 import { doesWhatWasSaid } from '../../../src/cli/by-hand.ts';
 import { exitCodeOfHealth } from '../../../src/cli/exit-codes.ts';
-import { format } from '../../../src/docker/reconcile/compare/format.ts';
+import { recordedServer } from '../../../src/docker/plan/plan-recorded.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { parseSource, sourceText } from '../../../src/model/source.ts';
+import { format } from '../../support/format-plan.ts';
 import { simulate } from '../../support/planner-simulation.ts';
-import { emptyEngine, plan, server } from '../../support/planner-world.ts';
+import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';
 
 const a = asServerName('a');
 const applied = simulate(plan([server('a')], emptyEngine()), emptyEngine()).end;
-const recorded = (enabled: boolean) => recordedServer(applied, a, { enabled, directory: '/specs' });
+const intent = (kind: 'start' | 'stop') =>
+  ({ kind: 'recorded', project, servers: [a], wish: { kind }, directory: '/specs' }) as const;
+const recorded = (enabled: boolean) => recordedServer(applied, a, intent(enabled ? 'start' : 'stop')).server;
 
 describe('a server as its container records it', () => {
   it('is as it was declared, so that nothing is to be done', () => {
@@ -45,9 +47,7 @@ describe('a server as its container records it', () => {
   });
 
   it('that is not there is an error with the nearest name', () => {
-    expect(() => recordedServer(applied, asServerName('b'), { enabled: true, directory: '/' })).toThrow(
-      /no server b in project test/,
-    );
+    expect(() => recordedServer(applied, asServerName('b'), intent('start'))).toThrow(/no server b in project test/);
   });
 });
 

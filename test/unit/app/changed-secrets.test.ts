@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { changedSecrets } from '../../../src/app/plan/changed-secrets.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { format } from '../../../src/docker/reconcile/compare/format.ts';
 import type { Env } from '../../../src/model/desired.ts';
 import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
+import type { MadeServer } from '../../../src/orchestrator/port.ts';
+import { format } from '../../support/format-plan.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, plan, project, server } from '../../support/planner-world.ts';
 
@@ -41,9 +42,15 @@ function machine(known: Readonly<Record<string, string>>, key: string | undefine
   return { ports, asked };
 }
 
+/** What is handed over of an engine's containers: those that may have been given secrets. */
+const madeIn = ({ containers }: Observed): readonly MadeServer[] =>
+  containers.flatMap(({ role, server: of, ...one }) =>
+    role === 'server' && of !== undefined ? [{ ...one, server: of }] : [],
+  );
+
 const look = async (known: Readonly<Record<string, string>>, observed: Observed, of = web, key?: string) => {
   const { ports, asked } = machine(known, key);
-  const { changed, warnings } = await changedSecrets(ports, project, [of], observed);
+  const { changed, warnings } = await changedSecrets(ports, project, [of], madeIn(observed));
   return {
     changed: [...changed.values()],
     warnings: warnings.map(({ code, message }) => `${code}: ${message}`),

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { getHistory } from '../../../src/app/inspect/get-history.ts';
-import { planRollback, type RollbackRequest } from '../../../src/app/plan/plan-rollback.ts';
+import { planWork } from '../../../src/app/plan/plan-work.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Engine, ObserveQuery } from '../../../src/docker/port.ts';
+import type { DockerPlan } from '../../../src/docker/steps.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { Observed } from '../../../src/model/observed.ts';
 import { defaultPolicy } from '../../../src/model/policy.ts';
+import type { RollbackIntent } from '../../../src/orchestrator/port.ts';
+import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, image, plan, project, server } from '../../support/planner-world.ts';
 
@@ -26,15 +29,21 @@ function portsOf(observed: Observed, images: readonly ReturnType<typeof image>[]
       images: Object.fromEntries(refs.map((ref) => [ref, images.find(({ id }) => id === ref) ?? null])),
     }),
   };
-  const ports: Partial<Ports> = { engine: async () => engine as Engine, environment: {}, managedBy: 'looms/0.0.0' };
-  return ports as Ports;
+  return portsOn(engine, {});
 }
 
 const statesOf = async (observed: Observed): Promise<string[]> =>
   (await getHistory(portsOf(observed), { project, name })).map(({ generation, state }) => `${generation} ${state}`);
 
-const rollback = (observed: Observed, change: Partial<RollbackRequest> = {}) =>
-  planRollback(portsOf(observed), { project, name, ...change });
+const rollback = async (observed: Observed, change: Partial<RollbackIntent> = {}, policy = defaultPolicy) => {
+  const made = await planWork(portsOf(observed), { kind: 'rollback', project, server: name, ...change }, { policy });
+  return {
+    ...made,
+    // Of the orchestrator of these tests.
+    plan: made.plan as DockerPlan,
+    to: made.intent.kind === 'rollback' ? made.intent.to : undefined,
+  };
+};
 
 describe('the history of a server', () => {
   it('is told newest first, what never served included', async () => {
@@ -109,9 +118,10 @@ describe('the generation that a rollback goes to', () => {
 
   it('stands for what was looked at: that another generation serves by now makes the plan stale', async () => {
     const before = having(1, 2);
-    const { replan } = await rollback(before);
-    expect((await replan(portsOf(before))).plan.steps).not.toEqual([]);
-    await expect(replan(portsOf(apply(before, 3)))).rejects.toMatchObject({ code: 'plan-stale' });
+    const { intent } = await rollback(before);
+    const again = async (now: Observed) => (await portsOf(now).orchestrator()).plan(intent);
+    expect((await again(before)).plan.steps).not.toEqual([]);
+    await expect(again(apply(before, 3))).rejects.toMatchObject({ code: 'plan-stale' });
   });
 
   it('is none that failed its gate, and none that somebody rolled back', async () => {
@@ -147,12 +157,12 @@ describe('the generation that a rollback goes to', () => {
   });
 
   it('is one whose image nobody took away by force', async () => {
-    const asked = planRollback(portsOf(having(1, 2), []), { project, name });
+    const asked = (await portsOf(having(1, 2), []).orchestrator()).plan({ kind: 'rollback', project, server: name });
     await expect(asked).rejects.toMatchObject({ code: 'image-not-found' });
   });
 
   it('is one that the policy allows', async () => {
-    const asked = rollback(having(300, 2), { policy: { ...defaultPolicy, maxMemoryMiB: 256 } });
+    const asked = rollback(having(300, 2), {}, { ...defaultPolicy, maxMemoryMiB: 256 });
     await expect(asked).rejects.toMatchObject({ code: 'refused', detail: [expect.stringContaining('max-memory-mb')] });
   });
 });

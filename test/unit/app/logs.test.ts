@@ -4,6 +4,7 @@ import type { Ports } from '../../../src/app/ports.ts';
 import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../../src/docker/port.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asImageId, asProjectName, asServerName } from '../../../src/model/ids.ts';
+import { portsOn } from '../../support/docker-ports.ts';
 
 const project = asProjectName('p');
 
@@ -49,13 +50,12 @@ class World {
       },
     };
     const ports: Partial<Ports> = {
-      engine: async () => engine as Engine,
       pause: async () => {
         await new Promise((resolve) => setImmediate(resolve));
         this.onPause();
       },
     };
-    return ports as Ports;
+    return portsOn(engine, ports);
   }
 }
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Ports } from '../../../src/app/ports.ts';
 import { openServer } from '../../../src/app/talk/open-server.ts';
 import type { Engine, LocatedContainer } from '../../../src/docker/port.ts';
 import type { Session } from '../../../src/mcp/client/session.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, type SpecChange, server } from '../../support/planner-world.ts';
 
@@ -25,11 +25,8 @@ function cutInTheGate(change: SpecChange): LocatedContainer[] {
 /** Opens a session to whatever is chosen, where each look at the engine finds the same. */
 const open = (located: readonly LocatedContainer[]) => {
   const engine: Partial<Engine> = { locate: async () => located, findImage: async () => null };
-  const ports: Partial<Ports> = {
-    engine: async () => engine as Engine,
-    openSession: async () => async () => ({}) as Session,
-  };
-  return openServer(ports as Ports, project, name, {});
+  const ports = portsOn(engine, { openSession: async () => async () => ({}) as Session });
+  return openServer(ports, project, name, {});
 };
 
 describe('a session to a server whose replacement was cut off in its gate', () => {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { acceptDeclared, requireTrust } from '../../../src/app/apply/require-trust.ts';
-import type { UntrustedRecord } from '../../../src/app/inspect/describe-record.ts';
 import { describeRecord } from '../../../src/app/inspect/describe-record.ts';
 import type { Ports, TrustQuestion } from '../../../src/app/ports.ts';
-import type { ForeignRecord } from '../../../src/model/claims.ts';
+import { preparedOf } from '../../../src/docker/plan/prepare.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import type { ObservedContainer } from '../../../src/model/observed.ts';
+import type { ForeignRecord, UntrustedRecord } from '../../../src/model/records.ts';
 import { simulate } from '../../support/planner-simulation.ts';
-import { emptyEngine, plan, server } from '../../support/planner-world.ts';
+import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';
 import { document, only } from '../spec/checking.ts';
 
 const spec = only(
@@ -134,7 +134,12 @@ describe('what `apply` of a file accepts', () => {
     const foreignRecord = { digest: 'd', imageId: 'sha256:0', maker: { kind: 'unsigned' } } as const;
     const made = plan([web], end);
     const containers = end.containers.map((one) => ({ ...one, foreignRecord, ...change }));
-    await acceptDeclared({ trust }, made, { ...end, containers });
+    const { records } = preparedOf(
+      { kind: 'prune', project, volumes: false, history: false },
+      { ...end, containers },
+      made,
+    );
+    await acceptDeclared({ trust }, { plan: made, records });
     return digests;
   };
 

@@ -9,6 +9,7 @@ import type { Engine, LocatedContainer } from '../../../src/docker/port.ts';
 import type { Session } from '../../../src/mcp/client/session.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
+import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, type SpecChange, server } from '../../support/planner-world.ts';
 
@@ -50,7 +51,6 @@ function portsOf(observed: Observed, later = observed): { ports: Ports; asked: s
     protocolVersion: '2025-06-18',
   } as unknown as Session;
   const ports: Partial<Ports> = {
-    engine: async () => engine as Engine,
     openSession: async () => async (target) => {
       asked.push(target.container);
       return session;
@@ -60,7 +60,7 @@ function portsOf(observed: Observed, later = observed): { ports: Ports; asked: s
     recordHealth: async () => ({ recorded: true }),
     monotonicMs: () => 0,
   };
-  return { ports: ports as Ports, asked };
+  return { ports: portsOn(engine, ports), asked };
 }
 
 const request = { project, name };

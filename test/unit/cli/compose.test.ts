@@ -28,9 +28,9 @@ afterAll(() => engine.close());
 
 it('asks an engine that was down again, and looks a secret that was missing up again', async () => {
   const { ports, close } = await composed(`unix://${socket}`);
-  await expect(ports.engine()).rejects.toMatchObject({ code: 'engine-unreachable' });
+  await expect(ports.orchestrator()).rejects.toMatchObject({ code: 'engine-unreachable' });
   await new Promise<void>((resolve) => engine.listen(socket, resolve));
-  expect(await ports.engine()).toBe(await ports.engine());
+  expect(await ports.orchestrator()).toBe(await ports.orchestrator());
 
   const late = { from: 'provider', name: 'late' } as const;
   expect(await ports.secrets(late)).toMatchObject({ found: false });

@@ -2,7 +2,6 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import type { FoundLock } from '../../../src/app/apply/unlock-project.ts';
 import { reportFormats } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
 import { renderCalls, renderVerification } from '../../../src/cli/render/audit.ts';
@@ -23,7 +22,6 @@ import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
 import { renderServer, renderServers } from '../../../src/cli/render/servers.ts';
-import { describeStep } from '../../../src/cli/render/steps.ts';
 import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
 import { renderTool } from '../../../src/cli/render/tool.ts';
 import { renderTools } from '../../../src/cli/render/tools.ts';
@@ -32,6 +30,7 @@ import { toolDetails } from '../../../src/mcp/client/tool-details.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { asContainerId, asProjectName, asServerName, asStepId } from '../../../src/model/ids.ts';
 import { seenJson } from '../../../src/model/unseen.ts';
+import type { FoundLock } from '../../../src/orchestrator/port.ts';
 import { everyChange, sources } from './plans.ts';
 
 /** A line that wants to be one of ours, and what a terminal or a reader could be steered by. */
@@ -208,6 +207,7 @@ const report = {
   servers: plan.changes.map((change) => ({ server: change.server, outcome: 'failed' as const, failure })),
   support: [{ step: plan.steps[0]?.id ?? asStepId('x'), failure: { ...failure, message: `other${evil}` } }],
   notices: [`a notice${evil}`],
+  healthy: [],
 };
 const reportOptions = { palette: plain, elapsedMs: 1, millisecondsOf: () => 1, sources: planOptions.sources };
 
@@ -276,7 +276,6 @@ const rendered: Readonly<Record<string, () => string>> = {
   renderServerInfo: () => renderServerInfo(server as unknown as Parameters<typeof renderServerInfo>[0], 0, plain),
   renderServers: () => renderServers([server], true, plain),
   renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
-  describeStep: () => plan.steps.map(describeStep).join('\n'),
   renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
   renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
   renderSaved: () => renderSaved({ path: `a${evil}`, mimeType: evil, bytes: 1 }),

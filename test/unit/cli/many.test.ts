@@ -27,14 +27,14 @@ describe('many servers in one plan', () => {
     })),
     drift: servers.map((server) => ({ server, container: asContainerId('0123456789abcdef'), fields })),
     warnings: servers.map((server) => ({ code: 'not-counted', server, message: 'its calls are not counted' })),
+    images: [{ ref: 'example:1', action: 'pull', why: 'it is not on the engine' }],
     steps: [
       {
         id: asStepId('image:example:1'),
         cause: { kind: 'support', why: 'it is not on the engine' },
         after: [],
         op: 'pull-image',
-        ref: 'example:1',
-        fallbackToLocal: false,
+        text: 'pull example:1',
       },
     ],
   };

@@ -57,6 +57,7 @@ const base = {
   drift: [],
   rotations: [],
   warnings: [],
+  images: [],
 } as const;
 
 /** A plan with one change of every kind. */
@@ -71,8 +72,7 @@ export const everyChange: Plan = {
       cause: { kind: 'change', server: server('delta') },
       after: [],
       op: 'start-container',
-      target: { id: container },
-      name: 'looms-team-delta',
+      text: 'start looms-team-delta',
     },
   ],
   drift: [{ server: server('beta'), container, fields: [{ path: 'memoryBytes', from: '256 MiB', to: '512 MiB' }] }],

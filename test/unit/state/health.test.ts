@@ -65,9 +65,9 @@ describe('health in the ledger', () => {
   });
 
   it('is about the run of the container that was asked, and about no other', () => {
-    const id = asContainerId('one');
-    expect(standingOf(finding(), { id, run: 'first' })).toBe('current');
-    expect(standingOf(finding(), { id, run: 'second' })).toBe('restarted-since');
-    expect(standingOf(finding(), { id: asContainerId('two'), run: 'first' })).toBe('earlier-container');
+    const container = asContainerId('one');
+    expect(standingOf(finding(), { container, run: 'first' })).toBe('current');
+    expect(standingOf(finding(), { container, run: 'second' })).toBe('restarted-since');
+    expect(standingOf(finding(), { container: asContainerId('two'), run: 'first' })).toBe('earlier-container');
   });
 });

@@ -1,8 +1,8 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import { Agent, type RequestOptions, request } from 'node:http';
 import type { LookupFunction } from 'node:net';
+import type { EngineDescription, EngineTime } from '../../../model/engine.ts';
 import { assertNever } from '../../../model/errors.ts';
-import type { EngineDescription, EngineTime } from '../../../model/observed.ts';
 import type { CallOptions } from '../../port.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sshAgent } from './ssh-agent.ts';

@@ -1,4 +1,4 @@
-import type { EngineTime } from '../../../model/observed.ts';
+import type { EngineTime } from '../../../model/engine.ts';
 import type { CallOptions } from '../../port.ts';
 import type { EngineInfo, InfoReader } from './connection.ts';
 

@@ -1,5 +1,5 @@
+import type { EngineDescription } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
-import type { EngineDescription } from '../../../model/observed.ts';
 import type { ContainerShape } from '../../../model/shape.ts';
 import type { Connection, EngineInfo } from '../connection/connection.ts';
 import { describeEndpoint } from '../connection/endpoint.ts';

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { type Claim, type ForeignRecord, type RecordMaker, readClaim, signedText } from '../../../model/claims.ts';
+import { type Claim, readClaim, signedText } from '../../../model/claims.ts';
 import type { RecordedSpec } from '../../../model/desired.ts';
+import type { ContainerState, EngineHealth } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, shortId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
-import type { ContainerState, EngineHealth, ForeignContainer, ObservedContainer } from '../../../model/observed.ts';
+import type { ForeignContainer, ObservedContainer } from '../../../model/observed.ts';
+import type { ForeignRecord, RecordMaker } from '../../../model/records.ts';
 import { readSecretPrints } from '../../../model/secret-prints.ts';
 import type { LocatedContainer } from '../../port.ts';
 import { engineTime } from '../connection/engine-clock.ts';

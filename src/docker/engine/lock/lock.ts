@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { EngineTime } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../../model/ids.ts';
 import { label, lockName, type Role } from '../../../model/labels.ts';
-import type { EngineTime } from '../../../model/observed.ts';
 import type { CallOptions, LockAttempt, LockHolder, LockRequest } from '../../port.ts';
 import { ask, askBytes, post } from '../connection/ask.ts';
 import { ignoringConflict, orNull } from '../connection/call.ts';

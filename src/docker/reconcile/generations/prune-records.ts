@@ -1,9 +1,10 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ImageId, type ServerName, type StepId } from '../../../model/ids.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
-import type { Reason, Step, SupportChange } from '../../../model/plan.ts';
+import type { Reason, SupportChange } from '../../../model/plan.ts';
+import type { DockerStep } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
-import { type Removal, removalsIn } from '../server/step-builders.ts';
+import { type Removal, removalsIn } from '../step-builders.ts';
 import { type Entry, entryOfContainer, entryOfRecord, expendable, servingAfter } from './generations.ts';
 
 export type HistoryInput = {
@@ -13,10 +14,10 @@ export type HistoryInput = {
   /** Servers that are removed; their past stays. */
   readonly removed: readonly ServerName[];
   /** The steps of all servers. */
-  readonly work: readonly Step[];
+  readonly work: readonly DockerStep[];
 };
 
-type Part = { readonly changes: readonly SupportChange[]; readonly steps: readonly Step[] };
+type Part = { readonly changes: readonly SupportChange[]; readonly steps: readonly DockerStep[] };
 
 /** Something that goes, with the step that removes it. */
 type Leaving = { readonly from: GenerationRecord | ObservedContainer; readonly step: StepId };
@@ -28,7 +29,11 @@ const whyText = (reason: Reason): string =>
     ? `generation ${reason.generation} has the same spec and image`
     : 'no more past generations are kept';
 
-function removeRecord(record: GenerationRecord, reason: Reason, options: Pick<Step, 'after' | 'onFailureOf'>): Removal {
+function removeRecord(
+  record: GenerationRecord,
+  reason: Reason,
+  options: Pick<DockerStep, 'after' | 'onFailureOf'>,
+): Removal {
   const { id, name, server, generation } = record;
   const failed = options.onFailureOf === undefined ? '' : '/failed';
   return {
@@ -43,7 +48,7 @@ function removeRecord(record: GenerationRecord, reason: Reason, options: Pick<St
 }
 
 /** The steps of a server after which what served before may be forgotten: it is recorded, and its successor serves. */
-function settledBy(steps: readonly Step[]): StepId[] {
+function settledBy(steps: readonly DockerStep[]): StepId[] {
   const forward = steps.filter((step) => step.onFailureOf === undefined);
   const recorded = forward.filter((step) => step.op === 'record-generation');
   if (recorded.length > 0) return recorded.map((step) => step.id);
@@ -124,7 +129,7 @@ function removeImages(
     changes: images.map(([name]) => ({ kind: 'image', name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] })),
     steps: images.flatMap(([ref, group]) =>
       [...new Set(group.map(({ from }) => imageOf(from)))].map(
-        (image, index): Step => ({
+        (image, index): DockerStep => ({
           id: asStepId(
             `image:${ref}/remove${onFailureOf === undefined ? '' : ':failed'}${index === 0 ? '' : `:${index}`}`,
           ),

@@ -1,21 +1,35 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import type { ContainerId, StepId } from '../../../model/ids.ts';
+import type { ContainerId, ProjectName, StepId } from '../../../model/ids.ts';
 import { recordName } from '../../../model/labels.ts';
-import type { GenerationRecord, ObservedContainer } from '../../../model/observed.ts';
-import type { Step, Target } from '../../../model/plan.ts';
-import { type StepContext, step } from '../server/step-builders.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
+import type { DockerStep, Target } from '../../steps.ts';
+import { step } from '../step-builders.ts';
 import { entryOfContainer, entryOfRecord, isSameRevision, notWorthKeeping, type Serving } from './generations.ts';
 
 /** Steps that record generations, and the step that the removal of a container has to wait for. */
 export type Recording = {
-  readonly steps: readonly Step[];
+  readonly steps: readonly DockerStep[];
   readonly before: (container: ContainerId) => readonly StepId[];
+};
+
+/** What recording depends on. */
+export type RecordContext = {
+  readonly project: ProjectName;
+  readonly observed: Observed;
+  /** How many past generations are kept; 0: none is recorded. */
+  readonly keep: number;
+  /** Names of all containers and records under which no new one can be made. */
+  readonly takenNames: ReadonlySet<string>;
+  /** Containers that somebody changed by hand. */
+  readonly drifted: ReadonlySet<ContainerId>;
+  /** The generation that is gone back to. */
+  readonly rollbackTo: number | undefined;
 };
 
 export const nothingRecorded: Recording = { steps: [], before: () => [] };
 
 /** A record's name that is taken says that the generation is recorded already, or that somebody else has the name. */
-const isFree = (server: DeclaredServer, generation: number, context: StepContext): boolean =>
+const isFree = (server: DeclaredServer, generation: number, context: RecordContext): boolean =>
   context.keep > 0 && !context.takenNames.has(recordName(context.project, server.spec.name, generation));
 
 /**
@@ -25,7 +39,7 @@ const isFree = (server: DeclaredServer, generation: number, context: StepContext
 const outdatedRecord = (
   server: DeclaredServer,
   { generation }: ObservedContainer,
-  { observed, project }: StepContext,
+  { observed, project }: RecordContext,
 ): GenerationRecord | undefined =>
   observed.history.find(
     (record) =>
@@ -43,7 +57,7 @@ function worthRecording(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   serving: Serving,
-  { observed, keep }: StepContext,
+  { observed, keep }: RecordContext,
 ): ObservedContainer[] {
   const known = observed.history.filter((record) => record.server === server.spec.name).map(entryOfRecord);
   const made = containers.map((container) => ({ container, entry: entryOfContainer(container) }));
@@ -61,7 +75,7 @@ export function recordSteps(
   others: readonly ObservedContainer[],
   serving: Serving,
   after: readonly StepId[],
-  context: StepContext,
+  context: RecordContext,
 ): Recording {
   const below = replaced?.generation ?? serving.generation;
   const left = others.filter((one) => one.generation < below && !isSameRevision(one, serving));
@@ -121,8 +135,8 @@ export function recordFailed(
   name: string,
   generation: number,
   failing: readonly StepId[],
-  context: StepContext,
-): Step[] {
+  context: RecordContext,
+): DockerStep[] {
   if (!isFree(server, generation, context)) return [];
   const record = recordName(context.project, server.spec.name, generation);
   const failed = step(

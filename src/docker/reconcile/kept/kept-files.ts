@@ -3,15 +3,10 @@ import { assertNever } from '../../../model/errors.ts';
 import { asStepId, type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
 import { containerName, dataName, label } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
-import {
-  isNonEmpty,
-  type PlannedContainer,
-  type PlanWarning,
-  type Step,
-  type SupportChange,
-} from '../../../model/plan.ts';
+import { isNonEmpty, type PlanWarning, type SupportChange } from '../../../model/plan.ts';
+import type { DockerStep, PlannedContainer } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
-import { removalsIn, step } from '../server/step-builders.ts';
+import { removalsIn, step } from '../step-builders.ts';
 
 /** Files that a server's deletion kept, in a container that is never started. */
 export type KeptData = {
@@ -93,7 +88,7 @@ export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredSe
   kept?.standing !== 'needed' ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
 
 /** Removes what was kept. */
-export const removeKept = (server: ServerName, kept: KeptData, after: readonly StepId[] = []): Step[] =>
+export const removeKept = (server: ServerName, kept: KeptData, after: readonly StepId[] = []): DockerStep[] =>
   removeCopies(server, [kept.container, ...kept.others], after);
 
 /** Removes copies of kept files, one beside the other. */
@@ -101,7 +96,7 @@ export const removeCopies = (
   server: ServerName,
   copies: readonly ObservedContainer[],
   after: readonly StepId[],
-): Step[] =>
+): DockerStep[] =>
   copies.map(({ id, name }, index) =>
     step(
       server,
@@ -115,12 +110,12 @@ export const removeCopies = (
  * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
  * run that ended in between would leave a copy that nobody dares to remove.
  */
-export function copiesFirst(steps: readonly Step[], kept: ReadonlyMap<ServerName, KeptData>): Step[] {
+export function copiesFirst(steps: readonly DockerStep[], kept: ReadonlyMap<ServerName, KeptData>): DockerStep[] {
   const copies = Map.groupBy(
     [...kept.values()].flatMap(({ container, others }) => [container, ...others]),
     ({ keptFrom }) => keptFrom,
   );
-  const removed = (step: Step): ContainerId | undefined =>
+  const removed = (step: DockerStep): ContainerId | undefined =>
     step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
   const removals = new Map(removalsIn(steps).map((step) => [removed(step), step.id]));
   return steps.map((step) => {
@@ -142,7 +137,7 @@ export const keptChange = (
 /** What a plan owes to data that was kept, or shall be. */
 export type KeptPart = {
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly Step[];
+  readonly steps: readonly DockerStep[];
   readonly warnings: readonly PlanWarning[];
 };
 

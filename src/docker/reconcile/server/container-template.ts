@@ -3,7 +3,6 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../../../model/labels.ts';
 import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
-import type { PlannedContainer } from '../../../model/plan.ts';
 import type {
   ArgvTemplate,
   PidOne,
@@ -14,6 +13,7 @@ import type {
 } from '../../../model/shape.ts';
 import { sourceText } from '../../../model/source.ts';
 import { ownedBy, readTmpfs } from '../../../model/tmpfs.ts';
+import type { PlannedContainer } from '../../steps.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -2,30 +2,20 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type StepId } from '../../../model/ids.ts';
 import { containerName, generationName } from '../../../model/labels.ts';
 import type { ObservedContainer } from '../../../model/observed.ts';
-import type { Operation, Step, Target } from '../../../model/plan.ts';
+import type { DockerStep, Operation, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordSteps } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
+import { isUp, retire, startOperationFor, step } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
-import {
-  discard,
-  isUp,
-  launch,
-  plannedContainer,
-  rename,
-  retire,
-  retireAll,
-  type StepContext,
-  startOperationFor,
-  step,
-} from './step-builders.ts';
+import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
 
 /** The steps that put a successor in the place of a container, in the order that the decision names. */
 export function replaceSteps(
   server: DeclaredServer,
   decision: Extract<Decision, { kind: 'replace' }>,
   context: StepContext,
-): Step[] {
+): DockerStep[] {
   const { old, successor, order, others } = decision;
   const { name, lifecycle } = server.spec;
   const stopFirst = order.order === 'stop-first';
@@ -57,7 +47,7 @@ export function replaceSteps(
     ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: readyToStop } : one))
     : [];
   const quiet = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
-  const carry: Step[] = carries
+  const carry: DockerStep[] = carries
     ? [
         step(
           name,
@@ -147,7 +137,7 @@ function handOverName(
   context: StepContext,
   after: readonly StepId[],
   recorded: readonly StepId[],
-): Step[] {
+): DockerStep[] {
   const { name, lifecycle } = server.spec;
   const isSettled = holdsName(old, server, context);
   const yielded = isSettled
@@ -164,7 +154,7 @@ function handOverName(
   const leaving = isSettled ? { ...old, name: retiringName } : old;
   // The old one was stopped for this: with a first Ctrl-C in between, none would serve.
   const named = [...yielded, taken].map(
-    (one): Step => (order.order === 'stop-first' ? { ...one, completes: true } : one),
+    (one): DockerStep => (order.order === 'stop-first' ? { ...one, completes: true } : one),
   );
   return [...named, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
 }

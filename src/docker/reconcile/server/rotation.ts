@@ -1,5 +1,6 @@
 import type { DesiredServer, Lifecycle } from '../../../model/desired.ts';
-import type { EngineTime, ObservedContainer } from '../../../model/observed.ts';
+import type { EngineTime } from '../../../model/engine.ts';
+import type { ObservedContainer } from '../../../model/observed.ts';
 import type { NextRotation, Reason } from '../../../model/plan.ts';
 import { duration, isoTime } from '../../../model/times.ts';
 

@@ -1,29 +1,20 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { StepId } from '../../../model/ids.ts';
-import type { Operation, Step } from '../../../model/plan.ts';
+import type { DockerStep, Operation } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, type Recording, recordSteps } from '../generations/record-generations.ts';
 import { markRestored, restorablePaths } from '../kept/kept-files.ts';
+import { halt, startOperationFor, step } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
+import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
 import { replaceSteps } from './replace-steps.ts';
-import {
-  discard,
-  halt,
-  launch,
-  plannedContainer,
-  rename,
-  retireAll,
-  type StepContext,
-  startOperationFor,
-  step,
-} from './step-builders.ts';
 
 function createSteps(
   server: DeclaredServer,
   { generation, others }: Extract<Decision, { kind: 'create' }>,
   context: StepContext,
-): Step[] {
+): DockerStep[] {
   const { name } = server.spec;
   const kept = context.keptData.get(name);
   const paths = restorablePaths(kept, server);
@@ -60,7 +51,7 @@ function resumeSteps(
   server: DeclaredServer,
   decision: Extract<Decision, { kind: 'resume' }>,
   context: StepContext,
-): Step[] {
+): DockerStep[] {
   const { container } = decision;
   const target = { id: container.id };
   const launched = launch(server, target, container.name, startOperationFor(container), [], context);
@@ -94,7 +85,7 @@ function recordOthers(
 }
 
 /** The engine calls that carry a decision out, each with its cause and with what it waits for. */
-export function serverSteps(server: DeclaredServer, decision: Decision, context: StepContext): Step[] {
+export function serverSteps(server: DeclaredServer, decision: Decision, context: StepContext): DockerStep[] {
   switch (decision.kind) {
     case 'unchanged':
     case 'blocked':

@@ -1,10 +1,10 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type StepId } from '../../../model/ids.ts';
 import type { Observed } from '../../../model/observed.ts';
-import type { Step } from '../../../model/plan.ts';
+import type { DockerStep } from '../../steps.ts';
 
 /** The steps that make images available, and which of them a container of an image waits for. */
-export type ImageWork = { readonly steps: readonly Step[]; readonly stepFor: (ref: string) => readonly StepId[] };
+export type ImageWork = { readonly steps: readonly DockerStep[]; readonly stepFor: (ref: string) => readonly StepId[] };
 
 /** Pulls and builds for the containers that will be made, once for each reference. */
 export function planImages(
@@ -12,7 +12,7 @@ export function planImages(
   relayImage: string | undefined,
   observed: Observed,
 ): ImageWork {
-  const steps = new Map<string, Step>();
+  const steps = new Map<string, DockerStep>();
   const absent = (ref: string): boolean => !observed.images[ref];
   const pull = (ref: string, platform: string | undefined, fallbackToLocal: boolean): StepId => {
     const id = asStepId(`image:${ref}`);
@@ -61,9 +61,9 @@ export function withoutFailedImages(
   created: readonly DeclaredServer[],
   desired: readonly DeclaredServer[],
   { containers, history, images }: Observed,
-  work: readonly Step[],
-): Step[] {
-  return created.flatMap(({ spec: { name }, image: { kind, ref } }): Step[] => {
+  work: readonly DockerStep[],
+): DockerStep[] {
+  return created.flatMap(({ spec: { name }, image: { kind, ref } }): DockerStep[] => {
     const discard = work.find(
       (step) => step.server === name && step.onFailureOf !== undefined && step.op === 'remove-container',
     );
@@ -87,7 +87,7 @@ export function withoutFailedImages(
 }
 
 /** An image that in the end nobody waits for (its server is blocked, its relay is there) is neither pulled nor built. */
-export function withNeededImages(images: readonly Step[], others: readonly Step[]): Step[] {
+export function withNeededImages(images: readonly DockerStep[], others: readonly DockerStep[]): DockerStep[] {
   const needed = new Set(others.flatMap((step) => step.after));
   for (const image of images) if (needed.has(image.id)) for (const base of image.after) needed.add(base);
   return [...images.filter((image) => needed.has(image.id)), ...others];

@@ -1,7 +1,8 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ProjectName, type StepId } from '../../../model/ids.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
-import type { Operation, Step, SupportChange } from '../../../model/plan.ts';
+import type { SupportChange } from '../../../model/plan.ts';
+import type { DockerStep, Operation } from '../../steps.ts';
 
 /** The networks of a project: closed, and open to the outside. A server that has none is on neither. */
 export type Mode = 'isolated' | 'bridge';
@@ -23,14 +24,19 @@ export type SupportInput = {
 /** What is done about one kind of support; `closing` steps wait until those are gone that needed what they remove. */
 export type Part = {
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly Step[];
-  readonly closing: readonly Step[];
+  readonly steps: readonly DockerStep[];
+  readonly closing: readonly DockerStep[];
 };
 
 export const nothing: Part = { changes: [], steps: [], closing: [] };
 
 /** A step that is of no single server. */
-export const supportStep = (id: string, why: string, operation: Operation, after: readonly StepId[] = []): Step => ({
+export const supportStep = (
+  id: string,
+  why: string,
+  operation: Operation,
+  after: readonly StepId[] = [],
+): DockerStep => ({
   id: asStepId(id),
   cause: { kind: 'support', why },
   after,

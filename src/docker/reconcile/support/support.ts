@@ -2,8 +2,9 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { type StepId, shortId } from '../../../model/ids.ts';
 import { networkName, volumeName } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
-import type { Blocker, Step, SupportChange } from '../../../model/plan.ts';
-import { removalsIn } from '../server/step-builders.ts';
+import type { Blocker, SupportChange } from '../../../model/plan.ts';
+import type { DockerStep } from '../../steps.ts';
+import { removalsIn } from '../step-builders.ts';
 import { networkBlocker, networkPart } from './networks.ts';
 import { relayBlocker, relayPart } from './relays.ts';
 import { isHttp, isOn, type Mode, modes, nothing, type Part, type SupportInput, supportStep } from './support-part.ts';
@@ -11,7 +12,7 @@ import { isHttp, isOn, type Mode, modes, nothing, type Part, type SupportInput, 
 /** What stands behind the servers, as changes and steps, and which steps a server's own ones wait for. */
 export type Support = {
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly Step[];
+  readonly steps: readonly DockerStep[];
   /** Removals of what nobody needs any more, by the network that they are about: they come last. */
   readonly closing: readonly Closing[];
   readonly freshVolumes: ReadonlySet<string>;
@@ -21,8 +22,8 @@ export type Support = {
 
 export type Closing = {
   readonly network: string;
-  readonly relays: readonly Step[];
-  readonly networks: readonly Step[];
+  readonly relays: readonly DockerStep[];
+  readonly networks: readonly DockerStep[];
 };
 
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
@@ -59,7 +60,7 @@ function planVolumes({ project, observed, servers }: SupportInput): Volumes {
 }
 
 /** Helpers live within one step; one that is seen under the lock was left by a run that was killed. */
-const helperSteps = (observed: Observed): Step[] =>
+const helperSteps = (observed: Observed): DockerStep[] =>
   observed.containers
     .filter((container) => container.role === 'helper')
     .map(({ id, name }) =>
@@ -106,10 +107,14 @@ export function planSupport(input: SupportInput): Support {
  * What stands behind servers goes after them: a relay has their last sessions, and a network can go only when nothing
  * is on it. Where a removal fails, what the server needs stays with it.
  */
-export function closingSteps(closing: readonly Closing[], work: readonly Step[], observed: Observed): Step[] {
+export function closingSteps(
+  closing: readonly Closing[],
+  work: readonly DockerStep[],
+  observed: Observed,
+): DockerStep[] {
   const containers = new Map<string, ObservedContainer>(observed.containers.map((one) => [one.id, one]));
   return closing.flatMap(({ network, relays, networks }) => {
-    const leaves = (step: Step): boolean => {
+    const leaves = (step: DockerStep): boolean => {
       const id = step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
       const container = id === undefined ? undefined : containers.get(id);
       return container !== undefined && isOn(container, network);

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { executePlan } from '../../../../src/docker/execute/execute-plan.ts';
-import type { GateOutcome, StepEnvironment } from '../../../../src/docker/execute/perform-step.ts';
+import type { StepEnvironment } from '../../../../src/docker/execute/perform-step.ts';
 import type { Engine } from '../../../../src/docker/port.ts';
+import type { DockerPlan } from '../../../../src/docker/steps.ts';
 import { LoomsError } from '../../../../src/model/errors.ts';
 import { asContainerId, asProjectName } from '../../../../src/model/ids.ts';
 import type { Observed } from '../../../../src/model/observed.ts';
-import type { Plan } from '../../../../src/model/plan.ts';
 import type { ImageFacts } from '../../../../src/model/shape.ts';
+import type { GateOutcome } from '../../../../src/orchestrator/port.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, plan, server } from '../../../support/planner-world.ts';
 
@@ -17,7 +18,7 @@ type Setup = {
 };
 
 /** Runs a plan against an engine that only notes what it is asked. */
-async function run(made: Plan, observed: Observed, { onCall = () => undefined, gate }: Setup = {}) {
+async function run(made: DockerPlan, observed: Observed, { onCall = () => undefined, gate }: Setup = {}) {
   const calls: string[] = [];
   const stop = new AbortController();
   const abort = new AbortController();
@@ -37,7 +38,7 @@ async function run(made: Plan, observed: Observed, { onCall = () => undefined, g
     managedBy: 'looms/0.0.0',
     recipes: new Map(),
     buildSettings: { proxies: {}, labels: {} },
-    gate: async () => (await gate?.(stop)) ?? { passed: true, note: '' },
+    gate: async () => (await gate?.(stop)) ?? { passed: true, tools: 0, note: '' },
     containerSecrets: async () => ({ values: {} }),
     images: new Map(
       Object.entries(observed.images).filter((entry): entry is [string, ImageFacts] => entry[1] !== null),
@@ -85,7 +86,7 @@ describe('walking a plan', () => {
     let first = true;
     const { ended } = await run(made, emptyEngine(), {
       gate: async () => {
-        const outcome = first ? failing : ({ passed: true, note: '' } as const);
+        const outcome = first ? failing : ({ passed: true, tools: 0, note: '' } as const);
         first = false;
         return outcome;
       },
@@ -124,7 +125,7 @@ describe('walking a plan', () => {
     const { calls, ended } = await run(stopFirst, before, {
       gate: async (stop) => {
         stop.abort();
-        return { passed: true, note: '' };
+        return { passed: true, tools: 0, note: '' };
       },
     });
     expect(calls.slice(-2)).toEqual([`renameContainer ${oldId}`, 'renameContainer new-1']);

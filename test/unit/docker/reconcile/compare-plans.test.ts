@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { basisOf } from '../../../../src/docker/reconcile/basis.ts';
-import { planDifferences } from '../../../../src/docker/reconcile/compare/compare-plans.ts';
+import { planDifferences } from '../../../../src/model/compare-plans.ts';
+import { basisOf } from '../../../../src/model/plan-basis.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, plan, server } from '../../../support/planner-world.ts';
 

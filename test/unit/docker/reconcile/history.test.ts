@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { format } from '../../../../src/docker/reconcile/compare/format.ts';
 import type { PlanInput } from '../../../../src/docker/reconcile/plan.ts';
 import type { DeclaredServer } from '../../../../src/model/desired.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
 import type { Observed } from '../../../../src/model/observed.ts';
+import { format } from '../../../support/format-plan.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, image, plan, server } from '../../../support/planner-world.ts';
 
@@ -38,7 +38,7 @@ describe('a generation that is replaced', () => {
       "a: replace start-first (spec-changed)
       a/create: create looms-test-a.g2 from example:1
       a/start: start looms-test-a.g2 after a/create
-      a/gate: gate looms-test-a.g2 within 30s after a/start
+      a/gate: gate: looms-test-a.g2 answers MCP within 30s after a/start
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
@@ -369,7 +369,7 @@ describe('a rollback', () => {
       "a: replace start-first (requested, spec-changed)
       a/create: create looms-test-a.g4 from example:1
       a/start: start looms-test-a.g4 after a/create
-      a/gate: gate looms-test-a.g4 within 30s after a/start
+      a/gate: gate: looms-test-a.g4 answers MCP within 30s after a/start
       a/record:failed: record looms-test-a.g4 as looms-test-a.h4 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g4 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h3 (rolled-back) after a/rename

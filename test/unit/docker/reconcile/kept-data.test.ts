@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { format } from '../../../../src/docker/reconcile/compare/format.ts';
-import type { RemoveNamed } from '../../../../src/docker/reconcile/plan.ts';
+import type { RemoveNamed } from '../../../../src/docker/reconcile/removal.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
 import type { Observed } from '../../../../src/model/observed.ts';
+import { format } from '../../../support/format-plan.ts';
 import { type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, plan, type SpecChange, server } from '../../../support/planner-world.ts';
 
@@ -190,7 +190,7 @@ describe('a server whose files were kept', () => {
       a/create: create looms-test-a.g2 from example:1 after network:isolated/create
       a/restore: carry /state over to looms-test-a.g2 after a/create
       a/start: start looms-test-a.g2 after a/restore
-      a/gate: gate looms-test-a.g2 within 30s after a/start
+      a/gate: gate: looms-test-a.g2 answers MCP within 30s after a/start
       a/discard: remove looms-test-a.g2 (a/create) after a/restore, a/start, a/gate only if a/restore or a/start or a/gate fails
       a/rename: rename looms-test-a.g2 to looms-test-a after a/gate
       a/forget: remove looms-test-a.data c10100000000 after a/rename"

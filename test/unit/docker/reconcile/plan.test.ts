@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { format } from '../../../../src/docker/reconcile/compare/format.ts';
 import { asContainerId, asNetworkId, asServerName } from '../../../../src/model/ids.ts';
 import type { Observed, ObservedContainer } from '../../../../src/model/observed.ts';
+import { format } from '../../../support/format-plan.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, image, plan, server } from '../../../support/planner-world.ts';
 
@@ -24,7 +24,7 @@ describe('a server that is not there', () => {
       network:isolated/create: create network looms-test
       a/create: create looms-test-a.g1 from example:1 after network:isolated/create
       a/start: start looms-test-a.g1 after a/create
-      a/gate: gate looms-test-a.g1 within 30s after a/start
+      a/gate: gate: looms-test-a.g1 answers MCP within 30s after a/start
       a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
       a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
     `);
@@ -46,7 +46,7 @@ describe('a server that is not there', () => {
       relay:isolated/start: start looms-test.relay after relay:isolated/create
       a/create: create looms-test-a.g1 from absent:1 after image:absent:1, network:isolated/create
       a/start: start looms-test-a.g1 after a/create
-      a/gate: gate looms-test-a.g1 within 30s after a/start, relay:isolated/start
+      a/gate: gate: looms-test-a.g1 answers MCP within 30s after a/start, relay:isolated/start
       a/discard: remove looms-test-a.g1 (a/create) after a/start, a/gate only if a/start or a/gate fails
       a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
     `);
@@ -63,7 +63,7 @@ describe('a server that is there', () => {
       "a: replace start-first (spec-changed)
       a/create: create looms-test-a.g2 from example:1
       a/start: start looms-test-a.g2 after a/create
-      a/gate: gate looms-test-a.g2 within 30s after a/start
+      a/gate: gate: looms-test-a.g2 answers MCP within 30s after a/start
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/start, a/gate, a/record:failed only if a/start or a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
@@ -85,7 +85,7 @@ describe('a server that is there', () => {
       a/drain:old: drain looms-test-a for at most 30s after a/create
       a/stop:old: stop looms-test-a c10100000000 after a/drain:old
       a/start: start looms-test-a.g2 after a/stop:old
-      a/gate: gate looms-test-a.g2 within 30s after a/start
+      a/gate: gate: looms-test-a.g2 answers MCP within 30s after a/start
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/start, a/gate only if a/start or a/gate fails
       a/discard: remove looms-test-a.g2 (a/create) after a/drain:old, a/stop:old, a/start, a/gate, a/record:failed only if a/drain:old or a/stop:old or a/start or a/gate fails
       a/start:old: start looms-test-a after a/discard only if a/drain:old or a/stop:old or a/start or a/gate fails
@@ -223,7 +223,7 @@ describe('a server that is there', () => {
     expect(text([server('a')], stopped)).toMatchInlineSnapshot(`
       "a: start (exited)
       a/start: start looms-test-a
-      a/gate: gate looms-test-a within 30s after a/start"
+      a/gate: gate: looms-test-a answers MCP within 30s after a/start"
     `);
   });
 
@@ -243,7 +243,7 @@ describe('a server that is there', () => {
     const renamed = withContainer(applied(server('a')), (one) => ({ ...one, name: 'mine' }));
     expect(text([server('a')], renamed)).toMatchInlineSnapshot(`
       "a: rename (misnamed)
-      a/gate: gate mine within 30s
+      a/gate: gate: mine answers MCP within 30s
       a/rename: rename mine to looms-test-a after a/gate"
     `);
   });
@@ -260,9 +260,9 @@ describe('a server that is there', () => {
       b: rename (misnamed)
       name:c10000000000/free: rename looms-test-b to looms-test-a.aside-c10000
       name:c10100000000/free: rename looms-test-a to looms-test-b.aside-c10100
-      a/gate: gate looms-test-b within 30s after name:c10000000000/free
+      a/gate: gate: looms-test-b answers MCP within 30s after name:c10000000000/free
       a/rename: rename looms-test-b to looms-test-a after a/gate, name:c10100000000/free, name:c10000000000/free
-      b/gate: gate looms-test-a within 30s after name:c10100000000/free
+      b/gate: gate: looms-test-a answers MCP within 30s after name:c10100000000/free
       b/rename: rename looms-test-a to looms-test-b after b/gate, name:c10000000000/free, name:c10100000000/free"
     `);
     expect(text(servers, simulate(plan(servers, mixed), mixed).end)).toBe('a: unchanged\nb: unchanged');
@@ -332,7 +332,7 @@ describe('what an interrupted run left', () => {
     ]);
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: replace start-first (interrupted-rotation, spec-changed)
-      a/gate: gate looms-test-a.g2 within 30s
+      a/gate: gate: looms-test-a.g2 answers MCP within 30s
       a/record:failed: record looms-test-a.g2 as looms-test-a.h2 (gate-failed) after a/gate only if a/gate fails
       a/discard: remove looms-test-a.g2 c10100000000 after a/gate, a/record:failed only if a/gate fails
       a/record:old: record looms-test-a as looms-test-a.h1 (replaced) after a/rename
@@ -370,7 +370,7 @@ describe('what an interrupted run left', () => {
     expect(cut.containers.map((one) => one.name)).toEqual(['looms-test-a.g1', 'looms-test-a.g2']);
     expect(text([changed], cut)).toMatchInlineSnapshot(`
       "a: start (gate-pending)
-      a/gate: gate looms-test-a.g2 within 30s
+      a/gate: gate: looms-test-a.g2 answers MCP within 30s
       a/rename: rename looms-test-a.g2 to looms-test-a after a/gate
       a/record:g1-c10000: record looms-test-a.g1 as looms-test-a.h1 (replaced) after a/rename
       a/drain:g1-c10000: drain looms-test-a.g1 for at most 30s after a/rename

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { format } from '../../../../src/docker/reconcile/compare/format.ts';
+import type { DockerPlan, PlannedStep } from '../../../../src/docker/steps.ts';
+import { servingOf } from '../../../../src/docker/views/serving.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
 import { containerName, dataName } from '../../../../src/model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../../src/model/observed.ts';
-import type { Change, Plan, Step } from '../../../../src/model/plan.ts';
-import { servingOf } from '../../../../src/model/serving.ts';
+import type { Change } from '../../../../src/model/plan.ts';
 import { slotsOf } from '../../../../src/model/slots.ts';
+import { format } from '../../../support/format-plan.ts';
 import { orderOf, type PlannerCase, plannerCase } from '../../../support/planner-cases.ts';
 import { type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
 import { plan, project } from '../../../support/planner-world.ts';
@@ -17,7 +18,7 @@ const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 400);
 const forAll = (property: (one: PlannerCase) => void): void =>
   fc.assert(fc.property(plannerCase, property), { numRuns: runs });
 
-const planFor = ({ desired, observed, options }: PlannerCase, now: Observed = observed): Plan =>
+const planFor = ({ desired, observed, options }: PlannerCase, now: Observed = observed): DockerPlan =>
   plan(desired, now, options);
 
 /** The end of an undisturbed run of the plan for what is there now. */
@@ -63,7 +64,7 @@ function expectSameEnd(one: PlannerCase, end: SimulatedEngine): void {
 
 const isServing = ({ state }: ObservedContainer): boolean => state.status === 'running' && !state.paused;
 
-const targetOf = (step: Step): string | undefined =>
+const targetOf = (step: PlannedStep): string | undefined =>
   'target' in step && 'id' in step.target ? step.target.id : undefined;
 
 vi.setConfig({ testTimeout: 600_000 });

@@ -1,5 +1,13 @@
-import type { Change, Plan, Reason } from '../../../model/plan.ts';
-import { formatSteps } from './format.ts';
+import type { Change, Plan, Reason, Step } from './plan.ts';
+
+function formatStep(step: Step): string {
+  const after = step.after.length === 0 ? '' : ` after ${step.after.join(', ')}`;
+  const onFailure = step.onFailureOf === undefined ? '' : ` only if ${step.onFailureOf.join(' or ')} fails`;
+  return `${step.id}: ${step.text}${after}${onFailure}`;
+}
+
+/** The steps of a plan, a line each. */
+export const formatSteps = (plan: Pick<Plan, 'steps'>): string[] => plan.steps.map(formatStep);
 
 /** So many steps are told where the changes themselves do not differ. */
 const mostSteps = 5;

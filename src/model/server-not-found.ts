@@ -1,19 +1,18 @@
-import { LoomsError } from '../../model/errors.ts';
-import type { ProjectName } from '../../model/ids.ts';
-import { nearest } from '../../model/nearest.ts';
-import type { GenerationRecord } from '../../model/observed.ts';
+import { LoomsError } from './errors.ts';
+import type { ProjectName, ServerName } from './ids.ts';
+import { nearest } from './nearest.ts';
 
 /**
- * `server-not-found`, with the nearest name, for a name that no server of the project has; one of which `history` tells
- * was deleted.
+ * `server-not-found`, with the nearest name, for a name that no server of the project has; one among
+ * `deleted` was there once.
  */
 export function serverNotFound(
   project: ProjectName,
   name: string,
   known: readonly string[],
-  history: readonly GenerationRecord[] = [],
+  deleted: readonly ServerName[] = [],
 ): LoomsError {
-  if (history.some(({ server }) => server === name)) {
+  if (deleted.some((one) => one === name)) {
     return new LoomsError('server-not-found', `server ${name} of project ${project} was deleted`, {
       hint: `\`looms history ${name}\` shows what it was, \`looms rollback ${name}\` brings it back`,
     });

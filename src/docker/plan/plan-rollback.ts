@@ -1,47 +1,24 @@
-import { defaultKeep, revisionOf } from '../../docker/reconcile/generations/generations.ts';
-import { makePlan } from '../../docker/reconcile/plan.ts';
-import type { ForeignRecord } from '../../model/claims.ts';
-import type { DeclaredServer, RecordedSpec } from '../../model/desired.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
+import type { GenerationOutcome } from '../../model/engine.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId, ImageId, ProjectName, ServerName } from '../../model/ids.ts';
-import { containerName } from '../../model/labels.ts';
-import type { GenerationOutcome, Observed, ObservedContainer } from '../../model/observed.ts';
-import type { PlanWarning } from '../../model/plan.ts';
-import { defaultPolicy, type Policy } from '../../model/policy.ts';
-import { slotsOf } from '../../model/slots.ts';
+import type { ImageId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import { untrustedRecord } from '../../model/records.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { MadeFrom } from '../../model/server-view.ts';
+import { serversOf, slotsOf } from '../../model/slots.ts';
 import { parseSource } from '../../model/source.ts';
-import { checkPolicy } from '../../spec/check/policy.ts';
+import type { RollbackIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/hash.ts';
-import { recordSpec } from '../../spec/record/record.ts';
-import { untrustedRecord } from '../apply/require-trust.ts';
-import { serverNotFound } from '../inspect/server-not-found.ts';
-import type { Ports } from '../ports.ts';
-import { type Prepared, relayImageOf } from './plan-project.ts';
-import { serversOf } from './recorded-servers.ts';
-import { requireRules } from './require-rules.ts';
-
-export type RollbackRequest = {
-  readonly project: ProjectName;
-  readonly name: ServerName;
-  /** Absent: the newest revision that served before this one, and that nobody has rolled back. */
-  readonly to?: number;
-  readonly keep?: number;
-  readonly keepFailed?: boolean;
-  readonly policy?: Policy;
-  /** The container that the plan was made to leave: that another one serves by now makes it stale. */
-  readonly leaving?: ContainerId;
-};
-
-/** A plan, and the generation that it goes back to. */
-export type PreparedRollback = Prepared & { readonly to: number };
+import { revisionOf } from '../reconcile/generations/generations.ts';
+import { settledOf } from '../views/serving.ts';
+import { type DockerPrepared, decide, lookAt, type Planning, relayImageOf } from './prepare.ts';
 
 /** A generation that there is or was, as far as going back to it needs. */
-type Candidate = {
+type Candidate = MadeFrom & {
   readonly generation: number;
   readonly specHash: string;
   readonly imageId: ImageId;
-  readonly recorded?: RecordedSpec;
-  readonly foreignRecord?: ForeignRecord;
   readonly source?: string;
   /** Absent: its container is there. */
   readonly outcome?: GenerationOutcome;
@@ -69,13 +46,8 @@ const unrecorded = (
 const notFound = (message: string, hint: string): LoomsError =>
   new LoomsError('generation-not-found', message, { hint });
 
-const settledOf = (observed: Observed, project: ProjectName, name: ServerName): ObservedContainer | undefined => {
-  const containers = slotsOf(observed.containers).get(name) ?? [];
-  return containers.find((one) => one.name === containerName(project, name)) ?? containers.at(-1);
-};
-
 /** Someone else's apply may have come between the plan and the lock: what it brought is not what was to be undone. */
-function refuseIfLeft({ name, leaving }: RollbackRequest, now: ObservedContainer | undefined, to: number): void {
+function refuseIfLeft({ server: name, leaving }: RollbackIntent, now: ObservedContainer | undefined, to: number): void {
   if (leaving === undefined || now === undefined || now.id === leaving || now.generation === to) return;
   throw new LoomsError('plan-stale', `server ${name} runs generation ${now.generation} by now, from another run`, {
     hint: `\`looms history ${name}\` shows what there is; roll back again if that is still what you want`,
@@ -83,7 +55,7 @@ function refuseIfLeft({ name, leaving }: RollbackRequest, now: ObservedContainer
 }
 
 /** The generation to go back to. Throws `server-not-found`, `generation-not-found`. */
-function chooseTarget(observed: Observed, { project, name, to }: RollbackRequest): Candidate {
+function chooseTarget(observed: Observed, { project, server: name, to }: RollbackIntent): Candidate {
   const containers = slotsOf(observed.containers).get(name) ?? [];
   const records: Candidate[] = observed.history.filter((record) => record.server === name);
   if (containers.length + records.length === 0) throw serverNotFound(project, name, serversOf(observed));
@@ -96,7 +68,7 @@ function chooseTarget(observed: Observed, { project, name, to }: RollbackRequest
       known === '' ? 'none of its past is recorded' : `\`looms history ${name}\` shows what there is: ${known}`,
     );
   }
-  const settled = settledOf(observed, project, name);
+  const settled = settledOf(containers, project, name);
   const now = settled && revisionOf(settled.specHash, settled.shape.imageId);
   const past = [...records, ...unrecorded(containers, settled, records)].sort((a, b) => a.generation - b.generation);
   const target = past.findLast((one) => isGood(one) && revisionOf(one.specHash, one.imageId) !== now);
@@ -125,24 +97,15 @@ function declared(name: ServerName, { generation, recorded, source }: Candidate)
   };
 }
 
-/** Rules hold for what comes back too: what a policy forbids by now is refused. Returns what it only warns of. */
-function policyWarnings({ spec }: DeclaredServer, generation: number, policy: Policy): PlanWarning[] {
-  const breaches = checkPolicy([{ spec }], policy);
-  const errors = breaches.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0) {
-    throw new LoomsError('refused', `generation ${generation} of ${spec.name} breaks the policy of looms.yaml`, {
-      detail: errors.map(({ rule, message }) => `${rule}: ${message}`),
-      hint: 'choose another generation with --to, or change the policy',
-    });
-  }
-  return breaches.map(({ rule, server, message }) => ({ code: `policy-${rule}`, server, message }));
-}
-
 /** The project with the image's reference meaning the image of then, as its tag may have moved on since. */
-async function observeWithImage(ports: Ports, project: ProjectName, target: Candidate, ref: string): Promise<Observed> {
-  const engine = await ports.engine();
+async function observeWithImage(
+  ports: Planning,
+  project: ProjectName,
+  target: Candidate,
+  ref: string,
+): Promise<Observed> {
   const relay = relayImageOf(ports);
-  const observed = await engine.observe({ project, images: [target.imageId, relay], checkRegistry: [] });
+  const observed = await ports.engine.observe({ project, images: [target.imageId, relay], checkRegistry: [] });
   const facts = observed.images[target.imageId];
   if (!facts) {
     throw new LoomsError('image-not-found', `the image of generation ${target.generation} is not on the engine`, {
@@ -157,54 +120,29 @@ async function observeWithImage(ports: Ports, project: ProjectName, target: Cand
 /**
  * Plans to take a server back to an earlier generation: its spec and its image as they were then, through the same
  * replacement and the same gate as any change. Secrets are references in a record, so today's values are used.
- * Throws `server-not-found`, `generation-not-found`, `image-not-found`, `plan-stale` when another generation than
- * `leaving` serves by now, and `refused` when a policy forbids it by now.
+ * Throws `server-not-found`, `generation-not-found`, `image-not-found`, and `plan-stale` when another generation than
+ * `leaving` serves by now.
  */
-export async function planRollback(ports: Ports, request: RollbackRequest): Promise<PreparedRollback> {
-  const { project, name, keep = defaultKeep, keepFailed = false, policy = defaultPolicy } = request;
-  const engine = await ports.engine();
-  const target = chooseTarget(await engine.observe({ project, images: [], checkRegistry: [] }), request);
+export async function planRollback(ports: Planning, intent: RollbackIntent): Promise<DockerPrepared> {
+  const { project, server: name, keepFailed = false } = intent;
+  const target = chooseTarget(await lookAt(ports, project), intent);
+  const to = target.generation;
   const server = declared(name, target);
-  await requireRules(ports, [server.spec], {
-    code: 'spec-invalid',
-    what: `the record of generation ${target.generation} of ${name} breaks a rule of a spec file, as it is read today and here`,
+  await ports.requireRules([server.spec], {
+    what: `the record of generation ${to} of ${name} breaks a rule of a spec file, as it is read today and here`,
     hint: 'choose another generation with --to, or apply a spec file',
   });
-  const warnings = policyWarnings(server, target.generation, policy);
   const observed = await observeWithImage(ports, project, target, server.image.ref);
-  const leaving = settledOf(observed, project, name);
-  refuseIfLeft(request, leaving, target.generation);
-  const plan = makePlan({
-    project,
-    desired: [server],
+  const leaving = settledOf(slotsOf(observed.containers).get(name) ?? [], project, name);
+  refuseIfLeft(intent, leaving, to);
+  const untrusted = untrustedRecord(`generation ${to} of ${name}`, target);
+  // Planned again, it must not choose again.
+  const chosen = { ...intent, to, ...(leaving === undefined ? {} : { leaving: leaving.id }) };
+  return decide(
+    ports,
+    chosen,
     observed,
-    undesired: 'ignore',
-    executions: new Map(),
-    replace: new Set(),
-    keepFailed,
-    keep,
-    rollbackTo: target.generation,
-    relayImage: relayImageOf(ports),
-    managedBy: ports.managedBy,
-    recordSpec: (one) => recordSpec(one.spec, one.image.ref),
-  });
-  return {
-    request: {
-      project,
-      servers: [server],
-      recipes: new Map(),
-      undesired: 'ignore',
-    },
-    plan: { ...plan, warnings: [...plan.warnings, ...warnings] },
-    observed,
-    untrusted: [untrustedRecord(`generation ${target.generation} of ${name}`, target) ?? []].flat(),
-    to: target.generation,
-    // It must not choose again.
-    replan: (again) =>
-      planRollback(again, {
-        ...request,
-        to: target.generation,
-        ...(leaving === undefined ? {} : { leaving: leaving.id }),
-      }),
-  };
+    { desired: [server], undesired: 'ignore', keepFailed, rollbackTo: to },
+    { untrusted: untrusted === undefined ? [] : [untrusted] },
+  );
 }

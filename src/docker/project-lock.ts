@@ -1,9 +1,10 @@
-import type { Engine, LockHolder } from '../../docker/port.ts';
-import { LoomsError } from '../../model/errors.ts';
-import { messageOf } from '../../model/failure.ts';
-import { type ProjectName, shortId } from '../../model/ids.ts';
-import { isoTime, shownTime } from '../../model/times.ts';
-import type { Ports } from '../ports.ts';
+import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
+import type { ProjectName } from '../model/ids.ts';
+import { describeHolder, type LockHolder, shortLockId } from '../model/lock.ts';
+import type { FoundLock, OrchestratorPorts, ProjectLock } from '../orchestrator/port.ts';
+import type { Planning } from './plan/prepare.ts';
+import type { Engine } from './port.ts';
 
 /** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
 const lifetimeMs = 60_000;
@@ -22,16 +23,8 @@ export type HeldLock = {
  * A holder on this machine that was killed is known to be gone; nobody needs to wait for its lock to expire. Another
  * container or clone of this machine may have the same host name, and its processes cannot be seen from here.
  */
-export const isOrphan = ({ host, processes, pid }: LockHolder, { whoAmI, processIsAlive }: Ports): boolean =>
+const isOrphan = ({ host, processes, pid }: LockHolder, { whoAmI, processIsAlive }: OrchestratorPorts): boolean =>
   host === whoAmI.host && processes === whoAmI.processes && !processIsAlive(pid);
-
-/** A lock's id as it is shown and typed. */
-export const shortLockId = (holder: LockHolder): string => shortId(holder.id);
-
-/** Who holds a lock, and since when, for people. */
-export function describeHolder(holder: LockHolder): string {
-  return `${holder.who}@${holder.host} (pid ${holder.pid}, \`${holder.command}\`) since ${shownTime(isoTime(holder.acquiredAt))}`;
-}
 
 function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
   let lock = acquired;
@@ -70,11 +63,11 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
  * Throws `lock-held` naming the holder, `interrupted` when `signal` aborts.
  */
 export async function takeLock(
-  ports: Ports,
+  ports: Planning,
   project: ProjectName,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly onWait: (holder: LockHolder) => void },
 ): Promise<HeldLock> {
-  const engine = await ports.engine();
+  const { engine } = ports;
   const deadline = ports.monotonicMs() + options.timeoutMs;
   for (let wait = firstRetryMs, told = false; ; wait = Math.min(wait * 2, slowestRetryMs)) {
     const attempt = await engine.acquireLock(
@@ -103,18 +96,13 @@ export async function takeLock(
   }
 }
 
-/**
- * Takes away a lock whose holder is dead. A run that finds nothing to do takes no lock, and so nobody would take over
- * what a run left that was killed right after its last step. Returns why it could not; never throws, as nothing that
- * was asked for depends on it.
- */
-export async function clearDeadLock(ports: Ports, project: ProjectName): Promise<string | undefined> {
-  try {
-    const engine = await ports.engine();
-    const found = await engine.findLock(project);
-    if (found !== null && (found.expired || isOrphan(found.holder, ports))) await engine.releaseLock(found.holder.id);
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
+/** The locks of projects, for those who do not work under them. */
+export const projectLock = (ports: Planning): ProjectLock => ({
+  look: async (project): Promise<FoundLock | null> => {
+    const found = await ports.engine.findLock(project);
+    if (found === null) return null;
+    const { holder, expired } = found;
+    return { holder, state: expired ? 'expired' : isOrphan(holder, ports) ? 'abandoned' : 'held' };
+  },
+  take: (lock) => ports.engine.releaseLock(lock.id),
+});

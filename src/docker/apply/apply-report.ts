@@ -1,41 +1,20 @@
-import type { StepResults } from '../../docker/execute/execute-plan.ts';
-import type { Failure, StepResult } from '../../model/events.ts';
-import type { ContainerId, ServerName, StepId } from '../../model/ids.ts';
-import type { Change, Plan, Step } from '../../model/plan.ts';
-
-export type ServerOutcome = {
-  readonly server: ServerName;
-  /**
-   * `gate-failed`: the new generation did not answer MCP; what served before still does. `not-serving`: a container did
-   * not answer MCP, and no other one of the server serves.
-   */
-  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'not-serving' | 'failed' | 'blocked' | 'interrupted';
-  readonly failure?: Failure;
-};
-
-export type ApplyReport = {
-  readonly plan: Plan;
-  readonly results: Readonly<Record<StepId, StepResult>>;
-  readonly outcome:
-    | 'done'
-    | 'partly'
-    | 'gate-failed'
-    | 'not-serving'
-    | 'failed'
-    | 'blocked'
-    | 'interrupted'
-    | 'timed-out';
-  readonly servers: readonly ServerOutcome[];
-  /** Failures of what stands behind the servers: networks, images, relays. */
-  readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
-  readonly notices: readonly string[];
-};
+import type { Failure } from '../../model/events.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { Change } from '../../model/plan.ts';
+import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
+import type { StepResults } from '../execute/execute-plan.ts';
+import type { DockerPlan, DockerStep } from '../steps.ts';
 
 /**
  * Whether a server that is replaced still has the container that served before: it ran and nothing stopped it, or it was
  * started again.
  */
-function stillServes(change: Change, plan: Plan, results: StepResults, running: ReadonlySet<ContainerId>): boolean {
+function stillServes(
+  change: Change,
+  plan: DockerPlan,
+  results: StepResults,
+  running: ReadonlySet<ContainerId>,
+): boolean {
   const { container } = change;
   if (change.action !== 'replace' || container === undefined) return false;
   const done = (op: 'stop-container' | 'start-container'): boolean =>
@@ -48,7 +27,7 @@ function stillServes(change: Change, plan: Plan, results: StepResults, running: 
 
 function serverOutcome(
   server: ServerName,
-  plan: Plan,
+  plan: DockerPlan,
   results: StepResults,
   running: ReadonlySet<ContainerId>,
 ): ServerOutcome {
@@ -73,8 +52,16 @@ function serverOutcome(
   return root === undefined ? { server, outcome: 'interrupted' } : { server, outcome: 'failed', failure: root };
 }
 
+function gateNote(server: ServerName, plan: DockerPlan, results: StepResults): string | undefined {
+  const notes = plan.steps.flatMap((step) => {
+    const result = step.op === 'gate' && step.server === server ? results.get(step.id) : undefined;
+    return result?.result === 'ok' ? [result.note] : [];
+  });
+  return notes[0];
+}
+
 /** The failure that a skipped step goes back to; undefined when it was an interrupt. */
-function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | undefined {
+function rootFailure(step: DockerStep, plan: DockerPlan, results: StepResults): Failure | undefined {
   const result = results.get(step.id);
   if (result === undefined || result.result === 'ok') return undefined;
   if (result.result !== 'skipped') return result.failure;
@@ -83,7 +70,7 @@ function rootFailure(step: Step, plan: Plan, results: StepResults): Failure | un
 }
 
 /** What became of the ways back: a container that was kept to be looked at, and what could not be undone. */
-function wayBackNotices(plan: Plan, results: StepResults): string[] {
+function wayBackNotices(plan: DockerPlan, results: StepResults): string[] {
   return plan.steps.flatMap((step) => {
     const result = results.get(step.id);
     if (step.onFailureOf === undefined || result === undefined) return [];
@@ -99,13 +86,12 @@ function wayBackNotices(plan: Plan, results: StepResults): string[] {
   });
 }
 
-/** Whether somebody took the lock away while the work was going on, whatever else became of it. */
-export const lostItsLock = ({ results }: ApplyReport): boolean =>
-  Object.values(results).some((result) => 'failure' in result && result.failure.code === 'lock-lost');
-
 /** What a walked plan came to, for each server and for the whole run; `running`: the containers that ran before it. */
-export function reportOf(plan: Plan, results: StepResults, running: ReadonlySet<ContainerId>): ApplyReport {
-  const servers = plan.changes.map((change) => serverOutcome(change.server, plan, results, running));
+export function reportOf(plan: DockerPlan, results: StepResults, running: ReadonlySet<ContainerId>): ApplyReport {
+  const servers = plan.changes.map(({ server }) => {
+    const note = gateNote(server, plan, results);
+    return { ...serverOutcome(server, plan, results, running), ...(note === undefined ? {} : { note }) };
+  });
   const support = plan.steps.flatMap((step) => {
     const result = results.get(step.id);
     return step.server === undefined && result !== undefined && 'failure' in result
@@ -125,6 +111,7 @@ export function reportOf(plan: Plan, results: StepResults, running: ReadonlySet<
     servers,
     support,
     notices: [...stepNotes, ...wayBackNotices(plan, results)],
+    healthy: [],
   };
 }
 

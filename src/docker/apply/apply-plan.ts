@@ -1,0 +1,175 @@
+import { proxySettings } from '../../image/proxies.ts';
+import { planDifferences } from '../../model/compare-plans.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ExecutionEvent, Failure } from '../../model/events.ts';
+import type { HealthFinding } from '../../model/health.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { label } from '../../model/labels.ts';
+import { engineWidth } from '../../model/map-bounded.ts';
+import type { ApplyOptions, ApplyReport, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
+import { executePlan } from '../execute/execute-plan.ts';
+import type { StepEnvironment } from '../execute/perform-step.ts';
+import { planIntent } from '../plan/plan-intent.ts';
+import type { DockerPrepared, Planning } from '../plan/prepare.ts';
+import { type HeldLock, takeLock } from '../project-lock.ts';
+import { servingContainer } from '../views/serving.ts';
+import { reportOf } from './apply-report.ts';
+
+/** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
+const stopGraceSeconds = 10;
+
+/** The relay of each network that has one, by its name; those that this run makes come to be in it. */
+type Relays = Map<string, ContainerId>;
+
+function relaysOf({ observed }: DockerPrepared): Relays {
+  return new Map(observed.containers.filter(({ role }) => role === 'relay').map(({ name, id }) => [name, id]));
+}
+
+/** Takes note of a relay that was just made: the gates of its servers go through it. */
+function noteRelay(event: ExecutionEvent, relays: Relays, { plan }: DockerPrepared): void {
+  if (event.type !== 'step-ended' || event.result.result !== 'ok' || event.result.container === undefined) return;
+  const step = plan.steps.find(({ id }) => id === event.step.id);
+  if (step?.op === 'create-container' && step.container.role === 'relay') {
+    relays.set(step.container.name, event.result.container);
+  }
+}
+
+/** Characters of a failure that a record keeps: a label has to carry them. */
+const longestFailure = 2000;
+
+/** The error and the last lines of its detail. */
+function recordableFailure({ code, message, detail }: Failure, mask: OrchestratorPorts['mask']): string {
+  const lines = [`${code}: ${message}`, ...detail.slice(-5)].map((line) => mask(line).slice(0, longestFailure / 4));
+  return lines.join('\n').slice(0, longestFailure);
+}
+
+function stepEnvironment(
+  ports: Planning,
+  { intent, observed, plan, servers }: DockerPrepared,
+  relays: Relays,
+  onHealthy: (finding: HealthFinding) => void,
+): StepEnvironment {
+  const images = new Map(
+    Object.entries(observed.images).flatMap(([ref, facts]) => (facts === null ? [] : [[ref, facts] as const])),
+  );
+  const declared = new Map(servers.map((server) => [server.spec.name, server]));
+  const find = (name: ServerName): DeclaredServer => {
+    const server = declared.get(name);
+    if (server === undefined) throw new LoomsError('internal', `the plan names server ${name}, which was not declared`);
+    return server;
+  };
+  return {
+    engine: ports.engine,
+    project: plan.project,
+    managedBy: ports.managedBy,
+    recipes: intent.kind === 'files' ? intent.recipes : new Map(),
+    // No project: containers inherit an image's labels, and images are shared by projects.
+    buildSettings: { proxies: proxySettings(ports.environment), labels: { [label.managedBy]: ports.managedBy } },
+    images,
+    gate: async (name, container, { signal = new AbortController().signal }) => {
+      const { spec, image } = find(name);
+      const there = observed.containers.find(({ id }) => id === container);
+      const facts = images.get(image.ref);
+      // Only a server without a shell in its image is PID 1 itself and waits on an open stdin (`resolveShape`).
+      const made =
+        there === undefined
+          ? facts && { imageId: facts.id, imageRef: facts.ref, hasShell: facts.hasShell !== false, facts }
+          : { imageId: there.shape.imageId, imageRef: there.imageRef, hasShell: !there.shape.openStdin };
+      if (made === undefined) throw new LoomsError('image-not-found', `image ${image.ref} is not on this engine`);
+      const reachable = { id: container, name, generation: there?.generation ?? 0, ...made };
+      const serving = await servingContainer(ports.engine, reachable, spec, (relay) => relays.get(relay(plan.project)));
+      // Looked at before it answers: one that is started again in between has not been asked.
+      const run = (await ports.engine.containerRunning(container, { signal }))?.run ?? '';
+      const outcome = await ports.gate(serving, { host: ports.engine, signal });
+      if (outcome.passed) {
+        onHealthy({ server: name, verdict: 'healthy', container, run, tools: outcome.tools, detail: '' });
+      } else {
+        // An engine that went away cut the session off, which says nothing about the server: this throws then.
+        await ports.engine.containerRunning(container, { signal });
+      }
+      return outcome;
+    },
+    containerSecrets: (name) => ports.containerSecrets(plan.project, find(name)),
+    waitUntil: async (probe, limitMs, options) => {
+      const deadline = ports.monotonicMs() + limitMs;
+      while (!(await probe())) {
+        if (options.signal?.aborted || ports.monotonicMs() >= deadline) return false;
+        await ports.pause(200, options.signal);
+      }
+      return true;
+    },
+    recordable: (failure) => recordableFailure(failure, ports.mask),
+    stopGraceSeconds,
+  };
+}
+
+/** `Orchestrator.apply`. */
+export async function applyPlan(ports: Planning, confirmed: Prepared, options: ApplyOptions): Promise<ApplyReport> {
+  if (confirmed.plan.steps.length === 0) return reportOf({ ...confirmed.plan, steps: [] }, new Map(), new Set());
+  const lock = await takeLock(ports, confirmed.plan.project, {
+    timeoutMs: options.lockTimeoutMs,
+    signal: options.stopSignal,
+    onWait: options.onLockWait,
+  });
+  const timeUp = new AbortController();
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => timeUp.abort(), options.timeoutMs);
+  let report: ApplyReport;
+  try {
+    report = await applyLocked(ports, confirmed, boundedBy(timeUp.signal, options), lock);
+  } catch (error) {
+    // What went wrong matters more than a lock that stays: that ends by itself.
+    await lock.release();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  const problem = await lock.release();
+  return {
+    ...report,
+    ...(timeUp.signal.aborted && report.outcome === 'interrupted' ? { outcome: 'timed-out' } : {}),
+    notices: problem === undefined ? report.notices : [...report.notices, lockStays(problem)],
+  };
+}
+
+const lockStays = (problem: string): string =>
+  `the lock could not be released (${problem}); it ends by itself within a minute`;
+
+const boundedBy = (limit: AbortSignal, options: ApplyOptions): ApplyOptions => ({
+  ...options,
+  stopSignal: AbortSignal.any([limit, options.stopSignal]),
+  abortSignal: AbortSignal.any([limit, options.abortSignal]),
+});
+
+async function applyLocked(
+  ports: Planning,
+  confirmed: Prepared,
+  options: ApplyOptions,
+  lock: HeldLock,
+): Promise<ApplyReport> {
+  const prepared = await planIntent(ports, confirmed.intent);
+  if (prepared.plan.basis !== confirmed.plan.basis && !options.acceptNewPlan(prepared.plan)) {
+    throw new LoomsError('plan-stale', 'the engine changed between the plan you confirmed and now', {
+      detail: planDifferences(confirmed.plan, prepared.plan),
+      hint: 'run the command again to see what it would do now; nothing was changed',
+    });
+  }
+  const warnings = await options.check(prepared);
+  const relays = relaysOf(prepared);
+  const healthy: HealthFinding[] = [];
+  const env = stepEnvironment(ports, prepared, relays, (finding) => healthy.push(finding));
+  const results = await executePlan(prepared.plan, env, {
+    parallelism: options.parallelism ?? engineWidth(prepared.observed.engine.cpus),
+    stopSignal: options.stopSignal,
+    abortSignal: options.abortSignal,
+    checkLock: lock.check,
+    sink: (event) => {
+      noteRelay(event, relays, prepared);
+      options.sink(event);
+    },
+    monotonicMs: ports.monotonicMs,
+  });
+  const running = prepared.observed.containers.filter(({ state }) => state.status === 'running');
+  const plan = { ...prepared.plan, warnings: [...prepared.plan.warnings, ...warnings] };
+  return { ...reportOf(plan, results, new Set(running.map(({ id }) => id))), healthy };
+}

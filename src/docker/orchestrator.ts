@@ -1,0 +1,36 @@
+import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
+import type { Planning } from './plan/prepare.ts';
+import type { Engine } from './port.ts';
+import { projectLock } from './project-lock.ts';
+import { servingServer } from './views/serving.ts';
+
+/**
+ * Makes what is declared so on a Docker Engine, or on Podman by its Docker API. What plans and what tells of servers is
+ * loaded when it is asked for: a call to a server needs neither.
+ */
+export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Orchestrator {
+  const ports: Planning = { ...needs, engine };
+  return {
+    describe: (options) => engine.describe(options),
+    projects: (options) => engine.projects(options),
+    plan: async (intent) => (await import('./plan/plan-intent.ts')).planIntent(ports, intent),
+    apply: async (prepared, options) => (await import('./apply/apply-plan.ts')).applyPlan(ports, prepared, options),
+    servers: async (project, options) => {
+      const { listingOf } = await import('./views/server-views.ts');
+      return listingOf(await engine.observe({ project, images: [], checkRegistry: [] }, options));
+    },
+    imageOf: async (view) => (await import('./views/server-views.ts')).imageOf(engine, view),
+    history: async (project, server) => {
+      const { generationsOf } = await import('./views/generations.ts');
+      return generationsOf(await engine.observe({ project, images: [], checkRegistry: [] }), project, server);
+    },
+    serving: (project, server, options) => servingServer(engine, project, server, options),
+    instances: async (project, options) =>
+      (await engine.locate(project, options)).flatMap(({ role, server, ...one }) =>
+        role === 'server' && server !== undefined ? [{ ...one, server }] : [],
+      ),
+    lock: projectLock(ports),
+    sessions: engine,
+    close: () => engine.close(),
+  };
+}

@@ -1,0 +1,95 @@
+import type { DeclaredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { messageOf } from '../../model/failure.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import type { PlanWarning } from '../../model/plan.ts';
+import type { FilesIntent, MadeServer } from '../../orchestrator/port.ts';
+import { type DockerPrepared, decide, type Planning, relayImageOf } from './prepare.ts';
+
+function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new LoomsError('server-not-found', `${flag} ${unknown}: there is no such server in the files`, {
+    hint: known.size === 0 ? 'the files hold no server' : `they hold ${[...known].sort().join(', ')}`,
+  });
+}
+
+/**
+ * Whether the registry shall be asked for a newer image (docs/spec.md: `pull_policy: always`,
+ * `rotate_on_image_change`).
+ */
+const checksRegistry = ({ spec, image }: DeclaredServer): boolean =>
+  image.kind === 'pulled' && spec.enabled && (spec.pullPolicy === 'always' || spec.lifecycle.rotateOnImageChange);
+
+/** Servers that are declared, with what is asked for by hand. */
+export type Declared = Omit<FilesIntent, 'kind'> & {
+  /** Servers to stop because somebody asked for it, drained first; they are declared with `enabled: false`. */
+  readonly stop?: readonly ServerName[];
+};
+
+/**
+ * Plans for what is declared. Throws `server-not-found` for a name in `only` or `replace` that is not among the servers,
+ * and what the engine throws.
+ */
+export async function planDeclared(ports: Planning, asked: Declared): Promise<DockerPrepared> {
+  const { project, only, replace = [], stop = [], keepFailed = false } = asked;
+  const names = new Set<string>(asked.servers.map((server) => server.spec.name));
+  requireKnown(only ?? [], names, '--server');
+  requireKnown(replace, names, '--replace');
+  const servers =
+    only === undefined ? asked.servers : asked.servers.filter((server) => only.includes(server.spec.name));
+  const bases = servers.flatMap(({ image }) =>
+    image.kind === 'built' && image.base !== undefined ? [image.base] : [],
+  );
+  const isHttp = servers.some((server) => server.spec.mcp.transport.kind !== 'stdio');
+  const images = [...servers.map((server) => server.image.ref), ...bases, ...(isHttp ? [relayImageOf(ports)] : [])];
+  const observed = await ports.engine.observe({
+    project,
+    images: [...new Set(images)],
+    checkRegistry: [...new Set(servers.filter(checksRegistry).map((server) => server.image.ref))],
+  });
+  const counted = servers.some((server) => server.spec.lifecycle.maxExecutions !== undefined)
+    ? await executionsOf(
+        ports,
+        observed.containers.map(({ id }) => id),
+      )
+    : { executions: new Map(), warnings: [] };
+  const made = observed.containers.flatMap((one): MadeServer[] =>
+    one.role === 'server' && one.server !== undefined && one.state.status !== 'created'
+      ? [{ ...one, server: one.server }]
+      : [],
+  );
+  const secrets = await ports.changedSecrets(project, servers, made);
+  const prepared = decide(
+    ports,
+    { kind: 'files', ...asked },
+    observed,
+    {
+      desired: servers,
+      undesired: only === undefined ? asked.undesired : 'ignore',
+      executions: counted.executions,
+      changedSecrets: secrets.changed,
+      replace: new Set(replace),
+      stop: new Set(stop),
+      keepFailed,
+    },
+    { warnings: [...counted.warnings, ...secrets.warnings] },
+  );
+  // What a file declares is known of all of them, whichever are looked at.
+  return { ...prepared, servers: asked.servers };
+}
+
+type Counted = {
+  readonly executions: ReadonlyMap<ContainerId, number>;
+  readonly warnings: readonly PlanWarning[];
+};
+
+/** A ledger that cannot be read does not keep anyone from seeing drift. */
+async function executionsOf(ports: Planning, containers: readonly ContainerId[]): Promise<Counted> {
+  try {
+    return { executions: await ports.countExecutions(containers), warnings: [] };
+  } catch (error) {
+    const message = `max_executions is not looked at, its calls are not counted: ${messageOf(error)}`;
+    return { executions: new Map(), warnings: [{ code: 'executions-unknown', message }] };
+  }
+}

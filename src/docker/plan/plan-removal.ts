@@ -1,0 +1,66 @@
+import type { ServerName } from '../../model/ids.ts';
+import { dataName } from '../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import type { PlanWarning } from '../../model/plan.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import { slotsOf } from '../../model/slots.ts';
+import type { RemovalIntent } from '../../orchestrator/port.ts';
+import { type DockerPrepared, decide, lookAt, type Planning } from './prepare.ts';
+
+/** Servers of which an earlier deletion kept files. */
+const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
+  containers.flatMap(({ role, server }) => (role === 'data' && server !== undefined ? [server] : []));
+
+/** Data outlives its server; whoever wants it gone is told how. */
+function volumesLeft(observed: Observed, removed: readonly ServerName[]): PlanWarning[] {
+  const mounted = observed.containers
+    .filter(({ server }) => server !== undefined && removed.includes(server))
+    .flatMap(({ shape }) => shape.mounts.map((mount) => mount.source));
+  const left = observed.volumes.filter(({ name, ours }) => ours && mounted.includes(name)).map(({ name }) => name);
+  if (left.length === 0) return [];
+  return [
+    {
+      code: 'volumes-stay',
+      message: `volumes stay, they hold data: ${left.join(', ')}; \`looms prune --volumes\` removes them`,
+    },
+  ];
+}
+
+/** Files that were kept on purpose do not go with `--all`. */
+const dataLeft = (servers: readonly ServerName[]): PlanWarning[] =>
+  servers.length === 0
+    ? []
+    : [
+        {
+          code: 'data-stays',
+          message: `files that were kept of ${servers.join(', ')} stay; \`looms delete ${servers.join(' ')}\` gives them up`,
+        },
+      ];
+
+/**
+ * Plans the removal of servers. Throws `server-not-found` for a name that the project does not have, and what the engine
+ * throws.
+ */
+export async function planRemoval(ports: Planning, intent: RemovalIntent): Promise<DockerPrepared> {
+  const { project, data } = intent;
+  const observed = await lookAt(ports, project);
+  const present = [...slotsOf(observed.containers).keys()].sort();
+  const kept = [...new Set(keptOf(observed.containers))].sort();
+  const known = [...new Set([...present, ...kept])].sort();
+  const wanted = intent.servers === 'all' ? present : intent.servers;
+  const deleted = observed.history.map(({ server }) => server);
+  for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known, deleted);
+  // By the names that were meant: `all` could mean more when it is planned again.
+  const prepared = decide(ports, { ...intent, servers: wanted }, observed, {
+    desired: [],
+    undesired: { remove: wanted, data },
+  });
+  const told = new Set(prepared.plan.support.map(({ name }) => name));
+  const left = kept.filter((name) => !told.has(dataName(project, name)));
+  const warnings = [
+    ...prepared.plan.warnings,
+    ...volumesLeft(observed, wanted),
+    ...(intent.servers === 'all' && data === 'leave' ? dataLeft(left) : []),
+  ];
+  return { ...prepared, plan: { ...prepared.plan, warnings } };
+}

@@ -1,0 +1,91 @@
+import type { Observed } from '../../model/observed.ts';
+import type { PlanWarning } from '../../model/plan.ts';
+import type { UntrustedRecord } from '../../model/records.ts';
+import type { Intent, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
+import { recordSpec } from '../../spec/record/record.ts';
+import type { Engine } from '../port.ts';
+import { defaultKeep } from '../reconcile/generations/generations.ts';
+import { makePlan, type PlanInput } from '../reconcile/plan.ts';
+import type { DockerPlan } from '../steps.ts';
+
+/** What planning asks: the engine, and what this machine knows. */
+export type Planning = OrchestratorPorts & { readonly engine: Engine };
+
+/** A plan of this orchestrator, and what it was decided from. */
+export type DockerPrepared = Omit<Prepared, 'plan'> & { readonly plan: DockerPlan; readonly observed: Observed };
+
+/**
+ * Image of the relay container: it needs perl, which is part of every Debian and Ubuntu, and `sleep`.
+ * `LOOMS_RELAY_IMAGE` overrides it.
+ */
+const defaultRelayImage = 'debian:bookworm-slim';
+
+/** The image of the relays that a run makes. */
+export const relayImageOf = ({ environment }: Pick<Planning, 'environment'>): string =>
+  environment.LOOMS_RELAY_IMAGE || defaultRelayImage;
+
+/** What of a project is there, without any image. */
+export const lookAt = ({ engine }: Planning, project: Observed['project']): Promise<Observed> =>
+  engine.observe({ project, images: [], checkRegistry: [] });
+
+/** What a decision is made by: what is asked for, and what is not said is as usual. */
+type Asked = Pick<PlanInput, 'desired' | 'undesired'> &
+  Partial<Omit<PlanInput, 'project' | 'observed' | 'relayImage' | 'managedBy' | 'recordSpec'>>;
+
+/** A plan as it is handed over, for what it was made from. */
+export const preparedOf = (
+  intent: Intent,
+  observed: Observed,
+  plan: DockerPlan,
+  { servers = [], untrusted = [] }: Partial<Pick<Prepared, 'servers' | 'untrusted'>> = {},
+): DockerPrepared => ({
+  intent,
+  observed,
+  plan,
+  servers,
+  untrusted,
+  records: observed.containers.flatMap(({ id: container, role, recorded, foreignRecord }) =>
+    role === 'server'
+      ? [
+          {
+            container,
+            ...(recorded === undefined ? {} : { recorded }),
+            ...(foreignRecord === undefined ? {} : { foreignRecord }),
+          },
+        ]
+      : [],
+  ),
+  gated: new Set(plan.steps.flatMap(({ op, server }) => (op === 'gate' && server !== undefined ? [server] : []))),
+  made: new Set(
+    plan.steps.flatMap((step) =>
+      step.op === 'create-container' && step.container.role === 'server' && step.server !== undefined
+        ? [step.server]
+        : [],
+    ),
+  ),
+});
+
+/** Decides what is asked for on what was observed. */
+export function decide(
+  ports: Planning,
+  intent: Intent & { readonly keep?: number | undefined },
+  observed: Observed,
+  asked: Asked,
+  more: { readonly warnings?: readonly PlanWarning[]; readonly untrusted?: readonly UntrustedRecord[] } = {},
+): DockerPrepared {
+  const plan = makePlan({
+    project: observed.project,
+    observed,
+    executions: new Map(),
+    replace: new Set(),
+    keepFailed: false,
+    keep: intent.keep ?? defaultKeep,
+    relayImage: relayImageOf(ports),
+    managedBy: ports.managedBy,
+    recordSpec: (server) => recordSpec(server.spec, server.image.ref),
+    ...asked,
+  });
+  const { warnings = [], untrusted = [] } = more;
+  const told = { ...plan, warnings: [...plan.warnings, ...warnings] };
+  return preparedOf(intent, observed, told, { servers: asked.desired, untrusted });
+}

@@ -1,0 +1,121 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import type { ServerName, StepId } from '../../../model/ids.ts';
+import { containerName, generationName, volumeName } from '../../../model/labels.ts';
+import type { ObservedContainer } from '../../../model/observed.ts';
+import type { DockerStep, Operation, PlannedContainer, Target } from '../../steps.ts';
+import type { RecordContext, Recording } from '../generations/record-generations.ts';
+import type { KeptData } from '../kept/kept-files.ts';
+import { retire, step } from '../step-builders.ts';
+import { type LabelContext, serverLabels, templateOf } from './container-template.ts';
+
+/** What the steps of one server hang on. */
+export type StepContext = LabelContext &
+  RecordContext & {
+    /** Keep a container whose gate failed, for a look at it. */
+    readonly keepFailed: boolean;
+    /** Steps that make the server's image, network and volumes. */
+    readonly prerequisites: (server: DeclaredServer) => readonly StepId[];
+    /** Steps that make the relay through which the server is gated; empty for stdio. */
+    readonly relay: (server: DeclaredServer) => readonly StepId[];
+    /** Volumes (engine names) that nothing uses. */
+    readonly freshVolumes: ReadonlySet<string>;
+    /** What earlier deletions kept. */
+    readonly keptData: ReadonlyMap<ServerName, KeptData>;
+  };
+
+/** The container of a new generation, complete but for what its image decides. */
+export function plannedContainer(server: DeclaredServer, generation: number, context: StepContext): PlannedContainer {
+  const template = templateOf(server.spec, context.project);
+  const fresh = server.spec.mounts
+    .filter((mount) => mount.type === 'volume' && !mount.readOnly)
+    .filter((mount) => context.freshVolumes.has(volumeName(context.project, mount.source)));
+  return {
+    name: generationName(context.project, server.spec.name, generation),
+    role: 'server',
+    imageRef: server.image.ref,
+    ...(server.spec.platform === undefined ? {} : { platform: server.spec.platform }),
+    template,
+    ownLabels: serverLabels(server, generation, context),
+    freshVolumes: fresh.map((mount) => mount.target),
+  };
+}
+
+/** What never started is of no use to anyone and goes at once; the others wait for `after`. */
+export const retireAll = (
+  server: DeclaredServer,
+  containers: readonly ObservedContainer[],
+  after: readonly StepId[],
+  recording: Recording,
+): DockerStep[] =>
+  containers.flatMap((container) =>
+    retire(
+      server.spec.name,
+      container,
+      server.spec.lifecycle.drainSeconds,
+      `g${container.generation}-${container.id.slice(0, 6)}`,
+      container.state.status === 'created' ? [] : after,
+      recording.before(container.id),
+    ),
+  );
+
+/** What happens to a generation that failed: removed, or only stopped when it shall be looked at. */
+export function discard(
+  server: DeclaredServer,
+  target: Target,
+  name: string,
+  failing: readonly StepId[],
+  context: StepContext,
+  recorded: readonly DockerStep[] = [],
+): DockerStep {
+  const keep = context.keepFailed || !server.spec.lifecycle.autoCleanup;
+  const operation: Operation = keep ? { op: 'stop-container', target, name } : { op: 'remove-container', target, name };
+  const after = [...failing, ...recorded.map((one) => one.id)];
+  return step(server.spec.name, 'discard', operation, { after, onFailureOf: failing });
+}
+
+export type Launch = {
+  readonly steps: readonly DockerStep[];
+  /** The step whose success means that the generation counts. */
+  readonly gate: StepId;
+  /** The steps whose failure means that it does not. */
+  readonly failing: readonly StepId[];
+};
+
+/**
+ * Start (when it does not run) and gate. `startAfter` holds both back; the gate also waits for the relay that it goes
+ * through.
+ */
+export function launch(
+  server: DeclaredServer,
+  target: Target,
+  name: string,
+  startOperation: Operation | undefined,
+  startAfter: readonly StepId[],
+  context: StepContext,
+): Launch {
+  const { name: serverName, mcp } = server.spec;
+  const start = startOperation && step(serverName, 'start', startOperation, { after: startAfter });
+  const gate = step(
+    serverName,
+    'gate',
+    { op: 'gate', target, name, timeoutSeconds: mcp.timeoutSeconds },
+    { after: [...(start === undefined ? startAfter : [start.id]), ...context.relay(server)] },
+  );
+  const failing = start === undefined ? [gate.id] : [start.id, gate.id];
+  return { steps: start === undefined ? [gate] : [start, gate], gate: gate.id, failing };
+}
+
+/** Gives a container its server's own name, which says that its gate has passed. */
+export const rename = (
+  server: DeclaredServer,
+  target: Target,
+  from: string,
+  after: readonly StepId[],
+  context: StepContext,
+): DockerStep =>
+  step(
+    server.spec.name,
+    'rename',
+    { op: 'rename-container', target, from, to: containerName(context.project, server.spec.name) },
+    { after },
+  );

@@ -1,0 +1,83 @@
+import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
+import type { DockerStep, Operation } from '../steps.ts';
+
+type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };
+
+/** A step of a server's own change, with the id `<server>/<what>`. */
+export const step = (
+  server: ServerName,
+  what: string,
+  operation: Operation,
+  options: StepOptions = {},
+): DockerStep => ({
+  id: asStepId(`${server}/${what}`),
+  server,
+  cause: { kind: 'change', server },
+  after: options.after ?? [],
+  ...(options.onFailureOf === undefined ? {} : { onFailureOf: options.onFailureOf }),
+  ...operation,
+});
+
+/** Whether a process of a container runs or is about to: it has to be drained and stopped before it can go. */
+export const isUp = (container: ObservedContainer): boolean =>
+  container.state.status === 'running' || container.state.status === 'restarting';
+
+/** Drain and stop one container, in that order; what does not run needs neither. */
+export function halt(
+  server: ServerName,
+  container: ObservedContainer,
+  drainSeconds: number,
+  what: string,
+  after: readonly StepId[],
+): DockerStep[] {
+  const { id, name } = container;
+  if (!isUp(container)) return [];
+  const drain =
+    drainSeconds > 0
+      ? [step(server, `drain:${what}`, { op: 'drain', target: { id }, name, seconds: drainSeconds }, { after })]
+      : [];
+  const drained = drain.length === 0 ? after : drain.map((one) => one.id);
+  return [...drain, step(server, `stop:${what}`, { op: 'stop-container', target: { id }, name }, { after: drained })];
+}
+
+/**
+ * Drain, stop and remove one container, in that order; what does not run needs no drain and no stop. The removal waits
+ * for the record of it too.
+ */
+export function retire(
+  server: ServerName,
+  container: ObservedContainer,
+  drainSeconds: number,
+  what: string,
+  after: readonly StepId[],
+  recorded: readonly StepId[] = [],
+): DockerStep[] {
+  const { id, name } = container;
+  const halted = halt(server, container, drainSeconds, what, after);
+  const before = halted.length === 0 ? after : halted.slice(-1).map((one) => one.id);
+  const removal: Operation = { op: 'remove-container', target: { id }, name };
+  return [...halted, step(server, `remove:${what}`, removal, { after: [...before, ...recorded] })];
+}
+
+/** Removes containers one beside the other, without waiting for their sessions. */
+export const retireEach = (
+  server: ServerName,
+  containers: readonly ObservedContainer[],
+  after: readonly StepId[],
+): DockerStep[] =>
+  containers.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, after));
+
+/** A step that removes a container. */
+export type Removal = DockerStep & Extract<Operation, { op: 'remove-container' }>;
+
+/** The steps that remove a container for good: not on a way back. */
+export const removalsIn = (steps: readonly DockerStep[]): Removal[] =>
+  steps.filter((one): one is Removal => one.op === 'remove-container' && one.onFailureOf === undefined);
+
+/** What makes a container that is there run; undefined for one that does, or that the engine restarts by itself. */
+export function startOperationFor(container: ObservedContainer): Operation | undefined {
+  const { id, name, state } = container;
+  if (state.status === 'running') return state.paused ? { op: 'unpause-container', target: { id }, name } : undefined;
+  return state.status === 'restarting' ? undefined : { op: 'start-container', target: { id }, name };
+}

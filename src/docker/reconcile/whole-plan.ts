@@ -1,0 +1,31 @@
+import type { Observed } from '../../model/observed.ts';
+import type { PlannedImage } from '../../model/plan.ts';
+import { basisOf } from '../../model/plan-basis.ts';
+import { type DockerPlan, type DockerStep, stepText } from '../steps.ts';
+
+/** Images that steps fetch or make, as everyone may know them. */
+const imagesIn = (steps: readonly DockerStep[]): readonly PlannedImage[] =>
+  steps.flatMap((step) => {
+    if (step.op !== 'pull-image' && step.op !== 'build-image') return [];
+    const why = step.cause.kind === 'support' ? step.cause.why : '';
+    return [{ ref: step.ref, action: step.op === 'pull-image' ? 'pull' : 'build', why }];
+  });
+
+/** A plan from what was decided on one look at an engine, with what follows from that. */
+export function wholePlan(
+  { project, engine: { id, name, kind, version, apiVersion, endpoint } }: Observed,
+  decided: Pick<DockerPlan, 'changes' | 'support' | 'drift' | 'rotations' | 'warnings'> & {
+    readonly steps: readonly DockerStep[];
+  },
+): DockerPlan {
+  const steps = decided.steps.map((step) => ({ ...step, text: stepText(step) }));
+  return {
+    schemaVersion: 1,
+    project,
+    engine: { id, name, kind, version, apiVersion, endpoint },
+    basis: basisOf({ changes: decided.changes, steps }),
+    images: imagesIn(steps),
+    ...decided,
+    steps,
+  };
+}

@@ -1,0 +1,133 @@
+import type { EngineDescription } from '../../model/engine.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { generationName } from '../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import { isSecretsShell, resolveArgv } from '../../model/resolve-shape.ts';
+import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
+import { serversOf, slotsOf } from '../../model/slots.ts';
+import type { Engine } from '../port.ts';
+import { strangersNotice } from '../reconcile/plan-warnings.ts';
+import { argvTemplateOf } from '../reconcile/server/container-template.ts';
+import { rotationTime } from '../reconcile/server/rotation.ts';
+import { servingOf, settledOf } from './serving.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** How the container of a server is doing. */
+export function stateOf(
+  { state, recorded, server, name, generation }: ObservedContainer,
+  project: ProjectName,
+): ServerState {
+  switch (state.status) {
+    case 'running':
+      if (state.paused) return 'paused';
+      // A generation runs under a name of its own until its gate has passed; any other name was given by hand.
+      return server !== undefined && name === generationName(project, server, generation) ? 'pending' : 'running';
+    case 'restarting':
+      return 'restarting';
+    case 'dead':
+      return 'dead';
+    case 'created':
+    case 'exited':
+      return recorded?.spec.enabled === false ? 'disabled' : 'stopped';
+    default:
+      return assertNever(state);
+  }
+}
+
+/** The container that stands for a server wherever its state is told. */
+function shownOf(containers: readonly ObservedContainer[], project: ProjectName, server: ServerName) {
+  const alive = containers.map((one) => ({
+    ...one,
+    running: one.state.status === 'running' && !one.state.paused,
+  }));
+  return servingOf(alive, project, server) ?? settledOf(alive, project, server);
+}
+
+/** PID 1 of a stdio server's container only waits for sessions, unless its image has nothing to wait with. */
+const waitsForSessions = ({ recorded, shape }: ObservedContainer): boolean =>
+  recorded?.spec.mcp.transport.kind === 'stdio' && !shape.openStdin;
+
+const programOf = ({ shape: { entrypoint, command } }: ObservedContainer): readonly string[] =>
+  isSecretsShell(entrypoint) ? command : [...entrypoint, ...command];
+
+const instanceOf = (container: ObservedContainer): ServerInstance => ({
+  container: container.id,
+  containerName: container.name,
+  generation: container.generation,
+  run: container.run,
+  restarts: container.restartCount,
+  engineHealth: container.engineHealth,
+});
+
+function viewOf(
+  name: ServerName,
+  containers: readonly ObservedContainer[],
+  project: ProjectName,
+  engine: EngineDescription,
+): ServerView[] {
+  const container = shownOf(containers, project, name);
+  if (container === undefined) return [];
+  const { shape, recorded, foreignRecord } = container;
+  const { readOnlyRoot, capDrop, capAdd, noNewPrivileges } = shape;
+  return [
+    {
+      name,
+      project,
+      ...instanceOf(container),
+      ...(recorded === undefined ? {} : { recorded }),
+      ...(foreignRecord === undefined ? {} : { foreignRecord }),
+      state: stateOf(container, project),
+      status: container.state,
+      image: container.imageRef,
+      imageId: shape.imageId,
+      createdAt: container.createdAt,
+      source: container.source ?? null,
+      specHash: container.specHash,
+      managedBy: container.managedBy,
+      instances: containers.map(instanceOf),
+      pidOne: waitsForSessions(container) ? null : programOf(container),
+      user: shape.user,
+      limits: {
+        cpuCores: shape.nanoCpus / 1e9,
+        memoryMiB: Math.round(shape.memoryBytes / mebibyte),
+        pids: shape.pidsLimit,
+      },
+      networks: shape.networks.map((network) => network.name),
+      hidesHost: recorded?.spec.network.mode === 'isolated' && engine.canHideHost,
+      mounts: shape.mounts,
+      security: { readOnlyRoot, capDrop, capAdd, noNewPrivileges },
+      rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container.createdAt)) ?? null,
+    },
+  ];
+}
+
+/** `Orchestrator.servers`. */
+export function listingOf(observed: Observed): ServerListing {
+  const { project, engine, now } = observed;
+  const slots = slotsOf(observed.containers);
+  return {
+    project,
+    engine,
+    now,
+    servers: [...slots].flatMap(([name, containers]) => viewOf(name, containers, project, engine)),
+    deleted: serversOf(observed).filter((name) => !slots.has(name)),
+    notices: [strangersNotice(observed) ?? []].flat(),
+  };
+}
+
+/** `Orchestrator.imageOf`: the image is looked up by its own id, as the reference may mean another one by now. */
+export async function imageOf(
+  engine: Engine,
+  { recorded, pidOne, image: ref, imageId }: ServerView,
+): Promise<ServerImage> {
+  const template = recorded === undefined ? {} : argvTemplateOf(recorded.spec);
+  const facts = await engine.findImage(imageId, { mayLook: false });
+  const digests = facts?.digests ?? [];
+  if (template.entrypoint !== undefined) {
+    return { command: resolveArgv(template, { ref, entrypoint: [], command: [] }), digests };
+  }
+  if (pidOne !== null) return { command: pidOne, digests };
+  return { command: facts === null ? [] : [...facts.entrypoint, ...(template.command ?? facts.command)], digests };
+}

@@ -1,0 +1,168 @@
+import type { DesiredServer, RecordedSpec } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { type ContainerId, hostNameOf, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
+import { containerName, relayName } from '../../model/labels.ts';
+import type { ForeignRecord } from '../../model/records.ts';
+import { resolveArgv } from '../../model/resolve-shape.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { Serving } from '../../model/server-view.ts';
+import type { ImageFacts } from '../../model/shape.ts';
+import { slotsOf } from '../../model/slots.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
+import type { Engine, LocatedContainer } from '../port.ts';
+import { argvTemplateOf } from '../reconcile/server/container-template.ts';
+
+/** A generation of a server, as far as whether it gets sessions needs. */
+type Generation = {
+  readonly name: string;
+  readonly running: boolean;
+  readonly recorded?: RecordedSpec | undefined;
+};
+
+/** What a generation that preserves files is given of the one before counts for nothing until it has that one's name. */
+const preservesFiles = ({ recorded }: Generation): boolean => (recorded?.spec.lifecycle.preserve ?? []).length > 0;
+
+const hasSettledName =
+  (project: ProjectName, server: ServerName) =>
+  ({ name }: { readonly name: string }): boolean =>
+    name === containerName(project, server);
+
+/** The container that holds a server's own name, else the newest. */
+export const settledOf = <T extends { readonly name: string }>(
+  containers: readonly T[],
+  project: ProjectName,
+  server: ServerName,
+): T | undefined => containers.find(hasSettledName(project, server)) ?? containers.at(-1);
+
+/**
+ * The generation that sessions go to, of those of a server: the settled one before any other that runs. What is written
+ * to a successor that has not passed its gate could be thrown away with it, also what an interrupted run left running.
+ */
+export function servingOf<T extends Generation>(
+  generations: readonly T[],
+  project: ProjectName,
+  server: ServerName,
+): T | undefined {
+  const running = generations.filter((one) => one.running);
+  const settled = generations.find(hasSettledName(project, server));
+  if (settled === undefined) return running[0];
+  return settled.running ? settled : running.find((one) => !preservesFiles(one));
+}
+
+/** A container as opening a session to it needs. */
+type Reachable = {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly generation: number;
+  /** What it was made of: its tag may mean another image by now, or be gone. */
+  readonly imageId: ImageId;
+  readonly imageRef: string;
+  readonly hasShell: boolean;
+  readonly foreignRecord?: ForeignRecord | undefined;
+  /** What is known of that image already. */
+  readonly facts?: Pick<ImageFacts, 'entrypoint' | 'command'>;
+};
+
+/**
+ * What the image runs. The engine is asked only where the spec leaves it to the image, and nothing is made for it.
+ * Throws `image-not-found`.
+ */
+async function programOf(
+  engine: Engine,
+  spec: DesiredServer,
+  { imageId, imageRef: ref, facts }: Reachable,
+): Promise<Pick<ImageFacts, 'ref' | 'entrypoint' | 'command'>> {
+  if (argvTemplateOf(spec).entrypoint !== undefined) return { ref, entrypoint: [], command: [] };
+  const known = facts ?? (await engine.findImage(imageId, { mayLook: false }));
+  if (known !== null) return { ref, entrypoint: known.entrypoint, command: known.command };
+  throw new LoomsError(
+    'image-not-found',
+    `the image of server ${spec.name}, which says what it runs, is gone (${ref})`,
+    { hint: 'get the image again, then `looms mcp restart`; or set mcp_server.command' },
+  );
+}
+
+/**
+ * A container as sessions reach it; `relayOf` finds the relay of the server's network by its name in a project.
+ * Throws `server-not-running` when an HTTP server has no relay, `image-not-found`.
+ */
+export async function servingContainer(
+  engine: Engine,
+  container: Reachable,
+  spec: DesiredServer,
+  relayOf: (name: (project: ProjectName) => string) => ContainerId | undefined,
+): Promise<Serving> {
+  const { id, name, generation, imageId: image, hasShell, foreignRecord } = container;
+  const isHttp = spec.mcp.transport.kind !== 'stdio';
+  const { mode } = spec.network;
+  const relay = !isHttp || mode === 'none' ? undefined : relayOf((project) => relayName(project, mode));
+  if (isHttp && relay === undefined) {
+    throw new LoomsError('server-not-running', `server ${spec.name} has no relay, through which it would be reached`, {
+      hint: '`looms apply` makes it again',
+    });
+  }
+  return {
+    container: id,
+    containerName: name,
+    generation,
+    spec,
+    imageRef: container.imageRef,
+    ...(foreignRecord === undefined ? {} : { foreignRecord }),
+    // An HTTP server's process has its argv already.
+    argv: isHttp ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),
+    hasShell,
+    image,
+    // While two generations share the alias, only a container's own id is sure to name it: its default host name.
+    ...(relay === undefined ? {} : { relay: { container: relay, host: hostNameOf(id) } }),
+  };
+}
+
+function choose(
+  located: readonly LocatedContainer[],
+  project: ProjectName,
+  server: ServerName,
+  ended: ContainerId | undefined,
+): LocatedContainer {
+  const slots = slotsOf(located);
+  // One that has ended is known to run no more, whatever the list says.
+  const generations = (slots.get(server) ?? []).map((one) => (one.id === ended ? { ...one, running: false } : one));
+  if (generations.length === 0) throw serverNotFound(project, server, [...slots.keys()]);
+  const serving = servingOf(generations, project, server);
+  if (serving !== undefined) return serving;
+  const pending = generations.find((one) => one.running);
+  if (pending !== undefined) {
+    const message = `server ${server} is being replaced: ${pending.name} has not passed its gate`;
+    throw new LoomsError('server-not-running', message, {
+      hint: 'try again in a moment; after a run that was cut off, `looms apply` completes it',
+    });
+  }
+  // Whether it is disabled stands in the files: what stops a container does not change the spec that is recorded on it.
+  const last = generations.at(-1);
+  throw new LoomsError('server-not-running', `server ${server} is ${last?.status ?? 'not running'}`, {
+    hint:
+      last?.status === 'restarting'
+        ? `it ends again and again; \`looms mcp logs ${server}\` may say why`
+        : `\`looms mcp start ${server}\` starts it; so does \`looms apply\`, unless its spec says mcp_server.enabled: false`,
+  });
+}
+
+/** `Orchestrator.serving`: the server is found by the labels on its container alone. */
+export async function servingServer(
+  engine: Engine,
+  project: ProjectName,
+  server: ServerName,
+  { ended, ...options }: CallOptions & { readonly ended?: ContainerId } = {},
+): Promise<Serving> {
+  const located = await engine.locate(project, options);
+  const running = choose(located, project, server, ended);
+  if (running.recorded === undefined) {
+    const message = `container ${running.name} does not say which server it is: its looms.spec label cannot be read`;
+    throw new LoomsError('server-not-running', message, { hint: 'looms apply replaces it' });
+  }
+  return servingContainer(
+    engine,
+    { ...running, imageRef: running.recorded.image },
+    running.recorded.spec,
+    (relay) => located.find((one) => one.role === 'relay' && one.name === relay(project) && one.running)?.id,
+  );
+}

@@ -1,0 +1,50 @@
+/** Milliseconds since the epoch on the engine's clock. Ages are never measured against ours. */
+export type EngineTime = number;
+
+/** Which engine a plan was made for, and what it can do. */
+export type EngineDescription = {
+  /** The engine's own id (`/info` ID); Podman has none that stays, and is told by its machine and folder. */
+  readonly id: string;
+  readonly name: string;
+  readonly kind: 'docker' | 'podman';
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly os: string;
+  readonly architecture: string;
+  /** How we reached it, for people: `unix:///var/run/docker.sock (default socket)`. */
+  readonly endpoint: string;
+  readonly storageDriver: string;
+  /** Whether a size limit of the writable layer can be asked for. */
+  readonly canLimitStorage: boolean;
+  /**
+   * Whether an isolated network keeps containers from the engine's own host (no on Podman, whose name server lives on
+   * the gateway).
+   */
+  readonly canHideHost: boolean;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+};
+
+export type ContainerState =
+  | { readonly status: 'created' }
+  | { readonly status: 'running'; readonly startedAt: EngineTime; readonly paused: boolean }
+  | { readonly status: 'restarting'; readonly exitCode: number }
+  | {
+      readonly status: 'exited';
+      readonly exitCode: number;
+      readonly finishedAt: EngineTime;
+      readonly oomKilled: boolean;
+    }
+  | { readonly status: 'dead' };
+
+/** What the HEALTHCHECK of an image says, where it has one. */
+export type EngineHealth = 'starting' | 'healthy' | 'unhealthy';
+
+/**
+ * How a past generation ended. rotated: its successor had the same spec and image; repaired: that, and its container had
+ * been changed by hand; rolled-back: a rollback put another in its place; deleted: its server was; gate-failed: it never
+ * served.
+ */
+export const generationOutcomes = ['replaced', 'rotated', 'repaired', 'rolled-back', 'deleted', 'gate-failed'] as const;
+
+export type GenerationOutcome = (typeof generationOutcomes)[number];

@@ -1,0 +1,146 @@
+import type { DesiredServer, RecordedSpec } from './desired.ts';
+import type { ContainerState, EngineDescription, EngineHealth, EngineTime, GenerationOutcome } from './engine.ts';
+import type { ContainerId, ProjectName, ServerName } from './ids.ts';
+import type { FieldDifference } from './plan.ts';
+import type { ForeignRecord } from './records.ts';
+
+/** How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. */
+export type ServerState = 'running' | 'paused' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';
+
+/** One container of a server. */
+export type ServerInstance = {
+  readonly container: ContainerId;
+  readonly containerName: string;
+  readonly generation: number;
+  /** Tells one run of it from the next: when it last began, as the engine writes it; '' for one that never ran. */
+  readonly run: string;
+  /** How often the engine has started it again since somebody last did. */
+  readonly restarts: number;
+  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
+  readonly engineHealth: EngineHealth | null;
+};
+
+/** What a container was made from, as its labels say. */
+export type MadeFrom = {
+  /** Absent when it cannot be read. */
+  readonly recorded?: RecordedSpec;
+  /** Set when this machine did not sign the record. */
+  readonly foreignRecord?: ForeignRecord;
+};
+
+/**
+ * A server as it runs, in words that hold on every engine, told by the container that stands for it: the one that its
+ * sessions meet; where none serves, the settled one, else the newest.
+ */
+export type ServerView = ServerInstance &
+  MadeFrom & {
+    readonly name: ServerName;
+    readonly project: ProjectName;
+    readonly state: ServerState;
+    readonly status: ContainerState;
+    readonly image: string;
+    readonly imageId: string;
+    readonly createdAt: EngineTime;
+    /** File, line and commit of the spec it was made from. */
+    readonly source: string | null;
+    readonly specHash: string;
+    readonly managedBy: string;
+    /** All containers of the server, this one included; more than one: an interrupted rotation, or duplicates. */
+    readonly instances: readonly ServerInstance[];
+    /** What PID 1 is, without secrets; null: it only waits for sessions, each of which is a process of its own. */
+    readonly pidOne: readonly string[] | null;
+    readonly user: string;
+    readonly limits: { readonly cpuCores: number; readonly memoryMiB: number; readonly pids: number };
+    readonly networks: readonly string[];
+    /** Whether the engine keeps it from its own host. */
+    readonly hidesHost: boolean;
+    readonly mounts: readonly {
+      readonly type: string;
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+    }[];
+    readonly security: {
+      readonly readOnlyRoot: boolean;
+      readonly capDrop: readonly string[];
+      readonly capAdd: readonly string[];
+      readonly noNewPrivileges: boolean;
+    };
+    /** When it is due to be replaced by age; null: never. */
+    readonly rotatesAt: EngineTime | null;
+  };
+
+/** The servers of a project in one look. */
+export type ServerListing = {
+  readonly project: ProjectName;
+  readonly engine: EngineDescription;
+  readonly now: EngineTime;
+  /** Sorted by name. */
+  readonly servers: readonly ServerView[];
+  /** Servers of which only the past is recorded. */
+  readonly deleted: readonly ServerName[];
+  /** What looks like the project's and is not, for people; foreign names in it. */
+  readonly notices: readonly string[];
+};
+
+/** What an image adds to what is known of a server. */
+export type ServerImage = {
+  /** What is run as the server, without secrets; empty when its image, which says so, is gone. */
+  readonly command: readonly string[];
+  /** As its registry names it; empty for one that was built here or is gone. */
+  readonly digests: readonly string[];
+};
+
+/** One generation of a server: one whose container is there, or a past one that is recorded. */
+export type GenerationView = {
+  readonly generation: number;
+  /** How it is doing, or how it ended. */
+  readonly state: ServerState | GenerationOutcome;
+  /** Whether its container is there. */
+  readonly live: boolean;
+  /** What it failed its gate with, and the end of what it wrote; null for one that passed. */
+  readonly failure: string | null;
+  /** When its container was made; null when its record cannot say. */
+  readonly since: EngineTime | null;
+  /** When something else took its place; null while its container is there. */
+  readonly until: EngineTime | null;
+  readonly image: string;
+  readonly imageId: string;
+  /** File, line and commit of the spec it was made from. */
+  readonly source: string | null;
+  readonly specHash: string;
+  /** What differs from the generation that served before it; null when there is none, or one of both cannot be read. */
+  readonly changes: readonly FieldDifference[] | null;
+  /** Of its container, or of its record. */
+  readonly container: ContainerId;
+  readonly recorded?: RecordedSpec;
+};
+
+/** A container of a server as a listing tells it, for logs. */
+export type Instance = MadeFrom & {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly server: ServerName;
+  readonly generation: number;
+  /** `stopped` is also what was never started. */
+  readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
+};
+
+/** The generation that sessions go to, with all that opening one needs but secrets. */
+export type Serving = {
+  readonly container: ContainerId;
+  readonly containerName: string;
+  readonly generation: number;
+  readonly spec: DesiredServer;
+  /** The image's reference, as the record has it. */
+  readonly imageRef: string;
+  readonly foreignRecord?: ForeignRecord;
+  /** argv of a stdio server's session, complete; empty for an HTTP server. */
+  readonly argv: readonly string[];
+  /** Whether the image has a shell: without one the argv runs bare, with no wrapper around it. */
+  readonly hasShell: boolean;
+  /** Id of the container's image: what is learned about the server's protocol is remembered for it. */
+  readonly image: string;
+  /** Where an HTTP server is reached from, and the name it has there. */
+  readonly relay?: { readonly container: ContainerId; readonly host: string };
+};

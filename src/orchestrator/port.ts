@@ -1,0 +1,281 @@
+import type { DeclaredServer, DesiredServer } from '../model/desired.ts';
+import type { EngineDescription } from '../model/engine.ts';
+import type { EventSink, Failure, StepResult } from '../model/events.ts';
+import type { HealthFinding } from '../model/health.ts';
+import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
+import type { LockHolder } from '../model/lock.ts';
+import type { NonEmpty, Plan, PlanWarning } from '../model/plan.ts';
+import type { Recipe } from '../model/recipe.ts';
+import type { UntrustedRecord } from '../model/records.ts';
+import type { SecretPrints } from '../model/secret-prints.ts';
+import type {
+  GenerationView,
+  Instance,
+  MadeFrom,
+  ServerImage,
+  ServerListing,
+  ServerView,
+  Serving,
+} from '../model/server-view.ts';
+import type { CallOptions, SessionHost } from './session-host.ts';
+
+/** One place where an engine was looked for, for `doctor`. */
+export type EngineAttempt = {
+  /** `--host`, `DOCKER_HOST`, `Colima socket` … */
+  readonly origin: string;
+  /** URL, where the place named one. */
+  readonly url?: string;
+  readonly outcome: 'chosen' | 'not-set' | 'absent' | 'refused' | 'not-needed';
+  readonly detail: string;
+};
+
+/** What becomes of servers on the engine that are not declared. */
+export type Undesired = 'remove' | 'warn' | 'ignore';
+
+/** What shall become of servers that are there. */
+export type Wish =
+  /** To run as they are recorded. */
+  | { readonly kind: 'start' }
+  /** To run in new containers; the old ones serve until these have answered. */
+  | { readonly kind: 'restart' }
+  /** To be stopped and kept; `drainSeconds` instead of what their specs say. */
+  | { readonly kind: 'stop'; readonly drainSeconds?: number };
+
+type Kept = {
+  readonly project: ProjectName;
+  /** How many past generations of each server are kept; default 3. */
+  readonly keep?: number | undefined;
+};
+
+/** The servers of files, or of a saved plan. */
+export type FilesIntent = Kept & {
+  readonly kind: 'files';
+  readonly servers: readonly DeclaredServer[];
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  readonly undesired: Undesired;
+  /** Only these servers are looked at; absent: all. */
+  readonly only?: readonly ServerName[] | undefined;
+  readonly replace?: readonly ServerName[] | undefined;
+  readonly keepFailed?: boolean;
+};
+
+/** Servers that are on the engine, as their containers record them: no file is read. */
+export type RecordedIntent = Kept & {
+  readonly kind: 'recorded';
+  readonly servers: readonly ServerName[];
+  readonly wish: Wish;
+  /** Absolute; stands for the folder of the files. */
+  readonly directory: string;
+};
+
+/** The removal of servers by name, or of all of a project with what stands behind them. Named volumes stay: they are data. */
+export type RemovalIntent = Kept & {
+  readonly kind: 'removal';
+  readonly servers: readonly ServerName[] | 'all';
+  /** `keep`: files of `lifecycle.preserve` are kept first. `give-up`: what was kept earlier goes too. `leave`: it stays. */
+  readonly data: 'keep' | 'give-up' | 'leave';
+};
+
+/** A server taken back to an earlier generation: its spec and its image as they were then. */
+export type RollbackIntent = Kept & {
+  readonly kind: 'rollback';
+  readonly server: ServerName;
+  /** Absent: the newest revision that served before this one, and that nobody has rolled back. */
+  readonly to?: number | undefined;
+  readonly keepFailed?: boolean;
+  /** The container that the plan was made to leave: that another one serves by now makes it stale. */
+  readonly leaving?: ContainerId;
+};
+
+/** What nothing uses any more. */
+export type PruneIntent = {
+  readonly kind: 'prune';
+  readonly project: ProjectName;
+  readonly volumes: boolean;
+  readonly history: boolean;
+};
+
+/** The ways to ask for a plan. */
+export type Intent = FilesIntent | RecordedIntent | RemovalIntent | RollbackIntent | PruneIntent;
+
+/** A plan with what it was made from, and by what it is made again under the lock. */
+export type Prepared = {
+  /** As it was asked for, with what was open chosen: the servers that `all` meant, the generation that is gone back to. */
+  readonly intent: Intent;
+  readonly plan: Plan;
+  /** What shall be: of files, of records, or of a past generation. */
+  readonly servers: readonly DeclaredServer[];
+  /** Records of others that it was made from; their servers get no secrets before somebody accepted them. */
+  readonly untrusted: readonly UntrustedRecord[];
+  /** Containers of servers that are there, whatever the plan does with them. */
+  readonly records: readonly (MadeFrom & { readonly container: ContainerId })[];
+  /** Servers that are given secrets when it is carried out: a session is opened to them, or their container is made. */
+  readonly gated: ReadonlySet<ServerName>;
+  /** Servers of which a container is made. */
+  readonly made: ReadonlySet<ServerName>;
+};
+
+/** What is known of the run that holds a lock. */
+export type LockState =
+  /** It gave no sign of life for a whole lifetime of the lock. */
+  | 'expired'
+  /** It ran on this machine, and its process is gone. */
+  | 'abandoned'
+  | 'held';
+
+export type FoundLock = { readonly holder: LockHolder; readonly state: LockState };
+
+/** The lock of a project, for those who do not work under it. */
+export type ProjectLock = {
+  /** Who holds it; null when nobody does. Changes nothing. */
+  readonly look: (project: ProjectName) => Promise<FoundLock | null>;
+  /**
+   * Takes a lock away, by its id: one that was given back and taken by another run meanwhile is not hit. The run that
+   * held it notices before its next step that takes something away, and stops there.
+   */
+  readonly take: (lock: LockHolder) => Promise<void>;
+};
+
+export type ServerOutcome = {
+  readonly server: ServerName;
+  /**
+   * `gate-failed`: the new generation did not answer MCP; what served before still does. `not-serving`: a container did
+   * not answer MCP, and no other one of the server serves.
+   */
+  readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'not-serving' | 'failed' | 'blocked' | 'interrupted';
+  readonly failure?: Failure;
+  /** What its gate found: `13 tools in 620 ms`. */
+  readonly note?: string;
+};
+
+export type ApplyReport = {
+  readonly plan: Plan;
+  readonly results: Readonly<Record<StepId, StepResult>>;
+  readonly outcome:
+    | 'done'
+    | 'partly'
+    | 'gate-failed'
+    | 'not-serving'
+    | 'failed'
+    | 'blocked'
+    | 'interrupted'
+    | 'timed-out';
+  readonly servers: readonly ServerOutcome[];
+  /** Failures of what stands behind the servers: networks, images, relays. */
+  readonly support: readonly { readonly step: StepId; readonly failure: Failure }[];
+  readonly notices: readonly string[];
+  /** Servers that answered their gate. */
+  readonly healthy: readonly HealthFinding[];
+};
+
+export type ApplyOptions = {
+  /** Steps that run at once; default: four for each of the engine's processors, at least 4 and at most 16. */
+  readonly parallelism?: number;
+  /** Bound of the run once it has the lock, ms; then nothing new starts and running calls are given up. */
+  readonly timeoutMs?: number;
+  readonly lockTimeoutMs: number;
+  /** Whether a plan made anew under the lock may differ from the one that was confirmed. */
+  readonly acceptNewPlan: (plan: Plan) => boolean;
+  /** Holds the plan made anew against all rules; throws when it breaks one, returns what they warn of. */
+  readonly check: (again: Prepared) => Promise<readonly PlanWarning[]>;
+  /** First interrupt: start nothing new. */
+  readonly stopSignal: AbortSignal;
+  /** Second interrupt, or time is up: stop waiting. */
+  readonly abortSignal: AbortSignal;
+  readonly sink: EventSink;
+  readonly onLockWait: (holder: LockHolder) => void;
+};
+
+/** Makes what is declared so, on one kind of engine. */
+export type Orchestrator = {
+  describe(options?: CallOptions): Promise<EngineDescription>;
+  /** Names of all projects that have something here, sorted. */
+  projects(options?: CallOptions): Promise<readonly ProjectName[]>;
+  /**
+   * Decides on a fresh look what would be done; writes nothing, anywhere. Throws `server-not-found`,
+   * `generation-not-found`, `image-not-found`, `spec-invalid` for a record that cannot be read, `plan-stale`, `refused`,
+   * and what the engine throws.
+   */
+  plan(intent: Intent): Promise<Prepared>;
+  /**
+   * Carries a plan out: takes the project's lock, looks again (what was planned before may be old), and walks the steps. A
+   * plan without steps returns at once and asks the engine for nothing. Servers are independent of one another; the report
+   * says how each one ended. Throws `lock-held`, `plan-stale` when reality changed since the plan was confirmed, what
+   * `check` throws, and what the engine throws before the first step; after that, failures are in the report.
+   */
+  apply(prepared: Prepared, options: ApplyOptions): Promise<ApplyReport>;
+  servers(project: ProjectName, options?: CallOptions): Promise<ServerListing>;
+  /** Asks the engine where the image decides. */
+  imageOf(view: ServerView): Promise<ServerImage>;
+  /** The generations of a server that are known of, newest first. Throws `server-not-found` when there is none. */
+  history(project: ProjectName, server: ServerName): Promise<readonly GenerationView[]>;
+  /**
+   * What sessions of a server go to, by one listing. `ended` is known to run no more, whatever the listing says. Throws
+   * `server-not-found`, `server-not-running`, `image-not-found`.
+   */
+  serving(
+    project: ProjectName,
+    server: ServerName,
+    options?: CallOptions & { readonly ended?: ContainerId },
+  ): Promise<Serving>;
+  /** All containers of servers, by one listing, sorted by name. */
+  instances(project: ProjectName, options?: CallOptions): Promise<readonly Instance[]>;
+  readonly lock: ProjectLock;
+  readonly sessions: SessionHost;
+  /** Ends connections that are kept alive. */
+  close(): Promise<void>;
+};
+
+/** A container that may have been given secrets when it was made. */
+export type MadeServer = Pick<MadeFrom, 'foreignRecord'> & {
+  readonly id: ContainerId;
+  readonly server: ServerName;
+  readonly secretPrints?: SecretPrints;
+};
+
+/** Which containers run with a secret that has another value by now. */
+export type ChangedSecrets = {
+  /** Names of variables, sorted, by the container. */
+  readonly changed: ReadonlyMap<ContainerId, NonEmpty<string>>;
+  /** Servers of which it is not known, and why. */
+  readonly warnings: readonly PlanWarning[];
+};
+
+export type GateOutcome =
+  | { readonly passed: true; readonly tools: number; readonly note: string }
+  | { readonly passed: false; readonly failure: Failure };
+
+/** What an orchestrator needs besides its engine: what this machine knows, and how servers are talked to. */
+export type OrchestratorPorts = {
+  /** `looms/<version>`, for the label of what is made. */
+  readonly managedBy: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Executions counted on this machine; throws `ledger-unreadable`. */
+  readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
+  /** Holds specs of records against the rules of files: anybody can label a container. Throws `spec-invalid`. */
+  readonly requireRules: (
+    specs: readonly DesiredServer[],
+    words: { readonly what: string; readonly hint: string },
+  ) => Promise<void>;
+  readonly changedSecrets: (
+    project: ProjectName,
+    servers: readonly DeclaredServer[],
+    made: readonly MadeServer[],
+  ) => Promise<ChangedSecrets>;
+  /** What an HTTP server's process is given, and prints of the secrets in it where this machine has a key. */
+  readonly containerSecrets: (
+    project: ProjectName,
+    server: DeclaredServer,
+  ) => Promise<{ readonly values: Readonly<Record<string, string>>; readonly prints?: SecretPrints }>;
+  /** Whether a new generation answers the handshake and `tools/list` in time. */
+  readonly gate: (
+    serving: Serving,
+    options: { readonly host: SessionHost; readonly signal: AbortSignal },
+  ) => Promise<GateOutcome>;
+  readonly mask: (text: string) => string;
+  /** Resolves after `milliseconds`, or at once when the signal aborts. */
+  readonly pause: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+  readonly monotonicMs: () => number;
+  readonly processIsAlive: (pid: number) => boolean;
+  readonly whoAmI: Pick<LockHolder, 'host' | 'pid' | 'processes' | 'command'> & { readonly user: string };
+};
