@@ -369,32 +369,50 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       await nothingLeft(relay, 5_000);
     });
 
-    test('a relay without memory for its connections keeps none of those that the kernel ended', async () => {
-      const container = await startServer('squeezed');
-      const memory = 6 * 1024 * 1024;
+    /** Processes of the relay's program, and what each has in memory, MiB. */
+    const carriers = async (container: ContainerId): Promise<number[]> => {
+      const look =
+        'for dir in /proc/[0-9]*; do read -r name <"$dir/comm" && [ "$name" = perl ] && grep VmRSS "$dir/status"; done; true';
+      const { stdout } = await bench.exec(container, ['bash', '-c', look]);
+      return [...stdout.matchAll(/(\d+) kB/g)].map(([, kibibytes]) => Number(kibibytes) / 1024);
+    };
+
+    test('64 clients at once on one server go over one process of the relay, in flat memory', async () => {
+      const container = await startServer('crowd');
+      const memory = 24 * 1024 * 1024;
       const narrow = await bench.run('narrow', {
         imageId: debian.id,
         networks: [{ name: name(), aliases: [] }],
         user: '65534:65534',
         memoryBytes: memory,
         memorySwapBytes: memory,
-        pidsLimit: 1024,
+        pidsLimit: 16,
       });
-      const squeezed = {
-        ...httpTarget(container, 'squeezed', 'streamable-http'),
-        relay: { container: narrow, host: 'squeezed' },
+      const crowd = {
+        ...httpTarget(container, 'crowd', 'streamable-http'),
+        relay: { container: narrow, host: 'crowd' },
       };
-      // How many fit depends on how many are there at one time, and so on how busy the machine is.
-      let refused = 0;
-      for (let count = 20; refused === 0 && count <= 160; count *= 2) {
-        const opened = await Promise.allSettled(
-          Array.from({ length: count }, () => open(squeezed, { connectTimeoutMs: 5_000 })),
+      const sizes: number[] = [];
+      const wave = async () => {
+        const clients = await Promise.all(Array.from({ length: 64 }, () => open(crowd, { connectTimeoutMs: 60_000 })));
+        const sums = await Promise.all(
+          clients.map(
+            async (session, index) =>
+              (await session.callTool('add', { a: index, b: 1 }, { timeoutMs: 60_000 })).content[0]?.text,
+          ),
         );
-        refused = opened.filter(({ status }) => status === 'rejected').length;
-        await Promise.all(sessions.splice(0).map((session) => session.close()));
-        await nothingLeft(narrow, 10_000);
-      }
-      expect(refused).toBeGreaterThan(0);
+        expect(sums).toEqual(clients.map((_, index) => String(index + 1)));
+        const running = await carriers(narrow);
+        expect(running).toHaveLength(1);
+        sizes.push(...running);
+        return clients;
+      };
+      const first = await wave();
+      const second = await wave();
+      console.log(`the relay with 64 and 128 sessions: ${sizes.map((size) => size.toFixed(1)).join(' and ')} MiB`);
+      expect(Math.max(...sizes)).toBeLessThan(12);
+      await Promise.all([...first, ...second].map((session) => session.close()));
+      await nothingLeft(narrow, 10_000);
     });
 
     test('a relay whose client was killed ends its connections', async () => {

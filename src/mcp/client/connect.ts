@@ -3,7 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { duration } from '../../model/times.ts';
+import type { linkHttp } from '../link/http-link.ts';
 import type { HttpLink, LinkOptions, StdioLink } from '../link/link.ts';
+import type { Dialers } from '../link/relay-dial.ts';
 import { linkStdio } from '../link/stdio-link.ts';
 import type { Attempt } from './converse.ts';
 import { createExactResults } from './exact-results.ts';
@@ -23,9 +25,18 @@ const lifetimeSlackMs = 60_000;
  * `json-rpc-error` or `interrupted` with the end of the server's log, and what the engine throws; nothing is left running
  * then. What `auto` found out about a server goes into `memory`, and is tried first the next time.
  */
-export const createSessionSource =
-  (memory?: VerdictMemory): SessionSource =>
-  async (target, options = {}) => {
+export function createSessionSource(memory?: VerdictMemory): SessionSource {
+  // Connections of all its sessions to one server share one process in the relay.
+  let dialers: Dialers | undefined;
+  const http = async (): Promise<Http> => {
+    const [{ linkHttp }, { createDialers }] = await Promise.all([
+      import('../link/http-link.ts'),
+      import('../link/relay-dial.ts'),
+    ]);
+    dialers ??= createDialers();
+    return { linkHttp, dialers };
+  };
+  return async (target, options = {}) => {
     const wanted = options.protocol ?? target.spec.mcp.protocol;
     const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;
     const deadline = performance.now() + limitMs;
@@ -35,7 +46,7 @@ export const createSessionSource =
     let choice = await firstChoice(wanted, key, memory);
     for (let waits = 0; ; ) {
       tried.push(choice);
-      const { session, error } = await attempt(target, options, choice, { limitMs, deadline, ends });
+      const { session, error } = await attempt(target, options, choice, { limitMs, deadline, ends, http });
       if (session !== undefined) {
         if (key !== undefined && (tried.length > 1 || choice === 'auto')) await memory?.remember(key, session.era);
         return session;
@@ -54,6 +65,10 @@ export const createSessionSource =
       choice = next;
     }
   };
+}
+
+/** What reaches HTTP servers, loaded for the first of them. */
+type Http = { readonly linkHttp: typeof linkHttp; readonly dialers: Dialers };
 
 /** A try in less time would end as a timeout, and hide that there is no room, ms. */
 const leastTryMs = 1_000;
@@ -68,7 +83,17 @@ async function attempt(
   target: SessionTarget,
   options: SessionOptions,
   protocol: ProtocolChoice,
-  { limitMs, deadline, ends }: { readonly limitMs: number; readonly deadline: number; readonly ends: EndMemory },
+  {
+    limitMs,
+    deadline,
+    ends,
+    http,
+  }: {
+    readonly limitMs: number;
+    readonly deadline: number;
+    readonly ends: EndMemory;
+    readonly http: () => Promise<Http>;
+  },
 ): Promise<Attempt> {
   const { signal, answer } = options;
   const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
@@ -84,7 +109,7 @@ async function attempt(
     onConnected: options.onConnected ?? (() => {}),
   };
 
-  const link = await openLink(target, linkOptions, signal, limitMs);
+  const link = await openLink(target, linkOptions, { signal, limitMs, http });
   // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
   const { converse } = await import('./converse.ts');
   return converse(target, { link, exact, ends }, options, protocol, {
@@ -101,13 +126,16 @@ const defaultLifetimeMs = (target: SessionTarget, limitMs: number, canAnswer: bo
 async function openLink(
   target: SessionTarget,
   options: LinkOptions,
-  signal: AbortSignal | undefined,
-  limitMs: number,
+  {
+    signal,
+    limitMs,
+    http,
+  }: { readonly signal: AbortSignal | undefined; readonly limitMs: number; readonly http: () => Promise<Http> },
 ): Promise<StdioLink | HttpLink> {
   const { transport } = target.spec.mcp;
   if (transport.kind !== 'stdio') {
-    const { linkHttp } = await import('../link/http-link.ts');
-    return linkHttp(target, transport, options);
+    const { linkHttp, dialers } = await http();
+    return linkHttp(target, transport, options, dialers);
   }
   try {
     return await linkStdio(target, options);

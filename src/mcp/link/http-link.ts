@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { Fetch, HttpLink, LinkEnding, LinkOptions, LinkTarget } from './link.ts';
-import { connectionRefused, connectThroughRelay } from './relay-connection.ts';
+import { connectionRefused, type Dialers } from './relay-dial.ts';
 import { createFetch, createStreamAgent } from './relay-fetch.ts';
 import { createTurnstile } from './turnstile.ts';
 
@@ -27,6 +27,7 @@ export function linkHttp(
   target: LinkTarget,
   http: { readonly kind: 'streamable-http' | 'sse'; readonly port: number; readonly path: string },
   options: LinkOptions,
+  dialers: Dialers,
 ): HttpLink {
   const { relay } = target;
   if (relay === undefined) {
@@ -36,6 +37,7 @@ export function linkHttp(
   }
   const { engine, container } = target;
   const url = new URL(`http://${relay.host}:${http.port}${http.path.startsWith('/') ? '' : '/'}${http.path}`);
+  const dialer = dialers({ engine, relay: relay.container, host: relay.host });
   const closing = new AbortController();
   let broken: LoomsError | undefined;
   let connectedOnce = false;
@@ -45,21 +47,13 @@ export function linkHttp(
   const agent = createStreamAgent(async () => {
     const first = !connectedOnce;
     try {
-      const stream = await connectThroughRelay(
-        {
-          engine,
-          relay: relay.container,
-          server: target.spec.name,
-          host: relay.host,
-          port: http.port,
-          serverRuns: async () => (await engine.containerRunning(container))?.running === true,
-        },
-        {
-          deadline: first ? options.deadline : performance.now() + laterConnectMs,
-          lifetimeMs: options.lifetimeMs,
-          signal: first ? AbortSignal.any([options.signal, closing.signal]) : closing.signal,
-        },
-      );
+      const stream = await dialer.dial({
+        port: http.port,
+        server: target.spec.name,
+        deadline: first ? options.deadline : performance.now() + laterConnectMs,
+        signal: first ? AbortSignal.any([options.signal, closing.signal]) : closing.signal,
+        serverRuns: async () => (await engine.containerRunning(container))?.running === true,
+      });
       if (first) options.onConnected();
       connectedOnce = true;
       return stream;
@@ -130,6 +124,7 @@ export function linkHttp(
     async leave() {
       closing.abort();
       agent.destroy();
+      dialer.release();
     },
   };
   return link;

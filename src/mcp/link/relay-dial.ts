@@ -1,0 +1,424 @@
+import { performance } from 'node:perf_hooks';
+import { Duplex } from 'node:stream';
+import { LoomsError } from '../../model/errors.ts';
+import type { ContainerId } from '../../model/ids.ts';
+import type { SessionHost } from '../../orchestrator/session-host.ts';
+import { settledWithin } from './settled-within.ts';
+
+/** What may be on its way from a server to a reader that does not read, and the other way, bytes a connection. */
+const downWindow = 256 * 1024;
+const upWindow = 64 * 1024;
+/** Longest piece of data in one frame, bytes. */
+const longestPiece = 64 * 1024;
+
+/**
+ * Carries many TCP connections to one host over the streams of one exec in the relay container. Arguments: host, seconds
+ * of its lease. Frames both ways: number of the connection, a letter, length, data (`N a N/a*`).
+ *
+ * To it: O opens (port, seconds to go on trying, window), D data, W bytes of the server's that were read, E no more data,
+ * X drops, L renews the lease (seconds). From it: O it is open, R nothing listened in time, D, W as above, E it is over.
+ *
+ * It is one process, bounded by its own alarm, which the kernel keeps: where several carry a connection, one that is
+ * killed, or a signal that comes between a shell's fork and exec and is lost, leaves another that nothing bounds. It holds
+ * no more than the window of each connection in the client's direction, and a quarter of a MiB in the other for all of
+ * them. The end of its input ends it. Whichever side of a connection ends first ends that: what the server sent before its
+ * end is still handed on, and a server gets a second to take what the client sent before its own. Numbers instead of
+ * Socket's names, as loading that takes three times as long as all of the rest.
+ */
+const relayScript = `use strict;
+use Fcntl;
+my ($host, $lease) = @ARGV;
+alarm $lease;
+$SIG{PIPE} = 'IGNORE';
+my ($in, $out, $over, %all) = ('', '', 0);
+sub unblock { fcntl($_, F_SETFL, O_NONBLOCK | fcntl($_, F_GETFL, 0)) for @_ }
+sub put { $out .= pack 'N a N/a*', @_ }
+sub begin {
+  my $one = shift;
+  my $address = gethostbyname $host or return;
+  socket my $server, 2, 1, 0 or return; # AF_INET, SOCK_STREAM
+  unblock $server;
+  connect $server, pack 'S n a4 x8', 2, $one->{port}, $address;
+  $one->{server} = $server;
+}
+sub take {
+  my ($id, $type, $data) = @_;
+  my $one = $all{$id};
+  if ($type eq 'L') { alarm unpack 'N', $data }
+  elsif ($type eq 'O') {
+    my ($port, $patience, $window) = unpack 'n N N', $data;
+    begin($all{$id} = { port => $port, until => time + $patience, window => $window, up => '' });
+  }
+  elsif (!$one) { }
+  elsif ($type eq 'D') { $one->{up} .= $data }
+  elsif ($type eq 'W') { $one->{window} += unpack 'N', $data }
+  elsif ($type eq 'E') { $one->{last} = 1 }
+  elsif ($type eq 'X') { $one->{last} = $one->{dropped} = 1; $one->{until} = time + 1 }
+}
+unblock *STDIN, *STDOUT;
+for (;;) {
+  exit if $over && !%all;
+  my ($readable, $writable, $wait) = ('', '');
+  vec($readable, 0, 1) = 1 unless $over;
+  vec($writable, 1, 1) = 1 if length $out;
+  for my $one (values %all) {
+    $wait = .1 if !$one->{server} || $one->{dropped};
+    my $number = fileno($one->{server} || next);
+    $wait ||= 1 unless $one->{open};
+    vec($writable, $number, 1) = 1 if !$one->{open} || length $one->{up};
+    vec($readable, $number, 1) = 1 if $one->{open} && ($one->{dropped} || $one->{window} > 0 && length $out < 262144);
+  }
+  my $count = select $readable, $writable, undef, $wait;
+  next if $count < 0;
+  if (vec $readable, 0, 1) {
+    my $length = sysread STDIN, $in, 65536, length $in;
+    if (!$length && !(!defined $length && $!{EAGAIN})) {
+      $over = 1;
+      alarm 1;
+      take($_, 'X') for keys %all;
+    }
+    while (length $in >= 9) {
+      my ($id, $type, $size) = unpack 'N a N', $in;
+      last if length $in < 9 + $size;
+      take($id, $type, substr $in, 9, $size);
+      substr($in, 0, 9 + $size) = '';
+    }
+  }
+  if (vec $writable, 1, 1) {
+    my $length = syswrite STDOUT, $out;
+    if (defined $length) { substr($out, 0, $length) = '' }
+    elsif (!$!{EAGAIN}) { exit }
+  }
+  for my $id (keys %all) {
+    my $one = $all{$id};
+    my $server = $one->{server};
+    if (!$one->{open}) {
+      if ($one->{dropped}) { delete $all{$id}; next }
+      if ($server && vec $writable, fileno $server, 1) {
+        if (getpeername $server) { $one->{open} = 1; put($id, 'O', ''); next }
+        delete $one->{server};
+      }
+      if (time >= $one->{until}) { put($id, 'R', ''); delete $all{$id} }
+      elsif (!$one->{server} && !$count) { begin($one) }
+      next;
+    }
+    if (vec($readable, fileno $server, 1) && ($one->{dropped} || length $out < 262144)) {
+      my $most = $one->{dropped} || $one->{window} > 65536 ? 65536 : $one->{window};
+      my $length = sysread $server, my $data, $most;
+      if ($length) {
+        if (!$one->{dropped}) { put($id, 'D', $data); $one->{window} -= $length }
+      }
+      elsif (defined $length || !$!{EAGAIN}) {
+        put($id, 'E', '') unless $one->{dropped};
+        delete $all{$id};
+        next;
+      }
+    }
+    if (length $one->{up} && vec $writable, fileno $server, 1) {
+      my $length = syswrite $server, $one->{up};
+      if (defined $length) { substr($one->{up}, 0, $length) = ''; put($id, 'W', pack 'N', $length) }
+      elsif (!$!{EAGAIN}) { $one->{up} = '' } # The server's last words may still be on their way.
+    }
+    if ($one->{last} && !length $one->{up}) { shutdown $server, 1; delete $one->{last} }
+    delete $all{$id} if $one->{dropped} && time > $one->{until};
+  }
+}`;
+
+/** How long the process in the relay lives without a word from here, s; and how often it hears one, ms. */
+const leaseSeconds = 60;
+const renewEveryMs = 20_000;
+/** How long one try to connect may take before we look whether the server still runs, s. */
+const patienceSeconds = 2;
+
+export type RelayAddress = {
+  readonly engine: SessionHost;
+  readonly relay: ContainerId;
+  readonly host: string;
+};
+
+/** What is dialled, and for whom. Times in ms; `deadline` on `performance.now()`'s clock. */
+export type Call = {
+  readonly port: number;
+  /** The server's name, for messages: its host is an id. */
+  readonly server: string;
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+  /** Whether the server still runs; asked between tries. */
+  readonly serverRuns: () => Promise<boolean>;
+};
+
+export type Dialer = {
+  /**
+   * Opens a TCP connection to a server on an isolated network as a stream. A fresh server needs a moment until it
+   * listens: tries until `deadline`, as long as the server runs. A process in the relay that was killed meanwhile is
+   * started again. Throws `session-failed` when nothing listened, and what `SessionHost.exec` throws.
+   */
+  readonly dial: (call: Call) => Promise<Duplex>;
+  /** Nobody here dials any more: the process in the relay goes with the last one who does. */
+  readonly release: () => void;
+};
+
+/** Dialers of one program: those of one host share one process in its relay. */
+export type Dialers = (address: RelayAddress) => Dialer;
+
+export function createDialers(): Dialers {
+  const known = new WeakMap<SessionHost, Map<string, Shared>>();
+  return (address) => {
+    const { engine, relay, host } = address;
+    const ofEngine = known.get(engine) ?? new Map<string, Shared>();
+    known.set(engine, ofEngine);
+    const key = `${relay} ${host}`;
+    const shared = ofEngine.get(key) ?? { users: 0, carrier: undefined };
+    ofEngine.set(key, shared);
+    shared.users += 1;
+    let released = false;
+    return {
+      dial: (call) => dial(address, shared, call),
+      release() {
+        if (released) return;
+        released = true;
+        shared.users -= 1;
+        if (shared.users > 0) return;
+        ofEngine.delete(key);
+        shared.carrier?.then((carrier) => carrier.close(), nothing);
+      },
+    };
+  };
+}
+
+type Shared = { users: number; carrier: Promise<Carrier> | undefined };
+
+async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<Duplex> {
+  const { signal, deadline, server, port } = call;
+  for (;;) {
+    const left = Math.max(0, deadline - performance.now());
+    const trying = currentCarrier(address, shared).then((carrier) =>
+      carrier.open(port, Math.min(patienceSeconds, Math.floor(left / 1000))),
+    );
+    const outcome = await inTime(trying, left, signal);
+    if (outcome instanceof Duplex) return outcome;
+    // What comes too late is nobody's.
+    if (outcome === 'slow') trying.then((late) => late instanceof Duplex && late.destroy(), nothing);
+    if (signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${server}`);
+    const isOver = performance.now() >= deadline;
+    if (typeof outcome === 'object' && !(wasKilled(outcome.exitCode) && !isOver)) {
+      throw new LoomsError(
+        'session-failed',
+        `the relay could not connect to ${server} on port ${port} (exit code ${outcome.exitCode})`,
+        {
+          hint: 'the image of the relay (LOOMS_RELAY_IMAGE) needs perl, as those of Debian and Ubuntu have it; looms apply makes a relay again that was changed',
+        },
+      );
+    }
+    if (isOver || !(await call.serverRuns())) throw connectionRefused(call);
+  }
+}
+
+/** Throws what the promise throws; `slow` when that takes longer than `ms`, or the signal aborts. */
+async function inTime<T>(promise: Promise<T>, ms: number, signal: AbortSignal): Promise<T | 'slow'> {
+  let value: T | 'slow' = 'slow';
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  const settled = promise.then((found) => {
+    value = found;
+  });
+  await settledWithin(Promise.race([settled, aborted]), ms);
+  if (value === 'slow') await Promise.race([settled, Promise.resolve()]);
+  return value;
+}
+
+/**
+ * Whether a process in the relay was ended by a signal, or nobody knows how: each exec takes some 10 MB of the relay's
+ * memory until its program runs, and where many begin at once the kernel ends one.
+ */
+const wasKilled = (exitCode: number | null): boolean => exitCode === null || exitCode > 128;
+
+/** What is said when no connection to a server could be made in time. */
+export const connectionRefused = ({ server, port }: Pick<Call, 'server' | 'port'>): LoomsError =>
+  new LoomsError('session-failed', `${server}: connection refused, nothing listens on port ${port}`, {
+    hint: 'check that the server listens on 0.0.0.0 and on mcp_server.port, and its env; an isolated server reaches nothing outside (network.mode)',
+  });
+
+/** One process in the relay with its connections. */
+type Carrier = {
+  /** One try; `refused` when nothing listened for so many seconds, an exit code when the process ended before. */
+  readonly open: (port: number, patience: number) => Promise<Duplex | 'refused' | { readonly exitCode: number | null }>;
+  readonly close: () => void;
+};
+
+/** The carrier that runs, or a new one. It is nobody's own: who gives up waiting for it ends it for no one else. */
+function currentCarrier(address: RelayAddress, shared: Shared): Promise<Carrier> {
+  if (shared.carrier !== undefined) return shared.carrier;
+  const starting = startCarrier(address, () => {
+    if (shared.carrier === starting) shared.carrier = undefined;
+  });
+  shared.carrier = starting;
+  starting.then(
+    (carrier) => shared.users === 0 && carrier.close(),
+    () => {
+      shared.carrier = undefined;
+    },
+  );
+  return starting;
+}
+
+type Connection = {
+  readonly stream: Duplex;
+  /** Hears that it is open, refused or over. */
+  readonly told: (outcome: 'open' | 'refused') => void;
+  readonly received: (data: Buffer) => void;
+  readonly mayWrite: (bytes: number) => void;
+};
+
+async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => void): Promise<Carrier> {
+  const exec = await engine.exec(relay, { argv: ['perl', '-e', relayScript, host, String(leaseSeconds)] });
+  const open = new Map<number, Connection>();
+  let last = 0;
+  const send = (id: number, type: string, data: Buffer = Buffer.alloc(0)) => {
+    const head = Buffer.alloc(9, type);
+    head.writeUInt32BE(id, 0);
+    head.writeUInt32BE(data.length, 5);
+    if (!exec.stdin.writableEnded && !exec.stdin.destroyed) exec.stdin.write(Buffer.concat([head, data]));
+  };
+  const renewal = setInterval(() => send(0, 'L', numbers(leaseSeconds)), renewEveryMs);
+  renewal.unref();
+
+  const isOver = exec.ended.then(
+    ({ exitCode }) => ({ exitCode }),
+    () => ({ exitCode: null }),
+  );
+  const finish = () => {
+    clearInterval(renewal);
+    onEnd();
+    for (const { stream } of [...open.values()]) stream.push(null);
+    open.clear();
+  };
+  isOver.then(finish);
+
+  const read = frameReader((id, type, data) => {
+    const connection = open.get(id);
+    if (connection === undefined) return;
+    if (type === 'D') connection.received(data);
+    else if (type === 'W') connection.mayWrite(data.readUInt32BE());
+    else if (type === 'O') connection.told('open');
+    else if (type === 'R') connection.told('refused');
+    else {
+      open.delete(id);
+      connection.stream.push(null);
+    }
+  });
+  exec.stdout.on('data', read);
+  for (const stream of [exec.stdin, exec.stdout, exec.stderr]) stream.on('error', nothing); // `ended` says so.
+  exec.stderr.resume();
+
+  return {
+    async open(port, patience) {
+      last += 1;
+      const id = last;
+      const outcome = new Promise<'open' | 'refused'>((resolve) => {
+        open.set(
+          id,
+          connectionOf(id, send, resolve, () => open.delete(id)),
+        );
+      });
+      const { stream } = open.get(id) as Connection;
+      send(id, 'O', Buffer.concat([shortNumber(port), numbers(patience, downWindow)]));
+      const found = await Promise.race([outcome, isOver]);
+      if (found === 'open') return stream;
+      open.delete(id);
+      stream.destroy();
+      return found;
+    },
+    close() {
+      exec.stdin.end();
+      // The half-close must reach the relay before the connection goes, else its process stays until its lease is over.
+      settledWithin(exec.ended, 1_000).then(() => exec.destroy());
+    },
+  };
+}
+
+/** One connection as a stream; no more is written than its window allows, and no more comes than is read. */
+function connectionOf(
+  id: number,
+  send: (id: number, type: string, data?: Buffer) => void,
+  told: Connection['told'],
+  forget: () => void,
+): Connection {
+  let window = upWindow;
+  let unread = 0;
+  let goOn: (() => void) | undefined;
+  const tellRead = () => {
+    if (unread > 0) send(id, 'W', numbers(unread));
+    unread = 0;
+  };
+  const write = (chunk: Buffer, done: () => void): void => {
+    const most = Math.min(window, longestPiece, chunk.length);
+    if (most > 0) {
+      window -= most;
+      send(id, 'D', chunk.subarray(0, most));
+    }
+    if (most === chunk.length) done();
+    else if (window > 0) write(chunk.subarray(most), done);
+    else goOn = () => write(chunk.subarray(most), done);
+  };
+  const stream = new Duplex({
+    allowHalfOpen: false,
+    read: tellRead,
+    write: (chunk: Buffer, _encoding, done) => write(chunk, done),
+    final(done) {
+      send(id, 'E');
+      done();
+    },
+    destroy(error, done) {
+      forget();
+      send(id, 'X');
+      done(error);
+    },
+  });
+  return {
+    stream,
+    told,
+    received(data) {
+      unread += data.length;
+      if (stream.push(data)) tellRead();
+    },
+    mayWrite(bytes) {
+      window += bytes;
+      const next = goOn;
+      goOn = undefined;
+      next?.();
+    },
+  };
+}
+
+/** Cuts what the carrier writes into its frames. */
+function frameReader(onFrame: (id: number, type: string, data: Buffer) => void): (chunk: Buffer) => void {
+  let held: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    let at = 0;
+    while (held.length - at >= 9) {
+      const end = at + 9 + held.readUInt32BE(at + 5);
+      if (held.length < end) break;
+      onFrame(held.readUInt32BE(at), String.fromCharCode(held.readUInt8(at + 4)), held.subarray(at + 9, end));
+      at = end;
+    }
+    held = held.subarray(at);
+  };
+}
+
+function numbers(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, 4 * index);
+  return bytes;
+}
+
+function shortNumber(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+const nothing = () => {};
