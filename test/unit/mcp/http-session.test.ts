@@ -150,7 +150,7 @@ describe.each(['streamable-http', 'sse'] as const)('a session over %s through th
   });
 
   it('refuses a message of 20 MB with a clear error, and leaves nothing of the session', async () => {
-    const { target, port } = await serve();
+    const { target } = await serve();
     const session = await open(target(kind));
     await expect(session.callTool('huge', {}, { timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'session-failed',
