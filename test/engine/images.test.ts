@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Connection, requestTarget } from '../../src/docker/engine/connection/connection.ts';
 import type { Endpoint } from '../../src/docker/engine/connection/endpoint.ts';
-import { findImage, type ImageAccess, imageAccess } from '../../src/docker/engine/images/find.ts';
+import { findImage, type ImageAccess, imageAccess, learnShell } from '../../src/docker/engine/images/find.ts';
 import { pullImage } from '../../src/docker/engine/images/pull.ts';
 import { registryDigest } from '../../src/docker/engine/images/registry.ts';
 import type { StepProgress } from '../../src/model/events.ts';
@@ -113,16 +113,15 @@ describe.skipIf(withoutEngine())('images', () => {
         filters: { label: ['looms.probe'], ancestor: ['looms-test/empty:1'] },
       });
       expect(probes).toEqual([]);
-      expect(await access.shellVerdicts.get(asImageId(image?.id ?? ''))).toBe(false);
+      expect(await access.shells.get(asImageId(image?.id ?? ''))).toBe(false);
     });
 
     test('a verdict that a container’s label has is taken, and nothing is looked into', async () => {
       await bench.importImage('looms-test/known:1', archive('y', 10));
       const { Id: id } = await docker.getImage('looms-test/known:1').inspect();
       const access = imageAccess(connection, {});
-      const image = await findImage(access, 'looms-test/known:1', { known: new Map([[asImageId(id), true]]) });
-      expect(image?.hasShell).toBe(true);
-      expect(access.shellVerdicts.size).toBe(0);
+      expect(learnShell(access, asImageId(id), 'true')).toBe(true);
+      expect((await findImage(access, 'looms-test/known:1'))?.hasShell).toBe(true);
     });
 
     test('it is found by its id too, also without a name, and nothing is made for that', async () => {
@@ -137,7 +136,7 @@ describe.skipIf(withoutEngine())('images', () => {
       await docker.getImage('node:24-slim').tag({ repo });
       const found = await findImage(access, named.id, { mayLook: false });
       expect(found).toMatchObject({ id: named.id, command: ['what', 'it', 'runs'], hasShell: null });
-      expect(access.shellVerdicts.size).toBe(0);
+      expect(access.shells.size).toBe(0);
       await docker.getImage(repo).remove();
       await docker.getImage(named.id).remove({ force: true });
     });

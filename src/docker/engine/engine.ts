@@ -1,9 +1,7 @@
 import { signedText } from '../../model/claims.ts';
-import type { ImageId } from '../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
 import type { RegistryVerdict } from '../../model/observed.ts';
-import type { ImageFacts } from '../../model/shape.ts';
 import type { CallOptions, CreateContainer, Engine } from '../port.ts';
 import { openConnection } from './connection/connect.ts';
 import type { Endpoint } from './connection/endpoint.ts';
@@ -65,26 +63,15 @@ export async function connectDocker(
 ): Promise<Engine> {
   const connection = await openConnection(endpoint, bound);
   const access = imageAccess(connection, environment);
-  // What is known of images' shells: from labels of containers, and from images that were looked at.
-  const known = new Map<ImageId, boolean>();
-  const learn = <Facts extends ImageFacts | null>(facts: Facts): Facts => {
-    if (facts !== null && facts.hasShell !== null) known.set(facts.id, facts.hasShell);
-    return facts;
-  };
-  const find: Engine['findImage'] = async (ref, options = {}) =>
-    learn(await findImage(access, ref, { ...options, known }));
-  const observeParts = {
-    connection,
+  const observing = {
+    access,
     records,
-    // Observing writes nothing, and looking into an image takes a container.
-    findImage: (ref: string, options: CallOptions) => findImage(access, ref, { ...options, known, mayLook: false }),
     checkRegistry: (refs: readonly string[], options: CallOptions) => checkRegistry(access, refs, options),
-    learnShell: (image: ImageId, hasShell: boolean) => void known.set(image, hasShell),
   };
   const create = async (request: CreateContainer, options: CallOptions) => {
     const { LoggingDriver: logDriver, ...limits } = await connection.info.known(options);
     requireLimits(request.shape, limits);
-    const hasShell = known.get(request.shape.imageId);
+    const hasShell = await access.shells.get(request.shape.imageId);
     const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
     const isServer = request.ownLabels[label.role] === ('server' satisfies Role);
     const signature = isServer ? records.sign(signedText(request.ownLabels, request.shape.imageId)) : undefined;
@@ -95,19 +82,18 @@ export async function connectDocker(
 
   return {
     describe: async (options = {}) => describeEngine(connection, await connection.info.known(options)),
-    observe: (query, options = {}) => observe(observeParts, query, options),
+    observe: (query, options = {}) => observe(observing, query, options),
     projects: (options = {}) => listProjects(connection, options),
     locate: async (project, options = {}) =>
       (await listProject(connection, project, options)).ours
         .map((listed) => locatedContainer(listed, records))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
 
-    findImage: find,
-    pullImage: async (ref, wanted, onProgress, options = {}) =>
-      learn(await pullImage(access, ref, wanted, onProgress, { ...options, known })),
+    findImage: (ref, options = {}) => findImage(access, ref, options),
+    pullImage: (ref, wanted, onProgress, options = {}) => pullImage(access, ref, wanted, onProgress, options),
     buildImage: async (recipe, settings, onProgress, options = {}) => {
       const { buildImage } = await import('./images/build.ts');
-      return learn(await buildImage(access, recipe, settings, onProgress, { ...options, known }));
+      return buildImage(access, recipe, settings, onProgress, options);
     },
 
     removeBuiltImage: (id, ref, options = {}) => removeBuiltImage(connection, id, ref, options),

@@ -5,10 +5,23 @@ import { mapBounded } from '../../../model/map-bounded.ts';
 import type { CallOptions } from '../../port.ts';
 import type { Connection } from '../connection/connection.ts';
 import { type ImageShare, readEnv } from './docker-to-shape.ts';
-import { type InspectedContainer, imageIdOf, inspectImage, type ListedContainer, listContainers } from './inspected.ts';
+import {
+  type InspectedContainer,
+  type InspectedImage,
+  imageIdOf,
+  inspectImage,
+  type ListedContainer,
+  listContainers,
+} from './inspected.ts';
 
 /** More inspects at once gain nothing on an engine, and over ssh each is a process. */
 export const inspectWidth = 16;
+
+/** What an image brings into a container that is made of it. */
+export const shareOf = ({ Config: config }: InspectedImage): ImageShare => ({
+  env: readEnv(config?.Env),
+  labels: config?.Labels ?? {},
+});
 
 /** What images bring into the containers that are made of them. One that is gone is left out. */
 export async function imageShares(
@@ -18,8 +31,7 @@ export async function imageShares(
 ): Promise<ReadonlyMap<ImageId, ImageShare>> {
   const shares = await mapBounded([...new Set(ids)], inspectWidth, async (id) => {
     const image = await inspectImage(connection, id, options);
-    if (image === null) return [];
-    return [[id, { env: readEnv(image.Config?.Env), labels: image.Config?.Labels ?? {} }] as const];
+    return image === null ? [] : [[id, shareOf(image)] as const];
   });
   return new Map(shares.flat());
 }

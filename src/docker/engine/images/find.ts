@@ -12,19 +12,20 @@ import { probeShell } from './shell-probe.ts';
 export type ImageAccess = {
   readonly connection: Connection;
   readonly credentials: CredentialSource;
-  /** Per image id, whether it has a shell: an id's content never changes, so looking once is enough. */
-  readonly shellVerdicts: Map<ImageId, Promise<boolean>>;
+  /**
+   * Per image id, whether it has a shell, from its own label, from one of a container, or from a look into it: an id's
+   * content never changes, so looking once is enough.
+   */
+  readonly shells: Map<ImageId, Promise<boolean>>;
 };
 
 /** @param environment where Docker's own configuration is found (`DOCKER_CONFIG`, `HOME`, and `PATH` for helpers) */
 export const imageAccess = (
   connection: Connection,
   environment: Readonly<Record<string, string | undefined>>,
-): ImageAccess => ({ connection, credentials: dockerCredentials(environment), shellVerdicts: new Map() });
+): ImageAccess => ({ connection, credentials: dockerCredentials(environment), shells: new Map() });
 
 export type FindOptions = CallOptions & {
-  /** Image ids of which a container's label already says whether they have a shell: these are not looked into. */
-  readonly known?: ReadonlyMap<ImageId, boolean>;
   /** false: an image that nobody has looked into stays unknown, since looking makes a container. Default true. */
   readonly mayLook?: boolean;
 };
@@ -41,10 +42,11 @@ export async function findImage(
   options: FindOptions = {},
 ): Promise<ImageFacts | null> {
   const image = await inspectImage(access.connection, ref, options);
-  return image === null ? null : factsOf(access, ref, image, options);
+  return image === null ? null : imageFacts(access, ref, image, options);
 }
 
-async function factsOf(
+/** What an image that was inspected means under `ref`. */
+export async function imageFacts(
   access: ImageAccess,
   ref: string,
   image: InspectedImage,
@@ -68,23 +70,26 @@ async function factsOf(
   };
 }
 
+/** Remembers what a label says of an image's shell; null for a label that says nothing. */
+export function learnShell({ shells }: ImageAccess, id: ImageId, said: string | undefined): boolean | null {
+  if (said !== 'true' && said !== 'false') return null;
+  shells.set(id, Promise.resolve(said === 'true'));
+  return said === 'true';
+}
+
 async function hasShell(
   access: ImageAccess,
   id: ImageId,
   labels: Readonly<Record<string, string>>,
   options: FindOptions,
 ): Promise<boolean | null> {
-  const labelled = labels[label.hasShell];
-  if (labelled === 'true' || labelled === 'false') return labelled === 'true';
-  const known = options.known?.get(id);
+  const { connection, shells } = access;
+  const known = learnShell(access, id, labels[label.hasShell]) ?? shells.get(id);
   if (known !== undefined) return known;
-
-  const asked = access.shellVerdicts.get(id);
-  if (asked !== undefined) return asked;
   if (options.mayLook === false) return null;
-  const verdict = probeShell(access.connection, id, options);
-  access.shellVerdicts.set(id, verdict);
+  const verdict = probeShell(connection, id, options);
+  shells.set(id, verdict);
   // A failed look says nothing about the image: the next caller looks again.
-  verdict.catch(() => access.shellVerdicts.delete(id));
+  verdict.catch(() => shells.delete(id));
   return verdict;
 }

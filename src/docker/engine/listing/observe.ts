@@ -1,4 +1,4 @@
-import { asContainerId, asNetworkId, type ImageId, type ProjectName } from '../../../model/ids.ts';
+import { asContainerId, asNetworkId, type ProjectName } from '../../../model/ids.ts';
 import { label, lockName, networkName, projectPrefix } from '../../../model/labels.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
 import type {
@@ -8,7 +8,6 @@ import type {
   ObservedVolume,
   RegistryVerdict,
 } from '../../../model/observed.ts';
-import type { ImageFacts } from '../../../model/shape.ts';
 import type { CallOptions, ObserveQuery } from '../../port.ts';
 import type { Connection, EngineInfo } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
@@ -17,12 +16,14 @@ import {
   type InspectedContainer,
   imageIdOf,
   inspectContainer,
+  inspectImage,
   type ListedContainer,
   listContainers,
   listedName,
 } from '../containers/inspected.ts';
-import { imageShares, inspectWidth, listProject } from '../containers/ownership.ts';
+import { imageShares, inspectWidth, listProject, shareOf } from '../containers/ownership.ts';
 import { listVolumes } from '../containers/volumes.ts';
+import { type ImageAccess, imageFacts, learnShell } from '../images/find.ts';
 import { describeEngine } from './describe.ts';
 import { generationRecord, isNamedRecord, saysRecord } from './history.ts';
 import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
@@ -30,15 +31,12 @@ import { foreignContainer, observedContainer, type RecordReader } from './observ
 
 /** What observing needs from the rest of the adapter. */
 export type ObserveParts = {
-  readonly connection: Connection;
+  readonly access: ImageAccess;
   readonly records: RecordReader;
-  readonly findImage: (ref: string, options: CallOptions) => Promise<ImageFacts | null>;
   readonly checkRegistry: (
     refs: readonly string[],
     options: CallOptions,
   ) => Promise<Readonly<Record<string, RegistryVerdict>>>;
-  /** Told of each image of which a container's label says whether it has a shell. */
-  readonly learnShell: (image: ImageId, hasShell: boolean) => void;
 };
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -116,12 +114,14 @@ function readingContext(
 }
 
 /**
- * Lists a project's reality in two rounds of parallel calls. The lock's container is left out: whoever plans may hold
- * it, and what was observed must not depend on that. A container that vanishes between being listed and being
- * inspected is left out; any other failure throws, so that "could not read" is never taken for "empty".
+ * Lists a project's reality in two rounds of parallel calls: what there is, and then each of it. The lock's container is
+ * left out: whoever plans may hold it, and what was observed must not depend on that. A container that vanishes between
+ * being listed and being inspected is left out; any other failure throws, so that "could not read" is never taken for
+ * "empty".
  */
 export async function observe(parts: ObserveParts, query: ObserveQuery, options: CallOptions): Promise<Observed> {
-  const { connection } = parts;
+  const { access, records } = parts;
+  const { connection } = access;
   const inBackground = Promise.all([
     connection.info.read(options),
     observeNetworks(connection, query, options),
@@ -133,30 +133,35 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   // Waited for below; until then its failure must not count as unhandled.
   inBackground.catch(() => undefined);
 
-  const { ours: all, strangers } = await listProject(connection, query.project, options);
+  const refs = [...new Set(query.images)].sort();
+  const [{ ours: all, strangers }, images] = await Promise.all([
+    listProject(connection, query.project, options),
+    mapBounded(refs, inspectWidth, async (ref) => [ref, await inspectImage(connection, ref, options)] as const),
+  ]);
+  for (const { ImageID: image, Labels: labels } of all) learnShell(access, imageIdOf(image), labels?.[label.hasShell]);
   // A record says everything in its listing, so that a long history costs no call.
   const listed = all.filter((one) => !isNamedRecord(one, query.project));
-  for (const { ImageID: image, Labels: labels } of all) {
-    const verdict = labels?.[label.hasShell];
-    if (verdict === 'true' || verdict === 'false') parts.learnShell(imageIdOf(image), verdict === 'true');
-  }
-  const refs = [...new Set(query.images)].sort();
-  const [inspected, shares, facts] = await Promise.all([
+  const shares = new Map(
+    images.flatMap(([, image]) => (image === null ? [] : [[imageIdOf(image.Id), shareOf(image)]])),
+  );
+  const unasked = listed.map(({ ImageID: id }) => imageIdOf(id)).filter((id) => !shares.has(id));
+  const [inspected, others, facts] = await Promise.all([
     mapBounded(listed, inspectWidth, ({ Id: id }) => inspectContainer(connection, id, options)),
-    imageShares(
-      connection,
-      listed.map(({ ImageID: id }) => imageIdOf(id)),
-      options,
-    ),
-    mapBounded(refs, inspectWidth, (ref) => parts.findImage(ref, options)),
+    imageShares(connection, unasked, options),
+    // Observing writes nothing, and looking into an image takes a container.
+    mapBounded(images, images.length, async ([ref, image]) => {
+      const mayLook = false;
+      return [ref, image && (await imageFacts(access, ref, image, { ...options, mayLook }))] as const;
+    }),
   ]);
   const [info, networks, volumes, named, registry] = await inBackground;
 
   const context = readingContext(connection, info, query.project, networks);
-  const shareOf = ({ Image: image }: InspectedContainer): ImageShare => shares.get(imageIdOf(image)) ?? nothingShared;
+  const shareIn = ({ Image: image }: InspectedContainer): ImageShare =>
+    shares.get(imageIdOf(image)) ?? others.get(imageIdOf(image)) ?? nothingShared;
   const there = inspected.filter((container) => container !== null);
   const containers = there
-    .map((container) => observedContainer(container, shareOf(container), context, parts.records))
+    .map((container) => observedContainer(container, shareIn(container), context, records))
     .sort(byPlace);
   const believed = new Set(all.map(({ Id: id }) => id));
   const claiming = new Set(strangers.map(({ Id: id }) => id));
@@ -168,7 +173,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
     containers: containers.filter(({ role }) => role !== 'history'),
     history: all
       .filter(saysRecord)
-      .map((one) => generationRecord(one, parts.records))
+      .map((one) => generationRecord(one, records))
       .sort(byPlace),
     foreign: [...foreign.values()]
       .filter(({ Id: id }) => !believed.has(id))
@@ -178,7 +183,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
       .map((network) => observedNetwork(network, query, containers))
       .sort((a, b) => byText(a.name, b.name) || byText(a.id, b.id)),
     volumes,
-    images: Object.fromEntries(refs.map((ref, index) => [ref, facts[index] ?? null])),
+    images: Object.fromEntries(facts),
     registry,
   };
 }
