@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { deadEngine, emptyFolder, looms } from '../support/looms.ts';
+import { howToRepeat, seedOfTest } from '../support/properties.ts';
 
 /** The generators of the unit fuzz test go deep; this goes through the whole program, files and all. */
 const examples = join(import.meta.dirname, '../../examples');
@@ -48,16 +49,24 @@ const mutated = fc
 it('mutated specs end in findings or in a valid spec: never a stack trace, never exit 1', {
   timeout: 120_000,
 }, async () => {
-  for (const [run, batch] of fc
-    .sample(fc.array(mutated, { minLength: filesPerRun, maxLength: filesPerRun }), { numRuns: runs, seed: 20261121 })
-    .entries()) {
+  const batches = fc.sample(fc.array(mutated, { minLength: filesPerRun, maxLength: filesPerRun }), {
+    numRuns: runs,
+    seed: seedOfTest(),
+  });
+  let found = '';
+  for (const [run, batch] of batches.entries()) {
     const cwd = emptyFolder();
     cpSync(examples, cwd, { recursive: true, filter: (source) => !source.endsWith('.yaml') });
     for (const [index, text] of batch.entries()) writeFileSync(join(cwd, `${index}.yaml`), text);
     const command = run % 2 === 0 ? ['validate'] : ['diff', '--host', deadEngine];
     const { code, stdout, stderr } = await looms([...command, '-f', '.'], { cwd });
-    expect([0, 65, 69], stderr).toContain(code);
-    expect(stdout + stderr).not.toMatch(/^\s+at .*(\.js|\.ts|node:)/m);
-    expect(stderr).not.toContain('error[internal]');
+    const told = `${howToRepeat()}\n${stdout}${stderr}`;
+    expect([0, 65, 69], told).toContain(code);
+    expect(stdout + stderr, told).not.toMatch(/^\s+at .*(\.js|\.ts|node:)/m);
+    expect(stderr, told).not.toContain('error[internal]');
+    found += stderr;
   }
+  // The damage is met as YAML, as fields and as values.
+  const codes = new Set([...found.matchAll(/error\[([a-z-]+)\]/g)].map(([, code]) => code));
+  expect([...codes], howToRepeat()).toEqual(expect.arrayContaining(['yaml-syntax', 'unknown-key', 'invalid-value']));
 });

@@ -225,8 +225,8 @@ export const isGood = (tallies: readonly Tally[]): boolean =>
       cuts > 0 && cuts === converged && orphans + duplicates + failedCalls === 0 && isClean,
   );
 
-/** What `npm test` runs: a few cuts of each transition, the same each time. */
-export const subset = { seed: 20261121, cuts: 3 } as const;
+/** What `npm test` runs: a few cuts of each transition, others each time. */
+export const subset = { cuts: 3 } as const;
 
 export const transitionNamed = (name: string): Transition => {
   const found = transitions.find((one) => one.name === name);

@@ -1,9 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { isGood, randomFrom, runHarness, sample, subset, tallyTable, transitionNamed } from './harness.ts';
 import { transitions } from './transitions.ts';
 
 const usage = `npm run test:fault -- [--all] [--transition NAME]… [--fault NAME]… [--at N] [--cuts N] [--seed N]
-Without --all, --fault or --at: the ${subset.cuts} cuts of each transition that npm test runs. --verbose tells each cut.`;
+Without --all, --fault or --at: ${subset.cuts} cuts of each transition, as in npm test, others each time;
+--seed repeats those of a run. --verbose tells each cut.`;
 
 const { values } = parseArgs({
   options: {
@@ -12,7 +14,7 @@ const { values } = parseArgs({
     fault: { type: 'string', multiple: true },
     at: { type: 'string' },
     cuts: { type: 'string', default: String(subset.cuts) },
-    seed: { type: 'string', default: String(subset.seed) },
+    seed: { type: 'string', default: process.env.LOOMS_TEST_SEED || String(randomInt(2 ** 31)) },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

@@ -70,7 +70,7 @@ const choices = fc.array(fc.nat(1000), { minLength: 1, maxLength: 12 });
 /** How a run goes: which step is next wherever there is a choice, and where it ends early or breaks. */
 export type RunCase = Omit<SimulationOptions, 'pick'> & { readonly order: readonly number[] };
 
-const runCase: fc.Arbitrary<RunCase> = fc.record(
+const disturbed: fc.Arbitrary<RunCase> = fc.record(
   {
     order: choices,
     limit: fc.nat(14),
@@ -78,6 +78,10 @@ const runCase: fc.Arbitrary<RunCase> = fc.record(
     breakAt: fc.record({ step: fc.nat(14), moment: fc.constantFrom('before', 'after') }),
   },
   { requiredKeys: ['order'] },
+);
+const runCase: fc.Arbitrary<RunCase> = fc.oneof(
+  { weight: 3, arbitrary: disturbed },
+  { weight: 1, arbitrary: fc.record({ order: choices }) },
 );
 
 /** The order of a case as the simulator asks for it. */
@@ -301,6 +305,37 @@ export type PlannerCase = {
   readonly run: RunCase;
 };
 
+/**
+ * What is asked last, and what was just before it. Left to chance, a server that serves is hardly ever replaced or
+ * deleted, of which most properties speak: `renewed` declares anew what serves, `deleted` takes it away with its files
+ * kept.
+ */
+const endings = ['any', 'any', 'any', 'renewed', 'renewed', 'renewed', 'deleted'] as const;
+/** The same server with a spec that no choice above gives. */
+const otherwise = ({ spec }: DeclaredServer): DeclaredServer =>
+  server(spec.name, { ...spec, limits: { memoryMiB: 384 } });
+
+type Asking = { readonly files: readonly DeclaredServer[]; readonly request: Request };
+
+function withEnding(ending: (typeof endings)[number], asking: Asking): Asking & { readonly before: readonly Past[] } {
+  const applied = (files: readonly DeclaredServer[]): Past => ({
+    kind: 'run',
+    files,
+    request: plainRequest,
+    run: { order: [0] },
+  });
+  switch (ending) {
+    case 'any':
+      return { ...asking, before: [] };
+    case 'renewed':
+      return { ...asking, before: [applied(asking.files.map(otherwise))] };
+    case 'deleted': {
+      const undesired = { remove: names.map(asServerName), data: 'keep' } as const;
+      return { files: [], request: { ...asking.request, undesired }, before: [applied(asking.files)] };
+    }
+  }
+}
+
 /** Engines as they come to be: runs that ended anywhere, changes by hand, names that others hold. */
 export const plannerCase: fc.Arbitrary<PlannerCase> = fc
   .record({
@@ -308,13 +343,14 @@ export const plannerCase: fc.Arbitrary<PlannerCase> = fc
     history: life,
     theirNetwork: fc.constantFrom(undefined, undefined, undefined, ...modes),
     retagged: fc.constantFrom(false, false, true),
-    files,
-    request,
+    asking: fc.record({ files, request }),
+    ending: fc.constantFrom(...endings),
     run: runCase,
   })
-  .map(({ foreign: others, history, theirNetwork, retagged, files: declared, request: asked, run }) => {
+  .map(({ foreign: others, history, theirNetwork, retagged, asking, ending, run }) => {
     const networks = theirNetwork === undefined ? [] : [networkOfOthers(theirNetwork)];
-    const end = history.reduce(afterPast, newEngine({ foreign: others, networks }));
+    const { files: declared, request: asked, before } = withEnding(ending, asking);
+    const end = [...history, ...before].reduce(afterPast, newEngine({ foreign: others, networks }));
     const images = retagged ? { ...end.images, 'example:1': image('example:1', 'sha256:retagged') } : end.images;
     const observed = { ...end, images };
     const one: PlannerCase = { observed, run, ...ask(declared, asked, observed) };

@@ -240,7 +240,14 @@ function perform(step: PlannedStep, world: World): World {
 }
 
 /** What a run of a plan saw and left: every state between two steps, the last one at the end. */
-export type Simulation = { readonly states: readonly SimulatedEngine[]; readonly end: SimulatedEngine };
+export type Simulation = {
+  readonly states: readonly SimulatedEngine[];
+  readonly end: SimulatedEngine;
+  /** Whether it was ended before all was done. */
+  readonly wasCut: boolean;
+  /** Whether what was asked to go wrong was met: a gate, or the step of `breakAt`. */
+  readonly wentWrong: boolean;
+};
 
 export type SimulationOptions = {
   /** Servers whose gate fails. */
@@ -272,6 +279,7 @@ export function simulate(
   let world: World = { observed: { ...newEngine(), ...observed }, made: new Map() };
   const results = new Map<StepId, StepResult>();
   const states: SimulatedEngine[] = [world.observed];
+  let wentWrong = false;
   for (let count = 0; ; count += 1) {
     const ready: PlannedStep[] = [];
     for (let settled = false; !settled; ) {
@@ -287,12 +295,11 @@ export function simulate(
     }
     const step = ready[pick(ready.length) % ready.length];
     if (step === undefined) break;
-    if (count >= limit) return { states, end: world.observed };
+    if (count >= limit) return { states, end: world.observed, wasCut: true, wentWrong };
     const broken = breakAt?.step === count;
-    const fails =
-      broken ||
-      answersNothing(step, world) ||
-      (step.op === 'gate' && (options.failGate?.includes(step.server ?? '') ?? false));
+    const shallFail = broken || (step.op === 'gate' && (options.failGate?.includes(step.server ?? '') ?? false));
+    wentWrong ||= shallFail;
+    const fails = shallFail || answersNothing(step, world);
     results.set(step.id, fails ? failure : { result: 'ok' });
     const happens = broken ? breakAt.moment === 'after' : !fails;
     if (happens) world = perform(step, world);
@@ -301,5 +308,5 @@ export function simulate(
   }
   const stuck = made.steps.find((step) => !results.has(step.id));
   if (stuck !== undefined) throw new Error(`step ${stuck.id} can never run`);
-  return { states, end: world.observed };
+  return { states, end: world.observed, wasCut: false, wentWrong };
 }

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatSpec } from '../../../src/spec/fields/format.ts';
 import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
+import { forAll } from '../../support/properties.ts';
 import { document, load, only } from './checking.ts';
 import { desiredServers } from './desired-servers.ts';
 
@@ -24,15 +24,16 @@ test('a spec is written without what equals a default', () => {
   `);
 });
 
-test('what was written loads again to the same server', { timeout: 60_000 }, () => {
-  fc.assert(
-    fc.property(desiredServers, (server) => {
+test('what was written loads again to the same server', () => {
+  forAll(
+    desiredServers,
+    (server) => {
       const text = formatSpec(server);
       const { servers, diagnostics } = load(text);
       const errors = diagnostics.filter(({ severity }) => severity === 'error');
       expect(describeDiagnostics(errors), text).toBe('');
       expect(servers[0]?.spec, text).toEqual(server);
-    }),
-    { numRuns: 300 },
+    },
+    { runs: 300 },
   );
 });

@@ -9,6 +9,7 @@ import { loadDocuments } from '../../../src/spec/load.ts';
 import { loadProjectFile } from '../../../src/spec/project-file.ts';
 import { specHash } from '../../../src/spec/record/hash.ts';
 import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
+import { forAll } from '../../support/properties.ts';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
 const texts = readdirSync(examples)
@@ -113,10 +114,14 @@ function expectInside(diagnostics: readonly Diagnostic[], text: string): void {
   }
 }
 
-function expectOutcome(text: string): void {
+type Outcome = 'servers' | 'diagnostics';
+
+function expectOutcome(text: string, saw: (occurred: Outcome) => void): void {
   const file = { file: 'f', directory: '/repo', text };
   const { servers, diagnostics } = loadDocuments([file], { environment: { A: '1' }, strict: false });
   expectInside(diagnostics, text);
+  if (servers.length > 0) saw('servers');
+  if (diagnostics.length > 0) saw('diagnostics');
   for (const { spec, locate } of servers) {
     const { position } = locate('docker_backend.resource_limits.memory_mb');
     if (position.line < 1) expect.fail('no position');
@@ -127,29 +132,31 @@ function expectOutcome(text: string): void {
   }
 }
 
-const budget = { timeout: 60_000 };
+const budget = { timeout: 600_000 };
 
 test('3,000 texts that look like YAML end in servers or diagnostics', budget, () => {
-  fc.assert(fc.property(yamlish, expectOutcome), { numRuns: 3000 });
+  forAll(yamlish, expectOutcome, { runs: 3000, cases: ['diagnostics'] });
 });
 
 test('3,000 structures of our keys end in servers or diagnostics', budget, () => {
-  fc.assert(fc.property(structured, expectOutcome), { numRuns: 3000 });
+  forAll(structured, expectOutcome, { runs: 3000, cases: ['diagnostics'] });
 });
 
 test('5,000 damaged examples end in servers or diagnostics', budget, () => {
-  fc.assert(fc.property(mutated, expectOutcome), { numRuns: 5000 });
+  forAll(mutated, expectOutcome, { runs: 5000, cases: ['servers', 'diagnostics'] });
 });
 
 test('1,000 damaged project files end in settings or diagnostics', budget, () => {
-  fc.assert(
-    fc.property(fc.oneof(yamlish, structured, mutated), (text) => {
+  forAll(
+    fc.oneof(yamlish, structured, mutated),
+    (text, saw) => {
       const file = { file: 'f', directory: '/repo', text };
       const { project, diagnostics } = loadProjectFile(file, { environment: {} });
       expectInside(diagnostics, text);
       const failed = diagnostics.some(({ severity }) => severity === 'error');
+      saw(failed ? 'diagnostics' : 'settings');
       if ((project === undefined) !== failed) expect.fail(JSON.stringify(diagnostics));
-    }),
-    { numRuns: 1000 },
+    },
+    { runs: 1000, cases: ['settings', 'diagnostics'] },
   );
 });

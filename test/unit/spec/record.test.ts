@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../../src/model/canonical-json.ts';
 import { specHash } from '../../../src/spec/record/hash.ts';
 import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
+import { forAll } from '../../support/properties.ts';
 import { document, only } from './checking.ts';
 import { desiredServers } from './desired-servers.ts';
 
@@ -25,21 +26,20 @@ describe('the hash of a spec', () => {
   });
 
   test('canonical JSON reads back to the same value', () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
-        expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
-      }),
-    );
+    forAll(fc.jsonValue(), (value) => {
+      expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
+    });
   });
 });
 
 describe('the recorded spec', () => {
-  test('reads back to what was recorded', { timeout: 60_000 }, () => {
-    fc.assert(
-      fc.property(desiredServers, fc.string(), (server, image) => {
+  test('reads back to what was recorded', () => {
+    forAll(
+      fc.tuple(desiredServers, fc.string()),
+      ([server, image]) => {
         expect(readRecordedSpec(recordSpec(server, image))).toEqual({ spec: server, image });
-      }),
-      { numRuns: 200 },
+      },
+      { runs: 200 },
     );
   });
 
@@ -55,11 +55,11 @@ describe('the recorded spec', () => {
     }
   });
 
-  test('never throws, whatever the label holds', { timeout: 60_000 }, () => {
+  test('never throws, whatever the label holds', () => {
     const damaged = fc.tuple(desiredServers, fc.nat(), fc.jsonValue()).map(([server, at, value]) => {
       const text = recordSpec(server, 'x');
       return `${text.slice(0, at % text.length)}${JSON.stringify(value)}${text.slice(at % text.length)}`;
     });
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.json(), damaged), (text) => void readRecordedSpec(text)));
+    forAll(fc.oneof(fc.string(), fc.json(), damaged), (text) => void readRecordedSpec(text));
   });
 });

@@ -5,6 +5,7 @@ import { templateOf } from '../../../src/docker/reconcile/server/container-templ
 import { asProjectName } from '../../../src/model/ids.ts';
 import { readTmpfs } from '../../../src/model/tmpfs.ts';
 import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
+import { forAll } from '../../support/properties.ts';
 import { check, document, only } from './checking.ts';
 
 const withTmpfs = (tmpfs: string): string => document({ backend: [`security: { tmpfs: ${tmpfs} }`] });
@@ -58,11 +59,15 @@ describe('a tmpfs of a spec', () => {
     const schema = JSON.parse(readFileSync(new URL('../../../schemas/spec.schema.json', import.meta.url), 'utf8'));
     const { pattern } = schema.$defs.security.properties.tmpfs.additionalProperties;
     const part = fc.constantFrom('0', '1', '64', 'k', 'M', 'g', 'b', 'B', ',', 'exec', ' ', 'x', '%', '-');
-    fc.assert(
-      fc.property(fc.array(part, { maxLength: 5 }), (parts) => {
+    forAll(
+      fc.array(part, { maxLength: 5 }),
+      (parts, saw) => {
         const text = parts.join('');
-        expect(readTmpfs(text) !== undefined).toBe(new RegExp(pattern, 'u').test(text));
-      }),
+        const isSize = readTmpfs(text) !== undefined;
+        saw(isSize ? 'a size' : 'no size');
+        expect(isSize).toBe(new RegExp(pattern, 'u').test(text));
+      },
+      { runs: 1000, cases: ['a size', 'no size'] },
     );
   });
 

@@ -5,6 +5,7 @@ import type { InspectedContainer } from '../../../../src/docker/engine/container
 import { createCall } from '../../../../src/docker/engine/containers/shape-to-docker.ts';
 import { asImageId } from '../../../../src/model/ids.ts';
 import type { ContainerShape } from '../../../../src/model/shape.ts';
+import { forAll } from '../../../support/properties.ts';
 
 const id = 'c'.repeat(64);
 const image = { env: { PATH: '/usr/bin', LANG: 'C' }, labels: { vendor: 'someone' } };
@@ -142,15 +143,16 @@ describe('a shape comes back from the engine as it was asked for', () => {
       storageBytes: fc.option(fc.nat()),
       labels: fc.dictionary(word, fc.string()),
     });
-    fc.assert(
-      fc.property(shapes, (part) => {
+    forAll(
+      shapes,
+      (part) => {
         const env = Object.fromEntries(
           Object.entries(part.env).filter(([key, value]) => image.env[key as 'PATH'] !== value),
         );
         const shape = { ...plain, ...part, env } as ContainerShape;
         expect(shapeOf(engineReports(shape), image, docker)).toEqual(shape);
-      }),
-      { numRuns: 300 },
+      },
+      { runs: 300 },
     );
   });
 });

@@ -11,12 +11,15 @@ import { format } from '../../../support/format-plan.ts';
 import { orderOf, type PlannerCase, plannerCase } from '../../../support/planner-cases.ts';
 import { type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
 import { plan, project } from '../../../support/planner-world.ts';
+import { forAll } from '../../../support/properties.ts';
 
 const runs = Number(process.env.LOOMS_PROPERTY_RUNS ?? 400);
 
-/** Holds `property` against thousands of engines; a failure shows the plan in words. */
-const forAll = (property: (one: PlannerCase) => void): void =>
-  fc.assert(fc.property(plannerCase, property), { numRuns: runs });
+/** Holds `property` against hundreds of engines, among which `cases` must occur; a failure shows the plan in words. */
+const onEngines = <C extends string>(
+  cases: readonly C[],
+  property: (one: PlannerCase, saw: (occurred: C) => void) => void,
+): void => forAll(plannerCase, property, { runs, cases });
 
 const planFor = ({ desired, observed, options }: PlannerCase, now: Observed = observed): DockerPlan =>
   plan(desired, now, options);
@@ -71,7 +74,8 @@ vi.setConfig({ testTimeout: 600_000 });
 
 describe('any plan, on any engine', () => {
   it('leaves nothing to do once it was carried out', () => {
-    forAll((one) => {
+    onEngines(['something to do'], (one, saw) => {
+      if (planFor(one).steps.length > 0) saw('something to do');
       const end = carriedOut(one);
       expect(
         // Who asks for a replacement once more gets one.
@@ -83,50 +87,62 @@ describe('any plan, on any engine', () => {
   });
 
   it('comes to the same end when it was cut off anywhere and planned again', () => {
-    forAll((one) => {
+    onEngines(['cut off halfway'], (one, saw) => {
       const { order, limit = 3 } = one.run;
-      const cut = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) }).end;
-      expectSameEnd(one, carriedOut(one, cut));
+      const { end, states, wasCut } = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) });
+      if (wasCut && states.length > 1) saw('cut off halfway');
+      expectSameEnd(one, carriedOut(one, end));
     });
   });
 
   it('comes to the same end when a step failed, or its answer was lost, and it was planned again', () => {
-    forAll((one) => {
+    onEngines(['before', 'after', 'gate'], (one, saw) => {
       const { order, breakAt = { step: 2, moment: 'after' }, failGate = [] } = one.run;
-      const broken = simulate(planFor(one), one.observed, { breakAt, failGate, pick: orderOf(order) }).end;
-      expectSameEnd(one, carriedOut(one, broken));
+      const made = planFor(one);
+      const { end, wentWrong } = simulate(made, one.observed, { breakAt, failGate, pick: orderOf(order) });
+      if (wentWrong) saw(breakAt.moment);
+      if (made.steps.some(({ op, server }) => op === 'gate' && failGate.some((name) => name === server))) saw('gate');
+      expectSameEnd(one, carriedOut(one, end));
     });
   });
 
   it('touches nothing that is not of this project', () => {
-    forAll((one) => {
+    onEngines(['something of others, and a step on something that is there'], (one, saw) => {
       const ours = new Set<string>([...one.observed.containers, ...one.observed.history].map(({ id }) => id));
       const targets = planFor(one)
         .steps.map(targetOf)
         .filter((id) => id !== undefined);
+      if (one.observed.foreign.length > 0 && targets.length > 0) {
+        saw('something of others, and a step on something that is there');
+      }
       expect(targets.filter((id) => !ours.has(id))).toEqual([]);
       expect(carriedOut(one).foreign).toEqual(one.observed.foreign);
     });
   });
 
   it('never leaves a server without a running generation while it is replaced start-first', () => {
-    forAll((one) => {
+    onEngines(['replaced while it serves', 'while something goes wrong'], (one, saw) => {
       const made = planFor(one);
       const { order, ...faults } = one.run;
-      const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
+      const { states, ...run } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
       for (const change of made.changes) {
         if (change.action !== 'replace' || change.order !== 'start-first') continue;
         const serving = (observed: Observed): boolean =>
           observed.containers.some((container) => container.server === change.server && isServing(container));
-        if (serving(one.observed)) expect(states.filter((state) => !serving(state))).toEqual([]);
+        if (!serving(one.observed)) continue;
+        saw('replaced while it serves');
+        if (run.wasCut || run.wentWrong) saw('while something goes wrong');
+        expect(states.filter((state) => !serving(state))).toEqual([]);
       }
     });
   });
 
   it('says why it changes what it changes, and nothing else has steps', () => {
-    forAll((one) => {
+    onEngines(['a change', 'no change'], (one, saw) => {
       const made = planFor(one);
       const changing = made.changes.filter(({ action }) => action !== 'unchanged' && action !== 'blocked');
+      if (changing.length > 0) saw('a change');
+      if (changing.length < made.changes.length) saw('no change');
       for (const change of changing) expect('reasons' in change && change.reasons.length).toBeGreaterThan(0);
       const kept = one.observed.containers.filter(
         ({ role, name }) => role === 'data' && made.support.some((change) => change.name === name),
@@ -139,8 +155,9 @@ describe('any plan, on any engine', () => {
   });
 
   it('is the same for the same input in any order', () => {
-    fc.assert(
-      fc.property(plannerCase, fc.infiniteStream(fc.nat()), (one, numbers) => {
+    forAll(
+      fc.tuple(plannerCase, fc.infiniteStream(fc.nat())),
+      ([one, numbers], saw) => {
         const shuffled = <T>(list: readonly T[]): T[] =>
           list
             .map((value) => ({ value, at: numbers.next().value ?? 0 }))
@@ -158,9 +175,11 @@ describe('any plan, on any engine', () => {
           },
           one.options,
         );
-        expect(JSON.stringify(again)).toBe(JSON.stringify(planFor(one)));
-      }),
-      { numRuns: runs },
+        const made = planFor(one);
+        if (made.steps.length > 1 && one.desired.length > 1 && observed.containers.length > 1) saw('much to shuffle');
+        expect(JSON.stringify(again)).toBe(JSON.stringify(made));
+      },
+      { runs, cases: ['much to shuffle'] },
     );
   });
 });
@@ -223,11 +242,15 @@ function ownFiles({ observed, desired, options }: PlannerCase, { server, action,
 
 describe('files that lifecycle.preserve names', () => {
   it('are there after every step, wherever the run ends or breaks', () => {
-    forAll((one) => {
+    onEngines(['kept before', 'of a server that changes'], (one, saw) => {
       const made = planFor(one);
       const { order, ...faults } = one.run;
       const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
-      const written = [...keptBefore(one), ...made.changes.flatMap((change) => ownFiles(one, change))];
+      const kept = keptBefore(one);
+      const own = made.changes.flatMap((change) => ownFiles(one, change));
+      if (kept.length > 0 && states.length > 1) saw('kept before');
+      if (own.length > 0 && states.length > 1) saw('of a server that changes');
+      const written = [...kept, ...own];
       const lost = states.flatMap((state) =>
         written.filter(({ server, text }) => !writingOf(state, server).has(text)).map(({ text }) => text),
       );
@@ -236,9 +259,9 @@ describe('files that lifecycle.preserve names', () => {
   });
 
   it('hold what clients wrote between a run that was cut off and the next one', () => {
-    forAll((one) => {
+    onEngines(['written between two runs'], (one, saw) => {
       const { order, limit = 3 } = one.run;
-      const cut = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) }).end;
+      const { end: cut, wasCut } = simulate(planFor(one), one.observed, { limit, pick: orderOf(order) });
       const made = planFor(one, cut);
       const written = made.changes
         .filter(({ action }) => action !== 'blocked' && action !== 'stop' && action !== 'remove')
@@ -254,6 +277,7 @@ describe('files that lifecycle.preserve names', () => {
             .filter((path) => spec?.lifecycle.preserve.includes(path))
             .map((path) => ({ id: serving?.id ?? asContainerId('none'), server, path }));
         });
+      if (wasCut && written.length > 0) saw('written between two runs');
       const files = new Map(cut.files);
       for (const { id, path } of written) files.set(id, new Map([...(files.get(id) ?? []), [path, 'by clients']]));
       const end = carriedOut(one, { ...cut, files });
@@ -266,16 +290,18 @@ describe('files that lifecycle.preserve names', () => {
   });
 
   it('are with the server once all is done, or kept for the next one when it was removed', () => {
-    forAll((one) => {
+    onEngines(['with its server', 'kept'], (one, saw) => {
       const made = planFor(one);
       const end = carriedOut(one);
       for (const change of made.changes) {
         const { server, action } = change;
         if (action === 'blocked' || action === 'stop') continue;
+        const own = ownFiles(one, change).map(({ text }) => text);
+        if (own.length > 0) saw(action === 'remove' ? 'kept' : 'with its server');
         const name = action === 'remove' ? dataName(project, server) : containerName(project, server);
         const holder = end.containers.find((container) => container.name === name);
         const held = [...(end.files.get(holder?.id ?? asContainerId('none')) ?? new Map()).values()];
-        expect(held).toEqual(expect.arrayContaining(ownFiles(one, change).map(({ text }) => text)));
+        expect(held).toEqual(expect.arrayContaining(own));
       }
     });
   });
@@ -283,7 +309,7 @@ describe('files that lifecycle.preserve names', () => {
 
 describe('a start-first replacement', () => {
   it('removes the last generation that served only after a successor passed its gate and has the name', () => {
-    forAll((one) => {
+    onEngines(['removed', 'kept'], (one, saw) => {
       const made = planFor(one);
       const { order, ...faults } = one.run;
       const { states } = simulate(made, one.observed, { ...faults, pick: orderOf(order) });
@@ -292,6 +318,7 @@ describe('a start-first replacement', () => {
         const old = one.observed.containers.find((container) => container.id === change.container);
         if (old === undefined || !isServing(old)) continue;
         const name = containerName(project, change.server);
+        saw(states.at(-1)?.containers.some(({ id }) => id === old.id) ? 'kept' : 'removed');
         for (const state of states) {
           if (state.containers.some((container) => container.id === old.id && isServing(container))) continue;
           expect(state.containers.some((container) => container.name === name && isServing(container))).toBe(true);

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { expect } from 'vitest';
+
+/** A case that a property speaks of must be that share of its values, or the property says nothing. */
+const leastShare = 1 / 200;
+
+/**
+ * Where the random choices of the test that runs begin: follows from the run's seed, which `LOOMS_TEST_SEED` gives or
+ * test/global-setup.ts draws and prints, and from the test's name, so that no two tests look at the same values.
+ */
+export function seedOfTest(): number {
+  const { currentTestName = '' } = expect.getState();
+  return createHash('sha256').update(`${process.env.LOOMS_TEST_SEED} ${currentTestName}`).digest().readInt32BE();
+}
+
+/** What a failure says first: how to meet it again. */
+export const howToRepeat = (): string => `LOOMS_TEST_SEED=${process.env.LOOMS_TEST_SEED} repeats this`;
+
+/**
+ * Holds `check` against `runs` values. `check` calls `saw` with each case that a value was one of; each of `cases` must
+ * be seen in one of two hundred values, else the property holds because what it speaks of never occurs.
+ *
+ * @throws when the property does not hold, with the smallest value found, or when one of `cases` occurs too rarely
+ */
+export function forAll<T, C extends string = never>(
+  arbitrary: fc.Arbitrary<T>,
+  check: (value: T, saw: (occurred: C) => void) => void,
+  { runs = 100, cases = [] }: { readonly runs?: number; readonly cases?: readonly C[] } = {},
+): void {
+  const seen = new Map<C, number>();
+  const property = fc.property(arbitrary, (value) => {
+    const here = new Set<C>();
+    check(value, (occurred) => here.add(occurred));
+    for (const one of here) seen.set(one, (seen.get(one) ?? 0) + 1);
+  });
+  try {
+    fc.assert(property, { numRuns: runs, seed: seedOfTest() });
+  } catch (error) {
+    throw new Error(`${howToRepeat()}\n${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  for (const one of cases) {
+    const count = seen.get(one) ?? 0;
+
+    expect(count, `${howToRepeat()}: "${one}" in ${count} of ${runs} values`).toBeGreaterThanOrEqual(runs * leastShare);
+  }
+}
