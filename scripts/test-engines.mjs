@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { allImages, ensureBaseImages } from './lib/base-images.mjs';
 import { copyImages, derivedImages } from './lib/copy-images.mjs';
+import { pingEngine } from './lib/engine-api.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
 import { narrator, seconds } from './lib/narrator.mjs';
@@ -8,29 +10,32 @@ import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
 import { platform } from './lib/platform.mjs';
 import { root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
+import { runVitest } from './lib/run-vitest.mjs';
 import { ensureEngineRoot, startSecondEngine } from './lib/second-engine.mjs';
 import { secondEngines } from './lib/second-engines.mjs';
-import { runVitestProject } from './lib/vitest-project.mjs';
+import { removeTestLeftovers } from './lib/test-leftovers.mjs';
 
-const usage = `usage: npm run test:engines -- [--only ${secondEngines.map((engine) => engine.name).join('|')}] [test files]`;
+const own = { name: 'own', title: 'The engine of this machine', projects: ['engine', 'cli', 'fault'] };
+const targets = [own, ...secondEngines];
+const usage = `usage: npm run test:engines -- [--only ${targets.map(({ name }) => name).join('|')}] [test files]`;
 
 const { title, step, note, elapsed } = narrator();
 const interrupt = onInterrupt();
 
-/** Runs the tests that need an engine against current ones, brought up beside the machine's own. */
+/** Runs the tests that need an engine against the machine's own and against current ones, brought up beside it. */
 async function main() {
   const { values, positionals } = parseArgs({ options: { only: { type: 'string' } }, allowPositionals: true });
-  const chosen = secondEngines.filter(({ name, byDefault }) => (values.only ? name === values.only : byDefault));
+  const chosen = targets.filter(({ name }) => values.only === undefined || name === values.only);
   if (chosen.length === 0) throw new Error(usage);
   const machine = platform();
   if (machine.os !== 'debian' || !machine.root)
     throw new Error(`This needs Debian or Ubuntu, and root. This machine: ${machine.name}.`);
 
-  title('looms: the tests that need an engine, on current ones');
+  title('looms: the tests that need an engine, on several');
   step('prepare');
   await ensurePackages(root, note);
-  const own = await ensureEngine(note);
-  await ensureBaseImages(own.host, allImages, note);
+  const { host } = await ensureEngine(note);
+  await ensureBaseImages(host, allImages, note);
   const env = projectEnvironment(root);
   await run('npm', ['run', '--silent', 'build'], { cwd: root, env });
   note('ready');
@@ -39,35 +44,28 @@ async function main() {
   for (const target of chosen) {
     if (interrupt.signal.aborted) break;
     step(target.title);
-    results.push(await testOn(target, { from: own.host, env, files: positionals }));
+    results.push(await testOn(target, { from: host, env, files: positionals }));
   }
   summarise(results);
 }
 
 async function testOn(target, { from, env, files }) {
   const start = performance.now();
-  const result = { title: target.title, ok: true, passed: 0, failed: 0, skipped: 0 };
+  const result = { title: target.title, ok: true, passed: 0, failed: 0, skipped: 0, failures: [] };
   let engine;
   try {
-    engine = await startSecondEngine(target, { root: await ensureEngineRoot(target, note), shared: [root] });
+    engine = target === own ? await ownEngine(from) : await secondEngine(target, from);
     result.version = engine.version;
-    note(`${engine.version} answers on ${engine.host}`);
-    const tags = [...allImages, ...(await derivedImages(from))];
-    await copyImages(from, engine.host, tags);
-    note(`copied ${tags.length} images`);
-    for (const project of target.projects) {
-      if (interrupt.signal.aborted) break;
-      const counts = await runVitestProject(project, {
-        root,
-        // Tests that bring an engine of the machine's own program have nothing to say about this one.
-        env: { ...env, ...target.env, DOCKER_HOST: engine.host, LOOMS_SECOND_ENGINE: target.name },
-        signal: interrupt.signal,
-        enter: engine.enter,
-        files,
-      });
-      for (const key of ['passed', 'failed', 'skipped']) result[key] += counts[key];
-      result.ok &&= counts.ok;
-    }
+    const { ok, results } = await runVitest(target.projects, {
+      root,
+      env: { ...env, ...engine.env },
+      signal: interrupt.signal,
+      enter: engine.enter,
+      files,
+    });
+    for (const key of ['passed', 'failed', 'skipped']) for (const one of results) result[key] += one[key];
+    result.failures = results.flatMap(({ failures }) => failures);
+    result.ok = ok;
   } catch (error) {
     note(error.message);
     result.ok = false;
@@ -77,6 +75,30 @@ async function testOn(target, { from, env, files }) {
   return { ...result, milliseconds: performance.now() - start };
 }
 
+/** The one that is there, and goes on. */
+async function ownEngine(host) {
+  const run = randomBytes(6).toString('hex');
+  const { version } = await pingEngine(host);
+  const stop = () => removeTestLeftovers(host, run);
+  return { version, enter: [], env: { DOCKER_HOST: host, LOOMS_TEST_RUN: run }, stop };
+}
+
+/** One in namespaces of its own, with the images of the machine's. */
+async function secondEngine(target, from) {
+  const engine = await startSecondEngine(target, { root: await ensureEngineRoot(target, note), shared: [root] });
+  note(`${engine.version} answers on ${engine.host}`);
+  const tags = [...allImages, ...(await derivedImages(from))];
+  try {
+    await copyImages(from, engine.host, tags);
+  } catch (error) {
+    await engine.stop();
+    throw error;
+  }
+  note(`copied ${tags.length} images`);
+  // Tests that bring an engine of the machine's own program have nothing to say about this one.
+  return { ...engine, env: { ...target.env, DOCKER_HOST: engine.host, LOOMS_SECOND_ENGINE: target.name } };
+}
+
 function summarise(results) {
   step(`Summary, ${elapsed()}`);
   for (const { title, version, ok, passed, failed, skipped, milliseconds } of results) {
@@ -84,6 +106,9 @@ function summarise(results) {
     console.log(
       `  ${ok ? 'ok    ' : 'FAILED'}  ${seconds(milliseconds).padStart(8)}  ${title}, ${version ?? 'not started'}: ${counts}`,
     );
+  }
+  for (const { title, failures } of results) {
+    for (const failure of failures) console.log(`\n  FAILED  ${title}: ${failure.replaceAll('\n', '\n    ')}`);
   }
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   process.exitCode = interrupt.exitCode() ?? (results.every((result) => result.ok) ? 0 : 1);

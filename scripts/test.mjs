@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { allImages, ensureBaseImages } from './lib/base-images.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
@@ -5,15 +6,17 @@ import { narrator, seconds } from './lib/narrator.mjs';
 import { ensurePackages, projectEnvironment } from './lib/packages.mjs';
 import { root } from './lib/root.mjs';
 import { tryRun } from './lib/run.mjs';
+import { runVitest } from './lib/run-vitest.mjs';
 import { removeTestLeftovers } from './lib/test-leftovers.mjs';
-import { runVitestProject } from './lib/vitest-project.mjs';
 
 const { title, step, note, elapsed } = narrator();
 const interrupt = onInterrupt();
 const isCi = process.env.CI === 'true';
+const testRun = randomBytes(6).toString('hex');
+const projects = ['unit', 'conformance', 'engine', 'cli', 'fault'];
 
-/** One finished stage: `counts` where it ran tests. */
-const results = [];
+/** One finished stage, `tests` with what came of each project. */
+const stages = [];
 let engine;
 
 title('looms: everything that is checked');
@@ -27,21 +30,19 @@ try {
 /** Goes on after a stage that failed, so that one run tells all that is wrong. */
 async function main() {
   if (!(await stage('npm packages', installPackages))) return;
-  const env = projectEnvironment(root);
+  const env = { ...projectEnvironment(root), LOOMS_TEST_RUN: testRun };
   await stage('Docker Engine and base images', () => prepareEngine(env));
   await stage('lock file', () => runChecked('node', ['scripts/complete-lockfile.mjs', '--check'], env));
   await stage('build', () => npmRun('build', env));
   await stage('types', () => npmRun('typecheck', env));
   await stage('lint', () => npmRun('lint', env));
   await stage('unused code', () => npmRun('unused', env));
-  for (const project of ['unit', 'conformance', 'engine', 'cli', 'fault']) {
-    await stage(`tests: ${project}`, () => runVitestProject(project, { root, env, signal: interrupt.signal }));
-  }
+  await stage('tests', () => runVitest(projects, { root, env, signal: interrupt.signal }));
 }
 
 /**
  * @param {string} name
- * @param {() => Promise<{ ok: boolean, passed?: number, failed?: number, skipped?: number, failures?: string[] }>} work
+ * @param {() => Promise<{ ok: boolean, results?: import('./lib/run-vitest.mjs').ProjectResult[] }>} work
  * @returns {Promise<boolean>} whether it went well; after an interrupt nothing but the clean-up is started
  */
 async function stage(name, work) {
@@ -55,7 +56,7 @@ async function stage(name, work) {
     note(error.message);
     outcome = { ok: false };
   }
-  results.push({ name, ...outcome, milliseconds: performance.now() - start });
+  stages.push({ name, ...outcome, milliseconds: performance.now() - start });
   return outcome.ok;
 }
 
@@ -95,7 +96,7 @@ async function runChecked(command, args, env) {
 
 async function cleanUp() {
   if (!engine) return { ok: true };
-  const { removed, failed } = await removeTestLeftovers(engine.host);
+  const { removed, failed } = await removeTestLeftovers(engine.host, testRun);
   const counts = Object.entries(removed).filter(([, count]) => count > 0);
   note(
     counts.length === 0
@@ -108,20 +109,20 @@ async function cleanUp() {
 
 function summarise() {
   step(`Summary, ${elapsed()}`);
-  for (const { name, ok, milliseconds, ...counts } of results) {
-    const tests =
-      counts.passed === undefined
-        ? ''
-        : `  ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
-    console.log(`  ${ok ? 'ok    ' : 'FAILED'}  ${seconds(milliseconds).padStart(8)}  ${name}${tests}`);
-  }
+  const line = ({ ok, milliseconds }, text) =>
+    console.log(`  ${ok ? 'ok    ' : 'FAILED'}  ${seconds(milliseconds).padStart(9)}  ${text}`);
+  const counted = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  const results = stages.flatMap((stage) => stage.results ?? []);
+  for (const stage of stages) line(stage, stage.name);
+  if (results.length > 0) console.log('\n  Tests, with the time of all files of a kind, which ran side by side:');
+  for (const result of results) line(result, `${result.project}: ${counted(result)}`);
   if (interrupt.signal.aborted) console.log(`  ${interrupt.signal.reason.message}: the rest was not run`);
   if (engine?.started) console.log('  The engine started for this goes on; to end it: node scripts/engine.mjs stop');
-  const sum = (key) => results.reduce((total, result) => total + (result[key] ?? 0), 0);
-  for (const failure of results.flatMap((result) => result.failures ?? [])) {
+  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+  for (const failure of results.flatMap(({ failures }) => failures)) {
     console.log(`\n  FAILED  ${failure.replaceAll('\n', '\n    ')}`);
   }
-  const isGood = results.every((result) => result.ok);
+  const isGood = stages.every(({ ok }) => ok);
   process.exitCode = interrupt.exitCode() ?? (isGood ? 0 : 1);
-  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
+  console.log(`\n${counted({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') })}`);
 }

@@ -11,7 +11,6 @@ export const secondEngines = [
   {
     name: 'podman',
     title: 'Podman',
-    byDefault: true,
     projects: ['engine', 'fault'],
     index: 3,
     packages: 'podman',
@@ -50,7 +49,6 @@ function docker(name, containerdStore) {
   return {
     name,
     title: `Docker Engine, ${containerdStore === 'true' ? 'containerd' : 'classic'} image store`,
-    byDefault: true,
     projects: ['engine', 'cli', 'fault'],
     packages: 'docker',
     include: ['docker.io', 'iptables', 'iproute2', 'procps'],

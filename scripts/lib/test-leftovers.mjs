@@ -1,6 +1,7 @@
 import { call } from './engine-api.mjs';
 
 const label = 'looms.test';
+const abandonedAfterMs = 24 * 60 * 60 * 1000;
 
 const kinds = [
   {
@@ -22,13 +23,20 @@ const kinds = [
   { name: 'images', path: '/images', all: true, list: (body) => body, id: (item) => item.Id, remove: '?force=true' },
 ];
 
+/** Containers and images tell it in seconds, networks and volumes as text. */
+const madeMs = ({ Created, CreatedAt }) =>
+  typeof Created === 'number' ? Created * 1000 : Date.parse(Created ?? CreatedAt);
+
 /**
- * Removes from an engine all that tests made: whatever carries the label `looms.test`, with any value.
+ * Removes from an engine what the tests of one run made, and what runs left there more than a day ago: it carries the
+ * label `looms.test`, whose value ends with the run (test/support/images.ts). Tests of another run may be at work.
  *
  * @param {string} host
+ * @param {string} run
  * @returns {Promise<{ removed: Record<string, number>, failed: string[] }>} counts by kind; what could not be removed and why
  */
-export async function removeTestLeftovers(host) {
+export async function removeTestLeftovers(host, run) {
+  const isOurs = (item) => item.Labels[label].endsWith(`.${run}`) || Date.now() - madeMs(item) > abandonedAfterMs;
   const removed = {};
   const failed = [];
   for (const kind of kinds) {
@@ -36,7 +44,7 @@ export async function removeTestLeftovers(host) {
     if (kind.all) query.set('all', 'true');
     const suffix = kind.name === 'volumes' || kind.name === 'networks' ? '' : '/json';
     const { body } = await call(host, { path: `${kind.path}${suffix}?${query}` });
-    const ids = kind.list(body).map(kind.id);
+    const ids = kind.list(body).filter(isOurs).map(kind.id);
     removed[kind.name] = 0;
     for (const id of ids) {
       const { status, body: answer } = await call(host, {

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import Docker from 'dockerode';
 import { expect, test } from 'vitest';
-import { withoutEngine } from '../support/images.ts';
+import { testLabel, withoutEngine } from '../support/images.ts';
 import { emptyFolder, looms } from '../support/looms.ts';
 import { schemaProblems } from '../support/schemas.ts';
 
@@ -69,7 +69,7 @@ test.skipIf(withoutEngine())(
       Cmd: ['sh', '-c', script.join('\n')],
       Tty: true,
       Env: ['HOME=/home/full', 'NO_COLOR=1'],
-      Labels: { 'looms.test': 'config' },
+      Labels: { 'looms.test': testLabel('config') },
       HostConfig: {
         Binds: [`${fileURLToPath(new URL('../..', import.meta.url))}:/looms:ro`],
         Tmpfs: { '/home/full': 'size=64k' },

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { testLabel } from '../support/images.ts';
 import { looms, startLooms } from '../support/looms.ts';
 import { schemaProblems } from '../support/schemas.ts';
 import { specs, tinySpec } from '../support/tiny-server.ts';
@@ -138,7 +139,7 @@ describe.skipIf(skipped)('with an engine', () => {
     await docker('rename', `by-hand-${project}`, `looms-${project}-fs`);
 
     const network = `extra-${project}`;
-    await docker('network', 'create', '--label', `looms.test=cli`, network);
+    await docker('network', 'create', '--label', `looms.test=${testLabel('cli')}`, network);
     try {
       await docker('network', 'connect', network, `looms-${project}-fs`);
       expect((await at(fs, 'diff')).stdout).toMatch(new RegExp(`networks\\.${network} +not connected → connected`));
@@ -207,7 +208,15 @@ describe.skipIf(skipped)('with an engine', () => {
     const project = newProject();
     const at = inProject(project);
     const name = `looms-${project}-fs`;
-    const id = await docker('create', '--name', name, '--label', 'looms.test=cli', 'node:24-slim', 'true');
+    const id = await docker(
+      'create',
+      '--name',
+      name,
+      '--label',
+      `looms.test=${testLabel('cli')}`,
+      'node:24-slim',
+      'true',
+    );
     try {
       const diff = await at(tinySpec({ name: 'fs' }), 'diff');
       expect(diff.code).toBe(2);

@@ -188,7 +188,7 @@ describe.skipIf(withoutEngine())('building an image', () => {
     expect(second.id).toBe(first.id);
     const images = await bench.docker.listImages({ filters: { dangling: ['true'] } });
     const left = images.filter(
-      (image) => !before.images.includes(image.Id) && image.Labels?.['looms.test'] === 'build.test.ts',
+      (image) => !before.images.includes(image.Id) && image.Labels?.['looms.test'] === bench.labels['looms.test'],
     );
     expect(left).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { asContainerId, asProjectName } from '../../src/model/ids.ts';
 import { label, networkName, volumeName } from '../../src/model/labels.ts';
 import type { Observed } from '../../src/model/observed.ts';
 import { type EngineBench, engineBench, hardenedShape, removeLabelled, testImage } from '../support/docker-engine.ts';
-import { withoutEngine } from '../support/images.ts';
+import { testLabel, withoutEngine } from '../support/images.ts';
 import { paused } from '../support/paused.ts';
 import { onPodman, skipOnPodman } from '../support/podman.ts';
 
@@ -182,7 +182,7 @@ describe.skipIf(withoutEngine())('observing a real engine', () => {
     await bench.docker.createContainer({
       name,
       Image: testImage,
-      Labels: { 'looms.test': 'observe', 'com.docker.compose.project': 'shop' },
+      Labels: { 'looms.test': testLabel('observe'), 'com.docker.compose.project': 'shop' },
     });
     try {
       expect((await observe()).foreign).toMatchObject([

@@ -8,6 +8,7 @@ import type { CreateContainer, Engine, ExecRequest } from '../../src/docker/port
 import { asProjectName, type ContainerId, type ProjectName } from '../../src/model/ids.ts';
 import { label } from '../../src/model/labels.ts';
 import type { ContainerShape, ImageFacts } from '../../src/model/shape.ts';
+import { testLabel } from './images.ts';
 import { unsignedRecords } from './unsigned-records.ts';
 
 export const testImage = 'debian:bookworm-slim';
@@ -95,7 +96,7 @@ export async function engineBench(name: string): Promise<EngineBench> {
   const engine = await connectDocker(endpoint, { records: unsignedRecords(), environment: process.env });
   const docker = new Docker();
   const project = asProjectName(`t-${name}-${randomBytes(3).toString('hex')}`);
-  const labels = { 'looms.test': name, [label.project]: project };
+  const labels = { 'looms.test': testLabel(name), [label.project]: project };
   const facts = await engine.findImage(testImage);
   if (facts === null) throw new Error(`the engine has no ${testImage}: run npm run quickstart once`);
   const create: EngineBench['create'] = (server, changes = {}, more = {}) =>

@@ -10,6 +10,12 @@ export function withoutEngine(): boolean {
   return left;
 }
 
+/**
+ * The value of the label `looms.test` on what a test makes past looms; `what` says whose it is. It ends with the run, so
+ * that each run on an engine removes its own at its end (scripts/lib/test-leftovers.mjs) and nothing of another.
+ */
+export const testLabel = (what: string): string => `${what}.${process.env.LOOMS_TEST_RUN}`;
+
 export type ImageBench = {
   readonly docker: Docker;
   /** As the adapter under test has it. */
@@ -29,14 +35,15 @@ export function imageBench(name: string): ImageBench {
   const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', '');
   const docker = new Docker({ socketPath });
   let connection: Connection | undefined;
-  const label = `looms.test=${name}`;
+  const value = testLabel(name);
+  const label = `looms.test=${value}`;
   return {
     docker,
     async connect() {
       connection = await openConnection({ kind: 'socket', path: socketPath, origin: 'test' }, {});
       return connection;
     },
-    labels: { 'looms.test': name },
+    labels: { 'looms.test': value },
     async listAll() {
       return { images: (await docker.listImages({ all: true })).map((image) => image.Id) };
     },

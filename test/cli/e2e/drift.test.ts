@@ -1,7 +1,7 @@
 import type Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CallCounter, countCalls } from '../../support/call-counter.ts';
-import { withoutEngine } from '../../support/images.ts';
+import { testLabel, withoutEngine } from '../../support/images.ts';
 import { paused } from '../../support/paused.ts';
 import { skipOnPodman } from '../../support/podman.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
@@ -47,11 +47,11 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
     await project.remove();
     for (const { Id } of await docker.listContainers({
       all: true,
-      filters: { label: [`looms.test=${project.name}`] },
+      filters: { label: [`looms.test=${testLabel(project.name)}`] },
     })) {
       await docker.getContainer(Id).remove({ force: true });
     }
-    for (const { Id } of await docker.listNetworks({ filters: { label: [`looms.test=${project.name}`] } })) {
+    for (const { Id } of await docker.listNetworks({ filters: { label: [`looms.test=${testLabel(project.name)}`] } })) {
       await docker.getNetwork(Id).remove();
     }
     await docker.getImage(tag).remove({ force: true });
@@ -80,7 +80,7 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
     await container('cpus').update({ NanoCpus: 500_000_000 });
     await container('capped').update({ PidsLimit: 7 });
     await container('restart').update({ RestartPolicy: { Name: 'always' } });
-    await docker.createNetwork({ Name: network, Labels: { 'looms.test': project.name } });
+    await docker.createNetwork({ Name: network, Labels: { 'looms.test': testLabel(project.name) } });
     await docker.getNetwork(network).connect({ Container: await project.idOf('joined') });
     await docker.getNetwork(`looms-${project.name}`).disconnect({ Container: await project.idOf('left') });
     await container('stopped').stop({ t: 0 });
@@ -93,7 +93,7 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
       name: foreign,
       Image: 'node:24-slim',
       Cmd: ['sleep', 'infinity'],
-      Labels: { 'looms.test': project.name },
+      Labels: { 'looms.test': testLabel(project.name) },
     };
     const made = await docker.createContainer(clone);
     await made.start();
@@ -156,8 +156,8 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
 
 /** Another image under the tag that can do the same: the old one with a label more. */
 async function retag(docker: Docker, repo: string): Promise<void> {
-  const source = await docker.createContainer({ Image: 'node:24-slim', Labels: { 'looms.test': repo } });
-  await source.commit({ repo, tag: '1', changes: 'LABEL looms.test=again' });
+  const source = await docker.createContainer({ Image: 'node:24-slim', Labels: { 'looms.test': testLabel(repo) } });
+  await source.commit({ repo, tag: '1', changes: `LABEL looms.test=${testLabel('again')}` });
   await source.remove();
 }
 

@@ -46,12 +46,20 @@ describe.skipIf(withoutEngine())('clients that are killed', () => {
     return Processes.map((row) => row.at(-1) ?? '').filter((line) => !/docker-init|sleep infinity/.test(line));
   };
 
-  /** A call that is killed at a moment of its own: before its session, while it is opened, or in the call. */
-  const killedCall = async (index: number): Promise<void> => {
+  /** A call that is killed once `until` is over. */
+  const killedCall = async (until: () => Promise<unknown>): Promise<void> => {
     const { child, finished } = project.start(['mcp', 'call', 'stubborn', 'wait']);
-    await pause(100 + (index % 25) * 50);
+    await until();
     child.kill('SIGKILL');
     await finished;
+  };
+
+  /** Milliseconds until a call has its session, beside nine others, as busy as the machine is now. */
+  const timeToSession = async (): Promise<number> => {
+    const start = performance.now();
+    const open = eventually(async () => expect((await sessions()).length).toBeGreaterThanOrEqual(atOnce), 60_000);
+    await Promise.all(Array.from({ length: atOnce }, () => killedCall(() => open)));
+    return performance.now() - start;
   };
 
   test('an answer is told before the session of such a server is ended, and then it is', async () => {
@@ -63,9 +71,12 @@ describe.skipIf(withoutEngine())('clients that are killed', () => {
   });
 
   test('a hundred of them leave no process, also of a server that ignores the end of its input', async () => {
+    const openAfterMs = await timeToSession();
     let seen = 0;
-    for (let first = 0; first < clients; first += atOnce) {
-      await Promise.all(Array.from({ length: atOnce }, (_, index) => killedCall(first + index)));
+    for (let first = atOnce; first < clients; first += atOnce) {
+      // Each at a moment of its own: before its session, while it is opened, or in the call.
+      const momentOf = (index: number): number => (((first + index) % 25) / 25) * 2 * openAfterMs;
+      await Promise.all(Array.from({ length: atOnce }, (_, index) => killedCall(() => pause(momentOf(index)))));
       seen = Math.max(seen, (await sessions()).length);
     }
     expect(seen).toBeGreaterThan(atOnce);

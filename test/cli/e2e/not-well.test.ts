@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { withoutEngine } from '../../support/images.ts';
+import { testLabel, withoutEngine } from '../../support/images.ts';
 import { httpSpec } from '../../support/odd-servers.ts';
 import { testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
@@ -19,9 +19,9 @@ describe.skipIf(withoutEngine())('a server that runs and is not well', () => {
   beforeAll(async () => {
     const made = await project.docker.createContainer({
       Image: 'node:24-slim',
-      Labels: { 'looms.test': project.name },
+      Labels: { 'looms.test': testLabel(project.name) },
     });
-    const changes = `HEALTHCHECK --interval=1s --retries=1 CMD ["test", "-e", "/nowhere"]\nLABEL looms.test=${project.name}`;
+    const changes = `HEALTHCHECK --interval=1s --retries=1 CMD ["test", "-e", "/nowhere"]\nLABEL looms.test=${testLabel(project.name)}`;
     await made.commit({ repo: checked.split(':')[0], tag: 'checked', changes });
     await made.remove();
     expect(await project.apply(yaml)).toMatchObject({ code: 0 });
