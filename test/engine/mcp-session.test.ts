@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { build } from 'esbuild';
@@ -161,13 +162,16 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
   });
 
   /** Opens a session from another program and kills that program, so that nothing can end the session for it. */
-  const abandonSession = async (abandoned: SessionTarget, lifetimeMs: number): Promise<void> => {
+  const abandonSession = async (
+    abandoned: SessionTarget,
+    { lifetimeMs, heldMs = 0 }: { lifetimeMs: number; heldMs?: number },
+  ): Promise<void> => {
     const script = `
       import { engineBench } from ${JSON.stringify(benchModule)};
       import { openSession } from ${JSON.stringify(connectModule)};
       const { engine } = await engineBench('mcp-session');
       const target = JSON.parse(process.argv[1]);
-      const session = await openSession({ ...target, engine }, { lifetimeMs: ${lifetimeMs} });
+      const session = await openSession({ ...target, engine }, { lifetimeMs: ${lifetimeMs}, renews: ${heldMs > 0} });
       console.log(session.server.name);
       setInterval(() => {}, 1000);
     `;
@@ -178,6 +182,10 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
     const exited = once(child, 'exit');
     const early = exited.then(() => Promise.reject(new Error('the other program ended by itself')));
     await Promise.race([once(child.stdout, 'data'), early]);
+    if (heldMs > 0) {
+      await pause(heldMs);
+      expect((await processes()).length).toBeGreaterThan(0);
+    }
     child.kill('SIGKILL');
     early.catch(() => {}); // From here on its end is what is wanted.
     await exited;
@@ -212,7 +220,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
   });
 
   test('a session whose client was killed ends at its own limit', async () => {
-    await abandonSession(target(['--stubborn', '--children']), 4_000);
+    await abandonSession(target(['--stubborn', '--children']), { lifetimeMs: 4_000 });
     expect((await processes()).length).toBeGreaterThan(0);
     // The limit ends the group; a child that made a group of its own is beyond it and goes with the container.
     await eventually(
@@ -226,6 +234,11 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       'kill -9 $(grep -l 987 /proc/[0-9]*/cmdline | cut -d/ -f3 | grep -v $$) 2>/dev/null; true',
     ]);
     await nothingLeft();
+  });
+
+  test('a session whose lease is renewed outlives it, and ends within it when its client was killed', async () => {
+    await abandonSession(target(['--stubborn']), { lifetimeMs: 4_000, heldMs: 10_000 });
+    await eventually(async () => expect(await processes()).toEqual([]), 12_000, 250);
   });
 
   test('a thousand calls, eight at a time, come back to their callers and leave no process, handle or memory', async () => {
@@ -417,7 +430,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
 
     test('a relay whose client was killed ends its connections', async () => {
       const container = await startServer('lonely');
-      await abandonSession(httpTarget(container, 'lonely', 'streamable-http'), 60_000);
+      await abandonSession(httpTarget(container, 'lonely', 'streamable-http'), { lifetimeMs: 60_000 });
       await nothingLeft(relay, 20_000);
     });
 

@@ -102,6 +102,7 @@ async function attempt(
   const linkOptions: LinkOptions = {
     deadline,
     lifetimeMs: options.lifetimeMs ?? defaultLifetimeMs(target, limitMs, answer !== undefined),
+    renews: options.renews ?? false,
     graceMs: options.graceMs ?? defaultGraceMs,
     signal: signal === undefined ? tooLate : AbortSignal.any([signal, tooLate]),
     onStray: options.onStray ?? (() => {}),

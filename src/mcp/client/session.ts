@@ -104,10 +104,15 @@ export type SessionOptions = {
   /** Bound of connect plus handshake, ms; default the spec's `timeout_seconds`. */
   readonly connectTimeoutMs?: number;
   /**
-   * Bound of the whole session's process, ms: it ends by itself after that, also when its client vanished. Default: the
-   * connect bound, one call of `execution_timeout_seconds`, and a minute. A source that keeps sessions warm gives more.
+   * Lease of the session's process, ms: it ends by itself after that, also when its client vanished. Default: the connect
+   * bound, one call of `execution_timeout_seconds`, and a minute.
    */
   readonly lifetimeMs?: number;
+  /**
+   * Whether the lease is renewed as long as this program holds the session, by a short exec in each third of it. For those
+   * who keep sessions; a lease without it is a bound from the start, and costs nothing.
+   */
+  readonly renews?: boolean;
   /** How long a server may take to end by itself when its session is closed, ms; default 1000. */
   readonly graceMs?: number;
   /** Era chosen for this session; default the spec's `protocol`. */

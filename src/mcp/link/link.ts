@@ -90,7 +90,9 @@ export type Lack = {
 export type LinkOptions = {
   /** Until when connecting is tried, on `performance.now()`'s clock. */
   readonly deadline: number;
+  /** The lease of a stdio server's process, and whether it is renewed as long as this program holds the link. */
   readonly lifetimeMs: number;
+  readonly renews: boolean;
   readonly graceMs: number;
   /** Aborted: stop connecting. Has no effect on a link that is made. */
   readonly signal: AbortSignal;

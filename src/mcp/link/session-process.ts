@@ -7,6 +7,9 @@ import { settledWithin } from './settled-within.ts';
 /** Variable that marks every process of one session, also those that left its process group. */
 const markVariable = 'LOOMS_SESSION';
 
+/** Begins the line on stderr that says who watches over a session whose lease can be renewed. */
+const watcherWord = 'looms-watcher';
+
 /** Begins the last line on the stderr of a session that found no room in its container. */
 const noRoomWord = 'looms-no-room';
 
@@ -18,8 +21,8 @@ const noRoomWord = 'looms-no-room';
 const assumedSession = { processes: 12, bytes: 48 * 1024 * 1024 };
 
 /**
- * Runs a server's argv as one session. $0: limit in seconds; $1: seconds to wait for room; $2…: argv. `$$` stays the id
- * of the whole process group: the engine makes an exec's first process a session leader, and each `exec` keeps it.
+ * Runs a server's argv as one session. $0: its lease in seconds; $1: seconds to wait for room; $2: whether the lease can be
+ * renewed; $3…: argv. `$$` stays the id of the whole process group: the engine makes an exec's first process a session leader, and each `exec` keeps it.
  *
  * What the container has no room for waits its turn: a process too many fails at any moment of any session, and for a
  * byte too many the kernel ends one that may be in the middle of a call. A session looks at those alone that the engine
@@ -30,12 +33,13 @@ const assumedSession = { processes: 12, bytes: 48 * 1024 * 1024 };
  *
  * stderr goes to the container's log where PID 1's can be opened, else it stays with us. A server dies with the `timeout`
  * that bounds it, where `setpriv` can do that: util-linux's since 2.33, which brought `choom` as well, not BusyBox's.
- * Where there is no `timeout`, a watcher outside of the server's children counts seconds, deaf to the SIGTERM that it
- * sends, and goes within one second of the server's end.
+ * Where there is no `timeout`, or the lease can be renewed, a watcher outside of the server's children counts seconds, deaf
+ * to the SIGTERM that it sends, and goes within one second of the server's end. It says its id on stderr, and begins to
+ * count again at each SIGUSR1: a renewal writes no file, and needs no process that stays.
  */
 const wrapperScript = `echo "$$" >&2
-limit=$0 patience=$1
-shift
+limit=$0 lease=$0 patience=$1 renewed=$2
+shift 2
 group=/sys/fs/cgroup v=
 if [ -e "$group/pids/pids.max" ]; then
   pids=$group/pids/pids memory=$group/memory/memory.usage_in_bytes most=$group/memory/memory.limit_in_bytes
@@ -87,16 +91,21 @@ until has_room; do
 done
 limit=$((limit - (now - began) / 100))
 [ "$limit" -gt 0 ] || limit=1
+exec 3>&2
 if (exec 2>>/proc/1/fd/2) 2>/dev/null; then exec 2>>/proc/1/fd/2; fi
-if command -v timeout >/dev/null 2>&1; then
+if [ "$renewed" = 0 ] && command -v timeout >/dev/null 2>&1; then
   if [ -e /usr/bin/choom ] && [ -f /usr/bin/setpriv ] && [ ! -L /usr/bin/setpriv ]; then
     set -- /usr/bin/setpriv --pdeathsig KILL "$@"
   fi
-  exec timeout -k 5 "$limit" "$@"
+  exec timeout -k 5 "$limit" "$@" 3>&-
 fi
 me=$$
 ( (
   trap '' TERM
+  trap 'limit=$lease' USR1
+  read -r watcher _ </proc/self/stat
+  echo "${watcherWord} $watcher" >&3
+  exec 3>&-
   while kill -0 "$me" 2>/dev/null; do
     [ "$limit" -le 0 ] && kill -s TERM -- "-$me" 2>/dev/null
     [ "$limit" -le -5 ] && kill -s KILL -- "-$me" 2>/dev/null
@@ -104,7 +113,12 @@ me=$$
     sleep 1
   done
 ) </dev/null >/dev/null 2>&1 & )
-exec "$@"`;
+exec "$@" 3>&-`;
+
+/** Renews a lease. $0: the watcher's id; $1: the session's mark, as an id may be another's by now. */
+const renewScript = `grep -qs "${markVariable}=$1" "/proc/$0/environ" && kill -s USR1 "$0"`;
+/** Into how many parts a lease is divided, of which each may fail to renew it but the last. */
+const renewalsPerLease = 3;
 
 /**
  * Ends what is left of a session. $0: process group, or 0 when it is unknown; $1: the session's mark; $2: tenths of a
@@ -178,8 +192,10 @@ export type SessionEnd =
 export type SessionProcessOptions = {
   /** How long it may wait in the container until there is room for it, ms. */
   readonly patienceMs: number;
-  /** Bound of the process's life, ms: it ends by itself after that, also when nobody is left to end it. */
+  /** Its lease, ms: it ends by itself after that, also when nobody is left to end it. */
   readonly limitMs: number;
+  /** Whether the lease is renewed as long as this program holds the session. */
+  readonly renews: boolean;
   /** How long a server may take to go after its input ended, ms. */
   readonly graceMs: number;
   readonly signal?: AbortSignal;
@@ -192,30 +208,34 @@ export type SessionProcessOptions = {
  */
 export async function startSessionProcess(
   target: LinkTarget,
-  { limitMs, patienceMs, graceMs, signal }: SessionProcessOptions,
+  { limitMs, renews, patienceMs, graceMs, signal }: SessionProcessOptions,
 ): Promise<SessionProcess> {
   if (signal?.aborted) throw stoppedStarting();
   const mark = randomBytes(12).toString('hex');
   const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
   const patience = String(Math.max(0, Math.floor(patienceMs / 1000)));
   const starting = target.engine.exec(target.container, {
-    argv: target.hasShell ? ['sh', '-c', wrapperScript, seconds, patience, ...target.argv] : target.argv,
+    argv: target.hasShell
+      ? ['sh', '-c', wrapperScript, seconds, patience, renews ? '1' : '0', ...target.argv]
+      : target.argv,
     env: target.hasShell ? { ...target.env, [markVariable]: mark } : target.env,
   });
   const exec = await startedOrEnded(starting, signal, () => endInContainer(target, 0, mark));
 
   const stderr = readStderr(exec, target.hasShell);
+  const renewal = renews
+    ? setInterval(() => renewLease(target, stderr.watcher(), mark), limitMs / renewalsPerLease)
+    : undefined;
+  renewal?.unref();
   let ended = false;
-  exec.ended.then(
-    () => {
-      ended = true;
-    },
-    () => {
-      ended = true;
-    },
-  );
+  const over = () => {
+    ended = true;
+    clearInterval(renewal);
+  };
+  exec.ended.then(over, over);
 
   const leave = (): Promise<void> => {
+    clearInterval(renewal);
     exec.stdin.on('error', () => {}); // The process may be gone already; `ended` says so.
     exec.stdout.resume();
     return settledWithin(new Promise<void>((resolve) => exec.stdin.end(() => resolve())), graceMs);
@@ -260,6 +280,8 @@ function lackOf(line: string | undefined): Lack | undefined {
   return { of, open: Number(open), used: Number(used), most: Number(most) };
 }
 
+const watcherLine = new RegExp(`^${watcherWord} (\\d+)\\n`, 'm');
+
 const stoppedStarting = (): LoomsError => new LoomsError('interrupted', 'stopped while a session was being started');
 
 /**
@@ -286,6 +308,26 @@ async function startedOrEnded(
   throw stoppedStarting();
 }
 
+/** One renewal: a short exec. One that fails leaves the rest of the lease to the next. */
+async function renewLease(target: LinkTarget, watcher: string | undefined, mark: string): Promise<void> {
+  if (!target.hasShell || watcher === undefined) return;
+  try {
+    const renewal = await target.engine.exec(
+      target.container,
+      { argv: ['sh', '-c', renewScript, watcher, mark] },
+      { signal: AbortSignal.timeout(killAnswerMs) },
+    );
+    for (const stream of [renewal.stdin, renewal.stdout, renewal.stderr]) stream.on('error', () => {});
+    renewal.stdin.end();
+    renewal.stdout.resume();
+    renewal.stderr.resume();
+    await settledWithin(renewal.ended, killAnswerMs);
+    renewal.destroy();
+  } catch {
+    // The engine may be back before the lease is over; if not, the session ends, which its exec tells.
+  }
+}
+
 /** Runs the end script as a second exec in the container. */
 async function endInContainer(target: LinkTarget, group: number, mark: string): Promise<SessionEnd> {
   if (!target.hasShell) return { how: 'abandoned', why: 'the image has no shell' };
@@ -307,10 +349,14 @@ async function endInContainer(target: LinkTarget, group: number, mark: string): 
   return code === 0 ? { how: 'killed' } : { how: 'abandoned', why: `ending it in the container gave ${code}` };
 }
 
-/** Reads the process group's id from the wrapper's first line, and keeps the end of whatever follows. */
-function readStderr(exec: ExecSession, wrapped: boolean): { group: () => number; tail: () => readonly string[] } {
+/** Reads the process group's id from the wrapper's first line, and its watcher's; keeps the end of whatever follows. */
+function readStderr(
+  exec: ExecSession,
+  wrapped: boolean,
+): { group: () => number; watcher: () => string | undefined; tail: () => readonly string[] } {
   let text = '';
   let group = 0;
+  let watcher: string | undefined;
   exec.stderr.on('error', () => {}); // The same break shows in `ended`.
   exec.stderr.setEncoding('utf8');
   exec.stderr.on('data', (chunk: string) => {
@@ -319,10 +365,17 @@ function readStderr(exec: ExecSession, wrapped: boolean): { group: () => number;
       group = Number.parseInt(text, 10) || 0;
       if (group !== 0) text = text.slice(text.indexOf('\n') + 1);
     }
+    if (wrapped && watcher === undefined) {
+      text = text.replace(watcherLine, (_, id: string) => {
+        watcher = id;
+        return '';
+      });
+    }
     if (text.length > 2 * stderrTailLength) text = text.slice(-stderrTailLength);
   });
   return {
     group: () => group,
+    watcher: () => watcher,
     tail: () =>
       text
         .slice(-stderrTailLength)

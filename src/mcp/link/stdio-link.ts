@@ -12,9 +12,9 @@ const patienceShare = 0.7;
 
 /** A link to a stdio server: one exec of its argv. Throws what `SessionHost.exec` throws. */
 export async function linkStdio(target: LinkTarget, options: LinkOptions): Promise<StdioLink> {
-  const { lifetimeMs, graceMs, signal } = options;
+  const { lifetimeMs, renews, graceMs, signal } = options;
   const patienceMs = patienceShare * (options.deadline - performance.now());
-  const process = await startSessionProcess(target, { limitMs: lifetimeMs, patienceMs, graceMs, signal });
+  const process = await startSessionProcess(target, { limitMs: lifetimeMs, renews, patienceMs, graceMs, signal });
   options.onConnected();
   const kept: string[] = [];
   const onStray = (line: string) => {

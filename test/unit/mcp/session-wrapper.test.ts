@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../src/docker/port.ts';
 import { startSessionProcess } from '../../../src/mcp/link/session-process.ts';
@@ -42,16 +43,32 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
     limitMs: number,
     mark: string,
     graceMs = 300,
+    renews = false,
   ) => {
     const PATH = await pathWith(shell, tools);
     const argv = [process.execPath, fixture('plain.mjs'), ...flags];
     const target = targetFor(localEngine().engine, argv, { env: { PATH, MARK: mark } });
-    return startSessionProcess(target, { limitMs, patienceMs: 0, graceMs });
+    return startSessionProcess(target, { limitMs, renews, patienceMs: 0, graceMs });
   };
   const variants: [string, string[]][] = [
     ['with timeout', ['timeout', 'sleep', 'grep']],
     ['without timeout', ['sleep', 'grep']],
   ];
+
+  it.concurrent.each(variants)(
+    '%s: a server lives as long as its lease is renewed, and not much longer',
+    async (name, tools) => {
+      const mark = `${process.pid}-leased-${shell}-${name}`;
+      const session = await start(tools, ['--ignore-eof'], 3_000, mark, 300, true);
+      await delay(9_000);
+      expect(processesWith(`MARK=${mark}`).length).toBeGreaterThan(0);
+      // Its end is sent and not waited for: nobody renews it from here.
+      await session.leave();
+      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 8_000);
+      await session.end();
+    },
+    30_000,
+  );
 
   it.concurrent.each(variants)(
     '%s: a server that leaves by itself leaves nothing',
@@ -130,7 +147,7 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
     const engine = new Proxy(local.engine, { get: (one, key) => (key === 'exec' ? exec : Reflect.get(one, key)) });
     const env = { PATH: await pathWith(shell, ['timeout', 'sleep', 'grep']) };
     const target = targetFor(engine, [process.execPath, fixture('plain.mjs')], { env });
-    const bounds = { limitMs: 60_000, patienceMs: 0, graceMs: 5_000 };
+    const bounds = { limitMs: 60_000, renews: false, patienceMs: 0, graceMs: 5_000 };
     const first = await startSessionProcess(target, bounds);
     const second = await startSessionProcess(target, bounds);
     if (lack !== undefined) {
@@ -176,6 +193,7 @@ describe('an image without a shell', () => {
     const argv = [process.execPath, fixture('plain.mjs'), '--ignore-eof'];
     const session = await startSessionProcess(targetFor(local.engine, argv, { hasShell: false, env: { MARK: mark } }), {
       limitMs: 60_000,
+      renews: false,
       patienceMs: 0,
       graceMs: 300,
     });
