@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { existsSync, readFileSync } from 'node:fs';
 // The program. Written so that an old Node can read it: it says what is missing instead of a syntax error.
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,8 @@ if (major < 22 || (major === 22 && minor < 13)) {
   const { runWithNewerNode } = await import('./newer-node.js');
   process.exitCode = await runWithNewerNode(argv);
 } else {
+  // Not imported: an ES import of `node:fs` reads all its exports, and so loads streams that most runs do not need.
+  const { existsSync, readFileSync } = process.getBuiltinModule('node:fs');
   // On before the first dynamic import, else the compiled code of that import is not kept.
   module.enableCompileCache();
   endWithOlderNode();

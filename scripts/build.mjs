@@ -2,8 +2,7 @@
 // The shape of the bundle is the start-up recipe of docs/architecture.md: every command is an entry of its own, what
 // several share is a chunk, adapters are chunks that load on demand.
 import { existsSync } from 'node:fs';
-import { glob, mkdir, rm, writeFile } from 'node:fs/promises';
-import http from 'node:http';
+import { glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -11,28 +10,81 @@ import { build } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 
-/** Exports of `node:http` that load all of undici when they are read. */
-const loadUndici = new Set(['WebSocket', 'CloseEvent', 'MessageEvent']);
+/**
+ * An ES import of a module of Node's reads all its exports, and some of those load much when they are read: undici behind
+ * `node:http`, streams behind `node:fs`, every option of Node behind `node:process`. Taken as objects, only what is named
+ * is read. `require` of CommonJS packages is made where something asks for it.
+ */
+function withBuiltinsAsObjects(text) {
+  const taken = [];
+  const builtin = (name) => `globalThis.process.getBuiltinModule("${name}")`;
+  const rest = text.replace(
+    /(?<=^|[;}\n])import(?:\s*\*\s*as\s+(\w+)\s*|\s+(\w+)\s*)?,?(?:\{([^{}]*)\})?\s*from\s*"(node:[\w/]+)";/g,
+    (_statement, all, whole, named, module) => {
+      for (const target of [all ?? whole, named && `{${named.replaceAll(' as ', ':')}}`].filter(Boolean)) {
+        taken.push(`const ${target}=${builtin(module)};`);
+      }
+      return '';
+    },
+  );
+  if (/\brequire\b/.test(rest)) {
+    taken.push(`const require=${builtin('node:module')}.createRequire(import.meta.url);`);
+  }
+  // In front, as imports are: a module that runs earlier in the same file may use a name that it shares.
+  return taken.join('') + rest;
+}
 
 /**
- * An ES import of `node:http` reads all its exports, and three of them load undici: 30 ms of each start that talks to an
- * engine. Taken as a builtin object, only what is named is read.
+ * oclif requires all of itself and of its dependencies when it is loaded; a run needs its parser, and help the rest.
+ * Each `const a = require(b)` becomes a function that requires on first use, as Babel's `lazy` does.
  */
-const httpWithoutUndici = {
-  name: 'http-without-undici',
+const lazyOclif = {
+  name: 'lazy-oclif',
   setup(context) {
-    context.onResolve({ filter: /^node:http$/ }, ({ kind }) =>
-      kind === 'import-statement' ? { path: 'node:http', namespace: 'builtin' } : { path: 'node:http', external: true },
+    context.onLoad({ filter: /@oclif[/\\]core[/\\]lib[/\\].*\.js$/ }, async ({ path }) => ({
+      contents: lazyRequires(await readFile(path, 'utf8')),
+      loader: 'js',
+    }));
+  },
+};
+
+function lazyRequires(source) {
+  const names = [];
+  const declared = source.replace(
+    /^(?:const|var) (\w+) = ((?:__\w+\()?require\("[^"]+"\)\)?);$/gm,
+    (_line, name, required) => {
+      names.push(name);
+      return `let ${name}$; const ${name}$$ = () => (${name}$ ??= ${required});`;
+    },
+  );
+  return names.reduce((text, name) => {
+    // `new a.B()` would take the call for the constructor's.
+    const constructed = text.replace(new RegExp(`\\bnew ${name}((?:\\.\\w+)+)`, 'g'), `new (${name}$$$$()$1)`);
+    return constructed.replace(new RegExp(`(?<![.\\w$"'])${name}(?=\\.)`, 'g'), `${name}$$$$()`);
+  }, declared);
+}
+
+/**
+ * What is small and shared by nearly all of the program, as one chunk instead of twenty: each file costs half a
+ * millisecond to resolve and link. esbuild puts into one chunk what the same entries reach, so all of them reach it.
+ */
+const oneCommonChunk = {
+  name: 'one-common-chunk',
+  async setup(context) {
+    const files = [];
+    for await (const file of glob('src/model/**/*.ts', { cwd: root })) files.push(file);
+    const contents = files
+      .sort()
+      .map((file) => `import './${file}';`)
+      .join('\n');
+    context.onResolve({ filter: /^looms:common$/ }, () => ({ path: 'common', namespace: 'common' }));
+    context.onLoad({ filter: /.*/, namespace: 'common' }, () => ({ contents, loader: 'ts', resolveDir: root }));
+    const itself = /^src[/\\](model[/\\]|cli[/\\]main[.])/;
+    context.onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, async ({ path }) =>
+      itself.test(relative(root, path))
+        ? undefined
+        : { contents: `import 'looms:common';${await readFile(path, 'utf8')}`, loader: 'ts' },
     );
-    context.onLoad({ filter: /.*/, namespace: 'builtin' }, () => {
-      const names = Object.keys(http).filter((name) => !loadUndici.has(name));
-      const contents = [
-        `const http = process.getBuiltinModule('node:http');`,
-        'export default http;',
-        `export const { ${names.join(', ')} } = http;`,
-      ];
-      return { contents: contents.join('\n'), loader: 'js' };
-    });
   },
 };
 
@@ -62,11 +114,7 @@ async function bundle(commands) {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    plugins: [httpWithoutUndici],
-    // CommonJS packages inside an ES module bundle still ask for Node's own modules with `require`.
-    banner: {
-      js: "import { createRequire as looms_createRequire } from 'node:module';\nconst require = looms_createRequire(import.meta.url);",
-    },
+    plugins: [lazyOclif, oneCommonChunk],
     keepNames: false,
     minifySyntax: true,
     minifyWhitespace: true,
@@ -74,7 +122,12 @@ async function bundle(commands) {
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
+    write: false,
   });
+  for (const { path, text } of result.outputFiles) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, withBuiltinsAsObjects(text));
+  }
   await writeFile(join(dist, 'meta.json'), JSON.stringify(result.metafile));
 }
 

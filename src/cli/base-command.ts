@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from '@oclif/core/command';
+import { Config } from '@oclif/core/config';
 import { exit } from '@oclif/core/errors';
 import { seenJson } from '../model/unseen.ts';
 import { type CommandContext, type ContextFlags, openContext } from './context.ts';
@@ -24,6 +27,21 @@ export abstract class BaseCommand extends Command {
   static override baseFlags = commonFlags;
 
   #context: CommandContext | undefined;
+
+  /**
+   * What oclif's own `run` would find out, as far as a command asks for it. That one loads besides what is for finding
+   * commands and for help: the list of all commands with their flags, themes, the user's shell.
+   */
+  static configFor(root: string): Config {
+    const { name, version, oclif } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const { bin, topicSeparator } = oclif;
+    const runHook = async () => ({ successes: [], failures: [] });
+    return Object.assign(new Config({ root }), { name, bin, version, topicSeparator, runHook });
+  }
+
+  async start(): Promise<void> {
+    await this._run();
+  }
 
   /** The command's streams, ports and project; closed when the command ends, however it ends. */
   protected async open(flags: ContextFlags): Promise<CommandContext> {

@@ -1,4 +1,6 @@
-import { run } from '@oclif/core/run';
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import type { BaseCommand } from './base-command.ts';
 import { exitCode } from './exit-codes.ts';
 
 /**
@@ -8,7 +10,10 @@ import { exitCode } from './exit-codes.ts';
  */
 export async function main(argv: readonly string[], root: string): Promise<void> {
   try {
-    await run(withHelp(argv), { root });
+    const words = withHelp(argv);
+    const found = await findCommand(words, root);
+    if (found === undefined) await (await import('@oclif/core/run')).default.run(words, { root });
+    else await new found.command(found.argv, found.command.configFor(root)).start();
     // Commands set the code of what they found out (2, 3, 4, 5 …); nothing set means done.
     process.exitCode ??= exitCode.done;
   } catch (error) {
@@ -17,6 +22,36 @@ export async function main(argv: readonly string[], root: string): Promise<void>
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   // What a second Ctrl-C abandoned must not hold the process, nor must connections that are kept alive.
   process.exit();
+}
+
+type CommandClass = Pick<typeof BaseCommand, 'id' | 'args' | 'configFor'> &
+  (new (
+    ...given: ConstructorParameters<typeof BaseCommand>
+  ) => BaseCommand);
+
+/**
+ * The command that the words name, where that is plain from the names of the files: with it oclif parses and runs, but
+ * need not first read what all commands are. Help, aliases and what is not understood are left to oclif as a whole.
+ */
+async function findCommand(
+  words: readonly string[],
+  root: string,
+): Promise<{ command: CommandClass; argv: string[] } | undefined> {
+  const end = words.indexOf('--');
+  if ((end === -1 ? words : words.slice(0, end)).includes('--help')) return undefined;
+  for (const length of [2, 1]) {
+    const named = words.slice(0, length);
+    if (named.length < length || !named.every((word) => /^[a-z][a-z-]*$/.test(word))) continue;
+    const file = new URL(`dist/commands/${named.join('/')}.js`, pathToFileURL(root));
+    if (!existsSync(file)) continue;
+    const { default: command }: { default: CommandClass } = await import(file.href);
+    const [next = '-'] = words.slice(length);
+    // oclif takes a word that the command has no place for as part of the command's name, and says so.
+    if (!next.startsWith('-') && Object.keys(command.args).length === 0) return undefined;
+    command.id = named.join(':');
+    return { command, argv: words.slice(length) };
+  }
+  return undefined;
 }
 
 /** `-h` anywhere before `--`, and `help` in front, ask for help as well as `--help` does. */

@@ -19,7 +19,7 @@ export async function defaultPaths({ projectFile, ports }: CommandContext): Prom
   const { files, workingDirectory } = ports;
   if (projectFile?.file.specs !== undefined && projectFile.file.specs.length > 0) {
     const { pathsBelow } = await import('../app/plan/spec-files.ts');
-    const paths = pathsBelow(projectFile.folder, projectFile.file.specs);
+    const paths = await pathsBelow(projectFile.folder, projectFile.file.specs);
     await findProjectFolder({ files, workingDirectory }, paths, projectFile.folder);
     return paths;
   }

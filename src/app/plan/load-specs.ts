@@ -191,10 +191,7 @@ const withRealPaths = (server: LoadedServer, real: ReadonlyMap<string, string>):
  */
 export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
   const files = await readSpecFiles(ports, options.paths);
-  const [commits, extraCa] = await Promise.all([
-    options.commits ? ports.files.commitsOf(files) : new Map<string, string>(),
-    ports.files.readBuildCa(),
-  ]);
+  const commits = options.commits ? ports.files.commitsOf(files) : new Map<string, string>();
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
   const hostPaths = await lookAtHostPaths(ports, [...loaded.servers, ...loaded.faulty]);
   const sound = loaded.servers.map((server) => withRealPaths(server, hostPaths.real));
@@ -209,11 +206,16 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
   ];
   const servers: DeclaredServer[] = [];
   const recipes = new Map<string, Recipe>();
+  // One that was named is read in any case: that it is not there is said to whoever named it.
+  const needsCa =
+    ports.environment.LOOMS_BUILD_CA !== undefined || sound.some(({ spec }) => spec.image.kind !== 'image');
+  const extraCa = needsCa ? await ports.files.readBuildCa() : undefined;
+  const commitOf = await commits;
   for (const { spec, source, locate } of sound) {
     try {
       const { image, recipe } = await resolveImage(ports.files, spec, source, extraCa);
       if (recipe !== null) recipes.set(recipe.ref, recipe);
-      const commit = commits.get(source.file);
+      const commit = commitOf.get(source.file);
       servers.push({
         spec,
         image,

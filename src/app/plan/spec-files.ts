@@ -1,5 +1,4 @@
 import { dirname, resolve } from 'node:path';
-import { escapePath, isDynamicPattern } from 'tinyglobby';
 import type { Files } from '../../files/port.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { SpecFile } from '../../spec/load.ts';
@@ -26,6 +25,7 @@ export async function specPaths(
       hint: 'files in folders below it are found with a glob such as `-f "specs/**/*.yaml"`',
     });
   }
+  const { isDynamicPattern } = await import('tinyglobby');
   if (isDynamicPattern(path)) {
     const matching = await files.matching([path], workingDirectory);
     if (matching.length > 0) return matching;
@@ -37,8 +37,10 @@ export async function specPaths(
 }
 
 /** Files, folders and globs that are written relative to `folder`, as absolute ones. */
-export const pathsBelow = (folder: string, written: readonly string[]): readonly string[] =>
-  written.map((path) => (isDynamicPattern(path) ? `${escapePath(folder)}/${path}` : resolve(folder, path)));
+export async function pathsBelow(folder: string, written: readonly string[]): Promise<readonly string[]> {
+  const { escapePath, isDynamicPattern } = await import('tinyglobby');
+  return written.map((path) => (isDynamicPattern(path) ? `${escapePath(folder)}/${path}` : resolve(folder, path)));
+}
 
 /**
  * Reads what `-f` names: files, folders (their own .yaml and .yml files), globs, and `-` for standard input; each file
