@@ -1,152 +1,189 @@
+import {
+  choice,
+  field,
+  group,
+  hasFields,
+  madeField,
+  madeOptional,
+  type Of,
+  optionalField,
+  usualField,
+} from './fields.ts';
 import type { ServerName } from './ids.ts';
+import {
+  bool,
+  type Check,
+  type Checked,
+  either,
+  list,
+  number,
+  object,
+  oneOf,
+  record,
+  tagged,
+  text,
+} from './structure.ts';
+import { readTmpfs } from './tmpfs.ts';
 
-/** Where a secret's value comes from when a session starts; the value itself is never part of desired state. */
-export type SecretRef =
-  /** `${secret:name}`: looked up in the configured providers. */
-  | { readonly from: 'provider'; readonly name: string }
-  /** `${NAME}` under a key that looks like a credential, or a name of `env_from`: taken from the environment of `looms`. */
-  | { readonly from: 'environment'; readonly name: string };
+/**
+ * Where a secret's value comes from when a session starts; the value itself is never part of desired state. `provider`
+ * (`${secret:name}`): looked up in the configured providers. `environment` (`${NAME}` under a key that looks like a
+ * credential, or a name of `env_from`): taken from the environment of `looms`.
+ */
+export type SecretRef = Checked<typeof secretRef>;
+const secretRef = object({ from: oneOf('provider', 'environment'), name: text });
 
 /** A value of `env`: a literal, or text with references to secrets in it. */
-export type EnvValue =
-  | { readonly kind: 'literal'; readonly value: string }
-  | { readonly kind: 'secret'; readonly parts: readonly (string | SecretRef)[] };
+export type EnvValue = Checked<typeof envValue>;
+const envValue = tagged('kind', { literal: { value: text }, secret: { parts: list(either(text, secretRef)) } });
 
-export type Env = Readonly<Record<string, EnvValue>>;
+export type Env = Checked<typeof env>;
+const env = record(envValue);
 
-export type CopyFile = { readonly source: string; readonly destination: string };
+export type CopyFile = Checked<typeof copyFile>;
+const copyFile = object({ source: text, destination: text });
+
+/** A volume's `source` is its name as written; on the engine it is scoped by the project (`volumeName`). */
+export type Mount = Checked<typeof mount>;
+const mountFields = { source: text, target: text, readOnly: bool };
+const mount = tagged('type', { bind: mountFields, volume: mountFields });
+
+/** Versions of the base images when a spec names none (docs/spec.md, python and node). */
+export const defaultVersions = { python: '3.13', node: '24' } as const;
 
 /**
  * Where a server's image comes from. Paths are as written (relative to the spec file), so that the recorded spec is
  * the same from every checkout; the content of the files is part of the built image's tag.
  */
-export type ImageSource =
+export type ImageSource = DesiredServer['image'];
+
+export const imageFields = choice('docker_backend', 'kind', 'runtime_type', {
   /** An image used as it is. */
-  | { readonly kind: 'image'; readonly ref: string }
-  | {
-      readonly kind: 'python';
-      readonly base: string;
-      readonly packages: readonly string[];
-      readonly requirementsFile?: string;
-      readonly pipCache: boolean;
-      /** Path of the virtualenv in the image, when one is wanted. */
-      readonly virtualEnv?: string;
-    }
-  | {
-      readonly kind: 'node';
-      readonly base: string;
-      readonly packages: readonly string[];
-      readonly packageJsonFile?: string;
-      readonly npmCache: boolean;
-    }
-  | {
-      readonly kind: 'build';
-      readonly from: string;
-      readonly run: readonly string[];
-      readonly copy: readonly CopyFile[];
-      readonly env: Readonly<Record<string, string>>;
-      readonly workdir?: string;
-      /** File with extra CA certificates (PEM) for the build. */
-      readonly caCertificates?: string;
-    }
-  | { readonly kind: 'dockerfile'; readonly path: string };
+  image: { ref: madeField('base_image', text) },
+  python: {
+    base: madeField('base_image', text),
+    packages: usualField('python.preinstall_packages', list(text), []),
+    requirementsFile: madeOptional('python.requirements_file', text),
+    pipCache: usualField('python.use_pip_cache', bool, true),
+    /** Path of the virtualenv in the image, when one is wanted. */
+    virtualEnv: madeOptional('python.virtual_env', text),
+  },
+  node: {
+    base: madeField('base_image', text),
+    packages: usualField('node.preinstall_packages', list(text), []),
+    packageJsonFile: madeOptional('node.package_json_file', text),
+    npmCache: usualField('node.use_npm_cache', bool, true),
+  },
+  build: {
+    from: madeField('build_config.from_image', text),
+    run: usualField('build_config.run_commands', list(text), []),
+    copy: usualField('build_config.copy_files', list(copyFile), []),
+    env: usualField('build_config.env', record(text), {}),
+    workdir: madeOptional('build_config.workdir', text),
+    /** File with extra CA certificates (PEM) for the build. */
+    caCertificates: madeOptional('build_config.ca_certificates', text),
+  },
+  dockerfile: { path: madeField('dockerfile_path', text) },
+});
 
-export type PullPolicy = 'missing' | 'always' | 'never';
-
-export type Mount =
-  | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean }
-  /** `source` is the volume's name as written; on the engine it is scoped by the project (`volumeName`). */
-  | { readonly type: 'volume'; readonly source: string; readonly target: string; readonly readOnly: boolean };
-
-export type Limits = {
-  readonly cpuCores: number;
-  readonly memoryMiB: number;
-  readonly pidsLimit: number;
+export const limitFields = {
+  cpuCores: field('cpu_cores', number, 1),
+  memoryMiB: field('memory_mb', number, 512),
   /** Size limit of the writable layer; only where the storage driver can. */
-  readonly storageMiB?: number;
+  storageMiB: optionalField('storage_mb', number),
+  pidsLimit: field('pids_limit', number, 256),
   /** Bound of one `tools/call`, in seconds. */
-  readonly executionTimeoutSeconds: number;
+  executionTimeoutSeconds: field('execution_timeout_seconds', number, 300),
 };
 
-export type Security = {
-  /** `uid[:gid]` or a name that the image knows. */
-  readonly user: string;
-  readonly readOnlyRoot: boolean;
-  readonly capDrop: readonly string[];
-  readonly capAdd: readonly string[];
-  readonly noNewPrivileges: boolean;
-  /** Path → size with unit as written (`64m`). */
-  readonly tmpfs: Readonly<Record<string, string>>;
+const tmpfsSize: Check<string> = (size): size is string => text(size) && readTmpfs(size) !== undefined;
+
+export const securityFields = {
+  /** `uid[:gid]` or a name that the image knows. Not root, and the same in every image, when a spec names none. */
+  user: field('user', text, '1000:1000'),
+  readOnlyRoot: field('read_only_root', bool, true),
+  capDrop: usualField('cap_drop', list(text), ['ALL']),
+  capAdd: usualField('cap_add', list(text), []),
+  noNewPrivileges: field('no_new_privileges', bool, true),
+  /** Path → size with unit as written (`64m`). The default gives way to a mount of the user's own at the same place. */
+  tmpfs: usualField('tmpfs', record(tmpfsSize), { '/tmp': '64m' }),
 };
+export interface Security extends Of<typeof securityFields> {}
 
-export type EgressRule = { readonly host: string; readonly port: number };
+export type NetworkMode = DesiredServer['network']['mode'];
 
-export type NetworkMode = 'isolated' | 'none' | 'bridge';
-
-export type Lifecycle = {
-  readonly healthCheckIntervalSeconds: number;
+export const lifecycleFields = {
+  healthCheckIntervalSeconds: field('health_check_interval_seconds', number, 60),
   /** false keeps a container whose gate failed, as `--keep-failed` does. */
-  readonly autoCleanup: boolean;
-  readonly drainSeconds: number;
-  readonly rotationIntervalHours?: number;
-  readonly maxExecutions?: number;
-  readonly rotateOnImageChange: boolean;
-  readonly preserve: readonly string[];
-  readonly restart: 'unless-stopped' | 'no';
+  autoCleanup: field('auto_cleanup', bool, true),
+  drainSeconds: field('drain_seconds', number, 30),
+  rotationIntervalHours: optionalField('rotation_interval_hours', number),
+  maxExecutions: optionalField('max_executions', number),
+  rotateOnImageChange: field('rotate_on_image_change', bool, false),
+  preserve: usualField('preserve', list(text), []),
+  restart: field('restart', oneOf('unless-stopped', 'no'), 'unless-stopped'),
 };
+export interface Lifecycle extends Of<typeof lifecycleFields> {}
 
-export type Transport =
-  | { readonly kind: 'stdio' }
-  | { readonly kind: 'streamable-http' | 'sse'; readonly port: number; readonly path: string };
-
-export type ProtocolChoice = 'legacy' | 'auto' | '2026-07-28';
-
+export type Transport = McpSpec['transport'];
+export type ProtocolChoice = McpSpec['protocol'];
 /** Which tools a client may see and call; `exclude` wins over `include`. */
-export type ToolFilter = {
-  /** Absent: all tools. */
-  readonly include?: readonly string[];
-  readonly exclude: readonly string[];
-};
+export type ToolFilter = McpSpec['tools'];
 
-export type McpSpec = {
-  readonly transport: Transport;
+const httpFields = { port: madeField('port', number), path: madeField('path', text) };
+
+export const mcpFields = {
+  transport: choice('', 'kind', 'transport', { stdio: {}, 'streamable-http': httpFields, sse: httpFields }),
   /** Absent: the image's own entrypoint. */
-  readonly command?: string;
+  command: optionalField('command', text),
   /** Empty with no command: the image's own arguments. */
-  readonly args: readonly string[];
-  readonly env: Env;
+  args: field('args', list(text), []),
+  env: usualField('env', env, {}),
   /** Names taken from the environment of `looms` when a session starts, treated as secrets; they win over `env`. */
-  readonly envFrom: readonly string[];
+  envFrom: usualField('env_from', list(text), []),
   /** Bound of connect, handshake and the gate, in seconds. */
-  readonly timeoutSeconds: number;
-  readonly protocol: ProtocolChoice;
-  readonly tools: ToolFilter;
+  timeoutSeconds: field('timeout_seconds', number, 30),
+  protocol: field('protocol', oneOf('legacy', 'auto', '2026-07-28'), 'legacy'),
+  tools: group('tools', {
+    /** Absent: all tools. */
+    include: madeOptional('include', list(text)),
+    exclude: usualField('exclude', list(text), []),
+  }),
+};
+export interface McpSpec extends Of<typeof mcpFields> {}
+
+/** All fields of a spec, in the order in which they are written. */
+export const serverFields = {
+  name: madeField('name', text as Check<ServerName>),
+  description: optionalField('docker_backend.description', text),
+  image: imageFields,
+  pullPolicy: field('docker_backend.pull_policy', oneOf('missing', 'always', 'never'), 'missing'),
+  platform: optionalField('docker_backend.platform', text),
+  /** The container's entrypoint, in place of the image's. */
+  entrypoint: optionalField('docker_backend.custom.entrypoint_cmd', list(text)),
+  labels: usualField('docker_backend.custom.labels', record(text), {}),
+  /** Environment of the container. */
+  environment: usualField('docker_backend.environment', env, {}),
+  /** Absent: the image's own WORKDIR, else /workspace. */
+  workingDir: madeOptional('docker_backend.working_dir', text),
+  mounts: usualField('docker_backend.volume_mounts', list(mount), []),
+  limits: group('docker_backend.resource_limits', limitFields),
+  security: group('docker_backend.security', securityFields),
+  network: group('docker_backend.network', {
+    mode: field('mode', oneOf('isolated', 'none', 'bridge'), 'isolated'),
+    egress: usualField('egress', list(object({ host: text, port: number })), []),
+  }),
+  lifecycle: group('docker_backend.lifecycle', lifecycleFields),
+  /** false: the server is kept stopped. Not part of the hash: toggling it starts or stops, never replaces. */
+  enabled: usualField('mcp_server.enabled', bool, true),
+  mcp: group('mcp_server', mcpFields),
 };
 
 /** The normalised spec of one server: every default filled in, nothing machine-dependent but bind mounts. */
-export type DesiredServer = {
-  readonly name: ServerName;
-  readonly description?: string;
-  /** false: the server is kept stopped. Not part of the hash: toggling it starts or stops, never replaces. */
-  readonly enabled: boolean;
-  readonly image: ImageSource;
-  readonly pullPolicy: PullPolicy;
-  readonly platform?: string;
-  /** Environment of the container (`docker_backend.environment`). */
-  readonly environment: Env;
-  /** Absent: the image's own WORKDIR, else /workspace. */
-  readonly workingDir?: string;
-  readonly mounts: readonly Mount[];
-  readonly limits: Limits;
-  readonly security: Security;
-  readonly network: { readonly mode: NetworkMode; readonly egress: readonly EgressRule[] };
-  readonly lifecycle: Lifecycle;
-  /** `custom.labels`. */
-  readonly labels: Readonly<Record<string, string>>;
-  /** `custom.entrypoint_cmd`. */
-  readonly entrypoint?: readonly string[];
-  readonly mcp: McpSpec;
-};
+export interface DesiredServer extends Of<typeof serverFields> {}
+
+/** Whether a value is a spec, as far as its structure tells (src/spec/record/record-rules.ts has the rules). */
+export const isSpec: Check<DesiredServer> = hasFields(serverFields);
 
 /** Where a server was declared. Recorded as a label, never hashed. */
 export type Source = {

@@ -7,7 +7,7 @@ import { type Composition, compose } from '../../src/cli/compose.ts';
 import type { DeclaredServer } from '../../src/model/desired.ts';
 import { defaultPolicy } from '../../src/model/policy.ts';
 import { loadDocuments } from '../../src/spec/load.ts';
-import { specHash } from '../../src/spec/record/hash.ts';
+import { specHash } from '../../src/spec/record/record.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
 import { emptyFolder } from '../support/looms.ts';

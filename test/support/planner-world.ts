@@ -4,8 +4,7 @@ import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asImageId, asProjectName, asServerName } from '../../src/model/ids.ts';
 import type { Observed } from '../../src/model/observed.ts';
 import type { ImageFacts } from '../../src/model/shape.ts';
-import { specHash } from '../../src/spec/record/hash.ts';
-import { recordSpec } from '../../src/spec/record/record.ts';
+import { recordSpec, specHash } from '../../src/spec/record/record.ts';
 
 export const project = asProjectName('test');
 

@@ -1,3 +1,4 @@
+import { mcpFields } from '../../model/desired.ts';
 import type { EngineHealth } from '../../model/engine.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
@@ -7,7 +8,6 @@ import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { engineWidth, mapBounded } from '../../model/map-bounded.ts';
 import type { ServerInstance, ServerView } from '../../model/server-view.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
-import { defaultMcp } from '../../spec/fields/mcp.ts';
 import type { HealthPlace, Ports } from '../ports.ts';
 import { knowSecrets } from '../talk/know-secrets.ts';
 import { askServer } from './ask-server.ts';
@@ -144,7 +144,8 @@ async function checkOne(
       run: view.run,
     };
   }
-  const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? defaultMcp.timeoutSeconds) * 1000;
+  const timeoutMs =
+    options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.ordinary) * 1000;
   const asked = await askServer(ports, project, name, { timeoutMs, signal: options.signal });
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;

@@ -3,7 +3,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { nearest } from '../../model/nearest.ts';
 import { sourceText } from '../../model/source.ts';
-import { specHash } from '../../spec/record/hash.ts';
+import { specHash } from '../../spec/record/record.ts';
 
 const renamed = (server: DeclaredServer, name: ServerName): DeclaredServer => {
   const spec = { ...server.spec, name };

@@ -10,7 +10,7 @@ import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/fields
 import type { ReadServer } from '../../spec/fields/normalize.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../../spec/load.ts';
 import { sortDiagnostics } from '../../spec/read/findings.ts';
-import { specHash } from '../../spec/record/hash.ts';
+import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';
 import { readSpecFiles } from './spec-files.ts';
 

@@ -4,7 +4,7 @@ import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { Recipe } from '../../model/recipe.ts';
-import { specHash } from '../../spec/record/hash.ts';
+import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';
 import { resolveImage } from './load-specs.ts';
 import { nearPath } from './near-path.ts';

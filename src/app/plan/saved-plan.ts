@@ -7,9 +7,9 @@ import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
 import type { Policy } from '../../model/policy.ts';
+import { type Check, list, number, object, oneOf, optional, text } from '../../model/structure.ts';
 import type { FilesIntent } from '../../orchestrator/port.ts';
 import { isDeclaredServer } from '../../spec/record/record.ts';
-import { type Check, list, number, object, oneOf, optional, text } from '../../spec/record/structure.ts';
 import { nearPath } from './near-path.ts';
 import type { PruneRules, Work } from './plan-work.ts';
 

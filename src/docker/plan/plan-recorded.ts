@@ -7,7 +7,7 @@ import { serverNotFound } from '../../model/server-not-found.ts';
 import { slotsOf } from '../../model/slots.ts';
 import { parseSource, sourceText } from '../../model/source.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
-import { specHash } from '../../spec/record/hash.ts';
+import { specHash } from '../../spec/record/record.ts';
 import type { DockerPlan } from '../steps.ts';
 import { settledOf } from '../views/serving.ts';
 import { planDeclared } from './plan-files.ts';

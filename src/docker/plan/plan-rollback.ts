@@ -9,7 +9,7 @@ import type { MadeFrom } from '../../model/server-view.ts';
 import { serversOf, slotsOf } from '../../model/slots.ts';
 import { parseSource } from '../../model/source.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
-import { specHash } from '../../spec/record/hash.ts';
+import { specHash } from '../../spec/record/record.ts';
 import { revisionOf } from '../reconcile/generations/generations.ts';
 import { settledOf } from '../views/serving.ts';
 import { type DockerPrepared, decide, lookAt, type Planning, relayImageOf } from './prepare.ts';

@@ -1,28 +1,29 @@
 import { Document, visit } from 'yaml';
 import { canonicalJson } from '../../model/canonical-json.ts';
-import type {
-  DesiredServer,
-  Env,
-  EnvValue,
-  ImageSource,
-  Lifecycle,
-  Limits,
-  McpSpec,
-  Mount,
-  Security,
+import {
+  type DesiredServer,
+  defaultVersions,
+  type Env,
+  type EnvValue,
+  type ImageSource,
+  imageFields,
+  type Mount,
+  mcpFields,
+  securityFields,
+  serverFields,
+  type Transport,
 } from '../../model/desired.ts';
-import { assertNever } from '../../model/errors.ts';
+import type { Choice, Field, Fields } from '../../model/fields.ts';
+import { isRecord } from '../../model/is-record.ts';
 import { writtenRef } from '../../model/secret-names.ts';
 import { unicodeEscape, unseenInLines } from '../../model/unseen.ts';
 import { escapeTemplate } from '../read/template.ts';
-import { defaultVersions } from './image-source.ts';
-import { defaultMcp } from './mcp.ts';
-import { defaultTmpfs } from './mounts.ts';
 import { defaultPaths } from './network.ts';
-import { defaultLifecycle, defaultLimits } from './normalize.ts';
-import { defaultUser } from './security.ts';
 
-type Fields = Record<string, unknown>;
+type Written = { [key: string]: unknown };
+
+/** Fields that are not written as they stand, with what is written in their place. */
+type Writers = ReadonlyMap<Field | Choice, unknown>;
 
 /**
  * Writes a server as YAML that loads again to the same server; what equals a default is left out. Bind mounts come out
@@ -30,26 +31,43 @@ type Fields = Record<string, unknown>;
  * variable right before a secret.
  */
 export function formatSpec(spec: DesiredServer): string {
-  const { image } = spec;
-  const document = compact({
-    name: spec.name,
-    docker_backend: {
-      description: text(spec.description),
-      ...imageFields(image, startsInterpreter(spec)),
-      pull_policy: unless(spec.pullPolicy, 'missing'),
-      platform: spec.platform,
-      custom: compact({ entrypoint_cmd: spec.entrypoint?.map(escapeTemplate), labels: texts(spec.labels) }),
-      environment: env(spec.environment),
-      working_dir: text(spec.workingDir),
-      volume_mounts: nonEmpty(spec.mounts.map(mount)),
-      resource_limits: limits(spec.limits),
-      security: security(spec.security, spec.mounts),
-      network: compact({ mode: unless(spec.network.mode, 'isolated') }),
-      lifecycle: lifecycle(spec.lifecycle),
-    },
-    mcp_server: mcp(spec.mcp, spec.enabled),
-  });
-  return print(document);
+  const writers: Writers = new Map<Field | Choice, unknown>([
+    [serverFields.image, image(spec.image, startsInterpreter(spec))],
+    [serverFields.environment, env(spec.environment)],
+    [serverFields.mounts, nonEmpty(spec.mounts.map(mount))],
+    [securityFields.tmpfs, tmpfs(spec)],
+    [mcpFields.transport, transport(spec.mcp.transport)],
+    [mcpFields.env, env(spec.mcp.env)],
+  ]);
+  const document: Written = {};
+  write(document, serverFields, spec, writers);
+  return print(compact(document));
+}
+
+/** Puts these fields of a value where a file has them, but for those that are as usual. */
+function write(into: Written, fields: Fields, values: Readonly<Record<string, unknown>>, writers: Writers): void {
+  for (const [name, one] of Object.entries(fields)) {
+    const value = values[name];
+    if (one.kind === 'group') write(at(into, one.path), one.fields, value as Written, writers);
+    else if (writers.has(one)) put(into, one.path, writers.get(one));
+    else if (one.kind === 'field' && !isSame(value, one.ordinary)) put(into, one.path, escaped(value));
+  }
+}
+
+function put(into: Written, path: string, value: unknown): void {
+  const [last = '', ...outer] = path.split('.').toReversed();
+  const place = at(into, outer.toReversed().join('.'));
+  if (isRecord(value) && (last === '' || isRecord(place[last]))) Object.assign(at(place, last), value);
+  else place[last] = value;
+}
+
+/** The map at a path, which is made if need be. */
+function at(into: Written, path: string): Written {
+  if (path === '') return into;
+  return path.split('.').reduce((place, key) => {
+    place[key] ??= {};
+    return place[key] as Written;
+  }, into);
 }
 
 /** Characters that a spec must not hold unescaped: what is not seen, and what stands for text that could not be read. */
@@ -68,144 +86,72 @@ function print(content: unknown): string {
 }
 
 /** Leaves out absent values; undefined when nothing is left. */
-function compact(fields: Fields): Fields | undefined {
+function compact(fields: Written): Written | undefined {
   const kept = Object.entries(fields).flatMap(([key, value]) => {
-    const inner = isFields(value) && value !== noTmpfs ? compact(value) : value;
+    const inner = isRecord(value) && value !== noTmpfs ? compact(value) : value;
     return inner === undefined ? [] : [[key, inner] as const];
   });
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
 /** An empty map that says something: no folders in memory, in place of the default. */
-const noTmpfs: Fields = {};
+const noTmpfs: Written = {};
 
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isSame = (value: unknown, ordinary: unknown): boolean => canonicalJson(value) === canonicalJson(ordinary);
 
-const unless = <T>(value: T, ordinary: T): T | undefined =>
-  canonicalJson(value) === canonicalJson(ordinary) ? undefined : value;
-const nonEmpty = <T>(values: readonly T[]): readonly T[] | undefined => (values.length === 0 ? undefined : values);
-const text = (value: string | undefined): string | undefined =>
-  value === undefined ? undefined : escapeTemplate(value);
-const texts = (values: Readonly<Record<string, string>>): Fields =>
-  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, escapeTemplate(value)]));
+/** Texts so that a file gives them back: `${` is no reference. */
+function escaped(value: unknown): unknown {
+  if (typeof value === 'string') return escapeTemplate(value);
+  if (Array.isArray(value)) return value.map(escaped);
+  return isRecord(value) ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, escaped(one)])) : value;
+}
 
 /** Whether a spec without `base_image` would be refused: the official images start an interpreter, no server. */
 const startsInterpreter = (spec: DesiredServer): boolean =>
   spec.mcp.command === undefined && spec.mcp.args.length === 0 && spec.entrypoint === undefined;
 
-function imageFields(image: ImageSource, needsBase: boolean): Fields {
-  switch (image.kind) {
-    case 'image':
-      return { base_image: image.ref };
-    case 'dockerfile':
-      return { dockerfile_path: escapeTemplate(image.path) };
-    case 'build':
-      return {
-        build_config: {
-          from_image: image.from,
-          run_commands: nonEmpty(image.run.map(escapeTemplate)),
-          copy_files: nonEmpty(image.copy.map(({ source, destination }) => escapeTemplate(`${source} ${destination}`))),
-          env: texts(image.env),
-          workdir: text(image.workdir),
-          ca_certificates: text(image.caCertificates),
-        },
-      };
-    case 'python':
-      return {
-        runtime_type: 'python',
-        ...baseFields('python', image.base, needsBase, {
-          preinstall_packages: nonEmpty(image.packages.map(escapeTemplate)),
-          requirements_file: text(image.requirementsFile),
-          use_pip_cache: unless(image.pipCache, true),
-          virtual_env: text(image.virtualEnv),
-        }),
-      };
-    case 'node':
-      return {
-        runtime_type: 'node',
-        ...baseFields('node', image.base, needsBase, {
-          preinstall_packages: nonEmpty(image.packages.map(escapeTemplate)),
-          package_json_file: text(image.packageJsonFile),
-          use_npm_cache: unless(image.npmCache, true),
-        }),
-      };
-    default:
-      return assertNever(image);
-  }
-}
-
 /** A base that a version says is written as that version, another one as `base_image`. */
-function baseFields(runtime: 'python' | 'node', base: string, needsBase: boolean, section: Fields): Fields {
-  const version = new RegExp(`^${runtime}:([0-9]+(?:\\.[0-9]+){0,2})-slim$`).exec(base)?.[1];
-  if (version === undefined || needsBase) return { base_image: base, [runtime]: section };
-  return { [runtime]: { [`${runtime}_version`]: unless(version, defaultVersions[runtime]), ...section } };
-}
-
-const mount = (one: Mount): Fields => ({
-  source: escapeTemplate(one.source),
-  target: escapeTemplate(one.target),
-  ...(one.readOnly ? { read_only: true } : {}),
-});
-
-const limits = (one: Limits): Fields => ({
-  cpu_cores: unless(one.cpuCores, defaultLimits.cpuCores),
-  memory_mb: unless(one.memoryMiB, defaultLimits.memoryMiB),
-  storage_mb: one.storageMiB,
-  pids_limit: unless(one.pidsLimit, defaultLimits.pidsLimit),
-  execution_timeout_seconds: unless(one.executionTimeoutSeconds, defaultLimits.executionTimeoutSeconds),
-});
-
-function security(one: Security, mounts: readonly Mount[]): Fields | undefined {
-  const taken = new Set(mounts.map(({ target }) => target));
-  const ordinary = Object.fromEntries(Object.entries(defaultTmpfs).filter(([path]) => !taken.has(path)));
-  const written = compact({
-    user: unless(one.user, defaultUser),
-    read_only_root: unless(one.readOnlyRoot, true),
-    cap_drop: unless(one.capDrop, ['ALL']),
-    cap_add: nonEmpty(one.capAdd),
-    no_new_privileges: unless(one.noNewPrivileges, true),
-    tmpfs: unless(one.tmpfs, ordinary) && (Object.keys(one.tmpfs).length === 0 ? noTmpfs : texts(one.tmpfs)),
-  });
+function image(source: ImageSource, needsBase: boolean): Written {
+  const { variants } = imageFields;
+  const written: Written = {};
+  const writers = new Map<Field | Choice, unknown>();
+  if (source.kind === 'build') {
+    const lines = source.copy.map(({ source: from, destination }) => escapeTemplate(`${from} ${destination}`));
+    writers.set(variants.build.copy, nonEmpty(lines));
+  } else if (source.kind === 'python' || source.kind === 'node') {
+    written.runtime_type = source.kind;
+    const version = new RegExp(`^${source.kind}:([0-9]+(?:\\.[0-9]+){0,2})-slim$`).exec(source.base)?.[1];
+    if (version !== undefined && !needsBase) {
+      writers.set(variants[source.kind].base, undefined);
+      if (version !== defaultVersions[source.kind]) written[source.kind] = { [`${source.kind}_version`]: version };
+    }
+  }
+  write(written, variants[source.kind], source, writers);
   return written;
 }
 
-const lifecycle = (one: Lifecycle): Fields => ({
-  health_check_interval_seconds: unless(one.healthCheckIntervalSeconds, defaultLifecycle.healthCheckIntervalSeconds),
-  auto_cleanup: unless(one.autoCleanup, defaultLifecycle.autoCleanup),
-  drain_seconds: unless(one.drainSeconds, defaultLifecycle.drainSeconds),
-  rotation_interval_hours: one.rotationIntervalHours,
-  max_executions: one.maxExecutions,
-  rotate_on_image_change: unless(one.rotateOnImageChange, defaultLifecycle.rotateOnImageChange),
-  preserve: nonEmpty(one.preserve.map(escapeTemplate)),
-  restart: unless(one.restart, defaultLifecycle.restart),
+const nonEmpty = <T>(values: readonly T[]): readonly T[] | undefined => (values.length === 0 ? undefined : values);
+
+const mount = ({ source, target, readOnly }: Mount): Written => ({
+  source: escapeTemplate(source),
+  target: escapeTemplate(target),
+  ...(readOnly ? { read_only: true } : {}),
 });
 
-function mcp(one: McpSpec, enabled: boolean): Fields {
-  const { transport } = one;
-  return {
-    enabled: unless(enabled, true),
-    ...(transport.kind === 'stdio'
-      ? {}
-      : {
-          transport: transport.kind,
-          port: transport.port,
-          path: text(unless(transport.path, defaultPaths[transport.kind])),
-        }),
-    command: text(one.command),
-    args: nonEmpty(one.args.map(escapeTemplate)),
-    env: env(one.env),
-    env_from: nonEmpty(one.envFrom),
-    timeout_seconds: unless(one.timeoutSeconds, defaultMcp.timeoutSeconds),
-    protocol: unless(one.protocol, defaultMcp.protocol),
-    tools: {
-      include: one.tools.include?.map(escapeTemplate),
-      exclude: nonEmpty(one.tools.exclude.map(escapeTemplate)),
-    },
-  };
+function tmpfs({ security: { tmpfs: folders }, mounts }: DesiredServer): unknown {
+  const taken = new Set(mounts.map(({ target }) => target));
+  const usual = Object.entries(securityFields.tmpfs.ordinary).filter(([path]) => !taken.has(path));
+  if (isSame(folders, Object.fromEntries(usual))) return undefined;
+  return Object.keys(folders).length === 0 ? noTmpfs : escaped(folders);
 }
 
-const env = (values: Env): Fields =>
+function transport(one: Transport): Written {
+  if (one.kind === 'stdio') return {};
+  const path = one.path === defaultPaths[one.kind] ? undefined : escapeTemplate(one.path);
+  return { transport: one.kind, port: one.port, path };
+}
+
+const env = (values: Env): Written =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, variable(value)]));
 
 function variable(value: EnvValue): string {

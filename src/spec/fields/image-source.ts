@@ -1,13 +1,10 @@
-import type { CopyFile, ImageSource } from '../../model/desired.ts';
+import { type CopyFile, defaultVersions, type ImageSource } from '../../model/desired.ts';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { lastName } from '../read/words.ts';
 import { parseImageRef } from './image-ref.ts';
 import type { BackendInput, BuildConfigInput } from './input.ts';
 import { pathInside } from './paths.ts';
-
-/** Versions of the base images when a spec names none (docs/spec.md, python and node). */
-export const defaultVersions = { python: '3.13', node: '24' } as const;
 
 type Runtime = 'python' | 'node' | 'custom';
 

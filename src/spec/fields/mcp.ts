@@ -1,24 +1,19 @@
-import type { Env, McpSpec, NetworkMode, ToolFilter } from '../../model/desired.ts';
+import { type Env, type McpSpec, mcpFields, type NetworkMode, type ToolFilter } from '../../model/desired.ts';
+import { plainOf } from '../../model/fields.ts';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { shorten } from '../read/words.ts';
 import type { McpInput } from './input.ts';
 import { transportOf } from './network.ts';
 
-/** How a server is spoken to when its spec says nothing (docs/spec.md, mcp_server). */
-export const defaultMcp = { timeoutSeconds: 30, protocol: 'legacy' } as const;
-
 /** The MCP half of a spec, `at` being the path where it stands. */
 export function mcpOf(reader: Reader, mcp: McpInput, at: string, mode: NetworkMode): McpSpec {
   if (mcp.command !== undefined) commandIsOneProgram(reader, mcp.command, mcp.args ?? [], `${at}.command`);
   return {
+    ...plainOf(mcpFields, mcp),
     transport: transportOf(reader, mcp, at, mode),
-    ...(mcp.command === undefined ? {} : { command: mcp.command }),
-    args: mcp.args ?? [],
     env: envOf(reader, `${at}.env`, mcp.env ?? {}),
     envFrom: [...new Set(mcp.env_from ?? [])].toSorted(),
-    timeoutSeconds: mcp.timeout_seconds ?? defaultMcp.timeoutSeconds,
-    protocol: mcp.protocol ?? defaultMcp.protocol,
     tools: toolsOf(reader, mcp, `${at}.tools`),
   };
 }

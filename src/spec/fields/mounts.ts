@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
-import type { Mount } from '../../model/desired.ts';
+import { type Mount, securityFields } from '../../model/desired.ts';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import type { BackendInput, MountInput } from './input.ts';
@@ -60,7 +60,7 @@ export function mountsAndTmpfs(reader: Reader, backend: BackendInput): Mounting 
   const tmpfs: Record<string, string> = {};
   const written = backend.security?.tmpfs;
   for (const [key, size] of Object.entries(
-    written ?? (reader.has('docker_backend.security.tmpfs') ? {} : defaultTmpfs),
+    written ?? (reader.has('docker_backend.security.tmpfs') ? {} : securityFields.tmpfs.ordinary),
   )) {
     const path = childPath('docker_backend.security.tmpfs', key);
     // The default gives way to a mount of the user's own at the same place.
@@ -70,9 +70,6 @@ export function mountsAndTmpfs(reader: Reader, backend: BackendInput): Mounting 
   }
   return { mounts: mounts.toSorted((a, b) => (a.target < b.target ? -1 : 1)), tmpfs: sortedRecord(tmpfs), hostPaths };
 }
-
-/** In-memory folders when a spec names none (docs/spec.md, security). */
-export const defaultTmpfs: Readonly<Record<string, string>> = { '/tmp': '64m' };
 
 function oneMount(reader: Reader, path: string, input: MountInput, hostPaths: HostPath[]): Mount | undefined {
   for (const key of ['source', 'target'] as const) {

@@ -1,10 +1,11 @@
-import type { DesiredServer, NetworkMode, Transport } from '../../model/desired.ts';
+import { type DesiredServer, type NetworkMode, serverFields, type Transport } from '../../model/desired.ts';
+import { plainOf } from '../../model/fields.ts';
 import type { Reader } from '../read/reader.ts';
 import type { BackendInput, McpInput } from './input.ts';
 
 /** The network of a server. Egress lists are checked and refused: nothing enforces them yet. */
 export function networkOf(reader: Reader, backend: BackendInput): DesiredServer['network'] {
-  const mode = backend.network?.mode ?? 'isolated';
+  const { mode } = plainOf(serverFields.network.fields, backend.network);
   const egress = backend.network?.egress ?? [];
   const path = 'docker_backend.network.egress';
   let valid = true;

@@ -1,4 +1,5 @@
-import type { DesiredServer, Lifecycle, Limits } from '../../model/desired.ts';
+import { type DesiredServer, type Lifecycle, lifecycleFields, limitFields, serverFields } from '../../model/desired.ts';
+import { plainOf } from '../../model/fields.ts';
 import { asServerName, namePattern, type ServerName } from '../../model/ids.ts';
 import type { SpecInput } from '../generated/validators.mjs';
 import { type Reader, sortedRecord } from '../read/reader.ts';
@@ -11,19 +12,6 @@ import { networkOf } from './network.ts';
 import { packageIsThere } from './package-is-there.ts';
 import { containerPath } from './paths.ts';
 import { securityOf } from './security.ts';
-
-/** Limits when a spec names none (docs/spec.md, resource_limits). */
-export const defaultLimits = { cpuCores: 1, memoryMiB: 512, pidsLimit: 256, executionTimeoutSeconds: 300 } as const;
-
-/** The life of a container when a spec says nothing (docs/spec.md, lifecycle). */
-export const defaultLifecycle = {
-  healthCheckIntervalSeconds: 60,
-  autoCleanup: true,
-  drainSeconds: 30,
-  rotateOnImageChange: false,
-  preserve: [],
-  restart: 'unless-stopped',
-} as const satisfies Lifecycle;
 
 /** Where the server's name stands, and the name when it is a valid one. Reports a missing or wrong one. */
 export function nameOf(
@@ -77,15 +65,13 @@ export function normalize(
   const network = networkOf(reader, backend);
   commandIsKnown(reader, backend, mcp, at);
   const spec: ReadServer = {
+    ...plainOf(serverFields, input),
     name,
-    ...(backend.description === undefined ? {} : { description: backend.description }),
     enabled: mcp.enabled ?? true,
-    pullPolicy: backend.pull_policy ?? 'missing',
-    ...(backend.platform === undefined ? {} : { platform: backend.platform }),
     environment: envOf(reader, 'docker_backend.environment', backend.environment ?? {}),
     ...(backend.working_dir === undefined ? {} : { workingDir: workingDir(reader, backend.working_dir) }),
     mounts,
-    limits: limitsOf(backend),
+    limits: plainOf(limitFields, backend.resource_limits),
     security: securityOf(reader, backend.security ?? {}, tmpfs),
     network,
     lifecycle: lifecycleOf(reader, backend.lifecycle ?? {}, {
@@ -93,7 +79,6 @@ export function normalize(
       elsewhere: [...mounts.map(({ target }) => target), ...Object.keys(tmpfs)],
     }),
     labels: labelsOf(reader, backend.custom?.labels ?? {}),
-    ...(backend.custom?.entrypoint_cmd === undefined ? {} : { entrypoint: backend.custom.entrypoint_cmd }),
     mcp: mcpOf(reader, mcp, at, network.mode),
   };
   if (image !== undefined) packageIsThere(reader, { ...spec, image }, backend, at);
@@ -137,17 +122,6 @@ function commandIsKnown(reader: Reader, backend: BackendInput, mcp: McpInput, at
 /** The working directory becomes writable, so it cannot be one of the folders that containers keep for themselves. */
 function workingDir(reader: Reader, written: string): string {
   return containerPath(reader, 'docker_backend.working_dir', written) ?? written;
-}
-
-function limitsOf(backend: BackendInput): Limits {
-  const input = backend.resource_limits ?? {};
-  return {
-    cpuCores: input.cpu_cores ?? defaultLimits.cpuCores,
-    memoryMiB: input.memory_mb ?? defaultLimits.memoryMiB,
-    pidsLimit: input.pids_limit ?? defaultLimits.pidsLimit,
-    ...(input.storage_mb === undefined ? {} : { storageMiB: input.storage_mb }),
-    executionTimeoutSeconds: input.execution_timeout_seconds ?? defaultLimits.executionTimeoutSeconds,
-  };
 }
 
 /** Whether the root can be written to, and which folders are mounted or in memory instead. */
@@ -206,14 +180,8 @@ function lifecycleOf(reader: Reader, input: LifecycleInput, { readOnlyRoot, else
     });
   }
   return {
-    healthCheckIntervalSeconds: input.health_check_interval_seconds ?? defaultLifecycle.healthCheckIntervalSeconds,
-    autoCleanup: input.auto_cleanup ?? defaultLifecycle.autoCleanup,
-    drainSeconds: input.drain_seconds ?? defaultLifecycle.drainSeconds,
-    ...(input.rotation_interval_hours === undefined ? {} : { rotationIntervalHours: input.rotation_interval_hours }),
-    ...(input.max_executions === undefined ? {} : { maxExecutions: input.max_executions }),
-    rotateOnImageChange: input.rotate_on_image_change ?? defaultLifecycle.rotateOnImageChange,
+    ...plainOf(lifecycleFields, input),
     preserve: [...new Set(preserve)].toSorted(),
-    restart: input.restart ?? defaultLifecycle.restart,
   };
 }
 

@@ -1,17 +1,19 @@
-import type { Security } from '../../model/desired.ts';
+import { type Security, securityFields } from '../../model/desired.ts';
+import { plainOf } from '../../model/fields.ts';
 import { readTmpfs } from '../../model/tmpfs.ts';
 import type { Reader } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { readCapability } from './capabilities.ts';
 import type { SecurityInput } from './input.ts';
 
-/** User of a server when its spec names none (docs/spec.md, security): not root, and the same in every image. */
-export const defaultUser = '1000:1000';
-
 /** How the process is confined; `tmpfs` is checked together with the mounts. */
 export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security['tmpfs']): Security {
   const capAdd = capabilities(reader, 'docker_backend.security.cap_add', input.cap_add ?? []);
-  const capDrop = capabilities(reader, 'docker_backend.security.cap_drop', input.cap_drop ?? ['ALL']);
+  const capDrop = capabilities(
+    reader,
+    'docker_backend.security.cap_drop',
+    input.cap_drop ?? securityFields.capDrop.ordinary,
+  );
   if (capAdd.includes('ALL')) {
     reader.report({
       code: 'refused-value',
@@ -25,14 +27,7 @@ export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security
     if (problem === undefined) continue;
     reader.report({ code: 'invalid-value', path: childPath('docker_backend.security.tmpfs', path), ...problem });
   }
-  return {
-    user: input.user ?? defaultUser,
-    readOnlyRoot: input.read_only_root ?? true,
-    capDrop,
-    capAdd,
-    noNewPrivileges: input.no_new_privileges ?? true,
-    tmpfs,
-  };
+  return { ...plainOf(securityFields, input), capDrop, capAdd, tmpfs };
 }
 
 /** One page: the kernel rounds smaller sizes up, so they cannot be meant. */

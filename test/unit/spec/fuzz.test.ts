@@ -7,8 +7,7 @@ import { canonicalJson } from '../../../src/model/canonical-json.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { loadDocuments } from '../../../src/spec/load.ts';
 import { loadProjectFile } from '../../../src/spec/project-file.ts';
-import { specHash } from '../../../src/spec/record/hash.ts';
-import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
+import { readRecordedSpec, recordSpec, specHash } from '../../../src/spec/record/record.ts';
 import { forAll } from '../../support/properties.ts';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../../src/model/canonical-json.ts';
-import { specHash } from '../../../src/spec/record/hash.ts';
-import { readRecordedSpec, recordSpec } from '../../../src/spec/record/record.ts';
+import { readRecordedSpec, recordSpec, specHash } from '../../../src/spec/record/record.ts';
 import { forAll } from '../../support/properties.ts';
 import { document, only } from './checking.ts';
 import { desiredServers } from './desired-servers.ts';

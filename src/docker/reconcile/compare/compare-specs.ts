@@ -1,6 +1,7 @@
 import { canonicalJson } from '../../../model/canonical-json.ts';
 import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../../model/credentials.ts';
-import type { RecordedSpec } from '../../../model/desired.ts';
+import { type RecordedSpec, serverFields } from '../../../model/desired.ts';
+import { type Choice, type Field, type Fields, type Group, group } from '../../../model/fields.ts';
 import { isRecord } from '../../../model/is-record.ts';
 import type { FieldDifference } from '../../../model/plan.ts';
 
@@ -12,49 +13,36 @@ function isSecretValue(value: object): boolean {
 const isLiteralValue = (value: object): value is { kind: 'literal'; value: string } =>
   'kind' in value && value.kind === 'literal' && 'value' in value;
 
-/** Names of the model → names a user wrote, where they differ by more than the spelling. */
-const userPaths: readonly (readonly [RegExp, string])[] = [
-  [/^mcp\.transport\.kind$/, 'mcp_server.transport'],
-  [/^mcp\.transport\b/, 'mcp_server'],
-  [/^mcp\b/, 'mcp_server'],
-  [/^limits\.memoryMiB$/, 'docker_backend.resource_limits.memory_mb'],
-  [/^limits\.storageMiB$/, 'docker_backend.resource_limits.storage_mb'],
-  [/^limits\b/, 'docker_backend.resource_limits'],
-  [/^mounts\b/, 'docker_backend.volume_mounts'],
-  [/^entrypoint\b/, 'docker_backend.custom.entrypoint_cmd'],
-  [/^labels\b/, 'docker_backend.custom.labels'],
-  [/^(environment|security|network|lifecycle|image|pullPolicy|platform|workingDir|description)\b/, 'docker_backend.$1'],
-];
-
-/** A path of the model as a user knows it: `limits.cpuCores` → `docker_backend.resource_limits.cpu_cores`. */
-function userPath(path: string): string {
-  const rule = userPaths.find(([pattern]) => pattern.test(path));
-  const named = rule === undefined ? path : path.replace(rule[0], rule[1]);
-  // Keys of env are the user's own and keep their case.
-  const [settings, env] = splitEnv(named);
-  return settings.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${pair[1]?.toLowerCase()}`) + env;
+/** What a field of the model is called in a file, where `at` is its group, and what stands below it. */
+function step(at: Node, path: string, key: string, value: unknown): readonly [path: string, node: Node] {
+  const fields = at?.kind === 'group' ? at.fields : at?.kind === 'choice' ? variantOf(at, value) : undefined;
+  const node = fields !== undefined && Object.hasOwn(fields, key) ? fields[key] : undefined;
+  const name = at?.kind === 'choice' && key === at.tag ? at.tagPath : (node?.path ?? key);
+  return [[path, name].filter((part) => part !== '').join('.'), node];
 }
 
-function splitEnv(path: string): [string, string] {
-  const match = /^(docker_backend\.environment|mcp_server\.env|docker_backend\.custom\.labels)(\..*)$/.exec(path);
-  return match === null ? [path, ''] : [match[1] ?? '', match[2] ?? ''];
+type Node = Field | Group | Choice | undefined;
+
+function variantOf({ tag, variants }: Choice, value: unknown): Fields | undefined {
+  const name = isRecord(value) ? value[tag] : undefined;
+  return typeof name === 'string' && Object.hasOwn(variants, name) ? variants[name] : undefined;
 }
 
 /**
  * A value as a plan shows it. A literal that is a credential by its name or form stands in the file all the same, which
  * is what `validate` warns of; a plan goes further, into logs and pull requests.
  */
-function text(path: string, value: unknown): string {
+function text(key: string, value: unknown): string {
   if (value === undefined) return 'none';
   if (isRecord(value)) {
     if (isSecretValue(value)) return '(secret)';
-    if (isLiteralValue(value)) return isCredential(path, value.value) ? '(secret)' : value.value;
+    if (isLiteralValue(value)) return isCredential(key, value.value) ? '(secret)' : value.value;
   }
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-const isCredential = (path: string, value: string): boolean =>
-  looksLikeCredential(splitEnv(path)[1].slice(1)) || hasPasswordInUri(value) || looksLikeKey(value);
+const isCredential = (key: string, value: string): boolean =>
+  looksLikeCredential(key) || hasPasswordInUri(value) || looksLikeKey(value);
 
 const wasReadable = '(readable in the record)';
 
@@ -65,26 +53,27 @@ const isLeaf = (value: unknown): boolean => !isRecord(value) || isSecretValue(va
 const same = (a: unknown, b: unknown): boolean =>
   a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b);
 
-function walk(path: string, from: unknown, to: unknown): FieldDifference[] {
+/** What differs below `path`, which is the file's name for the field `key`. */
+function walk(node: Node, path: string, key: string, from: unknown, to: unknown): FieldDifference[] {
   if (isLeaf(from) || isLeaf(to)) {
     // A whole group that came or went is shown by its own fields.
-    if (isRecord(from) && to === undefined && !isLeaf(from)) return walk(path, from, {});
-    if (isRecord(to) && from === undefined && !isLeaf(to)) return walk(path, {}, to);
+    if (isRecord(from) && to === undefined && !isLeaf(from)) return walk(node, path, key, from, {});
+    if (isRecord(to) && from === undefined && !isLeaf(to)) return walk(node, path, key, {}, to);
     // The record was read from canonical text, the desired spec was not: the order of keys means nothing.
     if (same(from, to)) return [];
-    const named = userPath(path);
     // What counts as a secret now is not shown as the text that it was, also where only looms' own idea of it changed.
     const becameSecret = isLiteral(from) && isRecord(to) && isSecretValue(to);
-    const difference = { path: named, from: becameSecret ? wasReadable : text(named, from), to: text(named, to) };
+    const difference = { path, from: becameSecret ? wasReadable : text(key, from), to: text(key, to) };
     if (difference.from !== difference.to) return [difference];
     const how = isLiteral(from) && isLiteral(to) ? 'another value' : 'from elsewhere';
     return [{ ...difference, to: `${difference.to} (${how})` }];
   }
   const before = from as Record<string, unknown>;
   const after = to as Record<string, unknown>;
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .sort()
-    .flatMap((key) => walk(path === '' ? key : `${path}.${key}`, before[key], after[key]));
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].sort().flatMap((inner) => {
+    const [at, below] = step(node, path, inner, Object.hasOwn(after, inner) ? after : before);
+    return walk(below, at, inner, before[inner], after[inner]);
+  });
 }
 
 /**
@@ -94,7 +83,7 @@ function walk(path: string, from: unknown, to: unknown): FieldDifference[] {
 export function compareSpecs(recorded: RecordedSpec, desired: RecordedSpec): FieldDifference[] {
   const { enabled: _before, ...before } = recorded.spec;
   const { enabled: _after, ...after } = desired.spec;
-  const fields = walk('', before, after);
+  const fields = walk(group('', serverFields), '', '', before, after);
   if (recorded.image === desired.image) return fields;
   return [...fields, { path: 'image', from: recorded.image, to: desired.image }];
 }

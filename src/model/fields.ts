@@ -1,0 +1,175 @@
+import { canonicalJson } from './canonical-json.ts';
+import { isRecord } from './is-record.ts';
+import { type Check, type Flat, object, optional, own, tagged } from './structure.ts';
+
+/**
+ * A field of a spec, declared once (desired.ts). Its type, how it is read, written, recorded and hashed, and what it is
+ * called in a plan follow from this.
+ */
+export type Field<T = unknown, Optional extends boolean = boolean, Plain extends boolean = boolean> = {
+  readonly kind: 'field';
+  /** Where a spec file has it, below its group: `memory_mb`, `custom.entrypoint_cmd`. */
+  readonly path: string;
+  readonly check: Check<T>;
+  /** What it is where a file says nothing; not written then either. */
+  readonly ordinary?: T;
+  readonly optional: Optional;
+  /** Taken from a file as it stands there; else code of its own makes it (src/spec/fields). */
+  readonly plain: Plain;
+  /** Younger than records that lack it: in those it is `ordinary`, and nothing of it is recorded or hashed while it is. */
+  readonly later?: true;
+};
+
+/** Fields that stand below one key of a file; with an empty path, beside the fields of the group around them. */
+export type Group<F extends Fields = Fields> = { readonly kind: 'group'; readonly path: string; readonly fields: F };
+
+/** A union: the field `tag`, which files have at `tagPath`, says which fields there are. */
+export type Choice<
+  Tag extends string = string,
+  V extends Readonly<Record<string, Fields>> = Readonly<Record<string, Fields>>,
+> = {
+  readonly kind: 'choice';
+  readonly path: string;
+  readonly tag: Tag;
+  readonly tagPath: string;
+  readonly variants: V;
+};
+
+// An interface, as a type cannot name itself here.
+export interface Fields {
+  readonly [name: string]: Field | Group | Choice;
+}
+
+type Usual<T> = { readonly ordinary: T };
+
+/** As a file has it, or as usual. */
+export const field = <T>(path: string, check: Check<T>, ordinary: NoInfer<T>): Field<T, false, true> & Usual<T> => ({
+  kind: 'field',
+  path,
+  check,
+  ordinary,
+  optional: false,
+  plain: true,
+});
+
+/** As a file has it, or absent. */
+export const optionalField = <T>(path: string, check: Check<T>): Field<T, true, true> => ({
+  kind: 'field',
+  path,
+  check,
+  optional: true,
+  plain: true,
+});
+
+/** Made by code of its own, with what it is when a file says nothing. */
+export const usualField = <T>(
+  path: string,
+  check: Check<T>,
+  ordinary: NoInfer<T>,
+): Field<T, false, false> & Usual<T> => ({
+  ...field(path, check, ordinary),
+  plain: false,
+});
+
+/** Made by code of its own. */
+export const madeField = <T>(path: string, check: Check<T>): Field<T, false, false> => ({
+  ...madeOptional(path, check),
+  optional: false,
+});
+
+/** Made by code of its own, or absent. */
+export const madeOptional = <T>(path: string, check: Check<T>): Field<T, true, false> => ({
+  ...optionalField(path, check),
+  plain: false,
+});
+
+/** A field that records of earlier versions lack: `ordinary` is what those versions did. */
+export const laterField = <T>(
+  path: string,
+  check: Check<T>,
+  ordinary: NoInfer<T>,
+): Field<T, false, true> & Usual<T> => ({
+  ...field(path, check, ordinary),
+  later: true,
+});
+
+export const group = <F extends Fields>(path: string, fields: F): Group<F> => ({ kind: 'group', path, fields });
+
+export const choice = <Tag extends string, V extends Readonly<Record<string, Fields>>>(
+  path: string,
+  tag: Tag,
+  tagPath: string,
+  variants: V,
+): Choice<Tag, V> => ({ kind: 'choice', path, tag, tagPath, variants });
+
+type ValueOf<N> =
+  N extends Field<infer T>
+    ? T
+    : N extends Group<infer F>
+      ? Of<F>
+      : N extends Choice<infer Tag, infer V>
+        ? OneOf<Tag, V>
+        : never;
+
+type OneOf<Tag extends string, V extends Readonly<Record<string, Fields>>> = {
+  [K in keyof V]: Flat<{ readonly [P in Tag]: K } & Of<V[K]>>;
+}[keyof V];
+
+/** What has these fields. */
+export type Of<F extends Fields> = Flat<
+  { readonly [K in keyof F as F[K] extends { readonly optional: true } ? never : K]: ValueOf<F[K]> } & {
+    readonly [K in keyof F as F[K] extends { readonly optional: true } ? K : never]?: ValueOf<F[K]>;
+  }
+>;
+
+type PlainKeys<F extends Fields> = keyof { [K in keyof F as F[K] extends { readonly plain: true } ? K : never]: K };
+
+/** Of these fields, those that are taken as they stand. */
+export type PlainOf<F extends Fields> = Flat<Of<Pick<F, PlainKeys<F>>>>;
+
+/** Whether a value has these fields; others are let through. */
+export const hasFields = <F extends Fields>(fields: F): Check<Of<F>> =>
+  object(checksOf(fields)) as Check<unknown> as Check<Of<F>>;
+
+const checksOf = (fields: Fields): Readonly<Record<string, Check>> =>
+  Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, checkOf(one)]));
+
+function checkOf(one: Field | Group | Choice): Check {
+  if (one.kind === 'field') return one.optional ? optional(one.check) : one.check;
+  if (one.kind === 'group') return hasFields(one.fields);
+  const variants = Object.entries(one.variants).map(([name, fields]) => [name, checksOf(fields)] as const);
+  return tagged(one.tag, Object.fromEntries(variants));
+}
+
+/** The plain ones of these fields, as `input` has them at their paths, or as usual. */
+export function plainOf<F extends Fields>(fields: F, input: unknown): PlainOf<F> {
+  const values = Object.entries(fields).flatMap(([name, one]) => {
+    if (one.kind !== 'field' || !one.plain) return [];
+    const value = one.path.split('.').reduce<unknown>((at, key) => (isRecord(at) ? at[key] : undefined), input);
+    return value === undefined && one.optional ? [] : [[name, value ?? one.ordinary]];
+  });
+  return Object.fromEntries(values);
+}
+
+/** Goes through the later fields of a value and of its groups; an entry that comes back as undefined is left out. */
+function eachLater(fields: Fields, values: unknown, change: (one: Field, value: unknown) => unknown): unknown {
+  if (!isRecord(values)) return values;
+  const changed = Object.entries(fields).flatMap(([name, one]): [string, unknown][] => {
+    if (one.kind === 'group') return [[name, eachLater(one.fields, own(values, name), change)]];
+    return one.kind === 'field' && one.later ? [[name, change(one, own(values, name))]] : [];
+  });
+  const all: Record<string, unknown> = { ...values };
+  for (const [name, value] of changed) {
+    if (value === undefined) delete all[name];
+    else all[name] = value;
+  }
+  return all;
+}
+
+/** What an earlier version recorded, with the fields that it did not know as it behaved. */
+export const withLater = (fields: Fields, values: unknown): unknown =>
+  eachLater(fields, values, (one, value) => value ?? one.ordinary);
+
+/** A value without the later fields that are as usual: what an earlier version would have recorded. */
+export const withoutLater = (fields: Fields, values: unknown): unknown =>
+  eachLater(fields, values, (one, value) => (canonicalJson(value) === canonicalJson(one.ordinary) ? undefined : value));
