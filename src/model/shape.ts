@@ -91,6 +91,54 @@ export type ContainerShape = {
   readonly otherSettings?: readonly string[];
 };
 
+/** What a live field is to a person who looks at a difference. */
+export type LiveField = {
+  /** The field of a spec that it comes from; for what no spec can say, what a Compose file calls it. */
+  readonly path: string;
+  /** It follows from the image: against another image's, a consequence would be named as a cause. */
+  readonly ofImage?: true;
+  /** Entries by this are one entry, with the values of both sides; other lists are compared as a whole. */
+  readonly keyOf?: (entry: never) => string;
+  /** The order of its entries means nothing. */
+  readonly isSet?: true;
+  /** Of its number, where it is one; 0 and less is no limit then. */
+  readonly unit?: 'bytes' | 'billionths' | 'count';
+};
+
+/** Every live field; the image is told as a reason of its own, and swap together with the memory that it goes on from. */
+export const liveFields: Readonly<Record<Exclude<keyof ContainerShape, 'imageId' | 'memorySwapBytes'>, LiveField>> = {
+  env: { path: 'docker_backend.environment', ofImage: true },
+  labels: { path: 'docker_backend.custom.labels' },
+  restart: { path: 'docker_backend.lifecycle.restart' },
+  networks: { path: 'docker_backend.network', keyOf: ({ name }: ShapeNetwork) => name },
+  nanoCpus: { path: 'docker_backend.resource_limits.cpu_cores', unit: 'billionths' },
+  memoryBytes: { path: 'docker_backend.resource_limits.memory_mb', unit: 'bytes' },
+  pidsLimit: { path: 'docker_backend.resource_limits.pids_limit', unit: 'count' },
+  storageBytes: { path: 'docker_backend.resource_limits.storage_mb', unit: 'bytes' },
+  capAdd: { path: 'docker_backend.security.cap_add', isSet: true },
+  capDrop: { path: 'docker_backend.security.cap_drop', isSet: true },
+  noNewPrivileges: { path: 'docker_backend.security.no_new_privileges' },
+  readOnlyRoot: { path: 'docker_backend.security.read_only_root' },
+  tmpfs: { path: 'docker_backend.security.tmpfs', ofImage: true },
+  user: { path: 'docker_backend.security.user' },
+  mounts: { path: 'docker_backend.volume_mounts', keyOf: ({ target }: ShapeMount) => target },
+  workingDir: { path: 'docker_backend.working_dir', ofImage: true },
+  entrypoint: { path: 'entrypoint', ofImage: true },
+  command: { path: 'command', ofImage: true },
+  openStdin: { path: 'stdin_open', ofImage: true },
+  ports: { path: 'ports', keyOf: ({ container, host }: ShapePort) => `${host}:${container}` },
+  privileged: { path: 'privileged' },
+  securityOptions: { path: 'security_opt', isSet: true },
+  pidMode: { path: 'pid' },
+  ipcMode: { path: 'ipc' },
+  devices: { path: 'devices', isSet: true },
+  extraHosts: { path: 'extra_hosts', isSet: true },
+  dns: { path: 'dns' },
+  dnsOptions: { path: 'dns_opt', isSet: true },
+  init: { path: 'init' },
+  otherSettings: { path: 'other_settings', isSet: true },
+};
+
 /** The argv of a server, or of the parts of it that the image decides. */
 export type ArgvTemplate = {
   /** Absent: the image's own entrypoint. */

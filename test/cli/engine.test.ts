@@ -121,7 +121,7 @@ describe.skipIf(skipped)('with an engine', () => {
     const { code, stdout } = await at(fs, 'diff');
     expect(code).toBe(2);
     expect(stdout).toMatch(
-      /^project .+\n\nchanged outside looms\n {2}fs [0-9a-f]{12}\n {6}memoryBytes +128 MiB → 256 MiB\n/,
+      /^project .+\n\nchanged outside looms\n {2}fs [0-9a-f]{12}\n {6}docker_backend\.resource_limits\.memory_mb +128 MiB → 256 MiB\n/,
     );
     expect((await at(fs, 'diff', '-o', 'junit')).stdout).toContain('<failure type="drift"');
     expect((await at(fs, 'apply', '--yes')).code).toBe(0);

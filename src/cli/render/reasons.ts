@@ -119,7 +119,9 @@ export const driftOf = (change: Change): readonly FieldDifference[] =>
 
 /** Both values of a field for people: nothing is `(none)`, and a network is connected or not. */
 export function valuesOf({ path, from, to }: FieldDifference): { readonly from: string; readonly to: string } {
-  if (path.startsWith('networks.') && (from === 'none') !== (to === 'none')) {
+  // A network by its name on the engine, beside what a spec says of networks.
+  const isNetwork = /^docker_backend\.network\.(?!(?:mode|egress)$)/.test(path);
+  if (isNetwork && (from === 'none') !== (to === 'none')) {
     const text = (value: string) => (value === 'none' ? 'not connected' : 'connected');
     return { from: text(from), to: text(to) };
   }

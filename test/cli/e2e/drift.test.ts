@@ -103,17 +103,17 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
     const { code, plan } = await project.diff(yaml);
     expect(code).toBe(2);
     expect(changesAsText(plan)).toEqual([
-      'capped: replace start-first live-drift(pidsLimit)',
+      'capped: replace start-first live-drift(docker_backend.resource_limits.pids_limit)',
       'cloned: blocked',
-      'cpus: replace start-first live-drift(nanoCpus)',
-      `joined: replace start-first live-drift(networks.${network})`,
+      'cpus: replace start-first live-drift(docker_backend.resource_limits.cpu_cores)',
+      `joined: replace start-first live-drift(docker_backend.network.${network})`,
       'killed: start exited',
-      `left: replace start-first live-drift(networks.looms-${project.name})`,
+      `left: replace start-first live-drift(docker_backend.network.looms-${project.name})`,
       'lost: create missing',
-      'memory: replace start-first live-drift(memoryBytes, memorySwapBytes)',
+      'memory: replace start-first live-drift(docker_backend.resource_limits.memory_mb)',
       'paused: start paused',
       'renamed: rename misnamed',
-      'restart: replace start-first live-drift(restart)',
+      'restart: replace start-first live-drift(docker_backend.lifecycle.restart)',
       'stopped: start exited',
       'tagged: replace start-first image-changed(image)',
     ]);

@@ -84,7 +84,9 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     await project.container('a').update({ PidsLimit: 77 });
     const stale = await project.run(['apply', 'plan.json', '--yes'], { cwd });
     expect(stale.code).toBe(7);
-    expect(stale.stderr).toMatch(/a: replace start-first, now also for live-drift: pidsLimit 77 -> 256/);
+    expect(stale.stderr).toMatch(
+      /a: replace start-first, now also for live-drift: docker_backend\.resource_limits\.pids_limit 77 -> 256/,
+    );
   });
 
   test('is stale (7) when what an image is built from changed or is gone, and says which server waits for it', async () => {

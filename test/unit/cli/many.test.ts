@@ -15,7 +15,7 @@ const show = (plan: Plan): string =>
   renderPlan(plan, { palette: plain, width: 100, verbose: false, disabled: new Set() });
 
 describe('many servers in one plan', () => {
-  const fields = [{ path: 'memoryBytes', from: '512 MiB', to: '1024 MiB' }] as const;
+  const fields = [{ path: 'docker_backend.resource_limits.memory_mb', from: '512 MiB', to: '1024 MiB' }] as const;
   const plan: Plan = {
     ...everyChange,
     changes: servers.map((server, index) => ({
@@ -42,12 +42,12 @@ describe('many servers in one plan', () => {
   test('show what is equal once, with the others counted and named, and what differs by itself', () => {
     const text = show(plan);
     expect(text).toContain(`+/- server-01  replace without downtime: the spec changed
-      memoryBytes  512 MiB → 1024 MiB
+      docker_backend.resource_limits.memory_mb  512 MiB → 1024 MiB
       and 18 more: server-02, server-03, server-04, server-05, server-06, server-07, server-09,
       server-10, server-11, server-12, server-13, server-14, server-15, server-16, server-17,
       server-18, server-19, server-20
 +/- server-08  replace without downtime: the spec changed
-      memoryBytes  512 MiB → 2048 MiB
+      docker_backend.resource_limits.memory_mb  512 MiB → 2048 MiB
 `);
     expect(text.match(/warning\[not-counted]/g)).toHaveLength(1);
     expect(text).toContain('warning[not-counted] server-01: its calls are not counted\n  and 19 more: server-02, ');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ReportFormat } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
-import { describeReason } from '../../../src/cli/render/reasons.ts';
+import { describeReason, valuesOf } from '../../../src/cli/render/reasons.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import { everyChange, hostile, inSync, sources } from './plans.ts';
@@ -31,7 +31,7 @@ test('text shows drift first, a header a server with its reason and fields, and 
 
 changed outside looms
   beta 0123456789ab
-      memoryBytes  512 MiB → 256 MiB
+      docker_backend.resource_limits.memory_mb  512 MiB → 256 MiB
 
 +   alpha  create: not there
 +/- beta   replace without downtime: the spec changed, changed outside looms
@@ -66,24 +66,35 @@ test('what is in sync counts disabled servers apart', () => {
 });
 
 test('every form for reports says which value of a drift was declared and which was found', () => {
-  expect(render('github', everyChange)).toContain('memoryBytes: declared 512 MiB, found 256 MiB');
-  expect(render('junit', everyChange)).toContain('memoryBytes: declared 512 MiB, found 256 MiB');
-  expect(render('sarif', everyChange)).toContain('memoryBytes: declared 512 MiB, found 256 MiB');
+  expect(render('github', everyChange)).toContain(
+    'docker_backend.resource_limits.memory_mb: declared 512 MiB, found 256 MiB',
+  );
+  expect(render('junit', everyChange)).toContain(
+    'docker_backend.resource_limits.memory_mb: declared 512 MiB, found 256 MiB',
+  );
+  expect(render('sarif', everyChange)).toContain(
+    'docker_backend.resource_limits.memory_mb: declared 512 MiB, found 256 MiB',
+  );
   expect(render('github', everyChange)).toContain('memory_mb: now 512, declared 1024');
   const markdown = render('markdown', everyChange);
   expect(markdown).toContain('| server | field | declared | found |');
-  expect(markdown.match(/memoryBytes/g)).toHaveLength(1);
+  expect(markdown.match(/`512 MiB` \| `256 MiB`/g)).toHaveLength(1);
 });
 
 test('a network is connected or not, and one that nothing uses is removed for that reason', () => {
-  const fields = [{ path: 'networks.other', from: 'name=other aliases=fs', to: 'none' }] as const;
+  const fields = [{ path: 'docker_backend.network.other', from: 'name=other aliases=fs', to: 'none' }] as const;
   const plan: Plan = {
     ...everyChange,
     drift: [{ server: asServerName('beta'), container: asContainerId('0123456789ab'), fields }],
     support: [{ kind: 'network', name: 'old', action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
   };
   const text = render('text', plan);
-  expect(text).toContain('networks.other  not connected → connected');
+  expect(text).toContain('docker_backend.network.other  not connected → connected');
+  // The mode `none` is a word of the spec.
+  expect(valuesOf({ path: 'docker_backend.network.mode', from: 'isolated', to: 'none' })).toEqual({
+    from: 'isolated',
+    to: 'none',
+  });
   expect(text).toContain('remove: nothing uses it any more');
 });
 
@@ -117,7 +128,9 @@ test('markdown keeps its tables whole whatever the values hold', () => {
   expect(text).not.toContain('<b>|');
   const rows = text.split('\n').filter((line) => line.startsWith('| alpha') && line.includes('labels'));
   expect(rows).toHaveLength(1);
-  expect(render('markdown', everyChange)).toContain('| beta | `memoryBytes` | `512 MiB` | `256 MiB` |');
+  expect(render('markdown', everyChange)).toContain(
+    '| beta | `docker_backend.resource_limits.memory_mb` | `512 MiB` | `256 MiB` |',
+  );
 });
 
 test('JUnit is one case a server, failed where it is not as declared, and stays well-formed', () => {

@@ -14,7 +14,10 @@ const changes: readonly Change[] = [
     order: 'start-first',
     reasons: [
       { kind: 'spec-changed', fields: [{ path: 'docker_backend.resource_limits.memory_mb', from: '512', to: '1024' }] },
-      { kind: 'live-drift', fields: [{ path: 'memoryBytes', from: '256 MiB', to: '512 MiB' }] },
+      {
+        kind: 'live-drift',
+        fields: [{ path: 'docker_backend.resource_limits.memory_mb', from: '256 MiB', to: '512 MiB' }],
+      },
     ],
   },
   {
@@ -75,7 +78,13 @@ export const everyChange: Plan = {
       text: 'start looms-team-delta',
     },
   ],
-  drift: [{ server: server('beta'), container, fields: [{ path: 'memoryBytes', from: '256 MiB', to: '512 MiB' }] }],
+  drift: [
+    {
+      server: server('beta'),
+      container,
+      fields: [{ path: 'docker_backend.resource_limits.memory_mb', from: '256 MiB', to: '512 MiB' }],
+    },
+  ],
   warnings: [{ code: 'latest-tag', server: server('alpha'), message: 'the image is :latest' }],
 };
 

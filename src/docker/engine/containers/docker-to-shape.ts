@@ -12,6 +12,7 @@ import type {
 import { readCapabilities } from './capabilities.ts';
 import { type InspectedContainer, type InspectedHostConfig, imageIdOf } from './inspected.ts';
 import { otherSettings } from './other-settings.ts';
+import { readPlain } from './plain-settings.ts';
 import { withoutAddedEnv } from './podman-env.ts';
 import { readTmpfsOptions } from './tmpfs-options.ts';
 
@@ -161,12 +162,9 @@ const namespaceMode = (mode: string | undefined): string => (mode === 'private' 
 const sorted = (values: readonly string[] | null | undefined): string[] => [...(values ?? [])].sort();
 
 function readLimits(host: InspectedHostConfig, context: ReadingContext) {
-  const memoryBytes = host.Memory ?? 0;
   const pids = host.PidsLimit ?? 0;
   return {
-    memoryBytes,
-    memorySwapBytes: context.limitsSwap ? (host.MemorySwap ?? 0) : memoryBytes,
-    nanoCpus: host.NanoCpus ?? 0,
+    memorySwapBytes: context.limitsSwap ? (host.MemorySwap ?? 0) : (host.Memory ?? 0),
     // -1, 0 and null all mean no limit.
     pidsLimit: Math.max(pids, 0),
     storageBytes:
@@ -186,12 +184,11 @@ export function shapeOf(container: InspectedContainer, image: ImageShare, contex
   const labels = config.Labels ?? {};
   const imageEnv = context.kind === 'podman' ? { ...addedByPodman, ...image.env } : image.env;
   return {
+    ...readPlain(container),
     imageId: imageIdOf(container.Image),
     entrypoint: readArgv(config.Entrypoint),
     command: readArgv(config.Cmd),
     env: without(context.kind === 'podman' ? withoutAddedEnv(env, labels) : env, imageEnv),
-    user: config.User ?? '',
-    workingDir: config.WorkingDir ?? '',
     mounts: readMounts(container),
     tmpfs: readTmpfs(host, config.User ?? ''),
     networks: readNetworks(container, context),
@@ -201,18 +198,13 @@ export function shapeOf(container: InspectedContainer, image: ImageShare, contex
     capAdd: capabilities.add,
     capDrop: capabilities.drop,
     ...readSecurityOptions(host),
-    readOnlyRoot: host.ReadonlyRootfs ?? false,
-    privileged: host.Privileged ?? false,
     pidMode: namespaceMode(host.PidMode),
     ipcMode: namespaceMode(host.IpcMode),
     devices: sorted(
       host.Devices?.map((device) => `${device.PathOnHost}:${device.PathInContainer}:${device.CgroupPermissions}`),
     ),
     extraHosts: sorted(host.ExtraHosts),
-    dns: host.Dns ?? [],
     dnsOptions: sorted(host.DnsOptions),
-    init: host.Init ?? false,
-    openStdin: config.OpenStdin ?? false,
     labels: userLabels(labels, image),
     otherSettings: otherSettings(container),
   };

@@ -3,6 +3,7 @@ import { label } from '../../../model/labels.ts';
 import { secretsFilePath } from '../../../model/resolve-shape.ts';
 import type { ShapeNetwork, ShapePort } from '../../../model/shape.ts';
 import type { CreateContainer } from '../../port.ts';
+import { writePlain } from './plain-settings.ts';
 import { givenEnvLabel } from './podman-env.ts';
 import { tmpfsOptions } from './tmpfs-options.ts';
 
@@ -85,24 +86,19 @@ function hostConfig(request: CreateContainer, engine: EngineKind, logDriver: str
   const { shape } = request;
   const place = { engine, user: shape.user };
   return {
-    Init: shape.init,
-    ReadonlyRootfs: shape.readOnlyRoot,
-    Privileged: shape.privileged,
+    ...writePlain(shape, 'HostConfig'),
     CapAdd: shape.capAdd,
     CapDrop: shape.capDrop,
     SecurityOpt: [...(shape.noNewPrivileges ? ['no-new-privileges'] : []), ...shape.securityOptions],
     Tmpfs: Object.fromEntries(
       Object.entries(shape.tmpfs).map(([path, mount]) => [path, tmpfsOptions(path, mount, place)]),
     ),
-    Memory: shape.memoryBytes,
     MemorySwap: shape.memorySwapBytes,
-    NanoCpus: shape.nanoCpus,
     PidsLimit: shape.pidsLimit,
     RestartPolicy: restartPolicy(shape.restart),
     Mounts: mounts(request),
     NetworkMode: shape.networks[0]?.name ?? 'none',
     PortBindings: portBindings(shape.ports),
-    Dns: shape.dns,
     DnsOptions: shape.dnsOptions,
     ExtraHosts: shape.extraHosts,
     Devices: shape.devices.map(device),
@@ -128,13 +124,11 @@ export function createCall(request: CreateContainer, engine: EngineKind, logDriv
   return {
     query: { name: request.name, ...(request.platform === undefined ? {} : { platform: request.platform }) },
     body: {
+      ...writePlain(shape, 'Config'),
       Image: shape.imageId,
       Entrypoint: shape.entrypoint,
       Cmd: shape.command,
       Env: pairs(shape.env),
-      User: shape.user,
-      WorkingDir: shape.workingDir,
-      OpenStdin: shape.openStdin,
       // The first session's end must not end the server's stdin, which the first detach closes otherwise.
       StdinOnce: false,
       Labels: {

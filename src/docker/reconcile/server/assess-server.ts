@@ -4,6 +4,7 @@ import { containerName } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { resolveShape, unknownImage } from '../../../model/resolve-shape.ts';
+import { liveFields } from '../../../model/shape.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { compareSpecs } from '../compare/compare-specs.ts';
 import { templateOf } from './container-template.ts';
@@ -61,7 +62,15 @@ function driftOf(server: DeclaredServer, container: ObservedContainer, context: 
     templateOf(recorded.spec, context.project),
     imageKnown ? facts : unknownImage(container.shape.imageId, container.imageRef),
   );
-  return compareShapes(wanted, container.shape, imageKnown);
+  const env = `${liveFields.env.path}.`;
+  // The container of an HTTP server has the variables of both places.
+  const own = recorded.spec.mcp.transport.kind === 'stdio' ? {} : recorded.spec.mcp.env;
+  return compareShapes(wanted, container.shape, imageKnown).map((one) => {
+    const variable = one.path.startsWith(env) ? one.path.slice(env.length) : undefined;
+    return variable !== undefined && Object.hasOwn(own, variable)
+      ? { ...one, path: `mcp_server.env.${variable}` }
+      : one;
+  });
 }
 
 function specReason(server: DeclaredServer, container: ObservedContainer): Reason[] {

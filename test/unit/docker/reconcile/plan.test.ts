@@ -177,12 +177,7 @@ describe('a server that is there', () => {
           "fields": [
             {
               "from": "256 MiB",
-              "path": "memoryBytes",
-              "to": "512 MiB",
-            },
-            {
-              "from": "256 MiB",
-              "path": "memorySwapBytes",
+              "path": "docker_backend.resource_limits.memory_mb",
               "to": "512 MiB",
             },
           ],
@@ -199,7 +194,7 @@ describe('a server that is there', () => {
       shape: { ...one.shape, networks: [...one.shape.networks, { name: 'bridge', aliases: [] }] },
     }));
     expect(plan([server('a')], drifted).drift[0]?.fields).toEqual([
-      { path: 'networks.bridge', from: 'name=bridge', to: 'none' },
+      { path: 'docker_backend.network.bridge', from: 'name=bridge', to: 'none' },
     ]);
   });
 
