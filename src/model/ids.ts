@@ -28,7 +28,8 @@ export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 export const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 12);
 
 /**
- * The name that the engine gives a container on its networks by itself. Unlike a server's alias no two generations
- * share it, so relays connect by it, and whoever counts the sessions of a container looks for it.
+ * The name that the engine gives a container on its networks by itself, also where its spec gives it a host name. Unlike
+ * that and a server's alias no two generations share it, so relays connect by it, and whoever counts the sessions of a
+ * container looks for it.
  */
 export const hostNameOf = (container: ContainerId): string => container.slice(0, 12);

@@ -114,8 +114,12 @@ const borrowedNetwork = (mode: string | undefined): ShapeNetwork[] =>
 
 function readNetworks(container: InspectedContainer, { isGone }: ReadingContext): ShapeNetwork[] {
   const isRunning = container.State.Running === true;
-  // The engine adds the short id (before API 1.45) and, on Podman, the container's name.
-  const added = [container.Id.slice(0, 12), container.Name.replace(/^\//, '')];
+  const { Hostname: hostname = '', Labels: labels } = container.Config;
+  // The engine adds the short id (before API 1.45) and the host name and, on Podman, the container's name. A server's own
+  // name is asked for in any case.
+  const added = [container.Id.slice(0, 12), hostname, container.Name.replace(/^\//, '')].filter(
+    (name) => name !== labels?.[label.server],
+  );
   const listed = Object.entries(container.NetworkSettings?.Networks ?? {})
     // What runs is on a network that is there, perhaps one that is younger than the list of them.
     .filter(([name, { NetworkID: id = '' }]) => name !== 'none' && (id === '' || isRunning || !isGone(name, id)))

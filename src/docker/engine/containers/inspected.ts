@@ -30,6 +30,7 @@ export type InspectedContainer = {
   };
   readonly Config: {
     readonly Image?: string;
+    readonly Hostname?: string;
     readonly User?: string;
     readonly Tty?: boolean;
     readonly OpenStdin?: boolean;
