@@ -19,7 +19,7 @@ export function withoutCamelCase(schema) {
 /** Without what only editors and people read, so that it is not carried into the program. */
 export function withoutAnnotations(schema) {
   const strip = (node) => {
-    const { description, default: _default, $comment, title, ...rest } = node;
+    const { description, default: _default, $comment, title, examples, ...rest } = node;
     for (const holder of ['properties', '$defs']) {
       if (rest[holder] === undefined) continue;
       rest[holder] = Object.fromEntries(Object.entries(rest[holder]).map(([key, value]) => [key, strip(value)]));
@@ -96,6 +96,7 @@ function shapeAt(root, node) {
     types: node.enum === undefined ? [node.type].flat() : ['string'],
     words: scalarWords(node),
     ...(node.enum === undefined ? {} : { options: node.enum }),
+    ...(node.examples === undefined ? {} : { examples: node.examples }),
   };
 }
 

@@ -98,6 +98,7 @@ function hintFor(shape: ScalarShape, value: unknown): string | undefined {
   const textual = shape.types.includes('string');
   if (!textual && typeof value === 'string' && /^(?:[-+]?[0-9.]+|true|false)$/.test(value)) return 'remove the quotes';
   if (textual && (typeof value === 'number' || typeof value === 'boolean')) return `write "${value}" with quotes`;
+  if (textual && shape.examples !== undefined) return `write it as ${shape.examples.join(' or ')}`;
   return undefined;
 }
 

@@ -21,6 +21,8 @@ export type ScalarShape = {
   /** What is expected, in words: `a whole number from 1 to 3600`. */
   readonly words: string;
   readonly options?: readonly string[];
+  /** Values that would be right, for the hint of one that is not. */
+  readonly examples?: readonly string[];
 };
 
 /** One finding of a compiled validator. */
