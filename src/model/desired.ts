@@ -3,6 +3,7 @@ import {
   field,
   group,
   hasFields,
+  laterField,
   madeField,
   madeOptional,
   type Of,
@@ -159,6 +160,8 @@ export const serverFields = {
   image: imageFields,
   pullPolicy: field('docker_backend.pull_policy', oneOf('missing', 'always', 'never'), 'missing'),
   platform: optionalField('docker_backend.platform', text),
+  /** '' is the engine's own. */
+  hostname: laterField('docker_backend.hostname', text, ''),
   /** The container's entrypoint, in place of the image's. */
   entrypoint: optionalField('docker_backend.custom.entrypoint_cmd', list(text)),
   labels: usualField('docker_backend.custom.labels', record(text), {}),

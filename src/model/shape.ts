@@ -56,6 +56,8 @@ export type ContainerShape = {
   readonly env: Readonly<Record<string, string>>;
   readonly user: string;
   readonly workingDir: string;
+  /** '' is the engine's own. */
+  readonly hostname: string;
   readonly mounts: readonly ShapeMount[];
   readonly tmpfs: Readonly<Record<string, TmpfsMount>>;
   /** Empty for network mode `none`. */
@@ -109,6 +111,7 @@ export type LiveField = {
 export const liveFields: Readonly<Record<Exclude<keyof ContainerShape, 'imageId' | 'memorySwapBytes'>, LiveField>> = {
   env: { path: 'docker_backend.environment', ofImage: true },
   labels: { path: 'docker_backend.custom.labels' },
+  hostname: { path: 'docker_backend.hostname' },
   restart: { path: 'docker_backend.lifecycle.restart' },
   networks: { path: 'docker_backend.network', keyOf: ({ name }: ShapeNetwork) => name },
   nanoCpus: { path: 'docker_backend.resource_limits.cpu_cores', unit: 'billionths' },

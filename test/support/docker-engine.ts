@@ -21,6 +21,7 @@ export const hardenedShape = (facts: ImageFacts, changes: Partial<ContainerShape
   env: {},
   user: '1000:1000',
   workingDir: '/tmp',
+  hostname: '',
   mounts: [],
   tmpfs: { '/tmp': { sizeBytes: 16 * 1024 * 1024, exec: false, mode: '1777' } },
   networks: [],

@@ -18,6 +18,7 @@ const baseSpec: DesiredServer = {
   enabled: true,
   image: { kind: 'image', ref: 'example:1' },
   pullPolicy: 'missing',
+  hostname: '',
   environment: {},
   mounts: [],
   limits: { cpuCores: 1, memoryMiB: 512, pidsLimit: 100, executionTimeoutSeconds: 300 },

@@ -143,6 +143,7 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
       enabled: fc.boolean(),
       image,
       pullPolicy: fc.constantFrom('missing' as const, 'always' as const, 'never' as const),
+      hostname: fc.constantFrom('', 'files', 'Files-1.example'),
       environment: env,
       mounts,
       network: fc.record({ mode: fc.constantFrom('isolated' as const, 'bridge' as const), egress: fc.constant([]) }),

@@ -114,7 +114,7 @@ docker_backend:
     - { source: ./neither, target: 5 }
 `;
     expect(await findings(text)).toMatchInlineSnapshot(`
-      "4:3 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)
+      "4:3 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, hostname, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)
       7:17 error[file-not-found] docker_backend.volume_mounts[1].source: host path /nope does not exist (hint: mkdir -p /nope, or name a volume (without a slash))
       8:17 error[file-not-found] docker_backend.volume_mounts[2].source: host path /neither does not exist (hint: mkdir -p /neither, or name a volume (without a slash))
       8:36 error[wrong-type] docker_backend.volume_mounts[2].target: target: expected an absolute path in the container, got 5 (hint: write "5" with quotes)"
@@ -157,7 +157,7 @@ docker_backend:
     const text = 'name: a\ndocker_backend: { dockerfile_path: nope/Dockerfile, zork: 1 }\n';
     expect(await findings(text)).toMatchInlineSnapshot(`
       "2:36 error[file-not-found] docker_backend.dockerfile_path: dockerfile_path names nope/Dockerfile: /nope/Dockerfile does not exist
-      2:53 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)"
+      2:53 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, hostname, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)"
     `);
   });
 });

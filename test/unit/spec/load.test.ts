@@ -155,7 +155,7 @@ describe('what a document may hold', () => {
       ),
     ).toMatchInlineSnapshot(`
       "1:7 error[invalid-name] name: "A" is not a lower-case DNS label of at most 40 characters (hint: write name: a)
-      2:34 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)
+      2:34 error[unknown-key] docker_backend.zork: docker_backend has no key zork (hint: valid keys: base_image, build_config, custom, description, dockerfile_path, environment, hostname, lifecycle, mcp_server, name, network, node, platform, pull_policy, python, resource_limits, runtime_type, security, volume_mounts, working_dir)
       5:33 error[wrong-type] docker_backend.runtime_type: runtime_type: expected one of python, node, custom, got a list
       7:7 error[yaml-syntax] this [ is never closed (hint: add ] where it shall end)"
     `);

@@ -1,5 +1,28 @@
 import { describe, expect, test } from 'vitest';
-import { check, document } from './checking.ts';
+import { check, document, only } from './checking.ts';
+
+describe('docker_backend.hostname', () => {
+  const withName = (name: string): string => check(document({ backend: [`hostname: ${JSON.stringify(name)}`] }));
+
+  test.each(['files', 'Files-1.example', 'a'.repeat(63), '0123456789a', '0123456789abc'])('may be %s', (name) => {
+    expect(withName(name)).toBe('');
+  });
+
+  test.each(['-a', 'a-', 'a_b', 'a..b', '.a', 'a.', 'a b', 'ä', 'a'.repeat(64)])('is no host name as %s', (name) => {
+    expect(withName(name)).toMatch(
+      /^4:13 error\[invalid-value\] docker_backend\.hostname: .*hint: write it as files or/,
+    );
+  });
+
+  test('does not pass for the id of a container, by which looms addresses it', () => {
+    expect(withName('0123456789ab')).toMatchInlineSnapshot(`"4:13 error[invalid-value] docker_backend.hostname: hostname: expected a host name: at most 63 letters, digits, dots and inner hyphens, not 12 digits as ids of containers have, got "0123456789ab" (hint: write it as files or files-1.example)"`);
+  });
+
+  test('counts as the engine’s own where a file says nothing', () => {
+    expect(only(document({})).spec.hostname).toBe('');
+    expect(only(document({ backend: ['hostname: files'] })).spec.hostname).toBe('files');
+  });
+});
 
 describe('rules across fields', () => {
   test('files of a read-only root cannot be preserved', () => {

@@ -1,3 +1,4 @@
+import { shortId } from '../../../model/ids.ts';
 import type { ContainerShape } from '../../../model/shape.ts';
 import type { InspectedContainer } from './inspected.ts';
 
@@ -7,6 +8,8 @@ type Setting<T> = {
   readonly key: string;
   /** What a shape says where the engine says nothing. */
   readonly none: T;
+  /** What the engine puts there by itself, which is `none` in a shape. */
+  readonly own?: (container: InspectedContainer) => T;
 };
 
 const setting = <T>(of: Setting<T>['of'], key: string, none: T): Setting<T> => ({ of, key, none });
@@ -14,6 +17,7 @@ const setting = <T>(of: Setting<T>['of'], key: string, none: T): Setting<T> => (
 /** Settings that a create call takes as an inspect answers them, by the field of a shape that they are. */
 const settings = {
   user: setting('Config', 'User', ''),
+  hostname: { ...setting('Config', 'Hostname', ''), own: ({ Id: id }: InspectedContainer) => shortId(id) },
   workingDir: setting('Config', 'WorkingDir', ''),
   openStdin: setting('Config', 'OpenStdin', false),
   init: setting('HostConfig', 'Init', false),
@@ -35,8 +39,8 @@ export const writePlain = (shape: Plain, place: Setting<unknown>['of']): Readonl
 /** What a live container has of them. */
 export const readPlain = (container: InspectedContainer): Plain =>
   Object.fromEntries(
-    entries.map(([field, { of, key, none }]) => {
-      const value = (container[of] as Readonly<Record<string, unknown>>)[key];
-      return [field, value ?? none];
+    entries.map(([field, { of, key, none, own }]) => {
+      const value = (container[of] as Readonly<Record<string, unknown>>)[key] ?? none;
+      return [field, value === own?.(container) ? none : value];
     }),
   ) as Plain;

@@ -77,6 +77,7 @@ function pidOneOf(spec: DesiredServer): PidOne {
 
 /** What nobody may set through looms, and what therefore counts as drift when a container has it. */
 const nothingExtra = {
+  hostname: '',
   ports: [],
   securityOptions: [],
   privileged: false,
@@ -96,6 +97,7 @@ export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemp
     ...nothingExtra,
     pidOne: pidOneOf(spec),
     env,
+    hostname: spec.hostname,
     user: security.user,
     workingDir:
       spec.workingDir === undefined ? { kind: 'own', path: '/workspace' } : { kind: 'fixed', path: spec.workingDir },

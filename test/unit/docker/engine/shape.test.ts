@@ -19,6 +19,7 @@ const plain: ContainerShape = {
   env: { MODE: 'a=b', PATH: '/opt/bin' },
   user: '1000:1000',
   workingDir: '/workspace',
+  hostname: 'files',
   mounts: [
     { type: 'volume', source: 'looms-p-notes', target: '/data', readOnly: false },
     { type: 'bind', source: '/srv/files', target: '/files', readOnly: true },
@@ -108,6 +109,22 @@ describe('a shape comes back from the engine as it was asked for', () => {
     expect(shapeOf(engineReports(plain), image, docker)).toEqual(plain);
   });
 
+  test('without the names on a network that the engine adds, the host name among them, but for the one that was asked for', () => {
+    const reported = engineReports({ ...plain, hostname: 'fs' });
+    const withAlias = (aliases: readonly string[], labels = {}) =>
+      shapeOf(
+        {
+          ...reported,
+          Config: { ...reported.Config, Labels: labels },
+          NetworkSettings: { Networks: { 'looms-p': { Aliases: aliases } } },
+        },
+        image,
+        docker,
+      ).networks;
+    expect(withAlias([id.slice(0, 12), 'fs', 'other'])).toEqual([{ name: 'looms-p', aliases: ['other'] }]);
+    expect(withAlias(['fs'], { 'looms.server': 'fs' })).toEqual([{ name: 'looms-p', aliases: ['fs'] }]);
+  });
+
   test('with no network at all', () => {
     const shape = { ...plain, networks: [], ports: [] };
     const { body } = createCall({ name: 'n', shape, ownLabels: {}, ownTargets: [] }, 'docker');
@@ -135,6 +152,7 @@ describe('a shape comes back from the engine as it was asked for', () => {
       memoryBytes: fc.nat(),
       memorySwapBytes: fc.nat(),
       nanoCpus: fc.nat(),
+      hostname: fc.constantFrom('', 'files.example'),
       pidsLimit: fc.nat(),
       readOnlyRoot: fc.boolean(),
       init: fc.boolean(),
