@@ -15,7 +15,9 @@ describe('docker_backend.hostname', () => {
   });
 
   test('does not pass for the id of a container, by which looms addresses it', () => {
-    expect(withName('0123456789ab')).toMatchInlineSnapshot(`"4:13 error[invalid-value] docker_backend.hostname: hostname: expected a host name: at most 63 letters, digits, dots and inner hyphens, not 12 digits as ids of containers have, got "0123456789ab" (hint: write it as files or files-1.example)"`);
+    expect(withName('0123456789ab')).toMatchInlineSnapshot(
+      `"4:13 error[invalid-value] docker_backend.hostname: hostname: expected a host name: at most 63 letters, digits, dots and inner hyphens, not 12 digits as ids of containers have, got "0123456789ab" (hint: write it as files or files-1.example)"`,
+    );
   });
 
   test('counts as the engine’s own where a file says nothing', () => {
