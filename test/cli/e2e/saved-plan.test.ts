@@ -222,8 +222,8 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     const files = {
       'mcp.yaml': [tinySpec({ name: 'a' }), 'mcp.yaml is no saved plan'],
       'list.json': ['[]', 'list.json is no saved plan'],
-      'next.json': [text.replace('"schemaVersion": 2', '"schemaVersion": 3'), 'schema version 3'],
-      'half.json': ['{"kind":"looms-plan","schemaVersion":2}', 'parts missing'],
+      'next.json': [text.replace('"schemaVersion": 3', '"schemaVersion": 4'), 'schema version 4'],
+      'half.json': ['{"kind":"looms-plan","schemaVersion":3}', 'parts missing'],
       'edited.json': [text.replace('"action": "create"', '"action": "remove"'), 'was changed after it was saved'],
     };
     for (const [file, [content = '', words = '']] of Object.entries(files)) {
