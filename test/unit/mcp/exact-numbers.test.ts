@@ -71,7 +71,7 @@ const ways = (['stdio', 'json', 'events'] as const).flatMap((way) => [
 describe('numbers over the wire', () => {
   it.each(ways)('go out and come back as they are written (%s, %s)', async (way, era) => {
     const session = await open(way, era, [], {});
-    const result = await session.callTool('tell', parseJsonArguments(written), { timeoutMs: 5_000 });
+    const result = await session.callTool('tell', parseJsonArguments(written), { timeoutMs: 60_000 });
     expect(result.content[0]?.text).toContain(`"arguments":${written}`);
     expect(JSON.stringify(result.structuredContent)).toBe(answered);
     expect(JSON.stringify(result.content[0]?.annotations)).toBe('{"priority":1.0}');
@@ -88,7 +88,7 @@ describe('numbers over the wire', () => {
       const session = await open(way, era, ['--ask'], {
         answer: async () => ({ action: 'accept', content: { count } }),
       });
-      const result = await session.callTool('tell', {}, { timeoutMs: 5_000 });
+      const result = await session.callTool('tell', {}, { timeoutMs: 60_000 });
       expect(result.content[0]?.text).toContain('"content":{"count":9007199254740993}');
     },
   );

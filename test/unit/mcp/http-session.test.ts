@@ -14,7 +14,7 @@ import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 // The relay's command runs on this machine here: what it needs (perl) is what its image has.
 
-const call = { timeoutMs: 5_000 };
+const call = { timeoutMs: 60_000 };
 const children: ChildProcess[] = [];
 const sessions: Session[] = [];
 const unhandled: unknown[] = [];
@@ -40,14 +40,15 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** Starts the HTTP fixture; its exit shows as the container's state. */
-async function serve(env: Record<string, string> = {}) {
-  const port = await freePort();
+/** Starts the HTTP fixture, which listens then unless it is to come late; its exit shows as the container's state. */
+async function serve(env: { LATE_MS?: string } = {}) {
+  const late = env.LATE_MS === undefined ? undefined : await freePort();
   const child = spawn(process.execPath, [fixture('sdk1-http.mjs')], {
-    env: { ...process.env, PORT: String(port), ...env },
+    env: { ...process.env, PORT: String(late ?? 0), ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   children.push(child);
+  const port = late ?? Number(String((await once(child.stderr, 'data'))[0]).replace('listening on ', ''));
   const local = localEngine();
   const engine = {
     ...local.engine,
@@ -67,14 +68,14 @@ async function serve(env: Record<string, string> = {}) {
   return { target, port, execs: local.execs };
 }
 
-async function open(target: SessionTarget, connectTimeoutMs = 8_000): Promise<Session> {
+async function open(target: SessionTarget, connectTimeoutMs = 60_000): Promise<Session> {
   const session = await openSession(target, { connectTimeoutMs });
   sessions.push(session);
   return session;
 }
 
 /** What is dialled in the relay of a target. */
-const numberOf = (port: number, seconds = 20) => ({
+const numberOf = (port: number, seconds = 60) => ({
   port,
   server: 'web',
   deadline: performance.now() + seconds * 1_000,
@@ -89,7 +90,7 @@ const nothingInRelay = () =>
     const list = spawn('pgrep', ['-P', String(process.pid), 'perl'], { stdio: 'ignore' });
     const [code] = await once(list, 'exit');
     expect(code).toBe(1);
-  }, 10_000);
+  }, 120_000);
 
 describe.each(['streamable-http', 'sse'] as const)('a session over %s through the relay', (kind) => {
   it('waits until the server listens, lists and calls', async () => {
@@ -282,7 +283,7 @@ it('a connection that is given up at once leaves no process in the relay, also m
   expect(execs).toHaveLength(1);
   dialer.release();
   await nothingInRelay();
-}, 40_000);
+}, 120_000);
 
 it('a connection that ends in the moment in which it is made leaves nothing that holds on to the server', async () => {
   const held = new Set<Socket>();
@@ -354,7 +355,7 @@ it('a reader that stops holds its own connection up and no other, and what is on
     const before = written;
     await delay(200);
     expect(written).toBe(before);
-  }, 10_000);
+  }, 120_000);
   // The windows here and in the kernel's own buffers; a stream that is not bounded takes all that the server can write.
   expect(written).toBeLessThan(12 * 1024 * 1024);
   const other = await dialer.dial(numberOf(port));
@@ -366,4 +367,4 @@ it('a reader that stops holds its own connection up and no other, and what is on
   dialer.release();
   await nothingInRelay();
   server.close();
-}, 30_000);
+}, 120_000);

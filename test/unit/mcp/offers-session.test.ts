@@ -4,7 +4,7 @@ import type { Session } from '../../../src/mcp/client/session.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
-const bounds = { timeoutMs: 5_000 };
+const bounds = { timeoutMs: 60_000 };
 const sessions: Session[] = [];
 async function open(...flags: string[]): Promise<Session> {
   const argv = [process.execPath, fixture('offers.mjs'), ...flags];

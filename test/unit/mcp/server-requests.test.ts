@@ -3,7 +3,7 @@ import { createSessionSource } from '../../../src/mcp/client/connect.ts';
 import type { Answerer, Question, Session, SessionOptions, VerdictMemory } from '../../../src/mcp/client/session.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
-const call = { timeoutMs: 10_000 };
+const call = { timeoutMs: 60_000 };
 const sessions: Session[] = [];
 afterEach(async () => {
   await Promise.all(sessions.splice(0).map((session) => session.close()));

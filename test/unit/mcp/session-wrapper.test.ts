@@ -64,21 +64,21 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
       expect(processesWith(`MARK=${mark}`).length).toBeGreaterThan(0);
       // Its end is sent and not waited for: nobody renews it from here.
       await session.leave();
-      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 8_000);
+      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 30_000);
       await session.end();
     },
-    30_000,
+    60_000,
   );
 
   it.concurrent.each(variants)(
     '%s: a server that leaves by itself leaves nothing',
     async (name, tools) => {
       const mark = `${process.pid}-leaves-${shell}-${name}`;
-      const session = await start(tools, [], 60_000, mark, 5_000);
+      const session = await start(tools, [], 60_000, mark, 30_000);
       expect(await session.end()).toEqual({ how: 'by-itself' });
-      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 4_000);
+      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 20_000);
     },
-    20_000,
+    60_000,
   );
 
   it.concurrent.each(variants)(
@@ -87,9 +87,9 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
       const mark = `${process.pid}-stubborn-${shell}-${name}`;
       const session = await start(tools, ['--stubborn', '--children'], 60_000, mark);
       expect(await session.end()).toEqual({ how: 'killed' });
-      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 4_000);
+      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 20_000);
     },
-    20_000,
+    60_000,
   );
 
   /** What the kernel counts in a container, as files of its control groups. */
@@ -169,7 +169,7 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
       );
     await eventually(() => expect(running(process.execPath)).toBeDefined());
     process.kill(Number(running('timeout')), 'SIGKILL');
-    await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 4_000);
+    await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 20_000);
     await session.end();
   });
 
@@ -179,10 +179,10 @@ describe.each(shells)('the session wrapper under %s', (shell) => {
       const mark = `${process.pid}-limit-${shell}-${name}`;
       const session = await start(tools, ['--stubborn'], 1_000, mark);
       session.exec.stdout.resume();
-      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 15_000, 100);
+      await eventually(() => expect(processesWith(`MARK=${mark}`)).toEqual([]), 30_000, 100);
       await session.end();
     },
-    20_000,
+    60_000,
   );
 });
 

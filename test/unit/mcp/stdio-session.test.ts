@@ -12,7 +12,7 @@ import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 const node = process.execPath;
 const argv = (...flags: string[]) => [node, fixture('plain.mjs'), ...flags];
-const call = { timeoutMs: 5_000 };
+const call = { timeoutMs: 60_000 };
 
 const sessions: Session[] = [];
 async function open(flags: string[], overrides: Parameters<typeof targetFor>[2] = {}, options: SessionOptions = {}) {
@@ -59,13 +59,14 @@ function processesWith(variable: string): string[] {
 describe('a session whose end is only sent', () => {
   const trusting = { trusting: true };
   async function openKnown(known: Map<string, string>, env: Record<string, string>, ...flags: string[]) {
+    const graceMs = flags.includes('--stubborn') ? 200 : 20_000;
     const local = localEngine();
     const source = createSessionSource({
       recall: async (key) => known.get(key) ?? known.get(''),
       remember: async (key, verdict) => void known.set(key, verdict),
     });
     const target = { ...targetFor(local.engine, argv(...flags), { env }), image: 'sha256:a' };
-    const session = await source(target, { graceMs: 200, lifetimeMs: 2_500 });
+    const session = await source(target, { graceMs, lifetimeMs: 2_500 });
     sessions.push(session);
     return { session, execs: local.execs };
   }
@@ -268,7 +269,7 @@ describe('what goes wrong in a stdio session', () => {
 
   it('shows what a server printed instead of messages', async () => {
     const error = await failureOf(
-      openSession(targetFor(localEngine().engine, argv('--garbage')), { connectTimeoutMs: 400 }),
+      openSession(targetFor(localEngine().engine, argv('--garbage')), { connectTimeoutMs: 3_000 }),
     );
     expect(error.code).toBe('handshake-timeout');
     expect(error.detail.slice(0, 2)).toEqual(['Welcome!', 'Listening on http://0.0.0.0:8000']);

@@ -168,6 +168,9 @@ async function nameResult(
   const { name, version } = parseReference(ref);
   const tag = post(`/images/${id}/tag`, { repo: name, tag: version });
   await ask(access.connection, `name image ${ref}`, tag, {});
+  // Someone may have given it at the same moment: then the name went on to theirs.
+  const named = await inspectImage(access.connection, ref, {});
+  if (named !== null && named.Id !== id && !named.Id.startsWith(`sha256:${id}`)) await removeOurs();
 }
 
 function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {
