@@ -1,14 +1,16 @@
 import { userInfo } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
-import type { Ports } from '../app/ports.ts';
+import type { Ports, TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
-import { askForTrust } from './ask-for-trust.ts';
 import { compose, type StoredSecrets } from './compose.ts';
+import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
 import type { FoundProjectFile } from './project-file.ts';
-import { openTerminal, type Terminal } from './terminal.ts';
+import { visible } from './render/text.ts';
+import type { Terminal } from './terminal.ts';
+import { openTerminal } from './terminal.ts';
 
 /** The flags that decide with what a command works; a command passes those it has. */
 export type ContextFlags = {
@@ -110,4 +112,25 @@ function withHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
       cause: error,
     });
   }
+}
+
+/**
+ * Shows what a record of somebody else says, and then asks whether it may have its secrets; no where nobody can be
+ * asked. One that was accepted in advance is shown all the same: nobody looks at it again.
+ */
+export async function askForTrust(
+  { what, says }: TrustQuestion,
+  terminal: Terminal,
+  acceptsAll: boolean,
+): Promise<boolean> {
+  if (!acceptsAll && !terminal.canAsk) return false;
+  const { noticePalette: palette } = terminal;
+  terminal.notice(`${palette.strong(visible(what))}. What the record says, which nobody vouches for:`);
+  for (const line of says) terminal.notice(`  ${palette.quiet('│')} ${visible(line)}`);
+  if (!acceptsAll) {
+    const question = 'Accept this record, and hand over these secrets?';
+    return confirm(question, { yes: false, terminal, refusal: '', lookFirst: false });
+  }
+  terminal.notice('Accepted by --trust-record, and remembered.');
+  return true;
 }

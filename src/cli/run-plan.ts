@@ -11,13 +11,14 @@ import type { CommandContext } from './context.ts';
 import { InterruptedError } from './errors.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
 import { disabledServers, renderPlan, renderPlanTitle, warningLines } from './render/plan-text.ts';
-import { openProgress } from './render/progress.ts';
 import type { Progress } from './render/progress-lanes.ts';
+import { lineProgress } from './render/progress-lines.ts';
 import { isInSync } from './render/reasons.ts';
 import { renderReport } from './render/report.ts';
 import { plural, visible } from './render/text.ts';
 import { timeline } from './render/timeline.ts';
 import { type Interruption, listenForSignals } from './signals.ts';
+import type { Terminal } from './terminal.ts';
 
 export type RunPlanFlags = {
   readonly yes: boolean;
@@ -167,4 +168,14 @@ async function execute(
     : exitCodeOfOutcome(report.outcome, failures, interruption.received());
   const { results, outcome, servers, notices, support } = report;
   return { ...report.plan, results, outcome, servers, notices, supportFailures: support };
+}
+
+/**
+ * Live progress on a terminal, plain lines elsewhere. The live one is loaded only where it is used: it costs more than
+ * all other rendering together.
+ */
+export async function openProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Promise<Progress> {
+  if (!terminal.live) return lineProgress({ notice: terminal.notice, palette: terminal.noticePalette, nowMs });
+  const { liveProgress } = await import('./render/progress-listr.ts');
+  return liveProgress(plan, terminal, nowMs);
 }

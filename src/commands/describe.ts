@@ -1,5 +1,5 @@
-import { describeServers } from '../app/inspect/describe-server.ts';
 import type { ServerDetail } from '../app/inspect/server-status.ts';
+import { describeServers } from '../app/inspect/servers.ts';
 import { requiredArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';

@@ -1,7 +1,6 @@
 import * as Flags from '@oclif/core/flags';
-import { getServers } from '../app/inspect/get-servers.ts';
-import { getSpecs } from '../app/inspect/get-specs.ts';
 import type { ServerStatus } from '../app/inspect/server-status.ts';
+import { getServers, getSpecs } from '../app/inspect/servers.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { engineFlags, projectFlags } from '../cli/flags.ts';

@@ -1,7 +1,8 @@
+import { join } from 'node:path';
+import { LoomsError } from '../model/errors.ts';
+import { secretNamePattern, secretVariable } from '../model/secret-names.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
 import { commandProvider } from './command.ts';
-import { directoryProvider } from './directory.ts';
-import { environmentProvider } from './environment.ts';
 import { createFileStore, fileStorePlaces } from './file-store.ts';
 import { findKeyring } from './keyring.ts';
 import type { ReadRegular, SecretProvider, SecretStore } from './provider.ts';
@@ -63,4 +64,44 @@ export async function defaultProviders(
         : commandProvider(provider.argv, environment),
     ),
   ];
+}
+
+/**
+ * Secrets from variables of `looms` itself. One that is set to nothing counts as missing: that is how a CI system hands
+ * over a secret that it does not have.
+ */
+export function environmentProvider(environment: Environment): SecretProvider {
+  return {
+    name: 'environment',
+    async get(name) {
+      const variable = secretVariable(name);
+      const value = environment[variable];
+      return value === undefined || value === ''
+        ? { found: false, why: `${variable} is not set` }
+        : { found: true, value };
+    },
+  };
+}
+
+/** The largest secret that a file may hold, bytes; Kubernetes' own limit. */
+const mostBytes = 1024 * 1024;
+
+/**
+ * Secrets as files of one folder, as Docker, Kubernetes and systemd hand them over: the file's name is the secret's, one
+ * newline at its end is not part of it. The name cannot lead out of the folder.
+ */
+export function directoryProvider(folder: string, readRegular: ReadRegular): SecretProvider {
+  return {
+    name: `directory ${folder}`,
+    async get(name) {
+      if (!secretNamePattern.test(name)) return { found: false };
+      const path = join(folder, name);
+      const read = await readRegular(path, mostBytes);
+      if (read.done) return { found: true, value: read.text.replace(/\r?\n$/, '') };
+      if (read.code === 'ENOENT' || read.code === 'ENOTDIR') return { found: false };
+      throw new LoomsError('secret-missing', `cannot read the secret file ${path}: ${read.message}`, {
+        cause: read.cause,
+      });
+    },
+  };
 }

@@ -118,8 +118,6 @@ const adapters = [
   'secrets/file-store.ts',
   'secrets/keyring.ts',
   'secrets/command.ts',
-  'secrets/directory.ts',
-  'secrets/environment.ts',
 ];
 
 /** The composition function, and the one file that it reads settings from. */

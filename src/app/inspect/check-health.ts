@@ -12,7 +12,7 @@ import type { HealthPlace, Ports } from '../ports.ts';
 import { knowSecrets } from '../talk/know-secrets.ts';
 import { askServer } from './ask-server.ts';
 import type { HealthStep } from './health-steps.ts';
-import { lookUpServers } from './look-up-servers.ts';
+import { lookUpServers } from './servers.ts';
 
 /** Lines of a log that say why a container does not run. */
 const logLines = 10;

@@ -4,9 +4,9 @@ import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
-import { lookUpServers } from './look-up-servers.ts';
 import { readKept } from './read-kept.ts';
 import { detailOf, type ServerDetail } from './server-status.ts';
+import { lookUpServers } from './servers.ts';
 
 /**
  * How far a server is on its way to being replaced; null where its spec sets no such limit. `left` is null when the ledger

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import * as Flags from '@oclif/core/flags';
+import type { AuditRequest } from '../../app/inspect/read-audit.ts';
 import { readAudit, type SeenCall } from '../../app/inspect/read-audit.ts';
-import { auditRequest } from '../../cli/audit-request.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
+import { isoMoment, parseMoment } from '../../cli/moment.ts';
 import type { Palette } from '../../cli/palette.ts';
+import type { ProjectChoice } from '../../cli/project.ts';
 import { renderCalls } from '../../cli/render/audit.ts';
-import { writeLines } from '../../cli/write-lines.ts';
 import { seenResults } from '../../model/audit.ts';
 import { seenJson } from '../../model/unseen.ts';
 
@@ -100,4 +102,63 @@ async function* tables(
     some = [];
   }
   if (some.length > 0) yield renderCalls(some, withProject, palette);
+}
+
+type AuditFlagValues = {
+  readonly server?: readonly string[] | undefined;
+  readonly tool?: readonly string[] | undefined;
+  readonly result?: readonly string[] | undefined;
+  readonly who?: readonly string[] | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly 'all-projects'?: boolean | undefined;
+};
+
+/**
+ * What the flags of `audit` ask for. The trail is the machine's: a project narrows it only when somebody named one.
+ * `now` is ms since 1970. Throws `usage` for a moment that is none.
+ */
+export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now: number): AuditRequest {
+  const { server, tool, result, who, since, until } = flags;
+  return {
+    ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
+    ...(server === undefined ? {} : { servers: server }),
+    ...(tool === undefined ? {} : { tools: tool }),
+    ...(who === undefined ? {} : { who }),
+    ...(result === undefined ? {} : { results: seenResults.filter((one) => result.includes(one)) }),
+    ...(since === undefined ? {} : { since: isoMoment(parseMoment(since, '--since'), now) }),
+    ...(until === undefined ? {} : { until: isoMoment(parseMoment(until, '--until'), now) }),
+  };
+}
+
+/** Characters that are gathered before they are written: a write for each line took five times as long. */
+const chunkLength = 64 * 1024;
+
+/**
+ * Writes lines to stdout, some at a time, and no faster than its reader takes them. Returns early, without an error, when
+ * the reader has gone: `looms audit --json | head` is no failure. Every line ends with a newline of ours.
+ */
+export async function writeLines(lines: AsyncIterable<string>): Promise<void> {
+  const { stdout } = process;
+  const gone = new AbortController();
+  // Stays: the error of a chunk that is under way comes after the last one was written.
+  stdout.on('error', (error: Error) => {
+    if (!('code' in error) || error.code !== 'EPIPE') throw error;
+    gone.abort();
+  });
+  const write = async (text: string): Promise<void> => {
+    if (text === '' || stdout.write(text)) return;
+    await once(stdout, 'drain', { signal: gone.signal }).catch((error: unknown) => {
+      if (!gone.signal.aborted) throw error;
+    });
+  };
+  let chunk = '';
+  for await (const line of lines) {
+    chunk += `${line}\n`;
+    if (chunk.length < chunkLength) continue;
+    await write(chunk);
+    if (gone.signal.aborted) return;
+    chunk = '';
+  }
+  await write(chunk);
 }

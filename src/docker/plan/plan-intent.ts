@@ -1,11 +1,14 @@
-import { assertNever } from '../../model/errors.ts';
-import type { Intent } from '../../orchestrator/port.ts';
+import { assertNever, LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { Intent, ProjectLock, PruneIntent } from '../../orchestrator/port.ts';
+import { projectLock } from '../project-lock.ts';
+import { prunePlan } from '../reconcile/prune.ts';
 import { planDeclared } from './plan-files.ts';
-import { planPrune } from './plan-prune.ts';
 import { planRecorded } from './plan-recorded.ts';
 import { planRemoval } from './plan-removal.ts';
 import { planRollback } from './plan-rollback.ts';
 import type { DockerPrepared, Planning } from './prepare.ts';
+import { lookAt, preparedOf } from './prepare.ts';
 
 /** `Orchestrator.plan`. */
 export function planIntent(ports: Planning, intent: Intent): Promise<DockerPrepared> {
@@ -23,4 +26,26 @@ export function planIntent(ports: Planning, intent: Intent): Promise<DockerPrepa
     default:
       return assertNever(intent);
   }
+}
+
+/** Plans what `prune` removes. */
+export async function planPrune(ports: Planning, intent: PruneIntent): Promise<DockerPrepared> {
+  const [observed, built] = await Promise.all([lookAt(ports, intent.project), ports.engine.builtImages()]);
+  const locked = await heldLocks(projectLock(ports), built.locked);
+  return preparedOf(intent, observed, prunePlan({ observed, built: { ...built, locked }, scope: intent }));
+}
+
+/** Of projects that seem locked, those that a run holds: a lock that ran out, or that looms did not make, keeps nobody. */
+async function heldLocks(lock: ProjectLock, projects: readonly ProjectName[]): Promise<readonly ProjectName[]> {
+  const looks = await Promise.all(
+    projects.map(async (project) => {
+      try {
+        return (await lock.look(project))?.state === 'held' ? [project] : [];
+      } catch (error) {
+        if (error instanceof LoomsError && error.code === 'engine-conflict') return [];
+        throw error;
+      }
+    }),
+  );
+  return looks.flat();
 }

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkHealth } from '../../../src/app/inspect/check-health.ts';
-import { describeServers } from '../../../src/app/inspect/describe-server.ts';
-import { getServers } from '../../../src/app/inspect/get-servers.ts';
 import { listMcpServers } from '../../../src/app/inspect/list-mcp-servers.ts';
 import { serverInfo } from '../../../src/app/inspect/server-info.ts';
+import { describeServers, getServers } from '../../../src/app/inspect/servers.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Engine, LocatedContainer } from '../../../src/docker/port.ts';
 import type { Session } from '../../../src/mcp/client/session.ts';

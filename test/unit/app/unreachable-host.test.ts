@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { unreachableHint } from '../../../src/app/talk/unreachable-host.ts';
+import { unreachableHint } from '../../../src/app/talk/call-tool.ts';
 import type { DesiredServer, NetworkMode } from '../../../src/model/desired.ts';
 
 const spec = (mode: NetworkMode, withSecret = true) =>

@@ -13,7 +13,6 @@ import { errorJson, renderFailure, renderWarning } from '../../../src/cli/render
 import { renderHealth } from '../../../src/cli/render/health.ts';
 import { renderHistory } from '../../../src/cli/render/history.ts';
 import { renderLock } from '../../../src/cli/render/lock.ts';
-import { logLineRenderer } from '../../../src/cli/render/log-lines.ts';
 import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
@@ -23,8 +22,8 @@ import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
 import { renderServer, renderServers } from '../../../src/cli/render/servers.ts';
 import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
-import { renderTool } from '../../../src/cli/render/tool.ts';
-import { renderTools } from '../../../src/cli/render/tools.ts';
+import { renderTool, renderTools } from '../../../src/cli/render/tool.ts';
+import { logLineRenderer } from '../../../src/cli/stream-logs.ts';
 import { toolSignature } from '../../../src/mcp/client/signature.ts';
 import { toolDetails } from '../../../src/mcp/client/tool-details.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';

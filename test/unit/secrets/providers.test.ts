@@ -6,11 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { secretVariable } from '../../../src/model/secret-names.ts';
 import { commandProvider } from '../../../src/secrets/command.ts';
-import { directoryProvider } from '../../../src/secrets/directory.ts';
-import { environmentProvider } from '../../../src/secrets/environment.ts';
 import { findKeyring } from '../../../src/secrets/keyring.ts';
 import type { SecretProvider } from '../../../src/secrets/provider.ts';
-import { createSecretStore, defaultProviders } from '../../../src/secrets/store.ts';
+import {
+  createSecretStore,
+  defaultProviders,
+  directoryProvider,
+  environmentProvider,
+} from '../../../src/secrets/store.ts';
 
 const { readRegular } = localFiles({}, '/');
 let folder: string;

@@ -1,0 +1,69 @@
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { ServerListing } from '../../model/server-view.ts';
+import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { formatSpec } from '../../spec/fields/format.ts';
+import type { Ports } from '../ports.ts';
+import {
+  detailOf,
+  type SecretUse,
+  type ServerDetail,
+  type ServerStatus,
+  secretsOf,
+  statusOf,
+} from './server-status.ts';
+
+/** The servers of a project that are named; all where none is. */
+export type Wanted = { readonly project: ProjectName; readonly names: readonly ServerName[] };
+
+/** What the engine has of the servers that are asked for: all, or those named. Throws `server-not-found`. */
+export async function lookUpServers(
+  ports: Ports,
+  { project, names }: Wanted,
+  options: CallOptions = {},
+): Promise<ServerListing> {
+  const listing = await (await ports.orchestrator()).servers(project, options);
+  const known = listing.servers.map(({ name }) => name);
+  const missing = names.find((name) => !known.includes(name));
+  if (missing !== undefined) throw serverNotFound(project, missing, known, listing.deleted);
+  return names.length === 0
+    ? listing
+    : { ...listing, servers: listing.servers.filter(({ name }) => names.includes(name)) };
+}
+
+/**
+ * The servers of a project as the engine has them, sorted by name; all, or those named.
+ * Throws `server-not-found` for a name that is not there.
+ */
+export async function getServers(ports: Ports, request: Wanted): Promise<ServerStatus[]> {
+  const { servers, now } = await lookUpServers(ports, request);
+  return servers.map((view) => statusOf(view, now));
+}
+
+/** The recorded specs of all servers of a project (or those named) as YAML documents that can be applied again. */
+export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
+  const { servers } = await lookUpServers(ports, request);
+  return servers
+    .map(({ name, recorded }) =>
+      recorded === undefined ? `# ${name}: its looms.spec label cannot be read\n` : formatSpec(recorded.spec),
+    )
+    .join('---\n');
+}
+
+/** A server, and what its secrets are looked up by. */
+export type DescribedServer = { readonly server: ServerDetail; readonly secrets: readonly SecretUse[] };
+
+/**
+ * Everything about servers, from their containers alone; no value of a secret is known to it.
+ * Throws `server-not-found`.
+ */
+export async function describeServers(ports: Ports, request: Wanted): Promise<readonly DescribedServer[]> {
+  const { servers, now } = await lookUpServers(ports, request);
+  const { imageOf } = await ports.orchestrator();
+  return Promise.all(
+    servers.map(async (view) => ({
+      server: detailOf(view, now, await imageOf(view)),
+      secrets: secretsOf(view.recorded?.spec),
+    })),
+  );
+}
