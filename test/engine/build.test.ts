@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildImage } from '../../src/docker/engine/images/build.ts';
-import { type ImageAccess, imageAccess } from '../../src/docker/engine/images/find.ts';
+import { type ImageClient, imageMemory } from '../../src/docker/engine/images/find.ts';
 import { readBuildCa, readContext } from '../../src/files/build-context.ts';
 import { type BuildContext, recipeFor } from '../../src/image/recipe.ts';
 import type { ImageSource } from '../../src/model/desired.ts';
@@ -19,13 +19,13 @@ describe.skipIf(withoutEngine())('building an image', () => {
   const bench = imageBench('build.test.ts');
   let extraCa: Uint8Array | undefined;
   let folder = '';
-  let access: ImageAccess;
+  let access: ImageClient;
   // Where the network needs no extra certificates, this stays empty, and the builds go out as they are.
   /** Keeps what one run builds apart from every other run, and from the engine's build cache. */
   const nonce = `${process.pid}-${Date.now()}`;
 
   beforeAll(async () => {
-    access = imageAccess(await bench.connect(), process.env);
+    access = { ...(await bench.connect()), ...imageMemory(process.env) };
     folder = await mkdtemp(join(tmpdir(), 'looms-build-'));
     extraCa = await readBuildCa(process.env, process.cwd());
   });
@@ -50,11 +50,10 @@ describe.skipIf(withoutEngine())('building an image', () => {
   ): Promise<ImageFacts> {
     const { proxies = {}, signal, onProgress = () => undefined } = more;
     return buildImage(
-      access,
+      signal ? { ...access, signal } : access,
       made,
       { proxies, mayPull: true, labels: bench.labels },
       onProgress,
-      signal ? { signal } : {},
     );
   }
 

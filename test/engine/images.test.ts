@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Connection, requestTarget } from '../../src/docker/engine/connection/connection.ts';
 import type { Endpoint } from '../../src/docker/engine/connection/endpoint.ts';
-import { findImage, type ImageAccess, imageAccess, learnShell } from '../../src/docker/engine/images/find.ts';
+import { findImage, type ImageClient, imageMemory, learnShell } from '../../src/docker/engine/images/find.ts';
 import { pullImage } from '../../src/docker/engine/images/pull.ts';
 import { registryDigest } from '../../src/docker/engine/images/registry.ts';
 import type { StepProgress } from '../../src/model/events.ts';
@@ -40,7 +40,8 @@ describe.skipIf(withoutEngine())('images', () => {
     await bench.clean();
   });
 
-  const access = (): ImageAccess => imageAccess(connection, process.env);
+  const accessOf = (environment: NodeJS.ProcessEnv): ImageClient => ({ ...connection, ...imageMemory(environment) });
+  const access = (): ImageClient => accessOf(process.env);
 
   const archive = (name: string, bytes: number): Buffer => {
     const file = join(folder, name);
@@ -64,23 +65,23 @@ describe.skipIf(withoutEngine())('images', () => {
   }
 
   /** An engine access with this Docker configuration, and helpers on the PATH. */
-  async function withConfig(config: object): Promise<ImageAccess> {
+  async function withConfig(config: object): Promise<ImageClient> {
     const place = await mkdtemp(join(folder, 'config-'));
     await writeFile(join(place, 'config.json'), JSON.stringify(config));
-    return imageAccess(connection, {
+    return accessOf({
       ...process.env,
       DOCKER_CONFIG: place,
       PATH: `${place}${delimiter}${process.env.PATH}`,
     });
   }
 
-  async function helper(access: string, script: string): Promise<ImageAccess> {
+  async function helper(access: string, script: string): Promise<ImageClient> {
     const place = await mkdtemp(join(folder, 'helper-'));
     const program = join(place, `docker-credential-${access}`);
     await writeFile(program, `#!/bin/sh\n${script}\n`);
     await chmod(program, 0o755);
     await writeFile(join(place, 'config.json'), JSON.stringify({ credsStore: access }));
-    return imageAccess(connection, {
+    return accessOf({
       ...process.env,
       DOCKER_CONFIG: place,
       PATH: `${place}${delimiter}${process.env.PATH}`,
@@ -88,7 +89,7 @@ describe.skipIf(withoutEngine())('images', () => {
   }
 
   const basic = Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64');
-  const pull = (access: ImageAccess, ref: string) => pullImage(access, ref, {}, () => undefined);
+  const pull = (access: ImageClient, ref: string) => pullImage(access, ref, {}, () => undefined);
 
   describe('what is there', () => {
     test('an image’s facts are told, and one that is not there is null', async () => {
@@ -105,7 +106,7 @@ describe.skipIf(withoutEngine())('images', () => {
 
     test('an image without a shell is found out, once, and the look leaves nothing', async () => {
       await bench.importImage('looms-test/empty:1', archive('x', 10));
-      const access = imageAccess(connection, {});
+      const access = accessOf({});
       const image = await findImage(access, 'looms-test/empty:1');
       expect(image?.hasShell).toBe(false);
       const probes = await docker.listContainers({
@@ -119,7 +120,7 @@ describe.skipIf(withoutEngine())('images', () => {
     test('a verdict that a container’s label has is taken, and nothing is looked into', async () => {
       await bench.importImage('looms-test/known:1', archive('y', 10));
       const { Id: id } = await docker.getImage('looms-test/known:1').inspect();
-      const access = imageAccess(connection, {});
+      const access = accessOf({});
       expect(learnShell(access, asImageId(id), 'true')).toBe(true);
       expect((await findImage(access, 'looms-test/known:1'))?.hasShell).toBe(true);
     });
@@ -129,12 +130,12 @@ describe.skipIf(withoutEngine())('images', () => {
       const base = await docker.createContainer({ Image: 'node:24-slim', Cmd: ['what', 'it', 'runs'] });
       await base.commit({ repo });
       await base.remove({ force: true });
-      const access = imageAccess(connection, {});
-      const named = await findImage(access, repo, { mayLook: false });
+      const access = accessOf({});
+      const named = await findImage(access, repo, false);
       if (named === null) throw new Error('the image was not made');
       // Its name goes to another image.
       await docker.getImage('node:24-slim').tag({ repo });
-      const found = await findImage(access, named.id, { mayLook: false });
+      const found = await findImage(access, named.id, false);
       expect(found).toMatchObject({ id: named.id, command: ['what', 'it', 'runs'], hasShell: null });
       expect(access.shells.size).toBe(0);
       await docker.getImage(repo).remove();
@@ -143,7 +144,7 @@ describe.skipIf(withoutEngine())('images', () => {
 
     test('several processes that look into one image at once all find its shell', async () => {
       for (const round of [1, 2, 3]) {
-        const looks = Array.from({ length: 8 }, () => findImage(imageAccess(connection, {}), 'node:24-slim'));
+        const looks = Array.from({ length: 8 }, () => findImage(accessOf({}), 'node:24-slim'));
         const found = (await Promise.all(looks)).map((image) => image?.hasShell);
         expect({ round, found }).toEqual({ round, found: Array(8).fill(true) });
       }
@@ -155,7 +156,7 @@ describe.skipIf(withoutEngine())('images', () => {
       const name = `looms-probe-${id.slice('sha256:'.length, 'sha256:'.length + 24)}`;
       const ours = { ...bench.labels, 'looms.probe': 'true', 'looms.image-id': id };
       await docker.createContainer({ name, Image: id, Entrypoint: ['/bin/sh'], Labels: ours });
-      const looks = [1, 2, 3].map(() => findImage(imageAccess(connection, {}), 'looms-test/left:1'));
+      const looks = [1, 2, 3].map(() => findImage(accessOf({}), 'looms-test/left:1'));
       expect((await Promise.all(looks)).map((image) => image?.hasShell)).toEqual([false, false, false]);
       await expect(docker.getContainer(name).inspect()).rejects.toMatchObject({ statusCode: 404 });
     });
@@ -182,7 +183,7 @@ describe.skipIf(withoutEngine())('images', () => {
       });
       await other.start();
       try {
-        const looks = [1, 2, 3].map(() => findImage(imageAccess(connection, {}), repo));
+        const looks = [1, 2, 3].map(() => findImage(accessOf({}), repo));
         expect((await Promise.all(looks)).map((image) => image?.hasShell)).toEqual([true, true, true]);
         expect((await other.inspect()).State.Running).toBe(true);
         const all = await docker.listContainers({ all: true, filters: { name: [name] } });
@@ -246,20 +247,20 @@ describe.skipIf(withoutEngine())('images', () => {
     test('stops at once when it is aborted', async () => {
       const { port } = silent.address() as { port: number };
       const signal = AbortSignal.timeout(300);
-      const aborted = pullImage(access(), `127.0.0.1:${port}/any:1`, {}, () => undefined, { signal });
+      const aborted = pullImage({ ...access(), signal }, `127.0.0.1:${port}/any:1`, {}, () => undefined);
       await expect(aborted).rejects.toMatchObject({ code: 'interrupted' });
     });
 
     test('an engine that is not there is an error of the engine', async () => {
       const socket: Endpoint = { kind: 'socket', path: join(folder, 'none.sock'), origin: 'test' };
-      const nowhere = imageAccess({ ...connection, target: await requestTarget(socket) }, {});
+      const nowhere = { ...accessOf({}), target: await requestTarget(socket) };
       await expect(pull(nowhere, 'any:1')).rejects.toMatchObject({ code: 'engine-unreachable' });
     });
   });
 
   describe('asking the registry', () => {
     const noCall = 'its Docker API has no call for a registry’s digest';
-    const ask = (ref: string, timeoutMs = 15_000) => registryDigest(access(), ref, { timeoutMs });
+    const ask = (ref: string, timeoutMs = 15_000) => registryDigest(access(), ref, timeoutMs);
 
     test('says whether a tag means another image now', async (context) => {
       await skipOnPodman(context, noCall);

@@ -1,7 +1,5 @@
 import { signedText } from '../../model/claims.ts';
 import { label, type Role } from '../../model/labels.ts';
-import { mapBounded } from '../../model/map-bounded.ts';
-import type { RegistryVerdict } from '../../model/observed.ts';
 import type { CallOptions, CreateContainer, Engine } from '../port.ts';
 import { openConnection } from './connection/connect.ts';
 import type { Endpoint } from './connection/endpoint.ts';
@@ -20,9 +18,8 @@ import { listProject, listProjects } from './containers/ownership.ts';
 import { removeVolume } from './containers/volumes.ts';
 import { openExec } from './exec/exec.ts';
 import { listBuiltImages, removeBuiltImage } from './images/built-images.ts';
-import { findImage, type ImageAccess, imageAccess } from './images/find.ts';
+import { findImage, type ImageClient, imageMemory } from './images/find.ts';
 import { pullImage } from './images/pull.ts';
-import { registryDigest } from './images/registry.ts';
 import { describeEngine, requireLimits } from './listing/describe.ts';
 import { recordGeneration } from './listing/history.ts';
 import { createNetwork, removeNetwork } from './listing/networks.ts';
@@ -31,27 +28,12 @@ import { locatedContainer, type RecordReader } from './listing/observed-containe
 import { acquireLock, checkLock, findLock, releaseLock, renewLock } from './lock/lock.ts';
 import { readLog, tailLog } from './logs/logs.ts';
 
-/** What all registries together may take for their digests, ms (docs/spec.md, pull_policy). */
-const registryPatienceMs = 15_000;
-
 /** What an engine of ours needs beside its endpoint. */
 export type ConnectOptions = CallOptions & {
   readonly records: RecordReader;
   /** Where registry credentials are found: DOCKER_CONFIG, HOME, PATH. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
-
-async function checkRegistry(
-  access: ImageAccess,
-  refs: readonly string[],
-  options: CallOptions,
-): Promise<Readonly<Record<string, RegistryVerdict>>> {
-  const unique = [...new Set(refs)].sort();
-  const verdicts = await mapBounded(unique, unique.length, async (ref) => {
-    return [ref, await registryDigest(access, ref, { ...options, timeoutMs: registryPatienceMs })] as const;
-  });
-  return Object.fromEntries(verdicts);
-}
 
 /**
  * Connects to an engine, as `openConnection` does, and puts the adapter's parts together behind the engine port.
@@ -62,68 +44,64 @@ export async function connectDocker(
   { records, environment, ...bound }: ConnectOptions,
 ): Promise<Engine> {
   const connection = await openConnection(endpoint, bound);
-  const access = imageAccess(connection, environment);
-  const observing = {
-    access,
-    records,
-    checkRegistry: (refs: readonly string[], options: CallOptions) => checkRegistry(access, refs, options),
-  };
-  const create = async (request: CreateContainer, options: CallOptions) => {
-    const { LoggingDriver: logDriver, ...limits } = await connection.info.known(options);
+  const memory = imageMemory(environment);
+  const at = (options: CallOptions = {}): ImageClient => ({ ...connection, ...memory, ...options });
+  const create = async (request: CreateContainer, client: ImageClient) => {
+    const { LoggingDriver: logDriver, ...limits } = await client.info.known(client);
     requireLimits(request.shape, limits);
-    const hasShell = await access.shells.get(request.shape.imageId);
+    const hasShell = await memory.shells.get(request.shape.imageId);
     const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
     const isServer = request.ownLabels[label.role] === ('server' satisfies Role);
     const signature = isServer ? records.sign(signedText(request.ownLabels, request.shape.imageId)) : undefined;
     const signed = signature === undefined ? {} : { [label.signature]: signature };
     const ownLabels = { ...request.ownLabels, ...labels, ...signed };
-    return createContainer(connection, { ...request, ownLabels, logDriver }, options);
+    return createContainer(client, { ...request, ownLabels, logDriver });
   };
 
   return {
-    describe: async (options = {}) => describeEngine(connection, await connection.info.known(options)),
-    observe: (query, options = {}) => observe(observing, query, options),
-    projects: (options = {}) => listProjects(connection, options),
-    locate: async (project, options = {}) =>
-      (await listProject(connection, project, options)).ours
+    describe: async (options) => describeEngine(connection, await connection.info.known(options ?? {})),
+    observe: (query, options) => observe(at(options), records, query),
+    projects: (options) => listProjects(at(options)),
+    locate: async (project, options) =>
+      (await listProject(at(options), project)).ours
         .map((listed) => locatedContainer(listed, records))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
 
-    findImage: (ref, options = {}) => findImage(access, ref, options),
-    pullImage: (ref, wanted, onProgress, options = {}) => pullImage(access, ref, wanted, onProgress, options),
-    buildImage: async (recipe, settings, onProgress, options = {}) => {
+    findImage: (ref, { mayLook, ...options } = {}) => findImage(at(options), ref, mayLook),
+    pullImage: (ref, wanted, onProgress, options) => pullImage(at(options), ref, wanted, onProgress),
+    buildImage: async (recipe, settings, onProgress, options) => {
       const { buildImage } = await import('./images/build.ts');
-      return buildImage(access, recipe, settings, onProgress, options);
+      return buildImage(at(options), recipe, settings, onProgress);
     },
 
-    removeBuiltImage: (id, ref, options = {}) => removeBuiltImage(connection, id, ref, options),
+    removeBuiltImage: (id, ref, options) => removeBuiltImage(at(options), id, ref),
 
-    builtImages: (options = {}) => listBuiltImages(connection, options),
-    removeVolume: (project, name, options = {}) => removeVolume(connection, project, name, options),
+    builtImages: (options) => listBuiltImages(at(options)),
+    removeVolume: (project, name, options) => removeVolume(at(options), project, name),
 
-    createNetwork: (network, labels, options = {}) => createNetwork(connection, network, labels, options),
-    removeNetwork: (id, options = {}) => removeNetwork(connection, id, options),
+    createNetwork: (network, labels, options) => createNetwork(at(options), network, labels),
+    removeNetwork: (id, options) => removeNetwork(at(options), id),
 
-    createContainer: (request, options = {}) => create(request, options),
-    copyPath: (from, to, path, options = {}) => copyPath(connection, from, to, path, options),
-    startContainer: (id, options = {}) => startContainer(connection, id, options),
-    unpauseContainer: (id, options = {}) => unpauseContainer(connection, id, options),
-    stopContainer: (id, graceSeconds, options = {}) => stopContainer(connection, id, graceSeconds, options),
-    removeContainer: (id, options = {}) => removeContainer(connection, id, options),
-    renameContainer: (id, name, options = {}) => renameContainer(connection, id, name, options),
-    recordGeneration: (id, record, options = {}) => recordGeneration(connection, id, record, options),
-    containerRunning: (id, options = {}) => containerRunning(connection, id, options),
-    countSessions: (id, options = {}) => countSessions(connection, id, options),
-    tailLog: (id, lines, options = {}) => tailLog(connection, id, lines, options),
-    readLog: (id, query, options = {}) => readLog(connection, id, query, options),
+    createContainer: (request, options) => create(request, at(options)),
+    copyPath: (from, to, path, options) => copyPath(at(options), from, to, path),
+    startContainer: (id, options) => startContainer(at(options), id),
+    unpauseContainer: (id, options) => unpauseContainer(at(options), id),
+    stopContainer: (id, graceSeconds, options) => stopContainer(at(options), id, graceSeconds),
+    removeContainer: (id, options) => removeContainer(at(options), id),
+    renameContainer: (id, name, options) => renameContainer(at(options), id, name),
+    recordGeneration: (id, record, options) => recordGeneration(at(options), id, record),
+    containerRunning: (id, options) => containerRunning(at(options), id),
+    countSessions: (id, options) => countSessions(at(options), id),
+    tailLog: (id, lines, options) => tailLog(at(options), id, lines),
+    readLog: (id, query, options) => readLog(at(options), id, query),
 
-    exec: (id, request, options = {}) => openExec(connection, id, request, options),
+    exec: (id, request, options) => openExec(at(options), id, request),
 
-    acquireLock: (project, holder, options = {}) => acquireLock(connection, project, holder, options),
-    findLock: (project, options = {}) => findLock(connection, project, options),
-    renewLock: (lock, lifetimeMs, options = {}) => renewLock(connection, lock, lifetimeMs, options),
-    checkLock: (lock, options = {}) => checkLock(connection, lock, options),
-    releaseLock: (id, options = {}) => releaseLock(connection, id, options),
+    acquireLock: (project, holder, options) => acquireLock(at(options), project, holder),
+    findLock: (project, options) => findLock(at(options), project),
+    renewLock: (lock, lifetimeMs, options) => renewLock(at(options), lock, lifetimeMs),
+    checkLock: (lock, options) => checkLock(at(options), lock),
+    releaseLock: (id, options) => releaseLock(at(options), id),
 
     close: async () => connection.target.agent.destroy(),
   };

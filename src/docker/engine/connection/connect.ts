@@ -69,7 +69,7 @@ export async function openConnection(endpoint: Endpoint, options: CallOptions): 
     );
     const engine = readVersion((parseJson(answer) ?? {}) as VersionAnswer, endpoint);
     const base = { endpoint, target, engine };
-    const info = infoReader((bounds) => ask<EngineInfo>(base, 'read its description', get('/info'), bounds));
+    const info = infoReader((bound) => ask<EngineInfo>({ ...base, ...bound }, 'read its description', get('/info')));
     return { ...base, info };
   } catch (error) {
     target.agent.destroy();

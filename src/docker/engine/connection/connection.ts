@@ -4,6 +4,7 @@ import type { LookupFunction } from 'node:net';
 import type { EngineDescription, EngineTime } from '../../../model/engine.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { CallOptions } from '../../port.ts';
+import type { Bound } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sshAgent } from './ssh-agent.ts';
 
@@ -56,6 +57,12 @@ export type Connection = {
   readonly engine: EngineVersion;
   readonly info: InfoReader;
 };
+
+/** A connection, and what bounds the calls that are made with it. */
+export type Client = Connection & Bound;
+
+/** For what has to be done also when the caller gave up: the caller's signal does not end it. */
+export const unsignalled = ({ signal: _, ...client }: Client): Client => client;
 
 /** Without it Node looks at each host, also of a socket, whether it is an IPv6 address: 3 ms for the first. */
 const noServername = { servername: '' } as const;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LoomsError } from '../../../model/errors.ts';
-import { type Endpoint, parseHost, readTls } from './endpoint.ts';
+import { type Endpoint, parseHost, readOptional, readTls } from './endpoint.ts';
 
 type ContextMeta = {
   readonly Name?: string;
@@ -10,15 +10,9 @@ type ContextMeta = {
 };
 
 async function readJson(file: string): Promise<unknown> {
-  let text: string;
+  const text = await readOptional(file);
   try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new LoomsError('file-not-found', `cannot read ${file}`, { cause: error });
-  }
-  try {
-    return JSON.parse(text);
+    return text === undefined ? undefined : JSON.parse(text);
   } catch (error) {
     throw new LoomsError('usage', `${file} is no valid JSON`, { hint: 'repair or remove the file', cause: error });
   }
@@ -31,14 +25,9 @@ export async function currentContext(configDirectory: string): Promise<string | 
   return typeof name === 'string' && name !== '' && name !== 'default' ? name : undefined;
 }
 
-const isDirectory = async (path: string): Promise<boolean> => {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    // Unreadable and absent mean the same here: no certificates of this context to use.
-    return false;
-  }
-};
+/** Unreadable and absent mean the same here: no certificates of this context to use. */
+const isDirectory = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
 /**
  * The endpoint of a Docker context: contexts are stored under the SHA-256 of their name (`contexts/meta/<hash>`,

@@ -99,7 +99,8 @@ export function parseHost(text: string, origin: string, tls?: TlsSettings): Endp
   }
 }
 
-async function readOptional(file: string): Promise<string | undefined> {
+/** A file's text; undefined when it is absent. Throws `file-not-found` for one that cannot be read. */
+export async function readOptional(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

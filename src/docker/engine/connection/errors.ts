@@ -91,11 +91,6 @@ export function startHint(platform: NodeJS.Platform, why: 'absent' | 'refused' |
   }
 }
 
-const hintOfErrno = (code: string): string => {
-  if (code === 'EACCES' || code === 'EPERM') return startHint(process.platform, 'forbidden');
-  return startHint(process.platform, 'refused');
-};
-
 /**
  * Turns what a call to the engine threw into a `LoomsError`, by HTTP status or errno, never by text. `what` names the
  * call for people: `create container looms-default-fs`. Errors that are ours already pass through.
@@ -112,7 +107,7 @@ export function engineError(error: unknown, what: string): LoomsError {
   if (typeof code === 'string') {
     const words = networkWords[code] ?? message;
     return new LoomsError('engine-unreachable', `cannot ${what}: the engine is not reachable: ${words}`, {
-      hint: hintOfErrno(code),
+      hint: startHint(process.platform, code === 'EACCES' || code === 'EPERM' ? 'forbidden' : 'refused'),
       cause: error,
     });
   }

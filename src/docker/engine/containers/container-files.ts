@@ -2,10 +2,9 @@ import { basename, dirname } from 'node:path/posix';
 import { LoomsError } from '../../../model/errors.ts';
 import { shortId } from '../../../model/ids.ts';
 import { secretsFilePath } from '../../../model/resolve-shape.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, askBytes, get, put } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { firstFile, packTar, type TarEntry } from './tar.ts';
 
 export type Owner = { readonly uid: number; readonly gid: number };
@@ -15,25 +14,19 @@ export const archive = (container: string): string => `/containers/${container}/
 
 /** Unpacks entries into a directory of a container, running or not. Throws `engine-not-found` when either is gone. */
 export async function putFiles(
-  connection: Connection,
+  client: Client,
   container: string,
   directory: string,
   entries: readonly TarEntry[],
-  options: CallOptions,
 ): Promise<void> {
   const what = `write to ${directory} of container ${shortId(container)}`;
-  await ask(connection, what, put(archive(container), { path: directory }, packTar(entries)), options);
+  await ask(client, what, put(archive(container), { path: directory }, packTar(entries)));
 }
 
 /** The content of a file in a container, running or not; null when the container or the file is not there. */
-export async function readContainerFile(
-  connection: Connection,
-  container: string,
-  path: string,
-  options: CallOptions,
-): Promise<Buffer | null> {
+export async function readContainerFile(client: Client, container: string, path: string): Promise<Buffer | null> {
   const what = `read ${path} of container ${shortId(container)}`;
-  const bytes = await orNull(askBytes(connection, what, get(archive(container), { path }), options));
+  const bytes = await orNull(askBytes(client, what, get(archive(container), { path })));
   return bytes === null ? null : (firstFile(bytes) ?? null);
 }
 
@@ -44,17 +37,12 @@ const isNumber = (text: string): boolean => /^\d+$/.test(text);
  * `/etc/passwd` and `/etc/group`. A number without a group gets the group of its passwd entry, else 0, as the engine
  * does. Throws `engine-rejected` for a name that the image does not know.
  */
-export async function ownerOf(
-  connection: Connection,
-  container: string,
-  user: string,
-  options: CallOptions,
-): Promise<Owner> {
+export async function ownerOf(client: Client, container: string, user: string): Promise<Owner> {
   const [name = '', group] = user.split(':');
   if (isNumber(name) && group !== undefined && isNumber(group)) return { uid: Number(name), gid: Number(group) };
   if (user === '') return { uid: 0, gid: 0 };
   const read = async (path: string): Promise<readonly (readonly string[])[]> => {
-    const text = (await readContainerFile(connection, container, path, options))?.toString('utf8') ?? '';
+    const text = (await readContainerFile(client, container, path))?.toString('utf8') ?? '';
     return text.split('\n').map((line) => line.split(':'));
   };
   const unknown = (what: string, path: string): LoomsError =>
@@ -90,16 +78,11 @@ export function secretsScript(secrets: Readonly<Record<string, string>>): string
 
 /** Writes the secrets file, readable by `owner` only, on the volume that `createCall` mounted for it. */
 export const putSecrets = (
-  connection: Connection,
+  client: Client,
   container: string,
   secrets: Readonly<Record<string, string>>,
   owner: Owner,
-  options: CallOptions,
 ): Promise<void> =>
-  putFiles(
-    connection,
-    container,
-    dirname(secretsFilePath),
-    [{ name: basename(secretsFilePath), mode: 0o400, ...owner, content: Buffer.from(secretsScript(secrets)) }],
-    options,
-  );
+  putFiles(client, container, dirname(secretsFilePath), [
+    { name: basename(secretsFilePath), mode: 0o400, ...owner, content: Buffer.from(secretsScript(secrets)) },
+  ]);

@@ -2,10 +2,10 @@ import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, hostNameOf, shortId } from '../../../model/ids.ts';
 import { label, type Role } from '../../../model/labels.ts';
 import type { ShapeMount } from '../../../model/shape.ts';
-import type { CallOptions, CreateContainer } from '../../port.ts';
+import type { CreateContainer } from '../../port.ts';
 import { ask, get, post, remove } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { ownerOf, putSecrets } from './container-files.ts';
 import { type InspectedContainer, inspectContainer, type ListedContainer, runOf } from './inspected.ts';
@@ -16,27 +16,26 @@ import { createVolume, hasVolume, removeUnusedVolume } from './volumes.ts';
 
 /** What happens between create and start: further networks, owners of volumes, the secrets file. */
 async function prepare(
-  connection: Connection,
+  client: Client,
   id: ContainerId,
   request: CreateContainer,
   missing: ReadonlySet<string>,
-  options: CallOptions,
 ): Promise<void> {
   for (const network of request.shape.networks.slice(1)) {
     const body = { Container: id, EndpointConfig: endpointSettings(network) };
     const connect = post(`/networks/${encodeURIComponent(network.name)}/connect`, {}, body);
-    await ask(connection, `connect ${request.name} to network ${network.name}`, connect, options);
+    await ask(client, `connect ${request.name} to network ${network.name}`, connect);
   }
   if (request.ownTargets.length === 0 && request.secrets === undefined) return;
-  const owner = await ownerOf(connection, id, request.shape.user, options);
+  const owner = await ownerOf(client, id, request.shape.user);
   const labels = { [label.project]: request.ownLabels[label.project] ?? '' };
   const image = request.shape.imageId;
   for (const { source: name } of freshMounts(request)) {
     const wasThere = !missing.has(name);
     const volume = { name, owner, image, labels, volumeLabels: volumeLabels(name, request.ownLabels), wasThere };
-    await giveVolume(connection, volume, options);
+    await giveVolume(client, volume);
   }
-  if (request.secrets !== undefined) await putSecrets(connection, id, request.secrets, owner, options);
+  if (request.secrets !== undefined) await putSecrets(client, id, request.secrets, owner);
 }
 
 /**
@@ -44,21 +43,23 @@ async function prepare(
  * again. Throws `engine-conflict` when the name is taken, `image-not-found`, `engine-rejected`, `engine-unsupported`.
  */
 export async function createContainer(
-  connection: Connection,
+  client: Client,
   request: CreateContainer & { readonly logDriver: string | undefined },
-  options: CallOptions,
 ): Promise<ContainerId> {
   const what = `create container ${request.name}`;
-  const missing = await missingVolumes(connection, request, options);
+  const missing = await missingVolumes(client, request);
   // Podman's API takes no labels for a volume that a container brings along; it gives the volume to its user itself.
-  if (connection.engine.kind === 'podman') {
+  if (client.engine.kind === 'podman') {
     for (const { source: name } of freshMounts(request)) {
-      await createVolume(connection, name, volumeLabels(name, request.ownLabels), options);
+      await createVolume(client, name, volumeLabels(name, request.ownLabels));
     }
   }
-  const { query, body } = createCall(request, connection.engine.kind, request.logDriver);
-  const bound = { ...options, limitMs: limits.slow };
-  const creating = ask<{ Id: string }>(connection, what, post('/containers/create', query, body), bound);
+  const { query, body } = createCall(request, client.engine.kind, request.logDriver);
+  const creating = ask<{ Id: string }>(
+    { ...client, limitMs: limits.slow },
+    what,
+    post('/containers/create', query, body),
+  );
   const created = await orNull(creating);
   if (created === null) {
     // Create answers 404 for the image only; networks are looked at when the container starts.
@@ -68,26 +69,22 @@ export async function createContainer(
   }
   const id = asContainerId(created.Id);
   try {
-    await prepare(connection, id, request, missing, options);
+    await prepare(client, id, request, missing);
   } catch (error) {
     // On a fresh signal: the caller's may be what ended the preparation.
-    await removeContainer(connection, id, {});
+    await removeContainer(unsignalled(client), id);
     // They came with the container; without it nothing would tell that they have no owner.
-    for (const name of missing) await removeUnusedVolume(connection, name, {});
+    for (const name of missing) await removeUnusedVolume(unsignalled(client), name);
     throw error;
   }
   return id;
 }
 
 /** The volumes that come to be with the container: only they are nobody's for certain. */
-async function missingVolumes(
-  connection: Connection,
-  request: CreateContainer,
-  options: CallOptions,
-): Promise<ReadonlySet<string>> {
+async function missingVolumes(client: Client, request: CreateContainer): Promise<ReadonlySet<string>> {
   const missing = new Set<string>();
   for (const { source: name } of freshMounts(request)) {
-    if (!(await hasVolume(connection, name, options))) missing.add(name);
+    if (!(await hasVolume(client, name))) missing.add(name);
   }
   return missing;
 }
@@ -99,10 +96,10 @@ const freshMounts = (request: CreateContainer): readonly ShapeMount[] =>
  * Starts a container; one that runs already is no error. Throws `container-start-failed` with the engine's words when
  * it cannot start, `engine-not-found` when it is gone.
  */
-export async function startContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
-  const bound = { ...options, limitMs: limits.slow };
+export async function startContainer(client: Client, id: ContainerId): Promise<void> {
+  const patient = { ...client, limitMs: limits.slow };
   try {
-    await ask(connection, `start container ${shortId(id)}`, post(`/containers/${id}/start`), bound);
+    await ask(patient, `start container ${shortId(id)}`, post(`/containers/${id}/start`));
   } catch (error) {
     const status = statusOf(error);
     if (status === 304) return;
@@ -112,27 +109,22 @@ export async function startContainer(connection: Connection, id: ContainerId, op
 }
 
 /** Lets a paused container go on; one that is not paused is no error. */
-export async function unpauseContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
+export async function unpauseContainer(client: Client, id: ContainerId): Promise<void> {
   try {
-    await ask(connection, `unpause container ${shortId(id)}`, post(`/containers/${id}/unpause`), options);
+    await ask(client, `unpause container ${shortId(id)}`, post(`/containers/${id}/unpause`));
   } catch (error) {
     if (statusOf(error) === undefined) throw error;
     // 20.10 answers 500, later ones 409, when it is not paused; what counts is how it is now.
-    const now = await inspectContainer(connection, id, options);
+    const now = await inspectContainer(client, id);
     if (now === null || now.State.Paused === true) throw error;
   }
 }
 
 /** SIGTERM, then SIGKILL after `graceSeconds`; one that is stopped already is no error. */
-export async function stopContainer(
-  connection: Connection,
-  id: ContainerId,
-  graceSeconds: number,
-  options: CallOptions,
-): Promise<void> {
-  const bound = { ...options, limitMs: graceSeconds * 1_000 + limits.removal };
+export async function stopContainer(client: Client, id: ContainerId, graceSeconds: number): Promise<void> {
+  const patient = { ...client, limitMs: graceSeconds * 1_000 + limits.removal };
   try {
-    await ask(connection, `stop container ${shortId(id)}`, post(`/containers/${id}/stop`, { t: graceSeconds }), bound);
+    await ask(patient, `stop container ${shortId(id)}`, post(`/containers/${id}/stop`, { t: graceSeconds }));
   } catch (error) {
     if (statusOf(error) !== 304) throw error;
   }
@@ -143,42 +135,36 @@ export const isBeingRemoved = ({ State: state }: InspectedContainer): boolean =>
   state.Dead === true || state.Status === 'removing' || state.Status === 'dead';
 
 /** Waits for a removal that someone began. */
-export async function waitUntilRemoved(connection: Connection, id: string, options: CallOptions): Promise<void> {
+export async function waitUntilRemoved(client: Client, id: string): Promise<void> {
   const what = `see container ${shortId(id)} removed`;
-  const bound = { ...options, limitMs: limits.removal };
-  await orNull(ask(connection, what, post(`/containers/${id}/wait`, { condition: 'removed' }), bound));
+  const patient = { ...client, limitMs: limits.removal };
+  await orNull(ask(patient, what, post(`/containers/${id}/wait`, { condition: 'removed' })));
 }
 
 /** Removes a container and its anonymous volumes, also when it runs; resolves when it is gone, by whomever. */
-export async function removeContainer(connection: Connection, id: ContainerId, options: CallOptions): Promise<void> {
+export async function removeContainer(client: Client, id: ContainerId): Promise<void> {
   const what = `remove container ${shortId(id)}`;
-  const bound = { ...options, limitMs: limits.removal };
+  const patient = { ...client, limitMs: limits.removal };
   try {
-    await orNull(ask(connection, what, remove(`/containers/${id}`, { force: 1, v: 1 }), bound));
+    await orNull(ask(patient, what, remove(`/containers/${id}`, { force: 1, v: 1 })));
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
-    await waitUntilRemoved(connection, id, options);
+    await waitUntilRemoved(client, id);
   }
 }
 
 /** Gives a container another name. Throws `engine-conflict` when the name is taken, `engine-not-found`. */
-export async function renameContainer(
-  connection: Connection,
-  id: ContainerId,
-  name: string,
-  options: CallOptions,
-): Promise<void> {
+export async function renameContainer(client: Client, id: ContainerId, name: string): Promise<void> {
   const what = `rename container ${shortId(id)} to ${name}`;
-  await ask(connection, what, post(`/containers/${id}/rename`, { name }), options);
+  await ask(client, what, post(`/containers/${id}/rename`, { name }));
 }
 
 /** Whether a container runs now, and its exit code when not; null when it is gone. */
 export async function containerRunning(
-  connection: Connection,
+  client: Client,
   id: ContainerId,
-  options: CallOptions,
 ): Promise<{ running: boolean; run: string; exitCode: number } | null> {
-  const container = await inspectContainer(connection, id, options);
+  const container = await inspectContainer(client, id);
   if (container === null) return null;
   const { Running: running = false, Restarting: restarting = false, ExitCode: exitCode = 0 } = container.State;
   // The engine calls a container that waits for its next restart running; nothing runs in it.
@@ -192,29 +178,21 @@ export type InspectedExec = {
 };
 
 /** An exec as the engine has it; null when it is forgotten, as with its container. */
-export const inspectExec = (
-  connection: Connection,
-  exec: string,
-  options: CallOptions,
-): Promise<InspectedExec | null> =>
-  orNull(ask(connection, `inspect exec ${shortId(exec)}`, get(`/exec/${exec}/json`), options));
+export const inspectExec = (client: Client, exec: string): Promise<InspectedExec | null> =>
+  orNull(ask(client, `inspect exec ${shortId(exec)}`, get(`/exec/${exec}/json`)));
 
 /** The relays of a container's project, by their labels; none for a container that says no project. */
-async function relaysBeside(connection: Connection, container: InspectedContainer, options: CallOptions) {
+async function relaysBeside(client: Client, container: InspectedContainer) {
   const project = container.Config.Labels?.[label.project];
   if (project === undefined) return [];
   const filters = { label: [`${label.project}=${project}`, `${label.role}=${'relay' satisfies Role}`] };
   const what = `list the relays of ${project}`;
-  const listed = await ask<readonly ListedContainer[]>(connection, what, get('/containers/json', { filters }), options);
-  return (await sortClaims(connection, listed, options)).ours;
+  const listed = await ask<readonly ListedContainer[]>(client, what, get('/containers/json', { filters }));
+  return (await sortClaims(client, listed)).ours;
 }
 
-async function runningExecs(
-  connection: Connection,
-  container: InspectedContainer | null,
-  options: CallOptions,
-): Promise<readonly InspectedExec[]> {
-  const execs = await Promise.all((container?.ExecIDs ?? []).map((exec) => inspectExec(connection, exec, options)));
+async function runningExecs(client: Client, container: InspectedContainer | null): Promise<readonly InspectedExec[]> {
+  const execs = await Promise.all((container?.ExecIDs ?? []).map((exec) => inspectExec(client, exec)));
   return execs.filter((exec) => exec !== null).filter((exec) => exec.Running === true);
 }
 
@@ -223,17 +201,12 @@ async function runningExecs(
  * relay that carry a connection to it, which name it by its id. An exec that was made and never started is listed by
  * the engine for ever, so each is asked.
  */
-export async function countSessions(connection: Connection, id: ContainerId, options: CallOptions): Promise<number> {
-  const container = await inspectContainer(connection, id, options);
+export async function countSessions(client: Client, id: ContainerId): Promise<number> {
+  const container = await inspectContainer(client, id);
   if (container === null) return 0;
-  const [own, relays] = await Promise.all([
-    runningExecs(connection, container, options),
-    relaysBeside(connection, container, options),
-  ]);
+  const [own, relays] = await Promise.all([runningExecs(client, container), relaysBeside(client, container)]);
   const carried = await Promise.all(
-    relays.map(async (relay) =>
-      runningExecs(connection, await inspectContainer(connection, relay.Id, options), options),
-    ),
+    relays.map(async (relay) => runningExecs(client, await inspectContainer(client, relay.Id))),
   );
   const host = hostNameOf(id);
   return own.length + carried.flat().filter((exec) => exec.ProcessConfig?.arguments?.includes(host)).length;

@@ -1,9 +1,8 @@
 import { basename, dirname } from 'node:path/posix';
 import { shortId } from '../../../model/ids.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, askBytes, askStream, get, head, put } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { checkedArchive } from './archive-check.ts';
 import { archive, ownerOf, putFiles } from './container-files.ts';
 import { inspectContainer } from './inspected.ts';
@@ -21,24 +20,18 @@ const copyLimitMs = 600_000;
  * Throws `engine-rejected` above 1 GiB, for a path that is a link, and for an archive that leads out of the path. What
  * was written until then stays in the other container, which is of no use to anybody.
  */
-export async function copyPath(
-  connection: Connection,
-  from: string,
-  to: string,
-  path: string,
-  options: CallOptions,
-): Promise<void> {
-  const bound = { ...options, limitMs: copyLimitMs };
+export async function copyPath(client: Client, from: string, to: string, path: string): Promise<void> {
+  const patient = { ...client, limitMs: copyLimitMs };
   const what = `copy ${path} of container ${shortId(from)}`;
-  const packed = await orNull(askStream(connection, what, get(archive(from), { path }), bound));
+  const packed = await orNull(askStream(patient, what, get(archive(from), { path })));
   if (packed === null) return;
   try {
-    await makeFolder(connection, to, dirname(path), options);
+    await makeFolder(client, to, dirname(path));
     // Podman's archives leave out owners; this makes everything the user's whom the container runs as.
-    const owners = connection.engine.kind === 'podman' ? { copyUIDGID: true } : {};
+    const owners = client.engine.kind === 'podman' ? { copyUIDGID: true } : {};
     const query = { path: dirname(path), ...owners };
     const checked = checkedArchive(packed, path, largestCopyBytes);
-    await ask(connection, what, put(archive(to), query, checked), bound);
+    await ask(patient, what, put(archive(to), query, checked));
   } finally {
     packed.destroy();
   }
@@ -48,18 +41,13 @@ export async function copyPath(
  * Makes a folder and those above it that an image does not have, for the container's user: a server that made them
  * itself made them for the same user.
  */
-async function makeFolder(
-  connection: Connection,
-  container: string,
-  folder: string,
-  options: CallOptions,
-): Promise<void> {
+async function makeFolder(client: Client, container: string, folder: string): Promise<void> {
   const what = `look for ${folder} in container ${shortId(container)}`;
   const look = head(archive(container), { path: folder });
-  if (folder === '/' || (await orNull(askBytes(connection, what, look, options))) !== null) return;
-  await makeFolder(connection, container, dirname(folder), options);
-  const user = (await inspectContainer(connection, container, options))?.Config.User ?? '';
-  const owner = await ownerOf(connection, container, user, options);
+  if (folder === '/' || (await orNull(askBytes(client, what, look))) !== null) return;
+  await makeFolder(client, container, dirname(folder));
+  const user = (await inspectContainer(client, container))?.Config.User ?? '';
+  const owner = await ownerOf(client, container, user);
   const entry = { name: `${basename(folder)}/`, mode: 0o755, ...owner };
-  await putFiles(connection, container, dirname(folder), [entry], options);
+  await putFiles(client, container, dirname(folder), [entry]);
 }

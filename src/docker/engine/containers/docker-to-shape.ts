@@ -9,7 +9,6 @@ import type {
   ShapePort,
   TmpfsMount,
 } from '../../../model/shape.ts';
-import { readCapabilities } from './capabilities.ts';
 import { type InspectedContainer, type InspectedHostConfig, imageIdOf } from './inspected.ts';
 import { otherSettings } from './other-settings.ts';
 import { readPlain } from './plain-settings.ts';
@@ -88,24 +87,51 @@ function readMounts(container: InspectedContainer): ShapeMount[] {
 }
 
 function readTmpfs(host: InspectedHostConfig, user: string): Record<string, TmpfsMount> {
-  const byMount = (host.Mounts ?? []).flatMap((mount): [string, TmpfsMount][] =>
-    mount.Type === 'tmpfs' && mount.Target !== undefined
-      ? [
-          [
-            mount.Target,
-            {
-              sizeBytes: mount.TmpfsOptions?.SizeBytes ?? 0,
-              exec: false,
-              mode: (mount.TmpfsOptions?.Mode ?? 0o1777).toString(8),
-            },
-          ],
-        ]
-      : [],
-  );
+  const byMount = (host.Mounts ?? []).flatMap(({ Type: type, Target: target, TmpfsOptions: asked }) => {
+    const mount = { sizeBytes: asked?.SizeBytes ?? 0, exec: false, mode: (asked?.Mode ?? 0o1777).toString(8) };
+    return type === 'tmpfs' && target !== undefined ? [[target, mount] as const] : [];
+  });
   const byOption = Object.entries(host.Tmpfs ?? {}).map(
     ([path, options]) => [path, readTmpfsOptions(options, user)] as const,
   );
   return Object.fromEntries([...byMount, ...byOption].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What Podman 5 grants without being asked; it reports `ALL` dropped as this list. */
+const podmanCapabilities = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'NET_BIND_SERVICE',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
+] as const;
+
+type Capabilities = { readonly add: readonly string[]; readonly drop: readonly string[] };
+
+const plain = (names: readonly string[] | null | undefined): string[] =>
+  [...new Set((names ?? []).map((name) => name.toUpperCase().replace(/^CAP_/, '')))].sort();
+
+/**
+ * Capabilities as they take effect: without `CAP_`, sorted, and Podman's expanded list as the `ALL` that was asked for.
+ * Where a list drops most of the defaults, "all but those" says the same; with `ALL` dropped nothing else matters.
+ */
+function readCapabilities(
+  added: readonly string[] | null | undefined,
+  dropped: readonly string[] | null | undefined,
+  engine: 'docker' | 'podman',
+): Capabilities {
+  const [add, drop] = [plain(added), plain(dropped)];
+  if (drop.includes('ALL')) return { add, drop: ['ALL'] };
+  if (engine === 'docker') return { add, drop };
+  const kept = podmanCapabilities.filter((name) => !drop.includes(name));
+  if (kept.length > podmanCapabilities.length / 2) return { add, drop };
+  return { add: [...new Set([...add, ...kept])].sort(), drop: ['ALL'] };
 }
 
 /** Modes that are another container's or the host's network, and have no entry among the networks. */

@@ -1,8 +1,7 @@
 import { asImageId, type ImageId, shortId } from '../../../model/ids.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, get } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 
 /**
  * What `GET /containers/{id}/json` answers, as far as we read it. What is null or absent on Podman, on old engines, or in
@@ -127,12 +126,8 @@ export type InspectedHostConfig = {
 };
 
 /** As the engine has it now, by id or name; null when there is none. */
-export const inspectContainer = (
-  connection: Connection,
-  id: string,
-  options: CallOptions,
-): Promise<InspectedContainer | null> =>
-  orNull(ask(connection, `inspect container ${shortId(id)}`, get(`/containers/${id}/json`), options));
+export const inspectContainer = (client: Client, id: string): Promise<InspectedContainer | null> =>
+  orNull(ask(client, `inspect container ${shortId(id)}`, get(`/containers/${id}/json`)));
 
 /** Tells one run of a container from the next; '' for one that never ran. */
 export const runOf = ({ StartedAt: at = '' }: InspectedContainer['State']): string =>
@@ -152,11 +147,9 @@ export type ListedContainer = {
 
 /** All containers that match, whatever their state. */
 export const listContainers = (
-  connection: Connection,
+  client: Client,
   filters: Readonly<Record<string, readonly string[]>>,
-  options: CallOptions,
-): Promise<readonly ListedContainer[]> =>
-  ask(connection, 'list containers', get('/containers/json', { all: 1, filters }), options);
+): Promise<readonly ListedContainer[]> => ask(client, 'list containers', get('/containers/json', { all: 1, filters }));
 
 /** A listed container's name; engines put a slash before it. */
 export const listedName = ({ Names: names }: Pick<ListedContainer, 'Names'>): string =>
@@ -176,12 +169,8 @@ export type InspectedImage = {
 };
 
 /** The engine's own view of an image, by reference or id; null when it has none. */
-export const inspectImage = (
-  connection: Connection,
-  ref: string,
-  options: CallOptions,
-): Promise<InspectedImage | null> =>
-  orNull(ask(connection, `look for image ${ref}`, get(`/images/${ref}/json`), options));
+export const inspectImage = (client: Client, ref: string): Promise<InspectedImage | null> =>
+  orNull(ask(client, `look for image ${ref}`, get(`/images/${ref}/json`)));
 
 /** An image's id in one spelling; Podman leaves out `sha256:`. */
 export const imageIdOf = (id: string): ImageId => asImageId(/^[0-9a-f]{64}$/.test(id) ? `sha256:${id}` : id);

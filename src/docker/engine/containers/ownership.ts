@@ -2,8 +2,7 @@ import { isBelieved, readClaim } from '../../../model/claims.ts';
 import { asProjectName, type ImageId, type ProjectName } from '../../../model/ids.ts';
 import { label, type Role } from '../../../model/labels.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
-import type { CallOptions } from '../../port.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { type ImageShare, readEnv } from './docker-to-shape.ts';
 import {
   type InspectedContainer,
@@ -24,13 +23,9 @@ export const shareOf = ({ Config: config }: InspectedImage): ImageShare => ({
 });
 
 /** What images bring into the containers that are made of them. One that is gone is left out. */
-export async function imageShares(
-  connection: Connection,
-  ids: Iterable<ImageId>,
-  options: CallOptions,
-): Promise<ReadonlyMap<ImageId, ImageShare>> {
+export async function imageShares(client: Client, ids: Iterable<ImageId>): Promise<ReadonlyMap<ImageId, ImageShare>> {
   const shares = await mapBounded([...new Set(ids)], inspectWidth, async (id) => {
-    const image = await inspectImage(connection, id, options);
+    const image = await inspectImage(client, id);
     return image === null ? [] : [[id, shareOf(image)] as const];
   });
   return new Map(shares.flat());
@@ -43,18 +38,13 @@ export type Sorted = { readonly ours: readonly ListedContainer[]; readonly stran
  * Tells whose listed containers are, from their listing; the images are asked only of those that an earlier looms made,
  * or somebody else.
  */
-export async function sortClaims(
-  connection: Connection,
-  listed: readonly ListedContainer[],
-  options: CallOptions,
-): Promise<Sorted> {
+export async function sortClaims(client: Client, listed: readonly ListedContainer[]): Promise<Sorted> {
   const unbound = listed.filter(({ Labels: labels }) => {
     return readClaim(labels ?? {}) !== undefined && labels?.[label.imageId] === undefined;
   });
   const shares = await imageShares(
-    connection,
+    client,
     unbound.map(({ ImageID: id }) => imageIdOf(id)),
-    options,
   );
   const ours = listed.filter(({ Labels: labels, ImageID: image }) => {
     const imageId = imageIdOf(image);
@@ -65,14 +55,10 @@ export async function sortClaims(
 }
 
 /** The same for one container that was looked at by its name. */
-export async function isOurs(
-  connection: Connection,
-  { Config: config, Image: image }: InspectedContainer,
-  options: CallOptions,
-): Promise<boolean> {
+export async function isOurs(client: Client, { Config: config, Image: image }: InspectedContainer): Promise<boolean> {
   const labels = config.Labels ?? {};
   const imageId = imageIdOf(image);
-  const shares = labels[label.imageId] === undefined ? await imageShares(connection, [imageId], options) : undefined;
+  const shares = labels[label.imageId] === undefined ? await imageShares(client, [imageId]) : undefined;
   return isBelieved({ labels, imageId, imageLabels: shares?.get(imageId)?.labels });
 }
 
@@ -80,18 +66,17 @@ export async function isOurs(
  * The containers of a project, and those that only claim to be; its lock apart: whoever plans may hold it, and nothing may
  * depend on that.
  */
-export async function listProject(connection: Connection, project: ProjectName, options: CallOptions): Promise<Sorted> {
-  const listed = await listContainers(connection, { label: [`${label.project}=${project}`] }, options);
+export async function listProject(client: Client, project: ProjectName): Promise<Sorted> {
+  const listed = await listContainers(client, { label: [`${label.project}=${project}`] });
   return sortClaims(
-    connection,
+    client,
     listed.filter((container) => container.Labels?.[label.role] !== ('lock' satisfies Role)),
-    options,
   );
 }
 
 /** Names of all projects that have a container on the engine, sorted. */
-export async function listProjects(connection: Connection, options: CallOptions): Promise<readonly ProjectName[]> {
-  const listed = await listContainers(connection, { label: [label.project] }, options);
-  const { ours } = await sortClaims(connection, listed, options);
+export async function listProjects(client: Client): Promise<readonly ProjectName[]> {
+  const listed = await listContainers(client, { label: [label.project] });
+  const { ours } = await sortClaims(client, listed);
   return [...new Set(ours.flatMap(({ Labels: labels }) => labels?.[label.project] ?? []))].sort().map(asProjectName);
 }

@@ -1,9 +1,8 @@
 import { type ContainerId, type ImageId, shortId } from '../../../model/ids.ts';
 import { label, type Role } from '../../../model/labels.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, askBytes, get, isTooLarge, post, remove } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Client, unsignalled } from '../connection/connection.ts';
 import { countEntries } from './archive-check.ts';
 import { archive, type Owner, putFiles } from './container-files.ts';
 
@@ -33,32 +32,34 @@ export type FreshVolume = {
  * gives a fresh volume to the container's user by itself. A volume that was there and holds anything is left alone.
  * Throws what making, filling and removing a container throws.
  */
-export async function giveVolume(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<void> {
-  if (connection.engine.kind === 'podman') return;
-  const id = await createHelper(connection, volume, options);
+export async function giveVolume(client: Client, volume: FreshVolume): Promise<void> {
+  if (client.engine.kind === 'podman') return;
+  const id = await createHelper(client, volume);
   try {
-    if (volume.wasThere && !(await isEmpty(connection, id, options))) return;
-    await putFiles(connection, id, '/', [{ name: `${mountPoint}/`, mode: 0o755, ...volume.owner }], options);
+    if (volume.wasThere && !(await isEmpty(client, id))) return;
+    await putFiles(client, id, '/', [{ name: `${mountPoint}/`, mode: 0o755, ...volume.owner }]);
   } finally {
     // Also when the caller gave up: hence without its signal.
-    await orNull(ask(connection, `remove helper ${shortId(id)}`, remove(`/containers/${id}`, { force: true }), {}));
+    await orNull(
+      ask(unsignalled(client), `remove helper ${shortId(id)}`, remove(`/containers/${id}`, { force: true })),
+    );
   }
 }
 
 /** An archive of more bytes than this is not one of an empty folder, which has 10 KiB at most. */
 const emptyArchiveBytes = 64 * 1024;
 
-async function isEmpty(connection: Connection, helper: ContainerId, options: CallOptions): Promise<boolean> {
+async function isEmpty(client: Client, helper: ContainerId): Promise<boolean> {
   const request = { ...get(archive(helper), { path: `/${mountPoint}` }), mostBytes: emptyArchiveBytes };
   try {
-    return (await countEntries(await askBytes(connection, 'look into a volume', request, options))) <= 1;
+    return (await countEntries(await askBytes(client, 'look into a volume', request))) <= 1;
   } catch (error) {
     if (isTooLarge(error)) return false;
     throw error;
   }
 }
 
-async function createHelper(connection: Connection, volume: FreshVolume, options: CallOptions): Promise<ContainerId> {
+async function createHelper(client: Client, volume: FreshVolume): Promise<ContainerId> {
   const volumeOptions = { NoCopy: true, Labels: volume.volumeLabels };
   const body = {
     Image: volume.image,
@@ -70,5 +71,5 @@ async function createHelper(connection: Connection, volume: FreshVolume, options
     },
   };
   const what = `create a helper for volume ${volume.name}`;
-  return (await ask<{ Id: ContainerId }>(connection, what, post('/containers/create', {}, body), options)).Id;
+  return (await ask<{ Id: ContainerId }>(client, what, post('/containers/create', {}, body))).Id;
 }

@@ -1,23 +1,18 @@
 import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, get, post, remove } from '../connection/ask.ts';
 import { ignoringConflict, orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 
 export type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
 
 /** All volumes with `text` in their name. */
-export async function listVolumes(
-  connection: Connection,
-  text: string,
-  options: CallOptions,
-): Promise<readonly InspectedVolume[]> {
+export async function listVolumes(client: Client, text: string): Promise<readonly InspectedVolume[]> {
   type Answer = { readonly Volumes?: readonly InspectedVolume[] | null };
   const request = get('/volumes', { filters: { name: [text] } });
-  const answer = await ask<Answer>(connection, 'list volumes', request, options);
+  const answer = await ask<Answer>(client, 'list volumes', request);
   return answer.Volumes ?? [];
 }
 
@@ -27,45 +22,39 @@ export async function listVolumes(
  * Throws `engine-conflict` when it is not this project's.
  */
 export async function createVolume(
-  connection: Connection,
+  client: Client,
   name: string,
   labels: Readonly<Record<string, string>>,
-  options: CallOptions,
 ): Promise<void> {
   const request = post('/volumes/create', {}, { Name: name, Labels: labels });
-  const volume = await ask<InspectedVolume>(connection, `create volume ${name}`, request, options);
+  const volume = await ask<InspectedVolume>(client, `create volume ${name}`, request);
   if (volume.Labels?.[label.project] === labels[label.project]) return;
   throw new LoomsError('engine-conflict', `a volume named ${name} is there that looms did not make`, {
     hint: 'name another volume in the spec, or copy its data and remove it',
   });
 }
 
-const inspectVolume = (connection: Connection, name: string, options: CallOptions): Promise<InspectedVolume | null> =>
-  orNull(ask(connection, `inspect volume ${name}`, get(`/volumes/${name}`), options));
+const inspectVolume = (client: Client, name: string): Promise<InspectedVolume | null> =>
+  orNull(ask(client, `inspect volume ${name}`, get(`/volumes/${name}`)));
 
 /** Whether a volume of that name is on the engine, whoever made it. */
-export const hasVolume = async (connection: Connection, name: string, options: CallOptions): Promise<boolean> =>
-  (await inspectVolume(connection, name, options)) !== null;
+export const hasVolume = async (client: Client, name: string): Promise<boolean> =>
+  (await inspectVolume(client, name)) !== null;
 
 /** Removes a volume unless a container uses it or it is gone already. */
-export const removeUnusedVolume = (connection: Connection, name: string, options: CallOptions): Promise<void> =>
-  ignoringConflict(orNull(ask(connection, `remove volume ${name}`, remove(`/volumes/${name}`), options)));
+export const removeUnusedVolume = (client: Client, name: string): Promise<void> =>
+  ignoringConflict(orNull(ask(client, `remove volume ${name}`, remove(`/volumes/${name}`))));
 
 /**
  * Removes a volume of the project with its data; false when it is not the project's, or a container has it. One that is
  * gone is no error.
  */
-export async function removeVolume(
-  connection: Connection,
-  project: ProjectName,
-  name: string,
-  options: CallOptions,
-): Promise<boolean> {
-  const volume = await inspectVolume(connection, name, options);
+export async function removeVolume(client: Client, project: ProjectName, name: string): Promise<boolean> {
+  const volume = await inspectVolume(client, name);
   if (volume === null) return true;
   if (volume.Labels?.[label.project] !== project) return false;
   try {
-    await orNull(ask(connection, `remove volume ${name}`, remove(`/volumes/${name}`), options));
+    await orNull(ask(client, `remove volume ${name}`, remove(`/volumes/${name}`)));
     return true;
   } catch (error) {
     if (statusOf(error) !== 409) throw error;

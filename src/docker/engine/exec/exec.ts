@@ -1,10 +1,10 @@
 import { type Duplex, finished, Readable, Writable } from 'node:stream';
 import { LoomsError } from '../../../model/errors.ts';
 import { type ContainerId, shortId } from '../../../model/ids.ts';
-import type { CallOptions, ExecRequest, ExecSession } from '../../port.ts';
+import type { ExecRequest, ExecSession } from '../../port.ts';
 import { ask, askHijacked, post } from '../connection/ask.ts';
 import { poll } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import type { Hijacked } from '../connection/request.ts';
 import { containerRunning, inspectExec } from '../containers/containers.ts';
@@ -83,9 +83,9 @@ const stdinOf = (socket: Duplex): Writable => {
   return stdin;
 };
 
-async function exitCodeOf(connection: Connection, exec: string): Promise<number | null> {
+async function exitCodeOf(client: Client, exec: string): Promise<number | null> {
   const look = async (): Promise<number | null | undefined> => {
-    const state = await inspectExec(connection, exec, {});
+    const state = await inspectExec(unsignalled(client), exec);
     if (state === null) return null;
     return state.Running !== true && typeof state.ExitCode === 'number' ? state.ExitCode : undefined;
   };
@@ -97,22 +97,17 @@ async function exitCodeOf(connection: Connection, exec: string): Promise<number 
  * only: an open session is ended by its streams and by `destroy`.
  * Throws `server-not-running` when the container does not run, `engine-not-found` when it is gone.
  */
-export async function openExec(
-  connection: Connection,
-  id: ContainerId,
-  request: ExecRequest,
-  options: CallOptions,
-): Promise<ExecSession> {
+export async function openExec(client: Client, id: ContainerId, request: ExecRequest): Promise<ExecSession> {
   const what = `run ${request.argv[0] ?? 'nothing'} in container ${shortId(id)}`;
-  const exec = await create(connection, id, request, what, options);
-  const hijacked = await start(connection, id, exec, what, options);
+  const exec = await create(client, id, request, what);
+  const hijacked = await start(client, id, exec, what);
   const { socket } = hijacked;
   const { closed, ...streams } = splitStreams(hijacked);
   let destroyed = false;
   const ended = closed.then(async (how) => {
     if (how === 'broken' || destroyed) return { exitCode: null };
     try {
-      return { exitCode: await exitCodeOf(connection, exec) };
+      return { exitCode: await exitCodeOf(client, exec) };
     } catch (error) {
       // The container, and with it what is known of its execs, may be gone by now: how it ended is unknown then.
       if (error instanceof LoomsError) return { exitCode: null };
@@ -129,31 +124,19 @@ export async function openExec(
   };
 }
 
-async function start(
-  connection: Connection,
-  id: ContainerId,
-  exec: string,
-  what: string,
-  options: CallOptions,
-): Promise<Hijacked> {
+async function start(client: Client, id: ContainerId, exec: string, what: string): Promise<Hijacked> {
   try {
-    return await askHijacked(connection, what, post(`/exec/${exec}/start`, {}, { Detach: false, Tty: false }), options);
+    return await askHijacked(client, what, post(`/exec/${exec}/start`, {}, { Detach: false, Tty: false }));
   } catch (error) {
     // A container that stopped after the exec was made is refused with a status that other things have too.
     if (!(error instanceof LoomsError) || statusOf(error) === undefined) throw error;
-    const now = await containerRunning(connection, id, options);
+    const now = await containerRunning(client, id);
     if (now?.running) throw error;
     throw new LoomsError('server-not-running', error.message, { cause: error });
   }
 }
 
-async function create(
-  connection: Connection,
-  id: ContainerId,
-  request: ExecRequest,
-  what: string,
-  options: CallOptions,
-): Promise<string> {
+async function create(client: Client, id: ContainerId, request: ExecRequest, what: string): Promise<string> {
   const body = {
     AttachStdin: true,
     AttachStdout: true,
@@ -165,7 +148,7 @@ async function create(
     ...(request.workingDir === undefined ? {} : { WorkingDir: request.workingDir }),
   };
   try {
-    return (await ask<{ Id: string }>(connection, what, post(`/containers/${id}/exec`, {}, body), options)).Id;
+    return (await ask<{ Id: string }>(client, what, post(`/containers/${id}/exec`, {}, body))).Id;
   } catch (error) {
     // 409: the container is stopped, paused or restarting.
     if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;

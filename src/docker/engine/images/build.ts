@@ -8,13 +8,14 @@ import { label } from '../../../model/labels.ts';
 import type { ContextFile, Recipe } from '../../../model/recipe.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { BuildSettings, ProgressSink } from '../../port.ts';
-import { ask, post } from '../connection/ask.ts';
+import { ask, post, remove } from '../connection/ask.ts';
+import { ignoringConflict, orNull, poll } from '../connection/call.ts';
+import { type Client, unsignalled } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
-import { inspectImage } from '../containers/inspected.ts';
-import { removeRemains } from './build-cleanup.ts';
+import { inspectContainer, inspectImage } from '../containers/inspected.ts';
 import { type BuildLog, followBuild } from './build-log.ts';
-import { type FindOptions, findImage, type ImageAccess } from './find.ts';
+import { findImage, type ImageClient } from './find.ts';
 import { pullImage } from './pull.ts';
 import { parseReference } from './reference.ts';
 import { followStream } from './stream.ts';
@@ -31,13 +32,12 @@ const shownLines = 20;
  *   of its output, then the last 20; those of `pullImage` for the base image; `interrupted`; `engine-…`
  */
 export async function buildImage(
-  access: ImageAccess,
+  client: ImageClient,
   recipe: Recipe,
   settings: BuildSettings,
   onProgress: ProgressSink,
-  options: FindOptions = {},
 ): Promise<ImageFacts> {
-  const present = await findImage(access, recipe.ref, options);
+  const present = await findImage(client, recipe.ref);
   if (present !== null) return present;
   const storing = storesArgument(recipe.dockerfile, proxiesWithPassword(settings.proxies));
   if (storing !== undefined) throw passwordInImage(storing);
@@ -45,19 +45,13 @@ export async function buildImage(
   // Pulled by us and not by the build: with the user's credentials, progress in bytes, and errors that have a code.
   const bases = recipe.base === undefined ? externalImages(recipe.dockerfile) : [recipe.base];
   for (const base of bases) {
-    if ((await inspectImage(access.connection, base, options)) !== null) continue;
+    if ((await inspectImage(client, base)) !== null) continue;
     if (!settings.mayPull) throw absentBase(base);
-    await pullImage(
-      access,
-      base,
-      recipe.platform === undefined ? {} : { platform: recipe.platform },
-      onProgress,
-      options,
-    );
+    await pullImage(client, base, recipe.platform === undefined ? {} : { platform: recipe.platform }, onProgress);
   }
-  await run(access, recipe, settings, onProgress, options);
+  await run(client, recipe, settings, onProgress);
 
-  const built = await findImage(access, recipe.ref, options);
+  const built = await findImage(client, recipe.ref);
   if (built === null) {
     throw new LoomsError('image-build-failed', `the engine says that it built ${recipe.ref}, but does not have it`);
   }
@@ -102,15 +96,14 @@ function contextTar(recipe: Recipe): AsyncIterable<Buffer> {
 }
 
 async function run(
-  access: ImageAccess,
+  client: ImageClient,
   recipe: Recipe,
   settings: BuildSettings,
   onProgress: ProgressSink,
-  options: FindOptions,
 ): Promise<void> {
   const what = `build ${recipe.ref}`;
   // Ages are never measured against our own clock. An engine that tells no time: none of its images is removed.
-  const startedAt = engineTime((await access.connection.info.read(options)).SystemTime) || Number.POSITIVE_INFINITY;
+  const startedAt = engineTime((await client.info.read(client)).SystemTime) || Number.POSITIVE_INFINITY;
   const build = followBuild();
   const query = {
     dockerfile: recipe.dockerfilePath,
@@ -125,13 +118,15 @@ async function run(
   const request = { ...post('/build', query), archive: contextTar(recipe) };
   let cause: unknown;
   try {
-    await followStream(access.connection, what, request, options, (entry) => {
+    await followStream(client, what, request, (entry) => {
       const report = build.accept(entry);
       if (report !== null) onProgress(report);
     });
     const { built, failure } = build.log();
     if (failure === undefined && built !== undefined) {
-      await nameResult(access, recipe.ref, built, () => removeRemains(access.connection, build.log(), startedAt));
+      await nameResult(unsignalled(client), recipe.ref, built, () =>
+        removeRemains(unsignalled(client), build.log(), startedAt),
+      );
       return;
     }
     if (failure === undefined)
@@ -141,7 +136,7 @@ async function run(
   }
   const failure = buildError(recipe, build.log(), cause);
   try {
-    await removeRemains(access.connection, build.log(), startedAt);
+    await removeRemains(unsignalled(client), build.log(), startedAt);
   } catch (error) {
     // Why the build ended matters more than what could not be tidied up after it.
     throw new LoomsError(failure.code, failure.message, {
@@ -158,18 +153,13 @@ async function run(
  * would look changed if the name moved on to ours. A process that dies before this leaves its image to the engine's
  * build cache, from which the next build takes it.
  */
-async function nameResult(
-  access: ImageAccess,
-  ref: string,
-  id: string,
-  removeOurs: () => Promise<void>,
-): Promise<void> {
-  if ((await inspectImage(access.connection, ref, {})) !== null) return removeOurs();
+async function nameResult(client: Client, ref: string, id: string, removeOurs: () => Promise<void>): Promise<void> {
+  if ((await inspectImage(client, ref)) !== null) return removeOurs();
   const { name, version } = parseReference(ref);
   const tag = post(`/images/${id}/tag`, { repo: name, tag: version });
-  await ask(access.connection, `name image ${ref}`, tag, {});
+  await ask(client, `name image ${ref}`, tag);
   // Someone may have given it at the same moment: then the name went on to theirs.
-  const named = await inspectImage(access.connection, ref, {});
+  const named = await inspectImage(client, ref);
   if (named !== null && named.Id !== id && !named.Id.startsWith(`sha256:${id}`)) await removeOurs();
 }
 
@@ -203,3 +193,40 @@ function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {
 }
 
 const commandOf = (instruction: string): string => instruction.replace(/^RUN\s+/i, '');
+
+/** The engine kills and removes the container of a cut build by itself; it is waited for and helped this long, ms. */
+const removalLimitMs = 20_000;
+const pollMs = 100;
+
+/**
+ * Removes what a build that did not succeed left: the container of its last step, and the images of its steps. Only
+ * what this build made goes: an id is taken from the build's output, which a RUN step can forge, so an image that has
+ * a tag, or that is older than the build, stays.
+ *
+ * @param startedAt when the build began, on the engine's clock, ms since the epoch
+ * @throws LoomsError `engine-…`
+ */
+async function removeRemains(client: Client, log: BuildLog, startedAt: number): Promise<void> {
+  const last = log.containers.at(-1);
+  if (last !== undefined) await removeContainer(client, last);
+  for (const id of [...log.madeImages].reverse()) {
+    const image = await inspectImage(client, id);
+    if (image === null || (image.RepoTags ?? []).length > 0 || Date.parse(image.Created) < startedAt) continue;
+    // With `noprune` the parents stay, which may be someone else's build cache; ours come next in this loop.
+    const removal = remove(`/images/${id}`, { noprune: true });
+    await ignoringConflict(orNull(ask(client, `remove image ${id}`, removal)));
+  }
+}
+
+async function removeContainer(client: Client, id: string): Promise<void> {
+  const tryIt = async (): Promise<true | undefined> => {
+    if ((await inspectContainer(client, id)) === null) return true;
+    const removal = remove(`/containers/${id}`, { force: true, v: true });
+    await ignoringConflict(orNull(ask(client, `remove container ${id}`, removal)));
+    return undefined;
+  };
+  if ((await poll(tryIt, { everyMs: pollMs, limitMs: removalLimitMs })) === true) return;
+  throw new LoomsError('engine-timeout', `the build's container ${id} is still there`, {
+    hint: `docker rm --force ${id}`,
+  });
+}

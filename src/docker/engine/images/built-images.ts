@@ -1,9 +1,9 @@
 import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.ts';
 import { label, type Role } from '../../../model/labels.ts';
-import type { BuiltImages, CallOptions } from '../../port.ts';
+import type { BuiltImages } from '../../port.ts';
 import { ask, get, remove } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { imageIdOf, inspectImage, listContainers } from '../containers/inspected.ts';
 import { isSameName } from './reference.ts';
@@ -17,11 +17,11 @@ const recipeName = /^(?:localhost\/)?looms\/[a-z]+:[0-9a-f]{32}$/;
  * All images that looms built: they have its label and the name of a recipe, and no other. What somebody made of one of
  * them has the label, too.
  */
-export async function listBuiltImages(connection: Connection, options: CallOptions): Promise<BuiltImages> {
+export async function listBuiltImages(client: Client): Promise<BuiltImages> {
   const request = get('/images/json', { filters: { label: [label.managedBy] } });
   const [images, containers] = await Promise.all([
-    ask<readonly ListedImage[]>(connection, 'list images', request, options),
-    listContainers(connection, {}, options),
+    ask<readonly ListedImage[]>(client, 'list images', request),
+    listContainers(client, {}),
   ]);
   const lock: Role = 'lock';
   return {
@@ -45,20 +45,15 @@ export async function listBuiltImages(connection: Connection, options: CallOptio
  * looms did not build it, it has another name too, or a container of anyone is made of it. One that is gone already is
  * no error.
  */
-export async function removeBuiltImage(
-  connection: Connection,
-  id: ImageId,
-  ref: string,
-  options: CallOptions,
-): Promise<boolean> {
-  const image = await inspectImage(connection, id, options);
+export async function removeBuiltImage(client: Client, id: ImageId, ref: string): Promise<boolean> {
+  const image = await inspectImage(client, id);
   if (image === null) return true;
   const names = image.RepoTags ?? [];
   if (image.Config?.Labels?.[label.managedBy] === undefined || names.some((name) => !isSameName(name, ref)))
     return false;
   try {
     // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
-    await orNull(ask(connection, `remove image ${ref}`, remove(`/images/${id}`), options));
+    await orNull(ask(client, `remove image ${ref}`, remove(`/images/${id}`)));
     return true;
   } catch (error) {
     if (statusOf(error) !== 409) throw error;

@@ -1,16 +1,14 @@
 import { asImageId, type ImageId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
-import type { CallOptions } from '../../port.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { readArgv, readEnv } from '../containers/docker-to-shape.ts';
 import { type InspectedImage, inspectImage } from '../containers/inspected.ts';
 import { type CredentialSource, dockerCredentials } from './credentials.ts';
 import { probeShell } from './shell-probe.ts';
 
-/** What work on images needs of an engine: the connection, registry credentials, and what was found out already. */
-export type ImageAccess = {
-  readonly connection: Connection;
+/** What work on images needs beside a client: registry credentials, and what was found out already. */
+export type ImageMemory = {
   readonly credentials: CredentialSource;
   /**
    * Per image id, whether it has a shell, from its own label, from one of a container, or from a look into it: an id's
@@ -19,38 +17,32 @@ export type ImageAccess = {
   readonly shells: Map<ImageId, Promise<boolean>>;
 };
 
-/** @param environment where Docker's own configuration is found (`DOCKER_CONFIG`, `HOME`, and `PATH` for helpers) */
-export const imageAccess = (
-  connection: Connection,
-  environment: Readonly<Record<string, string | undefined>>,
-): ImageAccess => ({ connection, credentials: dockerCredentials(environment), shells: new Map() });
+export type ImageClient = Client & ImageMemory;
 
-export type FindOptions = CallOptions & {
-  /** false: an image that nobody has looked into stays unknown, since looking makes a container. Default true. */
-  readonly mayLook?: boolean;
-};
+/** @param environment where Docker's own configuration is found (`DOCKER_CONFIG`, `HOME`, and `PATH` for helpers) */
+export const imageMemory = (environment: Readonly<Record<string, string | undefined>>): ImageMemory => ({
+  credentials: dockerCredentials(environment),
+  shells: new Map(),
+});
 
 /**
  * What the engine has under a reference or an id; null when nothing. One call, and four more for an image that was
  * not built by looms and that nobody has looked into yet.
  *
+ * @param mayLook false: such an image's shell stays unknown, since looking makes a container
  * @throws LoomsError `engine-…`
  */
-export async function findImage(
-  access: ImageAccess,
-  ref: string,
-  options: FindOptions = {},
-): Promise<ImageFacts | null> {
-  const image = await inspectImage(access.connection, ref, options);
-  return image === null ? null : imageFacts(access, ref, image, options);
+export async function findImage(client: ImageClient, ref: string, mayLook = true): Promise<ImageFacts | null> {
+  const image = await inspectImage(client, ref);
+  return image === null ? null : imageFacts(client, ref, image, mayLook);
 }
 
 /** What an image that was inspected means under `ref`. */
 export async function imageFacts(
-  access: ImageAccess,
+  client: ImageClient,
   ref: string,
   image: InspectedImage,
-  options: FindOptions,
+  mayLook: boolean,
 ): Promise<ImageFacts> {
   const id = asImageId(image.Id);
   const { Config: config } = image;
@@ -66,28 +58,28 @@ export async function imageFacts(
     user: config?.User ?? '',
     labels,
     architecture: image.Architecture,
-    hasShell: await hasShell(access, id, labels, options),
+    hasShell: await hasShell(client, id, labels, mayLook),
   };
 }
 
 /** Remembers what a label says of an image's shell; null for a label that says nothing. */
-export function learnShell({ shells }: ImageAccess, id: ImageId, said: string | undefined): boolean | null {
+export function learnShell({ shells }: ImageClient, id: ImageId, said: string | undefined): boolean | null {
   if (said !== 'true' && said !== 'false') return null;
   shells.set(id, Promise.resolve(said === 'true'));
   return said === 'true';
 }
 
 async function hasShell(
-  access: ImageAccess,
+  client: ImageClient,
   id: ImageId,
   labels: Readonly<Record<string, string>>,
-  options: FindOptions,
+  mayLook: boolean,
 ): Promise<boolean | null> {
-  const { connection, shells } = access;
-  const known = learnShell(access, id, labels[label.hasShell]) ?? shells.get(id);
+  const { shells } = client;
+  const known = learnShell(client, id, labels[label.hasShell]) ?? shells.get(id);
   if (known !== undefined) return known;
-  if (options.mayLook === false) return null;
-  const verdict = probeShell(connection, id, options);
+  if (!mayLook) return null;
+  const verdict = probeShell(client, id);
   shells.set(id, verdict);
   // A failed look says nothing about the image: the next caller looks again.
   verdict.catch(() => shells.delete(id));

@@ -4,7 +4,7 @@ import type { ImageFacts } from '../../../model/shape.ts';
 import type { ProgressSink } from '../../port.ts';
 import { post } from '../connection/ask.ts';
 import { authHeaders } from './credentials.ts';
-import { type FindOptions, findImage, type ImageAccess } from './find.ts';
+import { findImage, type ImageClient } from './find.ts';
 import { parseReference } from './reference.ts';
 import { registryError } from './registry.ts';
 import { followStream, type StreamEntry } from './stream.ts';
@@ -15,14 +15,13 @@ import { followStream, type StreamEntry } from './stream.ts';
  * @throws LoomsError `image-not-found`, `registry-unauthorized`, `image-pull-failed`, `interrupted`, `engine-…`
  */
 export async function pullImage(
-  access: ImageAccess,
+  client: ImageClient,
   ref: string,
   wanted: { readonly platform?: string },
   onProgress: ProgressSink,
-  options: FindOptions = {},
 ): Promise<ImageFacts> {
   const { registry, name, version } = parseReference(ref);
-  const credential = await access.credentials(registry);
+  const credential = await client.credentials(registry);
   const what = `pull ${ref}`;
   const progress = pullProgress(ref);
   let refusal: string | undefined;
@@ -30,7 +29,7 @@ export async function pullImage(
   try {
     const request = post('/images/create', { fromImage: name, tag: version, ...wanted });
     const withAuth = { ...request, headers: authHeaders(credential) };
-    await followStream(access.connection, what, withAuth, options, (entry) => {
+    await followStream(client, what, withAuth, (entry) => {
       refusal ??= entry.errorDetail?.message ?? entry.error;
       const report = progress(entry);
       if (report !== null) onProgress(report);
@@ -39,7 +38,7 @@ export async function pullImage(
   } catch (error) {
     throw error instanceof LoomsError ? registryError(ref, what, error, credential) : error;
   }
-  const image = await findImage(access, ref, options);
+  const image = await findImage(client, ref);
   if (image === null) {
     throw new LoomsError('image-pull-failed', `the engine says that it pulled ${ref}, but does not have it`);
   }

@@ -10,7 +10,7 @@ const dockerHub = 'docker.io';
 
 /** Takes a reference apart by Docker's rules: the first part is a registry when it has a dot, a port, or is localhost. */
 export function parseReference(ref: string): ImageReference {
-  const [beforeDigest = ref, digest] = splitOnce(ref, '@');
+  const [beforeDigest = ref, digest] = ref.split('@');
   const lastSlash = beforeDigest.lastIndexOf('/');
   const colon = beforeDigest.indexOf(':', lastSlash + 1);
   const name = colon < 0 ? beforeDigest : beforeDigest.slice(0, colon);
@@ -43,9 +43,4 @@ export function isSameName(a: string, b: string): boolean {
 /** The key under which Docker's configuration keeps a registry's credentials; the hub's is historical. */
 export function credentialKey(registry: string): string {
   return registry === dockerHub || registry === 'index.docker.io' ? 'https://index.docker.io/v1/' : registry;
-}
-
-function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -1,12 +1,11 @@
 import { LoomsError } from '../../../model/errors.ts';
 import type { RegistryVerdict } from '../../../model/observed.ts';
 import { duration } from '../../../model/times.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, get } from '../connection/ask.ts';
 import { type StatusError, statusOf } from '../connection/errors.ts';
 import { inspectImage } from '../containers/inspected.ts';
 import { authHeaders, type Credential } from './credentials.ts';
-import type { ImageAccess } from './find.ts';
+import type { ImageClient } from './find.ts';
 import { canonicalRepository, parseReference } from './reference.ts';
 
 type DistributionAnswer = { readonly Descriptor?: { readonly digest?: unknown } };
@@ -17,21 +16,14 @@ type DistributionAnswer = { readonly Descriptor?: { readonly digest?: unknown } 
  *
  * @throws LoomsError `interrupted`, and `engine-…` when the engine itself does not answer
  */
-export async function registryDigest(
-  access: ImageAccess,
-  ref: string,
-  { timeoutMs, ...options }: CallOptions & { readonly timeoutMs: number },
-): Promise<RegistryVerdict> {
-  const local = await inspectImage(access.connection, ref, options);
+export async function registryDigest(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistryVerdict> {
+  const local = await inspectImage(client, ref);
   const { registry, name } = parseReference(ref);
-  const credential = await access.credentials(registry);
+  const credential = await client.credentials(registry);
   const what = `ask the registry for ${ref}`;
   try {
     const request = { ...get(`/distribution/${ref}/json`), headers: authHeaders(credential) };
-    const answer = await ask<DistributionAnswer | undefined>(access.connection, what, request, {
-      ...options,
-      limitMs: timeoutMs,
-    });
+    const answer = await ask<DistributionAnswer | undefined>({ ...client, limitMs: timeoutMs }, what, request);
     const digest = answer?.Descriptor?.digest;
     if (typeof digest !== 'string') throw new LoomsError('engine-rejected', `the engine named no digest for ${ref}`);
     // The registry says which image it has by digest; the containerd store and the classic one both keep that one.
@@ -50,6 +42,19 @@ export async function registryDigest(
     if (hasNoSuchCall(error)) return { verdict: 'unknown', why: 'this engine cannot ask registries (Podman)' };
     return { verdict: 'unknown', why: registryError(ref, what, error, credential).message };
   }
+}
+
+/** What all registries together may take for their digests, ms (docs/spec.md, pull_policy). */
+const patienceMs = 15_000;
+
+/** `registryDigest` of each reference, all at once. */
+export async function registryDigests(
+  client: ImageClient,
+  refs: readonly string[],
+): Promise<Readonly<Record<string, RegistryVerdict>>> {
+  const unique = [...new Set(refs)].sort();
+  const digest = async (ref: string) => [ref, await registryDigest(client, ref, patienceMs)] as const;
+  return Object.fromEntries(await Promise.all(unique.map(digest)));
 }
 
 /** An engine says in JSON what it does not find; a path that it does not know is answered in plain text. */

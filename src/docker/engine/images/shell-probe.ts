@@ -3,13 +3,12 @@ import { isBound } from '../../../model/claims.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ImageId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
-import type { CallOptions } from '../../port.ts';
-import { ask, askBytes, head, post, remove } from '../connection/ask.ts';
-import { ignoringConflict, orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import { ask, askBytes, head, post } from '../connection/ask.ts';
+import { orNull } from '../connection/call.ts';
+import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { archive } from '../containers/container-files.ts';
-import { isBeingRemoved } from '../containers/containers.ts';
+import { isBeingRemoved, removeContainer } from '../containers/containers.ts';
 import { type InspectedContainer, imageIdOf, inspectContainer } from '../containers/inspected.ts';
 
 /** Where the programs lie that an idle PID 1 and a session wrapper need: one of each list must be there. */
@@ -28,9 +27,9 @@ const attempts = 20;
  *
  * @throws LoomsError `engine-…`
  */
-export async function probeShell(connection: Connection, id: ImageId, options: CallOptions): Promise<boolean> {
+export async function probeShell(client: Client, id: ImageId): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {
-    const verdict = await probeOnce(connection, id, options);
+    const verdict = await probeOnce(client, id);
     if (verdict !== 'probe-lost') return verdict;
     if (attempt === attempts) {
       throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
@@ -38,33 +37,30 @@ export async function probeShell(connection: Connection, id: ImageId, options: C
   }
 }
 
-async function probeOnce(connection: Connection, id: ImageId, options: CallOptions): Promise<boolean | 'probe-lost'> {
+async function probeOnce(client: Client, id: ImageId): Promise<boolean | 'probe-lost'> {
   const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
-  const shared = await createProbe(connection, id, name, options);
+  const shared = await createProbe(client, id, name);
   const probe =
-    shared === 'foreign'
-      ? await createProbe(connection, id, `${name}-${randomBytes(4).toString('hex')}`, options)
-      : shared;
+    shared === 'foreign' ? await createProbe(client, id, `${name}-${randomBytes(4).toString('hex')}`) : shared;
   if (probe === null || probe === 'foreign') return 'probe-lost';
   try {
     for (const paths of needed) {
       let found = false;
       for (const path of paths) {
-        const look = () =>
-          askBytes(connection, `look for ${path} in image ${id}`, head(archive(probe), { path }), options);
+        const look = () => askBytes(client, `look for ${path} in image ${id}`, head(archive(probe), { path }));
         found ||= (await orNull(look())) !== null;
       }
-      if (!found) return (await isWhole(connection, probe, options)) ? false : 'probe-lost';
+      if (!found) return (await isWhole(client, probe)) ? false : 'probe-lost';
     }
     return true;
   } catch (error) {
     // A probe that another process removes at this moment: the containerd image store then answers 500.
-    if (statusOf(error) === undefined || (await isWhole(connection, probe, options))) throw error;
+    if (statusOf(error) === undefined || (await isWhole(client, probe))) throw error;
     return 'probe-lost';
   } finally {
-    // Also when the caller gave up: hence without its signal.
-    const removal = remove(`/containers/${probe}`, { force: true, v: true });
-    await ignoringConflict(orNull(ask(connection, `remove ${name}`, removal, {})));
+    // Also when the caller gave up: hence without its signal. A removal by another process is waited for, since the name
+    // stays taken until then: whoever came back at once would lose the same probe again and again.
+    await removeContainer(unsignalled(client), probe);
   }
 }
 
@@ -73,12 +69,7 @@ async function probeOnce(connection: Connection, id: ImageId, options: CallOptio
  * when that one went meanwhile, `foreign` when what has the name is no probe of ours. Never the name: it may mean another
  * container a moment later.
  */
-async function createProbe(
-  connection: Connection,
-  id: ImageId,
-  name: string,
-  options: CallOptions,
-): Promise<ContainerId | 'foreign' | null> {
+async function createProbe(client: Client, id: ImageId, name: string): Promise<ContainerId | 'foreign' | null> {
   const body = {
     Image: id,
     Entrypoint: ['/bin/sh'],
@@ -87,12 +78,12 @@ async function createProbe(
   };
   const what = `create ${name}`;
   try {
-    const made = await ask<{ Id: string }>(connection, what, post('/containers/create', { name }, body), options);
+    const made = await ask<{ Id: string }>(client, what, post('/containers/create', { name }, body));
     return asContainerId(made.Id);
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
   }
-  const other = await inspectContainer(connection, name, options);
+  const other = await inspectContainer(client, name);
   if (other === null) return null;
   return isProbe(other, id) ? asContainerId(other.Id) : 'foreign';
 }
@@ -108,7 +99,7 @@ const isProbe = ({ Config: config, Image: image, State: state }: InspectedContai
   ['created', 'removing', 'dead'].includes(state.Status ?? '');
 
 /** The engine answers 404 for a file that is missing as for a container that is; one that is being removed counts as gone. */
-async function isWhole(connection: Connection, probe: ContainerId, options: CallOptions): Promise<boolean> {
-  const found = await inspectContainer(connection, probe, options);
+async function isWhole(client: Client, probe: ContainerId): Promise<boolean> {
+  const found = await inspectContainer(client, probe);
   return found !== null && !isBeingRemoved(found);
 }

@@ -1,8 +1,7 @@
 import type { Readable } from 'node:stream';
 import { LoomsError } from '../../../model/errors.ts';
-import type { CallOptions } from '../../port.ts';
 import { type ApiRequest, askStream } from '../connection/ask.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { engineError } from '../connection/errors.ts';
 
 /**
@@ -18,17 +17,16 @@ const firstLineLimitMs = 300_000;
  *   build on the engine too; else what `engineError` makes of the failure
  */
 export async function followStream(
-  connection: Connection,
+  client: Client,
   what: string,
   request: ApiRequest,
-  options: CallOptions,
   onEntry: (entry: StreamEntry) => void,
 ): Promise<void> {
-  const stream = await askStream(connection, what, request, { ...options, limitMs: firstLineLimitMs });
+  const stream = await askStream({ ...client, limitMs: firstLineLimitMs }, what, request);
   try {
     for await (const line of lines(stream)) onEntry(parseEntry(line));
   } catch (error) {
-    if (options.signal?.aborted) throw new LoomsError('interrupted', `stopped: ${what}`);
+    if (client.signal?.aborted) throw new LoomsError('interrupted', `stopped: ${what}`);
     throw engineError(error, what);
   } finally {
     stream.destroy();

@@ -1,7 +1,7 @@
 import type { EngineDescription } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ContainerShape } from '../../../model/shape.ts';
-import type { Connection, EngineInfo } from '../connection/connection.ts';
+import type { Client, EngineInfo } from '../connection/connection.ts';
 import { describeEndpoint } from '../connection/endpoint.ts';
 
 /** Storage drivers that take a size for the writable layer; overlay2 does on xfs, with project quotas. */
@@ -20,7 +20,7 @@ const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: 
   kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
 
 /** The engine's description from what it said at connecting and in `/info`. */
-export function describeEngine({ engine, endpoint }: Connection, info: EngineInfo): EngineDescription {
+export function describeEngine({ engine, endpoint }: Client, info: EngineInfo): EngineDescription {
   return {
     ...engine,
     id: engineId(engine.kind, info),

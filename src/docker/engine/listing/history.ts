@@ -2,10 +2,9 @@ import { type GenerationOutcome, generationOutcomes } from '../../../model/engin
 import { asContainerId, asServerName, type ContainerId, type ProjectName, shortId } from '../../../model/ids.ts';
 import { label, type Role, recordName } from '../../../model/labels.ts';
 import type { GenerationRecord } from '../../../model/observed.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, post } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
 import {
@@ -90,12 +89,11 @@ function recordLabels(
 
 /** What the container's image declares as volumes; Podman's containers do not say. */
 async function declaredVolumes(
-  connection: Connection,
+  client: Client,
   { Config: config, Image: image }: InspectedContainer,
-  options: CallOptions,
 ): Promise<readonly string[]> {
-  if (connection.engine.kind === 'docker') return Object.keys(config.Volumes ?? {});
-  return Object.keys((await inspectImage(connection, image, options))?.Config?.Volumes ?? {});
+  if (client.engine.kind === 'docker') return Object.keys(config.Volumes ?? {});
+  return Object.keys((await inspectImage(client, image))?.Config?.Volumes ?? {});
 }
 
 /**
@@ -105,15 +103,14 @@ async function declaredVolumes(
  * Throws `engine-conflict` when something else has the name.
  */
 export async function recordGeneration(
-  connection: Connection,
+  client: Client,
   id: ContainerId,
   { record, ...recording }: Recording & { readonly record: string },
-  options: CallOptions,
 ): Promise<boolean> {
-  const container = await inspectContainer(connection, id, options);
+  const container = await inspectContainer(client, id);
   if (container === null) return false;
   const labels = recordLabels(container, recording);
-  const volumes = await declaredVolumes(connection, container, options);
+  const volumes = await declaredVolumes(client, container);
   const body = {
     Image: container.Image,
     // It is never started; the engine only wants something to be named, and `docker ps --all` shows it.
@@ -126,16 +123,17 @@ export async function recordGeneration(
       Mounts: volumes.map((target) => ({ Type: 'tmpfs', Target: target })),
     },
   };
-  const bound = { ...options, limitMs: limits.slow };
   const request = post('/containers/create', { name: record }, body);
   try {
-    return (await orNull(ask(connection, `record ${shortId(id)} as ${record}`, request, bound))) !== null;
+    return (
+      (await orNull(ask({ ...client, limitMs: limits.slow }, `record ${shortId(id)} as ${record}`, request))) !== null
+    );
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
-    const holder = await inspectContainer(connection, record, options);
+    const holder = await inspectContainer(client, record);
     const held = holder?.Config.Labels ?? {};
     const isRecord = held[label.role] === 'history' && held[label.project] === container.Config.Labels?.[label.project];
-    if (holder === null || !isRecord || !(await isOurs(connection, holder, options))) throw error;
+    if (holder === null || !isRecord || !(await isOurs(client, holder))) throw error;
     return true;
   }
 }

@@ -2,10 +2,9 @@ import { LoomsError } from '../../../model/errors.ts';
 import { asNetworkId, type NetworkId, shortId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import type { NetworkShape } from '../../../model/observed.ts';
-import type { CallOptions } from '../../port.ts';
 import { ask, get, post, remove } from '../connection/ask.ts';
 import { orNull, poll } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { Client } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 
 /** A network as the engine lists and inspects it; only an inspect tells who is on it. */
@@ -20,20 +19,12 @@ export type InspectedNetwork = {
 };
 
 /** All networks with `text` in their name. */
-export const listNetworks = (
-  connection: Connection,
-  text: string,
-  options: CallOptions,
-): Promise<readonly InspectedNetwork[]> =>
-  ask(connection, 'list networks', get('/networks', { filters: { name: [text] } }), options);
+export const listNetworks = (client: Client, text: string): Promise<readonly InspectedNetwork[]> =>
+  ask(client, 'list networks', get('/networks', { filters: { name: [text] } }));
 
 /** A network with its members; null when it is gone. */
-export const inspectNetwork = (
-  connection: Connection,
-  id: string,
-  options: CallOptions,
-): Promise<InspectedNetwork | null> =>
-  orNull(ask(connection, `inspect network ${shortId(id)}`, get(`/networks/${id}`), options));
+export const inspectNetwork = (client: Client, id: string): Promise<InspectedNetwork | null> =>
+  orNull(ask(client, `inspect network ${shortId(id)}`, get(`/networks/${id}`)));
 
 /**
  * Makes a network, or takes the one of ours that is there already. Engines before 25 make two networks of one name
@@ -41,10 +32,9 @@ export const inspectNetwork = (
  * Throws `engine-conflict` when a network that is not this project's has the name.
  */
 export async function createNetwork(
-  connection: Connection,
+  client: Client,
   network: NetworkShape,
   labels: Readonly<Record<string, string>>,
-  options: CallOptions,
 ): Promise<NetworkId> {
   const body = {
     Name: network.name,
@@ -55,12 +45,12 @@ export async function createNetwork(
     CheckDuplicate: true,
   };
   try {
-    await ask(connection, `create network ${network.name}`, post('/networks/create', {}, body), options);
+    await ask(client, `create network ${network.name}`, post('/networks/create', {}, body));
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
   }
   // The engine's own filter matches parts of names.
-  const [kept, ...duplicates] = (await listNetworks(connection, network.name, options))
+  const [kept, ...duplicates] = (await listNetworks(client, network.name))
     .filter(({ Name: name }) => name === network.name)
     .sort((a, b) => (a.Id < b.Id ? -1 : 1));
   const isOurs = (candidate: InspectedNetwork | undefined): boolean =>
@@ -70,8 +60,7 @@ export async function createNetwork(
       hint: `rename or remove it: docker network rm ${network.name}`,
     });
   }
-  for (const duplicate of duplicates.filter(isOurs))
-    await removeNetwork(connection, asNetworkId(duplicate.Id), options);
+  for (const duplicate of duplicates.filter(isOurs)) await removeNetwork(client, asNetworkId(duplicate.Id));
   return asNetworkId(kept.Id);
 }
 
@@ -83,9 +72,9 @@ const pollMs = 200;
  * Podman (5.8) looks for containers on a network only when it is asked by name: by id it takes the network away under
  * those that run. Its names are unique.
  */
-async function removalNameOf(connection: Connection, id: NetworkId, options: CallOptions): Promise<string> {
-  if (connection.engine.kind === 'docker') return id;
-  const network = await inspectNetwork(connection, id, options);
+async function removalNameOf(client: Client, id: NetworkId): Promise<string> {
+  if (client.engine.kind === 'docker') return id;
+  const network = await inspectNetwork(client, id);
   return network === null ? id : encodeURIComponent(network.Name);
 }
 
@@ -94,17 +83,17 @@ async function removalNameOf(connection: Connection, id: NetworkId, options: Cal
  * endpoints of containers that are gone, which Engine 20.10 does now and then when many are removed at once, until it
  * is restarted. Throws `engine-conflict` while containers are on it.
  */
-export async function removeNetwork(connection: Connection, id: NetworkId, options: CallOptions): Promise<boolean> {
+export async function removeNetwork(client: Client, id: NetworkId): Promise<boolean> {
   const what = `remove network ${shortId(id)}`;
   const tryIt = async (): Promise<true | undefined> => {
     try {
-      const name = await removalNameOf(connection, id, options);
-      await orNull(ask(connection, what, remove(`/networks/${name}`), options));
+      const name = await removalNameOf(client, id);
+      await orNull(ask(client, what, remove(`/networks/${name}`)));
       return true;
     } catch (error) {
       // Podman: 409.
       if (![403, 409].includes(statusOf(error) ?? 0)) throw error;
-      const network = await inspectNetwork(connection, id, options);
+      const network = await inspectNetwork(client, id);
       if (network === null || Object.keys(network.Containers ?? {}).length === 0) return undefined;
       throw new LoomsError('engine-conflict', `cannot ${what}: there are still containers on it`, { cause: error });
     }

@@ -1,15 +1,9 @@
 import { asContainerId, asNetworkId, type ProjectName } from '../../../model/ids.ts';
 import { label, lockName, networkName, projectPrefix } from '../../../model/labels.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
-import type {
-  Observed,
-  ObservedContainer,
-  ObservedNetwork,
-  ObservedVolume,
-  RegistryVerdict,
-} from '../../../model/observed.ts';
-import type { CallOptions, ObserveQuery } from '../../port.ts';
-import type { Connection, EngineInfo } from '../connection/connection.ts';
+import type { Observed, ObservedContainer, ObservedNetwork, ObservedVolume } from '../../../model/observed.ts';
+import type { ObserveQuery } from '../../port.ts';
+import type { Client, EngineInfo } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import type { ImageShare, ReadingContext } from '../containers/docker-to-shape.ts';
 import {
@@ -23,21 +17,12 @@ import {
 } from '../containers/inspected.ts';
 import { imageShares, inspectWidth, listProject, shareOf } from '../containers/ownership.ts';
 import { listVolumes } from '../containers/volumes.ts';
-import { type ImageAccess, imageFacts, learnShell } from '../images/find.ts';
+import { type ImageClient, imageFacts, learnShell } from '../images/find.ts';
+import { registryDigests } from '../images/registry.ts';
 import { describeEngine } from './describe.ts';
 import { generationRecord, isNamedRecord, saysRecord } from './history.ts';
 import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
 import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
-
-/** What observing needs from the rest of the adapter. */
-export type ObserveParts = {
-  readonly access: ImageAccess;
-  readonly records: RecordReader;
-  readonly checkRegistry: (
-    refs: readonly string[],
-    options: CallOptions,
-  ) => Promise<Readonly<Record<string, RegistryVerdict>>>;
-};
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -54,13 +39,13 @@ const ourNetworks = (project: ProjectName): readonly string[] => [
   networkName(project, 'bridge'),
 ];
 
-async function observeNetworks(connection: Connection, query: ObserveQuery, options: CallOptions) {
+async function observeNetworks(client: Client, query: ObserveQuery) {
   const ourNames = ourNetworks(query.project);
-  const listed = await listNetworks(connection, projectPrefix(query.project), options);
+  const listed = await listNetworks(client, projectPrefix(query.project));
   const wanted = listed.filter(
     (network) => ourNames.includes(network.Name) || network.Labels?.[label.project] === query.project,
   );
-  const inspected = await mapBounded(wanted, inspectWidth, ({ Id: id }) => inspectNetwork(connection, id, options));
+  const inspected = await mapBounded(wanted, inspectWidth, ({ Id: id }) => inspectNetwork(client, id));
   return inspected.filter((network) => network !== null);
 }
 
@@ -83,13 +68,9 @@ function observedNetwork(
   };
 }
 
-async function observeVolumes(
-  connection: Connection,
-  query: ObserveQuery,
-  options: CallOptions,
-): Promise<readonly ObservedVolume[]> {
+async function observeVolumes(client: Client, query: ObserveQuery): Promise<readonly ObservedVolume[]> {
   const prefix = `${projectPrefix(query.project)}-`;
-  return (await listVolumes(connection, prefix, options))
+  return (await listVolumes(client, prefix))
     .filter(({ Name: name }) => name.startsWith(prefix))
     .map((volume) => ({ name: volume.Name, ours: volume.Labels?.[label.project] === query.project }))
     .sort((a, b) => byText(a.name, b.name));
@@ -98,7 +79,7 @@ async function observeVolumes(
 const nothingShared: ImageShare = { env: {}, labels: {} };
 
 function readingContext(
-  { engine: { kind } }: Connection,
+  { engine: { kind } }: Client,
   info: EngineInfo,
   project: ProjectName,
   networks: readonly InspectedNetwork[],
@@ -119,26 +100,24 @@ function readingContext(
  * being listed and being inspected is left out; any other failure throws, so that "could not read" is never taken for
  * "empty".
  */
-export async function observe(parts: ObserveParts, query: ObserveQuery, options: CallOptions): Promise<Observed> {
-  const { access, records } = parts;
-  const { connection } = access;
+export async function observe(client: ImageClient, records: RecordReader, query: ObserveQuery): Promise<Observed> {
   const inBackground = Promise.all([
-    connection.info.read(options),
-    observeNetworks(connection, query, options),
-    observeVolumes(connection, query, options),
+    client.info.read(client),
+    observeNetworks(client, query),
+    observeVolumes(client, query),
     // Both `/name` and `name` are matched, depending on the engine.
-    listContainers(connection, { name: [`^/?${projectPrefix(query.project)}[-.]`] }, options),
-    parts.checkRegistry(query.checkRegistry, options),
+    listContainers(client, { name: [`^/?${projectPrefix(query.project)}[-.]`] }),
+    registryDigests(client, query.checkRegistry),
   ]);
   // Waited for below; until then its failure must not count as unhandled.
   inBackground.catch(() => undefined);
 
   const refs = [...new Set(query.images)].sort();
   const [{ ours: all, strangers }, images] = await Promise.all([
-    listProject(connection, query.project, options),
-    mapBounded(refs, inspectWidth, async (ref) => [ref, await inspectImage(connection, ref, options)] as const),
+    listProject(client, query.project),
+    mapBounded(refs, inspectWidth, async (ref) => [ref, await inspectImage(client, ref)] as const),
   ]);
-  for (const { ImageID: image, Labels: labels } of all) learnShell(access, imageIdOf(image), labels?.[label.hasShell]);
+  for (const { ImageID: image, Labels: labels } of all) learnShell(client, imageIdOf(image), labels?.[label.hasShell]);
   // A record says everything in its listing, so that a long history costs no call.
   const listed = all.filter((one) => !isNamedRecord(one, query.project));
   const shares = new Map(
@@ -146,17 +125,16 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   );
   const unasked = listed.map(({ ImageID: id }) => imageIdOf(id)).filter((id) => !shares.has(id));
   const [inspected, others, facts] = await Promise.all([
-    mapBounded(listed, inspectWidth, ({ Id: id }) => inspectContainer(connection, id, options)),
-    imageShares(connection, unasked, options),
+    mapBounded(listed, inspectWidth, ({ Id: id }) => inspectContainer(client, id)),
+    imageShares(client, unasked),
     // Observing writes nothing, and looking into an image takes a container.
-    mapBounded(images, images.length, async ([ref, image]) => {
-      const mayLook = false;
-      return [ref, image && (await imageFacts(access, ref, image, { ...options, mayLook }))] as const;
-    }),
+    Promise.all(
+      images.map(async ([ref, image]) => [ref, image && (await imageFacts(client, ref, image, false))] as const),
+    ),
   ]);
   const [info, networks, volumes, named, registry] = await inBackground;
 
-  const context = readingContext(connection, info, query.project, networks);
+  const context = readingContext(client, info, query.project, networks);
   const shareIn = ({ Image: image }: InspectedContainer): ImageShare =>
     shares.get(imageIdOf(image)) ?? others.get(imageIdOf(image)) ?? nothingShared;
   const there = inspected.filter((container) => container !== null);
@@ -168,7 +146,7 @@ export async function observe(parts: ObserveParts, query: ObserveQuery, options:
   const foreign = new Map([...named.filter(isNoLock(query.project)), ...strangers].map((one) => [one.Id, one]));
   return {
     project: query.project,
-    engine: describeEngine(connection, info),
+    engine: describeEngine(client, info),
     now: engineTime(info.SystemTime),
     containers: containers.filter(({ role }) => role !== 'history'),
     history: all

@@ -4,10 +4,10 @@ import type { EngineTime } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../../model/ids.ts';
 import { label, lockName, type Role } from '../../../model/labels.ts';
-import type { CallOptions, LockAttempt, LockHolder, LockRequest } from '../../port.ts';
+import type { LockAttempt, LockHolder, LockRequest } from '../../port.ts';
 import { ask, askBytes, post } from '../connection/ask.ts';
 import { ignoringConflict, orNull } from '../connection/call.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { putFiles, readContainerFile } from '../containers/container-files.ts';
 import { isBeingRemoved, removeContainer, waitUntilRemoved } from '../containers/containers.ts';
@@ -48,22 +48,17 @@ const lockImage = { repo: 'looms/lock', tag: 'v1' } as const;
 const lockImageRef = `${lockImage.repo}:${lockImage.tag}`;
 
 /** Makes the image; several may do so at once. */
-async function importLockImage(connection: Connection, options: CallOptions): Promise<void> {
+async function importLockImage(client: Client): Promise<void> {
   const query = { fromSrc: '-', ...lockImage, changes: `LABEL ${label.role}=lock` };
   const request = { ...post('/images/create', query), archive: packTar([]) };
-  await askBytes(connection, 'make the image of the lock', request, options);
+  await askBytes(client, 'make the image of the lock', request);
   // Others may have made it at the same moment: only the last one keeps the tag, the rest would pile up.
   const filters = { dangling: ['true'], label: [`${label.role}=lock`] };
   // The engine prunes for one at a time and answers 409 to the others, whose work is then being done.
-  await ignoringConflict(ask(connection, 'tidy the images of the lock', post('/images/prune', { filters }), options));
+  await ignoringConflict(ask(client, 'tidy the images of the lock', post('/images/prune', { filters })));
 }
 
-async function tryCreate(
-  connection: Connection,
-  project: ProjectName,
-  record: HolderRecord,
-  options: CallOptions,
-): Promise<CreateAnswer> {
+async function tryCreate(client: Client, project: ProjectName, record: HolderRecord): Promise<CreateAnswer> {
   const body = {
     Image: lockImageRef,
     // It is never started; the engine only wants something to be named.
@@ -78,7 +73,7 @@ async function tryCreate(
   const request = post('/containers/create', { name: lockName(project) }, body);
   const what = `take the lock of project ${project}`;
   try {
-    const created = await orNull(ask<{ Id: string }>(connection, what, request, options));
+    const created = await orNull(ask<{ Id: string }>(client, what, request));
     return created === null ? { answer: 'no-image' } : { answer: 'created', id: asContainerId(created.Id) };
   } catch (error) {
     if (statusOf(error) === 409) return { answer: 'name-taken' };
@@ -116,9 +111,9 @@ function parse(text: string | undefined): unknown {
 }
 
 /** When a renewal said the lock ends; undefined when it was never renewed. */
-async function renewedUntil(connection: Connection, id: string, options: CallOptions): Promise<EngineTime | undefined> {
+async function renewedUntil(client: Client, id: string): Promise<EngineTime | undefined> {
   const path = `${heartbeat.directory}${heartbeat.name}`;
-  const bytes = await readContainerFile(connection, id, path, options);
+  const bytes = await readContainerFile(client, id, path);
   const record = parse(bytes?.toString('utf8')) as { expiresAt?: unknown } | undefined;
   return isTime(record?.expiresAt) ? record.expiresAt : undefined;
 }
@@ -127,43 +122,39 @@ async function renewedUntil(connection: Connection, id: string, options: CallOpt
  * Who holds the lock under its name now; null when nobody does, or no longer: a lock that is being given up is waited
  * for until it is gone.
  */
-async function readHolder(
-  connection: Connection,
-  project: ProjectName,
-  options: CallOptions,
-): Promise<FoundLock | null> {
-  const container = await inspectContainer(connection, lockName(project), options);
+async function readHolder(client: Client, project: ProjectName): Promise<FoundLock | null> {
+  const container = await inspectContainer(client, lockName(project));
   if (container === null) return null;
   const labels = container.Config.Labels ?? {};
   const record = parse(labels[holderLabel]);
-  if (!isRecord(record) || labels[label.role] !== 'lock' || !(await isOurs(connection, container, options))) {
+  if (!isRecord(record) || labels[label.role] !== 'lock' || !(await isOurs(client, container))) {
     throw new LoomsError('engine-conflict', `container ${lockName(project)} is no lock of looms`, {
       hint: `its name is what the lock of project ${project} needs: rename or remove it`,
     });
   }
   try {
-    const renewed = await renewedUntil(connection, container.Id, options);
+    const renewed = await renewedUntil(client, container.Id);
     const { nonce, ...holder } = record;
     return { nonce, holder: { ...holder, id: asContainerId(container.Id), expiresAt: renewed ?? record.expiresAt } };
   } catch (error) {
-    if (!(await isGone(connection, container.Id, error, options))) throw error;
-    await waitUntilRemoved(connection, container.Id, options);
+    if (!(await isGone(client, container.Id, error))) throw error;
+    await waitUntilRemoved(client, container.Id);
     return null;
   }
 }
 
 /** Whether a call failed because the lock is gone or going: the engine answers 500 for one that it is taking apart. */
-async function isGone(connection: Connection, id: string, error: unknown, options: CallOptions): Promise<boolean> {
+async function isGone(client: Client, id: string, error: unknown): Promise<boolean> {
   if (statusOf(error) === undefined) return false;
-  const container = await inspectContainer(connection, id, options);
+  const container = await inspectContainer(client, id);
   return container === null || isBeingRemoved(container);
 }
 
 /** What an interrupted try may have left; best effort: it runs out, and a dead process's lock is taken over before. */
-async function releaseOwn(connection: Connection, project: ProjectName, nonce: string): Promise<void> {
+async function releaseOwn(client: Client, project: ProjectName, nonce: string): Promise<void> {
   try {
-    const found = await readHolder(connection, project, {});
-    if (found?.nonce === nonce) await removeContainer(connection, found.holder.id, {});
+    const found = await readHolder(unsignalled(client), project);
+    if (found?.nonce === nonce) await removeContainer(unsignalled(client), found.holder.id);
   } catch {
     // The interruption is what is told.
   }
@@ -174,48 +165,42 @@ async function releaseOwn(connection: Connection, project: ProjectName, nonce: s
  * has not renewed it in time: taking it over is `releaseLock` of exactly that id followed by another try, of which any
  * number can run at once and one succeeds. A lock whose answer was lost on the way back is known by its nonce.
  */
-export async function acquireLock(
-  connection: Connection,
-  project: ProjectName,
-  request: LockRequest,
-  options: CallOptions,
-): Promise<LockAttempt> {
+export async function acquireLock(client: Client, project: ProjectName, request: LockRequest): Promise<LockAttempt> {
   const nonce = randomUUID();
   try {
-    return await tryToAcquire(connection, project, request, nonce, options);
+    return await tryToAcquire(client, project, request, nonce);
   } catch (error) {
     if (error instanceof LoomsError && error.code === 'interrupted') {
-      await releaseOwn(connection, project, nonce);
+      await releaseOwn(client, project, nonce);
     }
     throw error;
   }
 }
 
 async function tryToAcquire(
-  connection: Connection,
+  client: Client,
   project: ProjectName,
   request: LockRequest,
   nonce: string,
-  options: CallOptions,
 ): Promise<LockAttempt> {
   const { lifetimeMs, ...who } = request;
   for (let attempt = 0, lostAnswers = 0; attempt < attempts; attempt += 1) {
-    const acquiredAt = await connection.info.now(options);
+    const acquiredAt = await client.info.now(client);
     const holder = { ...who, acquiredAt, expiresAt: acquiredAt + lifetimeMs };
-    const created = await tryCreate(connection, project, { ...holder, nonce }, options);
+    const created = await tryCreate(client, project, { ...holder, nonce });
     if (created.answer === 'no-image') {
-      await importLockImage(connection, options);
+      await importLockImage(client);
       continue;
     }
     if (created.answer === 'created') return { result: 'acquired', lock: { ...holder, id: created.id } };
     if (created.answer === 'lost' && ++lostAnswers > 1) throw created.error;
-    const found = await readHolder(connection, project, options);
+    const found = await readHolder(client, project);
     if (found?.nonce === nonce) return { result: 'acquired', lock: found.holder };
     if (found !== null) {
       return {
         result: 'held',
         holder: found.holder,
-        expired: (await connection.info.now(options)) > found.holder.expiresAt,
+        expired: (await client.info.now(client)) > found.holder.expiresAt,
       };
     }
     await pause(Math.min(shortestPauseMs * (attempt + 1), longestPauseMs));
@@ -227,13 +212,12 @@ async function tryToAcquire(
 
 /** Who holds the lock now, and whether it ran out on the engine's clock; null when nobody does. */
 export async function findLock(
-  connection: Connection,
+  client: Client,
   project: ProjectName,
-  options: CallOptions,
 ): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null> {
-  const found = await readHolder(connection, project, options);
+  const found = await readHolder(client, project);
   if (found === null) return null;
-  return { holder: found.holder, expired: (await connection.info.now(options)) > found.holder.expiresAt };
+  return { holder: found.holder, expired: (await client.info.now(client)) > found.holder.expiresAt };
 }
 
 const lost = (lock: LockHolder): LoomsError =>
@@ -242,34 +226,24 @@ const lost = (lock: LockHolder): LoomsError =>
   });
 
 /** Prolongs a lock from now on. Throws `lock-lost` when it was removed. */
-export async function renewLock(
-  connection: Connection,
-  lock: LockHolder,
-  lifetimeMs: number,
-  options: CallOptions,
-): Promise<LockHolder> {
-  const expiresAt = (await connection.info.now(options)) + lifetimeMs;
+export async function renewLock(client: Client, lock: LockHolder, lifetimeMs: number): Promise<LockHolder> {
+  const expiresAt = (await client.info.now(client)) + lifetimeMs;
   const content = Buffer.from(JSON.stringify({ expiresAt }));
   try {
-    await putFiles(
-      connection,
-      lock.id,
-      heartbeat.directory,
-      [{ name: heartbeat.name, mode: 0o644, uid: 0, gid: 0, content }],
-      options,
-    );
+    await putFiles(client, lock.id, heartbeat.directory, [
+      { name: heartbeat.name, mode: 0o644, uid: 0, gid: 0, content },
+    ]);
   } catch (error) {
-    throw (await isGone(connection, lock.id, error, options)) ? lost(lock) : error;
+    throw (await isGone(client, lock.id, error)) ? lost(lock) : error;
   }
   return { ...lock, expiresAt };
 }
 
 /** Throws `lock-lost` when the lock was removed or is being removed. One call. */
-export async function checkLock(connection: Connection, lock: LockHolder, options: CallOptions): Promise<void> {
-  const container = await inspectContainer(connection, lock.id, options);
+export async function checkLock(client: Client, lock: LockHolder): Promise<void> {
+  const container = await inspectContainer(client, lock.id);
   if (container === null || isBeingRemoved(container)) throw lost(lock);
 }
 
 /** Gives a lock up, or takes an expired one away, by id: a successor's lock cannot be hit. */
-export const releaseLock = (connection: Connection, id: ContainerId, options: CallOptions): Promise<void> =>
-  removeContainer(connection, id, options);
+export const releaseLock = (client: Client, id: ContainerId): Promise<void> => removeContainer(client, id);
