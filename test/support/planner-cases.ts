@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { PlanInput } from '../../src/docker/reconcile/plan.ts';
 import type { Undesired } from '../../src/docker/reconcile/removal.ts';
-import { type Mode, modes } from '../../src/docker/reconcile/support/support-part.ts';
+import { type Mode, modes } from '../../src/docker/reconcile/support/support-plan.ts';
 import type { DeclaredServer, Mount } from '../../src/model/desired.ts';
 import { asContainerId, asNetworkId, asServerName, type ServerName } from '../../src/model/ids.ts';
 import { containerName, dataName, generationName, networkName, relayName } from '../../src/model/labels.ts';

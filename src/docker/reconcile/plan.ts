@@ -5,19 +5,19 @@ import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
 import { slotsOf } from '../../model/slots.ts';
 import type { DockerPlan } from '../steps.ts';
-import { planHistory } from './generations/prune-records.ts';
+import { pruneRecords } from './generations/prune-records.ts';
 import { droppedByReplacement } from './kept/dropped-files.ts';
-import { copiesFirst, keptBeside, keptData } from './kept/kept-files.ts';
+import { copiesFirst, keptBeside, keptFiles } from './kept/kept-files.ts';
 import { planWarnings } from './plan-warnings.ts';
 import { planRemovals, type Undesired } from './removal.ts';
-import type { Judged, SlotContext } from './server/assess-server.ts';
+import type { Assessed, SlotContext } from './server/assess-server.ts';
 import type { LabelContext } from './server/container-template.ts';
 import { type Decision, decide } from './server/decide-server.ts';
 import { nextRotation } from './server/rotation.ts';
 import { serverSteps } from './server/server-steps.ts';
 import { withFreeNames } from './support/free-names.ts';
 import { planImages, withNeededImages, withoutFailedImages } from './support/plan-images.ts';
-import { closingSteps, planSupport, supportBlocker } from './support/support.ts';
+import { planSupport, supportBlocker, teardownSteps } from './support/support.ts';
 import { wholePlan } from './whole-plan.ts';
 
 /** Everything a plan follows from; the same input gives the same plan, byte for byte. */
@@ -44,7 +44,7 @@ export type PlanInput = {
   readonly recordSpec: LabelContext['recordSpec'];
 };
 
-type Slot = { readonly server: DeclaredServer; readonly decision: Decision; readonly judged: readonly Judged[] };
+type Slot = { readonly server: DeclaredServer; readonly decision: Decision; readonly assessed: readonly Assessed[] };
 
 function changeOf(server: ServerName, decision: Decision): Change {
   switch (decision.kind) {
@@ -110,7 +110,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     [...observed.containers, ...observed.history, ...observed.foreign].map(({ name }) => name),
   );
   const drift = driftOf(slots);
-  const kept = keptData(observed);
+  const kept = keptFiles(observed);
   const removals = planRemovals(removed, present, kept, {
     project,
     managedBy: input.managedBy,
@@ -137,7 +137,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     // A disabled or blocked server keeps its container, and with it the network it is on.
     staying: [
       ...staying,
-      ...slots.filter((slot) => !running.includes(slot)).flatMap((slot) => slot.judged.map((one) => one.container)),
+      ...slots.filter((slot) => !running.includes(slot)).flatMap((slot) => slot.assessed.map((one) => one.container)),
     ],
     relayImage: input.relayImage,
     managedBy: input.managedBy,
@@ -145,7 +145,7 @@ export function makePlan(input: PlanInput): DockerPlan {
   });
   const stepContext = {
     project,
-    keptData: kept,
+    keptFiles: kept,
     managedBy: input.managedBy,
     recordSpec: input.recordSpec,
     keepFailed: input.keepFailed,
@@ -170,7 +170,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     ],
     kept,
   );
-  const history = planHistory({ observed, keep: input.keep, slots, removed, work: serverWork });
+  const history = pruneRecords({ observed, keep: input.keep, slots, removed, work: serverWork });
   const created = slots.filter(({ decision }) => decision.kind === 'create').map(({ server }) => server);
   const work = [
     ...support.steps,
@@ -178,7 +178,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     ...withoutFailedImages(created, desired, observed, serverWork),
     ...history.steps,
   ];
-  const all = withFreeNames([...work, ...closingSteps(support.closing, work, observed)], observed);
+  const all = withFreeNames([...work, ...teardownSteps(support.teardown, work, observed)], observed);
   const steps = withNeededImages(images.steps, all);
 
   const changes: Change[] = [
@@ -215,8 +215,8 @@ const rotationsOf = (slots: readonly Slot[], executions: PlanInput['executions']
   });
 
 function driftOf(slots: readonly Slot[]): Drift[] {
-  return slots.flatMap(({ server, judged }) =>
-    judged.flatMap(({ container, drift }) =>
+  return slots.flatMap(({ server, assessed }) =>
+    assessed.flatMap(({ container, drift }) =>
       isNonEmpty(drift) ? [{ server: server.spec.name, container: container.id, fields: drift }] : [],
     ),
   );

@@ -4,9 +4,9 @@ import type { GenerationRecord, Observed, ObservedContainer } from '../../model/
 import type { Change, PlanWarning, SupportChange } from '../../model/plan.ts';
 import type { DockerStep } from '../steps.ts';
 import { revisionOf } from './generations/generations.ts';
-import { type KeepingRemoval, keepingRemoval } from './kept/delete-keeping-files.ts';
+import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
-import { type KeptData, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
+import { type KeptFiles, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
 import { isUp, removalsIn, retireEach, step } from './step-builders.ts';
 
 /**
@@ -48,9 +48,9 @@ type RemovalContext = {
 function recordLast(
   server: ServerName,
   containers: readonly ObservedContainer[],
-  removal: KeepingRemoval,
+  removal: FileKeepingDeletion,
   { project, history, keep, takenNames }: RemovalContext,
-): KeepingRemoval {
+): FileKeepingDeletion {
   const last = containers.find(({ name }) => name === containerName(project, server)) ?? containers.findLast(isUp);
   if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
   const record = recordName(project, server, last.generation);
@@ -86,14 +86,14 @@ function recordLast(
 function removeOne(
   server: ServerName,
   containers: readonly ObservedContainer[],
-  kept: KeptData | undefined,
+  kept: KeptFiles | undefined,
   { rule, history: _, ...context }: RemovalContext,
-): KeepingRemoval {
+): FileKeepingDeletion {
   const data = typeof rule === 'object' ? rule.data : 'leave';
   const isThere = containers.length > 0 || kept !== undefined;
   // Whoever began to keep its files meant it: what takes the server away now completes that first.
   const began = data === 'leave' && kept?.standing === 'unfinished';
-  if ((data === 'keep' && isThere) || began) return keepingRemoval(server, containers, kept, context);
+  if ((data === 'keep' && isThere) || began) return deleteKeepingFiles(server, containers, kept, context);
   const warnings = droppedByRemoval(server, containers);
   if (kept === undefined || (data === 'leave' && kept.standing === 'needed'))
     return { ...nothingKept, steps: retireEach(server, containers, []), warnings };
@@ -118,7 +118,7 @@ function removeOne(
 export function planRemovals(
   removed: readonly ServerName[],
   present: ReadonlyMap<ServerName, readonly ObservedContainer[]>,
-  kept: ReadonlyMap<ServerName, KeptData>,
+  kept: ReadonlyMap<ServerName, KeptFiles>,
   context: RemovalContext,
 ): Removals {
   const { rule } = context;

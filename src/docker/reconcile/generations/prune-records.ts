@@ -171,7 +171,7 @@ function stayingImages(leaving: readonly Leaving[], { observed, work }: HistoryI
  * kept. What a removed server ran last stays as an image, also where nothing is recorded, so that it can come back without
  * a build.
  */
-export function planHistory(input: HistoryInput): Part {
+export function pruneRecords(input: HistoryInput): Part {
   const { observed, work, removed } = input;
   const forgotten = input.slots.flatMap((slot) => forget(slot, input) ?? []);
   const steps = forgotten.flatMap((one) => one.steps);

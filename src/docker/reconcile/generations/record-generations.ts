@@ -69,7 +69,7 @@ function worthRecording(
  * Records the containers that `serving` takes the place of. `others` are what an earlier run left beside `replaced`: those
  * with a lower generation had served before it, and what is the same as what serves needs no record.
  */
-export function recordSteps(
+export function recordGenerations(
   server: DeclaredServer,
   replaced: ObservedContainer | undefined,
   others: readonly ObservedContainer[],

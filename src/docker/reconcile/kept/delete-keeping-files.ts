@@ -7,7 +7,7 @@ import type { DockerStep, PlannedContainer, Target } from '../../steps.ts';
 import { idleTemplate } from '../server/container-template.ts';
 import { isUp, removalsIn, retireEach, step } from '../step-builders.ts';
 import {
-  type KeptData,
+  type KeptFiles,
   type KeptPart,
   keptChange,
   nothingKept,
@@ -52,9 +52,9 @@ const sourceOf = (
   containers.find(({ state }) => state.status === 'running') ??
   containers.findLast(({ state }) => state.status !== 'created');
 
-export type KeepingRemoval = KeptPart & { readonly blocked?: Blocker };
+export type FileKeepingDeletion = KeptPart & { readonly blocked?: Blocker };
 
-const blocked = (detail: string, hint: string): KeepingRemoval => ({
+const blocked = (detail: string, hint: string): FileKeepingDeletion => ({
   ...nothingKept,
   blocked: { kind: 'unsupported', detail, hint },
 });
@@ -128,12 +128,12 @@ const keptWarning = (server: ServerName, container: string, paths: readonly stri
  * removed unless all of them were copied. Where there is nothing to keep, the container that could have had something
  * goes last all the same: a run that ended early then finds the same again.
  */
-export function keepingRemoval(
+export function deleteKeepingFiles(
   server: ServerName,
   containers: readonly ObservedContainer[],
-  kept: KeptData | undefined,
+  kept: KeptFiles | undefined,
   context: Pick<Observed, 'project' | 'foreign'> & { readonly managedBy: string },
-): KeepingRemoval {
+): FileKeepingDeletion {
   const source = sourceOf(context.project, server, containers);
   if (source === undefined) {
     const gone = { ...nothingKept, steps: retireEach(server, containers, []) };
@@ -190,7 +190,7 @@ export function keepingRemoval(
 function keeperFor(
   server: ServerName,
   source: ObservedContainer,
-  kept: KeptData | undefined,
+  kept: KeptFiles | undefined,
   { project, managedBy }: { readonly project: ProjectName; readonly managedBy: string },
 ): Keeper {
   const isBegun = kept?.standing === 'unfinished';

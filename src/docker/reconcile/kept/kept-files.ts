@@ -9,7 +9,7 @@ import type { Decision } from '../server/decide-server.ts';
 import { removalsIn, step } from '../step-builders.ts';
 
 /** Files that a server's deletion kept, in a container that is never started. */
-export type KeptData = {
+export type KeptFiles = {
   readonly container: ObservedContainer;
   /** Empty: its record cannot be read, so nobody knows. It is left alone. */
   readonly paths: readonly string[];
@@ -33,7 +33,7 @@ const takenOver = (container: ObservedContainer, data: ObservedContainer): reado
 const tookAll = (container: ObservedContainer, data: ObservedContainer): boolean =>
   isNonEmpty(preservedBy(data)) && takenOver(container, data).length === preservedBy(data).length;
 
-function standingOf(data: ObservedContainer, { project, containers }: Observed): KeptData['standing'] {
+function standingOf(data: ObservedContainer, { project, containers }: Observed): KeptFiles['standing'] {
   const own = containers.filter(
     ({ role, server, state }) =>
       role === 'server' && server !== undefined && server === data.server && state.status !== 'dead',
@@ -47,12 +47,12 @@ function standingOf(data: ObservedContainer, { project, containers }: Observed):
  * What was kept, by server. Of several copies the one with the proper name counts, else the first; another one that
  * nobody else has, renamed by hand, is left alone.
  */
-export function keptData(observed: Observed): ReadonlyMap<ServerName, KeptData> {
+export function keptFiles(observed: Observed): ReadonlyMap<ServerName, KeptFiles> {
   const copies = Map.groupBy(
     observed.containers.filter(({ role }) => role === 'data'),
     ({ server }) => server,
   );
-  const found = new Map<ServerName, KeptData>();
+  const found = new Map<ServerName, KeptFiles>();
   for (const [server, all] of copies) {
     if (server === undefined) continue;
     const container = all.find(({ name }) => name === dataName(observed.project, server)) ?? all[0];
@@ -70,7 +70,7 @@ export function keptData(observed: Observed): ReadonlyMap<ServerName, KeptData> 
  */
 export function inheritedFrom(
   old: ObservedContainer,
-  kept: KeptData | undefined,
+  kept: KeptFiles | undefined,
   { spec }: DeclaredServer,
 ): ContainerId | undefined {
   if (kept === undefined) return undefined;
@@ -84,11 +84,11 @@ export const markRestored = (planned: PlannedContainer, from: ContainerId | unde
   from === undefined ? planned : { ...planned, ownLabels: { ...planned.ownLabels, [label.restoredFrom]: from } };
 
 /** What of it a server takes over when it is created; the paths that its spec preserves too. */
-export const restorablePaths = (kept: KeptData | undefined, { spec }: DeclaredServer): readonly string[] =>
+export const restorablePaths = (kept: KeptFiles | undefined, { spec }: DeclaredServer): readonly string[] =>
   kept?.standing !== 'needed' ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
 
 /** Removes what was kept. */
-export const removeKept = (server: ServerName, kept: KeptData, after: readonly StepId[] = []): DockerStep[] =>
+export const removeKept = (server: ServerName, kept: KeptFiles, after: readonly StepId[] = []): DockerStep[] =>
   removeCopies(server, [kept.container, ...kept.others], after);
 
 /** Removes copies of kept files, one beside the other. */
@@ -110,7 +110,7 @@ export const removeCopies = (
  * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
  * run that ended in between would leave a copy that nobody dares to remove.
  */
-export function copiesFirst(steps: readonly DockerStep[], kept: ReadonlyMap<ServerName, KeptData>): DockerStep[] {
+export function copiesFirst(steps: readonly DockerStep[], kept: ReadonlyMap<ServerName, KeptFiles>): DockerStep[] {
   const copies = Map.groupBy(
     [...kept.values()].flatMap(({ container, others }) => [container, ...others]),
     ({ keptFrom }) => keptFrom,
@@ -165,7 +165,7 @@ function origin(decision: Decision): ObservedContainer | undefined {
 }
 
 /** Which of the kept paths a server has once a decision was carried out. */
-function restoredBy(decision: Decision, kept: KeptData, server: DeclaredServer): readonly string[] {
+function restoredBy(decision: Decision, kept: KeptFiles, server: DeclaredServer): readonly string[] {
   if (decision.kind === 'create') return restorablePaths(kept, server);
   const from = origin(decision);
   const given = from === undefined ? [] : takenOver(from, kept.container);
@@ -175,7 +175,7 @@ function restoredBy(decision: Decision, kept: KeptData, server: DeclaredServer):
 const unreadable = 'its record cannot be read, so nobody knows what to restore';
 
 /** What happens to the kept data of a server that stays or comes; restoring it is among the server's own steps. */
-export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptData | undefined): KeptPart {
+export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptFiles | undefined): KeptPart {
   const { name } = server.spec;
   // A server that is disabled has no container yet, and one that is blocked gets none now: its data waits.
   if (kept === undefined || !server.spec.enabled || decision.kind === 'blocked') return nothingKept;
@@ -198,7 +198,7 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
   return { ...nothingKept, changes, warnings: [notRestored(name, kept, left.join(', '), why)] };
 }
 
-function notRestored(server: ServerName, { container }: KeptData, what: string, why: string): PlanWarning {
+function notRestored(server: ServerName, { container }: KeptFiles, what: string, why: string): PlanWarning {
   const { name } = container;
   return {
     code: 'data-not-restored',

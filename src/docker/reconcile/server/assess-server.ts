@@ -27,7 +27,7 @@ export type SlotContext = {
 };
 
 /** One container of a server, held against what the server should be. */
-export type Judged = {
+export type Assessed = {
   readonly container: ObservedContainer;
   /** Under the server's own name: its gate has passed. */
   readonly settled: boolean;
@@ -83,7 +83,7 @@ function specReason(server: DeclaredServer, container: ObservedContainer): Reaso
 }
 
 /** Holds one container against its server's spec. Pure; the same input gives the same reasons in the same order. */
-export function judge(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Judged {
+export function assess(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Assessed {
   const settled = container.name === containerName(context.project, server.spec.name);
   const drift = driftOf(server, container, context);
   const rotation = settled

@@ -4,7 +4,7 @@ import { containerName, generationName, volumeName } from '../../../model/labels
 import type { ObservedContainer } from '../../../model/observed.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { overlaps, resolveShape } from '../../../model/resolve-shape.ts';
-import { type Judged, judge, type SlotContext } from './assess-server.ts';
+import { type Assessed, assess, type SlotContext } from './assess-server.ts';
 import { templateOf } from './container-template.ts';
 
 /** The container that shall serve next: one to be made, or one that an interrupted run left behind. */
@@ -171,15 +171,15 @@ function stateReason(container: ObservedContainer): Reason | undefined {
 }
 
 /** "Keep the healthy lower generation": settled and running first, then running, then settled, then the lowest. */
-const preference = (judged: Judged): number => (judged.running ? 0 : 2) + (judged.settled ? 0 : 1);
-const best = (candidates: readonly Judged[]): Judged | undefined =>
+const preference = (assessed: Assessed): number => (assessed.running ? 0 : 2) + (assessed.settled ? 0 : 1);
+const best = (candidates: readonly Assessed[]): Assessed | undefined =>
   [...candidates].sort((a, b) => preference(a) - preference(b) || a.container.generation - b.container.generation)[0];
 
 /**
  * The container whose files are the server's: the settled one; with none, the one that sessions go to (model/serving.ts);
  * when none runs, the last that did.
  */
-function holderOf(all: readonly Judged[]): Judged | undefined {
+function holderOf(all: readonly Assessed[]): Assessed | undefined {
   const served = all.filter(({ container: { state } }) => state.status !== 'created' && state.status !== 'dead');
   return served.find(({ settled }) => settled) ?? served.find(({ running }) => running) ?? served.at(-1);
 }
@@ -191,24 +191,24 @@ const preserves = ({ spec }: DeclaredServer): boolean => isNonEmpty(spec.lifecyc
  * what is there now: what it was given was copied before the one that has them wrote the rest. And one below the settled
  * generation has had its time: made settled again, it would put a later one into the past of an earlier.
  */
-function canServe(judged: Judged, all: readonly Judged[], server: DeclaredServer): boolean {
-  if (judged.stale.length > 0) return false;
-  if (judged.settled) return true;
+function canServe(assessed: Assessed, all: readonly Assessed[], server: DeclaredServer): boolean {
+  if (assessed.stale.length > 0) return false;
+  if (assessed.settled) return true;
   const settled = all.find((one) => one.settled && one.container.state.status !== 'dead');
-  if (settled !== undefined && judged.container.generation < settled.container.generation) return false;
+  if (settled !== undefined && assessed.container.generation < settled.container.generation) return false;
   const holder = holderOf(all);
-  return !preserves(server) || holder === undefined || holder === judged;
+  return !preserves(server) || holder === undefined || holder === assessed;
 }
 
 /** Only for a successor that passed its gate does the one before it give up the settled name. */
-const isHandedOver = (successor: ObservedContainer, others: readonly Judged[]): boolean =>
+const isHandedOver = (successor: ObservedContainer, others: readonly Assessed[]): boolean =>
   others.some(
     ({ container: { generation, state } }) => generation < successor.generation && state.status !== 'created',
   );
 
 function decideWithKeeper(
-  keep: Judged,
-  others: readonly Judged[],
+  keep: Assessed,
+  others: readonly Assessed[],
   server: DeclaredServer,
   context: SlotContext,
 ): Decision {
@@ -267,13 +267,13 @@ export function decide(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   context: SlotContext,
-): { decision: Decision; judged: readonly Judged[] } {
-  const judged = containers.map((container) => judge(server, container, context));
-  return { decision: decideJudged(server, judged, context), judged };
+): { decision: Decision; assessed: readonly Assessed[] } {
+  const assessed = containers.map((container) => assess(server, container, context));
+  return { decision: decideJudged(server, assessed, context), assessed };
 }
 
-function decideJudged(server: DeclaredServer, judged: readonly Judged[], context: SlotContext): Decision {
-  const containers = judged.map((one) => one.container);
+function decideJudged(server: DeclaredServer, assessed: readonly Assessed[], context: SlotContext): Decision {
+  const containers = assessed.map((one) => one.container);
   if (!server.spec.enabled) {
     const asked = context.stop.has(server.spec.name);
     const active = containers.filter(({ state }) => state.status === 'running' || state.status === 'restarting');
@@ -281,19 +281,20 @@ function decideJudged(server: DeclaredServer, judged: readonly Judged[], context
       ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
       : { kind: 'unchanged' };
   }
-  const keep = best(judged.filter((one) => canServe(one, judged, server)));
+  const keep = best(assessed.filter((one) => canServe(one, assessed, server)));
   if (keep !== undefined)
     return decideWithKeeper(
       keep,
-      judged.filter((one) => one !== keep),
+      assessed.filter((one) => one !== keep),
       server,
       context,
     );
   const blocker = nameTaken(server, context) ?? volumeTaken(server, context) ?? unsupported(server, context);
   if (blocker !== undefined) return { kind: 'blocked', why: blocker };
   const generation = nextGeneration(server, containers, context);
-  const served = judged.filter((one) => one.container.state.status !== 'created');
-  const old = judged.find((one) => one.settled) ?? (preserves(server) ? holderOf(judged) : undefined) ?? best(served);
+  const served = assessed.filter((one) => one.container.state.status !== 'created');
+  const old =
+    assessed.find((one) => one.settled) ?? (preserves(server) ? holderOf(assessed) : undefined) ?? best(served);
   if (old === undefined) return { kind: 'create', generation, others: containers };
   return {
     kind: 'replace',

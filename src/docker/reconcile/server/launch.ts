@@ -4,7 +4,7 @@ import { containerName, generationName, volumeName } from '../../../model/labels
 import type { ObservedContainer } from '../../../model/observed.ts';
 import type { DockerStep, Operation, PlannedContainer, Target } from '../../steps.ts';
 import type { RecordContext, Recording } from '../generations/record-generations.ts';
-import type { KeptData } from '../kept/kept-files.ts';
+import type { KeptFiles } from '../kept/kept-files.ts';
 import { retire, step } from '../step-builders.ts';
 import { type LabelContext, serverLabels, templateOf } from './container-template.ts';
 
@@ -20,7 +20,7 @@ export type StepContext = LabelContext &
     /** Volumes (engine names) that nothing uses. */
     readonly freshVolumes: ReadonlySet<string>;
     /** What earlier deletions kept. */
-    readonly keptData: ReadonlyMap<ServerName, KeptData>;
+    readonly keptFiles: ReadonlyMap<ServerName, KeptFiles>;
   };
 
 /** The container of a new generation, complete but for what its image decides. */

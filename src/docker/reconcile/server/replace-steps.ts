@@ -4,7 +4,7 @@ import { containerName, generationName } from '../../../model/labels.ts';
 import type { ObservedContainer } from '../../../model/observed.ts';
 import type { DockerStep, Operation, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
-import { nothingRecorded, recordFailed, recordSteps } from '../generations/record-generations.ts';
+import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
 import { isUp, retire, startOperationFor, step } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
@@ -22,7 +22,7 @@ export function replaceSteps(
   const { preserve } = lifecycle;
   const carries = successor.kind === 'new' && preserve.length > 0 && old.state.status !== 'dead';
   const planned = (generation: number) => plannedContainer(server, generation, context);
-  const inherited = carries ? inheritedFrom(old, context.keptData.get(name), server) : undefined;
+  const inherited = carries ? inheritedFrom(old, context.keptFiles.get(name), server) : undefined;
   const made =
     successor.kind === 'new'
       ? [
@@ -92,7 +92,7 @@ export function replaceSteps(
   const recording =
     serving === undefined
       ? nothingRecorded
-      : recordSteps(server, old, others, serving, [asStepId(`${name}/rename`)], context);
+      : recordGenerations(server, old, others, serving, [asStepId(`${name}/rename`)], context);
   const leaving = stopFirst ? stoppedBefore(old) : old;
   const handOver = handOverName(
     server,

@@ -3,7 +3,7 @@ import { assertNever } from '../../../model/errors.ts';
 import type { StepId } from '../../../model/ids.ts';
 import type { DockerStep, Operation } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
-import { nothingRecorded, type Recording, recordSteps } from '../generations/record-generations.ts';
+import { nothingRecorded, type Recording, recordGenerations } from '../generations/record-generations.ts';
 import { markRestored, restorablePaths } from '../kept/kept-files.ts';
 import { halt, startOperationFor, step } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
@@ -16,7 +16,7 @@ function createSteps(
   context: StepContext,
 ): DockerStep[] {
   const { name } = server.spec;
-  const kept = context.keptData.get(name);
+  const kept = context.keptFiles.get(name);
   const paths = restorablePaths(kept, server);
   const restores = kept !== undefined && paths.length > 0;
   const planned = plannedContainer(server, generation, context);
@@ -81,7 +81,7 @@ function recordOthers(
   const serving = servingAfter(server, decision, context.observed);
   return serving === undefined
     ? nothingRecorded
-    : recordSteps(server, undefined, decision.others, serving, after, context);
+    : recordGenerations(server, undefined, decision.others, serving, after, context);
 }
 
 /** The engine calls that carry a decision out, each with its cause and with what it waits for. */

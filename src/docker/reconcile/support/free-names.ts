@@ -25,7 +25,7 @@ function makesRoom(holder: Holder, step: DockerStep, steps: readonly DockerStep[
   return steps.some((one) => one.op === 'remove-container' && isAbout(one, holder) && step.after.includes(one.id));
 }
 
-/** Not the name of a generation: a container that was moved aside has served, and is judged as one that was renamed. */
+/** Not the name of a generation: a container that was moved aside has served, and is assessed as one that was renamed. */
 const nameAside = (container: Holder, { project }: Observed): string =>
   `${container.server === undefined ? container.name : containerName(project, container.server)}.aside-${container.id.slice(0, 6)}`;
 

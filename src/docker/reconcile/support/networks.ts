@@ -2,7 +2,15 @@ import type { ProjectName } from '../../../model/ids.ts';
 import { networkName } from '../../../model/labels.ts';
 import type { NetworkShape, Observed, ObservedNetwork } from '../../../model/observed.ts';
 import type { Blocker } from '../../../model/plan.ts';
-import { isOn, type Mode, nothing, type Part, type SupportInput, supportStep, usesMode } from './support-part.ts';
+import {
+  isOn,
+  type Mode,
+  nothing,
+  type SupportInput,
+  type SupportPlan,
+  supportStep,
+  usesMode,
+} from './support-plan.ts';
 
 /**
  * The networks of a project. `internal` alone leaves the engine's host reachable by the network's gateway address;
@@ -38,7 +46,7 @@ export function networkBlocker(project: ProjectName, mode: Mode, observed: Obser
 }
 
 /** Makes the network that servers are on, and removes it when the last of them is gone. */
-export function networkPart({ project, observed, servers, staying }: SupportInput, mode: Mode): Part {
+export function networkPart({ project, observed, servers, staying }: SupportInput, mode: Mode): SupportPlan {
   const wanted = networkShape(project, mode, observed.engine.canHideHost);
   const found = networkFor(observed, wanted);
   if (servers.some((server) => usesMode(server, mode))) {
@@ -46,7 +54,7 @@ export function networkPart({ project, observed, servers, staying }: SupportInpu
     return {
       changes: [{ kind: 'network', name: wanted.name, action: 'create', reasons: [{ kind: 'missing' }] }],
       steps: [supportStep(`network:${mode}/create`, 'servers are on it', { op: 'create-network', network: wanted })],
-      closing: [],
+      teardown: [],
     };
   }
   // What lost the label that says which server it is stays, and so does what it is on.
@@ -60,7 +68,7 @@ export function networkPart({ project, observed, servers, staying }: SupportInpu
   return {
     changes: [{ kind: 'network', name: found.name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
     steps: [],
-    closing: [
+    teardown: [
       supportStep(`network:${mode}/remove`, 'no server is on it', {
         op: 'remove-network',
         network: found.id,

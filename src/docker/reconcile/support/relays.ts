@@ -13,11 +13,11 @@ import {
   isOn,
   type Mode,
   nothing,
-  type Part,
   type SupportInput,
+  type SupportPlan,
   supportStep,
   usesMode,
-} from './support-part.ts';
+} from './support-plan.ts';
 
 function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer): { stale: Reason[]; state: Reason[] } {
   const planned = relayContainer(input.project, mode, input.relayImage, input.managedBy);
@@ -88,7 +88,7 @@ export function relayBlocker(server: DeclaredServer, mode: Mode, observed: Obser
   return holder && { kind: 'name-taken', name, id: holder.id, image: holder.image, owner: holder.owner };
 }
 
-function removalOf(relays: readonly ObservedContainer[], input: SupportInput, mode: Mode): Part {
+function removalOf(relays: readonly ObservedContainer[], input: SupportInput, mode: Mode): SupportPlan {
   const onNetwork = (container: ObservedContainer): boolean => isOn(container, networkName(input.project, mode));
   const needed = input.staying.some(
     (container) => container.recorded?.spec.mcp.transport.kind !== 'stdio' && onNetwork(container),
@@ -98,23 +98,28 @@ function removalOf(relays: readonly ObservedContainer[], input: SupportInput, mo
   return {
     changes: [{ kind: 'relay', name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
     steps: [],
-    closing: relays.map((relay, index) => removeRelay(relay, mode, index)),
+    teardown: relays.map((relay, index) => removeRelay(relay, mode, index)),
   };
 }
 
-function startOf(relay: ObservedContainer, name: string, mode: Mode, reasons: readonly [Reason, ...Reason[]]): Part {
+function startOf(
+  relay: ObservedContainer,
+  name: string,
+  mode: Mode,
+  reasons: readonly [Reason, ...Reason[]],
+): SupportPlan {
   const target = { id: relay.id };
   const paused = relay.state.status === 'running' && relay.state.paused;
   const operation: Operation = { op: paused ? 'unpause-container' : 'start-container', target, name };
   return {
     changes: [{ kind: 'relay', name, action: 'start', reasons }],
     steps: [supportStep(`relay:${mode}/start`, 'HTTP servers are reached through it', operation)],
-    closing: [],
+    teardown: [],
   };
 }
 
 /** Makes the relay that HTTP servers of a network are reached through, one of it, and removes it after the last of them. */
-export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly DockerStep[]): Part {
+export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly DockerStep[]): SupportPlan {
   const name = relayName(input.project, mode);
   const relays = relaysOf(input, mode);
   if (!input.servers.some((server) => isHttp(server) && usesMode(server, mode))) return removalOf(relays, input, mode);
@@ -126,7 +131,7 @@ export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonl
     const ids = others.map(({ id }) => id);
     if (!isNonEmpty(ids)) return part;
     const change = { kind: 'relay', name, action: 'remove', reasons: [{ kind: 'duplicate', ids }] } as const;
-    return { ...part, changes: [...part.changes, change], closing: surplus };
+    return { ...part, changes: [...part.changes, change], teardown: surplus };
   }
   // The one that is there goes only when its successor can be made.
   const image = input.imageStep(input.relayImage);
@@ -148,6 +153,6 @@ export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonl
         : { kind: 'relay', name, action: 'create', reasons: [{ kind: 'missing' }] },
     ],
     steps: [...drains, ...removals, create, supportStep(`relay:${mode}/start`, why, start, [create.id])],
-    closing: [],
+    teardown: [],
   };
 }

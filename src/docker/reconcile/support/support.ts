@@ -7,20 +7,29 @@ import type { DockerStep } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
 import { networkBlocker, networkPart } from './networks.ts';
 import { relayBlocker, relayPart } from './relays.ts';
-import { isHttp, isOn, type Mode, modes, nothing, type Part, type SupportInput, supportStep } from './support-part.ts';
+import {
+  isHttp,
+  isOn,
+  type Mode,
+  modes,
+  nothing,
+  type SupportInput,
+  type SupportPlan,
+  supportStep,
+} from './support-plan.ts';
 
 /** What stands behind the servers, as changes and steps, and which steps a server's own ones wait for. */
 export type Support = {
   readonly changes: readonly SupportChange[];
   readonly steps: readonly DockerStep[];
   /** Removals of what nobody needs any more, by the network that they are about: they come last. */
-  readonly closing: readonly Closing[];
+  readonly teardown: readonly Teardown[];
   readonly freshVolumes: ReadonlySet<string>;
   readonly networkStep: (mode: Mode) => readonly StepId[];
   readonly relaySteps: (server: DeclaredServer) => readonly StepId[];
 };
 
-export type Closing = {
+export type Teardown = {
   readonly network: string;
   readonly relays: readonly DockerStep[];
   readonly networks: readonly DockerStep[];
@@ -81,17 +90,17 @@ export function planSupport(input: SupportInput): Support {
     bridge: relayPart(input, 'bridge', networks.bridge.steps),
   };
   const volumes = planVolumes(input);
-  const parts: Part[] = [
+  const parts: SupportPlan[] = [
     { ...nothing, changes: volumes.changes },
     ...modes.flatMap((mode) => [networks[mode], relays[mode]]),
   ];
   return {
     changes: parts.flatMap((part) => part.changes).sort((a, b) => (a.name < b.name ? -1 : 1)),
     steps: [...helperSteps(input.observed), ...parts.flatMap((part) => part.steps)],
-    closing: modes.map((mode) => ({
+    teardown: modes.map((mode) => ({
       network: networkName(input.project, mode),
-      relays: relays[mode].closing,
-      networks: networks[mode].closing,
+      relays: relays[mode].teardown,
+      networks: networks[mode].teardown,
     })),
     freshVolumes: volumes.fresh,
     networkStep: (mode) => networks[mode].steps.map((one) => one.id),
@@ -107,13 +116,13 @@ export function planSupport(input: SupportInput): Support {
  * What stands behind servers goes after them: a relay has their last sessions, and a network can go only when nothing
  * is on it. Where a removal fails, what the server needs stays with it.
  */
-export function closingSteps(
-  closing: readonly Closing[],
+export function teardownSteps(
+  teardown: readonly Teardown[],
   work: readonly DockerStep[],
   observed: Observed,
 ): DockerStep[] {
   const containers = new Map<string, ObservedContainer>(observed.containers.map((one) => [one.id, one]));
-  return closing.flatMap(({ network, relays, networks }) => {
+  return teardown.flatMap(({ network, relays, networks }) => {
     const leaves = (step: DockerStep): boolean => {
       const id = step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
       const container = id === undefined ? undefined : containers.get(id);

@@ -21,14 +21,14 @@ export type SupportInput = {
   readonly imageStep: (ref: string) => readonly StepId[];
 };
 
-/** What is done about one kind of support; `closing` steps wait until those are gone that needed what they remove. */
-export type Part = {
+/** What is done about one kind of support; `teardown` steps wait until those are gone that needed what they remove. */
+export type SupportPlan = {
   readonly changes: readonly SupportChange[];
   readonly steps: readonly DockerStep[];
-  readonly closing: readonly DockerStep[];
+  readonly teardown: readonly DockerStep[];
 };
 
-export const nothing: Part = { changes: [], steps: [], closing: [] };
+export const nothing: SupportPlan = { changes: [], steps: [], teardown: [] };
 
 /** A step that is of no single server. */
 export const supportStep = (
