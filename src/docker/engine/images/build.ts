@@ -159,8 +159,8 @@ async function nameResult(client: Client, ref: string, id: string, removeOurs: (
   const tag = post(`/images/${id}/tag`, { repo: name, tag: version });
   await ask(client, `name image ${ref}`, tag);
   // Someone may have given it at the same moment: then the name went on to theirs.
-  const named = await inspectImage(client, ref);
-  if (named !== null && named.Id !== id && !named.Id.startsWith(`sha256:${id}`)) await removeOurs();
+  const ours = await inspectImage(client, id);
+  if (ours !== null && (ours.RepoTags ?? []).length === 0) await removeOurs();
 }
 
 function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {
