@@ -131,19 +131,19 @@ function ledger(
   environment: Settings['environment'],
   who: Ports['whoAmI'],
   redact: (text: string) => string,
+  atEnd: Ports['atEnd'],
 ): LedgerPorts {
   const trail = once(async () => {
-    const [{ createAuditTrail }, { ledgerPlaces }, { maskValues }] = await Promise.all([
+    const [{ createAuditTrail }, { createLedgerWriter }, { ledgerPlaces }, { maskValues }] = await Promise.all([
       import('../state/audit-trail.ts'),
+      import('../state/ledger-writer.ts'),
       import('../state/ledger.ts'),
       import('../secrets/mask-values.ts'),
     ]);
     const { user, host, pid } = who;
-    return createAuditTrail({
-      places: ledgerPlaces(environment),
-      who: { user, host, pid },
-      mask: (args) => maskValues(args, redact),
-    });
+    const writer = createLedgerWriter(ledgerPlaces(environment));
+    atEnd(writer.close);
+    return createAuditTrail({ writer, who: { user, host, pid }, mask: (args) => maskValues(args, redact) });
   });
   const reader = once(async () => {
     const [{ createAuditReader }, { ledgerPlaces }] = await Promise.all([
@@ -162,6 +162,7 @@ function ledger(
       return readExecutions(ledgerPlaces(environment).database, containers);
     },
     audit: {
+      prepare: async () => (await trail()).prepare(),
       started: async (call) => (await trail()).started(call),
       refused: async (target, code) => (await trail()).refused(target, code),
     },
@@ -377,7 +378,8 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const printer = once(async () => (await import('../state/secret-printer.ts')).secretPrinter(environment));
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
-  const atEnd: (() => Promise<void>)[] = [];
+  const endings: (() => Promise<void>)[] = [];
+  const atEnd = (work: () => Promise<void>): void => void endings.push(work);
   const ports: Ports = {
     ...engineParts,
     openSession: async () => (await import('../mcp/client/connect.ts')).createSessionSource(verdictMemory(environment)),
@@ -389,7 +391,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     },
     trust: recordTrust(settings, warn),
     warn,
-    ...ledger(environment, whoAmI, redact),
+    ...ledger(environment, whoAmI, redact, atEnd),
     ...healthLedger(environment),
     files,
     environment,
@@ -405,12 +407,13 @@ export async function compose(settings: Settings): Promise<Composition> {
     managedBy,
     now: () => Date.now(),
     monotonicMs: () => performance.now(),
-    atEnd: (work) => void atEnd.push(work),
+    atEnd,
     processIsAlive: isAlive,
     whoAmI,
   };
   const closeAll = async (): Promise<void> => {
-    await Promise.all(atEnd.splice(0).map((work) => work()));
+    // What was begun last is ended first: the end of a session still looks into the ledger.
+    for (const work of endings.splice(0).reverse()) await work();
     await close();
   };
   const storedSecrets = async (): Promise<StoredSecrets> => {

@@ -59,6 +59,8 @@ export type Written =
  * Writes the trail. Nothing of it throws: a full disk or a locked file does not break a call, the reason comes back.
  */
 export type AuditTrail = {
+  /** Loads what writes, where there is time for that: the first record does not wait for it then. */
+  readonly prepare: () => void;
   /** Writes that a call is about to be sent, and raises the count of its container. */
   readonly started: (call: AuditedCall) => Promise<{
     readonly start: Written;

@@ -7,7 +7,7 @@ import { isRecord } from '../model/is-record.ts';
 import { type AuditKeys, readKeys } from './audit-key.ts';
 import { hasBegun, verifyChain } from './chain.ts';
 import { KeyFault } from './key-file.ts';
-import { describeFault, hasTable, type LedgerPlaces, ledgerExists, openLedgerToRead } from './ledger.ts';
+import { busyTimeoutMs, describeFault, hasTable, type LedgerPlaces, ledgerExists, openLedgerToRead } from './ledger.ts';
 
 /** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */
 export function createAuditReader(places: LedgerPlaces): AuditReader {
@@ -61,7 +61,10 @@ function nothingWritten({ keyFile }: LedgerPlaces, expected: TrailHead | undefin
 /** Undefined: there is no ledger. */
 async function open(places: LedgerPlaces): Promise<DatabaseSync | undefined> {
   try {
-    return ledgerExists(places.database) ? await openLedgerToRead(places.database) : undefined;
+    if (!ledgerExists(places.database)) return undefined;
+    const database = await openLedgerToRead(places.database);
+    database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    return database;
   } catch (error) {
     throw unreadable(error, places);
   }

@@ -42,9 +42,9 @@ export async function recordHealth(
   if (findings.length === 0) return;
   const database = await openLedger(path);
   try {
-    database.exec(table);
     // One transaction: a write to disk for all of them instead of one for each.
-    inTransaction(database, () => {
+    await inTransaction(database, () => {
+      database.exec(table);
       const statement = database.prepare(upsert);
       for (const { server, verdict, container, run, tools, detail } of findings) {
         statement.run(engine, project, server, verdict, container, run, tools, detail, now, now);

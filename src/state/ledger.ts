@@ -33,8 +33,8 @@ export function ledgerPlaces(environment: Readonly<Record<string, string | undef
   };
 }
 
-/** Two writers at once wait for one another this long, ms, instead of failing. */
-const busyTimeoutMs = 2000;
+/** Two writers at once wait for one another this long, ms, instead of failing; no thread stands still meanwhile. */
+export const busyTimeoutMs = 2000;
 
 /**
  * A record is its text as it was hashed; the columns beside it are computed from that text, so that they cannot say
@@ -86,10 +86,23 @@ const primaryCode = (error: unknown): number | undefined =>
   error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 
 const busy = 5;
+export const isBusy = (error: unknown): boolean => primaryCode(error) === busy;
+
+/** Does a piece of work, again and again while another program holds the ledger, until 2 s have passed. */
+async function whenFree<T>(work: () => T): Promise<T> {
+  const deadline = performance.now() + busyTimeoutMs;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+    }
+  }
+}
 
 /**
- * Opens the ledger for writing and makes it where it is not there. Whoever opens it first changes its journal mode, and
- * those beside it are told "busy" without SQLite's own waiting: they try again here, until 2 s have passed. Throws what
+ * Opens the ledger for writing and makes it where it is not there; waits where others make it at the same time. Throws what
  * SQLite and the file system throw; `describeFault` tells it to people.
  */
 export async function openLedger(path: string): Promise<DatabaseSync> {
@@ -98,11 +111,9 @@ export async function openLedger(path: string): Promise<DatabaseSync> {
   ledgerExists(path);
   // Who called what is nobody else's to read; the files that SQLite puts beside it get the mode of this one.
   closeSync(openSync(path, 'a', 0o600));
-  const deadline = performance.now() + busyTimeoutMs;
-  for (;;) {
+  return whenFree(() => {
     const database = new DatabaseSync(path);
     try {
-      database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
       database.exec('PRAGMA journal_mode = WAL');
       // A program that is killed loses nothing; a machine that loses power may lose the last moments, never the middle.
       // FULL would keep those too, for 15 ms more a call (measured; a whole call takes 200 ms).
@@ -111,18 +122,15 @@ export async function openLedger(path: string): Promise<DatabaseSync> {
       return database;
     } catch (error) {
       database.close();
-      if (primaryCode(error) !== busy || performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+      throw error;
     }
-  }
+  });
 }
 
 /** Opens the ledger for reading. The file must be there. Throws what SQLite throws. */
 export async function openLedgerToRead(path: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();
-  const database = new DatabaseSync(path, { readOnly: true });
-  database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-  return database;
+  return new DatabaseSync(path, { readOnly: true });
 }
 
 /**
@@ -138,7 +146,7 @@ export async function readLedger<T>(
     if (!ledgerExists(path)) return undefined;
     const database = await openLedgerToRead(path);
     try {
-      return hasTable(database, table) ? read(database) : undefined;
+      return await whenFree(() => (hasTable(database, table) ? read(database) : undefined));
     } finally {
       database.close();
     }
@@ -152,9 +160,9 @@ export async function readLedger<T>(
 export const hasTable = (database: DatabaseSync, name: string): boolean =>
   database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
 
-/** Runs `work` in one transaction that no other writer comes between; undone when it throws. */
-export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
+/** Runs `work` in one transaction that no other writer comes between, and waits for its turn; undone when it throws. */
+export async function inTransaction<T>(database: DatabaseSync, work: () => T): Promise<T> {
+  await whenFree(() => database.exec('BEGIN IMMEDIATE'));
   try {
     const value = work();
     database.exec('COMMIT');

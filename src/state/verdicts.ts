@@ -1,4 +1,4 @@
-import { openLedger, readLedger } from './ledger.ts';
+import { inTransaction, openLedger, readLedger } from './ledger.ts';
 
 /** Rows that are kept, two for a server: an image that was not met for so long is probably gone. */
 const maxVerdicts = 1_000;
@@ -18,9 +18,11 @@ export async function recallVerdict(path: string, key: string): Promise<string |
 export async function rememberVerdict(path: string, key: string, verdict: string, kept = maxVerdicts): Promise<void> {
   const database = await openLedger(path);
   try {
-    database.prepare('DELETE FROM verdicts WHERE key = ?').run(key);
-    database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, verdict);
-    database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(kept);
+    await inTransaction(database, () => {
+      database.prepare('DELETE FROM verdicts WHERE key = ?').run(key);
+      database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, verdict);
+      database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(kept);
+    });
   } finally {
     database.close();
   }

@@ -70,7 +70,10 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
   // Asked beside the opening, which takes longer.
   const askedEngine = engineId(ports, options.signal);
   // While the server starts, there is time to load what its call needs.
-  const onAsked = () => void import('../../mcp/client/argument-validation.ts');
+  const onAsked = () => {
+    ports.audit.prepare();
+    import('../../mcp/client/argument-validation.ts');
+  };
   return onServer(ports, request, { ...options, onAsked }, async ({ session, spec, container, generation }) => {
     const { protocolVersion } = session;
     const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };

@@ -76,6 +76,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     secrets: async () => ({ found: false, tried: ['environment (LOOMS_SECRET_DB is not set)', 'file store'] }),
     countExecutions: async () => new Map(),
     audit: {
+      prepare: () => {},
       started: async () => ({ start: { written: true }, ended: async () => ({ written: true }) }),
       refused: async () => ({ written: true }),
     },

@@ -89,6 +89,7 @@ describe('recording a call', () => {
     const refused: ErrorCode[] = [];
     const not = { written: false, why: 'the disk is full', hint: 'make room' } as const;
     const audit: AuditTrail = {
+      prepare: () => {},
       started: async () => ({
         start: fails === 'start' ? not : { written: true },
         ended: async (end) => {

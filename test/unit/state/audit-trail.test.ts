@@ -10,6 +10,7 @@ import { asContainerId, asProjectName, asServerName } from '../../../src/model/i
 import { readExecutions } from '../../../src/state/executions.ts';
 import { ledgerPlaces } from '../../../src/state/ledger.ts';
 import { auditedCall, trailIn, writeCalls } from '../../support/audit-calls.ts';
+import { eventually } from '../../support/eventually.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -76,10 +77,10 @@ describe('the audit trail', () => {
   });
 
   it('keeps arguments when that is asked for, masked', async () => {
-    const { places } = trailIn(folder);
+    const { places, writer } = trailIn(folder);
     const { createAuditTrail } = await import('../../../src/state/audit-trail.ts');
     const who = { user: 'ada', host: 'desk', pid: 1 };
-    const trail = createAuditTrail({ places, who, mask: (args) => ({ ...args, token: '(secret)' }) });
+    const trail = createAuditTrail({ writer, who, mask: (args) => ({ ...args, token: '(secret)' }) });
     const call = auditedCall({ arguments: { token: 'plugh-98765', n: 1 }, keepArguments: true });
     await (await trail.started(call)).ended({ result: 'ok', durationMs: 1 });
     expect((await callsOf())[0]?.arguments).toEqual({ token: '(secret)', n: 1 });
@@ -330,6 +331,35 @@ describe('a trail that cannot be written', () => {
     await writeCalls(folder, 1);
     expect(await trailIn(folder).reader.verify()).toMatchObject({ intact: true, records: 4 });
   }, 20_000);
+
+  it('holds nothing else up while another program holds the ledger, and goes on when that lets go', async () => {
+    await writeCalls(folder, 1);
+    const { trail, places } = trailIn(folder);
+    const other = new DatabaseSync(places.database);
+    other.exec('BEGIN IMMEDIATE');
+    let turns = 0;
+    const turning = setInterval(() => (turns += 1), 5);
+    const starting = trail.started(auditedCall());
+    await eventually(() => expect(turns).toBeGreaterThan(100), 10_000);
+    other.exec('COMMIT');
+    other.close();
+    clearInterval(turning);
+    const { start, ended } = await starting;
+    expect([start, await ended({ result: 'ok', durationMs: 1 })]).toEqual([{ written: true }, { written: true }]);
+    expect(await trailIn(folder).reader.verify()).toMatchObject({ intact: true, records: 4 });
+  });
+
+  it('takes two hundred calls at once in a few transactions, each before it is sent, in one chain', async () => {
+    const { trail, writer } = trailIn(folder);
+    const calls = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => trail.started(auditedCall({ arguments: { index } }))),
+    );
+    expect(calls.every(({ start }) => start.written)).toBe(true);
+    await Promise.all(calls.map(({ ended }) => ended({ result: 'ok', durationMs: 1 })));
+    await writer.close();
+    expect(await trailIn(folder).reader.verify()).toMatchObject({ intact: true, records: 400 });
+    expect((await callsOf()).every(({ result }) => result === 'ok')).toBe(true);
+  });
 
   it('is said when the ledger is no database, and it is left as it is', async () => {
     const { places, trail, reader } = trailIn(folder);

@@ -1,0 +1,226 @@
+import { existsSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import type { Written } from '../model/audit.ts';
+import { canonicalJson } from '../model/canonical-json.ts';
+import { parseExactly } from '../model/exact-number.ts';
+import type { ContainerId } from '../model/ids.ts';
+import { isRecord } from '../model/is-record.ts';
+import { type AuditKeys, makeKeys, readKeys } from './audit-key.ts';
+import { append, hasBegun } from './chain.ts';
+import { countExecution } from './executions.ts';
+import { KeyFault } from './key-file.ts';
+import { busyTimeoutMs, describeFault, inTransaction, isBusy, type LedgerPlaces, openLedger } from './ledger.ts';
+
+/** One record of the trail. */
+export type TrailRecord = {
+  /** As canonical JSON. */
+  readonly json: string;
+  /** Arguments of which it is to have the keyed hash. */
+  readonly arguments?: string;
+  /** Counted in the same transaction, which does not depend on whether the trail can be written. */
+  readonly counted?: ContainerId;
+  /** `begins` a call whose end will come, and the ledger stays open until then. */
+  readonly part: 'begins' | 'ends' | 'whole';
+};
+
+/** Writes records in the order in which they come. Nothing of it throws: what went wrong comes back. */
+export type LedgerWriter = {
+  /** Starts what writes, so that the first record does not wait for that. */
+  readonly prepare: () => void;
+  readonly write: (record: TrailRecord) => Promise<Written>;
+  /** Resolves when the ledger is closed; a record after that opens it again. */
+  readonly close: () => Promise<void>;
+};
+
+/** Tells this module apart that it runs as a thread of its own. */
+const task = 'looms-write-ledger';
+
+type Task = { readonly task: typeof task; readonly places: LedgerPlaces };
+type Request = { readonly id: number; readonly record?: TrailRecord };
+/** What the thread says: that it has begun, and what became of a request. */
+type Message = 'began' | { readonly id: number; readonly outcome: Written };
+
+/** How long a record is waited for once the thread has begun, ms: one batch before it, and its own, each held by others. */
+const answerMs = 2 * busyTimeoutMs + 1_000;
+/** How long the thread may take to begin, ms: a busy machine makes it slow. */
+const beginMs = 30_000;
+
+const written: Written = { written: true };
+
+/**
+ * A writer in a thread of its own, so that neither a slow disk nor another program that has the ledger locked holds this
+ * one up: whoever waits for a record waits at most 5 s. What comes while the thread writes is its next transaction. The
+ * thread starts with the first record or `prepare`, and keeps no program alive but for what it has still to write.
+ */
+export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
+  const waiting = new Map<number, { readonly settle: (outcome: Written) => void; timer?: NodeJS.Timeout }>();
+  let thread: Worker | undefined;
+  let hasBegunYet = false;
+  let last = 0;
+
+  const settle = (id: number, outcome: Written): void => {
+    const one = waiting.get(id);
+    if (one === undefined) return;
+    clearTimeout(one.timer);
+    waiting.delete(id);
+    if (waiting.size === 0) thread?.unref();
+    one.settle(outcome);
+  };
+  const giveUp = (id: number, afterMs: number): void => {
+    const one = waiting.get(id);
+    if (one === undefined) return;
+    clearTimeout(one.timer);
+    const why = `${places.database} was not written within ${afterMs / 1000} s`;
+    one.timer = setTimeout(
+      () => settle(id, { written: false, why, hint: 'another program may have it locked, or its disk is slow' }),
+      afterMs,
+    );
+  };
+  const fail = (error: unknown): void => {
+    thread = undefined;
+    hasBegunYet = false;
+    const outcome: Written = { written: false, ...describeFault(error, places.database) };
+    for (const id of [...waiting.keys()]) settle(id, outcome);
+  };
+  const start = (): Worker => {
+    if (thread !== undefined) return thread;
+    const made = new Worker(new URL(import.meta.url), {
+      workerData: { task, places } satisfies Task,
+      name: 'looms-ledger',
+      stdout: true,
+      stderr: true,
+      execArgv: [],
+    });
+    made.on('message', (message: Message) => {
+      if (message !== 'began') return settle(message.id, message.outcome);
+      hasBegunYet = true;
+      for (const id of waiting.keys()) giveUp(id, answerMs);
+    });
+    made.on('error', fail);
+    made.on('exit', () => {
+      if (thread === made) fail(new Error('what writes it ended'));
+    });
+    made.unref();
+    thread = made;
+    return made;
+  };
+  const ask = (record?: TrailRecord): Promise<Written> =>
+    new Promise((resolve) => {
+      last += 1;
+      const id = last;
+      waiting.set(id, { settle: resolve });
+      const running = start();
+      running.ref();
+      giveUp(id, hasBegunYet ? answerMs : beginMs);
+      running.postMessage({ id, ...(record === undefined ? {} : { record }) } satisfies Request);
+    });
+
+  return {
+    prepare: () => void start(),
+    write: ask,
+    async close() {
+      if (thread !== undefined) await ask();
+    },
+  };
+}
+
+/** Writes what it is asked to, all that is there in one transaction. */
+function serve(places: LedgerPlaces, tell: (message: Message) => void): (request: Request) => void {
+  let queue: Request[] = [];
+  let isWriting = false;
+  let database: DatabaseSync | undefined;
+  let openCalls = 0;
+
+  const shut = (): void => {
+    database?.close();
+    database = undefined;
+  };
+  const attempt = async (records: readonly TrailRecord[]): Promise<readonly Written[]> => {
+    try {
+      database ??= await openLedger(places.database);
+      const writing = database;
+      const keys = keysFor(writing, places);
+      return await inTransaction(writing, () => records.map((record) => addRecord(writing, places, keys, record)));
+    } catch (error) {
+      shut();
+      // One that cannot be written holds no other back, unless none can be.
+      if (records.length === 1 || isBusy(error)) return records.map(() => notWritten(error, places));
+      const each: Written[] = [];
+      for (const record of records) each.push(...(await attempt([record])));
+      return each;
+    }
+  };
+  const drain = async (): Promise<void> => {
+    isWriting = true;
+    while (queue.length > 0) {
+      const batch = queue;
+      queue = [];
+      const asked = batch.flatMap(({ id, record }) => (record === undefined ? [] : [{ id, record }]));
+      const outcomes = asked.length === 0 ? [] : await attempt(asked.map(({ record }) => record));
+      for (const [index, { id, record }] of asked.entries()) {
+        const outcome = outcomes[index] ?? written;
+        if (record.part === 'begins' && outcome.written) openCalls += 1;
+        if (record.part === 'ends') openCalls -= 1;
+        tell({ id, outcome });
+      }
+      const closing = batch.filter(({ record }) => record === undefined);
+      if (openCalls <= 0 || closing.length > 0) shut();
+      for (const { id } of closing) tell({ id, outcome: written });
+    }
+    isWriting = false;
+  };
+  return (request) => {
+    queue.push(request);
+    if (!isWriting) drain();
+  };
+}
+
+function addRecord(database: DatabaseSync, places: LedgerPlaces, keys: Keys, record: TrailRecord): Written {
+  if (record.counted !== undefined) countExecution(database, record.counted);
+  if ('fault' in keys) return keys.fault;
+  if (append(database, keys.keys, textOf(record, keys.keys))) return written;
+  return {
+    written: false,
+    why: `the end of the trail in ${places.database} is not what was written there`,
+    hint: `\`looms audit verify\` says more; to begin a new trail, move that file and ${places.keyFile} away`,
+  };
+}
+
+function textOf({ json, arguments: text }: TrailRecord, keys: AuditKeys): string {
+  if (text === undefined) return json;
+  const record = parseExactly(json);
+  return canonicalJson({ ...(isRecord(record) ? record : {}), argumentsHash: keys.arguments(text) });
+}
+
+type Keys = { readonly keys: AuditKeys } | { readonly fault: Written };
+
+function keysFor(database: DatabaseSync, { database: path, keyFile }: LedgerPlaces): Keys {
+  try {
+    const found = readKeys(keyFile);
+    if (found !== undefined) return { keys: found };
+    if (!hasBegun(database)) return { keys: makeKeys(keyFile) };
+    const hint = `put it back; without it, move ${path} away to begin a new trail`;
+    // Whoever began the trail a moment ago made its key before: then it is there now.
+    const now = readKeys(keyFile);
+    if (now !== undefined) return { keys: now };
+    return { fault: { written: false, why: `the key of the trail is gone (${keyFile})`, hint } };
+  } catch (error) {
+    return { fault: notWritten(error, { database: path, keyFile }) };
+  }
+}
+
+function notWritten(error: unknown, { database, keyFile }: Pick<LedgerPlaces, 'database' | 'keyFile'>): Written {
+  if (error instanceof KeyFault) return { written: false, why: error.message, hint: error.hint };
+  // What the file system says names its file; what SQLite says does not.
+  const isKey =
+    error instanceof Error && 'path' in error && existsSync(database) && String(error.path).startsWith(keyFile);
+  return { written: false, ...describeFault(error, isKey ? keyFile : database) };
+}
+
+const given: Partial<Task> | undefined = isMainThread ? undefined : workerData;
+if (given?.task === task && given.places !== undefined) {
+  const tell = (message: Message): void => parentPort?.postMessage(message);
+  parentPort?.on('message', serve(given.places, tell));
+  tell('began');
+}
