@@ -21,19 +21,20 @@ export type RawRequest = {
   readonly signal: AbortSignal;
 };
 
-async function readAll(stream: IncomingMessage, mostBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > mostBytes) {
+/** By its events: an observation reads a hundred answers, and an async iteration of each costs it some milliseconds. */
+const readAll = (stream: IncomingMessage, mostBytes = Number.POSITIVE_INFINITY): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    stream.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length <= mostBytes) return;
       stream.destroy();
-      throw Object.assign(new Error(`the answer has more than ${mostBytes} bytes`), { code: 'EMSGSIZE' });
-    }
-  }
-  return Buffer.concat(chunks);
-}
+      reject(Object.assign(new Error(`the answer has more than ${mostBytes} bytes`), { code: 'EMSGSIZE' }));
+    });
+    stream.once('end', () => resolve(Buffer.concat(chunks))).once('error', reject);
+  });
 
 /** An answer as JSON; undefined for one that is none. */
 export function parseJson(bytes: Buffer): unknown {
