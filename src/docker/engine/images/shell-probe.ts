@@ -4,7 +4,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ImageId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import { ask, askBytes, head, post } from '../connection/ask.ts';
-import { orNull } from '../connection/call.ts';
+import { orNull, poll } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { archive } from '../containers/container-files.ts';
@@ -17,8 +17,11 @@ const needed = [['/bin/sh'], ['/bin/sleep', '/usr/bin/sleep']];
 /** Marks the containers that are made for looking only. */
 const probeLabel = 'looms.probe';
 
-/** Each is lost only to another process that has finished its look at the same image: as many may look at once. */
-const attempts = 20;
+/**
+ * How long, and how often, a look is begun again whose probe went to another process that looked at the same image, ms:
+ * the engine keeps a name for a moment after its container is gone.
+ */
+const patience = { everyMs: 20, limitMs: 20_000 };
 
 /**
  * Looks whether an image has a shell and `sleep`: in the file system of a container that is made, never started, and
@@ -28,21 +31,18 @@ const attempts = 20;
  * @throws LoomsError `engine-…`
  */
 export async function probeShell(client: Client, id: ImageId): Promise<boolean> {
-  for (let attempt = 1; ; attempt += 1) {
-    const verdict = await probeOnce(client, id);
-    if (verdict !== 'probe-lost') return verdict;
-    if (attempt === attempts) {
-      throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
-    }
-  }
+  const verdict = await poll(() => probeOnce(client, id), patience);
+  if (verdict !== undefined) return verdict;
+  throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
 }
 
-async function probeOnce(client: Client, id: ImageId): Promise<boolean | 'probe-lost'> {
+/** undefined: another process removed the probe meanwhile. */
+async function probeOnce(client: Client, id: ImageId): Promise<boolean | undefined> {
   const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
   const shared = await createProbe(client, id, name);
   const probe =
     shared === 'foreign' ? await createProbe(client, id, `${name}-${randomBytes(4).toString('hex')}`) : shared;
-  if (probe === null || probe === 'foreign') return 'probe-lost';
+  if (probe === null || probe === 'foreign') return undefined;
   try {
     for (const paths of needed) {
       let found = false;
@@ -50,13 +50,13 @@ async function probeOnce(client: Client, id: ImageId): Promise<boolean | 'probe-
         const look = () => askBytes(client, `look for ${path} in image ${id}`, head(archive(probe), { path }));
         found ||= (await orNull(look())) !== null;
       }
-      if (!found) return (await isWhole(client, probe)) ? false : 'probe-lost';
+      if (!found) return (await isWhole(client, probe)) ? false : undefined;
     }
     return true;
   } catch (error) {
     // A probe that another process removes at this moment: the containerd image store then answers 500.
     if (statusOf(error) === undefined || (await isWhole(client, probe))) throw error;
-    return 'probe-lost';
+    return undefined;
   } finally {
     // Also when the caller gave up: hence without its signal. A removal by another process is waited for, since the name
     // stays taken until then: whoever came back at once would lose the same probe again and again.
