@@ -1,4 +1,4 @@
-import { type Document, Lexer, parseAllDocuments, type YAMLError } from 'yaml';
+import { Composer, type CST, type Document, Lexer, Parser, type YAMLError } from 'yaml';
 import { convert, maxDepth, tooDeep } from './convert.ts';
 import { explainSyntax, indexRegions } from './explain-syntax.ts';
 import type { Finding } from './findings.ts';
@@ -20,18 +20,14 @@ export type ParsedDocument = {
  * finding of the document it is in, and the other documents are still returned.
  */
 export function parseDocuments(text: string): readonly ParsedDocument[] {
-  const unreadable = findUnreadable(text) ?? findDeepFlow(text);
+  const unreadable = findUnreadable(text);
   if (unreadable !== undefined) return [{ findings: [unreadable] }];
   let documents: readonly Document.Parsed[];
   try {
-    const parsed = parseAllDocuments(text, {
-      version: '1.2',
-      prettyErrors: false,
-      uniqueKeys: false,
-      logLevel: 'silent',
-    });
-    documents = Array.isArray(parsed) ? parsed : [];
+    const composer = new Composer({ version: '1.2', prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+    documents = [...composer.compose(tokensOf(text))];
   } catch (error) {
+    if (error instanceof DeepFlow) return [{ findings: [tooDeep({ start: error.offset, end: error.offset + 1 })] }];
     // yaml composes nested collections recursively: nesting beyond all sense ends in a stack overflow.
     if (error instanceof RangeError) return [{ findings: [tooDeep({ start: 0, end: 1 })] }];
     throw error;
@@ -76,22 +72,33 @@ function findUnreadable(text: string): Finding | undefined {
   };
 }
 
+/** A flow collection that is nested too deep begins at this offset. */
+class DeepFlow extends Error {
+  readonly offset: number;
+  constructor(offset: number) {
+    super();
+    this.offset = offset;
+  }
+}
+
 /**
- * Flow collections nested too deep, found by the lexer alone: yaml's parser takes quadratic time for them (8,000 opening
- * brackets: a minute).
+ * What yaml's parser makes of a text. It takes quadratic time for flow collections that are nested without end (8,000
+ * opening brackets: a minute), so it is given no more than what is still looked at. Throws `DeepFlow`.
  */
-function findDeepFlow(text: string): Finding | undefined {
+function* tokensOf(text: string): Generator<CST.Token, void> {
+  const parser = new Parser();
   let depth = 0;
   let offset = 0;
-  for (const token of new Lexer().lex(text)) {
-    if (token === '[' || token === '{') depth += 1;
-    else if (token === ']' || token === '}') depth = Math.max(0, depth - 1);
-    else if (token === '---') depth = 0;
-    if (depth > maxDepth) return tooDeep({ start: offset, end: offset + 1 });
+  for (const lexeme of new Lexer().lex(text)) {
+    if (lexeme === '[' || lexeme === '{') depth += 1;
+    else if (lexeme === ']' || lexeme === '}') depth = Math.max(0, depth - 1);
+    else if (lexeme === '---') depth = 0;
+    if (depth > maxDepth) throw new DeepFlow(offset);
     // The lexer marks documents and scalars with one control character that is not in the text.
-    if (token !== '\x02' && token !== '\x18' && token !== '\x1f') offset += token.length;
+    if (lexeme !== '\x02' && lexeme !== '\x18' && lexeme !== '\x1f') offset += lexeme.length;
+    yield* parser.next(lexeme);
   }
-  return undefined;
+  yield* parser.end();
 }
 
 function readDocument(
