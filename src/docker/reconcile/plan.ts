@@ -98,7 +98,17 @@ export function makePlan(input: PlanInput): DockerPlan {
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
   const present = slotsOf([...observed.containers].sort(byGeneration));
   const { executions, replace, stop = new Set(), changedSecrets = new Map(), rollbackTo } = input;
-  const context: SlotContext = { project, observed, executions, changedSecrets, replace, stop, rollbackTo };
+  const context: SlotContext = {
+    project,
+    observed,
+    heldNames: new Set([...observed.foreign, ...observed.containers].map(({ name }) => name)),
+    past: Map.groupBy(observed.history, ({ server }) => server),
+    executions,
+    changedSecrets,
+    replace,
+    stop,
+    rollbackTo,
+  };
   const slots = desired.map((server) =>
     withBlocker({ server, ...decide(server, present.get(server.spec.name) ?? [], context) }, observed),
   );
@@ -106,9 +116,7 @@ export function makePlan(input: PlanInput): DockerPlan {
   const wantedNames = new Set(desired.map((server) => server.spec.name));
   const undesired = [...present.keys()].filter((name) => !wantedNames.has(name)).sort();
   const removed = undesired.filter((name) => isToBeRemoved(name, input.undesired));
-  const takenNames = new Set(
-    [...observed.containers, ...observed.history, ...observed.foreign].map(({ name }) => name),
-  );
+  const takenNames = new Set([...context.heldNames, ...observed.history.map(({ name }) => name)]);
   const drift = driftOf(slots);
   const kept = keptFiles(observed);
   const removals = planRemovals(removed, present, kept, {
@@ -120,13 +128,14 @@ export function makePlan(input: PlanInput): DockerPlan {
     takenNames,
     foreign: observed.foreign,
   });
-  const isBlocked = (name: ServerName): boolean =>
-    removals.servers.some(({ server, action }) => server === name && action === 'blocked');
+  const blocked = new Set(removals.servers.flatMap(({ server, action }) => (action === 'blocked' ? [server] : [])));
+  const leaving = new Set(removed.filter((name) => !blocked.has(name)));
   const staying = [...present]
-    .filter(([name]) => !wantedNames.has(name) && (!removed.includes(name) || isBlocked(name)))
+    .filter(([name]) => !wantedNames.has(name) && !leaving.has(name))
     .flatMap(([, all]) => all);
 
-  const running = slots.filter(({ server, decision }) => server.spec.enabled && decision.kind !== 'blocked');
+  const isRunning = ({ server, decision }: Slot): boolean => server.spec.enabled && decision.kind !== 'blocked';
+  const running = slots.filter(isRunning);
   const needsRelay = running.some(({ server }) => server.spec.mcp.transport.kind !== 'stdio');
   const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
   const images = planImages(made, needsRelay ? input.relayImage : undefined, observed);
@@ -137,7 +146,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     // A disabled or blocked server keeps its container, and with it the network it is on.
     staying: [
       ...staying,
-      ...slots.filter((slot) => !running.includes(slot)).flatMap((slot) => slot.assessed.map((one) => one.container)),
+      ...slots.filter((slot) => !isRunning(slot)).flatMap((slot) => slot.assessed.map((one) => one.container)),
     ],
     relayImage: input.relayImage,
     managedBy: input.managedBy,
@@ -151,6 +160,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     keepFailed: input.keepFailed,
     freshVolumes: support.freshVolumes,
     observed,
+    past: context.past,
     keep: input.keep,
     takenNames,
     drifted: new Set(drift.map(({ container }) => container)),

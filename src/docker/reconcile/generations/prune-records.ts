@@ -56,6 +56,13 @@ function settledBy(steps: readonly DockerStep[]): StepId[] {
   return last === undefined ? [] : [last.id];
 }
 
+/** What there is and what is done, by the server or the id that it is looked for. */
+type Index = {
+  readonly work: ReadonlyMap<ServerName | undefined, readonly DockerStep[]>;
+  readonly history: ReadonlyMap<ServerName | undefined, readonly GenerationRecord[]>;
+  readonly containers: ReadonlyMap<string, ObservedContainer>;
+};
+
 type Forgotten = {
   readonly changes: readonly SupportChange[];
   readonly steps: readonly Removal[];
@@ -66,18 +73,18 @@ type Forgotten = {
 /** Which records of one server go, when its new generation is good and when it is not. */
 function forget(
   { server, decision }: HistoryInput['slots'][number],
-  { observed, keep, work }: HistoryInput,
+  { observed, keep }: HistoryInput,
+  index: Index,
 ): Forgotten | undefined {
   const { name } = server.spec;
   const serving = servingAfter(server, decision, observed);
   if (serving === undefined) return undefined;
-  const steps = work.filter((step) => step.server === name);
+  const steps = index.work.get(name) ?? [];
   const gone = new Set(removalsIn(steps).flatMap(({ target }) => ('id' in target ? [target.id] : [])));
-  const known = observed.history.filter((record) => record.server === name && !gone.has(record.id)).map(entryOfRecord);
-  const containers = new Map(observed.containers.map((container) => [container.id, container]));
+  const known = (index.history.get(name) ?? []).filter(({ id }) => !gone.has(id)).map(entryOfRecord);
   const made = steps.flatMap((step): Entry[] => {
     if (step.op !== 'record-generation' || step.onFailureOf !== undefined || !('id' in step.target)) return [];
-    const container = containers.get(step.target.id);
+    const container = index.containers.get(step.target.id);
     return container === undefined ? [] : [entryOfContainer(container)];
   });
   const good = expendable([...known, ...made], serving, keep);
@@ -172,19 +179,23 @@ function stayingImages(leaving: readonly Leaving[], { observed, work }: HistoryI
  * a build.
  */
 export function pruneRecords(input: HistoryInput): Part {
-  const { observed, work, removed } = input;
-  const forgotten = input.slots.flatMap((slot) => forget(slot, input) ?? []);
+  const { observed, work } = input;
+  const index: Index = {
+    work: Map.groupBy(work, ({ server }) => server),
+    history: Map.groupBy(observed.history, ({ server }) => server),
+    containers: new Map(observed.containers.map((container) => [container.id, container])),
+  };
+  const forgotten = input.slots.flatMap((slot) => forget(slot, input, index) ?? []);
   const steps = forgotten.flatMap((one) => one.steps);
-  const ranLast = ({ from }: Leaving): boolean =>
-    'shape' in from && from.server !== undefined && removed.includes(from.server);
+  const removed = new Set<ServerName | undefined>(input.removed);
+  const ranLast = ({ from }: Leaving): boolean => 'shape' in from && removed.has(from.server);
   const leaving = leavingBy(removalsIn([...steps, ...work]), observed).filter((one) => !ranLast(one));
   const images = removeImages(leaving, stayingImages(leaving, input), input);
   const onFailure = forgotten.flatMap(({ onFailure: removals }) => {
-    const failed = leavingBy(removals, observed);
     const [first] = removals;
-    return first === undefined
-      ? []
-      : [...removals, ...removeImages(failed, stayingImages(failed, input), input, first.onFailureOf).steps];
+    if (first === undefined) return [];
+    const failed = leavingBy(removals, observed);
+    return [...removals, ...removeImages(failed, stayingImages(failed, input), input, first.onFailureOf).steps];
   });
   return {
     changes: [...forgotten.flatMap((one) => one.changes), ...images.changes],

@@ -1,5 +1,5 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import type { ContainerId, ProjectName, StepId } from '../../../model/ids.ts';
+import type { ContainerId, ProjectName, ServerName, StepId } from '../../../model/ids.ts';
 import { recordName } from '../../../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { DockerStep, Target } from '../../steps.ts';
@@ -16,6 +16,7 @@ export type Recording = {
 export type RecordContext = {
   readonly project: ProjectName;
   readonly observed: Observed;
+  readonly past: ReadonlyMap<ServerName | undefined, readonly GenerationRecord[]>;
   /** How many past generations are kept; 0: none is recorded. */
   readonly keep: number;
   /** Names of all containers and records under which no new one can be made. */
@@ -39,14 +40,15 @@ const isFree = (server: DeclaredServer, generation: number, context: RecordConte
 const outdatedRecord = (
   server: DeclaredServer,
   { generation }: ObservedContainer,
-  { observed, project }: RecordContext,
+  { past, project }: RecordContext,
 ): GenerationRecord | undefined =>
-  observed.history.find(
-    (record) =>
-      record.name === recordName(project, server.spec.name, generation) &&
-      record.server === server.spec.name &&
-      (record.outcome === 'gate-failed' || record.outcome === 'deleted'),
-  );
+  past
+    .get(server.spec.name)
+    ?.find(
+      (record) =>
+        record.name === recordName(project, server.spec.name, generation) &&
+        (record.outcome === 'gate-failed' || record.outcome === 'deleted'),
+    );
 
 /** Without a readable spec there is nothing to go back to; what never ran never served. */
 const hasServed = (container: ObservedContainer): boolean =>
@@ -57,9 +59,9 @@ function worthRecording(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   serving: Serving,
-  { observed, keep }: RecordContext,
+  { past, keep }: RecordContext,
 ): ObservedContainer[] {
-  const known = observed.history.filter((record) => record.server === server.spec.name).map(entryOfRecord);
+  const known = (past.get(server.spec.name) ?? []).map(entryOfRecord);
   const made = containers.map((container) => ({ container, entry: entryOfContainer(container) }));
   const dropped = notWorthKeeping([...known, ...made.map(({ entry }) => entry)], serving, keep);
   return made.filter(({ entry }) => !dropped.has(entry)).map(({ container }) => container);

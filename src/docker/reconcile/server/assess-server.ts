@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
 import { containerName } from '../../../model/labels.ts';
-import type { Observed, ObservedContainer } from '../../../model/observed.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { resolveShape, unknownImage } from '../../../model/resolve-shape.ts';
 import { liveFields } from '../../../model/shape.ts';
@@ -14,6 +14,10 @@ import { rotationDue } from './rotation.ts';
 export type SlotContext = {
   readonly project: ProjectName;
   readonly observed: Observed;
+  /** Names of all containers, ours or not. */
+  readonly heldNames: ReadonlySet<string>;
+  /** Records of past generations. */
+  readonly past: ReadonlyMap<ServerName | undefined, readonly GenerationRecord[]>;
   /** Executions counted so far, by container. */
   readonly executions: ReadonlyMap<ContainerId, number>;
   /** Variables whose secrets have other values than the container was made with, by container. */

@@ -122,14 +122,10 @@ function volumeTaken(server: DeclaredServer, context: SlotContext): Blocker | un
   return taken && { kind: 'volume-taken', name: taken.name };
 }
 
-/** Whether anyone, ours or not, has a name on the engine. */
-const isTaken = (name: string, { observed }: SlotContext): boolean =>
-  [...observed.foreign, ...observed.containers].some((container) => container.name === name);
-
 /** The first generation from `first` on whose name is free. */
 function freeGeneration(server: DeclaredServer, first: number, context: SlotContext): number {
   let generation = first;
-  while (isTaken(generationName(context.project, server.spec.name, generation), context)) generation += 1;
+  while (context.heldNames.has(generationName(context.project, server.spec.name, generation))) generation += 1;
   return generation;
 }
 
@@ -139,7 +135,7 @@ function nextGeneration(
   containers: readonly ObservedContainer[],
   context: SlotContext,
 ): number {
-  const past = context.observed.history.filter((record) => record.server === server.spec.name);
+  const past = context.past.get(server.spec.name) ?? [];
   const known = [...containers, ...past].map(({ generation }) => generation);
   return freeGeneration(server, Math.max(0, ...known) + 1, context);
 }

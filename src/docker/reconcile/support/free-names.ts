@@ -35,10 +35,11 @@ const nameAside = (container: Holder, { project }: Observed): string =>
  */
 export function withFreeNames(steps: readonly DockerStep[], observed: Observed): DockerStep[] {
   const moves = new Map<Holder, DockerStep>();
-  const holders: readonly Holder[] = [...observed.containers, ...observed.history];
+  const holders = new Map<string | undefined, Holder>();
+  // The first one counts, so that a container comes before a record of its name.
+  for (const one of [...observed.history, ...observed.containers].reverse()) holders.set(one.name, one);
   const hold = steps.map((step) => {
-    const name = nameGiven(step);
-    const holder = holders.find((one) => one.name === name);
+    const holder = holders.get(nameGiven(step));
     if (holder === undefined || makesRoom(holder, step, steps)) return undefined;
     moves.set(holder, {
       id: asStepId(`name:${shortId(holder.id)}/free`),

@@ -63,13 +63,18 @@ export function withoutFailedImages(
   { containers, history, images }: Observed,
   work: readonly DockerStep[],
 ): DockerStep[] {
+  const discards = new Map(
+    work
+      .filter((step) => step.onFailureOf !== undefined && step.op === 'remove-container')
+      .reverse()
+      .map((step) => [step.server, step]),
+  );
   return created.flatMap(({ spec: { name }, image: { kind, ref } }): DockerStep[] => {
-    const discard = work.find(
-      (step) => step.server === name && step.onFailureOf !== undefined && step.op === 'remove-container',
-    );
+    if (kind !== 'built') return [];
+    const discard = discards.get(name);
     const isWanted = desired.some((one) => one.spec.name !== name && one.image.ref === ref);
     const isUsed = [...containers, ...history].some((one) => one.imageRef === ref);
-    if (kind !== 'built' || discard?.onFailureOf === undefined || isWanted || isUsed) return [];
+    if (discard?.onFailureOf === undefined || isWanted || isUsed) return [];
     const known = images[ref]?.id;
     return [
       {
