@@ -10,6 +10,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { nearest } from '../../model/nearest.ts';
 import { type CallClocks, maxTimerMs } from './call-clock.ts';
+import type { HooksInUse } from './call-hooks.ts';
 import type { Connection } from './connection.ts';
 import type { ExactResults } from './exact-results.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
@@ -79,6 +80,7 @@ export type SessionParts = {
   readonly clocks: CallClocks;
   readonly exact: ExactResults;
   readonly hooks: Pick<SessionOptions, 'onLog' | 'onRefused'>;
+  readonly hooksInUse: HooksInUse;
   readonly ends: EndMemory;
 };
 
@@ -87,7 +89,7 @@ export function createSession(
   target: SessionTarget,
   client: Client,
   connection: Connection,
-  { listTimeoutMs, clocks, exact, hooks, ends }: SessionParts,
+  { listTimeoutMs, clocks, exact, hooks, hooksInUse, ends }: SessionParts,
 ): Session {
   const filter = target.spec.mcp.tools;
   const server = client.getServerVersion();
@@ -96,7 +98,8 @@ export function createSession(
   // Only the stateless revisions over HTTP mirror arguments into headers.
   const mirrorsArguments = connection.isHttp && era === 'modern';
   // From 2026-07-28 on a server logs to those that ask for it with each request.
-  const meta = era === 'modern' && hooks.onLog !== undefined ? { _meta: { [LOG_LEVEL_META_KEY]: 'info' } } : {};
+  const metaFor = (listener: SessionOptions['onLog']) =>
+    era === 'modern' && (listener ?? hooks.onLog) !== undefined ? { _meta: { [LOG_LEVEL_META_KEY]: 'info' } } : {};
   let known: readonly Tool[] | undefined;
   let changes = 0;
   client.setNotificationHandler('notifications/tools/list_changed', () => {
@@ -136,7 +139,9 @@ export function createSession(
     listTimeoutMs,
     offers: (capability) => client.getServerCapabilities()?.[capability] !== undefined,
     request: (method, params, bounds) =>
-      bounded(bounds, (options) => client.request({ method, params: { ...meta, ...params } }, anyResult, options)),
+      bounded(bounds, (options) =>
+        client.request({ method, params: { ...metaFor(undefined), ...params } }, anyResult, options),
+      ),
   };
 
   const fetchTools = async (signal?: AbortSignal): Promise<readonly Tool[]> => {
@@ -201,18 +206,21 @@ export function createSession(
       return { tools: filterTools(filter, tools), unknownFilterNames: unknownFilterNames(filter, tools) };
     },
     findTool: (name, options = {}) => find(name, options.signal),
-    async callTool(name, args, { timeoutMs, signal, onProgress }) {
+    async callTool(name, args, { timeoutMs, signal, ...hooks }) {
       const tool = await find(name, signal);
-      const params = { name, arguments: { ...args }, ...meta };
+      const params = { name, arguments: { ...args }, ...metaFor(hooks.onLog) };
+      const { onProgress } = hooks;
       const onprogress =
         onProgress === undefined ? {} : { onprogress: (progress: Progress) => onProgress(asProgress(progress)) };
-      const result = await bounded({ phase: { tool: name }, timeoutMs, signal }, (bounds) => {
-        const options = { ...bounds, ...onprogress };
-        // The SDK mirrors in its own call.
-        return mirrorsArguments
-          ? client.callTool(params, { ...options, toolDefinition: definitionWithoutOutput(tool) })
-          : client.request({ method: 'tools/call', params }, anyResult, options);
-      });
+      const result = await hooksInUse.during(hooks, () =>
+        bounded({ phase: { tool: name }, timeoutMs, signal }, (bounds) => {
+          const options = { ...bounds, ...onprogress };
+          // The SDK mirrors in its own call.
+          return mirrorsArguments
+            ? client.callTool(params, { ...options, toolDefinition: definitionWithoutOutput(tool) })
+            : client.request({ method: 'tools/call', params }, anyResult, options);
+        }),
+      );
       return asCallResult(result);
     },
     ...resourcesOf(requester),

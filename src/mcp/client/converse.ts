@@ -3,6 +3,7 @@ import type { ProtocolChoice } from '../../model/desired.ts';
 import type { LoomsError } from '../../model/errors.ts';
 import type { HttpLink, StdioLink } from '../link/link.ts';
 import { createCallClocks } from './call-clock.ts';
+import { createHooksInUse } from './call-hooks.ts';
 import { createClient } from './client.ts';
 import { circumstancesOf, createSession, type SessionParts } from './client-session.ts';
 import { type Connection, connectionOver } from './connection.ts';
@@ -36,11 +37,13 @@ export async function converse(
   // Silence means an older server on a pipe, for which time must be left; elsewhere it means nothing but slowness.
   const probeTimeoutMs = protocol === 'auto' && !connection.isHttp ? Math.max(1, Math.floor(leftMs / 3)) : leftMs;
   const client = createClient(protocol, { probeTimeoutMs, canAnswer: answer !== undefined });
-  const observe = createObserver(options);
+  const hooksInUse = createHooksInUse();
+  const observe = createObserver(options, hooksInUse);
   const { transport } = connection;
   const send = transport.send.bind(transport);
   let wasAsked = false;
   transport.send = (message, how) => {
+    hooksInUse.sending(message);
     const sent = send(exact.sending(message), how);
     if (!wasAsked) options.onAsked?.();
     wasAsked = true;
@@ -48,14 +51,15 @@ export async function converse(
   };
   // The client takes the transport over, and hands every message on to whoever listened before.
   transport.onmessage = (message) => {
+    hooksInUse.heard(message);
     replaceUnusable(message);
     if (client.getProtocolEra() === 'modern') assumeComplete(message);
     observe(message);
   };
-  if (answer !== undefined) answerQuestions(client, target.spec.name, answer, clocks);
+  if (answer !== undefined) answerQuestions(client, target.spec.name, { answer, clocks, hooksInUse });
   try {
     await handshake(client, connection, leftMs, signal);
-    const parts = { listTimeoutMs: limitMs, clocks, exact, ends, hooks: options };
+    const parts = { listTimeoutMs: limitMs, clocks, exact, ends, hooks: options, hooksInUse };
     return { session: createSession(target, client, connection, parts) };
   } catch (error) {
     try {

@@ -3,6 +3,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { isExactNumber } from '../../model/exact-number.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { CallClocks } from './call-clock.ts';
+import type { HooksInUse } from './call-hooks.ts';
 import { markNumber } from './exact-results.ts';
 import { isSchema } from './schema.ts';
 import type { Answer, AnswerValue, Question, SessionOptions } from './session.ts';
@@ -13,12 +14,13 @@ type Hooks = Pick<SessionOptions, 'answer' | 'onLog' | 'onRefused'>;
  * Hears every message of a server before the client does, which answers requests by itself: tells of log messages and of
  * requests that are turned down.
  */
-export function createObserver(hooks: Hooks): (message: JSONRPCMessage) => void {
+export function createObserver(hooks: Hooks, inUse: Pick<HooksInUse, 'ofOnlyCall'>): (message: JSONRPCMessage) => void {
   return (message) => {
     if (!('method' in message)) return;
     if (message.method === 'notifications/message') {
       const params = isRecord(message.params) ? message.params : {};
-      hooks.onLog?.({
+      const onLog = inUse.ofOnlyCall()?.onLog ?? hooks.onLog;
+      onLog?.({
         level: typeof params.level === 'string' ? params.level : 'info',
         ...(typeof params.logger === 'string' ? { logger: params.logger } : {}),
         text: typeof params.data === 'string' ? params.data : (JSON.stringify(params.data) ?? ''),
@@ -75,8 +77,15 @@ const tooManyQuestions = (server: string): LoomsError =>
 export function answerQuestions(
   client: Client,
   server: string,
-  answer: NonNullable<Hooks['answer']>,
-  clocks: CallClocks,
+  {
+    answer,
+    clocks,
+    hooksInUse,
+  }: {
+    readonly answer: NonNullable<Hooks['answer']>;
+    readonly clocks: CallClocks;
+    readonly hooksInUse: Pick<HooksInUse, 'ofOnlyCall' | 'ofCaller'>;
+  },
 ) {
   let leftMs = answerAllowanceMs;
   let asked = 0;
@@ -90,8 +99,14 @@ export function answerQuestions(
     const schema = 'requestedSchema' in params && isSchema(params.requestedSchema) ? params.requestedSchema : {};
     const question: Question = { server, message: params.message, schema };
     const started = performance.now();
+    // A request of the server's own comes in the context of whatever was sent last, which says nothing of it.
+    const { onQuestion } =
+      (client.getProtocolEra() === 'modern' ? hooksInUse.ofCaller() : hooksInUse.ofOnlyCall()) ?? {};
     const given = await clocks.whileHeld(() =>
-      answer(question, AbortSignal.any([mcpReq.signal, AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)))])),
+      (onQuestion ?? answer)(
+        question,
+        AbortSignal.any([mcpReq.signal, AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)))]),
+      ),
     );
     leftMs -= performance.now() - started;
     return asResult(given);

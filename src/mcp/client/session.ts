@@ -125,15 +125,26 @@ export type SessionOptions = {
   readonly onAsked?: () => void;
   /** A line on stdout that is no JSON-RPC message. */
   readonly onStray?: (line: string) => void;
-  /** A log message of the server. From 2026-07-28 on servers send them only to those who listen. */
+  /** A log message of the server that is no one call's. From 2026-07-28 on servers send them only to those who listen. */
   readonly onLog?: (log: ServerLog) => void;
   /** A request of the server that is turned down, or a tool of its that cannot be called. */
   readonly onRefused?: (refusal: Refusal) => void;
   /**
-   * Answers the server's questions. Without it the server is told that nobody can be asked. While a question is open
+   * Answers the server's questions that are no one call's. Without it the server is told that nobody can be asked. While a question is open
    * the bounds of calls stand still, for at most ten minutes a session.
    */
   readonly answer?: Answerer;
+};
+
+/**
+ * Who hears of one call. Its progress is always its own. A log or a question is, where the revision says so or no other
+ * call is under way; else the session's `onLog` and `answer` have it.
+ */
+export type CallHooks = {
+  readonly onProgress?: (progress: CallProgress) => void;
+  readonly onLog?: (log: ServerLog) => void;
+  /** A server asks only in sessions that can `answer`. */
+  readonly onQuestion?: Answerer;
 };
 
 export type CallProgress = { readonly progress: number; readonly total?: number; readonly message?: string };
@@ -163,7 +174,7 @@ export type Session = {
   callTool(
     name: string,
     args: Readonly<Record<string, unknown>>,
-    options: { timeoutMs: number; signal?: AbortSignal; onProgress?: (progress: CallProgress) => void },
+    options: CallHooks & { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<CallResult>;
   /** All pages of resources and of their templates, each sorted; empty for a server without the capability. */
   listResources(options?: { signal?: AbortSignal }): Promise<ResourceList>;

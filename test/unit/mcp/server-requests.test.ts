@@ -1,6 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createSessionSource } from '../../../src/mcp/client/connect.ts';
-import type { Answerer, Question, Session, SessionOptions, VerdictMemory } from '../../../src/mcp/client/session.ts';
+import type {
+  Answerer,
+  CallProgress,
+  Question,
+  ServerLog,
+  Session,
+  SessionOptions,
+  VerdictMemory,
+} from '../../../src/mcp/client/session.ts';
+import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 const call = { timeoutMs: 60_000 };
@@ -85,6 +94,63 @@ it('the log of a server is told', async () => {
   const { session } = await open(plain('--flood'), { onLog: ({ level, text }) => logs.push(`${level} ${text}`) });
   await textOf(session, 'read_file');
   expect([logs.length, logs[0], logs.at(-1)]).toEqual([20_000, 'info line 0', 'info line 19999']);
+});
+
+describe('who hears of a call', () => {
+  const hearing = () => {
+    const heard: string[] = [];
+    return {
+      heard,
+      hooks: {
+        onProgress: ({ progress, message }: CallProgress) => void heard.push(`${message} ${progress}`),
+        onLog: ({ text }: ServerLog) => void heard.push(text),
+      },
+    };
+  };
+
+  it('is its own caller; a log belongs to the only call, and to the session where nobody can tell', async () => {
+    const ofSession: string[] = [];
+    const { session } = await open(plain('--chatty'), { onLog: ({ text }) => void ofSession.push(text) });
+    const one = hearing();
+    const other = hearing();
+    const alone = hearing();
+    await session.listTools();
+    await Promise.all([
+      session.callTool('read_file', { path: 'one', ms: 50 }, { ...call, ...one.hooks }),
+      session.callTool('read_file', { path: 'other', ms: 50 }, { ...call, ...other.hooks }),
+    ]);
+    expect([one.heard, other.heard]).toEqual([
+      ['one 1', 'one 2'],
+      ['other 1', 'other 2'],
+    ]);
+    expect(ofSession.slice(0, 2)).toEqual(['begins one', 'begins other']);
+    await eventually(() => expect(ofSession).toContain('after one'));
+    await session.callTool('read_file', { path: 'alone', ms: 1 }, { ...call, ...alone.hooks });
+    expect(alone.heard).toEqual(['begins alone', 'alone 1', 'alone 2']);
+    await eventually(() => expect(ofSession).toContain('after alone'));
+  });
+
+  it.each(['legacy', '2026-07-28'] as const)('answers what it asks, in %s', async (protocol) => {
+    const { answer, questions } = answering(blue);
+    const { session } = await open(sdk2(), { protocol, answer });
+    const red = async () => ({ action: 'accept', content: { colour: 'red' } }) as const;
+    const asked = await session.callTool('ask', {}, { ...call, onQuestion: red });
+    expect([asked.content[0]?.text, questions]).toEqual(['{"colour":"red"}', []]);
+    expect(await textOf(session, 'ask')).toBe('{"colour":"blue"}');
+  });
+
+  it('answers what it asks, also beside another, where the revision says whose question it is', async () => {
+    const { answer, questions } = answering(blue);
+    const { session } = await open(sdk2(), { protocol: '2026-07-28', answer });
+    const colours = ['red', 'green', 'white'];
+    const results = await Promise.all(
+      colours.map((colour) =>
+        session.callTool('ask', {}, { ...call, onQuestion: async () => ({ action: 'accept', content: { colour } }) }),
+      ),
+    );
+    expect(results.map(({ content }) => content[0]?.text)).toEqual(colours.map((colour) => `{"colour":"${colour}"}`));
+    expect(questions).toEqual([]);
+  });
 });
 
 describe('what auto finds out', () => {
