@@ -55,7 +55,7 @@ export type ServerView = ServerInstance &
     /** Whether the engine keeps it from its own host. */
     readonly hidesHost: boolean;
     readonly mounts: readonly {
-      readonly type: string;
+      readonly type: 'bind' | 'volume';
       readonly source: string;
       readonly target: string;
       readonly readOnly: boolean;

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { buildGenerator, programFromConfig } from 'typescript-json-schema';
+import { expect, test } from 'vitest';
+import { type Schema, schemaDifferences } from '../support/schema-facts.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The type of what each schema describes; `list`: a list of them, or one or such a list; `beside`: how
+ * differences begin that are meant. */
+const outputs: Readonly<
+  Record<
+    string,
+    { readonly file: string; readonly type: string; readonly list?: true | 'or'; readonly beside?: readonly string[] }
+  >
+> = {
+  apply: { file: 'src/cli/run-plan.ts', type: 'PlanOutcome' },
+  'audit-verify': { file: 'src/model/audit.ts', type: 'Verification' },
+  describe: { file: 'src/app/inspect/server-status.ts', type: 'ServerDetail', list: 'or' },
+  doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },
+  get: { file: 'src/app/inspect/server-status.ts', type: 'ServerStatus', list: true },
+  history: { file: 'src/app/inspect/get-history.ts', type: 'Generation', list: true },
+  'mcp-health': { file: 'src/app/inspect/check-health.ts', type: 'ServerHealth', list: true },
+  'mcp-info': { file: 'src/app/inspect/server-info.ts', type: 'ServerInfo' },
+  'mcp-list': { file: 'src/app/inspect/list-mcp-servers.ts', type: 'McpServer', list: true },
+  plan: { file: 'src/model/plan.ts', type: 'Plan' },
+  'saved-plan': {
+    file: 'src/app/plan/saved-plan.ts',
+    type: 'SavedPlan',
+    // A spec is as the label looms.spec has it; an image's base is left out where there is none.
+    beside: ['.servers[].spec.', '.servers[].image.base'],
+  },
+  unlock: { file: 'src/cli/render/lock.ts', type: 'LockView' },
+  validate: { file: 'src/commands/validate.ts', type: 'ValidateResult' },
+};
+
+const files = Object.values(outputs).map(({ file }) => root + file);
+const program = programFromConfig(`${root}tsconfig.json`, files);
+
+function schemaOfType(file: string, type: string): Schema {
+  // TypeScript itself checks the program; the one that the generator brings along is an older version.
+  const options = { required: true, ref: false, ignoreErrors: true };
+  const schema = buildGenerator(program, options, [root + file])?.getSchemaForSymbol(type);
+  if (schema === undefined) throw new Error(`${file} has no type ${type}`);
+  return schema as Schema;
+}
+
+test.each(Object.entries(outputs))(
+  'schemas/%s.schema.json says what its type does',
+  (name, { file, type, list, beside = [] }) => {
+    const one = schemaOfType(file, type);
+    const all: Schema = { type: 'array', items: one };
+    const wanted = list === 'or' ? { anyOf: [one, all] } : list ? all : one;
+    const read = (schema: string): Schema => JSON.parse(readFileSync(`${root}schemas/${schema}`, 'utf8'));
+    const found = schemaDifferences(read(`${name}.schema.json`), wanted, read);
+    expect(found.filter((line) => !beside.some((one) => line.startsWith(one)))).toEqual([]);
+  },
+  60_000,
+);
