@@ -151,8 +151,8 @@ export function serverLabels(
 }
 
 /**
- * Ceilings of a relay. A program has one process of about 6 MB in it for each server that it talks to: room for some forty
- * programs at once, each with as many sessions as it likes.
+ * Ceilings of a relay. A program has one process of about 1 MB in it for each server that it talks to: room for some two
+ * hundred programs at once, each with as many sessions as it likes.
  */
 const relayLimits = { memoryBytes: 256 * mebibyte, pidsLimit: 1024, nanoCpus: 1e9 };
 
