@@ -1,4 +1,4 @@
-import type { SecretRef } from './desired.ts';
+import type { DesiredServer, Env, SecretRef } from './desired.ts';
 import { LoomsError } from './errors.ts';
 
 /** What a secret may be called: it becomes part of a variable's name and a file's name. */
@@ -11,6 +11,26 @@ export const secretVariable = (name: string): string =>
 /** A reference as a spec writes it: `${secret:name}`, `${NAME}`. */
 export const writtenRef = ({ from, name }: SecretRef): string =>
   from === 'provider' ? `\${secret:${name}}` : `\${${name}}`;
+
+/** All variables that reach a server's process besides those in its container's config; `env_from` wins. */
+export function processEnv({ environment, mcp }: Pick<DesiredServer, 'environment' | 'mcp'>): Env {
+  const secretsOfContainer = Object.entries(environment).filter(([, value]) => value.kind === 'secret');
+  const fromEnvironment = mcp.envFrom.map(
+    (name) => [name, { kind: 'secret', parts: [{ from: 'environment', name }] }] as const,
+  );
+  return Object.fromEntries([...secretsOfContainer, ...Object.entries(mcp.env), ...fromEnvironment]);
+}
+
+/** A variable that holds a secret, and what it is looked up by when a session starts. */
+export type SecretUse = { readonly variable: string; readonly refs: readonly SecretRef[] };
+
+/** The variables of a server's process that hold secrets, by name. */
+export const secretUses = (spec: Pick<DesiredServer, 'environment' | 'mcp'>): readonly SecretUse[] =>
+  Object.entries(processEnv(spec))
+    .flatMap(([variable, value]) =>
+      value.kind === 'secret' ? [{ variable, refs: value.parts.filter((part) => typeof part !== 'string') }] : [],
+    )
+    .sort((a, b) => (a.variable < b.variable ? -1 : 1));
 
 /** Throws `usage` for a name that no spec could refer to. */
 export function requireSecretName(name: string): void {

@@ -1,9 +1,9 @@
+import { processEnv } from '../../model/secret-names.ts';
 import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
 import type { Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
-import { processEnv } from '../talk/session-target.ts';
 import { requireTrustInPlan } from './require-trust.ts';
 
 /** A missing secret is an error before anything is stopped (docs/spec.md, Variables and secrets). */

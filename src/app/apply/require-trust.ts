@@ -1,18 +1,14 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
+import { secretUses } from '../../model/secret-names.ts';
 import type { Prepared } from '../../orchestrator/port.ts';
 import { describeRecord } from '../inspect/describe-record.ts';
 import type { Ports } from '../ports.ts';
-import { processEnv } from '../talk/session-target.ts';
 
 /** The secrets that a server's process is given, by their names, sorted. */
-const secretsOf = (spec: DesiredServer): string[] => {
-  const names = Object.values(processEnv(spec)).flatMap((value) =>
-    value.kind === 'literal' ? [] : value.parts.flatMap((part) => (typeof part === 'string' ? [] : [part.name])),
-  );
-  return [...new Set(names)].sort();
-};
+const secretsOf = (spec: DesiredServer): string[] =>
+  [...new Set(secretUses(spec).flatMap(({ refs }) => refs.map(({ name }) => name)))].sort();
 
 /**
  * Lets a server have the secrets that its record names only when this machine made the record (undefined), or somebody

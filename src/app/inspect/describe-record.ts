@@ -2,8 +2,7 @@ import type { DesiredServer, Mount } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { ForeignRecord, UntrustedRecord } from '../../model/records.ts';
-import { writtenRef } from '../../model/secret-names.ts';
-import { secretsOf } from './server-status.ts';
+import { secretUses, writtenRef } from '../../model/secret-names.ts';
 
 function makerText(maker: ForeignRecord['maker']): string {
   switch (maker.kind) {
@@ -60,7 +59,7 @@ export function describeRecord({ spec, image, foreign }: UntrustedRecord): reado
   const { security, mounts, network } = spec;
   const { capAdd, capDrop } = security;
   const capabilities = capAdd.length === 0 ? 'none' : capAdd.join(', ');
-  const secrets = secretsOf(spec).map(({ variable, refs }) => `${refs.map(writtenRef).join(' and ')} as ${variable}`);
+  const secrets = secretUses(spec).map(({ variable, refs }) => `${refs.map(writtenRef).join(' and ')} as ${variable}`);
   return [
     ...rows('made by', [makerText(foreign.maker)]),
     ...(foreign.source === undefined ? [] : rows('from', [`${foreign.source}, as it says`])),

@@ -1,5 +1,5 @@
-import type { DesiredServer, SecretRef } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
+import { secretUses } from '../../model/secret-names.ts';
 import type { ServerImage, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import { formatSpec } from '../../spec/fields/format.ts';
@@ -74,22 +74,6 @@ export const statusOf = (
   others: more.instances.length - 1,
 });
 
-/** A variable that holds a secret, and what it is looked up by when a session starts. */
-export type SecretUse = { readonly variable: string; readonly refs: readonly SecretRef[] };
-
-/** The variables of a spec that hold secrets, by name. */
-export function secretsOf(spec: DesiredServer | undefined): SecretUse[] {
-  if (spec === undefined) return [];
-  const uses = [...Object.entries(spec.environment), ...Object.entries(spec.mcp.env)].flatMap(([variable, value]) =>
-    value.kind === 'secret' ? [{ variable, refs: value.parts.filter((part) => typeof part !== 'string') }] : [],
-  );
-  const fromEnvironment = spec.mcp.envFrom.map((name) => ({
-    variable: name,
-    refs: [{ from: 'environment', name } as const],
-  }));
-  return [...uses, ...fromEnvironment].sort((a, b) => (a.variable < b.variable ? -1 : 1));
-}
-
 /** Everything that is told of a server. */
 export function detailOf(view: ServerView, now: EngineTime, { command }: ServerImage): ServerDetail {
   const { recorded, status, imageId, user, mounts, security, specHash, managedBy } = view;
@@ -108,7 +92,7 @@ export function detailOf(view: ServerView, now: EngineTime, { command }: ServerI
     mounts,
     security,
     tools: { include: spec?.mcp.tools.include ?? null, exclude: spec?.mcp.tools.exclude ?? [] },
-    secrets: secretsOf(spec).map(({ variable }) => variable),
+    secrets: spec === undefined ? [] : secretUses(spec).map(({ variable }) => variable),
     rotatesAt: view.rotatesAt === null ? null : isoTime(view.rotatesAt),
     specHash,
     managedBy,

@@ -1,17 +1,11 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { type SecretUse, secretUses } from '../../model/secret-names.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerListing } from '../../model/server-view.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { formatSpec } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
-import {
-  detailOf,
-  type SecretUse,
-  type ServerDetail,
-  type ServerStatus,
-  secretsOf,
-  statusOf,
-} from './server-status.ts';
+import { detailOf, type ServerDetail, type ServerStatus, statusOf } from './server-status.ts';
 
 /** The servers of a project that are named; all where none is. */
 export type Wanted = { readonly project: ProjectName; readonly names: readonly ServerName[] };
@@ -63,7 +57,7 @@ export async function describeServers(ports: Ports, request: Wanted): Promise<re
   return Promise.all(
     servers.map(async (view) => ({
       server: detailOf(view, now, await imageOf(view)),
-      secrets: secretsOf(view.recorded?.spec),
+      secrets: view.recorded === undefined ? [] : secretUses(view.recorded.spec),
     })),
   );
 }

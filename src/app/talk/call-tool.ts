@@ -1,8 +1,9 @@
 import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
-import type { DesiredServer, EnvValue } from '../../model/desired.ts';
+import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { secretUses } from '../../model/secret-names.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { onServer } from './open-server.ts';
@@ -119,13 +120,6 @@ const signs = [
   /\b(?:name or service not known|name resolution|connection refused|network is unreachable|no route to host)\b/i,
 ];
 
-function secretNames(values: readonly EnvValue[]): readonly string[] {
-  const parts = values.flatMap((value) => (value.kind === 'secret' ? value.parts : []));
-  return [
-    ...new Set(parts.flatMap((part) => (typeof part === 'string' || part.from !== 'provider' ? [] : [part.name]))),
-  ];
-}
-
 /**
  * What to set when a server says that it could not reach a host; undefined when it says nothing like it. A server has
  * only words for this, so they are looked at: here alone, and for a hint alone.
@@ -141,7 +135,8 @@ export function unreachableHint(
   if (found.length === 0) return undefined;
   const host = found.find((name) => name !== undefined) ?? 'the host';
   const { mode } = spec.network;
-  const secrets = secretNames([...Object.values(spec.environment), ...Object.values(spec.mcp.env)]);
+  const provided = secretUses(spec).flatMap(({ refs }) => refs.filter(({ from }) => from === 'provider'));
+  const secrets = [...new Set(provided.map(({ name }) => name))];
   const way =
     mode === 'bridge'
       ? `check that ${host} is right and answers`

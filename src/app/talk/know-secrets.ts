@@ -1,13 +1,7 @@
-import type { DesiredServer, SecretRef } from '../../model/desired.ts';
+import type { DesiredServer } from '../../model/desired.ts';
 import type { ForeignRecord } from '../../model/records.ts';
-import { writtenRef } from '../../model/secret-names.ts';
+import { secretUses, writtenRef } from '../../model/secret-names.ts';
 import type { Ports } from '../ports.ts';
-import { processEnv } from './session-target.ts';
-
-const refsOf = (spec: DesiredServer): readonly SecretRef[] =>
-  Object.values(processEnv(spec)).flatMap((value) =>
-    value.kind === 'literal' ? [] : value.parts.filter((part) => typeof part !== 'string'),
-  );
 
 /**
  * Looks up the secrets that a server's process has, so that the mask knows them before anything it wrote is printed. A
@@ -20,7 +14,7 @@ export async function knowSecrets(
   spec: DesiredServer,
   foreign?: ForeignRecord,
 ): Promise<void> {
-  const refs = refsOf(spec);
+  const refs = secretUses(spec).flatMap((use) => use.refs);
   if (refs.length > 0 && foreign !== undefined && !(await ports.trust.isAccepted(foreign.digest))) {
     const names = [...new Set(refs.map(writtenRef))].join(', ');
     ports.warn(

@@ -1,21 +1,13 @@
 import type { SessionTarget } from '../../mcp/client/session.ts';
 import type { DesiredServer, Env } from '../../model/desired.ts';
+import { processEnv } from '../../model/secret-names.ts';
 import type { Serving } from '../../model/server-view.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 import type { SecretStore } from '../../secrets/provider.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { missingSecrets } from '../plan/missing-secrets.ts';
 
-/** All variables that reach a server's process besides those in its container's config; `env_from` wins. */
-export function processEnv(spec: DesiredServer): Env {
-  const secretsOfContainer = Object.entries(spec.environment).filter(([, value]) => value.kind === 'secret');
-  const fromEnvironment = spec.mcp.envFrom.map(
-    (name) => [name, { kind: 'secret', parts: [{ from: 'environment', name }] }] as const,
-  );
-  return Object.fromEntries([...secretsOfContainer, ...Object.entries(spec.mcp.env), ...fromEnvironment]);
-}
-
-/** Those of them that hold a secret. */
+/** The variables of a server's process that hold a secret. */
 export const secretVariables = (spec: DesiredServer): Env =>
   Object.fromEntries(Object.entries(processEnv(spec)).filter(([, value]) => value.kind === 'secret'));
 

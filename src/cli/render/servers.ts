@@ -1,8 +1,8 @@
-import type { SecretUse, ServerDetail, ServerStatus } from '../../app/inspect/server-status.ts';
+import type { ServerDetail, ServerStatus } from '../../app/inspect/server-status.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import { containerName } from '../../model/labels.ts';
-import { writtenRef } from '../../model/secret-names.ts';
+import { type SecretUse, writtenRef } from '../../model/secret-names.ts';
 import type { ServerState } from '../../model/server-view.ts';
 import { age, duration, shownTime } from '../../model/times.ts';
 import type { Paint, Palette } from '../palette.ts';

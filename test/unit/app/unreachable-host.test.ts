@@ -1,15 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { unreachableHint } from '../../../src/app/talk/call-tool.ts';
 import type { DesiredServer, NetworkMode } from '../../../src/model/desired.ts';
+import { server } from '../../support/planner-world.ts';
 
-const spec = (mode: NetworkMode, withSecret = true) =>
-  ({
-    network: { mode, egress: [] },
-    environment: {},
-    mcp: {
-      env: withSecret ? { DATABASE_URI: { kind: 'secret', parts: [{ from: 'provider', name: 'db_uri' }] } } : {},
-    },
-  }) as unknown as DesiredServer;
+const spec = (mode: NetworkMode, withSecret = true): DesiredServer => {
+  const uri = { kind: 'secret', parts: [{ from: 'provider', name: 'db_uri' }] } as const;
+  return server('db', { network: { mode }, mcp: { env: withSecret ? { DATABASE_URI: uri } : {} } }).spec;
+};
 
 describe('a server that says it could not reach a host', () => {
   test.each([

@@ -3,6 +3,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../../../model/labels.ts';
 import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
+import { secretUses } from '../../../model/secret-names.ts';
 import type {
   ArgvTemplate,
   PidOne,
@@ -37,11 +38,6 @@ const literals = (env: Env): Record<string, string> =>
     Object.entries(env).flatMap(([key, value]) => (value.kind === 'literal' ? [[key, value.value]] : [])),
   );
 
-/** Whether any variable of a server holds a secret, so that its environment cannot be told in advance. */
-export const usesSecrets = (spec: DesiredServer): boolean =>
-  spec.mcp.envFrom.length > 0 ||
-  [...Object.values(spec.environment), ...Object.values(spec.mcp.env)].some((value) => value.kind === 'secret');
-
 /**
  * The argv of a server as far as its spec says it. A command line that would fetch a package runs the installed one
  * instead, where the image has it.
@@ -72,7 +68,7 @@ function pidOneOf(spec: DesiredServer): PidOne {
   const server = argvTemplateOf(spec);
   return spec.mcp.transport.kind === 'stdio'
     ? { kind: 'idle', server }
-    : { kind: 'server', server, secretsFile: usesSecrets(spec) };
+    : { kind: 'server', server, secretsFile: secretUses(spec).length > 0 };
 }
 
 /** What nobody may set through looms, and what therefore counts as drift when a container has it. */
