@@ -27,23 +27,17 @@ export async function call<T>(what: string, bound: Bound, send: (signal: AbortSi
   const interrupted = (): LoomsError => new LoomsError('interrupted', `stopped waiting to ${what}`);
   if (signal?.aborted) throw interrupted();
   const controller = new AbortController();
-  let giveUp: (error: LoomsError) => void = () => undefined;
-  const givenUp = new Promise<never>((_, reject) => {
-    giveUp = (error) => {
-      reject(error);
-      controller.abort();
-    };
-  });
+  const { promise: givenUp, reject } = Promise.withResolvers<never>();
+  const giveUp = (error: LoomsError): void => {
+    reject(error);
+    controller.abort();
+  };
   const onAbort = (): void => giveUp(interrupted());
-  const timer = setTimeout(
-    () =>
-      giveUp(
-        new LoomsError('engine-timeout', `the engine did not ${what} within ${duration(limitMs)}`, {
-          hint: 'it may be overloaded or hung: `docker info` shows whether it answers at all',
-        }),
-      ),
-    limitMs,
-  );
+  const late = (): LoomsError =>
+    new LoomsError('engine-timeout', `the engine did not ${what} within ${duration(limitMs)}`, {
+      hint: 'it may be overloaded or hung: `docker info` shows whether it answers at all',
+    });
+  const timer = setTimeout(() => giveUp(late()), limitMs);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([send(controller.signal), givenUp]);

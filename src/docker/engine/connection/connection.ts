@@ -1,4 +1,5 @@
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import type { LookupAddress, LookupOptions } from 'node:dns';
+import { lookup } from 'node:dns/promises';
 import { Agent, type RequestOptions, request } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { EngineDescription, EngineTime } from '../../../model/engine.ts';
@@ -105,11 +106,7 @@ const rememberedMs = 60_000;
 type Answer = { readonly until: number; readonly addresses: Promise<readonly LookupAddress[]> };
 
 const ask = (host: string, options: LookupOptions): Promise<readonly LookupAddress[]> =>
-  new Promise((resolve, reject) => {
-    lookup(host, { ...options, all: true }, (error, addresses) =>
-      error === null ? resolve(addresses) : reject(error),
-    );
-  });
+  lookup(host, { ...options, all: true });
 
 /**
  * The system's resolver, asked once a minute for a host instead of for every connection: a run makes dozens of them, and

@@ -37,9 +37,7 @@ export function statusOf(error: unknown): number | undefined {
 /** The engine's own words. */
 function engineMessage(error: StatusError): string {
   const message = (error.json as { message?: unknown } | null | undefined)?.message;
-  const words = (typeof message === 'string' ? message : error.message).trim();
-  // An answer to HEAD has no body.
-  return words === '' ? `it answered HTTP ${error.statusCode}` : words;
+  return (typeof message === 'string' && message.trim()) || error.message;
 }
 
 function codeOfStatus(status: number): ErrorCode {

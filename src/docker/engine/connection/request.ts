@@ -48,7 +48,8 @@ export function parseJson(bytes: Buffer): unknown {
 
 async function statusError(response: IncomingMessage): Promise<StatusError> {
   const bytes = await readAll(response);
-  const error = new Error(bytes.toString('utf8').trim() || `HTTP ${response.statusCode}`);
+  // An answer to HEAD has no body.
+  const error = new Error(bytes.toString('utf8').trim() || `it answered HTTP ${response.statusCode}`);
   return Object.assign(error, { statusCode: response.statusCode ?? 0, json: parseJson(bytes) });
 }
 
@@ -65,19 +66,19 @@ function pathOf({ path, query = {} }: RawRequest): string {
   return words.length === 0 ? path : `${path}?${new URLSearchParams(words)}`;
 }
 
-type Payload = { readonly type: string; readonly content: Buffer | AsyncIterable<Buffer> };
+type Payload = {
+  readonly content?: Buffer | AsyncIterable<Buffer>;
+  readonly headers: Readonly<Record<string, string>>;
+};
 
-function payload(raw: RawRequest): Payload | undefined {
-  if (raw.archive !== undefined) return { type: 'application/x-tar', content: raw.archive };
-  if (raw.body === undefined) return undefined;
-  return { type: 'application/json', content: Buffer.from(JSON.stringify(raw.body)) };
-}
-
-/** How long a body is, where that is known: else HTTP sends it in chunks. */
-function lengthOf(raw: RawRequest, sent: Payload | undefined): Readonly<Record<string, string>> {
-  if (raw.method === 'GET' || raw.method === 'HEAD') return {};
-  if (sent === undefined) return { 'Content-Length': '0' };
-  return Buffer.isBuffer(sent.content) ? { 'Content-Length': String(sent.content.length) } : {};
+/** A request's body, and what its headers say of it: HTTP sends one in chunks whose length is not known. */
+function payload({ method, archive, body }: RawRequest): Payload {
+  const content = archive ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
+  if (content === undefined)
+    return { headers: method === 'POST' || method === 'DELETE' ? { 'Content-Length': '0' } : {} };
+  const type = archive === undefined ? 'application/json' : 'application/x-tar';
+  const length = Buffer.isBuffer(content) ? { 'Content-Length': String(content.length) } : {};
+  return { content, headers: { 'Content-Type': type, ...length } };
 }
 
 /** Pieces of a body; a failure of theirs is told before the request fails for want of them, which says less. */
@@ -96,7 +97,7 @@ function send(
   headers: Readonly<Record<string, string>>,
   onBodyFailure: (error: unknown) => void,
 ): ClientRequest {
-  const sent = payload(raw);
+  const { content, headers: describing } = payload(raw);
   const outgoing = target.request({
     ...target.options,
     agent: target.agent,
@@ -105,15 +106,14 @@ function send(
     signal: raw.signal,
     headers: {
       Host: typeof target.options.host === 'string' ? target.options.host : 'docker',
-      ...lengthOf(raw, sent),
-      ...(sent === undefined ? {} : { 'Content-Type': sent.type }),
+      ...describing,
       ...raw.headers,
       ...headers,
     },
   });
-  if (sent === undefined || Buffer.isBuffer(sent.content)) outgoing.end(sent?.content);
+  if (content === undefined || Buffer.isBuffer(content)) outgoing.end(content);
   // A failure of either end destroys the other with it, and each tells of its own.
-  else pipeline(telling(sent.content, onBodyFailure), outgoing, () => undefined);
+  else pipeline(telling(content, onBodyFailure), outgoing, () => undefined);
   return outgoing;
 }
 

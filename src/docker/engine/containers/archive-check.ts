@@ -106,10 +106,7 @@ async function headerReader(look: (header: Header) => void) {
     content.on('error', () => undefined);
     content.on('end', next).resume();
   });
-  let fail: (error: unknown) => void = () => undefined;
-  const failed = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   // Whoever reads waits for it; when nobody does any more, nobody needs to know.
   failed.catch(() => undefined);
   reader.on('error', (cause) =>

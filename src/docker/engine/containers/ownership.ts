@@ -55,11 +55,11 @@ export async function sortClaims(client: Client, listed: readonly ListedContaine
 }
 
 /** The same for one container that was looked at by its name. */
-export async function isOurs(client: Client, { Config: config, Image: image }: InspectedContainer): Promise<boolean> {
+export async function isOurs(client: Client, { Config: config, Image: id }: InspectedContainer): Promise<boolean> {
   const labels = config.Labels ?? {};
-  const imageId = imageIdOf(image);
-  const shares = labels[label.imageId] === undefined ? await imageShares(client, [imageId]) : undefined;
-  return isBelieved({ labels, imageId, imageLabels: shares?.get(imageId)?.labels });
+  const imageId = imageIdOf(id);
+  const image = labels[label.imageId] === undefined ? await inspectImage(client, imageId) : null;
+  return isBelieved({ labels, imageId, imageLabels: image === null ? undefined : shareOf(image).labels });
 }
 
 /**

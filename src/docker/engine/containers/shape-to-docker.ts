@@ -3,8 +3,8 @@ import { label } from '../../../model/labels.ts';
 import { secretsFilePath } from '../../../model/resolve-shape.ts';
 import type { ShapeNetwork, ShapePort } from '../../../model/shape.ts';
 import type { CreateContainer } from '../../port.ts';
+import { givenEnvLabel } from './docker-to-shape.ts';
 import { writePlain } from './plain-settings.ts';
-import { givenEnvLabel } from './podman-env.ts';
 import { tmpfsOptions } from './tmpfs-options.ts';
 
 type EngineKind = 'docker' | 'podman';

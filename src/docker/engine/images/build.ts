@@ -4,16 +4,18 @@ import { proxiesWithPassword } from '../../../image/proxies.ts';
 import { externalImages, storesArgument } from '../../../image/user-dockerfile.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
+import { asContainerId } from '../../../model/ids.ts';
 import { label } from '../../../model/labels.ts';
 import type { ContextFile, Recipe } from '../../../model/recipe.ts';
 import type { ImageFacts } from '../../../model/shape.ts';
 import type { BuildSettings, ProgressSink } from '../../port.ts';
 import { ask, post, remove } from '../connection/ask.ts';
-import { ignoringConflict, orNull, poll } from '../connection/call.ts';
+import { ignoringConflict, orNull } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
-import { inspectContainer, inspectImage } from '../containers/inspected.ts';
+import { removeContainer } from '../containers/containers.ts';
+import { inspectImage } from '../containers/inspected.ts';
 import { type BuildLog, followBuild } from './build-log.ts';
 import { findImage, type ImageClient } from './find.ts';
 import { pullImage } from './pull.ts';
@@ -194,10 +196,6 @@ function buildError(recipe: Recipe, log: BuildLog, cause: unknown): LoomsError {
 
 const commandOf = (instruction: string): string => instruction.replace(/^RUN\s+/i, '');
 
-/** The engine kills and removes the container of a cut build by itself; it is waited for and helped this long, ms. */
-const removalLimitMs = 20_000;
-const pollMs = 100;
-
 /**
  * Removes what a build that did not succeed left: the container of its last step, and the images of its steps. Only
  * what this build made goes: an id is taken from the build's output, which a RUN step can forge, so an image that has
@@ -208,7 +206,8 @@ const pollMs = 100;
  */
 async function removeRemains(client: Client, log: BuildLog, startedAt: number): Promise<void> {
   const last = log.containers.at(-1);
-  if (last !== undefined) await removeContainer(client, last);
+  // That of a cut build is killed and removed by the engine itself, which is waited for.
+  if (last !== undefined) await removeContainer(client, asContainerId(last));
   for (const id of [...log.madeImages].reverse()) {
     const image = await inspectImage(client, id);
     if (image === null || (image.RepoTags ?? []).length > 0 || Date.parse(image.Created) < startedAt) continue;
@@ -216,17 +215,4 @@ async function removeRemains(client: Client, log: BuildLog, startedAt: number): 
     const removal = remove(`/images/${id}`, { noprune: true });
     await ignoringConflict(orNull(ask(client, `remove image ${id}`, removal)));
   }
-}
-
-async function removeContainer(client: Client, id: string): Promise<void> {
-  const tryIt = async (): Promise<true | undefined> => {
-    if ((await inspectContainer(client, id)) === null) return true;
-    const removal = remove(`/containers/${id}`, { force: true, v: true });
-    await ignoringConflict(orNull(ask(client, `remove container ${id}`, removal)));
-    return undefined;
-  };
-  if ((await poll(tryIt, { everyMs: pollMs, limitMs: removalLimitMs })) === true) return;
-  throw new LoomsError('engine-timeout', `the build's container ${id} is still there`, {
-    hint: `docker rm --force ${id}`,
-  });
 }

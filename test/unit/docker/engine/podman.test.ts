@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { engineError, statusOf } from '../../../../src/docker/engine/connection/errors.ts';
+import { givenEnvLabel, withoutAddedEnv } from '../../../../src/docker/engine/containers/docker-to-shape.ts';
 import type { InspectedContainer } from '../../../../src/docker/engine/containers/inspected.ts';
 import { otherSettings } from '../../../../src/docker/engine/containers/other-settings.ts';
-import { givenEnvLabel, withoutAddedEnv } from '../../../../src/docker/engine/containers/podman-env.ts';
 import { readTmpfsOptions, tmpfsOptions } from '../../../../src/docker/engine/containers/tmpfs-options.ts';
 import { followBuild } from '../../../../src/docker/engine/images/build-log.ts';
 import { isSameName } from '../../../../src/docker/engine/images/reference.ts';
