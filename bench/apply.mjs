@@ -1,8 +1,7 @@
-import { findCompose } from './lib/compose.mjs';
-import { onSpecs, removeProject, withFile } from './lib/looms.mjs';
-import { median, printRatios, runProgram, timed } from './lib/measure.mjs';
+import { onSpecs, removeProject } from './lib/looms.mjs';
+import { median, printRatios, timed } from './lib/measure.mjs';
 import { call, eachOf, handshake } from './lib/raw-engine.mjs';
-import { composeFile, loomsSpecs, names, shellArgv } from './lib/specs.mjs';
+import { loomsSpecs, names, shellArgv } from './lib/specs.mjs';
 
 const count = 50;
 const image = 'debian:bookworm-slim';
@@ -55,35 +54,16 @@ async function rawApply() {
   }
 }
 
-async function composeNoOp(rounds) {
-  const compose = await findCompose();
-  if (compose === undefined) return undefined;
-  const text = composeFile(count, { image, command: ['sleep', 'infinity'] });
-  return withFile(text, 'compose.yaml', async (cwd) => {
-    const run = (...args) => runProgram(compose.command, [...compose.args, '-p', 'bench-compose', ...args], { cwd });
-    try {
-      await run('up', '-d');
-      const times = [];
-      for (let round = 0; round < rounds; round += 1) times.push((await run('up', '-d')).ms);
-      return { version: compose.version, ms: median(times) };
-    } finally {
-      await run('down', '-t', '0');
-    }
-  });
-}
-
-/** Fifty servers: applying them beside the raw API, and finding nothing to do beside Compose. */
+/** Fifty servers: applying them beside the raw API. */
 export async function benchApply() {
   const specs = loomsSpecs(count, { image, argv: shellArgv });
   const rounds = 2;
   const raw = [];
   const applied = [];
-  const checks = [];
   for (let round = 0; round < rounds; round += 1) {
     raw.push(await rawApply());
     try {
       applied.push((await onSpecs(project, specs, ['apply', '--yes', '--parallelism', String(width)])).ms);
-      for (let look = 0; look < 3; look += 1) checks.push((await onSpecs(project, specs, ['diff'])).ms);
     } finally {
       await removeProject(project);
     }
@@ -98,9 +78,4 @@ export async function benchApply() {
   console.log(
     `  besides the gates: ${((median(applied) - (rawGated - rawStart)) / rawStart).toFixed(2)} x the raw create and start`,
   );
-  const compose = await composeNoOp(rounds * 3);
-  printRatios(`Nothing to do for ${count} servers`, [
-    [`docker compose ${compose?.version ?? ''} up -d`, compose?.ms],
-    ['looms diff', median(checks)],
-  ]);
 }

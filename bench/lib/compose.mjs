@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { debianMirrors } from '../../scripts/lib/apt.mjs';
 import { run, tryRun } from '../../scripts/lib/run.mjs';
 import { stateDir } from '../../scripts/lib/state-dir.mjs';
+import { withFile } from './looms.mjs';
+import { runProgram } from './measure.mjs';
 
 /**
  * Finds Docker Compose v2: the plugin, the program, or (as root on Debian) the one of Debian's next release, unpacked
@@ -23,6 +25,29 @@ export async function findCompose() {
   await unpackFromDebian();
   const version = await versionOf(unpackedPath(), []);
   return version === undefined ? undefined : { command: unpackedPath(), args: [], version };
+}
+
+/**
+ * Runs `work` while a Compose project is up; with undefined where Compose cannot be had.
+ *
+ * @template T
+ * @param {string} project
+ * @param {string} text its file
+ * @param {(compose: ((...args: string[]) => ReturnType<typeof runProgram>) | undefined) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function withComposeProject(project, text, work) {
+  const compose = await findCompose();
+  if (compose === undefined) return work(undefined);
+  return withFile(text, 'compose.yaml', async (cwd) => {
+    const run = (...args) => runProgram(compose.command, [...compose.args, '-p', project, ...args], { cwd });
+    try {
+      await run('up', '-d');
+      return await work(run);
+    } finally {
+      await run('down', '-t', '0');
+    }
+  });
 }
 
 const folder = () => stateDir('compose');

@@ -34,13 +34,14 @@ export async function inTurn(rounds, kinds) {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, exits?: readonly number[], answer?: string }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, exits?: readonly number[], answer?: string, onStart?: (child: import('node:child_process').ChildProcess) => void }} [options]
  * @returns {Promise<{ stdout: string, ms: number, answeredMs: number | undefined }>} `answeredMs`: until `answer` was seen
  */
 export function runProgram(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const started = performance.now();
     const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: 'pipe' });
+    options.onStart?.(child);
     const out = [];
     const err = [];
     let answeredMs;
@@ -65,19 +66,42 @@ export function runProgram(command, args, options = {}) {
 const seconds = (ms) => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 
 /**
+ * What was printed so far, for `--json`: figures in ms (`ms`), MiB (`mib`) or as multiples of the first row (`ratio`).
+ *
+ * @type {{ title: string, rows: ({ label: string } & Record<string, number | string | undefined>)[] }[]}
+ */
+export const tables = [];
+
+const columns = { ms: seconds, ratio: (value) => `${value.toFixed(2)} x`, mib: (value) => `${value.toFixed(0)} MiB` };
+
+/**
+ * Prints a table, and keeps it for `--json`.
+ *
+ * @param {string} title
+ * @param {readonly (readonly [string, { [K in keyof typeof columns]?: number | undefined }])[]} rows
+ */
+export function printTable(title, rows) {
+  tables.push({ title, rows: rows.map(([label, figures]) => ({ label, ...figures })) });
+  const width = Math.max(...rows.map(([label]) => label.length));
+  console.log(`\n${title}`);
+  for (const [label, figures] of rows) {
+    const cells = Object.entries(columns).flatMap(([name, text]) =>
+      figures[name] === undefined ? [] : [text(figures[name]).padStart(9)],
+    );
+    console.log(`  ${label.padEnd(width)}  ${cells.length === 0 ? 'not here' : cells.join('  ')}`);
+  }
+}
+
+/**
  * Prints rows beside the first one, which is the yardstick.
  *
  * @param {string} title
  * @param {readonly (readonly [string, number | undefined])[]} rows label and ms; undefined: could not be measured here
  */
 export function printRatios(title, rows) {
-  const [first] = rows;
-  const yardstick = first?.[1] ?? Number.NaN;
-  const width = Math.max(...rows.map(([label]) => label.length));
-  console.log(`\n${title}`);
-  for (const [label, ms] of rows) {
-    const figures =
-      ms === undefined ? 'not here' : `${seconds(ms).padStart(8)}  ${(ms / yardstick).toFixed(2).padStart(6)} x`;
-    console.log(`  ${label.padEnd(width)}  ${figures}`);
-  }
+  const yardstick = rows[0]?.[1] ?? Number.NaN;
+  printTable(
+    title,
+    rows.map(([label, ms]) => [label, ms === undefined ? {} : { ms, ratio: ms / yardstick }]),
+  );
 }

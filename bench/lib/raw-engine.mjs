@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 
 /** The least that a program can do to talk to an engine: HTTP over its socket, connections kept alive. */
-const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', '');
+export const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace('unix://', '');
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
 /**

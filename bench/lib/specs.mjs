@@ -33,6 +33,27 @@ export const loomsSpecs = (count, server) =>
     .join('\n---\n');
 
 /**
+ * @param {string} name
+ * @returns {string} one document as people write it
+ */
+export const yamlSpec = (name) => `name: ${name}
+docker_backend:
+  runtime_type: custom
+  base_image: debian:bookworm-slim
+  environment:
+    LOG_LEVEL: info
+    REGION: eu-1
+  resource_limits:
+    memory_mb: 512
+    cpu_cores: 1
+mcp_server:
+  command: sh
+  args:
+    - -c
+    - "cat"
+`;
+
+/**
  * @param {number} count
  * @param {{ image: string, command: readonly string[] }} service
  * @returns {string} a Compose file with the same hardening, as far as Compose has it

@@ -22,26 +22,27 @@ export type ParsedDocument = {
 export function parseDocuments(text: string): readonly ParsedDocument[] {
   const unreadable = findUnreadable(text);
   if (unreadable !== undefined) return [{ findings: [unreadable] }];
-  let documents: readonly Document.Parsed[];
-  try {
-    const composer = new Composer({ version: '1.2', prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
-    documents = [...composer.compose(tokensOf(text))];
-  } catch (error) {
-    if (error instanceof DeepFlow) return [{ findings: [tooDeep({ start: error.offset, end: error.offset + 1 })] }];
-    // yaml composes nested collections recursively: nesting beyond all sense ends in a stack overflow.
-    if (error instanceof RangeError) return [{ findings: [tooDeep({ start: 0, end: 1 })] }];
-    throw error;
-  }
   // Made once, and only for a file with an error.
   let regions: ((offset: number) => Region) | undefined;
   const regionOf = (offset: number): Region => {
     regions ??= indexRegions(text);
     return regions(offset);
   };
-  return documents.flatMap((document) => {
-    const parsed = readDocument(text, document, regionOf);
-    return parsed === undefined ? [] : [parsed];
-  });
+  const read: ParsedDocument[] = [];
+  try {
+    const composer = new Composer({ version: '1.2', prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+    // One after the other: yaml's nodes of a thousand documents at once take some hundred MiB.
+    for (const document of composer.compose(tokensOf(text))) {
+      const parsed = readDocument(text, document, regionOf);
+      if (parsed !== undefined) read.push(parsed);
+    }
+  } catch (error) {
+    if (error instanceof DeepFlow) return [{ findings: [tooDeep({ start: error.offset, end: error.offset + 1 })] }];
+    // yaml composes nested collections recursively: nesting beyond all sense ends in a stack overflow.
+    if (error instanceof RangeError) return [{ findings: [tooDeep({ start: 0, end: 1 })] }];
+    throw error;
+  }
+  return read;
 }
 
 function findUnreadable(text: string): Finding | undefined {
