@@ -37,6 +37,8 @@ export type ServerView = ServerInstance &
     readonly name: ServerName;
     readonly project: ProjectName;
     readonly state: ServerState;
+    /** It runs under a name that somebody gave it by hand, so that nothing finds it under its own. */
+    readonly renamed: boolean;
     readonly status: ContainerState;
     readonly image: string;
     readonly imageId: string;

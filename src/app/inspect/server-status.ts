@@ -10,6 +10,7 @@ export type ServerStatus = Pick<
   | 'name'
   | 'project'
   | 'state'
+  | 'renamed'
   | 'generation'
   | 'image'
   | 'container'
@@ -48,6 +49,7 @@ export const statusOf = (
     name,
     project,
     state,
+    renamed,
     generation,
     image,
     container,
@@ -62,6 +64,7 @@ export const statusOf = (
   name,
   project,
   state,
+  renamed,
   generation,
   image,
   transport: more.recorded?.spec.mcp.transport.kind ?? 'unknown',

@@ -1,7 +1,6 @@
 import type { ServerDetail, ServerStatus } from '../../app/inspect/server-status.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
-import { containerName } from '../../model/labels.ts';
 import { type SecretUse, writtenRef } from '../../model/secret-names.ts';
 import type { ServerState } from '../../model/server-view.ts';
 import { age, duration, shownTime } from '../../model/times.ts';
@@ -33,12 +32,8 @@ const numeric = (value: number, paint: Paint, notable: boolean): Cell =>
   notable ? { text: String(value), paint } : String(value);
 
 /** A state for people; a name that was given by hand is said. */
-export const stateText = (server: ServerStatus): string => {
-  // Renamed by hand while it ran: nothing finds it under its own name, so the one that it has is said.
-  const own = containerName(server.project, server.name);
-  const renamed = server.state === 'running' && server.containerName !== own;
-  return withEngineHealth(server) + (renamed ? ` as ${visible(server.containerName)}` : '');
-};
+export const stateText = (server: ServerStatus): string =>
+  withEngineHealth(server) + (server.renamed ? ` as ${visible(server.containerName)}` : '');
 
 /** A state with what the image's own check says, as `docker ps` does: `running (unhealthy)`. */
 export const withEngineHealth = ({ state, engineHealth }: Pick<ServerStatus, 'state' | 'engineHealth'>): string =>

@@ -1,7 +1,7 @@
 import type { EngineDescription } from '../../model/engine.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { generationName } from '../../model/labels.ts';
+import { containerName, generationName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { isSecretsShell, resolveArgv } from '../../model/resolve-shape.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
@@ -70,6 +70,7 @@ function viewOf(
   const container = shownOf(containers, project, name);
   if (container === undefined) return [];
   const { shape, recorded, foreignRecord } = container;
+  const state = stateOf(container, project);
   const { readOnlyRoot, capDrop, capAdd, noNewPrivileges } = shape;
   return [
     {
@@ -78,7 +79,8 @@ function viewOf(
       ...instanceOf(container),
       ...(recorded === undefined ? {} : { recorded }),
       ...(foreignRecord === undefined ? {} : { foreignRecord }),
-      state: stateOf(container, project),
+      state,
+      renamed: state === 'running' && container.name !== containerName(project, name),
       status: container.state,
       image: container.imageRef,
       imageId: shape.imageId,

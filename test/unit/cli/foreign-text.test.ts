@@ -81,6 +81,7 @@ const server = poisoned({
   image: 'example:1',
   transport: 'stdio',
   container,
+  renamed: true,
   containerName: 'looms-team-fs',
   ageMs: 1000,
   restarts: 0,
