@@ -377,12 +377,16 @@ export async function compose(settings: Settings): Promise<Composition> {
     warned.add(text);
   };
   const printer = once(async () => (await import('../state/secret-printer.ts')).secretPrinter(environment));
+  // One for the program: what leads to a server is shared by all sessions to it.
+  const sessions = once(async () =>
+    (await import('../mcp/client/connect.ts')).createSessionSource(verdictMemory(environment)),
+  );
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const endings: (() => Promise<void>)[] = [];
   const atEnd = (work: () => Promise<void>): void => void endings.push(work);
   const ports: Ports = {
     ...engineParts,
-    openSession: async () => (await import('../mcp/client/connect.ts')).createSessionSource(verdictMemory(environment)),
+    openSession: sessions,
     secrets,
     mask: redact,
     secretPrints: {

@@ -1,3 +1,4 @@
+import { slotsOf } from '../model/slots.ts';
 import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
 import type { Planning } from './plan/prepare.ts';
 import type { Engine } from './port.ts';
@@ -26,8 +27,8 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
     },
     serving: (project, server, options) => servingServer(engine, project, server, options),
     instances: async (project, options) =>
-      (await engine.locate(project, options)).flatMap(({ role, server, ...one }) =>
-        role === 'server' && server !== undefined ? [{ ...one, server }] : [],
+      [...slotsOf(await engine.locate(project, options))].flatMap(([server, located]) =>
+        located.map((one) => ({ ...one, server })),
       ),
     lock: projectLock(ports),
     sessions: engine,

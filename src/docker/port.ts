@@ -79,7 +79,7 @@ export type Engine = SessionHost & {
   describe(options?: CallOptions): Promise<EngineDescription>;
   /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
   observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
-  /** A project's containers by one listing, sorted by name; for sessions, where each round trip counts. */
+  /** A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. */
   locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
   /** Names of all projects that have a container here, sorted. */
   projects(options?: CallOptions): Promise<readonly ProjectName[]>;

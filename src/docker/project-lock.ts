@@ -79,7 +79,9 @@ export async function takeLock(
     if (attempt.expired || isOrphan(attempt.holder, ports)) {
       // By id: whoever took it over meanwhile is not hit, and only one of several takers gets the name next.
       await engine.releaseLock(attempt.holder.id);
-      continue;
+      if (options.signal.aborted) throw new LoomsError('interrupted', 'interrupted while waiting for the lock');
+      // A lock that is abandoned again and again is given up as one that is held.
+      if (ports.monotonicMs() < deadline || wait === firstRetryMs) continue;
     }
     const left = deadline - ports.monotonicMs();
     if (left <= 0) {

@@ -151,12 +151,17 @@ export function plainOf<F extends Fields>(fields: F, input: unknown): PlainOf<F>
   return Object.fromEntries(values);
 }
 
-/** Goes through the later fields of a value and of its groups; an entry that comes back as undefined is left out. */
+/** Goes through the later fields of a value, of its groups and of what its choices chose; an entry that comes back as undefined is left out. */
 function eachLater(fields: Fields, values: unknown, change: (one: Field, value: unknown) => unknown): unknown {
   if (!isRecord(values)) return values;
   const changed = Object.entries(fields).flatMap(([name, one]): [string, unknown][] => {
     if (one.kind === 'group') return [[name, eachLater(one.fields, own(values, name), change)]];
-    return one.kind === 'field' && one.later ? [[name, change(one, own(values, name))]] : [];
+    if (one.kind === 'choice') {
+      const chosen = own(values, name);
+      const variant = isRecord(chosen) ? own(one.variants, String(chosen[one.tag])) : undefined;
+      return variant === undefined ? [] : [[name, eachLater(variant as Fields, chosen, change)]];
+    }
+    return one.later ? [[name, change(one, own(values, name))]] : [];
   });
   const all: Record<string, unknown> = { ...values };
   for (const [name, value] of changed) {

@@ -218,7 +218,7 @@ export type Orchestrator = {
     server: ServerName,
     options?: CallOptions & { readonly ended?: ContainerId },
   ): Promise<Serving>;
-  /** All containers of servers, by one listing, sorted by name. */
+  /** All containers of servers, by one listing, sorted by server and generation. */
   instances(project: ProjectName, options?: CallOptions): Promise<readonly Instance[]>;
   readonly lock: ProjectLock;
   readonly sessions: SessionHost;

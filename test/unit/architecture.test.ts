@@ -84,7 +84,7 @@ const rules: Readonly<Record<string, Rule>> = {
     packages: [],
   },
   'docker/orchestrator.ts': {
-    folders: ['orchestrator', 'docker/plan', 'docker/apply', 'docker/views', 'docker/project-lock.ts'],
+    folders: ['model', 'orchestrator', 'docker/plan', 'docker/apply', 'docker/views', 'docker/project-lock.ts'],
     types: ['docker/port.ts'],
     packages: [],
   },

@@ -73,7 +73,8 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
   // While the server starts, there is time to load what its call needs.
   const onAsked = () => {
     ports.audit.prepare();
-    import('../../mcp/client/argument-validation.ts');
+    // Loaded once more when it is needed, where a failure is told.
+    import('../../mcp/client/argument-validation.ts').catch(() => undefined);
   };
   return onServer(ports, request, { ...options, onAsked }, async ({ session, spec, container, generation }) => {
     const { protocolVersion } = session;

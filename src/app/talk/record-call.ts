@@ -25,17 +25,18 @@ export async function recordCall(
   const durationMs = () => Math.round(ports.monotonicMs() - startedAt);
   const end = async (...[how]: Parameters<typeof ended>) =>
     warn(await ended(how), 'the end of this call is not in the audit trail', onWarning);
+  let result: CallResult;
   try {
-    const result = await make();
-    const took = durationMs();
-    const resultBytes = Buffer.byteLength(canonicalJson(result));
-    await end({ result: result.isError === true ? 'tool-error' : 'ok', resultBytes, durationMs: took });
-    return result;
+    result = await make();
   } catch (error) {
     const code = error instanceof LoomsError ? error.code : 'internal';
     await end({ result: kindOf(code), code, durationMs: durationMs() });
     throw error;
   }
+  const took = durationMs();
+  const resultBytes = Buffer.byteLength(canonicalJson(result));
+  await end({ result: result.isError === true ? 'tool-error' : 'ok', resultBytes, durationMs: took });
+  return result;
 }
 
 /** What keeps a call from being sent, and is the caller's doing: these are in the trail, as refused. */

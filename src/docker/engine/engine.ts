@@ -65,7 +65,7 @@ export async function connectDocker(
     locate: async (project, options) =>
       (await listProject(at(options), project)).ours
         .map((listed) => locatedContainer(listed, records))
-        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+        .sort((a, b) => a.generation - b.generation || (a.name < b.name ? -1 : 1)),
 
     findImage: (ref, { mayLook, ...options } = {}) => findImage(at(options), ref, mayLook),
     pullImage: (ref, wanted, onProgress, options) => pullImage(at(options), ref, wanted, onProgress),

@@ -130,11 +130,14 @@ const isStale = (error: NodeJS.ErrnoException, outgoing: ClientRequest, raw: Raw
 export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const outgoing = send(target, raw, {}, reject);
+    let answered = false;
     outgoing.on('error', (error) => {
-      if (isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
+      // What was answered in part was taken: asked once more, the second answer would be nobody's.
+      if (!answered && isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
       else reject(error);
     });
     outgoing.once('response', (response) => {
+      answered = true;
       if (isSuccess(response)) resolve(response);
       else statusError(response).then(reject, reject);
     });

@@ -23,8 +23,9 @@ export type BuildLog = {
 };
 
 /**
- * Follows the output of the classic builder, and of Podman's, whose lines are `STEP 2/3: RUN …` and `--> 90412bffeb1c`. `accept` takes one entry and returns the progress to show, or null where
- * nothing worth showing changed; `log` tells what is known so far.
+ * Follows the output of the classic builder, and of Podman's, whose lines are `STEP 2/3: RUN …` and `--> 90412bffeb1c`.
+ * `accept` takes one entry and returns the progress to show, or null where nothing worth showing changed; `log` tells what
+ * is known so far.
  */
 export function followBuild(): { accept(entry: StreamEntry): StepProgress | null; log(): BuildLog } {
   let step = { current: 0, total: 0 };
@@ -78,7 +79,7 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
     const isOwnLine = /^(?:Step \d+\/\d+ : |STEP \d+\/\d+: | ---> |--> |Removing intermediate container )/.test(text);
     const ends = isOwnLine || entry.errorDetail !== undefined || entry.error !== undefined;
     const parts = ends && unfinished !== '' ? [unfinished, ...text.split('\n')] : `${unfinished}${text}`.split('\n');
-    unfinished = ends ? '' : (parts.pop() ?? '');
+    unfinished = ends ? '' : unfinishedLine(parts.pop() ?? '');
     let report: StepProgress | null = null;
     for (const part of parts) report = acceptLine(part) ?? report;
 
@@ -99,6 +100,13 @@ export function followBuild(): { accept(entry: StreamEntry): StepProgress | null
   });
   return { accept, log };
 }
+
+/** Characters that are kept of a line that has no end yet. */
+const longestUnfinished = 16 * 1024;
+
+/** What may still matter of a line: a tool that draws over its own line writes on and on, and means what it drew last. */
+const unfinishedLine = (text: string): string =>
+  text.slice(text.lastIndexOf('\r', text.length - 2) + 1).slice(-longestUnfinished);
 
 /** What follows the last step, in both dialects; Podman ends with the id of the whole image. */
 const isClosingLine = (line: string): boolean =>

@@ -1,6 +1,9 @@
+import { Agent, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { rememberedLookup } from '../../../../src/docker/engine/connection/connection.ts';
+import { type RequestTarget, rememberedLookup } from '../../../../src/docker/engine/connection/connection.ts';
+import { requestBytes } from '../../../../src/docker/engine/connection/request.ts';
 
 type Asking = (host: string, options: { all?: boolean; family?: number }) => Promise<unknown>;
 
@@ -40,4 +43,29 @@ it('tells a failure, and asks again after it', async () => {
   const { asked, ask } = resolver();
   for (const _ of [1, 2]) await expect(ask('nowhere', {})).rejects.toMatchObject({ code: 'ENOTFOUND' });
   expect(asked).toEqual(['nowhere', 'nowhere']);
+});
+
+it('does not ask once more for an answer that broke off in its middle on a kept connection', async () => {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked += 1;
+    if (asked === 1) return void response.end('whole');
+    response.writeHead(200);
+    response.write('half');
+    setImmediate(() => response.socket?.resetAndDestroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const agent = new Agent({ keepAlive: true });
+  const target: RequestTarget = { request, agent, options: { host: '127.0.0.1', port } };
+  try {
+    const { signal } = new AbortController();
+    await requestBytes(target, { method: 'GET', path: '/a', signal });
+    const second = requestBytes(target, { method: 'GET', path: '/b', signal });
+    await expect(second).rejects.toMatchObject({ code: 'ECONNRESET' });
+    expect(asked).toBe(2);
+  } finally {
+    agent.destroy();
+    server.close();
+  }
 });

@@ -87,3 +87,17 @@ describe('Podman', () => {
     expect(build.log().failure).toEqual({ message: 'Build error: Unknown instruction: "NONSENSE"' });
   });
 });
+
+test('a step that draws over its own line without an end costs no more for each piece than for the one before', () => {
+  const build = followBuild();
+  build.accept({ stream: 'Step 1/1 : RUN fetch\n' });
+  const began = performance.now();
+  for (let percent = 0; percent < 20_000; percent += 1)
+    build.accept({ stream: `\r${percent} of 20000 ${'.'.repeat(80)}` });
+  const first = performance.now() - began;
+  for (let percent = 0; percent < 20_000; percent += 1)
+    build.accept({ stream: `\r${percent} of 20000 ${'.'.repeat(80)}` });
+  expect(performance.now() - began).toBeLessThan(20 * first);
+  build.accept({ stream: '\rdone\n' });
+  expect(build.log().output).toEqual(['done']);
+});

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { choice, field, hasFields, laterField, withLater, withoutLater } from '../../../src/model/fields.ts';
+import { text } from '../../../src/model/structure.ts';
+
+const fields = {
+  transport: choice('', 'kind', 'transport', {
+    stdio: {},
+    http: { path: field('path', text, '/mcp'), host: laterField('host', text, 'localhost') },
+  }),
+};
+const recorded = { transport: { kind: 'http', path: '/mcp' } };
+const now = { transport: { kind: 'http', path: '/mcp', host: 'localhost' } };
+
+test('a field that came later to one variant of a choice is, in an older record, as it was then', () => {
+  expect(withLater(fields, recorded)).toEqual(now);
+  expect(withoutLater(fields, now)).toEqual(recorded);
+  expect(hasFields(fields)(withLater(fields, recorded))).toBe(true);
+  expect(withLater(fields, { transport: { kind: 'stdio' } })).toEqual({ transport: { kind: 'stdio' } });
+});
