@@ -1,29 +1,35 @@
 import type { Position } from './diagnostics.ts';
+import { field, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
 import type { ServerName } from './ids.ts';
+import { type Checked, list, number, oneOf, text } from './structure.ts';
+
+const limitName = oneOf('cpu_cores', 'memory_mb', 'pids_limit', 'execution_timeout_seconds', 'storage_mb');
 
 /** Limits that a policy can demand to be written in every spec, by their names in the YAML. */
-export type LimitName = 'cpu_cores' | 'memory_mb' | 'pids_limit' | 'execution_timeout_seconds' | 'storage_mb';
+export type LimitName = Checked<typeof limitName>;
 
-/** Rules for all servers of a project (`looms.yaml: policy`). An absent list allows everything. */
-export type Policy = {
+export const policyFields = {
   /** `docker.io`, or a registry with the first part of a repository's path: `ghcr.io/my-team`. */
-  readonly allowedRegistries?: readonly string[];
+  allowedRegistries: optionalField('allowed_registries', list(text)),
   /** What an image without a tag, or with the tag `latest`, is. */
-  readonly forbidLatest: 'warn' | 'error' | 'off';
-  readonly requiredLimits: readonly LimitName[];
-  readonly maxCpuCores?: number;
-  readonly maxMemoryMiB?: number;
-  readonly maxPids?: number;
+  forbidLatest: field('forbid_latest', oneOf('warn', 'error', 'off'), 'warn'),
+  requiredLimits: field('required_limits', list(limitName), []),
+  maxCpuCores: optionalField('max_cpu_cores', number),
+  maxMemoryMiB: optionalField('max_memory_mb', number),
+  maxPids: optionalField('max_pids', number),
   /** Absolute folders that host paths of mounts must be in. */
-  readonly allowedMounts?: readonly string[];
+  allowedMounts: madeOptional('allowed_mounts', list(text)),
   /** `host:port` entries; port `*` is any. Network mode `bridge` is refused once this is given. */
-  readonly allowedEgress?: readonly string[];
+  allowedEgress: optionalField('allowed_egress', list(text)),
   /** Without CAP_, upper case. */
-  readonly forbiddenCapabilities: readonly string[];
+  forbiddenCapabilities: usualField('forbidden_capabilities', list(text), []),
 };
 
+/** Rules for all servers of a project (`looms.yaml: policy`). An absent list allows everything. */
+export interface Policy extends Of<typeof policyFields> {}
+
 /** The policy of a project without one: everything is allowed, `latest` is a warning (docs/spec.md, looms.yaml). */
-export const defaultPolicy: Policy = { forbidLatest: 'warn', requiredLimits: [], forbiddenCapabilities: [] };
+export const defaultPolicy: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [] };
 
 export type PolicyRule =
   | 'allowed-registries'

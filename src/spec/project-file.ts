@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
+import { plainOf } from '../model/fields.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
-import { defaultPolicy, type Policy } from '../model/policy.ts';
+import { defaultPolicy, type Policy, policyFields } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
-import { readCapability } from './fields/capabilities.ts';
+import { capabilityNames } from './fields/security.ts';
 import { type ProjectInput, projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
 import { type CheckedDocument, checkDocument, type DocumentKind } from './read/document.ts';
@@ -101,26 +102,11 @@ function engineOf(reader: Reader, input: ProjectInput): ProjectFile['engine'] {
 }
 
 function policyOf(reader: Reader, input: NonNullable<ProjectInput['policy']>): Policy {
-  const capabilities = (input.forbidden_capabilities ?? []).flatMap((written, index) => {
-    const read = readCapability(written);
-    if (read.ok) return [read.name];
-    const { ok: _, ...problem } = read;
-    const path = childPath('policy.forbidden_capabilities', index);
-    reader.report({ code: 'unknown-capability', path, ...problem });
-    return [];
-  });
+  const { allowed_mounts: mounts, forbidden_capabilities: capabilities = [] } = input;
   return {
-    ...(input.allowed_registries === undefined ? {} : { allowedRegistries: input.allowed_registries }),
-    forbidLatest: input.forbid_latest ?? defaultPolicy.forbidLatest,
-    requiredLimits: input.required_limits ?? [],
-    ...(input.max_cpu_cores === undefined ? {} : { maxCpuCores: input.max_cpu_cores }),
-    ...(input.max_memory_mb === undefined ? {} : { maxMemoryMiB: input.max_memory_mb }),
-    ...(input.max_pids === undefined ? {} : { maxPids: input.max_pids }),
-    ...(input.allowed_mounts === undefined
-      ? {}
-      : { allowedMounts: input.allowed_mounts.map((folder) => resolve(reader.directory, folder)) }),
-    ...(input.allowed_egress === undefined ? {} : { allowedEgress: input.allowed_egress }),
-    forbiddenCapabilities: capabilities,
+    ...plainOf(policyFields, input),
+    ...(mounts === undefined ? {} : { allowedMounts: mounts.map((folder) => resolve(reader.directory, folder)) }),
+    forbiddenCapabilities: capabilityNames(reader, 'policy.forbidden_capabilities', capabilities),
   };
 }
 

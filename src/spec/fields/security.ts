@@ -8,8 +8,8 @@ import type { SecurityInput } from './input.ts';
 
 /** How the process is confined; `tmpfs` is checked together with the mounts. */
 export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security['tmpfs']): Security {
-  const capAdd = capabilities(reader, 'docker_backend.security.cap_add', input.cap_add ?? []);
-  const capDrop = capabilities(
+  const capAdd = capabilityNames(reader, 'docker_backend.security.cap_add', input.cap_add ?? []);
+  const capDrop = capabilityNames(
     reader,
     'docker_backend.security.cap_drop',
     input.cap_drop ?? securityFields.capDrop.ordinary,
@@ -27,7 +27,7 @@ export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security
     if (problem === undefined) continue;
     reader.report({ code: 'invalid-value', path: childPath('docker_backend.security.tmpfs', path), ...problem });
   }
-  return { ...plainOf(securityFields, input), capDrop, capAdd, tmpfs };
+  return { ...plainOf(securityFields, input), capDrop: capDrop.toSorted(), capAdd: capAdd.toSorted(), tmpfs };
 }
 
 /** One page: the kernel rounds smaller sizes up, so they cannot be meant. */
@@ -50,7 +50,8 @@ function tmpfsProblem(path: string, size: string): { readonly message: string; r
       };
 }
 
-function capabilities(reader: Reader, path: string, written: readonly string[]): readonly string[] {
+/** Capabilities as they are compared: without CAP_, each once. Reports what is none. */
+export function capabilityNames(reader: Reader, path: string, written: readonly string[]): readonly string[] {
   const names = written.flatMap((text, index) => {
     const read = readCapability(text);
     if (read.ok) return [read.name];
@@ -58,5 +59,5 @@ function capabilities(reader: Reader, path: string, written: readonly string[]):
     reader.report({ code: 'unknown-capability', path: childPath(path, index), ...problem });
     return [];
   });
-  return [...new Set(names)].toSorted();
+  return [...new Set(names)];
 }
