@@ -14,6 +14,7 @@ import { withWorkDir } from './work-dir.mjs';
 const readyWithinMs = 60_000;
 const stopsWithinMs = 60_000;
 const listFile = '.looms-packages';
+const ownerFile = 'owner.pid';
 
 /**
  * An engine of Debian sid that can run beside the machine's own.
@@ -63,13 +64,16 @@ export async function ensureEngineRoot({ packages, include }, note) {
  * @param {{ root: string, shared: string[] }} place
  * @returns {Promise<{ host: string, version: string, enter: string[], stop(): Promise<void> }>}
  *   `enter`: begin a command with it to run it on the engine's side of the network; `stop` leaves nothing behind
- * @throws with the last lines of its log
+ * @throws with the last lines of its log; when another run works with it
  */
 export async function startSecondEngine(engine, { root, shared }) {
   const dir = join(stateDir('engines'), engine.name);
+  const owner = ownerOf(dir);
+  if (owner !== undefined) throw new Error(`${engine.name} is at work for another run, process ${owner}`);
   await endAbandoned(dir, engine);
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir);
+  writeFileSync(join(dir, ownerFile), `${process.pid}\n`);
   const network = await openNetworkNamespace(`looms-${engine.name}`, engine.index);
   const log = join(dir, 'log');
   const output = openSync(log, 'w');
@@ -123,6 +127,13 @@ function enterRoot(prepare = '') {
     pivot_root . .old
     umount --lazy /.old
     exec "$@"`;
+}
+
+/** The process of the run that works with the engine of this folder, unless it has ended. */
+function ownerOf(dir) {
+  if (!existsSync(join(dir, ownerFile))) return undefined;
+  const pid = Number.parseInt(readFileSync(join(dir, ownerFile), 'utf8'), 10);
+  return commandLine(pid).includes('test-engines') ? pid : undefined;
 }
 
 /** A run that was killed leaves its engine; it is ours if the pid file and the process agree. */
