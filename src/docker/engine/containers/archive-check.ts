@@ -97,7 +97,9 @@ export async function countEntries(packed: Buffer): Promise<number> {
 /** Reads the headers of an archive piece by piece; `read` ends when all that are whole by then were looked at. */
 async function headerReader(look: (header: Header) => void) {
   // Few runs copy anything, and loading it costs more than a dozen calls to the engine.
-  const { extract } = await import('tar-stream');
+  // Where it is bundled, a package of CommonJS that is loaded late has nothing but a default.
+  const tar = await import('tar-stream');
+  const { extract } = 'extract' in tar ? tar : (tar as { default: typeof import('tar-stream') }).default;
   // With room for nothing, it asks for more (`drain`) only when it is through with what it has.
   const reader = extract({ highWaterMark: 1 });
   reader.on('entry', (header, content, next) => {
