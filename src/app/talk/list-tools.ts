@@ -1,6 +1,5 @@
 import type { SessionOptions, Tool } from '../../mcp/client/session.ts';
-import { toolSignature } from '../../mcp/client/signature.ts';
-import { type ToolDetails, toolDetails } from '../../mcp/client/tool-details.ts';
+import { type ToolDetails, toolDetails, toolSignature } from '../../mcp/client/tool-details.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 import { onServer } from './open-server.ts';

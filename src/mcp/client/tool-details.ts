@@ -1,5 +1,5 @@
 import { isRecord } from '../../model/is-record.ts';
-import { isSchema } from './schema.ts';
+import { isSchema, propertiesOf, requiredOf, typeText } from './schema.ts';
 import { type SchemaRow, schemaRows } from './schema-rows.ts';
 import type { Tool } from './session.ts';
 import { exampleWords } from './tool-example.ts';
@@ -38,4 +38,16 @@ function hintsOf(annotations: unknown): readonly string[] {
     changes && idempotentHint === true ? 'idempotent' : undefined,
     openWorldHint === true ? 'reaches the outside' : undefined,
   ].filter((hint) => hint !== undefined);
+}
+
+/** A tool as one line, required arguments first: `read_text_file(path: string, head?: number)`. */
+export function toolSignature(tool: Pick<Tool, 'name' | 'inputSchema'>): string {
+  const root = tool.inputSchema;
+  const required = new Set(requiredOf(root, root));
+  const all = Object.entries(propertiesOf(root, root)).map(([name, schema]) => ({
+    required: required.has(name),
+    text: `${name}${required.has(name) ? '' : '?'}: ${typeText(schema, root)}`,
+  }));
+  const ordered = [...all.filter((argument) => argument.required), ...all.filter((argument) => !argument.required)];
+  return `${tool.name}(${ordered.map((argument) => argument.text).join(', ')})`;
 }

@@ -46,7 +46,7 @@ sub take {
   my $one = $all{$id};
   if ($type eq 'L') { alarm unpack 'N', $data }
   elsif ($type eq 'O') {
-    my ($port, $patience, $window) = unpack 'n N N', $data;
+    my ($port, $patience, $window) = unpack 'N N N', $data;
     begin($all{$id} = { port => $port, until => time + $patience, window => $window, up => '' });
   }
   elsif (!$one) { }
@@ -324,7 +324,7 @@ async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => 
         );
       });
       const { stream } = open.get(id) as Connection;
-      send(id, 'O', Buffer.concat([shortNumber(port), numbers(patience, downWindow)]));
+      send(id, 'O', numbers(port, patience, downWindow));
       const found = await Promise.race([outcome, isOver]);
       if (found === 'open') return stream;
       open.delete(id);
@@ -412,12 +412,6 @@ function frameReader(onFrame: (id: number, type: string, data: Buffer) => void):
 function numbers(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(4 * values.length);
   for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, 4 * index);
-  return bytes;
-}
-
-function shortNumber(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(value);
   return bytes;
 }
 

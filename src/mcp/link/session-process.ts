@@ -308,45 +308,35 @@ async function startedOrEnded(
   throw stoppedStarting();
 }
 
-/** One renewal: a short exec. One that fails leaves the rest of the lease to the next. */
+/** One renewal. One that fails leaves the rest of the lease to the next. */
 async function renewLease(target: LinkTarget, watcher: string | undefined, mark: string): Promise<void> {
   if (!target.hasShell || watcher === undefined) return;
-  try {
-    const renewal = await target.engine.exec(
-      target.container,
-      { argv: ['sh', '-c', renewScript, watcher, mark] },
-      { signal: AbortSignal.timeout(killAnswerMs) },
-    );
-    for (const stream of [renewal.stdin, renewal.stdout, renewal.stderr]) stream.on('error', () => {});
-    renewal.stdin.end();
-    renewal.stdout.resume();
-    renewal.stderr.resume();
-    await settledWithin(renewal.ended, killAnswerMs);
-    renewal.destroy();
-  } catch {
-    // The engine may be back before the lease is over; if not, the session ends, which its exec tells.
-  }
+  // The engine may be back before the lease is over; if not, the session ends, which its exec tells.
+  await runScript(target, renewScript, watcher, mark).catch(() => null);
 }
 
 /** Runs the end script as a second exec in the container. */
 async function endInContainer(target: LinkTarget, group: number, mark: string): Promise<SessionEnd> {
   if (!target.hasShell) return { how: 'abandoned', why: 'the image has no shell' };
-  const killer = await target.engine.exec(
-    target.container,
-    { argv: ['sh', '-c', endScript, String(group), mark, killAfterTenths] },
-    { signal: AbortSignal.timeout(killAnswerMs) },
-  );
-  killer.stdin.on('error', () => {});
-  killer.stdin.end();
-  killer.stdout.resume();
-  killer.stderr.resume();
+  const code = await runScript(target, endScript, String(group), mark, killAfterTenths);
+  return code === 0 ? { how: 'killed' } : { how: 'abandoned', why: `ending it in the container gave ${code}` };
+}
+
+/** The exit code of a short script in the container; null where that was not known in time. Throws what `exec` throws. */
+async function runScript({ engine, container }: LinkTarget, ...argv: readonly string[]): Promise<number | null> {
+  const signal = AbortSignal.timeout(killAnswerMs);
+  const exec = await engine.exec(container, { argv: ['sh', '-c', ...argv] }, { signal });
+  for (const stream of [exec.stdin, exec.stdout, exec.stderr]) stream.on('error', () => {});
+  exec.stdin.end();
+  exec.stdout.resume();
+  exec.stderr.resume();
   let code: number | null = null;
-  const ended = killer.ended.then(({ exitCode }) => {
+  const ended = exec.ended.then(({ exitCode }) => {
     code = exitCode;
   });
   await settledWithin(ended, killAnswerMs);
-  killer.destroy();
-  return code === 0 ? { how: 'killed' } : { how: 'abandoned', why: `ending it in the container gave ${code}` };
+  exec.destroy();
+  return code;
 }
 
 /** Reads the process group's id from the wrapper's first line, and its watcher's; keeps the end of whatever follows. */

@@ -24,8 +24,7 @@ import { renderServer, renderServers } from '../../../src/cli/render/servers.ts'
 import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
 import { renderTool, renderTools } from '../../../src/cli/render/tool.ts';
 import { logLineRenderer } from '../../../src/cli/stream-logs.ts';
-import { toolSignature } from '../../../src/mcp/client/signature.ts';
-import { toolDetails } from '../../../src/mcp/client/tool-details.ts';
+import { toolDetails, toolSignature } from '../../../src/mcp/client/tool-details.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { asContainerId, asProjectName, asServerName, asStepId } from '../../../src/model/ids.ts';
 import { seenJson } from '../../../src/model/unseen.ts';
