@@ -37,6 +37,7 @@ sub begin {
   my $one = shift;
   my $address = gethostbyname $host or return;
   socket my $server, 2, 1, 0 or return; # AF_INET, SOCK_STREAM
+  setsockopt $server, 6, 1, pack 'l', 1; # TCP_NODELAY: the pieces of a request come one by one
   unblock $server;
   connect $server, pack 'S n a4 x8', 2, $one->{port}, $address;
   $one->{server} = $server;
