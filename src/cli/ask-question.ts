@@ -4,7 +4,7 @@ import type { Palette } from './palette.ts';
 import { visible, visibleBlock } from './render/text.ts';
 
 /** Where a person is asked: what is drawn over itself must not disturb what is typed. */
-export type Desk = {
+type Desk = {
   readonly notice: (text: string) => void;
   readonly palette: Palette;
   /** Takes down what is drawn until the returned function is called. */

@@ -48,7 +48,7 @@ export const doesWhatWasSaid = (plan: Plan): boolean =>
     (change) => change.action !== 'blocked' && !reasonsOf(change).some(({ kind }) => surprises.has(kind)),
   );
 
-export type StartRequest = {
+type StartRequest = {
   readonly names: readonly ServerName[];
   readonly file: string | undefined;
   /** Replace them also when nothing changed. */

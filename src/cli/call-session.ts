@@ -7,7 +7,7 @@ import { type CallDisplay, lineDisplay, liveDisplay, silentDisplay } from './ren
 import { visible, visibleBlock } from './render/text.ts';
 import type { Terminal } from './terminal.ts';
 
-export type SessionFlags = {
+type SessionFlags = {
   readonly verbose: boolean;
   readonly protocol?: ProtocolChoice | undefined;
 };
@@ -44,7 +44,7 @@ export function sessionNotices(
 }
 
 /** How a person takes part in one call: sees its progress, and answers what the server asks. */
-export type CallSession = {
+type CallSession = {
   readonly options: SessionOptions & { readonly onProgress: (progress: CallProgress) => void };
   readonly notice: (text: string) => void;
   /**

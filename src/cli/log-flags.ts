@@ -34,7 +34,7 @@ export const logFlags = {
   }),
 };
 
-export type LogFlagValues = {
+type LogFlagValues = {
   readonly follow: boolean;
   readonly since?: string | undefined;
   readonly until?: string | undefined;

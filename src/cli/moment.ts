@@ -2,7 +2,7 @@ import { LoomsError } from '../model/errors.ts';
 import { isoTime } from '../model/times.ts';
 
 /** A moment in ms since 1970, or so long before now. */
-export type Moment = { readonly at: number } | { readonly agoMs: number };
+type Moment = { readonly at: number } | { readonly agoMs: number };
 
 const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 const span = /^(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+$/;

@@ -42,7 +42,7 @@ export function palette(colored: boolean): Palette {
   };
 }
 
-export type ColorRequest = {
+type ColorRequest = {
   /** `--no-color`. */
   readonly refused: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;

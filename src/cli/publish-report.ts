@@ -7,7 +7,7 @@ import { LoomsError } from '../model/errors.ts';
 import { ancestors } from './project-file.ts';
 
 /** The machine as far as reports need it. */
-export type ReportPlace = {
+type ReportPlace = {
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
@@ -42,7 +42,7 @@ export function diagnosticsIn(diagnostics: readonly Diagnostic[], called: (file:
 }
 
 /** A report, and where it goes besides stdout. */
-export type Publication = {
+type Publication = {
   /** `--output-file`, as written; undefined: no file. */
   readonly file: string | undefined;
   readonly report: string;

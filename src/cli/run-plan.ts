@@ -20,7 +20,7 @@ import { timeline } from './render/timeline.ts';
 import { type Interruption, listenForSignals } from './signals.ts';
 import type { Terminal } from './terminal.ts';
 
-export type RunPlanFlags = {
+type RunPlanFlags = {
   readonly yes: boolean;
   readonly 'dry-run': boolean;
   readonly parallelism?: number | undefined;
@@ -31,7 +31,7 @@ export type RunPlanFlags = {
 };
 
 /** What came of an execution, beside the plan. */
-export type Execution = Pick<ApplyReport, 'results' | 'outcome' | 'servers' | 'notices'> & {
+type Execution = Pick<ApplyReport, 'results' | 'outcome' | 'servers' | 'notices'> & {
   /** Failures of what stands behind the servers; the plan's own `support` says what was planned. */
   readonly supportFailures: ApplyReport['support'];
 };
@@ -39,7 +39,7 @@ export type Execution = Pick<ApplyReport, 'results' | 'outcome' | 'servers' | 'n
 /** The value of `apply --json` and `delete --json`: the plan, and when it was carried out, what came of it. */
 export type PlanOutcome = Plan & Partial<Execution>;
 
-export type RunPlanOptions = {
+type RunPlanOptions = {
   readonly context: CommandContext;
   readonly json: boolean;
   /** Absent for a saved plan: whoever hands it over has agreed to it, and to nothing else. */
@@ -174,7 +174,7 @@ async function execute(
  * Live progress on a terminal, plain lines elsewhere. The live one is loaded only where it is used: it costs more than
  * all other rendering together.
  */
-export async function openProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Promise<Progress> {
+async function openProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Promise<Progress> {
   if (!terminal.live) return lineProgress({ notice: terminal.notice, palette: terminal.noticePalette, nowMs });
   const { liveProgress } = await import('./render/progress-listr.ts');
   return liveProgress(plan, terminal, nowMs);

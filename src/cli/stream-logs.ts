@@ -9,7 +9,7 @@ import type { Palette } from './palette.ts';
 import { padEnd, visibleLines } from './render/text.ts';
 import { listenForSignals } from './signals.ts';
 
-export type StreamLogsOptions = { readonly json: boolean; readonly timestamps: boolean };
+type StreamLogsOptions = { readonly json: boolean; readonly timestamps: boolean };
 
 /**
  * Writes lines of logs to stdout as they come, no faster than they are read. Ends when they end, when nobody reads any
@@ -40,10 +40,10 @@ export async function streamLogs(
 }
 
 /** A line of a log for programs (schemas/mcp-logs.schema.json). */
-export const logLineJson = ({ time, server, generation, container, stream, text }: ServerLogLine): string =>
+const logLineJson = ({ time, server, generation, container, stream, text }: ServerLogLine): string =>
   seenJson(JSON.stringify({ time: isoTime(time), server, generation, container, stream, text }));
 
-export type LogLineOptions = {
+type LogLineOptions = {
   /** Whose lines these are; with more than one, each line says whose it is. */
   readonly servers: readonly string[];
   readonly timestamps: boolean;

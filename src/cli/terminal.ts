@@ -25,7 +25,7 @@ export type Terminal = {
   readonly canAsk: boolean;
 };
 
-export type TerminalOptions = {
+type TerminalOptions = {
   readonly noColor: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Masks secrets; applied to everything that is written. */

@@ -3,7 +3,7 @@ import type { ServerName } from '../model/ids.ts';
 import { serverName } from './server-name.ts';
 
 /** A tool of a server, and the words behind it. */
-export type ToolWords<T extends string | undefined = string> = {
+type ToolWords<T extends string | undefined = string> = {
   readonly server: ServerName;
   readonly tool: T;
   readonly rest: readonly string[];

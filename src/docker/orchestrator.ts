@@ -1,7 +1,7 @@
 import { slotsOf } from '../model/slots.ts';
 import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
-import type { Planning } from './plan/prepare.ts';
 import type { Engine } from './port.ts';
+import type { DockerPorts } from './ports.ts';
 import { projectLock } from './project-lock.ts';
 import { servingServer } from './views/serving.ts';
 
@@ -10,7 +10,7 @@ import { servingServer } from './views/serving.ts';
  * loaded when it is asked for: a call to a server needs neither.
  */
 export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Orchestrator {
-  const ports: Planning = { ...needs, engine };
+  const ports: DockerPorts = { ...needs, engine };
   return {
     describe: (options) => engine.describe(options),
     projects: (options) => engine.projects(options),

@@ -162,7 +162,7 @@ export type Engine = SessionHost & {
 };
 
 /** An image that looms built. */
-export type BuiltImage = {
+type BuiltImage = {
   readonly id: ImageId;
   readonly ref: string;
   /** All containers that are made of it, whoever made them and whether they run. */

@@ -3,8 +3,8 @@ import { messageOf } from '../model/failure.ts';
 import type { ProjectName } from '../model/ids.ts';
 import { describeHolder, type LockHolder, shortLockId } from '../model/lock.ts';
 import type { FoundLock, OrchestratorPorts, ProjectLock } from '../orchestrator/port.ts';
-import type { Planning } from './plan/prepare.ts';
 import type { Engine } from './port.ts';
+import type { DockerPorts } from './ports.ts';
 
 /** How long a lock lives without a sign of life from its holder, ms; renewed three times in that span. */
 const lifetimeMs = 60_000;
@@ -63,7 +63,7 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
  * Throws `lock-held` naming the holder, `interrupted` when `signal` aborts.
  */
 export async function takeLock(
-  ports: Planning,
+  ports: DockerPorts,
   project: ProjectName,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly onWait: (holder: LockHolder) => void },
 ): Promise<HeldLock> {
@@ -99,7 +99,7 @@ export async function takeLock(
 }
 
 /** The locks of projects, for those who do not work under them. */
-export const projectLock = (ports: Planning): ProjectLock => ({
+export const projectLock = (ports: DockerPorts): ProjectLock => ({
   look: async (project): Promise<FoundLock | null> => {
     const found = await ports.engine.findLock(project);
     if (found === null) return null;

@@ -70,13 +70,13 @@ export type Operation =
   /** Removes a volume of the project, unless a container uses it. */
   | { readonly op: 'remove-volume'; readonly name: string };
 
+/** A step as the planner makes it, before its words. */
+export type StepDraft = StepHeader & Operation;
+
 /** A step of the Docker orchestrator. */
-export type DockerStep = StepHeader & Operation;
+export type DockerStep = StepDraft & { readonly text: string };
 
-/** The same with its words. */
-export type PlannedStep = DockerStep & { readonly text: string };
-
-export type DockerPlan = Plan<PlannedStep>;
+export type DockerPlan = Plan<DockerStep>;
 
 const targetText = (target: Target): string => ('id' in target ? shortId(target.id) : `(${target.madeBy})`);
 

@@ -10,7 +10,7 @@ export type FileFailure = {
   readonly cause: unknown;
 };
 
-export type FileRead = { readonly done: true; readonly text: string } | FileFailure;
+type FileRead = { readonly done: true; readonly text: string } | FileFailure;
 export type FileWrite = { readonly done: true } | FileFailure;
 
 /** Numbers of the owners, permission bits as in `chmod`, and whether it is a folder. */

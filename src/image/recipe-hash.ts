@@ -8,7 +8,7 @@ const recipeVersion = 1;
  * Permission bits as an image gets them: readable by all, executable when the owner may execute. A checkout's umask
  * decides the rest on disk, which must not decide an image's name; and the server runs as another user than the build.
  */
-export function portableMode(mode: number): number {
+function portableMode(mode: number): number {
   return (mode & 0o100) === 0 ? 0o644 : 0o755;
 }
 

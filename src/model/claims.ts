@@ -47,7 +47,7 @@ export function readClaim(labels: Labels): Claim | undefined {
 }
 
 /** A container as far as believing it goes. */
-export type Claimant = {
+type Claimant = {
   readonly labels: Labels;
   /** What it was made of, as the engine says. */
   readonly imageId: string;

@@ -125,7 +125,7 @@ export type Of<F extends Fields> = Flat<
 type PlainKeys<F extends Fields> = keyof { [K in keyof F as F[K] extends { readonly plain: true } ? K : never]: K };
 
 /** Of these fields, those that are taken as they stand. */
-export type PlainOf<F extends Fields> = Flat<Of<Pick<F, PlainKeys<F>>>>;
+type PlainOf<F extends Fields> = Flat<Of<Pick<F, PlainKeys<F>>>>;
 
 /** Whether a value has these fields; others are let through. */
 export const hasFields = <F extends Fields>(fields: F): Check<Of<F>> =>

@@ -50,7 +50,7 @@ export type Blocker =
   | { readonly kind: 'volume-taken'; readonly name: string }
   | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string };
 
-export type ServerChange =
+type ServerChange =
   | { readonly action: 'unchanged' }
   | { readonly action: 'create'; readonly reasons: NonEmpty<Reason> }
   /** start-first: no downtime. stop-first: `why` names what cannot live twice. */
@@ -68,7 +68,7 @@ export type ServerChange =
 
 export type Change = { readonly server: ServerName; readonly container?: ContainerId } & ServerChange;
 
-export type Cause =
+type Cause =
   | { readonly kind: 'change'; readonly server: ServerName }
   | { readonly kind: 'support'; readonly why: string };
 

@@ -33,7 +33,7 @@ export type EngineAttempt = {
 export type Undesired = 'remove' | 'warn' | 'ignore';
 
 /** What shall become of servers that are there. */
-export type Wish =
+type Wish =
   /** To run as they are recorded. */
   | { readonly kind: 'start' }
   /** To run in new containers; the old ones serve until these have answered. */
@@ -109,14 +109,14 @@ export type Prepared = {
   readonly untrusted: readonly UntrustedRecord[];
   /** Containers of servers that are there, whatever the plan does with them. */
   readonly records: readonly (MadeFrom & { readonly container: ContainerId })[];
-  /** Servers that are given secrets when it is carried out: a session is opened to them, or their container is made. */
+  /** Servers whose gate it opens a session to; none is made without one, so these are the ones that are given secrets. */
   readonly gated: ReadonlySet<ServerName>;
   /** Servers of which a container is made. */
   readonly made: ReadonlySet<ServerName>;
 };
 
 /** What is known of the run that holds a lock. */
-export type LockState =
+type LockState =
   /** It gave no sign of life for a whole lifetime of the lock. */
   | 'expired'
   /** It ran on this machine, and its process is gone. */

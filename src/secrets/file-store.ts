@@ -13,12 +13,12 @@ import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, un
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The encrypted file store: what `looms config set-key|get-key|list-keys|delete-key` work on. */
-export type FileStore = WritableProvider & {
+type FileStore = WritableProvider & {
   /** Names, sorted; readable without the key. */
   readonly list: () => Promise<readonly string[]>;
 };
 
-export type FileStorePlaces = {
+type FileStorePlaces = {
   readonly secretsFile: string;
   readonly keyFile: string;
   /** A passphrase instead of the key file (`LOOMS_MASTER_KEY`). */

@@ -1,7 +1,7 @@
 import type { SecretRef } from '../model/desired.ts';
 
 /** What a look-up found. A missing secret is a value, not an exception: the caller collects all that are missing. */
-export type SecretLookup =
+type SecretLookup =
   | { readonly found: true; readonly value: string; readonly provider: string }
   /** `tried`: who was asked, in order, each with why not where it said so; shown to the user. */
   | { readonly found: false; readonly tried: readonly string[] };
@@ -20,7 +20,7 @@ export type SecretProvider = {
   readonly get: (name: string) => Promise<ProviderAnswer>;
 };
 
-export type ProviderAnswer =
+type ProviderAnswer =
   | { readonly found: true; readonly value: string }
   /** `why` is told to the user where it is more than "not there". */
   | { readonly found: false; readonly why?: string };

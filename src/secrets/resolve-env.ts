@@ -1,7 +1,7 @@
 import type { Env, SecretRef } from '../model/desired.ts';
 import type { SecretStore, UnfoundSecret } from './provider.ts';
 
-export type ResolvedEnv = {
+type ResolvedEnv = {
   /** Complete only when `missing` is empty: a variable with a missing secret is left out. */
   readonly values: Readonly<Record<string, string>>;
   /** Each missing secret once. */

@@ -46,7 +46,7 @@ export type FaultyServer = Read<ReadServer> & {
 };
 
 /** What a server is called in a `FaultyServer` when its name is missing or wrong. */
-export const noName = '' as ServerName;
+const noName = '' as ServerName;
 
 export type LoadResult = {
   /** The documents without an error, in the order of files and documents. */

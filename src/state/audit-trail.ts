@@ -4,7 +4,7 @@ import { canonicalJson } from '../model/canonical-json.ts';
 import { isoTime } from '../model/times.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
-export type AuditSettings = {
+type AuditSettings = {
   readonly writer: LedgerWriter;
   readonly who: { readonly user: string; readonly host: string; readonly pid: number };
   /** Masks the secrets in arguments that are kept; asked when a call starts. */

@@ -4,7 +4,7 @@ import { type Keyed, keyedFor } from './key-file.ts';
 import { ledgerPlaces } from './ledger.ts';
 import { findMachineKey, type MachineKeyUse, machineKey } from './machine-key.ts';
 
-export type NamedKey = {
+type NamedKey = {
   readonly hash: Keyed;
   /** Of this key for this use: no secret, and the same wherever the key is. */
   readonly name: string;

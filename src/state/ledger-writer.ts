@@ -13,7 +13,7 @@ import { KeyFault } from './key-file.ts';
 import { busyTimeoutMs, describeFault, inTransaction, isBusy, type LedgerPlaces, openLedger } from './ledger.ts';
 
 /** One record of the trail. */
-export type TrailRecord = {
+type TrailRecord = {
   /** As canonical JSON. */
   readonly json: string;
   /** Arguments of which it is to have the keyed hash. */

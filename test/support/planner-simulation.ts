@@ -1,5 +1,5 @@
 import { verdictOf } from '../../src/docker/execute/execute-plan.ts';
-import type { DockerPlan, Operation, PlannedContainer, PlannedStep, Target } from '../../src/docker/steps.ts';
+import type { DockerPlan, DockerStep, Operation, PlannedContainer, Target } from '../../src/docker/steps.ts';
 import type { RecordedSpec } from '../../src/model/desired.ts';
 import type { GenerationOutcome } from '../../src/model/engine.ts';
 import type { StepResult } from '../../src/model/events.ts';
@@ -143,7 +143,7 @@ const withContainers = (world: World, containers: readonly ObservedContainer[]):
   observed: { ...world.observed, containers },
 });
 
-function perform(step: PlannedStep, world: World): World {
+function perform(step: DockerStep, world: World): World {
   const { observed } = world;
   const operation: Operation = step;
   switch (operation.op) {
@@ -263,7 +263,7 @@ export type SimulationOptions = {
 const failure: StepResult = { result: 'failed', failure: { code: 'internal', message: 'simulated', detail: [] } };
 
 /** Whether a way back finds its container gone: what it answers was done, and only the answer was lost. */
-function answersNothing(step: PlannedStep, world: World): boolean {
+function answersNothing(step: DockerStep, world: World): boolean {
   if (step.onFailureOf === undefined || !('target' in step)) return false;
   const id = idOf(step.target, world);
   return ![...world.observed.containers, ...world.observed.history].some((one) => one.id === id);
@@ -281,7 +281,7 @@ export function simulate(
   const states: SimulatedEngine[] = [world.observed];
   let wentWrong = false;
   for (let count = 0; ; count += 1) {
-    const ready: PlannedStep[] = [];
+    const ready: DockerStep[] = [];
     for (let settled = false; !settled; ) {
       settled = true;
       ready.length = 0;

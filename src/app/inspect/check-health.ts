@@ -43,7 +43,7 @@ export type ServerHealth = {
 /** The same with the run of the container that was asked. */
 type Look = { readonly health: ServerHealth; readonly run: string };
 
-export type HealthRequest = {
+type HealthRequest = {
   readonly project: ProjectName;
   /** Empty: all servers of the project. */
   readonly servers: readonly ServerName[];
@@ -57,7 +57,7 @@ export type HealthWatch = (names: readonly ServerName[]) => {
   readonly found: (health: ServerHealth) => void;
 };
 
-export type HealthReport = {
+type HealthReport = {
   readonly servers: readonly ServerHealth[];
   /** Things worth saying that are not about a server. */
   readonly notices: readonly string[];

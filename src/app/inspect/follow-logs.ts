@@ -4,7 +4,7 @@ import type { LogSource, ServerLogLine } from './log-source.ts';
 /** How often is looked for new containers of the servers, ms: a replacement gates its successor for longer than that. */
 const lookEveryMs = 1000;
 
-export type FollowOptions = {
+type FollowOptions = {
   /** Sources of all containers that there are now, the same one for a container each time; called again and again. */
   readonly look: () => Promise<readonly LogSource[]>;
   readonly pause: (milliseconds: number, signal: AbortSignal) => Promise<void>;

@@ -7,7 +7,7 @@ export type HealthStep = {
 };
 
 /** Times steps that follow one another: each begins where the one before ended. */
-export type StepTimer = {
+type StepTimer = {
   /** The step that runs is done; the next one begins. */
   readonly done: () => void;
   /** The step that runs failed, if one does; those behind it were not taken. */

@@ -33,7 +33,7 @@ export type McpServer = {
   readonly executions: number | null;
 };
 
-export type McpServerList = {
+type McpServerList = {
   readonly servers: readonly McpServer[];
   /** Things worth saying that are not about a server. */
   readonly notices: readonly string[];

@@ -22,7 +22,7 @@ export type LogRequest = {
   readonly pattern?: RegExp;
 };
 
-export type OpenLogs = {
+type OpenLogs = {
   /** Whose logs these are now, sorted. */
   readonly servers: readonly ServerName[];
   /**

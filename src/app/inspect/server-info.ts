@@ -12,7 +12,7 @@ import { lookUpServers } from './servers.ts';
  * How far a server is on its way to being replaced; null where its spec sets no such limit. `left` is null when the ledger
  * cannot be read.
  */
-export type RotationState = {
+type RotationState = {
   readonly byAge: { readonly at: string; readonly leftMs: number } | null;
   readonly byExecutions: { readonly limit: number; readonly left: number | null } | null;
 };

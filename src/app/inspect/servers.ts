@@ -8,7 +8,7 @@ import type { Ports } from '../ports.ts';
 import { detailOf, type ServerDetail, type ServerStatus, statusOf } from './server-status.ts';
 
 /** The servers of a project that are named; all where none is. */
-export type Wanted = { readonly project: ProjectName; readonly names: readonly ServerName[] };
+type Wanted = { readonly project: ProjectName; readonly names: readonly ServerName[] };
 
 /** What the engine has of the servers that are asked for: all, or those named. Throws `server-not-found`. */
 export async function lookUpServers(
@@ -45,7 +45,7 @@ export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
 }
 
 /** A server, and what its secrets are looked up by. */
-export type DescribedServer = { readonly server: ServerDetail; readonly secrets: readonly SecretUse[] };
+type DescribedServer = { readonly server: ServerDetail; readonly secrets: readonly SecretUse[] };
 
 /**
  * Everything about servers, from their containers alone; no value of a secret is known to it.

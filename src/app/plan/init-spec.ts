@@ -5,7 +5,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { namePattern } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 
-export type Template = { readonly name: string; readonly summary: string; readonly text: (server: string) => string };
+type Template = { readonly name: string; readonly summary: string; readonly text: (server: string) => string };
 
 /** Beside the spec, so that editors check it offline and in every checkout. */
 const schemaFile = '.looms/spec.schema.json';
@@ -86,7 +86,7 @@ export const templates: readonly Template[] = [
   },
 ];
 
-export type InitRequest = {
+type InitRequest = {
   readonly name: string;
   readonly template: string;
   readonly file: string;

@@ -25,7 +25,7 @@ export type LoadedSpecs = {
   readonly files: readonly string[];
 };
 
-export type LoadOptions = {
+type LoadOptions = {
   readonly paths: readonly string[];
   readonly strict: boolean;
   /** Rules of looms.yaml; a breach is a finding whose code starts with `policy-`. */

@@ -58,7 +58,7 @@ function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsErr
 }
 
 /** Rules that a plan is held against. */
-export type PlanRules = { readonly policy: Policy; readonly prune?: PruneRules | undefined };
+type PlanRules = { readonly policy: Policy; readonly prune?: PruneRules | undefined };
 
 const warningsOf = (breaches: readonly PolicyBreach[]): PlanWarning[] =>
   breaches.map(({ rule, server, message }) => ({ code: `policy-${rule}`, server, message }));

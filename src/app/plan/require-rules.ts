@@ -4,7 +4,7 @@ import { checkRules } from '../../spec/record/record-rules.ts';
 import { type HostLook, lookAtHostPaths } from './load-specs.ts';
 
 /** Where a spec came from that no file was read for, and what to do when a rule forbids it. */
-export type RuleWords = { readonly code: ErrorCode; readonly what: string; readonly hint: string };
+type RuleWords = { readonly code: ErrorCode; readonly what: string; readonly hint: string };
 
 /**
  * The rules of a file that a recorded or saved spec breaks, links of host paths followed, in words that may hold foreign

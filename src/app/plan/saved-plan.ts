@@ -17,7 +17,7 @@ import type { PruneRules, Work } from './plan-work.ts';
 const schemaVersion = 3;
 
 /** A spec file that a plan was made from. */
-export type PlannedFile = {
+type PlannedFile = {
   /** Relative to the folder that the plan was made in where it is below it; looked for in that of its execution. */
   readonly file: string;
   readonly sha256: string;
@@ -27,7 +27,7 @@ export type PlannedFile = {
 export type AppliedPolicy = { readonly rules: Policy; readonly folder?: string };
 
 /** The policy that a plan was made under. */
-export type PlannedPolicy = {
+type PlannedPolicy = {
   /** Of the project file, as `PlannedFile.file`; absent where none applied. */
   readonly file?: string;
   /** Of its rules alone, folders below that of the file relative to it: the same in every checkout. */

@@ -29,7 +29,7 @@ export type Interviewer = {
   readonly ask: (prompt: FieldPrompt, signal: AbortSignal) => Promise<string | undefined>;
 };
 
-export type Questionnaire = {
+type Questionnaire = {
   /** undefined where nobody can answer anything: then the server is told so from the start. */
   readonly answer: Answerer | undefined;
   /** Names of given answers that no question asked for. */

@@ -14,7 +14,7 @@ export type ArgumentSource =
 type Arguments = Readonly<Record<string, unknown>>;
 
 /** What arguments are for: a tool or a prompt, what it takes, and the command that shows that. */
-export type ArgumentsOf = {
+type ArgumentsOf = {
   readonly what: string;
   readonly schema: Schema;
   readonly shownBy: string;

@@ -10,7 +10,7 @@ import { onServer } from './open-server.ts';
 import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
-export type CallRequest = {
+type CallRequest = {
   readonly project: ProjectName;
   readonly server: ServerName;
   readonly tool: string;
@@ -29,7 +29,7 @@ export type CallOptions = SessionOptions & {
 
 export type CallWarning = AuditWarning | { readonly code: 'schema-unusable'; readonly message: string };
 
-export type CallOutcome = {
+type CallOutcome = {
   readonly result: CallResult;
   /** The result piece by piece, without what was saved. */
   readonly parts: readonly ContentPart[];

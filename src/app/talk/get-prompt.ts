@@ -8,7 +8,7 @@ import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { onServer } from './open-server.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
-export type PromptRequest = {
+type PromptRequest = {
   readonly project: ProjectName;
   readonly server: ServerName;
   readonly prompt: string;
@@ -17,7 +17,7 @@ export type PromptRequest = {
   readonly out?: string;
 };
 
-export type PromptOutcome = {
+type PromptOutcome = {
   readonly result: PromptResult;
   /** The messages without what was saved. */
   readonly messages: readonly PromptMessage[];

@@ -4,7 +4,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 import { onServer } from './open-server.ts';
 
-export type PromptArgument = { readonly name: string; readonly required: boolean; readonly description?: string };
+type PromptArgument = { readonly name: string; readonly required: boolean; readonly description?: string };
 
 export type ListedPrompts = {
   /** Whether the server has this capability at all. */

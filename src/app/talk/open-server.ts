@@ -10,10 +10,10 @@ import { knowSecrets } from './know-secrets.ts';
 import { sessionTarget } from './session-target.ts';
 
 /** A server that runs, with a session to it. */
-export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
+type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
 
 /** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
-export type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
+type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
 
 /** Codes of a session that never came to be because its container stopped meanwhile. */
 const containerEnded: ReadonlySet<ErrorCode> = new Set(['server-not-running', 'engine-not-found', 'server-exited']);

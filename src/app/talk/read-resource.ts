@@ -8,7 +8,7 @@ import type { Ports } from '../ports.ts';
 import { onServer } from './open-server.ts';
 import { isFolder, prepareFolder, type SavedFile, saveAs } from './save-content.ts';
 
-export type ReadRequest = {
+type ReadRequest = {
   readonly project: ProjectName;
   readonly server: ServerName;
   readonly uri: string;
@@ -16,7 +16,7 @@ export type ReadRequest = {
   readonly out?: string;
 };
 
-export type ReadOutcome = {
+type ReadOutcome = {
   readonly result: ReadResult;
   /** What was read, piece by piece; most resources are one. */
   readonly parts: readonly ContentPart[];

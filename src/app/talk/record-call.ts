@@ -7,7 +7,7 @@ import type { Ports } from '../ports.ts';
 /** Said when a call is not, or not wholly, in the audit trail. It is made all the same. */
 export type AuditWarning = { readonly code: 'not-audited'; readonly message: string; readonly hint: string };
 
-export type OnWarning = (warning: AuditWarning) => void;
+type OnWarning = (warning: AuditWarning) => void;
 
 /**
  * Makes a call between its two records in the trail. What the call returns or throws is passed on; trouble with the trail

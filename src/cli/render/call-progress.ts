@@ -12,7 +12,7 @@ export type CallDisplay = {
   readonly finish: () => void;
 };
 
-export type DisplayOptions = {
+type DisplayOptions = {
   readonly notice: (text: string) => void;
   /** Writes to the terminal as it is. */
   readonly write: (text: string) => void;

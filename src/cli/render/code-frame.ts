@@ -2,7 +2,7 @@ import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../model
 import type { Palette } from '../palette.ts';
 import { displayWidth, visible } from './text.ts';
 
-export type Frame = {
+type Frame = {
   /** All lines of the file; split once for a file, as one with thousands of findings is framed thousands of times. */
   readonly lines: readonly string[];
   /** From 1. */

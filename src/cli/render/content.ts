@@ -4,7 +4,7 @@ import type { Palette } from '../palette.ts';
 import type { Terminal } from '../terminal.ts';
 import { size, visible, visibleLines } from './text.ts';
 
-export type ContentOptions = {
+type ContentOptions = {
   readonly palette: Palette;
   /** Makes an answer safe for what reads it: a terminal must not be steered by it, a program gets it as it is. */
   readonly shown: (text: string) => string;

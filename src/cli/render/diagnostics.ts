@@ -4,7 +4,7 @@ import { alike, othersOf } from './alike.ts';
 import { renderFrame } from './code-frame.ts';
 import { plural, shownFile, visible, visibleBlock } from './text.ts';
 
-export type DiagnosticsOptions = { readonly palette: Palette; readonly width: number };
+type DiagnosticsOptions = { readonly palette: Palette; readonly width: number };
 
 const place = ({ file, line, column }: Position): string => `${visible(shownFile(file))}:${line}:${column}`;
 

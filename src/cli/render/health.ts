@@ -27,7 +27,7 @@ const counted = (servers: readonly ServerHealth[]): string =>
     .map(([verdict, count]) => `${count} ${verdict}`)
     .join(', ');
 
-export type HealthOptions = {
+type HealthOptions = {
   readonly palette: Palette;
   /** Columns to fit the table into; absent: as many as it takes. */
   readonly width?: number | undefined;

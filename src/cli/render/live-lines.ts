@@ -26,7 +26,7 @@ function lineTask(first: string) {
 }
 
 /** Lines that are drawn over themselves on stderr. */
-export type LiveLines = {
+type LiveLines = {
   /** In the order of their first titles. */
   readonly lines: readonly Line[];
   /** A last line below the others. */

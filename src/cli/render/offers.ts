@@ -4,7 +4,7 @@ import type { Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
 import { displayWidth, size, truncate, unwrapped, visible, visibleLines } from './text.ts';
 
-export type OffersOptions = {
+type OffersOptions = {
   readonly palette: Palette;
   /** Columns to keep within; undefined where nobody looks, and lines may be as long as they are. */
   readonly width: number | undefined;

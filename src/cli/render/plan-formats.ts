@@ -11,7 +11,7 @@ import { renderSarif } from './plan-sarif.ts';
 import { describeEngine, type PlanTextOptions, renderPlan } from './plan-text.ts';
 import { describeTotals } from './reasons.ts';
 
-export type PlanFormatOptions = PlanTextOptions & {
+type PlanFormatOptions = PlanTextOptions & {
   /** Where each server is declared, for annotations. */
   readonly sources: ReadonlyMap<string, Source>;
   /** What was found about the specs; none of it is an error. */

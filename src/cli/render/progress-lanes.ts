@@ -27,7 +27,7 @@ export type Lane = {
 };
 
 /** Name of the lane for steps that belong to no single server. */
-export const projectLane = 'project';
+const projectLane = 'project';
 
 export const laneOf = (step: Step): string =>
   step.server ?? (step.cause.kind === 'change' ? step.cause.server : projectLane);

@@ -189,7 +189,7 @@ export type Counts = {
 };
 
 /** How many servers each action concerns. */
-export function countActions(plan: Plan): Counts {
+function countActions(plan: Plan): Counts {
   const count = (action: Change['action']) => plan.changes.filter((change) => change.action === action).length;
   return {
     create: count('create'),

@@ -10,7 +10,7 @@ import { renderFailure } from './error.ts';
 import { describeSupport } from './reasons.ts';
 import { displayed, displayWidth, listed, padEnd, shownFile, visible } from './text.ts';
 
-export type ReportOptions = {
+type ReportOptions = {
   readonly palette: Palette;
   /** Of the whole run, ms. */
   readonly elapsedMs: number;

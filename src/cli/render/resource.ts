@@ -3,7 +3,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { size, visibleLines } from './text.ts';
 
 /** What is printed of a resource. */
-export type ResourceAnswer =
+type ResourceAnswer =
   /** Byte for byte, so that a file that it is written to is the resource. */
   | { readonly kind: 'exactly'; readonly content: string | Uint8Array }
   | { readonly kind: 'text'; readonly text: string }

@@ -2,7 +2,7 @@ import type { ExecutionEvent } from '../../model/events.ts';
 import { laneOf } from './progress-lanes.ts';
 
 /** Notes when each server was worked on, from the events of an execution. */
-export type Timeline = {
+type Timeline = {
   readonly record: (event: ExecutionEvent) => void;
   /** From a server's first step to its last, ms; undefined when nothing of it ran. */
   readonly of: (server: string) => number | undefined;

@@ -3,7 +3,7 @@ import type { Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
 import { displayWidth, listed, padEnd, truncate, unwrapped, visible, visibleLines, wrap } from './text.ts';
 
-export type ToolOptions = { readonly palette: Palette; readonly width: number };
+type ToolOptions = { readonly palette: Palette; readonly width: number };
 
 /** Longer lines are hard to read, also on a terminal that has room for them. */
 const widestText = 100;
@@ -85,7 +85,7 @@ const typeOf = (row: SchemaRow): string => (row.kind === 'property' ? truncate(v
 export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-export type ToolsOptions = {
+type ToolsOptions = {
   readonly palette: Palette;
   /** Columns to keep within; undefined where nobody looks, and lines may be as long as they are. */
   readonly width: number | undefined;

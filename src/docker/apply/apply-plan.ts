@@ -11,7 +11,8 @@ import type { ApplyOptions, ApplyReport, OrchestratorPorts, Prepared } from '../
 import { executePlan } from '../execute/execute-plan.ts';
 import type { StepEnvironment } from '../execute/perform-step.ts';
 import { planIntent } from '../plan/plan-intent.ts';
-import type { DockerPrepared, Planning } from '../plan/prepare.ts';
+import type { DockerPrepared } from '../plan/prepare.ts';
+import type { DockerPorts } from '../ports.ts';
 import { type HeldLock, takeLock } from '../project-lock.ts';
 import { servingContainer } from '../views/serving.ts';
 import { reportOf } from './apply-report.ts';
@@ -45,7 +46,7 @@ function recordableFailure({ code, message, detail }: Failure, mask: Orchestrato
 }
 
 function stepEnvironment(
-  ports: Planning,
+  ports: DockerPorts,
   { intent, observed, plan, servers }: DockerPrepared,
   relays: Relays,
   onHealthy: (finding: HealthFinding) => void,
@@ -78,7 +79,7 @@ function stepEnvironment(
           : { imageId: there.shape.imageId, imageRef: there.imageRef, hasShell: !there.shape.openStdin };
       if (made === undefined) throw new LoomsError('image-not-found', `image ${image.ref} is not on this engine`);
       const reachable = { id: container, name, generation: there?.generation ?? 0, ...made };
-      const serving = await servingContainer(ports.engine, reachable, spec, (relay) => relays.get(relay(plan.project)));
+      const serving = await servingContainer(ports.engine, reachable, spec, plan.project, (relay) => relays.get(relay));
       // Looked at before it answers: one that is started again in between has not been asked.
       const run = (await ports.engine.containerRunning(container, { signal }))?.run ?? '';
       const outcome = await ports.gate(serving, { host: ports.engine, signal });
@@ -105,7 +106,7 @@ function stepEnvironment(
 }
 
 /** `Orchestrator.apply`. */
-export async function applyPlan(ports: Planning, confirmed: Prepared, options: ApplyOptions): Promise<ApplyReport> {
+export async function applyPlan(ports: DockerPorts, confirmed: Prepared, options: ApplyOptions): Promise<ApplyReport> {
   if (confirmed.plan.steps.length === 0) return reportOf({ ...confirmed.plan, steps: [] }, new Map(), new Set());
   const lock = await takeLock(ports, confirmed.plan.project, {
     timeoutMs: options.lockTimeoutMs,
@@ -142,7 +143,7 @@ const boundedBy = (limit: AbortSignal, options: ApplyOptions): ApplyOptions => (
 });
 
 async function applyLocked(
-  ports: Planning,
+  ports: DockerPorts,
   confirmed: Prepared,
   options: ApplyOptions,
   lock: HeldLock,

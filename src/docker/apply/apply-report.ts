@@ -3,7 +3,7 @@ import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { Change } from '../../model/plan.ts';
 import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { StepResults } from '../execute/execute-plan.ts';
-import type { DockerPlan, DockerStep } from '../steps.ts';
+import type { DockerPlan, StepDraft } from '../steps.ts';
 
 /**
  * Whether a server that is replaced still has the container that served before: it ran and nothing stopped it, or it was
@@ -61,7 +61,7 @@ function gateNote(server: ServerName, plan: DockerPlan, results: StepResults): s
 }
 
 /** The failure that a skipped step goes back to; undefined when it was an interrupt. */
-function rootFailure(step: DockerStep, plan: DockerPlan, results: StepResults): Failure | undefined {
+function rootFailure(step: StepDraft, plan: DockerPlan, results: StepResults): Failure | undefined {
   const result = results.get(step.id);
   if (result === undefined || result.result === 'ok') return undefined;
   if (result.result !== 'skipped') return result.failure;

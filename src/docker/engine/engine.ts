@@ -29,7 +29,7 @@ import { acquireLock, checkLock, findLock, releaseLock, renewLock } from './lock
 import { readLog, tailLog } from './logs/logs.ts';
 
 /** What an engine of ours needs beside its endpoint. */
-export type ConnectOptions = CallOptions & {
+type ConnectOptions = CallOptions & {
   readonly records: RecordReader;
   /** Where registry credentials are found: DOCKER_CONFIG, HOME, PATH. */
   readonly environment: Readonly<Record<string, string | undefined>>;

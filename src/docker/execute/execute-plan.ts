@@ -2,10 +2,10 @@ import { LoomsError } from '../../model/errors.ts';
 import type { EventSink, Failure, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ContainerId, StepId } from '../../model/ids.ts';
-import type { DockerPlan, PlannedStep, Target } from '../steps.ts';
+import type { DockerPlan, DockerStep, Target } from '../steps.ts';
 import { isDestructive, performStep, type StepEnvironment } from './perform-step.ts';
 
-export type ExecuteOptions = {
+type ExecuteOptions = {
   /** How many steps run at once, at least 1. */
   readonly parallelism: number;
   /** Aborted: no new step starts; running ones end. */
@@ -36,7 +36,7 @@ const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
   results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
 
 /** What a step may do now, from the results of the steps it hangs on. */
-export function verdictOf(step: PlannedStep, results: StepResults, halt: Halt): Verdict {
+export function verdictOf(step: DockerStep, results: StepResults, halt: Halt): Verdict {
   const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';
@@ -78,12 +78,12 @@ export async function executePlan(
     return id;
   };
 
-  const answeredBy = (step: PlannedStep): Failure | undefined => {
+  const answeredBy = (step: DockerStep): Failure | undefined => {
     const failures = (step.onFailureOf ?? []).map((id) => results.get(id));
     return failures.flatMap((one) => (one !== undefined && 'failure' in one ? [one.failure] : []))[0];
   };
 
-  const perform = async (step: PlannedStep): Promise<StepResult> => {
+  const perform = async (step: DockerStep): Promise<StepResult> => {
     try {
       if (isDestructive(step)) await options.checkLock();
       const progress = (update: { text: string }): void =>
@@ -102,7 +102,7 @@ export async function executePlan(
     }
   };
 
-  const run = async (step: PlannedStep): Promise<void> => {
+  const run = async (step: DockerStep): Promise<void> => {
     const started = options.monotonicMs();
     options.sink({ type: 'step-started', step });
     const result = await perform(step);

@@ -35,7 +35,7 @@ export type StepEnvironment = {
 };
 
 /** A step that did what it should; a gate that refused is a value, everything else that fails is thrown. */
-export type Performed =
+type Performed =
   | { readonly ok: true; readonly container?: ContainerId; readonly note?: string }
   | { readonly ok: false; readonly failure: Failure };
 
@@ -147,7 +147,7 @@ const recordOf = (
 ) => ({ record, outcome, ...(answered === undefined ? {} : { failure: env.recordable(answered) }) });
 
 /** What the steps before this one came to. */
-export type StepPast = {
+type StepPast = {
   readonly resolve: (target: Target) => ContainerId;
   readonly answered: Failure | undefined;
 };

@@ -4,7 +4,8 @@ import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { FilesIntent, MadeServer } from '../../orchestrator/port.ts';
-import { type DockerPrepared, decide, type Planning, relayImageOf } from './prepare.ts';
+import type { DockerPorts } from '../ports.ts';
+import { type DockerPrepared, decide, relayImageOf } from './prepare.ts';
 
 function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
   const unknown = names.find((name) => !known.has(name));
@@ -22,7 +23,7 @@ const checksRegistry = ({ spec, image }: DeclaredServer): boolean =>
   image.kind === 'pulled' && spec.enabled && (spec.pullPolicy === 'always' || spec.lifecycle.rotateOnImageChange);
 
 /** Servers that are declared, with what is asked for by hand. */
-export type Declared = Omit<FilesIntent, 'kind'> & {
+type Declared = Omit<FilesIntent, 'kind'> & {
   /** Servers to stop because somebody asked for it, drained first; they are declared with `enabled: false`. */
   readonly stop?: readonly ServerName[];
 };
@@ -31,7 +32,7 @@ export type Declared = Omit<FilesIntent, 'kind'> & {
  * Plans for what is declared. Throws `server-not-found` for a name in `only` or `replace` that is not among the servers,
  * and what the engine throws.
  */
-export async function planDeclared(ports: Planning, asked: Declared): Promise<DockerPrepared> {
+export async function planDeclared(ports: DockerPorts, asked: Declared): Promise<DockerPrepared> {
   const { project, only, replace = [], stop = [], keepFailed = false } = asked;
   const names = new Set<string>(asked.servers.map((server) => server.spec.name));
   requireKnown(only ?? [], names, '--server');
@@ -85,7 +86,7 @@ type Counted = {
 };
 
 /** A ledger that cannot be read does not keep anyone from seeing drift. */
-async function executionsOf(ports: Planning, containers: readonly ContainerId[]): Promise<Counted> {
+async function executionsOf(ports: DockerPorts, containers: readonly ContainerId[]): Promise<Counted> {
   try {
     return { executions: await ports.countExecutions(containers), warnings: [] };
   } catch (error) {

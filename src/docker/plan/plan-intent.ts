@@ -1,17 +1,18 @@
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Intent, ProjectLock, PruneIntent } from '../../orchestrator/port.ts';
+import type { DockerPorts } from '../ports.ts';
 import { projectLock } from '../project-lock.ts';
 import { prunePlan } from '../reconcile/prune.ts';
 import { planDeclared } from './plan-files.ts';
 import { planRecorded } from './plan-recorded.ts';
 import { planRemoval } from './plan-removal.ts';
 import { planRollback } from './plan-rollback.ts';
-import type { DockerPrepared, Planning } from './prepare.ts';
+import type { DockerPrepared } from './prepare.ts';
 import { lookAt, preparedOf } from './prepare.ts';
 
 /** `Orchestrator.plan`. */
-export function planIntent(ports: Planning, intent: Intent): Promise<DockerPrepared> {
+export function planIntent(ports: DockerPorts, intent: Intent): Promise<DockerPrepared> {
   switch (intent.kind) {
     case 'files':
       return planDeclared(ports, intent);
@@ -29,7 +30,7 @@ export function planIntent(ports: Planning, intent: Intent): Promise<DockerPrepa
 }
 
 /** Plans what `prune` removes. */
-export async function planPrune(ports: Planning, intent: PruneIntent): Promise<DockerPrepared> {
+async function planPrune(ports: DockerPorts, intent: PruneIntent): Promise<DockerPrepared> {
   const [observed, built] = await Promise.all([lookAt(ports, intent.project), ports.engine.builtImages()]);
   const locked = await heldLocks(projectLock(ports), built.locked);
   return preparedOf(intent, observed, prunePlan({ observed, built: { ...built, locked }, scope: intent }));

@@ -8,10 +8,11 @@ import { slotsOf } from '../../model/slots.ts';
 import { parseSource, sourceText } from '../../model/source.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/record.ts';
+import type { DockerPorts } from '../ports.ts';
 import type { DockerPlan } from '../steps.ts';
 import { settledOf } from '../views/serving.ts';
 import { planDeclared } from './plan-files.ts';
-import { type DockerPrepared, lookAt, type Planning } from './prepare.ts';
+import { type DockerPrepared, lookAt } from './prepare.ts';
 
 /**
  * A server as its container says that it was declared, so that it can be planned without its file. How its image is
@@ -64,7 +65,7 @@ function requireImages(plan: DockerPlan, servers: readonly DeclaredServer[]): vo
  * Throws `server-not-found`, `spec-invalid` for a record that cannot be read, `image-not-found` for one that would have
  * to be built, and what the engine throws.
  */
-export async function planRecorded(ports: Planning, intent: RecordedIntent): Promise<DockerPrepared> {
+export async function planRecorded(ports: DockerPorts, intent: RecordedIntent): Promise<DockerPrepared> {
   const { project, servers: names, wish, keep } = intent;
   const observed = await lookAt(ports, project);
   const recorded = names.map((name) => recordedServer(observed, name, intent));

@@ -5,7 +5,8 @@ import type { PlanWarning } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import { slotsOf } from '../../model/slots.ts';
 import type { RemovalIntent } from '../../orchestrator/port.ts';
-import { type DockerPrepared, decide, lookAt, type Planning } from './prepare.ts';
+import type { DockerPorts } from '../ports.ts';
+import { type DockerPrepared, decide, lookAt } from './prepare.ts';
 
 /** Servers of which an earlier deletion kept files. */
 const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
@@ -41,7 +42,7 @@ const dataLeft = (servers: readonly ServerName[]): PlanWarning[] =>
  * Plans the removal of servers. Throws `server-not-found` for a name that the project does not have, and what the engine
  * throws.
  */
-export async function planRemoval(ports: Planning, intent: RemovalIntent): Promise<DockerPrepared> {
+export async function planRemoval(ports: DockerPorts, intent: RemovalIntent): Promise<DockerPrepared> {
   const { project, data } = intent;
   const observed = await lookAt(ports, project);
   const present = [...slotsOf(observed.containers).keys()].sort();

@@ -10,9 +10,10 @@ import { serversOf, slotsOf } from '../../model/slots.ts';
 import { parseSource } from '../../model/source.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/record.ts';
+import type { DockerPorts } from '../ports.ts';
 import { revisionOf } from '../reconcile/generations/generations.ts';
 import { settledOf } from '../views/serving.ts';
-import { type DockerPrepared, decide, lookAt, type Planning, relayImageOf } from './prepare.ts';
+import { type DockerPrepared, decide, lookAt, relayImageOf } from './prepare.ts';
 
 /** A generation that there is or was, as far as going back to it needs. */
 type Candidate = MadeFrom & {
@@ -99,7 +100,7 @@ function declared(name: ServerName, { generation, recorded, source }: Candidate)
 
 /** The project with the image's reference meaning the image of then, as its tag may have moved on since. */
 async function observeWithImage(
-  ports: Planning,
+  ports: DockerPorts,
   project: ProjectName,
   target: Candidate,
   ref: string,
@@ -123,7 +124,7 @@ async function observeWithImage(
  * Throws `server-not-found`, `generation-not-found`, `image-not-found`, and `plan-stale` when another generation than
  * `leaving` serves by now.
  */
-export async function planRollback(ports: Planning, intent: RollbackIntent): Promise<DockerPrepared> {
+export async function planRollback(ports: DockerPorts, intent: RollbackIntent): Promise<DockerPrepared> {
   const { project, server: name, keepFailed = false } = intent;
   const target = chooseTarget(await lookAt(ports, project), intent);
   const to = target.generation;

@@ -1,15 +1,12 @@
 import type { Observed } from '../../model/observed.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
-import type { Intent, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
+import type { Intent, Prepared, PruneIntent } from '../../orchestrator/port.ts';
 import { recordSpec } from '../../spec/record/record.ts';
-import type { Engine } from '../port.ts';
+import type { DockerPorts } from '../ports.ts';
 import { defaultKeep } from '../reconcile/generations/generations.ts';
 import { makePlan, type PlanInput } from '../reconcile/plan.ts';
 import type { DockerPlan } from '../steps.ts';
-
-/** What planning asks: the engine, and what this machine knows. */
-export type Planning = OrchestratorPorts & { readonly engine: Engine };
 
 /** A plan of this orchestrator, and what it was decided from. */
 export type DockerPrepared = Omit<Prepared, 'plan'> & { readonly plan: DockerPlan; readonly observed: Observed };
@@ -21,11 +18,11 @@ export type DockerPrepared = Omit<Prepared, 'plan'> & { readonly plan: DockerPla
 const defaultRelayImage = 'debian:bookworm-slim';
 
 /** The image of the relays that a run makes. */
-export const relayImageOf = ({ environment }: Pick<Planning, 'environment'>): string =>
+export const relayImageOf = ({ environment }: Pick<DockerPorts, 'environment'>): string =>
   environment.LOOMS_RELAY_IMAGE || defaultRelayImage;
 
 /** What of a project is there, without any image. */
-export const lookAt = ({ engine }: Planning, project: Observed['project']): Promise<Observed> =>
+export const lookAt = ({ engine }: DockerPorts, project: Observed['project']): Promise<Observed> =>
   engine.observe({ project, images: [], checkRegistry: [] });
 
 /** What a decision is made by: what is asked for, and what is not said is as usual. */
@@ -67,8 +64,8 @@ export const preparedOf = (
 
 /** Decides what is asked for on what was observed. */
 export function decide(
-  ports: Planning,
-  intent: Intent & { readonly keep?: number | undefined },
+  ports: DockerPorts,
+  intent: Exclude<Intent, PruneIntent>,
   observed: Observed,
   asked: Asked,
   more: { readonly warnings?: readonly PlanWarning[]; readonly untrusted?: readonly UntrustedRecord[] } = {},

@@ -1,11 +1,11 @@
 import { asStepId, type ContainerId, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { Observed } from '../../model/observed.ts';
 import type { PlanWarning, Reason, SupportChange } from '../../model/plan.ts';
-import type { DockerPlan, DockerStep } from '../steps.ts';
+import type { DockerPlan, StepDraft } from '../steps.ts';
 import { wholePlan } from './whole-plan.ts';
 
 /** What is asked to go besides images. */
-export type PruneScope = { readonly volumes: boolean; readonly history: boolean };
+type PruneScope = { readonly volumes: boolean; readonly history: boolean };
 
 export type PruneInput = {
   readonly observed: Observed;
@@ -20,7 +20,7 @@ export type PruneInput = {
   readonly scope: PruneScope;
 };
 
-type Item = { readonly kind: 'image' | 'volume' | 'record'; readonly name: string; readonly step: DockerStep };
+type Item = { readonly kind: 'image' | 'volume' | 'record'; readonly name: string; readonly step: StepDraft };
 
 const unused = 'nothing uses it any more';
 

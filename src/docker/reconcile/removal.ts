@@ -2,7 +2,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { containerName, recordName } from '../../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { Change, PlanWarning, SupportChange } from '../../model/plan.ts';
-import type { DockerStep } from '../steps.ts';
+import type { StepDraft } from '../steps.ts';
 import { revisionOf } from './generations/generations.ts';
 import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
@@ -25,7 +25,7 @@ export type RemoveNamed = {
 export type Removals = {
   readonly servers: readonly Change[];
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly DockerStep[];
+  readonly steps: readonly StepDraft[];
   readonly warnings: readonly PlanWarning[];
 };
 

@@ -1,16 +1,11 @@
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
-import type { DockerStep, Operation } from '../steps.ts';
+import type { Operation, StepDraft } from '../steps.ts';
 
 type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };
 
 /** A step of a server's own change, with the id `<server>/<what>`. */
-export const step = (
-  server: ServerName,
-  what: string,
-  operation: Operation,
-  options: StepOptions = {},
-): DockerStep => ({
+export const step = (server: ServerName, what: string, operation: Operation, options: StepOptions = {}): StepDraft => ({
   id: asStepId(`${server}/${what}`),
   server,
   cause: { kind: 'change', server },
@@ -30,7 +25,7 @@ export function halt(
   drainSeconds: number,
   what: string,
   after: readonly StepId[],
-): DockerStep[] {
+): StepDraft[] {
   const { id, name } = container;
   if (!isUp(container)) return [];
   const drain =
@@ -52,7 +47,7 @@ export function retire(
   what: string,
   after: readonly StepId[],
   recorded: readonly StepId[] = [],
-): DockerStep[] {
+): StepDraft[] {
   const { id, name } = container;
   const halted = halt(server, container, drainSeconds, what, after);
   const before = halted.length === 0 ? after : halted.slice(-1).map((one) => one.id);
@@ -65,14 +60,14 @@ export const retireEach = (
   server: ServerName,
   containers: readonly ObservedContainer[],
   after: readonly StepId[],
-): DockerStep[] =>
+): StepDraft[] =>
   containers.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, after));
 
 /** A step that removes a container. */
-export type Removal = DockerStep & Extract<Operation, { op: 'remove-container' }>;
+export type Removal = StepDraft & Extract<Operation, { op: 'remove-container' }>;
 
 /** The steps that remove a container for good: not on a way back. */
-export const removalsIn = (steps: readonly DockerStep[]): Removal[] =>
+export const removalsIn = (steps: readonly StepDraft[]): Removal[] =>
   steps.filter((one): one is Removal => one.op === 'remove-container' && one.onFailureOf === undefined);
 
 /** What makes a container that is there run; undefined for one that does, or that the engine restarts by itself. */

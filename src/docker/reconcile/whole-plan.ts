@@ -1,10 +1,10 @@
 import type { Observed } from '../../model/observed.ts';
 import type { PlannedImage } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
-import { type DockerPlan, type DockerStep, stepText } from '../steps.ts';
+import { type DockerPlan, type StepDraft, stepText } from '../steps.ts';
 
 /** Images that steps fetch or make, as everyone may know them. */
-const imagesIn = (steps: readonly DockerStep[]): readonly PlannedImage[] =>
+const imagesIn = (steps: readonly StepDraft[]): readonly PlannedImage[] =>
   steps.flatMap((step) => {
     if (step.op !== 'pull-image' && step.op !== 'build-image') return [];
     const why = step.cause.kind === 'support' ? step.cause.why : '';
@@ -15,7 +15,7 @@ const imagesIn = (steps: readonly DockerStep[]): readonly PlannedImage[] =>
 export function wholePlan(
   { project, engine: { id, name, kind, version, apiVersion, endpoint } }: Observed,
   decided: Pick<DockerPlan, 'changes' | 'support' | 'drift' | 'rotations' | 'warnings'> & {
-    readonly steps: readonly DockerStep[];
+    readonly steps: readonly StepDraft[];
   },
 ): DockerPlan {
   const steps = decided.steps.map((step) => ({ ...step, text: stepText(step) }));

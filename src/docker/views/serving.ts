@@ -83,19 +83,20 @@ async function programOf(
 }
 
 /**
- * A container as sessions reach it; `relayOf` finds the relay of the server's network by its name in a project.
+ * A container as sessions reach it; `relayOf` finds a relay by its name.
  * Throws `server-not-running` when an HTTP server has no relay, `image-not-found`.
  */
 export async function servingContainer(
   engine: Engine,
   container: Reachable,
   spec: DesiredServer,
-  relayOf: (name: (project: ProjectName) => string) => ContainerId | undefined,
+  project: ProjectName,
+  relayOf: (name: string) => ContainerId | undefined,
 ): Promise<Serving> {
   const { id, name, generation, imageId: image, hasShell, foreignRecord } = container;
   const isHttp = spec.mcp.transport.kind !== 'stdio';
   const { mode } = spec.network;
-  const relay = !isHttp || mode === 'none' ? undefined : relayOf((project) => relayName(project, mode));
+  const relay = !isHttp || mode === 'none' ? undefined : relayOf(relayName(project, mode));
   if (isHttp && relay === undefined) {
     throw new LoomsError('server-not-running', `server ${spec.name} has no relay, through which it would be reached`, {
       hint: '`looms apply` makes it again',
@@ -163,6 +164,7 @@ export async function servingServer(
     engine,
     { ...running, imageRef: running.recorded.image },
     running.recorded.spec,
-    (relay) => located.find((one) => one.role === 'relay' && one.name === relay(project) && one.running)?.id,
+    project,
+    (relay) => located.find((one) => one.role === 'relay' && one.name === relay && one.running)?.id,
   );
 }

@@ -6,7 +6,7 @@ import { nearest } from '../../model/nearest.ts';
 import { allowedValues, alternativesOf, isSchema, propertiesOf, type Schema, typeText } from './schema.ts';
 
 /** Reads the file of `key=@file`; throws `file-not-found` and the like. */
-export type FileReader = (path: string) => Promise<string>;
+type FileReader = (path: string) => Promise<string>;
 
 type Arguments = Record<string, unknown>;
 

@@ -5,7 +5,7 @@ import type { LoomsError } from '../../model/errors.ts';
 export const maxTimerMs = 2 ** 31 - 1;
 
 /** The bound of one call, as a signal that aborts with the SDK's own timeout error, or with why all calls were ended. */
-export type CallClock = { readonly signal: AbortSignal; readonly stop: () => void };
+type CallClock = { readonly signal: AbortSignal; readonly stop: () => void };
 
 /** The bounds of all calls of one session. They stand still together while a person is asked something. */
 export type CallClocks = {

@@ -18,7 +18,7 @@ export type Attempt =
   | { readonly session?: never; readonly error: LoomsError };
 
 /** Bounds of a handshake: what is left of the connect bound, the whole of it (ms), and what ends it early. */
-export type HandshakeBounds = { readonly leftMs: number; readonly limitMs: number; readonly signal: AbortSignal };
+type HandshakeBounds = { readonly leftMs: number; readonly limitMs: number; readonly signal: AbortSignal };
 
 /**
  * Begins a conversation on a link: the handshake of the era that is asked for, and the session after it. A failure

@@ -4,7 +4,7 @@ import { nearest } from '../../model/nearest.ts';
 import type { FieldKind, FormField, Option, TextFormat } from './question-form.ts';
 import type { AnswerValue } from './session.ts';
 
-export type ReadValue = { readonly value: AnswerValue } | { readonly problem: string };
+type ReadValue = { readonly value: AnswerValue } | { readonly problem: string };
 
 /**
  * Reads what was typed for a field. Choices are taken by value or title, several of them with commas between; `numbered`

@@ -97,7 +97,7 @@ export type Answerer = (question: Question, signal: AbortSignal) => Promise<Answ
 export type ServerLog = { readonly level: string; readonly logger?: string; readonly text: string };
 
 /** Something of a server that was turned down. */
-export type Refusal = { readonly what: string; readonly why: string };
+type Refusal = { readonly what: string; readonly why: string };
 
 export type SessionOptions = {
   readonly signal?: AbortSignal;

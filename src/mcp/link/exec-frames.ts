@@ -11,7 +11,7 @@ const requestsAtOnce = 32;
 /** Answers that a server may leave unread, bytes, before nothing more is read from it. */
 const maxUnreadBytes = 1024 * 1024;
 
-export type ExecFrames = Frames & {
+type ExecFrames = Frames & {
   /** Why the conversation cannot go on, when it is not simply that the process ended. */
   readonly fatal: () => LoomsError | undefined;
   /** Whether the other side ended first: what happens after our own `close` is no news. */

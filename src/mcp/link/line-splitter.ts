@@ -1,11 +1,11 @@
-export type SplitResult = {
+type SplitResult = {
   /** Complete lines, without their newline. */
   readonly lines: readonly Buffer[];
   /** Set once a line grew beyond the limit: nothing after it can be trusted, the stream must be given up. */
   readonly overflow: boolean;
 };
 
-export type LineSplitter = {
+type LineSplitter = {
   readonly push: (chunk: Buffer) => SplitResult;
   /** What came after the last newline. */
   readonly rest: () => Buffer;

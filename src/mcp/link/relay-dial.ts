@@ -131,7 +131,7 @@ const renewEveryMs = 20_000;
 /** How long one try to connect may take before we look whether the server still runs, s. */
 const patienceSeconds = 2;
 
-export type RelayAddress = {
+type RelayAddress = {
   readonly engine: SessionHost;
   readonly relay: ContainerId;
   readonly host: string;
@@ -148,7 +148,7 @@ export type Call = {
   readonly serverRuns: () => Promise<boolean>;
 };
 
-export type Dialer = {
+type Dialer = {
   /**
    * Opens a TCP connection to a server on an isolated network as a stream. A fresh server needs a moment until it
    * listens: tries until `deadline`, as long as the server runs. A process in the relay that was killed meanwhile is

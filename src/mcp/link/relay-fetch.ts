@@ -19,7 +19,7 @@ const mostRepeats = 2;
 const bodiless = new Set([101, 204, 205, 304]);
 
 /** `dropIdle` ends the unused connections whose last request is longer ago than `ms`. */
-export type StreamAgent = Agent & { readonly dropIdle: (ms: number) => Promise<void> };
+type StreamAgent = Agent & { readonly dropIdle: (ms: number) => Promise<void> };
 
 /**
  * An HTTP agent whose connections are made by `connect`, kept open between requests and dropped when idle. `destroy`

@@ -183,13 +183,13 @@ export type SessionProcess = {
   readonly leave: () => Promise<void>;
 };
 
-export type SessionEnd =
+type SessionEnd =
   | { readonly how: 'by-itself' }
   | { readonly how: 'killed' }
   /** The image has no shell, or the engine did not answer: its own time limit, or the container's end, remains. */
   | { readonly how: 'abandoned'; readonly why: string };
 
-export type SessionProcessOptions = {
+type SessionProcessOptions = {
   /** How long it may wait in the container until there is room for it, ms. */
   readonly patienceMs: number;
   /** Its lease, ms: it ends by itself after that, also when nobody is left to end it. */

@@ -1,5 +1,5 @@
 /** Lets a few pieces of work run at once, and says when it is worth bringing more. */
-export type Turnstile = {
+type Turnstile = {
   readonly pass: <T>(work: () => Promise<T>) => Promise<T>;
   /** Resolves when nobody waits. */
   readonly idle: () => Promise<void>;

@@ -8,7 +8,7 @@ import type { ReadServer } from '../fields/normalize.ts';
 import type { FaultyServer, FieldLocation } from '../load.ts';
 
 /** A server to check: from a file, or as recorded on an engine (without `locate`). */
-export type PolicySubject = {
+type PolicySubject = {
   readonly spec: ReadServer;
   readonly locate?: (path: string) => FieldLocation;
 };

@@ -1,5 +1,5 @@
 /** An image reference in its parts, with Docker's defaults filled in. */
-export type ImageRef = {
+type ImageRef = {
   /** `docker.io` when none is written. */
   readonly registry: string;
   /** `library/python` for `python`. */

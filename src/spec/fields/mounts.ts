@@ -22,7 +22,7 @@ const enginePaths = [
 ];
 const kernelPaths = ['/proc', '/sys', '/dev'];
 
-export type Mounting = {
+type Mounting = {
   readonly mounts: readonly Mount[];
   readonly tmpfs: Readonly<Record<string, string>>;
   /** Host paths as they were written, also those of mounts with a wrong target. */

@@ -6,10 +6,10 @@ import type { Region } from './scan-lines.ts';
 import type { Tree } from './tree.ts';
 
 /** Largest file that is read, in UTF-16 units; fifty servers take about 50,000. */
-export const maxFileLength = 1_048_576;
+const maxFileLength = 1_048_576;
 
 /** One YAML document: its content, or what is wrong with it. Documents without content are left out. */
-export type ParsedDocument = {
+type ParsedDocument = {
   /** Absent when the document could not be read; `findings` then has an error. */
   readonly content?: Tree;
   readonly findings: readonly Finding[];

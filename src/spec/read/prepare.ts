@@ -16,7 +16,7 @@ export type Place = {
 };
 
 /** What a dictionary's values are: `env` keeps references to secrets, `image-env` ends up in an image, others are text. */
-export type DictionaryUse = 'env' | 'image-env' | 'plain';
+type DictionaryUse = 'env' | 'image-env' | 'plain';
 
 /** Why a key must not be used; `code` is `refused-key` unless it says another. */
 export type RefusedKey = { readonly message: string; readonly hint: string; readonly code?: string };

@@ -5,14 +5,14 @@ export type Shape = MapShape | DictionaryShape | ListShape | ScalarShape;
 export type MapShape = { readonly kind: 'map'; readonly keys: Readonly<Record<string, Shape>> };
 
 /** A map whose keys the user chooses: environment, labels, tmpfs. */
-export type DictionaryShape = {
+type DictionaryShape = {
   readonly kind: 'dictionary';
   readonly values: Shape;
   /** What a key must be, in words. */
   readonly nameWords?: string;
 };
 
-export type ListShape = { readonly kind: 'list'; readonly items: Shape };
+type ListShape = { readonly kind: 'list'; readonly items: Shape };
 
 export type ScalarShape = {
   readonly kind: 'scalar';

@@ -3,7 +3,7 @@ import type { SecretRef } from '../../model/desired.ts';
 import { secretNamePattern } from '../../model/secret-names.ts';
 
 /** Something wrong with a placeholder; `index` and `length` are in the text that was read. */
-export type TemplateProblem = {
+type TemplateProblem = {
   readonly code: 'variable-missing' | 'variable-syntax' | 'secret-not-here';
   readonly index: number;
   readonly length: number;
@@ -19,7 +19,7 @@ export type TemplateRules = {
   readonly keepReference: (variable: string, around: Surroundings) => boolean;
 };
 
-export type Resolved = {
+type Resolved = {
   /** Neighbouring texts are joined; empty texts are left out. */
   readonly parts: readonly (string | SecretRef)[];
   /** Names of the variables that were used. */

@@ -4,7 +4,7 @@ import { formatSpec } from '../fields/format.ts';
 import { type LoadedServer, loadDocuments } from '../load.ts';
 
 /** A spec that did not come from a file: what its rules say to it. */
-export type RuleCheck =
+type RuleCheck =
   | { readonly allowed: true; readonly server: LoadedServer }
   | { readonly allowed: false; readonly why: readonly string[] };
 

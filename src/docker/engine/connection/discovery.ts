@@ -23,7 +23,7 @@ export type Candidate = { readonly path: string; readonly origin: string };
 
 export type Discovery = { readonly endpoint: Endpoint; readonly tried: readonly EngineAttempt[] };
 
-export type DiscoveryFailure = { readonly endpoint: null; readonly tried: readonly EngineAttempt[] };
+type DiscoveryFailure = { readonly endpoint: null; readonly tried: readonly EngineAttempt[] };
 
 /** A local socket answers at once or never. */
 const socketProbeMs = 1_000;

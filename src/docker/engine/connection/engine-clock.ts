@@ -12,7 +12,7 @@ export function engineTime(text: string | undefined): EngineTime {
 }
 
 /** Two clocks of this machine, ms: one that never jumps but may stand still in a suspend, and the one people set. */
-export type OurClocks = { readonly steady: () => number; readonly wall: () => number };
+type OurClocks = { readonly steady: () => number; readonly wall: () => number };
 
 /** How far two clocks may part before a time that was carried on counts as wrong, ms. */
 const mostPartedMs = 1_000;

@@ -31,7 +31,7 @@ export function sshArguments(endpoint: SshEndpoint, connectSeconds: number): rea
  * A child process' stdin and stdout as the socket of one HTTP connection. `end` half-closes, as `dial-stdio` passes
  * on. When the child ends before it should, the error holds what it said on stderr.
  */
-export class ProcessSocket extends Duplex {
+class ProcessSocket extends Duplex {
   readonly #child: ChildProcessWithoutNullStreams;
   #complaint = '';
 

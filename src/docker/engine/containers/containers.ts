@@ -171,7 +171,7 @@ export async function containerRunning(
   return { running: running && !restarting, run: runOf(container.State), exitCode };
 }
 
-export type InspectedExec = {
+type InspectedExec = {
   readonly Running?: boolean;
   readonly ExitCode?: number | null;
   readonly ProcessConfig?: { readonly arguments?: readonly string[] | null };

@@ -45,13 +45,13 @@ export type InspectedContainer = {
   readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
 };
 
-export type InspectedEndpoint = {
+type InspectedEndpoint = {
   readonly Aliases?: readonly string[] | null;
   /** Empty until the container was started for the first time. */
   readonly NetworkID?: string;
 };
 
-export type InspectedMount = {
+type InspectedMount = {
   readonly Type?: string;
   readonly Name?: string;
   readonly Source?: string;

@@ -10,7 +10,7 @@ import { tmpfsOptions } from './tmpfs-options.ts';
 type EngineKind = 'docker' | 'podman';
 
 /** The create call: its query, and its JSON body as the Engine API documents it. */
-export type CreateCall = {
+type CreateCall = {
   readonly query: Readonly<Record<string, string>>;
   readonly body: Readonly<Record<string, unknown>>;
 };

@@ -13,7 +13,7 @@ function sizeOf(text: string | undefined): number {
 const normalMode = (mode: string): string => mode.replace(/^0+(?=.)/, '');
 
 /** For whom a tmpfs is made. */
-export type TmpfsPlace = {
+type TmpfsPlace = {
   readonly engine: 'docker' | 'podman';
   /** The user of the container. */
   readonly user: string;

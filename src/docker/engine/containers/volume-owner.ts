@@ -9,7 +9,7 @@ import { archive, type Owner, putFiles } from './container-files.ts';
 /** Where the volume is mounted in the helper; the entry of the archive is this folder itself. */
 const mountPoint = 'looms-volume';
 
-export type FreshVolume = {
+type FreshVolume = {
   /** The volume's name on the engine. */
   readonly name: string;
   readonly owner: Owner;

@@ -6,7 +6,7 @@ import { ignoringConflict, orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 
-export type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
+type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
 
 /** All volumes with `text` in their name. */
 export async function listVolumes(client: Client, text: string): Promise<readonly InspectedVolume[]> {

@@ -4,7 +4,7 @@ import { LoomsError } from '../../../model/errors.ts';
  * Takes the bytes of a multiplexed stream (exec, attach, logs without a terminal): frames of an 8-byte header (stream
  * 0–2, three zeros, length as uint32 big-endian) and that many bytes.
  */
-export type Demultiplexer = {
+type Demultiplexer = {
   /**
    * Feeds a chunk, cut anywhere. Payload is passed on at once, in pieces that are views of the chunk, so a frame of any
    * size needs no memory. Throws `session-failed` when the bytes are no such stream.

@@ -19,7 +19,7 @@ const exitCodePauseMs = 10;
  * one that nobody reads stops the other as well, once its buffer is full. `closed` tells whether the connection ended
  * the way the engine ends it.
  */
-export function splitStreams({ socket, head }: Hijacked): {
+function splitStreams({ socket, head }: Hijacked): {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;

@@ -8,7 +8,7 @@ import { type CredentialSource, dockerCredentials } from './credentials.ts';
 import { probeShell } from './shell-probe.ts';
 
 /** What work on images needs beside a client: registry credentials, and what was found out already. */
-export type ImageMemory = {
+type ImageMemory = {
   readonly credentials: CredentialSource;
   /**
    * Per image id, whether it has a shell, from its own label, from one of a container, or from a look into it: an id's

@@ -1,5 +1,5 @@
 /** An image reference in its parts. `name` is everything before tag and digest, as written. */
-export type ImageReference = {
+type ImageReference = {
   readonly registry: string;
   readonly name: string;
   /** A tag or a digest (`sha256:…`); `latest` when the reference has neither, as in Docker. */

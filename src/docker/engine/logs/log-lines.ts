@@ -3,7 +3,7 @@ import { engineTime } from '../connection/engine-clock.ts';
 import { demultiplexer } from '../exec/demultiplex.ts';
 
 /** Takes the bytes of a log that was asked for with timestamps. */
-export type LogParser = {
+type LogParser = {
   /** Feeds a chunk, cut anywhere, and returns the lines that it finished, in the order of the bytes. */
   readonly feed: (chunk: Buffer) => readonly LogLine[];
   /** What is left of lines that were not ended. */

@@ -82,7 +82,7 @@ export const entryOfContainer = (container: ObservedContainer): Entry => ({
   failed: false,
 });
 
-export type Expendable = { readonly record: GenerationRecord; readonly reason: Reason };
+type Expendable = { readonly record: GenerationRecord; readonly reason: Reason };
 
 /**
  * The entries that are not worth keeping beside the generation that serves, and why. Kept are the `keep` newest

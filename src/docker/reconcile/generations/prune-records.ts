@@ -2,22 +2,22 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ImageId, type ServerName, type StepId } from '../../../model/ids.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { Reason, SupportChange } from '../../../model/plan.ts';
-import type { DockerStep } from '../../steps.ts';
+import type { StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
 import { type Removal, removalsIn } from '../step-builders.ts';
 import { type Entry, entryOfContainer, entryOfRecord, expendable, servingAfter } from './generations.ts';
 
-export type HistoryInput = {
+type HistoryInput = {
   readonly observed: Observed;
   readonly keep: number;
   readonly slots: readonly { readonly server: DeclaredServer; readonly decision: Decision }[];
   /** Servers that are removed; their past stays. */
   readonly removed: readonly ServerName[];
   /** The steps of all servers. */
-  readonly work: readonly DockerStep[];
+  readonly work: readonly StepDraft[];
 };
 
-type Part = { readonly changes: readonly SupportChange[]; readonly steps: readonly DockerStep[] };
+type Part = { readonly changes: readonly SupportChange[]; readonly steps: readonly StepDraft[] };
 
 /** Something that goes, with the step that removes it. */
 type Leaving = { readonly from: GenerationRecord | ObservedContainer; readonly step: StepId };
@@ -32,7 +32,7 @@ const whyText = (reason: Reason): string =>
 function removeRecord(
   record: GenerationRecord,
   reason: Reason,
-  options: Pick<DockerStep, 'after' | 'onFailureOf'>,
+  options: Pick<StepDraft, 'after' | 'onFailureOf'>,
 ): Removal {
   const { id, name, server, generation } = record;
   const failed = options.onFailureOf === undefined ? '' : '/failed';
@@ -48,7 +48,7 @@ function removeRecord(
 }
 
 /** The steps of a server after which what served before may be forgotten: it is recorded, and its successor serves. */
-function settledBy(steps: readonly DockerStep[]): StepId[] {
+function settledBy(steps: readonly StepDraft[]): StepId[] {
   const forward = steps.filter((step) => step.onFailureOf === undefined);
   const recorded = forward.filter((step) => step.op === 'record-generation');
   if (recorded.length > 0) return recorded.map((step) => step.id);
@@ -58,7 +58,7 @@ function settledBy(steps: readonly DockerStep[]): StepId[] {
 
 /** What there is and what is done, by the server or the id that it is looked for. */
 type Index = {
-  readonly work: ReadonlyMap<ServerName | undefined, readonly DockerStep[]>;
+  readonly work: ReadonlyMap<ServerName | undefined, readonly StepDraft[]>;
   readonly history: ReadonlyMap<ServerName | undefined, readonly GenerationRecord[]>;
   readonly containers: ReadonlyMap<string, ObservedContainer>;
 };
@@ -136,7 +136,7 @@ function removeImages(
     changes: images.map(([name]) => ({ kind: 'image', name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] })),
     steps: images.flatMap(([ref, group]) =>
       [...new Set(group.map(({ from }) => imageOf(from)))].map(
-        (image, index): DockerStep => ({
+        (image, index): StepDraft => ({
           id: asStepId(
             `image:${ref}/remove${onFailureOf === undefined ? '' : ':failed'}${index === 0 ? '' : `:${index}`}`,
           ),

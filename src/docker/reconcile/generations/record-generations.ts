@@ -2,13 +2,13 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../../model/ids.ts';
 import { recordName } from '../../../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
-import type { DockerStep, Target } from '../../steps.ts';
+import type { StepDraft, Target } from '../../steps.ts';
 import { step } from '../step-builders.ts';
 import { entryOfContainer, entryOfRecord, isSameRevision, notWorthKeeping, type Serving } from './generations.ts';
 
 /** Steps that record generations, and the step that the removal of a container has to wait for. */
 export type Recording = {
-  readonly steps: readonly DockerStep[];
+  readonly steps: readonly StepDraft[];
   readonly before: (container: ContainerId) => readonly StepId[];
 };
 
@@ -138,7 +138,7 @@ export function recordFailed(
   generation: number,
   failing: readonly StepId[],
   context: RecordContext,
-): DockerStep[] {
+): StepDraft[] {
   if (!isFree(server, generation, context)) return [];
   const record = recordName(context.project, server.spec.name, generation);
   const failed = step(

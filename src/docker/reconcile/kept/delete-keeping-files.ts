@@ -3,7 +3,7 @@ import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { containerName, dataName, label, type Role } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import { type Blocker, isNonEmpty, type PlanWarning } from '../../../model/plan.ts';
-import type { DockerStep, PlannedContainer, Target } from '../../steps.ts';
+import type { PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import { idleTemplate } from '../server/container-template.ts';
 import { isUp, removalsIn, retireEach, step } from '../step-builders.ts';
 import {
@@ -64,8 +64,8 @@ type Keeper = {
   readonly target: Target;
   readonly name: string;
   /** Makes it, after `old` are removed. */
-  readonly made: DockerStep;
-  readonly old: readonly DockerStep[];
+  readonly made: StepDraft;
+  readonly old: readonly StepDraft[];
   /** Copies that runs before this one began: one of them tells that somebody wants the files, until they are copied. */
   readonly begun: readonly ObservedContainer[];
 };
@@ -79,7 +79,7 @@ function keepAndRemove(
   source: ObservedContainer,
   others: readonly ObservedContainer[],
   into: Keeper,
-): DockerStep[] {
+): StepDraft[] {
   const { id, name } = source;
   const ready = [into.made.id];
   const stop = isUp(source)

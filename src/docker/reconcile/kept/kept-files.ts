@@ -4,7 +4,7 @@ import { asStepId, type ContainerId, type ServerName, type StepId, shortId } fro
 import { containerName, dataName, label } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import { isNonEmpty, type PlanWarning, type SupportChange } from '../../../model/plan.ts';
-import type { DockerStep, PlannedContainer } from '../../steps.ts';
+import type { PlannedContainer, StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
 import { removalsIn, step } from '../step-builders.ts';
 
@@ -88,7 +88,7 @@ export const restorablePaths = (kept: KeptFiles | undefined, { spec }: DeclaredS
   kept?.standing !== 'needed' ? [] : kept.paths.filter((path) => spec.lifecycle.preserve.includes(path));
 
 /** Removes what was kept. */
-export const removeKept = (server: ServerName, kept: KeptFiles, after: readonly StepId[] = []): DockerStep[] =>
+export const removeKept = (server: ServerName, kept: KeptFiles, after: readonly StepId[] = []): StepDraft[] =>
   removeCopies(server, [kept.container, ...kept.others], after);
 
 /** Removes copies of kept files, one beside the other. */
@@ -96,7 +96,7 @@ export const removeCopies = (
   server: ServerName,
   copies: readonly ObservedContainer[],
   after: readonly StepId[],
-): DockerStep[] =>
+): StepDraft[] =>
   copies.map(({ id, name }, index) =>
     step(
       server,
@@ -110,12 +110,12 @@ export const removeCopies = (
  * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
  * run that ended in between would leave a copy that nobody dares to remove.
  */
-export function copiesFirst(steps: readonly DockerStep[], kept: ReadonlyMap<ServerName, KeptFiles>): DockerStep[] {
+export function copiesFirst(steps: readonly StepDraft[], kept: ReadonlyMap<ServerName, KeptFiles>): StepDraft[] {
   const copies = Map.groupBy(
     [...kept.values()].flatMap(({ container, others }) => [container, ...others]),
     ({ keptFrom }) => keptFrom,
   );
-  const removed = (step: DockerStep): ContainerId | undefined =>
+  const removed = (step: StepDraft): ContainerId | undefined =>
     step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
   const removals = new Map(removalsIn(steps).map((step) => [removed(step), step.id]));
   return steps.map((step) => {
@@ -137,7 +137,7 @@ export const keptChange = (
 /** What a plan owes to data that was kept, or shall be. */
 export type KeptPart = {
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly DockerStep[];
+  readonly steps: readonly StepDraft[];
   readonly warnings: readonly PlanWarning[];
 };
 

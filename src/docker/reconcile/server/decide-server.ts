@@ -8,11 +8,11 @@ import { type Assessed, assess, type SlotContext } from './assess-server.ts';
 import { templateOf } from './container-template.ts';
 
 /** The container that shall serve next: one to be made, or one that an interrupted run left behind. */
-export type Successor =
+type Successor =
   | { readonly kind: 'new'; readonly generation: number }
   | { readonly kind: 'existing'; readonly container: ObservedContainer };
 
-export type ReplaceOrder = { readonly order: 'start-first' } | { readonly order: 'stop-first'; readonly why: string };
+type ReplaceOrder = { readonly order: 'start-first' } | { readonly order: 'stop-first'; readonly why: string };
 
 /** What to do about one server, before it becomes steps. */
 export type Decision =

@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
 import { containerName, generationName, volumeName } from '../../../model/labels.ts';
 import type { ObservedContainer } from '../../../model/observed.ts';
-import type { DockerStep, Operation, PlannedContainer, Target } from '../../steps.ts';
+import type { Operation, PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import type { RecordContext, Recording } from '../generations/record-generations.ts';
 import type { KeptFiles } from '../kept/kept-files.ts';
 import { retire, step } from '../step-builders.ts';
@@ -46,7 +46,7 @@ export const retireAll = (
   containers: readonly ObservedContainer[],
   after: readonly StepId[],
   recording: Recording,
-): DockerStep[] =>
+): StepDraft[] =>
   containers.flatMap((container) =>
     retire(
       server.spec.name,
@@ -65,16 +65,16 @@ export function discard(
   name: string,
   failing: readonly StepId[],
   context: StepContext,
-  recorded: readonly DockerStep[] = [],
-): DockerStep {
+  recorded: readonly StepDraft[] = [],
+): StepDraft {
   const keep = context.keepFailed || !server.spec.lifecycle.autoCleanup;
   const operation: Operation = keep ? { op: 'stop-container', target, name } : { op: 'remove-container', target, name };
   const after = [...failing, ...recorded.map((one) => one.id)];
   return step(server.spec.name, 'discard', operation, { after, onFailureOf: failing });
 }
 
-export type Launch = {
-  readonly steps: readonly DockerStep[];
+type Launch = {
+  readonly steps: readonly StepDraft[];
   /** The step whose success means that the generation counts. */
   readonly gate: StepId;
   /** The steps whose failure means that it does not. */
@@ -112,7 +112,7 @@ export const rename = (
   from: string,
   after: readonly StepId[],
   context: StepContext,
-): DockerStep =>
+): StepDraft =>
   step(
     server.spec.name,
     'rename',

@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type StepId } from '../../../model/ids.ts';
 import { containerName, generationName } from '../../../model/labels.ts';
 import type { ObservedContainer } from '../../../model/observed.ts';
-import type { DockerStep, Operation, Target } from '../../steps.ts';
+import type { Operation, StepDraft, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
@@ -15,7 +15,7 @@ export function replaceSteps(
   server: DeclaredServer,
   decision: Extract<Decision, { kind: 'replace' }>,
   context: StepContext,
-): DockerStep[] {
+): StepDraft[] {
   const { old, successor, order, others } = decision;
   const { name, lifecycle } = server.spec;
   const stopFirst = order.order === 'stop-first';
@@ -47,7 +47,7 @@ export function replaceSteps(
     ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: readyToStop } : one))
     : [];
   const quiet = stopFirst && stopping.length > 0 ? stopping.slice(-1).map((one) => one.id) : ready;
-  const carry: DockerStep[] = carries
+  const carry: StepDraft[] = carries
     ? [
         step(
           name,
@@ -137,7 +137,7 @@ function handOverName(
   context: StepContext,
   after: readonly StepId[],
   recorded: readonly StepId[],
-): DockerStep[] {
+): StepDraft[] {
   const { name, lifecycle } = server.spec;
   const isSettled = holdsName(old, server, context);
   const yielded = isSettled
@@ -154,7 +154,7 @@ function handOverName(
   const leaving = isSettled ? { ...old, name: retiringName } : old;
   // The old one was stopped for this: with a first Ctrl-C in between, none would serve.
   const named = [...yielded, taken].map(
-    (one): DockerStep => (order.order === 'stop-first' ? { ...one, completes: true } : one),
+    (one): StepDraft => (order.order === 'stop-first' ? { ...one, completes: true } : one),
   );
   return [...named, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
 }

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { StepId } from '../../../model/ids.ts';
-import type { DockerStep, Operation } from '../../steps.ts';
+import type { Operation, StepDraft } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, type Recording, recordGenerations } from '../generations/record-generations.ts';
 import { markRestored, restorablePaths } from '../kept/kept-files.ts';
@@ -14,7 +14,7 @@ function createSteps(
   server: DeclaredServer,
   { generation, others }: Extract<Decision, { kind: 'create' }>,
   context: StepContext,
-): DockerStep[] {
+): StepDraft[] {
   const { name } = server.spec;
   const kept = context.keptFiles.get(name);
   const paths = restorablePaths(kept, server);
@@ -51,7 +51,7 @@ function resumeSteps(
   server: DeclaredServer,
   decision: Extract<Decision, { kind: 'resume' }>,
   context: StepContext,
-): DockerStep[] {
+): StepDraft[] {
   const { container } = decision;
   const target = { id: container.id };
   const launched = launch(server, target, container.name, startOperationFor(container), [], context);
@@ -85,7 +85,7 @@ function recordOthers(
 }
 
 /** The engine calls that carry a decision out, each with its cause and with what it waits for. */
-export function serverSteps(server: DeclaredServer, decision: Decision, context: StepContext): DockerStep[] {
+export function serverSteps(server: DeclaredServer, decision: Decision, context: StepContext): StepDraft[] {
   switch (decision.kind) {
     case 'unchanged':
     case 'blocked':

@@ -1,10 +1,10 @@
 import { asStepId, shortId } from '../../../model/ids.ts';
 import { containerName, type Role } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
-import type { DockerStep } from '../../steps.ts';
+import type { StepDraft } from '../../steps.ts';
 
 /** The name that a step gives to a container. */
-const nameGiven = (step: DockerStep): string | undefined => {
+const nameGiven = (step: StepDraft): string | undefined => {
   if (step.op === 'rename-container') return step.to;
   return step.op === 'create-container' ? step.container.name : undefined;
 };
@@ -12,14 +12,14 @@ const nameGiven = (step: DockerStep): string | undefined => {
 /** A container or a record of one: both hold their names. */
 type Holder = Pick<ObservedContainer, 'id' | 'name' | 'server'> & { readonly role?: Role };
 
-const isAbout = (step: DockerStep, { id }: Holder): boolean =>
+const isAbout = (step: StepDraft, { id }: Holder): boolean =>
   'target' in step && 'id' in step.target && step.target.id === id;
 
 /**
  * Whether the name is free when a step's turn comes: the same server's steps take it from a generation of it, or the
  * holder is removed first.
  */
-function makesRoom(holder: Holder, step: DockerStep, steps: readonly DockerStep[]): boolean {
+function makesRoom(holder: Holder, step: StepDraft, steps: readonly StepDraft[]): boolean {
   if (isAbout(step, holder)) return true;
   if (step.op === 'rename-container' && holder.role === 'server' && holder.server === step.server) return true;
   return steps.some((one) => one.op === 'remove-container' && isAbout(one, holder) && step.after.includes(one.id));
@@ -33,8 +33,8 @@ const nameAside = (container: Holder, { project }: Observed): string =>
  * Lets a container of this project that was given another one's name by hand make room first, so that servers whose
  * names were mixed up come right in one run. A container of someone else's is never moved: its name is a blocker.
  */
-export function withFreeNames(steps: readonly DockerStep[], observed: Observed): DockerStep[] {
-  const moves = new Map<Holder, DockerStep>();
+export function withFreeNames(steps: readonly StepDraft[], observed: Observed): StepDraft[] {
+  const moves = new Map<Holder, StepDraft>();
   const holders = new Map<string | undefined, Holder>();
   // The first one counts, so that a container comes before a record of its name.
   for (const one of [...observed.history, ...observed.containers].reverse()) holders.set(one.name, one);

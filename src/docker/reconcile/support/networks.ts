@@ -17,7 +17,7 @@ import {
  * without an address of its own the bridge gives no way to it (tried on Engine 20.10 and 28.5). Podman cannot hide its
  * host, and forgets the option: there it is not asked for.
  */
-export function networkShape(project: ProjectName, mode: Mode, canHideHost: boolean): NetworkShape {
+function networkShape(project: ProjectName, mode: Mode, canHideHost: boolean): NetworkShape {
   return {
     name: networkName(project, mode),
     driver: 'bridge',

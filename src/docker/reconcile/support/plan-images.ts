@@ -1,10 +1,10 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type StepId } from '../../../model/ids.ts';
 import type { Observed } from '../../../model/observed.ts';
-import type { DockerStep } from '../../steps.ts';
+import type { StepDraft } from '../../steps.ts';
 
 /** The steps that make images available, and which of them a container of an image waits for. */
-export type ImageWork = { readonly steps: readonly DockerStep[]; readonly stepFor: (ref: string) => readonly StepId[] };
+type ImageWork = { readonly steps: readonly StepDraft[]; readonly stepFor: (ref: string) => readonly StepId[] };
 
 /** Pulls and builds for the containers that will be made, once for each reference. */
 export function planImages(
@@ -12,7 +12,7 @@ export function planImages(
   relayImage: string | undefined,
   observed: Observed,
 ): ImageWork {
-  const steps = new Map<string, DockerStep>();
+  const steps = new Map<string, StepDraft>();
   const absent = (ref: string): boolean => !observed.images[ref];
   const pull = (ref: string, platform: string | undefined, fallbackToLocal: boolean): StepId => {
     const id = asStepId(`image:${ref}`);
@@ -61,15 +61,15 @@ export function withoutFailedImages(
   created: readonly DeclaredServer[],
   desired: readonly DeclaredServer[],
   { containers, history, images }: Observed,
-  work: readonly DockerStep[],
-): DockerStep[] {
+  work: readonly StepDraft[],
+): StepDraft[] {
   const discards = new Map(
     work
       .filter((step) => step.onFailureOf !== undefined && step.op === 'remove-container')
       .reverse()
       .map((step) => [step.server, step]),
   );
-  return created.flatMap(({ spec: { name }, image: { kind, ref } }): DockerStep[] => {
+  return created.flatMap(({ spec: { name }, image: { kind, ref } }): StepDraft[] => {
     if (kind !== 'built') return [];
     const discard = discards.get(name);
     const isWanted = desired.some((one) => one.spec.name !== name && one.image.ref === ref);
@@ -92,7 +92,7 @@ export function withoutFailedImages(
 }
 
 /** An image that in the end nobody waits for (its server is blocked, its relay is there) is neither pulled nor built. */
-export function withNeededImages(images: readonly DockerStep[], others: readonly DockerStep[]): DockerStep[] {
+export function withNeededImages(images: readonly StepDraft[], others: readonly StepDraft[]): StepDraft[] {
   const needed = new Set(others.flatMap((step) => step.after));
   for (const image of images) if (needed.has(image.id)) for (const base of image.after) needed.add(base);
   return [...images.filter((image) => needed.has(image.id)), ...others];

@@ -4,7 +4,7 @@ import { networkName, relayName } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import { type Blocker, isNonEmpty, type Reason } from '../../../model/plan.ts';
 import { resolveShape, unknownImage } from '../../../model/resolve-shape.ts';
-import type { DockerStep, Operation } from '../../steps.ts';
+import type { Operation, StepDraft } from '../../steps.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { relayContainer } from '../server/container-template.ts';
 import { isUp } from '../step-builders.ts';
@@ -43,7 +43,7 @@ function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer)
   };
 }
 
-function removeRelay(relay: ObservedContainer, mode: Mode, index: number, after: readonly StepId[] = []): DockerStep {
+function removeRelay(relay: ObservedContainer, mode: Mode, index: number, after: readonly StepId[] = []): StepDraft {
   return supportStep(
     `relay:${mode}/remove${index === 0 ? '' : `:${index}`}`,
     'a relay that is not as it should be',
@@ -59,7 +59,7 @@ function drainOf(
   mode: Mode,
   index: number,
   after: readonly StepId[],
-): DockerStep[] {
+): StepDraft[] {
   const served = servers.filter((server) => isHttp(server) && usesMode(server, mode));
   const seconds = Math.max(0, ...served.map(({ spec }) => spec.lifecycle.drainSeconds));
   const drain: Operation = { op: 'drain', target: { id: relay.id }, name: relay.name, seconds };
@@ -119,7 +119,7 @@ function startOf(
 }
 
 /** Makes the relay that HTTP servers of a network are reached through, one of it, and removes it after the last of them. */
-export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly DockerStep[]): SupportPlan {
+export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly StepDraft[]): SupportPlan {
   const name = relayName(input.project, mode);
   const relays = relaysOf(input, mode);
   if (!input.servers.some((server) => isHttp(server) && usesMode(server, mode))) return removalOf(relays, input, mode);

@@ -2,7 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ProjectName, type StepId } from '../../../model/ids.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { SupportChange } from '../../../model/plan.ts';
-import type { DockerStep, Operation } from '../../steps.ts';
+import type { Operation, StepDraft } from '../../steps.ts';
 
 /** The networks of a project: closed, and open to the outside. A server that has none is on neither. */
 export type Mode = 'isolated' | 'bridge';
@@ -24,8 +24,8 @@ export type SupportInput = {
 /** What is done about one kind of support; `teardown` steps wait until those are gone that needed what they remove. */
 export type SupportPlan = {
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly DockerStep[];
-  readonly teardown: readonly DockerStep[];
+  readonly steps: readonly StepDraft[];
+  readonly teardown: readonly StepDraft[];
 };
 
 export const nothing: SupportPlan = { changes: [], steps: [], teardown: [] };
@@ -36,7 +36,7 @@ export const supportStep = (
   why: string,
   operation: Operation,
   after: readonly StepId[] = [],
-): DockerStep => ({
+): StepDraft => ({
   id: asStepId(id),
   cause: { kind: 'support', why },
   after,

@@ -3,7 +3,7 @@ import { type StepId, shortId } from '../../../model/ids.ts';
 import { networkName, volumeName } from '../../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { Blocker, SupportChange } from '../../../model/plan.ts';
-import type { DockerStep } from '../../steps.ts';
+import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
 import { networkBlocker, networkPart } from './networks.ts';
 import { relayBlocker, relayPart } from './relays.ts';
@@ -19,9 +19,9 @@ import {
 } from './support-plan.ts';
 
 /** What stands behind the servers, as changes and steps, and which steps a server's own ones wait for. */
-export type Support = {
+type Support = {
   readonly changes: readonly SupportChange[];
-  readonly steps: readonly DockerStep[];
+  readonly steps: readonly StepDraft[];
   /** Removals of what nobody needs any more, by the network that they are about: they come last. */
   readonly teardown: readonly Teardown[];
   readonly freshVolumes: ReadonlySet<string>;
@@ -29,10 +29,10 @@ export type Support = {
   readonly relaySteps: (server: DeclaredServer) => readonly StepId[];
 };
 
-export type Teardown = {
+type Teardown = {
   readonly network: string;
-  readonly relays: readonly DockerStep[];
-  readonly networks: readonly DockerStep[];
+  readonly relays: readonly StepDraft[];
+  readonly networks: readonly StepDraft[];
 };
 
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
@@ -69,7 +69,7 @@ function planVolumes({ project, observed, servers }: SupportInput): Volumes {
 }
 
 /** Helpers live within one step; one that is seen under the lock was left by a run that was killed. */
-const helperSteps = (observed: Observed): DockerStep[] =>
+const helperSteps = (observed: Observed): StepDraft[] =>
   observed.containers
     .filter((container) => container.role === 'helper')
     .map(({ id, name }) =>
@@ -118,12 +118,12 @@ export function planSupport(input: SupportInput): Support {
  */
 export function teardownSteps(
   teardown: readonly Teardown[],
-  work: readonly DockerStep[],
+  work: readonly StepDraft[],
   observed: Observed,
-): DockerStep[] {
+): StepDraft[] {
   const containers = new Map<string, ObservedContainer>(observed.containers.map((one) => [one.id, one]));
   return teardown.flatMap(({ network, relays, networks }) => {
-    const leaves = (step: DockerStep): boolean => {
+    const leaves = (step: StepDraft): boolean => {
       const id = step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
       const container = id === undefined ? undefined : containers.get(id);
       return container !== undefined && isOn(container, network);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { DockerPlan, PlannedStep } from '../../../../src/docker/steps.ts';
+import type { DockerPlan, DockerStep } from '../../../../src/docker/steps.ts';
 import { servingOf } from '../../../../src/docker/views/serving.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
 import { containerName, dataName } from '../../../../src/model/labels.ts';
@@ -67,7 +67,7 @@ function expectSameEnd(one: PlannerCase, end: SimulatedEngine): void {
 
 const isServing = ({ state }: ObservedContainer): boolean => state.status === 'running' && !state.paused;
 
-const targetOf = (step: PlannedStep): string | undefined =>
+const targetOf = (step: DockerStep): string | undefined =>
   'target' in step && 'id' in step.target ? step.target.id : undefined;
 
 vi.setConfig({ testTimeout: 600_000 });
