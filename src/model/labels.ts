@@ -22,7 +22,7 @@ export const label = {
   since: 'looms.since',
   /** Volumes: the name as the spec has it. */
   volume: 'looms.volume',
-  /** Servers: the id of the container of kept data that its files were restored from. */
+  /** Servers: the id of the container that kept the files which it was given. */
   restoredFrom: 'looms.restored-from',
   /** Kept data: the id of the container that it was copied from. */
   keptFrom: 'looms.kept-from',

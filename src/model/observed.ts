@@ -32,9 +32,9 @@ export type ObservedContainer = {
   readonly secretPrints?: SecretPrints;
   /** `looms.source` as written, for people. */
   readonly source?: string;
-  /** The container of kept data that its files came from, when they did. */
+  /** The container that kept the files which it was given, when they did. */
   readonly restoredFrom?: ContainerId;
-  /** Of kept data: the container that it was copied from. While that one is there, the copy may not be whole. */
+  /** Of one that keeps files: the container that it was copied from. While that one is there, the copy may not be whole. */
   readonly keptFrom?: ContainerId;
   readonly managedBy: string;
   readonly imageRef: string;

@@ -105,7 +105,7 @@ function parse(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? '');
   } catch {
-    // Judged by the caller: a container without a readable record holds the name all the same.
+    // Looked at by the caller: a container without a readable record holds the name all the same.
     return undefined;
   }
 }

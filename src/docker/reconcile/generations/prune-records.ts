@@ -7,7 +7,7 @@ import type { Decision } from '../server/decide-server.ts';
 import { type Removal, removalsIn } from '../step-builders.ts';
 import { type Entry, entryOfContainer, entryOfRecord, expendable, servingAfter } from './generations.ts';
 
-type HistoryInput = {
+type PruneRecordsInput = {
   readonly observed: Observed;
   readonly keep: number;
   readonly slots: readonly { readonly server: DeclaredServer; readonly decision: Decision }[];
@@ -17,7 +17,7 @@ type HistoryInput = {
   readonly work: readonly StepDraft[];
 };
 
-type Part = { readonly changes: readonly SupportChange[]; readonly steps: readonly StepDraft[] };
+type RecordPlan = { readonly changes: readonly SupportChange[]; readonly steps: readonly StepDraft[] };
 
 /** Something that goes, with the step that removes it. */
 type Leaving = { readonly from: GenerationRecord | ObservedContainer; readonly step: StepId };
@@ -72,8 +72,8 @@ type Forgotten = {
 
 /** Which records of one server go, when its new generation is good and when it is not. */
 function forget(
-  { server, decision }: HistoryInput['slots'][number],
-  { observed, keep }: HistoryInput,
+  { server, decision }: PruneRecordsInput['slots'][number],
+  { observed, keep }: PruneRecordsInput,
   index: Index,
 ): Forgotten | undefined {
   const { name } = server.spec;
@@ -120,9 +120,9 @@ function forget(
 function removeImages(
   leaving: readonly Leaving[],
   staying: ReadonlySet<ImageId>,
-  input: HistoryInput,
+  input: PruneRecordsInput,
   onFailureOf?: readonly StepId[],
-): Part {
+): RecordPlan {
   const wanted = new Set(input.slots.map(({ server }) => server.image.ref));
   const groups = new Map<string, Leaving[]>();
   for (const one of leaving) {
@@ -164,7 +164,7 @@ function leavingBy(removals: readonly Removal[], observed: Observed): Leaving[] 
 }
 
 /** The images of all that is there, but for what leaves without being recorded. */
-function stayingImages(leaving: readonly Leaving[], { observed, work }: HistoryInput): Set<ImageId> {
+function stayingImages(leaving: readonly Leaving[], { observed, work }: PruneRecordsInput): Set<ImageId> {
   const gone = new Set<string>(leaving.map(({ from }) => from.id));
   for (const step of work) {
     if (step.op === 'record-generation' && step.onFailureOf === undefined && 'id' in step.target)
@@ -178,7 +178,7 @@ function stayingImages(leaving: readonly Leaving[], { observed, work }: HistoryI
  * kept. What a removed server ran last stays as an image, also where nothing is recorded, so that it can come back without
  * a build.
  */
-export function pruneRecords(input: HistoryInput): Part {
+export function pruneRecords(input: PruneRecordsInput): RecordPlan {
   const { observed, work } = input;
   const index: Index = {
     work: Map.groupBy(work, ({ server }) => server),

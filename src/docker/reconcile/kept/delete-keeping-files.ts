@@ -8,7 +8,7 @@ import { idleTemplate } from '../server/container-template.ts';
 import { isUp, removalsIn, retireEach, step } from '../step-builders.ts';
 import {
   type KeptFiles,
-  type KeptPart,
+  type KeptPlan,
   keptChange,
   nothingKept,
   preservedBy,
@@ -52,7 +52,7 @@ const sourceOf = (
   containers.find(({ state }) => state.status === 'running') ??
   containers.findLast(({ state }) => state.status !== 'created');
 
-export type FileKeepingDeletion = KeptPart & { readonly blocked?: Blocker };
+export type FileKeepingDeletion = KeptPlan & { readonly blocked?: Blocker };
 
 const blocked = (detail: string, hint: string): FileKeepingDeletion => ({
   ...nothingKept,

@@ -65,7 +65,7 @@ export function keptFiles(observed: Observed): ReadonlyMap<ServerName, KeptFiles
 }
 
 /**
- * The kept data whose files a successor has once those of `old` were carried over: what it says it was given must be
+ * The kept files that a successor has once those of `old` were carried over: what it says it was given must be
  * all that its own spec preserves of them, or a later look would take what it never got for given.
  */
 export function inheritedFrom(
@@ -108,7 +108,7 @@ export const removeCopies = (
 
 /**
  * Lets a copy go before what it was made of. While that one is there everybody knows that the copy counts for nothing; a
- * run that ended in between would leave a copy that nobody dares to remove.
+ * run that ended in between would leave a copy whose source cannot be told, and which therefore stays.
  */
 export function copiesFirst(steps: readonly StepDraft[], kept: ReadonlyMap<ServerName, KeptFiles>): StepDraft[] {
   const copies = Map.groupBy(
@@ -127,7 +127,7 @@ export function copiesFirst(steps: readonly StepDraft[], kept: ReadonlyMap<Serve
   });
 }
 
-/** What happens to kept data, as a plan tells it. */
+/** What happens to kept files, as a plan tells it. */
 export const keptChange = (
   { name }: { readonly name: string },
   action: 'create' | 'restore' | 'remove',
@@ -135,14 +135,14 @@ export const keptChange = (
 ): SupportChange => ({ kind: 'data', name, action, reasons: [{ kind: why }] });
 
 /** What a plan owes to data that was kept, or shall be. */
-export type KeptPart = {
+export type KeptPlan = {
   readonly changes: readonly SupportChange[];
   readonly steps: readonly StepDraft[];
   readonly warnings: readonly PlanWarning[];
 };
 
-/** For servers that have nothing to do with kept data. */
-export const nothingKept: KeptPart = { changes: [], steps: [], warnings: [] };
+/** For servers of which no files are kept. */
+export const nothingKept: KeptPlan = { changes: [], steps: [], warnings: [] };
 
 /** The container that a decision leaves serving, or that its successor gets its files from. */
 function origin(decision: Decision): ObservedContainer | undefined {
@@ -174,8 +174,8 @@ function restoredBy(decision: Decision, kept: KeptFiles, server: DeclaredServer)
 
 const unreadable = 'its record cannot be read, so nobody knows what to restore';
 
-/** What happens to the kept data of a server that stays or comes; restoring it is among the server's own steps. */
-export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptFiles | undefined): KeptPart {
+/** What happens to the kept files of a server that stays or comes; restoring it is among the server's own steps. */
+export function keptBeside(server: DeclaredServer, decision: Decision, kept: KeptFiles | undefined): KeptPlan {
   const { name } = server.spec;
   // A server that is disabled has no container yet, and one that is blocked gets none now: its data waits.
   if (kept === undefined || !server.spec.enabled || decision.kind === 'blocked') return nothingKept;

@@ -172,7 +172,7 @@ const best = (candidates: readonly Assessed[]): Assessed | undefined =>
   [...candidates].sort((a, b) => preference(a) - preference(b) || a.container.generation - b.container.generation)[0];
 
 /**
- * The container whose files are the server's: the settled one; with none, the one that sessions go to (model/serving.ts);
+ * The container whose files are the server's: the settled one; with none, the one that sessions go to (src/docker/views/serving.ts);
  * when none runs, the last that did.
  */
 function holderOf(all: readonly Assessed[]): Assessed | undefined {
@@ -265,10 +265,10 @@ export function decide(
   context: SlotContext,
 ): { decision: Decision; assessed: readonly Assessed[] } {
   const assessed = containers.map((container) => assess(server, container, context));
-  return { decision: decideJudged(server, assessed, context), assessed };
+  return { decision: decideAssessed(server, assessed, context), assessed };
 }
 
-function decideJudged(server: DeclaredServer, assessed: readonly Assessed[], context: SlotContext): Decision {
+function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], context: SlotContext): Decision {
   const containers = assessed.map((one) => one.container);
   if (!server.spec.enabled) {
     const asked = context.stop.has(server.spec.name);

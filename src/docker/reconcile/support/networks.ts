@@ -46,7 +46,7 @@ export function networkBlocker(project: ProjectName, mode: Mode, observed: Obser
 }
 
 /** Makes the network that servers are on, and removes it when the last of them is gone. */
-export function networkPart({ project, observed, servers, staying }: SupportInput, mode: Mode): SupportPlan {
+export function networkPlan({ project, observed, servers, staying }: SupportInput, mode: Mode): SupportPlan {
   const wanted = networkShape(project, mode, observed.engine.canHideHost);
   const found = networkFor(observed, wanted);
   if (servers.some((server) => usesMode(server, mode))) {

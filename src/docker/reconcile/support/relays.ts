@@ -119,7 +119,7 @@ function startOf(
 }
 
 /** Makes the relay that HTTP servers of a network are reached through, one of it, and removes it after the last of them. */
-export function relayPart(input: SupportInput, mode: Mode, networkSteps: readonly StepDraft[]): SupportPlan {
+export function relayPlan(input: SupportInput, mode: Mode, networkSteps: readonly StepDraft[]): SupportPlan {
   const name = relayName(input.project, mode);
   const relays = relaysOf(input, mode);
   if (!input.servers.some((server) => isHttp(server) && usesMode(server, mode))) return removalOf(relays, input, mode);

@@ -5,8 +5,8 @@ import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { Blocker, SupportChange } from '../../../model/plan.ts';
 import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
-import { networkBlocker, networkPart } from './networks.ts';
-import { relayBlocker, relayPart } from './relays.ts';
+import { networkBlocker, networkPlan } from './networks.ts';
+import { relayBlocker, relayPlan } from './relays.ts';
 import {
   isHttp,
   isOn,
@@ -84,10 +84,10 @@ const helperSteps = (observed: Observed): StepDraft[] =>
  * Plans what stands behind the servers: networks, relays and volumes. Volumes are made, never removed: they are data.
  */
 export function planSupport(input: SupportInput): Support {
-  const networks = { isolated: networkPart(input, 'isolated'), bridge: networkPart(input, 'bridge') };
+  const networks = { isolated: networkPlan(input, 'isolated'), bridge: networkPlan(input, 'bridge') };
   const relays = {
-    isolated: relayPart(input, 'isolated', networks.isolated.steps),
-    bridge: relayPart(input, 'bridge', networks.bridge.steps),
+    isolated: relayPlan(input, 'isolated', networks.isolated.steps),
+    bridge: relayPlan(input, 'bridge', networks.bridge.steps),
   };
   const volumes = planVolumes(input);
   const parts: SupportPlan[] = [
