@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
-import { signedText } from '../../src/model/claims.ts';
+import { signedText } from '../../src/docker/model/claims.ts';
 import { recordSigner } from '../../src/state/record-signer.ts';
 import { call, socketPath } from './raw-engine.mjs';
 

@@ -2,13 +2,13 @@ import type { RecordedSpec } from '../model/desired.ts';
 import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
-import type { Role } from '../model/labels.ts';
 import type { LockHolder } from '../model/lock.ts';
-import type { NetworkShape, Observed } from '../model/observed.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ForeignRecord } from '../model/records.ts';
-import type { ContainerShape, ImageFacts } from '../model/shape.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
+import type { Role } from './model/labels.ts';
+import type { NetworkShape, Observed } from './model/observed.ts';
+import type { ContainerShape, ImageFacts } from './model/shape.ts';
 
 export type { LockHolder } from '../model/lock.ts';
 export type { EngineAttempt } from '../orchestrator/port.ts';

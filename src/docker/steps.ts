@@ -1,11 +1,11 @@
 import type { GenerationOutcome } from '../model/engine.ts';
 import { assertNever } from '../model/errors.ts';
 import { type ContainerId, type ImageId, type NetworkId, type StepId, shortId } from '../model/ids.ts';
-import type { Role } from '../model/labels.ts';
-import type { NetworkShape } from '../model/observed.ts';
 import type { Plan, StepHeader } from '../model/plan.ts';
-import type { ShapeTemplate } from '../model/shape.ts';
 import { duration } from '../model/times.ts';
+import type { Role } from './model/labels.ts';
+import type { NetworkShape } from './model/observed.ts';
+import type { ShapeTemplate } from './model/shape.ts';
 
 /** A container that a step acts on: one that is there, or one that an earlier step of this plan makes. */
 export type Target = { readonly id: ContainerId } | { readonly madeBy: StepId };

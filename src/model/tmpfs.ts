@@ -1,4 +1,9 @@
-import type { TmpfsMount } from './shape.ts';
+export type TmpfsMount = {
+  readonly sizeBytes: number;
+  readonly exec: boolean;
+  readonly mode: string;
+  readonly owner?: string;
+};
 
 /** `64m`, `1g`, `4096`, and `64m,exec`; `security.tmpfs` of schemas/spec.schema.json has the same pattern. */
 const grammar = /^(?<amount>[1-9][0-9]{0,14})(?:(?<unit>[kKmMgG])[bB]?|[bB])?(?<exec>,exec)?$/u;

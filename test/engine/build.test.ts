@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildImage } from '../../src/docker/engine/images/build.ts';
 import { type ImageClient, imageMemory } from '../../src/docker/engine/images/find.ts';
+import type { ImageFacts } from '../../src/docker/model/shape.ts';
 import { readBuildCa, readContext } from '../../src/files/build-context.ts';
 import { type BuildContext, recipeFor } from '../../src/image/recipe.ts';
 import type { ImageSource } from '../../src/model/desired.ts';
 import type { LoomsError } from '../../src/model/errors.ts';
 import type { StepProgress } from '../../src/model/events.ts';
 import type { Recipe } from '../../src/model/recipe.ts';
-import type { ImageFacts } from '../../src/model/shape.ts';
 import { imageBench, withoutEngine } from '../support/images.ts';
 import { onPodman, skipOnPodman } from '../support/podman.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { containerName } from '../../src/docker/model/labels.ts';
 import { asServerName } from '../../src/model/ids.ts';
-import { containerName } from '../../src/model/labels.ts';
 import { type EngineBench, engineBench, testImage } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
 

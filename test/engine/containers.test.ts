@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { label, volumeName } from '../../src/model/labels.ts';
-import { secretsFilePath } from '../../src/model/resolve-shape.ts';
+import { label, volumeName } from '../../src/docker/model/labels.ts';
+import { secretsFilePath } from '../../src/docker/model/resolve-shape.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { withoutEngine } from '../support/images.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { label, recordName } from '../../src/docker/model/labels.ts';
+import type { GenerationRecord } from '../../src/docker/model/observed.ts';
 import { asImageId, asServerName, type ContainerId } from '../../src/model/ids.ts';
-import { label, recordName } from '../../src/model/labels.ts';
-import type { GenerationRecord } from '../../src/model/observed.ts';
 import { type EngineBench, engineBench, testImage } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
 

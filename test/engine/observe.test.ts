@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { label, networkName, volumeName } from '../../src/docker/model/labels.ts';
+import type { Observed } from '../../src/docker/model/observed.ts';
 import { asContainerId, asProjectName } from '../../src/model/ids.ts';
-import { label, networkName, volumeName } from '../../src/model/labels.ts';
-import type { Observed } from '../../src/model/observed.ts';
 import { type EngineBench, engineBench, hardenedShape, removeLabelled, testImage } from '../support/docker-engine.ts';
 import { testLabel, withoutEngine } from '../support/images.ts';
 import { paused } from '../support/paused.ts';

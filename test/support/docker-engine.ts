@@ -4,10 +4,10 @@ import Docker from 'dockerode';
 import { discoverEndpoint } from '../../src/docker/engine/connection/discovery.ts';
 import type { Endpoint } from '../../src/docker/engine/connection/endpoint.ts';
 import { connectDocker } from '../../src/docker/engine/engine.ts';
+import { label } from '../../src/docker/model/labels.ts';
+import type { ContainerShape, ImageFacts } from '../../src/docker/model/shape.ts';
 import type { CreateContainer, Engine, ExecRequest } from '../../src/docker/port.ts';
 import { asProjectName, type ContainerId, type ProjectName } from '../../src/model/ids.ts';
-import { label } from '../../src/model/labels.ts';
-import type { ContainerShape, ImageFacts } from '../../src/model/shape.ts';
 import { testLabel } from './images.ts';
 import { unsignedRecords } from './unsigned-records.ts';
 

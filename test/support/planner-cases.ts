@@ -1,11 +1,16 @@
 import fc from 'fast-check';
+import { containerName, dataName, generationName, networkName, relayName } from '../../src/docker/model/labels.ts';
+import type {
+  ForeignContainer,
+  Observed,
+  ObservedContainer,
+  ObservedNetwork,
+} from '../../src/docker/model/observed.ts';
 import type { PlanInput } from '../../src/docker/reconcile/plan.ts';
 import type { Undesired } from '../../src/docker/reconcile/removal.ts';
 import { type Mode, modes } from '../../src/docker/reconcile/support/support-plan.ts';
 import type { DeclaredServer, Mount } from '../../src/model/desired.ts';
 import { asContainerId, asNetworkId, asServerName, type ServerName } from '../../src/model/ids.ts';
-import { containerName, dataName, generationName, networkName, relayName } from '../../src/model/labels.ts';
-import type { ForeignContainer, Observed, ObservedContainer, ObservedNetwork } from '../../src/model/observed.ts';
 import { format } from './format-plan.ts';
 import { newEngine, type SimulatedEngine, type SimulationOptions, simulate } from './planner-simulation.ts';
 import { httpServer, image, plan, project, server } from './planner-world.ts';

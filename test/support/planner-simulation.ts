@@ -1,13 +1,18 @@
 import { verdictOf } from '../../src/docker/execute/execute-plan.ts';
+import { label } from '../../src/docker/model/labels.ts';
+import type {
+  GenerationRecord,
+  Observed,
+  ObservedContainer,
+  ObservedNetwork,
+} from '../../src/docker/model/observed.ts';
+import { resolveShape } from '../../src/docker/model/resolve-shape.ts';
+import type { ImageFacts } from '../../src/docker/model/shape.ts';
 import type { DockerPlan, DockerStep, Operation, PlannedContainer, Target } from '../../src/docker/steps.ts';
 import type { RecordedSpec } from '../../src/model/desired.ts';
 import type { GenerationOutcome } from '../../src/model/engine.ts';
 import type { StepResult } from '../../src/model/events.ts';
 import { asContainerId, asNetworkId, asServerName, type ContainerId, type StepId } from '../../src/model/ids.ts';
-import { label } from '../../src/model/labels.ts';
-import type { GenerationRecord, Observed, ObservedContainer, ObservedNetwork } from '../../src/model/observed.ts';
-import { resolveShape } from '../../src/model/resolve-shape.ts';
-import type { ImageFacts } from '../../src/model/shape.ts';
 import { readRecordedSpec } from '../../src/spec/record/record.ts';
 import { emptyEngine, image } from './planner-world.ts';
 

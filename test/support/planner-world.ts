@@ -1,9 +1,9 @@
+import type { Observed } from '../../src/docker/model/observed.ts';
+import type { ImageFacts } from '../../src/docker/model/shape.ts';
 import { makePlan, type PlanInput } from '../../src/docker/reconcile/plan.ts';
 import type { DockerPlan } from '../../src/docker/steps.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asImageId, asProjectName, asServerName } from '../../src/model/ids.ts';
-import type { Observed } from '../../src/model/observed.ts';
-import type { ImageFacts } from '../../src/model/shape.ts';
 import { recordSpec, specHash } from '../../src/spec/record/record.ts';
 
 export const project = asProjectName('test');

@@ -1,5 +1,5 @@
-import { signedText } from '../../model/claims.ts';
-import { label, type Role } from '../../model/labels.ts';
+import { signedText } from '../model/claims.ts';
+import { label, type Role } from '../model/labels.ts';
 import type { CallOptions, CreateContainer, Engine } from '../port.ts';
 import { openConnection } from './connection/connect.ts';
 import type { Endpoint } from './connection/endpoint.ts';

@@ -1,13 +1,13 @@
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import { label } from '../../model/labels.ts';
 import type { Recipe } from '../../model/recipe.ts';
-import { resolveShape } from '../../model/resolve-shape.ts';
 import { type SecretPrints, writeSecretPrints } from '../../model/secret-prints.ts';
-import type { ImageFacts } from '../../model/shape.ts';
 import { duration } from '../../model/times.ts';
 import type { GateOutcome } from '../../orchestrator/port.ts';
+import { label } from '../model/labels.ts';
+import { resolveShape } from '../model/resolve-shape.ts';
+import type { ImageFacts } from '../model/shape.ts';
 import type { BuildSettings, CallOptions, Engine, ProgressSink } from '../port.ts';
 import type { Operation, PlannedContainer, Target } from '../steps.ts';
 

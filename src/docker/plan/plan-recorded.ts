@@ -1,13 +1,13 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { Observed } from '../../model/observed.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import { slotsOf } from '../../model/slots.ts';
 import { parseSource, sourceText } from '../../model/source.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/record.ts';
+import type { Observed } from '../model/observed.ts';
+import { slotsOf } from '../model/slots.ts';
 import type { DockerPorts } from '../ports.ts';
 import type { DockerPlan } from '../steps.ts';
 import { settledOf } from '../views/serving.ts';

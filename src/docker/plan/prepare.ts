@@ -1,8 +1,8 @@
-import type { Observed } from '../../model/observed.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
 import type { Intent, Prepared, PruneIntent } from '../../orchestrator/port.ts';
 import { recordSpec } from '../../spec/record/record.ts';
+import type { Observed } from '../model/observed.ts';
 import type { DockerPorts } from '../ports.ts';
 import { defaultKeep } from '../reconcile/generations/generations.ts';
 import { makePlan, type PlanInput } from '../reconcile/plan.ts';

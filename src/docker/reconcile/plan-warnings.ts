@@ -1,9 +1,9 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineTime } from '../../model/engine.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { age } from '../../model/times.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
 
 /** Says once which containers have labels of a project and are nobody's to looms; undefined when there are none. */
 export function strangersNotice({ project, foreign }: Pick<Observed, 'project' | 'foreign'>): string | undefined {

@@ -1,9 +1,9 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
-import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
-import { slotsOf } from '../../model/slots.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { slotsOf } from '../model/slots.ts';
 import type { DockerPlan } from '../steps.ts';
 import { pruneRecords } from './generations/prune-records.ts';
 import { droppedByReplacement } from './kept/dropped-files.ts';

@@ -1,6 +1,6 @@
 import { asStepId, type ContainerId, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
-import type { Observed } from '../../model/observed.ts';
 import type { PlanWarning, Reason, SupportChange } from '../../model/plan.ts';
+import type { Observed } from '../model/observed.ts';
 import type { DockerPlan, StepDraft } from '../steps.ts';
 import { wholePlan } from './whole-plan.ts';
 

@@ -1,7 +1,7 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { containerName, recordName } from '../../model/labels.ts';
-import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { Change, PlanWarning, SupportChange } from '../../model/plan.ts';
+import { containerName, recordName } from '../model/labels.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { StepDraft } from '../steps.ts';
 import { revisionOf } from './generations/generations.ts';
 import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';

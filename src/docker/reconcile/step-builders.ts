@@ -1,5 +1,5 @@
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
-import type { ObservedContainer } from '../../model/observed.ts';
+import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, StepDraft } from '../steps.ts';
 
 type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };

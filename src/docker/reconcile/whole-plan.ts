@@ -1,6 +1,6 @@
-import type { Observed } from '../../model/observed.ts';
 import type { PlannedImage } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
+import type { Observed } from '../model/observed.ts';
 import { type DockerPlan, type StepDraft, stepText } from '../steps.ts';
 
 /** Images that steps fetch or make, as everyone may know them. */

@@ -1,11 +1,11 @@
 import type { EngineDescription } from '../../model/engine.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { containerName, generationName } from '../../model/labels.ts';
-import type { Observed, ObservedContainer } from '../../model/observed.ts';
-import { isSecretsShell, resolveArgv } from '../../model/resolve-shape.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
-import { serversOf, slotsOf } from '../../model/slots.ts';
+import { containerName, generationName } from '../model/labels.ts';
+import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
+import { serversOf, slotsOf } from '../model/slots.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
 import { argvTemplateOf } from '../reconcile/server/container-template.ts';

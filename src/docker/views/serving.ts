@@ -1,14 +1,14 @@
 import type { DesiredServer, RecordedSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { type ContainerId, hostNameOf, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
-import { containerName, relayName } from '../../model/labels.ts';
 import type { ForeignRecord } from '../../model/records.ts';
-import { resolveArgv } from '../../model/resolve-shape.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Serving } from '../../model/server-view.ts';
-import type { ImageFacts } from '../../model/shape.ts';
-import { slotsOf } from '../../model/slots.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
+import { containerName, relayName } from '../model/labels.ts';
+import { resolveArgv } from '../model/resolve-shape.ts';
+import type { ImageFacts } from '../model/shape.ts';
+import { slotsOf } from '../model/slots.ts';
 import type { Engine, LocatedContainer } from '../port.ts';
 import { argvTemplateOf } from '../reconcile/server/container-template.ts';
 

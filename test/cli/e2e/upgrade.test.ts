@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signedText } from '../../../src/model/claims.ts';
+import { signedText } from '../../../src/docker/model/claims.ts';
 import { recordSigner } from '../../../src/state/record-signer.ts';
 import { type EarlierContainer, type EarlierVersion, earlierVersions } from '../../support/earlier-records.ts';
 import { withoutEngine } from '../../support/images.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { changedSecrets } from '../../../src/app/plan/changed-secrets.ts';
 import type { Ports } from '../../../src/app/ports.ts';
+import type { Observed, ObservedContainer } from '../../../src/docker/model/observed.ts';
 import type { Env } from '../../../src/model/desired.ts';
-import type { Observed, ObservedContainer } from '../../../src/model/observed.ts';
 import type { MadeServer } from '../../../src/orchestrator/port.ts';
 import { format } from '../../support/format-plan.ts';
 import { simulate } from '../../support/planner-simulation.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
+import { overlaps } from '../../../src/docker/model/resolve-shape.ts';
 import type { DesiredServer, Env, EnvValue, ImageSource, Mount } from '../../../src/model/desired.ts';
 import { asServerName } from '../../../src/model/ids.ts';
-import { overlaps } from '../../../src/model/resolve-shape.ts';
 
 /** Texts that are hard to write in YAML, and those with dollars and braces. */
 const text = fc.oneof(

@@ -1,7 +1,7 @@
 import { opendir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { basename, dirname, join } from 'node:path';
-import { isWithin } from '../../../model/resolve-shape.ts';
+import { isWithin } from '../../model/resolve-shape.ts';
 import { configDirectory, type DiscoveryInput, usualSockets } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
 

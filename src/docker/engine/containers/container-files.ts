@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path/posix';
 import { LoomsError } from '../../../model/errors.ts';
 import { shortId } from '../../../model/ids.ts';
-import { secretsFilePath } from '../../../model/resolve-shape.ts';
+import { secretsFilePath } from '../../model/resolve-shape.ts';
 import { ask, askBytes, get, put } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';

@@ -1,7 +1,7 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, hostNameOf, shortId } from '../../../model/ids.ts';
-import { label, type Role } from '../../../model/labels.ts';
-import type { ShapeMount } from '../../../model/shape.ts';
+import { label, type Role } from '../../model/labels.ts';
+import type { ShapeMount } from '../../model/shape.ts';
 import type { CreateContainer } from '../../port.ts';
 import { ask, get, post, remove } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';

@@ -1,14 +1,8 @@
 import { dirname } from 'node:path/posix';
-import { label } from '../../../model/labels.ts';
-import { secretsFilePath } from '../../../model/resolve-shape.ts';
-import type {
-  ContainerShape,
-  ImageFacts,
-  ShapeMount,
-  ShapeNetwork,
-  ShapePort,
-  TmpfsMount,
-} from '../../../model/shape.ts';
+import type { TmpfsMount } from '../../../model/tmpfs.ts';
+import { label } from '../../model/labels.ts';
+import { secretsFilePath } from '../../model/resolve-shape.ts';
+import type { ContainerShape, ImageFacts, ShapeMount, ShapeNetwork, ShapePort } from '../../model/shape.ts';
 import { type InspectedContainer, type InspectedHostConfig, imageIdOf } from './inspected.ts';
 import { otherSettings } from './other-settings.ts';
 import { readPlain } from './plain-settings.ts';

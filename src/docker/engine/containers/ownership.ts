@@ -1,7 +1,7 @@
-import { isBelieved, readClaim } from '../../../model/claims.ts';
 import { asProjectName, type ImageId, type ProjectName } from '../../../model/ids.ts';
-import { label, type Role } from '../../../model/labels.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
+import { isBelieved, readClaim } from '../../model/claims.ts';
+import { label, type Role } from '../../model/labels.ts';
 import type { Client } from '../connection/connection.ts';
 import { type ImageShare, readEnv } from './docker-to-shape.ts';
 import {

@@ -1,5 +1,5 @@
 import { shortId } from '../../../model/ids.ts';
-import type { ContainerShape } from '../../../model/shape.ts';
+import type { ContainerShape } from '../../model/shape.ts';
 import type { InspectedContainer } from './inspected.ts';
 
 type Setting<T> = {

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path/posix';
-import { label } from '../../../model/labels.ts';
-import { secretsFilePath } from '../../../model/resolve-shape.ts';
-import type { ShapeNetwork, ShapePort } from '../../../model/shape.ts';
+import { label } from '../../model/labels.ts';
+import { secretsFilePath } from '../../model/resolve-shape.ts';
+import type { ShapeNetwork, ShapePort } from '../../model/shape.ts';
 import type { CreateContainer } from '../../port.ts';
 import { givenEnvLabel } from './docker-to-shape.ts';
 import { writePlain } from './plain-settings.ts';

@@ -1,5 +1,5 @@
 import { type ContainerId, type ImageId, shortId } from '../../../model/ids.ts';
-import { label, type Role } from '../../../model/labels.ts';
+import { label, type Role } from '../../model/labels.ts';
 import { ask, askBytes, get, isTooLarge, post, remove } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
-import { label } from '../../../model/labels.ts';
+import { label } from '../../model/labels.ts';
 import { ask, get, post, remove } from '../connection/ask.ts';
 import { ignoringConflict, orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';

@@ -5,9 +5,9 @@ import { externalImages, storesArgument } from '../../../image/user-dockerfile.t
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
 import { asContainerId } from '../../../model/ids.ts';
-import { label } from '../../../model/labels.ts';
 import type { ContextFile, Recipe } from '../../../model/recipe.ts';
-import type { ImageFacts } from '../../../model/shape.ts';
+import { label } from '../../model/labels.ts';
+import type { ImageFacts } from '../../model/shape.ts';
 import type { BuildSettings, ProgressSink } from '../../port.ts';
 import { ask, post, remove } from '../connection/ask.ts';
 import { ignoringConflict, orNull } from '../connection/call.ts';

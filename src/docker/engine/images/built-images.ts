@@ -1,5 +1,5 @@
 import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.ts';
-import { label, type Role } from '../../../model/labels.ts';
+import { label, type Role } from '../../model/labels.ts';
 import type { BuiltImages } from '../../port.ts';
 import { ask, get, remove } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';

@@ -1,6 +1,6 @@
 import { asImageId, type ImageId } from '../../../model/ids.ts';
-import { label } from '../../../model/labels.ts';
-import type { ImageFacts } from '../../../model/shape.ts';
+import { label } from '../../model/labels.ts';
+import type { ImageFacts } from '../../model/shape.ts';
 import type { Client } from '../connection/connection.ts';
 import { readArgv, readEnv } from '../containers/docker-to-shape.ts';
 import { type InspectedImage, inspectImage } from '../containers/inspected.ts';

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 import type { StepProgress } from '../../../model/events.ts';
-import type { ImageFacts } from '../../../model/shape.ts';
+import type { ImageFacts } from '../../model/shape.ts';
 import type { ProgressSink } from '../../port.ts';
 import { post } from '../connection/ask.ts';
 import { authHeaders } from './credentials.ts';

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
-import type { RegistryVerdict } from '../../../model/observed.ts';
 import { duration } from '../../../model/times.ts';
+import type { RegistryVerdict } from '../../model/observed.ts';
 import { ask, get } from '../connection/ask.ts';
 import { type StatusError, statusOf } from '../connection/errors.ts';
 import { inspectImage } from '../containers/inspected.ts';

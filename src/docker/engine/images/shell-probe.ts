@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { isBound } from '../../../model/claims.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ImageId } from '../../../model/ids.ts';
-import { label } from '../../../model/labels.ts';
+import { isBound } from '../../model/claims.ts';
+import { label } from '../../model/labels.ts';
 import { ask, askBytes, head, post } from '../connection/ask.ts';
 import { orNull, poll } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';

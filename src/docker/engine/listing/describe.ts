@@ -1,6 +1,6 @@
 import type { EngineDescription } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
-import type { ContainerShape } from '../../../model/shape.ts';
+import type { ContainerShape } from '../../model/shape.ts';
 import type { Client, EngineInfo } from '../connection/connection.ts';
 import { describeEndpoint } from '../connection/endpoint.ts';
 

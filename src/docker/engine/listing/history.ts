@@ -1,7 +1,7 @@
 import { type GenerationOutcome, generationOutcomes } from '../../../model/engine.ts';
 import { asContainerId, asServerName, type ContainerId, type ProjectName, shortId } from '../../../model/ids.ts';
-import { label, type Role, recordName } from '../../../model/labels.ts';
-import type { GenerationRecord } from '../../../model/observed.ts';
+import { label, type Role, recordName } from '../../model/labels.ts';
+import type { GenerationRecord } from '../../model/observed.ts';
 import { ask, post } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';

@@ -1,7 +1,7 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { asNetworkId, type NetworkId, shortId } from '../../../model/ids.ts';
-import { label } from '../../../model/labels.ts';
-import type { NetworkShape } from '../../../model/observed.ts';
+import { label } from '../../model/labels.ts';
+import type { NetworkShape } from '../../model/observed.ts';
 import { ask, get, post, remove } from '../connection/ask.ts';
 import { orNull, poll } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';

@@ -1,7 +1,7 @@
 import { asContainerId, asNetworkId, type ProjectName } from '../../../model/ids.ts';
-import { label, lockName, networkName, projectPrefix } from '../../../model/labels.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
-import type { Observed, ObservedContainer, ObservedNetwork, ObservedVolume } from '../../../model/observed.ts';
+import { label, lockName, networkName, projectPrefix } from '../../model/labels.ts';
+import type { Observed, ObservedContainer, ObservedNetwork, ObservedVolume } from '../../model/observed.ts';
 import type { ObserveQuery } from '../../port.ts';
 import type { Client, EngineInfo } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { type Claim, readClaim, signedText } from '../../../model/claims.ts';
 import type { RecordedSpec } from '../../../model/desired.ts';
 import type { ContainerState, EngineHealth } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, shortId } from '../../../model/ids.ts';
-import { label } from '../../../model/labels.ts';
-import type { ForeignContainer, ObservedContainer } from '../../../model/observed.ts';
 import type { ForeignRecord, RecordMaker } from '../../../model/records.ts';
 import { readSecretPrints } from '../../../model/secret-prints.ts';
+import { type Claim, readClaim, signedText } from '../../model/claims.ts';
+import { label } from '../../model/labels.ts';
+import type { ForeignContainer, ObservedContainer } from '../../model/observed.ts';
 import type { LocatedContainer } from '../../port.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { type ImageShare, type ReadingContext, shapeOf } from '../containers/docker-to-shape.ts';

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { EngineTime } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../../model/ids.ts';
-import { label, lockName, type Role } from '../../../model/labels.ts';
+import { label, lockName, type Role } from '../../model/labels.ts';
 import type { LockAttempt, LockHolder, LockRequest } from '../../port.ts';
 import { ask, askBytes, post } from '../connection/ask.ts';
 import { ignoringConflict, orNull } from '../connection/call.ts';

@@ -1,6 +1,6 @@
 import { looksLikeConnectionUri, looksLikeCredential } from '../../../model/credentials.ts';
 import type { FieldDifference } from '../../../model/plan.ts';
-import { type ContainerShape, type LiveField, liveFields } from '../../../model/shape.ts';
+import { type ContainerShape, type LiveField, liveFields } from '../../model/shape.ts';
 
 const bytes = (value: number): string =>
   value > 0 && value % (1024 * 1024) === 0 ? `${value / (1024 * 1024)} MiB` : `${value} bytes`;

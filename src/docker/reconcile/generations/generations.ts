@@ -1,8 +1,8 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { ImageId } from '../../../model/ids.ts';
-import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { Reason } from '../../../model/plan.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { Decision } from '../server/decide-server.ts';
 
 /** Records kept of each server unless something else is asked for. */

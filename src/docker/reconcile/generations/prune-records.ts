@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ImageId, type ServerName, type StepId } from '../../../model/ids.ts';
-import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { Reason, SupportChange } from '../../../model/plan.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
 import { type Removal, removalsIn } from '../step-builders.ts';

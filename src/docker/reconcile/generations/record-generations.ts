@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../../model/ids.ts';
-import { recordName } from '../../../model/labels.ts';
-import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
+import { recordName } from '../../model/labels.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft, Target } from '../../steps.ts';
 import { step } from '../step-builders.ts';
 import { entryOfContainer, entryOfRecord, isSameRevision, notWorthKeeping, type Serving } from './generations.ts';

@@ -1,8 +1,8 @@
 import { canonicalJson } from '../../../model/canonical-json.ts';
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
-import { containerName, dataName, label, type Role } from '../../../model/labels.ts';
-import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import { type Blocker, isNonEmpty, type PlanWarning } from '../../../model/plan.ts';
+import { containerName, dataName, label, type Role } from '../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import { idleTemplate } from '../server/container-template.ts';
 import { isUp, removalsIn, retireEach, step } from '../step-builders.ts';

@@ -1,6 +1,6 @@
 import type { ServerName } from '../../../model/ids.ts';
-import type { ObservedContainer } from '../../../model/observed.ts';
 import type { PlanWarning } from '../../../model/plan.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 import type { Decision } from '../server/decide-server.ts';
 import { preservedBy } from './kept-files.ts';
 

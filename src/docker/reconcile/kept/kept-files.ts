@@ -1,9 +1,9 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
 import { asStepId, type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
-import { containerName, dataName, label } from '../../../model/labels.ts';
-import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import { isNonEmpty, type PlanWarning, type SupportChange } from '../../../model/plan.ts';
+import { containerName, dataName, label } from '../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
 import { removalsIn, step } from '../step-builders.ts';

@@ -1,10 +1,10 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
-import { containerName } from '../../../model/labels.ts';
-import type { GenerationRecord, Observed, ObservedContainer } from '../../../model/observed.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
-import { resolveShape, unknownImage } from '../../../model/resolve-shape.ts';
-import { liveFields } from '../../../model/shape.ts';
+import { containerName } from '../../model/labels.ts';
+import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
+import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
+import { liveFields } from '../../model/shape.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { compareSpecs } from '../compare/compare-specs.ts';
 import { templateOf } from './container-template.ts';

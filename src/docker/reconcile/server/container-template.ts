@@ -1,19 +1,13 @@
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
-import { label, networkName, type Role, relayName, volumeName } from '../../../model/labels.ts';
 import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
 import { secretUses } from '../../../model/secret-names.ts';
-import type {
-  ArgvTemplate,
-  PidOne,
-  ShapeMount,
-  ShapeNetwork,
-  ShapeTemplate,
-  TmpfsMount,
-} from '../../../model/shape.ts';
 import { sourceText } from '../../../model/source.ts';
+import type { TmpfsMount } from '../../../model/tmpfs.ts';
 import { ownedBy, readTmpfs } from '../../../model/tmpfs.ts';
+import { label, networkName, type Role, relayName, volumeName } from '../../model/labels.ts';
+import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate } from '../../model/shape.ts';
 import type { PlannedContainer } from '../../steps.ts';
 
 const mebibyte = 1024 * 1024;

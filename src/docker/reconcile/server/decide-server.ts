@@ -1,9 +1,9 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever, LoomsError } from '../../../model/errors.ts';
-import { containerName, generationName, volumeName } from '../../../model/labels.ts';
-import type { ObservedContainer } from '../../../model/observed.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
-import { overlaps, resolveShape } from '../../../model/resolve-shape.ts';
+import { containerName, generationName, volumeName } from '../../model/labels.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
+import { overlaps, resolveShape } from '../../model/resolve-shape.ts';
 import { type Assessed, assess, type SlotContext } from './assess-server.ts';
 import { templateOf } from './container-template.ts';
 

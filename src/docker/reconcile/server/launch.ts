@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
-import { containerName, generationName, volumeName } from '../../../model/labels.ts';
-import type { ObservedContainer } from '../../../model/observed.ts';
+import { containerName, generationName, volumeName } from '../../model/labels.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 import type { Operation, PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import type { RecordContext, Recording } from '../generations/record-generations.ts';
 import type { KeptFiles } from '../kept/kept-files.ts';

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type StepId } from '../../../model/ids.ts';
-import { containerName, generationName } from '../../../model/labels.ts';
-import type { ObservedContainer } from '../../../model/observed.ts';
+import { containerName, generationName } from '../../model/labels.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';

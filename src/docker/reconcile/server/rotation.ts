@@ -1,8 +1,8 @@
 import type { DesiredServer, Lifecycle } from '../../../model/desired.ts';
 import type { EngineTime } from '../../../model/engine.ts';
-import type { ObservedContainer } from '../../../model/observed.ts';
 import type { NextRotation, Reason } from '../../../model/plan.ts';
 import { duration, isoTime } from '../../../model/times.ts';
+import type { ObservedContainer } from '../../model/observed.ts';
 
 const hourMs = 3_600_000;
 

@@ -1,6 +1,6 @@
 import { asStepId, shortId } from '../../../model/ids.ts';
-import { containerName, type Role } from '../../../model/labels.ts';
-import type { Observed, ObservedContainer } from '../../../model/observed.ts';
+import { containerName, type Role } from '../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 
 /** The name that a step gives to a container. */

@@ -1,7 +1,7 @@
 import type { ProjectName } from '../../../model/ids.ts';
-import { networkName } from '../../../model/labels.ts';
-import type { NetworkShape, Observed, ObservedNetwork } from '../../../model/observed.ts';
 import type { Blocker } from '../../../model/plan.ts';
+import { networkName } from '../../model/labels.ts';
+import type { NetworkShape, Observed, ObservedNetwork } from '../../model/observed.ts';
 import {
   isOn,
   type Mode,

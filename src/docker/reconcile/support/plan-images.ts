@@ -1,6 +1,6 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type StepId } from '../../../model/ids.ts';
-import type { Observed } from '../../../model/observed.ts';
+import type { Observed } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 
 /** The steps that make images available, and which of them a container of an image waits for. */

@@ -1,9 +1,9 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import type { StepId } from '../../../model/ids.ts';
-import { networkName, relayName } from '../../../model/labels.ts';
-import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import { type Blocker, isNonEmpty, type Reason } from '../../../model/plan.ts';
-import { resolveShape, unknownImage } from '../../../model/resolve-shape.ts';
+import { networkName, relayName } from '../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { relayContainer } from '../server/container-template.ts';

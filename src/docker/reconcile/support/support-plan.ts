@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ProjectName, type StepId } from '../../../model/ids.ts';
-import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { SupportChange } from '../../../model/plan.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
 
 /** The networks of a project: closed, and open to the outside. A server that has none is on neither. */

@@ -1,8 +1,8 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { type StepId, shortId } from '../../../model/ids.ts';
-import { networkName, volumeName } from '../../../model/labels.ts';
-import type { Observed, ObservedContainer } from '../../../model/observed.ts';
 import type { Blocker, SupportChange } from '../../../model/plan.ts';
+import { networkName, volumeName } from '../../model/labels.ts';
+import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
 import { networkBlocker, networkPlan } from './networks.ts';

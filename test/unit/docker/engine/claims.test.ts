@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isBelieved, readClaim } from '../../../../src/model/claims.ts';
+import { isBelieved, readClaim } from '../../../../src/docker/model/claims.ts';
 
 const labels = {
   'looms.project': 'shop',

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { shapeOf } from '../../../../src/docker/engine/containers/docker-to-shape.ts';
 import type { InspectedContainer } from '../../../../src/docker/engine/containers/inspected.ts';
 import { createCall } from '../../../../src/docker/engine/containers/shape-to-docker.ts';
+import type { ContainerShape } from '../../../../src/docker/model/shape.ts';
 import { asImageId } from '../../../../src/model/ids.ts';
-import type { ContainerShape } from '../../../../src/model/shape.ts';
 import { forAll } from '../../../support/properties.ts';
 
 const id = 'c'.repeat(64);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { executePlan } from '../../../../src/docker/execute/execute-plan.ts';
 import type { StepEnvironment } from '../../../../src/docker/execute/perform-step.ts';
+import type { Observed } from '../../../../src/docker/model/observed.ts';
+import type { ImageFacts } from '../../../../src/docker/model/shape.ts';
 import type { Engine } from '../../../../src/docker/port.ts';
 import type { DockerPlan } from '../../../../src/docker/steps.ts';
 import { LoomsError } from '../../../../src/model/errors.ts';
 import { asContainerId, asProjectName } from '../../../../src/model/ids.ts';
-import type { Observed } from '../../../../src/model/observed.ts';
-import type { ImageFacts } from '../../../../src/model/shape.ts';
 import type { GateOutcome } from '../../../../src/orchestrator/port.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, plan, server } from '../../../support/planner-world.ts';

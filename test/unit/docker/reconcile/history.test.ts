@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Observed } from '../../../../src/docker/model/observed.ts';
 import type { PlanInput } from '../../../../src/docker/reconcile/plan.ts';
 import type { DeclaredServer } from '../../../../src/model/desired.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
-import type { Observed } from '../../../../src/model/observed.ts';
 import { format } from '../../../support/format-plan.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, image, plan, server } from '../../../support/planner-world.ts';

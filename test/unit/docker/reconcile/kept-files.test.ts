@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Observed } from '../../../../src/docker/model/observed.ts';
 import type { RemoveNamed } from '../../../../src/docker/reconcile/removal.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
-import type { Observed } from '../../../../src/model/observed.ts';
 import { format } from '../../../support/format-plan.ts';
 import { type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, plan, type SpecChange, server } from '../../../support/planner-world.ts';

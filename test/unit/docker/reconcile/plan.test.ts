@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Observed, ObservedContainer } from '../../../../src/docker/model/observed.ts';
 import { asContainerId, asNetworkId, asServerName } from '../../../../src/model/ids.ts';
-import type { Observed, ObservedContainer } from '../../../../src/model/observed.ts';
 import { format } from '../../../support/format-plan.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, httpServer, image, plan, server } from '../../../support/planner-world.ts';

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { containerName, dataName } from '../../../../src/docker/model/labels.ts';
+import type { Observed, ObservedContainer } from '../../../../src/docker/model/observed.ts';
+import { slotsOf } from '../../../../src/docker/model/slots.ts';
 import type { DockerPlan, DockerStep } from '../../../../src/docker/steps.ts';
 import { servingOf } from '../../../../src/docker/views/serving.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
-import { containerName, dataName } from '../../../../src/model/labels.ts';
-import type { Observed, ObservedContainer } from '../../../../src/model/observed.ts';
 import type { Change } from '../../../../src/model/plan.ts';
-import { slotsOf } from '../../../../src/model/slots.ts';
 import { format } from '../../../support/format-plan.ts';
 import { orderOf, type PlannerCase, plannerCase } from '../../../support/planner-cases.ts';
 import { type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';

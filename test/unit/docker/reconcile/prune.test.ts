@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Observed } from '../../../../src/docker/model/observed.ts';
 import { type PruneInput, prunePlan } from '../../../../src/docker/reconcile/prune.ts';
 import { asContainerId, asImageId, asProjectName } from '../../../../src/model/ids.ts';
-import type { Observed } from '../../../../src/model/observed.ts';
 import { simulate } from '../../../support/planner-simulation.ts';
 import { emptyEngine, plan, server } from '../../../support/planner-world.ts';
 

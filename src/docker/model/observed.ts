@@ -1,9 +1,15 @@
-import type { RecordedSpec } from './desired.ts';
-import type { ContainerState, EngineDescription, EngineHealth, EngineTime, GenerationOutcome } from './engine.ts';
-import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from './ids.ts';
+import type { RecordedSpec } from '../../model/desired.ts';
+import type {
+  ContainerState,
+  EngineDescription,
+  EngineHealth,
+  EngineTime,
+  GenerationOutcome,
+} from '../../model/engine.ts';
+import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { ForeignRecord } from '../../model/records.ts';
+import type { SecretPrints } from '../../model/secret-prints.ts';
 import type { Role } from './labels.ts';
-import type { ForeignRecord } from './records.ts';
-import type { SecretPrints } from './secret-prints.ts';
 import type { ContainerShape, ImageFacts } from './shape.ts';
 
 /** A container that carries our project label. */

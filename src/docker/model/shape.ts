@@ -1,4 +1,5 @@
-import type { ImageId } from './ids.ts';
+import type { ImageId } from '../../model/ids.ts';
+import type { TmpfsMount } from '../../model/tmpfs.ts';
 
 /** An image as the engine has it. */
 export type ImageFacts = {
@@ -27,13 +28,6 @@ export type ShapeMount = {
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
-};
-
-export type TmpfsMount = {
-  readonly sizeBytes: number;
-  readonly exec: boolean;
-  readonly mode: string;
-  readonly owner?: string;
 };
 
 export type ShapeNetwork = {

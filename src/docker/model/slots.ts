@@ -1,4 +1,4 @@
-import type { ServerName } from './ids.ts';
+import type { ServerName } from '../../model/ids.ts';
 import type { Role } from './labels.ts';
 import type { Observed } from './observed.ts';
 

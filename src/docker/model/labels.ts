@@ -1,4 +1,4 @@
-import type { ProjectName, ServerName } from './ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 
 /** Keys of the labels on everything that is ours. */
 export const label = {
