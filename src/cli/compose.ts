@@ -4,7 +4,6 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
-import type { VerdictMemory } from '../mcp/client/session.ts';
 import { messageOf } from '../model/failure.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
@@ -124,15 +123,24 @@ async function watched(
   };
 }
 
-type LedgerPorts = Pick<Ports, 'countExecutions' | 'audit' | 'auditReader'>;
+/** Calls of a port whose adapter is loaded by the first of them. */
+const lazily = <T extends Readonly<Record<string, (...args: never[]) => Promise<unknown>>>>(
+  make: () => Promise<T>,
+): T =>
+  new Proxy({} as T, {
+    get:
+      (_, name: string) =>
+      async (...args: never[]) =>
+        (await make())[name]?.(...args),
+  });
 
-/** What is counted and recorded in the ledger of this machine. SQLite is loaded by the commands that use it only. */
-function ledger(
-  environment: Settings['environment'],
-  who: Ports['whoAmI'],
-  redact: (text: string) => string,
-  atEnd: Ports['atEnd'],
-): LedgerPorts {
+/** What this machine counted, recorded and found out. SQLite is loaded by the commands that use it only. */
+function localPorts(
+  { environment, trustRecord, askForTrust }: Settings,
+  { user, host, pid }: Ports['whoAmI'],
+  { redact, warn, atEnd }: { readonly redact: Ports['mask'] } & Pick<Ports, 'warn' | 'atEnd'>,
+) {
+  const state = once(async () => (await import('../state/local-state.ts')).localState(environment));
   const trail = once(async () => {
     const [{ createAuditTrail }, { createLedgerWriter }, { ledgerPlaces }, { maskValues }] = await Promise.all([
       import('../state/audit-trail.ts'),
@@ -140,27 +148,14 @@ function ledger(
       import('../state/ledger.ts'),
       import('../secrets/mask-values.ts'),
     ]);
-    const { user, host, pid } = who;
     const writer = createLedgerWriter(ledgerPlaces(environment));
     atEnd(writer.close);
     return createAuditTrail({ writer, who: { user, host, pid }, mask: (args) => maskValues(args, redact) });
   });
-  const reader = once(async () => {
-    const [{ createAuditReader }, { ledgerPlaces }] = await Promise.all([
-      import('../state/audit-reader.ts'),
-      import('../state/ledger.ts'),
-    ]);
-    return createAuditReader(ledgerPlaces(environment));
-  });
-  return {
-    countExecutions: async (containers) => {
-      if (containers.length === 0) return new Map();
-      const [{ readExecutions }, { ledgerPlaces }] = await Promise.all([
-        import('../state/executions.ts'),
-        import('../state/ledger.ts'),
-      ]);
-      return readExecutions(ledgerPlaces(environment).database, containers);
-    },
+  const accepted = new Set<string>();
+  const ports = {
+    countExecutions: async (containers) =>
+      containers.length === 0 ? new Map() : (await state()).countExecutions(containers),
     audit: {
       prepare: async () => (await trail()).prepare(),
       started: async (call) => (await trail()).started(call),
@@ -168,94 +163,31 @@ function ledger(
     },
     auditReader: {
       calls: async function* (query) {
-        yield* (await reader()).calls(query);
+        yield* (await state()).auditReader.calls(query);
       },
-      verify: async (expected) => (await reader()).verify(expected),
+      verify: async (expected) => (await state()).auditReader.verify(expected),
     },
-  };
-}
-
-/** Keeping what was found out about servers in the same ledger. */
-function healthLedger(environment: Settings['environment']): Pick<Ports, 'readHealth' | 'recordHealth'> {
-  return {
-    readHealth: async (at) => {
-      const [{ ledgerPlaces }, { readHealth }] = await Promise.all([
-        import('../state/ledger.ts'),
-        import('../state/health.ts'),
-      ]);
-      return readHealth(ledgerPlaces(environment).database, at);
+    readHealth: async (at) => (await state()).readHealth(at),
+    recordHealth: async (at, findings) => (await state()).recordHealth(at, findings),
+    secretPrints: lazily(async () => (await state()).secretPrints),
+    trust: {
+      keyName: async () => (await state()).records.keyName(),
+      isAccepted: async (digest) => accepted.has(digest) || (await state()).records.isKnown(digest),
+      accept: async (digest) => {
+        accepted.add(digest);
+        const { records } = await state();
+        try {
+          await records.remember(digest);
+        } catch (error) {
+          const why = `${records.path} cannot be written (${messageOf(error)})`;
+          warn(`the record was accepted for this run only: ${why}`);
+        }
+      },
+      acceptsAll: trustRecord,
+      ask: askForTrust,
     },
-    recordHealth: async (at, findings) => {
-      const [{ describeFault, ledgerPlaces }, { recordHealth }] = await Promise.all([
-        import('../state/ledger.ts'),
-        import('../state/health.ts'),
-      ]);
-      const { database } = ledgerPlaces(environment);
-      try {
-        await recordHealth(database, at, findings, Date.now());
-        return { recorded: true };
-      } catch (error) {
-        const { why, hint } = describeFault(error, database);
-        return { recorded: false, why: `${why}; ${hint}` };
-      }
-    },
-  };
-}
-
-/**
- * What is remembered in the ledger of what servers do. A ledger that cannot be used costs a probe or a moment, no more.
- */
-function verdictMemory(environment: Settings['environment']): VerdictMemory {
-  const state = async () => {
-    const [verdicts, { ledgerPlaces }] = await Promise.all([
-      import('../state/verdicts.ts'),
-      import('../state/ledger.ts'),
-    ]);
-    return { ...verdicts, path: ledgerPlaces(environment).database };
-  };
-  return {
-    recall: async (key) => {
-      try {
-        const { recallVerdict, path } = await state();
-        return await recallVerdict(path, key);
-      } catch {
-        return undefined;
-      }
-    },
-    remember: async (key, verdict) => {
-      try {
-        const { rememberVerdict, path } = await state();
-        await rememberVerdict(path, key, verdict);
-      } catch {
-        // Found out again the next time.
-      }
-    },
-  };
-}
-
-/** Which records of others somebody accepted here, kept beside the ledger. */
-function recordTrust({ environment, trustRecord, askForTrust }: Settings, warn: Ports['warn']): Ports['trust'] {
-  const place = async () => (await import('../state/ledger.ts')).ledgerPlaces(environment).knownRecords;
-  const accepted = new Set<string>();
-  return {
-    keyName: async () => (await import('../state/record-signer.ts')).recordSigner(environment).keyName(),
-    isAccepted: async (digest) => {
-      const { isKnownRecord } = await import('../state/known-records.ts');
-      return accepted.has(digest) || isKnownRecord(await place(), digest);
-    },
-    accept: async (digest) => {
-      const { rememberRecord } = await import('../state/known-records.ts');
-      accepted.add(digest);
-      const path = await place();
-      try {
-        rememberRecord(path, digest);
-      } catch (error) {
-        warn(`the record was accepted for this run only: ${path} cannot be written (${messageOf(error)})`);
-      }
-    },
-    acceptsAll: trustRecord,
-    ask: askForTrust,
-  };
+  } satisfies Partial<Ports>;
+  return { ports, verdicts: lazily(async () => (await state()).verdicts) };
 }
 
 type EngineFlags = { readonly host?: string; readonly context?: string };
@@ -376,12 +308,12 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { environment, command, managedBy } = settings;
   const workingDirectory = process.cwd();
   const { localFiles } = await import('../files/local-files.ts');
-  const local = localFiles(environment, workingDirectory);
+  const ofMachine = localFiles(environment, workingDirectory);
   const sized = boundsMemory();
   const files = {
-    ...local,
+    ...ofMachine,
     readText: async (path: string) => {
-      const read = await local.readText(path);
+      const read = await ofMachine.readText(path);
       return read.done ? { ...read, text: await sized(read.text) } : read;
     },
   };
@@ -406,27 +338,19 @@ export async function compose(settings: Settings): Promise<Composition> {
     if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
     warned.add(text);
   };
-  const printer = once(async () => (await import('../state/secret-printer.ts')).secretPrinter(environment));
-  // One for the program: what leads to a server is shared by all sessions to it.
-  const sessions = once(async () =>
-    (await import('../mcp/client/connect.ts')).createSessionSource(verdictMemory(environment)),
-  );
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
   const endings: (() => Promise<void>)[] = [];
   const atEnd = (work: () => Promise<void>): void => void endings.push(work);
+  const local = localPorts(settings, whoAmI, { redact, warn, atEnd });
+  // One for the program: what leads to a server is shared by all sessions to it.
+  const sessions = once(async () => (await import('../mcp/client/connect.ts')).createSessionSource(local.verdicts));
   const ports: Ports = {
     ...engineParts,
     openSession: sessions,
     secrets,
     mask: redact,
-    secretPrints: {
-      keyName: async () => (await printer()).keyName(),
-      print: async (whose, values) => (await printer()).print(whose, values),
-    },
-    trust: recordTrust(settings, warn),
     warn,
-    ...ledger(environment, whoAmI, redact, atEnd),
-    ...healthLedger(environment),
+    ...local.ports,
     files,
     environment,
     workingDirectory,

@@ -1,0 +1,82 @@
+import type { AuditReader } from '../model/audit.ts';
+import type { HealthFinding, HealthRecord } from '../model/health.ts';
+import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
+import type { SecretPrints } from '../model/secret-prints.ts';
+import { createAuditReader } from './audit-reader.ts';
+import { readExecutions } from './executions.ts';
+import { readHealth, recordHealth } from './health.ts';
+import { isKnownRecord, rememberRecord } from './known-records.ts';
+import { describeFault, ledgerPlaces } from './ledger.ts';
+import { recordSigner } from './record-signer.ts';
+import { secretPrinter } from './secret-printer.ts';
+import { recallVerdict, rememberVerdict } from './verdicts.ts';
+
+type Place = { readonly engine: string; readonly project: ProjectName };
+
+/** Where the verdicts about servers are remembered; a ledger that cannot be used costs a probe or a moment, no more. */
+type Verdicts = {
+  readonly recall: (key: string) => Promise<string | undefined>;
+  readonly remember: (key: string, verdict: string) => Promise<void>;
+};
+
+/** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
+type LocalState = {
+  readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
+  readonly auditReader: AuditReader;
+  readonly readHealth: (at: Place) => Promise<ReadonlyMap<ServerName, HealthRecord>>;
+  readonly recordHealth: (
+    at: Place,
+    findings: readonly HealthFinding[],
+  ) => Promise<{ readonly recorded: true } | { readonly recorded: false; readonly why: string }>;
+  readonly verdicts: Verdicts;
+  readonly secretPrints: {
+    readonly keyName: () => Promise<string | undefined>;
+    readonly print: (
+      whose: { readonly project: ProjectName; readonly server: ServerName },
+      secrets: Readonly<Record<string, string>>,
+    ) => Promise<SecretPrints | undefined>;
+  };
+  /** Records of others that somebody accepted here. `remember` throws what the file system throws. */
+  readonly records: {
+    readonly keyName: () => Promise<string | undefined>;
+    readonly isKnown: (digest: string) => Promise<boolean>;
+    readonly remember: (digest: string) => Promise<void>;
+    readonly path: string;
+  };
+};
+
+/** The state folder of this machine. */
+export function localState(environment: Readonly<Record<string, string | undefined>>): LocalState {
+  const places = ledgerPlaces(environment);
+  const { database, knownRecords } = places;
+  const printer = secretPrinter(environment);
+  return {
+    countExecutions: (containers) => readExecutions(database, containers),
+    auditReader: createAuditReader(places),
+    readHealth: (at) => readHealth(database, at),
+    recordHealth: async (at, findings) => {
+      try {
+        await recordHealth(database, at, findings, Date.now());
+        return { recorded: true };
+      } catch (error) {
+        const { why, hint } = describeFault(error, database);
+        return { recorded: false, why: `${why}; ${hint}` };
+      }
+    },
+    verdicts: {
+      recall: (key) => recallVerdict(database, key).catch(() => undefined),
+      // What cannot be remembered is found out again the next time.
+      remember: (key, verdict) => rememberVerdict(database, key, verdict).catch(() => undefined),
+    },
+    secretPrints: {
+      keyName: async () => printer.keyName(),
+      print: async (whose, secrets) => printer.print(whose, secrets),
+    },
+    records: {
+      keyName: async () => recordSigner(environment).keyName(),
+      isKnown: async (digest) => isKnownRecord(knownRecords, digest),
+      remember: async (digest) => rememberRecord(knownRecords, digest),
+      path: knownRecords,
+    },
+  };
+}
