@@ -45,9 +45,9 @@ export type Blocker =
       readonly id: ContainerId;
       readonly image: string;
       readonly owner: string;
+      readonly hint: string;
     }
-  | { readonly kind: 'network-taken'; readonly name: string }
-  | { readonly kind: 'volume-taken'; readonly name: string }
+  | { readonly kind: 'network-taken' | 'volume-taken'; readonly name: string; readonly hint: string }
   | { readonly kind: 'unsupported'; readonly detail: string; readonly hint?: string };
 
 type ServerChange =

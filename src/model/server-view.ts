@@ -18,6 +18,8 @@ export type ServerInstance = {
   readonly restarts: number;
   /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
   readonly engineHealth: EngineHealth | null;
+  /** The command that shows what that HEALTHCHECK says. */
+  readonly engineHealthCommand: string;
 };
 
 /** What a container was made from, as its labels say. */

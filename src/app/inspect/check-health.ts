@@ -169,10 +169,10 @@ async function checkOne(
 }
 
 /** A server answers MCP, and the check that its image brings along, which knows more of it, fails. */
-const failsItsOwnCheck = (server: ServerName, { containerName }: ServerInstance): Failure => ({
+const failsItsOwnCheck = (server: ServerName, { engineHealthCommand }: ServerInstance): Failure => ({
   code: 'server-unhealthy',
   message: `server ${server} answers MCP, but the HEALTHCHECK of its image fails`,
-  hint: `docker inspect --format '{{json .State.Health}}' ${containerName} shows what it says`,
+  hint: `${engineHealthCommand} shows what it says`,
   detail: [],
 });
 

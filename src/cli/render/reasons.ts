@@ -91,20 +91,7 @@ const ownerText = (owner: string): string =>
   owner === 'unknown' ? 'looms did not make' : `belongs to ${visible(owner)}`;
 
 /** What to do about a blocker; undefined when its own words say all there is to say. */
-export function blockerHint(blocker: Blocker): string | undefined {
-  switch (blocker.kind) {
-    case 'name-taken':
-      return `\`docker rename ${visible(blocker.name)} other\`, or remove it, then apply again`;
-    case 'volume-taken':
-      return 'name another volume, or copy its data and remove it, then apply again';
-    case 'network-taken':
-      return `\`docker network rm ${visible(blocker.name)}\`, then apply again`;
-    case 'unsupported':
-      return blocker.hint === undefined ? undefined : visible(blocker.hint);
-    default:
-      return assertNever(blocker);
-  }
-}
+export const blockerHint = ({ hint }: Blocker): string | undefined => (hint === undefined ? undefined : visible(hint));
 
 /** The reasons of a change; none for one that is unchanged or blocked. */
 export const reasonsOf = (change: Change): readonly Reason[] => ('reasons' in change ? change.reasons : []);

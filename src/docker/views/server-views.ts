@@ -59,6 +59,7 @@ const instanceOf = (container: ObservedContainer): ServerInstance => ({
   run: container.run,
   restarts: container.restartCount,
   engineHealth: container.engineHealth,
+  engineHealthCommand: `docker inspect --format '{{json .State.Health}}' ${container.name}`,
 });
 
 function viewOf(

@@ -166,7 +166,7 @@ function timedOut(
   return make(
     'handshake-timeout',
     `${about.server} did not answer ${doing(about)} within ${limit}`,
-    'raise mcp_server.timeout_seconds if it starts slowly; with --keep-failed its container stays, and `docker logs` shows what it waits for',
+    `raise mcp_server.timeout_seconds if it starts slowly; with --keep-failed its container stays, and \`looms mcp logs ${about.server}\` shows what it waits for`,
   );
 }
 
@@ -236,7 +236,7 @@ function exitMeaning(code: number | null): { message: string; hint: string } {
     default:
       return {
         message: '',
-        hint: 'check mcp_server.command, args and env; with --keep-failed its container stays for `docker logs`',
+        hint: 'check mcp_server.command, args and env; with --keep-failed its container stays for `looms mcp logs`',
       };
   }
 }

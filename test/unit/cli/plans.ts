@@ -38,7 +38,14 @@ const changes: readonly Change[] = [
   {
     server: server('taken'),
     action: 'blocked',
-    why: { kind: 'name-taken', name: 'looms-team-taken', id: container, image: 'nginx:1', owner: 'someone' },
+    why: {
+      kind: 'name-taken',
+      name: 'looms-team-taken',
+      id: container,
+      image: 'nginx:1',
+      owner: 'someone',
+      hint: '`docker rename looms-team-taken other`, or remove it, then apply again',
+    },
   },
   { server: server('zeta'), container, action: 'unchanged' },
 ];

@@ -4,6 +4,7 @@ import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../m
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { overlaps, resolveShape } from '../../model/resolve-shape.ts';
+import { nameTaken } from '../support/free-names.ts';
 import { type Assessed, assess, type SlotContext } from './assess-server.ts';
 import { templateOf } from './container-template.ts';
 
@@ -107,10 +108,10 @@ function unsupported(server: DeclaredServer, context: SlotContext): Blocker | un
   }
 }
 
-function nameTaken(server: DeclaredServer, context: SlotContext): Blocker | undefined {
+function holderOfName(server: DeclaredServer, context: SlotContext): Blocker | undefined {
   const name = containerName(context.project, server.spec.name);
   const holder = context.observed.foreign.find((container) => container.name === name);
-  return holder && { kind: 'name-taken', name, id: holder.id, image: holder.image, owner: holder.owner };
+  return holder && nameTaken(holder);
 }
 
 /** A volume under our name that looms did not make for this project holds somebody else's data. */
@@ -119,7 +120,13 @@ function volumeTaken(server: DeclaredServer, context: SlotContext): Blocker | un
     .filter((mount) => mount.type === 'volume')
     .map((mount) => volumeName(context.project, mount.source));
   const taken = context.observed.volumes.find((volume) => !volume.ours && mounted.includes(volume.name));
-  return taken && { kind: 'volume-taken', name: taken.name };
+  return (
+    taken && {
+      kind: 'volume-taken',
+      name: taken.name,
+      hint: 'name another volume, or copy its data and remove it, then apply again',
+    }
+  );
 }
 
 /** The first generation from `first` on whose name is free. */
@@ -227,7 +234,7 @@ function decideWithKeeper(
     if (!isNonEmpty(rest) || !isNonEmpty(ids)) return { kind: 'unchanged', container };
     return { kind: 'clean-up', container, others: rest, reasons: [{ kind: 'duplicate', ids }] };
   }
-  const taken = nameTaken(server, context);
+  const taken = holderOfName(server, context);
   if (taken !== undefined) return { kind: 'blocked', why: taken };
   const old = others.find((other) => other.settled);
   if (old !== undefined) {
@@ -285,7 +292,7 @@ function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], c
       server,
       context,
     );
-  const blocker = nameTaken(server, context) ?? volumeTaken(server, context) ?? unsupported(server, context);
+  const blocker = holderOfName(server, context) ?? volumeTaken(server, context) ?? unsupported(server, context);
   if (blocker !== undefined) return { kind: 'blocked', why: blocker };
   const generation = nextGeneration(server, containers, context);
   const served = assessed.filter((one) => one.container.state.status !== 'created');

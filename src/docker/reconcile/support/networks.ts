@@ -42,7 +42,9 @@ export function networkBlocker(project: ProjectName, mode: Mode, observed: Obser
   const wanted = networkShape(project, mode, observed.engine.canHideHost);
   const found = networkFor(observed, wanted);
   const mismatch = found && networkMismatch(found, wanted);
-  return mismatch === undefined ? undefined : { kind: 'network-taken', name: `${wanted.name}: ${mismatch}` };
+  if (mismatch === undefined) return undefined;
+  const hint = `\`docker network rm ${wanted.name}\`, then apply again`;
+  return { kind: 'network-taken', name: `${wanted.name}: ${mismatch}`, hint };
 }
 
 /** Makes the network that servers are on, and removes it when the last of them is gone. */

@@ -8,6 +8,7 @@ import type { Operation, StepDraft } from '../../steps.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { relayContainer } from '../server/container-template.ts';
 import { isUp } from '../step-builders.ts';
+import { nameTaken } from './free-names.ts';
 import {
   isHttp,
   isOn,
@@ -85,7 +86,7 @@ function relaysOf({ project, observed }: SupportInput, mode: Mode): ObservedCont
 export function relayBlocker(server: DeclaredServer, mode: Mode, observed: Observed): Blocker | undefined {
   const name = relayName(observed.project, mode);
   const holder = isHttp(server) ? observed.foreign.find((container) => container.name === name) : undefined;
-  return holder && { kind: 'name-taken', name, id: holder.id, image: holder.image, owner: holder.owner };
+  return holder && nameTaken(holder);
 }
 
 function removalOf(relays: readonly ObservedContainer[], input: SupportInput, mode: Mode): SupportPlan {
