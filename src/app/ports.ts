@@ -88,8 +88,11 @@ export type Ports = {
   readonly now: () => number;
   /** Milliseconds of a clock that never goes back, for durations. */
   readonly monotonicMs: () => number;
-  /** Does this before the program ends, and after it has told its answer. The work must not throw. */
-  readonly atEnd: (work: () => Promise<void>) => void;
+  /**
+   * Does this before the program ends, and after it has told its answer; what comes back takes that back. The work must
+   * not throw.
+   */
+  readonly atEnd: (work: () => Promise<void>) => () => void;
   /** Whether a process of this machine is alive. */
   readonly processIsAlive: (pid: number) => boolean;
   readonly whoAmI: {

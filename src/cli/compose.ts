@@ -339,8 +339,11 @@ export async function compose(settings: Settings): Promise<Composition> {
     warned.add(text);
   };
   const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
-  const endings: (() => Promise<void>)[] = [];
-  const atEnd = (work: () => Promise<void>): void => void endings.push(work);
+  const endings = new Set<() => Promise<void>>();
+  const atEnd: Ports['atEnd'] = (work) => {
+    endings.add(work);
+    return () => void endings.delete(work);
+  };
   const local = localPorts(settings, whoAmI, { redact, warn, atEnd });
   // One for the program: what leads to a server is shared by all sessions to it.
   const sessions = once(async () => (await import('../mcp/client/connect.ts')).createSessionSource(local.verdicts));
@@ -371,7 +374,8 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const closeAll = async (): Promise<void> => {
     // What was begun last is ended first: the end of a session still looks into the ledger.
-    for (const work of endings.splice(0).reverse()) await work();
+    for (const work of [...endings].reverse()) await work();
+    endings.clear();
     await close();
   };
   const storedSecrets = async (): Promise<StoredSecrets> => {

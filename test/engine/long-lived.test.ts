@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callTool } from '../../src/app/talk/call-tool.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
 import { asProjectName, asServerName } from '../../src/model/ids.ts';
+import { eventually } from '../support/eventually.ts';
 import { withoutEngine } from '../support/images.ts';
 import { emptyFolder } from '../support/looms.ts';
 import { changed } from '../support/odd-servers.ts';
@@ -76,5 +77,15 @@ describe.skipIf(withoutEngine())('a program that was started before its engine a
     await expect(call()).rejects.toMatchObject({ code: 'secret-missing' });
     environment.LOOMS_SECRET_LATE = 'here now';
     expect((await call()).parts).toEqual([{ kind: 'text', text: 'token=here now' }]);
+  });
+
+  test('leaves no session of a call behind, although it goes on', async () => {
+    for (let turn = 0; turn < 3; turn += 1) await call();
+    await eventually(async () => {
+      const { Processes } = await project.container('patient').top();
+      expect(
+        Processes.map((row: readonly string[]) => row.at(-1)).filter((line: string) => !/docker-init|sleep/.test(line)),
+      ).toEqual([]);
+    }, 10_000);
   });
 });

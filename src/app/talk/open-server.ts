@@ -45,8 +45,8 @@ export async function openServer(
 }
 
 /**
- * Opens a session to a running server for one piece of work, and passes on what that returns or throws. The session ends
- * after it was told; a server that is known to end with its input is not waited for. Throws what `openServer` throws.
+ * Opens a session to a running server for one piece of work, and passes on what that returns or throws, while the session
+ * ends; a server that is known to end with its input is not waited for. Throws what `openServer` throws.
  */
 export async function onServer<T>(
   ports: Ports,
@@ -61,7 +61,10 @@ export async function onServer<T>(
     trusting = true;
     return done;
   } finally {
-    ports.atEnd(() => open.session.close({ trusting }));
+    // The end begins at once, also in a program that goes on; whoever asked is told meanwhile.
+    const closed = open.session.close({ trusting });
+    const forget = ports.atEnd(() => closed);
+    closed.then(forget, forget);
   }
 }
 

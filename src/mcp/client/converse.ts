@@ -83,7 +83,11 @@ async function handshake(client: Client, connection: Connection, ms: number, sig
     const giveUp = () => reject(new SdkError(SdkErrorCode.RequestTimeout, 'the handshake took too long'));
     // A moment later than the request's own timeout, which says more.
     const timer = setTimeout(giveUp, ms + 100);
-    signal.addEventListener('abort', () => setTimeout(giveUp, 100), { once: true });
-    connecting.then(resolve, reject).finally(() => clearTimeout(timer));
+    const onAbort = () => setTimeout(giveUp, 100);
+    signal.addEventListener('abort', onAbort, { once: true });
+    connecting.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    });
   });
 }

@@ -39,7 +39,10 @@ export function linkHttp(
   const url = new URL(`http://${relay.host}:${http.port}${http.path.startsWith('/') ? '' : '/'}${http.path}`);
   const dialer = dialers({ engine, relay: relay.container, host: relay.host });
   const closing = new AbortController();
+  /** The stream that carries answers broke. */
   let broken: LoomsError | undefined;
+  /** The last connection could not be made; a later one that can makes it past. */
+  let unreachable: LoomsError | undefined;
   let connectedOnce = false;
   /** A connection ended that should not have: the server may be on its way out. */
   let isLost = false;
@@ -52,13 +55,17 @@ export function linkHttp(
         server: target.spec.name,
         deadline: first ? options.deadline : performance.now() + laterConnectMs,
         signal: first ? AbortSignal.any([options.signal, closing.signal]) : closing.signal,
-        serverRuns: async () => (await engine.containerRunning(container))?.running === true,
+        serverRuns: async (signal) => {
+          const bound = AbortSignal.any([signal, AbortSignal.timeout(engineAnswerMs)]);
+          return (await engine.containerRunning(container, { signal: bound }))?.running === true;
+        },
       });
       if (first) options.onConnected();
       connectedOnce = true;
+      unreachable = undefined;
       return stream;
     } catch (error) {
-      if (error instanceof LoomsError && error.code !== 'interrupted') broken = error;
+      if (error instanceof LoomsError && error.code !== 'interrupted') unreachable = error;
       throw error;
     }
   });
@@ -102,7 +109,8 @@ export function linkHttp(
       if (!isLost || performance.now() >= until) break;
       await delay(exitPollMs);
     }
-    if (broken !== undefined) return { kind: 'failed', error: broken };
+    const failure = broken ?? unreachable;
+    if (failure !== undefined) return { kind: 'failed', error: failure };
     return connectedOnce
       ? undefined
       : { kind: 'failed', error: connectionRefused({ server: target.spec.name, port: http.port }) };
@@ -112,7 +120,7 @@ export function linkHttp(
     kind: http.kind,
     url,
     fetch,
-    isWhole: () => connectedOnce && broken === undefined,
+    isWhole: () => connectedOnce && broken === undefined && unreachable === undefined,
     notified: async () => void (await Promise.all(underWay)),
     ending,
     stray: () => [],

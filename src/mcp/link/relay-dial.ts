@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId } from '../../model/ids.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
-import { settledWithin } from './settled-within.ts';
+import { orAborted, settledWithin } from './settled-within.ts';
 
 /** What may be on its way from a server to a reader that does not read, and the other way, bytes a connection. */
 const downWindow = 256 * 1024;
@@ -145,7 +146,7 @@ export type Call = {
   readonly deadline: number;
   readonly signal: AbortSignal;
   /** Whether the server still runs; asked between tries. */
-  readonly serverRuns: () => Promise<boolean>;
+  readonly serverRuns: (signal: AbortSignal) => Promise<boolean>;
 };
 
 type Dialer = {
@@ -194,13 +195,14 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
   for (;;) {
     const left = Math.max(0, deadline - performance.now());
     const trying = currentCarrier(address, shared).then((carrier) =>
-      carrier.open(port, Math.min(patienceSeconds, Math.floor(left / 1000))),
+      carrier.open(port, Math.min(patienceSeconds, Math.ceil(left / 1000))),
     );
     const outcome = await inTime(trying, left, signal);
     if (outcome instanceof Duplex) return outcome;
     // What comes too late is nobody's.
     if (outcome === 'slow') trying.then((late) => late instanceof Duplex && late.destroy(), nothing);
     if (signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${server}`);
+    if (outcome === 'broken') throw brokenRelay(server);
     const isOver = performance.now() >= deadline;
     if (typeof outcome === 'object' && !(wasKilled(outcome.exitCode) && !isOver)) {
       throw new LoomsError(
@@ -211,23 +213,23 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
         },
       );
     }
-    if (isOver || !(await call.serverRuns())) throw connectionRefused(call);
+    if (isOver || !(await call.serverRuns(signal))) throw connectionRefused(call);
   }
 }
 
-/** Throws what the promise throws; `slow` when that takes longer than `ms`, or the signal aborts. */
-async function inTime<T>(promise: Promise<T>, ms: number, signal: AbortSignal): Promise<T | 'slow'> {
-  let value: T | 'slow' = 'slow';
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  const settled = promise.then((found) => {
-    value = found;
-  });
-  await settledWithin(Promise.race([settled, aborted]), ms);
-  if (value === 'slow') await Promise.race([settled, Promise.resolve()]);
-  return value;
+/** What the work came to; `slow` when it takes longer than `ms`, or the signal aborts. Throws what the work throws. */
+async function inTime<T extends object | string>(
+  work: Promise<T>,
+  ms: number,
+  signal: AbortSignal,
+): Promise<T | 'slow'> {
+  const timer = new AbortController();
+  const slow = delay(ms, 'slow' as const, { signal: timer.signal }).catch(() => 'slow' as const);
+  try {
+    return (await orAborted(Promise.race([work, slow]), signal)) ?? 'slow';
+  } finally {
+    timer.abort();
+  }
 }
 
 /**
@@ -236,16 +238,25 @@ async function inTime<T>(promise: Promise<T>, ms: number, signal: AbortSignal): 
  */
 const wasKilled = (exitCode: number | null): boolean => exitCode === null || exitCode > 128;
 
+/** What is not ours in the relay says what our program never says; nothing of it is believed. */
+const brokenRelay = (server: string): LoomsError =>
+  new LoomsError('session-failed', `the relay to ${server} answers what its program does not answer`, {
+    hint: 'something else runs there: remove the relay of the project, looms apply makes it again',
+  });
+
 /** What is said when no connection to a server could be made in time. */
 export const connectionRefused = ({ server, port }: Pick<Call, 'server' | 'port'>): LoomsError =>
   new LoomsError('session-failed', `${server}: connection refused, nothing listens on port ${port}`, {
     hint: 'check that the server listens on 0.0.0.0 and on mcp_server.port, and its env; an isolated server reaches nothing outside (network.mode)',
   });
 
+/** What one try to connect came to; an exit code when the process in the relay ended before. */
+type Attempt = Duplex | 'refused' | 'broken' | { readonly exitCode: number | null };
+
 /** One process in the relay with its connections. */
 type Carrier = {
-  /** One try; `refused` when nothing listened for so many seconds, an exit code when the process ended before. */
-  readonly open: (port: number, patience: number) => Promise<Duplex | 'refused' | { readonly exitCode: number | null }>;
+  /** One try; `refused` when nothing listened for so many seconds, `broken` when the relay does not say what it may. */
+  readonly open: (port: number, patience: number) => Promise<Attempt>;
   readonly close: () => void;
 };
 
@@ -267,10 +278,12 @@ function currentCarrier(address: RelayAddress, shared: Shared): Promise<Carrier>
 
 type Connection = {
   readonly stream: Duplex;
-  /** Hears that it is open, refused or over. */
   readonly told: (outcome: 'open' | 'refused') => void;
-  readonly received: (data: Buffer) => void;
+  /** false: more than its window allows. */
+  readonly received: (data: Buffer) => boolean;
   readonly mayWrite: (bytes: number) => void;
+  /** Nothing more comes, and nothing more is taken. */
+  readonly over: () => void;
 };
 
 async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => void): Promise<Carrier> {
@@ -293,23 +306,34 @@ async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => 
   const finish = () => {
     clearInterval(renewal);
     onEnd();
-    for (const { stream } of [...open.values()]) stream.push(null);
+    for (const connection of [...open.values()]) connection.over();
     open.clear();
   };
   isOver.then(finish);
 
+  const violation = Promise.withResolvers<'broken'>();
+  const refuse = (): false => {
+    violation.resolve('broken');
+    for (const { stream } of [...open.values()]) stream.destroy(new Error('the relay does not keep to its protocol'));
+    exec.destroy();
+    finish();
+    return false;
+  };
   const read = frameReader((id, type, data) => {
     const connection = open.get(id);
-    if (connection === undefined) return;
-    if (type === 'D') connection.received(data);
-    else if (type === 'W') connection.mayWrite(data.readUInt32BE());
-    else if (type === 'O') connection.told('open');
+    if (connection === undefined) return true;
+    if (type === 'D') return connection.received(data) || refuse();
+    if (type === 'W') {
+      if (data.length !== 4) return refuse();
+      connection.mayWrite(data.readUInt32BE());
+    } else if (type === 'O') connection.told('open');
     else if (type === 'R') connection.told('refused');
     else {
       open.delete(id);
-      connection.stream.push(null);
+      connection.over();
     }
-  });
+    return true;
+  }, refuse);
   exec.stdout.on('data', read);
   for (const stream of [exec.stdin, exec.stdout, exec.stderr]) stream.on('error', nothing); // `ended` says so.
   exec.stderr.resume();
@@ -326,7 +350,7 @@ async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => 
       });
       const { stream } = open.get(id) as Connection;
       send(id, 'O', numbers(port, patience, downWindow));
-      const found = await Promise.race([outcome, isOver]);
+      const found = await Promise.race([outcome, violation.promise, isOver]);
       if (found === 'open') return stream;
       open.delete(id);
       stream.destroy();
@@ -340,6 +364,8 @@ async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => 
   };
 }
 
+type WriteDone = (error?: Error) => void;
+
 /** One connection as a stream; no more is written than its window allows, and no more comes than is read. */
 function connectionOf(
   id: number,
@@ -349,12 +375,13 @@ function connectionOf(
 ): Connection {
   let window = upWindow;
   let unread = 0;
-  let goOn: (() => void) | undefined;
+  /** A write that waits until more may be on its way. */
+  let waiting: { readonly rest: Buffer; readonly done: WriteDone } | undefined;
   const tellRead = () => {
     if (unread > 0) send(id, 'W', numbers(unread));
     unread = 0;
   };
-  const write = (chunk: Buffer, done: () => void): void => {
+  const write = (chunk: Buffer, done: WriteDone): void => {
     const most = Math.min(window, longestPiece, chunk.length);
     if (most > 0) {
       window -= most;
@@ -362,7 +389,7 @@ function connectionOf(
     }
     if (most === chunk.length) done();
     else if (window > 0) write(chunk.subarray(most), done);
-    else goOn = () => write(chunk.subarray(most), done);
+    else waiting = { rest: chunk.subarray(most), done };
   };
   const stream = new Duplex({
     allowHalfOpen: false,
@@ -382,28 +409,42 @@ function connectionOf(
     stream,
     told,
     received(data) {
+      if (data.length > downWindow - unread) return false;
       unread += data.length;
       if (stream.push(data)) tellRead();
+      return true;
     },
     mayWrite(bytes) {
       window += bytes;
-      const next = goOn;
-      goOn = undefined;
-      next?.();
+      const next = waiting;
+      waiting = undefined;
+      if (next !== undefined) write(next.rest, next.done);
+    },
+    over() {
+      stream.push(null);
+      // Nobody takes what still waits; without a word it would keep the stream for ever.
+      waiting?.done(Object.assign(new Error('the server ended the connection'), { code: 'ECONNRESET' }));
+      waiting = undefined;
     },
   };
 }
 
-/** Cuts what the carrier writes into its frames. */
-function frameReader(onFrame: (id: number, type: string, data: Buffer) => void): (chunk: Buffer) => void {
+/** Cuts what the carrier writes into its frames, until `onFrame` says false; none is longer than a piece of data. */
+function frameReader(
+  onFrame: (id: number, type: string, data: Buffer) => boolean,
+  onTooLong: () => void,
+): (chunk: Buffer) => void {
   let held: Buffer = Buffer.alloc(0);
   return (chunk) => {
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     let at = 0;
     while (held.length - at >= 9) {
-      const end = at + 9 + held.readUInt32BE(at + 5);
+      const size = held.readUInt32BE(at + 5);
+      if (size > longestPiece) return onTooLong();
+      const end = at + 9 + size;
       if (held.length < end) break;
-      onFrame(held.readUInt32BE(at), String.fromCharCode(held.readUInt8(at + 4)), held.subarray(at + 9, end));
+      if (!onFrame(held.readUInt32BE(at), String.fromCharCode(held.readUInt8(at + 4)), held.subarray(at + 9, end)))
+        return;
       at = end;
     }
     held = held.subarray(at);

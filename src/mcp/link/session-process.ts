@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
 import type { ExecSession } from '../../orchestrator/session-host.ts';
 import type { Lack, LinkTarget } from './link.ts';
-import { settledWithin } from './settled-within.ts';
+import { orAborted, settledWithin } from './settled-within.ts';
 
 /** Variable that marks every process of one session, also those that left its process group. */
 const markVariable = 'LOOMS_SESSION';
@@ -293,16 +293,14 @@ async function startedOrEnded(
   signal: AbortSignal | undefined,
   endProcess: () => Promise<SessionEnd>,
 ): Promise<ExecSession> {
-  if (signal === undefined) return starting;
-  const given = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  const started = await Promise.race([starting, given]);
+  const started = await orAborted(starting, signal);
   if (started !== undefined) return started;
   const ending = starting.then(async (late) => {
-    await endProcess();
-    late.destroy();
+    try {
+      await endProcess();
+    } finally {
+      late.destroy();
+    }
   });
   await settledWithin(ending, killAnswerMs);
   throw stoppedStarting();

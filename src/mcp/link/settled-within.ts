@@ -10,4 +10,22 @@ export async function settledWithin(promise: Promise<unknown>, ms: number): Prom
   }
 }
 
+/**
+ * What a piece of work came to, or undefined as soon as the signal aborts; its listener goes with the work. Throws what the
+ * work throws before that; a failure that comes later is nobody's.
+ */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (signal === undefined) return work;
+  work.catch(nothing);
+  if (signal.aborted) return undefined;
+  const aborted = Promise.withResolvers<undefined>();
+  const onAbort = () => aborted.resolve(undefined);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
 const nothing = () => {};

@@ -57,7 +57,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
           })),
   });
   const ports: Omit<Ports, 'orchestrator'> = {
-    atEnd: () => {},
+    atEnd: () => () => {},
     engineAttempts: async () => [],
     trust: {
       keyName: async () => undefined,

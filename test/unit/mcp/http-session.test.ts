@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -334,6 +334,61 @@ it('a program that the relay does not have is told at once, with its exit code',
   await expect(createDialers()(relayOf(empty)).dial(numberOf(port))).rejects.toMatchObject({
     message: expect.stringContaining('(exit code 127)'),
   });
+});
+
+/** What stands for the relay: opens the first connection, and then writes frames of a type, a length, and what it claims. */
+const forgedRelay = (type: string, length: number, claimed = length, times = 1) => `
+  const frame = (type, length, claimed) => {
+    const head = Buffer.alloc(9, type);
+    head.writeUInt32BE(1, 0);
+    head.writeUInt32BE(claimed, 5);
+    process.stdout.write(Buffer.concat([head, Buffer.alloc(length)]));
+  };
+  process.stdin.once('data', () => {
+    frame('O', 0, 0);
+    for (let turn = 0; turn < ${times}; turn += 1) frame('${type}', ${length}, ${claimed});
+  });`;
+
+it.each([
+  ['a piece that is longer than any of ours', forgedRelay('D', 10, 0xffffffff)],
+  ['an acknowledgement of no number', forgedRelay('W', 1)],
+  ['more than the window of a connection', forgedRelay('D', 60_000, 60_000, 9)],
+])('%s from what stands for the relay ends the connection, and nothing is gathered', async (_, script) => {
+  const { target, port } = await serve();
+  const { engine } = target('streamable-http');
+  const forged = { ...engine, exec: () => engine.exec(asContainerId(''), { argv: [process.execPath, '-e', script] }) };
+  const dialer = createDialers()(relayOf(forged));
+  const ended = dialer.dial(numberOf(port)).then(
+    (stream) =>
+      new Promise((resolve) =>
+        stream
+          .on('close', () => resolve('closed'))
+          .on('error', () => {})
+          .resume(),
+      ),
+    (error: { code: string }) => error.code,
+  );
+  expect(['closed', 'session-failed']).toContain(await ended);
+  dialer.release();
+});
+
+it('a server that begins to listen when less than a second is left is reached', async () => {
+  const { port } = await serve();
+  const dialer = createDialers()(relayOf(localEngine().engine));
+  const stream = await dialer.dial({ ...numberOf(port), deadline: performance.now() + 900 });
+  stream.destroy();
+  dialer.release();
+  await nothingInRelay();
+});
+
+it('a dial leaves no listener on the signal of whoever waits for it', async () => {
+  const { port } = await serve();
+  const { signal } = new AbortController();
+  const dialer = createDialers()(relayOf(localEngine().engine));
+  for (let turn = 0; turn < 5; turn += 1) (await dialer.dial({ ...numberOf(port), signal })).destroy();
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  dialer.release();
+  await nothingInRelay();
 });
 
 it('a reader that stops holds its own connection up and no other, and what is on its way is bounded', async () => {
