@@ -55,32 +55,42 @@ function recordLast(
   if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
   const record = recordName(project, server, last.generation);
   const leaves = removalsIn(removal.steps).find(({ target }) => 'id' in target && target.id === last.id);
-  if (leaves === undefined || last.state.status === 'created' || keep === 0 || takenNames.has(record)) return removal;
-  const recorded = step(
-    server,
-    'record',
-    { op: 'record-generation', target: { id: last.id }, name: last.name, record, outcome: 'deleted' },
-    { after: leaves.after },
-  );
-  const steps = removal.steps.flatMap((one) =>
-    one.id === leaves.id ? [recorded, { ...one, after: [...one.after, recorded.id] }] : [one],
-  );
+  if (leaves === undefined || last.state.status === 'created' || keep === 0) return removal;
+  // A deletion that did not come to its end may have recorded it already.
+  const known = history.find((one) => one.name === record && one.server === server && one.outcome === 'deleted');
+  if (known === undefined && takenNames.has(record)) return removal;
+  const recorded =
+    known !== undefined
+      ? []
+      : [
+          step(
+            server,
+            'record',
+            { op: 'record-generation', target: { id: last.id }, name: last.name, record, outcome: 'deleted' },
+            { after: leaves.after },
+          ),
+        ];
   // Two records of one revision are the same to go back to.
   const revision = revisionOf(last.specHash, last.shape.imageId);
   const repeated = history
-    .filter((one) => one.server === server && one.outcome !== 'gate-failed')
+    .filter((one) => one.server === server && one.outcome !== 'gate-failed' && one.id !== known?.id)
     .filter((one) => revisionOf(one.specHash, one.imageId) === revision);
   const forgotten = repeated.map(({ id, name, generation }) =>
     step(
       server,
       `remove:h${generation}-${id.slice(0, 6)}`,
       { op: 'remove-container', target: { id }, name },
-      { after: [recorded.id] },
+      { after: recorded.map((one) => one.id) },
     ),
+  );
+  // The container last: once it is gone, no plan looks at what is left of its server's past.
+  const before = [...recorded, ...forgotten];
+  const steps = removal.steps.flatMap((one) =>
+    one.id === leaves.id ? [...before, { ...one, after: [...one.after, ...before.map(({ id }) => id)] }] : [one],
   );
   const reason = { kind: 'repeated', generation: last.generation } as const;
   const changes = repeated.map(({ name }) => ({ kind: 'record', name, action: 'remove', reasons: [reason] }) as const);
-  return { ...removal, changes: [...removal.changes, ...changes], steps: [...steps, ...forgotten] };
+  return { ...removal, changes: [...removal.changes, ...changes], steps };
 }
 
 function removeOne(

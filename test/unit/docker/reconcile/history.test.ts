@@ -260,6 +260,19 @@ describe('a server that is removed', () => {
     expect(history(twice)).toEqual(['a.h1 replaced 1 MiB', 'a.h3 deleted 2 MiB']);
   });
 
+  it('is told once, too, when a run that deletes it is cut off anywhere and the next one completes it', () => {
+    const remove = { undesired: 'remove' } as const;
+    const back = apply(apply(having(1, 2), [], { change: remove }), [revision(2)]);
+    const steps = plan([], back, remove).steps.length;
+    for (let limit = 0; limit <= steps; limit += 1) {
+      const cut = apply(back, [], { change: remove, limit });
+      expect(history(apply(cut, [], { change: remove })), `after ${limit} of ${steps} steps`).toEqual([
+        'a.h1 replaced 1 MiB',
+        'a.h3 deleted 2 MiB',
+      ]);
+    }
+  });
+
   it('leaves nothing where no history is kept', () => {
     const gone = apply(apply(emptyEngine(), [revision(1)]), [], { change: { undesired: 'remove', keep: 0 } });
     expect(gone.history).toEqual([]);
