@@ -351,7 +351,8 @@ async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => 
       const { stream } = open.get(id) as Connection;
       send(id, 'O', numbers(port, patience, downWindow));
       const found = await Promise.race([outcome, violation.promise, isOver]);
-      if (found === 'open') return stream;
+      // It may be over by now: what opens it and what ends it can come at once.
+      if (found === 'open') return stream.destroyed ? 'broken' : stream;
       open.delete(id);
       stream.destroy();
       return found;
