@@ -406,6 +406,8 @@ function connectionOf(
       done(error);
     },
   });
+  // Whoever dialled is told by the dial; who has the stream listens to it.
+  stream.on('error', nothing);
   return {
     stream,
     told,
