@@ -1,20 +1,17 @@
 import type { Files } from '../files/port.ts';
 import type { SessionSource } from '../mcp/client/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
-import type { HealthFinding, HealthRecord } from '../model/health.ts';
-import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
-import type { SecretPrints } from '../model/secret-prints.ts';
+import type { HealthKeeper } from '../model/health.ts';
+import type { ContainerId } from '../model/ids.ts';
+import type { SecretPrinter } from '../model/secret-prints.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore } from '../secrets/provider.ts';
-
-/** Whose health is kept: projects of one name on two engines have nothing to do with one another. */
-export type HealthPlace = { readonly engine: string; readonly project: ProjectName };
 
 /** A record of somebody else: that it asks for secrets, and in lines of their own what it says of itself; foreign text. */
 export type TrustQuestion = { readonly what: string; readonly says: readonly string[] };
 
 /** Everything with effects that a use case needs; made in one place by the command line, faked in tests. */
-export type Ports = {
+export type Ports = HealthKeeper & {
   /** Connects on the first call; throws `engine-unreachable`. The same engine every time. */
   readonly orchestrator: () => Promise<Orchestrator>;
   /** Where an engine was looked for, in order, whether or not one was found. Does not throw. */
@@ -28,16 +25,7 @@ export type Ports = {
   readonly engineSocketAt: (path: string) => Promise<string | undefined>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
-  /** Prints of secrets, by which a changed one is known and none is shown. */
-  readonly secretPrints: {
-    /** What the key is called that they are made with here; undefined while there is none. */
-    readonly keyName: () => Promise<string | undefined>;
-    /** Prints of a server's secrets, by variable; makes the key where there is none, undefined where it cannot. */
-    readonly print: (
-      whose: { readonly project: ProjectName; readonly server: ServerName },
-      secrets: Readonly<Record<string, string>>,
-    ) => Promise<SecretPrints | undefined>;
-  };
+  readonly secretPrints: SecretPrinter;
   /** Masks the secrets that were looked up, in text that is kept. */
   readonly mask: (text: string) => string;
   /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */
@@ -65,16 +53,6 @@ export type Ports = {
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;
-  /**
-   * What this machine last found out about the servers of a project; one that nobody looked at is left out. Throws
-   * `ledger-unreadable`.
-   */
-  readonly readHealth: (at: HealthPlace) => Promise<ReadonlyMap<ServerName, HealthRecord>>;
-  /** Keeps what was found. Never throws: the finding itself matters more; the reason comes back. */
-  readonly recordHealth: (
-    at: HealthPlace,
-    findings: readonly HealthFinding[],
-  ) => Promise<{ readonly recorded: true } | { readonly recorded: false; readonly why: string }>;
   readonly files: Files;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Absolute. */

@@ -1,5 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
-import { homedir, hostname, userInfo } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
@@ -10,6 +9,7 @@ import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
+import { isAlive, processSpace, userName } from './this-process.ts';
 
 export type Settings = {
   /** `--host` and `--context`. */
@@ -60,45 +60,6 @@ function once<T>(make: () => Promise<T>, lasts: (value: T) => boolean = () => tr
     making.then((value) => lasts(value) || forget(), forget);
     return making;
   };
-}
-
-/** Whether Linux says that a process has ended and only waits for its parent to notice, as under a PID 1 that never does. */
-function isZombie(pid: number): boolean {
-  try {
-    return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, ''));
-  } catch {
-    // No such file: another system, or a process that is gone, which the signal tells.
-    return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !isZombie(pid);
-  } catch (error) {
-    // Someone else's process may not be signalled, but is there.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-/** Names the processes that are seen from here: those of this boot of the kernel, in this PID namespace of Linux. */
-function processSpace(): { readonly processes?: string } {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return { processes: `${boot} ${readlinkSync('/proc/self/ns/pid')}` };
-  } catch {
-    return {};
-  }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A container may run under an id that no user has.
-    return String(process.getuid?.() ?? 'unknown');
-  }
 }
 
 /** Secrets pass through here, so that whatever is printed can be masked. */

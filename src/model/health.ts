@@ -1,4 +1,4 @@
-import type { ContainerId, ServerName } from './ids.ts';
+import type { ContainerId, ProjectName, ServerName } from './ids.ts';
 import type { ServerInstance } from './server-view.ts';
 
 /**
@@ -25,6 +25,23 @@ export type HealthRecord = HealthFinding & {
   readonly checkedAt: number;
   /** The first look in a row that came to this verdict: when it changed, as far as anyone looked. */
   readonly since: number;
+};
+
+/** Whose health is kept: projects of one name on two engines have nothing to do with one another. */
+export type HealthPlace = { readonly engine: string; readonly project: ProjectName };
+
+/** Where findings are kept on this machine. */
+export type HealthKeeper = {
+  /**
+   * What this machine last found out about the servers of a project; one that nobody looked at is left out. Throws
+   * `ledger-unreadable`.
+   */
+  readonly readHealth: (at: HealthPlace) => Promise<ReadonlyMap<ServerName, HealthRecord>>;
+  /** Keeps what was found. Never throws: the finding itself matters more; the reason comes back. */
+  readonly recordHealth: (
+    at: HealthPlace,
+    findings: readonly HealthFinding[],
+  ) => Promise<{ readonly recorded: true } | { readonly recorded: false; readonly why: string }>;
 };
 
 /**

@@ -1,4 +1,5 @@
 import { canonicalJson } from './canonical-json.ts';
+import type { ProjectName, ServerName } from './ids.ts';
 import { isRecord } from './is-record.ts';
 
 /**
@@ -9,6 +10,17 @@ export type SecretPrints = {
   /** The name of the key, which is no secret. */
   readonly key: string;
   readonly values: Readonly<Record<string, string>>;
+};
+
+/** Makes prints of secrets, by which a changed one is known and none is shown. */
+export type SecretPrinter = {
+  /** What the key is called that they are made with here; undefined while there is none. */
+  readonly keyName: () => Promise<string | undefined>;
+  /** Prints of a server's secrets, by variable; makes the key where there is none, undefined where it cannot. */
+  readonly print: (
+    whose: { readonly project: ProjectName; readonly server: ServerName },
+    secrets: Readonly<Record<string, string>>,
+  ) => Promise<SecretPrints | undefined>;
 };
 
 const keyPattern = /^[0-9a-f]{12}$/;

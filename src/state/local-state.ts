@@ -1,7 +1,7 @@
 import type { AuditReader } from '../model/audit.ts';
-import type { HealthFinding, HealthRecord } from '../model/health.ts';
-import type { ContainerId, ProjectName, ServerName } from '../model/ids.ts';
-import type { SecretPrints } from '../model/secret-prints.ts';
+import type { HealthKeeper } from '../model/health.ts';
+import type { ContainerId } from '../model/ids.ts';
+import type { SecretPrinter } from '../model/secret-prints.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
 import { readHealth, recordHealth } from './health.ts';
@@ -11,8 +11,6 @@ import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
 import { recallVerdict, rememberVerdict } from './verdicts.ts';
 
-type Place = { readonly engine: string; readonly project: ProjectName };
-
 /** Where the verdicts about servers are remembered; a ledger that cannot be used costs a probe or a moment, no more. */
 type Verdicts = {
   readonly recall: (key: string) => Promise<string | undefined>;
@@ -20,22 +18,11 @@ type Verdicts = {
 };
 
 /** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
-type LocalState = {
+type LocalState = HealthKeeper & {
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   readonly auditReader: AuditReader;
-  readonly readHealth: (at: Place) => Promise<ReadonlyMap<ServerName, HealthRecord>>;
-  readonly recordHealth: (
-    at: Place,
-    findings: readonly HealthFinding[],
-  ) => Promise<{ readonly recorded: true } | { readonly recorded: false; readonly why: string }>;
   readonly verdicts: Verdicts;
-  readonly secretPrints: {
-    readonly keyName: () => Promise<string | undefined>;
-    readonly print: (
-      whose: { readonly project: ProjectName; readonly server: ServerName },
-      secrets: Readonly<Record<string, string>>,
-    ) => Promise<SecretPrints | undefined>;
-  };
+  readonly secretPrints: SecretPrinter;
   /** Records of others that somebody accepted here. `remember` throws what the file system throws. */
   readonly records: {
     readonly keyName: () => Promise<string | undefined>;

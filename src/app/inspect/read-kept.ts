@@ -1,7 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
-import type { HealthRecord } from '../../model/health.ts';
+import type { HealthPlace, HealthRecord } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import type { HealthPlace, Ports } from '../ports.ts';
+import type { Ports } from '../ports.ts';
 
 /** What this machine keeps about servers. */
 export type Kept = {
