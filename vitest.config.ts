@@ -16,7 +16,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 const project = (name: string, extra: object = {}) => ({
-  test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
+  test: { name, include: [`test/${name}/**/*.test.ts`], setupFiles: 'test/matchers.ts', ...extra },
 });
 
 export default defineConfig({

@@ -59,7 +59,7 @@ describe.skipIf(skipped)('on a terminal', () => {
     const file = { cwd, env: { XDG_STATE_HOME: emptyFolder() } };
     for (const memoryMiB of [128, 160]) {
       writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'fs', memoryMiB, env: { API_TOKEN: '${HOME}' } }));
-      expect(await looms(['apply', '--yes', '--project', project], file)).toMatchObject({ code: 0 });
+      expect(await looms(['apply', '--yes', '--project', project], file)).toExit(0);
     }
     const id = async () => (await run('docker', ['inspect', '-f', '{{.Id}}', `looms-${project}-fs`])).stdout;
     const before = await id();

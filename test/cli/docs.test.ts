@@ -37,7 +37,7 @@ describe('pages', () => {
     const cwd = emptyFolder();
     writeFileSync(join(cwd, 'looms.yaml'), text);
     const result = await looms(['validate', '-f', '-'], { cwd, stdin: '' });
-    expect(result).toMatchObject({ code: 0 });
+    expect(result).toExit(0);
   });
 
   it('link to pages that exist', () => {

@@ -49,11 +49,11 @@ describe.skipIf(skipped)('with an engine', () => {
     expect(schemaProblems('plan', JSON.parse(diff.stdout))).toEqual([]);
 
     const dryRun = await at(fs, 'apply', '--dry-run');
-    expect(dryRun).toMatchObject({ code: 0 });
+    expect(dryRun).toExit(0);
     expect(dryRun.stdout).toContain('1 to create, 0 to replace, 0 to remove, 0 unchanged');
 
     const apply = await at(fs, 'apply', '--yes', '--json');
-    expect(apply).toMatchObject({ code: 0 });
+    expect(apply).toExit(0);
     const applied = JSON.parse(apply.stdout);
     expect(schemaProblems('apply', applied)).toEqual([]);
     // Where its gate took long it has a note that says so.
@@ -184,7 +184,7 @@ describe.skipIf(skipped)('with an engine', () => {
     expect(wrong.code).toBe(64);
     expect(wrong.stderr).toContain('looms mcp tools fs echo');
     const deleted = await looms(['delete', '-f', '-', '--yes', '--project', project], { stdin: fs });
-    expect(deleted).toMatchObject({ code: 0 });
+    expect(deleted).toExit(0);
     expect(deleted.stdout).toContain('✓ fs  removed');
   });
 

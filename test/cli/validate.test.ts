@@ -97,7 +97,7 @@ describe('validate', () => {
       { physicalLocation: { artifactLocation: { uri: 'a%2C%20b.yaml' }, region: { startLine: 2, startColumn: 19 } } },
     ]);
     const markdown = await diff('markdown');
-    expect(markdown).toMatchObject({ code: 65 });
+    expect(markdown).toExit(65);
     expect(markdown.stdout).toContain('| error | `a, b.yaml:2:19` |');
     // A project file is read before anything else is.
     writeFileSync(join(cwd, 'looms.yaml'), 'polici: {}\n');

@@ -41,7 +41,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     const { run } = project;
     const config = fileWith(tinySpec({ name: 'fs' }));
     const started = await run(['mcp', 'start', 'teradata', '--config', config]);
-    expect(started).toMatchObject({ code: 0 });
+    expect(started).toExit(0);
     expect(started.stdout).toMatch(/^✓ teradata {2}created .* 5 tools in [\d.]+m?s\n\n1 done in /m);
     expect(await project.names()).toEqual(['teradata']);
     const again = await run(['mcp', 'start', 'teradata', '--config', config]);
@@ -98,7 +98,7 @@ describe.skipIf(skipped)('one server by hand', () => {
     expect(refused.stderr).toContain('--yes');
     expect(await project.idOf('fs')).toBe(id);
     const agreed = await project.run(['mcp', 'start', 'fs', '--config', bigger, '--yes']);
-    expect(agreed).toMatchObject({ code: 0 });
+    expect(agreed).toExit(0);
     expect(agreed.stdout).toContain('✓ fs  replaced');
   });
 
@@ -159,7 +159,7 @@ describe.skipIf(skipped)('one server by hand', () => {
 
     await run(['mcp', 'stop', 'memory']);
     const withStopped = await run(['mcp', 'health']);
-    expect(withStopped).toMatchObject({ code: 0 });
+    expect(withStopped).toExit(0);
     expect(withStopped.stdout).toContain('1 healthy, 1 stopped');
     const named = await run(['mcp', 'health', 'memory']);
     expect(named.code).toBe(10);

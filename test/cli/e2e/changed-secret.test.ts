@@ -16,7 +16,7 @@ describe.skipIf(withoutEngine())('a changed secret of a server over HTTP', () =>
   const diff = (env: Readonly<Record<string, string>>, flags: readonly string[] = []) =>
     project.run(['diff', '-f', '-', ...flags], { stdin: yaml, env });
   beforeAll(async () => {
-    expect(await project.apply(yaml, [], { env: before })).toMatchObject({ code: 0 });
+    expect(await project.apply(yaml, [], { env: before })).toExit(0);
   });
   afterAll(() => project.remove());
 
@@ -49,7 +49,7 @@ describe.skipIf(withoutEngine())('a changed secret of a server over HTTP', () =>
     const cwd = emptyFolder();
     writeFileSync(join(cwd, 'teller.yaml'), yaml);
     const save = ['diff', '-f', 'teller.yaml', '--out', 'plan.json'];
-    expect(await project.run(save, { env: after, cwd })).toMatchObject({ code: 2 });
+    expect(await project.run(save, { env: after, cwd })).toExit(2);
     expect(readFileSync(join(cwd, 'plan.json'), 'utf8')).not.toMatch(/quux|[0-9a-f]{32}"}/);
     const elsewhere = await looms(['apply', 'plan.json'], { env: { ...after, XDG_STATE_HOME: emptyFolder() }, cwd });
     expect(elsewhere.code).toBe(7);
@@ -59,10 +59,10 @@ describe.skipIf(withoutEngine())('a changed secret of a server over HTTP', () =>
 
   test('replaces the server with apply, and is no drift after that; no value is anywhere on the engine', async () => {
     const applied = await project.apply(yaml, [], { env: after });
-    expect(applied).toMatchObject({ code: 0 });
+    expect(applied).toExit(0);
     expect(applied.stdout).toMatch(/^✓ teller {2}replaced/m);
     expect(await diff(after)).toMatchObject({ code: 0, stderr: '' });
-    expect(await diff(before)).toMatchObject({ code: 2 });
+    expect(await diff(before)).toExit(2);
     const { Labels } = (await project.container('teller').inspect()).Config;
     expect(JSON.parse(Labels['looms.secrets'] ?? '')).toEqual({
       key: expect.stringMatching(/^[0-9a-f]{12}$/),
@@ -74,7 +74,7 @@ describe.skipIf(withoutEngine())('a changed secret of a server over HTTP', () =>
   });
 
   test('comes with the next restart, too, and then is no drift', async () => {
-    expect(await project.run(['mcp', 'restart', 'teller'], { env: before })).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'restart', 'teller'], { env: before })).toExit(0);
     expect(await diff(before)).toMatchObject({ code: 0, stderr: '' });
   });
 });

@@ -31,7 +31,7 @@ describe.skipIf(!isThere)('the file of loom', () => {
   });
 
   test('is not applied in part: nothing is made (65)', async () => {
-    expect(await project.run(['apply', '-f', file, '--yes'])).toMatchObject({ code: 65 });
+    expect(await project.run(['apply', '-f', file, '--yes'])).toExit(65);
     expect(await project.names()).toEqual([]);
   });
 
@@ -39,7 +39,7 @@ describe.skipIf(!isThere)('the file of loom', () => {
     'has a package in its first document that does not exist: pip says so, and nothing is left',
     async () => {
       const [first = ''] = readFileSync(file, 'utf8').split(/^---$/m);
-      expect(await project.run(['validate', '-f', '-'], { stdin: first })).toMatchObject({ code: 0 });
+      expect(await project.run(['validate', '-f', '-'], { stdin: first })).toExit(0);
       const { docker } = project;
       const isOfIt = ({ CreatedBy }: { CreatedBy: string }): boolean => CreatedBy.includes('vantage-mcp-server');
       const left = async () => {

@@ -58,7 +58,7 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
   });
 
   test('is applied whole the first time, each server under its own name', async () => {
-    expect(applied).toMatchObject({ code: 0 });
+    expect(applied).toExit(0);
     expect(counter.writes().length).toBeGreaterThan(servers.length * 2);
     expect(await project.names()).toEqual(servers);
     expect(await project.networks()).toEqual([`looms-${project.name}`]);
@@ -68,7 +68,7 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
     const before = await Promise.all(servers.map(project.idOf));
     counter.reset();
     const again = await project.apply(yaml, [], { env: { DOCKER_HOST: counter.host } });
-    expect(again).toMatchObject({ code: 0 });
+    expect(again).toExit(0);
     expect(counter.calls().length).toBeGreaterThan(0);
     expect(counter.writes()).toEqual([]);
     expect(await Promise.all(servers.map(project.idOf))).toEqual(before);
@@ -132,9 +132,9 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
     const memoryBefore = await project.idOf('memory');
     const stoppedBefore = await project.idOf('stopped');
     const repaired = await project.apply(yaml);
-    expect(repaired).toMatchObject({ code: 3 });
+    expect(repaired).toExit(3);
     expect(repaired.stdout).toMatch(/^! cloned +blocked/m);
-    expect(await project.diff(yaml)).toMatchObject({ code: 2 });
+    expect(await project.diff(yaml)).toExit(2);
     expect(changesAsText((await project.diff(yaml)).plan)).toEqual(['cloned: blocked']);
     expect((await docker.getContainer(foreign).inspect()).Id).toBe(foreignId);
     expect((await docker.getContainer(foreignId).inspect()).State.Running).toBe(true);
@@ -146,11 +146,11 @@ describe.skipIf(withoutEngine())('a project that someone changes by hand', () =>
   });
 
   test('is blocked as a whole (8) where the foreign container is all that is left to do', async () => {
-    expect(await project.apply(yaml)).toMatchObject({ code: 8 });
+    expect(await project.apply(yaml)).toExit(8);
     expect((await docker.getContainer(foreign).inspect()).Id).toBe(foreignId);
     await docker.getContainer(foreignId).remove({ force: true });
-    expect(await project.apply(yaml)).toMatchObject({ code: 0 });
-    expect(await project.diff(yaml)).toMatchObject({ code: 0 });
+    expect(await project.apply(yaml)).toExit(0);
+    expect(await project.diff(yaml)).toExit(0);
   });
 });
 
@@ -168,11 +168,11 @@ describe.skipIf(withoutEngine())('a network that is removed while its servers ar
   test('takes its containers with it: they are made anew on another one', async (context) => {
     await skipOnPodman(context, 'it refuses to remove a network that a container has');
     const spec = tinySpec({ name: 'a' });
-    expect(await project.apply(spec)).toMatchObject({ code: 0 });
+    expect(await project.apply(spec)).toExit(0);
     await project.container('a').stop({ t: 1 });
     await project.docker.getNetwork(`looms-${project.name}`).remove();
-    expect(await project.apply(spec)).toMatchObject({ code: 0 });
-    expect(await project.diff(spec)).toMatchObject({ code: 0 });
+    expect(await project.apply(spec)).toExit(0);
+    expect(await project.diff(spec)).toExit(0);
     expect(await project.run(['mcp', 'call', 'a', 'echo', 'text=here'])).toMatchObject({ code: 0, stdout: 'here\n' });
   });
 });

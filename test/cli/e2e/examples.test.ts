@@ -62,7 +62,7 @@ describe.skipIf(withoutEngine())('the examples', () => {
   });
 
   test('are in sync once they were applied', async () => {
-    expect(await run('diff', '-f', examples)).toMatchObject({ code: 0 });
+    expect(await run('diff', '-f', examples)).toExit(0);
   });
 
   test('answer a call of one of their tools', async () => {
@@ -76,11 +76,9 @@ describe.skipIf(withoutEngine())('the examples', () => {
   test('keep what was written to a named volume when the server is replaced', async () => {
     const entity = { name: 'loom', entityType: 'machine', observations: ['weaves'] };
     const args = JSON.stringify({ entities: [entity] });
-    expect(await run('mcp', 'call', 'memory', 'create_entities', args)).toMatchObject({ code: 0 });
+    expect(await run('mcp', 'call', 'memory', 'create_entities', args)).toExit(0);
     const before = await project.idOf('memory');
-    expect(await run('apply', '-f', `${examples}/memory.yaml`, '--replace', 'memory', '--yes')).toMatchObject({
-      code: 0,
-    });
+    expect(await run('apply', '-f', `${examples}/memory.yaml`, '--replace', 'memory', '--yes')).toExit(0);
     expect(await project.idOf('memory')).not.toBe(before);
     expect((await run('mcp', 'call', 'memory', 'read_graph')).stdout).toContain('weaves');
   });
@@ -90,7 +88,7 @@ describe.skipIf(withoutEngine())('the examples', () => {
     const names = (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
     expect(names).toContain('read_text_file');
     expect(names).not.toContain('write_file');
-    expect(await run('mcp', 'call', 'fs', 'write_file', 'path=/data/x', 'content=x')).toMatchObject({ code: 66 });
+    expect(await run('mcp', 'call', 'fs', 'write_file', 'path=/data/x', 'content=x')).toExit(66);
   });
 
   test.each(Object.entries(toolCounts))('list the tools of %s without its database: %i', async (server, count) => {
@@ -142,8 +140,8 @@ describe.skipIf(withoutEngine())('the examples', () => {
   });
 
   test('say once more that they are in sync after all of that, and go with their networks but without their volumes', async () => {
-    expect(await run('diff', '-f', examples)).toMatchObject({ code: 0 });
-    expect(await run('delete', '--all', '--yes')).toMatchObject({ code: 0 });
+    expect(await run('diff', '-f', examples)).toExit(0);
+    expect(await run('delete', '--all', '--yes')).toExit(0);
     expect(await project.names()).toEqual([]);
     expect(await project.networks()).toEqual([]);
     expect(await project.volumes()).toEqual([`looms-${project.name}-memory`, `looms-${project.name}-notes`]);

@@ -95,18 +95,18 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
   test('a stranger that names a server that is there is not removed, and takes nothing over', async () => {
     const project = newProject('stranger');
     const text = asksForSecret('fs');
-    expect(await project.apply(text, [], { env })).toMatchObject({ code: 0 });
+    expect(await project.apply(text, [], { env })).toExit(0);
     const labels = { ...labelsOf(project, 'fs', recordOf(text)), 'looms.role': 'server', 'looms.generation': '9' };
     const stranger = await runForged(project, labels);
 
     const again = await project.apply(text, ['--prune'], { env });
-    expect(again, again.stderr).toMatchObject({ code: 0 });
+    expect(again, again.stderr).toExit(0);
     expect((await stranger.inspect()).State.Running).toBe(true);
     await project.container('fs').stop({ t: 0 });
     const called = await project.run(['mcp', 'call', 'fs', 'secret'], { env });
     expect(called.stderr).toContain('server-not-running');
     expect(called.stdout).not.toContain(secret);
-    expect(await project.run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'fs', '--yes'])).toExit(0);
     expect((await stranger.inspect()).State.Running).toBe(true);
   });
 
@@ -136,7 +136,7 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
 
   test('a record of the past that breaks a rule says so in history, and is not gone back to', async () => {
     const project = newProject('past');
-    expect(await project.apply(tinySpec({ name: 'fs' }))).toMatchObject({ code: 0 });
+    expect(await project.apply(tinySpec({ name: 'fs' }))).toExit(0);
     const { Image: id } = await project.container('fs').inspect();
     const mounts = [{ type: 'bind', source: '/', target: '/host', readOnly: false }];
     const labels = {
@@ -203,7 +203,7 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     const project = newProject('foreign-record');
     const text = asksForSecret('fs');
     const elsewhere = { ...env, XDG_STATE_HOME: emptyFolder() };
-    expect(await project.apply(text, [], { env: elsewhere })).toMatchObject({ code: 0 });
+    expect(await project.apply(text, [], { env: elsewhere })).toExit(0);
 
     const call = ['mcp', 'call', 'fs', 'secret'] as const;
     const refused = await project.run(call, { env });
@@ -223,26 +223,26 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     const health = await project.run(['mcp', 'health', '--json'], { env });
     expect(health.stdout).toContain('record-untrusted');
     expect(JSON.parse(health.stdout)).toMatchObject([{ verdict: 'unknown' }]);
-    expect(await project.run(['mcp', 'start', 'fs'], { env })).toMatchObject({ code: 0 });
-    expect(await project.run(['mcp', 'restart', 'fs', '--dry-run'], { env })).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'start', 'fs'], { env })).toExit(0);
+    expect(await project.run(['mcp', 'restart', 'fs', '--dry-run'], { env })).toExit(0);
     const restarted = await project.run(['mcp', 'restart', 'fs', '--yes'], { env });
     expect(restarted).toMatchObject({ code: 9, stderr: expect.stringMatching(/│ runs +node/) });
-    expect(await project.run(['mcp', 'stop', 'fs'], { env })).toMatchObject({ code: 0 });
-    expect(await project.run(['mcp', 'start', 'fs', '--yes'], { env })).toMatchObject({ code: 9 });
+    expect(await project.run(['mcp', 'stop', 'fs'], { env })).toExit(0);
+    expect(await project.run(['mcp', 'start', 'fs', '--yes'], { env })).toExit(9);
     const started = await project.run(['mcp', 'start', 'fs'], { env: elsewhere });
-    expect(started, started.stderr).toMatchObject({ code: 0 });
+    expect(started, started.stderr).toExit(0);
 
     const accepted = await project.run([...call, '--trust-record'], { env });
     expect(accepted).toMatchObject({
       code: 0,
       stderr: expect.stringMatching(/│ made by[\s\S]*Accepted by --trust-record/),
     });
-    expect(await project.run(call, { env })).toMatchObject({ code: 0 });
+    expect(await project.run(call, { env })).toExit(0);
 
     const third = { ...env, XDG_STATE_HOME: emptyFolder() };
-    expect(await project.run(call, { env: third })).toMatchObject({ code: 9 });
-    expect(await project.apply(text, [], { env: third })).toMatchObject({ code: 0 });
-    expect(await project.run(call, { env: third })).toMatchObject({ code: 0 });
+    expect(await project.run(call, { env: third })).toExit(9);
+    expect(await project.apply(text, [], { env: third })).toExit(0);
+    expect(await project.run(call, { env: third })).toExit(0);
   });
 
   test('a record of somebody else has no secret looked up for it, by anything that only looks', async () => {
@@ -259,7 +259,7 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     );
     const elsewhere = { XDG_STATE_HOME: emptyFolder() };
     const made = await project.apply(text, [], { cwd, env: elsewhere });
-    expect(made, made.stderr).toMatchObject({ code: 0 });
+    expect(made, made.stderr).toExit(0);
     expect(times()).toBeGreaterThan(0);
     rmSync(looked);
 
@@ -280,26 +280,24 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     const said = await Promise.all(commands.map((command) => project.run(command, { cwd })));
     expect(said.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 9, 9, 0, 9, 0, 0, 0].with(2, said[2]?.code ?? -1));
     expect(said[1]?.stderr).toContain('${secret:two} is not looked up: what web prints of it is not masked');
-    expect(await project.run(['mcp', 'stop', 'fs', 'web'], { cwd })).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'stop', 'fs', 'web'], { cwd })).toExit(0);
     await project.run(['mcp', 'health'], { cwd });
-    expect(await project.run(['mcp', 'start', 'fs', 'web', '--yes'], { cwd })).toMatchObject({ code: 9 });
+    expect(await project.run(['mcp', 'start', 'fs', 'web', '--yes'], { cwd })).toExit(9);
     expect(times()).toBe(0);
 
     const trusted = await project.run(['mcp', 'start', 'fs', 'web', '--trust-record'], { cwd });
-    expect(trusted, trusted.stderr).toMatchObject({ code: 0 });
+    expect(trusted, trusted.stderr).toExit(0);
     expect(times()).toBeGreaterThan(0);
   });
 
   test('a team that shares a key is not asked, and a server without secrets needs no acceptance', async () => {
     const project = newProject('shared-key');
     const ci = { ...env, LOOMS_RECORD_KEY: 'of-the-team', XDG_STATE_HOME: emptyFolder() };
-    expect(
-      await project.apply(`${asksForSecret('fs')}---\n${tinySpec({ name: 'plain' })}`, [], { env: ci }),
-    ).toMatchObject({ code: 0 });
+    expect(await project.apply(`${asksForSecret('fs')}---\n${tinySpec({ name: 'plain' })}`, [], { env: ci })).toExit(0);
     const developer = { ...ci, XDG_STATE_HOME: emptyFolder() };
-    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: developer })).toMatchObject({ code: 0 });
-    expect(await project.run(['mcp', 'call', 'plain', 'echo', 'text=a'], { env })).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: developer })).toExit(0);
+    expect(await project.run(['mcp', 'call', 'plain', 'echo', 'text=a'], { env })).toExit(0);
     const other = { ...ci, LOOMS_RECORD_KEY: 'of-another' };
-    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: other })).toMatchObject({ code: 9 });
+    expect(await project.run(['mcp', 'call', 'fs', 'secret'], { env: other })).toExit(9);
   });
 });

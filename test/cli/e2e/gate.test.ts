@@ -46,7 +46,7 @@ describe.skipIf(skipped)('new servers that do not answer MCP', () => {
     expect(await project.names()).toEqual(['exits.g1', 'works']);
     const kept = await project.container('exits.g1').inspect();
     expect(kept.State.Running).toBe(false);
-    expect(await project.apply(brokenSpec('exits', 'exits'))).toMatchObject({ code: 10 });
+    expect(await project.apply(brokenSpec('exits', 'exits'))).toExit(10);
     expect(await project.names()).toEqual(['works']);
   });
 });
@@ -57,7 +57,7 @@ describe.skipIf(skipped)('a server that is replaced', () => {
   const call = (text: string) => project.run(['mcp', 'call', 'fs', 'echo', `text=${text}`]);
 
   beforeAll(async () => {
-    expect(await project.apply(good)).toMatchObject({ code: 0 });
+    expect(await project.apply(good)).toExit(0);
   });
   afterAll(() => project.remove());
 
@@ -71,7 +71,7 @@ describe.skipIf(skipped)('a server that is replaced', () => {
       expect(await project.names()).toEqual(['fs']);
       expect(await project.idOf('fs')).toBe(before);
       expect(await call('old')).toMatchObject({ code: 0, stdout: 'old\n' });
-      expect(await project.diff(good)).toMatchObject({ code: 0 });
+      expect(await project.diff(good)).toExit(0);
     },
   );
 
@@ -86,13 +86,13 @@ describe.skipIf(skipped)('a server that is replaced', () => {
   });
 
   test('goes on serving while a failed successor is kept, and the kept one does not come back to life', async () => {
-    expect(await project.apply(brokenSpec('fs', 'exits'), ['--keep-failed'])).toMatchObject({ code: 4 });
+    expect(await project.apply(brokenSpec('fs', 'exits'), ['--keep-failed'])).toExit(4);
     expect(await project.names()).toEqual(['fs', expect.stringMatching(/^fs\.g\d+$/)]);
     expect(await call('old')).toMatchObject({ code: 0, stdout: 'old\n' });
     expect(changesAsText((await project.diff(good)).plan)).toEqual(['fs: clean-up duplicate']);
-    expect(await project.apply(good)).toMatchObject({ code: 0 });
+    expect(await project.apply(good)).toExit(0);
     expect(await project.names()).toEqual(['fs']);
-    expect(await project.diff(good)).toMatchObject({ code: 0 });
+    expect(await project.diff(good)).toExit(0);
   });
 
   test('is never away: calls made one after another while it is replaced three times all succeed', async () => {
@@ -109,7 +109,7 @@ describe.skipIf(skipped)('a server that is replaced', () => {
     const probes = [probe(), probe()];
     for (const memoryMiB of [160, 192, 224]) {
       const before = await project.idOf('fs');
-      expect(await project.apply(tinySpec({ name: 'fs', memoryMiB }))).toMatchObject({ code: 0 });
+      expect(await project.apply(tinySpec({ name: 'fs', memoryMiB }))).toExit(0);
       expect(await project.idOf('fs')).not.toBe(before);
     }
     replacing = false;

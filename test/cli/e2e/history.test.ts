@@ -83,7 +83,7 @@ describe.skipIf(skipped)('the history of a server', () => {
     expect(await project.names()).toEqual(['fs']);
     expect(await project.records()).toEqual(['fs.h1 replaced', 'fs.h2 replaced', 'fs.h3 replaced']);
     expect(JSON.parse((await project.run(['get', '--json'])).stdout)).toMatchObject([{ name: 'fs', others: 0 }]);
-    expect(await project.diff(memory(224, { API_TOKEN: '${secret:token}' }))).toMatchObject({ code: 0 });
+    expect(await project.diff(memory(224, { API_TOKEN: '${secret:token}' }))).toExit(0);
     const call = await project.run(['mcp', 'call', 'fs', 'secret'], secret);
     expect(call.stdout).toBe('token=(secret)\n');
   });
@@ -101,7 +101,7 @@ describe.skipIf(skipped)('the history of a server', () => {
   });
 
   test('of a server that nobody knows ends with 66', async () => {
-    expect(await project.run(['history', 'fz'])).toMatchObject({ code: 66 });
+    expect(await project.run(['history', 'fz'])).toExit(66);
   });
 
   test('is shortened to what --keep says, and by looms.yaml for all commands', async () => {
@@ -116,7 +116,7 @@ describe.skipIf(skipped)('the history of a server', () => {
   });
 
   test('outlives the server: what was deleted is told, and a rollback brings it back as it was', async () => {
-    expect(await project.run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'fs', '--yes'])).toExit(0);
     expect(await project.names()).toEqual([]);
     expect(await statesOf(project)).toEqual(['4 deleted', '3 replaced']);
     const [deleted] = await historyOf(project);
@@ -124,9 +124,9 @@ describe.skipIf(skipped)('the history of a server', () => {
     const again = await project.run(['delete', 'fs', '--yes']);
     expect(again).toMatchObject({ code: 66, stderr: expect.stringContaining('was deleted') });
     expect(again.stderr).toContain('`looms rollback fs` brings it back');
-    expect(await project.run(['mcp', 'restart', 'fs'])).toMatchObject({ code: 66 });
+    expect(await project.run(['mcp', 'restart', 'fs'])).toExit(66);
 
-    expect(await project.run(['rollback', 'fs', '--yes'], secret)).toMatchObject({ code: 0 });
+    expect(await project.run(['rollback', 'fs', '--yes'], secret)).toExit(0);
     expect(await statesOf(project)).toEqual(['5 running', '4 deleted', '3 replaced']);
     expect(await memoryOf(project)).toBe(224);
   });
@@ -146,7 +146,7 @@ describe.skipIf(skipped)('what ended a generation', () => {
     const broken = changed(memory(128, { API_TOKEN: '${secret:token}' }), {
       mcp: { args: ['-e', lines.join('')] },
     });
-    expect(await project.apply(broken, [], secret)).toMatchObject({ code: 4 });
+    expect(await project.apply(broken, [], secret)).toExit(4);
     expect(await statesOf(project)).toEqual(['3 gate-failed', '2 running', '1 repaired']);
     const [failed, ...served] = await historyOf(project);
     expect(failed?.failure).toMatch(/^server-exited: fs exited with code 3 /);
@@ -207,7 +207,7 @@ describe.skipIf(skipped)('a rollback', () => {
   });
 
   test('is not done (9) without --yes and a terminal, and ends with 66 for a generation that is not recorded', async () => {
-    expect(await project.run(['rollback', 'fs'])).toMatchObject({ code: 9 });
+    expect(await project.run(['rollback', 'fs'])).toExit(9);
     const unknown = await project.run(['rollback', 'fs', '--to', '99', '--yes']);
     expect(unknown.code).toBe(66);
     expect(unknown.stderr).toContain('error[generation-not-found]');
@@ -230,16 +230,16 @@ describe.skipIf(skipped)('a rollback', () => {
     const broken = records.find((record) => record.endsWith('gate-failed')) ?? '';
     const id = await project.idOf('fs');
     const number = /h(\d+)/.exec(broken)?.[1] ?? '';
-    expect(await project.run(['rollback', 'fs', '--to', number, '--yes'])).toMatchObject({ code: 4 });
+    expect(await project.run(['rollback', 'fs', '--to', number, '--yes'])).toExit(4);
     expect(await project.idOf('fs')).toBe(id);
-    expect(await project.run(['mcp', 'call', 'fs', 'echo', 'text=hi'])).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'call', 'fs', 'echo', 'text=hi'])).toExit(0);
     // Tried twice, told once.
     expect((await project.records()).filter((record) => record.endsWith('gate-failed'))).toHaveLength(1);
   });
 
   test('starts a server again whose containers are all gone', async () => {
     await project.container('fs').remove({ force: true });
-    expect(await project.run(['rollback', 'fs', '--to', '2', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['rollback', 'fs', '--to', '2', '--yes'])).toExit(0);
     expect(await memoryOf(project)).toBe(160);
   });
 });
@@ -304,7 +304,7 @@ describe.skipIf(skipped)('the images that looms built for a server', () => {
     expect(await there(refs)).toEqual([false, true, true]);
     expect(await project.records()).toEqual(['fs.h2 replaced']);
     await expect(docker.getImage(refs[1] ?? '').remove()).rejects.toMatchObject({ statusCode: 409 });
-    expect(await project.run(['rollback', 'fs', '--yes', '--keep', '1'])).toMatchObject({ code: 0 });
+    expect(await project.run(['rollback', 'fs', '--yes', '--keep', '1'])).toExit(0);
     expect((await project.container('fs').inspect()).Config.Labels['looms.image']).toBe(refs[1]);
   });
 });
@@ -338,7 +338,7 @@ describe.skipIf(skipped)('a rollback that is killed', () => {
       expect(await memoryOf(project)).toBe(before === 128 ? 160 : 128);
       const states = (await historyOf(project)).map(({ state }) => state);
       expect(states.filter((state) => state === 'running')).toHaveLength(1);
-      expect(await project.diff(memory(await memoryOf(project)))).toMatchObject({ code: 0 });
+      expect(await project.diff(memory(await memoryOf(project)))).toExit(0);
     },
   );
 });
@@ -352,7 +352,7 @@ describe.skipIf(skipped)('servers beside the one that is taken back', () => {
     await applied(project, both(128));
     await applied(project, both(160));
     const before = [await project.idOf('web'), (await project.names()).join(' ')];
-    expect(await project.run(['rollback', 'fs', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['rollback', 'fs', '--yes'])).toExit(0);
     expect([await project.idOf('web'), (await project.names()).join(' ')]).toEqual(before);
     expect(await memoryOf(project)).toBe(128);
   });

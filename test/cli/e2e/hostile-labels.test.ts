@@ -16,7 +16,7 @@ describe.skipIf(withoutEngine())('labels and specs that hold control characters'
     const document = JSON.parse(spec);
     document.docker_backend.description = `about${evil}`;
     document.docker_backend.custom = { labels: { [`key${evil}`]: `value${evil}` } };
-    expect(await project.apply(JSON.stringify(document))).toMatchObject({ code: 0 });
+    expect(await project.apply(JSON.stringify(document))).toExit(0);
 
     // A container of the project as far as its labels go, with every one of them that is free text forged.
     const own = await project.container('own').inspect();

@@ -33,7 +33,7 @@ describe.skipIf(withoutEngine())('servers over HTTP', () => {
   test('are gated through a relay that is made with them, and are in sync then', async () => {
     expect(await project.names()).toEqual(['.relay', 'kept', 'token']);
     const { code, stdout } = await project.run(['diff', '-f', '-'], { stdin: yaml });
-    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect({ code, stdout }).toExit(0);
   });
 
   test('get their secret, which shows nowhere on the engine, and keep it when the engine restarts them', async () => {
@@ -54,7 +54,7 @@ describe.skipIf(withoutEngine())('servers over HTTP', () => {
     ]);
     const shown = await project.run(['diff', '-f', '-'], { stdin: specs(token, bigger) });
     expect(shown.stdout).toMatch(/^-\/\+ +kept/m);
-    expect(await project.apply(specs(token, bigger), [], { env })).toMatchObject({ code: 0 });
+    expect(await project.apply(specs(token, bigger), [], { env })).toExit(0);
     expect(await call('kept', 'count')).toBe('1');
     expect(await project.names()).toEqual(['.relay', 'kept', 'token']);
   });
@@ -82,8 +82,8 @@ describe.skipIf(withoutEngine())('servers over HTTP', () => {
       }
     };
     const probes = [probe(), probe()];
-    expect(await project.apply(specs(token, kept), ['--replace', 'token'], { env })).toMatchObject({ code: 0 });
-    expect(await project.apply(specs(token, kept), ['--replace', 'token'], { env })).toMatchObject({ code: 0 });
+    expect(await project.apply(specs(token, kept), ['--replace', 'token'], { env })).toExit(0);
+    expect(await project.apply(specs(token, kept), ['--replace', 'token'], { env })).toExit(0);
     replacing = false;
     await Promise.all(probes);
     expect(failures).toEqual([]);
@@ -94,14 +94,14 @@ describe.skipIf(withoutEngine())('servers over HTTP', () => {
     const relay = project.docker.getContainer(`looms-${project.name}.relay`);
     await relay.stop({ t: 0 });
     expect((await project.diff(yaml)).plan.support).toMatchObject([{ kind: 'relay', action: 'start' }]);
-    expect(await project.apply(yaml, [], { env })).toMatchObject({ code: 0 });
+    expect(await project.apply(yaml, [], { env })).toExit(0);
     await relay.remove({ force: true });
     expect((await project.diff(yaml)).plan.support).toMatchObject([{ kind: 'relay', action: 'create' }]);
-    expect(await project.apply(yaml, [], { env })).toMatchObject({ code: 0 });
+    expect(await project.apply(yaml, [], { env })).toExit(0);
     expect(await call('token', 'digest')).toBe(digest);
-    expect(await project.run(['delete', 'token', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'token', '--yes'])).toExit(0);
     expect(await project.names()).toEqual(['.relay', 'kept']);
-    expect(await project.run(['delete', 'kept', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'kept', '--yes'])).toExit(0);
     expect(await project.names()).toEqual([]);
     expect(await project.networks()).toEqual([]);
     expect(await project.volumes()).toEqual([`looms-${project.name}-kept`]);

@@ -22,7 +22,7 @@ describe.skipIf(withoutEngine())('a server whose image says what it runs', () =>
     const { Id: id } = (await made.commit({ repo })) as { Id: string };
     imageId = id;
     await made.remove({ force: true });
-    expect(await project.apply(yaml)).toMatchObject({ code: 0 });
+    expect(await project.apply(yaml)).toExit(0);
   });
   afterAll(async () => {
     await project.remove();
@@ -58,9 +58,9 @@ describe.skipIf(withoutEngine())('a server whose image says what it runs', () =>
   });
 
   test('is started again without its tag, and passes its gate', async () => {
-    expect(await project.run(['mcp', 'stop', 'own'])).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'stop', 'own'])).toExit(0);
     const started = await project.run(['mcp', 'start', 'own']);
-    expect(started, started.stderr).toMatchObject({ code: 0 });
+    expect(started, started.stderr).toExit(0);
     expect(await echo('own')).toMatchObject({ code: 0, stdout: 'hello\n' });
   });
 });

@@ -39,9 +39,9 @@ async function removeBuilt({ docker }: TestProject, mark: string): Promise<void>
 
 /** What every interrupted run owes: the next one brings about the whole, and nothing else is there. */
 async function converges(project: TestProject, yaml: string, names: readonly string[]): Promise<void> {
-  expect(await project.apply(yaml)).toMatchObject({ code: 0 });
+  expect(await project.apply(yaml)).toExit(0);
   expect(await project.names()).toEqual(names);
-  expect(await project.diff(yaml)).toMatchObject({ code: 0 });
+  expect(await project.diff(yaml)).toExit(0);
 }
 
 describe.skipIf(skipped)('an apply that is interrupted', () => {
@@ -79,7 +79,7 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
       const run = project.start([...fromStdin, '--grace', '1'], { stdin: yaml });
       await eventually(() => expect(run.stderr()).toMatch(/build.*sleep|RUN/), 60_000);
       run.child.kill('SIGINT');
-      expect(await run.finished).toMatchObject({ code: 130 });
+      expect(await run.finished).toExit(130);
       expect(await project.names()).toEqual([]);
       await converges(project, yaml, ['built']);
     } finally {
@@ -90,12 +90,12 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
 
   test('by SIGTERM while it replaces a server leaves the old one serving, ends with 143, and the next one goes on', async () => {
     const project = newProject('sigterm');
-    expect(await project.apply(tinySpec({ name: 'fs' }))).toMatchObject({ code: 0 });
+    expect(await project.apply(tinySpec({ name: 'fs' }))).toExit(0);
     const before = await project.idOf('fs');
     const run = project.start([...fromStdin, '--grace', '0'], { stdin: brokenSpec('fs', 'silent', 60) });
     await eventually(() => expect(run.stderr()).toContain('[fs] gate: '), 60_000);
     run.child.kill('SIGTERM');
-    expect(await run.finished).toMatchObject({ code: 143 });
+    expect(await run.finished).toExit(143);
     expect(await project.run(['mcp', 'call', 'fs', 'echo', 'text=old'])).toMatchObject({ code: 0, stdout: 'old\n' });
     expect(await project.idOf('fs')).toBe(before);
     expect(await project.names()).not.toContain('.lock');
@@ -110,7 +110,7 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
     await eventually(() => expect(run.stderr()).toContain('stopping: '), 10_000);
     const asked = performance.now();
     run.child.kill('SIGINT');
-    expect(await run.finished).toMatchObject({ code: 130 });
+    expect(await run.finished).toExit(130);
     expect(performance.now() - asked).toBeLessThan(10_000);
     expect(await project.names()).not.toContain('.lock');
   });
@@ -119,7 +119,7 @@ describe.skipIf(skipped)('an apply that is interrupted', () => {
     const project = newProject('sigkill');
     const names = Array.from({ length: 8 }, (_, index) => `s${index}`);
     const first = specs(...names.map((name) => tinySpec({ name })));
-    expect(await project.apply(first)).toMatchObject({ code: 0 });
+    expect(await project.apply(first)).toExit(0);
     const second = specs(...names.map((name) => tinySpec({ name, memoryMiB: 160 })), tinySpec({ name: 'extra' }));
     const run = project.start(fromStdin, { stdin: second });
     await eventually(() => expect(run.stderr()).toMatch(/\[s\d] remove .*: done/), 60_000);
@@ -181,9 +181,9 @@ describe.skipIf(skipped)('an apply that may not run', () => {
     expect(refused.code).toBe(6);
     expect(refused.stderr).toContain('--lock-timeout');
     const patient = await project.apply(tinySpec({ name: 'fs' }), ['--lock-timeout', '60']);
-    expect(patient).toMatchObject({ code: 0 });
+    expect(patient).toExit(0);
     expect(patient.stderr).toContain('waiting for the lock of ');
-    expect(await slow.finished).toMatchObject({ code: 10 });
+    expect(await slow.finished).toExit(10);
     expect(await project.names()).toEqual(['fs']);
   });
 
@@ -200,7 +200,7 @@ describe.skipIf(skipped)('an apply that may not run', () => {
       ),
     );
     expect(generations).toEqual(['1', '1', '1', '1']);
-    expect(await project.diff(yaml)).toMatchObject({ code: 0 });
+    expect(await project.diff(yaml)).toExit(0);
   });
 
   test('at the same time as one of another file ends in one of the two states, whole', async () => {
@@ -230,7 +230,7 @@ describe.skipIf(skipped)('an apply that may not run', () => {
   test('because a secret is missing ends with 77, and the server that runs is not touched', async () => {
     const project = newProject('secret');
     const before = tinySpec({ name: 'fs' });
-    expect(await project.apply(before)).toMatchObject({ code: 0 });
+    expect(await project.apply(before)).toExit(0);
     const id = await project.idOf('fs');
     const started = (await project.container('fs').inspect()).State.StartedAt;
     const wanting = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:e2e-missing}' } });
@@ -240,7 +240,7 @@ describe.skipIf(skipped)('an apply that may not run', () => {
     expect(await project.idOf('fs')).toBe(id);
     expect((await project.container('fs').inspect()).State.StartedAt).toBe(started);
     expect(await project.names()).toEqual(['fs']);
-    expect(await project.diff(before)).toMatchObject({ code: 0 });
+    expect(await project.diff(before)).toExit(0);
   });
 
   test('because its time is up ends with 124, and leaves nothing behind that did not answer', async () => {
@@ -248,7 +248,7 @@ describe.skipIf(skipped)('an apply that may not run', () => {
     const late = await project.apply(brokenSpec('slow', 'silent', 60), ['--timeout', '3']);
     expect(late.code).toBe(124);
     expect(late.stdout).toContain('the same command goes on from what is there');
-    expect(await project.apply(tinySpec({ name: 'slow' }))).toMatchObject({ code: 0 });
+    expect(await project.apply(tinySpec({ name: 'slow' }))).toExit(0);
     expect(await project.names()).toEqual(['slow']);
   });
 

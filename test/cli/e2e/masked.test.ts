@@ -24,7 +24,7 @@ describe.skipIf(withoutEngine())('what a server over HTTP tells of its secrets',
     httpSpec('quitter', { secret: 'told', backend: { lifecycle: { restart: 'no' } } }),
   );
   beforeAll(async () => {
-    expect(await project.apply(yaml, [], { env })).toMatchObject({ code: 0 });
+    expect(await project.apply(yaml, [], { env })).toExit(0);
   });
   afterAll(() => project.remove());
 
@@ -53,7 +53,7 @@ describe.skipIf(withoutEngine())('what a server over HTTP tells of its secrets',
     const follow = project.start(['mcp', 'logs', 'teller', '--follow', '--tail', '0', ...flags], { env });
     try {
       await eventually(async () => {
-        expect(await project.run(['mcp', 'call', 'teller', 'drip'], { env })).toMatchObject({ code: 0 });
+        expect(await project.run(['mcp', 'call', 'teller', 'drip'], { env })).toExit(0);
         expect(follow.stdout()).toContain('dripped');
       }, 60_000);
     } finally {
@@ -79,7 +79,7 @@ describe.skipIf(withoutEngine())('what a server over HTTP tells of its secrets',
   });
 
   test('is masked where a server that ended is told with its log', async () => {
-    expect(await project.run(['mcp', 'call', 'quitter', 'quit'], { env })).not.toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'call', 'quitter', 'quit'], { env })).not.toExit(0);
     for (const flags of [[], ['--json']]) {
       const { stdout, stderr } = await project.run(['mcp', 'health', 'quitter', ...flags], { env });
       expect(stdout).toContain('last words: (secret)');

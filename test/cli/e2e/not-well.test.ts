@@ -24,7 +24,7 @@ describe.skipIf(withoutEngine())('a server that runs and is not well', () => {
     const changes = `HEALTHCHECK --interval=1s --retries=1 CMD ["test", "-e", "/nowhere"]\nLABEL looms.test=${testLabel(project.name)}`;
     await made.commit({ repo: checked.split(':')[0], tag: 'checked', changes });
     await made.remove();
-    expect(await project.apply(yaml)).toMatchObject({ code: 0 });
+    expect(await project.apply(yaml)).toExit(0);
   });
   afterAll(async () => {
     await project.remove();
@@ -59,7 +59,7 @@ describe.skipIf(withoutEngine())('a server that runs and is not well', () => {
     );
 
     const asked = await project.run(['mcp', 'health', 'loops']);
-    expect(asked).toMatchObject({ code: 0 });
+    expect(asked).toExit(0);
     expect(asked.stderr).toContain('the engine started loops again once');
     expect(await row(['mcp', 'list'], 'loops')).toMatch(/ running +healthy \d+s ago +1 /);
   });

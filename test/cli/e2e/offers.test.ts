@@ -26,7 +26,7 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
   beforeAll(async () => {
     expect(filtered).toContain('nonesuch');
     const { code, stdout } = await project.apply(specs(quickstart, filtered));
-    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect({ code, stdout }).toExit(0);
   });
   afterAll(() => project.remove());
 
@@ -109,8 +109,8 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
       });
       expect((await json(`mcp-${what}`, 'mcp', what, 'tiny')).value).toEqual(empty);
     }
-    expect(await run(['mcp', 'read', 'tiny', 'file:///x'])).toMatchObject({ code: 66 });
-    expect(await run(['mcp', 'prompt', 'tiny', 'x'])).toMatchObject({ code: 66 });
+    expect(await run(['mcp', 'read', 'tiny', 'file:///x'])).toExit(66);
+    expect(await run(['mcp', 'prompt', 'tiny', 'x'])).toExit(66);
   });
 
   test('images and embedded resources go to files with --out, and are named without it', async () => {
@@ -143,8 +143,8 @@ describe.skipIf(withoutEngine())('what servers offer', () => {
     const { stdout } = await run(['mcp', 'tools', 'everything.get-sum']);
     expect(stdout).toContain('ARGUMENT  TYPE    REQUIRED  DESCRIPTION\na         number  yes       First number');
     const example = /^looms (mcp call everything get-sum .*)$/m.exec(stdout)?.[1] ?? '';
-    expect(await run(example.split(' '))).toMatchObject({ code: 0 });
-    expect(await run(['mcp', 'call', 'everything'])).toMatchObject({ code: 64 });
+    expect(await run(example.split(' '))).toExit(0);
+    expect(await run(['mcp', 'call', 'everything'])).toExit(64);
     expect(await run(['mcp', 'call', 'everything.get-sun', 'a=2', 'b=3'])).toMatchObject({
       code: 66,
       stdout: '',

@@ -27,7 +27,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
   };
   const apply = async (yaml: string) => {
     const done = await project.apply(yaml);
-    expect(done, done.stderr).toMatchObject({ code: 0 });
+    expect(done, done.stderr).toExit(0);
     expect((await project.diff(yaml)).code).toBe(0);
     return done;
   };
@@ -41,7 +41,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
     await apply(keeping('fs'));
     await write('fs', 'remember');
     const deleted = await project.run(['delete', 'fs', '--preserve-data', '--yes', '--json']);
-    expect(deleted, deleted.stderr).toMatchObject({ code: 0 });
+    expect(deleted, deleted.stderr).toExit(0);
     const value = JSON.parse(deleted.stdout);
     expect(schemaProblems('apply', value)).toEqual([]);
     expect(value.support).toContainEqual({
@@ -81,7 +81,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
     });
     await apply(specs(tinySpec({ name: 'bare' }), volume));
     const deleted = await project.run(['delete', 'bare', 'vol', '--preserve-data', '--yes']);
-    expect(deleted).toMatchObject({ code: 0 });
+    expect(deleted).toExit(0);
     expect(deleted.stdout).toContain('warning[nothing-to-preserve] bare: ');
     expect(deleted.stdout).toContain(
       'warning[nothing-to-preserve] vol: there is nothing to preserve: its spec has no lifecycle.preserve; its named volumes stay',
@@ -94,7 +94,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
   test('keeps files until a delete of that name without it gives them up, which the plan shows', async () => {
     await apply(keeping('fs'));
     await write('fs', 'remember');
-    expect(await project.run(['delete', 'fs', '--preserve-data', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'fs', '--preserve-data', '--yes'])).toExit(0);
     const again = await project.run(['delete', 'fs', '--preserve-data', '--yes']);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('warning[data-kept] fs: ') });
     const shown = await project.run(['delete', 'fs', '--dry-run']);
@@ -108,7 +108,7 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
   test('does not lose what the next server does not preserve: it stays, and each plan says so', async () => {
     await apply(keeping('fs'));
     await write('fs', 'remember');
-    expect(await project.run(['delete', 'fs', '--preserve-data', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'fs', '--preserve-data', '--yes'])).toExit(0);
     const applied = await apply(tinySpec({ name: 'fs' }));
     expect(applied.stdout).toContain('warning[data-not-restored] fs: /state ');
     expect(await project.names()).toEqual(['fs', 'fs.data']);
@@ -120,9 +120,9 @@ describe.skipIf(withoutEngine())('delete --preserve-data', () => {
   test('keeps the files when the next server does not pass its gate', async () => {
     await apply(keeping('fs'));
     await write('fs', 'remember');
-    expect(await project.run(['delete', 'fs', '--preserve-data', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'fs', '--preserve-data', '--yes'])).toExit(0);
     const broken = changed(keeping('fs'), { args: ['-e', 'process.exit(3)'], timeoutSeconds: 5 });
-    expect(await project.apply(broken)).toMatchObject({ code: 10 });
+    expect(await project.apply(broken)).toExit(10);
     expect(await project.names()).toEqual(['fs.data']);
     await apply(keeping('fs'));
     expect(await read('fs')).toContain('remember');

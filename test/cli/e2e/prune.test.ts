@@ -44,10 +44,10 @@ describe.skipIf(missing !== undefined)('prune', () => {
   afterAll(() => engine?.close());
 
   test('has nothing to do where everything is used, and leaves what it was not asked for', async () => {
-    expect(await apply(built('fs', 'one'))).toMatchObject({ code: 0 });
+    expect(await apply(built('fs', 'one'))).toExit(0);
     const idle = await run(['prune', '--volumes', '--history', '--yes']);
     expect(idle).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing to prune.') });
-    expect(await run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
+    expect(await run(['delete', 'fs', '--yes'])).toExit(0);
     const told = await run(['prune', '--yes']);
     expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing to prune.') });
     expect(told.stderr).toContain('volumes that no server has stay: looms-disk-fs; --volumes removes them');
@@ -62,7 +62,7 @@ describe.skipIf(missing !== undefined)('prune', () => {
   test('shows what would go, asks, and removes it', async () => {
     await docker.createVolume({ Name: 'looms-disk-theirs' });
     const all = ['prune', '--volumes', '--history'];
-    expect(await run(all)).toMatchObject({ code: 9 });
+    expect(await run(all)).toExit(9);
     const dry = await run([...all, '--dry-run', '--json']);
     expect(schemaProblems('apply', JSON.parse(dry.stdout))).toEqual([]);
     expect((await records()).length).toBe(1);
@@ -70,18 +70,18 @@ describe.skipIf(missing !== undefined)('prune', () => {
     expect(pruned.stdout).toMatch(/^- {3}record looms-disk-fs\.h1 +remove: its server was deleted$/m);
     expect(pruned.stdout).toMatch(/^1 record to remove, 1 volume to remove, 1 image to remove$/m);
     expect([await images(), await volumes(), await records()]).toEqual([[], ['looms-disk-theirs'], []]);
-    expect(await run(['history', 'fs'])).toMatchObject({ code: 66 });
+    expect(await run(['history', 'fs'])).toExit(66);
   });
 
   test('is not needed for an image whose server never passed its gate', async () => {
     const broken = changed(brokenSpec('bad', 'exits'), { backend: image('two') });
-    expect(await apply(broken)).toMatchObject({ code: 10 });
+    expect(await apply(broken)).toExit(10);
     expect(await images()).toEqual([]);
   });
 
   test('leaves images while a run works on another project', async () => {
-    expect(await apply(built('fs', 'three'))).toMatchObject({ code: 0 });
-    expect(await run(['delete', 'fs', '--yes'])).toMatchObject({ code: 0 });
+    expect(await apply(built('fs', 'three'))).toExit(0);
+    expect(await run(['delete', 'fs', '--yes'])).toExit(0);
     const now = Date.now();
     const held = { who: 'ben', host: 'elsewhere', pid: 1, command: 'apply', acquiredAt: now, expiresAt: now + 60_000 };
     const lock = await docker.createContainer({
@@ -108,7 +108,7 @@ describe.skipIf(missing !== undefined)('prune', () => {
       expect(dryRun.stdout).toContain('1 image to remove');
       await dead.remove();
     }
-    expect(await run(['prune', '--yes'])).toMatchObject({ code: 0 });
+    expect(await run(['prune', '--yes'])).toExit(0);
     expect(await images()).toEqual([]);
   });
 });

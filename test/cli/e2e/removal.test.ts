@@ -16,8 +16,8 @@ describe.skipIf(withoutEngine())('removing servers', () => {
 
   beforeAll(async () => {
     const [one, two] = await Promise.all([project.apply(specs(a, b, c, web)), bystander.apply(a)]);
-    expect(one, one.stderr).toMatchObject({ code: 0 });
-    expect(two, two.stderr).toMatchObject({ code: 0 });
+    expect(one, one.stderr).toExit(0);
+    expect(two, two.stderr).toExit(0);
   });
   afterAll(async () => {
     await project.remove();
@@ -30,7 +30,7 @@ describe.skipIf(withoutEngine())('removing servers', () => {
       expect.objectContaining({ code: 'not-in-spec', message: expect.stringContaining('c, web') }),
     ]);
     expect(plan.steps).toEqual([]);
-    expect(await project.apply(specs(a, b))).toMatchObject({ code: 0 });
+    expect(await project.apply(specs(a, b))).toExit(0);
     expect(await names()).toEqual(['a', 'b', 'c', 'web']);
   });
 
@@ -43,7 +43,7 @@ describe.skipIf(withoutEngine())('removing servers', () => {
 
   test('by --prune is refused (65) when one of the files does not load', async () => {
     const broken = specs(a, 'name: b\ndocker_backend:\n  base_imgae: node:24-slim\n');
-    expect(await project.apply(broken, ['--prune'])).toMatchObject({ code: 65 });
+    expect(await project.apply(broken, ['--prune'])).toExit(65);
     expect(await names()).toEqual(['a', 'b', 'c', 'web']);
   });
 
@@ -56,13 +56,13 @@ describe.skipIf(withoutEngine())('removing servers', () => {
 
   test('by --prune takes exactly what no file declares, in this project only', async () => {
     expect(changesAsText((await project.diff(specs(a, b, web), ['--prune'])).plan)).toEqual(['c: remove not-in-spec']);
-    expect(await project.apply(specs(a, b, web), ['--prune', '--max-deletes', '1'])).toMatchObject({ code: 0 });
+    expect(await project.apply(specs(a, b, web), ['--prune', '--max-deletes', '1'])).toExit(0);
     expect(await names()).toEqual(['a', 'b', 'web']);
     expect(await bystander.names()).toEqual(['a']);
   });
 
   test('with --server looks at nothing else, also when pruning', async () => {
-    expect(await project.apply(a, ['--prune', '--server', 'a'])).toMatchObject({ code: 0 });
+    expect(await project.apply(a, ['--prune', '--server', 'a'])).toExit(0);
     expect(await names()).toEqual(['a', 'b', 'web']);
   });
 
@@ -72,13 +72,13 @@ describe.skipIf(withoutEngine())('removing servers', () => {
     const before = await Promise.all(['a', 'b', 'web'].map(project.idOf));
     expect((await project.diff(stdout, ['--prune'])).plan).toMatchObject({ steps: [], drift: [] });
     const again = await project.apply(stdout, ['--prune']);
-    expect(again).toMatchObject({ code: 0 });
+    expect(again).toExit(0);
     expect(again.stdout).toContain('In sync');
     expect(await Promise.all(['a', 'b', 'web'].map(project.idOf))).toEqual(before);
   });
 
   test('by name takes one server, and says 66 and the nearest name for one that is not there', async () => {
-    expect(await project.run(['delete', 'b', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', 'b', '--yes'])).toExit(0);
     expect(await names()).toEqual(['a', 'web']);
     const typo = await project.run(['delete', 'wep', '--yes']);
     expect(typo.code).toBe(66);
@@ -87,18 +87,18 @@ describe.skipIf(withoutEngine())('removing servers', () => {
 
   test('is shown and not done with --dry-run, and without --yes and a terminal (9)', async () => {
     const dry = await project.run(['delete', '--all', '--dry-run']);
-    expect(dry).toMatchObject({ code: 0 });
+    expect(dry).toExit(0);
     expect(dry.stdout).toContain('2 to remove');
-    expect(await project.run(['delete', '--all'])).toMatchObject({ code: 9 });
+    expect(await project.run(['delete', '--all'])).toExit(9);
     expect(await names()).toEqual(['a', 'web']);
   });
 
   test('of all takes relay and network with it, and leaves volumes and other projects', async () => {
-    expect(await project.run(['delete', '--all', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', '--all', '--yes'])).toExit(0);
     expect(await project.names()).toEqual([]);
     expect(await project.networks()).toEqual([]);
     expect(await project.volumes()).toEqual([`looms-${project.name}-pages`]);
     expect(await bystander.names()).toEqual(['a']);
-    expect(await project.run(['delete', '--all', '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['delete', '--all', '--yes'])).toExit(0);
   });
 });

@@ -40,7 +40,7 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
     });
     docker = new Docker({ socketPath: engine.host.replace('unix://', '') });
     const applied = await apply(declared);
-    expect(applied, applied.stderr).toMatchObject({ code: 0 });
+    expect(applied, applied.stderr).toExit(0);
   });
   afterAll(() => engine?.close());
 
@@ -50,11 +50,11 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
   ])('and %s has the same containers, which serve, and nothing is to be done', async (_, goAway) => {
     const before = await containers();
     expect(before).toHaveLength(4);
-    expect(await run(['mcp', 'call', 'web', 'add'])).toMatchObject({ code: 0 });
+    expect(await run(['mcp', 'call', 'web', 'add'])).toExit(0);
     const lines = (await run(['mcp', 'call', 'web', 'count'])).stdout;
 
     await goAway();
-    expect(await run(['diff', '-f', '-'], declared)).toMatchObject({ code: 69 });
+    expect(await run(['diff', '-f', '-'], declared)).toExit(69);
     await engine.start();
 
     await inSync();
@@ -70,11 +70,11 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
     const interrupted = startLooms(['apply', '-f', '-', '--yes', ...project], { env: env(), stdin });
     await eventually(() => expect(interrupted.stderr()).toContain('[a] gate: '), 60_000);
     await engine.kill();
-    expect(await interrupted.finished).toMatchObject({ code: 69 });
+    expect(await interrupted.finished).toExit(69);
     await engine.start();
 
     const next = await apply(declared);
-    expect(next, next.stderr).toMatchObject({ code: 0 });
+    expect(next, next.stderr).toExit(0);
     await inSync();
     const names = (await docker.listContainers({ all: true })).map(({ Names }) => Names[0]).sort();
     expect(names).toEqual(['/looms-restart-a', '/looms-restart-files', '/looms-restart-web', '/looms-restart.relay']);

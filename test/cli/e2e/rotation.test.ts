@@ -14,7 +14,7 @@ describe.skipIf(withoutEngine())('rotation', () => {
   const diff = (...flags: readonly string[]) => project.run(['diff', '-f', '-', ...flags], { stdin: spec });
 
   beforeAll(async () => {
-    expect(await project.apply(spec)).toMatchObject({ code: 0 });
+    expect(await project.apply(spec)).toExit(0);
   });
   afterAll(() => project.remove());
 
@@ -27,18 +27,18 @@ describe.skipIf(withoutEngine())('rotation', () => {
   });
 
   test('that is due is a difference (2), unless CI says that it is none; apply does it', async () => {
-    expect(await project.run(['mcp', 'call', 'a', 'echo', 'text=x'])).toMatchObject({ code: 0 });
+    expect(await project.run(['mcp', 'call', 'a', 'echo', 'text=x'])).toExit(0);
     const due = await diff();
-    expect(due).toMatchObject({ code: 2 });
+    expect(due).toExit(2);
     expect(due.stdout).toContain('rotation due by executions');
     const ignored = await diff('--ignore-rotation');
     expect(ignored).toMatchObject({ code: 0, stdout: due.stdout });
     const other = changed(spec, { backend: { resource_limits: { memory_mb: 160 } } });
-    expect(await project.run(['diff', '-f', '-', '--ignore-rotation'], { stdin: other })).toMatchObject({ code: 2 });
+    expect(await project.run(['diff', '-f', '-', '--ignore-rotation'], { stdin: other })).toExit(2);
     const before = await project.idOf('a');
-    expect(await project.apply(spec)).toMatchObject({ code: 0 });
+    expect(await project.apply(spec)).toExit(0);
     expect(await project.idOf('a')).not.toBe(before);
-    expect(await diff()).toMatchObject({ code: 0 });
+    expect(await diff()).toExit(0);
   });
 
   test('by age comes when the time has passed, on the engine, and a new container has all of it again', async () => {
@@ -46,7 +46,7 @@ describe.skipIf(withoutEngine())('rotation', () => {
     const aging = changed(tinySpec({ name: 'aging' }), {
       backend: { lifecycle: { rotation_interval_hours: 0.01 } },
     });
-    expect(await project.apply(aging)).toMatchObject({ code: 0 });
+    expect(await project.apply(aging)).toExit(0);
     const before = await project.idOf('aging');
     const lookAgain = () => project.diff(aging, ['--server', 'aging']);
     const due = await eventually(
@@ -63,7 +63,7 @@ describe.skipIf(withoutEngine())('rotation', () => {
       order: 'start-first',
       reasons: [{ kind: 'rotation-due', by: 'age' }],
     });
-    expect(await project.apply(aging)).toMatchObject({ code: 0 });
+    expect(await project.apply(aging)).toExit(0);
     expect(await project.idOf('aging')).not.toBe(before);
     expect(await lookAgain()).toMatchObject({ code: 0, plan: { rotations: [{ server: 'aging' }] } });
   });

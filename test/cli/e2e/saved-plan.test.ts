@@ -35,7 +35,7 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     rmSync(join(cwd, 'mcp.yaml'));
 
     const applied = await project.run(['apply', 'plan.json'], { cwd });
-    expect(applied, applied.stderr).toMatchObject({ code: 0 });
+    expect(applied, applied.stderr).toExit(0);
     expect(await project.names()).toEqual(['a', 'b']);
 
     const again = await project.run(['apply', 'plan.json'], { cwd });
@@ -51,7 +51,7 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     write('plan.json', '{"kind":"looms-plan","schemaVersion":0}');
     chmodSync(join(cwd, 'plan.json'), 0o644);
     const env = { E2E_TOKEN: 'not-for-any-file', LOOMS_SECRET_OTHER: 'nor-this-one' };
-    expect(await project.run(save, { cwd, env })).toMatchObject({ code: 2 });
+    expect(await project.run(save, { cwd, env })).toExit(2);
     const text = readFileSync(join(cwd, 'plan.json'), 'utf8');
     const plan = JSON.parse(text);
     expect(schemaProblems('saved-plan', plan)).toEqual([]);
@@ -60,10 +60,10 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     expect(statSync(join(cwd, 'plan.json')).mode & 0o777).toBe(0o600);
 
     const applied = await project.run(['apply', 'plan.json', '--json'], { cwd, env });
-    expect(applied, applied.stderr).toMatchObject({ code: 0 });
+    expect(applied, applied.stderr).toExit(0);
     expect(schemaProblems('apply', JSON.parse(applied.stdout))).toEqual([]);
     const secret = await project.run(['mcp', 'call', 'a', 'secret'], { cwd, env });
-    expect(secret).toMatchObject({ code: 0 });
+    expect(secret).toExit(0);
   });
 
   test('is stale (7) when its spec says something else now, also only in a comment', async () => {
@@ -78,7 +78,7 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
 
   test('is stale (7) when someone changed what runs, and tells which field', async () => {
     const { project, cwd, write } = newProject('plan-drift');
-    expect(await project.apply(tinySpec({ name: 'a' }))).toMatchObject({ code: 0 });
+    expect(await project.apply(tinySpec({ name: 'a' }))).toExit(0);
     write('mcp.yaml', tinySpec({ name: 'a', memoryMiB: 160 }));
     await project.run(save, { cwd });
     await project.container('a').update({ PidsLimit: 77 });
@@ -114,7 +114,7 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     });
     write('note.txt', `planned ${project.name}`);
     const applied = await project.run(['apply', 'plan.json'], { cwd });
-    expect(applied, applied.stderr).toMatchObject({ code: 0 });
+    expect(applied, applied.stderr).toExit(0);
     const { Image } = await project.container('built').inspect();
     await project.remove();
     await project.docker.getImage(Image).remove({ force: true });
@@ -129,7 +129,7 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     // Of another team: it applies to what is started here and names no files.
     write('looms.yaml', policy(100));
     const saved = await project.run(['diff', '-f', 'team/mcp.yaml', '--out', 'plan.json'], { cwd });
-    expect(saved, saved.stderr).toMatchObject({ code: 2 });
+    expect(saved, saved.stderr).toExit(2);
     const plan = JSON.parse(readFileSync(join(cwd, 'plan.json'), 'utf8'));
     expect(plan.policy).toMatchObject({ file: 'team/looms.yaml' });
     expect(schemaProblems('saved-plan', plan)).toEqual([]);
@@ -143,7 +143,7 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
       expect(await apply()).toMatchObject({ code, stderr: expect.stringContaining(words) });
     }
     rmSync(join(cwd, 'team/looms.yaml'));
-    expect(await apply()).toMatchObject({ code: 8 });
+    expect(await apply()).toExit(8);
     rmSync(join(cwd, 'looms.yaml'));
     expect(await apply()).toMatchObject({ code: 7, stderr: expect.stringContaining('no looms.yaml applies here') });
 
@@ -158,12 +158,12 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     writeFileSync(join(elsewhere, 'looms.yaml'), policy(100));
     const forged = { ...plan, files: plan.files.map((one: object) => ({ ...one, file: join(lax, 'mcp.yaml') })) };
     writeFileSync(join(elsewhere, 'plan.json'), JSON.stringify(forged));
-    expect(await apply(elsewhere)).toMatchObject({ code: 8 });
+    expect(await apply(elsewhere)).toExit(8);
     expect(await project.names()).toEqual([]);
 
     copyFileSync(join(cwd, 'plan.json'), join(elsewhere, 'plan.json'));
     writeFileSync(join(elsewhere, 'looms.yaml'), policy(200));
-    expect(await apply(elsewhere)).toMatchObject({ code: 0 });
+    expect(await apply(elsewhere)).toExit(0);
     expect(await project.names()).toEqual(['a']);
   });
 
@@ -200,7 +200,7 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     await project.run(save, { cwd });
     await holdLock(project.name);
     const refused = await project.run(['apply', 'plan.json'], { cwd });
-    expect(refused).toMatchObject({ code: 6 });
+    expect(refused).toExit(6);
   });
 
   test('refuses (64) flags that would make it another plan, and a project that is not its own', async () => {
@@ -240,6 +240,6 @@ describe.skipIf(withoutEngine())('a saved plan', () => {
     expect(over).toMatchObject({ code: 73, stderr: expect.stringContaining('mcp.yaml is there') });
     expect(readFileSync(join(cwd, 'mcp.yaml'), 'utf8')).toBe(tinySpec({ name: 'a' }));
     const nowhere = await project.run(['diff', '-f', 'mcp.yaml', '--out', 'none/plan.json'], { cwd });
-    expect(nowhere).toMatchObject({ code: 73 });
+    expect(nowhere).toExit(73);
   });
 });

@@ -58,7 +58,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
       'warning[question-unanswered]: shop asks: What shall it be? (--answer email: "nope" is no e-mail address)\n' +
         'warning[answer-unused]: shop did not ask for other\n',
     );
-    expect(await call('order', '--answer', 'email')).toMatchObject({ code: 64 });
+    expect(await call('order', '--answer', 'email')).toExit(64);
   });
 
   test('a question is asked on a terminal', async () => {
@@ -138,7 +138,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
     await eventually(async () => expect(await processes()).toBeGreaterThan(0), 20_000);
     await eventually(async () => expect((await call('waiting')).stdout.trim()).toBe('yes'), 20_000, 250);
     run.child.kill('SIGINT');
-    expect(await run.finished).toMatchObject({ code: 130 });
+    expect(await run.finished).toExit(130);
     expect(await processes()).toBe(0);
     expect((await call('cancelled')).stdout).toContain('"requestId"');
   });
@@ -172,7 +172,7 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
     const resident = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${run.child.pid}/status`, 'utf8'))?.[1]) / 1024;
     expect(resident).toBeLessThan(250);
     run.child.kill('SIGINT');
-    expect(await run.finished).toMatchObject({ code: 130 });
+    expect(await run.finished).toExit(130);
   });
 
   test('its pattern that takes for ever is given up, said, and the call goes out', async () => {
@@ -200,11 +200,11 @@ describe.skipIf(withoutEngine())('calling a server that says more than answers',
   });
 
   test('--protocol says what is spoken, and auto remembers what it found', async () => {
-    expect(await call('loud', '--protocol', '2026-07-28')).toMatchObject({ code: 69 });
-    expect(await call('loud', '--protocol', 'auto')).toMatchObject({ code: 0 });
-    expect(await call('loud', '--protocol', 'auto')).toMatchObject({ code: 0 });
-    expect(await project.run(['mcp', 'tools', 'shop', '--protocol', 'legacy'], { env })).toMatchObject({ code: 0 });
-    expect(await call('loud', '--protocol', 'newest')).toMatchObject({ code: 64 });
+    expect(await call('loud', '--protocol', '2026-07-28')).toExit(69);
+    expect(await call('loud', '--protocol', 'auto')).toExit(0);
+    expect(await call('loud', '--protocol', 'auto')).toExit(0);
+    expect(await project.run(['mcp', 'tools', 'shop', '--protocol', 'legacy'], { env })).toExit(0);
+    expect(await call('loud', '--protocol', 'newest')).toExit(64);
     expect(recallVerdicts(env.XDG_STATE_HOME)).toEqual(['legacy']);
   });
 });

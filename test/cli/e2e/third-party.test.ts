@@ -26,7 +26,7 @@ describe.skipIf(withoutEngine())('servers that others wrote', () => {
   afterAll(() => project.remove());
 
   test('are applied, and have all passed their gate', () => {
-    expect(applied, applied.stderr).toMatchObject({ code: 0 });
+    expect(applied, applied.stderr).toExit(0);
   });
 
   test.each(calls)('$server lists $tools tools and answers a call', async ({ server, tools, call, answer }) => {

@@ -36,10 +36,10 @@ describe.skipIf(withoutEngine())('unlock', () => {
     expect(refused.code).toBe(6);
     const words = /looms (unlock [0-9a-f]{12}) --project/.exec(refused.stderr)?.[1]?.split(' ') ?? [];
     const unlocked = await project.run([...words, '--yes', '--json']);
-    expect(unlocked, unlocked.stderr).toMatchObject({ code: 0 });
+    expect(unlocked, unlocked.stderr).toExit(0);
     expect(schemaProblems('unlock', JSON.parse(unlocked.stdout))).toEqual([]);
     expect(JSON.parse(unlocked.stdout)).toMatchObject({ removed: true, lock: { who: 'anna' } });
-    expect(await project.apply(tinySpec({ name: 'a' }))).toMatchObject({ code: 0 });
+    expect(await project.apply(tinySpec({ name: 'a' }))).toExit(0);
     expect(await project.run([...words, '--yes'])).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('Nobody'),
@@ -74,12 +74,12 @@ describe.skipIf(withoutEngine())('unlock', () => {
   });
 
   test('of a run that lives makes that run stop before it takes anything away', async () => {
-    expect(await project.apply(tinySpec({ name: 'fs' }))).toMatchObject({ code: 0 });
+    expect(await project.apply(tinySpec({ name: 'fs' }))).toExit(0);
     const before = await project.idOf('fs');
     const run = project.start(['apply', '-f', '-', '--yes'], { stdin: brokenSpec('fs', 'silent', 8) });
     await eventually(() => expect(run.stderr()).toContain('[fs] gate: '), 60_000);
     const { lock } = JSON.parse((await project.run(['unlock', '--json'])).stdout);
-    expect(await project.run(['unlock', lock.id, '--yes'])).toMatchObject({ code: 0 });
+    expect(await project.run(['unlock', lock.id, '--yes'])).toExit(0);
     expect((await run.finished).code).toBeGreaterThan(0);
     expect(await project.idOf('fs')).toBe(before);
     expect(await project.names()).toEqual(['fs', 'fs.g2']);
@@ -89,6 +89,6 @@ describe.skipIf(withoutEngine())('unlock', () => {
     await holdLock(project.name, { lifetimeMs: -1 });
     const json = JSON.parse((await project.run(['unlock', '--json'])).stdout);
     expect(json).toMatchObject({ lock: { state: 'expired' } });
-    expect(await project.apply(tinySpec({ name: 'a' }))).toMatchObject({ code: 0 });
+    expect(await project.apply(tinySpec({ name: 'a' }))).toExit(0);
   });
 });

@@ -48,7 +48,7 @@ describe.skipIf(withoutEngine()).each(earlierVersions)('containers that looms $v
 
   beforeAll(async () => {
     // Images, networks and volumes are as they always were; the containers are those of the earlier version.
-    expect(await run('apply', ...files, '--yes')).toMatchObject({ code: 0 });
+    expect(await run('apply', ...files, '--yes')).toExit(0);
     for (const { Id } of await project.docker.listContainers({
       all: true,
       filters: { label: [`looms.project=${project.name}`] },
@@ -69,7 +69,7 @@ describe.skipIf(withoutEngine()).each(earlierVersions)('containers that looms $v
   });
 
   test.each(Object.entries(calls))('%s answers', async (server, call) => {
-    expect(await run('mcp', 'call', server, ...call)).toMatchObject({ code: 0 });
+    expect(await run('mcp', 'call', server, ...call)).toExit(0);
   });
 
   test('are printed as the files that they came from say', async () => {
@@ -79,9 +79,9 @@ describe.skipIf(withoutEngine()).each(earlierVersions)('containers that looms $v
   });
 
   test('go back to a generation that the earlier version recorded, and forward again', async () => {
-    expect(await run('rollback', 'memory', '--to', '2', '--yes')).toMatchObject({ code: 0 });
+    expect(await run('rollback', 'memory', '--to', '2', '--yes')).toExit(0);
     expect((await run('get', 'memory', '-o', 'yaml')).stdout).toContain('description: a second generation');
-    expect(await run('apply', ...files, '--yes')).toMatchObject({ code: 0 });
-    expect(await run('diff', ...files)).toMatchObject({ code: 0 });
+    expect(await run('apply', ...files, '--yes')).toExit(0);
+    expect(await run('diff', ...files)).toExit(0);
   });
 });
