@@ -11,6 +11,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 
 /**
+ * Modules of Node's that cost milliseconds to load and that most runs have no use for (`node:crypto` 7.6 ms of CPU time,
+ * `node:child_process` 6.4, measured with Node 24): their functions load them with the first call.
+ */
+const loadedOnFirstCall =
+  /^node:(crypto|child_process|dns\/promises|readline\/promises|stream\/consumers|timers\/promises)$/;
+
+/**
  * An ES import of a module of Node's reads all its exports, and some of those load much when they are read: undici behind
  * `node:http`, streams behind `node:fs`, every option of Node behind `node:process`. Taken as objects, only what is named
  * is read. `require` of CommonJS packages is made where something asks for it.
@@ -20,8 +27,17 @@ function withBuiltinsAsObjects(text) {
   const builtin = (name) => `globalThis.process.getBuiltinModule("${name}")`;
   const rest = text.replace(
     /(?<=^|[;}\n])import(?:\s*\*\s*as\s+(\w+)\s*|\s+(\w+)\s*)?,?(?:\{([^{}]*)\})?\s*from\s*"(node:[\w/]+)";/g,
-    (_statement, all, whole, named, module) => {
-      for (const target of [all ?? whole, named && `{${named.replaceAll(' as ', ':')}}`].filter(Boolean)) {
+    (_statement, all, whole, named = '', module) => {
+      const names = named.split(',').filter(Boolean);
+      // A class is needed as it is, for `new` and `instanceof`.
+      const isFunction = (name) => /^\s*[a-z]/.test(name);
+      const onCall = loadedOnFirstCall.test(module) ? names.filter(isFunction) : [];
+      for (const name of onCall) {
+        const [theirs, ours = theirs] = name.trim().split(/ as /);
+        taken.push(`const ${ours}=(...given)=>${builtin(module)}.${theirs}(...given);`);
+      }
+      const atOnce = names.filter((name) => !onCall.includes(name)).join(',');
+      for (const target of [all ?? whole, atOnce && `{${atOnce.replaceAll(' as ', ':')}}`].filter(Boolean)) {
         taken.push(`const ${target}=${builtin(module)};`);
       }
       return '';
@@ -63,6 +79,27 @@ function lazyRequires(source) {
     return constructed.replace(new RegExp(`(?<![.\\w$"'])${name}(?=\\.)`, 'g'), `${name}$$$$()`);
   }, declared);
 }
+
+/**
+ * oclif asks `wsl-utils` at each start with help whether this is WSL, which a file tells; the rest of that package runs
+ * programs, and is loaded with the first question for PowerShell.
+ */
+const wslWithoutPrograms = {
+  name: 'wsl-without-programs',
+  setup(context) {
+    context.onResolve({ filter: /^wsl-utils$/ }, ({ pluginData }) =>
+      pluginData === 'whole' ? undefined : { path: 'wsl', namespace: 'wsl' },
+    );
+    context.onLoad({ filter: /.*/, namespace: 'wsl' }, () => ({
+      contents: `export { default as isWsl } from 'is-wsl';
+        export const powerShellPath = async () => (await import('looms:wsl-utils')).powerShellPath();`,
+      resolveDir: root,
+    }));
+    context.onResolve({ filter: /^looms:wsl-utils$/ }, ({ kind, resolveDir }) =>
+      context.resolve('wsl-utils', { kind, resolveDir, pluginData: 'whole' }),
+    );
+  },
+};
 
 /**
  * What is small and shared by nearly all of the program, as one chunk instead of twenty: each file costs half a
@@ -114,7 +151,7 @@ async function bundle(commands) {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    plugins: [lazyOclif, oneCommonChunk],
+    plugins: [lazyOclif, wslWithoutPrograms, oneCommonChunk],
     keepNames: false,
     minifySyntax: true,
     minifyWhitespace: true,

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LoadedSpecs, loadSpecs } from '../app/plan/load-specs.ts';
+import { type CheckedSpecs, checkSpecs, type LoadedSpecs, loadSpecs } from '../app/plan/load-specs.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { CommandContext } from './context.ts';
@@ -42,15 +42,18 @@ async function choosePaths(files: readonly string[], context: CommandContext): P
   });
 }
 
+type SpecFlags = { readonly file?: readonly string[] | undefined; readonly strict: boolean };
+
 /** Reads and checks specs; findings are data, also errors. */
-export async function readSpecs(
-  flags: { readonly file?: readonly string[] | undefined; readonly strict: boolean },
-  context: CommandContext,
-  options: { readonly commits: boolean },
-): Promise<LoadedSpecs> {
-  const paths = await choosePaths(flags.file ?? [], context);
-  return loadSpecs(context.ports, { paths, strict: flags.strict, policy: context.policy, ...options });
+export async function readSpecs(flags: SpecFlags, context: CommandContext): Promise<CheckedSpecs> {
+  return checkSpecs(context.ports, { ...(await toLoad(flags, context)), commits: false });
 }
+
+const toLoad = async ({ file = [], strict }: SpecFlags, context: CommandContext) => ({
+  paths: await choosePaths(file, context),
+  strict,
+  policy: context.policy,
+});
 
 /** Specs that are sound but not allowed are refused (exit 8), not invalid (exit 65). */
 export const breaksOnlyPolicy = (diagnostics: readonly Diagnostic[]): boolean =>
@@ -64,12 +67,8 @@ export const notableDiagnostics = (diagnostics: readonly Diagnostic[]): readonly
  * Reads specs that are to be used: warnings are shown and the rest goes on, errors end the command with all findings
  * and their code frames (`spec-invalid`).
  */
-export async function readUsableSpecs(
-  flags: { readonly file?: readonly string[] | undefined; readonly strict: boolean },
-  context: CommandContext,
-  json: boolean,
-): Promise<LoadedSpecs> {
-  const loaded = await readSpecs(flags, context, { commits: true });
+export async function readUsableSpecs(flags: SpecFlags, context: CommandContext, json: boolean): Promise<LoadedSpecs> {
+  const loaded = await loadSpecs(context.ports, { ...(await toLoad(flags, context)), commits: true });
   const { diagnostics, texts } = loaded;
   if (hasErrors(diagnostics)) {
     const code = breaksOnlyPolicy(diagnostics) ? 'refused' : 'spec-invalid';

@@ -43,7 +43,7 @@ export default class Validate extends BaseCommand {
     const { flags } = await this.parse(Validate);
     const context = await this.open(flags);
     const { terminal } = context;
-    const { servers, diagnostics, texts, files } = await readSpecs(flags, context, { commits: false });
+    const { servers, diagnostics, texts, files } = await readSpecs(flags, context);
     const valid = !hasErrors(diagnostics);
 
     if (diagnostics.length > 0 && isShown(flags) && !this.jsonEnabled()) {

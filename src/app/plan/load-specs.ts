@@ -14,15 +14,27 @@ import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';
 import { readSpecFiles } from './spec-files.ts';
 
+/** A spec without an error in it, and how to make its image; null for one that is used as it is. */
+type CheckedServer = {
+  readonly spec: DesiredServer;
+  readonly source: Source;
+  readonly recipe: Recipe | null;
+};
+
 /** All files of one run, parsed: servers only when there is no error in any of them. */
-export type LoadedSpecs = {
-  readonly servers: readonly DeclaredServer[];
-  /** How to make the images that are built, by reference. */
-  readonly recipes: ReadonlyMap<string, Recipe>;
+export type CheckedSpecs = {
+  readonly servers: readonly CheckedServer[];
   readonly diagnostics: readonly Diagnostic[];
   /** For code frames. */
   readonly texts: readonly SourceText[];
   readonly files: readonly string[];
+};
+
+/** The servers of checked specs as they are declared to an engine, with the hashes by which a change is seen. */
+export type LoadedSpecs = Omit<CheckedSpecs, 'servers'> & {
+  readonly servers: readonly DeclaredServer[];
+  /** How to make the images that are built, by reference. */
+  readonly recipes: ReadonlyMap<string, Recipe>;
 };
 
 type LoadOptions = {
@@ -34,27 +46,23 @@ type LoadOptions = {
   readonly commits: boolean;
 };
 
-type Built = { readonly image: ResolvedImage; readonly recipe: Recipe | null };
-
 /**
- * The image of a server: its reference, and how to make it when it is built. Throws what reading the files that go into
- * it throws.
+ * How to make the image of a server, null for one that is used as it is. Throws what reading the files that go into the
+ * image throws.
  */
-export async function resolveImage(
+export async function recipeOf(
   files: Files,
   spec: DesiredServer,
   source: Pick<Source, 'directory'>,
   extraCa: Uint8Array | undefined,
-): Promise<Built> {
-  if (spec.image.kind === 'image') return { image: { kind: 'pulled', ref: spec.image.ref }, recipe: null };
+): Promise<Recipe | null> {
+  if (spec.image.kind === 'image') return null;
   const read = await files.readContext(spec.image, source.directory);
-  const recipe = recipeFor(spec.image, {
+  return recipeFor(spec.image, {
     ...read,
     ...(spec.platform === undefined ? {} : { platform: spec.platform }),
     ...(extraCa === undefined ? {} : { extraCa }),
   });
-  if (recipe === null) throw new LoomsError('internal', `no recipe for an image of kind ${spec.image.kind}`);
-  return { image: { kind: 'built', ref: recipe.ref, base: recipe.base }, recipe };
 }
 
 /** A file that a spec names and that cannot be read is a finding about the spec, at the place that names it. */
@@ -189,7 +197,7 @@ const withRealPaths = (server: LoadedServer, real: ReadonlyMap<string, string>):
  * could not be read whole is none (Argo CD #3473: taken for empty, it deleted environments).
  * Throws `file-not-found` for a path of `-f` that names nothing.
  */
-export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
+export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<CheckedSpecs> {
   const files = await readSpecFiles(ports, options.paths);
   const commits = options.commits ? ports.files.commitsOf(files) : new Map<string, string>();
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
@@ -204,8 +212,7 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
     ...hostPaths.findings,
     ...(await Promise.all(loaded.faulty.map((server) => missingFiles(ports.files, server)))).flat(),
   ];
-  const servers: DeclaredServer[] = [];
-  const recipes = new Map<string, Recipe>();
+  const servers: CheckedServer[] = [];
   // One that was named is read in any case: that it is not there is said to whoever named it.
   const needsCa =
     ports.environment.LOOMS_BUILD_CA !== undefined || sound.some(({ spec }) => spec.image.kind !== 'image');
@@ -213,15 +220,9 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
   const commitOf = await commits;
   for (const { spec, source, locate } of sound) {
     try {
-      const { image, recipe } = await resolveImage(ports.files, spec, source, extraCa);
-      if (recipe !== null) recipes.set(recipe.ref, recipe);
+      const recipe = await recipeOf(ports.files, spec, source, extraCa);
       const commit = commitOf.get(source.file);
-      servers.push({
-        spec,
-        image,
-        hash: specHash(spec, image.ref),
-        source: commit === undefined ? source : { ...source, commit },
-      });
+      servers.push({ spec, source: commit === undefined ? source : { ...source, commit }, recipe });
     } catch (error) {
       if (!(error instanceof LoomsError)) throw error;
       const field = fileField(spec.image);
@@ -231,9 +232,25 @@ export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<Loa
   const names = files.map((file) => file.file);
   return {
     servers: hasErrors(diagnostics) ? [] : servers,
-    recipes,
     diagnostics: sortDiagnostics(diagnostics, names),
     texts: files,
     files: names,
   };
+}
+
+/** {@link checkSpecs}, with what declaring the servers to an engine takes. */
+export async function loadSpecs(ports: Ports, options: LoadOptions): Promise<LoadedSpecs> {
+  const checked = await checkSpecs(ports, options);
+  const servers = checked.servers.map(({ spec, source, recipe }): DeclaredServer => {
+    const image = resolvedImage(spec, recipe);
+    return { spec, image, hash: specHash(spec, image.ref), source };
+  });
+  const recipes = checked.servers.flatMap(({ recipe }) => (recipe === null ? [] : [[recipe.ref, recipe] as const]));
+  return { ...checked, servers, recipes: new Map(recipes) };
+}
+
+function resolvedImage({ image }: DesiredServer, recipe: Recipe | null): ResolvedImage {
+  if (image.kind === 'image') return { kind: 'pulled', ref: image.ref };
+  if (recipe === null) throw new LoomsError('internal', `no recipe for an image of kind ${image.kind}`);
+  return { kind: 'built', ref: recipe.ref, base: recipe.base };
 }

@@ -6,7 +6,7 @@ import type { Plan } from '../../model/plan.ts';
 import type { Recipe } from '../../model/recipe.ts';
 import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';
-import { resolveImage } from './load-specs.ts';
+import { recipeOf } from './load-specs.ts';
 import { nearPath } from './near-path.ts';
 import { planWork, requirePolicy, type Work } from './plan-work.ts';
 import { requireRules } from './require-rules.ts';
@@ -46,7 +46,7 @@ async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly 
   for (const { spec, image, source } of servers) {
     if (image.kind !== 'built') continue;
     try {
-      const { recipe } = await resolveImage(ports.files, spec, source, extraCa);
+      const recipe = await recipeOf(ports.files, spec, source, extraCa);
       if (recipe?.ref === image.ref) recipes.set(recipe.ref, recipe);
       else problems.push(`${spec.name}: the files that ${image.ref} is built from are others now`);
     } catch (error) {
