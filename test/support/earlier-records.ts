@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { InspectedContainer } from '../../src/docker/engine/containers/inspected.ts';
 
@@ -18,7 +19,9 @@ export type EarlierContainer = {
 export type EarlierVersion = {
   readonly version: string;
   readonly project: string;
-  /** Where the files of `examples/` were. */
+  /** The files of `examples/` as they were, by name. */
+  readonly specs: readonly { readonly file: string; readonly text: string }[];
+  /** Where they were. */
   readonly directory: string;
   readonly images: Readonly<
     Record<
@@ -34,6 +37,13 @@ export type EarlierVersion = {
   readonly containers: readonly EarlierContainer[];
 };
 
-export const earlierVersions: readonly EarlierVersion[] = readdirSync(folder).map((name) =>
-  JSON.parse(readFileSync(folder + name, 'utf8')),
-);
+export const earlierVersions: readonly EarlierVersion[] = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => ({
+    ...JSON.parse(readFileSync(folder + name, 'utf8')),
+    specs: specsIn(`${folder}${parse(name).name}/`),
+  }));
+
+function specsIn(place: string): EarlierVersion['specs'] {
+  return readdirSync(place).map((file) => ({ file, text: readFileSync(place + file, 'utf8') }));
+}

@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readEnv } from '../../../src/docker/engine/containers/docker-to-shape.ts';
 import { observedContainer } from '../../../src/docker/engine/listing/observed-container.ts';
@@ -13,13 +11,9 @@ import { checkRules } from '../../../src/spec/record/record-rules.ts';
 import { type EarlierContainer, type EarlierVersion, earlierVersions } from '../../support/earlier-records.ts';
 import { emptyEngine, plan } from '../../support/planner-world.ts';
 
-const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
-
-/** What the files of examples/ declare today, with the images that the earlier version gave their servers. */
-function declared({ containers, directory }: EarlierVersion): DeclaredServer[] {
-  const files = readdirSync(examples)
-    .filter((name) => name.endsWith('.yaml'))
-    .map((name) => ({ file: name, directory, text: readFileSync(examples + name, 'utf8') }));
+/** What looms of today reads in the specs of then, with the images that the earlier version gave their servers. */
+function declared({ containers, directory, specs }: EarlierVersion): DeclaredServer[] {
+  const files = specs.map((spec) => ({ ...spec, directory }));
   return loadDocuments(files, { environment: {}, strict: true }).servers.flatMap(({ spec, source }) => {
     const made = containers.find(({ labels }) => labels['looms.server'] === spec.name);
     const ref = made?.labels['looms.image'];
@@ -95,7 +89,7 @@ describe.each(earlierVersions)('what looms $version made', (version) => {
     }
   });
 
-  test('is what the examples ask for today: the plan of an upgrade is empty', () => {
+  test('is what its specs ask for today: the plan of an upgrade is empty', () => {
     const project = asProjectName(version.project);
     const images = Object.fromEntries(live.map((one) => [one.labels['looms.image'] ?? '', factsOf(version, one)]));
     const relayImage = live.find(({ labels }) => labels['looms.role'] === 'relay')?.labels['looms.image'] ?? '';
