@@ -62,7 +62,7 @@ export class LoomsError extends Error {
   constructor(
     code: ErrorCode,
     message: string,
-    options: { hint?: string; detail?: readonly string[]; cause?: unknown } = {},
+    options: { hint?: string | undefined; detail?: readonly string[]; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'LoomsError';

@@ -3,7 +3,7 @@ import type { EngineTime } from '../model/engine.ts';
 import type { ContainerId } from '../model/ids.ts';
 
 /** Bounds every call: aborted means stop waiting; a call that was sent may still take effect. */
-export type CallOptions = { readonly signal?: AbortSignal };
+export type CallOptions = { readonly signal?: AbortSignal | undefined };
 
 /** A running process in a container, with its streams apart. */
 export type ExecSession = {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { defined } from '../model/defined.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { plainOf } from '../model/fields.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
@@ -25,10 +26,7 @@ export type ProjectFile = {
   readonly secretProviders: readonly SecretProviderConfig[];
 };
 
-/**
- * Reads `looms.yaml`. `project` is absent when a diagnostic is an error; a file without content gives the defaults.
- * Never throws.
- */
+/** Reads `looms.yaml`. `project` is absent after an error; a file without content gives the defaults. Never throws. */
 export function loadProjectFile(
   file: SpecFile,
   context: Pick<LoadContext, 'environment'>,
@@ -77,9 +75,7 @@ function readProject(reader: Reader, input: ProjectInput): ProjectFile {
   const engine = engineOf(reader, input);
   return {
     ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
-    ...(input.specs === undefined ? {} : { specs: input.specs }),
-    ...(engine === undefined ? {} : { engine }),
-    ...(input.keep === undefined ? {} : { keep: input.keep }),
+    ...defined({ specs: input.specs, engine, keep: input.keep }),
     policy: policyOf(reader, input.policy ?? {}),
     secretProviders: providersOf(reader, input),
   };

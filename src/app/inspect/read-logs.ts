@@ -1,3 +1,4 @@
+import { defined } from '../../model/defined.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Instance } from '../../model/server-view.ts';
@@ -48,9 +49,7 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
   const { streams, since, until, tail } = request;
   const first = {
     streams,
-    ...(since === undefined ? {} : { since }),
-    ...(until === undefined ? {} : { until }),
-    ...(tail === undefined ? {} : { tail }),
+    ...defined({ since, until, tail }),
   };
   const sources = new Map<ContainerId, LogSource>();
   const open = async (one: Instance, from: typeof first): Promise<LogSource> => {
@@ -90,10 +89,7 @@ async function* matching(lines: AsyncIterable<ServerLogLine>, pattern: RegExp): 
 /** Anything with a place in time, ms. */
 type Timed = { readonly time: number };
 
-/**
- * Merges sequences into one by time; each keeps its own order, and of equal times the earlier sequence goes first. Of each
- * one item is held, and the next is asked for when it was taken.
- */
+/** Merges sequences by time; each keeps its order, the earlier goes first. Of each, one item is held at a time. */
 export async function* mergeByTime<T extends Timed>(sequences: readonly AsyncIterable<T>[]): AsyncGenerator<T> {
   const iterators = sequences.map((sequence) => sequence[Symbol.asyncIterator]());
   try {

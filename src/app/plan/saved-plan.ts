@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { canonicalJson } from '../../model/canonical-json.ts';
+import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
@@ -91,10 +92,7 @@ export function savedPlanOf(
     })),
     choices: {
       undesired: undesired === 'remove' ? 'remove' : 'warn',
-      ...(only === undefined ? {} : { only }),
-      ...(replace === undefined ? {} : { replace }),
-      ...(keep === undefined ? {} : { keep }),
-      ...(prune === undefined ? {} : { prune }),
+      ...defined({ only, replace, keep, prune }),
     },
     files: made.from
       .filter(({ file }) => file !== '-')
@@ -159,10 +157,7 @@ function parse(content: string): { readonly kind?: unknown; readonly schemaVersi
 /** Whether a file's text is a saved plan of any version: such a file may be written over. */
 export const looksLikePlan = (content: string): boolean => parse(content)?.kind === 'looms-plan';
 
-/**
- * Reads what `savedPlanOf` made. Throws `plan-invalid` for text that is something else, for a plan of another schema
- * version, and for one that was edited.
- */
+/** Reads what `savedPlanOf` made. Throws `plan-invalid` for other text, another schema version, an edited plan. */
 export function readSavedPlan(content: string, file: string): SavedPlan {
   const value = parse(content);
   if (value?.kind !== 'looms-plan') {

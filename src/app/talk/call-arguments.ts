@@ -21,10 +21,7 @@ type ArgumentsOf = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/**
- * Reads arguments and checks them against the schema; a schema that cannot be used for that is a warning.
- * Throws `arguments-invalid` with all problems, `file-not-found` and `interrupted`.
- */
+/** Reads and checks arguments. Throws `arguments-invalid` with all problems, `file-not-found`, `interrupted`. */
 export async function readArguments(
   ports: Ports,
   source: ArgumentSource,

@@ -41,7 +41,7 @@ type CallOutcome = {
 /** The engine's id for the audit trail; a call does not fail because it is not known. */
 async function engineId(ports: Ports, signal: AbortSignal | undefined): Promise<string> {
   try {
-    return (await (await ports.orchestrator()).describe(signal === undefined ? {} : { signal })).id;
+    return (await (await ports.orchestrator()).describe({ signal })).id;
   } catch {
     return '';
   }
@@ -67,7 +67,6 @@ function withReachHint(error: unknown, spec: DesiredServer): unknown {
  */
 export async function callTool(ports: Ports, request: CallRequest, options: CallOptions): Promise<CallOutcome> {
   const { project, server, tool: name } = request;
-  const bounds = options.signal === undefined ? {} : { signal: options.signal };
   // Asked beside the opening, which takes longer.
   const askedEngine = engineId(ports, options.signal);
   // While the server starts, there is time to load what its call needs.
@@ -80,7 +79,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
     const { protocolVersion } = session;
     const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
     const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
-      const found = await session.findTool(name, bounds);
+      const found = await session.findTool(name, options);
       const { args: read, warning } = await readArguments(ports, request.arguments, {
         what: `tool ${found.name}`,
         schema: found.inputSchema,
@@ -96,8 +95,8 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
     const result = await recordCall(ports, call, options.onWarning, () =>
       session.callTool(tool.name, args, {
         timeoutMs,
-        ...bounds,
-        ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+        signal: options.signal,
+        onProgress: options.onProgress,
       }),
     ).catch((error: unknown) => {
       throw withReachHint(error, spec);
@@ -111,9 +110,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Call
   });
 }
 
-/**
- * What servers of many languages say when a host cannot be reached; the host in the first group, where they name it.
- */
+/** What servers of many languages say when a host cannot be reached; the host is the first group, if named. */
 const signs = [
   /\b(?:lookup failed for|getaddrinfo \w+|(?:translate|resolve) host ?name)\s+["'[]?([a-z\d_-]+(?:\.[a-z\d_-]+)*)/i,
   /\b(?:lookup|connect(?:ion)? to(?: server at)?)\s+["'[]?([a-z\d_-]+(?:\.[a-z\d_-]+)+)/i,
@@ -121,10 +118,7 @@ const signs = [
   /\b(?:name or service not known|name resolution|connection refused|network is unreachable|no route to host)\b/i,
 ];
 
-/**
- * What to set when a server says that it could not reach a host; undefined when it says nothing like it. A server has
- * only words for this, so they are looked at: here alone, and for a hint alone.
- */
+/** What to set when a server's words, which are all there is, say that a host was not reached; else undefined. */
 export function unreachableHint(
   said: string,
   spec: Pick<DesiredServer, 'network' | 'environment' | 'mcp'>,

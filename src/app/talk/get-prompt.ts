@@ -36,7 +36,7 @@ export async function getPrompt(
 ): Promise<PromptOutcome> {
   const { signal } = options;
   return onServer(ports, request, options, async ({ session, spec }) => {
-    const prompt = await session.findPrompt(request.prompt, signal === undefined ? {} : { signal });
+    const prompt = await session.findPrompt(request.prompt, { signal });
     const { args } = await readArguments(ports, request.arguments, {
       what: `prompt ${prompt.name}`,
       schema: promptSchema(prompt),

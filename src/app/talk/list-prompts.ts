@@ -21,7 +21,7 @@ export async function listPrompts(
   options: SessionOptions = {},
 ): Promise<ListedPrompts> {
   return onServer(ports, request, options, async ({ session }) => {
-    const listed = await session.listPrompts(options.signal === undefined ? {} : { signal: options.signal });
+    const listed = await session.listPrompts(options);
     return { ...listed, arguments: listed.prompts.map(promptArguments) };
   });
 }

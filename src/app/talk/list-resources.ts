@@ -11,7 +11,5 @@ export async function listResources(
   request: { readonly project: ProjectName; readonly server: ServerName },
   options: SessionOptions = {},
 ): Promise<ResourceList> {
-  return onServer(ports, request, options, async ({ session }) => {
-    return await session.listResources(options.signal === undefined ? {} : { signal: options.signal });
-  });
+  return onServer(ports, request, options, ({ session }) => session.listResources(options));
 }

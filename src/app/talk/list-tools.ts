@@ -17,22 +17,18 @@ export type ToolList = {
   readonly unknownFilterNames: readonly string[];
 };
 
-/**
- * The tools of a running server that its filter lets through, sorted by name; all, or the one named.
- * Throws what `openServer` throws, and `tool-not-found` with the nearest name.
- */
+/** The tools that a server's filter lets through; all, or the one named. Throws as `openServer`, `tool-not-found`. */
 export async function listTools(
   ports: Ports,
   request: { readonly project: ProjectName; readonly server: ServerName; readonly tool?: string },
   options: SessionOptions = {},
 ): Promise<ToolList> {
-  const bounds = options.signal === undefined ? {} : { signal: options.signal };
   return onServer(ports, request, options, async ({ session }) => {
-    const listed = await session.listTools(bounds);
+    const listed = await session.listTools(options);
     const signatures = Object.fromEntries(listed.tools.map((one) => [one.name, toolSignature(one)]));
     const all = { ...listed, server: request.server, signatures };
     if (request.tool === undefined) return all;
-    const tool = await session.findTool(request.tool, bounds);
+    const tool = await session.findTool(request.tool, options);
     return { ...all, tools: [tool], details: toolDetails(tool) };
   });
 }

@@ -31,13 +31,13 @@ export async function openServer(
   options: OpenOptions,
 ): Promise<OpenServer> {
   const orchestrator = await ports.orchestrator();
-  const bounds = options.signal === undefined ? {} : { signal: options.signal };
-  const first = await orchestrator.serving(project, server, bounds);
+  const { signal } = options;
+  const first = await orchestrator.serving(project, server, { signal });
   try {
     return await openSession(ports, orchestrator, first, options);
   } catch (error) {
-    if (!(error instanceof LoomsError) || !containerEnded.has(error.code) || options.signal?.aborted) throw error;
-    const second = await orchestrator.serving(project, server, { ...bounds, ended: first.container }).catch(() => {
+    if (!(error instanceof LoomsError) || !containerEnded.has(error.code) || signal?.aborted) throw error;
+    const second = await orchestrator.serving(project, server, { signal, ended: first.container }).catch(() => {
       throw error;
     });
     return openSession(ports, orchestrator, second, options);

@@ -9,10 +9,7 @@ export type AuditWarning = { readonly code: 'not-audited'; readonly message: str
 
 type OnWarning = (warning: AuditWarning) => void;
 
-/**
- * Makes a call between its two records in the trail. What the call returns or throws is passed on; trouble with the trail
- * is only said, once.
- */
+/** Makes a call between its two records, and passes on what it does. Trouble with the trail is only said, once. */
 export async function recordCall(
   ports: Ports,
   call: AuditedCall,

@@ -25,10 +25,7 @@ const mostNumbers = 10_000;
 type Savable = Extract<ContentPart, { kind: 'bytes' | 'document' }>;
 const isSavable = (part: ContentPart): part is Savable => part.kind === 'bytes' || part.kind === 'document';
 
-/**
- * Makes sure that a folder is there, before anything is asked of a server whose answer could then not be kept.
- * Throws `file-not-found` where there is none and none can be made.
- */
+/** Makes a folder before a server is asked whose answer could not be kept. Throws `file-not-writable`. */
 export async function prepareFolder({ files, workingDirectory }: Place, folder: string): Promise<void> {
   const made = await files.makeFolder(resolve(workingDirectory, folder));
   if (!made.done) throw notWritten(folder, made);
@@ -62,10 +59,7 @@ export async function saveParts(
   return { saved, left: parts.filter((part) => !isSavable(part)) };
 }
 
-/**
- * Writes one part to a file of its own name. Throws `file-exists` rather than replacing one, `file-not-writable` where it
- * cannot be written.
- */
+/** Writes one part to a file of its own name, replacing none. Throws `file-exists`, `file-not-writable`. */
 export async function saveAs(place: Place, path: string, part: ContentPart): Promise<SavedFile> {
   if (!isSavable(part))
     throw new LoomsError('session-failed', `there is nothing to save in content of type ${part.kind}`);

@@ -11,10 +11,7 @@ import { missingSecrets } from '../plan/missing-secrets.ts';
 export const secretVariables = (spec: DesiredServer): Env =>
   Object.fromEntries(Object.entries(processEnv(spec)).filter(([, value]) => value.kind === 'secret'));
 
-/**
- * The values of a server's own variables, secrets looked up.
- * Throws `secret-missing` naming each one that no provider has.
- */
+/** A server's own variables with secrets looked up. Throws `secret-missing` naming each one that nobody has. */
 export async function sessionEnv(spec: DesiredServer, secrets: SecretStore): Promise<Readonly<Record<string, string>>> {
   const { values, missing } = await resolveEnv(processEnv(spec), secrets);
   if (missing.length > 0) throw missingSecrets(missing.map((one) => ({ ...one, server: spec.name })));

@@ -9,6 +9,7 @@ import type { Palette } from '../../cli/palette.ts';
 import type { ProjectChoice } from '../../cli/project.ts';
 import { renderCalls } from '../../cli/render/audit.ts';
 import { seenResults } from '../../model/audit.ts';
+import { defined } from '../../model/defined.ts';
 import { seenJson } from '../../model/unseen.ts';
 
 /** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
@@ -114,17 +115,12 @@ type AuditFlagValues = {
   readonly 'all-projects'?: boolean | undefined;
 };
 
-/**
- * What the flags of `audit` ask for. The trail is the machine's: a project narrows it only when somebody named one.
- * `now` is ms since 1970. Throws `usage` for a moment that is none.
- */
+/** What the flags of `audit` ask for; a project only where one was named. `now` in ms since 1970. Throws `usage`. */
 export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now: number): AuditRequest {
   const { server, tool, result, who, since, until } = flags;
   return {
     ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
-    ...(server === undefined ? {} : { servers: server }),
-    ...(tool === undefined ? {} : { tools: tool }),
-    ...(who === undefined ? {} : { who }),
+    ...defined({ servers: server, tools: tool, who }),
     ...(result === undefined ? {} : { results: seenResults.filter((one) => result.includes(one)) }),
     ...(since === undefined ? {} : { since: isoMoment(parseMoment(since, '--since'), now) }),
     ...(until === undefined ? {} : { until: isoMoment(parseMoment(until, '--until'), now) }),
@@ -134,10 +130,7 @@ export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now
 /** Characters that are gathered before they are written: a write for each line took five times as long. */
 const chunkLength = 64 * 1024;
 
-/**
- * Writes lines to stdout, some at a time, and no faster than its reader takes them. Returns early, without an error, when
- * the reader has gone: `looms audit --json | head` is no failure. Every line ends with a newline of ours.
- */
+/** Writes lines to stdout, as fast as they are read; ends without an error when the reader has gone. */
 export async function writeLines(lines: AsyncIterable<string>): Promise<void> {
   const { stdout } = process;
   const gone = new AbortController();

@@ -1,3 +1,4 @@
+import { defined } from '../../model/defined.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
@@ -90,7 +91,7 @@ async function createContainer(
         ...(prints === undefined ? {} : { [label.secrets]: writeSecretPrints(prints) }),
       },
       ownTargets: planned.freshVolumes,
-      ...(planned.platform === undefined ? {} : { platform: planned.platform }),
+      ...defined({ platform: planned.platform }),
       ...(secrets === undefined ? {} : { secrets: secrets.values }),
     },
     options,
@@ -106,10 +107,7 @@ async function pullImage(
 ): Promise<Performed> {
   const { ref, platform, fallbackToLocal } = operation;
   try {
-    env.images.set(
-      ref,
-      await env.engine.pullImage(ref, platform === undefined ? {} : { platform }, onProgress, options),
-    );
+    env.images.set(ref, await env.engine.pullImage(ref, defined({ platform }), onProgress, options));
     return done;
   } catch (error) {
     if (!fallbackToLocal || !env.images.has(ref) || !(error instanceof LoomsError)) throw error;

@@ -122,7 +122,7 @@ function typedValue(key: string, text: string, schema: Schema, root: Schema, isR
   const near = nearest(text, allowed.map(plainText));
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
   throw new LoomsError('arguments-invalid', `${key} is ${JSON.stringify(shown)}, but ${expected(schema, root)}`, {
-    ...(near === undefined ? {} : { hint: `did you mean ${near}?` }),
+    hint: near && `did you mean ${near}?`,
   });
 }
 

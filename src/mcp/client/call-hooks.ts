@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
+import { defined } from '../../model/defined.ts';
 import type { CallHooks } from './session.ts';
 
 /** Whose hooks hear of what a server sends beside its answers. */
@@ -23,11 +24,7 @@ export function createHooksInUse(): HooksInUse {
   return {
     async during({ onProgress, onLog, onQuestion }, work) {
       // An object of its own: a caller may give the same hooks to two calls.
-      const hooks: CallHooks = {
-        ...(onProgress === undefined ? {} : { onProgress }),
-        ...(onLog === undefined ? {} : { onLog }),
-        ...(onQuestion === undefined ? {} : { onQuestion }),
-      };
+      const hooks: CallHooks = defined({ onProgress, onLog, onQuestion });
       underWay.add(hooks);
       try {
         return await own.run(hooks, work);

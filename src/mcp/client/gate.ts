@@ -14,7 +14,7 @@ import type { GateResult, SessionSource, SessionTarget } from './session.ts';
 export async function runGate(
   open: SessionSource,
   target: SessionTarget,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
 ): Promise<GateResult> {
   const started = performance.now();
   const tooLate = AbortSignal.timeout(options.timeoutMs);
@@ -23,7 +23,7 @@ export async function runGate(
     const session = await open(target, {
       connectTimeoutMs: options.timeoutMs,
       lifetimeMs: options.timeoutMs + 10_000,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      signal: options.signal,
     });
     try {
       const { tools, unknownFilterNames } = await session.listTools({ signal });

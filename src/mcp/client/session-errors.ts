@@ -56,7 +56,7 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
 
 function causeOf(error: unknown, about: Circumstances): LoomsError {
   const make = (code: ErrorCode, message: string, hint?: string, detail: readonly string[] = about.log) =>
-    new LoomsError(code, message, { ...(hint === undefined ? {} : { hint }), detail, cause: error });
+    new LoomsError(code, message, { hint, detail, cause: error });
 
   if (about.interrupted) return make('interrupted', `stopped talking to ${about.server}`, undefined, []);
   const unusable = error instanceof ProtocolError ? unusableAnswer(error.data) : undefined;
@@ -249,7 +249,7 @@ function doing(about: Circumstances): string {
 
 const withLog = (error: LoomsError, log: readonly string[]): LoomsError =>
   new LoomsError(error.code, error.message, {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    hint: error.hint,
     detail: [...error.detail, ...log],
     cause: error.cause,
   });

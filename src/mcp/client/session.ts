@@ -65,8 +65,10 @@ export type PromptResult = {
   readonly [key: string]: unknown;
 };
 
+type Stoppable = { readonly signal?: AbortSignal | undefined };
+
 /** Bound of one request, ms. */
-export type AskOptions = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
+export type AskOptions = Stoppable & { readonly timeoutMs: number };
 
 /** Which container to talk to, and how. */
 export type SessionTarget = LinkTarget & {
@@ -100,7 +102,7 @@ export type ServerLog = { readonly level: string; readonly logger?: string; read
 type Refusal = { readonly what: string; readonly why: string };
 
 export type SessionOptions = {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Bound of connect plus handshake, ms; default the spec's `timeout_seconds`. */
   readonly connectTimeoutMs?: number;
   /**
@@ -117,9 +119,7 @@ export type SessionOptions = {
   readonly graceMs?: number;
   /** Era chosen for this session; default the spec's `protocol`. */
   readonly protocol?: ProtocolChoice;
-  /**
-   * Called when the way to the server is there, before it was asked anything: its process runs, or its port answers.
-   */
+  /** Called when the way to the server is there (its process runs, its port answers), before it is asked anything. */
   readonly onConnected?: () => void;
   /** Called once a try, when the first message is on its way: nothing is left to do but wait for its answer. */
   readonly onAsked?: () => void;
@@ -141,7 +141,7 @@ export type SessionOptions = {
  * call is under way; else the session's `onLog` and `answer` have it.
  */
 export type CallHooks = {
-  readonly onProgress?: (progress: CallProgress) => void;
+  readonly onProgress?: ((progress: CallProgress) => void) | undefined;
   readonly onLog?: (log: ServerLog) => void;
   /** A server asks only in sessions that can `answer`. */
   readonly onQuestion?: Answerer;
@@ -158,35 +158,31 @@ export type Session = {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly instructions?: string;
   /** All pages, filtered, sorted by name (of some servers the order differs from start to start). */
-  listTools(options?: {
-    signal?: AbortSignal;
-  }): Promise<{ readonly tools: readonly Tool[]; readonly unknownFilterNames: readonly string[] }>;
+  listTools(
+    options?: Stoppable,
+  ): Promise<{ readonly tools: readonly Tool[]; readonly unknownFilterNames: readonly string[] }>;
   /**
    * One tool by its exact name. Throws `tool-not-found` for a filtered or unknown one alike, with the nearest name as a
    * hint (a name that is corrected and then called was never asked for).
    */
-  findTool(name: string, options?: { signal?: AbortSignal }): Promise<Tool>;
+  findTool(name: string, options?: Stoppable): Promise<Tool>;
   /**
    * Calls a tool. Throws `tool-not-found` for a filtered or unknown one (with the nearest name as a hint, never
    * called), `call-timeout` after `timeoutMs` (having sent `notifications/cancelled`; the time of open questions does
    * not count), `json-rpc-error`, `server-exited`.
    */
-  callTool(
-    name: string,
-    args: Readonly<Record<string, unknown>>,
-    options: CallHooks & { readonly timeoutMs: number; readonly signal?: AbortSignal },
-  ): Promise<CallResult>;
+  callTool(name: string, args: Readonly<Record<string, unknown>>, options: CallHooks & AskOptions): Promise<CallResult>;
   /** All pages of resources and of their templates, each sorted; empty for a server without the capability. */
-  listResources(options?: { signal?: AbortSignal }): Promise<ResourceList>;
+  listResources(options?: Stoppable): Promise<ResourceList>;
   /**
    * Reads one resource. Throws `resource-not-found` when the server says so or offers none (with the nearest URI as a
    * hint, never read), `json-rpc-error`, `call-timeout`, `server-exited`.
    */
   readResource(uri: string, options: AskOptions): Promise<ReadResult>;
   /** All pages, sorted by name; empty for a server without the capability. */
-  listPrompts(options?: { signal?: AbortSignal }): Promise<PromptList>;
+  listPrompts(options?: Stoppable): Promise<PromptList>;
   /** One prompt by its exact name. Throws `prompt-not-found` with the nearest name as a hint. */
-  findPrompt(name: string, options?: { signal?: AbortSignal }): Promise<Prompt>;
+  findPrompt(name: string, options?: Stoppable): Promise<Prompt>;
   /** Renders a prompt. Throws `json-rpc-error`, `call-timeout`, `server-exited`. */
   getPrompt(name: string, args: Readonly<Record<string, string>>, options: AskOptions): Promise<PromptResult>;
   /**

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defined } from '../../../model/defined.ts';
 import { assertNever, LoomsError } from '../../../model/errors.ts';
 
 /** PEM texts of a TLS connection; `verify` false accepts any server certificate (contexts may ask for that). */
@@ -54,10 +55,7 @@ function badHost(text: string, origin: string, why: string): LoomsError {
   });
 }
 
-/**
- * Reads a host as `DOCKER_HOST` has it. `tls` is used for TCP only; `https://` needs none to turn TLS on.
- * Throws `usage` for text that is no host.
- */
+/** Reads a host as `DOCKER_HOST` has it. `tls` is for TCP only; `https://` needs none. Throws `usage` for no host. */
 export function parseHost(text: string, origin: string, tls?: TlsSettings): Endpoint {
   if (text.startsWith('unix://')) {
     const path = text.slice('unix://'.length);
@@ -79,7 +77,7 @@ export function parseHost(text: string, origin: string, tls?: TlsSettings): Endp
         host,
         origin,
         ...(url.username === '' ? {} : { user: decodeURIComponent(url.username) }),
-        ...(port === undefined ? {} : { port }),
+        ...defined({ port }),
         ...(url.pathname === '' || url.pathname === '/' ? {} : { remoteSocket: url.pathname }),
       };
     }
@@ -90,7 +88,7 @@ export function parseHost(text: string, origin: string, tls?: TlsSettings): Endp
         host,
         port: port ?? (tls === undefined ? plainPort : tlsPort),
         origin,
-        ...(tls === undefined ? {} : { tls }),
+        ...defined({ tls }),
       };
     case 'https:':
       return { kind: 'tcp', host, port: port ?? tlsPort, origin, tls: tls ?? { verify: true } };
@@ -119,8 +117,6 @@ export async function readTls(directory: string, verify: boolean): Promise<TlsSe
   );
   return {
     verify,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    ...defined({ ca, cert, key }),
   };
 }
