@@ -18,10 +18,7 @@ export type Ports = HealthKeeper & {
   readonly engineAttempts: () => Promise<readonly EngineAttempt[]>;
   /** Whether this machine is the engine's host, so that host paths of mounts can be looked at. Does not throw. */
   readonly engineIsLocal: () => Promise<boolean>;
-  /**
-   * The socket of an engine that a mount of this path would hand over, as far as one is known; links of the path are
-   * followed already. Does not throw.
-   */
+  /** The engine's socket that a mount of this path (links followed) hands over, as far as known. Does not throw. */
   readonly engineSocketAt: (path: string) => Promise<string | undefined>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
@@ -30,10 +27,7 @@ export type Ports = HealthKeeper & {
   readonly mask: (text: string) => string;
   /** Whether servers whose records this machine did not make may have secrets; records go by their digests. */
   readonly trust: {
-    /**
-     * What the key is called that records are signed with here; undefined while there is none. Throws
-     * `ledger-unreadable` for one that cannot be used.
-     */
+    /** What the key of records here is called, if there is one. Throws `ledger-unreadable` for an unusable one. */
     readonly keyName: () => Promise<string | undefined>;
     readonly isAccepted: (digest: string) => Promise<boolean>;
     /** Remembers it. One that cannot be written down counts for this run, and is warned of. */
@@ -45,10 +39,7 @@ export type Ports = HealthKeeper & {
   };
   /** Says something to the user while a command works; the same text once. */
   readonly warn: (text: string) => void;
-  /**
-   * Executions counted for these containers on this machine; a container that was never called is left out. Throws
-   * `ledger-unreadable`.
-   */
+  /** Executions counted here, by container; one never called is left out. Throws `ledger-unreadable`. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
@@ -66,10 +57,7 @@ export type Ports = HealthKeeper & {
   readonly now: () => number;
   /** Milliseconds of a clock that never goes back, for durations. */
   readonly monotonicMs: () => number;
-  /**
-   * Does this before the program ends, and after it has told its answer; what comes back takes that back. The work must
-   * not throw.
-   */
+  /** Does this when the answer was told, before the program ends; what comes back takes it back. It must not throw. */
   readonly atEnd: (work: () => Promise<void>) => () => void;
   /** Whether a process of this machine is alive. */
   readonly processIsAlive: (pid: number) => boolean;

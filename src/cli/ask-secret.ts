@@ -5,10 +5,7 @@ import { LoomsError } from '../model/errors.ts';
 import { InterruptedError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
-/**
- * Reads a secret: asked for without echo on a terminal, else all of standard input without its last line break. Throws
- * `usage` when nothing came.
- */
+/** Reads a secret: without echo on a terminal, else stdin without its last line break. Throws `usage` for nothing. */
 export async function askSecret(question: string, terminal: Terminal): Promise<string> {
   const value = terminal.canAsk ? await askWithoutEcho(question) : (await text(process.stdin)).replace(/\r?\n$/, '');
   if (value !== '') return value;

@@ -28,10 +28,7 @@ export abstract class BaseCommand extends Command {
 
   #context: CommandContext | undefined;
 
-  /**
-   * What oclif's own `run` would find out, as far as a command asks for it. That one loads besides what is for finding
-   * commands and for help: the list of all commands with their flags, themes, the user's shell.
-   */
+  /** What oclif's own `run` finds out, as far as needed: that one loads all commands, themes, the user's shell. */
   static configFor(root: string): Config {
     const { name, version, oclif } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const { bin, topicSeparator } = oclif;

@@ -39,10 +39,7 @@ const surprises: ReadonlySet<Reason['kind']> = new Set([
   'unreadable-record',
 ] satisfies Reason['kind'][]);
 
-/**
- * Whether a plan does no more than the command's name says. A server that is replaced by a different one, or that stands
- * in the way of something, is shown and asked about, as in an apply.
- */
+/** Whether a plan does no more than the command's name says; any other is shown and asked about, as in apply. */
 export const doesWhatWasSaid = (plan: Plan): boolean =>
   plan.changes.every(
     (change) => change.action !== 'blocked' && !reasonsOf(change).some(({ kind }) => surprises.has(kind)),

@@ -47,10 +47,7 @@ export function sessionNotices(
 type CallSession = {
   readonly options: SessionOptions & { readonly onProgress: (progress: CallProgress) => void };
   readonly notice: (text: string) => void;
-  /**
-   * Takes the progress down, and tells of answers that nothing asked for. Must be called, also after a failure. Throws
-   * `usage` where several answers were given for one value.
-   */
+  /** Takes progress down, tells of unused answers. Always call it. Throws `usage` for two answers to one value. */
   readonly finish: () => void;
 };
 

@@ -44,10 +44,7 @@ export type Composition = {
   readonly close: () => Promise<void>;
 };
 
-/**
- * Evaluates once, on first use, for all who ask meanwhile. What failed, or is a value that does not last, is evaluated
- * again for whoever asks later.
- */
+/** Evaluates once, on first use, for all who ask. What failed or does not last is evaluated again later. */
 function once<T>(make: () => Promise<T>, lasts: (value: T) => boolean = () => true): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {

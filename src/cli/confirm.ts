@@ -11,10 +11,7 @@ export type Asking = {
   readonly lookFirst: boolean;
 };
 
-/**
- * Asks a yes-or-no question on the terminal; anything but yes is a no. Throws `not-confirmed` where nobody can be
- * asked, naming the flag that answers, and `interrupted` on Ctrl-C.
- */
+/** Asks; anything but yes is a no. Throws `not-confirmed` where nobody can be asked, `interrupted` on Ctrl-C. */
 export async function confirm(question: string, { yes, terminal, refusal, lookFirst }: Asking): Promise<boolean> {
   if (yes) return true;
   if (!terminal.canAsk) {

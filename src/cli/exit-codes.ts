@@ -81,10 +81,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
 /** The exit code of a failure that ends the program. */
 export const exitCodeOfError = (code: ErrorCode): ExitCode => codeOfError[code];
 
-/**
- * The exit code of an apply or delete. Where everything failed for one and the same reason, the code of that reason
- * says more than a 1; an interruption is told apart by the signal that caused it.
- */
+/** The exit code of an apply or delete: one reason of all failures has its own code, and so has a signal. */
 export function exitCodeOfOutcome(
   outcome: ApplyReport['outcome'],
   failures: readonly ErrorCode[],
@@ -115,10 +112,7 @@ export function exitCodeOfOutcome(
   }
 }
 
-/**
- * The exit code of a look at servers. One that was stopped is as somebody wanted it, unless it was asked for by name; what
- * failed on this side says nothing about the server and keeps its own code.
- */
+/** The exit code of a look at servers: one stopped counts if named; failures on this side keep their own code. */
 export function exitCodeOfHealth(
   servers: readonly Pick<ServerHealth, 'verdict' | 'failure'>[],
   named: boolean,

@@ -8,10 +8,7 @@ export const flagWords = (argv: readonly string[]): readonly string[] => {
   return end === -1 ? argv : argv.slice(0, end);
 };
 
-/**
- * The value of a flag on a command line, by any of its names. Read from the words themselves, since an error must follow
- * the flags also where they could not be parsed.
- */
+/** A flag's value by any of its names, from the words: an error follows the flags also where parsing failed. */
 export function flagValue(argv: readonly string[], names: readonly string[]): string | undefined {
   const words = flagWords(argv);
   for (const [index, word] of words.entries()) {

@@ -2,10 +2,7 @@ import { Chalk } from 'chalk';
 
 export type Paint = (text: string) => string;
 
-/**
- * What colours mean here. Only the sixteen colours of the terminal's own theme are used, since those are readable on
- * its background, light or dark; everything is readable without any of them.
- */
+/** What colours mean: the sixteen of the terminal's own theme, readable there; nothing depends on them. */
 export type Palette = {
   readonly create: Paint;
   readonly change: Paint;
@@ -49,10 +46,7 @@ type ColorRequest = {
   readonly isTerminal: boolean;
 };
 
-/**
- * Whether a stream gets colours. The first that says something wins: the flag, `FORCE_COLOR`, `NO_COLOR`, then whether
- * it is a terminal that can (`TERM=dumb` cannot) outside of CI.
- */
+/** Whether a stream gets colours: the flag, `FORCE_COLOR`, `NO_COLOR`, else a terminal (no `dumb`) outside CI. */
 export function wantsColor({ refused, environment, isTerminal }: ColorRequest): boolean {
   if (refused) return false;
   const force = environment.FORCE_COLOR;

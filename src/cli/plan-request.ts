@@ -45,10 +45,7 @@ type PlanFlagValues = {
   readonly keep?: number | undefined;
 };
 
-/**
- * Plans what the specs ask for; one function for diff and apply, so that both show the same plan. Throws `refused` when
- * `--prune` would take more than its rules allow (docs/commands.md, "Flags of diff and apply").
- */
+/** Plans what the specs ask for, for diff and apply alike. Throws `refused` when `--prune` would take too much. */
 export async function planSpecs(
   flags: PlanFlagValues,
   context: CommandContext,

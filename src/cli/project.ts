@@ -1,10 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import { asProjectName, namePattern, type ProjectName } from '../model/ids.ts';
 
-/**
- * The project of a command, and whether somebody named it: pruning refuses the implicit default (docs/commands.md,
- * "Flags of diff and apply").
- */
+/** A command's project, and whether somebody named it: pruning refuses the implicit default (docs/commands.md). */
 export type ProjectChoice = {
   readonly name: ProjectName;
   readonly explicit: boolean;
@@ -12,10 +9,7 @@ export type ProjectChoice = {
   readonly overridden?: string;
 };
 
-/**
- * The project by `--project`, `LOOMS_PROJECT`, the project file, else `default`. Throws `usage` for a name that is no
- * lower-case DNS label of at most 40 characters.
- */
+/** The project by `--project`, `LOOMS_PROJECT`, the project file, else `default`. Throws `usage` for a bad name. */
 export function chooseProject(from: {
   readonly flag: string | undefined;
   readonly environment: string | undefined;

@@ -54,10 +54,7 @@ type RunPlanOptions = {
   readonly afterwards?: string;
 };
 
-/**
- * Shows a plan, asks, carries it out and reports; sets the exit code. Does not ask when there is nothing to do. A
- * refusal of the user is exit 9 with nothing changed.
- */
+/** Shows a plan, asks if there is anything to do, carries it out, reports. Exit 9: a refusal, nothing changed. */
 export async function runPlan(prepared: Work, flags: RunPlanFlags, options: RunPlanOptions): Promise<PlanOutcome> {
   const { context, json, question, goesAhead = () => false } = options;
   const { terminal } = context;
@@ -170,10 +167,7 @@ async function execute(
   return { ...report.plan, results, outcome, servers, notices, supportFailures: support };
 }
 
-/**
- * Live progress on a terminal, plain lines elsewhere. The live one is loaded only where it is used: it costs more than
- * all other rendering together.
- */
+/** Live progress on a terminal, else plain lines. The live one is loaded only when used, as it costs the most. */
 async function openProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Promise<Progress> {
   if (!terminal.live) return lineProgress({ notice: terminal.notice, palette: terminal.noticePalette, nowMs });
   const { liveProgress } = await import('./render/progress-listr.ts');

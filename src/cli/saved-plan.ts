@@ -19,10 +19,7 @@ const planningFlags = [
 
 type PlanningFlags = Readonly<Partial<Record<(typeof planningFlags)[number], unknown>>>;
 
-/**
- * A saved plan, ready to be carried out. Throws `usage` for flags that would make it another plan and for
- * a project that is not the plan's, and what restoring it throws.
- */
+/** A saved plan to be carried out. Throws `usage` for flags or a project that differ, and what restoring throws. */
 export async function openSavedPlan(
   saved: SavedPlan,
   { file, flags, context }: { readonly file: string; readonly flags: PlanningFlags; readonly context: CommandContext },

@@ -12,10 +12,7 @@ export type Interruption = {
   readonly dispose: () => void;
 };
 
-/**
- * Listens for Ctrl-C and SIGTERM. The first asks to stop, the second, or `graceMs` later, stops at once.
- * `onSignal` hears of both, so that the user sees that the first one was understood.
- */
+/** Listens for Ctrl-C and SIGTERM: the first asks to stop; the second, or `graceMs`, stops. `onSignal` hears both. */
 export function listenForSignals(graceMs: number, onSignal: (which: 'first' | 'second') => void): Interruption {
   const stop = new AbortController();
   const abort = new AbortController();
@@ -51,10 +48,7 @@ export function listenForSignals(graceMs: number, onSignal: (which: 'first' | 's
   };
 }
 
-/**
- * Runs a piece of work that the first Ctrl-C or SIGTERM cancels, so that it can tell the other side and clean up.
- * Throws `interrupted` after a signal, whatever the cancelled work itself threw.
- */
+/** Runs work that the first Ctrl-C or SIGTERM cancels. Throws `interrupted` after one, whatever the work threw. */
 export async function cancelOnSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interruption = listenForSignals(0, () => {});
   try {

@@ -30,10 +30,7 @@ export async function defaultPaths({ projectFile, ports }: CommandContext): Prom
   return there ? [defaultFile] : [];
 }
 
-/**
- * The paths that a command reads: those of `-f`, else the specs of the project file, else `mcp.yaml`. Throws `usage`
- * when there is none of them.
- */
+/** The paths that a command reads: of `-f`, else of the project file, else `mcp.yaml`. Throws `usage` for none. */
 async function choosePaths(files: readonly string[], context: CommandContext): Promise<readonly string[]> {
   const paths = files.length > 0 ? files : await defaultPaths(context);
   if (paths.length > 0) return paths;
@@ -63,10 +60,7 @@ export const breaksOnlyPolicy = (diagnostics: readonly Diagnostic[]): boolean =>
 export const notableDiagnostics = (diagnostics: readonly Diagnostic[]): readonly Diagnostic[] =>
   diagnostics.filter(({ severity }) => severity !== 'note');
 
-/**
- * Reads specs that are to be used: warnings are shown and the rest goes on, errors end the command with all findings
- * and their code frames (`spec-invalid`).
- */
+/** Reads specs that are to be used: shows warnings, throws `spec-invalid` with all findings and code frames. */
 export async function readUsableSpecs(flags: SpecFlags, context: CommandContext, json: boolean): Promise<LoadedSpecs> {
   const loaded = await loadSpecs(context.ports, { ...(await toLoad(flags, context)), commits: true });
   const { diagnostics, texts } = loaded;

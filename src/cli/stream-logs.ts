@@ -11,10 +11,7 @@ import { listenForSignals } from './signals.ts';
 
 type StreamLogsOptions = { readonly json: boolean; readonly timestamps: boolean };
 
-/**
- * Writes lines of logs to stdout as they come, no faster than they are read. Ends when they end, when nobody reads any
- * more, or on Ctrl-C: that is how one leaves `-f`, so it is exit 130 (143 after SIGTERM) without an error.
- */
+/** Writes log lines to stdout as they come and are read, until they end or Ctrl-C (exit 130, SIGTERM 143). */
 export async function streamLogs(
   { ports, terminal, project }: CommandContext,
   request: LogRequest,

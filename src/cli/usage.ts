@@ -84,10 +84,7 @@ export function usageFailure(error: UsageError, argv: readonly string[]): Failur
 const commandIn = (words: readonly string[]): string | undefined =>
   [...commandNames].sort((a, b) => b.length - a.length).find((name) => `${words.join(' ')} `.startsWith(`${name} `));
 
-/**
- * Our name for what users of docker, kubectl and terraform type; the letters of those words are near to none of ours, or
- * to a wrong one. It is only suggested: nothing is run that was not asked for.
- */
+/** Our names for words of docker, kubectl and terraform that are near to none of ours; suggested, never run. */
 const elsewhere: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['rm', 'remove', 'destroy', 'down', 'uninstall'].map((word) => [word, 'delete'])),
   ...Object.fromEntries(['ls', 'list', 'ps', 'status'].map((word) => [word, 'get'])),

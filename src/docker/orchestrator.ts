@@ -5,10 +5,7 @@ import type { DockerPorts } from './ports.ts';
 import { projectLock } from './project-lock.ts';
 import { servingServer } from './views/serving.ts';
 
-/**
- * Makes what is declared so on a Docker Engine, or on Podman by its Docker API. What plans and what tells of servers is
- * loaded when it is asked for: a call to a server needs neither.
- */
+/** A Docker Engine's orchestrator, or Podman's. Planning and views are loaded when used: a call needs neither. */
 export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Orchestrator {
   const ports: DockerPorts = { ...needs, engine };
   return {

@@ -107,10 +107,7 @@ export type Engine = SessionHost & {
 
   /** All images that looms built on this engine, for any project, and who may be about to use one; read-only. */
   builtImages(options?: CallOptions): Promise<BuiltImages>;
-  /**
-   * Removes a volume with its data. false: it stays, because it is not this project's or a container of anyone has it.
-   * One that is gone already is no error.
-   */
+  /** Removes a volume with its data; false when it is not the project's, or is in use. One that is gone is no error. */
   removeVolume(project: ProjectName, name: string, options?: CallOptions): Promise<boolean>;
 
   createNetwork(

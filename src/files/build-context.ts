@@ -172,10 +172,7 @@ async function ignoreFileOf(folder: string, ...preferred: readonly string[]): Pr
   return { rule: () => false, hasExceptions: false, content: undefined };
 }
 
-/**
- * Reads a file, or all files below a folder, in the order of their names. Symbolic links stay links; sockets and
- * devices are left out, as a build has no use for them.
- */
+/** Reads a file, or those below a folder by name. Links stay links; a build has no use for sockets and devices. */
 async function walk(
   path: string,
   target: string,
@@ -241,10 +238,7 @@ async function insideOf(path: string, directory: string, named: string): Promise
 const readInside = async (path: string, directory: string, named: string): Promise<Uint8Array> =>
   read(await insideOf(path, directory, named), named);
 
-/**
- * The content of a regular file of at most `maximumBytes`. Anything else is refused before it is read: a pipe that nobody
- * writes to would be waited for without end, and a device need not have one.
- */
+/** A regular file of at most `maximumBytes`; all else is refused unread: a pipe or a device may have no end. */
 async function read(path: string, named: string): Promise<Uint8Array> {
   // Without `O_NONBLOCK`, to open a pipe is to wait for its writer; Windows has neither.
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch((error) =>

@@ -1,7 +1,4 @@
-/**
- * Lines that say why a tool gave up, most telling first. This reads text, as the tools give nothing else: without a
- * match only the order of the shown lines changes.
- */
+/** Lines that say why a tool gave up, most telling first. Text is all there is: a miss changes only their order. */
 const decisive: readonly RegExp[] = [
   /^ERROR: No matching distribution found for /,
   /^npm (?:error|ERR!) 404 .*(?:not in this registry|could not be found)/i,

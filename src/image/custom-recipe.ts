@@ -11,10 +11,7 @@ export const copyFolder = (index: number): string => `looms-copy/${index}`;
 /** Whether the last part of a source is a pattern (`*.py`). */
 export const isPattern = (source: string): boolean => /[*?]/.test(source.slice(source.lastIndexOf('/') + 1));
 
-/**
- * The instructions of a `build_config`, in the order that lets each see what it may need: environment and working
- * directory, then files, then commands.
- */
+/** The instructions of a `build_config`, each before what may need it: environment, folder, files, commands. */
 export function customBody(source: CustomSource, files: readonly ContextFile[]): RecipeBody {
   const setup = Object.entries(source.env)
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -1,8 +1,6 @@
 import { LoomsError } from '../model/errors.ts';
 
-/**
- * Quotes a word for a POSIX shell, so that `>=` of a version or a blank in a path has no meaning there.
- */
+/** Quotes a word for a POSIX shell, so that `>=` of a version or a blank in a path has no meaning there. */
 export function shellWord(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -10,10 +10,7 @@ export function ignoreRules(text: string): IgnoreRule {
   return (path) => rules.ignores(path);
 }
 
-/**
- * Whether anything below an ignored folder can still be wanted: only a rule that takes back in can do that, and
- * without one the folder (`node_modules`, `.git`) need not be read at all.
- */
+/** Whether a rule takes back in: only then must an ignored folder (`node_modules`, `.git`) be read at all. */
 export function hasExceptions(text: string): boolean {
   return text.split(/\r?\n/).some((line) => line.trim().startsWith('!'));
 }

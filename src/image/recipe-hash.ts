@@ -18,10 +18,7 @@ export function portableFiles(files: readonly ContextFile[]): ContextFile[] {
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/**
- * The name of what a recipe results in: `looms/<kind>:<32 hex digits>` of the SHA-256 over everything that decides the
- * image's content. Files must come from `portableFiles`.
- */
+/** A recipe's result, `looms/<kind>:<32 hex digits>`, from all that decides its content. Takes `portableFiles`. */
 export function imageRef(input: {
   readonly kind: string;
   readonly dockerfile: string;

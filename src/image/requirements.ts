@@ -1,7 +1,4 @@
-/**
- * Files that a pip requirements file takes in (`-r`, `-c` and their long forms), as written: relative to that file.
- * Addresses are left out; pip fetches those itself.
- */
+/** Files that pip requirements take in (`-r`, `-c` and long forms), as written, relative to theirs; no addresses. */
 export function includedFiles(text: string): readonly string[] {
   const included: string[] = [];
   for (const line of text.replaceAll(/\\\r?\n/g, '').split(/\r?\n/)) {

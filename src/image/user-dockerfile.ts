@@ -31,10 +31,7 @@ export function withCaArguments(dockerfile: string): { readonly text: string; re
   return { text: lines.join('\n'), asks };
 }
 
-/**
- * Images that a Dockerfile starts from or copies from: no stages, no `scratch`. Arguments count with the defaults that
- * stand before the first FROM; a name that depends on anything else is left out.
- */
+/** Images a Dockerfile is built from: no stages, no `scratch`; arguments by their defaults before the first FROM. */
 export function externalImages(dockerfile: string): readonly string[] {
   const stages = new Set<string>();
   const images = new Set<string>();

@@ -55,9 +55,7 @@ export type Written =
   | { readonly written: true }
   | { readonly written: false; readonly why: string; readonly hint: string };
 
-/**
- * Writes the trail. Nothing of it throws: a full disk or a locked file does not break a call, the reason comes back.
- */
+/** Writes the trail. Nothing of it throws: a full disk or a locked file breaks no call, the reason comes back. */
 export type AuditTrail = {
   /** Loads what writes, where there is time for that: the first record does not wait for it then. */
   readonly prepare: () => void;

@@ -1,7 +1,4 @@
-/**
- * Whether a variable's name says that its value is a credential: PASSWORD, TOKEN, API_KEY, AUTHORIZATION and their kin
- * as whole words of the name, so that TOKENIZER or KEYBOARD are not.
- */
+/** Whether a name says credential: PASSWORD, TOKEN, API_KEY and kin as whole words, so that TOKENIZER is none. */
 export function looksLikeCredential(name: string): boolean {
   const words = name
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')

@@ -16,10 +16,7 @@ export type EngineDescription = {
   readonly storageDriver: string;
   /** Whether a size limit of the writable layer can be asked for. */
   readonly canLimitStorage: boolean;
-  /**
-   * Whether an isolated network keeps containers from the engine's own host (no on Podman, whose name server lives on
-   * the gateway).
-   */
+  /** Whether an isolated network hides the engine's own host (not on Podman: its name server is on the gateway). */
   readonly canHideHost: boolean;
   readonly cpus: number;
   readonly memoryBytes: number;

@@ -11,10 +11,7 @@ export type Failure = {
   readonly detail: readonly string[];
 };
 
-/**
- * How a step ended. Dependents look at this, never only at the fact that it ended. `unknown`: the engine was asked but
- * its answer never came.
- */
+/** How a step ended; dependents look at this alone. `unknown`: the engine was asked and never answered. */
 export type StepResult =
   | { readonly result: 'ok'; readonly container?: ContainerId; readonly note?: string }
   | { readonly result: 'failed' | 'unknown'; readonly failure: Failure }

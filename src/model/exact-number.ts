@@ -12,10 +12,7 @@ declare global {
   }
 }
 
-/**
- * A JSON number that JavaScript would write differently than it was written (`9007199254740993`, `1e400`, `1.0`, `-0`).
- * `JSON.stringify` writes it as it is.
- */
+/** A JSON number that JavaScript would write otherwise (`1e400`, `1.0`, `-0`); `JSON.stringify` leaves it as it is. */
 export type ExactNumber = { readonly rawJSON: string };
 
 export const isExactNumber = (value: unknown): value is ExactNumber => JSON.isRawJSON(value);

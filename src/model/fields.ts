@@ -2,10 +2,7 @@ import { canonicalJson } from './canonical-json.ts';
 import { isRecord } from './is-record.ts';
 import { type Check, type Flat, object, optional, own, tagged } from './structure.ts';
 
-/**
- * A field of a spec, declared once (desired.ts). Its type, how it is read, written, recorded and hashed, and what it is
- * called in a plan follow from this.
- */
+/** A field of a spec (desired.ts): its type, how it is read, written, recorded, hashed and called in a plan. */
 export type Field<T = unknown, Optional extends boolean = boolean, Plain extends boolean = boolean> = {
   readonly kind: 'field';
   /** Where a spec file has it, below its group: `memory_mb`, `custom.entrypoint_cmd`. */

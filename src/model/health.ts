@@ -32,10 +32,7 @@ export type HealthPlace = { readonly engine: string; readonly project: ProjectNa
 
 /** Where findings are kept on this machine. */
 export type HealthKeeper = {
-  /**
-   * What this machine last found out about the servers of a project; one that nobody looked at is left out. Throws
-   * `ledger-unreadable`.
-   */
+  /** What this machine last found out about servers; others are left out. Throws `ledger-unreadable`. */
   readonly readHealth: (at: HealthPlace) => Promise<ReadonlyMap<ServerName, HealthRecord>>;
   /** Keeps what was found. Never throws: the finding itself matters more; the reason comes back. */
   readonly recordHealth: (
@@ -44,10 +41,7 @@ export type HealthKeeper = {
   ) => Promise<{ readonly recorded: true } | { readonly recorded: false; readonly why: string }>;
 };
 
-/**
- * What a finding is about: the container as it runs now; the same one before the engine, or somebody, started it again; or
- * one that is not there any more. Only the first says how a server is.
- */
+/** What a finding is about. Only `current`, the container as it runs now, says how a server is. */
 export type Standing = 'current' | 'restarted-since' | 'earlier-container';
 
 export function standingOf(

@@ -107,10 +107,7 @@ export type Drift = {
   readonly fields: NonEmpty<FieldDifference>;
 };
 
-/**
- * What stands behind the servers: networks, volumes, relays, files that were kept when a server was deleted, records of
- * past generations and their images. Sorted by name.
- */
+/** What stands behind the servers: networks, volumes, relays, kept files, records and images. Sorted by name. */
 export type SupportChange = {
   readonly kind: 'network' | 'volume' | 'relay' | 'data' | 'record' | 'image';
   readonly name: string;

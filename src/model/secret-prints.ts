@@ -2,10 +2,7 @@ import { canonicalJson } from './canonical-json.ts';
 import type { ProjectName, ServerName } from './ids.ts';
 import { isRecord } from './is-record.ts';
 
-/**
- * Keyed hashes of the secrets that a container was given when it was made, by variable: they tell that a value changed,
- * and to nobody without the key what it is.
- */
+/** Keyed hashes of the secrets a container was made with, by variable: a change shows, no value does. */
 export type SecretPrints = {
   /** The name of the key, which is no secret. */
   readonly key: string;

@@ -2,10 +2,7 @@ import { LoomsError } from './errors.ts';
 import type { ProjectName, ServerName } from './ids.ts';
 import { nearest } from './nearest.ts';
 
-/**
- * `server-not-found`, with the nearest name, for a name that no server of the project has; one among
- * `deleted` was there once.
- */
+/** `server-not-found` with the nearest name; for one among `deleted`, with what brings it back. */
 export function serverNotFound(
   project: ProjectName,
   name: string,

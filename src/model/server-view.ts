@@ -30,10 +30,7 @@ export type MadeFrom = {
   readonly foreignRecord?: ForeignRecord;
 };
 
-/**
- * A server as it runs, in words that hold on every engine, told by the container that stands for it: the one that its
- * sessions meet; where none serves, the settled one, else the newest.
- */
+/** A server in words of every engine, by the container that sessions meet, else the settled one, else the newest. */
 export type ServerView = ServerInstance &
   MadeFrom & {
     readonly name: ServerName;

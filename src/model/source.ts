@@ -4,10 +4,7 @@ import type { Source } from './desired.ts';
 export const sourceText = ({ file, line, commit }: Pick<Source, 'file' | 'line' | 'commit'>): string =>
   `${file}:${line}${commit === undefined ? '' : `@${commit}`}`;
 
-/**
- * What `sourceText` wrote, read again; `directory` is not recorded and comes from the caller. Text of another form is
- * taken for a file's name: a label can be written by anyone.
- */
+/** Reads what `sourceText` wrote, `directory` aside. Other text is a file's name: anyone can write a label. */
 export function parseSource(text: string, directory: string): Source {
   const match = /^(.+):(\d+)(?:@([0-9a-f]+(?:\+dirty)?))?$/s.exec(text);
   if (match === null) return { file: text, line: 1, directory };

@@ -138,10 +138,7 @@ export type ProjectLock = {
 
 export type ServerOutcome = {
   readonly server: ServerName;
-  /**
-   * `gate-failed`: the new generation did not answer MCP; what served before still does. `not-serving`: a container did
-   * not answer MCP, and no other one of the server serves.
-   */
+  /** Did not answer MCP: `gate-failed` while what was before serves, `not-serving` when nothing does. */
   readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'not-serving' | 'failed' | 'blocked' | 'interrupted';
   readonly failure?: Failure;
   /** What its gate found: `13 tools in 620 ms`. */

@@ -8,10 +8,7 @@ const staleMs = 10_000;
 /** How long we wait for other writers, ms. */
 const patienceMs = 15_000;
 
-/**
- * Runs `work` while holding `<path>.lock`, which only one process can make. A lock left by a dead writer is taken away
- * after 10 s. Throws `refused` when another writer stays too long.
- */
+/** Runs `work` holding `<path>.lock`; a dead writer's goes after 10 s. Throws `refused` when one stays too long. */
 export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
   const mine = randomUUID();

@@ -12,10 +12,7 @@ const timeoutMs = 30_000;
 /** What `security` exits with for an item that is not there. */
 const notInKeychain = 44;
 
-/**
- * The keyring of the operating system through its own command: `secret-tool` (libsecret) on Linux, `security` on macOS.
- * undefined where there is none, or no session of a desktop to ask.
- */
+/** The OS keyring by its own command, `secret-tool` or `security`; undefined where there is none to ask. */
 export async function findKeyring(
   environment: Environment,
   platform: NodeJS.Platform,

@@ -2,10 +2,7 @@ import { looksLikeCredential } from '../model/credentials.ts';
 import { isExactNumber } from '../model/exact-number.ts';
 import { mask } from './redact.ts';
 
-/**
- * A JSON value with its secrets masked: every string, number and key that `redact` changes, and whatever stands under a
- * name that says it is a credential. Stays a JSON value of the same structure.
- */
+/** A JSON value with its texts, numbers and keys masked by `redact`, and what stands under a credential's name. */
 export function maskValues(value: unknown, redact: (text: string) => string): unknown {
   if (typeof value === 'string') return redact(value);
   if (typeof value === 'number' || isExactNumber(value)) {

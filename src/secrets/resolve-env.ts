@@ -10,10 +10,7 @@ type ResolvedEnv = {
   readonly secrets: readonly string[];
 };
 
-/**
- * Turns references into values, each secret looked up once. Missing ones are a value, all of them at once; throws only
- * when a provider itself is broken.
- */
+/** Turns references into values, each secret looked up once. Missing ones are a value; a broken provider throws. */
 export async function resolveEnv(env: Env, store: SecretStore): Promise<ResolvedEnv> {
   const lookups = new Map<string, ReturnType<SecretStore>>();
   const lookUp = (ref: SecretRef) => {

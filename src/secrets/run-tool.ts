@@ -9,10 +9,7 @@ export type ToolResult =
 /** Most that is taken from a tool, bytes: a secret is small. */
 const maxOutput = 1024 * 1024;
 
-/**
- * Runs a program without a shell, feeds it `input`, and waits at most `timeoutMs`; then it is killed, with whatever it
- * started. Never throws.
- */
+/** Runs a program without a shell, on `input`, for at most `timeoutMs`; then all of it is killed. Never throws. */
 export function runTool(
   argv: readonly string[],
   options: {

@@ -43,10 +43,7 @@ export function createSecretStore(environment: Environment, providers: readonly 
   };
 }
 
-/**
- * The providers in the order of docs/spec.md: environment, the OS keyring where there is one, the encrypted file store,
- * then the configured ones.
- */
+/** The providers as docs/spec.md orders them: environment, OS keyring, encrypted file store, configured ones. */
 export async function defaultProviders(
   environment: Environment,
   configured: readonly SecretProviderConfig[],
@@ -66,10 +63,7 @@ export async function defaultProviders(
   ];
 }
 
-/**
- * Secrets from variables of `looms` itself. One that is set to nothing counts as missing: that is how a CI system hands
- * over a secret that it does not have.
- */
+/** Secrets from variables of looms itself. An empty one is missing: so CI hands over a secret it does not have. */
 export function environmentProvider(environment: Environment): SecretProvider {
   return {
     name: 'environment',

@@ -46,10 +46,7 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
   };
 }
 
-/**
- * The mark of an end, or the key, without the table of the records. Whoever makes a key made that table before, so it
- * was dropped, or the file was put in its place.
- */
+/** The mark of an end, or the key, without the table that was made before: it was dropped, or the file replaced. */
 const allRemoved: Verification = { intact: false, seq: 1, fault: 'cut-off' };
 
 /** A key that is left proves no fault: a first call may have failed right behind making it. It is said. */

@@ -29,10 +29,7 @@ const upsert = `INSERT INTO server_health
     verdict = excluded.verdict, container = excluded.container, run = excluded.run, tools = excluded.tools,
     detail = excluded.detail, checked_at = excluded.checked_at`;
 
-/**
- * Keeps what was found about servers at `now` (ms since the epoch), over what was kept before. Throws what SQLite throws;
- * the caller says it and goes on.
- */
+/** Keeps what was found at `now` (ms since 1970) over what was kept before. Throws what SQLite throws. */
 export async function recordHealth(
   path: string,
   { engine, project }: Place,
@@ -58,10 +55,7 @@ export async function recordHealth(
 const verdicts: ReadonlySet<unknown> = new Set<Verdict>(['healthy', 'unhealthy', 'stopped']);
 const isVerdict = (value: unknown): value is Verdict => verdicts.has(value);
 
-/**
- * What was last found about the servers of a project, by name; a verdict that another version wrote is left out.
- * Throws `ledger-unreadable`.
- */
+/** What was last found about servers, by name; verdicts of other versions are left out. Throws `ledger-unreadable`. */
 export async function readHealth(
   path: string,
   { engine, project }: Place,

@@ -43,10 +43,7 @@ export function readKeyFile(path: string, { what, notTheKey }: KeyWords): Buffer
   return Buffer.from(text.trim(), 'hex');
 }
 
-/**
- * Makes a key, readable by its owner only. It appears under its name whole and at once; where two programs make one,
- * the first stays and both use it. Throws what the file system throws.
- */
+/** Makes a key for its owner only, whole and at once; of two makers the first wins. Throws what files throw. */
 export function makeKeyFile(path: string, words: KeyWords): Buffer {
   const draft = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
   try {

@@ -16,10 +16,7 @@ export type LedgerPlaces = {
   readonly knownRecords: string;
 };
 
-/**
- * Where this machine keeps what it counted and recorded: the XDG state folder. A relative path in the variable is
- * ignored, as the XDG rules ask.
- */
+/** Where this machine keeps what it recorded: the XDG state folder; a relative path of the variable is ignored. */
 export function ledgerPlaces(environment: Readonly<Record<string, string | undefined>>): LedgerPlaces {
   const wanted = environment.XDG_STATE_HOME;
   const state =
@@ -73,9 +70,7 @@ async function sqlite(): Promise<typeof import('node:sqlite')> {
 /** What stands at the ledger's path is a folder, a pipe or a device. */
 class NoRegularFile extends Error {}
 
-/**
- * Whether there is a ledger. Throws when something else has its name: opening a pipe would wait for ever.
- */
+/** Whether there is a ledger. Throws when something else has its name: opening a pipe would wait for ever. */
 export function ledgerExists(path: string): boolean {
   const status = statSync(path, { throwIfNoEntry: false });
   if (status !== undefined && !status.isFile()) throw new NoRegularFile(`${path} is no regular file`);
@@ -101,10 +96,7 @@ async function whenFree<T>(work: () => T): Promise<T> {
   }
 }
 
-/**
- * Opens the ledger for writing and makes it where it is not there; waits where others make it at the same time. Throws what
- * SQLite and the file system throw; `describeFault` tells it to people.
- */
+/** Opens the ledger for writing; makes it, also beside others. Throws what SQLite and the file system throw. */
 export async function openLedger(path: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -133,10 +125,7 @@ export async function openLedgerToRead(path: string): Promise<DatabaseSync> {
   return new DatabaseSync(path, { readOnly: true });
 }
 
-/**
- * Reads from one table of the ledger; undefined when there is no ledger or no such table, for then nothing was written.
- * Writes nothing. Throws `ledger-unreadable`.
- */
+/** Reads a table of the ledger; undefined without ledger or table: nothing was written. Throws `ledger-unreadable`. */
 export async function readLedger<T>(
   path: string,
   table: string,

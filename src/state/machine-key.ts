@@ -38,10 +38,7 @@ export function findMachineKey(path: string, use: MachineKeyUse): Keyed | undefi
   }
 }
 
-/**
- * The same, with the key made on first use (mode 0600); where two programs make it at once, both use the first. Throws
- * `ledger-unreadable` when it cannot be made or used.
- */
+/** The same, made on first use (mode 0600; of two makers the first wins). Throws `ledger-unreadable`. */
 export function machineKey(path: string, use: MachineKeyUse): Keyed {
   const found = findMachineKey(path, use);
   if (found !== undefined) return found;

@@ -5,15 +5,9 @@ import { keySource } from './key-source.ts';
 /** As `sign` writes it; those of earlier versions do not name their key. */
 const signaturePattern = /^(?:([0-9a-f]{12}):)?([0-9a-f]{64})$/;
 
-/**
- * Signs the records of servers with the key that is used on this machine, and knows what was signed with it. Without a
- * usable key nothing is signed, and nothing counts as signed.
- */
+/** Signs records with the key of this machine, and knows them again. Without a key nothing counts as signed. */
 export function recordSigner(environment: Readonly<Record<string, string | undefined>>): {
-  /**
-   * What the key that is used here is called; undefined while there is none. Throws `ledger-unreadable` for one that
-   * cannot be used.
-   */
+  /** What the key used here is called; undefined while there is none. Throws `ledger-unreadable` for a bad one. */
   readonly keyName: () => string | undefined;
   readonly sign: (text: string) => string | undefined;
   readonly makerOf: (text: string, signature: string) => RecordMaker;

@@ -3,10 +3,7 @@ import { inTransaction, openLedger, readLedger } from './ledger.ts';
 /** Rows that are kept, two for a server: an image that was not met for so long is probably gone. */
 const maxVerdicts = 1_000;
 
-/**
- * What was found out about a server (`verdicts.ts` of mcp), by a key of its image, its command and the question; undefined
- * when it never was, here. Throws `ledger-unreadable`.
- */
+/** What was found out about a server, by a key of image, command and question. Throws `ledger-unreadable`. */
 export async function recallVerdict(path: string, key: string): Promise<string | undefined> {
   return readLedger(path, 'verdicts', (database) => {
     const row = database.prepare('SELECT era FROM verdicts WHERE key = ?').get(key);

@@ -24,10 +24,7 @@ export type Asked = {
 /** Added to the life of the session's process, ms, so that its own limit never comes before ours. */
 const lifetimeSlackMs = 10_000;
 
-/**
- * Opens a session to a running server, lists its tools and closes it again, all within `timeoutMs`. What goes wrong is
- * the answer, with the end of the server's log; only what is no `LoomsError` is thrown.
- */
+/** Opens a session, lists tools and closes it, all in `timeoutMs`. Failures are the answer, with the log's end. */
 export async function askServer(
   ports: Ports,
   project: ProjectName,

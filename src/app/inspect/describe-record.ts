@@ -51,10 +51,7 @@ function commandText({ entrypoint = [], mcp }: DesiredServer): string {
   return `${text.slice(0, shownOfCommand)} … ${hidden} more characters … ${text.slice(-shownOfCommand)}`;
 }
 
-/**
- * Who made a record, as far as is known, and what it says that its server runs and is given: for people, before anybody
- * accepts it. All of it is a stranger's word.
- */
+/** Who made a record, and what it says that its server runs and is given: a stranger's word, to be looked at. */
 export function describeRecord({ spec, image, foreign }: UntrustedRecord): readonly string[] {
   const { security, mounts, network } = spec;
   const { capAdd, capDrop } = security;

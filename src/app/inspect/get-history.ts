@@ -18,10 +18,7 @@ async function whyUnusable(ports: Ports, { recorded }: GenerationView): Promise<
   return broken.length === 0 ? null : broken.join('; ');
 }
 
-/**
- * The generations of a server that the engine knows of, newest first: what runs, and what is recorded of its past.
- * Throws `server-not-found` for a server of which there is neither.
- */
+/** A server's generations, newest first: what runs, what is recorded. Throws `server-not-found` for neither. */
 export async function getHistory(
   ports: Ports,
   { project, name }: { readonly project: ProjectName; readonly name: ServerName },

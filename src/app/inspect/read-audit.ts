@@ -13,10 +13,7 @@ export type AuditRequest = Omit<AuditQuery, 'newestFirst'> & {
 /** A program may live a little longer than the bound of its call: it closes the session. ms. */
 const closingMs = 60_000;
 
-/**
- * The calls of a query, oldest first, one after the other as they are asked for. Without `last` nothing is held. Throws
- * `ledger-unreadable`.
- */
+/** The calls of a query, oldest first, as they are asked for; only `last` holds any. Throws `ledger-unreadable`. */
 export async function* readAudit(ports: Ports, request: AuditRequest): AsyncGenerator<SeenCall> {
   const { results, last, ...query } = request;
   const isWanted = ({ result }: SeenCall): boolean => results === undefined || results.includes(result);

@@ -12,9 +12,7 @@ export type Kept = {
   readonly notices: readonly string[];
 };
 
-/**
- * Calls and health from the ledger. A ledger that cannot be read keeps nobody from seeing what runs: it becomes a notice.
- */
+/** Calls and health from the ledger. One that cannot be read becomes a notice: what runs is shown all the same. */
 export async function readKept(ports: Ports, containers: readonly ContainerId[], at: HealthPlace): Promise<Kept> {
   try {
     const [counts, health] = await Promise.all([ports.countExecutions(containers), ports.readHealth(at)]);

@@ -8,10 +8,7 @@ import { readKept } from './read-kept.ts';
 import { detailOf, type ServerDetail } from './server-status.ts';
 import { lookUpServers } from './servers.ts';
 
-/**
- * How far a server is on its way to being replaced; null where its spec sets no such limit. `left` is null when the ledger
- * cannot be read.
- */
+/** How far a server is from being replaced; null without such a limit. `left` is null without a readable ledger. */
 type RotationState = {
   readonly byAge: { readonly at: string; readonly leftMs: number } | null;
   readonly byExecutions: { readonly limit: number; readonly left: number | null } | null;

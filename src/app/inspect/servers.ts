@@ -25,10 +25,7 @@ export async function lookUpServers(
     : { ...listing, servers: listing.servers.filter(({ name }) => names.includes(name)) };
 }
 
-/**
- * The servers of a project as the engine has them, sorted by name; all, or those named.
- * Throws `server-not-found` for a name that is not there.
- */
+/** The servers of a project, sorted by name; all, or those named. Throws `server-not-found`. */
 export async function getServers(ports: Ports, request: Wanted): Promise<ServerStatus[]> {
   const { servers, now } = await lookUpServers(ports, request);
   return servers.map((view) => statusOf(view, now));
@@ -47,10 +44,7 @@ export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
 /** A server, and what its secrets are looked up by. */
 type DescribedServer = { readonly server: ServerDetail; readonly secrets: readonly SecretUse[] };
 
-/**
- * Everything about servers, from their containers alone; no value of a secret is known to it.
- * Throws `server-not-found`.
- */
+/** Everything about servers, from their containers alone; no value of a secret. Throws `server-not-found`. */
 export async function describeServers(ports: Ports, request: Wanted): Promise<readonly DescribedServer[]> {
   const { servers, now } = await lookUpServers(ports, request);
   const { imageOf } = await ports.orchestrator();

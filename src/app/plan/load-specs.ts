@@ -46,10 +46,7 @@ type LoadOptions = {
   readonly commits: boolean;
 };
 
-/**
- * How to make the image of a server, null for one that is used as it is. Throws what reading the files that go into the
- * image throws.
- */
+/** How to make the image of a server, null for one that is used as it is. Throws what reading its files throws. */
 export async function recipeOf(
   files: Files,
   spec: DesiredServer,

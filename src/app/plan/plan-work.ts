@@ -22,10 +22,7 @@ export type PruneRules = {
   readonly projectNamed: boolean;
 };
 
-/**
- * The rules that keep a prune from taking more than was meant (docs/commands.md, "Flags of diff and apply"): the reason
- * to refuse, or undefined.
- */
+/** Why a prune would take more than was meant, or undefined (docs/commands.md, "Flags of diff and apply"). */
 function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsError | undefined {
   if (!rules.prune) return undefined;
   if (!rules.projectNamed) {
@@ -72,10 +69,7 @@ function besideTheFiles({ plan, records }: Prepared, policy: Policy): PlanWarnin
   return warningsOf(checkPolicy(others, policy));
 }
 
-/**
- * What a policy forbids is neither made nor started, whoever wrote it down. Returns what the policy only warns of; throws
- * `refused` with `message`.
- */
+/** Throws `refused` with `message` for what a policy forbids, whoever wrote it; returns what it only warns of. */
 export function requirePolicy(
   specs: readonly DesiredServer[],
   policy: Policy,

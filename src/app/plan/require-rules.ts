@@ -6,10 +6,7 @@ import { type HostLook, lookAtHostPaths } from './load-specs.ts';
 /** Where a spec came from that no file was read for, and what to do when a rule forbids it. */
 type RuleWords = { readonly code: ErrorCode; readonly what: string; readonly hint: string };
 
-/**
- * The rules of a file that a recorded or saved spec breaks, links of host paths followed, in words that may hold foreign
- * text; empty for one that a file could say.
- */
+/** Rules of files that a recorded or saved spec breaks, links followed; the words may hold foreign text. */
 export async function brokenRules(ports: HostLook, spec: DesiredServer): Promise<readonly string[]> {
   const checked = checkRules(spec);
   if (!checked.allowed) return checked.why;
@@ -17,10 +14,7 @@ export async function brokenRules(ports: HostLook, spec: DesiredServer): Promise
   return findings.filter(({ severity }) => severity === 'error').map(({ message }) => message);
 }
 
-/**
- * Holds recorded or saved specs against the rules of a file: anybody who can label a
- * container or write a file could have made them. Throws `words.code` naming each rule that is broken.
- */
+/** Holds recorded or saved specs, which anybody may have written, against the rules of files. Throws `words.code`. */
 export async function requireRules(ports: HostLook, specs: readonly DesiredServer[], words: RuleWords): Promise<void> {
   const detail: string[] = [];
   for (const spec of specs) {

@@ -57,10 +57,7 @@ async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly 
   return { recipes, problems };
 }
 
-/**
- * Other rules than those that the plan was looked at under are not what was agreed to, be they laxer, or not there at all
- * because the plan is carried out where its specs are not.
- */
+/** Rules other than those a plan was looked at under are not what was agreed to, be they laxer or not there. */
 function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDirectory: string): void {
   if (isSamePolicy(saved, applied)) return;
   const { file } = saved.policy;

@@ -7,9 +7,7 @@ import { nearPath } from './near-path.ts';
 
 const specEndings = ['*.yaml', '*.yml'];
 
-/**
- * The absolute paths of the files that one path of `-f` names; not for `-`. Throws `file-not-found`.
- */
+/** The absolute paths of the files that one path of `-f` names; not for `-`. Throws `file-not-found`. */
 export async function specPaths(
   files: Pick<Files, 'kindOf' | 'matching'>,
   workingDirectory: string,

@@ -3,9 +3,7 @@ import { wrap } from './text.ts';
 /** Fewer that are equal are shown one by one: they are read faster than they are counted. */
 const fewest = 4;
 
-/**
- * Brings together what is equal but for its name, each group where its first was. Groups of fewer than `least` stay single.
- */
+/** Brings together what is equal but for its name, each group at its first; groups below `least` stay single. */
 export function alike<T>(
   items: readonly T[],
   keyOf: (item: T) => string,

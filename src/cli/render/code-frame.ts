@@ -16,10 +16,7 @@ const tab = '  ';
 /** A key with a value on the same line. */
 const keyed = /^(\s*(?:-\s*)?["']?([\w.-]+)["']?\s*:\s*)(\S.*)$/;
 
-/**
- * Hides the value of a credential, which must not reach a CI log through a code frame; a reference such as `${NAME}` is
- * no secret and stays.
- */
+/** Hides the value of a credential, which no CI log may show; a reference such as `${NAME}` stays. */
 function masked(line: string): string {
   const [, prefix, key = '', value] = keyed.exec(line) ?? [];
   if (looksLikeKey(line)) return `${prefix ?? /^[\s-]*/.exec(line)?.[0] ?? ''}(secret)`;
@@ -29,10 +26,7 @@ function masked(line: string): string {
 
 const clean = (text: string): string => visible(text.replaceAll('\t', tab));
 
-/**
- * The marked line with its neighbours, and a line of carets under it. Lines longer than `width` are shown as the part
- * around the mark; values of credentials are hidden; what is not seen shows as an escape.
- */
+/** The marked line with its neighbours and carets, cut to `width`; credentials hidden, the unseen escaped. */
 export function renderFrame(frame: Frame, mark: (text: string) => string, palette: Palette, width: number): string[] {
   const { lines } = frame;
   const first = Math.max(1, frame.line - 1);

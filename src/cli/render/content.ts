@@ -16,10 +16,7 @@ export const contentOptions = ({ palette, answerIsTerminal }: Terminal): Content
   shown: answerIsTerminal ? visibleLines : (text) => text,
 });
 
-/**
- * An answer for people: its text as it is; whatever is no text as one line in brackets that says what it is and how to
- * get it.
- */
+/** An answer for people: text as it is, all else as a line in brackets: what it is, and how to get it. */
 export const renderParts = (parts: readonly ContentPart[], options: ContentOptions): string =>
   parts.map((part) => renderPart(part, options)).join('\n');
 

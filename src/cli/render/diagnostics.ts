@@ -53,10 +53,7 @@ export function countDiagnostics(diagnostics: readonly Diagnostic[]): string {
     .join(', ');
 }
 
-/**
- * All findings in the order of files and lines, each with its code frame; of warnings and notes that say the same of several
- * places, one in full and the other places. '' when there are none.
- */
+/** All findings in order, with code frames; of warnings and notes that say the same, one in full. '' for none. */
 export function renderDiagnostics(
   diagnostics: readonly Diagnostic[],
   texts: readonly SourceText[],

@@ -10,10 +10,7 @@ const spareRows = 4;
 /** How often the elapsed times move on, ms. */
 const tickMs = 500;
 
-/**
- * Servers as a live list while they are asked, each with what was found. When there are more servers than rows, only those
- * that are being asked are shown. `finish` takes it down, also after a failure.
- */
+/** Servers as a live list while they are asked; with more than rows, only those. Always `finish` it. */
 export function healthProgress(
   { noticePalette: palette }: Terminal,
   nowMs: () => number,

@@ -35,10 +35,7 @@ type LiveLines = {
   readonly drawn: Promise<unknown>;
 };
 
-/**
- * Draws a list of lines. listr2 only draws here: our events drive it, it runs nothing, and its signal handler stays out,
- * since that one would end the process before the lock is released.
- */
+/** Draws a list. listr2 only draws: its own signal handler would end the process with the lock still held. */
 export function liveLines(titles: readonly string[]): LiveLines {
   const tasks = titles.map(lineTask);
   const footer = lineTask('');

@@ -36,10 +36,7 @@ export function renderPlanAs(format: Exclude<ReportFormat, 'json'>, plan: Plan, 
   }
 }
 
-/**
- * A plan as GitHub Actions workflow commands: annotations at what the specs were warned about and at each server's
- * document, and the counts as a notice.
- */
+/** A plan as GitHub workflow commands: annotations at warnings and servers' documents, the counts as a notice. */
 export function renderGithub(
   plan: Plan,
   {

@@ -25,10 +25,7 @@ const uriOf = (file: string): string => {
   return path.startsWith('/') ? `file://${path}` : path.replace(/^(\.\/)+/, '');
 };
 
-/**
- * Where a finding is shown. GitHub refuses a whole log for one result without a place (its "SARIF support for code
- * scanning"), so what has none of its own stands at the beginning of a file.
- */
+/** Where a finding is shown. GitHub refuses a log for a result without a place, so there is one: a file's beginning. */
 export const sarifLocations = (file: string, region: { readonly startLine: number }): object => ({
   locations: [{ physicalLocation: { artifactLocation: { uri: file === '-' ? 'stdin' : uriOf(file) }, region } }],
 });

@@ -115,10 +115,7 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
   }
 }
 
-/**
- * A plan's differences go from what is to what shall be. Drift is told the way it happened: from what looms made to
- * what somebody made of it.
- */
+/** A plan goes from what is to what shall be; drift is told as it happened: what somebody made of ours. */
 const asHappened = ({ path, from, to }: FieldDifference): FieldDifference => ({ path, from: to, to: from });
 
 /** Servers of which the same is to be said as of the one above. */

@@ -9,10 +9,7 @@ import { visible } from './text.ts';
 /** A step that goes on says so again at most this often, ms: pulls report several times a second. */
 const quietMs = 5000;
 
-/**
- * Progress where nothing can be drawn over: one plain line when a step starts and one when it ended, and now and then
- * one in between for those that take long.
- */
+/** Progress where nothing can be drawn over: a line when a step starts and when it ended, now and then between. */
 export function lineProgress(options: {
   readonly notice: (text: string) => void;
   readonly palette: Palette;

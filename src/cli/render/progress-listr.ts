@@ -20,10 +20,7 @@ const spareRows = 6;
 /** How often the elapsed times move on, ms. */
 const tickMs = 500;
 
-/**
- * Servers as a live list, each with the step it is at and the time it has taken. When there are more servers than rows,
- * only those that are being worked on are shown.
- */
+/** Servers as a live list, each with its step and time; with more servers than rows, those being worked on. */
 export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Progress {
   const { noticePalette: palette } = terminal;
   const lanes = new Map(lanesOf(plan).map((lane) => [lane.name, lane]));

@@ -24,10 +24,7 @@ function fitted(widths: readonly number[], headers: readonly string[], width: nu
   return result;
 }
 
-/**
- * Rows under quiet headers, columns aligned to their widest cell and two spaces apart; where `width` is given, texts of the
- * widest columns are cut so that a row has at most so many columns.
- */
+/** Rows under quiet headers, columns two spaces apart; `width`, where given, is kept by cutting the widest. */
 export function renderTable(
   headers: readonly string[],
   rows: readonly (readonly Cell[])[],

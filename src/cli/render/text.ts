@@ -16,10 +16,7 @@ export const visibleLines = (text: string): string => text.replaceAll('\r\n', '\
 /** Text that has lines of its own, each but the first behind `indent`, so that none of them looks like one of ours. */
 export const visibleBlock = (text: string, indent = '  '): string => visibleLines(text).replaceAll('\n', `\n${indent}`);
 
-/**
- * Data for people with all text in it made visible, names of fields too: what a renderer takes of it cannot be
- * forgotten. Values of the fields named in `blocks` keep their lines.
- */
+/** Data for people with all text in it, names too, made visible; values of the `blocks` fields keep their lines. */
 export const displayed = <T>(value: T, blocks: readonly string[] = []): T => shown(value, visible, blocks) as T;
 
 function shown(value: unknown, show: (text: string) => string, blocks: readonly string[]): unknown {
@@ -36,9 +33,7 @@ function shown(value: unknown, show: (text: string) => string, blocks: readonly 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins what colours text
 const colour = /\u001b\[[0-9;]*m/g;
 
-/**
- * The last check before text of ours is written: whatever got into it, only lines, tabs and our colours go out raw.
- */
+/** The last check before text of ours is written: whatever got into it, only lines, tabs and our colours go out raw. */
 export function onlyOurs(text: string): string {
   const colours = text.match(colour) ?? [];
   return text

@@ -5,10 +5,7 @@ import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { StepResults } from '../execute/execute-plan.ts';
 import type { DockerPlan, StepDraft } from '../steps.ts';
 
-/**
- * Whether a server that is replaced still has the container that served before: it ran and nothing stopped it, or it was
- * started again.
- */
+/** Whether what served before a replacement still serves: nothing stopped it, or it was started again. */
 function stillServes(
   change: Change,
   plan: DockerPlan,

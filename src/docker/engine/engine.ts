@@ -35,10 +35,7 @@ type ConnectOptions = CallOptions & {
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
 
-/**
- * Connects to an engine, as `openConnection` does, and puts the adapter's parts together behind the engine port.
- * Everything kept between calls is kept here, and in the connection.
- */
+/** Puts the engine port together on a connection (`openConnection`). State between calls is in these two. */
 export async function connectDocker(
   endpoint: Endpoint,
   { records, environment, ...bound }: ConnectOptions,

@@ -13,10 +13,7 @@ export const label = {
   imageId: 'looms.image-id',
   managedBy: 'looms.managed-by',
   source: 'looms.source',
-  /**
-   * Records of past generations: how the generation ended, what it failed its gate with, and when its container was made
-   * (ISO 8601, engine's clock).
-   */
+  /** Records of generations: how it ended, what failed its gate, when it was made (ISO 8601, engine's clock). */
   outcome: 'looms.outcome',
   failure: 'looms.failure',
   since: 'looms.since',

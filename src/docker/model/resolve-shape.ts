@@ -12,10 +12,7 @@ const idle = { entrypoint: ['sleep'], command: ['infinity'] } as const;
 
 const workingDirTmpfs: TmpfsMount = { sizeBytes: 64 * 1024 * 1024, exec: false, mode: '1777' };
 
-/**
- * The argv of a server: what the spec says, else what the image says.
- * Throws `spec-invalid` when neither names a program.
- */
+/** The argv of a server: the spec's, else the image's. Throws `spec-invalid` when neither names a program. */
 export function resolveArgv(
   template: ArgvTemplate,
   facts: Pick<ImageFacts, 'ref' | 'entrypoint' | 'command'>,

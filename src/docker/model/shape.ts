@@ -38,10 +38,7 @@ export type ShapeNetwork = {
 
 export type ShapePort = { readonly container: string; readonly host: string };
 
-/**
- * Everything we set on a container, in our own terms. The engine adapter turns it into a create call, and turns what
- * the engine reports back into it, so that desired and live are compared field by field.
- */
+/** All that we set on a container: the engine adapter writes and reads it, so that live and desired compare. */
 export type ContainerShape = {
   readonly imageId: ImageId;
   readonly entrypoint: readonly string[];

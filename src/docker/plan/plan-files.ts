@@ -15,10 +15,7 @@ function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, 
   });
 }
 
-/**
- * Whether the registry shall be asked for a newer image (docs/spec.md: `pull_policy: always`,
- * `rotate_on_image_change`).
- */
+/** Whether the registry is asked for a newer image (docs/spec.md: `pull_policy`, `rotate_on_image_change`). */
 const checksRegistry = ({ spec, image }: DeclaredServer): boolean =>
   image.kind === 'pulled' && spec.enabled && (spec.pullPolicy === 'always' || spec.lifecycle.rotateOnImageChange);
 
@@ -28,10 +25,7 @@ type Declared = Omit<FilesIntent, 'kind'> & {
   readonly stop?: readonly ServerName[];
 };
 
-/**
- * Plans for what is declared. Throws `server-not-found` for a name in `only` or `replace` that is not among the servers,
- * and what the engine throws.
- */
+/** Plans what is declared. Throws `server-not-found` for others in `only` or `replace`, and what the engine throws. */
 export async function planDeclared(ports: DockerPorts, asked: Declared): Promise<DockerPrepared> {
   const { project, only, replace = [], stop = [], keepFailed = false } = asked;
   const names = new Set<string>(asked.servers.map((server) => server.spec.name));

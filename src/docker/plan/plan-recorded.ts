@@ -14,10 +14,7 @@ import { settledOf } from '../views/serving.ts';
 import { planDeclared } from './plan-files.ts';
 import { type DockerPrepared, lookAt } from './prepare.ts';
 
-/**
- * A server as its container says that it was declared, so that it can be planned without its file. How its image is
- * built is not recorded, only which one it was.
- */
+/** A server as its container records it, to be planned without its file. How its image is built is not recorded. */
 export function recordedServer(observed: Observed, name: ServerName, { wish, directory }: RecordedIntent) {
   const slots = slotsOf(observed.containers);
   const container = settledOf(slots.get(name) ?? [], observed.project, name);

@@ -38,10 +38,7 @@ const dataLeft = (servers: readonly ServerName[]): PlanWarning[] =>
         },
       ];
 
-/**
- * Plans the removal of servers. Throws `server-not-found` for a name that the project does not have, and what the engine
- * throws.
- */
+/** Plans the removal of servers. Throws `server-not-found` for an unknown name, and what the engine throws. */
 export async function planRemoval(ports: DockerPorts, intent: RemovalIntent): Promise<DockerPrepared> {
   const { project, data } = intent;
   const observed = await lookAt(ports, project);

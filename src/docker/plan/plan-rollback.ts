@@ -30,10 +30,7 @@ const candidateOf = (container: ObservedContainer): Candidate => ({ ...container
 const isGood = ({ outcome }: Candidate): boolean =>
   outcome !== undefined && outcome !== 'rolled-back' && outcome !== 'gate-failed';
 
-/**
- * What a run that was cut off did not come to record: generations below the settled one. They are taken for ones that
- * served; one that never passed its gate has to pass it now.
- */
+/** Generations below the settled one that a cut-off run did not record: taken for served, and gated again. */
 const unrecorded = (
   containers: readonly ObservedContainer[],
   settled: ObservedContainer | undefined,

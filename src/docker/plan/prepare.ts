@@ -11,10 +11,7 @@ import type { DockerPlan } from '../steps.ts';
 /** A plan of this orchestrator, and what it was decided from. */
 export type DockerPrepared = Omit<Prepared, 'plan'> & { readonly plan: DockerPlan; readonly observed: Observed };
 
-/**
- * Image of the relay container: it needs perl, which is part of every Debian and Ubuntu, and `sleep`.
- * `LOOMS_RELAY_IMAGE` overrides it.
- */
+/** Image of the relay: it needs `sleep` and perl, as Debian and Ubuntu have. `LOOMS_RELAY_IMAGE` overrides it. */
 const defaultRelayImage = 'debian:bookworm-slim';
 
 /** The image of the relays that a run makes. */

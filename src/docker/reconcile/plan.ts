@@ -89,10 +89,7 @@ function withBlocker(slot: Slot, observed: Observed): Slot {
   return blocker === undefined || !needsIt ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
 }
 
-/**
- * Desired × observed → plan. Pure: the clock and ids come in with `observed`, nothing is asked and nothing written.
- * `diff`, `apply` and `apply --dry-run` all call exactly this.
- */
+/** Desired × observed → plan. Pure: asks and writes nothing. `diff`, `apply` and its dry run call exactly this. */
 export function makePlan(input: PlanInput): DockerPlan {
   const { project, observed } = input;
   const desired = [...input.desired].sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1));

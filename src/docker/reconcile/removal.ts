@@ -41,10 +41,7 @@ type RemovalContext = {
   readonly foreign: Observed['foreign'];
 };
 
-/**
- * The past of a server stays when it is deleted, and what served last becomes part of it, so that it can be told and gone
- * back to: recorded before its container is removed.
- */
+/** What served last is recorded before a deletion removes it, so that it can be told and gone back to. */
 function recordLast(
   server: ServerName,
   containers: readonly ObservedContainer[],

@@ -36,10 +36,7 @@ export function halt(
   return [...drain, step(server, `stop:${what}`, { op: 'stop-container', target: { id }, name }, { after: drained })];
 }
 
-/**
- * Drain, stop and remove one container, in that order; what does not run needs no drain and no stop. The removal waits
- * for the record of it too.
- */
+/** Drain and stop a container that runs, then remove it; the removal also waits for the record of it. */
 export function retire(
   server: ServerName,
   container: ObservedContainer,

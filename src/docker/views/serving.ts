@@ -63,10 +63,7 @@ type Reachable = {
   readonly facts?: Pick<ImageFacts, 'entrypoint' | 'command'>;
 };
 
-/**
- * What the image runs. The engine is asked only where the spec leaves it to the image, and nothing is made for it.
- * Throws `image-not-found`.
- */
+/** What the image runs; the engine is asked only where the spec leaves it open. Throws `image-not-found`. */
 async function programOf(
   engine: Engine,
   spec: DesiredServer,
@@ -82,10 +79,7 @@ async function programOf(
   );
 }
 
-/**
- * A container as sessions reach it; `relayOf` finds a relay by its name.
- * Throws `server-not-running` when an HTTP server has no relay, `image-not-found`.
- */
+/** A container as sessions reach it. Throws `server-not-running` without the relay it needs, `image-not-found`. */
 export async function servingContainer(
   engine: Engine,
   container: Reachable,

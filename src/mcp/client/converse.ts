@@ -20,10 +20,7 @@ export type Attempt =
 /** Bounds of a handshake: what is left of the connect bound, the whole of it (ms), and what ends it early. */
 type HandshakeBounds = { readonly leftMs: number; readonly limitMs: number; readonly signal: AbortSignal };
 
-/**
- * Begins a conversation on a link: the handshake of the era that is asked for, and the session after it. A failure
- * is returned with what is known of the server, and the link is closed then.
- */
+/** The handshake of the era asked for, and the session after it. A failure is returned, with the link closed. */
 export async function converse(
   target: SessionTarget,
   { link, exact, ends }: Pick<SessionParts, 'exact' | 'ends'> & { readonly link: StdioLink | HttpLink },

@@ -33,10 +33,7 @@ export function endingOf(mimeType: string | undefined): string {
 /** Longest stem of a file's name, so that number and ending fit into the 255 bytes that file systems allow. */
 const longestStem = 100;
 
-/**
- * A name as part of a file's: letters, digits, `.`, `-` and `_` only, never hidden, never a path. What a server calls
- * itself or its tools can therefore not decide in which folder a file ends up.
- */
+/** A name as part of a file's: letters, digits, `.`, `-`, `_`, never hidden, so that no server picks a folder. */
 export function safeStem(name: string): string {
   const plain = name.replaceAll(/[^A-Za-z0-9._-]+/g, '_').slice(0, longestStem);
   return plain.replace(/^[._-]+/, '').replace(/[._-]+$/, '') || 'content';

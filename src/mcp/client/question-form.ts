@@ -28,10 +28,7 @@ export type FieldKind =
 
 export type TextFormat = 'email' | 'uri' | 'date' | 'date-time';
 
-/**
- * The fields of a question's schema, in its order. A property of a type that questions may not have is read as text: the
- * server judges the answer in the end.
- */
+/** A question's fields, in order. A property of a type that questions may not have is text: the server judges it. */
 export function formFields(schema: Schema): readonly FormField[] {
   const required = new Set(requiredOf(schema, schema));
   return Object.entries(propertiesOf(schema, schema)).map(([name, property]) => {

@@ -56,10 +56,7 @@ export async function listAll(
   throw new LoomsError('session-failed', `${server} sends ${method} in more than ${maxPages} pages`);
 }
 
-/**
- * The items as objects with a text under `key`, sorted by it: the order of some servers changes from start to start.
- * Throws `session-failed` for one without it.
- */
+/** Items as objects, sorted by their text under `key`, as some servers do not. Throws `session-failed` for no text. */
 export function identified<K extends string>(
   items: readonly unknown[],
   key: K,

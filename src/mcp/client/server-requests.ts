@@ -10,10 +10,7 @@ import type { Answer, AnswerValue, Question, SessionOptions } from './session.ts
 
 type Hooks = Pick<SessionOptions, 'answer' | 'onLog' | 'onRefused'>;
 
-/**
- * Hears every message of a server before the client does, which answers requests by itself: tells of log messages and of
- * requests that are turned down.
- */
+/** Tells of log messages and of requests turned down, before the client sees them and answers by itself. */
 export function createObserver(hooks: Hooks, inUse: Pick<HooksInUse, 'ofOnlyCall'>): (message: JSONRPCMessage) => void {
   return (message) => {
     if (!('method' in message)) return;
@@ -33,10 +30,7 @@ export function createObserver(hooks: Hooks, inUse: Pick<HooksInUse, 'ofOnlyCall
   };
 }
 
-/**
- * Gives a result of the stateless revisions that does not say what it is the type it is to be taken for
- * (2026-07-28, basic/index, "Result types"), which the client would refuse.
- */
+/** Gives a 2026-07-28 result its missing type (basic/index, "Result types"), which the client would refuse. */
 export function assumeComplete(message: JSONRPCMessage): void {
   if ('result' in message && isRecord(message.result)) message.result.resultType ??= 'complete';
 }
@@ -70,10 +64,7 @@ const tooManyQuestions = (server: string): LoomsError =>
     hint: 'the call was ended; a server that asks without end is at fault',
   });
 
-/**
- * Lets a client answer the questions of its server; the bounds of calls stand still meanwhile. More than `mostQuestions`
- * end its calls with `input-refused`.
- */
+/** Lets a client answer its server while calls stand still; over `mostQuestions` they end with `input-refused`. */
 export function answerQuestions(
   client: Client,
   server: string,

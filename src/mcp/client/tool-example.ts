@@ -20,10 +20,7 @@ const texts: Readonly<Record<string, string>> = {
   uuid: '00000000-0000-4000-8000-000000000000',
 };
 
-/**
- * Arguments of a call that gives what a tool requires, as words for the command line (not quoted for a shell). Values
- * are the schema's own defaults and examples, else made up: texts are their argument's name in capitals.
- */
+/** Words of a call with what a tool requires, unquoted: defaults and examples, else made up (a text: its name). */
 export function exampleWords(schema: Schema): readonly string[] {
   const properties = propertiesOf(schema, schema);
   return requiredOf(schema, schema).flatMap((name) => {

@@ -3,10 +3,7 @@ import type { ProtocolChoice } from '../../model/desired.ts';
 import type { ErrorCode } from '../../model/errors.ts';
 import type { SessionTarget, VerdictMemory } from './session.ts';
 
-/**
- * What a verdict about a server's protocol belongs to: its image together with what is run of it, since one image can
- * hold many servers. undefined: the image is not known, nothing is remembered.
- */
+/** What a protocol verdict belongs to: an image and what is run of it; undefined where the image is not known. */
 export function verdictKey({ image, argv, spec }: SessionTarget): string | undefined {
   if (image === undefined) return undefined;
   const { command, args, transport } = spec.mcp;

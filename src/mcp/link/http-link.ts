@@ -13,16 +13,10 @@ const laterConnectMs = 10_000;
 const engineAnswerMs = 5_000;
 /** How often the engine is asked whether a server exited, ms. */
 const exitPollMs = 50;
-/**
- * Answers to a server's own requests that are on their way at once, each on a connection of its own. While more wait,
- * nothing is read from the server.
- */
+/** Answers to a server's requests sent at once, each on its own connection; nothing is read while more wait. */
 const answersAtOnce = 4;
 
-/**
- * A link to an HTTP server on an isolated network, through the relay container on it. Nothing is sent here: the first
- * request waits until the server listens, at most until `deadline`.
- */
+/** A link to an HTTP server through its relay. Nothing is sent yet: the first request waits, until `deadline`. */
 export function linkHttp(
   target: LinkTarget,
   http: { readonly kind: 'streamable-http' | 'sse'; readonly port: number; readonly path: string },

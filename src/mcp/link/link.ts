@@ -28,10 +28,7 @@ type Way = {
   readonly stderr: () => readonly string[];
   /** Ends it, and makes sure that the process behind it is gone; says whether that ended by itself. Never throws. */
   readonly close: () => Promise<{ readonly byItself: boolean }>;
-  /**
-   * Ends it, and resolves when the end is on its way: for a server that is known to end with its input. The lease of its
-   * process bounds one that does not. Never throws.
-   */
+  /** For a server that ends with its input: resolves when its end is on its way, in its lease's bound. Never throws. */
   readonly leave: () => Promise<void>;
 };
 
@@ -109,10 +106,7 @@ export function isHangUp(error: unknown): boolean {
   return ('code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) || isHangUp(error.cause);
 }
 
-/**
- * Longest message taken from a server, bytes (answers with files or pictures exceed 64 KiB; docs/commands.md promises
- * 10 MB).
- */
+/** Longest message taken from a server, bytes: answers hold files and pictures (docs/commands.md: 10 MB). */
 export const maxFrameBytes = 10 * 1024 * 1024;
 
 /** What ends a session whose server sent more than `limit` bytes as one message. */

@@ -21,10 +21,7 @@ const bodiless = new Set([101, 204, 205, 304]);
 /** `dropIdle` ends the unused connections whose last request is longer ago than `ms`. */
 type StreamAgent = Agent & { readonly dropIdle: (ms: number) => Promise<void> };
 
-/**
- * An HTTP agent whose connections are made by `connect`, kept open between requests and dropped when idle. `destroy`
- * ends all of them.
- */
+/** An HTTP agent over connections that `connect` makes, kept open between requests; `destroy` ends all of them. */
 export function createStreamAgent(connect: () => Promise<Duplex>): StreamAgent {
   const idle = new WeakMap<Duplex, NodeJS.Timeout>();
   const lastUse = new WeakMap<Duplex, number>();

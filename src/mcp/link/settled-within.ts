@@ -10,10 +10,7 @@ export async function settledWithin(promise: Promise<unknown>, ms: number): Prom
   }
 }
 
-/**
- * What a piece of work came to, or undefined as soon as the signal aborts; its listener goes with the work. Throws what the
- * work throws before that; a failure that comes later is nobody's.
- */
+/** What work came to, or undefined once the signal aborts. Throws what it throws before; later ones are nobody's. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   if (signal === undefined) return work;
   work.catch(nothing);

@@ -110,9 +110,7 @@ function mountSource(reader: Reader, path: string, source: string): MountSource 
   return { type: 'bind', source: absolute };
 }
 
-/**
- * Why a host path is never mounted, whatever a spec says; undefined for one that may be (docs/spec.md, volume_mounts).
- */
+/** Why a host path is never mounted, whatever a spec says; undefined for others (docs/spec.md, volume_mounts). */
 export function refusedHostPath(absolute: string): { readonly message: string; readonly hint: string } | undefined {
   if (absolute === '/') {
     return { message: 'the root of the host is never mounted', hint: 'mount the folder that the server needs' };

@@ -49,10 +49,7 @@ export function nameOf(
 /** A server as far as its document could be read; the image is absent where nothing says which. */
 export type ReadServer = Omit<DesiredServer, 'image'> & Partial<Pick<DesiredServer, 'image'>>;
 
-/**
- * Fills in every default and runs the rules across fields. When something was reported, the result is only good for
- * finding more: what was wrong is left out of it, or has its default.
- */
+/** Fills in defaults and runs the rules across fields. After a finding the result is only good for more findings. */
 export function normalize(
   reader: Reader,
   input: SpecInput,

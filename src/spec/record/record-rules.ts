@@ -28,10 +28,7 @@ function compared({ environment, mcp: { env, envFrom, ...mcp }, ...spec }: Desir
   });
 }
 
-/**
- * Holds a spec that was recorded or saved against all rules of a file, by writing it as one and reading that: there is
- * no second set of rules that could fall behind. What a file cannot say is not allowed either.
- */
+/** Holds a spec against the rules of files by writing it as one and reading that: there is no second set of rules. */
 export function checkRules(spec: DesiredServer): RuleCheck {
   const environment = { ...environmentOf(spec.environment), ...environmentOf(spec.mcp.env) };
   for (const name of spec.mcp.envFrom) environment[name] = 'looked up later';

@@ -27,10 +27,7 @@ export const recordSpec = (spec: DesiredServer, image: string): string =>
 
 const isRecorded: Check<RecordedSpec> = object({ spec: isSpec, image: text });
 
-/**
- * Reads a label that `recordSpec` wrote, in this version or an earlier one. Undefined when it is missing parts, has
- * another shape, or is no JSON: labels can be written by anyone.
- */
+/** Reads a label that `recordSpec` wrote, in any version. Undefined for other text: anyone can write a label. */
 export function readRecordedSpec(content: string): RecordedSpec | undefined {
   let value: unknown;
   try {

@@ -39,10 +39,7 @@ const send = <T>(
 export const askBytes = (client: Line, what: string, request: ApiRequest): Promise<Buffer> =>
   send(client, what, request, requestBytes);
 
-/**
- * As `askBytes`, answered in JSON (undefined when it answers nothing). `Answer` is what the API documents, which is not
- * checked.
- */
+/** As `askBytes`, answered in JSON (undefined for nothing). `Answer` is what the API documents, unchecked. */
 export const ask = async <Answer = unknown>(client: Line, what: string, request: ApiRequest): Promise<Answer> =>
   parseJson(await askBytes(client, what, request)) as Answer;
 

@@ -59,10 +59,7 @@ export async function orNull<T>(answer: Promise<T>): Promise<T | null> {
   }
 }
 
-/**
- * Waits for a removal, and takes a conflict for done: it is the engine's or someone else's removal of the same thing
- * under way, or their use of it.
- */
+/** Waits for a removal. A conflict counts as done: the same removal is under way, or someone still uses it. */
 export async function ignoringConflict(removal: Promise<unknown>): Promise<void> {
   try {
     await removal;
@@ -71,10 +68,7 @@ export async function ignoringConflict(removal: Promise<unknown>): Promise<void>
   }
 }
 
-/**
- * Asks every `everyMs` until there is an answer, at least once; undefined when there was none after `limitMs`.
- * For what the engine offers no call to wait for.
- */
+/** Asks every `everyMs` until there is an answer, at least once; undefined when there was none after `limitMs`. */
 export async function poll<T>(
   ask: () => Promise<T | undefined>,
   { everyMs, limitMs }: { readonly everyMs: number; readonly limitMs: number },

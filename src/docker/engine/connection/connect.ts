@@ -25,10 +25,7 @@ type VersionAnswer = {
   readonly Components?: readonly { readonly Name?: string }[];
 };
 
-/**
- * The API version to speak with an engine: the newest that both know, or the engine's oldest where that is newer than
- * all that we know. Throws `engine-too-old` below 1.41.
- */
+/** The API version to speak: the newest both know, or a newer engine's oldest. Throws `engine-too-old` below 1.41. */
 export function negotiateApi(engine: { readonly newest: string; readonly oldest: string }, name: string): string {
   if (apiNumber(engine.newest) < apiNumber(oldestApi)) {
     throw new LoomsError('engine-too-old', `${name} speaks API ${engine.newest}; looms needs ${oldestApi} or newer`, {

@@ -149,10 +149,7 @@ export async function discover(input: DiscoveryInput): Promise<Discovery | Disco
   return endpoint === null ? { endpoint, tried } : { endpoint, tried };
 }
 
-/**
- * The endpoint that a look found; finding nothing throws `engine-unreachable` with what was tried and how to start an
- * engine on this platform.
- */
+/** The endpoint that a look found. Throws `engine-unreachable` with what was tried and how to start an engine. */
 export function requireEndpoint(
   { endpoint, tried }: Discovery | DiscoveryFailure,
   platform: NodeJS.Platform,

@@ -2,10 +2,7 @@ import type { EngineTime } from '../../../model/engine.ts';
 import type { CallOptions } from '../../port.ts';
 import type { EngineInfo, InfoReader } from './connection.ts';
 
-/**
- * Milliseconds of an engine's timestamp (RFC 3339 with nanoseconds); 0 for what is none, which is also how the engine
- * writes "never" (year 1).
- */
+/** Milliseconds of an engine's timestamp (RFC 3339 with nanoseconds); 0 for none, and for its "never" (year 1). */
 export function engineTime(text: string | undefined): EngineTime {
   const milliseconds = Date.parse(text ?? '');
   return Number.isNaN(milliseconds) || milliseconds < 0 ? 0 : milliseconds;

@@ -30,10 +30,7 @@ async function contextSockets(input: DiscoveryInput): Promise<readonly string[]>
 const socketOf = (host: unknown): readonly string[] =>
   typeof host === 'string' && host.startsWith('unix://') ? [host.slice('unix://'.length)] : [];
 
-/**
- * The sockets of engines that there is a word about on this machine, links followed: the one that is used, those that the
- * environment and the user's contexts name, and the usual ones.
- */
+/** Sockets of engines known here, links followed: the one in use, the environment's, the contexts', the usual ones. */
 async function knownSockets(input: DiscoveryInput, used: Endpoint | null): Promise<readonly string[]> {
   const named = [
     ...(used?.kind === 'socket' ? [used.path] : []),

@@ -67,10 +67,7 @@ const networkWords: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'its host name does not resolve now',
 };
 
-/**
- * How to get an engine going on a platform. `why`: nothing is there, something is there and does
- * not let us in, or nothing answers at all.
- */
+/** How to get an engine going. `why`: nothing is there, it does not let us in, or nothing answers at all. */
 export function startHint(platform: NodeJS.Platform, why: 'absent' | 'refused' | 'forbidden'): string {
   if (why === 'forbidden') {
     return platform === 'linux'

@@ -123,10 +123,7 @@ const isStale = (error: NodeJS.ErrnoException, outgoing: ClientRequest, raw: Raw
   outgoing.reusedSocket &&
   (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 
-/**
- * One request whose answer is read as it comes: the stream ends with it, and is not read faster than it is taken.
- * Rejects with a `StatusError` for a status that is no success.
- */
+/** A request whose answer is read as it comes, no faster than it is taken. Rejects with a `StatusError`. */
 export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const outgoing = send(target, raw, {}, reject);

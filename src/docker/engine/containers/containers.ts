@@ -92,10 +92,7 @@ async function missingVolumes(client: Client, request: CreateContainer): Promise
 const freshMounts = (request: CreateContainer): readonly ShapeMount[] =>
   request.shape.mounts.filter(({ target }) => request.ownTargets.includes(target));
 
-/**
- * Starts a container; one that runs already is no error. Throws `container-start-failed` with the engine's words when
- * it cannot start, `engine-not-found` when it is gone.
- */
+/** Starts a container that may run already. Throws `container-start-failed`, `engine-not-found`. */
 export async function startContainer(client: Client, id: ContainerId): Promise<void> {
   const patient = { ...client, limitMs: limits.slow };
   try {

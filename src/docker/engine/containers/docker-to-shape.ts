@@ -16,10 +16,7 @@ export type ReadingContext = {
   readonly kind: 'docker' | 'podman';
   /** false: the engine drops every swap limit and reports -1 instead, so none can differ. */
   readonly limitsSwap: boolean;
-  /**
-   * Whether a network that a container says it is on is gone: it is kept by its id, and another one of the same name
-   * does not take its place when the container starts.
-   */
+  /** Whether a network that a container keeps by its id is gone: another one of its name does not replace it. */
   readonly isGone: (network: string, id: string) => boolean;
 };
 

@@ -3,10 +3,7 @@ import { ask, get } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
 
-/**
- * What `GET /containers/{id}/json` answers, as far as we read it. What is null or absent on Podman, on old engines, or in
- * containers that never ran is optional, whatever the API's documentation says.
- */
+/** What `GET /containers/{id}/json` answers, as far as read. Optional: what Podman or old engines leave out. */
 export type InspectedContainer = {
   readonly Id: string;
   readonly Created: string;

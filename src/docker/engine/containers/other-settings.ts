@@ -15,10 +15,7 @@ const textOf = (value: unknown): string => {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 };
 
-/**
- * Named as the flags of `docker run` and `docker update` that make them, which is how they come about. Ulimits and the
- * cgroup parent are left out: engines put their configured defaults there.
- */
+/** Named as the flags that make them. Ulimits and cgroup parent are left out: engines put their defaults there. */
 function settingsOf({ Config: config, HostConfig: host }: InspectedContainer): readonly Setting[] {
   return [
     ['blkio-weight', host.BlkioWeight],
@@ -58,10 +55,7 @@ function cpuQuotaOf(host: InspectedContainer['HostConfig']): readonly Setting[] 
   ];
 }
 
-/**
- * Settings of a container that looms never makes, as `name=value`, sorted. Empty for a container of ours that nobody
- * touched; `docker update --cpuset-cpus 0` makes it `['cpuset-cpus=0']`.
- */
+/** Settings that looms never makes, as `name=value`, sorted: `docker update --cpuset-cpus 0` makes `cpuset-cpus=0`. */
 export const otherSettings = (container: InspectedContainer): readonly string[] =>
   settingsOf(container)
     .filter(([, value]) => isSet(value))

@@ -34,10 +34,7 @@ export async function imageShares(client: Client, ids: Iterable<ImageId>): Promi
 /** Containers that claim to be of looms, parted by whether that is so. */
 export type Sorted = { readonly ours: readonly ListedContainer[]; readonly strangers: readonly ListedContainer[] };
 
-/**
- * Tells whose listed containers are, from their listing; the images are asked only of those that an earlier looms made,
- * or somebody else.
- */
+/** Tells whose listed containers are. Images are asked only of those that an earlier looms made, or a stranger. */
 export async function sortClaims(client: Client, listed: readonly ListedContainer[]): Promise<Sorted> {
   const unbound = listed.filter(({ Labels: labels }) => {
     return readClaim(labels ?? {}) !== undefined && labels?.[label.imageId] === undefined;

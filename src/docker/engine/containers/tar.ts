@@ -1,9 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 
-/**
- * Archives of a few small entries with short names (ustar), as bytes: what goes in and out of a container's `archive`
- * end point here. Build contexts are another matter and use a streaming library.
- */
+/** Archives of a few small entries (ustar) for containers' `archive`; build contexts use a streaming library. */
 export type TarEntry = {
   /** At most 100 bytes; a directory's ends with `/`. */
   readonly name: string;

@@ -17,10 +17,7 @@ type FreshVolume = {
   readonly image: ImageId;
   /** Labels of the helper, so that one left behind is found. */
   readonly labels: Readonly<Record<string, string>>;
-  /**
-   * Labels of the volume. The engine may make the helper after looms gave up and removed the volume again: the helper
-   * then brings it along, and nobody must take it for somebody else's.
-   */
+  /** Labels of the volume: a helper made after looms gave up brings it along, and it must be known for ours. */
   readonly volumeLabels: Readonly<Record<string, string>>;
   /** The volume was there before its container: what is in it may be somebody's data, and then it stays as it is. */
   readonly wasThere: boolean;

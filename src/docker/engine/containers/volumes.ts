@@ -45,10 +45,7 @@ export const hasVolume = async (client: Client, name: string): Promise<boolean> 
 export const removeUnusedVolume = (client: Client, name: string): Promise<void> =>
   ignoringConflict(orNull(ask(client, `remove volume ${name}`, remove(`/volumes/${name}`))));
 
-/**
- * Removes a volume of the project with its data; false when it is not the project's, or a container has it. One that is
- * gone is no error.
- */
+/** Removes a volume with its data; false when it is not the project's, or is in use. One that is gone is no error. */
 export async function removeVolume(client: Client, project: ProjectName, name: string): Promise<boolean> {
   const volume = await inspectVolume(client, name);
   if (volume === null) return true;

@@ -16,10 +16,7 @@ type Demultiplexer = {
 
 const headerLength = 8;
 
-/**
- * A demultiplexer that hands each piece of payload to `onPiece`, with whether it begins a frame; the stream 0, an echo of
- * stdin, counts as stdout.
- */
+/** Hands each piece of payload on, with whether it begins a frame; stream 0, an echo of stdin, counts as stdout. */
 export function demultiplexer(
   onPiece: (stream: 'stdout' | 'stderr', piece: Buffer, beginsFrame: boolean) => void,
 ): Demultiplexer {

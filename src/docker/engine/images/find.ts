@@ -10,10 +10,7 @@ import { probeShell } from './shell-probe.ts';
 /** What work on images needs beside a client: registry credentials, and what was found out already. */
 type ImageMemory = {
   readonly credentials: CredentialSource;
-  /**
-   * Per image id, whether it has a shell, from its own label, from one of a container, or from a look into it: an id's
-   * content never changes, so looking once is enough.
-   */
+  /** Whether an image has a shell, by its id: from its label, a container's, or one look, as content never changes. */
   readonly shells: Map<ImageId, Promise<boolean>>;
 };
 

@@ -49,10 +49,7 @@ type Layer = { readonly current: number; readonly total: number };
 
 const layerIsThere = new Set(['Download complete', 'Pull complete', 'Already exists']);
 
-/**
- * Merges what the engine says about each layer of a pull into one progress in bytes. Returns it when a whole percent
- * or the stage changed, else null: the engine reports many times a second for each layer.
- */
+/** A pull's layers as one progress in bytes; null while neither a whole percent nor the stage changed. */
 function pullProgress(ref: string): (entry: StreamEntry) => StepProgress | null {
   const layers = new Map<string, Layer>();
   let shown = '';

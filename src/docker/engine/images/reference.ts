@@ -27,10 +27,7 @@ export function canonicalRepository(name: string): string {
   return registry === dockerHub && !path.includes('/') ? `${registry}/library/${path}` : `${registry}/${path}`;
 }
 
-/**
- * Whether two names with a tag mean the same image: Podman puts `localhost/` before a name without a registry, or
- * spells it out in full, depending on how the image came about.
- */
+/** Whether two names with a tag mean one image: Podman adds `localhost/` or spells a name out, as it came. */
 export function isSameName(a: string, b: string): boolean {
   const full = (name: string): string => {
     const short = name.replace(/^localhost\//, '');

@@ -17,10 +17,7 @@ const needed = [['/bin/sh'], ['/bin/sleep', '/usr/bin/sleep']];
 /** Marks the containers that are made for looking only. */
 const probeLabel = 'looms.probe';
 
-/**
- * How long, and how often, a look is begun again whose probe went to another process that looked at the same image, ms:
- * the engine keeps a name for a moment after its container is gone.
- */
+/** How often, how long a look begins again whose probe another one took, ms: a name stays for a moment. */
 const patience = { everyMs: 20, limitMs: 20_000 };
 
 /**
@@ -88,10 +85,7 @@ async function createProbe(client: Client, id: ImageId, name: string): Promise<C
   return isProbe(other, id) ? asContainerId(other.Id) : 'foreign';
 }
 
-/**
- * Whether a container is a probe of this image: never started, and with a label that an image cannot give it (see
- * `isBound` in model/claims.ts).
- */
+/** Whether a container is a probe of this image: never started, with a label that no image can give (`isBound`). */
 const isProbe = ({ Config: config, Image: image, State: state }: InspectedContainer, id: ImageId): boolean =>
   config.Labels?.[probeLabel] === 'true' &&
   isBound({ labels: config.Labels, imageId: imageIdOf(image) }) &&

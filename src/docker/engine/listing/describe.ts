@@ -12,10 +12,7 @@ function canLimitStorage(info: EngineInfo): boolean {
   return ['btrfs', 'zfs', 'devicemapper', 'windowsfilter'].includes(info.Driver ?? '');
 }
 
-/**
- * What tells this engine from others, for as long as it is there. Podman (5.8) makes up an id each time it is asked; where
- * it keeps its containers, and on which machine, stays the same.
- */
+/** Tells this engine from others. Podman (5.8) makes up an id each time; its machine and folder stay the same. */
 const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: EngineInfo): string =>
   kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
 

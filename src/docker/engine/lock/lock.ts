@@ -118,10 +118,7 @@ async function renewedUntil(client: Client, id: string): Promise<EngineTime | un
   return isTime(record?.expiresAt) ? record.expiresAt : undefined;
 }
 
-/**
- * Who holds the lock under its name now; null when nobody does, or no longer: a lock that is being given up is waited
- * for until it is gone.
- */
+/** Who holds the lock under its name, or null. One that is being given up is waited for until it is gone. */
 async function readHolder(client: Client, project: ProjectName): Promise<FoundLock | null> {
   const container = await inspectContainer(client, lockName(project));
   if (container === null) return null;

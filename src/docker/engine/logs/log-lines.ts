@@ -29,10 +29,7 @@ type Pending = {
 
 const fresh = (): Pending => ({ inTime: true, time: '', lineTime: undefined, parts: [], bytes: 0 });
 
-/**
- * A parser of lines with timestamps. The engine cuts what is longer than 16 KiB into frames and puts the timestamp before
- * each of them; only the first one is the line's.
- */
+/** Parses lines with timestamps. Of a line of several frames (over 16 KiB) only the first frame's one is its own. */
 export function logParser(): LogParser {
   const pending = { stdout: fresh(), stderr: fresh() };
   let lines: LogLine[] = [];

@@ -28,10 +28,7 @@ function variantOf({ tag, variants }: Choice, value: unknown): Fields | undefine
   return typeof name === 'string' && Object.hasOwn(variants, name) ? variants[name] : undefined;
 }
 
-/**
- * A value as a plan shows it. A literal that is a credential by its name or form stands in the file all the same, which
- * is what `validate` warns of; a plan goes further, into logs and pull requests.
- */
+/** A value as a plan shows it. Literal credentials are hidden: a plan goes further than its file, into logs. */
 function text(key: string, value: unknown): string {
   if (value === undefined) return 'none';
   if (isRecord(value)) {
@@ -76,10 +73,7 @@ function walk(node: Node, path: string, key: string, from: unknown, to: unknown)
   });
 }
 
-/**
- * The fields in which two recorded specs differ, under the names a user wrote; `enabled` is left out, because it starts
- * or stops a container instead of replacing it.
- */
+/** Fields in which recorded specs differ, as a user wrote them; `enabled` is left out, as it replaces nothing. */
 export function compareSpecs(recorded: RecordedSpec, desired: RecordedSpec): FieldDifference[] {
   const { enabled: _before, ...before } = recorded.spec;
   const { enabled: _after, ...after } = desired.spec;

@@ -113,10 +113,7 @@ function forget(
   };
 }
 
-/**
- * Images that looms built and that nothing of the project needs once all of these are gone. Others may need them all
- * the same: the engine keeps an image that any container is made of.
- */
+/** Built images that nothing of the project needs once these are gone; the engine keeps those others use. */
 function removeImages(
   leaving: readonly Leaving[],
   staying: ReadonlySet<ImageId>,

@@ -33,10 +33,7 @@ export const nothingRecorded: Recording = { steps: [], before: () => [] };
 const isFree = (server: DeclaredServer, generation: number, context: RecordContext): boolean =>
   context.keep > 0 && !context.takenNames.has(recordName(context.project, server.spec.name, generation));
 
-/**
- * A record that is wrong by now: of a failure of what was kept, tried again, and served; or of a deletion that did not come
- * to its end.
- */
+/** A record that is wrong by now: of a failure that was tried again and served, or of a deletion that was cut off. */
 const outdatedRecord = (
   server: DeclaredServer,
   { generation }: ObservedContainer,

@@ -183,10 +183,7 @@ export function deleteKeepingFiles(
   };
 }
 
-/**
- * Where the files go: into a new copy, always. One that an earlier run began may be of another generation, or of what the
- * server removed since, which would come back with it.
- */
+/** Into a new copy, always: one that was begun may be of another generation, or hold what was removed since. */
 function keeperFor(
   server: ServerName,
   source: ObservedContainer,

@@ -32,10 +32,7 @@ const literals = (env: Env): Record<string, string> =>
     Object.entries(env).flatMap(([key, value]) => (value.kind === 'literal' ? [[key, value.value]] : [])),
   );
 
-/**
- * The argv of a server as far as its spec says it. A command line that would fetch a package runs the installed one
- * instead, where the image has it.
- */
+/** A server's argv as far as its spec says it; a package that is installed runs instead of being fetched. */
 export function argvTemplateOf(spec: DesiredServer): ArgvTemplate {
   const run = packageRunOf(writtenArgv(spec));
   const installed = run && installedArgv(run, spec.image);
@@ -140,10 +137,7 @@ export function serverLabels(
   };
 }
 
-/**
- * Ceilings of a relay. A program has one process of about 1 MB in it for each server that it talks to: room for some two
- * hundred programs at once, each with as many sessions as it likes.
- */
+/** Ceilings of a relay: a process of 1 MB for each program and server, so room for some two hundred programs. */
 const relayLimits = { memoryBytes: 256 * mebibyte, pidsLimit: 1024, nanoCpus: 1e9 };
 
 /** A container that is never started and has no way to anything. */

@@ -49,9 +49,7 @@ export type Decision =
     }
   | { readonly kind: 'blocked'; readonly why: Blocker };
 
-/**
- * Two generations cannot live together where both would have the same files open for writing (docs/architecture.md).
- */
+/** Two generations that would write the same files cannot live together (docs/architecture.md). */
 function orderOf(server: DeclaredServer): ReplaceOrder {
   const { spec } = server;
   const carried = spec.lifecycle.preserve;

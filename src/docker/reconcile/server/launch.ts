@@ -81,10 +81,7 @@ type Launch = {
   readonly failing: readonly StepId[];
 };
 
-/**
- * Start (when it does not run) and gate. `startAfter` holds both back; the gate also waits for the relay that it goes
- * through.
- */
+/** Start (of what does not run) and gate, both after `startAfter`; the gate also after the relay it goes through. */
 export function launch(
   server: DeclaredServer,
   target: Target,

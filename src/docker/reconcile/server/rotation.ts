@@ -10,10 +10,7 @@ const hourMs = 3_600_000;
 export const rotationTime = (lifecycle: Lifecycle, createdAt: EngineTime): EngineTime | undefined =>
   lifecycle.rotationIntervalHours === undefined ? undefined : createdAt + lifecycle.rotationIntervalHours * hourMs;
 
-/**
- * Whether a container has served its time (docs/spec.md, lifecycle): by age on the engine's clock, or by executions.
- * Both limits count from the container's creation, so a replacement starts anew.
- */
+/** Whether a container served its time by age (engine's clock) or executions, since its creation (docs/spec.md). */
 export function rotationDue(
   lifecycle: Lifecycle,
   container: Pick<ObservedContainer, 'createdAt'>,
