@@ -29,9 +29,7 @@ export async function confirm(question: string, { yes, terminal, refusal, lookFi
   // Ctrl-D closes the input without an answer, and the question would wait for ever: it is a no.
   prompt.on('close', () => gone.abort());
   try {
-    const answer = await prompt.question(`${terminal.noticePalette.strong(question)} (y/N) `, {
-      signal: gone.signal,
-    });
+    const answer = await prompt.question(`${terminal.noticePalette.strong(question)} (y/N) `, { signal: gone.signal });
     return /^y(es)?$/i.test(answer.trim());
   } catch (error) {
     if (!gone.signal.aborted) throw error;

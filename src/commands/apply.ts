@@ -16,16 +16,13 @@ export default class Apply extends BaseCommand {
     'MCP; one that fails does not stop the others. Exits 0 when all is as declared, 3 when only a part is, 4 when a new ' +
     'server did not answer.';
   static override examples = [
-    { description: 'Look, agree, apply', command: '<%= config.bin %> apply -f mcp.yaml' },
+    { description: 'Look, agree, apply', command: 'looms apply -f mcp.yaml' },
     {
       description: 'In a pipeline: also remove what is not declared',
-      command: '<%= config.bin %> apply -f specs/ --project team-a --prune --max-deletes 2 --yes',
+      command: 'looms apply -f specs/ --project team-a --prune --max-deletes 2 --yes',
     },
-    {
-      description: 'One server anew, though nothing changed',
-      command: '<%= config.bin %> apply --server fs --replace fs',
-    },
-    { description: 'Exactly the plan that was looked at before', command: '<%= config.bin %> apply plan.json' },
+    { description: 'One server anew, though nothing changed', command: 'looms apply --server fs --replace fs' },
+    { description: 'Exactly the plan that was looked at before', command: 'looms apply plan.json' },
   ];
   static override args = { plan: optionalArg({ description: 'a plan that `looms diff --out` saved' }) };
   static override flags = {

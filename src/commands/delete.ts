@@ -18,16 +18,13 @@ export default class Delete extends BaseCommand {
     'given back to the next server of the name; without it, files that an earlier delete kept of a server that is named ' +
     'go too. Shows the plan and asks first.';
   static override examples = [
-    { description: 'One server', command: '<%= config.bin %> delete fs' },
-    { description: 'Those that a file declares', command: '<%= config.bin %> delete -f mcp.yaml' },
+    { description: 'One server', command: 'looms delete fs' },
+    { description: 'Those that a file declares', command: 'looms delete -f mcp.yaml' },
     {
       description: 'One server, whose files the next one of its name gets back',
-      command: '<%= config.bin %> delete fs --preserve-data',
+      command: 'looms delete fs --preserve-data',
     },
-    {
-      description: 'Everything of a project, without asking',
-      command: '<%= config.bin %> delete --all --project team-a --yes',
-    },
+    { description: 'Everything of a project, without asking', command: 'looms delete --all --project team-a --yes' },
   ];
   static override args = { name: remainingArgs({ description: 'names of servers' }) };
   static override flags = {
@@ -83,9 +80,7 @@ export default class Delete extends BaseCommand {
       throw new LoomsError(
         'usage',
         ways === 0 ? 'nothing was named to remove' : 'names, -f and --all exclude one another',
-        {
-          hint: 'name servers, or give -f FILE, or --all',
-        },
+        { hint: 'name servers, or give -f FILE, or --all' },
       );
     }
     if (flags.all) return 'all';

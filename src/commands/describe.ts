@@ -13,8 +13,8 @@ export default class Describe extends BaseCommand {
     'came from. Names of secrets are shown, their values are known to nobody here. --json prints one object for one name, ' +
     'and a list of them for several.';
   static override examples = [
-    { description: 'One server', command: '<%= config.bin %> describe fs' },
-    { description: 'Its limits, for a script', command: '<%= config.bin %> describe fs --json | jq .limits' },
+    { description: 'One server', command: 'looms describe fs' },
+    { description: 'Its limits, for a script', command: 'looms describe fs --json | jq .limits' },
   ];
   static override args = { names: requiredArgs({ description: 'names of the servers' }) };
   static override flags = { ...projectFlags, ...engineFlags };

@@ -21,14 +21,11 @@ export default class Diff extends BaseCommand {
     'Changes nothing. Exits 0 when the engine agrees and 2 when it does not.';
   static override aliases = ['plan'];
   static override examples = [
-    { description: 'What would change?', command: '<%= config.bin %> diff -f mcp.yaml' },
-    { description: 'A comment for a pull request', command: '<%= config.bin %> diff -f specs/ -o markdown' },
-    {
-      description: 'Annotations on the lines of a pull request',
-      command: '<%= config.bin %> diff -f specs/ -o github',
-    },
-    { description: 'In CI, where rotation is not drift', command: '<%= config.bin %> diff --ignore-rotation' },
-    { description: 'Look now, carry out exactly this later', command: '<%= config.bin %> diff --out plan.json' },
+    { description: 'What would change?', command: 'looms diff -f mcp.yaml' },
+    { description: 'A comment for a pull request', command: 'looms diff -f specs/ -o markdown' },
+    { description: 'Annotations on the lines of a pull request', command: 'looms diff -f specs/ -o github' },
+    { description: 'In CI, where rotation is not drift', command: 'looms diff --ignore-rotation' },
+    { description: 'Look now, carry out exactly this later', command: 'looms diff --out plan.json' },
   ];
   static override flags = {
     ...specFlags,

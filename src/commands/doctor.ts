@@ -10,8 +10,8 @@ export default class Doctor extends BaseCommand {
     'Shows where an engine was looked for and why one was chosen, what it can do, and what to do about what is missing. ' +
     'Exits 0 when everything needed is there, 69 when no engine answers.';
   static override examples = [
-    { description: 'This machine', command: '<%= config.bin %> doctor' },
-    { description: 'An engine elsewhere', command: '<%= config.bin %> doctor --host ssh://user@machine' },
+    { description: 'This machine', command: 'looms doctor' },
+    { description: 'An engine elsewhere', command: 'looms doctor --host ssh://user@machine' },
   ];
   static override flags = { ...engineFlags };
 

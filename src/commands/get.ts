@@ -13,12 +13,9 @@ export default class Get extends BaseCommand {
     'Shows what is there, from the labels on the containers alone: no spec is read. With -o yaml it prints specs that ' +
     'can be applied again.';
   static override examples = [
-    { description: 'All servers of the project', command: '<%= config.bin %> get' },
-    { description: 'With containers and the files they came from', command: '<%= config.bin %> get -o wide' },
-    {
-      description: 'The spec of one server, to apply elsewhere',
-      command: '<%= config.bin %> get fs -o yaml > fs.yaml',
-    },
+    { description: 'All servers of the project', command: 'looms get' },
+    { description: 'With containers and the files they came from', command: 'looms get -o wide' },
+    { description: 'The spec of one server, to apply elsewhere', command: 'looms get fs -o yaml > fs.yaml' },
   ];
   static override args = { names: remainingArgs({ description: 'only these servers; default is all' }) };
   static override flags = {

@@ -11,10 +11,10 @@ export default class History extends BaseCommand {
     'Lists the generations of a server, newest first: what runs, and what is recorded of those that were replaced or ' +
     'failed their gate, each with what it changed. All of it is on the engine. `rollback` goes back to one of them.';
   static override examples = [
-    { description: 'How did it come to be as it is?', command: '<%= config.bin %> history fs' },
+    { description: 'How did it come to be as it is?', command: 'looms history fs' },
     {
       description: 'The commits it was made from, for a script',
-      command: "<%= config.bin %> history fs --json | jq -r '.[].source'",
+      command: "looms history fs --json | jq -r '.[].source'",
     },
   ];
   static override args = { name: requiredArg({ description: 'name of the server' }) };

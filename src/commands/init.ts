@@ -10,15 +10,9 @@ export default class Init extends BaseCommand {
   static override description =
     `Writes a spec to apply, or to fill in first, and beside it the schema that editors check it with. Templates: ${templateList}.`;
   static override examples = [
-    { description: 'A server from npm, as mcp.yaml', command: '<%= config.bin %> init' },
-    {
-      description: 'A Python server under a name of its own',
-      command: '<%= config.bin %> init clock --template python',
-    },
-    {
-      description: 'Into another file',
-      command: '<%= config.bin %> init fs --template filesystem --file specs/fs.yaml',
-    },
+    { description: 'A server from npm, as mcp.yaml', command: 'looms init' },
+    { description: 'A Python server under a name of its own', command: 'looms init clock --template python' },
+    { description: 'Into another file', command: 'looms init fs --template filesystem --file specs/fs.yaml' },
   ];
   static override args = { name: defaultedArg({ description: 'name of the server', value: 'my-server' }) };
   static override flags = {

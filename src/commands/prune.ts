@@ -12,10 +12,10 @@ export default class Prune extends BaseCommand {
     'Volumes that no server of the project has, and the past of servers that were deleted, go only when they are asked ' +
     'for: what is in them is gone for good. Shows the plan and asks first.';
   static override examples = [
-    { description: 'What would go?', command: '<%= config.bin %> prune --dry-run' },
+    { description: 'What would go?', command: 'looms prune --dry-run' },
     {
       description: 'All that servers left which were deleted, their data included',
-      command: '<%= config.bin %> prune --volumes --history --project team-a',
+      command: 'looms prune --volumes --history --project team-a',
     },
   ];
   static override flags = {

@@ -14,9 +14,9 @@ export default class Rollback extends BaseCommand {
     'served and was something else. Secrets have the values of today. The files are not changed: the next apply of ' +
     'them takes it forward again.';
   static override examples = [
-    { description: 'Back to what served before', command: '<%= config.bin %> rollback fs' },
-    { description: 'To a certain generation, without asking', command: '<%= config.bin %> rollback fs --to 3 --yes' },
-    { description: 'What would that change?', command: '<%= config.bin %> rollback fs --to 3 --dry-run' },
+    { description: 'Back to what served before', command: 'looms rollback fs' },
+    { description: 'To a certain generation, without asking', command: 'looms rollback fs --to 3 --yes' },
+    { description: 'What would that change?', command: 'looms rollback fs --to 3 --dry-run' },
   ];
   static override args = { name: requiredArg({ description: 'name of the server' }) };
   static override flags = {

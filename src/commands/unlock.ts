@@ -15,8 +15,8 @@ export default class Unlock extends BaseCommand {
     'A run that still lives notices and stops before it takes anything away. A lock whose run on this machine was ' +
     'killed, or gave no sign of life for a minute, needs none of this: the next apply takes it over.';
   static override examples = [
-    { description: 'Who holds it?', command: '<%= config.bin %> unlock' },
-    { description: 'Take it away', command: '<%= config.bin %> unlock 4f0c2d9a1b3e --project team-a' },
+    { description: 'Who holds it?', command: 'looms unlock' },
+    { description: 'Take it away', command: 'looms unlock 4f0c2d9a1b3e --project team-a' },
   ];
   static override args = {
     id: optionalArg({ description: 'id of the lock, as the error or `looms unlock` shows it' }),

@@ -26,16 +26,16 @@ export default class Validate extends BaseCommand {
     'Reads all files, checks every document and shows all findings at once, each with the line it is about. Talks to ' +
     'no engine. Exits 0 when the specs can be used, 65 when not, and 8 when only a policy of looms.yaml forbids them.';
   static override examples = [
-    { description: 'The specs of looms.yaml, or mcp.yaml', command: '<%= config.bin %> validate' },
+    { description: 'The specs of looms.yaml, or mcp.yaml', command: 'looms validate' },
     {
       description: 'A folder, with warnings about credentials as errors',
-      command: '<%= config.bin %> validate -f specs/ --strict',
+      command: 'looms validate -f specs/ --strict',
     },
     {
       description: 'For a code-scanning page, and text in the log',
-      command: '<%= config.bin %> validate -f specs/ -o sarif --output-file looms.sarif',
+      command: 'looms validate -f specs/ -o sarif --output-file looms.sarif',
     },
-    { description: 'What another program writes', command: 'generate-spec | <%= config.bin %> validate -f - --json' },
+    { description: 'What another program writes', command: 'generate-spec | looms validate -f - --json' },
   ];
   static override flags = { ...specFlags, ...reportFlags };
 

@@ -37,18 +37,14 @@ function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsErr
     return new LoomsError(
       'refused',
       `refusing to remove all of project ${plan.project} (${servers}: ${names.join(', ')}): the files hold none`,
-      {
-        hint: 'use --allow-empty when that is what you want',
-      },
+      { hint: 'use --allow-empty when that is what you want' },
     );
   }
   if (rules.maxDeletes !== undefined && removed > rules.maxDeletes) {
     return new LoomsError(
       'refused',
       `refusing to remove ${servers} (${names.join(', ')}): --max-deletes is ${rules.maxDeletes}`,
-      {
-        hint: `use --max-deletes ${removed} when that is what you want`,
-      },
+      { hint: `use --max-deletes ${removed} when that is what you want` },
     );
   }
   return undefined;

@@ -24,12 +24,12 @@ export default class Audit extends BaseCommand {
     'from this machine by this user. Without a project being named, those of all projects show. With --json it prints ' +
     'all calls, one JSON object a line; the table has the last 50.';
   static override examples = [
-    { description: 'The last calls', command: '<%= config.bin %> audit' },
+    { description: 'The last calls', command: 'looms audit' },
     {
       description: 'What went wrong today at one server',
-      command: '<%= config.bin %> audit --server fs --since 24h --result tool-error --result timeout',
+      command: 'looms audit --server fs --since 24h --result tool-error --result timeout',
     },
-    { description: 'Everything, for another program', command: '<%= config.bin %> audit --json > calls.jsonl' },
+    { description: 'Everything, for another program', command: 'looms audit --json > calls.jsonl' },
   ];
   static override flags = {
     server: Flags.string({ multiple: true, description: 'only calls of this server; repeatable', helpValue: 'NAME' }),

@@ -12,11 +12,8 @@ export default class AuditVerify extends BaseCommand {
     'changed, moved or removed, also from the end. Prints the head, which can be kept elsewhere and given again later. ' +
     'Exits 1 when the trail is broken.';
   static override examples = [
-    { description: 'The whole trail', command: '<%= config.bin %> audit verify' },
-    {
-      description: 'Also that what was there then is there now',
-      command: '<%= config.bin %> audit verify --head 12:f3a9…',
-    },
+    { description: 'The whole trail', command: 'looms audit verify' },
+    { description: 'Also that what was there then is there now', command: 'looms audit verify --head 12:f3a9…' },
   ];
   static override flags = {
     head: Flags.string({

@@ -5,9 +5,7 @@ import { missingKey } from '../../cli/missing-key.ts';
 export default class ConfigDeleteKey extends BaseCommand {
   static override summary = 'Delete a secret that is stored on this machine';
   static override description = 'Forgets a stored secret. Exits 77 when there is none of that name.';
-  static override examples = [
-    { description: 'One secret', command: '<%= config.bin %> config delete-key teradata_uri' },
-  ];
+  static override examples = [{ description: 'One secret', command: 'looms config delete-key teradata_uri' }];
   static override args = { name: requiredArg({ description: 'name of the secret' }) };
 
   async run(): Promise<{ readonly name: string }> {

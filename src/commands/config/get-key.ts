@@ -6,7 +6,7 @@ export default class ConfigGetKey extends BaseCommand {
   static override summary = 'Print a secret that is stored on this machine';
   static override description = 'Prints the value of a stored secret. Exits 77 when there is none of that name.';
   static override examples = [
-    { description: 'To the clipboard', command: '<%= config.bin %> config get-key teradata_uri | wl-copy' },
+    { description: 'To the clipboard', command: 'looms config get-key teradata_uri | wl-copy' },
   ];
   static override args = { name: requiredArg({ description: 'name of the secret' }) };
 

@@ -3,7 +3,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 export default class ConfigListKeys extends BaseCommand {
   static override summary = 'List the secrets that are stored on this machine';
   static override description = 'Prints the names of stored secrets, one a line. Values are not shown.';
-  static override examples = [{ description: 'All names', command: '<%= config.bin %> config list-keys' }];
+  static override examples = [{ description: 'All names', command: 'looms config list-keys' }];
 
   async run(): Promise<readonly string[]> {
     const { flags } = await this.parse(ConfigListKeys);

@@ -9,11 +9,8 @@ export default class ConfigSetKey extends BaseCommand {
     'Stores a secret, encrypted, under a name that specs use as ${secret:NAME}. Asks for it without showing it, or reads ' +
     'standard input.';
   static override examples = [
-    { description: 'Asked for on the terminal', command: '<%= config.bin %> config set-key teradata_uri' },
-    {
-      description: 'From another program',
-      command: 'pass show teradata | <%= config.bin %> config set-key teradata_uri',
-    },
+    { description: 'Asked for on the terminal', command: 'looms config set-key teradata_uri' },
+    { description: 'From another program', command: 'pass show teradata | looms config set-key teradata_uri' },
   ];
   static override args = { name: requiredArg({ description: 'name of the secret' }) };
 

@@ -23,23 +23,14 @@ export default class McpCall extends BaseCommand {
     'gives it; --verbose shows its log.';
   static override usage = 'mcp call SERVER TOOL [ARGUMENTS...]';
   static override examples = [
-    {
-      description: 'Arguments by name',
-      command: '<%= config.bin %> mcp call fs read_text_file path=/data/README.md head=5',
-    },
-    { description: 'Server and tool as one word', command: '<%= config.bin %> mcp call everything.get-sum a=2 b=3' },
-    {
-      description: 'Keep the images of an answer',
-      command: '<%= config.bin %> mcp call everything get-tiny-image --out pictures',
-    },
-    { description: 'Arguments as JSON', command: `<%= config.bin %> mcp call everything get-sum '{"a": 2, "b": 3}'` },
-    {
-      description: 'The result as the server sent it',
-      command: '<%= config.bin %> mcp call fs list_allowed_directories --json',
-    },
+    { description: 'Arguments by name', command: 'looms mcp call fs read_text_file path=/data/README.md head=5' },
+    { description: 'Server and tool as one word', command: 'looms mcp call everything.get-sum a=2 b=3' },
+    { description: 'Keep the images of an answer', command: 'looms mcp call everything get-tiny-image --out pictures' },
+    { description: 'Arguments as JSON', command: `looms mcp call everything get-sum '{"a": 2, "b": 3}'` },
+    { description: 'The result as the server sent it', command: 'looms mcp call fs list_allowed_directories --json' },
     {
       description: 'With the answer to a question that the server asks',
-      command: '<%= config.bin %> mcp call shop buy item=42 --answer confirm=yes',
+      command: 'looms mcp call shop buy item=42 --answer confirm=yes',
     },
   ];
   static override args = {

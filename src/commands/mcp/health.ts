@@ -20,8 +20,8 @@ export default class McpHealth extends BaseCommand {
     'way through the relay), the MCP handshake, and tools/list. Exits 0 when all answer, 10 when one does not. Without ' +
     'names it asks all servers of the project, and one that somebody stopped is no failure; one that is named has to run.';
   static override examples = [
-    { description: 'All servers of the project', command: '<%= config.bin %> mcp health' },
-    { description: 'One, which has to answer within 5 s', command: '<%= config.bin %> mcp health fs --timeout 5' },
+    { description: 'All servers of the project', command: 'looms mcp health' },
+    { description: 'One, which has to answer within 5 s', command: 'looms mcp health fs --timeout 5' },
   ];
   static override args = { servers: remainingArgs({ description: 'names of servers; default is all' }) };
   static override flags = {

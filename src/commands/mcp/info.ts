@@ -13,8 +13,8 @@ export default class McpInfo extends BaseCommand {
     'rotated, its health as this machine last found it and since when, limits, network and source. Asks the engine only; ' +
     '`looms mcp health` asks the server.';
   static override examples = [
-    { description: 'One server', command: '<%= config.bin %> mcp info fs' },
-    { description: 'Calls until its rotation, for a script', command: '<%= config.bin %> mcp info fs --json' },
+    { description: 'One server', command: 'looms mcp info fs' },
+    { description: 'Calls until its rotation, for a script', command: 'looms mcp info fs --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
   static override flags = { ...projectFlags, ...engineFlags };

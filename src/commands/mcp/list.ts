@@ -11,8 +11,8 @@ export default class McpList extends BaseCommand {
     'Shows servers as their clients see them: state, what the last look of this machine found (a gate or `mcp health`) ' +
     'with the number of tools, and the calls that this machine made. Asks no server; `looms get` shows their containers.';
   static override examples = [
-    { description: 'Those of the project', command: '<%= config.bin %> mcp list' },
-    { description: 'Those of all projects on the engine', command: '<%= config.bin %> mcp list --all-projects' },
+    { description: 'Those of the project', command: 'looms mcp list' },
+    { description: 'Those of all projects on the engine', command: 'looms mcp list --all-projects' },
   ];
   static override flags = {
     'all-projects': Flags.boolean({

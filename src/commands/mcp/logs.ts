@@ -11,11 +11,11 @@ export default class McpLogs extends BaseCommand {
     'Shows what servers wrote, merged by time: of a stdio server the stderr of all its sessions, of an HTTP server both ' +
     'streams. With --follow (-F) it goes on, also when a container is replaced by a new one, until Ctrl-C (exit 130).';
   static override examples = [
-    { description: 'The last lines of one', command: '<%= config.bin %> mcp logs fs --tail 20' },
-    { description: 'Two as they write', command: '<%= config.bin %> mcp logs fs memory -F --since 10m' },
+    { description: 'The last lines of one', command: 'looms mcp logs fs --tail 20' },
+    { description: 'Two as they write', command: 'looms mcp logs fs memory -F --since 10m' },
     {
       description: 'Errors of today, for a program',
-      command: '<%= config.bin %> mcp logs fs --since 24h --grep "[Ee]rror" --json',
+      command: 'looms mcp logs fs --since 24h --grep "[Ee]rror" --json',
     },
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };

@@ -16,14 +16,11 @@ export default class McpPrompt extends BaseCommand {
     'messages that it makes, each under the role that speaks. Arguments are texts: key=value, key=@file for a file’s text, ' +
     'or one JSON object. Exits 5 when there is no such prompt.';
   static override examples = [
-    { description: 'A prompt without arguments', command: '<%= config.bin %> mcp prompt everything simple-prompt' },
-    {
-      description: 'Arguments by name',
-      command: '<%= config.bin %> mcp prompt everything args-prompt city=Paris state=Texas',
-    },
+    { description: 'A prompt without arguments', command: 'looms mcp prompt everything simple-prompt' },
+    { description: 'Arguments by name', command: 'looms mcp prompt everything args-prompt city=Paris state=Texas' },
     {
       description: 'The messages as the server sent them',
-      command: '<%= config.bin %> mcp prompt everything simple-prompt --json',
+      command: 'looms mcp prompt everything simple-prompt --json',
     },
   ];
   static override args = {

@@ -13,8 +13,8 @@ export default class McpPrompts extends BaseCommand {
     'Opens a session to a running server and shows its prompts, each with the arguments that it takes. With --json they ' +
     'are printed as the server sent them.';
   static override examples = [
-    { description: 'All prompts', command: '<%= config.bin %> mcp prompts everything' },
-    { description: 'As the server sent them', command: '<%= config.bin %> mcp prompts everything --json' },
+    { description: 'All prompts', command: 'looms mcp prompts everything' },
+    { description: 'As the server sent them', command: 'looms mcp prompts everything --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
   static override flags = { ...trustFlags, ...projectFlags, ...engineFlags };

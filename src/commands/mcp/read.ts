@@ -16,17 +16,14 @@ export default class McpRead extends BaseCommand {
     'Opens a session to a running server and prints a resource: its text or, into a file or pipe, its bytes as they are. ' +
     'What is binary is not printed on a terminal; --out saves it. Exits 5 when there is no such resource.';
   static override examples = [
-    {
-      description: 'A text',
-      command: '<%= config.bin %> mcp read everything demo://resource/static/document/features.md',
-    },
+    { description: 'A text', command: 'looms mcp read everything demo://resource/static/document/features.md' },
     {
       description: 'Save it under its own name in a folder',
-      command: '<%= config.bin %> mcp read everything demo://resource/dynamic/blob/1 --out downloads/',
+      command: 'looms mcp read everything demo://resource/dynamic/blob/1 --out downloads/',
     },
     {
       description: 'The contents as the server sent them',
-      command: '<%= config.bin %> mcp read everything demo://resource/dynamic/text/1 --json',
+      command: 'looms mcp read everything demo://resource/dynamic/text/1 --json',
     },
   ];
   static override args = {

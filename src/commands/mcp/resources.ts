@@ -15,8 +15,8 @@ export default class McpResources extends BaseCommand {
     'Opens a session to a running server and shows its resources, and the templates by which more can be named. With ' +
     '--json both are printed as the server sent them.';
   static override examples = [
-    { description: 'All resources', command: '<%= config.bin %> mcp resources everything' },
-    { description: 'As the server sent them', command: '<%= config.bin %> mcp resources everything --json' },
+    { description: 'All resources', command: 'looms mcp resources everything' },
+    { description: 'As the server sent them', command: 'looms mcp resources everything --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
   static override flags = { ...trustFlags, ...projectFlags, ...engineFlags };

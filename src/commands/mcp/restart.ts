@@ -12,8 +12,8 @@ export default class McpRestart extends BaseCommand {
     'only then drains and removes the old one: clients are not left without. A new one that does not answer is removed, ' +
     'and the old one stays. Asks only where the new one would be different.';
   static override examples = [
-    { description: 'One server, from what is recorded', command: '<%= config.bin %> mcp restart fs' },
-    { description: 'As a file declares it now', command: '<%= config.bin %> mcp restart fs --config mcp.yaml --yes' },
+    { description: 'One server, from what is recorded', command: 'looms mcp restart fs' },
+    { description: 'As a file declares it now', command: 'looms mcp restart fs --config mcp.yaml --yes' },
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
   static override flags = startFlags;

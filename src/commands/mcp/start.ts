@@ -12,11 +12,8 @@ export default class McpStart extends BaseCommand {
     'file under the one name), else as they are recorded on their containers, else from the specs of this folder. A server ' +
     'counts as started when it has answered MCP. Asks only where a running server would be replaced by a different one.';
   static override examples = [
-    {
-      description: 'A server that a file declares',
-      command: '<%= config.bin %> mcp start teradata --config teradata-mcp.yaml',
-    },
-    { description: 'Two that were stopped', command: '<%= config.bin %> mcp start teradata memory' },
+    { description: 'A server that a file declares', command: 'looms mcp start teradata --config teradata-mcp.yaml' },
+    { description: 'Two that were stopped', command: 'looms mcp start teradata memory' },
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
   static override flags = startFlags;

@@ -13,8 +13,8 @@ export default class McpStop extends BaseCommand {
     'Waits until the sessions that are open have ended, at most as long as the drain_seconds of the spec, then stops the ' +
     'container. It stays, with its place and its files; `looms mcp start` starts it again, and so does the next apply.';
   static override examples = [
-    { description: 'One server', command: '<%= config.bin %> mcp stop fs' },
-    { description: 'Two at once, whatever runs in them', command: '<%= config.bin %> mcp stop fs memory --timeout 0' },
+    { description: 'One server', command: 'looms mcp stop fs' },
+    { description: 'Two at once, whatever runs in them', command: 'looms mcp stop fs memory --timeout 0' },
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
   static override flags = {

@@ -16,9 +16,9 @@ export default class McpTools extends BaseCommand {
     'Opens a session to a running server and shows its tools, one line each, or one tool in full: what it does, ' +
     'what it takes and gives, and a call to copy. Tools that the spec filters out do not show. With --json the tools are printed as the server sent them, schemas included.';
   static override examples = [
-    { description: 'All tools', command: '<%= config.bin %> mcp tools fs' },
-    { description: 'One, in full', command: '<%= config.bin %> mcp tools fs read_text_file' },
-    { description: 'The schema of one', command: '<%= config.bin %> mcp tools fs.read_text_file --json' },
+    { description: 'All tools', command: 'looms mcp tools fs' },
+    { description: 'One, in full', command: 'looms mcp tools fs read_text_file' },
+    { description: 'The schema of one', command: 'looms mcp tools fs.read_text_file --json' },
   ];
   static override args = {
     server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),

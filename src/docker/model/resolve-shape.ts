@@ -56,9 +56,7 @@ function processOf(
         throw new LoomsError(
           'image-without-shell',
           `image ${facts.ref} has no shell to read the server's secrets with`,
-          {
-            hint: 'use an image with /bin/sh, or a stdio transport, where secrets reach the session itself',
-          },
+          { hint: 'use an image with /bin/sh, or a stdio transport, where secrets reach the session itself' },
         );
       }
       return { entrypoint: secretsShell, command: argv, openStdin: false };

@@ -97,9 +97,7 @@ export function specOptions(
             lint,
             'credential-visible',
             `the value of ${credential} becomes part of the container's config`,
-            {
-              hint: 'hand it to the process as a variable: mcp_server.env',
-            },
+            { hint: 'hand it to the process as a variable: mcp_server.env' },
           ),
         ];
       }
@@ -138,9 +136,7 @@ export function specOptions(
             lint,
             'credential-literal',
             `the value of ${name} has the shape of a key, and stands in the file`,
-            {
-              hint: `write \${secret:${secretNameFor(name)}}`,
-            },
+            { hint: `write \${secret:${secretNameFor(name)}}` },
           ),
         ];
       }

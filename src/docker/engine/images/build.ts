@@ -71,9 +71,7 @@ const absentBase = (base: string): LoomsError =>
   new LoomsError(
     'image-not-found',
     `the build starts from ${base}, which is not on this engine, and pull_policy is never`,
-    {
-      hint: `docker pull ${base}, or set pull_policy: missing`,
-    },
+    { hint: `docker pull ${base}, or set pull_policy: missing` },
   );
 
 /** All entries get this time, so that the engine's build cache sees the same context in the same files. */
