@@ -2,6 +2,8 @@ import { Chalk } from 'chalk';
 
 export type Paint = (text: string) => string;
 
+export type PaintName = Exclude<keyof Palette, 'series'>;
+
 /** What colours mean: the sixteen of the terminal's own theme, readable there; nothing depends on them. */
 export type Palette = {
   readonly create: Paint;

@@ -2,30 +2,22 @@ import type { SeenCall } from '../../app/inspect/read-audit.ts';
 import type { SeenResult, Verification } from '../../model/audit.ts';
 import { assertNever } from '../../model/errors.ts';
 import { duration, shownTime } from '../../model/times.ts';
-import type { Paint, Palette } from '../palette.ts';
+import type { PaintName, Palette } from '../palette.ts';
 import { type Cell, renderTable } from './table.ts';
 import { byteSize, plural, truncate, visible } from './text.ts';
 
-function paintOf(result: SeenResult, palette: Palette): Paint {
-  switch (result) {
-    case 'ok':
-      return palette.good;
-    case 'running':
-      return palette.change;
-    case 'tool-error':
-    case 'json-rpc-error':
-    case 'timeout':
-    case 'server-exited':
-    case 'failed':
-      return palette.error;
-    case 'interrupted':
-    case 'refused':
-    case 'unknown':
-      return palette.warning;
-    default:
-      return assertNever(result);
-  }
-}
+const paintNames: Readonly<Record<SeenResult, PaintName>> = {
+  ok: 'good',
+  running: 'change',
+  'tool-error': 'error',
+  'json-rpc-error': 'error',
+  timeout: 'error',
+  'server-exited': 'error',
+  failed: 'error',
+  interrupted: 'warning',
+  refused: 'warning',
+  unknown: 'warning',
+};
 
 /** Why it ended so, where the result alone does not say it. */
 const because = ({ result, code }: SeenCall): string => {
@@ -58,7 +50,7 @@ export function renderCalls(calls: readonly SeenCall[], withProject: boolean, pa
     call.durationMs === undefined ? '-' : duration(call.durationMs),
     call.argumentsBytes === undefined ? '-' : byteSize(call.argumentsBytes),
     cell(`${call.user}@${call.host}`),
-    { text: call.result + because(call), paint: paintOf(call.result, palette) },
+    { text: call.result + because(call), paint: palette[paintNames[call.result]] },
   ]);
   return renderTable(headers, rows, palette);
 }

@@ -1,21 +1,14 @@
 import type { Check, Diagnosis } from '../../app/inspect/diagnose.ts';
-import { assertNever } from '../../model/errors.ts';
 import type { EngineAttempt } from '../../orchestrator/port.ts';
 import type { Palette } from '../palette.ts';
 import { padEnd, visible } from './text.ts';
 
-const markOf = (status: Check['status'], palette: Palette): string => {
-  switch (status) {
-    case 'ok':
-      return palette.good('✓');
-    case 'warning':
-      return palette.warning('!');
-    case 'failed':
-      return palette.error('✗');
-    default:
-      return assertNever(status);
-  }
-};
+const marks = { ok: ['✓', 'good'], warning: ['!', 'warning'], failed: ['✗', 'error'] } as const;
+
+function markOf(status: Check['status'], palette: Palette): string {
+  const [mark, paint] = marks[status];
+  return palette[paint](mark);
+}
 
 const outcomeText: Readonly<Record<EngineAttempt['outcome'], string>> = {
   chosen: 'chosen',

@@ -1,38 +1,29 @@
 import type { Generation } from '../../app/inspect/get-history.ts';
-import { assertNever } from '../../model/errors.ts';
+import type { GenerationOutcome } from '../../model/engine.ts';
 import { shortId } from '../../model/ids.ts';
 import type { FieldDifference } from '../../model/plan.ts';
 import { shownTime } from '../../model/times.ts';
-import type { Paint, Palette } from '../palette.ts';
+import type { PaintName, Palette } from '../palette.ts';
 import { fieldLines } from './plan-text.ts';
 import { paintOfState, shortImage, shortSource } from './servers.ts';
 import { type Cell, renderTable } from './table.ts';
 import { truncate, visible } from './text.ts';
 
-function stateCell({ state }: Generation, palette: Palette): { readonly text: string; readonly paint: Paint } {
-  switch (state) {
-    case 'replaced':
-    case 'rotated':
-    case 'repaired':
-      return { text: state, paint: palette.quiet };
-    case 'rolled-back':
-      return { text: 'rolled back', paint: palette.warning };
-    case 'deleted':
-      return { text: state, paint: palette.warning };
-    case 'gate-failed':
-      return { text: 'gate failed', paint: palette.error };
-    case 'running':
-    case 'paused':
-    case 'stopped':
-    case 'disabled':
-    case 'restarting':
-    case 'pending':
-    case 'dead':
-      return { text: state, paint: paintOfState(state, palette) };
-    default:
-      return assertNever(state);
-  }
-}
+const outcomePaints: Readonly<Record<GenerationOutcome, PaintName>> = {
+  replaced: 'quiet',
+  rotated: 'quiet',
+  repaired: 'quiet',
+  'rolled-back': 'warning',
+  deleted: 'warning',
+  'gate-failed': 'error',
+};
+
+const isOutcome = (state: Generation['state']): state is GenerationOutcome => state in outcomePaints;
+
+const stateCell = ({ state }: Generation, palette: Palette): Cell => ({
+  text: state.replace('-', ' '),
+  paint: isOutcome(state) ? palette[outcomePaints[state]] : paintOfState(state, palette),
+});
 
 /** The short digest says what ran, whatever a tag means by now; the tag of an image that looms built means one only. */
 const digest = ({ image, imageId }: Generation): string =>

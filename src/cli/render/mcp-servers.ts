@@ -1,26 +1,14 @@
 import type { McpServer } from '../../app/inspect/list-mcp-servers.ts';
-import { assertNever } from '../../model/errors.ts';
 import type { Verdict } from '../../model/health.ts';
 import { age } from '../../model/times.ts';
 import type { Paint, Palette } from '../palette.ts';
 import { paintOfStatus, withEngineHealth } from './servers.ts';
 import { type Cell, renderTable } from './table.ts';
 
+const paintNames = { healthy: 'good', unhealthy: 'error', stopped: 'quiet', unknown: 'warning' } as const;
+
 /** The colour of a verdict. */
-export const paintOfVerdict = (verdict: Verdict | 'unknown', palette: Palette): Paint => {
-  switch (verdict) {
-    case 'healthy':
-      return palette.good;
-    case 'unhealthy':
-      return palette.error;
-    case 'stopped':
-      return palette.quiet;
-    case 'unknown':
-      return palette.warning;
-    default:
-      return assertNever(verdict);
-  }
-};
+export const paintOfVerdict = (verdict: Verdict | 'unknown', palette: Palette): Paint => palette[paintNames[verdict]];
 
 function healthCell({ health, state }: McpServer, nowMs: number, palette: Palette): Cell {
   // What was found before it stopped is no news about it now.

@@ -1,11 +1,8 @@
 import type { Source } from '../../model/desired.ts';
 import type { Change, FieldDifference, Plan } from '../../model/plan.ts';
-import { palette } from '../palette.ts';
-import { verbOf } from './plan-text.ts';
+import { signOf } from './plan-text.ts';
 import { blockerHint, describeBlocker, describeReasons, driftOf, fieldsOf, valuesOf } from './reasons.ts';
 import { displayed, visible } from './text.ts';
-
-const plain = palette(false);
 
 /** One server that is not as declared, in the words that reports for machines share. */
 export type PlanFinding = {
@@ -39,7 +36,7 @@ function detailLines(change: Change): string[] {
 
 /** What a change says in one line. */
 export const describeChange = (change: Change): string =>
-  `${verbOf(change, plain)}: ${change.action === 'blocked' ? describeBlocker(change.why) : describeReasons(change)}`;
+  `${signOf(change).verb}: ${change.action === 'blocked' ? describeBlocker(change.why) : describeReasons(change)}`;
 
 /** All servers that are not as declared, in the plan's order. */
 export function planFindings(made: Plan, sources: ReadonlyMap<string, Source>): readonly PlanFinding[] {

@@ -1,7 +1,6 @@
 import type { Plan } from '../../model/plan.ts';
-import { palette } from '../palette.ts';
 import { describeChange } from './plan-findings.ts';
-import { describeEngine, symbolOf } from './plan-text.ts';
+import { describeEngine, signOf } from './plan-text.ts';
 import {
   describeInSync,
   describeSupportReasons,
@@ -12,8 +11,6 @@ import {
   valuesOf,
 } from './reasons.ts';
 import { displayed, plural, visibleLines } from './text.ts';
-
-const plain = palette(false);
 
 /** Text inside a table cell or a line: nothing in it may end the cell or become mark-up. */
 export const cell = (text: string): string =>
@@ -96,7 +93,7 @@ export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): strin
           '| | server | |',
           '|---|---|---|',
           ...changed.map(
-            (change) => `| \`${symbolOf(change, plain)}\` | ${cell(change.server)} | ${cell(describeChange(change))} |`,
+            (change) => `| \`${signOf(change).symbol}\` | ${cell(change.server)} | ${cell(describeChange(change))} |`,
           ),
           '',
         ]

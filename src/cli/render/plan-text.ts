@@ -1,8 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { Change, FieldDifference, Plan, PlanWarning } from '../../model/plan.ts';
-import type { Paint, Palette } from '../palette.ts';
+import type { Paint, PaintName, Palette } from '../palette.ts';
 import { alike, othersOf } from './alike.ts';
 import {
   blockerHint,
@@ -36,37 +35,23 @@ export const disabledServers = (servers: readonly DeclaredServer[]): ReadonlySet
 const symbolWidth = 3;
 const arrow = '→';
 
+type Sign = { readonly symbol: string; readonly paint: PaintName; readonly verb: string };
+
 /** The symbol of a change (docs/commands.md, "The plan on screen") with its colour and its verb. */
-function signOf(change: Change, palette: Palette): { symbol: string; paint: Paint; verb: string } {
-  switch (change.action) {
-    case 'unchanged':
-      return { symbol: '', paint: palette.quiet, verb: 'unchanged' };
-    case 'create':
-      return { symbol: '+', paint: palette.create, verb: 'create' };
-    case 'replace':
-      return change.order === 'start-first'
-        ? { symbol: '+/-', paint: palette.change, verb: 'replace without downtime' }
-        : { symbol: '-/+', paint: palette.disrupt, verb: 'replace with downtime' };
-    case 'start':
-    case 'stop':
-    case 'rename':
-      return { symbol: '~', paint: palette.change, verb: change.action };
-    case 'clean-up':
-      return { symbol: '~', paint: palette.change, verb: 'clean up' };
-    case 'remove':
-      return { symbol: '-', paint: palette.remove, verb: 'remove' };
-    case 'blocked':
-      return { symbol: '!', paint: palette.blocked, verb: 'blocked' };
-    default:
-      return assertNever(change);
-  }
-}
+const signs: Readonly<Record<Exclude<Change['action'], 'replace'> | 'start-first' | 'stop-first', Sign>> = {
+  unchanged: { symbol: '', paint: 'quiet', verb: 'unchanged' },
+  create: { symbol: '+', paint: 'create', verb: 'create' },
+  'start-first': { symbol: '+/-', paint: 'change', verb: 'replace without downtime' },
+  'stop-first': { symbol: '-/+', paint: 'disrupt', verb: 'replace with downtime' },
+  start: { symbol: '~', paint: 'change', verb: 'start' },
+  stop: { symbol: '~', paint: 'change', verb: 'stop' },
+  rename: { symbol: '~', paint: 'change', verb: 'rename' },
+  'clean-up': { symbol: '~', paint: 'change', verb: 'clean up' },
+  remove: { symbol: '-', paint: 'remove', verb: 'remove' },
+  blocked: { symbol: '!', paint: 'blocked', verb: 'blocked' },
+};
 
-/** The symbol of a change without colour, for documents. */
-export const symbolOf = (change: Change, palette: Palette): string => signOf(change, palette).symbol;
-
-/** What will happen to a server, in words, for documents. */
-export const verbOf = (change: Change, palette: Palette): string => signOf(change, palette).verb;
+export const signOf = (change: Change): Sign => signs[change.action === 'replace' ? change.order : change.action];
 
 /** Fields with their values, a line each; values too long for a line stand under one another. */
 export function fieldLines(
@@ -90,7 +75,8 @@ export function fieldLines(
 
 function changeLines(change: Change, nameWidth: number, options: PlanTextOptions): string[] {
   const { palette } = options;
-  const { symbol, paint, verb } = signOf(change, palette);
+  const { symbol, verb, ...sign } = signOf(change);
+  const paint = palette[sign.paint];
   const head = `${paint(padEnd(symbol, symbolWidth))} ${palette.strong(padEnd(change.server, nameWidth))}  `;
   switch (change.action) {
     case 'unchanged':

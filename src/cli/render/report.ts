@@ -1,11 +1,10 @@
 import type { Source } from '../../model/desired.ts';
-import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { StepId } from '../../model/ids.ts';
 import type { Plan } from '../../model/plan.ts';
 import { duration } from '../../model/times.ts';
 import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
-import type { Palette } from '../palette.ts';
+import type { PaintName, Palette } from '../palette.ts';
 import { renderFailure } from './error.ts';
 import { describeSupport } from './reasons.ts';
 import { displayed, displayWidth, listed, padEnd, shownFile, visible } from './text.ts';
@@ -19,25 +18,19 @@ type ReportOptions = {
   readonly sources: ReadonlyMap<string, Source>;
 };
 
+const outcomes: Readonly<Record<ServerOutcome['outcome'], readonly [mark: string, paint: PaintName, text?: string]>> = {
+  done: ['✓', 'good'],
+  unchanged: [' ', 'quiet', 'unchanged'],
+  'gate-failed': ['✗', 'error', 'did not pass its gate; what served before still does'],
+  'not-serving': ['✗', 'error', 'did not pass its gate; nothing serves'],
+  failed: ['✗', 'error', 'failed'],
+  blocked: ['!', 'blocked', 'blocked'],
+  interrupted: ['…', 'warning', 'not finished'],
+};
+
 function describeOutcome({ outcome }: ServerOutcome, action: string, palette: Palette): { mark: string; text: string } {
-  switch (outcome) {
-    case 'done':
-      return { mark: palette.good('✓'), text: action };
-    case 'unchanged':
-      return { mark: ' ', text: palette.quiet('unchanged') };
-    case 'gate-failed':
-      return { mark: palette.error('✗'), text: palette.error('did not pass its gate; what served before still does') };
-    case 'not-serving':
-      return { mark: palette.error('✗'), text: palette.error('did not pass its gate; nothing serves') };
-    case 'failed':
-      return { mark: palette.error('✗'), text: palette.error('failed') };
-    case 'blocked':
-      return { mark: palette.blocked('!'), text: palette.blocked('blocked') };
-    case 'interrupted':
-      return { mark: palette.warning('…'), text: palette.warning('not finished') };
-    default:
-      return assertNever(outcome);
-  }
+  const [mark, paint, text] = outcomes[outcome];
+  return { mark: palette[paint](mark), text: text === undefined ? action : palette[paint](text) };
 }
 
 const pastTense: Readonly<Record<ApplyReport['plan']['changes'][number]['action'], string>> = {

@@ -1,32 +1,25 @@
 import type { ServerDetail, ServerStatus } from '../../app/inspect/server-status.ts';
-import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import { type SecretUse, writtenRef } from '../../model/secret-names.ts';
 import type { ServerState } from '../../model/server-view.ts';
 import { age, duration, shownTime } from '../../model/times.ts';
-import type { Paint, Palette } from '../palette.ts';
+import type { Paint, PaintName, Palette } from '../palette.ts';
 import { renderGroups } from './groups.ts';
 import { type Cell, renderTable } from './table.ts';
 import { displayed, plural, visible, visibleBlock } from './text.ts';
 
-/** The colour of a state. */
-export const paintOfState = (state: ServerState, palette: Palette): Paint => {
-  switch (state) {
-    case 'running':
-      return palette.good;
-    case 'disabled':
-    case 'stopped':
-      return palette.quiet;
-    case 'pending':
-    case 'paused':
-      return palette.warning;
-    case 'restarting':
-    case 'dead':
-      return palette.error;
-    default:
-      return assertNever(state);
-  }
+const paintNames: Readonly<Record<ServerState, PaintName>> = {
+  running: 'good',
+  disabled: 'quiet',
+  stopped: 'quiet',
+  pending: 'warning',
+  paused: 'warning',
+  restarting: 'error',
+  dead: 'error',
 };
+
+/** The colour of a state. */
+export const paintOfState = (state: ServerState, palette: Palette): Paint => palette[paintNames[state]];
 
 const numeric = (value: number, paint: Paint, notable: boolean): Cell =>
   notable ? { text: String(value), paint } : String(value);
