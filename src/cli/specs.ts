@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type CheckedSpecs, checkSpecs, type LoadedSpecs, loadSpecs } from '../app/plan/load-specs.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -34,8 +34,10 @@ export async function defaultPaths({ projectFile, ports }: CommandContext): Prom
 async function choosePaths(files: readonly string[], context: CommandContext): Promise<readonly string[]> {
   const paths = files.length > 0 ? files : await defaultPaths(context);
   if (paths.length > 0) return paths;
+  const { files: read, workingDirectory } = context.ports;
+  const other = (await read.matching(['*.yaml', '*.yml'], workingDirectory)).map((file) => basename(file)).sort();
   throw new LoomsError('usage', 'no spec was named, and there is neither looms.yaml with specs nor mcp.yaml here', {
-    hint: 'name files with -f, or let `looms init` write a first one',
+    hint: `${other[0] === undefined ? 'name files with -f' : `name files with -f, as in \`-f ${other.includes('mcp.yml') ? 'mcp.yml' : other[0]}\``}, or let \`looms init\` write a first one`,
   });
 }
 

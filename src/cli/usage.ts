@@ -95,6 +95,13 @@ const elsewhere: Readonly<Record<string, string>> = {
   exec: 'mcp call',
   'mcp exec': 'mcp call',
   'mcp describe': 'mcp info',
+  'config set': 'config set-key',
+  'config get': 'config get-key',
+  'config list': 'config list-keys',
+  'config delete': 'config delete-key',
+  secret: 'config list-keys',
+  secrets: 'config list-keys',
+  'mcp show': 'mcp info',
   undo: 'rollback',
   'force-unlock': 'unlock',
 };

@@ -14,7 +14,7 @@ export default class Apply extends BaseCommand {
     'Shows the plan, asks, and carries it out; a plan that `looms diff --out` saved is carried out exactly as it is and ' +
     'without a question, or not at all (exit 7) when the engine or the files changed since. A server that is replaced keeps serving until its successor has answered ' +
     'MCP; one that fails does not stop the others. Exits 0 when all is as declared, 3 when only a part is, 4 when a new ' +
-    'server did not answer.';
+    'generation did not answer and what served before still does, 10 when nothing serves.';
   static override examples = [
     { description: 'Look, agree, apply', command: 'looms apply -f mcp.yaml' },
     {

@@ -16,7 +16,8 @@ export function serverNotFound(
   }
   const near = nearest(name, known);
   const has = known.length === 0 ? `project ${project} has no servers` : `project ${project} has ${known.join(', ')}`;
+  const others = '`looms get --all-projects` shows the others, --project names one of them';
   return new LoomsError('server-not-found', `no server ${name} in project ${project}`, {
-    hint: near === undefined ? has : `did you mean ${near}? ${has}`,
+    hint: near === undefined ? `${has}; ${others}` : `did you mean ${near}? ${has}`,
   });
 }

@@ -141,7 +141,7 @@ export type ServerOutcome = {
   /** Did not answer MCP: `gate-failed` while what was before serves, `not-serving` when nothing does. */
   readonly outcome: 'done' | 'unchanged' | 'gate-failed' | 'not-serving' | 'failed' | 'blocked' | 'interrupted';
   readonly failure?: Failure;
-  /** What its gate found: `13 tools in 620 ms`. */
+  /** What its gate found: `13 tools in 620 ms`; where it failed before that, that the old generation still serves. */
   readonly note?: string;
 };
 

@@ -34,6 +34,8 @@ export type ServerDetail = ServerStatus &
     readonly startedAt: string | null;
     readonly exitCode: number | null;
     readonly limits: ServerView['limits'] & { readonly executionTimeoutSeconds: number | null };
+    /** What the server calls itself on its network; null: what the engine gives it. */
+    readonly hostname: string | null;
     readonly network: { readonly mode: string; readonly names: readonly string[]; readonly hidesHost: boolean };
     readonly tools: { readonly include: readonly string[] | null; readonly exclude: readonly string[] };
     readonly secrets: readonly string[];
@@ -91,6 +93,7 @@ export function detailOf(view: ServerView, now: EngineTime, { command }: ServerI
     exitCode: status.status === 'exited' ? status.exitCode : null,
     user,
     limits: { ...view.limits, executionTimeoutSeconds: spec?.limits.executionTimeoutSeconds ?? null },
+    hostname: spec?.hostname || null,
     network: { mode: spec?.network.mode ?? 'unknown', names: view.networks, hidesHost: view.hidesHost },
     mounts,
     security,

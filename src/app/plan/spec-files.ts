@@ -1,6 +1,7 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Files } from '../../files/port.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { nearest } from '../../model/nearest.ts';
 import type { SpecFile } from '../../spec/load.ts';
 import type { Ports } from '../ports.ts';
 import { nearPath } from './near-path.ts';
@@ -29,8 +30,13 @@ export async function specPaths(
     if (matching.length > 0) return matching;
     throw new LoomsError('file-not-found', `no file matches ${path}`, { hint: `looked in ${workingDirectory}` });
   }
+  const beside = (await files.matching(specEndings, dirname(absolute))).map((file) => basename(file));
+  const near = nearest(basename(absolute), beside);
   throw new LoomsError('file-not-found', `file ${path} does not exist`, {
-    hint: 'name files, folders, globs or - with -f; `looms init` writes a first one',
+    hint:
+      near === undefined
+        ? 'name files, folders, globs or - with -f; `looms init` writes a first one'
+        : `did you mean ${nearPath(join(dirname(absolute), near), workingDirectory)}?`,
   });
 }
 

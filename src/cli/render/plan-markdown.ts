@@ -44,12 +44,9 @@ export function renderMarkdown(made: Plan, disabled: ReadonlySet<string>): strin
       `> **${warning.code}**${warning.server === undefined ? '' : ` ${cell(warning.server)}`}: ${cell(warning.message)}`,
   );
   if (isInSync(plan)) {
-    return [
-      title,
-      '',
-      plan.changes.length === 0 ? 'Nothing is declared and nothing runs.' : cell(describeInSync(plan, disabled)),
-      ...(warnings.length > 0 ? ['', ...warnings] : []),
-    ].join('\n');
+    return [title, '', cell(describeInSync(plan, disabled)), ...(warnings.length > 0 ? ['', ...warnings] : [])].join(
+      '\n',
+    );
   }
   const changed = plan.changes.filter((change) => change.action !== 'unchanged');
   const drift =

@@ -231,12 +231,10 @@ export function renderPlan(made: Plan, options: PlanTextOptions): string {
   const title = renderPlanTitle(plan, palette);
   const warnings = warningLines(plan.warnings, options);
   if (isInSync(plan) && !verbose) {
-    const line =
-      plan.changes.length === 0 ? 'Nothing is declared and nothing runs.' : describeInSync(plan, options.disabled);
     return [
       title,
       ...(warnings.length > 0 ? ['', ...warnings, ''] : []),
-      palette.good(line),
+      palette.good(describeInSync(plan, options.disabled)),
       ...rotationLines(plan, palette),
     ].join('\n');
   }

@@ -121,7 +121,7 @@ export const describeSupportReasons = ({ kind, action, reasons }: SupportChange)
   reasons
     .map((reason) => {
       if (action === 'remove' && reason.kind === 'not-in-spec') {
-        return kind === 'record' ? 'its server was deleted' : 'nothing uses it any more';
+        return kind === 'record' ? 'its server was deleted' : 'nothing on the engine uses it any more';
       }
       return kind === 'data' && action === 'restore' ? 'kept when the server was deleted' : describeReason(reason);
     })
@@ -209,6 +209,10 @@ function describeCounts(counts: Counts): string {
 
 /** `2 servers run as declared, 1 is disabled`: an engine that agrees. `disabled` names servers that are kept stopped. */
 export function describeInSync(plan: Plan, disabled: ReadonlySet<string>): string {
+  if (plan.changes.length === 0) {
+    const others = plan.warnings.some(({ code }) => code === 'not-in-spec');
+    return others ? 'Nothing is declared; what runs is in none of the files.' : 'Nothing is declared and nothing runs.';
+  }
   const stopped = plan.changes.filter(({ server }) => disabled.has(server)).length;
   const running = plan.changes.length - stopped;
   const parts = [

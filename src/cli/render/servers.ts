@@ -136,6 +136,7 @@ export function renderServer(made: ServerDetail, uses: readonly SecretUse[], pal
     [
       ['limits', limitsText(server)],
       ['network', networkText(server.network)],
+      ...(server.hostname === null ? [] : [['hostname', server.hostname] as [string, string]]),
       ['user', server.user],
       ['root file system', server.security.readOnlyRoot ? 'read-only' : 'writable'],
       ['capabilities', `drop ${orNone(server.security.capDrop)} · add ${orNone(server.security.capAdd)}`],

@@ -7,7 +7,7 @@ export type Cell = string | { readonly text: string; readonly paint: Paint };
 const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text);
 
 /** Columns of which a part says nothing: a time without its minutes, half a verdict. */
-const whole: ReadonlySet<string> = new Set(['SINCE', 'UNTIL', 'TIME', 'STATE', 'HEALTH', 'AGE']);
+const whole: ReadonlySet<string> = new Set(['SINCE', 'UNTIL', 'TIME', 'STATE', 'HEALTH', 'AGE', 'PROJECT', 'NAME']);
 
 /** Takes from the widest columns what is too much, but no header's width; from those that are read whole only in the end. */
 function fitted(widths: readonly number[], headers: readonly string[], width: number): readonly number[] {

@@ -86,8 +86,11 @@ function wayBackNotices(plan: DockerPlan, results: StepResults): string[] {
 /** What a walked plan came to, for each server and for the whole run; `running`: the containers that ran before it. */
 export function reportOf(plan: DockerPlan, results: StepResults, running: ReadonlySet<ContainerId>): ApplyReport {
   const servers = plan.changes.map(({ server }) => {
-    const note = gateNote(server, plan, results);
-    return { ...serverOutcome(server, plan, results, running), ...(note === undefined ? {} : { note }) };
+    const outcome = serverOutcome(server, plan, results, running);
+    const change = plan.changes.find((one) => one.server === server);
+    const serves = outcome.outcome === 'failed' && change !== undefined && stillServes(change, plan, results, running);
+    const note = serves ? 'what served before still does' : gateNote(server, plan, results);
+    return { ...outcome, ...(note === undefined ? {} : { note }) };
   });
   const support = plan.steps.flatMap((step) => {
     const result = results.get(step.id);

@@ -22,7 +22,7 @@ export type PruneInput = {
 
 type Item = { readonly kind: 'image' | 'volume' | 'record'; readonly name: string; readonly step: StepDraft };
 
-const unused = 'nothing uses it any more';
+const unused = 'nothing on the engine uses it any more';
 
 /** How many names a warning has. */
 const shownNames = 3;

@@ -1,11 +1,10 @@
 import type { Surroundings } from '../../model/credentials.ts';
 import type { EnvValue } from '../../model/desired.ts';
-import { nearest } from '../../model/nearest.ts';
 import type { Finding } from './findings.ts';
 import { type MapShape, type ScalarShape, type Shape, snakeCase } from './shape.ts';
 import { resolveTemplate, type TemplateRules } from './template.ts';
 import { childPath, type Entry, type ScalarTree, type Span, type Tree } from './tree.ts';
-import { coerce, describeTree, lastName, placesOf, shorten, wordsOf } from './words.ts';
+import { coerce, describeTree, lastName, meantKey, placesOf, shorten, wordsOf } from './words.ts';
 
 /** Where a path of the document was written. */
 export type Place = {
@@ -163,7 +162,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
     const refused = options.refused(path, name);
     if (refused !== undefined) return { ...base, code: 'refused-key', ...refused };
     const place = path === '' ? options.called : path;
-    const here = nearest(name, Object.keys(at.keys));
+    const here = meantKey(name, Object.keys(at.keys));
     const elsewhere = placesOf(name, shape, '').filter((found) => found !== base.path);
     const exact = elsewhere.length > 0 ? `${name} belongs into ${elsewhere.join(' or ')}` : undefined;
     return {

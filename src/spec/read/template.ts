@@ -110,12 +110,17 @@ function placeholder(
     }
     return { part: { from: 'provider', name } };
   }
+  const meant = /^secrets?\s*[.:]\s*(.*)$/i.exec(inner)?.[1];
+  if (meant !== undefined) {
+    const name = secretNamePattern.test(meant) ? meant : 'NAME';
+    return { ...syntax(`\${${inner}} is not a variable`), hint: `did you mean \${secret:${name}}?` };
+  }
   const name = variableName.exec(inner)?.[0];
   if (name === undefined) return syntax(`\${${inner}} is not a variable`);
   const rest = inner.slice(name.length);
   const operator = rest.slice(0, 2);
   if (rest !== '' && operator !== ':-' && operator !== ':?') {
-    return syntax(`\${${inner}} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message}`);
+    return syntax(`\${${inner}} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message}, \${secret:NAME}`);
   }
   if (!plain) names.push(name);
   const value = Object.hasOwn(rules.environment, name) ? rules.environment[name] : undefined;

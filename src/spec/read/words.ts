@@ -1,3 +1,4 @@
+import { nearest } from '../../model/nearest.ts';
 import type { ScalarShape, Shape } from './shape.ts';
 import { childPath, type Tree } from './tree.ts';
 
@@ -22,6 +23,26 @@ export function placesOf(key: string, shape: Shape, path: string): readonly stri
     .flatMap(([name, child]) => placesOf(key, child, childPath(path, name)));
   return [...own, ...inner];
 }
+
+/** What keys of specs are called in the files of Compose and of MCP clients. */
+const calledElsewhere: Readonly<Record<string, string>> = {
+  arguments: 'args',
+  cpu: 'cpu_cores',
+  cpus: 'cpu_cores',
+  image: 'base_image',
+  mem_limit: 'memory_mb',
+  memory: 'memory_mb',
+  mounts: 'volume_mounts',
+  pids: 'pids_limit',
+  tool_filter: 'tools',
+  volumes: 'volume_mounts',
+};
+
+/** A key that a map knows for one that it does not: what is called otherwise elsewhere, or written nearly so. */
+export const meantKey = (key: string, known: readonly string[]): string | undefined => {
+  const other = Object.hasOwn(calledElsewhere, key) ? calledElsewhere[key] : undefined;
+  return other !== undefined && known.includes(other) ? other : nearest(key, known);
+};
 
 /** The last key of a path, for messages: `b` of `a.b`, `b[0]` of `a.b[0]`. */
 export function lastName(path: string): string {

@@ -105,6 +105,7 @@ const server = poisoned({
   finishedAt: 'now',
   exitCode: 1,
   user: '1000',
+  hostname: evil,
   limits: { cpuCores: 1, memoryMiB: 1, pids: 1, executionTimeoutSeconds: 1 },
   network: { mode: 'isolated', names: ['net'], hidesHost: true },
   mounts: [{ type: 'bind' as const, source: '/a', target: '/b', readOnly: true }],

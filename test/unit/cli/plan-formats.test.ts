@@ -95,7 +95,7 @@ test('a network is connected or not, and one that nothing uses is removed for th
     from: 'isolated',
     to: 'none',
   });
-  expect(text).toContain('remove: nothing uses it any more');
+  expect(text).toContain('remove: nothing on the engine uses it any more');
 });
 
 test('verbose text adds what is unchanged and every step', () => {

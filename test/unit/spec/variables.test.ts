@@ -31,9 +31,18 @@ describe('variables and secrets', () => {
       check(document({ mcp: ['command: run', "args: ['${1}', '${A-b}', '${', '${A:=b}']"] })),
     ).toMatchInlineSnapshot(`
       "6:11 error[variable-syntax] mcp_server.args[0]: \${1} is not a variable (hint: write $\${ for a literal \${)
-      6:19 error[variable-syntax] mcp_server.args[1]: \${A-b} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message} (hint: write $\${ for a literal \${)
+      6:19 error[variable-syntax] mcp_server.args[1]: \${A-b} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message}, \${secret:NAME} (hint: write $\${ for a literal \${)
       6:29 error[variable-syntax] mcp_server.args[2]: \${ is never closed (hint: write $\${ for a literal \${)
-      6:35 error[variable-syntax] mcp_server.args[3]: \${A:=b} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message} (hint: write $\${ for a literal \${)"
+      6:35 error[variable-syntax] mcp_server.args[3]: \${A:=b} is not one of \${NAME}, \${NAME:-default}, \${NAME:?message}, \${secret:NAME} (hint: write $\${ for a literal \${)"
+    `);
+  });
+
+  test('a secret that is written in another way is led to the right one', () => {
+    expect(
+      check(document({ mcp: ['command: run', "env: { A: '${secrets:token}', B: '${secret.token}' }"] })),
+    ).toMatchInlineSnapshot(`
+      "6:14 error[variable-syntax] mcp_server.env.A: \${secrets:token} is not a variable (hint: did you mean \${secret:token}?)
+      6:37 error[variable-syntax] mcp_server.env.B: \${secret.token} is not a variable (hint: did you mean \${secret:token}?)"
     `);
   });
 

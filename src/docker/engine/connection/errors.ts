@@ -86,6 +86,15 @@ export function startHint(platform: NodeJS.Platform, why: 'absent' | 'refused' |
   }
 }
 
+/** Errors of an address that leads nowhere, where to start an engine on this machine is no answer. */
+const isWrongAddress: ReadonlySet<string> = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+]);
+
 /**
  * Turns what a call to the engine threw into a `LoomsError`, by HTTP status or errno, never by text. `what` names the
  * call for people: `create container looms-default-fs`. Errors that are ours already pass through.
@@ -102,7 +111,9 @@ export function engineError(error: unknown, what: string): LoomsError {
   if (typeof code === 'string') {
     const words = networkWords[code] ?? message;
     return new LoomsError('engine-unreachable', `cannot ${what}: the engine is not reachable: ${words}`, {
-      hint: startHint(process.platform, code === 'EACCES' || code === 'EPERM' ? 'forbidden' : 'refused'),
+      hint: isWrongAddress.has(code)
+        ? 'check the address: `looms doctor` shows where it comes from (--host, --context, DOCKER_HOST, a Docker context)'
+        : startHint(process.platform, code === 'EACCES' || code === 'EPERM' ? 'forbidden' : 'refused'),
       cause: error,
     });
   }

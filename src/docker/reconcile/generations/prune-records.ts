@@ -137,7 +137,7 @@ function removeImages(
           id: asStepId(
             `image:${ref}/remove${onFailureOf === undefined ? '' : ':failed'}${index === 0 ? '' : `:${index}`}`,
           ),
-          cause: { kind: 'support', why: 'nothing uses it any more' },
+          cause: { kind: 'support', why: 'nothing on the engine uses it any more' },
           after: group.filter(({ from }) => imageOf(from) === image).map(({ step }) => step),
           ...(onFailureOf === undefined ? {} : { onFailureOf, failuresOnly: true as const }),
           op: 'remove-image',

@@ -54,8 +54,8 @@ export function planImages(
 }
 
 /**
- * Takes an image away again that looms built for a server whose first generation did not pass its gate: nothing is made of
- * it then. One that another server wants, or that something is made of, stays.
+ * Takes an image away again that is built for a server whose first generation does not pass its gate: nothing is made of
+ * it then. One that was there before, that another server wants, or that something is made of, stays.
  */
 export function withoutFailedImages(
   created: readonly DeclaredServer[],
@@ -74,8 +74,8 @@ export function withoutFailedImages(
     const discard = discards.get(name);
     const isWanted = desired.some((one) => one.spec.name !== name && one.image.ref === ref);
     const isUsed = [...containers, ...history].some((one) => one.imageRef === ref);
-    if (discard?.onFailureOf === undefined || isWanted || isUsed) return [];
-    const known = images[ref]?.id;
+    const wasThere = images[ref] !== undefined;
+    if (discard?.onFailureOf === undefined || isWanted || isUsed || wasThere) return [];
     return [
       {
         id: asStepId(`image:${ref}/discard`),
@@ -85,7 +85,6 @@ export function withoutFailedImages(
         failuresOnly: true,
         op: 'remove-image',
         ref,
-        ...(known === undefined ? {} : { image: known }),
       },
     ];
   });
