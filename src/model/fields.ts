@@ -148,6 +148,21 @@ export function plainOf<F extends Fields>(fields: F, input: unknown): PlainOf<F>
   return Object.fromEntries(values);
 }
 
+/** Of these fields those that are later, and what leads to them: most servers have none of the others looked at. */
+export function onlyLater(fields: Fields): Fields {
+  const kept = Object.entries(fields).flatMap(([name, one]): [string, Field | Group | Choice][] => {
+    if (one.kind === 'field') return one.later ? [[name, one]] : [];
+    if (one.kind === 'group') {
+      const inner = onlyLater(one.fields);
+      return Object.keys(inner).length === 0 ? [] : [[name, { ...one, fields: inner }]];
+    }
+    const variants = Object.entries(one.variants).map(([tag, inner]) => [tag, onlyLater(inner)] as const);
+    const hasAny = variants.some(([, inner]) => Object.keys(inner).length > 0);
+    return hasAny ? [[name, { ...one, variants: Object.fromEntries(variants) }]] : [];
+  });
+  return Object.fromEntries(kept);
+}
+
 /** Goes through the later fields of a value, of its groups and of what its choices chose; an entry that comes back as undefined is left out. */
 function eachLater(fields: Fields, values: unknown, change: (one: Field, value: unknown) => unknown): unknown {
   if (!isRecord(values)) return values;
