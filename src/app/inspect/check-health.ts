@@ -1,6 +1,6 @@
 import { mcpFields } from '../../model/desired.ts';
 import type { EngineHealth } from '../../model/engine.ts';
-import { assertNever, LoomsError } from '../../model/errors.ts';
+import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
@@ -160,7 +160,7 @@ async function checkOne(
     engineHealth: seen?.engineHealth ?? null,
     ...asked.met,
     ...answer,
-    verdict: failure === null ? 'healthy' : isOurs(failure) ? 'unknown' : 'unhealthy',
+    verdict: failure === null ? 'healthy' : traitsOf(failure.code).ours ? 'unknown' : 'unhealthy',
     milliseconds: sum(steps),
     steps,
     failure,
@@ -178,14 +178,6 @@ const failsItsOwnCheck = (server: ServerName, { engineHealthCommand }: ServerIns
 
 const restartedNotice = ({ name, restarts }: ServerHealth): string =>
   `the engine started ${name} again ${restarts === 1 ? 'once' : `${restarts} times`}: looms mcp logs ${name} may say why`;
-
-/** Failures of this side, which say nothing about the server. */
-const isOurs = ({ code }: Failure): boolean =>
-  code === 'secret-missing' ||
-  code === 'record-untrusted' ||
-  code === 'engine-unreachable' ||
-  code === 'engine-timeout' ||
-  code === 'interrupted';
 
 const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);

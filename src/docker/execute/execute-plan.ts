@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { LoomsError, traitsOf } from '../../model/errors.ts';
 import type { EventSink, Failure, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ContainerId, StepId } from '../../model/ids.ts';
@@ -19,10 +19,6 @@ type ExecuteOptions = {
 };
 
 export type StepResults = ReadonlyMap<StepId, StepResult>;
-
-/** Codes after which nobody knows whether the engine did what it was asked. */
-const isUncertain = (failure: Failure): boolean =>
-  failure.code === 'engine-timeout' || failure.code === 'engine-unreachable' || failure.code === 'interrupted';
 
 const failed = (result: StepResult | undefined): boolean => result?.result === 'failed' || result?.result === 'unknown';
 
@@ -98,7 +94,7 @@ export async function executePlan(
     } catch (error) {
       const failure = failureOf(error);
       if (failure.code === 'lock-lost') lockLost.abort();
-      return { result: isUncertain(failure) ? 'unknown' : 'failed', failure };
+      return { result: traitsOf(failure.code).uncertain ? 'unknown' : 'failed', failure };
     }
   };
 
