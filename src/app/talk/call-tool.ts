@@ -2,17 +2,14 @@ import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { secretUses } from '../../model/secret-names.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
-type CallRequest = {
-  readonly project: ProjectName;
-  readonly server: ServerName;
+type CallRequest = OfServer & {
   readonly tool: string;
   readonly arguments: ArgumentSource;
   /** Whether the audit trail keeps the arguments themselves. */

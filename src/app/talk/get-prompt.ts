@@ -2,15 +2,12 @@ import { type PromptMessage, promptMessages } from '../../mcp/client/content.ts'
 import { promptSchema } from '../../mcp/client/prompts.ts';
 import type { PromptResult, SessionOptions } from '../../mcp/client/session.ts';
 import { plainText } from '../../model/exact-number.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
-type PromptRequest = {
-  readonly project: ProjectName;
-  readonly server: ServerName;
+type PromptRequest = OfServer & {
   readonly prompt: string;
   readonly arguments: ArgumentSource;
   /** Folder for images, audio and embedded resources; made when it is not there. */

@@ -9,6 +9,9 @@ import type { Ports } from '../ports.ts';
 import { knowSecrets } from './know-secrets.ts';
 import { sessionTarget } from './session-target.ts';
 
+/** Which server is talked to. */
+export type OfServer = { readonly project: ProjectName; readonly server: ServerName };
+
 /** A server that runs, with a session to it. */
 type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
 
@@ -50,7 +53,7 @@ export async function openServer(
  */
 export async function onServer<T>(
   ports: Ports,
-  { project, server }: { readonly project: ProjectName; readonly server: ServerName },
+  { project, server }: OfServer,
   options: OpenOptions,
   work: (open: OpenServer) => Promise<T>,
 ): Promise<T> {

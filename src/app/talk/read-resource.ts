@@ -3,14 +3,11 @@ import { type ContentPart, readParts } from '../../mcp/client/content.ts';
 import { nameOfUri } from '../../mcp/client/file-names.ts';
 import type { ReadResult, SessionOptions } from '../../mcp/client/session.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 import { isFolder, prepareFolder, type SavedFile, saveAs } from './save-content.ts';
 
-type ReadRequest = {
-  readonly project: ProjectName;
-  readonly server: ServerName;
+type ReadRequest = OfServer & {
   readonly uri: string;
   /** A folder, where files get the resource's name, or a file. */
   readonly out?: string;
