@@ -13,10 +13,7 @@ type Desk = {
   readonly interrupt: () => void;
 };
 
-/**
- * Asks a server's questions on this terminal. What the server wrote is shown as text that cannot steer the terminal.
- * Ctrl-C and Ctrl-D cancel the question; a second Ctrl-C ends the call, so that nobody is held by a server that asks on.
- */
+/** Asks a server's questions, as text that steers nothing. Ctrl-C and Ctrl-D cancel; a second Ctrl-C ends the call. */
 export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk): Interviewer {
   let interruptions = 0;
   const onInterrupt = () => {

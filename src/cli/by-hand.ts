@@ -52,11 +52,7 @@ type StartRequest = {
   readonly json: boolean;
 };
 
-/**
- * Plans the start of servers: as a file declares them when one is named, else as their containers record them, else, when
- * one has no container, as the specs of this folder declare them.
- * Throws `server-not-found`, and what reading specs and planning throw.
- */
+/** Plans a start: by the file named, the containers' records, or this folder's specs. Throws `server-not-found`. */
 export async function planStart(context: CommandContext, request: StartRequest): Promise<Work> {
   const { names, file, replace } = request;
   if (file !== undefined) {

@@ -71,10 +71,7 @@ export type LocatedContainer = {
   readonly hasShell: boolean;
 };
 
-/**
- * What runs containers, in our own terms: one method is one thing a plan's step does or one question. Everything that
- * fails in an expected way throws `LoomsError` with a code of ours (`engine-…`, `image-…`, `container-…`).
- */
+/** What runs containers: a method is a plan's step, or a question. Expected failures are `LoomsError`s. */
 export type Engine = SessionHost & {
   describe(options?: CallOptions): Promise<EngineDescription>;
   /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
@@ -99,10 +96,7 @@ export type Engine = SessionHost & {
     options?: CallOptions,
   ): Promise<ImageFacts>;
 
-  /**
-   * Removes an image that looms built under `ref`, layers that nothing else needs included. false: it stays, because
-   * looms did not build it, it has another name as well, or a container of anyone is made of it.
-   */
+  /** Removes an image built under `ref`. false: looms did not build it, it has another name, or is in use. */
   removeBuiltImage(id: ImageId, ref: string, options?: CallOptions): Promise<boolean>;
 
   /** All images that looms built on this engine, for any project, and who may be about to use one; read-only. */

@@ -129,10 +129,7 @@ export type FoundLock = { readonly holder: LockHolder; readonly state: LockState
 export type ProjectLock = {
   /** Who holds it; null when nobody does. Changes nothing. */
   readonly look: (project: ProjectName) => Promise<FoundLock | null>;
-  /**
-   * Takes a lock away, by its id: one that was given back and taken by another run meanwhile is not hit. The run that
-   * held it notices before its next step that takes something away, and stops there.
-   */
+  /** Takes a lock away, by its id alone. The run that held it notices before it next takes something away. */
   readonly take: (lock: LockHolder) => Promise<void>;
 };
 

@@ -188,11 +188,7 @@ const findingOf = ({ health, run }: Look): HealthFinding[] => {
   return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '' }];
 };
 
-/**
- * Asks servers how they are, several at once: the engine, the container, a session, the handshake, `tools/list`. What is
- * wrong is the answer; what was found is kept in the ledger.
- * Throws `server-not-found` for a name that is not there, `interrupted`, and what the engine throws when it is first asked.
- */
+/** Asks servers how they are, several at once; keeps what was found. Throws `server-not-found`, `interrupted`. */
 export async function checkHealth(
   ports: Ports,
   request: HealthRequest,

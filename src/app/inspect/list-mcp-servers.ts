@@ -71,11 +71,7 @@ async function listProject(ports: Ports, project: ProjectName): Promise<McpServe
   };
 }
 
-/**
- * The MCP servers of a project, or of all projects on the engine, sorted by project and name: what the engine says about
- * their containers, and what this machine last found out by talking to them. Asks no server.
- * A ledger that cannot be read is a notice. Throws what the engine throws.
- */
+/** MCP servers of one project or all, sorted; asks none of them. An unreadable ledger is a notice. */
 export async function listMcpServers(
   ports: Ports,
   request: { readonly project: ProjectName } | { readonly allProjects: true },

@@ -33,11 +33,7 @@ type OpenLogs = {
   readonly lines: AsyncIterable<ServerLogLine>;
 };
 
-/**
- * Opens the logs of servers. Lines are read as they are taken, so that logs of any size need little memory. Of a stdio
- * server the log holds the stderr of all its sessions.
- * Throws `server-not-found`, and what the engine throws.
- */
+/** Opens the logs of servers, read as they are taken. Throws `server-not-found`, and what the engine throws. */
 export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
   const { instances, sessions } = await ports.orchestrator();
   const located = await instances(request.project, { signal });

@@ -6,10 +6,7 @@ import { looksLikePlan, readSavedPlan, type SavedPlan } from './saved-plan.ts';
 /** For its owner only: it tells what runs where, and from which files. */
 const fileMode = 0o600;
 
-/**
- * Writes a saved plan, whole or not at all, readable by its owner only. A plan that is there is written over, nothing
- * else is: throws `file-exists`. Throws `file-not-found` when the folder is not there or not writable.
- */
+/** Writes a saved plan for its owner, over nothing but a plan. Throws `file-exists`, `file-not-writable`. */
 export async function writePlanFile(ports: Ports, file: string, saved: SavedPlan): Promise<void> {
   const path = resolve(ports.workingDirectory, file);
   const kind = await ports.files.kindOf(path);

@@ -34,10 +34,7 @@ async function changedFiles(ports: Ports, saved: SavedPlan): Promise<string[]> {
 
 type Builds = { readonly recipes: ReadonlyMap<string, Recipe>; readonly problems: readonly string[] };
 
-/**
- * The recipes of the images that a plan builds, made anew from the files that go in: an image's reference names their
- * content, so another reference means other files. Files that are missing matter only where the plan builds.
- */
+/** A plan's recipes, made anew from their files: a reference names content. Missing files matter to builds only. */
 async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly DeclaredServer[]): Promise<Builds> {
   const extraCa = await ports.files.readBuildCa();
   const builds = new Set(saved.plan.images.flatMap(({ ref, action }) => (action === 'build' ? [ref] : [])));

@@ -21,11 +21,7 @@ type PromptOutcome = {
   readonly saved: readonly SavedFile[];
 };
 
-/**
- * Renders a prompt of a running server: arguments are checked against what it says it takes before anything is sent.
- * Throws `prompt-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`, `file-not-found`, and what
- * `openServer` throws.
- */
+/** Renders a prompt, arguments checked first. Throws as `openServer`, `prompt-not-found`, `arguments-invalid`. */
 export async function getPrompt(
   ports: Ports,
   request: PromptRequest,

@@ -20,12 +20,7 @@ type ReadOutcome = {
   readonly saved: readonly SavedFile[];
 };
 
-/**
- * Reads a resource of a running server, bounded by the spec's `execution_timeout_seconds`, and saves it when asked to;
- * no file is ever replaced.
- * Throws `resource-not-found`, `json-rpc-error`, `call-timeout`, `file-exists`, `file-not-found`, and what `openServer`
- * throws.
- */
+/** Reads a resource, and saves it when asked to. Throws as `openServer`, `resource-not-found`, `file-exists`. */
 export async function readResource(
   ports: Ports,
   request: ReadRequest,

@@ -49,10 +49,7 @@ export function verdictOf(step: DockerStep, results: StepResults, halt: Halt): V
   return pending ? 'wait' : 'run';
 }
 
-/**
- * Walks a plan's graph: a step runs when those it waits for are ok, a way back only when what it answers failed or was
- * left halfway. Servers do not wait for one another. Decides nothing; returns a result for every step and never throws.
- */
+/** Walks a plan's graph. Decides nothing; servers do not wait for one another; every step gets a result. */
 export async function executePlan(
   plan: DockerPlan,
   env: StepEnvironment,

@@ -173,11 +173,7 @@ export type SessionProcess = {
   readonly stderrTail: () => readonly string[];
   /** What was lacking, for a process that ended with this code before the server began. */
   readonly noRoom: (exitCode: number | null) => Lack | undefined;
-  /**
-   * Ends the process: half-closes its input, waits `graceMs` for it to go by itself, and only then asks the container
-   * to end what is left of the group, which costs one more exec. Says which of the two it took. Never throws; calling
-   * it again returns the same promise.
-   */
+  /** Half-closes its input, waits `graceMs`, then ends the group by an exec; says which it took. Never throws. */
   readonly end: () => Promise<SessionEnd>;
   /** Half-closes its input, and resolves when that is on its way to the container. Never throws. */
   readonly leave: () => Promise<void>;

@@ -43,10 +43,7 @@ export const askBytes = (client: Line, what: string, request: ApiRequest): Promi
 export const ask = async <Answer = unknown>(client: Line, what: string, request: ApiRequest): Promise<Answer> =>
   parseJson(await askBytes(client, what, request)) as Answer;
 
-/**
- * As `askBytes`, answered piece by piece: the bounds are those of the answer's beginning, and the caller's signal ends it
- * at any time. Whoever reads no further destroys the stream.
- */
+/** As `askBytes`, piece by piece: bounds are those of the beginning, the signal ends it. Destroy it when done. */
 export async function askStream(client: Line, what: string, request: ApiRequest): Promise<IncomingMessage> {
   const stream = await send(client, what, request, requestStream);
   return client.signal === undefined ? stream : addAbortSignal(client.signal, stream);

@@ -13,10 +13,7 @@ type ListedImage = { readonly Id: string; readonly RepoTags?: readonly string[] 
 /** As recipes name what is built (`imageRef`); Podman puts `localhost/` before it. */
 const recipeName = /^(?:localhost\/)?looms\/[a-z]+:[0-9a-f]{32}$/;
 
-/**
- * All images that looms built: they have its label and the name of a recipe, and no other. What somebody made of one of
- * them has the label, too.
- */
+/** Images that looms built, told by its label and a recipe's name: what is made of one has the label too. */
 export async function listBuiltImages(client: Client): Promise<BuiltImages> {
   const request = get('/images/json', { filters: { label: [label.managedBy] } });
   const [images, containers] = await Promise.all([
@@ -40,11 +37,7 @@ export async function listBuiltImages(client: Client): Promise<BuiltImages> {
   };
 }
 
-/**
- * Removes an image that looms built under `ref`, with those layers that nothing else needs. false: it stays, because
- * looms did not build it, it has another name too, or a container of anyone is made of it. One that is gone already is
- * no error.
- */
+/** Removes a built image. false: looms did not build it, it has another name, or is in use. One gone is no error. */
 export async function removeBuiltImage(client: Client, id: ImageId, ref: string): Promise<boolean> {
   const image = await inspectImage(client, id);
   if (image === null) return true;

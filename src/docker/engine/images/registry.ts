@@ -10,12 +10,7 @@ import { canonicalRepository, parseReference } from './reference.ts';
 
 type DistributionAnswer = { readonly Descriptor?: { readonly digest?: unknown } };
 
-/**
- * Asks the registry, through the engine, whether a reference means another image now than the local one; fetches
- * nothing. A registry that does not answer in time is a verdict, not an error.
- *
- * @throws LoomsError `interrupted`, and `engine-…` when the engine itself does not answer
- */
+/** Whether a reference means another image at the registry; silence is a verdict. Throws `interrupted`, `engine-…`. */
 export async function registryDigest(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistryVerdict> {
   const local = await inspectImage(client, ref);
   const { registry, name } = parseReference(ref);

@@ -170,11 +170,7 @@ function stayingImages(leaving: readonly Leaving[], { observed, work }: PruneRec
   return new Set([...observed.containers, ...observed.history].filter(({ id }) => !gone.has(id)).map(imageOf));
 }
 
-/**
- * Plans which records of past generations go, and which images with them: of servers in the plan those beyond what is
- * kept. What a removed server ran last stays as an image, also where nothing is recorded, so that it can come back without
- * a build.
- */
+/** Which records go, beyond those kept, and which images; what a removed server ran last stays as an image. */
 export function pruneRecords(input: PruneRecordsInput): RecordPlan {
   const { observed, work } = input;
   const index: Index = {

@@ -43,10 +43,7 @@ function standingOf(data: ObservedContainer, { project, containers }: Observed):
   return settled !== undefined && tookAll(settled, data) ? 'restored' : 'needed';
 }
 
-/**
- * What was kept, by server. Of several copies the one with the proper name counts, else the first; another one that
- * nobody else has, renamed by hand, is left alone.
- */
+/** What was kept, by server: the copy with the proper name, else the first; one renamed by hand is left alone. */
 export function keptFiles(observed: Observed): ReadonlyMap<ServerName, KeptFiles> {
   const copies = Map.groupBy(
     observed.containers.filter(({ role }) => role === 'data'),

@@ -164,10 +164,7 @@ export const idleTemplate: ShapeTemplate = {
   labels: {},
 };
 
-/**
- * The relay on a network of the project: a hardened idle container with a shell, through whose execs HTTP servers are
- * reached, since nothing outside has an address for them (docs/architecture.md, a server's container).
- */
+/** A network's relay: a hardened idle container with a shell, through whose execs HTTP servers are reached. */
 export function relayContainer(
   project: ProjectName,
   mode: 'isolated' | 'bridge',

@@ -259,11 +259,7 @@ function decideWithKeeper(
   };
 }
 
-/**
- * Decides about one server from what is there: the table of docs/architecture.md, "Replacement without a journal". It
- * keeps no journal; whatever an interrupted run left is just another starting point. `containers` are the server's own,
- * sorted by generation.
- */
+/** Decides about a server by docs/architecture.md, "Replacement without a journal"; its containers by generation. */
 export function decide(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
