@@ -1,10 +1,9 @@
-import type { RecordedSpec } from '../model/desired.ts';
 import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
 import type { Recipe } from '../model/recipe.ts';
-import type { ForeignRecord } from '../model/records.ts';
+import type { ServerContainer } from '../model/server-view.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
 import type { NetworkShape, Observed } from './model/observed.ts';
@@ -53,18 +52,10 @@ export type LockAttempt =
   | { readonly result: 'held'; readonly holder: LockHolder; readonly expired: boolean };
 
 /** A container as its labels and state tell, without inspecting it. */
-export type LocatedContainer = {
-  readonly id: ContainerId;
-  readonly name: string;
+export type LocatedContainer = Omit<ServerContainer, 'server'> & {
   readonly role: Role;
   readonly server?: ServerName;
-  readonly generation: number;
   readonly running: boolean;
-  /** As a listing tells it; `stopped` is also what was never started. */
-  readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
-  readonly recorded?: RecordedSpec;
-  /** Set when this machine did not sign the record. */
-  readonly foreignRecord?: ForeignRecord;
   readonly imageRef: string;
   /** What it was made of, whatever its reference means by now. */
   readonly imageId: ImageId;

@@ -10,8 +10,8 @@ import type { UntrustedRecord } from '../model/records.ts';
 import type { SecretPrints } from '../model/secret-prints.ts';
 import type {
   GenerationView,
-  Instance,
   MadeFrom,
+  ServerContainer,
   ServerImage,
   ServerListing,
   ServerView,
@@ -213,7 +213,7 @@ export type Orchestrator = {
     options?: CallOptions & { readonly ended?: ContainerId },
   ): Promise<Serving>;
   /** All containers of servers, by one listing, sorted by server and generation. */
-  instances(project: ProjectName, options?: CallOptions): Promise<readonly Instance[]>;
+  instances(project: ProjectName, options?: CallOptions): Promise<readonly ServerContainer[]>;
   readonly lock: ProjectLock;
   readonly sessions: SessionHost;
   /** Ends connections that are kept alive. */

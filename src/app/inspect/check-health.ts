@@ -1,5 +1,4 @@
 import { mcpFields } from '../../model/desired.ts';
-import type { EngineHealth } from '../../model/engine.ts';
 import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
@@ -18,13 +17,12 @@ import { lookUpServers } from './servers.ts';
 const logLines = 10;
 
 /** How one server is, with what each step took. */
-export type ServerHealth = {
-  readonly name: ServerName;
-  readonly project: ProjectName;
+export type ServerHealth = Pick<
+  ServerView,
+  'name' | 'project' | 'container' | 'generation' | 'restarts' | 'engineHealth'
+> & {
   /** `unknown`: what failed is on this side, so nothing is known about the server. */
   readonly verdict: Verdict | 'unknown';
-  readonly container: ContainerId;
-  readonly generation: number;
   /** Of all steps together, ms. */
   readonly milliseconds: number;
   readonly steps: readonly HealthStep[];
@@ -34,10 +32,6 @@ export type ServerHealth = {
   readonly server: { readonly name: string; readonly version: string } | null;
   readonly protocolVersion: string | null;
   readonly failure: Failure | null;
-  /** How often the engine has started it again since somebody last did. */
-  readonly restarts: number;
-  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
-  readonly engineHealth: EngineHealth | null;
 };
 
 /** The same with the run of the container that was asked. */
