@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { AuditRequest } from '../../app/inspect/read-audit.ts';
 import { readAudit, type SeenCall } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
@@ -105,18 +106,12 @@ async function* tables(
   if (some.length > 0) yield renderCalls(some, withProject, palette);
 }
 
-type AuditFlagValues = {
-  readonly server?: readonly string[] | undefined;
-  readonly tool?: readonly string[] | undefined;
-  readonly result?: readonly string[] | undefined;
-  readonly who?: readonly string[] | undefined;
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
-  readonly 'all-projects'?: boolean | undefined;
-};
-
 /** What the flags of `audit` ask for; a project only where one was named. `now` in ms since 1970. Throws `usage`. */
-export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now: number): AuditRequest {
+export function auditRequest(
+  flags: Partial<InferredFlags<typeof Audit.flags>>,
+  project: ProjectChoice,
+  now: number,
+): AuditRequest {
   const { server, tool, result, who, since, until } = flags;
   return {
     ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
