@@ -2,9 +2,9 @@ import type { ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { RemovalIntent } from '../../orchestrator/port.ts';
+import { slotsOf } from '../model/generations.ts';
 import { dataName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import { slotsOf } from '../model/slots.ts';
 import type { DockerPorts } from '../ports.ts';
 import { type DockerPrepared, decide, lookAt } from './prepare.ts';
 

@@ -1,6 +1,7 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Change, PlanWarning, SupportChange } from '../../model/plan.ts';
-import { containerName, recordName } from '../model/labels.ts';
+import { isSettled } from '../model/generations.ts';
+import { recordName } from '../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { StepDraft } from '../steps.ts';
 import { revisionOf } from './generations/generations.ts';
@@ -48,7 +49,7 @@ function recordLast(
   removal: FileKeepingDeletion,
   { project, history, keep, takenNames }: RemovalContext,
 ): FileKeepingDeletion {
-  const last = containers.find(({ name }) => name === containerName(project, server)) ?? containers.findLast(isUp);
+  const last = containers.find(isSettled(project, server)) ?? containers.findLast(isUp);
   if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
   const record = recordName(project, server, last.generation);
   const leaves = removalsIn(removal.steps).find(({ target }) => 'id' in target && target.id === last.id);

@@ -2,7 +2,8 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
 import { asStepId, type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
 import { isNonEmpty, type PlanWarning, type SupportChange } from '../../../model/plan.ts';
-import { containerName, dataName, label } from '../../model/labels.ts';
+import { isSettled } from '../../model/generations.ts';
+import { dataName, label } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
@@ -39,7 +40,7 @@ function standingOf(data: ObservedContainer, { project, containers }: Observed):
       role === 'server' && server !== undefined && server === data.server && state.status !== 'dead',
   );
   if (own.some(({ id }) => id === data.keptFrom)) return 'unfinished';
-  const settled = own.find(({ name, server }) => server !== undefined && name === containerName(project, server));
+  const settled = data.server && own.find(isSettled(project, data.server));
   return settled !== undefined && tookAll(settled, data) ? 'restored' : 'needed';
 }
 

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
-import { containerName } from '../../model/labels.ts';
+import { isRunning, isSettled } from '../../model/generations.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import { liveFields } from '../../model/shape.ts';
@@ -88,7 +88,7 @@ function specReason(server: DeclaredServer, container: ObservedContainer): Reaso
 
 /** Holds one container against its server's spec. Pure; the same input gives the same reasons in the same order. */
 export function assess(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Assessed {
-  const settled = container.name === containerName(context.project, server.spec.name);
+  const settled = isSettled(context.project, server.spec.name)(container);
   const drift = driftOf(server, container, context);
   const rotation = settled
     ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
@@ -115,7 +115,7 @@ export function assess(server: DeclaredServer, container: ObservedContainer, con
   return {
     container,
     settled,
-    running: container.state.status === 'running' && !container.state.paused,
+    running: isRunning(container),
     stale: [...asked, ...stale],
     drift,
   };
