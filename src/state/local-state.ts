@@ -9,19 +9,19 @@ import { isKnownRecord, rememberRecord } from './known-records.ts';
 import { describeFault, ledgerPlaces } from './ledger.ts';
 import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
-import { recallVerdict, rememberVerdict } from './verdicts.ts';
+import { recallFinding, rememberFinding } from './server-memory.ts';
 
-/** Where the verdicts about servers are remembered; a ledger that cannot be used costs a probe or a moment, no more. */
-type Verdicts = {
+/** Where what is found about servers is remembered; a ledger that cannot be used costs a probe or a moment, no more. */
+type ServerMemory = {
   readonly recall: (key: string) => Promise<string | undefined>;
-  readonly remember: (key: string, verdict: string) => Promise<void>;
+  readonly remember: (key: string, found: string) => Promise<void>;
 };
 
 /** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
 type LocalState = HealthKeeper & {
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   readonly auditReader: AuditReader;
-  readonly verdicts: Verdicts;
+  readonly serverMemory: ServerMemory;
   readonly secretPrints: SecretPrinter;
   /** Records of others that somebody accepted here. `remember` throws what the file system throws. */
   readonly records: {
@@ -50,10 +50,10 @@ export function localState(environment: Readonly<Record<string, string | undefin
         return { recorded: false, why: `${why}; ${hint}` };
       }
     },
-    verdicts: {
-      recall: (key) => recallVerdict(database, key).catch(() => undefined),
+    serverMemory: {
+      recall: (key) => recallFinding(database, key).catch(() => undefined),
       // What cannot be remembered is found out again the next time.
-      remember: (key, verdict) => rememberVerdict(database, key, verdict).catch(() => undefined),
+      remember: (key, found) => rememberFinding(database, key, found).catch(() => undefined),
     },
     secretPrints: {
       keyName: async () => printer.keyName(),

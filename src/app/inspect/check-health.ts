@@ -57,13 +57,13 @@ type HealthReport = {
   readonly notices: readonly string[];
 };
 
-type StateVerdict =
+type StateFinding =
   | { readonly kind: 'runs' }
   | { readonly kind: 'stopped'; readonly failure: Failure }
   | { readonly kind: 'unhealthy'; readonly failure: Failure };
 
 /** What a container's state alone says about its server. */
-function judgeState({ status: state, name: server }: ServerView): StateVerdict {
+function judgeState({ status: state, name: server }: ServerView): StateFinding {
   const failure = (message: string, hint: string): Failure => ({
     code: 'server-not-running',
     message: `server ${server} ${message}`,

@@ -74,7 +74,7 @@ function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDire
 /**
  * Makes a saved plan ready to be carried out, or tells why it cannot be any more. It is planned anew from what the file
  * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
- * `applyPlan` looks a last time under the lock.
+ * `applyWork` looks a last time under the lock.
  * Throws `plan-stale` with what differs, also when another policy applies than it was made under, `refused` when the
  * policy says no, and what `planWork` throws.
  */

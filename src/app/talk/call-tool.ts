@@ -18,7 +18,7 @@ type CallRequest = OfServer & {
   readonly out?: string;
 };
 
-export type CallOptions = SessionOptions & {
+export type ToolCallOptions = SessionOptions & {
   readonly onProgress?: (progress: CallProgress) => void;
   /** Hears of things worth saying that do not stop the call, also when the call fails then. */
   readonly onWarning: (warning: CallWarning) => void;
@@ -62,7 +62,7 @@ function withReachHint(error: unknown, spec: DesiredServer): unknown {
  * `isError` is a result. Throws `tool-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`,
  * `server-exited`, `file-not-found`, and what `openServer` throws.
  */
-export async function callTool(ports: Ports, request: CallRequest, options: CallOptions): Promise<CallOutcome> {
+export async function callTool(ports: Ports, request: CallRequest, options: ToolCallOptions): Promise<CallOutcome> {
   const { project, server, tool: name } = request;
   // Asked beside the opening, which takes longer.
   const askedEngine = engineId(ports, options.signal);

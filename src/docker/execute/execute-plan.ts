@@ -22,7 +22,7 @@ export type StepResults = ReadonlyMap<StepId, StepResult>;
 
 const failed = (result: StepResult | undefined): boolean => result?.result === 'failed' || result?.result === 'unknown';
 
-type Verdict = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
+type Turn = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
 
 /** Whether the work stops: at the next step, or at once, because nobody waits or the lock is lost. */
 type Halt = 'no' | 'no-new-steps' | 'at-once';
@@ -32,7 +32,7 @@ const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
   results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
 
 /** What a step may do now, from the results of the steps it hangs on. */
-export function verdictOf(step: DockerStep, results: StepResults, halt: Halt): Verdict {
+export function turnOf(step: DockerStep, results: StepResults, halt: Halt): Turn {
   const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';
@@ -108,14 +108,14 @@ export async function executePlan(
   while (waiting.size > 0 || running.size > 0) {
     let moved = false;
     for (const step of waiting) {
-      const verdict = verdictOf(step, results, halt());
-      if (verdict === 'wait' || (verdict === 'run' && running.size >= options.parallelism)) continue;
+      const turn = turnOf(step, results, halt());
+      if (turn === 'wait' || (turn === 'run' && running.size >= options.parallelism)) continue;
       waiting.delete(step);
       moved = true;
-      if (verdict === 'run') running.set(step.id, run(step));
+      if (turn === 'run') running.set(step.id, run(step));
       else {
-        results.set(step.id, verdict.skip);
-        options.sink({ type: 'step-ended', step, result: verdict.skip, milliseconds: 0 });
+        results.set(step.id, turn.skip);
+        options.sink({ type: 'step-ended', step, result: turn.skip, milliseconds: 0 });
       }
     }
     if (running.size > 0) await Promise.race(running.values());

@@ -102,9 +102,9 @@ export type Observed = {
    * For each reference with pull policy `always`: whether the registry has something newer. `unknown` carries why
    * (registry unreachable, 15 s passed); the local image is then used, with a warning.
    */
-  readonly registry: Readonly<Record<string, RegistryVerdict>>;
+  readonly registry: Readonly<Record<string, RegistryAnswer>>;
 };
 
-export type RegistryVerdict =
-  | { readonly verdict: 'same' | 'newer' }
-  | { readonly verdict: 'unknown'; readonly why: string };
+export type RegistryAnswer =
+  | { readonly answer: 'same' | 'newer' }
+  | { readonly answer: 'unknown'; readonly why: string };

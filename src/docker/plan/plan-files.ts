@@ -5,7 +5,7 @@ import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { FilesIntent, MadeServer } from '../../orchestrator/port.ts';
 import type { DockerPorts } from '../ports.ts';
-import { type DockerPrepared, decide, relayImageOf } from './prepare.ts';
+import { type DockerPrepared, prepare, relayImageOf } from './prepare.ts';
 
 function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
   const unknown = names.find((name) => !known.has(name));
@@ -55,7 +55,7 @@ export async function planDeclared(ports: DockerPorts, asked: Declared): Promise
       : [],
   );
   const secrets = await ports.changedSecrets(project, servers, made);
-  const prepared = decide(
+  const prepared = prepare(
     ports,
     { kind: 'files', ...asked },
     observed,

@@ -9,10 +9,10 @@ import { pruneRecords } from './generations/prune-records.ts';
 import { droppedByReplacement } from './kept/dropped-files.ts';
 import { copiesFirst, keptBeside, keptFiles } from './kept/kept-files.ts';
 import { planWarnings } from './plan-warnings.ts';
-import { planRemovals, type Undesired } from './removal.ts';
+import { planRemovals, type RemovalRule } from './removal.ts';
 import type { Assessed, SlotContext } from './server/assess-server.ts';
 import type { LabelContext } from './server/container-template.ts';
-import { type Decision, decide } from './server/decide-server.ts';
+import { type Decision, decideServer } from './server/decide-server.ts';
 import { nextRotation } from './server/rotation.ts';
 import { serverSteps } from './server/server-steps.ts';
 import { withFreeNames } from './support/free-names.ts';
@@ -26,7 +26,7 @@ export type PlanInput = {
   /** In any order; names are unique. */
   readonly desired: readonly DeclaredServer[];
   readonly observed: Observed;
-  readonly undesired: Undesired;
+  readonly undesired: RemovalRule;
   readonly executions: ReadonlyMap<ContainerId, number>;
   /** Variables whose secrets have other values than a container was made with. */
   readonly changedSecrets?: ReadonlyMap<ContainerId, NonEmpty<string>>;
@@ -78,7 +78,7 @@ const makesContainer = (decision: Decision): boolean =>
 const byGeneration = (a: ObservedContainer, b: ObservedContainer): number =>
   a.generation - b.generation || (a.id < b.id ? -1 : 1);
 
-const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
+const isToBeRemoved = (name: ServerName, rule: RemovalRule): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
 /** A server that would be made or started where the network or the relay is someone else's is blocked. */
@@ -107,7 +107,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     rollbackTo,
   };
   const slots = desired.map((server) =>
-    withBlocker({ server, ...decide(server, present.get(server.spec.name) ?? [], context) }, observed),
+    withBlocker({ server, ...decideServer(server, present.get(server.spec.name) ?? [], context) }, observed),
   );
 
   const wantedNames = new Set(desired.map((server) => server.spec.name));

@@ -14,7 +14,7 @@ import { isUp, removalsIn, retireEach, step } from './step-builders.ts';
  * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
  * warning, or not looked at.
  */
-export type Undesired = 'remove' | RemoveNamed | 'warn' | 'ignore';
+export type RemovalRule = 'remove' | RemoveNamed | 'warn' | 'ignore';
 
 export type RemoveNamed = {
   readonly remove: readonly ServerName[];
@@ -33,7 +33,7 @@ export type Removals = {
 type RemovalContext = {
   readonly project: ProjectName;
   readonly managedBy: string;
-  readonly rule: Undesired;
+  readonly rule: RemovalRule;
   readonly history: readonly GenerationRecord[];
   /** How many past generations are kept; 0: none is recorded. */
   readonly keep: number;

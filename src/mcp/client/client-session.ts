@@ -18,9 +18,9 @@ import { headerProblem } from './param-headers.ts';
 import { promptsOf } from './prompts.ts';
 import { identified, listAll, type RequestBounds, type Requester } from './requests.ts';
 import { resourcesOf } from './resources.ts';
+import type { EndMemory } from './server-memory.ts';
 import type { CallProgress, CallResult, Session, SessionOptions, SessionTarget, Tool } from './session.ts';
 import { type Circumstances, explain } from './session-errors.ts';
-import type { EndMemory } from './verdicts.ts';
 
 /** How long the engine may take to say how a process ended once its stream is closed, ms. */
 const exitWaitMs = 1_000;

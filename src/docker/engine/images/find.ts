@@ -70,9 +70,9 @@ async function hasShell(
   const known = learnShell(client, id, labels[label.hasShell]) ?? shells.get(id);
   if (known !== undefined) return known;
   if (!mayLook) return null;
-  const verdict = probeShell(client, id);
-  shells.set(id, verdict);
+  const answer = probeShell(client, id);
+  shells.set(id, answer);
   // A failed look says nothing about the image: the next caller looks again.
-  verdict.catch(() => shells.delete(id));
-  return verdict;
+  answer.catch(() => shells.delete(id));
+  return answer;
 }

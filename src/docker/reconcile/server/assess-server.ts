@@ -50,7 +50,7 @@ function imageReason(server: DeclaredServer, container: ObservedContainer, conte
     const from = `${ref} (${shortId(container.shape.imageId)})`;
     return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (${shortId(facts.id)})` }] }];
   }
-  if (context.observed.registry[ref]?.verdict === 'newer') {
+  if (context.observed.registry[ref]?.answer === 'newer') {
     const from = `${ref} (${shortId(container.shape.imageId)})`;
     return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (newer in the registry)` }] }];
   }

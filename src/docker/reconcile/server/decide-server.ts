@@ -256,7 +256,7 @@ function decideWithKeeper(
 }
 
 /** Decides about a server by docs/architecture.md, "Replacement without a journal"; its containers by generation. */
-export function decide(
+export function decideServer(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   context: SlotContext,
