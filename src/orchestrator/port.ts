@@ -264,7 +264,7 @@ export type OrchestratorPorts = {
   /** Whether a new generation answers the handshake and `tools/list` in time. */
   readonly gate: (
     serving: Serving,
-    options: { readonly host: SessionHost; readonly signal: AbortSignal },
+    options: { readonly sessions: SessionHost; readonly signal: AbortSignal },
   ) => Promise<GateOutcome>;
   readonly mask: (text: string) => string;
   /** Resolves after `milliseconds`, or at once when the signal aborts. */

@@ -101,9 +101,9 @@ function judgeState({ status: state, name: server }: ServerView): StateFinding {
 
 const skipped = (name: HealthStep['name']): HealthStep => ({ name, result: 'skipped', milliseconds: null });
 
-async function logOf(host: SessionHost, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
+async function logOf(sessions: SessionHost, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
   try {
-    return (await host.tailLog(container, logLines, { signal })).map(({ text }) => text);
+    return (await sessions.tailLog(container, logLines, { signal })).map(({ text }) => text);
   } catch (error) {
     return [`(its log could not be read: ${messageOf(error)})`];
   }

@@ -21,7 +21,11 @@ export type LogSource = {
 };
 
 /** The log of a container as `query` asks for it the first time. */
-export function logSource(host: SessionHost, container: ServerContainer, query: Omit<LogQuery, 'follow'>): LogSource {
+export function logSource(
+  sessions: SessionHost,
+  container: ServerContainer,
+  query: Omit<LogQuery, 'follow'>,
+): LogSource {
   let position: Position | undefined;
   const about = { server: container.server, generation: container.generation, container: container.id };
 
@@ -35,7 +39,7 @@ export function logSource(host: SessionHost, container: ServerContainer, query: 
       from === undefined ? { ...query, follow } : { streams: query.streams, since: { at: from.time }, follow };
     let repeated = from?.lines ?? 0;
     try {
-      for await (const line of host.readLog(container.id, wanted, { signal })) {
+      for await (const line of sessions.readLog(container.id, wanted, { signal })) {
         if (from !== undefined && line.time === from.time && repeated > 0) {
           repeated -= 1;
           continue;

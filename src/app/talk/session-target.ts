@@ -21,12 +21,12 @@ export async function sessionEnv(spec: DesiredServer, secrets: SecretStore): Pro
 /** What opening a session to a server takes. Throws `secret-missing`. */
 export async function sessionTarget(
   { container, spec, argv, hasShell, image, relay }: Serving,
-  host: SessionHost,
+  sessions: SessionHost,
   secrets: SecretStore,
 ): Promise<SessionTarget> {
   const isHttp = spec.mcp.transport.kind !== 'stdio';
   return {
-    engine: host,
+    sessions,
     container,
     spec,
     argv,

@@ -5,7 +5,7 @@ import type { SessionHost } from '../../orchestrator/session-host.ts';
 
 /** Which process or port of which container is reached, and how. */
 export type LinkTarget = Pick<Serving, 'container' | 'relay' | 'argv' | 'hasShell'> & {
-  readonly engine: SessionHost;
+  readonly sessions: SessionHost;
   readonly spec: Pick<DesiredServer, 'name'> & { readonly mcp: Pick<McpSpec, 'transport'> };
   /** The session's environment, secrets resolved; handed to the process, never stored. */
   readonly env: Readonly<Record<string, string>>;

@@ -210,7 +210,7 @@ export async function startSessionProcess(
   const mark = randomBytes(12).toString('hex');
   const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
   const patience = String(Math.max(0, Math.floor(patienceMs / 1000)));
-  const starting = target.engine.exec(target.container, {
+  const starting = target.sessions.exec(target.container, {
     argv: target.hasShell
       ? ['sh', '-c', wrapperScript, seconds, patience, renews ? '1' : '0', ...target.argv]
       : target.argv,
@@ -317,9 +317,9 @@ async function endInContainer(target: LinkTarget, group: number, mark: string): 
 }
 
 /** The exit code of a short script in the container; null where that was not known in time. Throws what `exec` throws. */
-async function runScript({ engine, container }: LinkTarget, ...argv: readonly string[]): Promise<number | null> {
+async function runScript({ sessions, container }: LinkTarget, ...argv: readonly string[]): Promise<number | null> {
   const signal = AbortSignal.timeout(killAnswerMs);
-  const exec = await engine.exec(container, { argv: ['sh', '-c', ...argv] }, { signal });
+  const exec = await sessions.exec(container, { argv: ['sh', '-c', ...argv] }, { signal });
   for (const stream of [exec.stdin, exec.stdout, exec.stderr]) stream.on('error', () => {});
   exec.stdin.end();
   exec.stdout.resume();
