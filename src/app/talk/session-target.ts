@@ -1,5 +1,6 @@
 import type { SessionTarget } from '../../mcp/client/session.ts';
 import type { DesiredServer, Env } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { processEnv } from '../../model/secret-names.ts';
 import type { Serving } from '../../model/server-view.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
@@ -24,7 +25,6 @@ export async function sessionTarget(
   sessions: SessionHost,
   secrets: SecretStore,
 ): Promise<SessionTarget> {
-  const isHttp = spec.mcp.transport.kind !== 'stdio';
   return {
     sessions,
     container,
@@ -34,6 +34,6 @@ export async function sessionTarget(
     image,
     ...(relay === undefined ? {} : { relay }),
     // An HTTP server's process has its secrets already.
-    env: isHttp ? {} : await sessionEnv(spec, secrets),
+    env: isHttp(spec) ? {} : await sessionEnv(spec, secrets),
   };
 }

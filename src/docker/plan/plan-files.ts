@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
@@ -36,8 +37,8 @@ export async function planDeclared(ports: DockerPorts, asked: Declared): Promise
   const bases = servers.flatMap(({ image }) =>
     image.kind === 'built' && image.base !== undefined ? [image.base] : [],
   );
-  const isHttp = servers.some((server) => server.spec.mcp.transport.kind !== 'stdio');
-  const images = [...servers.map((server) => server.image.ref), ...bases, ...(isHttp ? [relayImageOf(ports)] : [])];
+  const needsRelay = servers.some(({ spec }) => isHttp(spec));
+  const images = [...servers.map((server) => server.image.ref), ...bases, ...(needsRelay ? [relayImageOf(ports)] : [])];
   const observed = await ports.engine.observe({
     project,
     images: [...new Set(images)],

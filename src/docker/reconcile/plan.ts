@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
@@ -133,7 +134,7 @@ export function makePlan(input: PlanInput): DockerPlan {
 
   const isRunning = ({ server, decision }: Slot): boolean => server.spec.enabled && decision.kind !== 'blocked';
   const running = slots.filter(isRunning);
-  const needsRelay = running.some(({ server }) => server.spec.mcp.transport.kind !== 'stdio');
+  const needsRelay = running.some(({ server }) => isHttp(server.spec));
   const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
   const images = planImages(made, needsRelay ? input.relayImage : undefined, observed);
   const support = planSupport({

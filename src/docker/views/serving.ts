@@ -1,4 +1,5 @@
 import type { DesiredServer } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { type ContainerId, hostNameOf, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { ForeignRecord } from '../../model/records.ts';
@@ -51,10 +52,9 @@ export async function servingContainer(
   relayOf: (name: string) => ContainerId | undefined,
 ): Promise<Serving> {
   const { id, name, generation, imageId: image, hasShell, foreignRecord } = container;
-  const isHttp = spec.mcp.transport.kind !== 'stdio';
   const { mode } = spec.network;
-  const relay = !isHttp || mode === 'none' ? undefined : relayOf(relayName(project, mode));
-  if (isHttp && relay === undefined) {
+  const relay = !isHttp(spec) || mode === 'none' ? undefined : relayOf(relayName(project, mode));
+  if (isHttp(spec) && relay === undefined) {
     throw new LoomsError('server-not-running', `server ${spec.name} has no relay, through which it would be reached`, {
       hint: '`looms apply` makes it again',
     });
@@ -67,7 +67,7 @@ export async function servingContainer(
     imageRef: container.imageRef,
     ...(foreignRecord === undefined ? {} : { foreignRecord }),
     // An HTTP server's process has its argv already.
-    argv: isHttp ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),
+    argv: isHttp(spec) ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),
     hasShell,
     image,
     // While two generations share the alias, only a container's own id is sure to name it: its default host name.

@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
+import { isHttp } from '../../../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { isRunning, isSettled } from '../../model/generations.ts';
@@ -68,7 +69,7 @@ function driftOf(server: DeclaredServer, container: ObservedContainer, context: 
   );
   const env = `${liveFields.env.path}.`;
   // The container of an HTTP server has the variables of both places.
-  const own = recorded.spec.mcp.transport.kind === 'stdio' ? {} : recorded.spec.mcp.env;
+  const own = isHttp(recorded.spec) ? recorded.spec.mcp.env : {};
   return compareShapes(wanted, container.shape, imageKnown).map((one) => {
     const variable = one.path.startsWith(env) ? one.path.slice(env.length) : undefined;
     return variable !== undefined && Object.hasOwn(own, variable)

@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
+import { isHttp } from '../../../model/desired.ts';
 import { assertNever, LoomsError } from '../../../model/errors.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { holderOf } from '../../model/generations.ts';
@@ -60,7 +61,7 @@ function orderOf(server: DeclaredServer): ReplaceOrder {
   }
   const shared = spec.mounts.find((mount) => !mount.readOnly);
   // A stdio container is idle between sessions: beside its successor it writes nothing.
-  if (spec.mcp.transport.kind === 'stdio' || shared === undefined) return { order: 'start-first' };
+  if (!isHttp(spec) || shared === undefined) return { order: 'start-first' };
   return {
     order: 'stop-first',
     why: `${shared.type} ${shared.source} at ${shared.target} cannot be written by two generations`,
