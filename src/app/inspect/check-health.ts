@@ -138,8 +138,7 @@ async function checkOne(
       run: view.run,
     };
   }
-  const timeoutMs =
-    options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.ordinary) * 1000;
+  const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
   const asked = await askServer(ports, project, name, { timeoutMs, signal: options.signal });
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;

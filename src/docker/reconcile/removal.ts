@@ -8,7 +8,7 @@ import { revisionOf } from './generations/generations.ts';
 import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
 import { type KeptFiles, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
-import { isUp, removalsIn, retireEach, step } from './step-builders.ts';
+import { isUp, removalsIn, retireEach, step, tagOf } from './step-builders.ts';
 
 /**
  * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
@@ -73,11 +73,11 @@ function recordLast(
   const repeated = history
     .filter((one) => one.server === server && one.outcome !== 'gate-failed' && one.id !== known?.id)
     .filter((one) => revisionOf(one.specHash, one.imageId) === revision);
-  const forgotten = repeated.map(({ id, name, generation }) =>
+  const forgotten = repeated.map((one) =>
     step(
       server,
-      `remove:h${generation}-${id.slice(0, 6)}`,
-      { op: 'remove-container', target: { id }, name },
+      `remove:${tagOf('h', one)}`,
+      { op: 'remove-container', target: { id: one.id }, name: one.name },
       { after: recorded.map((one) => one.id) },
     ),
   );

@@ -4,7 +4,7 @@ import type { Reason, SupportChange } from '../../../model/plan.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
-import { type Removal, removalsIn } from '../step-builders.ts';
+import { type Removal, removalsIn, tagOf } from '../step-builders.ts';
 import { type Entry, entryOfContainer, entryOfRecord, expendable, servingAfter } from './generations.ts';
 
 type PruneRecordsInput = {
@@ -34,10 +34,10 @@ function removeRecord(
   reason: Reason,
   options: Pick<StepDraft, 'after' | 'onFailureOf'>,
 ): Removal {
-  const { id, name, server, generation } = record;
+  const { id, name, server } = record;
   const failed = options.onFailureOf === undefined ? '' : '/failed';
   return {
-    id: asStepId(`record:${server}/h${generation}-${id.slice(0, 6)}${failed}`),
+    id: asStepId(`record:${server}/${tagOf('h', record)}${failed}`),
     cause: { kind: 'support', why: whyText(reason) },
     op: 'remove-container',
     target: { id },

@@ -3,7 +3,7 @@ import type { ContainerId, ProjectName, ServerName, StepId } from '../../../mode
 import { recordName } from '../../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft, Target } from '../../steps.ts';
-import { step } from '../step-builders.ts';
+import { step, tagOf } from '../step-builders.ts';
 import { entryOfContainer, entryOfRecord, isSameRevision, type NextServing, notWorthKeeping } from './generations.ts';
 
 /** Steps that record generations, and the step that the removal of a container has to wait for. */
@@ -101,7 +101,7 @@ export function recordGenerations(
           ];
     const record = step(
       server.spec.name,
-      container === replaced ? 'record:old' : `record:g${generation}-${id.slice(0, 6)}`,
+      container === replaced ? 'record:old' : `record:${tagOf('g', container)}`,
       {
         op: 'record-generation',
         target: { id },

@@ -1,13 +1,13 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
-import { asStepId, type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
+import { type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
 import { isNonEmpty, type PlanWarning, type SupportChange } from '../../../model/plan.ts';
 import { isSettled } from '../../model/generations.ts';
 import { dataName, label } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
-import { removalsIn, step } from '../step-builders.ts';
+import { removalsIn, step, stepId } from '../step-builders.ts';
 
 /** Files that a server's deletion kept, in a container that is never started. */
 export type KeptFiles = {
@@ -188,7 +188,7 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
   if (left.length === 0) {
     // Only once the new one serves: a run that ends before that begins again with all of it.
     const changes = [keptChange(container, 'restore', 'missing')];
-    return { ...nothingKept, changes, steps: removeKept(name, kept, [asStepId(`${name}/rename`)]) };
+    return { ...nothingKept, changes, steps: removeKept(name, kept, [stepId(name, 'rename')]) };
   }
   const isGiven = decision.kind === 'create' && restored.length > 0;
   const changes = isGiven ? [keptChange(container, 'restore', 'missing')] : [];

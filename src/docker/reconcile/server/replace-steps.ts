@@ -1,5 +1,5 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { asStepId, type StepId } from '../../../model/ids.ts';
+import type { StepId } from '../../../model/ids.ts';
 import { isSettled } from '../../model/generations.ts';
 import { generationName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
@@ -7,7 +7,7 @@ import type { Operation, StepDraft, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
-import { isUp, retire, startOperationFor, step } from '../step-builders.ts';
+import { isUp, retire, startOperationFor, step, stepId } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
 import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
 
@@ -35,8 +35,7 @@ export function replaceSteps(
           ),
         ]
       : [];
-  const target: Target =
-    successor.kind === 'new' ? { madeBy: asStepId(`${name}/create`) } : { id: successor.container.id };
+  const target: Target = successor.kind === 'new' ? { madeBy: stepId(name, 'create') } : { id: successor.container.id };
   const newName =
     successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
 
@@ -94,7 +93,7 @@ export function replaceSteps(
   const recording =
     serving === undefined
       ? nothingRecorded
-      : recordGenerations(server, old, others, serving, [asStepId(`${name}/rename`)], context);
+      : recordGenerations(server, old, others, serving, [stepId(name, 'rename')], context);
   const leaving = stopFirst ? stoppedBefore(old) : old;
   const handOver = handOverName(
     server,
