@@ -16,7 +16,7 @@ async function askWithoutEcho(question: string): Promise<string> {
   process.stderr.write(`${question}: `);
   // readline echoes what is typed to its output: this one keeps it to itself.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const typed = await askLine('', { output: silent }).finally(() => process.stderr.write('\n'));
+  const typed = await askLine('', { output: silent, terminal: true }).finally(() => process.stderr.write('\n'));
   if ('line' in typed) return typed.line;
   if (typed.ended === 'interrupted') throw new InterruptedError('SIGINT', typed.cause);
   return '';

@@ -1,21 +1,16 @@
-import { createInterface } from 'node:readline/promises';
-import type { Writable } from 'node:stream';
+import { createInterface, type ReadLineOptions } from 'node:readline/promises';
 import { LoomsError } from '../model/errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A line that was typed, or what came instead: Ctrl-C, or the end of the input (Ctrl-D) or of the wait. */
 type Typed = { readonly line: string } | { readonly ended: 'interrupted' | 'closed'; readonly cause: unknown };
 
-/** Asks for a line on the terminal until `signal` aborts; what is typed is echoed to `output`. */
+/** Asks for a line on the terminal until `signal` aborts; what is typed is echoed to `output`, stderr if none is given. */
 export async function askLine(
   question: string,
-  { signal, output = process.stderr }: { readonly signal?: AbortSignal; readonly output?: Writable } = {},
+  { signal, ...echo }: Partial<Pick<ReadLineOptions, 'output' | 'terminal'>> & { readonly signal?: AbortSignal } = {},
 ): Promise<Typed> {
-  const prompt = createInterface({
-    input: process.stdin,
-    output,
-    ...(output === process.stderr ? {} : { terminal: true }),
-  });
+  const prompt = createInterface({ input: process.stdin, output: process.stderr, ...echo });
   const gone = new AbortController();
   let interrupted = false;
   prompt.on('SIGINT', () => {

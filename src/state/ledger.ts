@@ -12,7 +12,7 @@ export type LedgerPlaces = {
   readonly keyFile: string;
   /** The key of this machine (machine-key.ts); only its owner may read it. */
   readonly machineKey: string;
-  /** Records of others that somebody accepted here (known-records.ts). */
+  /** Records of others that somebody accepted here (local-state.ts). */
   readonly knownRecords: string;
 };
 

@@ -1,3 +1,5 @@
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { AuditReader } from '../model/audit.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
@@ -5,7 +7,6 @@ import type { SecretPrinter } from '../model/secret-prints.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
 import { readHealth, recordHealth } from './health.ts';
-import { isKnownRecord, rememberRecord } from './known-records.ts';
 import { describeFault, ledgerPlaces } from './ledger.ts';
 import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
@@ -66,4 +67,20 @@ export function localState(environment: Readonly<Record<string, string | undefin
       path: knownRecords,
     },
   };
+}
+
+/** Whether a person accepted exactly this record (its digest) before; a list that is not there or readable says no. */
+function isKnownRecord(path: string, digest: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').split('\n').includes(digest);
+  } catch {
+    // Not knowing means asking, which is what a first use does as well.
+    return false;
+  }
+}
+
+/** Remembers an accepted record, as ssh does a host. Throws what the file system throws. */
+function rememberRecord(path: string, digest: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  appendFileSync(path, `${digest}\n`, { mode: 0o600 });
 }
