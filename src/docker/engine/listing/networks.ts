@@ -68,7 +68,7 @@ export async function createNetwork(
 const endpointLimitMs = 3_000;
 const pollMs = 200;
 
-/** Podman (5.8) keeps a network in use only from removal by name, which is unique: by id it would take it away. */
+/** Podman (5.8) refuses to remove a network in use only by its name, which is unique: by id it takes it away. */
 async function removalNameOf(client: Client, id: NetworkId): Promise<string> {
   if (client.engine.kind === 'docker') return id;
   const network = await inspectNetwork(client, id);
