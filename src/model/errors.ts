@@ -84,6 +84,10 @@ export class LoomsError extends Error {
   }
 }
 
+/** The same error with another hint, and other lines under it where they are given. */
+export const withHint = (error: LoomsError, hint: string | undefined, detail = error.detail): LoomsError =>
+  new LoomsError(error.code, error.message, { hint, detail, cause: error.cause });
+
 /** Ends a switch over a union; unreachable when the types hold. */
 export function assertNever(value: never): never {
   throw new LoomsError('internal', `unexpected variant ${JSON.stringify(value)}`);

@@ -1,7 +1,7 @@
 import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import type { DesiredServer } from '../../model/desired.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { LoomsError, withHint } from '../../model/errors.ts';
 import { secretUses } from '../../model/secret-names.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
@@ -51,9 +51,7 @@ const textOf = (parts: readonly ContentPart[]): string =>
 function withReachHint(error: unknown, spec: DesiredServer): unknown {
   if (!(error instanceof LoomsError) || error.code !== 'json-rpc-error' || error.hint !== undefined) return error;
   const hint = unreachableHint([error.message, ...error.detail].join('\n'), spec);
-  return hint === undefined
-    ? error
-    : new LoomsError(error.code, error.message, { hint, detail: error.detail, cause: error.cause });
+  return hint === undefined ? error : withHint(error, hint);
 }
 
 /**
