@@ -1,6 +1,7 @@
 import type { ServerHealth } from '../app/inspect/check-health.ts';
 import { type ErrorCode, traitsOf } from '../model/errors.ts';
 import type { ApplyReport } from '../orchestrator/port.ts';
+import type { EndingSignal } from './errors.ts';
 
 /** What the program's exit codes mean (docs/exit-codes.md). The only place where they are numbers. */
 export const exitCode = {
@@ -23,6 +24,7 @@ export const exitCode = {
   cannotWrite: 73,
   secretMissing: 77,
   timedOut: 124,
+  hungUp: 129,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -41,13 +43,17 @@ const codeOfOutcome: Readonly<Record<Exclude<ApplyReport['outcome'], 'failed' | 
   'timed-out': exitCode.timedOut,
 };
 
+/** The exit code after a signal, as a shell has it: 128 and the signal's number. */
+export const exitCodeOfSignal = (signal: EndingSignal | undefined): ExitCode =>
+  signal === 'SIGTERM' ? exitCode.terminated : signal === 'SIGHUP' ? exitCode.hungUp : exitCode.interrupted;
+
 /** The exit code of an apply or delete: one reason of all failures has its own code, and so has a signal. */
 export function exitCodeOfOutcome(
   outcome: ApplyReport['outcome'],
   failures: readonly ErrorCode[],
-  signal: 'SIGINT' | 'SIGTERM' | undefined,
+  signal: EndingSignal | undefined,
 ): ExitCode {
-  if (outcome === 'interrupted') return signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted;
+  if (outcome === 'interrupted') return exitCodeOfSignal(signal);
   if (outcome !== 'failed') return codeOfOutcome[outcome];
   const codes = new Set(failures.map(exitCodeOfError));
   const [only] = codes;

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { AuditReader } from '../model/audit.ts';
 import type { HealthKeeper } from '../model/health.ts';
@@ -72,15 +72,17 @@ export function localState(environment: Readonly<Record<string, string | undefin
 /** Whether a person accepted exactly this record (its digest) before; a list that is not there or readable says no. */
 function isKnownRecord(path: string, digest: string): boolean {
   try {
-    return readFileSync(path, 'utf8').split('\n').includes(digest);
+    // Reading a pipe would wait for ever.
+    return statSync(path).isFile() && readFileSync(path, 'utf8').split('\n').includes(digest);
   } catch {
     // Not knowing means asking, which is what a first use does as well.
     return false;
   }
 }
 
-/** Remembers an accepted record, as ssh does a host. Throws what the file system throws. */
+/** Remembers an accepted record, as ssh does a host. Throws what the file system throws, and for what is no regular file. */
 function rememberRecord(path: string, digest: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new Error(`${path} is no regular file`);
   appendFileSync(path, `${digest}\n`, { mode: 0o600 });
 }

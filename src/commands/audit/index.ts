@@ -130,10 +130,7 @@ export async function writeLines(lines: AsyncIterable<string>): Promise<void> {
   const { stdout } = process;
   const gone = new AbortController();
   // Stays: the error of a chunk that is under way comes after the last one was written.
-  stdout.on('error', (error: Error) => {
-    if (!('code' in error) || error.code !== 'EPIPE') throw error;
-    gone.abort();
-  });
+  stdout.on('error', () => gone.abort());
   const write = async (text: string): Promise<void> => {
     if (text === '' || stdout.write(text)) return;
     await once(stdout, 'drain', { signal: gone.signal }).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { BuiltImages } from '../../port.ts';
-import { ask, get, remove } from '../connection/ask.ts';
+import { ask, askList, get, remove } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
@@ -17,7 +17,7 @@ const recipeName = /^(?:localhost\/)?looms\/[a-z]+:[0-9a-f]{32}$/;
 export async function listBuiltImages(client: Client): Promise<BuiltImages> {
   const request = get('/images/json', { filters: { label: [label.managedBy] } });
   const [images, containers] = await Promise.all([
-    ask<readonly ListedImage[]>(client, 'list images', request),
+    askList<ListedImage>(client, 'list images', request),
     listContainers(client, {}),
   ]);
   const lock: Role = 'lock';
