@@ -1,11 +1,15 @@
 import { homedir, hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
 import { messageOf } from '../model/failure.ts';
+import type { ProjectName } from '../model/ids.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
+import type { RunningGateway } from '../serve/run.ts';
+import type { SessionBounds } from '../serve/sessions.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
@@ -33,9 +37,20 @@ export type Settings = {
 /** The encrypted store of this machine, which `looms config` works on. */
 export type StoredSecrets = WritableProvider & { readonly list: () => Promise<readonly string[]> };
 
+export type ServeOptions = {
+  readonly bounds: SessionBounds;
+  /** Where to listen on TCP as well; the token is made where its file is not there. */
+  readonly listen?: { readonly host: string; readonly port: number; readonly tokenFile: string | undefined };
+  readonly log: (text: string) => void;
+};
+
+export type ServedProject = RunningGateway & { readonly tokenFile?: string };
+
 export type Composition = {
   readonly ports: Ports;
   readonly storedSecrets: () => Promise<StoredSecrets>;
+  /** Makes the gateway of a project listen. Throws what `runGateway` and `tokenOfFile` throw. */
+  readonly serve: (project: ProjectName, options: ServeOptions) => Promise<ServedProject>;
   readonly projectFile: FoundProjectFile | undefined;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
@@ -340,5 +355,30 @@ export async function compose(settings: Settings): Promise<Composition> {
     const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
     return createFileStore(fileStorePlaces(environment));
   };
-  return { ports, projectFile, savedPlan, storedSecrets, redact, close: closeAll };
+  const serve: Composition['serve'] = async (project, { listen, log, bounds }) => {
+    const [{ upstreamsOf }, { createLinkSource }, { runGateway }, { servePlaces }, { tokenOfFile }] = await Promise.all(
+      [
+        import('../app/serve/upstreams.ts'),
+        import('../mcp/link/open-link.ts'),
+        import('../serve/run.ts'),
+        import('../state/serve-places.ts'),
+        import('../state/token-file.ts'),
+      ],
+    );
+    const places = servePlaces(environment, project);
+    const tokenFile = listen === undefined ? undefined : resolve(listen.tokenFile ?? places.tokenFile);
+    const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile);
+    const openLink = once(async () => createLinkSource());
+    const running = await runGateway(upstreamsOf(ports, project, openLink, log), {
+      bounds,
+      version: managedBy.split('/')[1] ?? '',
+      log,
+      socket: places.socket,
+      ...(listen === undefined || token === undefined
+        ? {}
+        : { tcp: { host: listen.host, port: listen.port, token: token.value, tokenName: token.name } }),
+    });
+    return { ...running, ...(tokenFile === undefined ? {} : { tokenFile }) };
+  };
+  return { ports, projectFile, savedPlan, storedSecrets, serve, redact, close: closeAll };
 }

@@ -31,6 +31,8 @@ export type AuditedTarget = {
   /** Revision of MCP that the session speaks. */
   readonly protocolVersion: string;
   readonly tool: string;
+  /** Whom a gateway made it for: `local` by its socket, else the name of a token. Absent: `user` made it. */
+  readonly principal?: string;
 };
 
 export type AuditedCall = AuditedTarget & {
@@ -86,6 +88,8 @@ export type CallRecord = {
   readonly engine: string;
   readonly protocolVersion: string;
   readonly tool: string;
+  /** Whom a gateway made it for; absent: `user` made it. */
+  readonly principal?: string;
   /** Bound of the call, ms; absent for a refused one. */
   readonly timeoutMs?: number;
   /** Of the arguments as canonical JSON; absent for a refused call. */

@@ -128,6 +128,7 @@ const fields: readonly (keyof CallRecord)[] = [
   'engine',
   'protocolVersion',
   'tool',
+  'principal',
   'timeoutMs',
   'argumentsBytes',
   'argumentsHash',

@@ -23,9 +23,8 @@ const keyPattern = /^[0-9a-f]{64}\n?$/;
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 
-/** Reads a key; undefined when there is none. Throws `KeyFault` for one that others may read, or that is no key. */
-export function readKeyFile(path: string, { what, notTheKey }: KeyWords): Buffer | undefined {
-  let text: string;
+/** Reads a file that is its owner's alone; undefined when there is none. Throws `KeyFault` for one that others may read. */
+export function readOwnFile(path: string, notTheKey: string): string | undefined {
   try {
     const status = statSync(path);
     // Reading a pipe would wait for ever, and what reading a folder throws does not name it.
@@ -34,11 +33,17 @@ export function readKeyFile(path: string, { what, notTheKey }: KeyWords): Buffer
     if (process.platform !== 'win32' && (status.mode & 0o077) !== 0) {
       throw new KeyFault(`others may read ${path}`, `chmod 600 ${path}`);
     }
-    text = readFileSync(path, 'latin1');
+    return readFileSync(path, 'latin1');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** Reads a key; undefined when there is none. Throws `KeyFault` for one that others may read, or that is no key. */
+export function readKeyFile(path: string, { what, notTheKey }: KeyWords): Buffer | undefined {
+  const text = readOwnFile(path, notTheKey);
+  if (text === undefined) return undefined;
   if (!keyPattern.test(text)) throw new KeyFault(`${path} is no ${what}`, notTheKey);
   return Buffer.from(text.trim(), 'hex');
 }

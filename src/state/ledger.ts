@@ -16,12 +16,17 @@ export type LedgerPlaces = {
   readonly knownRecords: string;
 };
 
-/** Where this machine keeps what it recorded: the XDG state folder; a relative path of the variable is ignored. */
-export function ledgerPlaces(environment: Readonly<Record<string, string | undefined>>): LedgerPlaces {
+/** The folder of looms in the XDG state folder; a relative path of the variable is ignored. */
+export function stateFolder(environment: Readonly<Record<string, string | undefined>>): string {
   const wanted = environment.XDG_STATE_HOME;
   const state =
     wanted !== undefined && isAbsolute(wanted) ? wanted : join(environment.HOME || homedir(), '.local', 'state');
-  const folder = join(state, 'looms');
+  return join(state, 'looms');
+}
+
+/** Where this machine keeps what it recorded. */
+export function ledgerPlaces(environment: Readonly<Record<string, string | undefined>>): LedgerPlaces {
+  const folder = stateFolder(environment);
   return {
     database: join(folder, 'ledger.sqlite'),
     keyFile: join(folder, 'audit-key'),

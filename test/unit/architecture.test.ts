@@ -109,13 +109,18 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   'mcp/link': { folders: ['model'], types: ['orchestrator/session-host.ts'], packages: ['eventsource-parser'] },
   'mcp/client': { folders: ['model', 'mcp/link'], packages: ['@modelcontextprotocol/client', 'ajv'] },
+  'serve/upstreams.ts': { folders: ['model'], types: ['mcp/link/channel.ts'], packages: [] },
+  serve: {
+    folders: ['model', 'mcp/link', 'mcp/client/filter.ts', 'mcp/client/call-clock.ts', 'serve/upstreams.ts'],
+    packages: [],
+  },
   'files/port.ts': { folders: ['model'], packages: [] },
   files: { folders: ['model', 'image', 'files/port.ts'], packages: ['tinyglobby'] },
   secrets: { folders: ['model'], packages: [] },
   state: { folders: ['model'], packages: [] },
   app: {
     folders: ['model', 'spec', 'image', 'mcp', 'secrets', 'orchestrator'],
-    types: ['files/port.ts'],
+    types: ['files/port.ts', 'serve/upstreams.ts'],
     packages: ['tinyglobby'],
   },
   commands: {
@@ -125,7 +130,13 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   cli: {
     folders: ['app', 'model', 'orchestrator'],
-    types: ['mcp/client/session.ts', 'secrets/provider.ts', 'spec/project-file.ts'],
+    types: [
+      'mcp/client/session.ts',
+      'secrets/provider.ts',
+      'spec/project-file.ts',
+      'serve/run.ts',
+      'serve/sessions.ts',
+    ],
     packages: ['@oclif/core', 'listr2', 'chalk'],
   },
 };

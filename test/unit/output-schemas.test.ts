@@ -30,6 +30,7 @@ const outputs: Readonly<
     // A spec is as the label looms.spec has it; an image's base is left out where there is none.
     beside: ['.servers[].spec.', '.servers[].image.base'],
   },
+  serve: { file: 'src/cli/render/serving.ts', type: 'Serving' },
   unlock: { file: 'src/cli/render/lock.ts', type: 'LockView' },
   validate: { file: 'src/commands/validate.ts', type: 'ValidateResult' },
 };

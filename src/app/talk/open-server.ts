@@ -1,4 +1,4 @@
-import type { Session, SessionOptions } from '../../mcp/client/session.ts';
+import type { Session, SessionOptions, SessionTarget } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
@@ -74,21 +74,35 @@ export async function onServer<T>(
 
 async function openSession(
   ports: Ports,
-  { sessions }: Orchestrator,
+  orchestrator: Orchestrator,
   serving: Serving,
   options: OpenOptions,
 ): Promise<OpenServer> {
-  const { container, containerName, generation, spec, foreignRecord } = serving;
+  const { container, generation, spec } = serving;
+  const target = await trustedTarget(ports, orchestrator, serving, options);
+  const open = await ports.openSession();
+  return { container, generation, spec, session: await open(target, options) };
+}
+
+/**
+ * What a session of a container goes to, with its secrets, once its record may have them. Throws `record-untrusted`,
+ * `secret-missing`.
+ */
+export async function trustedTarget(
+  ports: Ports,
+  { sessions }: Orchestrator,
+  serving: Serving,
+  { mayAskForTrust = true }: Pick<OpenOptions, 'mayAskForTrust'>,
+): Promise<SessionTarget> {
+  const { containerName, spec, foreignRecord } = serving;
   if ((!isHttp(spec) || ports.trust.acceptsAll) && foreignRecord !== undefined) {
     const record = untrustedRecord(`container ${containerName}`, {
       foreignRecord,
       recorded: { spec, image: serving.imageRef },
     });
-    await requireTrust(ports, record, options.mayAskForTrust ?? true);
+    await requireTrust(ports, record, mayAskForTrust);
   }
   // A session of a stdio server looks its secrets up anyway; the process of an HTTP server has them already.
   if (isHttp(spec)) await knowSecrets(ports, spec, foreignRecord);
-  const target = await sessionTarget(serving, sessions, ports.secrets);
-  const open = await ports.openSession();
-  return { container, generation, spec, session: await open(target, options) };
+  return sessionTarget(serving, sessions, ports.secrets);
 }

@@ -49,7 +49,7 @@ export function renderCalls(calls: readonly SeenCall[], withProject: boolean, pa
     cell(call.tool),
     call.durationMs === undefined ? '-' : duration(call.durationMs),
     call.argumentsBytes === undefined ? '-' : byteSize(call.argumentsBytes),
-    cell(`${call.user}@${call.host}`),
+    cell(`${call.principal === undefined ? '' : `${call.principal} by `}${call.user}@${call.host}`),
     { text: call.result + because(call), paint: palette[paintNames[call.result]] },
   ]);
   return renderTable(headers, rows, palette);

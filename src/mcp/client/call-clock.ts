@@ -1,10 +1,9 @@
-import { SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
 import type { LoomsError } from '../../model/errors.ts';
 
 /** Longest delay a Node timer takes, ms. */
 export const maxTimerMs = 2 ** 31 - 1;
 
-/** The bound of one call, as a signal that aborts with the SDK's own timeout error, or with why all calls were ended. */
+/** The bound of one call, as a signal that aborts with what `timedOut` makes, or with why all calls were ended. */
 type CallClock = { readonly signal: AbortSignal; readonly stop: () => void };
 
 /** The bounds of all calls of one session. They stand still together while a person is asked something. */
@@ -23,15 +22,15 @@ type Running = {
   timer: NodeJS.Timeout | undefined;
 };
 
-/** Clocks that run on `now`, in ms of a clock that never goes back. */
-export function createCallClocks(now: () => number = () => performance.now()): CallClocks {
+/** Clocks that run on `now`, in ms of a clock that never goes back; `timedOut` makes what a call that took too long fails with. */
+export function createCallClocks(timedOut: () => Error, now: () => number = () => performance.now()): CallClocks {
   const all = new Set<Running>();
   let holds = 0;
 
   const run = (clock: Running) => {
     clock.since = now();
     clock.timer = setTimeout(() => {
-      clock.controller.abort(new SdkError(SdkErrorCode.RequestTimeout, 'the call took too long'));
+      clock.controller.abort(timedOut());
     }, clock.leftMs);
   };
   const hold = (clock: Running) => {

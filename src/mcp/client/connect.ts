@@ -2,11 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { duration } from '../../model/times.ts';
-import type { linkHttp } from '../link/http-link.ts';
-import type { HttpLink, LinkOptions, StdioLink } from '../link/link.ts';
-import type { Dialers } from '../link/relay-dial.ts';
-import { linkStdio } from '../link/stdio-link.ts';
+import type { LinkOptions } from '../link/link.ts';
+import { createLinkSource, type LinkSource } from '../link/open-link.ts';
 import type { Attempt } from './converse.ts';
 import { createExactResults } from './exact-results.ts';
 import { type EndMemory, endMemory, firstChoice, memoryKey, nextChoice } from './server-memory.ts';
@@ -26,16 +23,7 @@ const lifetimeSlackMs = 60_000;
  * then. What `auto` found out about a server goes into `memory`, and is tried first the next time.
  */
 export function createSessionSource(memory?: ServerMemory): SessionSource {
-  // Connections of all its sessions to one server share one process in the relay.
-  let dialers: Dialers | undefined;
-  const http = async (): Promise<Http> => {
-    const [{ linkHttp }, { createDialers }] = await Promise.all([
-      import('../link/http-link.ts'),
-      import('../link/relay-dial.ts'),
-    ]);
-    dialers ??= createDialers();
-    return { linkHttp, dialers };
-  };
+  const openLink = createLinkSource();
   return async (target, options = {}) => {
     const wanted = options.protocol ?? target.spec.mcp.protocol;
     const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;
@@ -46,7 +34,7 @@ export function createSessionSource(memory?: ServerMemory): SessionSource {
     let choice = await firstChoice(wanted, key, memory);
     for (let waits = 0; ; ) {
       tried.push(choice);
-      const { session, error } = await attempt(target, options, choice, { limitMs, deadline, ends, http });
+      const { session, error } = await attempt(target, options, choice, { limitMs, deadline, ends, openLink });
       if (session !== undefined) {
         if (key !== undefined && (tried.length > 1 || choice === 'auto')) await memory?.remember(key, session.era);
         return session;
@@ -67,9 +55,6 @@ export function createSessionSource(memory?: ServerMemory): SessionSource {
   };
 }
 
-/** What reaches HTTP servers, loaded for the first of them. */
-type Http = { readonly linkHttp: typeof linkHttp; readonly dialers: Dialers };
-
 /** A try in less time would end as a timeout, and hide that there is no room, ms. */
 const leastTryMs = 1_000;
 
@@ -87,12 +72,12 @@ async function attempt(
     limitMs,
     deadline,
     ends,
-    http,
+    openLink,
   }: {
     readonly limitMs: number;
     readonly deadline: number;
     readonly ends: EndMemory;
-    readonly http: () => Promise<Http>;
+    readonly openLink: LinkSource;
   },
 ): Promise<Attempt> {
   const { signal, answer } = options;
@@ -110,7 +95,7 @@ async function attempt(
     onConnected: options.onConnected ?? (() => {}),
   };
 
-  const link = await openLink(target, linkOptions, { signal, limitMs, http });
+  const link = await openLink(target, linkOptions, { signal, limitMs });
   // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
   const { converse } = await import('./converse.ts');
   return converse(target, { link, exact, ends }, options, protocol, {
@@ -123,32 +108,3 @@ async function attempt(
 /** Bound of a session's process, ms: connecting, one call, what lies between, and the time that questions may take. */
 const defaultLifetimeMs = (target: SessionTarget, limitMs: number, canAnswer: boolean): number =>
   limitMs + target.spec.limits.executionTimeoutSeconds * 1000 + lifetimeSlackMs + (canAnswer ? answerAllowanceMs : 0);
-
-async function openLink(
-  target: SessionTarget,
-  options: LinkOptions,
-  {
-    signal,
-    limitMs,
-    http,
-  }: { readonly signal: AbortSignal | undefined; readonly limitMs: number; readonly http: () => Promise<Http> },
-): Promise<StdioLink | HttpLink> {
-  const { transport } = target.spec.mcp;
-  if (transport.kind !== 'stdio') {
-    const { linkHttp, dialers } = await http();
-    return linkHttp(target, transport, options, dialers);
-  }
-  try {
-    return await linkStdio(target, options);
-  } catch (error) {
-    if (!options.signal.aborted) throw error;
-    const interrupted = signal?.aborted === true;
-    throw new LoomsError(
-      interrupted ? 'interrupted' : 'handshake-timeout',
-      interrupted
-        ? `stopped connecting to ${target.spec.name}`
-        : `the engine did not start a session of ${target.spec.name} within ${duration(limitMs)}`,
-      { cause: error },
-    );
-  }
-}

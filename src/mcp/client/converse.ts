@@ -30,7 +30,7 @@ export async function converse(
 ): Promise<Attempt> {
   const { answer } = options;
   const connection = connectionOver(link);
-  const clocks = createCallClocks();
+  const clocks = createCallClocks(() => new SdkError(SdkErrorCode.RequestTimeout, 'the call took too long'));
   // Silence means an older server on a pipe, for which time must be left; elsewhere it means nothing but slowness.
   const probeTimeoutMs = protocol === 'auto' && !connection.isHttp ? Math.max(1, Math.floor(leftMs / 3)) : leftMs;
   const client = createClient(protocol, { probeTimeoutMs, canAnswer: answer !== undefined });

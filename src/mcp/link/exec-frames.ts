@@ -36,7 +36,7 @@ export function createExecFrames(
   let fatal: LoomsError | undefined;
   let writeFailure: Error | undefined;
 
-  let queue: Message[] = [];
+  let queue: { readonly message: Message; readonly text: string }[] = [];
   let head = 0;
   let isHeld = false;
   let turnIsOver = true;
@@ -73,10 +73,12 @@ export function createExecFrames(
   // follows a progress notification waits for that moment, else a call's last steps would be lost.
   const pump = () => {
     while (!isHeld) {
-      const message = queue[head];
-      if (message === undefined) break;
+      const next = queue[head];
+      if (next === undefined) break;
+      const { message, text } = next;
       head += 1;
       frames.onmessage?.(message);
+      frames.ontext?.(text, message);
       if ('method' in message && 'id' in message) requests += 1;
       if (isProgress(message) || requests === requestsAtOnce) hold();
     }
@@ -112,7 +114,9 @@ export function createExecFrames(
     if (messages === undefined) stray(line);
     else {
       onText(text);
-      for (const message of messages) queue.push(message);
+      // Of a batch nobody has the text of one message alone.
+      const [only] = messages.length === 1 && text.startsWith('{') ? messages : [];
+      for (const message of messages) queue.push({ message, text: message === only ? text : JSON.stringify(message) });
     }
   };
 
@@ -148,11 +152,13 @@ export function createExecFrames(
       process.stdout.on('close', peerEnded);
       process.ended.then(peerEnded, peerEnded);
     },
-    async send(message: Message) {
+    send: (message: Message) => frames.sendText(JSON.stringify(message), message),
+    async sendText(text: string, message: Message) {
       if (closed || writeFailure !== undefined || process.stdin.writableEnded) {
         throw new LoomsError('server-exited', 'the server does not read its input any more', { cause: writeFailure });
       }
-      const line = Buffer.from(`${JSON.stringify(message)}\n`);
+      // Between the values of a JSON text a newline is a space; inside of them it is written as an escape.
+      const line = Buffer.from(`${text.replace(/[\r\n]+/g, ' ')}\n`);
       const isAnswer = !('method' in message);
       if (isAnswer) unreadBytes += line.length;
       const taken = () => {

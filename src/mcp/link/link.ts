@@ -51,8 +51,12 @@ export type Message = Readonly<Record<string, unknown>> & { readonly jsonrpc: '2
 export type Frames = {
   readonly start: () => Promise<void>;
   readonly send: (message: Message) => Promise<void>;
+  /** Sends a message as this text of it, so that nothing of it is written otherwise. */
+  readonly sendText: (text: string, message: Message) => Promise<void>;
   readonly close: () => Promise<void>;
   onmessage?: ((message: Message) => void) | undefined;
+  /** The same, with the text that it came as. */
+  ontext?: ((text: string, message: Message) => void) | undefined;
   onclose?: (() => void) | undefined;
   onerror?: ((error: Error) => void) | undefined;
 };

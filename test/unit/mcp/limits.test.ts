@@ -54,18 +54,24 @@ describe('the bound of a call', () => {
   });
 
   it('stands still while a question is open', async () => {
-    const clocks = createCallClocks(() => Date.now());
+    const clocks = createCallClocks(
+      () => new Error('late'),
+      () => Date.now(),
+    );
     const { signal } = clocks.start(1_000);
     await vi.advanceTimersByTimeAsync(600);
     await clocks.whileHeld(() => vi.advanceTimersByTimeAsync(10_000));
     await vi.advanceTimersByTimeAsync(300);
     expect(signal.aborted).toBe(false);
     await vi.advanceTimersByTimeAsync(200);
-    expect(signal.reason).toMatchObject({ code: 'REQUEST_TIMEOUT' });
+    expect(signal.reason).toMatchObject({ message: 'late' });
   });
 
   it('stands still until the last of several questions, also for a call that begins meanwhile', async () => {
-    const clocks = createCallClocks(() => Date.now());
+    const clocks = createCallClocks(
+      () => new Error('late'),
+      () => Date.now(),
+    );
     const first = clocks.whileHeld(() => vi.advanceTimersByTimeAsync(100));
     const second = clocks.whileHeld(() => vi.advanceTimersByTimeAsync(5_000));
     const { signal } = clocks.start(1_000);
@@ -76,7 +82,10 @@ describe('the bound of a call', () => {
   });
 
   it('is over with its call', async () => {
-    const clock = createCallClocks(() => Date.now()).start(1_000);
+    const clock = createCallClocks(
+      () => new Error('late'),
+      () => Date.now(),
+    ).start(1_000);
     clock.stop();
     await vi.advanceTimersByTimeAsync(2_000);
     expect(clock.signal.aborted).toBe(false);

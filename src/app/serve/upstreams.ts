@@ -1,0 +1,97 @@
+import { openChannel } from '../../mcp/link/channel.ts';
+import type { LinkOptions } from '../../mcp/link/link.ts';
+import type { LinkSource } from '../../mcp/link/open-link.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
+import type { Ports } from '../ports.ts';
+import { trustedTarget } from '../talk/open-server.ts';
+import { recordCall } from '../talk/record-call.ts';
+
+/** Lease of a process that is held, ms: whoever holds it renews it, so that it is what a killed gateway leaves behind. */
+const leaseMs = 60_000;
+/** How long a server may take to end by itself when its session is over, ms. */
+const graceMs = 1_000;
+/** How long the engine may take to say what serves, ms. */
+const lookMs = 5_000;
+
+/** The servers of a project for a gateway: found on the engine, opened with their secrets, written down in the trail. */
+export function upstreamsOf(
+  ports: Ports,
+  project: ProjectName,
+  openLink: () => Promise<LinkSource>,
+  onWarning: (text: string) => void,
+): Upstreams {
+  let engineId: Promise<string> | undefined;
+  /** For the trail; a call does not fail because it is not known. */
+  const engine = async (): Promise<string> => {
+    engineId ??= ports.orchestrator().then(async (one) => (await one.describe()).id);
+    return engineId.catch(() => {
+      engineId = undefined;
+      return '';
+    });
+  };
+  const target = async ({ principal, container, generation, spec, protocolVersion, tool }: GatewayCall) => {
+    return {
+      project,
+      server: spec.name,
+      generation,
+      container,
+      engine: await engine(),
+      protocolVersion,
+      tool,
+      principal,
+    };
+  };
+  const warn = ({ message, hint }: { readonly message: string; readonly hint: string }): void =>
+    onWarning(`${message} (${hint})`);
+  return {
+    servers: async () => {
+      const { servers } = await (await ports.orchestrator()).servers(project);
+      return servers.map(({ name }) => name);
+    },
+    async open(server) {
+      const orchestrator = await ports.orchestrator();
+      const serving = await orchestrator.serving(project, server);
+      const { container, generation, spec } = serving;
+      const linkTarget = await trustedTarget(ports, orchestrator, serving, { mayAskForTrust: false });
+      const limitMs = spec.mcp.timeoutSeconds * 1000;
+      const options: LinkOptions = {
+        deadline: ports.monotonicMs() + limitMs,
+        lifetimeMs: leaseMs,
+        renews: true,
+        graceMs,
+        signal: AbortSignal.timeout(limitMs),
+        onStray: () => {},
+        onText: () => {},
+        onConnected: () => {},
+      };
+      const link = await (await openLink())(linkTarget, options, { signal: undefined, limitMs });
+      return { channel: await openChannel(link, server), container, generation, spec };
+    },
+    async serving(server) {
+      try {
+        const orchestrator = await ports.orchestrator();
+        return (await orchestrator.serving(project, server, { signal: AbortSignal.timeout(lookMs) })).container;
+      } catch {
+        return undefined;
+      }
+    },
+    async record(call, make) {
+      const timeoutMs = call.spec.limits.executionTimeoutSeconds * 1000;
+      const audited = { ...(await target(call)), timeoutMs, arguments: call.arguments, keepArguments: false };
+      const made = recordCall(ports, audited, warn, async () => {
+        const outcome = await make();
+        if (outcome.kind === 'failed') throw new LoomsError(outcome.code, outcome.message);
+        return { content: [], ...outcome.result };
+      });
+      // The failure was told to whoever made the call.
+      await made.catch(() => undefined);
+    },
+    async refused(call) {
+      const outcome = await ports.audit.refused(await target(call), 'tool-not-found');
+      if (!outcome.written)
+        warn({ message: `a refusal is not in the audit trail: ${outcome.why}`, hint: outcome.hint });
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../cli/base-command.ts';
+import { exitCodeOfSignal } from '../cli/exit-codes.ts';
+import { durationFlag, placeFlags, trustFlags } from '../cli/flags.ts';
+import { listenAddress } from '../cli/listen-address.ts';
+import { renderServing, type Serving } from '../cli/render/serving.ts';
+import { visible } from '../cli/render/text.ts';
+import { listenForSignals } from '../cli/signals.ts';
+
+export default class Serve extends BaseCommand {
+  static override summary = 'Give clients one address for all servers of a project';
+  static override description =
+    'A gateway in the foreground, until Ctrl-C: each server that runs is at /mcp/NAME, all of them together are at /mcp. ' +
+    'Tool filter, secrets, time limit and audit trail hold for every client as they do for looms mcp call. It listens on a ' +
+    'Unix socket of its user; with --listen on TCP as well, where every request needs the token of --token-file. It makes, ' +
+    'starts and stops no container, and goes over to a new one when apply replaces a server.';
+  static override examples = [
+    { description: 'On the socket alone', command: 'looms serve' },
+    { description: 'For clients that speak HTTP', command: 'looms serve --listen 127.0.0.1:7777' },
+  ];
+  static override flags = {
+    listen: Flags.string({ description: 'listen on TCP as well', helpValue: 'HOST:PORT' }),
+    'token-file': Flags.string({
+      description: 'the token of TCP clients; made when it is not there: default is a file in the state folder',
+      helpValue: 'FILE',
+      dependsOn: ['listen'],
+    }),
+    idle: durationFlag(1)({
+      description: 'how long a session that nobody uses is kept',
+      default: 900,
+    }),
+    'max-sessions': Flags.integer({
+      description: 'how many sessions there may be; the least recently used one goes first',
+      helpValue: 'N',
+      min: 1,
+      max: 10_000,
+      default: 64,
+    }),
+    'max-per-principal': Flags.integer({
+      description: 'how many of them the socket, or one token, may have',
+      helpValue: 'N',
+      min: 1,
+      max: 10_000,
+      default: 32,
+    }),
+    ...placeFlags,
+    ...trustFlags,
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Serve);
+    const address = flags.listen === undefined ? undefined : listenAddress(flags.listen);
+    const { serve, project, terminal } = await this.open(flags);
+    const interruption = listenForSignals(0, () => {});
+    const { stop } = interruption;
+    const running = await serve(project.name, {
+      bounds: {
+        idleMs: flags.idle * 1000,
+        most: flags['max-sessions'],
+        mostEach: flags['max-per-principal'],
+      },
+      ...(address === undefined ? {} : { listen: { ...address, tokenFile: flags['token-file'] } }),
+      log: (text) => terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(text)}`),
+    });
+    const serving: Serving = {
+      project: project.name,
+      socket: running.socket,
+      ...(running.url === undefined ? {} : { url: running.url }),
+      ...(running.tokenFile === undefined ? {} : { tokenFile: running.tokenFile }),
+    };
+    // It goes out now, and not when the command ends.
+    if (this.jsonEnabled()) await terminal.stream(JSON.stringify(serving));
+    else this.answer(() => renderServing(serving, terminal.palette));
+    if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
+    await running.close();
+    interruption.dispose();
+    process.exitCode = exitCodeOfSignal(interruption.received());
+  }
+}

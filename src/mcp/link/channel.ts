@@ -1,0 +1,187 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createParser } from 'eventsource-parser';
+import { LoomsError } from '../../model/errors.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { HttpLink, Message, StdioLink } from './link.ts';
+import { settledWithin } from './settled-within.ts';
+
+/** A conversation with a server as messages both ways, whatever carries them; each with the text that it is on the wire. */
+export type Channel = {
+  /**
+   * Resolves when it is on its way. Throws `server-exited` for what the server surely did not get. `headers` reach an HTTP
+   * server alone.
+   */
+  readonly send: (text: string, message: Message, headers?: Readonly<Record<string, string>>) => Promise<void>;
+  /** Gives up the request of this id where dropping its connection says so; else the caller tells the server. */
+  readonly drop: (id: unknown) => boolean;
+  /** Ends it, and the process behind it. Never throws. */
+  readonly close: () => Promise<void>;
+  ontext?: ((text: string, message: Message) => void) | undefined;
+  /** Called once when the other side is gone; not after `close`. */
+  onend?: (() => void) | undefined;
+};
+
+/** A channel over a link. `session-failed` for a server of the old SSE transport, which takes two connections. */
+export async function openChannel(link: StdioLink | HttpLink, server: string): Promise<Channel> {
+  if (link.kind === 'stdio') return overFrames(link);
+  if (link.kind === 'streamable-http') return overHttp(link, server);
+  await link.close();
+  throw new LoomsError('session-failed', `${server} speaks the old SSE transport, which looms serve does not reach`, {
+    hint: 'mcp_server.transport: streamable-http, if the server knows it; `looms mcp call` reaches it as it is',
+  });
+}
+
+async function overFrames(link: StdioLink): Promise<Channel> {
+  const { frames } = link;
+  let closed = false;
+  const channel: Channel = {
+    send: (text, message) => frames.sendText(text, message),
+    drop: () => false,
+    async close() {
+      closed = true;
+      await link.close();
+    },
+  };
+  frames.ontext = (text, message) => channel.ontext?.(text, message);
+  frames.onclose = () => {
+    if (!closed) channel.onend?.();
+  };
+  await frames.start();
+  return channel;
+}
+
+/** How long after its end a server's stream of its own is asked for again, ms. */
+const streamPauseMs = 1_000;
+/** How long the end of a session may take to be told, ms. */
+const goodbyeMs = 1_000;
+
+/** Messages that came together, as the text of each. */
+function messagesIn(text: string): readonly (readonly [string, Message])[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    const all = Array.isArray(value) ? value : [value];
+    return all.filter(isMessage).map((one) => [one === value ? text : JSON.stringify(one), one]);
+  } catch {
+    return [];
+  }
+}
+
+const isMessage = (value: unknown): value is Message => isRecord(value) && value.jsonrpc === '2.0';
+
+function overHttp(link: HttpLink, server: string): Channel {
+  const ending = new AbortController();
+  const open = new Map<unknown, AbortController>();
+  let session: string | undefined;
+  let version: string | undefined;
+
+  const headersOf = (more: Readonly<Record<string, string>> = {}): Record<string, string> => ({
+    accept: 'application/json, text/event-stream',
+    'content-type': 'application/json',
+    ...(session === undefined ? {} : { 'mcp-session-id': session }),
+    ...(version === undefined ? {} : { 'mcp-protocol-version': version }),
+    ...more,
+  });
+  const end = (): void => {
+    if (ending.signal.aborted) return;
+    ending.abort();
+    channel.onend?.();
+  };
+  const heard = (text: string): readonly Message[] =>
+    messagesIn(text).map(([one, message]) => {
+      channel.ontext?.(one, message);
+      return message;
+    });
+  const fail = (id: unknown, why: string): void => {
+    const message = { jsonrpc: '2.0', id, error: { code: -32603, message: `${server}: ${why}` } } as const;
+    channel.ontext?.(JSON.stringify(message), message);
+  };
+
+  /** Hands on all messages of a response; says whether one of them answers `id`. */
+  const read = async (response: Response, id: unknown): Promise<boolean> => {
+    let answered = false;
+    const take = (text: string): void => {
+      for (const message of heard(text)) {
+        if (message.method !== undefined || message.id !== id) continue;
+        answered = true;
+        if (isRecord(message.result) && typeof message.result.protocolVersion === 'string') {
+          version ??= message.result.protocolVersion;
+        }
+      }
+    };
+    if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
+      take(await response.text());
+      return answered;
+    }
+    const parser = createParser({ onEvent: ({ data }) => take(data) });
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }));
+    return answered;
+  };
+
+  /** What the server says outside of answers, as long as it has a stream for that. */
+  const listen = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      const response = await link.fetch(link.url, { headers: headersOf(), signal: ending.signal });
+      if (response.status !== 200) return void (await response.body?.cancel());
+      await read(response, undefined);
+      await delay(streamPauseMs, undefined, { signal: ending.signal });
+    }
+  };
+
+  const channel: Channel = {
+    async send(text, message, more) {
+      if (ending.signal.aborted) throw new LoomsError('server-exited', `the session with ${server} is over`);
+      const isRequest = message.method !== undefined && message.id !== undefined;
+      const dropped = new AbortController();
+      if (isRequest) open.set(message.id, dropped);
+      const forget = () => isRequest && open.delete(message.id);
+      const signal = AbortSignal.any([ending.signal, dropped.signal]);
+      let response: Response;
+      try {
+        response = await link.fetch(link.url, { method: 'POST', headers: headersOf(more), body: text, signal });
+      } catch (error) {
+        forget();
+        if (isRequest && !signal.aborted) fail(message.id, 'the connection ended before its answer; it may have run');
+        else if (!signal.aborted) throw error;
+        return;
+      }
+      if (response.status === 404 && session !== undefined) {
+        forget();
+        await response.body?.cancel();
+        end();
+        throw new LoomsError('server-exited', `${server} has forgotten its session`);
+      }
+      session ??= response.headers.get('mcp-session-id') ?? undefined;
+      if (!isRequest) {
+        await response.body?.cancel();
+        if (message.method === 'notifications/initialized') listen().catch(() => {}); // It has none, or it broke.
+        return;
+      }
+      read(response, message.id)
+        .then(
+          (answered) => answered || fail(message.id, `HTTP ${response.status} without an answer`),
+          () => dropped.signal.aborted || fail(message.id, 'the connection broke before its answer; it may have run'),
+        )
+        .finally(forget);
+    },
+    drop(id) {
+      // In the older revisions the end of a connection means nothing.
+      if (session !== undefined || version !== undefined) return false;
+      open.get(id)?.abort();
+      return open.delete(id);
+    },
+    async close() {
+      if (session !== undefined && !ending.signal.aborted) {
+        const goodbye = link.fetch(link.url, { method: 'DELETE', headers: headersOf(), signal: ending.signal });
+        await settledWithin(
+          goodbye.then((response) => response.body?.cancel()),
+          goodbyeMs,
+        );
+      }
+      ending.abort();
+      await link.close();
+    },
+  };
+  link.onbroken = () => {}; // Each request tells of its own end.
+  return channel;
+}

@@ -1,0 +1,50 @@
+import type { ServerName } from '../model/ids.ts';
+import { filteredTools } from './filter.ts';
+import { createLeg, type Leg } from './leg.ts';
+import type { Message } from './message.ts';
+import type { Upstreams } from './upstreams.ts';
+
+type ClientRequest = Message & { readonly id: string | number };
+
+/** Where a request of a client goes to. */
+export type Route =
+  /** To a server; `mend` makes of its answer what this client may see. */
+  | {
+      readonly kind: 'ask';
+      readonly leg: Leg;
+      readonly message: ClientRequest;
+      readonly mend: (text: string) => Promise<string>;
+    }
+  /** Answered here. */
+  | { readonly kind: 'here'; readonly text: string };
+
+/** What a session shows of the servers behind it: one as it is, or all of a project as one. */
+export type Face = {
+  /** The answer to `initialize`. Throws what opening a server throws. */
+  readonly initialize: (message: ClientRequest) => Promise<string>;
+  readonly route: (message: ClientRequest) => Promise<Route>;
+  readonly notify: (message: Message) => Promise<void>;
+  readonly legs: () => readonly Leg[];
+};
+
+/** What a server says by itself, on the way to the client. */
+export type Heard = {
+  readonly onNotification: (text: string, message: Message) => void;
+  readonly onRequest: (text: string, message: Message) => void;
+};
+
+/** A server's answer to a request, as its filter lets it through. */
+export async function mended(leg: Leg, message: Message, text: string): Promise<string> {
+  return message.method === 'tools/list' ? filteredTools((await leg.ready()).spec.mcp.tools, text) : text;
+}
+
+/** One server under its own names. */
+export function oneServer(server: ServerName, upstreams: Upstreams, heard: Heard): Face {
+  const leg = createLeg(server, upstreams, heard);
+  return {
+    initialize: async (message) => (await leg.initialize(message)).text,
+    route: async (message) => ({ kind: 'ask', leg, message, mend: (text) => mended(leg, message, text) }),
+    notify: leg.notify,
+    legs: () => [leg],
+  };
+}

@@ -1,0 +1,268 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { asServerName, namePattern } from '../model/ids.ts';
+import { type Access, accessOf, type Door } from './access.ts';
+import { allServers } from './aggregate.ts';
+import { failureText } from './call.ts';
+import { type Face, type Heard, oneServer } from './face.ts';
+import {
+  code,
+  errorText,
+  isRequest,
+  type Message,
+  modernRevision,
+  paramsOf,
+  readClientMessage,
+  revisionOf,
+  sessionRevisions,
+} from './message.ts';
+import { createReply } from './reply.ts';
+import type { Session } from './session.ts';
+import { createSessions, type SessionBounds } from './sessions.ts';
+import { createStateless, statusOfFailure } from './stateless.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** Longest body of a client, bytes. */
+const maxBodyBytes = 8 * 1024 * 1024;
+/** How long a client may take to send its request, ms. */
+const bodyMs = 60_000;
+/** How often is looked whether another container serves, and whose time is over, ms. */
+const lookEveryMs = 1_000;
+
+export type GatewayOptions = {
+  readonly bounds: SessionBounds;
+  /** Of looms, for clients that ask. */
+  readonly version: string;
+  /** Says what somebody who runs it should know; foreign text in it. */
+  readonly log: (text: string) => void;
+};
+
+export type Gateway = {
+  /** A server of HTTP for one way in, not listening yet. */
+  readonly serverFor: (door: Door) => Server;
+  /** How many sessions are open. */
+  readonly sessions: () => number;
+  /** Ends all sessions and the processes behind them. */
+  readonly close: () => Promise<void>;
+};
+
+/** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
+export function createGateway(upstreams: Upstreams, { bounds, version, log }: GatewayOptions): Gateway {
+  const sessions = createSessions(upstreams, bounds);
+  const stateless = createStateless(upstreams, bounds.idleMs);
+  const servers = new Set<Server>();
+
+  /** Leads each conversation to the container that serves by now. */
+  const look = async (): Promise<void> => {
+    sessions.sweep();
+    stateless.sweep();
+    const legs = [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs()];
+    const byServer = Map.groupBy(legs, ({ server }) => server);
+    await Promise.all(
+      [...byServer].map(async ([server, its]) => {
+        const container = await upstreams.serving(server);
+        if (container !== undefined) await Promise.all(its.map((leg) => leg.follow(container)));
+      }),
+    );
+  };
+  let looking: NodeJS.Timeout | undefined;
+  const lookAgain = (): void => {
+    looking = setTimeout(() => look().finally(() => looking !== undefined && lookAgain()), lookEveryMs);
+    looking.unref();
+  };
+  lookAgain();
+
+  const begin = async (
+    message: Message & { readonly id: string | number },
+    { principal, path, faceOf, response }: Place & { readonly response: ServerResponse },
+  ): Promise<void> => {
+    const session = sessions.open(principal, path, faceOf);
+    if (session === undefined) {
+      response.setHeader('retry-after', '1');
+      const why = 'too many sessions are busy';
+      return send(response, 503, errorText(message.id, code.internal, why));
+    }
+    try {
+      const text = await session.initialize(message);
+      if (text.includes('"error"') && 'error' in JSON.parse(text)) await sessions.end(session);
+      else response.setHeader('mcp-session-id', session.id);
+      createReply(response).answer(text);
+    } catch (error) {
+      await sessions.end(session);
+      send(response, statusOfFailure(error), failureText(message.id, error));
+    }
+  };
+
+  const post = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
+    const body = await bodyOf(request);
+    if (body === undefined) {
+      response.setHeader('connection', 'close');
+      return send(response, 413, errorText(null, code.invalidRequest, `a body of more than ${maxBodyBytes} bytes`));
+    }
+    const message = readClientMessage(body);
+    if (message === undefined) {
+      return send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
+    }
+    const revision = revisionOf(message);
+    if (revision !== undefined) return postStateless(request, response, { ...place, message, revision });
+    if (message.method === 'initialize' && isRequest(message) && header(request, 'mcp-session-id') === undefined) {
+      return begin(message, { ...place, response });
+    }
+    const session = sessionOf(request, response, place, message.id ?? null);
+    if (session === undefined) return;
+    if (isRequest(message)) return session.request(message, createReply(response));
+    await session.take(message);
+    response.writeHead(202).end();
+  };
+
+  const postStateless = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { message, revision, principal, server }: Place & { readonly message: Message; readonly revision: string },
+  ): Promise<void> => {
+    if (!isRequest(message)) return void response.writeHead(202).end();
+    const headers = mcpHeaders(request);
+    const wrong = contradiction(
+      message,
+      { ...headers, 'mcp-protocol-version': header(request, 'mcp-protocol-version') },
+      revision,
+    );
+    if (wrong !== undefined) return send(response, 400, errorText(message.id, code.headerMismatch, wrong));
+    if (server === undefined) {
+      const data = { supported: sessionRevisions, requested: revision };
+      const why = 'all servers at once are reached by sessions: begin with initialize';
+      return send(response, 400, errorText(message.id, code.unsupportedVersion, why, data));
+    }
+    await stateless.request({ server, message, headers, revision, principal }, createReply(response));
+  };
+
+  const sessionOf = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { principal, path }: Place,
+    id: string | number | null,
+  ): Session | undefined => {
+    const given = header(request, 'mcp-session-id');
+    const session = given === undefined ? undefined : sessions.find(given, principal, path);
+    if (given === undefined) {
+      send(response, 400, errorText(id, code.invalidRequest, 'no Mcp-Session-Id: begin with initialize'));
+    } else if (session === undefined) {
+      send(response, 404, errorText(id, code.invalidRequest, 'this session is over: begin with initialize'));
+    }
+    return session;
+  };
+
+  const handle = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {
+    const access = accessOf(door, request.headers);
+    if (!access.granted) return turnAway(response, access);
+    const path = (request.url ?? '').split('?')[0] ?? '';
+    if (path === '/healthz') return send(response, 200, JSON.stringify({ sessions: sessions.all().length }));
+    const name = /^\/mcp(?:\/([^/]+))?$/.exec(path);
+    if (name === null || (name[1] !== undefined && !namePattern.test(name[1]))) {
+      return send(response, 404, JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }));
+    }
+    const server = name[1] === undefined ? undefined : asServerName(name[1]);
+    const faceOf = (heard: Heard): Face =>
+      server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
+    const place = { principal: access.principal, path, server, faceOf };
+    const isModern = header(request, 'mcp-protocol-version') === modernRevision;
+    if (request.method === 'POST') return post(request, response, place);
+    if ((request.method !== 'GET' && request.method !== 'DELETE') || isModern) {
+      response.setHeader('allow', isModern ? 'POST' : 'GET, POST, DELETE');
+      return send(response, 405, JSON.stringify({ error: 'method not allowed' }));
+    }
+    const session = sessionOf(request, response, place, null);
+    if (session === undefined) return;
+    if (request.method === 'GET') return session.listen(createReply(response));
+    await sessions.end(session);
+    response.writeHead(204).end();
+  };
+
+  return {
+    serverFor(door) {
+      const server = createServer({ requestTimeout: bodyMs, headersTimeout: 10_000 }, (request, response) => {
+        handle(request, response, door).catch((error: unknown) => {
+          // A client that went away while its body was read has nobody to tell.
+          if (request.destroyed && !request.complete) return;
+          log(`a request failed: ${String(error)}`);
+          if (response.headersSent) response.destroy();
+          else send(response, 500, failureText(null, error));
+        });
+      });
+      servers.add(server);
+      return server;
+    },
+    sessions: () => sessions.all().length,
+    async close() {
+      clearTimeout(looking);
+      looking = undefined;
+      const closed = [...servers].map((server) => new Promise((resolve) => server.close(resolve)));
+      await Promise.all([...sessions.all().map((session) => sessions.end(session)), stateless.close()]);
+      for (const server of servers) server.closeAllConnections();
+      await Promise.all(closed);
+    },
+  };
+}
+
+/** Where a request came in, and whose it is. */
+type Place = {
+  readonly principal: string;
+  readonly path: string;
+  /** Absent: all servers as one. */
+  readonly server: ReturnType<typeof asServerName> | undefined;
+  readonly faceOf: (heard: Heard) => Face;
+};
+
+function send(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(text);
+}
+
+function turnAway(response: ServerResponse, { status, why }: Extract<Access, { granted: false }>): void {
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer realm="looms"');
+  send(response, status, errorText(null, code.invalidRequest, why));
+}
+
+const header = (request: IncomingMessage, name: string): string | undefined => {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** A whole body; undefined where it is too long. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of request) {
+    length += part.length;
+    if (length > maxBodyBytes) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+/** What an HTTP server of the stateless revisions is to have of a client's headers; never who the client is. */
+const mcpHeaders = (request: IncomingMessage): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(request.headers).flatMap(([name, value]) =>
+      /^mcp-(protocol-version|method|name|param-.+)$/.test(name) && typeof value === 'string' ? [[name, value]] : [],
+    ),
+  );
+
+/** Why headers do not fit the body that they are to mirror, or undefined (2026-07-28, transports). */
+export function contradiction(
+  message: Message,
+  headers: Readonly<Record<string, string | undefined>>,
+  revision: string,
+): string | undefined {
+  const { name, uri } = paramsOf(message);
+  const expected = { 'mcp-protocol-version': revision, 'mcp-method': message.method, 'mcp-name': name ?? uri };
+  for (const [key, value] of Object.entries(expected)) {
+    const given = headers[key];
+    if (given !== undefined && plainHeader(given) !== value) return `the header ${key} is not what the body says`;
+  }
+  return undefined;
+}
+
+/** A header's value, which is base64 where it could not be written plainly. */
+function plainHeader(value: string): string {
+  const coded = /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
+  return coded === undefined ? value : Buffer.from(coded, 'base64').toString('utf8');
+}

@@ -1,0 +1,332 @@
+import { canonicalJson } from '../model/canonical-json.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ContainerId, ServerName } from '../model/ids.ts';
+import { isRecord } from '../model/is-record.ts';
+import { isAnswer, isRequest, type Message, paramsOf, withId, withParams } from './message.ts';
+import type { Upstream, Upstreams } from './upstreams.ts';
+
+/** An answer of a server, still under the id that the leg asked with. */
+export type Answered = { readonly text: string; readonly message: Message };
+
+/** A request that is under way. */
+export type Asked = {
+  /** What the server knows it by. */
+  readonly id: number;
+  /** Rejects with a `LoomsError` when no answer can come any more. */
+  readonly answer: Promise<Answered>;
+  /** Tells the server that nobody waits, and rejects the answer with this. */
+  readonly cancel: (why: LoomsError) => void;
+};
+
+type LegHooks = {
+  readonly onNotification: (text: string, message: Message) => void;
+  /** A request of the server, under an id that `answer` knows. */
+  readonly onRequest: (text: string, message: Message) => void;
+};
+
+/** A conversation of one client with one server, which outlives the containers that serve it. */
+export type Leg = {
+  readonly server: ServerName;
+  /** What serves it; opens it where nothing is open. Throws what `Upstreams.open` throws. */
+  readonly ready: () => Promise<Upstream>;
+  /** Begins the conversation with a client's `initialize`, which later containers get again. */
+  readonly initialize: (message: Message) => Promise<Answered>;
+  readonly ask: (message: Message, headers?: Readonly<Record<string, string>>) => Asked;
+  /** Passes a notification of the client on; with nothing open there is nobody to tell. */
+  readonly notify: (message: Message) => Promise<void>;
+  /** Passes the answer to a request of the server on; false for an id that is none of its. */
+  readonly answer: (message: Message) => boolean;
+  /** Goes over to this container, where another one is talked to; what is under way ends on the old one. */
+  readonly follow: (container: ContainerId) => Promise<void>;
+  readonly isBusy: () => boolean;
+  readonly close: () => Promise<void>;
+};
+
+type Line = Upstream & {
+  readonly pending: Map<string | number, { resolve: (answer: Answered) => void; reject: (error: Error) => void }>;
+  /** Nothing more is asked of it: the other side is gone, or another container serves by now. */
+  isOver: boolean;
+};
+
+/** What a client told its server that a new process of it has to know. */
+type Memory = {
+  initialize?: Message;
+  initialized?: Message;
+  level?: Message;
+  readonly subscriptions: Map<unknown, Message>;
+  /** The tools as the client last saw them, as one text. */
+  tools?: string;
+};
+
+/** Ids of all legs of a gateway are apart, so that none can be taken for another one's. */
+let lastId = 0;
+const nextId = (): number => {
+  lastId += 1;
+  return lastId;
+};
+
+/** A leg; no process runs for it before it is used. */
+export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHooks): Leg {
+  const memory: Memory = { subscriptions: new Map() };
+  const asked = new Map<string | number, { readonly line: Line; readonly id: string | number }>();
+  const lines = new Set<Line>();
+  let current: Line | undefined;
+  let opening: Promise<Line> | undefined;
+  let isMoving = false;
+  let isClosed = false;
+
+  const shut = async (line: Line): Promise<void> => {
+    line.isOver = true;
+    lines.delete(line);
+    for (const [id, one] of asked) if (one.line === line) asked.delete(id);
+    await line.channel.close();
+  };
+  const lost = (line: Line): void => {
+    if (current === line) current = undefined;
+    const pending = [...line.pending.values()];
+    line.pending.clear();
+    for (const { reject } of pending) {
+      reject(new LoomsError('server-exited', `${server} ended before it answered; what was asked may have been done`));
+    }
+    shut(line);
+  };
+  /** Ends a line that another one has taken the place of, once nothing is under way on it. */
+  const retire = (line: Line): void => {
+    line.isOver = true;
+    if (line.pending.size === 0) shut(line);
+  };
+
+  const heard = (line: Line, text: string, message: Message): void => {
+    if (isAnswer(message)) {
+      const waiting = line.pending.get(message.id ?? '');
+      if (waiting === undefined) return;
+      line.pending.delete(message.id ?? '');
+      waiting.resolve({ text, message });
+      if (line.isOver) retire(line);
+      return;
+    }
+    if (isRequest(message)) {
+      const id = nextId();
+      asked.set(id, { line, id: message.id });
+      hooks.onRequest(withId(text, id), { ...message, id });
+      return;
+    }
+    if (message.method !== 'notifications/cancelled') {
+      hooks.onNotification(text, message);
+      return;
+    }
+    const { requestId } = paramsOf(message);
+    const known = [...asked].find(([, one]) => one.line === line && one.id === requestId);
+    if (known === undefined) return;
+    asked.delete(known[0]);
+    const told = withParams(text, (params) => ({ ...params, requestId: known[0] }));
+    hooks.onNotification(told, message);
+  };
+
+  const openLine = async (): Promise<Line> => {
+    const upstream = await upstreams.open(server);
+    const line: Line = { ...upstream, pending: new Map(), isOver: false };
+    lines.add(line);
+    line.channel.ontext = (text, message) => heard(line, text, message as Message);
+    line.channel.onend = () => lost(line);
+    if (isClosed) {
+      await shut(line);
+      throw new LoomsError('interrupted', `the session with ${server} is over`);
+    }
+    return line;
+  };
+  /** Sends a request on a line. Throws `server-exited` when it surely did not get there. */
+  const askOn = async (
+    line: Line,
+    message: Message,
+    id: number,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<{ readonly answer: Promise<Answered> }> => {
+    const { promise: answer, ...waiting } = Promise.withResolvers<Answered>();
+    answer.catch(() => {}); // Whoever waits for it hears of it as well.
+    line.pending.set(id, waiting);
+    const own = { ...message, id };
+    try {
+      await line.channel.send(JSON.stringify(own), own, headers);
+    } catch (error) {
+      line.pending.delete(id);
+      throw error;
+    }
+    return { answer };
+  };
+  const tell = (line: Line, message: Message): Promise<void> => line.channel.send(JSON.stringify(message), message);
+
+  /** Asks on a line for itself, within the bound of a handshake. */
+  const askBounded = async (line: Line, message: Message): Promise<Answered> => {
+    const { answer } = await askOn(line, message, nextId());
+    const limitMs = line.spec.mcp.timeoutSeconds * 1000;
+    const tooLate = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      tooLate.reject(new LoomsError('handshake-timeout', `${server} did not answer ${message.method} in time`));
+    }, limitMs);
+    try {
+      return await Promise.race([answer, tooLate.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  /** Tells a new process what the client has told the one before it. */
+  const replay = async (line: Line): Promise<void> => {
+    if (memory.initialize === undefined) return;
+    const { message } = await askBounded(line, memory.initialize);
+    if (message.error !== undefined) {
+      throw new LoomsError('session-failed', `${server} takes no session any more: ${JSON.stringify(message.error)}`);
+    }
+    if (memory.initialized !== undefined) await tell(line, memory.initialized);
+    const told = [...(memory.level === undefined ? [] : [memory.level]), ...memory.subscriptions.values()];
+    for (const one of told) await askBounded(line, one);
+  };
+  const openReady = async (): Promise<Line> => {
+    const line = await openLine();
+    try {
+      await replay(line);
+      if (!lines.has(line)) throw new LoomsError('server-exited', `${server} ended while its session was opened`);
+    } catch (error) {
+      await shut(line);
+      throw error;
+    }
+    return line;
+  };
+  const ready = (): Promise<Line> => {
+    if (current !== undefined) return Promise.resolve(current);
+    opening ??= openReady()
+      .then((line) => {
+        current = line;
+        return line;
+      })
+      .finally(() => {
+        opening = undefined;
+      });
+    return opening;
+  };
+
+  const remember = (message: Message): void => {
+    const { uri } = paramsOf(message);
+    if (message.method === 'notifications/initialized') memory.initialized = message;
+    else if (message.method === 'logging/setLevel') memory.level = message;
+    else if (message.method === 'resources/subscribe') memory.subscriptions.set(uri, message);
+    else if (message.method === 'resources/unsubscribe') memory.subscriptions.delete(uri);
+  };
+  const tellIfToolsDiffer = async (line: Line): Promise<void> => {
+    if (memory.tools === undefined) return;
+    const { message } = await askBounded(line, { jsonrpc: '2.0', method: 'tools/list' });
+    const tools = toolsText(message);
+    if (tools === memory.tools) return;
+    memory.tools = tools ?? '';
+    const changed: Message = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
+    hooks.onNotification(JSON.stringify(changed), changed);
+  };
+
+  return {
+    server,
+    ready,
+    async initialize(message) {
+      memory.initialize = message;
+      const line = await openLine();
+      try {
+        const answered = await askBounded(line, message);
+        if (answered.message.error === undefined) current = line;
+        else await shut(line);
+        return answered;
+      } catch (error) {
+        await shut(line);
+        throw error;
+      }
+    },
+    ask(message, headers) {
+      const id = nextId();
+      const cancelled = Promise.withResolvers<never>();
+      cancelled.promise.catch(() => {}); // Nobody may be waiting yet.
+      let isCancelled = false;
+      let on: Line | undefined;
+      const run = async (): Promise<Answered> => {
+        for (let tries = 1; ; tries += 1) {
+          const line = await ready();
+          if (isCancelled) return cancelled.promise;
+          on = line;
+          let sent: { readonly answer: Promise<Answered> };
+          try {
+            sent = await askOn(line, message, id, headers);
+          } catch (error) {
+            // What did not get there may be asked again, of the process that comes after this one.
+            lost(line);
+            if (tries === 2) throw error;
+            continue;
+          }
+          const answered = await sent.answer;
+          if (answered.message.error === undefined) remember(message);
+          if (message.method === 'tools/list' && paramsOf(message).cursor === undefined) {
+            memory.tools = toolsText(answered.message) ?? memory.tools ?? '';
+          }
+          return answered;
+        }
+      };
+      return {
+        id,
+        answer: Promise.race([run(), cancelled.promise]),
+        cancel(why) {
+          isCancelled = true;
+          cancelled.reject(why);
+          if (on === undefined || !on.pending.delete(id)) return;
+          if (!on.channel.drop(id)) {
+            const params = { requestId: id, reason: why.message };
+            tell(on, { jsonrpc: '2.0', method: 'notifications/cancelled', params }).catch(() => {}); // It is gone.
+          }
+          if (on.isOver) retire(on);
+        },
+      };
+    },
+    async notify(message) {
+      remember(message);
+      if (current !== undefined) await tell(current, message).catch(() => {}); // Its end tells who waits for something.
+    },
+    answer(message) {
+      const known = message.id === undefined ? undefined : asked.get(message.id);
+      if (message.id === undefined || known === undefined) return false;
+      asked.delete(message.id);
+      tell(known.line, { ...message, id: known.id }).catch(() => {}); // Whoever asked is gone.
+      return true;
+    },
+    async follow(container) {
+      const before = current;
+      if (before === undefined || before.container === container || isMoving || isClosed) return;
+      isMoving = true;
+      try {
+        const next = await openReady();
+        if (isClosed) return await shut(next);
+        current = next;
+        if (lines.has(before)) retire(before);
+        await tellIfToolsDiffer(next);
+      } catch {
+        // What serves so far goes on, and the next look tries again.
+      } finally {
+        isMoving = false;
+      }
+    },
+    isBusy: () => opening !== undefined || [...lines].some((line) => line.pending.size > 0),
+    async close() {
+      isClosed = true;
+      current = undefined;
+      const over = new LoomsError('interrupted', `the session with ${server} is over`);
+      await Promise.all(
+        [...lines].map((line) => {
+          for (const { reject } of line.pending.values()) reject(over);
+          line.pending.clear();
+          return shut(line);
+        }),
+      );
+    },
+  };
+}
+
+/** The tools of a list as one text, whatever their order: of some servers it differs from start to start. */
+function toolsText({ result }: Message): string | undefined {
+  if (!isRecord(result) || !Array.isArray(result.tools)) return undefined;
+  return result.tools.map(canonicalJson).sort().join('\n');
+}

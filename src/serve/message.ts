@@ -1,0 +1,113 @@
+import { parseExactly } from '../model/exact-number.ts';
+import { isRecord } from '../model/is-record.ts';
+
+/** A JSON-RPC message of a client or server, as far as the gateway looks at it. */
+export type Message = Readonly<Record<string, unknown>> & {
+  readonly jsonrpc: '2.0';
+  readonly id?: string | number;
+  readonly method?: string;
+};
+
+/** JSON-RPC's own codes and those of MCP 2026-07-28; nothing here has one of its own. */
+export const code = {
+  parse: -32700,
+  invalidRequest: -32600,
+  unknownMethod: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  headerMismatch: -32020,
+  unsupportedVersion: -32022,
+} as const;
+
+/** The first revision without sessions. */
+export const modernRevision = '2026-07-28';
+
+/** Those with sessions that all servers as one are spoken to in, newest first. */
+export const sessionRevisions = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
+
+/** Where a request of that revision says which one it is of. */
+const revisionKey = 'io.modelcontextprotocol/protocolVersion';
+/** What a notification says of the subscription that it belongs to. */
+export const subscriptionKey = 'io.modelcontextprotocol/subscriptionId';
+
+export const paramsOf = ({ params }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  isRecord(params) ? params : {};
+
+export const metaOf = (message: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
+  const { _meta: meta } = paramsOf(message);
+  return isRecord(meta) ? meta : {};
+};
+
+/** The revision that a request names in itself: only the stateless ones do. */
+export const revisionOf = (message: Message): string | undefined => {
+  const revision = metaOf(message)[revisionKey];
+  return typeof revision === 'string' ? revision : undefined;
+};
+
+export const isRequest = (message: Message): message is Message & { id: string | number; method: string } =>
+  message.method !== undefined && message.id !== undefined;
+export const isAnswer = (message: Message): boolean => message.method === undefined && message.id !== undefined;
+
+/**
+ * What a client sent, with its numbers as they were written. It is rebuilt of what JSON-RPC knows: a second `method`, or a
+ * `Method` that a server might take for it, would go past what was looked at. Undefined for what is no single message.
+ */
+export function readClientMessage(text: string): Message | undefined {
+  let value: unknown;
+  try {
+    value = parseExactly(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value) || value.jsonrpc !== '2.0') return undefined;
+  const { id, method, params, result, error } = value;
+  if (method !== undefined && typeof method !== 'string') return undefined;
+  if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return undefined;
+  if (method === undefined && (id === undefined || (result === undefined) === (error === undefined))) return undefined;
+  return {
+    jsonrpc: '2.0',
+    ...(id === undefined ? {} : { id }),
+    ...(method === undefined ? {} : { method }),
+    ...(params === undefined ? {} : { params }),
+    ...(method !== undefined || result === undefined ? {} : { result }),
+    ...(method !== undefined || error === undefined ? {} : { error }),
+  };
+}
+
+const jsonId = String.raw`(?:"[^"\\]*"|-?\d+)`;
+const idInFront = new RegExp(String.raw`^(\{(?:"jsonrpc":"2\.0",)?"id":)${jsonId}(?=[,}])`);
+const idAtEnd = new RegExp(String.raw`(,"id":)${jsonId}\}$`);
+
+/**
+ * The text of a message with another id. Where the id stands first or last, as it does with all libraries, nothing else of
+ * the text is touched or read; else it is written anew, numbers as they were.
+ */
+export function withId(text: string, id: string | number): string {
+  const put = (_: string, before: string): string => `${before}${JSON.stringify(id)}`;
+  if (idInFront.test(text)) return text.replace(idInFront, put);
+  // Long texts are searched from their end only.
+  const tail = text.slice(-200);
+  if (idAtEnd.test(tail)) return text.slice(0, -200) + tail.replace(idAtEnd, (all, before) => `${put(all, before)}}`);
+  const message = parseExactly(text);
+  return JSON.stringify({ ...(isRecord(message) ? message : {}), id });
+}
+
+/** The text of a message with other parameters. */
+export const withParams = (text: string, change: (params: Readonly<Record<string, unknown>>) => object): string => {
+  const message = parseExactly(text);
+  return isRecord(message) ? JSON.stringify({ ...message, params: change(paramsOf(message)) }) : text;
+};
+
+/** The text of an answer with another result. */
+export const withResult = (text: string, change: (result: Readonly<Record<string, unknown>>) => object): string => {
+  const message = parseExactly(text);
+  return isRecord(message) && isRecord(message.result)
+    ? JSON.stringify({ ...message, result: change(message.result) })
+    : text;
+};
+
+export const errorText = (id: string | number | null, code: number, message: string, data?: unknown): string =>
+  JSON.stringify({ jsonrpc: '2.0', id, error: { code, message, ...(data === undefined ? {} : { data }) } });
+
+export const resultText = (id: string | number, result: object): string =>
+  JSON.stringify({ jsonrpc: '2.0', id, result });

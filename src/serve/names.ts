@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+
+/** Longest name of a tool among all servers: clients put some of their own before it, and take 64 characters in all. */
+const maxName = 45;
+const separator = '__';
+
+/**
+ * The name of a server's tool or prompt among those of all servers: `server__name`, of letters, digits, `_` and `-` alone,
+ * as some clients break at others. What had to be changed for that ends with a hash of what it was, so that no two become
+ * one, and the same one is called the same each time.
+ */
+export function joinedName(server: string, name: string): string {
+  const whole = `${server}${separator}${name}`;
+  const plain = whole.replace(/[^a-zA-Z0-9_-]/g, '_');
+  if (plain === whole && whole.length <= maxName) return whole;
+  const hash = createHash('sha256')
+    .update(JSON.stringify([server, name]))
+    .digest('hex')
+    .slice(0, 8);
+  return `${plain.slice(0, maxName - hash.length - 1)}_${hash}`;
+}
+
+/** The server that such a name begins with; names of servers hold no `_`. */
+export const serverOf = (joined: string): string | undefined => {
+  const at = joined.indexOf(separator);
+  return at > 0 ? joined.slice(0, at) : undefined;
+};

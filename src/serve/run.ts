@@ -1,0 +1,89 @@
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { type AddressInfo, createConnection, isIPv6 } from 'node:net';
+import { dirname } from 'node:path';
+import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
+import { createGateway, type GatewayOptions } from './gateway.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** Longest path of a socket, bytes: what Linux and macOS both take. */
+const maxSocketPath = 103;
+
+export type TcpWay = {
+  readonly host: string;
+  readonly port: number;
+  readonly token: string;
+  readonly tokenName: string;
+};
+
+/** A gateway that listens. */
+export type RunningGateway = {
+  readonly socket: string;
+  /** Where it listens on TCP, when it does. */
+  readonly url?: string;
+  /** Ends all sessions, and listens no more. */
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Makes the gateway of a project listen: on the socket, which is its owner's alone, and on TCP where that is asked for.
+ * Throws `refused` where another one listens already, `usage` for an address or path that cannot be listened on.
+ */
+export async function runGateway(
+  upstreams: Upstreams,
+  { socket, tcp, ...options }: GatewayOptions & { readonly socket: string; readonly tcp?: TcpWay | undefined },
+): Promise<RunningGateway> {
+  await freeSocket(socket);
+  const gateway = createGateway(upstreams, options);
+  try {
+    const local = gateway.serverFor({ kind: 'socket' });
+    // The mode is there before anybody can connect.
+    const before = process.umask(0o177);
+    const listening = listen(local, { path: socket }, socket);
+    process.umask(before);
+    await listening;
+    if (tcp === undefined) return { socket, close: gateway.close };
+    const { host, port, token, tokenName } = tcp;
+    const open = gateway.serverFor({ kind: 'tcp', host, token, tokenName });
+    await listen(open, { host, port }, `${host}:${port}`);
+    const { port: chosen } = open.address() as AddressInfo;
+    return { socket, url: `http://${isIPv6(host) ? `[${host}]` : host}:${chosen}`, close: gateway.close };
+  } catch (error) {
+    await gateway.close();
+    throw error;
+  }
+}
+
+const listen = (
+  server: Server,
+  where: { path: string } | { host: string; port: number },
+  name: string,
+): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new LoomsError('usage', `cannot listen on ${name}: ${messageOf(error)}`, { cause: error }));
+    });
+    server.listen(where, () => resolve());
+  });
+
+/** Makes the folder of a socket, and takes away one that nobody listens on: a gateway that was killed left it. */
+async function freeSocket(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > maxSocketPath) {
+    throw new LoomsError('usage', `the path of the socket is too long: ${path}`, {
+      hint: `set XDG_STATE_HOME to a shorter folder: a socket's path has at most ${maxSocketPath} bytes`,
+    });
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new LoomsError('usage', `${path} is no socket`, { hint: 'move it away' });
+  const answers = await new Promise<boolean>((resolve) => {
+    const connection = createConnection(path, () => resolve(true)).on('error', () => resolve(false));
+    connection.once('connect', () => connection.destroy());
+  });
+  if (answers) {
+    throw new LoomsError('refused', 'this project is served already', { hint: `by whoever listens on ${path}` });
+  }
+  rmSync(path, { force: true });
+}

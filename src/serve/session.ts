@@ -1,0 +1,190 @@
+import { createCallClocks } from '../mcp/client/call-clock.ts';
+import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
+import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
+import type { Face, Heard } from './face.ts';
+import type { Asked } from './leg.ts';
+import { code, errorText, isAnswer, isRequest, type Message, metaOf, paramsOf, withId } from './message.ts';
+import type { Reply } from './reply.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** Requests of one session that may be under way; what comes beyond is told to come again. */
+const mostAtOnce = 32;
+/** Messages that are kept for a client that has no stream open; the oldest go first. */
+const mostHeld = 100;
+/** How long a client may take to answer what a server asks, ms: calls stand still meanwhile. As for `looms mcp call`. */
+const questionMs = 10 * 60_000;
+
+/** What a server asks a person or a model for, so that the time of calls stands still. */
+const questions: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/createMessage', 'roots/list']);
+
+/** A session of the older revisions, with all that was promised to its client. */
+export type Session = {
+  readonly id: string;
+  readonly principal: string;
+  /** Which address it was begun at: an id is of no use at another. */
+  readonly path: string;
+  /** Answers `initialize`. Throws what opening a server throws. */
+  readonly initialize: (message: Message & { readonly id: string | number }) => Promise<string>;
+  /** A request of the client; its answer goes to the reply. Nothing of it throws. */
+  readonly request: (message: Message & { readonly id: string | number }, reply: Reply) => Promise<void>;
+  /** An answer or a notification of the client. */
+  readonly take: (message: Message) => Promise<void>;
+  /** Gives it the stream for what belongs to no request; one that was open ends. */
+  readonly listen: (reply: Reply) => void;
+  readonly legs: Face['legs'];
+  /** Whether something is under way, and whether its client listens. */
+  readonly isBusy: () => boolean;
+  readonly isListening: () => boolean;
+  /** When it was last used, ms of a clock that never goes back. */
+  readonly lastUse: () => number;
+  readonly close: () => Promise<void>;
+};
+
+type UnderWay = { readonly reply: Reply; asked?: Asked; readonly token: unknown };
+
+export function createSession(
+  { id, principal, path }: Pick<Session, 'id' | 'principal' | 'path'>,
+  upstreams: Upstreams,
+  faceOf: (heard: Heard) => Face,
+): Session {
+  const underWay = new Map<string | number, UnderWay>();
+  const held: { readonly text: string; readonly message: Message }[] = [];
+  const questionsOpen = new Map<unknown, () => void>();
+  const clocks = createCallClocks(tookTooLong);
+  let stream: Reply | undefined;
+  let used = performance.now();
+  let protocolVersion = '';
+
+  /** Where a message goes that is nobody's by what it says: to the only request, else to the client's own stream. */
+  const place = (): Reply | undefined => {
+    const open = [...underWay.values()].map(({ reply }) => reply).filter((reply) => reply.isOpen());
+    if (open.length === 1) return open[0];
+    return stream?.isOpen() === true ? stream : open.at(-1);
+  };
+  const deliver = (text: string, message: Message, to = place()): void => {
+    if (to?.tell(text) === true) return;
+    held.push({ text, message });
+    if (held.length <= mostHeld) return;
+    const dropped = held.shift();
+    if (dropped !== undefined && isRequest(dropped.message)) refuse(dropped.message.id);
+  };
+  const flush = (to: Reply): void => {
+    for (const { text, message } of held.splice(0)) deliver(text, message, to);
+  };
+  const answerServer = (message: Message): void => {
+    questionsOpen.get(message.id)?.();
+    face.legs().some((leg) => leg.answer(message));
+  };
+  const refuse = (questionId: string | number): void =>
+    answerServer({
+      jsonrpc: '2.0',
+      id: questionId,
+      error: { code: code.internal, message: 'the client of the gateway does not answer' },
+    });
+
+  const face = faceOf({
+    onNotification(text, message) {
+      if (message.method === 'notifications/cancelled') questionsOpen.get(paramsOf(message).requestId)?.();
+      if (message.method !== 'notifications/progress') return deliver(text, message);
+      const { progressToken } = paramsOf(message);
+      for (const { token, reply } of underWay.values()) if (token === progressToken) reply.tell(text);
+    },
+    onRequest(text, message) {
+      const { id: questionId, method } = message;
+      if (questionId !== undefined && method !== undefined && questions.has(method)) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const timer = setTimeout(() => refuse(questionId), questionMs);
+        questionsOpen.set(questionId, () => {
+          clearTimeout(timer);
+          questionsOpen.delete(questionId);
+          resolve();
+        });
+        clocks.whileHeld(() => promise);
+      }
+      deliver(text, message);
+    },
+  });
+
+  const answerTo = async (message: Message & { id: string | number }, one: UnderWay): Promise<string> => {
+    const route = await face.route(message);
+    if (route.kind === 'here') return route.text;
+    const request = {
+      upstreams,
+      leg: route.leg,
+      message: route.message,
+      clocks,
+      principal,
+      protocolVersion,
+      onAsked: (asked: Asked) => {
+        one.asked = asked;
+      },
+    };
+    if (message.method === 'tools/call') return route.mend(await callTool(request));
+    return route.mend((await askInTime(request)).text);
+  };
+
+  return {
+    id,
+    principal,
+    path,
+    async initialize(message) {
+      const text = withId(await face.initialize(message), message.id);
+      const { result } = JSON.parse(text);
+      if (isRecord(result) && typeof result.protocolVersion === 'string') protocolVersion = result.protocolVersion;
+      return text;
+    },
+    async request(message, reply) {
+      used = performance.now();
+      if (message.method === 'initialize') {
+        return reply.answer(errorText(message.id, code.invalidRequest, 'this session is initialized already'), 400);
+      }
+      if (underWay.has(message.id)) {
+        return reply.answer(errorText(message.id, code.invalidRequest, 'a request of this id is under way'), 400);
+      }
+      if (underWay.size >= mostAtOnce) {
+        const text = `${mostAtOnce} requests of this session are under way`;
+        return reply.answer(errorText(message.id, code.internal, text), 429);
+      }
+      const one: UnderWay = { reply, token: metaOf(message).progressToken };
+      underWay.set(message.id, one);
+      if (stream?.isOpen() !== true) flush(reply);
+      try {
+        reply.answer(withId(await answerTo(message, one), message.id));
+      } catch (error) {
+        // Who cancelled a request is sent no answer to it.
+        if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
+        else reply.answer(failureText(message.id, error));
+      } finally {
+        underWay.delete(message.id);
+        used = performance.now();
+      }
+    },
+    async take(message) {
+      used = performance.now();
+      if (isAnswer(message)) return answerServer(message);
+      if (message.method !== 'notifications/cancelled') return face.notify(message);
+      const { requestId, reason } = paramsOf(message);
+      const one = typeof requestId === 'string' || typeof requestId === 'number' ? underWay.get(requestId) : undefined;
+      one?.asked?.cancel(
+        new LoomsError('interrupted', typeof reason === 'string' ? reason : 'cancelled by the client'),
+      );
+    },
+    listen(reply) {
+      used = performance.now();
+      stream?.end();
+      stream = reply;
+      reply.begin();
+      flush(reply);
+    },
+    legs: face.legs,
+    isBusy: () => underWay.size > 0 || face.legs().some((leg) => leg.isBusy()),
+    isListening: () => stream?.isOpen() === true,
+    lastUse: () => used,
+    async close() {
+      for (const end of [...questionsOpen.values()]) end();
+      await Promise.all(face.legs().map((leg) => leg.close()));
+      stream?.end();
+    },
+  };
+}

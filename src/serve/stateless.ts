@@ -1,0 +1,214 @@
+import { createCallClocks } from '../mcp/client/call-clock.ts';
+import { LoomsError } from '../model/errors.ts';
+import type { ContainerId, ServerName } from '../model/ids.ts';
+import { isRecord } from '../model/is-record.ts';
+import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
+import { mended } from './face.ts';
+import { type Asked, createLeg, type Leg } from './leg.ts';
+import {
+  code,
+  errorText,
+  type Message,
+  metaOf,
+  modernRevision,
+  paramsOf,
+  sessionRevisions,
+  subscriptionKey,
+  withId,
+  withParams,
+} from './message.ts';
+import type { Reply } from './reply.ts';
+import type { Upstreams } from './upstreams.ts';
+
+type ClientRequest = Message & { readonly id: string | number };
+
+/** A request of the stateless revisions. */
+export type StatelessRequest = {
+  readonly server: ServerName;
+  readonly message: ClientRequest;
+  /** Headers of the client that an HTTP server is to have: `mcp-method`, `mcp-name`, `mcp-param-…`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly revision: string;
+  readonly principal: string;
+};
+
+export type Stateless = {
+  /** Answers a request; nothing of it throws. */
+  readonly request: (request: StatelessRequest, reply: Reply) => Promise<void>;
+  readonly legs: () => readonly Leg[];
+  /** Ends the processes that nobody has asked anything for long. */
+  readonly sweep: () => void;
+  readonly close: () => Promise<void>;
+};
+
+/** What of a request is under way, by what a server's messages name it. */
+type UnderWay = { readonly reply: Reply; readonly clientId: string | number; readonly token: unknown; asked?: Asked };
+
+type Shared = { readonly leg: Leg; readonly underWay: Map<number, UnderWay>; used: number };
+
+const progress = 'notifications/progress';
+let lastToken = 0;
+
+/**
+ * Requests without sessions: one process a server, shared by all, as nothing of one request stays in it. A client that goes
+ * away cancels. What a server sends beside its answers goes to the request that it names; a log names none, and goes
+ * nowhere while several are under way. A server that knows sessions only says so: clients then begin one.
+ */
+export function createStateless(upstreams: Upstreams, idleMs: number): Stateless {
+  const shared = new Map<ServerName, Shared>();
+  const eras = new Map<ContainerId, Promise<'modern' | 'legacy'>>();
+  const clocks = createCallClocks(tookTooLong);
+
+  const heard = (underWay: Map<number, UnderWay>, text: string, message: Message): void => {
+    const all = [...underWay.values()];
+    if (message.method === progress) {
+      const { progressToken } = paramsOf(message);
+      const one = typeof progressToken === 'number' ? underWay.get(progressToken) : undefined;
+      one?.reply.tell(withParams(text, (params) => ({ ...params, progressToken: one.token })));
+      return;
+    }
+    const subscription = metaOf(message)[subscriptionKey];
+    const one =
+      subscription === undefined ? all[0] : all.find(({ asked }) => String(asked?.id) === String(subscription));
+    if (one === undefined || (subscription === undefined && all.length > 1)) return;
+    const own = (params: Readonly<Record<string, unknown>>) => ({
+      ...params,
+      _meta: { ...metaOf(message), [subscriptionKey]: one.clientId },
+    });
+    one.reply.tell(subscription === undefined ? text : withParams(text, own));
+  };
+  const sharedOf = (server: ServerName): Shared => {
+    const known = shared.get(server);
+    if (known !== undefined) return known;
+    const underWay = new Map<number, UnderWay>();
+    const leg = createLeg(server, upstreams, {
+      onNotification: (text, message) => heard(underWay, text, message),
+      // These revisions have no requests of servers.
+      onRequest: (_, { id }) => {
+        leg.answer({
+          jsonrpc: '2.0',
+          ...(id === undefined ? {} : { id }),
+          error: { code: code.unknownMethod, message: 'a server asks in its results in this revision' },
+        });
+      },
+    });
+    const made = { leg, underWay, used: performance.now() };
+    shared.set(server, made);
+    return made;
+  };
+
+  /** Whether what serves now knows the stateless revisions: its spec says, or it is asked once. */
+  const eraOf = async (leg: Leg, message: ClientRequest): Promise<'modern' | 'legacy'> => {
+    const { container, spec } = await leg.ready();
+    const { protocol, timeoutSeconds } = spec.mcp;
+    if (protocol !== 'auto') return protocol === 'legacy' ? 'legacy' : 'modern';
+    const known = eras.get(container);
+    if (known !== undefined) return known;
+    const found = probe(leg, message, (timeoutSeconds * 1000) / 3);
+    eras.set(container, found);
+    return found;
+  };
+
+  const answerTo = async (
+    { leg, underWay }: Shared,
+    { message, headers, revision, principal }: StatelessRequest,
+    one: UnderWay,
+    token: number,
+  ): Promise<string> => {
+    const meta = metaOf(message);
+    const sent: ClientRequest = {
+      ...message,
+      params: {
+        ...paramsOf(message),
+        _meta: meta.progressToken === undefined ? meta : { ...meta, progressToken: token },
+      },
+    };
+    const onAsked = (asked: Asked): void => {
+      one.asked = asked;
+      one.reply.onleft = () => asked.cancel(new LoomsError('interrupted', 'the client went away'));
+      if (!one.reply.isOpen()) one.reply.onleft();
+    };
+    underWay.set(token, one);
+    const request = { upstreams, leg, message: sent, headers, clocks, principal, protocolVersion: revision, onAsked };
+    if (message.method === 'tools/call') return callTool(request);
+    if (message.method !== 'subscriptions/listen') return mended(leg, message, (await askInTime(request)).text);
+    // A subscription has no end of its own.
+    one.reply.begin();
+    const asked = leg.ask(sent, headers);
+    onAsked(asked);
+    return (await asked.answer).text;
+  };
+
+  return {
+    async request(given, reply) {
+      const { server, message, revision } = given;
+      const one = sharedOf(server);
+      one.used = performance.now();
+      lastToken += 1;
+      const token = lastToken;
+      try {
+        if ((await eraOf(one.leg, message)) === 'legacy') {
+          if (one.underWay.size === 0) close(server);
+          const data = { supported: sessionRevisions, requested: revision };
+          const why = `${server} speaks the revisions with sessions: begin with initialize`;
+          return reply.answer(errorText(message.id, code.unsupportedVersion, why, data), 400);
+        }
+        const way = { reply, clientId: message.id, token: metaOf(message).progressToken };
+        const text = withId(await answerTo(one, given, way, token), message.id);
+        reply.answer(text, statusOf(text));
+      } catch (error) {
+        if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
+        else reply.answer(failureText(message.id, error), statusOfFailure(error));
+      } finally {
+        one.underWay.delete(token);
+        one.used = performance.now();
+      }
+    },
+    legs: () => [...shared.values()].map(({ leg }) => leg),
+    sweep() {
+      for (const [server, { leg, underWay, used }] of shared) {
+        if (underWay.size === 0 && !leg.isBusy() && performance.now() - used > idleMs) close(server);
+      }
+    },
+    async close() {
+      await Promise.all([...shared.keys()].map(close));
+    },
+  };
+
+  async function close(server: ServerName): Promise<void> {
+    const leg = shared.get(server)?.leg;
+    shared.delete(server);
+    await leg?.close();
+  }
+}
+
+/** The HTTP status of a failure before a server was asked. */
+export const statusOfFailure = (error: unknown): number =>
+  error instanceof LoomsError && error.code === 'server-not-found' ? 404 : 502;
+
+/** The HTTP status that the revision gives an answer (basic/transports, "Streamable HTTP"). */
+function statusOf(text: string): number {
+  if (!text.includes('"error"')) return 200;
+  const { error } = JSON.parse(text);
+  if (!isRecord(error)) return 200;
+  if (error.code === code.unknownMethod) return 404;
+  return typeof error.code === 'number' && error.code <= -32020 && error.code >= -32099 ? 400 : 200;
+}
+
+/** Asks a server for what only the stateless revisions have, in the name of the client's own request. */
+async function probe(leg: Leg, message: ClientRequest, limitMs: number): Promise<'modern' | 'legacy'> {
+  const { progressToken: _, ...meta } = metaOf(message);
+  const asked = leg.ask(
+    { jsonrpc: '2.0', method: 'server/discover', params: { _meta: meta } },
+    { 'mcp-protocol-version': modernRevision, 'mcp-method': 'server/discover' },
+  );
+  const timer = setTimeout(() => asked.cancel(new LoomsError('handshake-timeout', 'no answer')), limitMs);
+  try {
+    return isRecord((await asked.answer).message.result) ? 'modern' : 'legacy';
+  } catch {
+    // Silence, or its end, is how an older server takes what it does not know.
+    return 'legacy';
+  } finally {
+    clearTimeout(timer);
+  }
+}

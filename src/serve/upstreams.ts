@@ -1,0 +1,42 @@
+import type { Channel } from '../mcp/link/channel.ts';
+import type { DesiredServer } from '../model/desired.ts';
+import type { ErrorCode } from '../model/errors.ts';
+import type { ContainerId, ServerName } from '../model/ids.ts';
+
+/** A way to the container that serves a server now. */
+export type Upstream = {
+  readonly channel: Channel;
+  readonly container: ContainerId;
+  readonly generation: number;
+  readonly spec: DesiredServer;
+};
+
+/** A call of a tool, for the audit trail. */
+export type GatewayCall = Pick<Upstream, 'container' | 'generation' | 'spec'> & {
+  readonly principal: string;
+  readonly protocolVersion: string;
+  readonly tool: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+};
+
+/** How a call ended, as far as the trail tells: with a result, a JSON-RPC error, or a failure on the way. */
+export type CallOutcome =
+  | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
+
+/** The servers of one project, as the gateway meets them. */
+export type Upstreams = {
+  /** Names of all servers, sorted. Throws what the engine throws. */
+  readonly servers: () => Promise<readonly ServerName[]>;
+  /**
+   * Opens a way to what serves now. Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`
+   * and what opening a link throws.
+   */
+  readonly open: (server: ServerName) => Promise<Upstream>;
+  /** The container that sessions go to; undefined where none serves, or the engine does not say. Does not throw. */
+  readonly serving: (server: ServerName) => Promise<ContainerId | undefined>;
+  /** Makes a call between its two records in the audit trail, counted against `max_executions`. */
+  readonly record: (call: GatewayCall, make: () => Promise<CallOutcome>) => Promise<void>;
+  /** Writes that a call was wanted and not sent. */
+  readonly refused: (call: GatewayCall) => Promise<void>;
+};

@@ -1,0 +1,31 @@
+import { mkdirSync } from 'node:fs';
+import { basename, dirname, extname } from 'node:path';
+import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
+import { KeyFault, makeKeyFile, readOwnFile } from './key-file.ts';
+
+/** A bearer token, and what its bearer is called in the audit trail: its file without folder and ending. */
+export type Token = { readonly value: string; readonly name: string };
+
+/** What a bearer token may be made of (RFC 6750, 2.1), and at least as long as is not guessed. */
+const pattern = /^[A-Za-z0-9\-._~+/]{16,}=*$/;
+
+/** The token of a file, made where there is none (mode 0600). Throws `usage` for one that others may read, or is none. */
+export function tokenOfFile(path: string): Token {
+  const notTheKey = 'a token is one line of 16 or more letters, digits and -._~+/; without the file one is made';
+  try {
+    const found = readOwnFile(path, notTheKey)?.trim();
+    const name = basename(path, extname(path));
+    if (found !== undefined) {
+      if (!pattern.test(found)) throw new KeyFault(`${path} holds no token`, notTheKey);
+      return { value: found, name };
+    }
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return { value: makeKeyFile(path, { what: 'token', notTheKey }).toString('hex'), name };
+  } catch (error) {
+    if (error instanceof KeyFault) throw new LoomsError('usage', error.message, { hint: error.hint, cause: error });
+    throw new LoomsError('file-not-writable', `the token cannot be kept in ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
