@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
 import { messageOf } from '../model/failure.ts';
-import type { ProjectName } from '../model/ids.ts';
+import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { RunningGateway } from '../serve/run.ts';
@@ -51,6 +51,11 @@ export type Composition = {
   readonly storedSecrets: () => Promise<StoredSecrets>;
   /** Makes the gateway of a project listen. Throws what `runGateway` and `tokenOfFile` throw. */
   readonly serve: (project: ProjectName, options: ServeOptions) => Promise<ServedProject>;
+  /** Serves the client at this program's standard streams, all servers where none is named, until its input ends. */
+  readonly serveStdio: (
+    project: ProjectName,
+    options: Pick<ServeOptions, 'log'> & { readonly server: ServerName | undefined; readonly signal: AbortSignal },
+  ) => Promise<void>;
   readonly projectFile: FoundProjectFile | undefined;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
@@ -355,23 +360,31 @@ export async function compose(settings: Settings): Promise<Composition> {
     const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
     return createFileStore(fileStorePlaces(environment));
   };
+  const version = managedBy.split('/')[1] ?? '';
+  const upstreamsFor = async (project: ProjectName, log: (text: string) => void) => {
+    const [{ upstreamsOf }, { createLinkSource }] = await Promise.all([
+      import('../app/serve/upstreams.ts'),
+      import('../mcp/link/open-link.ts'),
+    ]);
+    return upstreamsOf(ports, project, createLinkSource(), log);
+  };
+  const serveStdio: Composition['serveStdio'] = async (project, options) => {
+    const [upstreams, bridge] = await Promise.all([upstreamsFor(project, options.log), import('../serve/stdio.ts')]);
+    await bridge.serveStdio(upstreams, { ...options, version, stdin: process.stdin, stdout: process.stdout });
+  };
   const serve: Composition['serve'] = async (project, { listen, log, bounds }) => {
-    const [{ upstreamsOf }, { createLinkSource }, { runGateway }, { servePlaces }, { tokenOfFile }] = await Promise.all(
-      [
-        import('../app/serve/upstreams.ts'),
-        import('../mcp/link/open-link.ts'),
-        import('../serve/run.ts'),
-        import('../state/serve-places.ts'),
-        import('../state/token-file.ts'),
-      ],
-    );
+    const [upstreams, { runGateway }, { servePlaces }, { tokenOfFile }] = await Promise.all([
+      upstreamsFor(project, log),
+      import('../serve/run.ts'),
+      import('../state/serve-places.ts'),
+      import('../state/token-file.ts'),
+    ]);
     const places = servePlaces(environment, project);
     const tokenFile = listen === undefined ? undefined : resolve(listen.tokenFile ?? places.tokenFile);
     const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile);
-    const openLink = once(async () => createLinkSource());
-    const running = await runGateway(upstreamsOf(ports, project, openLink, log), {
+    const running = await runGateway(upstreams, {
       bounds,
-      version: managedBy.split('/')[1] ?? '',
+      version,
       log,
       socket: places.socket,
       ...(listen === undefined || token === undefined
@@ -380,5 +393,5 @@ export async function compose(settings: Settings): Promise<Composition> {
     });
     return { ...running, ...(tokenFile === undefined ? {} : { tokenFile }) };
   };
-  return { ports, projectFile, savedPlan, storedSecrets, serve, redact, close: closeAll };
+  return { ports, projectFile, savedPlan, storedSecrets, serve, serveStdio, redact, close: closeAll };
 }

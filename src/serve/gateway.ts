@@ -4,6 +4,7 @@ import { type Access, accessOf, type Door } from './access.ts';
 import { allServers } from './aggregate.ts';
 import { failureText } from './call.ts';
 import { type Face, type Heard, oneServer } from './face.ts';
+import { followServing } from './follow.ts';
 import {
   code,
   errorText,
@@ -25,8 +26,6 @@ import type { Upstreams } from './upstreams.ts';
 const maxBodyBytes = 8 * 1024 * 1024;
 /** How long a client may take to send its request, ms. */
 const bodyMs = 60_000;
-/** How often is looked whether another container serves, and whose time is over, ms. */
-const lookEveryMs = 1_000;
 
 export type GatewayOptions = {
   readonly bounds: SessionBounds;
@@ -51,25 +50,14 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
   const stateless = createStateless(upstreams, bounds.idleMs);
   const servers = new Set<Server>();
 
-  /** Leads each conversation to the container that serves by now. */
-  const look = async (): Promise<void> => {
-    sessions.sweep();
-    stateless.sweep();
-    const legs = [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs()];
-    const byServer = Map.groupBy(legs, ({ server }) => server);
-    await Promise.all(
-      [...byServer].map(async ([server, its]) => {
-        const container = await upstreams.serving(server);
-        if (container !== undefined) await Promise.all(its.map((leg) => leg.follow(container)));
-      }),
-    );
-  };
-  let looking: NodeJS.Timeout | undefined;
-  const lookAgain = (): void => {
-    looking = setTimeout(() => look().finally(() => looking !== undefined && lookAgain()), lookEveryMs);
-    looking.unref();
-  };
-  lookAgain();
+  const stopFollowing = followServing(
+    upstreams,
+    () => [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs()],
+    () => {
+      sessions.sweep();
+      stateless.sweep();
+    },
+  );
 
   const begin = async (
     message: Message & { readonly id: string | number },
@@ -193,8 +181,7 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
     },
     sessions: () => sessions.all().length,
     async close() {
-      clearTimeout(looking);
-      looking = undefined;
+      stopFollowing();
       const closed = [...servers].map((server) => new Promise((resolve) => server.close(resolve)));
       await Promise.all([...sessions.all().map((session) => sessions.end(session)), stateless.close()]);
       for (const server of servers) server.closeAllConnections();

@@ -19,7 +19,7 @@ const lookMs = 5_000;
 export function upstreamsOf(
   ports: Ports,
   project: ProjectName,
-  openLink: () => Promise<LinkSource>,
+  openLink: LinkSource,
   onWarning: (text: string) => void,
 ): Upstreams {
   let engineId: Promise<string> | undefined;
@@ -66,7 +66,7 @@ export function upstreamsOf(
         onText: () => {},
         onConnected: () => {},
       };
-      const link = await (await openLink())(linkTarget, options, { signal: undefined, limitMs });
+      const link = await openLink(linkTarget, options, { signal: undefined, limitMs });
       return { channel: await openChannel(link, server), container, generation, spec };
     },
     async serving(server) {

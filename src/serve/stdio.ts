@@ -1,0 +1,95 @@
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import type { ServerName } from '../model/ids.ts';
+import { allServers } from './aggregate.ts';
+import { failureText } from './call.ts';
+import { type Heard, oneServer } from './face.ts';
+import { followServing } from './follow.ts';
+import type { GatewayOptions } from './gateway.ts';
+import { code, errorText, isRequest, type Message, paramsOf, readClientMessage, revisionOf } from './message.ts';
+import type { Reply } from './reply.ts';
+import { createSession } from './session.ts';
+import { createStateless } from './stateless.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** A process of the stateless revisions is kept until the client goes. */
+const neverIdleMs = Number.POSITIVE_INFINITY;
+
+type StdioOptions = Omit<GatewayOptions, 'bounds'> & {
+  /** Absent: all servers as one. */
+  readonly server: ServerName | undefined;
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Serves one client that speaks MCP over these streams, with all that the gateway promises, until its input ends or the
+ * signal aborts. Resolves when no process is left.
+ */
+export async function serveStdio(
+  upstreams: Upstreams,
+  { server, stdin, stdout, signal, version, log }: StdioOptions,
+): Promise<void> {
+  stdout.on('error', () => {}); // Its reader is gone, as its input will say.
+  const write = (text: string): boolean => stdout.write(`${text.replace(/[\r\n]+/g, ' ')}\n`) || true;
+  const replyLines = (): Reply => ({ tell: write, answer: write, begin: nothing, end: nothing, isOpen: () => true });
+  const faceOf = (heard: Heard) =>
+    server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
+  const session = createSession({ id: 'stdio', principal: 'local', path: '' }, upstreams, faceOf);
+  session.listen(replyLines());
+  const stateless = createStateless(upstreams, neverIdleMs);
+  const leaving = new Map<string | number, Reply>();
+  const stopFollowing = followServing(upstreams, () => [...session.legs(), ...stateless.legs()], nothing);
+
+  const begin = async (message: Message & { readonly id: string | number }): Promise<void> => {
+    try {
+      write(await session.initialize(message));
+    } catch (error) {
+      write(failureText(message.id, error));
+    }
+  };
+  const askStateless = async (message: Message & { readonly id: string | number }, revision: string): Promise<void> => {
+    if (server === undefined) {
+      const why = 'all servers at once are reached by a session: begin with initialize';
+      return void write(errorText(message.id, code.unsupportedVersion, why, { supported: [], requested: revision }));
+    }
+    const reply = replyLines();
+    leaving.set(message.id, reply);
+    const headers = { 'mcp-protocol-version': revision, 'mcp-method': message.method ?? '' };
+    await stateless.request({ server, message, headers, revision, principal: 'local' }, reply);
+    leaving.delete(message.id);
+  };
+  const take = async (line: string): Promise<void> => {
+    const message = readClientMessage(line);
+    if (message === undefined) return void write(errorText(null, code.parse, 'the line is no JSON-RPC message'));
+    const revision = revisionOf(message);
+    if (isRequest(message)) {
+      if (revision !== undefined) return askStateless(message, revision);
+      return message.method === 'initialize' ? begin(message) : session.request(message, replyLines());
+    }
+    if (message.method === 'notifications/cancelled' && cancelStateless(message, leaving)) return;
+    await session.take(message);
+  };
+
+  const lines = createInterface({ input: stdin });
+  const stop = (): void => lines.close();
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  for await (const line of lines) {
+    // One that waits holds up none that comes after it.
+    if (line.trim() !== '') take(line).catch((error: unknown) => log(`a message failed: ${String(error)}`));
+  }
+  stopFollowing();
+  await Promise.all([session.close(), stateless.close()]);
+}
+
+const nothing = (): void => {};
+
+/** On one stream a client says what it gives up, where over HTTP it leaves. */
+function cancelStateless(message: Message, leaving: ReadonlyMap<string | number, Reply>): boolean {
+  const { requestId } = paramsOf(message);
+  const reply = typeof requestId === 'string' || typeof requestId === 'number' ? leaving.get(requestId) : undefined;
+  reply?.onleft?.();
+  return reply !== undefined;
+}
