@@ -200,11 +200,13 @@ export const commandNames: readonly string[] = [
   'mcp resources',
   'mcp restart',
   'mcp start',
+  'mcp stdio',
   'mcp stop',
   'mcp tools',
   'plan',
   'prune',
   'rollback',
+  'serve',
   'unlock',
   'validate',
 ];

@@ -2,7 +2,7 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { asServerName, type ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
-import { type Face, type Heard, mended, type Route } from './face.ts';
+import { answerText, type Face, type Heard, type Route } from './face.ts';
 import { createLeg, type Leg } from './leg.ts';
 import { code, errorText, type Message, paramsOf, resultText, sessionRevisions } from './message.ts';
 import { joinedName, serverOf } from './names.ts';
@@ -94,10 +94,11 @@ export function allServers(
     let cursor: unknown;
     for (let page = 0; page < mostPages; page += 1) {
       const params = cursor === undefined ? {} : { cursor };
-      const { text, message } = await leg.ask({ jsonrpc: '2.0', method, params }).answer;
+      const answered = await leg.ask({ jsonrpc: '2.0', method, params }).answer;
+      const { message } = answered;
       // An older server may not know of templates.
       if (!isRecord(message.result)) return items;
-      const { result } = JSON.parse(await mended(leg, { jsonrpc: '2.0', method }, text));
+      const { result } = JSON.parse(answerText({ jsonrpc: '2.0', method }, answered));
       if (Array.isArray(result[key])) items.push(...result[key].filter(isRecord));
       const next: unknown = message.result.nextCursor;
       if (typeof next !== 'string' || next === cursor) break;
@@ -152,7 +153,6 @@ export function allServers(
     const rest = joined.slice(server.length + 2);
     return names.get(joined) ?? { server: asServerName(server), name: rest };
   };
-  const asIs = async (text: string): Promise<string> => text;
   const unknown = ({ id }: ClientRequest, what: string): Route => ({
     kind: 'here',
     text: errorText(id, code.invalidParams, what),
@@ -166,7 +166,6 @@ export function allServers(
       kind: 'ask',
       leg,
       message: { ...message, params: { ...paramsOf(message), name: found.name } },
-      mend: asIs,
     };
   };
   const routeUri = async (message: ClientRequest, uri: unknown): Promise<Route> => {
@@ -175,7 +174,7 @@ export function allServers(
     const [only, ...more] = home === undefined ? await withResources() : [home];
     // What nobody lists may be of a template: whoever is the only one with resources is asked.
     if (only === undefined || more.length > 0) return unknown(message, `Resource not found: ${String(uri)}`);
-    return { kind: 'ask', leg: (await member(only)).leg, message, mend: asIs };
+    return { kind: 'ask', leg: (await member(only)).leg, message };
   };
   const withResources = async (): Promise<readonly ServerName[]> => {
     const joined = await Promise.allSettled([...members].map(async ([server, one]) => ({ server, ...(await one) })));
@@ -190,7 +189,7 @@ export function allServers(
     const found = typeof ref.name === 'string' ? await behind(ref.name, 'prompts/list') : undefined;
     if (found === undefined) return unknown(message, `Unknown prompt: ${String(ref.name)}`);
     const params = { ...paramsOf(message), ref: { ...ref, name: found.name } };
-    return { kind: 'ask', leg: (await member(found.server)).leg, message: { ...message, params }, mend: asIs };
+    return { kind: 'ask', leg: (await member(found.server)).leg, message: { ...message, params } };
   };
   const setLevel = async (message: ClientRequest): Promise<Route> => {
     level = message;

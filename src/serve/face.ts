@@ -1,6 +1,6 @@
 import type { ServerName } from '../model/ids.ts';
 import { filteredTools } from './filter.ts';
-import { createLeg, type Leg } from './leg.ts';
+import { type Answered, createLeg, type Leg } from './leg.ts';
 import type { Message } from './message.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -8,13 +8,7 @@ type ClientRequest = Message & { readonly id: string | number };
 
 /** Where a request of a client goes to. */
 export type Route =
-  /** To a server; `mend` makes of its answer what this client may see. */
-  | {
-      readonly kind: 'ask';
-      readonly leg: Leg;
-      readonly message: ClientRequest;
-      readonly mend: (text: string) => Promise<string>;
-    }
+  | { readonly kind: 'ask'; readonly leg: Leg; readonly message: ClientRequest }
   /** Answered here. */
   | { readonly kind: 'here'; readonly text: string };
 
@@ -34,16 +28,15 @@ export type Heard = {
 };
 
 /** A server's answer to a request, as its filter lets it through. */
-export async function mended(leg: Leg, message: Message, text: string): Promise<string> {
-  return message.method === 'tools/list' ? filteredTools((await leg.ready()).spec.mcp.tools, text) : text;
-}
+export const answerText = ({ method }: Message, { text, spec }: Answered): string =>
+  method === 'tools/list' ? filteredTools(spec.mcp.tools, text) : text;
 
 /** One server under its own names. */
 export function oneServer(server: ServerName, upstreams: Upstreams, heard: Heard): Face {
   const leg = createLeg(server, upstreams, heard);
   return {
     initialize: async (message) => (await leg.initialize(message)).text,
-    route: async (message) => ({ kind: 'ask', leg, message, mend: (text) => mended(leg, message, text) }),
+    route: async (message) => ({ kind: 'ask', leg, message }),
     notify: leg.notify,
     legs: () => [leg],
   };

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../model/canonical-json.ts';
+import type { DesiredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
@@ -6,7 +7,12 @@ import { isAnswer, isRequest, type Message, paramsOf, withId, withParams } from 
 import type { Upstream, Upstreams } from './upstreams.ts';
 
 /** An answer of a server, still under the id that the leg asked with. */
-export type Answered = { readonly text: string; readonly message: Message };
+export type Answered = {
+  readonly text: string;
+  readonly message: Message;
+  /** Of the container that gave it. */
+  readonly spec: DesiredServer;
+};
 
 /** A request that is under way. */
 export type Asked = {
@@ -101,7 +107,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       const waiting = line.pending.get(message.id ?? '');
       if (waiting === undefined) return;
       line.pending.delete(message.id ?? '');
-      waiting.resolve({ text, message });
+      waiting.resolve({ text, message, spec: line.spec });
       if (line.isOver) retire(line);
       return;
     }

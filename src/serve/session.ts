@@ -2,7 +2,7 @@ import { createCallClocks } from '../mcp/client/call-clock.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
 import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
-import type { Face, Heard } from './face.ts';
+import { answerText, type Face, type Heard } from './face.ts';
 import type { Asked } from './leg.ts';
 import { code, errorText, isAnswer, isRequest, type Message, metaOf, paramsOf, withId } from './message.ts';
 import type { Reply } from './reply.ts';
@@ -120,8 +120,7 @@ export function createSession(
         one.asked = asked;
       },
     };
-    if (message.method === 'tools/call') return route.mend(await callTool(request));
-    return route.mend((await askInTime(request)).text);
+    return message.method === 'tools/call' ? callTool(request) : answerText(route.message, await askInTime(request));
   };
 
   return {

@@ -3,7 +3,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
-import { mended } from './face.ts';
+import { answerText } from './face.ts';
 import { type Asked, createLeg, type Leg } from './leg.ts';
 import {
   code,
@@ -131,7 +131,7 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
     underWay.set(token, one);
     const request = { upstreams, leg, message: sent, headers, clocks, principal, protocolVersion: revision, onAsked };
     if (message.method === 'tools/call') return callTool(request);
-    if (message.method !== 'subscriptions/listen') return mended(leg, message, (await askInTime(request)).text);
+    if (message.method !== 'subscriptions/listen') return answerText(message, await askInTime(request));
     // A subscription has no end of its own.
     one.reply.begin();
     const asked = leg.ask(sent, headers);

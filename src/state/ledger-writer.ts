@@ -46,6 +46,9 @@ const answerMs = 2 * busyTimeoutMs + 1_000;
 /** How long the thread may take to begin, ms: a busy machine makes it slow. */
 const beginMs = 30_000;
 
+/** How long the ledger stays open when no call is: opening it costs more than a warm call. */
+const openMs = 500;
+
 const written: Written = { written: true };
 
 /**
@@ -131,10 +134,17 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
   let isWriting = false;
   let database: DatabaseSync | undefined;
   let openCalls = 0;
+  let idle: NodeJS.Timeout | undefined;
 
   const shut = (): void => {
+    clearTimeout(idle);
     database?.close();
     database = undefined;
+  };
+  const shutSoon = (): void => {
+    clearTimeout(idle);
+    idle = setTimeout(shut, openMs);
+    idle.unref();
   };
   const attempt = async (records: readonly TrailRecord[]): Promise<readonly Written[]> => {
     try {
@@ -153,6 +163,7 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
   };
   const drain = async (): Promise<void> => {
     isWriting = true;
+    clearTimeout(idle);
     while (queue.length > 0) {
       const batch = queue;
       queue = [];
@@ -165,7 +176,8 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
         tell({ id, outcome });
       }
       const closing = batch.filter(({ record }) => record === undefined);
-      if (openCalls <= 0 || closing.length > 0) shut();
+      if (closing.length > 0) shut();
+      else if (openCalls <= 0) shutSoon();
       for (const { id } of closing) tell({ id, outcome: written });
     }
     isWriting = false;

@@ -27,7 +27,7 @@ export default class McpStdio extends BaseCommand {
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(McpStdio);
-    if ((args.server === undefined) !== flags.all) {
+    if ((args.server === undefined) !== (flags.all === true)) {
       throw new LoomsError('usage', 'looms mcp stdio takes the name of a server, or --all');
     }
     const { serveStdio, project, terminal } = await this.open(flags);

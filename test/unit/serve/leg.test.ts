@@ -1,0 +1,225 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { Channel } from '../../../src/mcp/link/channel.ts';
+import type { DesiredServer } from '../../../src/model/desired.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { oneServer } from '../../../src/serve/face.ts';
+import { createLeg } from '../../../src/serve/leg.ts';
+import type { Message } from '../../../src/serve/message.ts';
+import type { Reply } from '../../../src/serve/reply.ts';
+import { createSession } from '../../../src/serve/session.ts';
+import { createSessions } from '../../../src/serve/sessions.ts';
+import type { Upstreams } from '../../../src/serve/upstreams.ts';
+
+const fs = asServerName('fs');
+
+/** A container whose process answers what `answer` says, and nothing where that is undefined. */
+type Fake = Channel & { readonly sent: Message[]; isClosed: boolean; readonly say: (message: object) => void };
+
+function fakeChannel(answer: (message: Message) => object | undefined): Fake {
+  const channel: Fake = {
+    sent: [],
+    isClosed: false,
+    say: (message) => {
+      const whole = { jsonrpc: '2.0', ...message } as const;
+      channel.ontext?.(JSON.stringify(whole), whole);
+    },
+    async send(_text, message) {
+      if (channel.isClosed) throw new LoomsError('server-exited', 'it is gone');
+      channel.sent.push(message as Message);
+      const given = message.id === undefined || message.method === undefined ? undefined : answer(message as Message);
+      if (given !== undefined) queueMicrotask(() => channel.say({ id: message.id, ...given }));
+    },
+    drop: () => false,
+    async close() {
+      channel.isClosed = true;
+    },
+  };
+  return channel;
+}
+
+const spec = {
+  name: fs,
+  mcp: { timeoutSeconds: 5, protocol: 'auto', tools: { exclude: [] } },
+  limits: { executionTimeoutSeconds: 5 },
+} as unknown as DesiredServer;
+
+/** Containers `1`, `2` … in the order in which they are opened. */
+function upstreamsOf(...channels: Fake[]): Upstreams & { readonly opened: () => number } {
+  let opened = 0;
+  return {
+    opened: () => opened,
+    servers: async () => [fs],
+    open: async () => {
+      const channel = channels[opened];
+      opened += 1;
+      if (channel === undefined) throw new LoomsError('server-not-running', 'fs is stopped');
+      return { channel, container: asContainerId(String(opened)), generation: opened, spec };
+    },
+    serving: async () => asContainerId(String(channels.length)),
+    record: async (_call, make) => void (await make()),
+    refused: async () => {},
+  };
+}
+
+const tools = (...names: string[]) => ({ result: { tools: names.map((name) => ({ name })) } });
+const answering =
+  (...names: string[]) =>
+  ({ method }: Message) =>
+    method === 'tools/list' ? tools(...names) : method === 'slow' ? undefined : { result: { method } };
+const hooks = () => ({ onNotification: vi.fn(), onRequest: vi.fn() });
+const message = (method: string, params: object = {}): Message => ({ jsonrpc: '2.0', id: 1, method, params });
+const methods = (channel: Fake) => channel.sent.map(({ method }) => method);
+
+describe('a conversation with a server', () => {
+  test('goes over to another container: what was told before is told again, what is under way ends on the old one', async () => {
+    const [first, second] = [fakeChannel(answering('a', 'b')), fakeChannel(answering('b', 'c'))];
+    const heard = hooks();
+    const leg = createLeg(fs, upstreamsOf(first, second), heard);
+    await leg.initialize(message('initialize', { capabilities: { roots: {} } }));
+    await leg.notify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    await leg.ask(message('logging/setLevel', { level: 'debug' })).answer;
+    await leg.ask(message('resources/subscribe', { uri: 'x:1' })).answer;
+    await leg.ask(message('resources/subscribe', { uri: 'x:2' })).answer;
+    await leg.ask(message('resources/unsubscribe', { uri: 'x:1' })).answer;
+    await leg.ask(message('tools/list')).answer;
+    const slow = leg.ask(message('slow'));
+    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    await leg.follow(asContainerId('2'));
+    expect(methods(second)).toEqual([
+      'initialize',
+      'notifications/initialized',
+      'logging/setLevel',
+      'resources/subscribe',
+      'tools/list',
+    ]);
+    expect(heard.onNotification.mock.calls.map(([text]) => JSON.parse(text).method)).toEqual([
+      'notifications/tools/list_changed',
+    ]);
+    expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
+    expect(methods(second)).toContain('next');
+    expect(first.isClosed).toBe(false);
+    first.say({ id: first.sent.find(({ method }) => method === 'slow')?.id, result: { late: true } });
+    expect((await slow.answer).message.result).toEqual({ late: true });
+    expect(first.isClosed).toBe(true);
+  });
+
+  test('the same tools in another order are no change', async () => {
+    const heard = hooks();
+    const leg = createLeg(fs, upstreamsOf(fakeChannel(answering('a', 'b')), fakeChannel(answering('b', 'a'))), heard);
+    await leg.initialize(message('initialize'));
+    await leg.ask(message('tools/list')).answer;
+    await leg.follow(asContainerId('2'));
+    expect(heard.onNotification).not.toHaveBeenCalled();
+  });
+
+  test('what surely did not get there is asked of the next process; what may have is not', async () => {
+    const [first, second] = [fakeChannel(answering()), fakeChannel(answering())];
+    const leg = createLeg(fs, upstreamsOf(first, second), hooks());
+    await leg.initialize(message('initialize'));
+    const slow = leg.ask(message('slow'));
+    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    first.isClosed = true;
+    expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
+    await expect(slow.answer).rejects.toMatchObject({
+      code: 'server-exited',
+      message: expect.stringContaining('may have been done'),
+    });
+    expect(methods(second)).toEqual(['initialize', 'next']);
+  });
+
+  test('a container that takes no session leaves things as they are', async () => {
+    const [first, second] = [fakeChannel(answering()), fakeChannel(() => ({ error: { code: -32603, message: 'no' } }))];
+    const leg = createLeg(fs, upstreamsOf(first, second), hooks());
+    await leg.initialize(message('initialize'));
+    await leg.follow(asContainerId('2'));
+    expect(second.isClosed).toBe(true);
+    expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
+    expect(methods(first)).toContain('next');
+  });
+
+  test('a question keeps the way to who asked, under an id that no other one has', async () => {
+    const [first, second] = [fakeChannel(answering()), fakeChannel(answering())];
+    const heard = hooks();
+    const leg = createLeg(fs, upstreamsOf(first, second), heard);
+    await leg.initialize(message('initialize'));
+    const slow = leg.ask(message('slow'));
+    await vi.waitFor(() => expect(methods(first)).toContain('slow'));
+    first.say({ id: 7, method: 'elicitation/create', params: {} });
+    await leg.follow(asContainerId('2'));
+    second.say({ id: 7, method: 'roots/list' });
+    const [one, two] = heard.onRequest.mock.calls.map(([, { id }]) => id);
+    expect(one).not.toBe(two);
+    expect(leg.answer({ jsonrpc: '2.0', id: two, result: { roots: [] } })).toBe(true);
+    expect(leg.answer({ jsonrpc: '2.0', id: one, result: { action: 'decline' } })).toBe(true);
+    expect(leg.answer({ jsonrpc: '2.0', id: one, result: {} })).toBe(false);
+    expect(first.sent.at(-1)).toEqual({ jsonrpc: '2.0', id: 7, result: { action: 'decline' } });
+    expect(second.sent.at(-1)).toEqual({ jsonrpc: '2.0', id: 7, result: { roots: [] } });
+    slow.cancel(new LoomsError('interrupted', 'enough'));
+    await expect(slow.answer).rejects.toMatchObject({ code: 'interrupted' });
+    expect(first.sent.at(-1)).toMatchObject({ method: 'notifications/cancelled', params: { reason: 'enough' } });
+    expect(first.isClosed).toBe(true);
+  });
+});
+
+/** A client's stream, as the texts on it. */
+function fakeReply(): Reply & { readonly texts: string[] } {
+  let isOpen = true;
+  const texts: string[] = [];
+  return {
+    texts,
+    tell: (text) => isOpen && texts.push(text) > 0,
+    answer: (text) => {
+      texts.push(text);
+      isOpen = false;
+    },
+    begin: () => {},
+    end: () => {
+      isOpen = false;
+    },
+    isOpen: () => isOpen,
+  };
+}
+
+describe('a session', () => {
+  test('keeps what belongs to no request until its client listens', async () => {
+    const channel = fakeChannel(answering());
+    const upstreams = upstreamsOf(channel);
+    const session = createSession({ id: 's', principal: 'p', path: '/mcp/fs' }, upstreams, (heard) =>
+      oneServer(fs, upstreams, heard),
+    );
+    await session.initialize({ ...message('initialize'), id: 'x' });
+    channel.say({ method: 'notifications/resources/list_changed' });
+    const stream = fakeReply();
+    session.listen(stream);
+    expect(stream.texts.map((text) => JSON.parse(text).method)).toEqual(['notifications/resources/list_changed']);
+    const reply = fakeReply();
+    await session.request({ ...message('next'), id: '007' }, reply);
+    expect(reply.texts).toEqual(['{"jsonrpc":"2.0","id":"007","result":{"method":"next"}}']);
+    const another = fakeReply();
+    session.listen(another);
+    expect(stream.isOpen()).toBe(false);
+  });
+
+  test('goes when it is the least recently used of too many, and never while something is under way', async () => {
+    const upstreams = upstreamsOf(...Array.from({ length: 9 }, () => fakeChannel(answering())));
+    const sessions = createSessions(upstreams, { idleMs: 60_000, most: 3, mostEach: 2 });
+    const open = async (principal: string) => {
+      const session = sessions.open(principal, '/mcp/fs', (heard) => oneServer(fs, upstreams, heard));
+      await session?.initialize({ ...message('initialize'), id: 1 });
+      return session;
+    };
+    const [a, b, c] = [await open('p'), await open('p'), await open('q')];
+    if (a === undefined || b === undefined || c === undefined) throw new Error('there is room for three');
+    a.request({ ...message('slow'), id: 2 }, fakeReply());
+    await vi.waitFor(() => expect(a.isBusy()).toBe(true));
+    const d = await open('p');
+    expect(sessions.all().map(({ id }) => id)).toEqual([a.id, c.id, d?.id]);
+    d?.request({ ...message('slow'), id: 2 }, fakeReply());
+    await vi.waitFor(() => expect(d?.isBusy()).toBe(true));
+    expect(await open('p')).toBeUndefined();
+    expect(sessions.find(a.id, 'q', '/mcp/fs')).toBeUndefined();
+    expect(sessions.find(a.id, 'p', '/mcp/other')).toBeUndefined();
+    expect(sessions.find(a.id, 'p', '/mcp/fs')).toBe(a);
+  });
+});
