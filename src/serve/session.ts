@@ -55,6 +55,7 @@ export function createSession(
   let stream: Reply | undefined;
   let used = performance.now();
   let protocolVersion = '';
+  let isBeginning = false;
 
   /** Where a message goes that is nobody's by what it says: to the only request, else to the client's own stream. */
   const place = (): Reply | undefined => {
@@ -128,7 +129,12 @@ export function createSession(
     principal,
     path,
     async initialize(message) {
-      const text = withId(await face.initialize(message), message.id);
+      isBeginning = true;
+      const answered = await face.initialize(message).finally(() => {
+        isBeginning = false;
+        used = performance.now();
+      });
+      const text = withId(answered, message.id);
       const { result } = JSON.parse(text);
       if (isRecord(result) && typeof result.protocolVersion === 'string') protocolVersion = result.protocolVersion;
       return text;
@@ -177,7 +183,7 @@ export function createSession(
       flush(reply);
     },
     legs: face.legs,
-    isBusy: () => underWay.size > 0 || face.legs().some((leg) => leg.isBusy()),
+    isBusy: () => isBeginning || underWay.size > 0 || face.legs().some((leg) => leg.isBusy()),
     isListening: () => stream?.isOpen() === true,
     lastUse: () => used,
     async close() {

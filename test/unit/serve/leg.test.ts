@@ -218,6 +218,11 @@ describe('a session', () => {
     d?.request({ ...message('slow'), id: 2 }, fakeReply());
     await vi.waitFor(() => expect(d?.isBusy()).toBe(true));
     expect(await open('p')).toBeUndefined();
+    const beginning = sessions.open('r', '/mcp/fs', (heard) => oneServer(fs, upstreams, heard));
+    const begun = beginning?.initialize({ ...message('initialize'), id: 1 });
+    expect(beginning?.isBusy()).toBe(true);
+    expect(sessions.open('s', '/mcp/fs', (heard) => oneServer(fs, upstreams, heard))).toBeUndefined();
+    await begun;
     expect(sessions.find(a.id, 'q', '/mcp/fs')).toBeUndefined();
     expect(sessions.find(a.id, 'p', '/mcp/other')).toBeUndefined();
     expect(sessions.find(a.id, 'p', '/mcp/fs')).toBe(a);
