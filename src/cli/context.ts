@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports, TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
-import { defaultPolicy, type Policy } from '../model/policy.ts';
+import type { Policies } from '../model/policy.ts';
 import { compose, type StoredSecrets } from './compose.ts';
 import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
@@ -36,8 +36,8 @@ export type CommandContext = {
   readonly projectFile: FoundProjectFile | undefined;
   /** What the file of `plan` holds. */
   readonly savedPlan: SavedPlan | undefined;
-  /** Rules of the project file; the default ones without it. */
-  readonly policy: Policy;
+  /** Of the project file, of the user and of the machine. */
+  readonly policies: Policies;
   /** `keep` of the project file. */
   readonly keep: number | undefined;
   /** Masks the secrets that were looked up so far. */
@@ -71,7 +71,7 @@ export async function openContext(
     askForTrust: (question) => askForTrust(question, terminal, flags['trust-record'] === true),
     ...program,
   });
-  const { projectFile, savedPlan, ports, storedSecrets, redact, close } = composition;
+  const { projectFile, policies, savedPlan, ports, storedSecrets, redact, close } = composition;
   redactNow = redact;
   const project = chooseProject({
     flag: flags.project,
@@ -90,7 +90,7 @@ export async function openContext(
     project,
     projectFile,
     savedPlan,
-    policy: projectFile?.file.policy ?? defaultPolicy,
+    policies,
     keep: projectFile?.file.keep,
     redact,
     close,

@@ -51,7 +51,7 @@ export async function readSpecs(flags: SpecFlags, context: CommandContext): Prom
 const toLoad = async ({ file = [], strict }: SpecFlags, context: CommandContext) => ({
   paths: await choosePaths(file, context),
   strict,
-  policy: context.policy,
+  policies: context.policies,
 });
 
 /** Specs that are sound but not allowed are refused (exit 8), not invalid (exit 65). */

@@ -12,7 +12,7 @@ export const policyFields = {
   /** `docker.io`, or a registry with the first part of a repository's path: `ghcr.io/my-team`. */
   allowedRegistries: optionalField('allowed_registries', list(text)),
   /** What an image without a tag, or with the tag `latest`, is. */
-  forbidLatest: field('forbid_latest', oneOf('warn', 'error', 'off'), 'warn'),
+  forbidLatest: optionalField('forbid_latest', oneOf('warn', 'error', 'off')),
   requiredLimits: field('required_limits', list(limitName), []),
   maxCpuCores: optionalField('max_cpu_cores', number),
   maxMemoryMiB: optionalField('max_memory_mb', number),
@@ -25,11 +25,23 @@ export const policyFields = {
   forbiddenCapabilities: usualField('forbidden_capabilities', list(text), []),
 };
 
-/** Rules for all servers of a project (`looms.yaml: policy`). An absent list allows everything. */
+/** The rules of one file. An absent list allows everything. */
 export interface Policy extends Of<typeof policyFields> {}
 
-/** The policy of a project without one: everything is allowed, `latest` is a warning (docs/spec.md, looms.yaml). */
-export const defaultPolicy: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [] };
+/** Rules that allow everything. */
+export const noRules: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [] };
+
+/** The rules of one file, with where each of them stands. */
+export type PolicyFile = {
+  readonly rules: Policy;
+  /** By the name that it is told by. */
+  readonly file: string;
+  /** The line of each rule that stands in it, from 1. */
+  readonly lines: Readonly<Record<string, number>>;
+};
+
+/** The rules of all files that apply to a run: each of them holds, so the strictest decides. */
+export type Policies = readonly PolicyFile[];
 
 export type PolicyRule =
   | 'allowed-registries'
@@ -52,6 +64,8 @@ export type PolicyBreach = {
   /** What the rule allows. */
   readonly limit: string;
   readonly message: string;
+  /** Whose rule it is; absent for what looms says by itself. */
+  readonly from?: { readonly file: string; readonly line?: number };
   /** What to write, where the field itself is not in the file. */
   readonly hint?: string;
   /** Path of the field in the spec's YAML. */

@@ -3,7 +3,7 @@ import { recipeFor } from '../../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
-import type { Policy } from '../../model/policy.ts';
+import type { Policies } from '../../model/policy.ts';
 import type { Recipe } from '../../model/recipe.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
 import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/fields/mounts.ts';
@@ -40,8 +40,8 @@ export type LoadedSpecs = Omit<CheckedSpecs, 'servers'> & {
 type LoadOptions = {
   readonly paths: readonly string[];
   readonly strict: boolean;
-  /** Rules of looms.yaml; a breach is a finding whose code starts with `policy-`. */
-  readonly policy: Policy;
+  /** A breach is a finding whose code starts with `policy-`. */
+  readonly policies: Policies;
   /** Whether the Git commits of the files are wanted; asking Git costs a process for each folder. */
   readonly commits: boolean;
 };
@@ -202,9 +202,9 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
   const sound = loaded.servers.map((server) => withRealPaths(server, hostPaths.real));
   const diagnostics: Diagnostic[] = [
     ...loaded.diagnostics,
-    ...checkPolicy(sound, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...checkPolicy(sound, options.policies).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ...loaded.faulty.flatMap((server) =>
-      checkFaulty(server, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+      checkFaulty(server, options.policies).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ),
     ...hostPaths.findings,
     ...(await Promise.all(loaded.faulty.map((server) => missingFiles(ports.files, server)))).flat(),

@@ -1,9 +1,9 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Plan, PlanWarning } from '../../model/plan.ts';
-import type { Policy, PolicyBreach } from '../../model/policy.ts';
+import type { Policies, PolicyBreach } from '../../model/policy.ts';
 import type { Intent, Prepared } from '../../orchestrator/port.ts';
-import { checkPolicy } from '../../spec/check/policy.ts';
+import { checkPolicy, sourceOf } from '../../spec/check/policy.ts';
 import type { Ports } from '../ports.ts';
 
 /** A plan, and what it must hold to whenever it is made. */
@@ -51,61 +51,67 @@ function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsErr
 }
 
 /** Rules that a plan is held against. */
-type PlanRules = { readonly policy: Policy; readonly prune?: PruneRules | undefined };
+type PlanRules = { readonly policies: Policies; readonly prune?: PruneRules | undefined };
 
 const warningsOf = (breaches: readonly PolicyBreach[]): PlanWarning[] =>
-  breaches.map(({ rule, server, message }) => ({ code: `policy-${rule}`, server, message }));
+  breaches.map((breach) => ({ code: `policy-${breach.rule}`, server: breach.server, message: sayBreach(breach) }));
 
-/** What runs beside the files is held against the policy too (docs/spec.md, looms.yaml). */
-function besideTheFiles({ plan, records }: Prepared, policy: Policy): PlanWarning[] {
+/** What is broken, and whose rule. */
+function sayBreach(breach: PolicyBreach): string {
+  const source = sourceOf(breach);
+  return source === undefined ? breach.message : `${breach.message} (${source})`;
+}
+
+/** What runs beside the files is held against the policy too (docs/policy.md). */
+function besideTheFiles({ plan, records }: Prepared, policies: Policies): PlanWarning[] {
   const planned = new Set<string>(plan.changes.map((change) => change.server));
   const others = records.flatMap(({ recorded }) =>
     recorded === undefined || planned.has(recorded.spec.name) ? [] : [{ spec: recorded.spec }],
   );
-  return warningsOf(checkPolicy(others, policy));
+  return warningsOf(checkPolicy(others, policies));
 }
 
 /** Throws `refused` with `message` for what a policy forbids, whoever wrote it; returns what it only warns of. */
 export function requirePolicy(
   specs: readonly DesiredServer[],
-  policy: Policy,
+  policies: Policies,
   refusal: { readonly message: string; readonly hint: string },
 ): PlanWarning[] {
   const breaches = checkPolicy(
     specs.map((spec) => ({ spec })),
-    policy,
+    policies,
   );
   const errors = breaches.filter(({ severity }) => severity === 'error');
   if (errors.length === 0) return warningsOf(breaches);
   throw new LoomsError('refused', refusal.message, {
-    detail: errors.map(({ server, rule, message }) => `${server}: ${rule}: ${message}`),
+    detail: errors.map((breach) => `${breach.server}: ${breach.rule}: ${sayBreach(breach)}`),
     hint: refusal.hint,
   });
 }
 
 /** Holds a plan against the rules; throws when it breaks one, returns what they warn of. */
-function hold(prepared: Prepared, { policy, prune }: PlanRules): PlanWarning[] {
+function hold(prepared: Prepared, { policies, prune }: PlanRules): PlanWarning[] {
   const { intent, plan, servers } = prepared;
   const specs = servers.map(({ spec }) => spec);
   switch (intent.kind) {
     case 'files': {
       const refusal = prune && pruneRefusal(plan, intent.servers.length, prune);
       if (refusal !== undefined) throw refusal;
-      return besideTheFiles(prepared, policy);
+      return besideTheFiles(prepared, policies);
     }
     case 'recorded':
       // Stopping what a policy forbids is always allowed.
       if (intent.wish.kind !== 'stop') {
-        requirePolicy(specs, policy, {
-          message: `what is recorded of ${intent.servers.join(', ')} breaks the policy of looms.yaml`,
-          hint: 'change the spec and apply that, or change the policy in looms.yaml',
+        requirePolicy(specs, policies, {
+          message: `what is recorded of ${intent.servers.join(', ')} breaks the policy`,
+          hint: 'change the spec and apply that, or have the policy changed',
         });
       }
-      return besideTheFiles(prepared, policy);
+      return besideTheFiles(prepared, policies);
     case 'rollback':
-      return requirePolicy(specs, policy, {
-        message: `generation ${intent.to} of ${intent.server} breaks the policy of looms.yaml`,
-        hint: 'choose another generation with --to, or change the policy',
+      return requirePolicy(specs, policies, {
+        message: `generation ${intent.to} of ${intent.server} breaks the policy`,
+        hint: 'choose another generation with --to, or have the policy changed',
       });
     case 'removal':
     case 'prune':

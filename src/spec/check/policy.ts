@@ -1,7 +1,15 @@
 import type { ImageSource } from '../../model/desired.ts';
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import { assertNever } from '../../model/errors.ts';
-import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../../model/policy.ts';
+import {
+  type LimitName,
+  noRules,
+  type Policies,
+  type Policy,
+  type PolicyBreach,
+  type PolicyFile,
+  type PolicyRule,
+} from '../../model/policy.ts';
 import { parseImageRef } from '../fields/image-ref.ts';
 import { contains } from '../fields/mounts.ts';
 import type { ReadServer } from '../fields/normalize.ts';
@@ -13,23 +21,61 @@ type PolicySubject = {
   readonly locate?: (path: string) => FieldLocation;
 };
 
-/** Checks servers against a policy; breaches in the order of servers, then of rules. Pure. */
-export function checkPolicy(servers: readonly PolicySubject[], policy: Policy): readonly PolicyBreach[] {
-  return servers.flatMap((server) => [
-    ...checkImage(server, policy),
-    ...checkLimits(server, policy),
-    ...checkMounts(server, policy),
-    ...checkNetwork(server, policy),
-    ...checkCapabilities(server, policy),
-  ]);
+/** What looms says where no file does (docs/policy.md). */
+const ordinary: Policy = { ...noRules, forbidLatest: 'warn' };
+
+/**
+ * Checks servers against all policies that apply; breaches in the order of servers, then of policies, then of rules. Of
+ * what one rule of several policies says of one value the strictest is told. Pure.
+ */
+export function checkPolicy(servers: readonly PolicySubject[], policies: Policies): readonly PolicyBreach[] {
+  const says = policies.some(({ rules }) => rules.forbidLatest !== undefined);
+  return servers.flatMap((server) =>
+    strictest([
+      ...policies.flatMap((policy) => checkRules(server, policy.rules).map((found) => withSource(found, policy))),
+      ...(says ? [] : checkRules(server, ordinary)),
+    ]),
+  );
 }
+
+const checkRules = (server: PolicySubject, rules: Policy): readonly PolicyBreach[] => [
+  ...checkImage(server, rules),
+  ...checkLimits(server, rules),
+  ...checkMounts(server, rules),
+  ...checkNetwork(server, rules),
+  ...checkCapabilities(server, rules),
+];
+
+/** A rule by its key in a file. */
+const keyOf = (rule: PolicyRule): string => rule.replaceAll('-', '_');
+
+function withSource(breach: PolicyBreach, { file, lines }: PolicyFile): PolicyBreach {
+  const line = lines[keyOf(breach.rule)];
+  return { ...breach, from: { file, ...(line === undefined ? {} : { line }) } };
+}
+
+/** Without what another policy says of the same value at least as strictly: as an error, or with a lower ceiling. */
+function strictest(breaches: readonly PolicyBreach[]): readonly PolicyBreach[] {
+  const kept = new Map<string, PolicyBreach>();
+  for (const breach of breaches) {
+    const { rule, path, value, limit } = breach;
+    // Lists of two policies have to be known both to write what both allow; of ceilings the lower one is enough.
+    const key = JSON.stringify([rule, path, value, ...(rule.startsWith('max-') ? [] : [limit])]);
+    const other = kept.get(key);
+    if (other === undefined || isStricter(breach, other)) kept.set(key, breach);
+  }
+  return [...kept.values()];
+}
+
+const isStricter = (one: PolicyBreach, other: PolicyBreach): boolean =>
+  one.severity === other.severity ? Number(one.limit) < Number(other.limit) : one.severity === 'error';
 
 /**
  * Breaches of a server whose document has errors: only those about what is written. A field that is wrong was replaced
  * by its default, and the rest of a wrong cap_drop would be blamed for what the wrong entry meant to drop.
  */
-export function checkFaulty(server: FaultyServer, policy: Policy): readonly PolicyBreach[] {
-  return checkPolicy([server], policy).filter(
+export function checkFaulty(server: FaultyServer, policies: Policies): readonly PolicyBreach[] {
+  return checkPolicy([server], policies).filter(
     ({ path }) =>
       !server.wrong.some((wrong) => isBelow(path, wrong) || (path.endsWith('.cap_drop') && isBelow(wrong, path))),
   );
@@ -90,7 +136,8 @@ function* checkImage(subject: PolicySubject, policy: Policy): Iterable<PolicyBre
       ...hint,
     });
   }
-  if (policy.forbidLatest !== 'off' && ref.digest === undefined && (ref.tag === undefined || ref.tag === 'latest')) {
+  const { forbidLatest = 'off' } = policy;
+  if (forbidLatest !== 'off' && ref.digest === undefined && (ref.tag === undefined || ref.tag === 'latest')) {
     yield breach(subject, {
       rule: 'forbid-latest',
       value: image.ref,
@@ -98,7 +145,7 @@ function* checkImage(subject: PolicySubject, policy: Policy): Iterable<PolicyBre
       message: `${named} has ${ref.tag === undefined ? 'no tag' : 'the tag latest'}: what runs changes by itself`,
       path: image.path,
       ...hint,
-      ...(policy.forbidLatest === 'warn' ? { severity: 'warning' } : {}),
+      ...(forbidLatest === 'warn' ? { severity: 'warning' } : {}),
     });
   }
 }
@@ -219,11 +266,19 @@ const engineDefaults = new Set([
   'SYS_CHROOT',
 ]);
 
-/** Who says so, where the finding itself says what to do: an error is a rule that somebody wrote. */
-const policyHint = ({ hint, severity }: PolicyBreach): Pick<Diagnostic, 'hint'> => {
-  if (hint !== undefined) return { hint };
-  return severity === 'error' ? { hint: 'the policy of looms.yaml says so' } : {};
-};
+/** Which file says so, and where; undefined for what looms says by itself. */
+export const sourceOf = ({ from }: PolicyBreach): string | undefined =>
+  from === undefined ? undefined : `${from.file}${from.line === undefined ? '' : `:${from.line}`}`;
+
+/** What to write, and who says so. */
+function policyHint(breach: PolicyBreach): Pick<Diagnostic, 'hint'> {
+  const source = sourceOf(breach);
+  const parts = [
+    ...(breach.hint === undefined ? [] : [breach.hint]),
+    ...(source === undefined ? [] : [`${source} says so`]),
+  ];
+  return parts.length === 0 ? {} : { hint: parts.join('; ') };
+}
 
 /**
  * A breach as a diagnostic, for a code frame; undefined when it was not read from a file. The frame shows whose it is, and

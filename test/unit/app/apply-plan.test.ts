@@ -8,7 +8,6 @@ import type { Engine, LockHolder } from '../../../src/docker/port.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
-import { defaultPolicy } from '../../../src/model/policy.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';
@@ -126,14 +125,14 @@ const request = {
 describe('applying a plan', () => {
   it('takes no lock when there is nothing to do', async () => {
     const { ports, calls } = portsOf({ looks: [stopped] });
-    const prepared = await planWork(ports, request, { policy: defaultPolicy });
+    const prepared = await planWork(ports, request, { policies: [] });
     expect(await applyPlan(ports, prepared, options)).toMatchObject({ outcome: 'done', results: {} });
     expect(calls).toEqual([]);
   });
 
   it('refuses when the engine changed since the plan was confirmed, changes nothing, and gives the lock back', async () => {
     const { ports, calls } = portsOf({ looks: [running, stopped] });
-    const prepared = await planWork(ports, request, { policy: defaultPolicy });
+    const prepared = await planWork(ports, request, { policies: [] });
     await expect(applyPlan(ports, prepared, options)).rejects.toMatchObject({ code: 'plan-stale' });
     expect(calls).toEqual(['releaseLock']);
   });
@@ -145,16 +144,14 @@ describe('applying a plan', () => {
         throw new LoomsError('engine-timeout', 'the engine did not answer');
       },
     });
-    const report = await applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options);
+    const report = await applyPlan(ports, await planWork(ports, request, { policies: [] }), options);
     expect(report).toMatchObject({ outcome: 'done', servers: [{ server: 'a', outcome: 'done' }] });
     expect(report.notices).toEqual([expect.stringContaining('the lock could not be released')]);
   });
 
   it('names who holds the lock', async () => {
     const { ports } = portsOf({ looks: [running], acquire: () => ({ result: 'held', holder, expired: false }) });
-    await expect(
-      applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options),
-    ).rejects.toMatchObject({
+    await expect(applyPlan(ports, await planWork(ports, request, { policies: [] }), options)).rejects.toMatchObject({
       code: 'lock-held',
       message: expect.stringContaining('anna@there (pid 7'),
     });
@@ -172,7 +169,7 @@ describe('applying a plan', () => {
         acquire: () =>
           tries++ === 0 ? { result: 'held', holder: lock, expired } : { result: 'acquired', lock: holder },
       });
-      expect(await applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options)).toMatchObject({
+      expect(await applyPlan(ports, await planWork(ports, request, { policies: [] }), options)).toMatchObject({
         outcome: 'done',
       });
     }
@@ -201,9 +198,7 @@ describe('applying a plan', () => {
     const secret = { kind: 'secret', parts: [{ from: 'provider', name: 'db' }] } as const;
     const { ports, calls } = portsOf({ looks: [emptyEngine()] });
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
-    await expect(
-      applyPlan(ports, await planWork(ports, needs, { policy: defaultPolicy }), options),
-    ).rejects.toMatchObject({
+    await expect(applyPlan(ports, await planWork(ports, needs, { policies: [] }), options)).rejects.toMatchObject({
       code: 'secret-missing',
       message: 'secret ${secret:db} of server a (mcp.yaml:1) is not set',
       detail: ['looked for in environment (LOOMS_SECRET_DB is not set), file store'],
@@ -222,7 +217,7 @@ describe('applying a plan', () => {
     };
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
     await expect(
-      applyPlan(vanishing, await planWork(vanishing, needs, { policy: defaultPolicy }), options),
+      applyPlan(vanishing, await planWork(vanishing, needs, { policies: [] }), options),
     ).rejects.toMatchObject({
       code: 'secret-missing',
     });
