@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Ports } from '../app/ports.ts';
 import { hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -37,10 +37,11 @@ async function requireKept(files: Ports['files'], path: string, what: string): P
   }
 }
 
-async function readPolicyFile(
+/** Reads a policy wherever it stands; undefined where nothing is. */
+async function readPolicyAt(
   files: Ports['files'],
   path: string,
-  environment: Environment,
+  { environment, shown = path, mustBeKept }: { environment: Environment; shown?: string; mustBeKept: boolean },
 ): Promise<PolicyFile | undefined> {
   const read = await files.readRegular(path, mostBytes);
   if (!read.done) {
@@ -50,18 +51,20 @@ async function readPolicyFile(
       () => false,
     );
     if ((read.why === 'missing' && !isLink) || read.code === 'ENOTDIR') return undefined;
-    throw new LoomsError('file-not-found', `${path} is there and cannot be read: ${read.message}`, {
+    throw new LoomsError('file-not-found', `${shown} is there and cannot be read: ${read.message}`, {
       hint: 'a policy must not be taken for none: make it readable, or have it moved away',
       cause: read.cause,
     });
   }
-  await requireKept(files, dirname(path), path);
-  await requireKept(files, path, path);
+  if (mustBeKept) {
+    await requireKept(files, dirname(path), path);
+    await requireKept(files, path, path);
+  }
   const { loadPolicyFile } = await import('../spec/policy-file.ts');
-  const source = { file: path, directory: dirname(path), text: read.text };
+  const source = { file: shown, directory: dirname(path), text: read.text };
   const { policy, diagnostics } = loadPolicyFile(source, { environment });
   if (policy !== undefined && !hasErrors(diagnostics)) return policy;
-  throw new SpecError(`${path} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [source]);
+  throw new SpecError(`${shown} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [source]);
 }
 
 /**
@@ -70,6 +73,20 @@ async function readPolicyFile(
  * `spec-invalid` with its findings for one that is wrong: a policy is never passed over.
  */
 export async function readPolicyFiles({ files }: Pick<Ports, 'files'>, environment: Environment): Promise<Policies> {
-  const read = await Promise.all(policyPlaces(environment).map((path) => readPolicyFile(files, path, environment)));
+  const options = { environment, mustBeKept: true };
+  const read = await Promise.all(policyPlaces(environment).map((path) => readPolicyAt(files, path, options)));
   return read.filter((policy) => policy !== undefined);
+}
+
+/** A policy that was named, as `policy.yaml`. Throws `file-not-found`, also where nothing is, and `spec-invalid`. */
+export async function readPolicyOf(
+  { files, environment, workingDirectory }: Pick<Ports, 'files' | 'environment' | 'workingDirectory'>,
+  path: string,
+): Promise<PolicyFile> {
+  const options = { environment, shown: path, mustBeKept: false };
+  const policy = await readPolicyAt(files, resolve(workingDirectory, path), options);
+  if (policy !== undefined) return policy;
+  throw new LoomsError('file-not-found', `policy ${path} does not exist`, {
+    hint: 'name a file that holds what `policy` of a looms.yaml may hold',
+  });
 }

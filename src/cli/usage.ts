@@ -203,6 +203,7 @@ export const commandNames: readonly string[] = [
   'mcp stop',
   'mcp tools',
   'plan',
+  'policy test',
   'prune',
   'rollback',
   'unlock',

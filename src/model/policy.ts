@@ -1,18 +1,37 @@
 import type { Position } from './diagnostics.ts';
 import { field, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
 import type { ServerName } from './ids.ts';
-import { type Checked, list, number, oneOf, text } from './structure.ts';
+import { bool, type Checked, list, number, object, oneOf, optional, record, text } from './structure.ts';
 
 const limitName = oneOf('cpu_cores', 'memory_mb', 'pids_limit', 'execution_timeout_seconds', 'storage_mb');
 
 /** Limits that a policy can demand to be written in every spec, by their names in the YAML. */
 export type LimitName = Checked<typeof limitName>;
 
+/** A server that a rule is not held against; names with `*` for any part. */
+const exception = object({ server: text, project: optional(text), until: text, reason: optional(text) });
+
+/** `until` is the last day on which it holds (UTC), `2026-12-31`. */
+export type PolicyException = Checked<typeof exception>;
+
+const ruleDetail = object({
+  severity: optional(oneOf('warn', 'error')),
+  reason: optional(text),
+  exceptions: list(exception),
+});
+
+/** How a rule is held, where that is said beside it. */
+export type RuleDetail = Checked<typeof ruleDetail>;
+
 export const policyFields = {
   /** `docker.io`, or a registry with the first part of a repository's path: `ghcr.io/my-team`. */
   allowedRegistries: optionalField('allowed_registries', list(text)),
   /** What an image without a tag, or with the tag `latest`, is. */
   forbidLatest: optionalField('forbid_latest', oneOf('warn', 'error', 'off')),
+  /** What an image without a tag, with the tag `latest`, or a package without an exact version is. */
+  forbidUnpinned: optionalField('forbid_unpinned', oneOf('warn', 'error')),
+  /** Images need a digest. */
+  requireDigest: optionalField('require_digest', bool),
   requiredLimits: field('required_limits', list(limitName), []),
   maxCpuCores: optionalField('max_cpu_cores', number),
   maxMemoryMiB: optionalField('max_memory_mb', number),
@@ -21,15 +40,22 @@ export const policyFields = {
   allowedMounts: madeOptional('allowed_mounts', list(text)),
   /** `host:port` entries; port `*` is any. Network mode `bridge` is refused once this is given. */
   allowedEgress: optionalField('allowed_egress', list(text)),
+  allowedNetworks: optionalField('allowed_networks', list(oneOf('isolated', 'none', 'bridge'))),
+  /** `non-root`, a range of numbers, a user with or without its group. */
+  allowedUsers: optionalField('allowed_users', list(text)),
+  /** Without CAP_, upper case; what a server has beside these is a breach. */
+  allowedCapabilities: madeOptional('allowed_capabilities', list(text)),
   /** Without CAP_, upper case. */
   forbiddenCapabilities: usualField('forbidden_capabilities', list(text), []),
+  /** How rules are held that are not simply errors, by their keys. */
+  details: usualField('rules', record(ruleDetail), {}),
 };
 
 /** The rules of one file. An absent list allows everything. */
 export interface Policy extends Of<typeof policyFields> {}
 
 /** Rules that allow everything. */
-export const noRules: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [] };
+export const noRules: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [], details: {} };
 
 /** The rules of one file, with where each of them stands. */
 export type PolicyFile = {
@@ -46,18 +72,24 @@ export type Policies = readonly PolicyFile[];
 export type PolicyRule =
   | 'allowed-registries'
   | 'forbid-latest'
+  | 'forbid-unpinned'
+  | 'require-digest'
   | 'required-limits'
   | 'max-cpu-cores'
   | 'max-memory-mb'
   | 'max-pids'
   | 'allowed-mounts'
   | 'allowed-egress'
+  | 'allowed-networks'
+  | 'allowed-users'
+  | 'allowed-capabilities'
   | 'forbidden-capabilities';
 
 /** One rule that one server breaks. */
 export type PolicyBreach = {
   readonly rule: PolicyRule;
-  readonly severity: 'error' | 'warning';
+  /** `note`: an exception says that it is none. */
+  readonly severity: 'error' | 'warning' | 'note';
   readonly server: ServerName;
   /** What the server has. */
   readonly value: string;
@@ -65,7 +97,7 @@ export type PolicyBreach = {
   readonly limit: string;
   readonly message: string;
   /** Whose rule it is; absent for what looms says by itself. */
-  readonly from?: { readonly file: string; readonly line?: number };
+  readonly from?: { readonly file: string; readonly line?: number; readonly reason?: string };
   /** What to write, where the field itself is not in the file. */
   readonly hint?: string;
   /** Path of the field in the spec's YAML. */

@@ -3,6 +3,7 @@ import { recipeFor } from '../../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import type { Recipe } from '../../model/recipe.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
@@ -42,6 +43,7 @@ type LoadOptions = {
   readonly strict: boolean;
   /** A breach is a finding whose code starts with `policy-`. */
   readonly policies: Policies;
+  readonly project: ProjectName;
   /** Whether the Git commits of the files are wanted; asking Git costs a process for each folder. */
   readonly commits: boolean;
 };
@@ -200,11 +202,12 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
   const hostPaths = await lookAtHostPaths(ports, [...loaded.servers, ...loaded.faulty]);
   const sound = loaded.servers.map((server) => withRealPaths(server, hostPaths.real));
+  const at = { project: options.project, now: ports.now() };
   const diagnostics: Diagnostic[] = [
     ...loaded.diagnostics,
-    ...checkPolicy(sound, options.policies).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...checkPolicy(sound, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ...loaded.faulty.flatMap((server) =>
-      checkFaulty(server, options.policies).flatMap((breach) => breachDiagnostic(breach) ?? []),
+      checkFaulty(server, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ),
     ...hostPaths.findings,
     ...(await Promise.all(loaded.faulty.map((server) => missingFiles(ports.files, server)))).flat(),

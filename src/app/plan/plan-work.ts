@@ -3,7 +3,7 @@ import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Plan, PlanWarning } from '../../model/plan.ts';
 import type { Policies, PolicyBreach } from '../../model/policy.ts';
 import type { Intent, Prepared } from '../../orchestrator/port.ts';
-import { checkPolicy, sourceOf } from '../../spec/check/policy.ts';
+import { checkPolicy, type PolicyCase, sourceOf } from '../../spec/check/policy.ts';
 import type { Ports } from '../ports.ts';
 
 /** A plan, and what it must hold to whenever it is made. */
@@ -54,32 +54,37 @@ function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsErr
 type PlanRules = { readonly policies: Policies; readonly prune?: PruneRules | undefined };
 
 const warningsOf = (breaches: readonly PolicyBreach[]): PlanWarning[] =>
-  breaches.map((breach) => ({ code: `policy-${breach.rule}`, server: breach.server, message: sayBreach(breach) }));
+  breaches
+    .filter(({ severity }) => severity !== 'note')
+    .map((breach) => ({ code: `policy-${breach.rule}`, server: breach.server, message: sayBreach(breach) }));
 
 /** What is broken, and whose rule. */
 function sayBreach(breach: PolicyBreach): string {
   const source = sourceOf(breach);
-  return source === undefined ? breach.message : `${breach.message} (${source})`;
+  const reason = breach.from?.reason === undefined ? '' : `: ${breach.from.reason}`;
+  return source === undefined ? breach.message : `${breach.message} (${source}${reason})`;
 }
 
 /** What runs beside the files is held against the policy too (docs/policy.md). */
-function besideTheFiles({ plan, records }: Prepared, policies: Policies): PlanWarning[] {
+function besideTheFiles({ plan, records }: Prepared, policies: Policies, at: PolicyCase): PlanWarning[] {
   const planned = new Set<string>(plan.changes.map((change) => change.server));
   const others = records.flatMap(({ recorded }) =>
     recorded === undefined || planned.has(recorded.spec.name) ? [] : [{ spec: recorded.spec }],
   );
-  return warningsOf(checkPolicy(others, policies));
+  return warningsOf(checkPolicy(others, policies, at));
 }
 
 /** Throws `refused` with `message` for what a policy forbids, whoever wrote it; returns what it only warns of. */
 export function requirePolicy(
   specs: readonly DesiredServer[],
   policies: Policies,
+  at: PolicyCase,
   refusal: { readonly message: string; readonly hint: string },
 ): PlanWarning[] {
   const breaches = checkPolicy(
     specs.map((spec) => ({ spec })),
     policies,
+    at,
   );
   const errors = breaches.filter(({ severity }) => severity === 'error');
   if (errors.length === 0) return warningsOf(breaches);
@@ -90,26 +95,27 @@ export function requirePolicy(
 }
 
 /** Holds a plan against the rules; throws when it breaks one, returns what they warn of. */
-function hold(prepared: Prepared, { policies, prune }: PlanRules): PlanWarning[] {
+function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): PlanWarning[] {
   const { intent, plan, servers } = prepared;
   const specs = servers.map(({ spec }) => spec);
+  const at = { project: intent.project, now };
   switch (intent.kind) {
     case 'files': {
       const refusal = prune && pruneRefusal(plan, intent.servers.length, prune);
       if (refusal !== undefined) throw refusal;
-      return besideTheFiles(prepared, policies);
+      return besideTheFiles(prepared, policies, at);
     }
     case 'recorded':
       // Stopping what a policy forbids is always allowed.
       if (intent.wish.kind !== 'stop') {
-        requirePolicy(specs, policies, {
+        requirePolicy(specs, policies, at, {
           message: `what is recorded of ${intent.servers.join(', ')} breaks the policy`,
           hint: 'change the spec and apply that, or have the policy changed',
         });
       }
-      return besideTheFiles(prepared, policies);
+      return besideTheFiles(prepared, policies, at);
     case 'rollback':
-      return requirePolicy(specs, policies, {
+      return requirePolicy(specs, policies, at, {
         message: `generation ${intent.to} of ${intent.server} breaks the policy`,
         hint: 'choose another generation with --to, or have the policy changed',
       });
@@ -128,11 +134,11 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules): PlanWarning[]
  */
 export async function planWork(ports: Ports, intent: Intent, rules: PlanRules): Promise<Work> {
   const prepared = await (await ports.orchestrator()).plan(intent);
-  const warnings = hold(prepared, rules);
+  const warnings = hold(prepared, rules, ports.now());
   return {
     ...prepared,
     rules,
     plan: { ...prepared.plan, warnings: [...prepared.plan.warnings, ...warnings] },
-    hold: (again) => hold(again, rules),
+    hold: (again) => hold(again, rules, ports.now()),
   };
 }

@@ -109,6 +109,7 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, applied: Appli
   requirePolicy(
     servers.map(({ spec }) => spec),
     applied.policies,
+    { project: plan.project, now: ports.now() },
     {
       message: 'the policy does not allow what the plan would make',
       hint: 'change the specs, or have the policy changed, and make the plan again',

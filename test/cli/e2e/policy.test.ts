@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder, looms } from '../../support/looms.ts';
+import { schemaProblems } from '../../support/schemas.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -100,5 +101,76 @@ describe.skipIf(withoutEngine())('policies in several files', () => {
       ...['node:24-slim', 'node', '/looms/bin/run.js', 'validate'],
     ]).catch((error: unknown) => error);
     expect(there).toMatchObject({ code: 8, stderr: expect.stringContaining('/etc/looms/policy.yaml:1 says so') });
+  });
+
+  test('find a user, a network and capabilities in what runs, and an exception lets them be for its time', async () => {
+    const project = newProject('rules');
+    const { root, env } = folderWith({
+      'mcp.yaml': tinySpec({
+        name: 'root',
+        backend: { security: { user: '0:0', cap_add: ['CHOWN'] }, network: { mode: 'none' } },
+      }),
+      'other.yaml': tinySpec({ name: 'other' }),
+    });
+    expect(await project.run(['apply', '--yes'], { cwd: root })).toExit(0);
+    const write = (until: string) => {
+      mkdirSync(join(root, 'config/looms'), { recursive: true });
+      const exceptions = `[{ server: root, until: ${until}, reason: old }]`;
+      const text = `allowed_users: [non-root]
+allowed_networks: [isolated]
+allowed_capabilities: []
+rules: { allowed_users: { exceptions: ${exceptions} } }
+`;
+      writeFileSync(join(root, 'config/looms/policy.yaml'), text, { mode: 0o644 });
+    };
+    const warnings = async (): Promise<string[]> => {
+      const { stdout } = await project.run(['diff', '-f', 'other.yaml', '--json'], { cwd: root, env });
+      return JSON.parse(stdout)
+        .warnings.map(({ code }: { code: string }) => code)
+        .filter((code: string) => code.startsWith('policy-'));
+    };
+    write('2099-12-31');
+    expect(await warnings()).toEqual(['policy-allowed-networks', 'policy-allowed-capabilities']);
+    expect(await project.run(['mcp', 'restart', 'root'], { cwd: root, env })).toExit(8);
+    write('2020-12-31');
+    expect(await warnings()).toContain('policy-allowed-users');
+    const refused = await project.run(['mcp', 'restart', 'root'], { cwd: root, env });
+    expect(refused.stderr).toContain('(its exception ended with 2020-12-31)');
+  });
+});
+
+describe('looms policy test', () => {
+  const examples = `name: fine
+docker_backend: { base_image: "debian:12" }
+---
+name: large
+x-breaches: { max_memory_mb: error, forbid_latest: warn }
+docker_backend: { base_image: debian, resource_limits: { memory_mb: 4096 } }
+`;
+
+  test('passes where policies find what the examples expect, and says what is not so where they do not', async () => {
+    const { root } = folderWith({
+      'examples.yaml': examples,
+      'strict.yaml': 'max_memory_mb: 2048\nforbid_latest: warn\n',
+      'other.yaml': 'allowed_registries: [ghcr.io]\nforbid_latest: warn\n',
+    });
+    const tried = (policy: string, ...more: readonly string[]) =>
+      looms(['policy', 'test', '-f', 'examples.yaml', '--policy', policy, ...more], { cwd: root });
+    expect(await tried('strict.yaml')).toMatchObject({ code: 0, stdout: expect.stringContaining('all as expected') });
+    const failed = await tried('other.yaml', '--json');
+    expect(failed).toExit(1);
+    const report = JSON.parse(failed.stdout);
+    expect(schemaProblems('policy-test', report)).toEqual([]);
+    const [fine, large] = report.examples;
+    expect(fine.unexpected).toEqual([expect.objectContaining({ rule: 'allowed_registries', from: 'other.yaml:1' })]);
+    expect(large).toMatchObject({ passed: false, missing: [{ rule: 'max_memory_mb', severity: 'error' }] });
+    expect((await tried('other.yaml')).stdout).toContain('max_memory_mb: error was expected, and no policy says so');
+    expect(await tried('none.yaml')).toExit(66);
+  });
+
+  test('refuses an example that expects what no rule says', async () => {
+    const { root } = folderWith({ 'mcp.yaml': examples.replace('max_memory_mb: error', 'max_memory: error') });
+    const refused = await looms(['policy', 'test'], { cwd: root });
+    expect(refused).toMatchObject({ code: 65, stderr: expect.stringContaining('there is no rule max_memory') });
   });
 });

@@ -29,7 +29,7 @@ function portsOf(observed: Observed, images: readonly ReturnType<typeof image>[]
       images: Object.fromEntries(refs.map((ref) => [ref, images.find(({ id }) => id === ref) ?? null])),
     }),
   };
-  return portsOn(engine, {});
+  return portsOn(engine, { now: () => 0 });
 }
 
 const statesOf = async (observed: Observed): Promise<string[]> =>

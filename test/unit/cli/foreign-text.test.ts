@@ -17,6 +17,7 @@ import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
 import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan-text.ts';
+import { renderPolicyTest } from '../../../src/cli/render/policy-test.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
@@ -278,6 +279,19 @@ const rendered: Readonly<Record<string, () => string>> = {
   renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
   renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
   renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
+  renderPolicyTest: () =>
+    renderPolicyTest(
+      {
+        passed: false,
+        examples: [
+          {
+            ...{ server: `a${evil}`, file: `f${evil}`, line: 1, passed: false, broken: [], missing: [] },
+            unexpected: [{ rule: 'max_pids', severity: 'error', message: `m${evil}`, from: `p${evil}` }],
+          },
+        ],
+      },
+      plain,
+    ),
   renderSaved: () => renderSaved({ path: `a${evil}`, mimeType: evil, bytes: 1 }),
   logLineRenderer: () =>
     logLineRenderer({ servers: ['a', 'b'], timestamps: false, palette: plain })({

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadSpecs } from '../../../src/app/plan/load-specs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
+import { asProjectName } from '../../../src/model/ids.ts';
 import { noRules, type Policy } from '../../../src/model/policy.ts';
 import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 
@@ -24,6 +25,7 @@ async function findings(text: string, policy?: Partial<Policy>, strict = false):
     files,
     environment: {},
     workingDirectory: folder,
+    now: () => 0,
     engineIsLocal: async () => true,
     engineSocketAt: async (path: string) => (path.endsWith('/engine') ? `${path}/any.sock` : undefined),
   };
@@ -32,6 +34,7 @@ async function findings(text: string, policy?: Partial<Policy>, strict = false):
     strict,
     policies: policy === undefined ? [] : [{ rules: { ...noRules, ...policy }, file: 'looms.yaml', lines: {} }],
     commits: false,
+    project: asProjectName('p'),
   });
   return describeDiagnostics(loaded.diagnostics).replaceAll('mcp.yaml:', '').replaceAll(folder, '');
 }

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { asProjectName } from '../../../src/model/ids.ts';
 import type { PolicyFile } from '../../../src/model/policy.ts';
 import { checkPolicy } from '../../../src/spec/check/policy.ts';
 import { loadPolicyFile } from '../../../src/spec/policy-file.ts';
@@ -7,6 +8,7 @@ import { loadProjectFile } from '../../../src/spec/project-file.ts';
 import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 import { document, only } from './checking.ts';
 
+const at = { project: asProjectName('team-a'), now: Date.parse('2026-11-28T12:00:00Z') };
 const load = (text: string) =>
   loadProjectFile({ file: 'looms.yaml', directory: '/repo/team', text }, { environment: { HOME: '/home/me' } });
 const check = (text: string) => describeDiagnostics(load(text).diagnostics).replaceAll('looms.yaml:', '');
@@ -15,7 +17,11 @@ describe('looms.yaml', () => {
   test('gives the defaults when it is empty', () => {
     expect(load('# nothing yet\n')).toEqual({
       project: {
-        policy: { rules: { requiredLimits: [], forbiddenCapabilities: [] }, file: 'looms.yaml', lines: {} },
+        policy: {
+          rules: { requiredLimits: [], forbiddenCapabilities: [], details: {} },
+          file: 'looms.yaml',
+          lines: {},
+        },
         secretProviders: [],
       },
       diagnostics: [],
@@ -70,6 +76,7 @@ x-note: ignored
             allowedMounts: ['/repo/team/data', '/home/me/shared'],
             allowedEgress: ['db.example:1025'],
             forbiddenCapabilities: ['NET_RAW'],
+            details: {},
           },
         },
         secretProviders: [
@@ -126,7 +133,7 @@ describe('a policy', () => {
   const breaches = (policy: string, subject: typeof server | { spec: typeof server.spec } = server) => {
     const { project } = load(`policy: ${policy}`);
     if (project === undefined) throw new Error(policy);
-    return checkPolicy([subject], [project.policy]).map(
+    return checkPolicy([subject], [project.policy], at).map(
       (one) => `${one.place?.position.line ?? '-'} ${one.severity} ${one.rule} ${one.server}: ${one.message}`,
     );
   };
@@ -201,7 +208,7 @@ describe('several policies', () => {
   const home = '/home/me/.config/looms/policy.yaml';
   const machine = '/etc/looms/policy.yaml';
   const breaches = (spec: string, ...policies: readonly PolicyFile[]) =>
-    checkPolicy([only(spec)], policies).map(({ severity, rule, limit, from }) =>
+    checkPolicy([only(spec)], policies, at).map(({ severity, rule, limit, from }) =>
       [severity, rule, limit, `${from?.file}:${from?.line}`].join(' '),
     );
   const large = document({ backend: ['resource_limits: { memory_mb: 4096, cpu_cores: 8 }'] });
@@ -246,7 +253,7 @@ describe('several policies', () => {
     );
     expect(policy).toBeUndefined();
     expect(describeDiagnostics(diagnostics)).toMatchInlineSnapshot(`
-      "/etc/looms/policy.yaml:1:1 error[unknown-key] policy: policy.yaml has no key policy (hint: valid keys: allowed_egress, allowed_mounts, allowed_registries, forbid_latest, forbidden_capabilities, max_cpu_cores, max_memory_mb, max_pids, required_limits)
+      "/etc/looms/policy.yaml:1:1 error[unknown-key] policy: policy.yaml has no key policy (hint: valid keys: allowed_capabilities, allowed_egress, allowed_mounts, allowed_networks, allowed_registries, allowed_users, forbid_latest, forbid_unpinned, forbidden_capabilities, max_cpu_cores, max_memory_mb, max_pids, require_digest, required_limits, rules)
       /etc/looms/policy.yaml:2:16 error[invalid-value] forbid_latest: forbid_latest: expected one of warn, error, off, got "x""
     `);
   });
