@@ -16,10 +16,10 @@ export default class PolicyTestCommand extends BaseCommand {
     'forbid_latest: warn }, and none where it has none. Talks to no engine. Exits 0 when all is as expected, 1 when not, ' +
     'and 65 when an example is no valid spec.';
   static override examples = [
-    { description: 'The policies that apply to these specs', command: '<%= config.bin %> policy test -f examples/' },
+    { description: 'The policies that apply to these specs', command: 'looms policy test -f examples/' },
     {
       description: 'A policy before it goes to /etc/looms, and no other',
-      command: '<%= config.bin %> policy test -f examples/ --policy policy.yaml',
+      command: 'looms policy test -f examples/ --policy policy.yaml',
     },
   ];
   static override flags = {
