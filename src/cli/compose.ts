@@ -127,6 +127,7 @@ function localPorts(
       calls: async function* (query) {
         yield* (await state()).auditReader.calls(query);
       },
+      countCalls: async (query) => (await state()).auditReader.countCalls(query),
       verify: async (expected) => (await state()).auditReader.verify(expected),
     },
     readHealth: async (at) => (await state()).readHealth(at),

@@ -142,6 +142,8 @@ export type Verification =
 export type AuditReader = {
   /** One after the other, as they are asked for: a trail is larger than what memory should hold. */
   readonly calls: (query: AuditQuery) => AsyncIterable<CallRecord>;
+  /** How many calls of a query were sent, whatever became of them. */
+  readonly countCalls: (query: AuditQuery) => Promise<number>;
   /** Whether every record is as it was written; `expected` is a head that was noted down earlier. */
   readonly verify: (expected?: TrailHead) => Promise<Verification>;
 };

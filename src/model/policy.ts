@@ -1,5 +1,5 @@
 import type { Position } from './diagnostics.ts';
-import { field, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
+import { field, madeField, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
 import type { ServerName } from './ids.ts';
 import { bool, type Checked, list, number, object, oneOf, optional, record, text } from './structure.ts';
 
@@ -22,6 +22,36 @@ const ruleDetail = object({
 
 /** How a rule is held, where that is said beside it. */
 export type RuleDetail = Checked<typeof ruleDetail>;
+
+const quotaLimits = object({
+  maxServers: optional(number),
+  maxTotalMemoryMiB: optional(number),
+  maxTotalCpuCores: optional(number),
+  callsPerDay: optional(number),
+  reason: optional(text),
+});
+
+/** What a project may have in all, as one file says it. */
+export type QuotaLimits = Checked<typeof quotaLimits>;
+
+export type QuotaKey = Exclude<keyof QuotaLimits, 'reason'>;
+
+/** What a project may have in all: the lowest that any file says, with the file and the line. */
+export type Quota = {
+  readonly [K in QuotaKey]?: { readonly limit: number; readonly from: string; readonly reason?: string };
+};
+
+/** What a project has more of than it may. */
+export type QuotaBreach = {
+  /** `max-servers`. */
+  readonly rule: string;
+  readonly message: string;
+  /** The file and line. */
+  readonly from: string;
+  readonly reason?: string;
+  /** Whether it is more than it was before: what was too much already may become less. */
+  readonly grows: boolean;
+};
 
 export const policyFields = {
   /** `docker.io`, or a registry with the first part of a repository's path: `ghcr.io/my-team`. */
@@ -47,6 +77,8 @@ export const policyFields = {
   allowedCapabilities: madeOptional('allowed_capabilities', list(text)),
   /** Without CAP_, upper case. */
   forbiddenCapabilities: usualField('forbidden_capabilities', list(text), []),
+  /** By patterns of names of projects; each project that is meant has all of it for itself. */
+  projects: madeField('projects', record(quotaLimits)),
   /** How rules are held that are not simply errors, by their keys. */
   details: usualField('rules', record(ruleDetail), {}),
 };
@@ -55,7 +87,7 @@ export const policyFields = {
 export interface Policy extends Of<typeof policyFields> {}
 
 /** Rules that allow everything. */
-export const noRules: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [], details: {} };
+export const noRules: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [], projects: {}, details: {} };
 
 /** The rules of one file, with where each of them stands. */
 export type PolicyFile = {

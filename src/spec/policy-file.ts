@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { defined } from '../model/defined.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { plainOf } from '../model/fields.ts';
 import {
@@ -7,6 +8,7 @@ import {
   type PolicyException,
   type PolicyFile,
   policyFields,
+  type QuotaLimits,
   type RuleDetail,
 } from '../model/policy.ts';
 import { capabilityNames } from './fields/security.ts';
@@ -18,7 +20,7 @@ import { childPath } from './read/tree.ts';
 
 /** The policy at `path` of a document, '' for one that is nothing else; its folders absolute. */
 export function policyAt({ reader, lineOf }: Located, file: string, path: string, input: PolicyInput): PolicyFile {
-  const at = (key: string): string => (path === '' ? key : childPath(path, key));
+  const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
   const { allowed_mounts: mounts, allowed_capabilities: allowed, forbidden_capabilities: capabilities = [] } = input;
   const rules: Policy = {
     ...plainOf(policyFields, input),
@@ -27,11 +29,22 @@ export function policyAt({ reader, lineOf }: Located, file: string, path: string
       ? {}
       : { allowedCapabilities: capabilityNames(reader, at('allowed_capabilities'), allowed) }),
     forbiddenCapabilities: capabilityNames(reader, at('forbidden_capabilities'), capabilities),
+    projects: Object.fromEntries(Object.entries(input.projects ?? {}).map(([name, quota]) => [name, limitsOf(quota)])),
     details: detailsOf(reader, path, input),
   };
-  const lines = Object.keys(input).map((key) => [key, lineOf(at(key))] as const);
+  const named = Object.keys(input.projects ?? {}).map((pattern) => childPath('projects', pattern));
+  const lines = [...Object.keys(input), ...named].map((key) => [key, lineOf(at(key))] as const);
   return { rules, file, lines: Object.fromEntries(lines) };
 }
+
+const limitsOf = (quota: NonNullable<PolicyInput['projects']>[string]): QuotaLimits =>
+  defined({
+    maxServers: quota.max_servers,
+    maxTotalMemoryMiB: quota.max_total_memory_mb,
+    maxTotalCpuCores: quota.max_total_cpu_cores,
+    callsPerDay: quota.calls_per_day,
+    reason: quota.reason,
+  });
 
 /** Rules that say themselves how severe they are. */
 const withOwnSeverity: readonly string[] = ['forbid_latest', 'forbid_unpinned'];

@@ -27,6 +27,20 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
         database.close();
       }
     },
+    async countCalls(query) {
+      const database = await open(places);
+      if (database === undefined) return 0;
+      try {
+        if (!hasTable(database, 'audit')) return 0;
+        const { text, values } = conditionsOf(query);
+        const sql = `SELECT count(*) AS calls FROM audit AS start WHERE start.event = 'started' AND ${text}`;
+        return Number(database.prepare(sql).get(...values)?.calls);
+      } catch (error) {
+        throw unreadable(error, places);
+      } finally {
+        database.close();
+      }
+    },
     async verify(expected) {
       const database = await open(places);
       if (database === undefined) return nothingWritten(places, expected);
@@ -79,8 +93,8 @@ function unreadable(error: unknown, { database }: LedgerPlaces): LoomsError {
   return new LoomsError('ledger-unreadable', `the audit trail cannot be read: ${why}`, { hint, cause: error });
 }
 
-/** The calls of a query, each with the record of its end. All values are bound, none is part of the text. */
-function selectCalls(query: AuditQuery): { readonly sql: string; readonly values: readonly SQLInputValue[] } {
+/** What a query asks of the first record of a call. All values are bound, none is part of the text. */
+function conditionsOf(query: AuditQuery): { readonly text: string; readonly values: readonly SQLInputValue[] } {
   const oneOf = (column: string, wanted: readonly string[] | undefined) =>
     wanted === undefined ? [] : [{ text: `${column} IN (${wanted.map(() => '?').join(', ')})`, values: wanted }];
   // In brackets: `->>` binds no tighter than `||`.
@@ -95,13 +109,22 @@ function selectCalls(query: AuditQuery): { readonly sql: string; readonly values
     ...((query.who ?? []).length === 0 ? [] : [whoIs(query.who ?? [], field)]),
   ];
   return {
+    text: conditions.map(({ text }) => text).join(' AND '),
+    values: conditions.flatMap(({ values }) => values),
+  };
+}
+
+/** The calls of a query, each with the record of its end. */
+function selectCalls(query: AuditQuery): { readonly sql: string; readonly values: readonly SQLInputValue[] } {
+  const { text, values } = conditionsOf(query);
+  return {
     sql: `
       SELECT start.seq AS seq, start.record AS record, ending.record AS ending
       FROM audit AS start
       LEFT JOIN audit AS ending ON ending.event = 'ended' AND ending.call = start.call
-      WHERE ${conditions.map(({ text }) => text).join(' AND ')}
+      WHERE ${text}
       ORDER BY start.seq ${query.newestFirst === true ? 'DESC' : 'ASC'}`,
-    values: conditions.flatMap(({ values }) => values),
+    values,
   };
 }
 

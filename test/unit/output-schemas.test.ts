@@ -19,6 +19,7 @@ const outputs: Readonly<
   describe: { file: 'src/app/inspect/server-status.ts', type: 'ServerDetail', list: 'or' },
   doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },
   get: { file: 'src/app/inspect/server-status.ts', type: 'ServerStatus', list: true },
+  'get-all-projects': { file: 'src/app/inspect/project-use.ts', type: 'AllProjects' },
   history: { file: 'src/app/inspect/get-history.ts', type: 'Generation', list: true },
   'mcp-health': { file: 'src/app/inspect/check-health.ts', type: 'ServerHealth', list: true },
   'mcp-info': { file: 'src/app/inspect/server-info.ts', type: 'ServerInfo' },

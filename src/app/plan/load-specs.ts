@@ -7,6 +7,7 @@ import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import type { Recipe } from '../../model/recipe.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
+import { checkQuotas } from '../../spec/check/quotas.ts';
 import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/fields/mounts.ts';
 import type { ReadServer } from '../../spec/fields/normalize.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../../spec/load.ts';
@@ -206,6 +207,7 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
   const diagnostics: Diagnostic[] = [
     ...loaded.diagnostics,
     ...checkPolicy(sound, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...checkQuotas(sound, options.policies, options.project),
     ...loaded.faulty.flatMap((server) =>
       checkFaulty(server, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ),

@@ -4,6 +4,7 @@ import type { Plan, PlanWarning } from '../../model/plan.ts';
 import type { Policies, PolicyBreach } from '../../model/policy.ts';
 import type { Intent, Prepared } from '../../orchestrator/port.ts';
 import { checkPolicy, type PolicyCase, sourceOf } from '../../spec/check/policy.ts';
+import { overQuota, type ProjectUse, quotaOf, sayQuota, useOf } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 
 /** A plan, and what it must hold to whenever it is made. */
@@ -94,6 +95,38 @@ export function requirePolicy(
   });
 }
 
+/** What is declared of the servers of a project, as it is and as it will be once a plan is carried out. */
+function beforeAndAfter({ plan, records, servers }: Prepared): Readonly<Record<'before' | 'after', ProjectUse>> {
+  const before = new Map(
+    records.flatMap(({ recorded }) => (recorded === undefined ? [] : [[recorded.spec.name, recorded.spec] as const])),
+  );
+  const after = new Map(before);
+  for (const { server, action } of plan.changes) {
+    const spec = servers.find((one) => one.spec.name === server)?.spec;
+    if (action === 'remove') after.delete(server);
+    else if (action !== 'blocked' && spec !== undefined) after.set(server, spec);
+  }
+  return { before: useOf([...before.values()]), after: useOf([...after.values()]) };
+}
+
+/**
+ * A project gets no more than its quota, and one that has more already may have less. Returns what it has too much of
+ * and does not get more of; throws `refused`.
+ */
+function holdQuota(prepared: Prepared, policies: Policies): PlanWarning[] {
+  const { project } = prepared.intent;
+  const { before, after } = beforeAndAfter(prepared);
+  const over = overQuota(project, quotaOf(policies, project), after, before);
+  const grown = over.filter(({ grows }) => grows);
+  if (grown.length > 0) {
+    throw new LoomsError('refused', `the quota of project ${project} is not enough for this`, {
+      detail: grown.map((one) => `${one.rule}: ${one.message} (${sayQuota(one)})`),
+      hint: 'remove or disable servers, lower their limits, or have the quota raised; `looms get --all-projects` shows what is used',
+    });
+  }
+  return over.map((one) => ({ code: `policy-${one.rule}`, message: `${one.message} (${sayQuota(one)})` }));
+}
+
 /** Holds a plan against the rules; throws when it breaks one, returns what they warn of. */
 function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): PlanWarning[] {
   const { intent, plan, servers } = prepared;
@@ -103,7 +136,7 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): 
     case 'files': {
       const refusal = prune && pruneRefusal(plan, intent.servers.length, prune);
       if (refusal !== undefined) throw refusal;
-      return besideTheFiles(prepared, policies, at);
+      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies)];
     }
     case 'recorded':
       // Stopping what a policy forbids is always allowed.
@@ -113,12 +146,14 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): 
           hint: 'change the spec and apply that, or have the policy changed',
         });
       }
-      return besideTheFiles(prepared, policies, at);
-    case 'rollback':
-      return requirePolicy(specs, policies, at, {
+      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies)];
+    case 'rollback': {
+      const warnings = requirePolicy(specs, policies, at, {
         message: `generation ${intent.to} of ${intent.server} breaks the policy`,
         hint: 'choose another generation with --to, or have the policy changed',
       });
+      return [...warnings, ...holdQuota(prepared, policies)];
+    }
     case 'removal':
     case 'prune':
       return [];

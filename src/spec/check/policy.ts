@@ -54,7 +54,7 @@ function held(breach: PolicyBreach, { file, lines, rules }: PolicyFile, at: Poli
 }
 
 /** Whether a name is meant by one that has `*` for any part. */
-const isNamedBy = (name: string, pattern: string): boolean =>
+export const isNamedBy = (name: string, pattern: string): boolean =>
   new RegExp(
     `^${pattern
       .split('*')

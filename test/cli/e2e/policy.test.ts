@@ -139,6 +139,78 @@ rules: { allowed_users: { exceptions: ${exceptions} } }
   });
 });
 
+describe.skipIf(withoutEngine())('quotas of projects', () => {
+  afterEach(async () => {
+    for (const project of projects.splice(0)) await project.remove();
+  });
+
+  test('refuse what is too much with what runs already, and let a project that has too much have less', async () => {
+    const project = newProject('quota');
+    const { root, env } = folderWith({ 'a.yaml': tinySpec({ name: 'a' }), 'b.yaml': tinySpec({ name: 'b' }) });
+    const write = (limits: string) => {
+      mkdirSync(join(root, 'config/looms'), { recursive: true });
+      const text = `projects:\n  "${project.name.slice(0, 8)}*": ${limits}\n`;
+      writeFileSync(join(root, 'config/looms/policy.yaml'), text, { mode: 0o644 });
+    };
+    const apply = (file: string) => project.run(['apply', '-f', file, '--yes'], { cwd: root, env });
+    write('{ max_servers: 1, calls_per_day: 1 }');
+    expect(await apply('a.yaml')).toExit(0);
+    const second = await apply('b.yaml');
+    expect(second).toMatchObject({
+      code: 8,
+      stderr: expect.stringContaining('would have 2 servers in all, at most 1'),
+    });
+    expect(second.stderr).toContain('config/looms/policy.yaml:2');
+    expect(await project.run(['diff', '-f', 'b.yaml', '--out', 'plan.json'], { cwd: root })).toExit(2);
+    expect(await project.run(['apply', 'plan.json'], { cwd: root, env })).toExit(8);
+
+    expect(await project.run(['apply', 'plan.json'], { cwd: root })).toExit(0);
+    write('{ max_total_memory_mb: 200 }');
+    const declare = (memoryMiB: number) => writeFileSync(join(root, 'a.yaml'), tinySpec({ name: 'a', memoryMiB }));
+    declare(150);
+    expect(await apply('a.yaml')).toExit(8);
+    declare(100);
+    const less = await apply('a.yaml');
+    expect(less).toMatchObject({ code: 0, stdout: expect.stringContaining('228 MiB of memory in all, at most 200') });
+  });
+
+  test('bound the calls of a day, and are shown with what is used', async () => {
+    const project = newProject('calls');
+    const { root, env: config } = folderWith({
+      'mcp.yaml': tinySpec({ name: 'fs' }),
+      'config/looms/policy.yaml': `projects: { "${project.name}": { max_servers: 4, calls_per_day: 1, reason: small } }\n`,
+    });
+    const env = { ...config, XDG_STATE_HOME: join(root, 'state') };
+    const in_ = { cwd: root, env };
+    expect(await project.run(['apply', '--yes'], in_)).toExit(0);
+    expect(await project.run(['mcp', 'call', 'fs', 'echo', 'text=a'], in_)).toExit(0);
+    const second = await project.run(['mcp', 'call', 'fs', 'echo', 'text=a'], in_);
+    expect(second).toMatchObject({
+      code: 8,
+      stderr: expect.stringMatching(/made 1 call today, at most 1 is .*: small\)/),
+    });
+    const trail = await project.run(['audit', '--json'], in_);
+    expect(
+      trail.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).result),
+    ).toEqual(['ok', 'refused']);
+
+    const all = await looms(['get', '--all-projects', '--json'], in_);
+    const report = JSON.parse(all.stdout);
+    expect(schemaProblems('get-all-projects', report)).toEqual([]);
+    expect(report.projects).toContainEqual({
+      project: project.name,
+      use: { servers: 1, memoryMiB: 128, cpuCores: 1, callsToday: 1 },
+      quota: { maxServers: 4, callsPerDay: 1 },
+    });
+    const shown = await looms(['get', '-A'], in_);
+    expect(shown.stdout).toMatch(new RegExp(`${project.name} +1 of 4 +128 +1 +1 of 1\\b`));
+    expect(await looms(['get', '-A', 'fs'], in_)).toExit(64);
+  });
+});
+
 describe('looms policy test', () => {
   const examples = `name: fine
 docker_backend: { base_image: "debian:12" }

@@ -80,7 +80,11 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
       refused: async () => ({ written: true }),
     },
     mask: (text) => text,
-    auditReader: { calls: async function* () {}, verify: async () => ({ intact: true, records: 0 }) },
+    auditReader: {
+      calls: async function* () {},
+      countCalls: async () => 0,
+      verify: async () => ({ intact: true, records: 0 }),
+    },
     readHealth: async () => new Map(),
     recordHealth: async () => ({ recorded: true }),
     files: localFiles({}, '/'),

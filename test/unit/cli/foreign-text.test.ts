@@ -19,6 +19,7 @@ import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
 import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan-text.ts';
 import { renderPolicyTest } from '../../../src/cli/render/policy-test.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
+import { renderProjectUse } from '../../../src/cli/render/project-use.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
 import { renderServer, renderServers } from '../../../src/cli/render/servers.ts';
@@ -275,10 +276,21 @@ const rendered: Readonly<Record<string, () => string>> = {
   lineProgress: progressLines,
   renderReport: () => renderReport(report, reportOptions),
   renderServerInfo: () => renderServerInfo(server as unknown as Parameters<typeof renderServerInfo>[0], 0, plain),
-  renderServers: () => renderServers([server], true, plain),
+  renderServers: () => renderServers([server], { wide: true, withProject: true }, plain),
   renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
   renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
   renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
+  renderProjectUse: () =>
+    renderProjectUse(
+      [
+        {
+          project: asProjectName(`p${evil}`),
+          use: { servers: 1, memoryMiB: 1, cpuCores: 1, callsToday: 1 },
+          quota: {},
+        },
+      ],
+      plain,
+    ),
   renderPolicyTest: () =>
     renderPolicyTest(
       {

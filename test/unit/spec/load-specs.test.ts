@@ -174,3 +174,16 @@ test('a breach by a default says that it is one, and what to write', async () =>
     2:1 error[policy-required-limits] docker_backend.resource_limits.cpu_cores: resource_limits.cpu_cores must be given (hint: write docker_backend.resource_limits.cpu_cores; looms.yaml says so)"
   `);
 });
+
+test('a quota that the files break by themselves is told at the first server that is too much', async () => {
+  const server = (name: string, more = ''): string =>
+    `name: ${name}\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run${more} }\n`;
+  const text = [server('a'), server('b', ', enabled: false'), server('c')].join('---\n');
+  const quota = { maxServers: 2, maxTotalMemoryMiB: 1023, maxTotalCpuCores: 2, reason: 'a small machine' };
+  expect(await findings(text, { projects: { 'p*': quota, q: { maxServers: 0 } } })).toBe(
+    [
+      '9:7 error[policy-max-servers] name: project p would have 3 servers in all, at most 2 are allowed (hint: looms.yaml says so: a small machine)',
+      '9:7 error[policy-max-total-memory-mb] name: project p would have 1024 MiB of memory in all, at most 1023 are allowed (hint: looms.yaml says so: a small machine)',
+    ].join('\n'),
+  );
+});

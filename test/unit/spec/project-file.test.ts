@@ -18,7 +18,7 @@ describe('looms.yaml', () => {
     expect(load('# nothing yet\n')).toEqual({
       project: {
         policy: {
-          rules: { requiredLimits: [], forbiddenCapabilities: [], details: {} },
+          rules: { requiredLimits: [], forbiddenCapabilities: [], projects: {}, details: {} },
           file: 'looms.yaml',
           lines: {},
         },
@@ -76,6 +76,7 @@ x-note: ignored
             allowedMounts: ['/repo/team/data', '/home/me/shared'],
             allowedEgress: ['db.example:1025'],
             forbiddenCapabilities: ['NET_RAW'],
+            projects: {},
             details: {},
           },
         },
@@ -253,7 +254,7 @@ describe('several policies', () => {
     );
     expect(policy).toBeUndefined();
     expect(describeDiagnostics(diagnostics)).toMatchInlineSnapshot(`
-      "/etc/looms/policy.yaml:1:1 error[unknown-key] policy: policy.yaml has no key policy (hint: valid keys: allowed_capabilities, allowed_egress, allowed_mounts, allowed_networks, allowed_registries, allowed_users, forbid_latest, forbid_unpinned, forbidden_capabilities, max_cpu_cores, max_memory_mb, max_pids, require_digest, required_limits, rules)
+      "/etc/looms/policy.yaml:1:1 error[unknown-key] policy: policy.yaml has no key policy (hint: valid keys: allowed_capabilities, allowed_egress, allowed_mounts, allowed_networks, allowed_registries, allowed_users, forbid_latest, forbid_unpinned, forbidden_capabilities, max_cpu_cores, max_memory_mb, max_pids, projects, require_digest, required_limits, rules)
       /etc/looms/policy.yaml:2:16 error[invalid-value] forbid_latest: forbid_latest: expected one of warn, error, off, got "x""
     `);
   });
