@@ -204,6 +204,7 @@ export const commandNames: readonly string[] = [
   'mcp tools',
   'plan',
   'policy test',
+  'posture',
   'prune',
   'rollback',
   'unlock',

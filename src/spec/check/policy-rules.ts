@@ -1,4 +1,4 @@
-import type { ImageSource } from '../../model/desired.ts';
+import type { ImageSource, Security } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../../model/policy.ts';
 import { parseImageRef } from '../fields/image-ref.ts';
@@ -261,7 +261,7 @@ function* checkAllowedCapabilities(
 ): Iterable<PolicyBreach> {
   if (allowed === undefined) return;
   const { capAdd, capDrop } = subject.spec.security;
-  const left = capDrop.includes('ALL') ? [] : [...engineDefaults].filter((name) => !capDrop.includes(name));
+  const left = leftCapabilities(capDrop);
   const limit = allowed.length === 0 ? 'none' : allowed.join(', ');
   const found = [
     { names: capAdd.filter((name) => !allowed.includes(name)), path: 'docker_backend.security.cap_add', why: '' },
@@ -283,6 +283,14 @@ function* checkAllowedCapabilities(
     });
   }
 }
+
+/** What of the engine's own capabilities is left. */
+const leftCapabilities = (capDrop: readonly string[]): readonly string[] =>
+  capDrop.includes('ALL') ? [] : [...engineDefaults].filter((name) => !capDrop.includes(name));
+
+/** The capabilities that a process of a server can have at most; sorted. */
+export const keptCapabilities = ({ capAdd, capDrop }: Pick<Security, 'capAdd' | 'capDrop'>): readonly string[] =>
+  [...new Set([...leftCapabilities(capDrop), ...capAdd])].sort();
 
 /** Capabilities that Docker gives a container unless they are dropped (moby, oci/caps defaults). */
 const engineDefaults = new Set([

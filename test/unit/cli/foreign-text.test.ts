@@ -18,6 +18,7 @@ import { renderPrompts, renderResources } from '../../../src/cli/render/offers.t
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
 import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan-text.ts';
 import { renderPolicyTest } from '../../../src/cli/render/policy-test.ts';
+import { renderPosture } from '../../../src/cli/render/posture.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
 import { renderProjectUse } from '../../../src/cli/render/project-use.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
@@ -280,6 +281,23 @@ const rendered: Readonly<Record<string, () => string>> = {
   renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
   renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
   renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
+  renderPosture: () =>
+    renderPosture(
+      [
+        {
+          ...{ server: asServerName('a'), project: asProjectName('p'), container, generation: 1, image: `i${evil}` },
+          ...{
+            imageId: 'sha256:1',
+            specHash: 'h',
+            checkedAt: '2026-01-01T00:00:00Z',
+            kept: false,
+            notRead: `w${evil}`,
+          },
+          promises: [{ promise: 'user', spec: `s${evil}`, engine: `e${evil}`, inside: `n${evil}`, verdict: 'broken' }],
+        },
+      ],
+      plain,
+    ),
   renderProjectUse: () =>
     renderProjectUse(
       [
