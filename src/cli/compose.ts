@@ -121,11 +121,15 @@ function localPorts(
     audit: {
       prepare: async () => (await trail()).prepare(),
       started: async (call) => (await trail()).started(call),
+      changing: async (change) => (await trail()).changing(change),
       refused: async (target, code) => (await trail()).refused(target, code),
     },
     auditReader: {
       calls: async function* (query) {
         yield* (await state()).auditReader.calls(query);
+      },
+      changes: async function* (query) {
+        yield* (await state()).auditReader.changes(query);
       },
       countCalls: async (query) => (await state()).auditReader.countCalls(query),
       verify: async (expected) => (await state()).auditReader.verify(expected),

@@ -77,11 +77,13 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     audit: {
       prepare: () => {},
       started: async () => ({ start: { written: true }, ended: async () => ({ written: true }) }),
+      changing: async () => ({ start: { written: true }, ended: async () => ({ written: true }) }),
       refused: async () => ({ written: true }),
     },
     mask: (text) => text,
     auditReader: {
       calls: async function* () {},
+      changes: async function* () {},
       countCalls: async () => 0,
       verify: async () => ({ intact: true, records: 0 }),
     },

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { reportFormats } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
-import { renderCalls, renderVerification } from '../../../src/cli/render/audit.ts';
+import { renderCalls, renderChanges, renderVerification } from '../../../src/cli/render/audit.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
@@ -281,6 +281,19 @@ const rendered: Readonly<Record<string, () => string>> = {
   renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
   renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
   renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
+  renderChanges: () =>
+    renderChanges(
+      [
+        {
+          ...{ seq: 1, change: 'c', time: '2026-01-01T00:00:00Z', user: `u${evil}`, host: `h${evil}`, pid: 1 },
+          ...{ command: `looms apply${evil}`, project: asProjectName(`p${evil}`), result: 'failed' as const },
+          servers: [{ server: asServerName(`s${evil}`), action: `a${evil}`, source: `f${evil}:1` }],
+          outcomes: [{ server: asServerName(`s${evil}`), outcome: `o${evil}`, code: `c${evil}` }],
+        },
+      ],
+      true,
+      plain,
+    ),
   renderPosture: () =>
     renderPosture(
       [
