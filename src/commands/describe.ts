@@ -4,7 +4,7 @@ import type { ServerDetail } from '../app/inspect/server-status.ts';
 import { describeServers } from '../app/inspect/servers.ts';
 import { requiredArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { placeFlags } from '../cli/flags.ts';
 import { renderServer } from '../cli/render/servers.ts';
 import { serverName } from '../cli/server-name.ts';
 import { showPosture } from '../cli/show-posture.ts';
@@ -22,8 +22,7 @@ export default class Describe extends BaseCommand {
   static override args = { names: requiredArgs({ description: 'names of the servers' }) };
   static override flags = {
     posture: Flags.boolean({ description: 'show instead how they are confined, as `looms posture` does' }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<ServerDetail | readonly ServerDetail[] | readonly ServerPosture[]> {

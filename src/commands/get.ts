@@ -4,7 +4,7 @@ import type { ServerStatus } from '../app/inspect/server-status.ts';
 import { getServers, getSpecs } from '../app/inspect/servers.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { placeFlags } from '../cli/flags.ts';
 import { renderProjectUse } from '../cli/render/project-use.ts';
 import { renderServers } from '../cli/render/servers.ts';
 import { serverName } from '../cli/server-name.ts';
@@ -35,8 +35,7 @@ export default class Get extends BaseCommand {
       description: 'the servers of all projects on the engine, and what each project takes of its quota',
       exclusive: ['project'],
     }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<readonly ServerStatus[] | AllProjects> {

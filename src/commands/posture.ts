@@ -1,7 +1,7 @@
 import type { ServerPosture } from '../app/inspect/posture.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { placeFlags } from '../cli/flags.ts';
 import { serverName } from '../cli/server-name.ts';
 import { showPosture } from '../cli/show-posture.ts';
 
@@ -16,7 +16,7 @@ export default class Posture extends BaseCommand {
     { description: 'One server, to file', command: 'looms posture fs --json > fs-posture.json' },
   ];
   static override args = { names: remainingArgs({ description: 'only these servers; default is all' }) };
-  static override flags = { ...projectFlags, ...engineFlags };
+  static override flags = { ...placeFlags };
 
   async run(): Promise<readonly ServerPosture[]> {
     const { flags, args } = await this.parse(Posture);

@@ -35,7 +35,7 @@ const healthNotKept = (why: string): string =>
  * lock is waited for, and once more under it: the plan, and the records it is made from, may be others by then.
  * Throws `record-untrusted`, `secret-missing`, and what `Orchestrator.apply` throws.
  */
-export async function applyPlan(ports: Ports, work: Work, options: Omit<ApplyOptions, 'check'>): Promise<ApplyReport> {
+export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOptions, 'check'>): Promise<ApplyReport> {
   const orchestrator = await ports.orchestrator();
   const mayHaveSecrets = async (prepared: Prepared): Promise<void> => {
     await requireTrustInPlan(ports, prepared, false);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { AuditRequest, ChangesRequest } from '../../app/inspect/read-audit.ts';
 import { readAudit, readChanges, type SeenCall, type SeenChange } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
@@ -121,18 +122,10 @@ async function* tables<T>(
   if (some.length > 0) yield render(some);
 }
 
-type AuditFlagValues = {
-  readonly server?: readonly string[] | undefined;
-  readonly tool?: readonly string[] | undefined;
-  readonly result?: readonly string[] | undefined;
-  readonly who?: readonly string[] | undefined;
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
-  readonly 'all-projects'?: boolean | undefined;
-};
+type AuditFlags = Partial<InferredFlags<typeof Audit.flags>>;
 
 /** What the flags of `audit` ask for; a project only where one was named. `now` in ms since 1970. Throws `usage`. */
-export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now: number): AuditRequest {
+export function auditRequest(flags: AuditFlags, project: ProjectChoice, now: number): AuditRequest {
   const { tool, result } = flags;
   return {
     ...sharedRequest(flags, project, now),
@@ -142,7 +135,7 @@ export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now
 }
 
 /** What the flags of `audit --kind change` ask for. Throws `usage`. */
-function changesRequest(flags: AuditFlagValues, project: ProjectChoice, now: number): ChangesRequest {
+function changesRequest(flags: AuditFlags, project: ProjectChoice, now: number): ChangesRequest {
   const { tool, result } = flags;
   if (tool !== undefined) {
     throw new LoomsError('usage', '--tool does not go with --kind change: a change has no tool', {
@@ -161,7 +154,7 @@ function chosenResults<T extends string>(wanted: readonly string[], all: readonl
   throw new LoomsError('usage', `--result: no ${kind} ends as ${other}`, { hint: `one of ${all.join(', ')}` });
 }
 
-function sharedRequest(flags: AuditFlagValues, project: ProjectChoice, now: number) {
+function sharedRequest(flags: AuditFlags, project: ProjectChoice, now: number) {
   const { server, who, since, until } = flags;
   return {
     ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
@@ -179,10 +172,7 @@ export async function writeLines(lines: AsyncIterable<string>): Promise<void> {
   const { stdout } = process;
   const gone = new AbortController();
   // Stays: the error of a chunk that is under way comes after the last one was written.
-  stdout.on('error', (error: Error) => {
-    if (!('code' in error) || error.code !== 'EPIPE') throw error;
-    gone.abort();
-  });
+  stdout.on('error', () => gone.abort());
   const write = async (text: string): Promise<void> => {
     if (text === '' || stdout.write(text)) return;
     await once(stdout, 'drain', { signal: gone.signal }).catch((error: unknown) => {

@@ -7,9 +7,11 @@ import {
   type RecordedSpec,
   serverFields,
 } from '../../model/desired.ts';
-import { withLater, withoutLater } from '../../model/fields.ts';
+import { onlyLater, withLater, withoutLater } from '../../model/fields.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { type Check, number, object, optional, tagged, text } from '../../model/structure.ts';
+
+const laterFields = onlyLater(serverFields);
 
 /**
  * `v1:<sha256 hex>` of a spec and of its image's reference. `enabled` is left out: toggling it starts or stops, it
@@ -17,13 +19,13 @@ import { type Check, number, object, optional, tagged, text } from '../../model/
  * recreated everything on upgrades of which two hashed one spec differently.
  */
 export function specHash({ enabled: _, ...hashed }: DesiredServer, imageRef: string): string {
-  const content = canonicalJson({ image: imageRef, spec: withoutLater(serverFields, hashed) });
+  const content = canonicalJson({ image: imageRef, spec: withoutLater(laterFields, hashed) });
   return `v1:${createHash('sha256').update(content).digest('hex')}`;
 }
 
 /** Text of the label that says what a container was made from: canonical JSON, secrets as references. */
 export const recordSpec = (spec: DesiredServer, image: string): string =>
-  canonicalJson({ image, spec: withoutLater(serverFields, spec) });
+  canonicalJson({ image, spec: withoutLater(laterFields, spec) });
 
 const isRecorded: Check<RecordedSpec> = object({ spec: isSpec, image: text });
 
@@ -36,7 +38,7 @@ export function readRecordedSpec(content: string): RecordedSpec | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  const recorded = isRecord(value) ? { ...value, spec: withLater(serverFields, value.spec) } : value;
+  const recorded = isRecord(value) ? { ...value, spec: withLater(laterFields, value.spec) } : value;
   return isRecorded(recorded) ? recorded : undefined;
 }
 
