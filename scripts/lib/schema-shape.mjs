@@ -16,6 +16,29 @@ export function withoutCamelCase(schema) {
   return copy;
 }
 
+/** The schema of a file that is a policy and nothing else, which looms.yaml has under a key. */
+export function policySchema(project) {
+  const { policy, ...defs } = project.$defs;
+  const used = {};
+  const follow = (node) => {
+    for (const [, name] of JSON.stringify(node).matchAll(/"\$ref":"#\/\$defs\/(\w+)(?=")/g)) {
+      if (used[name] !== undefined) continue;
+      used[name] = defs[name];
+      follow(defs[name]);
+    }
+  };
+  follow(policy);
+  return {
+    $schema: project.$schema,
+    $id: project.$id.replace('project', 'policy'),
+    title: 'policy.yaml: rules for servers',
+    ...policy,
+    description:
+      'What `policy` of a looms.yaml may hold, for all projects of a user (`~/.config/looms/policy.yaml`) or of a machine (`/etc/looms/policy.yaml`). Keys starting with x- are ignored; camelCase spellings of all keys are accepted.',
+    ...(Object.keys(used).length === 0 ? {} : { $defs: used }),
+  };
+}
+
 /** Without what only editors and people read, so that it is not carried into the program. */
 export function withoutAnnotations(schema) {
   const strip = (node) => {

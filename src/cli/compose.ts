@@ -4,9 +4,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
 import { messageOf } from '../model/failure.ts';
+import type { Policies } from '../model/policy.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
+import { readPolicyFiles } from './policy-files.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
 import { isAlive, processSpace, userName } from './this-process.ts';
@@ -37,6 +39,8 @@ export type Composition = {
   readonly ports: Ports;
   readonly storedSecrets: () => Promise<StoredSecrets>;
   readonly projectFile: FoundProjectFile | undefined;
+  /** Of the project file, of the user and of the machine. */
+  readonly policies: Policies;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
   /** Masks the secrets that were looked up so far. */
@@ -117,12 +121,17 @@ function localPorts(
     audit: {
       prepare: async () => (await trail()).prepare(),
       started: async (call) => (await trail()).started(call),
+      changing: async (change) => (await trail()).changing(change),
       refused: async (target, code) => (await trail()).refused(target, code),
     },
     auditReader: {
       calls: async function* (query) {
         yield* (await state()).auditReader.calls(query);
       },
+      changes: async function* (query) {
+        yield* (await state()).auditReader.changes(query);
+      },
+      countCalls: async (query) => (await state()).auditReader.countCalls(query),
       verify: async (expected) => (await state()).auditReader.verify(expected),
     },
     readHealth: async (at) => (await state()).readHealth(at),
@@ -266,19 +275,23 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { environment, command, managedBy } = settings;
   const workingDirectory = process.cwd();
   const { localFiles } = await import('../files/local-files.ts');
-  const ofMachine = localFiles(environment, workingDirectory);
+  const machineFiles = localFiles(environment, workingDirectory);
   const sized = boundsMemory();
   const files = {
-    ...ofMachine,
+    ...machineFiles,
     readText: async (path: string) => {
-      const read = await ofMachine.readText(path);
+      const read = await machineFiles.readText(path);
       return read.done ? { ...read, text: await sized(read.text) } : read;
     },
   };
   const place = { files, workingDirectory };
   const savedPlan = await readSettingsPlan(place, settings);
   const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
-  const projectFile = await readProjectFile(place, specPaths, environment);
+  const [projectFile, ofMachine] = await Promise.all([
+    readProjectFile(place, specPaths, environment),
+    readPolicyFiles(place, environment),
+  ]);
+  const policies = [...(projectFile === undefined ? [] : [projectFile.file.policy]), ...ofMachine];
   const { close, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const { secrets, redact } = await watched(
@@ -340,5 +353,5 @@ export async function compose(settings: Settings): Promise<Composition> {
     const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
     return createFileStore(fileStorePlaces(environment));
   };
-  return { ports, projectFile, savedPlan, storedSecrets, redact, close: closeAll };
+  return { ports, projectFile, policies, savedPlan, storedSecrets, redact, close: closeAll };
 }

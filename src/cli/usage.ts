@@ -203,6 +203,8 @@ export const commandNames: readonly string[] = [
   'mcp stop',
   'mcp tools',
   'plan',
+  'policy test',
+  'posture',
   'prune',
   'rollback',
   'unlock',

@@ -68,7 +68,7 @@ test.skipIf(withoutEngine())(
       Image: 'node:24-slim',
       Cmd: ['sh', '-c', script.join('\n')],
       Tty: true,
-      Env: ['HOME=/home/full', 'NO_COLOR=1'],
+      Env: ['HOME=/home/full', 'NO_COLOR=1', 'XDG_STATE_HOME=/tmp/state'],
       Labels: { 'looms.test': testLabel('config') },
       HostConfig: {
         Binds: [`${fileURLToPath(new URL('../..', import.meta.url))}:/looms:ro`],

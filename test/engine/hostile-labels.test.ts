@@ -55,7 +55,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
     );
     const shown = [
       ...forms,
-      renderServers([status], true, plain),
+      renderServers([status], { wide: true }, plain),
       renderServer(detailOf(view, observed.now, { command: [], digests: [] }), [], plain),
       seenJson(JSON.stringify([status, plan], null, 2)),
     ];

@@ -102,6 +102,7 @@ export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
     storageDriver: 'overlay2',
     canLimitStorage: false,
     canHideHost: true,
+    securityModules: ['seccomp'],
     cpus: 2,
     memoryBytes: 2 ** 34,
   },

@@ -139,8 +139,8 @@ const adapters = [
   'secrets/command.ts',
 ];
 
-/** The composition function, and the one file that it reads settings from. */
-const composition = ['cli/compose.ts', 'cli/project-file.ts'];
+/** The composition function, and the files that read settings for it. */
+const composition = ['cli/compose.ts', 'cli/project-file.ts', 'cli/policy-files.ts'];
 
 /** Folders to which everything with an effect is passed in, and what they may use of Node themselves. */
 const pure = [

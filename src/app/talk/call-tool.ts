@@ -2,7 +2,11 @@ import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { Policies } from '../../model/policy.ts';
 import { secretUses } from '../../model/secret-names.ts';
+import { startOfDay } from '../../model/times.ts';
+import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { type OfServer, onServer } from './open-server.ts';
@@ -14,6 +18,7 @@ type CallRequest = OfServer & {
   readonly arguments: ArgumentSource;
   /** Whether the audit trail keeps the arguments themselves. */
   readonly auditArguments: boolean;
+  readonly policies: Policies;
   /** Folder for images, audio and embedded resources; made when it is not there. */
   readonly out?: string;
 };
@@ -74,6 +79,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
     const { protocolVersion } = session;
     const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
     const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
+      await requireCallsLeft(ports, project, request.policies);
       const found = await session.findTool(name, options);
       const { args: read, warning } = await readArguments(ports, request.arguments, {
         what: `tool ${found.name}`,
@@ -102,6 +108,24 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
     if (request.out === undefined) return { result, parts, saved: [], ...advice };
     const { saved, left } = await saveParts(ports, request.out, tool.name, parts);
     return { result, parts: left, saved, ...advice };
+  });
+}
+
+/**
+ * Throws `refused` when as many calls were sent for this project today (UTC), by the trail of this machine, as its quota
+ * allows, and `ledger-unreadable` when that cannot be told.
+ */
+async function requireCallsLeft(ports: Ports, project: ProjectName, policies: Policies): Promise<void> {
+  const { callsPerDay } = quotaOf(policies, project);
+  if (callsPerDay === undefined) return;
+  const since = startOfDay(ports.now());
+  const calls = await ports.auditReader.countCalls({ project, since });
+  if (calls < callsPerDay.limit) return;
+  const { limit } = callsPerDay;
+  const made = `${calls} call${calls === 1 ? '' : 's'} today`;
+  const message = `project ${project} has made ${made}, at most ${limit} ${limit === 1 ? 'is' : 'are'} allowed`;
+  throw new LoomsError('refused', `${message} (${sayQuota(callsPerDay)})`, {
+    hint: `\`looms audit --project ${project} --since ${since}\` shows them; the next day begins at midnight UTC`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { recordChange } from '../../app/apply/record-change.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { missingKey } from '../../cli/missing-key.ts';
@@ -10,8 +11,10 @@ export default class ConfigDeleteKey extends BaseCommand {
 
   async run(): Promise<{ readonly name: string }> {
     const { flags, args } = await this.parse(ConfigDeleteKey);
-    const { terminal, storedSecrets } = await this.open(flags);
-    if (!(await (await storedSecrets()).delete(args.name))) throw missingKey(args.name);
+    const { ports, terminal, storedSecrets } = await this.open(flags);
+    await recordChange(ports, { secret: args.name }, async () => {
+      if (!(await (await storedSecrets()).delete(args.name))) throw missingKey(args.name);
+    });
     this.answer(() => `Deleted ${terminal.palette.strong(args.name)}.`);
     return { name: args.name };
   }

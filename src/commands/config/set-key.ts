@@ -1,3 +1,4 @@
+import { recordChange } from '../../app/apply/record-change.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { askSecret } from '../../cli/ask-secret.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
@@ -16,10 +17,10 @@ export default class ConfigSetKey extends BaseCommand {
 
   async run(): Promise<{ readonly name: string }> {
     const { flags, args } = await this.parse(ConfigSetKey);
-    const { terminal, storedSecrets } = await this.open(flags);
+    const { ports, terminal, storedSecrets } = await this.open(flags);
     requireSecretName(args.name);
     const value = await askSecret(`Secret ${args.name}`, terminal);
-    await (await storedSecrets()).set(args.name, value);
+    await recordChange(ports, { secret: args.name }, async () => (await storedSecrets()).set(args.name, value));
     this.answer(() => `Stored ${terminal.palette.strong(args.name)}.`);
     return { name: args.name };
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { reportFormats } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
-import { renderCalls, renderVerification } from '../../../src/cli/render/audit.ts';
+import { renderCalls, renderChanges, renderVerification } from '../../../src/cli/render/audit.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
@@ -17,7 +17,10 @@ import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
 import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan-text.ts';
+import { renderPolicyTest } from '../../../src/cli/render/policy-test.ts';
+import { renderPosture } from '../../../src/cli/render/posture.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
+import { renderProjectUse } from '../../../src/cli/render/project-use.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
 import { renderServer, renderServers } from '../../../src/cli/render/servers.ts';
@@ -274,10 +277,64 @@ const rendered: Readonly<Record<string, () => string>> = {
   lineProgress: progressLines,
   renderReport: () => renderReport(report, reportOptions),
   renderServerInfo: () => renderServerInfo(server as unknown as Parameters<typeof renderServerInfo>[0], 0, plain),
-  renderServers: () => renderServers([server], true, plain),
+  renderServers: () => renderServers([server], { wide: true, withProject: true }, plain),
   renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
   renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
   renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
+  renderChanges: () =>
+    renderChanges(
+      [
+        {
+          ...{ seq: 1, change: 'c', time: '2026-01-01T00:00:00Z', user: `u${evil}`, host: `h${evil}`, pid: 1 },
+          ...{ command: `looms apply${evil}`, project: asProjectName(`p${evil}`), result: 'failed' as const },
+          servers: [{ server: asServerName(`s${evil}`), action: `a${evil}`, source: `f${evil}:1` }],
+          outcomes: [{ server: asServerName(`s${evil}`), outcome: `o${evil}`, code: `c${evil}` }],
+        },
+      ],
+      true,
+      plain,
+    ),
+  renderPosture: () =>
+    renderPosture(
+      [
+        {
+          ...{ server: asServerName('a'), project: asProjectName('p'), container, generation: 1, image: `i${evil}` },
+          ...{
+            imageId: 'sha256:1',
+            specHash: 'h',
+            checkedAt: '2026-01-01T00:00:00Z',
+            kept: false,
+            notRead: `w${evil}`,
+          },
+          promises: [{ promise: 'user', spec: `s${evil}`, engine: `e${evil}`, inside: `n${evil}`, verdict: 'broken' }],
+        },
+      ],
+      plain,
+    ),
+  renderProjectUse: () =>
+    renderProjectUse(
+      [
+        {
+          project: asProjectName(`p${evil}`),
+          use: { servers: 1, memoryMiB: 1, cpuCores: 1, callsToday: 1 },
+          quota: {},
+        },
+      ],
+      plain,
+    ),
+  renderPolicyTest: () =>
+    renderPolicyTest(
+      {
+        passed: false,
+        examples: [
+          {
+            ...{ server: `a${evil}`, file: `f${evil}`, line: 1, passed: false, broken: [], missing: [] },
+            unexpected: [{ rule: 'max_pids', severity: 'error', message: `m${evil}`, from: `p${evil}` }],
+          },
+        ],
+      },
+      plain,
+    ),
   renderSaved: () => renderSaved({ path: `a${evil}`, mimeType: evil, bytes: 1 }),
   logLineRenderer: () =>
     logLineRenderer({ servers: ['a', 'b'], timestamps: false, palette: plain })({

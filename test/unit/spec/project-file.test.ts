@@ -1,9 +1,14 @@
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { asProjectName } from '../../../src/model/ids.ts';
+import type { PolicyFile } from '../../../src/model/policy.ts';
 import { checkPolicy } from '../../../src/spec/check/policy.ts';
+import { loadPolicyFile } from '../../../src/spec/policy-file.ts';
 import { loadProjectFile } from '../../../src/spec/project-file.ts';
 import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 import { document, only } from './checking.ts';
 
+const at = { project: asProjectName('team-a'), now: Date.parse('2026-11-28T12:00:00Z') };
 const load = (text: string) =>
   loadProjectFile({ file: 'looms.yaml', directory: '/repo/team', text }, { environment: { HOME: '/home/me' } });
 const check = (text: string) => describeDiagnostics(load(text).diagnostics).replaceAll('looms.yaml:', '');
@@ -11,7 +16,14 @@ const check = (text: string) => describeDiagnostics(load(text).diagnostics).repl
 describe('looms.yaml', () => {
   test('gives the defaults when it is empty', () => {
     expect(load('# nothing yet\n')).toEqual({
-      project: { policy: { forbidLatest: 'warn', requiredLimits: [], forbiddenCapabilities: [] }, secretProviders: [] },
+      project: {
+        policy: {
+          rules: { requiredLimits: [], forbiddenCapabilities: [], projects: {}, details: {} },
+          file: 'looms.yaml',
+          lines: {},
+        },
+        secretProviders: [],
+      },
       diagnostics: [],
     });
   });
@@ -42,15 +54,31 @@ x-note: ignored
         specs: ['servers/*.yaml'],
         engine: { context: 'lab' },
         policy: {
-          allowedRegistries: ['docker.io'],
-          forbidLatest: 'error',
-          requiredLimits: ['memory_mb'],
-          maxCpuCores: 2,
-          maxMemoryMiB: 1024,
-          maxPids: 50,
-          allowedMounts: ['/repo/team/data', '/home/me/shared'],
-          allowedEgress: ['db.example:1025'],
-          forbiddenCapabilities: ['NET_RAW'],
+          file: 'looms.yaml',
+          lines: {
+            allowed_registries: 5,
+            forbid_latest: 6,
+            required_limits: 7,
+            max_cpu_cores: 8,
+            max_memory_mb: 9,
+            max_pids: 10,
+            allowed_mounts: 11,
+            allowed_egress: 12,
+            forbidden_capabilities: 13,
+          },
+          rules: {
+            allowedRegistries: ['docker.io'],
+            forbidLatest: 'error',
+            requiredLimits: ['memory_mb'],
+            maxCpuCores: 2,
+            maxMemoryMiB: 1024,
+            maxPids: 50,
+            allowedMounts: ['/repo/team/data', '/home/me/shared'],
+            allowedEgress: ['db.example:1025'],
+            forbiddenCapabilities: ['NET_RAW'],
+            projects: {},
+            details: {},
+          },
         },
         secretProviders: [
           { type: 'directory', path: '/repo/team/secrets' },
@@ -106,7 +134,7 @@ describe('a policy', () => {
   const breaches = (policy: string, subject: typeof server | { spec: typeof server.spec } = server) => {
     const { project } = load(`policy: ${policy}`);
     if (project === undefined) throw new Error(policy);
-    return checkPolicy([subject], project.policy).map(
+    return checkPolicy([subject], [project.policy], at).map(
       (one) => `${one.place?.position.line ?? '-'} ${one.severity} ${one.rule} ${one.server}: ${one.message}`,
     );
   };
@@ -170,4 +198,64 @@ describe('a policy', () => {
 test('how many past generations are kept is a number', () => {
   expect(check('keep: 5\n')).toBe('');
   expect(check('keep: -1\n')).toContain('keep');
+});
+
+describe('several policies', () => {
+  const policyIn = (file: string, text: string): PolicyFile => {
+    const { policy, diagnostics } = loadPolicyFile({ file, directory: dirname(file), text }, { environment: {} });
+    if (policy === undefined) throw new Error(describeDiagnostics(diagnostics));
+    return policy;
+  };
+  const home = '/home/me/.config/looms/policy.yaml';
+  const machine = '/etc/looms/policy.yaml';
+  const breaches = (spec: string, ...policies: readonly PolicyFile[]) =>
+    checkPolicy([only(spec)], policies, at).map(({ severity, rule, limit, from }) =>
+      [severity, rule, limit, `${from?.file}:${from?.line}`].join(' '),
+    );
+  const large = document({ backend: ['resource_limits: { memory_mb: 4096, cpu_cores: 8 }'] });
+
+  test('hold together, and each breach says which file and line it is from', () => {
+    const mine = policyIn(home, '# mine\nmax_cpu_cores: 4\n');
+    const theirs = policyIn(machine, 'max_memory_mb: 2048\nmax_cpu_cores: 16\n');
+    expect(breaches(large, mine, theirs)).toEqual([
+      `error max-cpu-cores 4 ${home}:2`,
+      `error max-memory-mb 2048 ${machine}:1`,
+    ]);
+  });
+
+  test('are told once where several say it, by the strictest', () => {
+    const [low, high] = [policyIn(home, 'max_memory_mb: 512\n'), policyIn(machine, 'max_memory_mb: 2048\n')];
+    for (const order of [[low, high] as const, [high, low] as const]) {
+      expect(breaches(large, ...order)).toEqual([`error max-memory-mb 512 ${home}:1`]);
+    }
+    const latest = 'name: a\ndocker_backend: { base_image: debian }\n';
+    const [warns, forbids, allows] = ['warn', 'error', 'off'].map((how) =>
+      policyIn(machine, `forbid_latest: ${how}\n`),
+    );
+    if (warns === undefined || forbids === undefined || allows === undefined) throw new Error('no policy');
+    expect(breaches(latest, warns, forbids, allows)).toEqual([`error forbid-latest a tag or a digest ${machine}:1`]);
+    expect(breaches(latest, allows)).toEqual([]);
+    expect(breaches(latest)).toEqual(['warning forbid-latest a tag or a digest undefined:undefined']);
+  });
+
+  test('are both told where each has a list of its own: what is written has to be in both', () => {
+    const [one, other] = [
+      policyIn(home, 'allowed_registries: [ghcr.io]'),
+      policyIn(machine, 'allowed_registries: [quay.io]'),
+    ];
+    expect(breaches(large, one, other)).toHaveLength(2);
+  });
+
+  test('are read strictly, each by its own name, with folders relative to it', () => {
+    expect(policyIn(machine, 'allowed_mounts: [srv]').rules.allowedMounts).toEqual(['/etc/looms/srv']);
+    const { policy, diagnostics } = loadPolicyFile(
+      { file: machine, directory: '/etc/looms', text: 'policy: { max_pids: 5 }\nforbid_latest: x\n' },
+      { environment: {} },
+    );
+    expect(policy).toBeUndefined();
+    expect(describeDiagnostics(diagnostics)).toMatchInlineSnapshot(`
+      "/etc/looms/policy.yaml:1:1 error[unknown-key] policy: policy.yaml has no key policy (hint: valid keys: allowed_capabilities, allowed_egress, allowed_mounts, allowed_networks, allowed_registries, allowed_users, forbid_latest, forbid_unpinned, forbidden_capabilities, max_cpu_cores, max_memory_mb, max_pids, projects, require_digest, required_limits, rules)
+      /etc/looms/policy.yaml:2:16 error[invalid-value] forbid_latest: forbid_latest: expected one of warn, error, off, got "x""
+    `);
+  });
 });
