@@ -111,7 +111,10 @@ function hostConfig(request: CreateContainer, engine: EngineKind, logDriver: str
 }
 
 /** How a container is reached on a network, for create and for connect. */
-export const endpointSettings = (network: ShapeNetwork): object => ({ Aliases: network.aliases });
+export const endpointSettings = ({ aliases, linkLocalIps }: ShapeNetwork): object => ({
+  Aliases: aliases,
+  ...(linkLocalIps === undefined ? {} : { IPAMConfig: { LinkLocalIPs: linkLocalIps } }),
+});
 
 /**
  * The create call for a container. Only its first network is in it: engines before API 1.44 take no more,
