@@ -145,7 +145,7 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
 }
 
 /** Addresses that no name may lead to: of the forwarder itself, of a link (its own networks among them), of groups. */
-const nowhere = '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 ::/0';
+const nowhere = '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3';
 
 /**
  * One frontend for an address and port. The name is resolved when a connection comes, and the rules wait for the answer

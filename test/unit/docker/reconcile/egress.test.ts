@@ -268,7 +268,7 @@ describe('what a forwarder lets through', () => {
         tcp-request inspect-delay 10s
         tcp-request content do-resolve(txn.to,engine,ipv4) str(db)
         tcp-request content reject unless { var(txn.to) -m found }
-        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 ::/0 }
+        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
         tcp-request content set-dst var(txn.to)
         log-format "connection to db:5432 ended %ts, name in TLS %[var(txn.sni)], address %[var(txn.to)]"
         default_backend t0
@@ -281,7 +281,7 @@ describe('what a forwarder lets through', () => {
         tcp-request content reject unless { req.ssl_sni -i api.example.com }
         tcp-request content do-resolve(txn.to,engine,ipv4) str(api.example.com)
         tcp-request content reject unless { var(txn.to) -m found }
-        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 ::/0 }
+        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
         tcp-request content set-dst var(txn.to)
         log-format "connection to api.example.com:443 ended %ts, name in TLS %[var(txn.sni)], address %[var(txn.to)]"
         default_backend t1
@@ -294,7 +294,7 @@ describe('what a forwarder lets through', () => {
         tcp-request content reject unless { req.ssl_sni -m end -i .example.com } { req.ssl_sni -m reg -i ^[a-z0-9_-]+(\\.[a-z0-9_-]+)+$ }
         tcp-request content do-resolve(txn.to,engine,ipv4) req.ssl_sni,lower
         tcp-request content reject unless { var(txn.to) -m found }
-        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 ::/0 }
+        tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
         tcp-request content set-dst var(txn.to)
         log-format "connection to *.example.com:443 ended %ts, name in TLS %[var(txn.sni)], address %[var(txn.to)]"
         default_backend t2
