@@ -23,19 +23,16 @@ export type WayOut = {
   readonly names: string;
 };
 
-/** A row of subnets of one size, as numbers. */
-type Block = { readonly first: number; readonly size: number; readonly bits: number; readonly count: number };
-
 const numberOf = (address: string): number =>
   address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
 const addressOf = (number: number): string => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
 
 /**
- * Engines give an endpoint further addresses from 169.254.0.0/16 only. These parts of it stay clear of metadata services
- * (169.254.169.0/24, 169.254.170.0/23) and of what Kubernetes keeps on its nodes (169.254.20.0/24).
+ * Engines give an endpoint further addresses from 169.254.0.0/16 only, so the subnets of servers lie there. These stay clear
+ * of metadata services (169.254.169.0/24, 169.254.170.0/23) and of what Kubernetes keeps on its nodes (169.254.20.0/24).
+ * The way out to the outside lies elsewhere: Engine 28 refuses a second interface in that range.
  */
-const serverBlock: Block = { first: numberOf('169.254.64.0'), size: 128, bits: 25, count: 128 };
-const outBlock: Block = { first: numberOf('169.254.128.0'), size: 64, bits: 26, count: 128 };
+const subnets = { first: numberOf('169.254.64.0'), size: 128, bits: 25, count: 128 };
 
 /** The parts of a server's subnet: the first is for what the engine gives out, each of the others for one forwarder. */
 const partSize = 32;
@@ -53,12 +50,13 @@ function rangeOf(cidr: string): Range | undefined {
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The subnet that a network has, or one that no network of the engine overlaps; undefined when all are taken. */
-function subnetFor(name: string, { first, size, bits, count }: Block, observed: Observed): string | undefined {
+/** The subnet that the network has, or one that no network of the engine overlaps; undefined when all are taken. */
+function subnetFor(name: string, observed: Observed): string | undefined {
+  const { first, size, bits, count } = subnets;
   const found = observed.networks.find((network) => network.name === name)?.subnet;
   const range = found === undefined ? undefined : rangeOf(found);
-  const inBlock = range !== undefined && range.from >= first && range.from < first + size * count;
-  if (found !== undefined && inBlock && found.endsWith(`/${bits}`)) return found;
+  const isOne = range !== undefined && range.from >= first && range.from < first + size * count;
+  if (found !== undefined && isOne && found.endsWith(`/${bits}`)) return found;
   const taken = observed.subnets.flatMap((cidr) => rangeOf(cidr) ?? []);
   // Each begins at a place of its own, so that two runs on one engine seldom want the same one.
   const start = Number.parseInt(hashOf(name).slice(0, 8), 16) % count;
@@ -67,17 +65,6 @@ function subnetFor(name: string, { first, size, bits, count }: Block, observed: 
     .find((from) => !taken.some((one) => one.from < from + size && one.to >= from));
   return at === undefined ? undefined : `${addressOf(at)}/${bits}`;
 }
-
-const networkOf = (name: string, subnet: string, internal: boolean): NetworkShape => ({
-  name,
-  driver: 'bridge',
-  internal,
-  options: internal
-    ? { 'com.docker.network.bridge.inhibit_ipv4': 'true' }
-    : { 'com.docker.network.bridge.enable_icc': 'false' },
-  subnet,
-  ...(internal ? { ipRange: `${subnet.split('/')[0]}/27` } : {}),
-});
 
 const listHash = (targets: readonly EgressTarget[]): string => hashOf(canonicalJson(targets)).slice(0, 16);
 
@@ -125,17 +112,28 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
   if (mode !== 'isolated' || targets.length === 0) return undefined;
   const { project } = observed;
   const name = egressNetworkName(project, spec.name);
-  const outName = outNetworkName(project);
-  const subnet = subnetFor(name, serverBlock, observed);
-  const outSubnet = subnetFor(outName, outBlock, observed);
+  const subnet = subnetFor(name, observed);
   const first = rangeOf(subnet ?? '')?.from;
-  if (subnet === undefined || outSubnet === undefined || first === undefined) return undefined;
+  if (subnet === undefined || first === undefined) return undefined;
   const part = choosePart(spec, first, observed);
   const hosts = [...new Set(targets.map(({ host }) => host))];
   const base = first + part * partSize;
   return {
-    network: networkOf(name, subnet, true),
-    out: networkOf(outName, outSubnet, false),
+    network: {
+      name,
+      driver: 'bridge',
+      internal: true,
+      options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
+      subnet,
+      ipRange: `${addressOf(first)}/27`,
+    },
+    // Its members reach no other one.
+    out: {
+      name: outNetworkName(project),
+      driver: 'bridge',
+      internal: false,
+      options: { 'com.docker.network.bridge.enable_icc': 'false' },
+    },
     forwarder: forwarderName(project, spec.name, part),
     mark: `${part}:${listHash(targets)}`,
     targets,
@@ -144,7 +142,7 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
   };
 }
 
-/** Addresses that no name may lead to: of the forwarder itself, of a link (its own networks among them), of groups. */
+/** Addresses that no name may lead to: of the forwarder itself, of a link (its server's network among them), of groups. */
 const nowhere = '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3';
 
 /**
