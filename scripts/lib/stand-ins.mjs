@@ -107,6 +107,7 @@ async function postgres({ host, tag, dir, recipe }) {
     hooks: [
       // As in the official image: the cluster is made where the container runs.
       'rm -rf "$1"/var/lib/postgresql/17 "$1"/etc/postgresql/17',
+      'chroot "$1" install -d -o postgres -g postgres /var/lib/postgresql/data',
       `install -m 755 '${entrypoint}' "$1/usr/local/bin/docker-entrypoint.sh"`,
     ],
   });
@@ -128,7 +129,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   initdb --username=postgres --pwfile="$password" --auth-local=trust --auth-host=scram-sha-256 >/dev/null
   rm "$password"
   echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
-  echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
+  printf "listen_addresses = '*'\\nunix_socket_directories = '/tmp'\\n" >>"$PGDATA/postgresql.conf"
 fi
 exec "$@"
 `;

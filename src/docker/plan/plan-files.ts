@@ -1,5 +1,4 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';

@@ -1,7 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mapBounded } from '../../../src/model/map-bounded.ts';
@@ -9,13 +9,9 @@ import { attack } from '../../support/attacker.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testLabel, withoutEngine } from '../../support/images.ts';
 import { changed } from '../../support/odd-servers.ts';
+import { outsideAddress } from '../../support/outside.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
-
-/** An address of the engine's machine: what listens there is outside of all networks of the project. */
-const outside = Object.values(networkInterfaces())
-  .flat()
-  .find((one) => one?.family === 'IPv4' && !one.internal)?.address;
 
 /** The first bytes of TLS with a name in it, or without one, in hexadecimal. */
 function hello(name: string): string {
@@ -48,13 +44,13 @@ async function listen(): Promise<{ server: Server; port: number; heard: string[]
   return { server, port: typeof address === 'object' && address !== null ? address.port : 0, heard };
 }
 
-describe.skipIf(withoutEngine() || outside === undefined)('a server with an allow-list', () => {
+describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with an allow-list', () => {
   const project = testProject('egress');
   const { docker } = project;
-  const address = outside ?? '';
+  const address = outsideAddress ?? '';
   const label = testLabel('egress');
   /** Of a target that is neither of the project nor of the machine. */
-  const testNetwork = `test-${project.name}`;
+  const testNetwork = `outside-${randomBytes(4).toString('hex')}`;
   const made: { remove: (options?: object) => Promise<unknown> }[] = [];
   let allowed: Awaited<ReturnType<typeof listen>>;
   let other: Awaited<ReturnType<typeof listen>>;
