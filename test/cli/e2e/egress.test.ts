@@ -197,6 +197,22 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     expect(Object.keys(results).length).toBeGreaterThan(55);
   });
 
+  test('hears what it may reach, and what it was refused', async () => {
+    const { stdout, code } = await project.run(['mcp', 'info', 'a']);
+    console.log(stdout);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`a way out to *.wild.example:443, db:${allowed.port}, moving:7001, tls:${other.port}`);
+    const { refused } = JSON.parse((await project.run(['mcp', 'info', 'a', '--json'])).stdout) as {
+      refused: { what: string; times: number }[];
+    };
+    const times = (what: string) => refused.find((one) => one.what === what)?.times ?? 0;
+    expect(times('example.com: not listed')).toBeGreaterThan(0);
+    expect(times('c2vjcmv0.tunnel.example.com: not listed')).toBeGreaterThan(1);
+    expect(times(`tls:${other.port}: TLS for elsewhere.example`)).toBe(1);
+    const neighbour = JSON.parse((await project.run(['mcp', 'info', 'c', '--json'])).stdout) as { refused: unknown };
+    expect(neighbour.refused).toEqual([]);
+  });
+
   test('lends its way out to no neighbour', async () => {
     const [a, ownOfA] = [
       await placeOf('a', 'db'),
