@@ -162,17 +162,23 @@ function frontend({ host, port, tls, address }: EgressTarget, index: number, own
     `  bind ${own}:${port}`,
     '  tcp-request inspect-delay 10s',
     ...(tls
-      ? ['  tcp-request content set-var(txn.sni) req.ssl_sni', `  tcp-request content reject unless ${sni}`]
+      ? [
+          '  tcp-request content set-var(txn.at) str(tls)',
+          '  tcp-request content set-var(txn.sni) req.ssl_sni',
+          `  tcp-request content reject unless ${sni}`,
+        ]
       : []),
     ...(address === undefined
       ? [
+          '  tcp-request content set-var(txn.at) str(name)',
           `  tcp-request content do-resolve(txn.to,engine,ipv4) ${name}`,
           '  tcp-request content reject unless { var(txn.to) -m found }',
+          '  tcp-request content set-var(txn.at) str(address)',
           `  tcp-request content reject if { var(txn.to) -m ip ${nowhere} }`,
           '  tcp-request content set-dst var(txn.to)',
         ]
       : []),
-    `  log-format "connection to ${host}:${port} ended %ts, name in TLS %[var(txn.sni)], address ${address ?? '%[var(txn.to)]'}"`,
+    `  log-format "connection to ${host}:${port} ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address ${address ?? '%[var(txn.to)]'}"`,
     `  default_backend t${index}`,
     `backend t${index}`,
     `  server target ${address ?? '0.0.0.0'}:${port}`,

@@ -8,14 +8,14 @@ const lookedAt = 5_000;
 function refusedIn(line: string): string | undefined {
   const name = /^refused name (\S+)$/.exec(line)?.[1];
   if (name !== undefined) return `${name}: not listed`;
-  const [, target, state = '', inTls, address] =
-    /^connection to (\S+) ended (\S\S), name in TLS (\S+), address (\S+)$/.exec(line) ?? [];
+  const [, target, state = '', rule, inTls, address] =
+    /^connection to (\S+) ended (\S\S) at (\S+), name in TLS (\S+), address (\S+)$/.exec(line) ?? [];
   if (target === undefined) return undefined;
   // HAProxy's words: P, by its rules; S or s in phase C, while it connected.
   if (/^[Ss]C$/.test(state)) return `${target}: nobody answers at ${address}`;
   if (state !== 'PR') return undefined;
-  if (inTls !== '-') return `${target}: TLS for ${inTls}`;
-  return address === '-' ? `${target}: its name is not known, or no TLS` : `${target}: it leads to ${address}`;
+  if (rule === 'tls') return inTls === '-' ? `${target}: no name in TLS` : `${target}: TLS for ${inTls}`;
+  return rule === 'name' ? `${target}: no such name` : `${target}: it leads to ${address}`;
 }
 
 /** `Orchestrator.refusals`: counted in the logs of the server's forwarders, the most frequent first. */

@@ -64,15 +64,4 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('postgres-mcp i
     expect(await attack(server, 'tcp', outsideAddress ?? '', String(port))).toMatch(/^closed: /);
     expect(await attack(server, 'name', 'pypi.org')).toBe('closed: no such name');
   });
-
-  test('says where it leads when it is sent elsewhere', async () => {
-    const elsewhere = {
-      LOOMS_SECRET_POSTGRES_URI: `postgresql://postgres:${password}@elsewhere.example:5432/postgres`,
-    };
-    const { code, stderr } = await project.run(['mcp', 'call', 'postgres', 'execute_sql', 'sql=select 1'], {
-      env: elsewhere,
-    });
-    expect(code).not.toBe(0);
-    expect(stderr).toContain(`reaches only db:${port}`);
-  });
 });

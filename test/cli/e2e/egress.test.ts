@@ -209,6 +209,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     expect(times('example.com: not listed')).toBeGreaterThan(0);
     expect(times('c2vjcmv0.tunnel.example.com: not listed')).toBeGreaterThan(1);
     expect(times(`tls:${other.port}: TLS for elsewhere.example`)).toBe(1);
+    expect(times(`tls:${other.port}: no name in TLS`)).toBe(2);
     const neighbour = JSON.parse((await project.run(['mcp', 'info', 'c', '--json'])).stdout) as { refused: unknown };
     expect(neighbour.refused).toEqual([]);
   });

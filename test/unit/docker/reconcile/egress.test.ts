@@ -266,44 +266,52 @@ describe('what a forwarder lets through', () => {
       frontend t0
         bind 169.254.91.32:5432
         tcp-request inspect-delay 10s
+        tcp-request content set-var(txn.at) str(name)
         tcp-request content do-resolve(txn.to,engine,ipv4) str(db)
         tcp-request content reject unless { var(txn.to) -m found }
+        tcp-request content set-var(txn.at) str(address)
         tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
         tcp-request content set-dst var(txn.to)
-        log-format "connection to db:5432 ended %ts, name in TLS %[var(txn.sni)], address %[var(txn.to)]"
+        log-format "connection to db:5432 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address %[var(txn.to)]"
         default_backend t0
       backend t0
         server target 0.0.0.0:5432
       frontend t1
         bind 169.254.91.33:443
         tcp-request inspect-delay 10s
+        tcp-request content set-var(txn.at) str(tls)
         tcp-request content set-var(txn.sni) req.ssl_sni
         tcp-request content reject unless { req.ssl_sni -i api.example.com }
+        tcp-request content set-var(txn.at) str(name)
         tcp-request content do-resolve(txn.to,engine,ipv4) str(api.example.com)
         tcp-request content reject unless { var(txn.to) -m found }
+        tcp-request content set-var(txn.at) str(address)
         tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
         tcp-request content set-dst var(txn.to)
-        log-format "connection to api.example.com:443 ended %ts, name in TLS %[var(txn.sni)], address %[var(txn.to)]"
+        log-format "connection to api.example.com:443 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address %[var(txn.to)]"
         default_backend t1
       backend t1
         server target 0.0.0.0:443
       frontend t2
         bind 169.254.91.34:443
         tcp-request inspect-delay 10s
+        tcp-request content set-var(txn.at) str(tls)
         tcp-request content set-var(txn.sni) req.ssl_sni
         tcp-request content reject unless { req.ssl_sni -m end -i .example.com } { req.ssl_sni -m reg -i ^[a-z0-9_-]+(\\.[a-z0-9_-]+)+$ }
+        tcp-request content set-var(txn.at) str(name)
         tcp-request content do-resolve(txn.to,engine,ipv4) req.ssl_sni,lower
         tcp-request content reject unless { var(txn.to) -m found }
+        tcp-request content set-var(txn.at) str(address)
         tcp-request content reject if { var(txn.to) -m ip 0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3 }
         tcp-request content set-dst var(txn.to)
-        log-format "connection to *.example.com:443 ended %ts, name in TLS %[var(txn.sni)], address %[var(txn.to)]"
+        log-format "connection to *.example.com:443 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address %[var(txn.to)]"
         default_backend t2
       backend t2
         server target 0.0.0.0:443
       frontend t3
         bind 169.254.91.35:1025
         tcp-request inspect-delay 10s
-        log-format "connection to old:1025 ended %ts, name in TLS %[var(txn.sni)], address 10.1.2.3"
+        log-format "connection to old:1025 ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address 10.1.2.3"
         default_backend t3
       backend t3
         server target 10.1.2.3:1025
