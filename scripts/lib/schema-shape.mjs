@@ -104,7 +104,10 @@ function shapeAt(root, node) {
   if (node.properties !== undefined) {
     const keys = {};
     for (const [key, value] of Object.entries(node.properties)) keys[key] = shapeAt(root, value);
-    return { kind: 'map', keys };
+    const map = { kind: 'map', keys };
+    if (node.type === 'object') return map;
+    const { properties: _, ...text } = node;
+    return { kind: 'either', text: shapeAt(root, { ...text, type: 'string' }), map };
   }
   if (node.type === 'object') {
     return {
@@ -135,6 +138,8 @@ export function typeOf(shape) {
         .join('; ')} }`;
     case 'dictionary':
       return `Readonly<Record<string, ${typeOf(shape.values)}>>`;
+    case 'either':
+      return `${typeOf(shape.text)} | ${typeOf(shape.map)}`;
     case 'list':
       return `readonly (${typeOf(shape.items)})[]`;
     default:

@@ -87,6 +87,9 @@ export type ServerView = ServerInstance &
     readonly rotatesAt: EngineTime | null;
   };
 
+/** What a server with an allow-list was refused, or tried in vain, and how often its forwarder noted it. */
+export type Refusal = { readonly what: string; readonly times: number };
+
 /** The servers of a project in one look. */
 export type ServerListing = {
   readonly project: ProjectName;

@@ -44,6 +44,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
       replace: new Set(),
       keepFailed: false,
       keep: 3,
+      forwarderImage: 'none:1',
       relayImage: 'relay:1',
       managedBy: `looms${evil}`,
       recordSpec: () => '{}',

@@ -105,13 +105,10 @@ export const limitsText = ({ limits }: Pick<ServerDetail, 'limits'>): string =>
   ].join(' · ');
 
 /** What a server can reach. */
-export function networkText({ mode, names, hidesHost }: ServerDetail['network']): string {
-  const reach =
-    mode === 'isolated'
-      ? hidesHost
-        ? 'no way out, the engine’s host is hidden'
-        : 'no way out, but this engine does not hide its own host'
-      : '';
+export function networkText({ mode, names, hidesHost, egress }: ServerDetail['network']): string {
+  const out = egress.length === 0 ? 'no way out' : `a way out to ${egress.join(', ')}`;
+  const host = hidesHost ? ', the engine’s host is hidden' : ', but this engine does not hide its own host';
+  const reach = mode === 'isolated' ? `${out}${host}` : '';
   return [mode, ...names, ...(reach === '' ? [] : [reach])].map(visible).join(' · ');
 }
 

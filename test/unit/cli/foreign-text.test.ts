@@ -110,7 +110,7 @@ const server = poisoned({
   user: '1000',
   hostname: evil,
   limits: { cpuCores: 1, memoryMiB: 1, pids: 1, executionTimeoutSeconds: 1 },
-  network: { mode: 'isolated', names: ['net'], hidesHost: true },
+  network: { mode: 'isolated', names: ['net'], hidesHost: true, egress: ['db:1'] },
   mounts: [{ type: 'bind' as const, source: '/a', target: '/b', readOnly: true }],
   security: { readOnlyRoot: true, capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true },
   secrets: ['A'],
@@ -119,6 +119,7 @@ const server = poisoned({
   managedBy: 'looms/1',
   spec: null,
   imageDigests: ['sha256:2'],
+  refused: [{ what: evil, times: 2 }],
   rotation: { byAge: { at: 'then', leftMs: 1 }, byExecutions: null },
 });
 const uses = poisoned([{ variable: 'TOKEN', refs: [{ provider: 'env', name: 'TOKEN' }] }]);
