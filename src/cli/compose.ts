@@ -5,7 +5,7 @@ import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
 import { messageOf } from '../model/failure.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
-import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
+import type { ReadRegular, SecretProvider, SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
@@ -30,12 +30,22 @@ export type Settings = {
   readonly askForTrust: Ports['trust']['ask'];
 };
 
-/** The encrypted store of this machine, which `looms config` works on. */
-export type StoredSecrets = WritableProvider & { readonly list: () => Promise<readonly string[]> };
+/** The stores of this machine that `looms config` writes to. */
+export type MachineStore = 'file' | 'keyring';
+
+/** Where secrets are kept, for commands that do so. */
+export type SecretStores = {
+  /** The one of that name; throws `secret-source-failed` where there is no keyring. */
+  readonly named: (store: MachineStore) => Promise<WritableProvider>;
+  /** Those of this machine, in the order in which they are asked; of a keyring only where there is one. */
+  readonly ofMachine: () => Promise<readonly WritableProvider[]>;
+  /** All that are asked for a secret, in their order. */
+  readonly all: () => Promise<readonly SecretProvider[]>;
+};
 
 export type Composition = {
   readonly ports: Ports;
-  readonly storedSecrets: () => Promise<StoredSecrets>;
+  readonly secretStores: SecretStores;
   readonly projectFile: FoundProjectFile | undefined;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
@@ -146,6 +156,32 @@ function localPorts(
     },
   } satisfies Partial<Ports>;
   return { ports, verdicts: lazily(async () => (await state()).verdicts) };
+}
+
+/** The stores of secrets; what speaks to one is loaded by whoever asks for it first. */
+function secretStores(
+  environment: Settings['environment'],
+  configured: ProjectFile['secretProviders'],
+  readRegular: ReadRegular,
+): SecretStores {
+  const file = async (): Promise<WritableProvider> => {
+    const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
+    return createFileStore(fileStorePlaces(environment));
+  };
+  const keyring = async () => (await import('../secrets/keyring.ts')).findKeyring(environment, process.platform);
+  return {
+    named: async (store) => {
+      if (store === 'file') return file();
+      const found = await keyring();
+      if (!('missing' in found)) return found;
+      throw (await import('../secrets/provider.ts')).sourceFailed('keyring', `cannot be asked: ${found.missing}`);
+    },
+    ofMachine: async () => {
+      const found = await keyring();
+      return ['missing' in found ? [] : [{ ...found, optional: true as const }], await file()].flat();
+    },
+    all: async () => (await import('../secrets/store.ts')).configuredProviders(environment, configured, readRegular),
+  };
 }
 
 type EngineFlags = { readonly host?: string; readonly context?: string };
@@ -281,14 +317,9 @@ export async function compose(settings: Settings): Promise<Composition> {
   const projectFile = await readProjectFile(place, specPaths, environment);
   const { close, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
+  const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
   const { secrets, redact } = await watched(
-    once(async () => {
-      const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
-      return createSecretStore(
-        environment,
-        await defaultProviders(environment, projectFile?.file.secretProviders ?? [], files.readRegular),
-      );
-    }),
+    once(async () => (await import('../secrets/store.ts')).createSecretStore(environment, await stores.all())),
     proxyPasswords(environment),
   );
   const warned = new Set<string>();
@@ -336,9 +367,5 @@ export async function compose(settings: Settings): Promise<Composition> {
     endings.clear();
     await close();
   };
-  const storedSecrets = async (): Promise<StoredSecrets> => {
-    const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
-    return createFileStore(fileStorePlaces(environment));
-  };
-  return { ports, projectFile, savedPlan, storedSecrets, redact, close: closeAll };
+  return { ports, projectFile, savedPlan, secretStores: stores, redact, close: closeAll };
 }

@@ -4,7 +4,7 @@ import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports, TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
-import { compose, type StoredSecrets } from './compose.ts';
+import { compose, type SecretStores } from './compose.ts';
 import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
 import type { FoundProjectFile } from './project-file.ts';
@@ -32,7 +32,7 @@ export type CommandContext = {
   readonly terminal: Terminal;
   readonly ports: Ports;
   readonly project: ProjectChoice;
-  readonly storedSecrets: () => Promise<StoredSecrets>;
+  readonly secretStores: SecretStores;
   readonly projectFile: FoundProjectFile | undefined;
   /** What the file of `plan` holds. */
   readonly savedPlan: SavedPlan | undefined;
@@ -71,7 +71,7 @@ export async function openContext(
     askForTrust: (question) => askForTrust(question, terminal, flags['trust-record'] === true),
     ...program,
   });
-  const { projectFile, savedPlan, ports, storedSecrets, redact, close } = composition;
+  const { projectFile, savedPlan, ports, secretStores, redact, close } = composition;
   redactNow = redact;
   const project = chooseProject({
     flag: flags.project,
@@ -86,7 +86,7 @@ export async function openContext(
   return {
     terminal,
     ports,
-    storedSecrets,
+    secretStores,
     project,
     projectFile,
     savedPlan,

@@ -65,6 +65,7 @@ const codeOfError: Readonly<Record<ErrorCode, ExitCode>> = {
   'plan-stale': exitCode.stalePlan,
   'plan-invalid': exitCode.invalid,
   'secret-missing': exitCode.secretMissing,
+  'secret-source-failed': exitCode.unreachable,
   'record-untrusted': exitCode.notConfirmed,
   'spec-invalid': exitCode.invalid,
   'file-not-found': exitCode.notFound,

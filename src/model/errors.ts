@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'plan-stale'
   | 'plan-invalid'
   | 'secret-missing'
+  | 'secret-source-failed'
   | 'record-untrusted'
   | 'spec-invalid'
   | 'file-not-found'

@@ -12,7 +12,8 @@ import { type CheckedDocument, checkDocument, type DocumentKind } from './read/d
 import { asDiagnostic, sortDiagnostics } from './read/findings.ts';
 import { parseDocuments } from './read/parse.ts';
 import type { Reader } from './read/reader.ts';
-import { childPath, indexLines } from './read/tree.ts';
+import { indexLines } from './read/tree.ts';
+import { secretProvidersOf } from './secret-providers.ts';
 
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {
@@ -77,7 +78,7 @@ function readProject(reader: Reader, input: ProjectInput): ProjectFile {
     ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
     ...defined({ specs: input.specs, engine, keep: input.keep }),
     policy: policyOf(reader, input.policy ?? {}),
-    secretProviders: providersOf(reader, input),
+    secretProviders: secretProvidersOf(reader, input),
   };
 }
 
@@ -104,29 +105,4 @@ function policyOf(reader: Reader, input: NonNullable<ProjectInput['policy']>): P
     ...(mounts === undefined ? {} : { allowedMounts: mounts.map((folder) => resolve(reader.directory, folder)) }),
     forbiddenCapabilities: capabilityNames(reader, 'policy.forbidden_capabilities', capabilities),
   };
-}
-
-function providersOf(reader: Reader, input: ProjectInput): readonly SecretProviderConfig[] {
-  return (input.secrets?.providers ?? []).flatMap((provider, index): readonly SecretProviderConfig[] => {
-    const path = childPath('secrets.providers', index);
-    const [wanted, other] = provider.type === 'command' ? (['argv', 'path'] as const) : (['path', 'argv'] as const);
-    if (provider.type === undefined) return [];
-    if (reader.has(`${path}.${other}`)) {
-      reader.report({
-        code: 'no-effect',
-        path: `${path}.${other}`,
-        onKey: true,
-        message: `${other} has no effect with type ${provider.type}`,
-        hint: 'remove it',
-      });
-    }
-    if (!reader.has(`${path}.${wanted}`)) {
-      reader.report({ code: 'missing-key', path, message: `type ${provider.type} needs ${wanted}` });
-      return [];
-    }
-    if (provider.type === 'directory') {
-      return provider.path === undefined ? [] : [{ type: 'directory', path: resolve(reader.directory, provider.path) }];
-    }
-    return provider.argv === undefined ? [] : [{ type: 'command', argv: provider.argv }];
-  });
 }

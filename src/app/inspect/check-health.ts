@@ -182,6 +182,7 @@ const restartedNotice = ({ name, restarts }: ServerHealth): string =>
 /** Failures of this side, which say nothing about the server. */
 const isOurs = ({ code }: Failure): boolean =>
   code === 'secret-missing' ||
+  code === 'secret-source-failed' ||
   code === 'record-untrusted' ||
   code === 'engine-unreachable' ||
   code === 'engine-timeout' ||
