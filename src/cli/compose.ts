@@ -3,9 +3,11 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
+import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import type { ListedKeys } from '../model/secret-names.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
-import type { ReadRegular, SecretProvider, SecretStore, WritableProvider } from '../secrets/provider.ts';
+import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
@@ -37,10 +39,10 @@ export type MachineStore = 'file' | 'keyring';
 export type SecretStores = {
   /** The one of that name; throws `secret-source-failed` where there is no keyring. */
   readonly named: (store: MachineStore) => Promise<WritableProvider>;
-  /** Those of this machine, in the order in which they are asked; of a keyring only where there is one. */
-  readonly ofMachine: () => Promise<readonly WritableProvider[]>;
-  /** All that are asked for a secret, in their order. */
-  readonly all: () => Promise<readonly SecretProvider[]>;
+  /** Looks a secret up in that one, else in those of this machine, in the order in which they are asked. */
+  readonly find: (name: string, store?: MachineStore) => ReturnType<SecretStore>;
+  /** The names in all stores that are asked for a secret. */
+  readonly list: () => Promise<ListedKeys>;
 };
 
 export type Composition = {
@@ -163,24 +165,29 @@ function secretStores(
   environment: Settings['environment'],
   configured: ProjectFile['secretProviders'],
   readRegular: ReadRegular,
-): SecretStores {
+): SecretStores & { readonly all: () => Promise<SecretStore> } {
+  const load = () => import('../secrets/store.ts');
   const file = async (): Promise<WritableProvider> => {
     const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
     return createFileStore(fileStorePlaces(environment));
   };
-  const keyring = async () => (await import('../secrets/keyring.ts')).findKeyring(environment, process.platform);
+  const keyring = async (isNamed: boolean): Promise<readonly WritableProvider[]> =>
+    (await load()).keyringProvider(environment, process.platform, isNamed);
+  const named: SecretStores['named'] = async (store) => {
+    const [found] = store === 'file' ? [await file()] : await keyring(true);
+    if (found === undefined) throw new LoomsError('internal', `no store ${store}`);
+    return found;
+  };
+  const providers = async () => (await load()).configuredProviders(environment, configured, readRegular);
   return {
-    named: async (store) => {
-      if (store === 'file') return file();
-      const found = await keyring();
-      if (!('missing' in found)) return found;
-      throw (await import('../secrets/provider.ts')).sourceFailed('keyring', `cannot be asked: ${found.missing}`);
+    named,
+    find: async (name, store) => {
+      const { createSecretStore } = await load();
+      const stores = store === undefined ? [...(await keyring(false)), await file()] : [await named(store)];
+      return createSecretStore(environment, stores)({ from: 'provider', name });
     },
-    ofMachine: async () => {
-      const found = await keyring();
-      return ['missing' in found ? [] : [{ ...found, optional: true as const }], await file()].flat();
-    },
-    all: async () => (await import('../secrets/store.ts')).configuredProviders(environment, configured, readRegular),
+    list: async () => (await import('../secrets/list-keys.ts')).listKeys(await providers()),
+    all: async () => (await load()).createSecretStore(environment, await providers()),
   };
 }
 
@@ -318,10 +325,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { close, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
-  const { secrets, redact } = await watched(
-    once(async () => (await import('../secrets/store.ts')).createSecretStore(environment, await stores.all())),
-    proxyPasswords(environment),
-  );
+  const { secrets, redact } = await watched(once(stores.all), proxyPasswords(environment));
   const warned = new Set<string>();
   const warn = (text: string): void => {
     if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);

@@ -1,20 +1,6 @@
 import { messageOf } from '../model/failure.ts';
-import { secretVariable } from '../model/secret-names.ts';
+import { type ListedKeys, secretVariable } from '../model/secret-names.ts';
 import type { SecretProvider } from './provider.ts';
-
-/** The name of a secret, and the store that it comes from. */
-export type ListedKey = {
-  readonly name: string;
-  readonly store: string;
-  /** Stores that have the name as well, and are asked later, if at all. */
-  readonly alsoIn: readonly string[];
-};
-
-type ListedKeys = {
-  readonly keys: readonly ListedKey[];
-  /** Stores whose names are not known, each with why. */
-  readonly unlisted: readonly { readonly store: string; readonly why: string }[];
-};
 
 /**
  * The names in all stores that can tell theirs, sorted. A variable stands for every name that is written as it is; where no

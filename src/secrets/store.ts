@@ -7,7 +7,13 @@ import type { SecretProviderConfig } from '../model/secret-providers.ts';
 import { commandProvider, ownCommand } from './command.ts';
 import { createFileStore, fileStorePlaces } from './file-store.ts';
 import { findKeyring } from './keyring.ts';
-import { type ReadRegular, type SecretProvider, type SecretStore, sourceFailed } from './provider.ts';
+import {
+  type ReadRegular,
+  type SecretProvider,
+  type SecretStore,
+  sourceFailed,
+  type WritableProvider,
+} from './provider.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -91,18 +97,18 @@ export async function configuredProviders(
 }
 
 /** The keyring of this machine; where it was not asked for by name, one that is not there is none. */
-async function keyringProvider(
+export async function keyringProvider(
   environment: Environment,
   platform: NodeJS.Platform,
   isNamed: boolean,
-): Promise<readonly SecretProvider[]> {
+): Promise<readonly WritableProvider[]> {
   const keyring = await findKeyring(environment, platform);
   if (!('missing' in keyring)) return [isNamed ? keyring : { ...keyring, optional: true }];
   if (!isNamed) return [];
   const fail = async () => {
     throw sourceFailed('keyring', `cannot be asked: ${keyring.missing}`);
   };
-  return [{ name: 'keyring', get: fail, list: fail }];
+  return [{ name: 'keyring', get: fail, list: fail, set: fail, delete: fail }];
 }
 
 /** Secrets from variables of looms itself. An empty one is missing: so CI hands over a secret it does not have. */

@@ -16,10 +16,8 @@ export default class ConfigGetKey extends BaseCommand {
 
   async run(): Promise<{ readonly name: string; readonly value: string; readonly store: string }> {
     const { flags, args } = await this.parse(ConfigGetKey);
-    const { ports, secretStores } = await this.open(flags);
-    const stores = flags.store === undefined ? await secretStores.ofMachine() : [await secretStores.named(flags.store)];
-    const { createSecretStore } = await import('../../secrets/store.ts');
-    const found = await createSecretStore(ports.environment, stores)({ from: 'provider', name: args.name });
+    const { secretStores } = await this.open(flags);
+    const found = await secretStores.find(args.name, flags.store);
     if (!found.found) throw missingKey(args.name);
     this.pass(() => found.value);
     return { name: args.name, value: found.value, store: found.provider };

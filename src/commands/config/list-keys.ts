@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { renderTable } from '../../cli/render/table.ts';
 import { visible } from '../../cli/render/text.ts';
-import type { ListedKey } from '../../secrets/list-keys.ts';
+import type { ListedKey } from '../../model/secret-names.ts';
 
 export default class ConfigListKeys extends BaseCommand {
   static override summary = 'List the secrets that specs can use here, and where each comes from';
@@ -13,8 +13,7 @@ export default class ConfigListKeys extends BaseCommand {
   async run(): Promise<readonly ListedKey[]> {
     const { flags } = await this.parse(ConfigListKeys);
     const { terminal, secretStores } = await this.open(flags);
-    const { listKeys } = await import('../../secrets/list-keys.ts');
-    const { keys, unlisted } = await listKeys(await secretStores.all());
+    const { keys, unlisted } = await secretStores.list();
     const rows = keys.map(({ name, store, alsoIn }) => [name, store, alsoIn.join(', ')]);
     const headers = ['NAME', 'STORE', ...(keys.some(({ alsoIn }) => alsoIn.length > 0) ? ['ALSO IN'] : [])];
     if (keys.length > 0) this.answer(() => renderTable(headers, rows, terminal.palette));
