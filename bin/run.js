@@ -17,6 +17,9 @@ if (major < 22 || (major === 22 && minor < 13)) {
   endWithOlderNode();
   if (argv[0] === '--version' || argv[0] === '-v') {
     const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+    process.stdout.on('error', ({ code }) => {
+      if (code !== 'EPIPE') process.exitCode = 73;
+    });
     process.stdout.write(`looms/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
   } else if (!existsSync(new URL('../dist/cli/main.js', import.meta.url))) {
     process.stderr.write('error[not-built]: this checkout of looms is not built yet: run `npm run build` in it\n');

@@ -58,11 +58,14 @@ const lazyOclif = {
   name: 'lazy-oclif',
   setup(context) {
     context.onLoad({ filter: /@oclif[/\\]core[/\\]lib[/\\].*\.js$/ }, async ({ path }) => ({
-      contents: lazyRequires(await readFile(path, 'utf8')),
+      contents: lazyRequires(withoutListener(await readFile(path, 'utf8'))),
       loader: 'js',
     }));
   },
 };
+
+/** oclif ends the program where stdout cannot be written, in the middle of what it does; `main` tells it in the end. */
+const withoutListener = (source) => source.replace(/^process\.stdout\.on\('error'[\s\S]*?^\}\);$/m, '');
 
 function lazyRequires(source) {
   const names = [];

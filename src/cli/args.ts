@@ -2,11 +2,7 @@ import * as Args from '@oclif/core/args';
 
 type TextArg = { readonly description: string };
 
-/**
- * A word of the command line. Standard input never stands in for one that is missing, which is what oclif does by
- * default: in `while read name; do looms get; done` it would eat the loop's input, and `delete` would remove what was
- * piped into it.
- */
+/** A word of the command line. For a missing one oclif would read stdin, and eat that of a loop around looms. */
 export const optionalArg = ({ description }: TextArg) => Args.string({ description, ignoreStdin: true });
 
 /** The same for a word that must be there. */

@@ -1,5 +1,5 @@
-import { createInterface } from 'node:readline/promises';
 import type { FieldPrompt, Interviewer } from '../app/talk/answer-questions.ts';
+import { askLine } from './confirm.ts';
 import type { Palette } from './palette.ts';
 import { visible, visibleBlock } from './render/text.ts';
 
@@ -13,10 +13,7 @@ type Desk = {
   readonly interrupt: () => void;
 };
 
-/**
- * Asks a server's questions on this terminal. What the server wrote is shown as text that cannot steer the terminal.
- * Ctrl-C and Ctrl-D cancel the question; a second Ctrl-C ends the call, so that nobody is held by a server that asks on.
- */
+/** Asks a server's questions, as text that steers nothing. Ctrl-C and Ctrl-D cancel; a second Ctrl-C ends the call. */
 export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk): Interviewer {
   let interruptions = 0;
   const onInterrupt = () => {
@@ -29,7 +26,7 @@ export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk)
       const restore = clear();
       try {
         notice(`${palette.strong(`${server} asks:`)} ${visibleBlock(message)}`);
-        const word = await askLine(
+        const word = await answerTo(
           fields === 0 ? 'Say yes (y), or decline (Enter): ' : 'Answer (y), or decline (Enter): ',
           signal,
           onInterrupt,
@@ -45,7 +42,7 @@ export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk)
       try {
         if (prompt.problem !== undefined) notice(`  ${palette.error(visible(prompt.problem))}`);
         else for (const line of introduction(prompt)) notice(`  ${palette.quiet(visibleBlock(line))}`);
-        return await askLine(`  ${visible(question(prompt))}: `, signal, onInterrupt);
+        return await answerTo(`  ${visible(question(prompt))}: `, signal, onInterrupt);
       } finally {
         restore();
       }
@@ -64,25 +61,10 @@ function question({ title, takes, fallback, required }: FieldPrompt): string {
 }
 
 /** One line from the terminal; undefined on Ctrl-C, Ctrl-D, and when the signal aborts. */
-async function askLine(text: string, signal: AbortSignal, onInterrupt: () => void): Promise<string | undefined> {
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const gone = new AbortController();
-  const leave = () => gone.abort();
-  let interrupted = false;
-  prompt.on('SIGINT', () => {
-    interrupted = true;
-    leave();
-  });
-  prompt.on('close', leave);
-  const given = AbortSignal.any([gone.signal, signal]);
-  try {
-    return await prompt.question(text, { signal: given });
-  } catch (error) {
-    if (!given.aborted) throw error;
-    process.stderr.write('\n');
-    if (interrupted) onInterrupt();
-    return undefined;
-  } finally {
-    prompt.close();
-  }
+async function answerTo(text: string, signal: AbortSignal, onInterrupt: () => void): Promise<string | undefined> {
+  const typed = await askLine(text, { signal });
+  if ('line' in typed) return typed.line;
+  process.stderr.write('\n');
+  if (typed.ended === 'interrupted') onInterrupt();
+  return undefined;
 }

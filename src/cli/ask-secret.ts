@@ -1,7 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LoomsError } from '../model/errors.ts';
+import { askLine } from './confirm.ts';
 import { InterruptedError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -16,22 +16,8 @@ async function askWithoutEcho(question: string): Promise<string> {
   process.stderr.write(`${question}: `);
   // readline echoes what is typed to its output: this one keeps it to itself.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const prompt = createInterface({ input: process.stdin, output: silent, terminal: true });
-  const gone = new AbortController();
-  let interrupted = false;
-  prompt.on('SIGINT', () => {
-    interrupted = true;
-    gone.abort();
-  });
-  prompt.on('close', () => gone.abort());
-  try {
-    return await prompt.question('', { signal: gone.signal });
-  } catch (error) {
-    if (!gone.signal.aborted) throw error;
-    if (interrupted) throw new InterruptedError('SIGINT', error);
-    return '';
-  } finally {
-    prompt.close();
-    process.stderr.write('\n');
-  }
+  const typed = await askLine('', { output: silent, terminal: true }).finally(() => process.stderr.write('\n'));
+  if ('line' in typed) return typed.line;
+  if (typed.ended === 'interrupted') throw new InterruptedError('SIGINT', typed.cause);
+  return '';
 }

@@ -6,7 +6,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { Plan, Reason } from '../model/plan.ts';
 import type { CommandContext } from './context.ts';
-import { applyFlags, engineFlags, keepOf, projectFlags, trustFlags } from './flags.ts';
+import { applyFlags, keepOf, placeFlags, trustFlags } from './flags.ts';
 import { reasonsOf } from './render/reasons.ts';
 import { defaultPaths, readUsableSpecs } from './specs.ts';
 
@@ -27,8 +27,7 @@ export const startFlags = {
   timeout: applyFlags.timeout,
   ...byHandFlags,
   ...trustFlags,
-  ...projectFlags,
-  ...engineFlags,
+  ...placeFlags,
 };
 
 /** Differences between what is declared and what is there, which nobody meant who only said start or restart. */
@@ -53,11 +52,7 @@ type StartRequest = {
   readonly json: boolean;
 };
 
-/**
- * Plans the start of servers: as a file declares them when one is named, else as their containers record them, else, when
- * one has no container, as the specs of this folder declare them.
- * Throws `server-not-found`, and what reading specs and planning throw.
- */
+/** Plans a start: by the file named, the containers' records, or this folder's specs. Throws `server-not-found`. */
 export async function planStart(context: CommandContext, request: StartRequest): Promise<Work> {
   const { names, file, replace } = request;
   if (file !== undefined) {

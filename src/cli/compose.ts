@@ -161,7 +161,7 @@ function localPorts(
       ask: askForTrust,
     },
   } satisfies Partial<Ports>;
-  return { ports, verdicts: lazily(async () => (await state()).verdicts) };
+  return { ports, serverMemory: lazily(async () => (await state()).serverMemory) };
 }
 
 /** The stores of secrets; what speaks to one is loaded by whoever asks for it first. */
@@ -343,7 +343,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const local = localPorts(settings, whoAmI, { redact, warn, atEnd });
   // One for the program: what leads to a server is shared by all sessions to it.
-  const sessions = once(async () => (await import('../mcp/client/connect.ts')).createSessionSource(local.verdicts));
+  const sessions = once(async () => (await import('../mcp/client/connect.ts')).createSessionSource(local.serverMemory));
   const ports: Ports = {
     ...engineParts,
     openSession: sessions,

@@ -1,13 +1,11 @@
 import { userInfo } from 'node:os';
 import { isAbsolute } from 'node:path';
-import type { SavedPlan } from '../app/plan/saved-plan.ts';
-import type { Ports, TrustQuestion } from '../app/ports.ts';
+import type { TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { defaultPolicy, type Policy } from '../model/policy.ts';
-import { compose, type SecretStores } from './compose.ts';
+import { type Composition, compose } from './compose.ts';
 import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
-import type { FoundProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
 import type { Terminal } from './terminal.ts';
 import { openTerminal } from './terminal.ts';
@@ -28,21 +26,13 @@ export type ContextFlags = {
 };
 
 /** Everything a command works with. */
-export type CommandContext = {
+export type CommandContext = Composition & {
   readonly terminal: Terminal;
-  readonly ports: Ports;
   readonly project: ProjectChoice;
-  readonly secretStores: SecretStores;
-  readonly projectFile: FoundProjectFile | undefined;
-  /** What the file of `plan` holds. */
-  readonly savedPlan: SavedPlan | undefined;
   /** Rules of the project file; the default ones without it. */
   readonly policy: Policy;
   /** `keep` of the project file. */
   readonly keep: number | undefined;
-  /** Masks the secrets that were looked up so far. */
-  readonly redact: (text: string) => string;
-  readonly close: () => Promise<void>;
 };
 
 /** Opens the streams, reads the project file and makes the ports; no engine is contacted before a port is used. */
@@ -71,8 +61,8 @@ export async function openContext(
     askForTrust: (question) => askForTrust(question, terminal, flags['trust-record'] === true),
     ...program,
   });
-  const { projectFile, savedPlan, ports, secretStores, redact, close } = composition;
-  redactNow = redact;
+  const { projectFile } = composition;
+  redactNow = composition.redact;
   const project = chooseProject({
     flag: flags.project,
     environment: environment.LOOMS_PROJECT,
@@ -84,16 +74,11 @@ export async function openContext(
     );
   }
   return {
+    ...composition,
     terminal,
-    ports,
-    secretStores,
     project,
-    projectFile,
-    savedPlan,
     policy: projectFile?.file.policy ?? defaultPolicy,
     keep: projectFile?.file.keep,
-    redact,
-    close,
   };
 }
 

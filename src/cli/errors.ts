@@ -19,11 +19,15 @@ export class SpecError extends LoomsError {
   }
 }
 
+/** Signals that ask the program to end: Ctrl-C, a service manager, and a terminal or connection that is gone. */
+export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type EndingSignal = (typeof endingSignals)[number];
+
 /** The work was stopped by a signal, which decides the exit code. */
 export class InterruptedError extends LoomsError {
-  readonly signal: 'SIGINT' | 'SIGTERM';
+  readonly signal: EndingSignal;
 
-  constructor(signal: 'SIGINT' | 'SIGTERM', cause: unknown) {
+  constructor(signal: EndingSignal, cause: unknown) {
     super('interrupted', `interrupted by ${signal === 'SIGINT' ? 'Ctrl-C' : signal}`, { cause });
     this.signal = signal;
   }

@@ -44,6 +44,9 @@ export const engineFlags = {
   context: Flags.string({ description: 'the Docker context that names the engine', helpValue: 'NAME' }),
 };
 
+/** For commands that work on a project of an engine. */
+export const placeFlags = { ...projectFlags, ...engineFlags };
+
 /** How a command that talks to a server goes about it. */
 export const sessionFlags = {
   protocol: Flags.option({

@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { LogRequest } from '../app/inspect/read-logs.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
@@ -34,15 +35,6 @@ export const logFlags = {
   }),
 };
 
-type LogFlagValues = {
-  readonly follow: boolean;
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
-  readonly tail?: number | undefined;
-  readonly grep?: string | undefined;
-  readonly stream?: string | undefined;
-};
-
 function parsePattern(text: string): RegExp {
   try {
     return new RegExp(text, 'u');
@@ -55,7 +47,11 @@ function parsePattern(text: string): RegExp {
 }
 
 /** What the flags ask for. Throws `usage` for a time or a pattern that is none. */
-export function logRequest(flags: LogFlagValues, project: ProjectName, servers: readonly ServerName[]): LogRequest {
+export function logRequest(
+  flags: InferredFlags<typeof logFlags>,
+  project: ProjectName,
+  servers: readonly ServerName[],
+): LogRequest {
   const { follow, since, until, tail, grep, stream } = flags;
   return {
     project,

@@ -9,6 +9,7 @@ import { exitCode } from './exit-codes.ts';
  * wrong before a command was found.
  */
 export async function main(argv: readonly string[], root: string): Promise<void> {
+  const lost = watchOutput();
   try {
     const words = withHelp(argv);
     const found = await findCommand(words, root);
@@ -20,8 +21,36 @@ export async function main(argv: readonly string[], root: string): Promise<void>
     process.exitCode = exitRequested(error) ?? (await report(error, argv));
   }
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  const reason = lost();
+  if (reason !== undefined) {
+    process.exitCode ||= exitCode.cannotWrite;
+    process.stderr.write(`error[file-not-writable]: the output could not be written: ${reason.message}\n`);
+  }
   // What a second Ctrl-C abandoned must not hold the process, nor must connections that are kept alive.
   process.exit();
+}
+
+/**
+ * Lets work go on whose output is not taken any more, with what it holds in the engine, and tells in the end why. A reader
+ * that went away (`| head`) has what it wanted.
+ */
+function watchOutput(): () => Error | undefined {
+  let reason: Error | undefined;
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') reason ??= error;
+    });
+    // To a file Node writes at once, and throws at whoever wrote instead of telling the stream.
+    const write = stream._write;
+    stream._write = (chunk, encoding, done) => {
+      try {
+        write.call(stream, chunk, encoding, done);
+      } catch (error) {
+        done(error as Error);
+      }
+    };
+  }
+  return () => reason;
 }
 
 type CommandClass = Pick<typeof BaseCommand, 'id' | 'args' | 'configFor'> &

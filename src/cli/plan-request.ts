@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import type { LoadedSpecs } from '../app/plan/load-specs.ts';
 import { planWork, type Work } from '../app/plan/plan-work.ts';
 import type { CommandContext } from './context.ts';
@@ -36,18 +37,9 @@ export const planFlags = {
   ...historyFlags,
 };
 
-type PlanFlagValues = {
-  readonly server?: readonly string[] | undefined;
-  readonly replace?: readonly string[] | undefined;
-  readonly prune: boolean;
-  readonly 'max-deletes'?: number | undefined;
-  readonly 'allow-empty': boolean;
-  readonly keep?: number | undefined;
-};
-
 /** Plans what the specs ask for, for diff and apply alike. Throws `refused` when `--prune` would take too much. */
 export async function planSpecs(
-  flags: PlanFlagValues,
+  flags: InferredFlags<typeof planFlags>,
   context: CommandContext,
   loaded: LoadedSpecs,
   keepFailed: boolean,

@@ -95,10 +95,7 @@ export async function pathsOfPlan(
 /** The largest project file that is read. */
 const mostBytes = 1024 * 1024;
 
-/**
- * Finds and reads the project file of a run; undefined when there is none. Throws `spec-invalid` with its findings when
- * it cannot be used, `file-not-found` when it cannot be read: a policy that could not be read must not be taken for none.
- */
+/** Finds and reads the project file, if any. Throws `spec-invalid`, `file-not-found`: unread is not none. */
 export async function readProjectFile(
   place: Place,
   paths: readonly string[],

@@ -15,10 +15,7 @@ type ReportPlace = {
 /** GitHub drops a step's summary above this ("Adding a job summary": 1 MiB). */
 const summaryBytes = 1024 * 1024;
 
-/**
- * How the pages that show a report call a file: relative to the checkout (`GITHUB_WORKSPACE` where the working directory
- * is in it, else the folder with `.git`), with slashes. Standard input and what lies outside keep their names.
- */
+/** How reports call a file: relative to the checkout (`GITHUB_WORKSPACE`, `.git`) with slashes, else as it is. */
 export function checkoutPaths({ workingDirectory, environment }: ReportPlace): (file: string) => string {
   const workspace = environment.GITHUB_WORKSPACE;
   const isInWorkspace =
@@ -50,10 +47,7 @@ type Publication = {
   readonly summary: () => string;
 };
 
-/**
- * Writes a report to the file of `--output-file`, over one that is there, and its summary to the page of the GitHub step
- * that runs, where there is one. The texts are masked by the caller. Throws `file-not-writable`.
- */
+/** Writes a report, masked by the caller, to its file and to a GitHub step's page. Throws `file-not-writable`. */
 export async function publishReport(place: ReportPlace, { file, report, summary }: Publication): Promise<void> {
   if (file !== undefined) await write(file, () => writeFile(resolve(place.workingDirectory, file), `${report}\n`));
   const page = place.environment.GITHUB_STEP_SUMMARY;

@@ -3,7 +3,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf, messageOf } from '../model/failure.ts';
 import { InterruptedError, SpecError } from './errors.ts';
-import { exitCode, exitCodeOfError } from './exit-codes.ts';
+import { exitCodeOfError, exitCodeOfSignal } from './exit-codes.ts';
 import { flagValue, flagWords, outputFormat } from './output-format.ts';
 import { palette, wantsColor } from './palette.ts';
 import { checkoutPaths, diagnosticsIn, publishReport } from './publish-report.ts';
@@ -40,8 +40,7 @@ export async function reportError(
   redact: (text: string) => string,
 ): Promise<number> {
   const failure = failureFrom(error, argv);
-  const terminated = error instanceof InterruptedError && error.signal === 'SIGTERM';
-  const code = terminated ? exitCode.terminated : exitCodeOfError(failure.code);
+  const code = error instanceof InterruptedError ? exitCodeOfSignal(error.signal) : exitCodeOfError(failure.code);
   const environment = process.env;
   const format = outputFormat(argv);
   const file = flagValue(argv, ['--output-file']);

@@ -1,4 +1,4 @@
-import { applyPlan } from '../app/apply/apply-plan.ts';
+import { applyWork } from '../app/apply/apply-plan.ts';
 import { requireTrustInPlan } from '../app/apply/require-trust.ts';
 import { clearDeadLock, lostItsLock } from '../app/apply/unlock-project.ts';
 import type { Work } from '../app/plan/plan-work.ts';
@@ -133,7 +133,7 @@ async function execute(
 ): Promise<PlanOutcome> {
   const { terminal, ports } = context;
   const times = timeline(ports.monotonicMs);
-  const ended = await applyPlan(ports, prepared, {
+  const ended = await applyWork(ports, prepared, {
     ...(flags.parallelism === undefined ? {} : { parallelism: flags.parallelism }),
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     lockTimeoutMs: flags['lock-timeout'] * 1000,

@@ -1,4 +1,4 @@
-import { InterruptedError } from './errors.ts';
+import { type EndingSignal, endingSignals, InterruptedError } from './errors.ts';
 
 /** What an interruption asks for, as two steps. */
 export type Interruption = {
@@ -7,19 +7,19 @@ export type Interruption = {
   /** Second signal, or the time of grace has passed: stop now. */
   readonly abort: AbortSignal;
   /** The first signal that came. */
-  readonly received: () => 'SIGINT' | 'SIGTERM' | undefined;
+  readonly received: () => EndingSignal | undefined;
   /** Gives the signals back to Node. */
   readonly dispose: () => void;
 };
 
-/** Listens for Ctrl-C and SIGTERM: the first asks to stop; the second, or `graceMs`, stops. `onSignal` hears both. */
+/** Listens for the signals that end a program: the first asks to stop; the second, or `graceMs`, stops. `onSignal` hears both. */
 export function listenForSignals(graceMs: number, onSignal: (which: 'first' | 'second') => void): Interruption {
   const stop = new AbortController();
   const abort = new AbortController();
-  let received: 'SIGINT' | 'SIGTERM' | undefined;
+  let received: EndingSignal | undefined;
   let grace: NodeJS.Timeout | undefined;
 
-  const handle = (signal: 'SIGINT' | 'SIGTERM') => {
+  const handle = (signal: EndingSignal) => {
     if (received === undefined) {
       received = signal;
       onSignal('first');
@@ -32,23 +32,19 @@ export function listenForSignals(graceMs: number, onSignal: (which: 'first' | 's
       abort.abort();
     }
   };
-  const onInterrupt = () => handle('SIGINT');
-  const onTerminate = () => handle('SIGTERM');
-  process.on('SIGINT', onInterrupt);
-  process.on('SIGTERM', onTerminate);
+  for (const signal of endingSignals) process.on(signal, handle);
   return {
     stop: stop.signal,
     abort: abort.signal,
     received: () => received,
     dispose: () => {
       clearTimeout(grace);
-      process.off('SIGINT', onInterrupt);
-      process.off('SIGTERM', onTerminate);
+      for (const signal of endingSignals) process.off(signal, handle);
     },
   };
 }
 
-/** Runs work that the first Ctrl-C or SIGTERM cancels. Throws `interrupted` after one, whatever the work threw. */
+/** Runs work that the first such signal cancels. Throws `interrupted` after one, whatever the work threw. */
 export async function cancelOnSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interruption = listenForSignals(0, () => {});
   try {

@@ -4,7 +4,7 @@ import { LoomsError } from '../model/errors.ts';
 import { isoTime } from '../model/times.ts';
 import { seenJson } from '../model/unseen.ts';
 import type { CommandContext } from './context.ts';
-import { exitCode } from './exit-codes.ts';
+import { exitCodeOfSignal } from './exit-codes.ts';
 import type { Palette } from './palette.ts';
 import { padEnd, visibleLines } from './render/text.ts';
 import { listenForSignals } from './signals.ts';
@@ -33,7 +33,7 @@ export async function streamLogs(
     interruption.dispose();
   }
   const signal = interruption.received();
-  if (signal !== undefined) process.exitCode = signal === 'SIGTERM' ? exitCode.terminated : exitCode.interrupted;
+  if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
 }
 
 /** A line of a log for programs (schemas/mcp-logs.schema.json). */

@@ -7,7 +7,7 @@ export type Terminal = {
   readonly answer: (text: string) => void;
   /** Writes a piece of the answer as it is: bytes, or text without a newline of ours; a file keeps its size. */
   readonly answerExactly: (content: string | Uint8Array) => void;
-  /** Writes a line of a long answer; resolves when more can be taken, with false once nobody reads any more. */
+  /** Writes a line of a long answer; resolves when more can be taken, with false once nothing can be written any more. */
   readonly stream: (text: string) => Promise<boolean>;
   /** Writes a notice, a progress line or an error; one newline is added. */
   readonly notice: (text: string) => void;
@@ -32,10 +32,10 @@ type TerminalOptions = {
   readonly redact: (text: string) => string;
 };
 
-/** Writes lines no faster than they are read. A reader that went away (`| head`) is no failure. */
+/** Writes lines no faster than they are read. */
 function lineWriter(out: NodeJS.WriteStream, redact: (text: string) => string): Terminal['stream'] {
   let watched = false;
-  let broken: NodeJS.ErrnoException | undefined;
+  let broken: Error | undefined;
   return async (text) => {
     if (!watched) out.on('error', (error) => (broken ??= error));
     watched = true;
@@ -48,24 +48,12 @@ function lineWriter(out: NodeJS.WriteStream, redact: (text: string) => string): 
         out.once('drain', go).once('close', go);
       });
     }
-    if (broken === undefined) return true;
-    if (broken.code === 'EPIPE') return false;
-    throw broken;
+    return broken === undefined;
   };
-}
-
-/** A reader that went away (`apply --yes | head`) must not end what is being done, with its lock left behind. */
-function outliveReaders(streams: readonly NodeJS.WriteStream[]): void {
-  for (const stream of streams) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
 }
 
 /** The terminal of this process. */
 export function openTerminal({ noColor, environment, redact }: TerminalOptions): Terminal {
-  outliveReaders([process.stdout, process.stderr]);
   const colored = (isTerminal: boolean) => wantsColor({ refused: noColor, environment, isTerminal });
   const answerIsTerminal = process.stdout.isTTY === true;
   const noticeIsTerminal = process.stderr.isTTY === true;

@@ -9,10 +9,7 @@ type ToolWords<T extends string | undefined = string> = {
   readonly rest: readonly string[];
 };
 
-/**
- * `NAME TOOL …` or `NAME.TOOL …`: names of servers hold no dot, so the first one separates, and the tool's name may
- * hold more of them. The tool is undefined when it is not named. Throws `usage` for a server's name that cannot be one.
- */
+/** `NAME TOOL …` or `NAME.TOOL …`: a server's name has no dot, a tool's may. Throws `usage` for a bad name. */
 export function optionalToolWords(words: readonly string[]): ToolWords<string | undefined> {
   const [first = '', ...others] = words;
   const dot = first.indexOf('.');

@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { acceptDeclared } from '../app/apply/require-trust.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { applyFlags, engineFlags, projectFlags, specFlags } from '../cli/flags.ts';
+import { applyFlags, placeFlags, specFlags } from '../cli/flags.ts';
 import { planFlags, planSpecs } from '../cli/plan-request.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
 import { openSavedPlan } from '../cli/saved-plan.ts';
@@ -30,8 +30,7 @@ export default class Apply extends BaseCommand {
     ...planFlags,
     ...applyFlags,
     'keep-failed': Flags.boolean({ description: 'keep a new container that did not pass its gate, to look into it' }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<PlanOutcome> {

@@ -3,7 +3,7 @@ import { planWork } from '../app/plan/plan-work.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import type { CommandContext } from '../cli/context.ts';
-import { applyFlags, engineFlags, keepOf, projectFlags, specFlags } from '../cli/flags.ts';
+import { applyFlags, keepOf, placeFlags, specFlags } from '../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
 import { serverName } from '../cli/server-name.ts';
 import { readUsableSpecs } from '../cli/specs.ts';
@@ -43,8 +43,7 @@ export default class Delete extends BaseCommand {
       description: 'keep the files of lifecycle.preserve; nothing is removed when they cannot be copied',
     }),
     ...applyFlags,
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<PlanOutcome> {

@@ -2,7 +2,7 @@ import type { ServerDetail } from '../app/inspect/server-status.ts';
 import { describeServers } from '../app/inspect/servers.ts';
 import { requiredArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { placeFlags } from '../cli/flags.ts';
 import { renderServer } from '../cli/render/servers.ts';
 import { serverName } from '../cli/server-name.ts';
 
@@ -17,7 +17,7 @@ export default class Describe extends BaseCommand {
     { description: 'Its limits, for a script', command: 'looms describe fs --json | jq .limits' },
   ];
   static override args = { names: requiredArgs({ description: 'names of the servers' }) };
-  static override flags = { ...projectFlags, ...engineFlags };
+  static override flags = { ...placeFlags };
 
   async run(): Promise<ServerDetail | readonly ServerDetail[]> {
     const { flags, args } = await this.parse(Describe);

@@ -3,7 +3,7 @@ import { writePlanFile } from '../app/plan/plan-file.ts';
 import { savedPlanOf } from '../app/plan/saved-plan.ts';
 import { BaseCommand, type Look } from '../cli/base-command.ts';
 import { exitCode } from '../cli/exit-codes.ts';
-import { engineFlags, projectFlags, reportFlags, specFlags } from '../cli/flags.ts';
+import { placeFlags, reportFlags, specFlags } from '../cli/flags.ts';
 import type { ReportFormat } from '../cli/output-format.ts';
 import { planFlags, planSpecs } from '../cli/plan-request.ts';
 import { checkoutPaths, diagnosticsIn } from '../cli/publish-report.ts';
@@ -35,8 +35,7 @@ export default class Diff extends BaseCommand {
     'ignore-rotation': Flags.boolean({
       description: 'exit 0 when rotations that are due are all there is to do; they are shown all the same',
     }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<Plan> {

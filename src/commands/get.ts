@@ -3,7 +3,7 @@ import type { ServerStatus } from '../app/inspect/server-status.ts';
 import { getServers, getSpecs } from '../app/inspect/servers.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { placeFlags } from '../cli/flags.ts';
 import { renderServers } from '../cli/render/servers.ts';
 import { serverName } from '../cli/server-name.ts';
 
@@ -26,8 +26,7 @@ export default class Get extends BaseCommand {
       default: 'table',
       exclusive: ['json'],
     }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<readonly ServerStatus[]> {

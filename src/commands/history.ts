@@ -1,7 +1,7 @@
 import { type Generation, getHistory } from '../app/inspect/get-history.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { placeFlags } from '../cli/flags.ts';
 import { renderHistory } from '../cli/render/history.ts';
 import { serverName } from '../cli/server-name.ts';
 
@@ -18,7 +18,7 @@ export default class History extends BaseCommand {
     },
   ];
   static override args = { name: requiredArg({ description: 'name of the server' }) };
-  static override flags = { ...projectFlags, ...engineFlags };
+  static override flags = { ...placeFlags };
 
   async run(): Promise<readonly Generation[]> {
     const { flags, args } = await this.parse(History);

@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { planWork } from '../app/plan/plan-work.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { applyFlags, engineFlags, projectFlags } from '../cli/flags.ts';
+import { applyFlags, placeFlags } from '../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
 import { LoomsError } from '../model/errors.ts';
 
@@ -22,8 +22,7 @@ export default class Prune extends BaseCommand {
     volumes: Flags.boolean({ description: 'also volumes of the project that no server has, with their data' }),
     history: Flags.boolean({ description: 'also records of servers of the project that were deleted' }),
     ...applyFlags,
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<PlanOutcome> {

@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { planWork } from '../app/plan/plan-work.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { applyFlags, engineFlags, historyFlags, keepOf, projectFlags, trustFlags } from '../cli/flags.ts';
+import { applyFlags, historyFlags, keepOf, placeFlags, trustFlags } from '../cli/flags.ts';
 import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
 import { serverName } from '../cli/server-name.ts';
 
@@ -25,8 +25,7 @@ export default class Rollback extends BaseCommand {
     'keep-failed': Flags.boolean({ description: 'keep a new container that did not pass its gate, to look into it' }),
     ...applyFlags,
     ...trustFlags,
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<PlanOutcome> {

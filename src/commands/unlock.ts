@@ -5,7 +5,7 @@ import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { confirm } from '../cli/confirm.ts';
 import { exitCode } from '../cli/exit-codes.ts';
-import { engineFlags, projectFlags } from '../cli/flags.ts';
+import { placeFlags } from '../cli/flags.ts';
 import { type LockView, lockView, renderLock } from '../cli/render/lock.ts';
 import { describeHolder, shortLockId } from '../model/lock.ts';
 
@@ -24,8 +24,7 @@ export default class Unlock extends BaseCommand {
   };
   static override flags = {
     yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<LockView> {

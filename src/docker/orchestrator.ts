@@ -1,5 +1,5 @@
 import type { Orchestrator, OrchestratorPorts } from '../orchestrator/port.ts';
-import { slotsOf } from './model/slots.ts';
+import { slotsOf } from './model/generations.ts';
 import type { Engine } from './port.ts';
 import type { DockerPorts } from './ports.ts';
 import { projectLock } from './project-lock.ts';

@@ -1,10 +1,9 @@
-import type { RecordedSpec } from '../model/desired.ts';
 import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
 import type { Recipe } from '../model/recipe.ts';
-import type { ForeignRecord } from '../model/records.ts';
+import type { ServerContainer } from '../model/server-view.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
 import type { NetworkShape, Observed } from './model/observed.ts';
@@ -53,28 +52,17 @@ export type LockAttempt =
   | { readonly result: 'held'; readonly holder: LockHolder; readonly expired: boolean };
 
 /** A container as its labels and state tell, without inspecting it. */
-export type LocatedContainer = {
-  readonly id: ContainerId;
-  readonly name: string;
+export type LocatedContainer = Omit<ServerContainer, 'server'> & {
   readonly role: Role;
   readonly server?: ServerName;
-  readonly generation: number;
   readonly running: boolean;
-  /** As a listing tells it; `stopped` is also what was never started. */
-  readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
-  readonly recorded?: RecordedSpec;
-  /** Set when this machine did not sign the record. */
-  readonly foreignRecord?: ForeignRecord;
   readonly imageRef: string;
   /** What it was made of, whatever its reference means by now. */
   readonly imageId: ImageId;
   readonly hasShell: boolean;
 };
 
-/**
- * What runs containers, in our own terms: one method is one thing a plan's step does or one question. Everything that
- * fails in an expected way throws `LoomsError` with a code of ours (`engine-…`, `image-…`, `container-…`).
- */
+/** What runs containers: a method is a plan's step, or a question. Expected failures are `LoomsError`s. */
 export type Engine = SessionHost & {
   describe(options?: CallOptions): Promise<EngineDescription>;
   /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
@@ -99,10 +87,7 @@ export type Engine = SessionHost & {
     options?: CallOptions,
   ): Promise<ImageFacts>;
 
-  /**
-   * Removes an image that looms built under `ref`, layers that nothing else needs included. false: it stays, because
-   * looms did not build it, it has another name as well, or a container of anyone is made of it.
-   */
+  /** Removes an image built under `ref`. false: looms did not build it, it has another name, or is in use. */
   removeBuiltImage(id: ImageId, ref: string, options?: CallOptions): Promise<boolean>;
 
   /** All images that looms built on this engine, for any project, and who may be about to use one; read-only. */

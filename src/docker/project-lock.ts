@@ -19,10 +19,7 @@ export type HeldLock = {
   readonly release: () => Promise<string | undefined>;
 };
 
-/**
- * A holder on this machine that was killed is known to be gone; nobody needs to wait for its lock to expire. Another
- * container or clone of this machine may have the same host name, and its processes cannot be seen from here.
- */
+/** A killed holder on this machine need not expire. A clone or container of it may share its name, not processes. */
 const isOrphan = ({ host, processes, pid }: LockHolder, { whoAmI, processIsAlive }: OrchestratorPorts): boolean =>
   host === whoAmI.host && processes === whoAmI.processes && !processIsAlive(pid);
 
@@ -57,11 +54,7 @@ function keepAlive(engine: Engine, acquired: LockHolder): HeldLock {
   };
 }
 
-/**
- * Takes the project's lock, waiting at most `timeoutMs` for its holder. A lock whose holder gave no sign of life for a
- * whole lifetime, or whose process on this machine is gone, is broken and taken over.
- * Throws `lock-held` naming the holder, `interrupted` when `signal` aborts.
- */
+/** Takes the lock, waiting `timeoutMs`; a dead holder's is taken over. Throws `lock-held` naming it, `interrupted`. */
 export async function takeLock(
   ports: DockerPorts,
   project: ProjectName,

@@ -1,5 +1,4 @@
 import type { GenerationOutcome } from '../model/engine.ts';
-import { assertNever } from '../model/errors.ts';
 import { type ContainerId, type ImageId, type NetworkId, type StepId, shortId } from '../model/ids.ts';
 import type { Plan, StepHeader } from '../model/plan.ts';
 import { duration } from '../model/times.ts';
@@ -80,42 +79,26 @@ export type DockerPlan = Plan<DockerStep>;
 
 const targetText = (target: Target): string => ('id' in target ? shortId(target.id) : `(${target.madeBy})`);
 
+/** What each kind of step does, in a few words. */
+const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op: Op }>) => string } = {
+  'create-network': ({ network }) => `create network ${network.name}`,
+  'remove-network': ({ name }) => `remove network ${name}`,
+  'pull-image': ({ ref }) => `pull ${ref}`,
+  'build-image': ({ ref }) => `build ${ref}`,
+  'create-container': ({ container }) => `create ${container.name} from ${container.imageRef}`,
+  'carry-files': ({ paths, name }) => `carry ${paths.join(', ')} over to ${name}`,
+  'start-container': ({ name }) => `start ${name}`,
+  'unpause-container': ({ name }) => `unpause ${name}`,
+  gate: ({ name, timeoutSeconds }) => `gate: ${name} answers MCP within ${duration(timeoutSeconds * 1000)}`,
+  drain: ({ name, seconds }) => `drain ${name} for at most ${duration(seconds * 1000)}`,
+  'stop-container': ({ name, target }) => `stop ${name} ${targetText(target)}`,
+  'remove-container': ({ name, target }) => `remove ${name} ${targetText(target)}`,
+  'rename-container': ({ from, to }) => `rename ${from} to ${to}`,
+  'record-generation': ({ name, record, outcome }) => `record ${name} as ${record} (${outcome})`,
+  'remove-image': ({ ref }) => `remove image ${ref}`,
+  'remove-volume': ({ name }) => `remove volume ${name}`,
+};
+
 /** What a step does, in a few words (`Step.text`). */
-export function stepText(operation: Operation): string {
-  switch (operation.op) {
-    case 'create-network':
-      return `create network ${operation.network.name}`;
-    case 'remove-network':
-      return `remove network ${operation.name}`;
-    case 'pull-image':
-      return `pull ${operation.ref}`;
-    case 'build-image':
-      return `build ${operation.ref}`;
-    case 'create-container':
-      return `create ${operation.container.name} from ${operation.container.imageRef}`;
-    case 'carry-files':
-      return `carry ${operation.paths.join(', ')} over to ${operation.name}`;
-    case 'start-container':
-      return `start ${operation.name}`;
-    case 'unpause-container':
-      return `unpause ${operation.name}`;
-    case 'gate':
-      return `gate: ${operation.name} answers MCP within ${duration(operation.timeoutSeconds * 1000)}`;
-    case 'drain':
-      return `drain ${operation.name} for at most ${duration(operation.seconds * 1000)}`;
-    case 'stop-container':
-      return `stop ${operation.name} ${targetText(operation.target)}`;
-    case 'remove-container':
-      return `remove ${operation.name} ${targetText(operation.target)}`;
-    case 'rename-container':
-      return `rename ${operation.from} to ${operation.to}`;
-    case 'record-generation':
-      return `record ${operation.name} as ${operation.record} (${operation.outcome})`;
-    case 'remove-image':
-      return `remove image ${operation.ref}`;
-    case 'remove-volume':
-      return `remove volume ${operation.name}`;
-    default:
-      return assertNever(operation);
-  }
-}
+export const stepText = (operation: Operation): string =>
+  (texts[operation.op] as (step: Operation) => string)(operation);

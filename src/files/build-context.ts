@@ -19,12 +19,7 @@ const maximumBytes = 256 * 1024 * 1024;
 
 type Budget = { readonly what: string; bytes: number };
 
-/**
- * Reads the files that an image source names.
- *
- * @param directory folder that the source's relative paths start at (`Source.directory`)
- * @throws LoomsError `file-not-found` naming the file as written; `spec-invalid` for a context above 256 MiB
- */
+/** The files that an image source names below `directory`. Throws `file-not-found`, `spec-invalid` above 256 MiB. */
 export async function readContext(source: ImageSource, directory: string): Promise<ReadFiles> {
   switch (source.kind) {
     case 'image':
@@ -44,12 +39,7 @@ export async function readContext(source: ImageSource, directory: string): Promi
   }
 }
 
-/**
- * The extra CA bundle that builds on this machine shall trust: LOOMS_BUILD_CA, a path to a PEM file (empty: none), else
- * what the machine itself trusts besides the usual authorities.
- *
- * @throws LoomsError `file-not-found`
- */
+/** The CA bundle for builds: LOOMS_BUILD_CA (empty: none), else what this machine trusts. Throws `file-not-found`. */
 export async function readBuildCa(
   environment: Readonly<Record<string, string | undefined>>,
   workingDirectory: string,

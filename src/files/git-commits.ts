@@ -18,11 +18,7 @@ function pathOf(entry: string): string {
   return before === undefined ? '' : fields.slice(before).join(' ');
 }
 
-/**
- * The Git commits of files of one folder by `file`, `+dirty` where a file differs from it; empty outside a checkout or
- * without Git. One process, however many files. Never fails: the commit is for people who ask later where a container
- * came from.
- */
+/** Git commits of a folder's files, `+dirty` where they differ; empty without Git. One process; never fails. */
 async function commitsIn(
   directory: string,
   files: readonly NamedFile[],

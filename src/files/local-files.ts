@@ -29,12 +29,7 @@ async function replace(path: string, content: string, mode: number): Promise<Fil
   return written;
 }
 
-/**
- * The files of this machine. What few commands need is loaded when it is asked for.
- *
- * @param environment where LOOMS_BUILD_CA, NODE_EXTRA_CA_CERTS and SSL_CERT_FILE are found, paths of PEM files
- * @param workingDirectory what relative ones start at
- */
+/** The files of this machine, loaded as they are asked for; `environment` names those of CAs (LOOMS_BUILD_CA …). */
 export const localFiles = (
   environment: Readonly<Record<string, string | undefined>>,
   workingDirectory: string,

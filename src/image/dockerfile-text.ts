@@ -5,12 +5,7 @@ export function shellWord(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/**
- * A value that must stand on one line of a Dockerfile.
- *
- * @throws LoomsError `spec-invalid` when it holds a line break or another control character, which would end the
- *   instruction early and start another one
- */
+/** A value on one line of a Dockerfile. Throws `spec-invalid` for control characters, which could begin another. */
 export function onOneLine(value: string, what: string): string {
   for (const character of value) {
     const code = character.charCodeAt(0);
@@ -24,11 +19,7 @@ export function onOneLine(value: string, what: string): string {
   return value;
 }
 
-/**
- * One ENV instruction. `$NAME` in the value means what it means in a Dockerfile; `\$` is a dollar sign.
- *
- * @throws LoomsError `spec-invalid` for a name or value that cannot be written
- */
+/** One ENV instruction; `$NAME` and `\$` as in a Dockerfile. Throws `spec-invalid` for what cannot be written. */
 export function envInstruction(name: string, value: string): string {
   if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
     throw new LoomsError('spec-invalid', `${JSON.stringify(name)} is no name for an environment variable`);
@@ -53,10 +44,7 @@ export function copyInstruction(sources: readonly string[], destination: string)
   return `COPY ${JSON.stringify([...sources, destination])}`;
 }
 
-/**
- * One RUN instruction for a command as a person writes it. It is kept readable (the engine prints it back as the
- * step's title) unless a Dockerfile would read something else into it: more lines, a trailing backslash, JSON, flags.
- */
+/** A RUN instruction, kept as written, as the engine's title of the step, unless a Dockerfile would misread it. */
 export function runInstruction(command: string): string {
   const text = command.trim();
   const misread = /[\n\r]|\\$|^[[-]|<</.test(text);

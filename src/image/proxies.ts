@@ -1,9 +1,6 @@
 const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'];
 
-/**
- * Proxy settings of an environment as build arguments, in both spellings since tools read one or the other. Both
- * builders know these names: they need no ARG, and stay out of the image, its history and the build cache.
- */
+/** Proxy settings as build arguments, in both spellings. They need no ARG, and stay out of image and cache. */
 export function proxySettings(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const settings: Record<string, string> = {};
   for (const name of names) {

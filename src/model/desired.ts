@@ -185,6 +185,9 @@ export const serverFields = {
 /** The normalised spec of one server: every default filled in, nothing machine-dependent but bind mounts. */
 export interface DesiredServer extends Of<typeof serverFields> {}
 
+/** Whether a server is spoken to over HTTP, and so through a relay; else over the streams of a process. */
+export const isHttp = ({ mcp }: Pick<DesiredServer, 'mcp'>): boolean => mcp.transport.kind !== 'stdio';
+
 /** Whether a value is a spec, as far as its structure tells (src/spec/record/record-rules.ts has the rules). */
 export const isSpec: Check<DesiredServer> = hasFields(serverFields);
 

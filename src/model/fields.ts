@@ -9,11 +9,11 @@ export type Field<T = unknown, Optional extends boolean = boolean, Plain extends
   readonly path: string;
   readonly check: Check<T>;
   /** What it is where a file says nothing; not written then either. */
-  readonly ordinary?: T;
+  readonly default?: T;
   readonly optional: Optional;
   /** Taken from a file as it stands there; else code of its own makes it (src/spec/fields). */
   readonly plain: Plain;
-  /** Younger than records that lack it: in those it is `ordinary`, and nothing of it is recorded or hashed while it is. */
+  /** Younger than records that lack it: in those it has its default, and nothing of it is recorded or hashed while it is. */
   readonly later?: true;
 };
 
@@ -37,14 +37,18 @@ export interface Fields {
   readonly [name: string]: Field | Group | Choice;
 }
 
-type Usual<T> = { readonly ordinary: T };
+type Defaulted<T> = { readonly default: T };
 
-/** As a file has it, or as usual. */
-export const field = <T>(path: string, check: Check<T>, ordinary: NoInfer<T>): Field<T, false, true> & Usual<T> => ({
+/** As a file has it, or its default. */
+export const field = <T>(
+  path: string,
+  check: Check<T>,
+  byDefault: NoInfer<T>,
+): Field<T, false, true> & Defaulted<T> => ({
   kind: 'field',
   path,
   check,
-  ordinary,
+  default: byDefault,
   optional: false,
   plain: true,
 });
@@ -58,13 +62,13 @@ export const optionalField = <T>(path: string, check: Check<T>): Field<T, true, 
   plain: true,
 });
 
-/** Made by code of its own, with what it is when a file says nothing. */
+/** Made by code of its own, with a default. */
 export const usualField = <T>(
   path: string,
   check: Check<T>,
-  ordinary: NoInfer<T>,
-): Field<T, false, false> & Usual<T> => ({
-  ...field(path, check, ordinary),
+  byDefault: NoInfer<T>,
+): Field<T, false, false> & Defaulted<T> => ({
+  ...field(path, check, byDefault),
   plain: false,
 });
 
@@ -80,13 +84,13 @@ export const madeOptional = <T>(path: string, check: Check<T>): Field<T, true, f
   plain: false,
 });
 
-/** A field that records of earlier versions lack: `ordinary` is what those versions did. */
+/** A field that records of earlier versions lack: its default is what those versions did. */
 export const laterField = <T>(
   path: string,
   check: Check<T>,
-  ordinary: NoInfer<T>,
-): Field<T, false, true> & Usual<T> => ({
-  ...field(path, check, ordinary),
+  byDefault: NoInfer<T>,
+): Field<T, false, true> & Defaulted<T> => ({
+  ...field(path, check, byDefault),
   later: true,
 });
 
@@ -138,12 +142,12 @@ function checkOf(one: Field | Group | Choice): Check {
   return tagged(one.tag, Object.fromEntries(variants));
 }
 
-/** The plain ones of these fields, as `input` has them at their paths, or as usual. */
+/** The plain ones of these fields, as `input` has them at their paths, or their defaults. */
 export function plainOf<F extends Fields>(fields: F, input: unknown): PlainOf<F> {
   const values = Object.entries(fields).flatMap(([name, one]) => {
     if (one.kind !== 'field' || !one.plain) return [];
     const value = one.path.split('.').reduce<unknown>((at, key) => (isRecord(at) ? at[key] : undefined), input);
-    return value === undefined && one.optional ? [] : [[name, value ?? one.ordinary]];
+    return value === undefined && one.optional ? [] : [[name, value ?? one.default]];
   });
   return Object.fromEntries(values);
 }
@@ -185,8 +189,8 @@ function eachLater(fields: Fields, values: unknown, change: (one: Field, value: 
 
 /** What an earlier version recorded, with the fields that it did not know as it behaved. */
 export const withLater = (fields: Fields, values: unknown): unknown =>
-  eachLater(fields, values, (one, value) => value ?? one.ordinary);
+  eachLater(fields, values, (one, value) => value ?? one.default);
 
-/** A value without the later fields that are as usual: what an earlier version would have recorded. */
+/** A value without the later fields that have their defaults: what an earlier version would have recorded. */
 export const withoutLater = (fields: Fields, values: unknown): unknown =>
-  eachLater(fields, values, (one, value) => (canonicalJson(value) === canonicalJson(one.ordinary) ? undefined : value));
+  eachLater(fields, values, (one, value) => (canonicalJson(value) === canonicalJson(one.default) ? undefined : value));

@@ -37,3 +37,9 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   if (wanted.length < 3) return undefined;
   return candidates.find((candidate) => plain(candidate).includes(wanted) || wanted.startsWith(plain(candidate)));
 }
+
+/** `did you mean fs? ` before what else there is to say, where a candidate is near. */
+export function suggestion(word: string, candidates: readonly string[]): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? '' : `did you mean ${near}? `;
+}

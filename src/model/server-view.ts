@@ -92,9 +92,11 @@ export type ServerImage = {
   readonly digests: readonly string[];
 };
 
-/** One generation of a server: one whose container is there, or a past one that is recorded. */
-export type GenerationView = {
-  readonly generation: number;
+/** One generation of a server: of its container where that is there, else of its record. */
+export type GenerationView = Pick<
+  ServerView,
+  'generation' | 'container' | 'image' | 'imageId' | 'source' | 'specHash' | 'recorded'
+> & {
   /** How it is doing, or how it ended. */
   readonly state: ServerState | GenerationOutcome;
   /** Whether its container is there. */
@@ -105,20 +107,12 @@ export type GenerationView = {
   readonly since: EngineTime | null;
   /** When something else took its place; null while its container is there. */
   readonly until: EngineTime | null;
-  readonly image: string;
-  readonly imageId: string;
-  /** File, line and commit of the spec it was made from. */
-  readonly source: string | null;
-  readonly specHash: string;
   /** What differs from the generation that served before it; null when there is none, or one of both cannot be read. */
   readonly changes: readonly FieldDifference[] | null;
-  /** Of its container, or of its record. */
-  readonly container: ContainerId;
-  readonly recorded?: RecordedSpec;
 };
 
 /** A container of a server as a listing tells it, for logs. */
-export type Instance = MadeFrom & {
+export type ServerContainer = MadeFrom & {
   readonly id: ContainerId;
   readonly name: string;
   readonly server: ServerName;

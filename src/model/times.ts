@@ -9,10 +9,7 @@ const minuteMs = 60 * secondMs;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
-/**
- * A duration for people, in the grammar that flags take: `87ms`, `4.2s`, `42s`, `3m5s`, `2h10m`, `12d3h`. Two units at
- * most, rounded to the smaller one; a tenth of a second below ten seconds. Input in ms.
- */
+/** A duration in ms for people, in the grammar of flags: `87ms`, `4.2s`, `3m5s`, `12d3h`; at most two units. */
 export function duration(milliseconds: number): string {
   if (Math.round(milliseconds) < secondMs) return `${Math.round(milliseconds)}ms`;
   const tenths = Math.round(milliseconds / 100) / 10;

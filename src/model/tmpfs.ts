@@ -11,10 +11,7 @@ const grammar = /^(?<amount>[1-9][0-9]{0,14})(?:(?<unit>[kKmMgG])[bB]?|[bB])?(?<
 /** Binary units, as Docker's `--tmpfs size=` has them. */
 const units: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
-/**
- * The tmpfs that a spec asks for: a size, and `,exec` where programs may be run from it (docs/spec.md, security).
- * Undefined for text that is neither. The one reader of these texts: nothing else takes them apart.
- */
+/** The tmpfs that a spec's text asks for: a size, `,exec` for programs in it (docs/spec.md). Undefined for others. */
 export function readTmpfs(text: string): TmpfsMount | undefined {
   const { amount, unit = '', exec } = grammar.exec(text)?.groups ?? {};
   if (amount === undefined) return undefined;

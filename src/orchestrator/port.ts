@@ -10,8 +10,8 @@ import type { UntrustedRecord } from '../model/records.ts';
 import type { SecretPrints } from '../model/secret-prints.ts';
 import type {
   GenerationView,
-  Instance,
   MadeFrom,
+  ServerContainer,
   ServerImage,
   ServerListing,
   ServerView,
@@ -129,10 +129,7 @@ export type FoundLock = { readonly holder: LockHolder; readonly state: LockState
 export type ProjectLock = {
   /** Who holds it; null when nobody does. Changes nothing. */
   readonly look: (project: ProjectName) => Promise<FoundLock | null>;
-  /**
-   * Takes a lock away, by its id: one that was given back and taken by another run meanwhile is not hit. The run that
-   * held it notices before its next step that takes something away, and stops there.
-   */
+  /** Takes a lock away, by its id alone. The run that held it notices before it next takes something away. */
   readonly take: (lock: LockHolder) => Promise<void>;
 };
 
@@ -216,7 +213,7 @@ export type Orchestrator = {
     options?: CallOptions & { readonly ended?: ContainerId },
   ): Promise<Serving>;
   /** All containers of servers, by one listing, sorted by server and generation. */
-  instances(project: ProjectName, options?: CallOptions): Promise<readonly Instance[]>;
+  instances(project: ProjectName, options?: CallOptions): Promise<readonly ServerContainer[]>;
   readonly lock: ProjectLock;
   readonly sessions: SessionHost;
   /** Ends connections that are kept alive. */
@@ -267,7 +264,7 @@ export type OrchestratorPorts = {
   /** Whether a new generation answers the handshake and `tools/list` in time. */
   readonly gate: (
     serving: Serving,
-    options: { readonly host: SessionHost; readonly signal: AbortSignal },
+    options: { readonly sessions: SessionHost; readonly signal: AbortSignal },
   ) => Promise<GateOutcome>;
   readonly mask: (text: string) => string;
   /** Resolves after `milliseconds`, or at once when the signal aborts. */

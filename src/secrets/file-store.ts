@@ -26,10 +26,7 @@ type Content = {
   readonly entries: Readonly<Record<string, SealedSecret>>;
 };
 
-/**
- * Where the store is by the XDG rules: the secrets in the data folder, their key in the config folder, so that a backup
- * of one is worthless without the other. Relative XDG paths are ignored, as those rules ask.
- */
+/** Where the store is, by the XDG rules: secrets and their key in two folders, so that one alone is worthless. */
 export function fileStorePlaces(environment: Environment): FileStorePlaces {
   const home = environment.HOME || homedir();
   const folder = (variable: string, fallback: string): string => {

@@ -136,10 +136,7 @@ const variablePrefix = secretVariable('');
 /** The largest secret that a file may hold, bytes; Kubernetes' own limit. */
 const mostBytes = 1024 * 1024;
 
-/**
- * Secrets as files of one folder, as Docker, Kubernetes and systemd hand them over: the file's name is the secret's, one
- * newline at its end is not part of it. The name cannot lead out of the folder.
- */
+/** Secrets as files of a folder, as Docker, Kubernetes and systemd give them, less one newline at the end. */
 export function directoryProvider(folder: string, readRegular: ReadRegular): SecretProvider {
   return {
     name: `directory ${folder}`,

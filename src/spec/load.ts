@@ -100,6 +100,7 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
       else faulty.push({ ...rest, spec, wrong });
     }
   }
+  diagnostics.push(...[...servers, ...faulty].flatMap((server) => takenHostname(server, names) ?? []));
   return {
     servers,
     faulty,
@@ -140,6 +141,28 @@ const placeIn = (lines: Lines, span: Span): { readonly position: Position; reado
   position: lines.position(span.start),
   length: lines.length(span),
 });
+
+/** Servers reach each other by name, so one that called itself as another one is named would get that one's callers. */
+function takenHostname(
+  { spec, locate }: LoadedServer | FaultyServer,
+  names: ReadonlyMap<ServerName, { readonly position: Position; readonly length: number }>,
+): Diagnostic | undefined {
+  const path = 'docker_backend.hostname';
+  const name = spec.hostname.toLowerCase();
+  const holder = name === spec.name ? undefined : [...names].find(([one]) => one === name)?.[1];
+  if (holder === undefined) return undefined;
+  const { position, length } = locate(path);
+  return {
+    severity: 'error',
+    code: 'taken-hostname',
+    message: `${spec.hostname} is the name of another server, which would share its callers with this one`,
+    position,
+    length,
+    path,
+    hint: 'give it another hostname',
+    related: [{ ...holder, message: 'the other server' }],
+  };
+}
 
 const duplicateName = (
   named: Named,

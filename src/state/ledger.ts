@@ -12,7 +12,7 @@ export type LedgerPlaces = {
   readonly keyFile: string;
   /** The key of this machine (machine-key.ts); only its owner may read it. */
   readonly machineKey: string;
-  /** Records of others that somebody accepted here (known-records.ts). */
+  /** Records of others that somebody accepted here (local-state.ts). */
   readonly knownRecords: string;
 };
 
@@ -33,10 +33,7 @@ export function ledgerPlaces(environment: Readonly<Record<string, string | undef
 /** Two writers at once wait for one another this long, ms, instead of failing; no thread stands still meanwhile. */
 export const busyTimeoutMs = 2000;
 
-/**
- * A record is its text as it was hashed; the columns beside it are computed from that text, so that they cannot say
- * something else. `audit_marks` holds the proven ends of the chain (chain.ts).
- */
+/** A record is its text as it was hashed, which the columns follow from. `audit_marks`: proven ends of the chain. */
 const schema = `
   CREATE TABLE IF NOT EXISTS executions (container TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, era TEXT NOT NULL) STRICT;

@@ -1,3 +1,5 @@
+import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { AuditReader } from '../model/audit.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
@@ -5,23 +7,22 @@ import type { SecretPrinter } from '../model/secret-prints.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
 import { readHealth, recordHealth } from './health.ts';
-import { isKnownRecord, rememberRecord } from './known-records.ts';
 import { describeFault, ledgerPlaces } from './ledger.ts';
 import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
-import { recallVerdict, rememberVerdict } from './verdicts.ts';
+import { recallFinding, rememberFinding } from './server-memory.ts';
 
-/** Where the verdicts about servers are remembered; a ledger that cannot be used costs a probe or a moment, no more. */
-type Verdicts = {
+/** Where what is found about servers is remembered; a ledger that cannot be used costs a probe or a moment, no more. */
+type ServerMemory = {
   readonly recall: (key: string) => Promise<string | undefined>;
-  readonly remember: (key: string, verdict: string) => Promise<void>;
+  readonly remember: (key: string, found: string) => Promise<void>;
 };
 
 /** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
 type LocalState = HealthKeeper & {
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   readonly auditReader: AuditReader;
-  readonly verdicts: Verdicts;
+  readonly serverMemory: ServerMemory;
   readonly secretPrints: SecretPrinter;
   /** Records of others that somebody accepted here. `remember` throws what the file system throws. */
   readonly records: {
@@ -50,10 +51,10 @@ export function localState(environment: Readonly<Record<string, string | undefin
         return { recorded: false, why: `${why}; ${hint}` };
       }
     },
-    verdicts: {
-      recall: (key) => recallVerdict(database, key).catch(() => undefined),
+    serverMemory: {
+      recall: (key) => recallFinding(database, key).catch(() => undefined),
       // What cannot be remembered is found out again the next time.
-      remember: (key, verdict) => rememberVerdict(database, key, verdict).catch(() => undefined),
+      remember: (key, found) => rememberFinding(database, key, found).catch(() => undefined),
     },
     secretPrints: {
       keyName: async () => printer.keyName(),
@@ -66,4 +67,22 @@ export function localState(environment: Readonly<Record<string, string | undefin
       path: knownRecords,
     },
   };
+}
+
+/** Whether a person accepted exactly this record (its digest) before; a list that is not there or readable says no. */
+function isKnownRecord(path: string, digest: string): boolean {
+  try {
+    // Reading a pipe would wait for ever.
+    return statSync(path).isFile() && readFileSync(path, 'utf8').split('\n').includes(digest);
+  } catch {
+    // Not knowing means asking, which is what a first use does as well.
+    return false;
+  }
+}
+
+/** Remembers an accepted record, as ssh does a host. Throws what the file system throws, and for what is no regular file. */
+function rememberRecord(path: string, digest: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new Error(`${path} is no regular file`);
+  appendFileSync(path, `${digest}\n`, { mode: 0o600 });
 }

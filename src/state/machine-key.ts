@@ -24,11 +24,7 @@ function keyError(path: string, error: unknown): LoomsError {
   });
 }
 
-/**
- * The keyed hash of this machine for one use (HMAC-SHA-256, hex), undefined where no key was made yet: then nothing can
- * have been made with it. Throws `ledger-unreadable` for a file that cannot be read, that others may read, or that is
- * no key.
- */
+/** A keyed hash for one use (HMAC-SHA-256, hex), if its key was made. Throws `ledger-unreadable` for a bad file. */
 export function findMachineKey(path: string, use: MachineKeyUse): Keyed | undefined {
   try {
     const secret = readKeyFile(path, words);

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { applyPlan } from '../../src/app/apply/apply-plan.ts';
+import { applyWork } from '../../src/app/apply/apply-plan.ts';
 import { checkHealth } from '../../src/app/inspect/check-health.ts';
 import { getHistory } from '../../src/app/inspect/get-history.ts';
 import { openLogs } from '../../src/app/inspect/read-logs.ts';
@@ -33,7 +33,7 @@ const declared = (change: SpecChange = {}): DeclaredServer =>
   planned('fs', { image: { kind: 'image', ref: testImage }, ...change });
 
 const never = new AbortController().signal;
-const options: Parameters<typeof applyPlan>[2] = {
+const options: Parameters<typeof applyWork>[2] = {
   lockTimeoutMs: 0,
   acceptNewPlan: () => true,
   stopSignal: never,
@@ -185,7 +185,7 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
     for await (const line of (await openLogs(ports, logs, never)).lines) expect(line.text).not.toContain(secret);
     const prepared = await planWork(ports, recorded('restart'), rules);
     expect(prepared.plan.steps.map(({ op }) => op)).toContain('gate');
-    await expect(applyPlan(ports, prepared, options)).rejects.toMatchObject(untrusted);
+    await expect(applyWork(ports, prepared, options)).rejects.toMatchObject(untrusted);
     expect(await reality()).toEqual(before);
     expect(lookUps).toEqual([]);
   });

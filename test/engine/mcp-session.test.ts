@@ -81,7 +81,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
   });
 
   const target = (flags: readonly string[] = [], mcp: Partial<McpSpec> = {}): SessionTarget => ({
-    engine: bench.engine,
+    sessions: bench.engine,
     container: id,
     spec: {
       name: asServerName('plain'),
@@ -123,7 +123,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
 
   test('a stdio server passes its gate in a hardened container, with one exec and nothing left', async () => {
     const counted = counting(bench.engine);
-    const result = await runGate(openSession, { ...target(), engine: counted.engine }, { timeoutMs: 20_000 });
+    const result = await runGate(openSession, { ...target(), sessions: counted.engine }, { timeoutMs: 20_000 });
     expect(result).toMatchObject({ passed: true, tools: 4, server: { name: 'plain' } });
     if (result.passed) console.log(`gate of a stdio server: ${result.milliseconds} ms`);
     expect(counted.execs()).toBe(1);
@@ -175,7 +175,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       console.log(session.server.name);
       setInterval(() => {}, 1000);
     `;
-    const { engine: _engine, ...plainData } = abandoned;
+    const { sessions: _sessions, ...plainData } = abandoned;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, JSON.stringify(plainData)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

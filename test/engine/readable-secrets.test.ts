@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { applyPlan } from '../../src/app/apply/apply-plan.ts';
+import { applyWork } from '../../src/app/apply/apply-plan.ts';
 import { planWork } from '../../src/app/plan/plan-work.ts';
 import { savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
@@ -39,7 +39,7 @@ function declared(text: string): DeclaredServer[] {
   });
 }
 
-const options: Parameters<typeof applyPlan>[2] = {
+const options: Parameters<typeof applyWork>[2] = {
   lockTimeoutMs: 0,
   acceptNewPlan: () => true,
   stopSignal: new AbortController().signal,
@@ -86,7 +86,7 @@ describe.skipIf(withoutEngine())('a variable that counts as a secret by its plac
     );
 
   async function apply(text: string): Promise<void> {
-    const { outcome } = await applyPlan(composition.ports, await planned(text), options);
+    const { outcome } = await applyWork(composition.ports, await planned(text), options);
     expect(outcome).toBe('done');
   }
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+/** The program as a user starts it. */
+export const program = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
 /** Where nothing listens: for tests of what happens without an engine. */
 export const deadEngine = 'unix:///nonexistent/docker.sock';

@@ -7,7 +7,7 @@ import type {
   ObservedNetwork,
 } from '../../src/docker/model/observed.ts';
 import type { PlanInput } from '../../src/docker/reconcile/plan.ts';
-import type { Undesired } from '../../src/docker/reconcile/removal.ts';
+import type { RemovalRule } from '../../src/docker/reconcile/removal.ts';
 import { type Mode, modes } from '../../src/docker/reconcile/support/support-plan.ts';
 import type { DeclaredServer, Mount } from '../../src/model/desired.ts';
 import { asContainerId, asNetworkId, asServerName, type ServerName } from '../../src/model/ids.ts';
@@ -190,7 +190,7 @@ const networkOfOthers = (mode: Mode): ObservedNetwork => ({
 
 /** What somebody asks of a run, beside the files. */
 type Request = {
-  readonly undesired: Undesired;
+  readonly undesired: RemovalRule;
   readonly keepFailed: boolean;
   readonly keep: number;
   readonly replace: readonly ServerName[];
@@ -204,7 +204,7 @@ type Request = {
 const someServers = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: serverNames });
 
 const request: fc.Arbitrary<Request> = fc.record({
-  undesired: fc.oneof<fc.Arbitrary<Undesired>[]>(
+  undesired: fc.oneof<fc.Arbitrary<RemovalRule>[]>(
     fc.constantFrom('remove', 'warn', 'ignore'),
     fc.record({ remove: serverNames, data: fc.constantFrom('keep', 'keep', 'give-up', 'leave') }),
   ),
@@ -218,7 +218,7 @@ const request: fc.Arbitrary<Request> = fc.record({
 type Asked = { readonly desired: readonly DeclaredServer[]; readonly options: Partial<PlanInput> };
 
 /** Nobody deletes by name what the same request declares. */
-function withoutDeclared(undesired: Undesired, files: readonly DeclaredServer[]): Undesired {
+function withoutDeclared(undesired: RemovalRule, files: readonly DeclaredServer[]): RemovalRule {
   if (typeof undesired !== 'object') return undesired;
   return { ...undesired, remove: undesired.remove.filter((name) => !files.some(({ spec }) => spec.name === name)) };
 }

@@ -1,4 +1,4 @@
-import { verdictOf } from '../../src/docker/execute/execute-plan.ts';
+import { turnOf } from '../../src/docker/execute/execute-plan.ts';
 import { label } from '../../src/docker/model/labels.ts';
 import type {
   GenerationRecord,
@@ -291,7 +291,7 @@ export function simulate(
       settled = true;
       ready.length = 0;
       for (const step of made.steps.filter(({ id }) => !results.has(id))) {
-        const verdict = verdictOf(step, results, 'no');
+        const verdict = turnOf(step, results, 'no');
         if (verdict === 'run') ready.push(step);
         if (typeof verdict === 'string') continue;
         results.set(step.id, verdict.skip);

@@ -38,7 +38,7 @@ type RunOptions = Omit<ApplyOptions, 'check'>;
  * records it is made from, may be others by then. A plan without steps changes nothing and is in no trail.
  * Throws `record-untrusted`, `secret-missing`, `secret-source-failed`, and what `Orchestrator.apply` throws.
  */
-export async function applyPlan(ports: Ports, work: Work, options: RunOptions): Promise<ApplyReport> {
+export async function applyWork(ports: Ports, work: Work, options: RunOptions): Promise<ApplyReport> {
   const run = () => carryOut(ports, work, options);
   if (work.plan.steps.length === 0) return run();
   return recordChange(ports, plannedChange(work), run, (report) => changeOutcome(ports, report, work.servers));

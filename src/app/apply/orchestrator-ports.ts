@@ -1,4 +1,5 @@
 import { runGate } from '../../mcp/client/gate.ts';
+import { isHttp } from '../../model/desired.ts';
 import { duration } from '../../model/times.ts';
 import type { OrchestratorPorts } from '../../orchestrator/port.ts';
 import { changedSecrets } from '../plan/changed-secrets.ts';
@@ -20,10 +21,10 @@ export const orchestratorPorts = (ports: Omit<Ports, 'orchestrator'>): Orchestra
     const prints = await ports.secretPrints.print({ project, server: spec.name }, secret);
     return { values, ...(prints === undefined ? {} : { prints }) };
   },
-  gate: async (serving, { host, signal }) => {
+  gate: async (serving, { sessions, signal }) => {
     const { spec } = serving;
-    if (spec.mcp.transport.kind !== 'stdio') await knowSecrets(ports, spec);
-    const target = await sessionTarget(serving, host, ports.secrets);
+    if (isHttp(spec)) await knowSecrets(ports, spec);
+    const target = await sessionTarget(serving, sessions, ports.secrets);
     const timeoutMs = spec.mcp.timeoutSeconds * 1000;
     const result = await runGate(await ports.openSession(), target, { timeoutMs, signal });
     if (!result.passed) return result;

@@ -13,11 +13,7 @@ export function requireLockId({ holder }: FoundLock, id: string, project: Projec
   });
 }
 
-/**
- * Takes away a lock whose holder is dead. A run that finds nothing to do takes no lock, and so nobody would take over
- * what a run left that was killed right after its last step. Returns why it could not; never throws, as nothing that
- * was asked for depends on it.
- */
+/** Takes a dead holder's lock away, as a run with nothing to do takes none over. Returns why not; never throws. */
 export async function clearDeadLock(ports: Ports, project: ProjectName): Promise<string | undefined> {
   try {
     const { lock } = await ports.orchestrator();

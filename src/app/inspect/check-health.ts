@@ -1,6 +1,5 @@
 import { mcpFields } from '../../model/desired.ts';
-import type { EngineHealth } from '../../model/engine.ts';
-import { assertNever, LoomsError } from '../../model/errors.ts';
+import { assertNever, LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { messageOf } from '../../model/failure.ts';
 import { endedAsTold, type HealthFinding, type HealthPlace, type Verdict } from '../../model/health.ts';
@@ -18,13 +17,12 @@ import { lookUpServers } from './servers.ts';
 const logLines = 10;
 
 /** How one server is, with what each step took. */
-export type ServerHealth = {
-  readonly name: ServerName;
-  readonly project: ProjectName;
+export type ServerHealth = Pick<
+  ServerView,
+  'name' | 'project' | 'container' | 'generation' | 'restarts' | 'engineHealth'
+> & {
   /** `unknown`: what failed is on this side, so nothing is known about the server. */
   readonly verdict: Verdict | 'unknown';
-  readonly container: ContainerId;
-  readonly generation: number;
   /** Of all steps together, ms. */
   readonly milliseconds: number;
   readonly steps: readonly HealthStep[];
@@ -34,10 +32,6 @@ export type ServerHealth = {
   readonly server: { readonly name: string; readonly version: string } | null;
   readonly protocolVersion: string | null;
   readonly failure: Failure | null;
-  /** How often the engine has started it again since somebody last did. */
-  readonly restarts: number;
-  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
-  readonly engineHealth: EngineHealth | null;
 };
 
 /** The same with the run of the container that was asked. */
@@ -63,13 +57,13 @@ type HealthReport = {
   readonly notices: readonly string[];
 };
 
-type StateVerdict =
+type StateFinding =
   | { readonly kind: 'runs' }
   | { readonly kind: 'stopped'; readonly failure: Failure }
   | { readonly kind: 'unhealthy'; readonly failure: Failure };
 
 /** What a container's state alone says about its server. */
-function judgeState({ status: state, name: server }: ServerView): StateVerdict {
+function judgeState({ status: state, name: server }: ServerView): StateFinding {
   const failure = (message: string, hint: string): Failure => ({
     code: 'server-not-running',
     message: `server ${server} ${message}`,
@@ -107,9 +101,9 @@ function judgeState({ status: state, name: server }: ServerView): StateVerdict {
 
 const skipped = (name: HealthStep['name']): HealthStep => ({ name, result: 'skipped', milliseconds: null });
 
-async function logOf(host: SessionHost, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
+async function logOf(sessions: SessionHost, container: ContainerId, signal: AbortSignal): Promise<readonly string[]> {
   try {
-    return (await host.tailLog(container, logLines, { signal })).map(({ text }) => text);
+    return (await sessions.tailLog(container, logLines, { signal })).map(({ text }) => text);
   } catch (error) {
     return [`(its log could not be read: ${messageOf(error)})`];
   }
@@ -144,8 +138,7 @@ async function checkOne(
       run: view.run,
     };
   }
-  const timeoutMs =
-    options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.ordinary) * 1000;
+  const timeoutMs = options.timeoutMs ?? (recorded?.spec.mcp.timeoutSeconds ?? mcpFields.timeoutSeconds.default) * 1000;
   const asked = await askServer(ports, project, name, { timeoutMs, signal: options.signal });
   const steps = [engineStep, containerStep, ...asked.steps];
   const answer = asked.answer ?? nothing;
@@ -160,7 +153,7 @@ async function checkOne(
     engineHealth: seen?.engineHealth ?? null,
     ...asked.met,
     ...answer,
-    verdict: failure === null ? 'healthy' : isOurs(failure) ? 'unknown' : 'unhealthy',
+    verdict: failure === null ? 'healthy' : traitsOf(failure.code).ours ? 'unknown' : 'unhealthy',
     milliseconds: sum(steps),
     steps,
     failure,
@@ -179,15 +172,6 @@ const failsItsOwnCheck = (server: ServerName, { engineHealthCommand }: ServerIns
 const restartedNotice = ({ name, restarts }: ServerHealth): string =>
   `the engine started ${name} again ${restarts === 1 ? 'once' : `${restarts} times`}: looms mcp logs ${name} may say why`;
 
-/** Failures of this side, which say nothing about the server. */
-const isOurs = ({ code }: Failure): boolean =>
-  code === 'secret-missing' ||
-  code === 'secret-source-failed' ||
-  code === 'record-untrusted' ||
-  code === 'engine-unreachable' ||
-  code === 'engine-timeout' ||
-  code === 'interrupted';
-
 const sum = (steps: readonly HealthStep[]): number =>
   steps.reduce((total, { milliseconds }) => total + (milliseconds ?? 0), 0);
 
@@ -197,11 +181,7 @@ const findingOf = ({ health, run }: Look): HealthFinding[] => {
   return [{ server: name, verdict, container, run, tools, detail: failure?.message ?? '' }];
 };
 
-/**
- * Asks servers how they are, several at once: the engine, the container, a session, the handshake, `tools/list`. What is
- * wrong is the answer; what was found is kept in the ledger.
- * Throws `server-not-found` for a name that is not there, `interrupted`, and what the engine throws when it is first asked.
- */
+/** Asks servers how they are, several at once; keeps what was found. Throws `server-not-found`, `interrupted`. */
 export async function checkHealth(
   ports: Ports,
   request: HealthRequest,

@@ -1,22 +1,16 @@
-import type { EngineHealth } from '../../model/engine.ts';
 import { type HealthRecord, type Standing, standingOf, type Verdict } from '../../model/health.ts';
-import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import type { ServerState, ServerView } from '../../model/server-view.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
 import { readKept } from './read-kept.ts';
-import { statusOf } from './server-status.ts';
+import { type ServerStatus, statusOf } from './server-status.ts';
 
 /** A server as its clients see it. */
-export type McpServer = {
-  readonly name: ServerName;
-  readonly project: ProjectName;
-  readonly state: ServerState;
-  readonly transport: string;
-  /** How often the engine has started it again since somebody last did. */
-  readonly restarts: number;
-  /** What the HEALTHCHECK of its image says; null where there is none, or it does not run. */
-  readonly engineHealth: EngineHealth | null;
+export type McpServer = Pick<
+  ServerStatus,
+  'name' | 'project' | 'state' | 'transport' | 'restarts' | 'engineHealth' | 'generation' | 'container' | 'ageMs'
+> & {
   /** What the last look of this machine at this container found; null when nobody has looked. */
   readonly health: {
     readonly verdict: Verdict;
@@ -25,10 +19,6 @@ export type McpServer = {
   } | null;
   /** Tools behind the spec's filter, by that look. */
   readonly tools: number | null;
-  readonly generation: number;
-  readonly container: ContainerId;
-  /** Since the container was created, on the engine's clock, ms. */
-  readonly ageMs: number;
   /** Calls counted on this machine; null when its ledger cannot be read. */
   readonly executions: number | null;
 };
@@ -71,11 +61,7 @@ async function listProject(ports: Ports, project: ProjectName): Promise<McpServe
   };
 }
 
-/**
- * The MCP servers of a project, or of all projects on the engine, sorted by project and name: what the engine says about
- * their containers, and what this machine last found out by talking to them. Asks no server.
- * A ledger that cannot be read is a notice. Throws what the engine throws.
- */
+/** MCP servers of one project or all, sorted; asks none of them. An unreadable ledger is a notice. */
 export async function listMcpServers(
   ports: Ports,
   request: { readonly project: ProjectName } | { readonly allProjects: true },

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import type { Instance } from '../../model/server-view.ts';
+import type { ServerContainer } from '../../model/server-view.ts';
 import type { LogLine, LogQuery, SessionHost } from '../../orchestrator/session-host.ts';
 
 /** A line of a server's log, and which of its containers wrote it. */
@@ -15,13 +15,17 @@ type Position = { readonly time: number; readonly lines: number };
 
 /** A container whose log is read, if need be more than once: reading goes on behind the last line that was taken. */
 export type LogSource = {
-  readonly container: Instance;
+  readonly container: ServerContainer;
   /** Reads to the end of the log, or with `follow` until the container stops. A container that is gone has no lines. */
   readonly read: (follow: boolean, signal: AbortSignal) => AsyncGenerator<ServerLogLine>;
 };
 
 /** The log of a container as `query` asks for it the first time. */
-export function logSource(host: SessionHost, container: Instance, query: Omit<LogQuery, 'follow'>): LogSource {
+export function logSource(
+  sessions: SessionHost,
+  container: ServerContainer,
+  query: Omit<LogQuery, 'follow'>,
+): LogSource {
   let position: Position | undefined;
   const about = { server: container.server, generation: container.generation, container: container.id };
 
@@ -35,7 +39,7 @@ export function logSource(host: SessionHost, container: Instance, query: Omit<Lo
       from === undefined ? { ...query, follow } : { streams: query.streams, since: { at: from.time }, follow };
     let repeated = from?.lines ?? 0;
     try {
-      for await (const line of host.readLog(container.id, wanted, { signal })) {
+      for await (const line of sessions.readLog(container.id, wanted, { signal })) {
         if (from !== undefined && line.time === from.time && repeated > 0) {
           repeated -= 1;
           continue;

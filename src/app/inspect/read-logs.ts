@@ -1,7 +1,7 @@
 import { defined } from '../../model/defined.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import type { Instance } from '../../model/server-view.ts';
+import type { ServerContainer } from '../../model/server-view.ts';
 import type { LogLine, LogMoment } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { knowSecrets } from '../talk/know-secrets.ts';
@@ -33,11 +33,7 @@ type OpenLogs = {
   readonly lines: AsyncIterable<ServerLogLine>;
 };
 
-/**
- * Opens the logs of servers. Lines are read as they are taken, so that logs of any size need little memory. Of a stdio
- * server the log holds the stderr of all its sessions.
- * Throws `server-not-found`, and what the engine throws.
- */
+/** Opens the logs of servers, read as they are taken. Throws `server-not-found`, and what the engine throws. */
 export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
   const { instances, sessions } = await ports.orchestrator();
   const located = await instances(request.project, { signal });
@@ -45,14 +41,15 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
   const unknown = request.servers.find((name) => !names.includes(name));
   if (unknown !== undefined) throw serverNotFound(request.project, unknown, names);
 
-  const isWanted = ({ server }: Instance): boolean => request.servers.length === 0 || request.servers.includes(server);
+  const isWanted = ({ server }: ServerContainer): boolean =>
+    request.servers.length === 0 || request.servers.includes(server);
   const { streams, since, until, tail } = request;
   const first = {
     streams,
     ...defined({ since, until, tail }),
   };
   const sources = new Map<ContainerId, LogSource>();
-  const open = async (one: Instance, from: typeof first): Promise<LogSource> => {
+  const open = async (one: ServerContainer, from: typeof first): Promise<LogSource> => {
     if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec, one.foreignRecord);
     const source = logSource(sessions, one, from);
     sources.set(one.id, source);

@@ -45,11 +45,7 @@ function rotationOf({ recorded, rotatesAt: at }: ServerView, now: number, execut
   };
 }
 
-/**
- * How a server runs, from its container, the calls that this machine counted, and what it last found out about its health.
- * Asks the engine only, not the server.
- * A ledger that cannot be read is a notice. Throws `server-not-found`, and what the engine throws.
- */
+/** How a server runs, by engine and ledger (an unreadable one is a notice). Throws `server-not-found`. */
 export async function serverInfo(
   ports: Ports,
   request: { readonly project: ProjectName; readonly name: ServerName },

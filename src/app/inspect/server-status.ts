@@ -46,37 +46,21 @@ export type ServerDetail = ServerStatus &
   };
 
 /** What is shown of a server in a list, at a moment of the engine's clock. */
-export const statusOf = (
-  {
-    name,
-    project,
-    state,
-    renamed,
-    generation,
-    image,
-    container,
-    containerName,
-    restarts,
-    engineHealth,
-    source,
-    ...more
-  }: ServerView,
-  now: EngineTime,
-): ServerStatus => ({
-  name,
-  project,
-  state,
-  renamed,
-  generation,
-  image,
-  transport: more.recorded?.spec.mcp.transport.kind ?? 'unknown',
-  container,
-  containerName,
-  ageMs: Math.max(0, now - more.createdAt),
-  restarts,
-  engineHealth,
-  source,
-  others: more.instances.length - 1,
+export const statusOf = (view: ServerView, now: EngineTime): ServerStatus => ({
+  name: view.name,
+  project: view.project,
+  state: view.state,
+  renamed: view.renamed,
+  generation: view.generation,
+  image: view.image,
+  transport: view.recorded?.spec.mcp.transport.kind ?? 'unknown',
+  container: view.container,
+  containerName: view.containerName,
+  ageMs: Math.max(0, now - view.createdAt),
+  restarts: view.restarts,
+  engineHealth: view.engineHealth,
+  source: view.source,
+  others: view.instances.length - 1,
 });
 
 /** Everything that is told of a server. */

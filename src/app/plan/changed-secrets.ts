@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ProjectName } from '../../model/ids.ts';
 import { isNonEmpty, type NonEmpty, type PlanWarning } from '../../model/plan.ts';
@@ -52,7 +53,7 @@ export async function changedSecrets(
 
 /** Whether a container is of an HTTP server that is to run, which is given its secrets when it is made. */
 const wasGivenSecrets = ({ spec }: DeclaredServer, { server }: MadeServer): boolean =>
-  spec.enabled && spec.mcp.transport.kind !== 'stdio' && server === spec.name;
+  spec.enabled && isHttp(spec) && server === spec.name;
 
 const withoutPrints = 'it was made by an earlier looms, or without a usable key; `looms mcp restart` makes it anew';
 

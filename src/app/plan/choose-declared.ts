@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { nearest } from '../../model/nearest.ts';
+import { suggestion } from '../../model/nearest.ts';
 import { sourceText } from '../../model/source.ts';
 import { specHash } from '../../spec/record/record.ts';
 
@@ -25,10 +25,9 @@ export function chooseDeclared(
   const chosen = exact ?? (alone && only !== undefined && others.length === 0 ? renamed(only, name) : undefined);
   if (chosen === undefined) {
     const names = servers.map(({ spec }) => spec.name).sort();
-    const near = nearest(name, names);
     const has = names.length === 0 ? `${file} declares no server` : `${file} declares ${names.join(', ')}`;
     throw new LoomsError('server-not-found', `no server ${name} in ${file}`, {
-      hint: near === undefined ? has : `did you mean ${near}? ${has}`,
+      hint: suggestion(name, names) + has,
     });
   }
   if (!chosen.spec.enabled) {

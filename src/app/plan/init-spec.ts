@@ -109,11 +109,7 @@ async function writeBoth(files: Files, path: string, text: string, force: boolea
   return { done: true };
 }
 
-/**
- * Writes a first spec, and the schema that editors check it with into `.looms` beside it. Returns the spec's path as
- * given and its text.
- * Throws `usage` for a name or template that does not exist, `file-exists` unless `force`.
- */
+/** Writes a first spec, its schema beside it. Throws `usage` for a bad name or template, `file-exists`. */
 export async function initSpec(
   ports: Ports,
   request: InitRequest,

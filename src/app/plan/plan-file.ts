@@ -3,13 +3,13 @@ import { LoomsError } from '../../model/errors.ts';
 import type { Ports } from '../ports.ts';
 import { looksLikePlan, readSavedPlan, type SavedPlan } from './saved-plan.ts';
 
+/** A plan of 10,000 servers has 60 MiB. */
+const mostBytes = 256 << 20;
+
 /** For its owner only: it tells what runs where, and from which files. */
 const fileMode = 0o600;
 
-/**
- * Writes a saved plan, whole or not at all, readable by its owner only. A plan that is there is written over, nothing
- * else is: throws `file-exists`. Throws `file-not-found` when the folder is not there or not writable.
- */
+/** Writes a saved plan for its owner, over nothing but a plan. Throws `file-exists`, `file-not-writable`. */
 export async function writePlanFile(ports: Ports, file: string, saved: SavedPlan): Promise<void> {
   const path = resolve(ports.workingDirectory, file);
   const kind = await ports.files.kindOf(path);
@@ -30,9 +30,9 @@ export async function writePlanFile(ports: Ports, file: string, saved: SavedPlan
 
 /** Reads a saved plan. Throws `usage` when there is no such file, and what `readSavedPlan` throws. */
 export async function readPlanFile(ports: Pick<Ports, 'files' | 'workingDirectory'>, file: string): Promise<SavedPlan> {
-  const read = await ports.files.readText(resolve(ports.workingDirectory, file));
+  const read = await ports.files.readRegular(resolve(ports.workingDirectory, file), mostBytes);
   if (read.done) return readSavedPlan(read.text, file);
-  const why = read.why === 'missing' ? `there is no plan ${file}` : `${file} cannot be read (${read.code})`;
+  const why = read.why === 'missing' ? `there is no plan ${file}` : `${file} cannot be read: ${read.message}`;
   throw new LoomsError('usage', why, {
     hint: `a plan comes from \`looms diff --out FILE\`; use --server ${file} for one server, or -f ${file} for a file`,
     cause: read.cause,

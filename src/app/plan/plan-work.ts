@@ -115,11 +115,7 @@ function hold(prepared: Prepared, { policy, prune }: PlanRules): PlanWarning[] {
   }
 }
 
-/**
- * Plans what is asked for; writes nothing. The same function serves `diff`, `apply` and its dry run.
- * Throws what `Orchestrator.plan` throws, `spec-invalid` for a record that breaks a rule of files, and `refused` when the
- * policy or the rules of a prune say no.
- */
+/** Plans what is asked for; writes nothing. Throws as `Orchestrator.plan`, `spec-invalid`, `refused` by the rules. */
 export async function planWork(ports: Ports, intent: Intent, rules: PlanRules): Promise<Work> {
   const prepared = await (await ports.orchestrator()).plan(intent);
   const warnings = hold(prepared, rules);

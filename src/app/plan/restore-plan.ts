@@ -34,10 +34,7 @@ async function changedFiles(ports: Ports, saved: SavedPlan): Promise<string[]> {
 
 type Builds = { readonly recipes: ReadonlyMap<string, Recipe>; readonly problems: readonly string[] };
 
-/**
- * The recipes of the images that a plan builds, made anew from the files that go in: an image's reference names their
- * content, so another reference means other files. Files that are missing matter only where the plan builds.
- */
+/** A plan's recipes, made anew from their files: a reference names content. Missing files matter to builds only. */
 async function restoreRecipes(ports: Ports, saved: SavedPlan, servers: readonly DeclaredServer[]): Promise<Builds> {
   const extraCa = await ports.files.readBuildCa();
   const builds = new Set(saved.plan.images.flatMap(({ ref, action }) => (action === 'build' ? [ref] : [])));
@@ -77,7 +74,7 @@ function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDire
 /**
  * Makes a saved plan ready to be carried out, or tells why it cannot be any more. It is planned anew from what the file
  * holds: only when that gives the same plan is this still the engine it was made for, in the state it was made for.
- * `applyPlan` looks a last time under the lock.
+ * `applyWork` looks a last time under the lock.
  * Throws `plan-stale` with what differs, also when another policy applies than it was made under, `refused` when the
  * policy says no, and what `planWork` throws.
  */

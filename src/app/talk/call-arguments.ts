@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArguments, parseJsonArguments } from '../../mcp/client/arguments.ts';
 import type { Schema } from '../../mcp/client/schema.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { LoomsError, withHint } from '../../model/errors.ts';
 import type { Ports } from '../ports.ts';
 
 /** Arguments of a call as the command line has them. */
@@ -37,7 +37,7 @@ export async function readArguments(
     });
   };
   const hint = `${shownBy} shows what it takes`;
-  const args = await withHint(hint, async () =>
+  const args = await hinted(hint, async () =>
     source.kind === 'file' ? parseJsonArguments(await read(source.path)) : parseArguments(source.words, schema, read),
   );
   const { checkInTime } = await import('../../mcp/client/check-in-time.ts');
@@ -51,11 +51,11 @@ export async function readArguments(
 }
 
 /** Adds a hint to a refusal that has none of its own. */
-async function withHint<T>(hint: string, work: () => Promise<T>): Promise<T> {
+async function hinted<T>(hint: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof LoomsError) || error.hint !== undefined) throw error;
-    throw new LoomsError(error.code, error.message, { hint, detail: error.detail, cause: error.cause });
+    throw withHint(error, hint);
   }
 }

@@ -1,18 +1,15 @@
 import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import type { DesiredServer } from '../../model/desired.ts';
-import { LoomsError } from '../../model/errors.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { LoomsError, withHint } from '../../model/errors.ts';
 import { secretUses } from '../../model/secret-names.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
-type CallRequest = {
-  readonly project: ProjectName;
-  readonly server: ServerName;
+type CallRequest = OfServer & {
   readonly tool: string;
   readonly arguments: ArgumentSource;
   /** Whether the audit trail keeps the arguments themselves. */
@@ -21,7 +18,7 @@ type CallRequest = {
   readonly out?: string;
 };
 
-export type CallOptions = SessionOptions & {
+export type ToolCallOptions = SessionOptions & {
   readonly onProgress?: (progress: CallProgress) => void;
   /** Hears of things worth saying that do not stop the call, also when the call fails then. */
   readonly onWarning: (warning: CallWarning) => void;
@@ -54,9 +51,7 @@ const textOf = (parts: readonly ContentPart[]): string =>
 function withReachHint(error: unknown, spec: DesiredServer): unknown {
   if (!(error instanceof LoomsError) || error.code !== 'json-rpc-error' || error.hint !== undefined) return error;
   const hint = unreachableHint([error.message, ...error.detail].join('\n'), spec);
-  return hint === undefined
-    ? error
-    : new LoomsError(error.code, error.message, { hint, detail: error.detail, cause: error.cause });
+  return hint === undefined ? error : withHint(error, hint);
 }
 
 /**
@@ -65,7 +60,7 @@ function withReachHint(error: unknown, spec: DesiredServer): unknown {
  * `isError` is a result. Throws `tool-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`,
  * `server-exited`, `file-not-found`, and what `openServer` throws.
  */
-export async function callTool(ports: Ports, request: CallRequest, options: CallOptions): Promise<CallOutcome> {
+export async function callTool(ports: Ports, request: CallRequest, options: ToolCallOptions): Promise<CallOutcome> {
   const { project, server, tool: name } = request;
   // Asked beside the opening, which takes longer.
   const askedEngine = engineId(ports, options.signal);

@@ -2,15 +2,12 @@ import { type PromptMessage, promptMessages } from '../../mcp/client/content.ts'
 import { promptSchema } from '../../mcp/client/prompts.ts';
 import type { PromptResult, SessionOptions } from '../../mcp/client/session.ts';
 import { plainText } from '../../model/exact-number.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
 
-type PromptRequest = {
-  readonly project: ProjectName;
-  readonly server: ServerName;
+type PromptRequest = OfServer & {
   readonly prompt: string;
   readonly arguments: ArgumentSource;
   /** Folder for images, audio and embedded resources; made when it is not there. */
@@ -24,11 +21,7 @@ type PromptOutcome = {
   readonly saved: readonly SavedFile[];
 };
 
-/**
- * Renders a prompt of a running server: arguments are checked against what it says it takes before anything is sent.
- * Throws `prompt-not-found`, `arguments-invalid`, `call-timeout`, `json-rpc-error`, `file-not-found`, and what
- * `openServer` throws.
- */
+/** Renders a prompt, arguments checked first. Throws as `openServer`, `prompt-not-found`, `arguments-invalid`. */
 export async function getPrompt(
   ports: Ports,
   request: PromptRequest,

@@ -1,8 +1,7 @@
 import { promptArguments } from '../../mcp/client/prompts.ts';
 import type { Prompt, SessionOptions } from '../../mcp/client/session.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 
 type PromptArgument = { readonly name: string; readonly required: boolean; readonly description?: string };
 
@@ -17,7 +16,7 @@ export type ListedPrompts = {
 /** The prompts of a running server, all pages, sorted by name. Throws what `openServer` throws. */
 export async function listPrompts(
   ports: Ports,
-  request: { readonly project: ProjectName; readonly server: ServerName },
+  request: OfServer,
   options: SessionOptions = {},
 ): Promise<ListedPrompts> {
   return onServer(ports, request, options, async ({ session }) => {

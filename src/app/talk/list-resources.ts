@@ -1,14 +1,13 @@
 import type { ResourceList, SessionOptions } from '../../mcp/client/session.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 
 export type { ResourceList } from '../../mcp/client/session.ts';
 
 /** The resources of a running server and the templates of more, all pages. Throws what `openServer` throws. */
 export async function listResources(
   ports: Ports,
-  request: { readonly project: ProjectName; readonly server: ServerName },
+  request: OfServer,
   options: SessionOptions = {},
 ): Promise<ResourceList> {
   return onServer(ports, request, options, ({ session }) => session.listResources(options));

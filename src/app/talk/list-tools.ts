@@ -1,8 +1,8 @@
 import type { SessionOptions, Tool } from '../../mcp/client/session.ts';
 import { type ToolDetails, toolDetails, toolSignature } from '../../mcp/client/tool-details.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 
 export type { SchemaRow } from '../../mcp/client/schema-rows.ts';
 
@@ -20,7 +20,7 @@ export type ToolList = {
 /** The tools that a server's filter lets through; all, or the one named. Throws as `openServer`, `tool-not-found`. */
 export async function listTools(
   ports: Ports,
-  request: { readonly project: ProjectName; readonly server: ServerName; readonly tool?: string },
+  request: OfServer & { readonly tool?: string },
   options: SessionOptions = {},
 ): Promise<ToolList> {
   return onServer(ports, request, options, async ({ session }) => {

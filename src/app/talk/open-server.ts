@@ -1,4 +1,5 @@
 import type { Session, SessionOptions } from '../../mcp/client/session.ts';
+import { isHttp } from '../../model/desired.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
@@ -8,6 +9,9 @@ import { requireTrust } from '../apply/require-trust.ts';
 import type { Ports } from '../ports.ts';
 import { knowSecrets } from './know-secrets.ts';
 import { sessionTarget } from './session-target.ts';
+
+/** Which server is talked to. */
+export type OfServer = { readonly project: ProjectName; readonly server: ServerName };
 
 /** A server that runs, with a session to it. */
 type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
@@ -50,7 +54,7 @@ export async function openServer(
  */
 export async function onServer<T>(
   ports: Ports,
-  { project, server }: { readonly project: ProjectName; readonly server: ServerName },
+  { project, server }: OfServer,
   options: OpenOptions,
   work: (open: OpenServer) => Promise<T>,
 ): Promise<T> {
@@ -75,8 +79,7 @@ async function openSession(
   options: OpenOptions,
 ): Promise<OpenServer> {
   const { container, containerName, generation, spec, foreignRecord } = serving;
-  const isStdio = spec.mcp.transport.kind === 'stdio';
-  if ((isStdio || ports.trust.acceptsAll) && foreignRecord !== undefined) {
+  if ((!isHttp(spec) || ports.trust.acceptsAll) && foreignRecord !== undefined) {
     const record = untrustedRecord(`container ${containerName}`, {
       foreignRecord,
       recorded: { spec, image: serving.imageRef },
@@ -84,7 +87,7 @@ async function openSession(
     await requireTrust(ports, record, options.mayAskForTrust ?? true);
   }
   // A session of a stdio server looks its secrets up anyway; the process of an HTTP server has them already.
-  if (!isStdio) await knowSecrets(ports, spec, foreignRecord);
+  if (isHttp(spec)) await knowSecrets(ports, spec, foreignRecord);
   const target = await sessionTarget(serving, sessions, ports.secrets);
   const open = await ports.openSession();
   return { container, generation, spec, session: await open(target, options) };

@@ -3,14 +3,11 @@ import { type ContentPart, readParts } from '../../mcp/client/content.ts';
 import { nameOfUri } from '../../mcp/client/file-names.ts';
 import type { ReadResult, SessionOptions } from '../../mcp/client/session.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
-import { onServer } from './open-server.ts';
+import { type OfServer, onServer } from './open-server.ts';
 import { isFolder, prepareFolder, type SavedFile, saveAs } from './save-content.ts';
 
-type ReadRequest = {
-  readonly project: ProjectName;
-  readonly server: ServerName;
+type ReadRequest = OfServer & {
   readonly uri: string;
   /** A folder, where files get the resource's name, or a file. */
   readonly out?: string;
@@ -23,12 +20,7 @@ type ReadOutcome = {
   readonly saved: readonly SavedFile[];
 };
 
-/**
- * Reads a resource of a running server, bounded by the spec's `execution_timeout_seconds`, and saves it when asked to;
- * no file is ever replaced.
- * Throws `resource-not-found`, `json-rpc-error`, `call-timeout`, `file-exists`, `file-not-found`, and what `openServer`
- * throws.
- */
+/** Reads a resource, and saves it when asked to. Throws as `openServer`, `resource-not-found`, `file-exists`. */
 export async function readResource(
   ports: Ports,
   request: ReadRequest,

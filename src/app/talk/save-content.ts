@@ -31,11 +31,7 @@ export async function prepareFolder({ files, workingDirectory }: Place, folder: 
   if (!made.done) throw notWritten(folder, made);
 }
 
-/**
- * Writes images, audio and embedded resources into a folder as `STEM-1.png`, `STEM-2.json` …; a number that is taken is
- * passed over, so no file is ever replaced. Returns what was written, and what is left to show.
- * Throws `file-not-writable` for a file that cannot be written.
- */
+/** Writes what is no text into a folder as `STEM-1.png` …, over no file. Throws `file-not-writable`. */
 export async function saveParts(
   place: Place,
   folder: string,

@@ -1,5 +1,6 @@
 import type { SessionTarget } from '../../mcp/client/session.ts';
 import type { DesiredServer, Env } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { processEnv } from '../../model/secret-names.ts';
 import type { Serving } from '../../model/server-view.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
@@ -21,12 +22,11 @@ export async function sessionEnv(spec: DesiredServer, secrets: SecretStore): Pro
 /** What opening a session to a server takes. Throws `secret-missing`. */
 export async function sessionTarget(
   { container, spec, argv, hasShell, image, relay }: Serving,
-  host: SessionHost,
+  sessions: SessionHost,
   secrets: SecretStore,
 ): Promise<SessionTarget> {
-  const isHttp = spec.mcp.transport.kind !== 'stdio';
   return {
-    engine: host,
+    sessions,
     container,
     spec,
     argv,
@@ -34,6 +34,6 @@ export async function sessionTarget(
     image,
     ...(relay === undefined ? {} : { relay }),
     // An HTTP server's process has its secrets already.
-    env: isHttp ? {} : await sessionEnv(spec, secrets),
+    env: isHttp(spec) ? {} : await sessionEnv(spec, secrets),
   };
 }

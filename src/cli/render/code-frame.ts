@@ -37,13 +37,17 @@ export function renderFrame(frame: Frame, mark: (text: string) => string, palett
 
   const result: string[] = [];
   for (let number = first; number <= last; number++) {
-    const raw = masked(lines[number - 1] ?? '');
+    const written = lines[number - 1] ?? '';
+    const raw = masked(written);
     if (number !== frame.line) {
       if (raw.trim() !== '') result.push(gutter(String(number)) + palette.quiet(clip(clean(raw), 0, room).text));
       continue;
     }
-    const before = clean(raw.slice(0, frame.column - 1));
-    const marked = clean(raw.slice(frame.column - 1, frame.column - 1 + frame.length));
+    // A place in what is hidden is shown as all of that.
+    const hidden = raw === written ? raw.length : raw.lastIndexOf('(secret)');
+    const at = Math.min(frame.column - 1, hidden);
+    const before = clean(raw.slice(0, at));
+    const marked = clean(raw.slice(at, at + frame.length));
     const clipped = clip(clean(raw), before.length, room);
     const indent = displayWidth(clipped.text.slice(0, before.length - clipped.start));
     const carets = Math.max(1, Math.min(displayWidth(marked), room - indent));

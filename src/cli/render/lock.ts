@@ -1,5 +1,5 @@
 import { assertNever } from '../../model/errors.ts';
-import { describeHolder, shortLockId } from '../../model/lock.ts';
+import { describeHolder, type LockHolder, shortLockId } from '../../model/lock.ts';
 import { isoTime, shownTime } from '../../model/times.ts';
 import type { FoundLock } from '../../orchestrator/port.ts';
 import type { Palette } from '../palette.ts';
@@ -9,37 +9,24 @@ import { displayed, visible } from './text.ts';
 export type LockView = {
   readonly project: string;
   /** null: nobody holds it. */
-  readonly lock: {
-    readonly id: string;
-    readonly who: string;
-    readonly host: string;
-    readonly pid: number;
-    readonly command: string;
-    readonly since: string;
-    readonly until: string;
-    readonly state: FoundLock['state'];
-  } | null;
+  readonly lock:
+    | (Pick<LockHolder, 'who' | 'host' | 'pid' | 'command'> & {
+        readonly id: string;
+        readonly since: string;
+        readonly until: string;
+        readonly state: FoundLock['state'];
+      })
+    | null;
   readonly removed: boolean;
 };
 
 /** What is known about a project's lock, and whether it was taken away. */
-export const lockView = (project: string, found: FoundLock | null, removed: boolean): LockView => ({
-  project,
-  lock:
-    found === null
-      ? null
-      : {
-          id: found.holder.id,
-          who: found.holder.who,
-          host: found.holder.host,
-          pid: found.holder.pid,
-          command: found.holder.command,
-          since: isoTime(found.holder.acquiredAt),
-          until: isoTime(found.holder.expiresAt),
-          state: found.state,
-        },
-  removed,
-});
+export function lockView(project: string, found: FoundLock | null, removed: boolean): LockView {
+  if (found === null) return { project, lock: null, removed };
+  const { id, who, host, pid, command, acquiredAt, expiresAt } = found.holder;
+  const [since, until] = [isoTime(acquiredAt), isoTime(expiresAt)];
+  return { project, lock: { id, who, host, pid, command, since, until, state: found.state }, removed };
+}
 
 function describeState(lock: NonNullable<LockView['lock']>): string {
   switch (lock.state) {

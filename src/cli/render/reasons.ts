@@ -91,7 +91,7 @@ const ownerText = (owner: string): string =>
   owner === 'unknown' ? 'looms did not make' : `belongs to ${visible(owner)}`;
 
 /** What to do about a blocker; undefined when its own words say all there is to say. */
-export const blockerHint = ({ hint }: Blocker): string | undefined => (hint === undefined ? undefined : visible(hint));
+export const blockerHint = ({ hint }: Blocker): string | undefined => hint && visible(hint);
 
 /** The reasons of a change; none for one that is unchanged or blocked. */
 export const reasonsOf = (change: Change): readonly Reason[] => ('reasons' in change ? change.reasons : []);
@@ -152,7 +152,7 @@ export function describeSupport(plan: Plan, when: 'done' | 'to-do'): string[] {
 export function describeTotals(plan: Plan): string {
   const behind = describeSupport(plan, 'to-do').join(', ');
   if (plan.changes.length === 0) return behind;
-  const servers = describeCounts(countActions(plan));
+  const servers = describeCounts(plan);
   return behind === '' ? servers : `${servers}; behind them ${behind}`;
 }
 
@@ -163,49 +163,27 @@ export const imageWorkOf = ({ images }: Plan): readonly PlannedImage[] =>
 /** Everything that makes a change, in one line. */
 export const describeReasons = (change: Change): string => reasonsOf(change).map(describeReason).join(', ');
 
-export type Counts = {
-  readonly create: number;
-  readonly replace: number;
-  readonly start: number;
-  readonly stop: number;
-  readonly rename: number;
-  readonly cleanUp: number;
-  readonly remove: number;
-  readonly blocked: number;
-  readonly unchanged: number;
+/** Words of each action in the counts; those of `seldom` are named only when there are any. */
+const countWords: Readonly<Record<Change['action'], { readonly word: string; readonly seldom?: true }>> = {
+  create: { word: 'to create' },
+  replace: { word: 'to replace' },
+  start: { word: 'to start', seldom: true },
+  stop: { word: 'to stop', seldom: true },
+  rename: { word: 'to rename', seldom: true },
+  'clean-up': { word: 'to clean up', seldom: true },
+  remove: { word: 'to remove' },
+  blocked: { word: 'blocked', seldom: true },
+  unchanged: { word: 'unchanged' },
 };
 
-/** How many servers each action concerns. */
-function countActions(plan: Plan): Counts {
-  const count = (action: Change['action']) => plan.changes.filter((change) => change.action === action).length;
-  return {
-    create: count('create'),
-    replace: count('replace'),
-    start: count('start'),
-    stop: count('stop'),
-    rename: count('rename'),
-    cleanUp: count('clean-up'),
-    remove: count('remove'),
-    blocked: count('blocked'),
-    unchanged: count('unchanged'),
-  };
-}
-
-/** `2 to create, 1 to replace, 0 to remove, 47 unchanged`; what rarely happens is named only when it does. */
-function describeCounts(counts: Counts): string {
-  const seldom = (count: number, text: string) => (count > 0 ? [`${count} ${text}`] : []);
-  return [
-    `${counts.create} to create`,
-    `${counts.replace} to replace`,
-    ...seldom(counts.start, 'to start'),
-    ...seldom(counts.stop, 'to stop'),
-    ...seldom(counts.rename, 'to rename'),
-    ...seldom(counts.cleanUp, 'to clean up'),
-    `${counts.remove} to remove`,
-    ...seldom(counts.blocked, 'blocked'),
-    `${counts.unchanged} unchanged`,
-  ].join(', ');
-}
+/** How many servers each action concerns: `2 to create, 1 to replace, 0 to remove, 47 unchanged`. */
+const describeCounts = ({ changes }: Plan): string =>
+  Object.entries(countWords)
+    .flatMap(([action, { word, seldom }]) => {
+      const count = changes.filter((change) => change.action === action).length;
+      return seldom && count === 0 ? [] : [`${count} ${word}`];
+    })
+    .join(', ');
 
 /** `2 servers run as declared, 1 is disabled`: an engine that agrees. `disabled` names servers that are kept stopped. */
 export function describeInSync(plan: Plan, disabled: ReadonlySet<string>): string {
@@ -218,11 +196,7 @@ export function describeInSync(plan: Plan, disabled: ReadonlySet<string>): strin
   const parts = [
     ...(running > 0 ? [`${plural(running, 'server')} ${running === 1 ? 'runs' : 'run'} as declared`] : []),
     ...(stopped > 0
-      ? [
-          running > 0
-            ? `${stopped} ${stopped === 1 ? 'is' : 'are'} disabled`
-            : `${plural(stopped, 'server')} ${stopped === 1 ? 'is' : 'are'} disabled`,
-        ]
+      ? [`${running > 0 ? stopped : plural(stopped, 'server')} ${stopped === 1 ? 'is' : 'are'} disabled`]
       : []),
   ];
   return `In sync: ${parts.join(', ')}.`;
@@ -230,13 +204,10 @@ export function describeInSync(plan: Plan, disabled: ReadonlySet<string>): strin
 
 /** `fs on 2026-11-22 10:00 UTC`, `fs after 120 more calls`: the next rotation of a server. */
 export const describeRotation = ({ server, at, callsLeft }: NextRotation): string =>
-  [
-    server,
-    [
-      ...(at === undefined ? [] : [`on ${shownTime(at)}`]),
-      ...(callsLeft === undefined ? [] : [`after ${plural(callsLeft, 'more call')}`]),
-    ].join(' or '),
-  ].join(' ');
+  `${server} ${[
+    ...(at === undefined ? [] : [`on ${shownTime(at)}`]),
+    ...(callsLeft === undefined ? [] : [`after ${plural(callsLeft, 'more call')}`]),
+  ].join(' or ')}`;
 
 /** Whether all that is to be done is to replace servers that have served their time. */
 export const isRotationOnly = (plan: Plan): boolean =>

@@ -9,10 +9,7 @@ type ResourceAnswer =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'nothing' };
 
-/**
- * How a resource is printed: on a terminal its text only, made safe; into a file or pipe one resource byte for byte,
- * and several texts one below the other. Throws `usage` for what cannot be printed so, with the flag that saves it.
- */
+/** A resource as safe text on a terminal; elsewhere one is passed on byte for byte. Throws `usage` for others. */
 export function resourceAnswer(uri: string, parts: readonly ContentPart[], onTerminal: boolean): ResourceAnswer {
   const [only, ...others] = parts;
   if (only === undefined) return { kind: 'nothing' };

@@ -82,10 +82,7 @@ export function truncate(text: string, width: number): string {
   return `${result}…`;
 }
 
-/**
- * Breaks text into lines of at most `width` columns between words. Lines that fit stay as they are; what goes on from a
- * longer one keeps its indent, that of a list's item goes on below its text. A word longer than a line stands alone.
- */
+/** Breaks text into lines of `width` columns between words, keeping indents; a list's item goes on below its text. */
 export const wrap = (text: string, width: number): readonly string[] =>
   text.split('\n').flatMap((line) => (displayWidth(line) <= width ? [line.trimEnd()] : broken(line, width)));
 

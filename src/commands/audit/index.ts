@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import * as Flags from '@oclif/core/flags';
+import type { InferredFlags } from '@oclif/core/interfaces';
 import { readAudit, readChanges } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
@@ -130,17 +131,12 @@ function resultsFor<Result extends string>(
   return result === undefined ? undefined : possible.filter((one) => result.includes(one));
 }
 
-type AuditFlagValues = {
-  readonly server?: readonly string[] | undefined;
-  readonly tool?: readonly string[] | undefined;
-  readonly who?: readonly string[] | undefined;
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
-  readonly 'all-projects'?: boolean | undefined;
-};
-
 /** What the flags of `audit` ask for; a project only where one was named. `now` in ms since 1970. Throws `usage`. */
-export function auditRequest(flags: AuditFlagValues, project: ProjectChoice, now: number): AuditQuery {
+export function auditRequest(
+  flags: Partial<InferredFlags<typeof Audit.flags>>,
+  project: ProjectChoice,
+  now: number,
+): AuditQuery {
   const { server, tool, who, since, until } = flags;
   return {
     ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
@@ -158,10 +154,7 @@ export async function writeLines(lines: AsyncIterable<string>): Promise<void> {
   const { stdout } = process;
   const gone = new AbortController();
   // Stays: the error of a chunk that is under way comes after the last one was written.
-  stdout.on('error', (error: Error) => {
-    if (!('code' in error) || error.code !== 'EPIPE') throw error;
-    gone.abort();
-  });
+  stdout.on('error', () => gone.abort());
   const write = async (text: string): Promise<void> => {
     if (text === '' || stdout.write(text)) return;
     await once(stdout, 'drain', { signal: gone.signal }).catch((error: unknown) => {

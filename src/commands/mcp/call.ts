@@ -5,7 +5,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
 import { openCallSession } from '../../cli/call-session.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
-import { answerFlags, engineFlags, projectFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
+import { answerFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderParts, renderSaved } from '../../cli/render/content.ts';
 import { renderWarning } from '../../cli/render/error.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -46,8 +46,7 @@ export default class McpCall extends BaseCommand {
     ...answerFlags,
     ...sessionFlags,
     ...trustFlags,
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<CallResult> {

@@ -2,7 +2,7 @@ import { checkHealth, type ServerHealth } from '../../app/inspect/check-health.t
 import { remainingArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
-import { durationFlag, engineFlags, projectFlags } from '../../cli/flags.ts';
+import { durationFlag, placeFlags } from '../../cli/flags.ts';
 import { renderHealth } from '../../cli/render/health.ts';
 import type { healthProgress } from '../../cli/render/health-progress.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -28,8 +28,7 @@ export default class McpHealth extends BaseCommand {
     timeout: durationFlag(1)({
       description: 'how long a server may take to answer: default is timeout_seconds of its spec',
     }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<readonly ServerHealth[]> {

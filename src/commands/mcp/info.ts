@@ -1,7 +1,7 @@
 import { type ServerInfo, serverInfo } from '../../app/inspect/server-info.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { placeFlags } from '../../cli/flags.ts';
 import { renderServerInfo } from '../../cli/render/server-info.ts';
 import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
@@ -17,7 +17,7 @@ export default class McpInfo extends BaseCommand {
     { description: 'Calls until its rotation, for a script', command: 'looms mcp info fs --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
-  static override flags = { ...projectFlags, ...engineFlags };
+  static override flags = { ...placeFlags };
 
   async run(): Promise<ServerInfo> {
     const { flags, args } = await this.parse(McpInfo);

@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { listMcpServers, type McpServer } from '../../app/inspect/list-mcp-servers.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { placeFlags } from '../../cli/flags.ts';
 import { renderMcpServers } from '../../cli/render/mcp-servers.ts';
 import { visible } from '../../cli/render/text.ts';
 
@@ -20,8 +20,7 @@ export default class McpList extends BaseCommand {
       description: 'the servers of all projects on the engine',
       exclusive: ['project'],
     }),
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<readonly McpServer[]> {

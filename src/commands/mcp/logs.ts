@@ -1,6 +1,6 @@
 import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags } from '../../cli/flags.ts';
+import { placeFlags } from '../../cli/flags.ts';
 import { logFlags, logRequest } from '../../cli/log-flags.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { streamLogs } from '../../cli/stream-logs.ts';
@@ -19,7 +19,7 @@ export default class McpLogs extends BaseCommand {
     },
   ];
   static override args = { servers: requiredArgs({ description: 'names of the servers' }) };
-  static override flags = { ...logFlags, ...projectFlags, ...engineFlags };
+  static override flags = { ...logFlags, ...placeFlags };
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(McpLogs);

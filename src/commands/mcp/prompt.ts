@@ -2,7 +2,7 @@ import { getPrompt } from '../../app/talk/get-prompt.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
-import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
+import { placeFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderMessages, renderSaved } from '../../cli/render/content.ts';
 import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
@@ -28,7 +28,7 @@ export default class McpPrompt extends BaseCommand {
     prompt: requiredArg({ description: 'name of the prompt' }),
     arguments: remainingArgs({ description: `key=value, key=@file, or '{json}'` }),
   };
-  static override flags = { ...argumentFlags, ...outFlags, ...trustFlags, ...projectFlags, ...engineFlags };
+  static override flags = { ...argumentFlags, ...outFlags, ...trustFlags, ...placeFlags };
 
   async run(): Promise<PromptResult> {
     const { flags, args } = await this.parse(McpPrompt);

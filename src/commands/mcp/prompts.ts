@@ -1,7 +1,7 @@
 import { listPrompts } from '../../app/talk/list-prompts.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
+import { placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderPrompts } from '../../cli/render/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -17,7 +17,7 @@ export default class McpPrompts extends BaseCommand {
     { description: 'As the server sent them', command: 'looms mcp prompts everything --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
-  static override flags = { ...trustFlags, ...projectFlags, ...engineFlags };
+  static override flags = { ...trustFlags, ...placeFlags };
 
   async run(): Promise<readonly Prompt[]> {
     const { flags, args } = await this.parse(McpPrompts);

@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { readResource } from '../../app/talk/read-resource.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
+import { placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderSaved } from '../../cli/render/content.ts';
 import { resourceAnswer } from '../../cli/render/resource.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -36,8 +36,7 @@ export default class McpRead extends BaseCommand {
       helpValue: 'DIR|FILE',
     }),
     ...trustFlags,
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<ReadResult> {

@@ -1,7 +1,7 @@
 import { listResources } from '../../app/talk/list-resources.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { engineFlags, projectFlags, trustFlags } from '../../cli/flags.ts';
+import { placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderResources } from '../../cli/render/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -19,7 +19,7 @@ export default class McpResources extends BaseCommand {
     { description: 'As the server sent them', command: 'looms mcp resources everything --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
-  static override flags = { ...trustFlags, ...projectFlags, ...engineFlags };
+  static override flags = { ...trustFlags, ...placeFlags };
 
   async run(): Promise<Resources> {
     const { flags, args } = await this.parse(McpResources);

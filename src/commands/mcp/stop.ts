@@ -2,7 +2,7 @@ import { planWork } from '../../app/plan/plan-work.ts';
 import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { byHandFlags } from '../../cli/by-hand.ts';
-import { durationFlag, engineFlags, projectFlags } from '../../cli/flags.ts';
+import { durationFlag, placeFlags } from '../../cli/flags.ts';
 import { listed } from '../../cli/render/text.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
 import { serverName } from '../../cli/server-name.ts';
@@ -22,8 +22,7 @@ export default class McpStop extends BaseCommand {
       description: 'how long open sessions may take to end: default is drain_seconds of the spec',
     }),
     ...byHandFlags,
-    ...projectFlags,
-    ...engineFlags,
+    ...placeFlags,
   };
 
   async run(): Promise<PlanOutcome> {

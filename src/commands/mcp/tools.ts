@@ -2,7 +2,7 @@ import { listTools } from '../../app/talk/list-tools.ts';
 import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { sessionNotices } from '../../cli/call-session.ts';
-import { engineFlags, projectFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
+import { placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
 import { renderTool, renderTools } from '../../cli/render/tool.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -24,7 +24,7 @@ export default class McpTools extends BaseCommand {
     server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),
     tool: optionalArg({ description: 'only this tool, in full' }),
   };
-  static override flags = { ...sessionFlags, ...trustFlags, ...projectFlags, ...engineFlags };
+  static override flags = { ...sessionFlags, ...trustFlags, ...placeFlags };
 
   async run(): Promise<readonly Tool[]> {
     const { flags, args } = await this.parse(McpTools);

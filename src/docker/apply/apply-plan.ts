@@ -82,7 +82,7 @@ function stepEnvironment(
       const serving = await servingContainer(ports.engine, reachable, spec, plan.project, (relay) => relays.get(relay));
       // Looked at before it answers: one that is started again in between has not been asked.
       const run = (await ports.engine.containerRunning(container, { signal }))?.run ?? '';
-      const outcome = await ports.gate(serving, { host: ports.engine, signal });
+      const outcome = await ports.gate(serving, { sessions: ports.engine, signal });
       if (outcome.passed) {
         onHealthy({ server: name, verdict: 'healthy', container, run, tools: outcome.tools, detail: '' });
       } else {

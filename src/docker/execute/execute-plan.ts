@@ -1,4 +1,4 @@
-import { LoomsError } from '../../model/errors.ts';
+import { LoomsError, traitsOf } from '../../model/errors.ts';
 import type { EventSink, Failure, StepResult } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ContainerId, StepId } from '../../model/ids.ts';
@@ -20,13 +20,9 @@ type ExecuteOptions = {
 
 export type StepResults = ReadonlyMap<StepId, StepResult>;
 
-/** Codes after which nobody knows whether the engine did what it was asked. */
-const isUncertain = (failure: Failure): boolean =>
-  failure.code === 'engine-timeout' || failure.code === 'engine-unreachable' || failure.code === 'interrupted';
-
 const failed = (result: StepResult | undefined): boolean => result?.result === 'failed' || result?.result === 'unknown';
 
-type Verdict = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
+type Turn = 'wait' | 'run' | { readonly skip: Extract<StepResult, { result: 'skipped' }> };
 
 /** Whether the work stops: at the next step, or at once, because nobody waits or the lock is lost. */
 type Halt = 'no' | 'no-new-steps' | 'at-once';
@@ -36,7 +32,7 @@ const leftHalfway = (results: readonly (StepResult | undefined)[]): boolean =>
   results.some((one) => one?.result === 'ok') && results.some((one) => one?.result === 'skipped');
 
 /** What a step may do now, from the results of the steps it hangs on. */
-export function verdictOf(step: DockerStep, results: StepResults, halt: Halt): Verdict {
+export function turnOf(step: DockerStep, results: StepResults, halt: Halt): Turn {
   const pending = [...step.after, ...(step.onFailureOf ?? [])].some((id) => !results.has(id));
   if (step.onFailureOf !== undefined) {
     if (pending) return 'wait';
@@ -53,10 +49,7 @@ export function verdictOf(step: DockerStep, results: StepResults, halt: Halt): V
   return pending ? 'wait' : 'run';
 }
 
-/**
- * Walks a plan's graph: a step runs when those it waits for are ok, a way back only when what it answers failed or was
- * left halfway. Servers do not wait for one another. Decides nothing; returns a result for every step and never throws.
- */
+/** Walks a plan's graph. Decides nothing; servers do not wait for one another; every step gets a result. */
 export async function executePlan(
   plan: DockerPlan,
   env: StepEnvironment,
@@ -98,7 +91,7 @@ export async function executePlan(
     } catch (error) {
       const failure = failureOf(error);
       if (failure.code === 'lock-lost') lockLost.abort();
-      return { result: isUncertain(failure) ? 'unknown' : 'failed', failure };
+      return { result: traitsOf(failure.code).uncertain ? 'unknown' : 'failed', failure };
     }
   };
 
@@ -115,14 +108,14 @@ export async function executePlan(
   while (waiting.size > 0 || running.size > 0) {
     let moved = false;
     for (const step of waiting) {
-      const verdict = verdictOf(step, results, halt());
-      if (verdict === 'wait' || (verdict === 'run' && running.size >= options.parallelism)) continue;
+      const turn = turnOf(step, results, halt());
+      if (turn === 'wait' || (turn === 'run' && running.size >= options.parallelism)) continue;
       waiting.delete(step);
       moved = true;
-      if (verdict === 'run') running.set(step.id, run(step));
+      if (turn === 'run') running.set(step.id, run(step));
       else {
-        results.set(step.id, verdict.skip);
-        options.sink({ type: 'step-ended', step, result: verdict.skip, milliseconds: 0 });
+        results.set(step.id, turn.skip);
+        options.sink({ type: 'step-ended', step, result: turn.skip, milliseconds: 0 });
       }
     }
     if (running.size > 0) await Promise.race(running.values());

@@ -1,57 +1,43 @@
-import type { RecordedSpec } from '../../model/desired.ts';
-import type {
-  ContainerState,
-  EngineDescription,
-  EngineHealth,
-  EngineTime,
-  GenerationOutcome,
-} from '../../model/engine.ts';
+import type { ContainerState, EngineDescription, EngineTime, GenerationOutcome } from '../../model/engine.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../../model/ids.ts';
-import type { ForeignRecord } from '../../model/records.ts';
 import type { SecretPrints } from '../../model/secret-prints.ts';
+import type { MadeFrom, ServerInstance } from '../../model/server-view.ts';
 import type { Role } from './labels.ts';
 import type { ContainerShape, ImageFacts } from './shape.ts';
 
 /** A container that carries our project label. */
-export type ObservedContainer = {
-  readonly id: ContainerId;
-  readonly name: string;
-  readonly role: Role;
-  /** Absent for relays and other support containers, and where the label was lost. */
-  readonly server?: ServerName;
-  /** 0 when the label is missing or unreadable. */
-  readonly generation: number;
-  readonly createdAt: EngineTime;
-  readonly state: ContainerState;
-  /** Tells one run of it from the next: when it last began, as the engine writes it; '' for one that never ran. */
-  readonly run: string;
-  /** How often the engine has started it again since somebody last did. */
-  readonly restartCount: number;
-  /** null: its image has no HEALTHCHECK, or it does not run. */
-  readonly engineHealth: EngineHealth | null;
-  readonly specHash: string;
-  /** Absent when the label is missing or was written by a version that this one cannot read. */
-  readonly recorded?: RecordedSpec;
-  /** Set when this machine did not sign the record. */
-  readonly foreignRecord?: ForeignRecord;
-  /** Of an HTTP server: what its secrets were when its container was made; absent for one of an earlier version. */
-  readonly secretPrints?: SecretPrints;
-  /** `looms.source` as written, for people. */
-  readonly source?: string;
-  /** The container that kept the files which it was given, when they did. */
-  readonly restoredFrom?: ContainerId;
-  /** Of one that keeps files: the container that it was copied from. While that one is there, the copy may not be whole. */
-  readonly keptFrom?: ContainerId;
-  readonly managedBy: string;
-  readonly imageRef: string;
-  readonly shape: ContainerShape;
-};
+export type ObservedContainer = MadeFrom &
+  Pick<ServerInstance, 'run' | 'engineHealth'> & {
+    readonly id: ContainerId;
+    readonly name: string;
+    readonly role: Role;
+    /** Absent for relays and other support containers, and where the label was lost. */
+    readonly server?: ServerName;
+    /** 0 when the label is missing or unreadable. */
+    readonly generation: number;
+    readonly createdAt: EngineTime;
+    readonly state: ContainerState;
+    /** How often the engine has started it again since somebody last did. */
+    readonly restartCount: number;
+    readonly specHash: string;
+    /** Of an HTTP server: what its secrets were when its container was made; absent for one of an earlier version. */
+    readonly secretPrints?: SecretPrints;
+    /** `looms.source` as written, for people. */
+    readonly source?: string;
+    /** The container that kept the files which it was given, when they did. */
+    readonly restoredFrom?: ContainerId;
+    /** Of one that keeps files: the container that it was copied from. While that one is there, the copy may not be whole. */
+    readonly keptFrom?: ContainerId;
+    readonly managedBy: string;
+    readonly imageRef: string;
+    readonly shape: ContainerShape;
+  };
 
 /**
  * What is kept of a generation that is gone: a container that is never started, whose labels say what it was made from.
  * It is of the generation's own image, which therefore stays on the engine as long as the record does.
  */
-export type GenerationRecord = {
+export type GenerationRecord = MadeFrom & {
   /** Of the record's own container. */
   readonly id: ContainerId;
   readonly name: string;
@@ -65,9 +51,6 @@ export type GenerationRecord = {
   /** When the record was made. The engine tells it in whole seconds. */
   readonly until: EngineTime;
   readonly specHash: string;
-  readonly recorded?: RecordedSpec;
-  /** Set when this machine did not sign the record. */
-  readonly foreignRecord?: ForeignRecord;
   readonly source?: string;
   readonly imageRef: string;
   readonly imageId: ImageId;
@@ -119,9 +102,9 @@ export type Observed = {
    * For each reference with pull policy `always`: whether the registry has something newer. `unknown` carries why
    * (registry unreachable, 15 s passed); the local image is then used, with a warning.
    */
-  readonly registry: Readonly<Record<string, RegistryVerdict>>;
+  readonly registry: Readonly<Record<string, RegistryAnswer>>;
 };
 
-export type RegistryVerdict =
-  | { readonly verdict: 'same' | 'newer' }
-  | { readonly verdict: 'unknown'; readonly why: string };
+export type RegistryAnswer =
+  | { readonly answer: 'same' | 'newer' }
+  | { readonly answer: 'unknown'; readonly why: string };

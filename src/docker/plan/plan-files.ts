@@ -1,11 +1,12 @@
 import type { DeclaredServer } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { FilesIntent, MadeServer } from '../../orchestrator/port.ts';
 import type { DockerPorts } from '../ports.ts';
-import { type DockerPrepared, decide, relayImageOf } from './prepare.ts';
+import { type DockerPrepared, prepare, relayImageOf } from './prepare.ts';
 
 function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
   const unknown = names.find((name) => !known.has(name));
@@ -36,8 +37,8 @@ export async function planDeclared(ports: DockerPorts, asked: Declared): Promise
   const bases = servers.flatMap(({ image }) =>
     image.kind === 'built' && image.base !== undefined ? [image.base] : [],
   );
-  const isHttp = servers.some((server) => server.spec.mcp.transport.kind !== 'stdio');
-  const images = [...servers.map((server) => server.image.ref), ...bases, ...(isHttp ? [relayImageOf(ports)] : [])];
+  const needsRelay = servers.some(({ spec }) => isHttp(spec));
+  const images = [...servers.map((server) => server.image.ref), ...bases, ...(needsRelay ? [relayImageOf(ports)] : [])];
   const observed = await ports.engine.observe({
     project,
     images: [...new Set(images)],
@@ -55,7 +56,7 @@ export async function planDeclared(ports: DockerPorts, asked: Declared): Promise
       : [],
   );
   const secrets = await ports.changedSecrets(project, servers, made);
-  const prepared = decide(
+  const prepared = prepare(
     ports,
     { kind: 'files', ...asked },
     observed,

@@ -6,11 +6,10 @@ import { serverNotFound } from '../../model/server-not-found.ts';
 import { parseSource, sourceText } from '../../model/source.ts';
 import type { RecordedIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/record.ts';
+import { settledOf, slotsOf } from '../model/generations.ts';
 import type { Observed } from '../model/observed.ts';
-import { slotsOf } from '../model/slots.ts';
 import type { DockerPorts } from '../ports.ts';
 import type { DockerPlan } from '../steps.ts';
-import { settledOf } from '../views/serving.ts';
 import { planDeclared } from './plan-files.ts';
 import { type DockerPrepared, lookAt } from './prepare.ts';
 

@@ -2,11 +2,11 @@ import type { ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { RemovalIntent } from '../../orchestrator/port.ts';
+import { slotsOf } from '../model/generations.ts';
 import { dataName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import { slotsOf } from '../model/slots.ts';
 import type { DockerPorts } from '../ports.ts';
-import { type DockerPrepared, decide, lookAt } from './prepare.ts';
+import { type DockerPrepared, lookAt, prepare } from './prepare.ts';
 
 /** Servers of which an earlier deletion kept files. */
 const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
@@ -49,7 +49,7 @@ export async function planRemoval(ports: DockerPorts, intent: RemovalIntent): Pr
   const deleted = observed.history.map(({ server }) => server);
   for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known, deleted);
   // By the names that were meant: `all` could mean more when it is planned again.
-  const prepared = decide(ports, { ...intent, servers: wanted }, observed, {
+  const prepared = prepare(ports, { ...intent, servers: wanted }, observed, {
     desired: [],
     undesired: { remove: wanted, data },
   });

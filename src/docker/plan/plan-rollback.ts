@@ -8,12 +8,11 @@ import type { MadeFrom } from '../../model/server-view.ts';
 import { parseSource } from '../../model/source.ts';
 import type { RollbackIntent } from '../../orchestrator/port.ts';
 import { specHash } from '../../spec/record/record.ts';
+import { serversOf, settledOf, slotsOf } from '../model/generations.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import { serversOf, slotsOf } from '../model/slots.ts';
 import type { DockerPorts } from '../ports.ts';
 import { revisionOf } from '../reconcile/generations/generations.ts';
-import { settledOf } from '../views/serving.ts';
-import { type DockerPrepared, decide, lookAt, relayImageOf } from './prepare.ts';
+import { type DockerPrepared, lookAt, prepare, relayImageOf } from './prepare.ts';
 
 /** A generation that there is or was, as far as going back to it needs. */
 type Candidate = MadeFrom & {
@@ -136,7 +135,7 @@ export async function planRollback(ports: DockerPorts, intent: RollbackIntent): 
   const untrusted = untrustedRecord(`generation ${to} of ${name}`, target);
   // Planned again, it must not choose again.
   const chosen = { ...intent, to, ...(leaving === undefined ? {} : { leaving: leaving.id }) };
-  return decide(
+  return prepare(
     ports,
     chosen,
     observed,

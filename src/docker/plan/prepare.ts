@@ -60,7 +60,7 @@ export const preparedOf = (
 });
 
 /** Decides what is asked for on what was observed. */
-export function decide(
+export function prepare(
   ports: DockerPorts,
   intent: Exclude<Intent, PruneIntent>,
   observed: Observed,

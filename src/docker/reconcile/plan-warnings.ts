@@ -45,9 +45,9 @@ export function planWarnings(
   const strangers = strangersNotice(observed);
   const warnings: PlanWarning[] = strangers === undefined ? [] : [{ code: 'not-ours', message: strangers }];
   for (const server of servers) {
-    const verdict = observed.registry[server.image.ref];
-    if (verdict?.verdict === 'unknown') {
-      const message = `the registry was not asked for ${server.image.ref}: ${verdict.why}; the local image is used`;
+    const asked = observed.registry[server.image.ref];
+    if (asked?.answer === 'unknown') {
+      const message = `the registry was not asked for ${server.image.ref}: ${asked.why}; the local image is used`;
       warnings.push({ code: 'registry-unknown', server: server.spec.name, message });
     }
     const asks = server.spec.pullPolicy === 'always' || server.spec.lifecycle.rotateOnImageChange;

@@ -1,18 +1,19 @@
 import type { DeclaredServer } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
+import { slotsOf } from '../model/generations.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
-import { slotsOf } from '../model/slots.ts';
 import type { DockerPlan } from '../steps.ts';
 import { pruneRecords } from './generations/prune-records.ts';
 import { droppedByReplacement } from './kept/dropped-files.ts';
 import { copiesFirst, keptBeside, keptFiles } from './kept/kept-files.ts';
 import { planWarnings } from './plan-warnings.ts';
-import { planRemovals, type Undesired } from './removal.ts';
+import { planRemovals, type RemovalRule } from './removal.ts';
 import type { Assessed, SlotContext } from './server/assess-server.ts';
 import type { LabelContext } from './server/container-template.ts';
-import { type Decision, decide } from './server/decide-server.ts';
+import { type Decision, decideServer } from './server/decide-server.ts';
 import { nextRotation } from './server/rotation.ts';
 import { serverSteps } from './server/server-steps.ts';
 import { withFreeNames } from './support/free-names.ts';
@@ -26,7 +27,7 @@ export type PlanInput = {
   /** In any order; names are unique. */
   readonly desired: readonly DeclaredServer[];
   readonly observed: Observed;
-  readonly undesired: Undesired;
+  readonly undesired: RemovalRule;
   readonly executions: ReadonlyMap<ContainerId, number>;
   /** Variables whose secrets have other values than a container was made with. */
   readonly changedSecrets?: ReadonlyMap<ContainerId, NonEmpty<string>>;
@@ -78,7 +79,7 @@ const makesContainer = (decision: Decision): boolean =>
 const byGeneration = (a: ObservedContainer, b: ObservedContainer): number =>
   a.generation - b.generation || (a.id < b.id ? -1 : 1);
 
-const isToBeRemoved = (name: ServerName, rule: Undesired): boolean =>
+const isToBeRemoved = (name: ServerName, rule: RemovalRule): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
 /** A server that would be made or started where the network or the relay is someone else's is blocked. */
@@ -107,7 +108,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     rollbackTo,
   };
   const slots = desired.map((server) =>
-    withBlocker({ server, ...decide(server, present.get(server.spec.name) ?? [], context) }, observed),
+    withBlocker({ server, ...decideServer(server, present.get(server.spec.name) ?? [], context) }, observed),
   );
 
   const wantedNames = new Set(desired.map((server) => server.spec.name));
@@ -133,7 +134,7 @@ export function makePlan(input: PlanInput): DockerPlan {
 
   const isRunning = ({ server, decision }: Slot): boolean => server.spec.enabled && decision.kind !== 'blocked';
   const running = slots.filter(isRunning);
-  const needsRelay = running.some(({ server }) => server.spec.mcp.transport.kind !== 'stdio');
+  const needsRelay = running.some(({ server }) => isHttp(server.spec));
   const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
   const images = planImages(made, needsRelay ? input.relayImage : undefined, observed);
   const support = planSupport({

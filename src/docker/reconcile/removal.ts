@@ -1,19 +1,20 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { Change, PlanWarning, SupportChange } from '../../model/plan.ts';
-import { containerName, recordName } from '../model/labels.ts';
+import { isSettled } from '../model/generations.ts';
+import { recordName } from '../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../model/observed.ts';
 import type { StepDraft } from '../steps.ts';
 import { revisionOf } from './generations/generations.ts';
 import { deleteKeepingFiles, type FileKeepingDeletion } from './kept/delete-keeping-files.ts';
 import { droppedByRemoval } from './kept/dropped-files.ts';
 import { type KeptFiles, keptChange, nothingKept, removeKept } from './kept/kept-files.ts';
-import { isUp, removalsIn, retireEach, step } from './step-builders.ts';
+import { isUp, removalsIn, retireEach, step, tagOf } from './step-builders.ts';
 
 /**
  * What happens to servers that are on the engine and not desired: all removed, only those named removed, left with a
  * warning, or not looked at.
  */
-export type Undesired = 'remove' | RemoveNamed | 'warn' | 'ignore';
+export type RemovalRule = 'remove' | RemoveNamed | 'warn' | 'ignore';
 
 export type RemoveNamed = {
   readonly remove: readonly ServerName[];
@@ -32,7 +33,7 @@ export type Removals = {
 type RemovalContext = {
   readonly project: ProjectName;
   readonly managedBy: string;
-  readonly rule: Undesired;
+  readonly rule: RemovalRule;
   readonly history: readonly GenerationRecord[];
   /** How many past generations are kept; 0: none is recorded. */
   readonly keep: number;
@@ -48,7 +49,7 @@ function recordLast(
   removal: FileKeepingDeletion,
   { project, history, keep, takenNames }: RemovalContext,
 ): FileKeepingDeletion {
-  const last = containers.find(({ name }) => name === containerName(project, server)) ?? containers.findLast(isUp);
+  const last = containers.find(isSettled(project, server)) ?? containers.findLast(isUp);
   if (removal.blocked !== undefined || last?.recorded === undefined || last.generation === 0) return removal;
   const record = recordName(project, server, last.generation);
   const leaves = removalsIn(removal.steps).find(({ target }) => 'id' in target && target.id === last.id);
@@ -72,11 +73,11 @@ function recordLast(
   const repeated = history
     .filter((one) => one.server === server && one.outcome !== 'gate-failed' && one.id !== known?.id)
     .filter((one) => revisionOf(one.specHash, one.imageId) === revision);
-  const forgotten = repeated.map(({ id, name, generation }) =>
+  const forgotten = repeated.map((one) =>
     step(
       server,
-      `remove:h${generation}-${id.slice(0, 6)}`,
-      { op: 'remove-container', target: { id }, name },
+      `remove:${tagOf('h', one)}`,
+      { op: 'remove-container', target: { id: one.id }, name: one.name },
       { after: recorded.map((one) => one.id) },
     ),
   );

@@ -4,9 +4,15 @@ import type { Operation, StepDraft } from '../steps.ts';
 
 type StepOptions = { readonly after?: readonly StepId[]; readonly onFailureOf?: readonly StepId[] };
 
+export const stepId = (server: ServerName, what: string): StepId => asStepId(`${server}/${what}`);
+
+/** A container or a record among those of its server, as ids of steps have it: `g3-1f2e3d`, `h3-1f2e3d`. */
+export const tagOf = (letter: 'g' | 'h', { generation, id }: Pick<ObservedContainer, 'generation' | 'id'>): string =>
+  `${letter}${generation}-${id.slice(0, 6)}`;
+
 /** A step of a server's own change, with the id `<server>/<what>`. */
 export const step = (server: ServerName, what: string, operation: Operation, options: StepOptions = {}): StepDraft => ({
-  id: asStepId(`${server}/${what}`),
+  id: stepId(server, what),
   server,
   cause: { kind: 'change', server },
   after: options.after ?? [],
@@ -57,8 +63,7 @@ export const retireEach = (
   server: ServerName,
   containers: readonly ObservedContainer[],
   after: readonly StepId[],
-): StepDraft[] =>
-  containers.flatMap((one) => retire(server, one, 0, `g${one.generation}-${one.id.slice(0, 6)}`, after));
+): StepDraft[] => containers.flatMap((one) => retire(server, one, 0, tagOf('g', one), after));
 
 /** A step that removes a container. */
 export type Removal = StepDraft & Extract<Operation, { op: 'remove-container' }>;

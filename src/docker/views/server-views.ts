@@ -2,15 +2,14 @@ import type { EngineDescription } from '../../model/engine.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
+import { isRunning, serversOf, servingOf, settledOf, slotsOf } from '../model/generations.ts';
 import { containerName, generationName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
-import { serversOf, slotsOf } from '../model/slots.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
 import { argvTemplateOf } from '../reconcile/server/container-template.ts';
 import { rotationTime } from '../reconcile/server/rotation.ts';
-import { servingOf, settledOf } from './serving.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -38,10 +37,7 @@ export function stateOf(
 
 /** The container that stands for a server wherever its state is told. */
 function shownOf(containers: readonly ObservedContainer[], project: ProjectName, server: ServerName) {
-  const alive = containers.map((one) => ({
-    ...one,
-    running: one.state.status === 'running' && !one.state.paused,
-  }));
+  const alive = containers.map((one) => ({ ...one, running: isRunning(one) }));
   return servingOf(alive, project, server) ?? settledOf(alive, project, server);
 }
 

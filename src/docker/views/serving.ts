@@ -1,53 +1,17 @@
-import type { DesiredServer, RecordedSpec } from '../../model/desired.ts';
+import type { DesiredServer } from '../../model/desired.ts';
+import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { type ContainerId, hostNameOf, type ImageId, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { ForeignRecord } from '../../model/records.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Serving } from '../../model/server-view.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
-import { containerName, relayName } from '../model/labels.ts';
+import { servingOf, slotsOf } from '../model/generations.ts';
+import { relayName } from '../model/labels.ts';
 import { resolveArgv } from '../model/resolve-shape.ts';
 import type { ImageFacts } from '../model/shape.ts';
-import { slotsOf } from '../model/slots.ts';
 import type { Engine, LocatedContainer } from '../port.ts';
 import { argvTemplateOf } from '../reconcile/server/container-template.ts';
-
-/** A generation of a server, as far as whether it gets sessions needs. */
-type Generation = {
-  readonly name: string;
-  readonly running: boolean;
-  readonly recorded?: RecordedSpec | undefined;
-};
-
-/** What a generation that preserves files is given of the one before counts for nothing until it has that one's name. */
-const preservesFiles = ({ recorded }: Generation): boolean => (recorded?.spec.lifecycle.preserve ?? []).length > 0;
-
-const hasSettledName =
-  (project: ProjectName, server: ServerName) =>
-  ({ name }: { readonly name: string }): boolean =>
-    name === containerName(project, server);
-
-/** The container that holds a server's own name, else the newest. */
-export const settledOf = <T extends { readonly name: string }>(
-  containers: readonly T[],
-  project: ProjectName,
-  server: ServerName,
-): T | undefined => containers.find(hasSettledName(project, server)) ?? containers.at(-1);
-
-/**
- * The generation that sessions go to, of those of a server: the settled one before any other that runs. What is written
- * to a successor that has not passed its gate could be thrown away with it, also what an interrupted run left running.
- */
-export function servingOf<T extends Generation>(
-  generations: readonly T[],
-  project: ProjectName,
-  server: ServerName,
-): T | undefined {
-  const running = generations.filter((one) => one.running);
-  const settled = generations.find(hasSettledName(project, server));
-  if (settled === undefined) return running[0];
-  return settled.running ? settled : running.find((one) => !preservesFiles(one));
-}
 
 /** A container as opening a session to it needs. */
 type Reachable = {
@@ -88,10 +52,9 @@ export async function servingContainer(
   relayOf: (name: string) => ContainerId | undefined,
 ): Promise<Serving> {
   const { id, name, generation, imageId: image, hasShell, foreignRecord } = container;
-  const isHttp = spec.mcp.transport.kind !== 'stdio';
   const { mode } = spec.network;
-  const relay = !isHttp || mode === 'none' ? undefined : relayOf(relayName(project, mode));
-  if (isHttp && relay === undefined) {
+  const relay = !isHttp(spec) || mode === 'none' ? undefined : relayOf(relayName(project, mode));
+  if (isHttp(spec) && relay === undefined) {
     throw new LoomsError('server-not-running', `server ${spec.name} has no relay, through which it would be reached`, {
       hint: '`looms apply` makes it again',
     });
@@ -104,7 +67,7 @@ export async function servingContainer(
     imageRef: container.imageRef,
     ...(foreignRecord === undefined ? {} : { foreignRecord }),
     // An HTTP server's process has its argv already.
-    argv: isHttp ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),
+    argv: isHttp(spec) ? [] : resolveArgv(argvTemplateOf(spec), await programOf(engine, spec, container)),
     hasShell,
     image,
     // While two generations share the alias, only a container's own id is sure to name it: its default host name.

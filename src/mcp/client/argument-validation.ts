@@ -10,10 +10,7 @@ export type ArgumentCheck =
   /** The server's schema itself cannot be used: worth a warning, never a reason not to call. */
   | { readonly valid: 'unknown'; readonly warning: string };
 
-/**
- * Checks arguments against a tool's input schema before the call. Schemas are read as JSON Schema 2020-12 whatever
- * draft they name, unknown keywords and formats are let pass, nothing is ever fetched.
- */
+/** Checks arguments against a tool's schema, read as JSON Schema 2020-12; unknown words pass, nothing is fetched. */
 export function validateArguments(schema: Schema, args: Readonly<Record<string, unknown>>): ArgumentCheck {
   const ajv = new Ajv2020({
     strict: false,

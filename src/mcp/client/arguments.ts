@@ -90,10 +90,7 @@ function findProperty(key: string, root: Schema): { path: readonly string[]; sch
   return { path, schema };
 }
 
-/**
- * A key that no property has: refused when the schema allows no others, and when it looks like a typing error, unless
- * it was written as JSON. Returns the schema that applies to it otherwise.
- */
+/** The schema for a key that no property has; one that may not be, or looks mistyped (but for JSON), is refused. */
 function schemaOfUnknownKey(key: string, mode: 'value' | 'json', root: Schema): Schema {
   const names = Object.keys(propertiesOf(root, root));
   const near = nearest(key, names);

@@ -18,9 +18,9 @@ import { headerProblem } from './param-headers.ts';
 import { promptsOf } from './prompts.ts';
 import { identified, listAll, type RequestBounds, type Requester } from './requests.ts';
 import { resourcesOf } from './resources.ts';
+import type { EndMemory } from './server-memory.ts';
 import type { CallProgress, CallResult, Session, SessionOptions, SessionTarget, Tool } from './session.ts';
 import { type Circumstances, explain } from './session-errors.ts';
-import type { EndMemory } from './verdicts.ts';
 
 /** How long the engine may take to say how a process ended once its stream is closed, ms. */
 const exitWaitMs = 1_000;
@@ -60,13 +60,13 @@ export async function circumstancesOf(
 }
 
 /** How many sessions are open; 0 also where the engine does not say, as its error is not what counts here. */
-const openSessions = ({ engine, container }: SessionTarget): Promise<number> =>
-  engine.countSessions(container, { signal: AbortSignal.timeout(3_000) }).catch(() => 0);
+const openSessions = ({ sessions, container }: SessionTarget): Promise<number> =>
+  sessions.countSessions(container, { signal: AbortSignal.timeout(3_000) }).catch(() => 0);
 
 /** The last lines of the container's log. The engine may be the one that failed: then the first error is what counts. */
 async function logTail(target: SessionTarget): Promise<readonly string[]> {
   try {
-    const lines = await target.engine.tailLog(target.container, 10, { signal: AbortSignal.timeout(3_000) });
+    const lines = await target.sessions.tailLog(target.container, 10, { signal: AbortSignal.timeout(3_000) });
     return lines.map((line) => line.text);
   } catch {
     return ['(the log of the container could not be read)'];

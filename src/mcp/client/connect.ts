@@ -9,9 +9,9 @@ import type { Dialers } from '../link/relay-dial.ts';
 import { linkStdio } from '../link/stdio-link.ts';
 import type { Attempt } from './converse.ts';
 import { createExactResults } from './exact-results.ts';
+import { type EndMemory, endMemory, firstChoice, memoryKey, nextChoice } from './server-memory.ts';
 import { answerAllowanceMs } from './server-requests.ts';
-import type { SessionOptions, SessionSource, SessionTarget, VerdictMemory } from './session.ts';
-import { type EndMemory, endMemory, firstChoice, nextChoice, verdictKey } from './verdicts.ts';
+import type { ServerMemory, SessionOptions, SessionSource, SessionTarget } from './session.ts';
 
 /** How long a server may take to end by itself when its session is closed, ms. */
 const defaultGraceMs = 1_000;
@@ -25,7 +25,7 @@ const lifetimeSlackMs = 60_000;
  * `json-rpc-error` or `interrupted` with the end of the server's log, and what the engine throws; nothing is left running
  * then. What `auto` found out about a server goes into `memory`, and is tried first the next time.
  */
-export function createSessionSource(memory?: VerdictMemory): SessionSource {
+export function createSessionSource(memory?: ServerMemory): SessionSource {
   // Connections of all its sessions to one server share one process in the relay.
   let dialers: Dialers | undefined;
   const http = async (): Promise<Http> => {
@@ -40,7 +40,7 @@ export function createSessionSource(memory?: VerdictMemory): SessionSource {
     const wanted = options.protocol ?? target.spec.mcp.protocol;
     const limitMs = options.connectTimeoutMs ?? target.spec.mcp.timeoutSeconds * 1000;
     const deadline = performance.now() + limitMs;
-    const key = wanted === 'auto' ? verdictKey(target) : undefined;
+    const key = wanted === 'auto' ? memoryKey(target) : undefined;
     const ends = endMemory(target, memory);
     const tried: ProtocolChoice[] = [];
     let choice = await firstChoice(wanted, key, memory);

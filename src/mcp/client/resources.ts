@@ -1,7 +1,7 @@
 import { ProtocolError } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { nearest } from '../../model/nearest.ts';
+import { suggestion } from '../../model/nearest.ts';
 import { identified, listAll, type Requester } from './requests.ts';
 import type { AskOptions, ReadResult, ResourceList, Session } from './session.ts';
 
@@ -45,9 +45,8 @@ export function resourcesOf(requester: Requester): Pick<Session, 'listResources'
         (): readonly string[] => [], // What the server said first is what counts.
       );
       if (uris.includes(uri)) throw error;
-      const near = nearest(uri, uris);
       throw new LoomsError('resource-not-found', `${server} has no resource ${uri}`, {
-        hint: `${near === undefined ? '' : `did you mean ${near}? `}\`looms mcp resources ${server}\` lists what it has`,
+        hint: `${suggestion(uri, uris)}\`looms mcp resources ${server}\` lists what it has`,
         detail: [error.message, ...error.detail],
         cause: error,
       });

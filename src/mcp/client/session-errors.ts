@@ -6,7 +6,7 @@ import {
   SdkHttpError,
   SseError,
 } from '@modelcontextprotocol/client';
-import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { type ErrorCode, LoomsError, withHint } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
 import { isHangUp, type Lack, type LinkEnding } from '../link/link.ts';
@@ -47,11 +47,7 @@ export function explain(error: unknown, about: Circumstances): LoomsError {
   const brokeOff = found.code === 'server-exited' || about.ending?.kind === 'failed' || isHangUp(error);
   if (!isCall || !brokeOff || about.interrupted) return found;
   const hints = [found.hint, 'the call may have run, and looms does not repeat it'];
-  return new LoomsError(found.code, found.message, {
-    hint: hints.filter((hint) => hint !== undefined).join('; '),
-    detail: found.detail,
-    cause: found.cause,
-  });
+  return withHint(found, hints.filter((hint) => hint !== undefined).join('; '));
 }
 
 function causeOf(error: unknown, about: Circumstances): LoomsError {
@@ -85,7 +81,8 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
   if (error instanceof SdkError && error.code === SdkErrorCode.InputRequiredRoundsExceeded) {
     return make('input-refused', `${about.server} asks again and again during ${doing(about)}`, answerHint, []);
   }
-  if (about.ending?.kind === 'failed') return withLog(about.ending.error, about.log);
+  if (about.ending?.kind === 'failed')
+    return withHint(about.ending.error, about.ending.error.hint, [...about.ending.error.detail, ...about.log]);
   const lack = lackOf(about);
   if (lack !== undefined) return noRoom(lack, about, error);
   if (about.ending?.kind === 'exited') {
@@ -246,13 +243,6 @@ function doing(about: Circumstances): string {
   if ('list' in about.phase) return about.phase.list;
   return 'tool' in about.phase ? `the call of ${about.phase.tool}` : about.phase.request;
 }
-
-const withLog = (error: LoomsError, log: readonly string[]): LoomsError =>
-  new LoomsError(error.code, error.message, {
-    hint: error.hint,
-    detail: [...error.detail, ...log],
-    cause: error.cause,
-  });
 
 function dataLines(value: unknown): readonly string[] {
   if (value === undefined) return [];

@@ -194,9 +194,9 @@ export type Session = {
 };
 
 /** What servers turned out to do, kept between programs. Never throws: what is lost is found out again. */
-export type VerdictMemory = {
+export type ServerMemory = {
   readonly recall: (key: string) => Promise<string | undefined>;
-  readonly remember: (key: string, verdict: string) => Promise<void>;
+  readonly remember: (key: string, found: string) => Promise<void>;
 };
 
 /** Opens sessions; opening one by exec or through a relay is one source, a program that keeps them warm another. */

@@ -7,10 +7,7 @@ import { frameTooLong, maxFrameBytes } from './link.ts';
 /** `onText` hears the text of each message before it goes on; `ready` is waited for before more goes on. */
 export type BodyHooks = { readonly onText: (text: string) => void; readonly ready: () => Promise<void> };
 
-/**
- * The body of a response, which breaks off with `session-failed` where one message is longer than `limit` bytes. In an
- * event stream that is one event, so that a stream may go on for as long as it likes; else it is the whole body.
- */
+/** A response's body; `session-failed` for a message of over `limit` bytes: an event of a stream, else all of it. */
 export function limitedBody(
   incoming: IncomingMessage,
   { onText, ready }: BodyHooks,
@@ -46,10 +43,7 @@ function wholeLength(): (chunk: Buffer) => number {
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
-/**
- * Counts the bytes of the longest event that a chunk belongs to. An event ends with an empty line; lines end with CR, LF
- * or both, and a chunk can end anywhere.
- */
+/** Bytes of the longest event that a chunk belongs to. An empty line ends one; lines end with CR, LF or both. */
 function eventLength(): (chunk: Buffer) => number {
   let length = 0;
   let lineIsEmpty = true;

@@ -29,9 +29,9 @@ export function linkHttp(
       hint: 'looms apply makes the relay of the project.',
     });
   }
-  const { engine, container } = target;
+  const { sessions, container } = target;
   const url = new URL(`http://${relay.host}:${http.port}${http.path.startsWith('/') ? '' : '/'}${http.path}`);
-  const dialer = dialers({ engine, relay: relay.container, host: relay.host });
+  const dialer = dialers({ sessions, relay: relay.container, host: relay.host });
   const closing = new AbortController();
   /** The stream that carries answers broke. */
   let broken: LoomsError | undefined;
@@ -52,7 +52,7 @@ export function linkHttp(
         serverRuns: async (signal) => {
           const tooLate = AbortSignal.timeout(engineAnswerMs);
           try {
-            const state = await engine.containerRunning(container, { signal: AbortSignal.any([signal, tooLate]) });
+            const state = await sessions.containerRunning(container, { signal: AbortSignal.any([signal, tooLate]) });
             return state?.running === true;
           } catch (error) {
             // An engine that is slow to say how the server is says nothing about the server: the deadline is the bound.
@@ -103,7 +103,7 @@ export function linkHttp(
   const ending = async (waitMs: number): Promise<LinkEnding | undefined> => {
     const until = performance.now() + waitMs;
     for (;;) {
-      const state = await engine.containerRunning(container, { signal: AbortSignal.timeout(engineAnswerMs) });
+      const state = await sessions.containerRunning(container, { signal: AbortSignal.timeout(engineAnswerMs) });
       if (state === null) return { kind: 'exited', code: null };
       if (!state.running) return { kind: 'exited', code: state.exitCode };
       // The engine notices an exit a moment after its connections broke.

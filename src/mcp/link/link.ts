@@ -1,19 +1,12 @@
 import type { DesiredServer, McpSpec } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId } from '../../model/ids.ts';
+import type { Serving } from '../../model/server-view.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 
 /** Which process or port of which container is reached, and how. */
-export type LinkTarget = {
-  readonly engine: SessionHost;
-  readonly container: ContainerId;
-  /** Where HTTP servers are reached from: the relay on their network, and the name they have there. */
-  readonly relay?: { readonly container: ContainerId; readonly host: string };
+export type LinkTarget = Pick<Serving, 'container' | 'relay' | 'argv' | 'hasShell'> & {
+  readonly sessions: SessionHost;
   readonly spec: Pick<DesiredServer, 'name'> & { readonly mcp: Pick<McpSpec, 'transport'> };
-  /** argv of a stdio server's session, complete. */
-  readonly argv: readonly string[];
-  /** Whether the image has a shell: without one the argv runs bare, with no wrapper around it. */
-  readonly hasShell: boolean;
   /** The session's environment, secrets resolved; handed to the process, never stored. */
   readonly env: Readonly<Record<string, string>>;
 };

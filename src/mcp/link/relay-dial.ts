@@ -20,7 +20,7 @@ const renewEveryMs = 20_000;
 const patienceSeconds = 2;
 
 type RelayAddress = {
-  readonly engine: SessionHost;
+  readonly sessions: SessionHost;
   readonly relay: ContainerId;
   readonly host: string;
 };
@@ -53,12 +53,12 @@ export type Dialers = (address: RelayAddress) => Dialer;
 export function createDialers(): Dialers {
   const known = new WeakMap<SessionHost, Map<string, Shared>>();
   return (address) => {
-    const { engine, relay, host } = address;
-    const ofEngine = known.get(engine) ?? new Map<string, Shared>();
-    known.set(engine, ofEngine);
+    const { sessions, relay, host } = address;
+    const ofHost = known.get(sessions) ?? new Map<string, Shared>();
+    known.set(sessions, ofHost);
     const key = `${relay} ${host}`;
-    const shared = ofEngine.get(key) ?? { users: 0, carrier: undefined };
-    ofEngine.set(key, shared);
+    const shared = ofHost.get(key) ?? { users: 0, carrier: undefined };
+    ofHost.set(key, shared);
     shared.users += 1;
     let released = false;
     return {
@@ -68,7 +68,7 @@ export function createDialers(): Dialers {
         released = true;
         shared.users -= 1;
         if (shared.users > 0) return;
-        ofEngine.delete(key);
+        ofHost.delete(key);
         shared.carrier?.then((carrier) => carrier.close(), nothing);
       },
     };
@@ -173,8 +173,8 @@ type Connection = {
   readonly over: () => void;
 };
 
-async function startCarrier({ engine, relay, host }: RelayAddress, onEnd: () => void): Promise<Carrier> {
-  const exec = await engine.exec(relay, { argv: ['perl', '-e', relayProgram, host, String(leaseSeconds)] });
+async function startCarrier({ sessions, relay, host }: RelayAddress, onEnd: () => void): Promise<Carrier> {
+  const exec = await sessions.exec(relay, { argv: ['perl', '-e', relayProgram, host, String(leaseSeconds)] });
   const open = new Map<number, Connection>();
   let last = 0;
   const send = (id: number, type: string, data: Buffer = Buffer.alloc(0)) => {

@@ -173,11 +173,7 @@ export type SessionProcess = {
   readonly stderrTail: () => readonly string[];
   /** What was lacking, for a process that ended with this code before the server began. */
   readonly noRoom: (exitCode: number | null) => Lack | undefined;
-  /**
-   * Ends the process: half-closes its input, waits `graceMs` for it to go by itself, and only then asks the container
-   * to end what is left of the group, which costs one more exec. Says which of the two it took. Never throws; calling
-   * it again returns the same promise.
-   */
+  /** Half-closes its input, waits `graceMs`, then ends the group by an exec; says which it took. Never throws. */
   readonly end: () => Promise<SessionEnd>;
   /** Half-closes its input, and resolves when that is on its way to the container. Never throws. */
   readonly leave: () => Promise<void>;
@@ -214,7 +210,7 @@ export async function startSessionProcess(
   const mark = randomBytes(12).toString('hex');
   const seconds = String(Math.max(1, Math.ceil(limitMs / 1000)));
   const patience = String(Math.max(0, Math.floor(patienceMs / 1000)));
-  const starting = target.engine.exec(target.container, {
+  const starting = target.sessions.exec(target.container, {
     argv: target.hasShell
       ? ['sh', '-c', wrapperScript, seconds, patience, renews ? '1' : '0', ...target.argv]
       : target.argv,
@@ -321,9 +317,9 @@ async function endInContainer(target: LinkTarget, group: number, mark: string): 
 }
 
 /** The exit code of a short script in the container; null where that was not known in time. Throws what `exec` throws. */
-async function runScript({ engine, container }: LinkTarget, ...argv: readonly string[]): Promise<number | null> {
+async function runScript({ sessions, container }: LinkTarget, ...argv: readonly string[]): Promise<number | null> {
   const signal = AbortSignal.timeout(killAnswerMs);
-  const exec = await engine.exec(container, { argv: ['sh', '-c', ...argv] }, { signal });
+  const exec = await sessions.exec(container, { argv: ['sh', '-c', ...argv] }, { signal });
   for (const stream of [exec.stdin, exec.stdout, exec.stderr]) stream.on('error', () => {});
   exec.stdin.end();
   exec.stdout.resume();

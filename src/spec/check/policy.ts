@@ -24,10 +24,7 @@ export function checkPolicy(servers: readonly PolicySubject[], policy: Policy): 
   ]);
 }
 
-/**
- * Breaches of a server whose document has errors: only those about what is written. A field that is wrong was replaced
- * by its default, and the rest of a wrong cap_drop would be blamed for what the wrong entry meant to drop.
- */
+/** Breaches of a server with errors, by what is written alone: what is wrong has its default here. */
 export function checkFaulty(server: FaultyServer, policy: Policy): readonly PolicyBreach[] {
   return checkPolicy([server], policy).filter(
     ({ path }) =>
@@ -225,10 +222,7 @@ const policyHint = ({ hint, severity }: PolicyBreach): Pick<Diagnostic, 'hint'> 
   return severity === 'error' ? { hint: 'the policy of looms.yaml says so' } : {};
 };
 
-/**
- * A breach as a diagnostic, for a code frame; undefined when it was not read from a file. The frame shows whose it is, and
- * without the server's name the same of many servers is one finding to read.
- */
+/** A breach as a diagnostic; undefined without a file. It names no server, so that the same of many is one. */
 export function breachDiagnostic(breach: PolicyBreach): Diagnostic | undefined {
   if (breach.place === undefined) return undefined;
   return {

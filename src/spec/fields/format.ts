@@ -50,7 +50,7 @@ function write(into: Written, fields: Fields, values: Readonly<Record<string, un
     const value = values[name];
     if (one.kind === 'group') write(at(into, one.path), one.fields, value as Written, writers);
     else if (writers.has(one)) put(into, one.path, writers.get(one));
-    else if (one.kind === 'field' && !isSame(value, one.ordinary)) put(into, one.path, escaped(value));
+    else if (one.kind === 'field' && !isSame(value, one.default)) put(into, one.path, escaped(value));
   }
 }
 
@@ -97,7 +97,7 @@ function compact(fields: Written): Written | undefined {
 /** An empty map that says something: no folders in memory, in place of the default. */
 const noTmpfs: Written = {};
 
-const isSame = (value: unknown, ordinary: unknown): boolean => canonicalJson(value) === canonicalJson(ordinary);
+const isSame = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b);
 
 /** Texts so that a file gives them back: `${` is no reference. */
 function escaped(value: unknown): unknown {
@@ -140,7 +140,7 @@ const mount = ({ source, target, readOnly }: Mount): Written => ({
 
 function tmpfs({ security: { tmpfs: folders }, mounts }: DesiredServer): unknown {
   const taken = new Set(mounts.map(({ target }) => target));
-  const usual = Object.entries(securityFields.tmpfs.ordinary).filter(([path]) => !taken.has(path));
+  const usual = Object.entries(securityFields.tmpfs.default).filter(([path]) => !taken.has(path));
   if (isSame(folders, Object.fromEntries(usual))) return undefined;
   return Object.keys(folders).length === 0 ? noTmpfs : escaped(folders);
 }

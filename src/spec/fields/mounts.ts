@@ -60,7 +60,7 @@ export function mountsAndTmpfs(reader: Reader, backend: BackendInput): Mounting 
   const tmpfs: Record<string, string> = {};
   const written = backend.security?.tmpfs;
   for (const [key, size] of Object.entries(
-    written ?? (reader.has('docker_backend.security.tmpfs') ? {} : securityFields.tmpfs.ordinary),
+    written ?? (reader.has('docker_backend.security.tmpfs') ? {} : securityFields.tmpfs.default),
   )) {
     const path = childPath('docker_backend.security.tmpfs', key);
     // The default gives way to a mount of the user's own at the same place.

@@ -61,6 +61,7 @@ export function normalize(
   const { mounts, tmpfs, hostPaths } = mountsAndTmpfs(reader, backend);
   const network = networkOf(reader, backend);
   commandIsKnown(reader, backend, mcp, at);
+  hostnameIsOwn(reader, backend.hostname ?? '');
   const spec: ReadServer = {
     ...plainOf(serverFields, input),
     name,
@@ -98,6 +99,17 @@ function mcpInput(reader: Reader, input: SpecInput, backend: BackendInput): { mc
     });
   }
   return { mcp: input.mcp_server ?? {}, at: 'mcp_server' };
+}
+
+/** What every container on its network would look up for itself, or take for an address, must not lead to this one. */
+function hostnameIsOwn(reader: Reader, hostname: string): void {
+  if (!/(?:^|\.)localhost$/i.test(hostname) && !/^[\d.]+$/.test(hostname)) return;
+  reader.report({
+    code: 'invalid-value',
+    path: 'docker_backend.hostname',
+    message: `${hostname} means something else on its network than this server`,
+    hint: 'write a name of its own, as files or files-1.example',
+  });
 }
 
 /** The official python and node images start an interpreter, which is no MCP server. */

@@ -12,7 +12,7 @@ export function securityOf(reader: Reader, input: SecurityInput, tmpfs: Security
   const capDrop = capabilityNames(
     reader,
     'docker_backend.security.cap_drop',
-    input.cap_drop ?? securityFields.capDrop.ordinary,
+    input.cap_drop ?? securityFields.capDrop.default,
   );
   if (capAdd.includes('ALL')) {
     reader.report({

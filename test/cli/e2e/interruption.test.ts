@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
-import { deadEngine } from '../../support/looms.ts';
+import { deadEngine, emptyFolder, program } from '../../support/looms.ts';
 import { brokenSpec, changed, httpSpec } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
@@ -47,6 +49,33 @@ async function converges(project: TestProject, yaml: string, names: readonly str
 describe.skipIf(skipped)('an apply that is interrupted', () => {
   afterEach(removeAll);
   afterAll(removeAll);
+
+  test('is not one whose output cannot be written: it does all, leaves no lock, and says it in its exit code', async () => {
+    const project = newProject('unwritten');
+    const file = `${emptyFolder()}/mcp.yaml`;
+    writeFileSync(file, tinySpec({ name: 'works' }));
+    const full = openSync('/dev/full', 'w');
+    const args = ['apply', '-f', file, '--yes', '--project', project.name];
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', full, full] });
+    expect(await once(child, 'exit')).toEqual([73, null]);
+    closeSync(full);
+    expect(await project.names()).toEqual(['works']);
+    expect(await project.diff(tinySpec({ name: 'works' }))).toExit(0);
+  });
+
+  test('by a terminal that is gone ends as by Ctrl-C: what served before serves', async () => {
+    const project = newProject('hung-up');
+    expect(await project.apply(tinySpec({ name: 'fs' }))).toExit(0);
+    const before = await project.idOf('fs');
+    const { child, finished, stderr } = project.start([...fromStdin, '--grace', '1'], {
+      stdin: brokenSpec('fs', 'silent', 60),
+    });
+    await eventually(() => expect(stderr()).toContain('gate:'));
+    child.kill('SIGHUP');
+    expect(await finished).toExit(129);
+    expect(await project.idOf('fs')).toBe(before);
+    await converges(project, tinySpec({ name: 'fs' }), ['fs']);
+  });
 
   test('is not one whose reader went away: it does all, and leaves no lock', async () => {
     const project = newProject('unread');

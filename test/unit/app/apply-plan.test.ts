@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyPlan } from '../../../src/app/apply/apply-plan.ts';
+import { applyWork } from '../../../src/app/apply/apply-plan.ts';
 import { clearDeadLock } from '../../../src/app/apply/unlock-project.ts';
 import { planWork } from '../../../src/app/plan/plan-work.ts';
 import type { Ports } from '../../../src/app/ports.ts';
@@ -132,14 +132,14 @@ describe('applying a plan', () => {
   it('takes no lock when there is nothing to do', async () => {
     const { ports, calls } = portsOf({ looks: [stopped] });
     const prepared = await planWork(ports, request, { policy: defaultPolicy });
-    expect(await applyPlan(ports, prepared, options)).toMatchObject({ outcome: 'done', results: {} });
+    expect(await applyWork(ports, prepared, options)).toMatchObject({ outcome: 'done', results: {} });
     expect(calls).toEqual([]);
   });
 
   it('refuses when the engine changed since the plan was confirmed, changes nothing, and gives the lock back', async () => {
     const { ports, calls } = portsOf({ looks: [running, stopped] });
     const prepared = await planWork(ports, request, { policy: defaultPolicy });
-    await expect(applyPlan(ports, prepared, options)).rejects.toMatchObject({ code: 'plan-stale' });
+    await expect(applyWork(ports, prepared, options)).rejects.toMatchObject({ code: 'plan-stale' });
     expect(calls).toEqual(['releaseLock']);
   });
 
@@ -150,7 +150,7 @@ describe('applying a plan', () => {
         throw new LoomsError('engine-timeout', 'the engine did not answer');
       },
     });
-    const report = await applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options);
+    const report = await applyWork(ports, await planWork(ports, request, { policy: defaultPolicy }), options);
     expect(report).toMatchObject({ outcome: 'done', servers: [{ server: 'a', outcome: 'done' }] });
     expect(report.notices).toEqual([expect.stringContaining('the lock could not be released')]);
   });
@@ -158,7 +158,7 @@ describe('applying a plan', () => {
   it('names who holds the lock', async () => {
     const { ports } = portsOf({ looks: [running], acquire: () => ({ result: 'held', holder, expired: false }) });
     await expect(
-      applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options),
+      applyWork(ports, await planWork(ports, request, { policy: defaultPolicy }), options),
     ).rejects.toMatchObject({
       code: 'lock-held',
       message: expect.stringContaining('anna@there (pid 7'),
@@ -177,7 +177,7 @@ describe('applying a plan', () => {
         acquire: () =>
           tries++ === 0 ? { result: 'held', holder: lock, expired } : { result: 'acquired', lock: holder },
       });
-      expect(await applyPlan(ports, await planWork(ports, request, { policy: defaultPolicy }), options)).toMatchObject({
+      expect(await applyWork(ports, await planWork(ports, request, { policy: defaultPolicy }), options)).toMatchObject({
         outcome: 'done',
       });
     }
@@ -207,7 +207,7 @@ describe('applying a plan', () => {
     const { ports, calls } = portsOf({ looks: [emptyEngine()] });
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
     await expect(
-      applyPlan(ports, await planWork(ports, needs, { policy: defaultPolicy }), options),
+      applyWork(ports, await planWork(ports, needs, { policy: defaultPolicy }), options),
     ).rejects.toMatchObject({
       code: 'secret-missing',
       message: 'secret ${secret:db} of server a (mcp.yaml:1) is not set',
@@ -227,7 +227,7 @@ describe('applying a plan', () => {
     };
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
     await expect(
-      applyPlan(vanishing, await planWork(vanishing, needs, { policy: defaultPolicy }), options),
+      applyWork(vanishing, await planWork(vanishing, needs, { policy: defaultPolicy }), options),
     ).rejects.toMatchObject({
       code: 'secret-missing',
     });

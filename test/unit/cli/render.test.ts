@@ -69,6 +69,15 @@ hint: do this`,
     expect(Math.max(...frame.map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
+  test('mark what is hidden where the finding is about a part of it', () => {
+    const token = ['ghp', 'x'.repeat(36)].join('_');
+    const frame = show(`env: { GREET: ${token} }`, finding(1, 15, 40), 80)
+      .split('\n')
+      .slice(-2);
+    expect(frame[0]).toMatch(/│ env: \(secret\)$/);
+    expect(frame[1]).toMatch(/│ {6}\^{8}$/);
+  });
+
   test('hide values of credentials, also on the lines around', () => {
     const text = 'env:\n  API_TOKEN: hunter2-hunter2\n  OTHER: ${NOPE}\n  DB_PASSWORD: ${DB}\n';
     const shown = show(text, finding(3, 10, 7));

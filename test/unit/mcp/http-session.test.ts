@@ -82,7 +82,11 @@ const numberOf = (port: number, seconds = 60) => ({
   signal: new AbortController().signal,
   serverRuns: async () => true,
 });
-const relayOf = (engine: SessionTarget['engine']) => ({ engine, relay: asContainerId('relay'), host: '127.0.0.1' });
+const relayOf = (sessions: SessionTarget['sessions']) => ({
+  sessions,
+  relay: asContainerId('relay'),
+  host: '127.0.0.1',
+});
 
 /** Waits until no process of the relay's command is left. */
 const nothingInRelay = () =>
@@ -277,7 +281,7 @@ it('a call does not go over a connection that was idle for long, however late th
 
 it('a connection that is given up at once leaves no process in the relay, also many at a time', async () => {
   const { target, port, execs } = await serve();
-  const dialer = createDialers()(relayOf(target('streamable-http').engine));
+  const dialer = createDialers()(relayOf(target('streamable-http').sessions));
   const streams = await Promise.all(Array.from({ length: 20 }, () => dialer.dial(numberOf(port))));
   for (const stream of streams) stream.destroy();
   expect(execs).toHaveLength(1);
@@ -312,7 +316,7 @@ it('a connection that ends in the moment in which it is made leaves nothing that
 
 it('a process of the relay that was killed before it connected is tried again', async () => {
   const { target, port } = await serve();
-  const { engine } = target('streamable-http');
+  const { sessions: engine } = target('streamable-http');
   let killed = 0;
   const crowded = {
     ...engine,
@@ -329,7 +333,7 @@ it('a process of the relay that was killed before it connected is tried again', 
 
 it('a program that the relay does not have is told at once, with its exit code', async () => {
   const { target, port } = await serve();
-  const { engine } = target('streamable-http');
+  const { sessions: engine } = target('streamable-http');
   const empty = { ...engine, exec: () => engine.exec(asContainerId(''), { argv: ['no-such-program'] }) };
   await expect(createDialers()(relayOf(empty)).dial(numberOf(port))).rejects.toMatchObject({
     message: expect.stringContaining('(exit code 127)'),
@@ -355,7 +359,7 @@ it.each([
   ['more than the window of a connection', forgedRelay('D', 60_000, 60_000, 9)],
 ])('%s from what stands for the relay ends the connection, and nothing is gathered', async (_, script) => {
   const { target, port } = await serve();
-  const { engine } = target('streamable-http');
+  const { sessions: engine } = target('streamable-http');
   const forged = { ...engine, exec: () => engine.exec(asContainerId(''), { argv: [process.execPath, '-e', script] }) };
   const dialer = createDialers()(relayOf(forged));
   const ended = dialer.dial(numberOf(port)).then(

@@ -80,7 +80,7 @@ export function targetFor(
     },
   } as unknown as DesiredServer;
   return {
-    engine,
+    sessions: engine,
     container: asContainerId('local'),
     spec,
     argv,

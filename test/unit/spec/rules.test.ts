@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { loadDocuments } from '../../../src/spec/load.ts';
+import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 import { check, document, only } from './checking.ts';
 
 describe('docker_backend.hostname', () => {
@@ -18,6 +20,23 @@ describe('docker_backend.hostname', () => {
     expect(withName('0123456789ab')).toMatchInlineSnapshot(
       `"4:13 error[invalid-value] docker_backend.hostname: hostname: expected a host name: at most 63 letters, digits, dots and inner hyphens, not 12 digits as ids of containers have, got "0123456789ab" (hint: write it as files or files-1.example)"`,
     );
+  });
+
+  test.each(['localhost', 'a.LocalHost', '127.0.0.1', '10'])('is nobody’s own as %s', (name) => {
+    expect(withName(name)).toMatch(/^4:13 error\[invalid-value\] docker_backend\.hostname: .* means something else/);
+  });
+
+  test('is not the name of another server, whose callers it would share', () => {
+    const file = (name: string, text: string) => ({ file: name, directory: '/', text });
+    const other = document({ backend: ['hostname: FS'] }).replace('name: fs', 'name: other');
+    const { diagnostics } = loadDocuments([file('a.yaml', document({})), file('b.yaml', other)], {
+      environment: {},
+      strict: false,
+    });
+    expect(describeDiagnostics(diagnostics)).toMatchInlineSnapshot(
+      `"b.yaml:4:13 error[taken-hostname] docker_backend.hostname: FS is the name of another server, which would share its callers with this one [a.yaml:1:7 the other server] (hint: give it another hostname)"`,
+    );
+    expect(check(document({ backend: ['hostname: fs'] }))).toBe('');
   });
 
   test('counts as the engine’s own where a file says nothing', () => {

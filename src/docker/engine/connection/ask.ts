@@ -39,14 +39,43 @@ const send = <T>(
 export const askBytes = (client: Line, what: string, request: ApiRequest): Promise<Buffer> =>
   send(client, what, request, requestBytes);
 
-/** As `askBytes`, answered in JSON (undefined for nothing). `Answer` is what the API documents, unchecked. */
-export const ask = async <Answer = unknown>(client: Line, what: string, request: ApiRequest): Promise<Answer> =>
-  parseJson(await askBytes(client, what, request)) as Answer;
-
 /**
- * As `askBytes`, answered piece by piece: the bounds are those of the answer's beginning, and the caller's signal ends it
- * at any time. Whoever reads no further destroys the stream.
+ * As `askBytes`, answered in JSON (undefined for nothing). What is read is at least a list or an object; beyond that `Answer`
+ * is what the API documents, unchecked.
  */
+export async function ask<Answer = unknown>(client: Line, what: string, request: ApiRequest): Promise<Answer> {
+  const answer = parseJson(await askBytes(client, what, request));
+  if (request.method === 'GET' && (typeof answer !== 'object' || answer === null)) throw notOfAnEngine(what);
+  return answer as Answer;
+}
+
+/** As `ask`, for a list. */
+export async function askList<Item>(client: Line, what: string, request: ApiRequest): Promise<readonly Item[]> {
+  const answer = await ask<unknown>(client, what, request);
+  if (!Array.isArray(answer) || !answer.every((one) => typeof one === 'object' && one !== null))
+    throw notOfAnEngine(what);
+  return answer;
+}
+
+/** As `ask`, for an object that has at least these keys. */
+export async function askObject<Answer extends object>(
+  client: Line,
+  what: string,
+  request: ApiRequest,
+  keys: readonly (keyof Answer)[],
+): Promise<Answer> {
+  const answer = await ask<Answer>(client, what, request);
+  if (Array.isArray(answer) || keys.some((key) => answer[key] === undefined)) throw notOfAnEngine(what);
+  return answer;
+}
+
+/** A page to log in, an answer of another program: what it says is no answer to what was asked. */
+const notOfAnEngine = (what: string): LoomsError =>
+  new LoomsError('engine-rejected', `cannot ${what}: what answered is not the Engine API`, {
+    hint: 'look at what stands before the engine (a proxy, a tunnel); `looms doctor` shows its address',
+  });
+
+/** As `askBytes`, piece by piece: bounds are those of the beginning, the signal ends it. Destroy it when done. */
 export async function askStream(client: Line, what: string, request: ApiRequest): Promise<IncomingMessage> {
   const stream = await send(client, what, request, requestStream);
   return client.signal === undefined ? stream : addAbortSignal(client.signal, stream);

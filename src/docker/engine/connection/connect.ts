@@ -1,4 +1,5 @@
 import { LoomsError } from '../../../model/errors.ts';
+import { isRecord } from '../../../model/is-record.ts';
 import type { CallOptions } from '../../port.ts';
 import { ask, get } from './ask.ts';
 import { call } from './call.ts';
@@ -37,13 +38,14 @@ export function negotiateApi(engine: { readonly newest: string; readonly oldest:
 }
 
 function readVersion(answer: VersionAnswer, endpoint: Endpoint): EngineVersion {
-  const newest = answer.ApiVersion;
-  if (newest === undefined) {
+  const newest: unknown = answer.ApiVersion;
+  if (typeof newest !== 'string') {
     throw new LoomsError('engine-unreachable', `what answers at ${describeEndpoint(endpoint)} is no Docker Engine`, {
       hint: 'name the engine with --host or --context',
     });
   }
-  const podman = answer.Components?.some((component) => component.Name?.startsWith('Podman') === true) === true;
+  const parts: unknown = answer.Components;
+  const podman = Array.isArray(parts) && parts.some((part) => isRecord(part) && /^Podman/.test(String(part.Name)));
   return {
     kind: podman ? 'podman' : 'docker',
     version: answer.Version ?? 'unknown',

@@ -29,10 +29,7 @@ export async function currentContext(configDirectory: string): Promise<string | 
 const isDirectory = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
-/**
- * The endpoint of a Docker context: contexts are stored under the SHA-256 of their name (`contexts/meta/<hash>`,
- * certificates in `contexts/tls/<hash>/docker`). Throws `context-not-found`.
- */
+/** A context's endpoint; contexts are stored by the SHA-256 of their names. Throws `context-not-found`. */
 export async function contextEndpoint(configDirectory: string, name: string, origin: string): Promise<Endpoint> {
   const hash = createHash('sha256').update(name).digest('hex');
   const meta = (await readJson(join(configDirectory, 'contexts', 'meta', hash, 'meta.json'))) as

@@ -107,10 +107,7 @@ export async function readOptional(file: string): Promise<string | undefined> {
   }
 }
 
-/**
- * Reads `ca.pem`, `cert.pem` and `key.pem` of a folder; those that are absent are left out (a server may ask for no
- * client certificate). Throws `file-not-found` when one is there and cannot be read.
- */
+/** The PEM files of a folder that are there: a server may want no client's. Throws `file-not-found`. */
 export async function readTls(directory: string, verify: boolean): Promise<TlsSettings> {
   const [ca, cert, key] = await Promise.all(
     ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readOptional(join(directory, name))),

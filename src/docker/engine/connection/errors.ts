@@ -24,10 +24,7 @@ function statusMeant(json: unknown): number | undefined {
   return typeof cause === 'string' && Object.hasOwn(statusOfCause, cause) ? statusOfCause[cause] : undefined;
 }
 
-/**
- * The HTTP status that an error carries, looking through our own wrapping, and for Podman the one that Docker has for
- * the same; undefined when it is of another kind.
- */
+/** The HTTP status of an error, through our own wrapping; for Podman the one that Docker has for the same. */
 export function statusOf(error: unknown): number | undefined {
   if (error instanceof LoomsError) return statusOf(error.cause);
   const { statusCode: status, json } = (error ?? {}) as Partial<StatusError>;
@@ -95,10 +92,7 @@ const isWrongAddress: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ]);
 
-/**
- * Turns what a call to the engine threw into a `LoomsError`, by HTTP status or errno, never by text. `what` names the
- * call for people: `create container looms-default-fs`. Errors that are ours already pass through.
- */
+/** What a call to the engine threw as a `LoomsError`, by status or errno, never by text. `what` names the call. */
 export function engineError(error: unknown, what: string): LoomsError {
   if (error instanceof LoomsError) return error;
   const status = statusOf(error);

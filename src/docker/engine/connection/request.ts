@@ -36,6 +36,9 @@ const readAll = (stream: IncomingMessage, mostBytes = Number.POSITIVE_INFINITY):
     stream.once('end', () => resolve(Buffer.concat(chunks))).once('error', reject);
   });
 
+/** What no engine answers, but something before or instead of it may. */
+export const noSuchAnswer = (what: string): Error => Object.assign(new Error(what), { code: 'EPROTO' });
+
 /** An answer as JSON; undefined for one that is none. */
 export function parseJson(bytes: Buffer): unknown {
   try {
@@ -133,6 +136,10 @@ export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<I
       if (!answered && isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
       else reject(error);
     });
+    outgoing.once('upgrade', (_response, socket) => {
+      socket.destroy();
+      reject(noSuchAnswer('the connection was upgraded, which nobody asked for'));
+    });
     outgoing.once('response', (response) => {
       answered = true;
       if (isSuccess(response)) resolve(response);
@@ -159,8 +166,7 @@ export const hijack = (target: RequestTarget, raw: RawRequest): Promise<Hijacked
       .once('response', (response) => {
         if (isSuccess(response)) {
           response.destroy();
-          const error = new Error('the connection was not upgraded by the engine or a proxy before it');
-          reject(Object.assign(error, { code: 'EPROTO' }));
+          reject(noSuchAnswer('the connection was not upgraded by the engine or a proxy before it'));
         } else statusError(response).then(reject, reject);
       });
   });

@@ -27,10 +27,7 @@ export function sshArguments(endpoint: SshEndpoint, connectSeconds: number): rea
   ];
 }
 
-/**
- * A child process' stdin and stdout as the socket of one HTTP connection. `end` half-closes, as `dial-stdio` passes
- * on. When the child ends before it should, the error holds what it said on stderr.
- */
+/** A child's stdin and stdout as the socket of a connection; `end` half-closes, a failure holds its stderr. */
 class ProcessSocket extends Duplex {
   readonly #child: ChildProcessWithoutNullStreams;
   #complaint = '';

@@ -3,7 +3,7 @@ import { asContainerId, type ContainerId, hostNameOf, shortId } from '../../../m
 import { label, type Role } from '../../model/labels.ts';
 import type { ShapeMount } from '../../model/shape.ts';
 import type { CreateContainer } from '../../port.ts';
-import { ask, get, post, remove } from '../connection/ask.ts';
+import { ask, askList, get, post, remove } from '../connection/ask.ts';
 import { limits, orNull } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
@@ -184,7 +184,7 @@ async function relaysBeside(client: Client, container: InspectedContainer) {
   if (project === undefined) return [];
   const filters = { label: [`${label.project}=${project}`, `${label.role}=${'relay' satisfies Role}`] };
   const what = `list the relays of ${project}`;
-  const listed = await ask<readonly ListedContainer[]>(client, what, get('/containers/json', { filters }));
+  const listed = await askList<ListedContainer>(client, what, get('/containers/json', { filters }));
   return (await sortClaims(client, listed)).ours;
 }
 

@@ -37,10 +37,7 @@ export async function copyPath(client: Client, from: string, to: string, path: s
   }
 }
 
-/**
- * Makes a folder and those above it that an image does not have, for the container's user: a server that made them
- * itself made them for the same user.
- */
+/** Makes a folder, and those above it, for the container's user, as a server does that makes them itself. */
 async function makeFolder(client: Client, container: string, folder: string): Promise<void> {
   const what = `look for ${folder} in container ${shortId(container)}`;
   const look = head(archive(container), { path: folder });

@@ -1,5 +1,5 @@
 import { asImageId, type ImageId, shortId } from '../../../model/ids.ts';
-import { ask, get } from '../connection/ask.ts';
+import { askList, askObject, get } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
 
@@ -124,7 +124,14 @@ export type InspectedHostConfig = {
 
 /** As the engine has it now, by id or name; null when there is none. */
 export const inspectContainer = (client: Client, id: string): Promise<InspectedContainer | null> =>
-  orNull(ask(client, `inspect container ${shortId(id)}`, get(`/containers/${id}/json`)));
+  orNull(
+    askObject<InspectedContainer>(client, `inspect container ${shortId(id)}`, get(`/containers/${id}/json`), [
+      'Id',
+      'State',
+      'Config',
+      'HostConfig',
+    ]),
+  );
 
 /** Tells one run of a container from the next; '' for one that never ran. */
 export const runOf = ({ StartedAt: at = '' }: InspectedContainer['State']): string =>
@@ -146,7 +153,8 @@ export type ListedContainer = {
 export const listContainers = (
   client: Client,
   filters: Readonly<Record<string, readonly string[]>>,
-): Promise<readonly ListedContainer[]> => ask(client, 'list containers', get('/containers/json', { all: 1, filters }));
+): Promise<readonly ListedContainer[]> =>
+  askList(client, 'list containers', get('/containers/json', { all: 1, filters }));
 
 /** A listed container's name; engines put a slash before it. */
 export const listedName = ({ Names: names }: Pick<ListedContainer, 'Names'>): string =>
@@ -167,7 +175,7 @@ export type InspectedImage = {
 
 /** The engine's own view of an image, by reference or id; null when it has none. */
 export const inspectImage = (client: Client, ref: string): Promise<InspectedImage | null> =>
-  orNull(ask(client, `look for image ${ref}`, get(`/images/${ref}/json`)));
+  orNull(askObject<InspectedImage>(client, `look for image ${ref}`, get(`/images/${ref}/json`), ['Id']));
 
 /** An image's id in one spelling; Podman leaves out `sha256:`. */
 export const imageIdOf = (id: string): ImageId => asImageId(/^[0-9a-f]{64}$/.test(id) ? `sha256:${id}` : id);

@@ -59,10 +59,7 @@ export async function isOurs(client: Client, { Config: config, Image: id }: Insp
   return isBelieved({ labels, imageId, imageLabels: image === null ? undefined : shareOf(image).labels });
 }
 
-/**
- * The containers of a project, and those that only claim to be; its lock apart: whoever plans may hold it, and nothing may
- * depend on that.
- */
+/** A project's containers, and those that only claim to be; without its lock, on which no plan may depend. */
 export async function listProject(client: Client, project: ProjectName): Promise<Sorted> {
   const listed = await listContainers(client, { label: [`${label.project}=${project}`] });
   return sortClaims(

@@ -16,11 +16,7 @@ export async function listVolumes(client: Client, text: string): Promise<readonl
   return answer.Volumes ?? [];
 }
 
-/**
- * Makes a named volume; one of this project that is there already is taken as it is. The engine answers a create of a
- * name that is taken with the volume that has it, so its label says whose it is.
- * Throws `engine-conflict` when it is not this project's.
- */
+/** Makes a named volume, or takes the project's own. Throws `engine-conflict` when another one has the name. */
 export async function createVolume(
   client: Client,
   name: string,

@@ -92,11 +92,7 @@ async function exitCodeOf(client: Client, exec: string): Promise<number | null> 
   return (await poll(look, { everyMs: exitCodePauseMs, limitMs: exitCodePatienceMs })) ?? null;
 }
 
-/**
- * Starts a process in a running container, in two calls, and takes over the connection. The signal bounds the opening
- * only: an open session is ended by its streams and by `destroy`.
- * Throws `server-not-running` when the container does not run, `engine-not-found` when it is gone.
- */
+/** Starts a process in a container; the signal bounds the opening. Throws `server-not-running`, `engine-not-found`. */
 export async function openExec(client: Client, id: ContainerId, request: ExecRequest): Promise<ExecSession> {
   const what = `run ${request.argv[0] ?? 'nothing'} in container ${shortId(id)}`;
   const exec = await create(client, id, request, what);

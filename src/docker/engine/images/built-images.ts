@@ -1,7 +1,7 @@
 import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { BuiltImages } from '../../port.ts';
-import { ask, get, remove } from '../connection/ask.ts';
+import { ask, askList, get, remove } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
@@ -13,14 +13,11 @@ type ListedImage = { readonly Id: string; readonly RepoTags?: readonly string[] 
 /** As recipes name what is built (`imageRef`); Podman puts `localhost/` before it. */
 const recipeName = /^(?:localhost\/)?looms\/[a-z]+:[0-9a-f]{32}$/;
 
-/**
- * All images that looms built: they have its label and the name of a recipe, and no other. What somebody made of one of
- * them has the label, too.
- */
+/** Images that looms built, told by its label and a recipe's name: what is made of one has the label too. */
 export async function listBuiltImages(client: Client): Promise<BuiltImages> {
   const request = get('/images/json', { filters: { label: [label.managedBy] } });
   const [images, containers] = await Promise.all([
-    ask<readonly ListedImage[]>(client, 'list images', request),
+    askList<ListedImage>(client, 'list images', request),
     listContainers(client, {}),
   ]);
   const lock: Role = 'lock';
@@ -40,11 +37,7 @@ export async function listBuiltImages(client: Client): Promise<BuiltImages> {
   };
 }
 
-/**
- * Removes an image that looms built under `ref`, with those layers that nothing else needs. false: it stays, because
- * looms did not build it, it has another name too, or a container of anyone is made of it. One that is gone already is
- * no error.
- */
+/** Removes a built image. false: looms did not build it, it has another name, or is in use. One gone is no error. */
 export async function removeBuiltImage(client: Client, id: ImageId, ref: string): Promise<boolean> {
   const image = await inspectImage(client, id);
   if (image === null) return true;

@@ -22,13 +22,7 @@ export const imageMemory = (environment: Readonly<Record<string, string | undefi
   shells: new Map(),
 });
 
-/**
- * What the engine has under a reference or an id; null when nothing. One call, and four more for an image that was
- * not built by looms and that nobody has looked into yet.
- *
- * @param mayLook false: such an image's shell stays unknown, since looking makes a container
- * @throws LoomsError `engine-…`
- */
+/** What the engine has under a name or id, or null. `mayLook` false: nothing is made to look for a shell. */
 export async function findImage(client: ImageClient, ref: string, mayLook = true): Promise<ImageFacts | null> {
   const image = await inspectImage(client, ref);
   return image === null ? null : imageFacts(client, ref, image, mayLook);
@@ -76,9 +70,9 @@ async function hasShell(
   const known = learnShell(client, id, labels[label.hasShell]) ?? shells.get(id);
   if (known !== undefined) return known;
   if (!mayLook) return null;
-  const verdict = probeShell(client, id);
-  shells.set(id, verdict);
+  const answer = probeShell(client, id);
+  shells.set(id, answer);
   // A failed look says nothing about the image: the next caller looks again.
-  verdict.catch(() => shells.delete(id));
-  return verdict;
+  answer.catch(() => shells.delete(id));
+  return answer;
 }

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { duration } from '../../../model/times.ts';
-import type { RegistryVerdict } from '../../model/observed.ts';
+import type { RegistryAnswer } from '../../model/observed.ts';
 import { ask, get } from '../connection/ask.ts';
 import { type StatusError, statusOf } from '../connection/errors.ts';
 import { inspectImage } from '../containers/inspected.ts';
@@ -10,13 +10,8 @@ import { canonicalRepository, parseReference } from './reference.ts';
 
 type DistributionAnswer = { readonly Descriptor?: { readonly digest?: unknown } };
 
-/**
- * Asks the registry, through the engine, whether a reference means another image now than the local one; fetches
- * nothing. A registry that does not answer in time is a verdict, not an error.
- *
- * @throws LoomsError `interrupted`, and `engine-…` when the engine itself does not answer
- */
-export async function registryDigest(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistryVerdict> {
+/** Whether a reference means another image at the registry; silence is an answer. Throws `interrupted`, `engine-…`. */
+export async function registryDigest(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistryAnswer> {
   const local = await inspectImage(client, ref);
   const { registry, name } = parseReference(ref);
   const credential = await client.credentials(registry);
@@ -32,15 +27,15 @@ export async function registryDigest(client: ImageClient, ref: string, timeoutMs
       const at = known.lastIndexOf('@');
       return known.slice(at + 1) === digest && canonicalRepository(known.slice(0, at)) === repository;
     });
-    return { verdict: isSame ? 'same' : 'newer' };
+    return { answer: isSame ? 'same' : 'newer' };
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;
     if (error.code === 'interrupted' || error.code === 'engine-unreachable') throw error;
     if (error.code === 'engine-timeout') {
-      return { verdict: 'unknown', why: `${registry} did not answer within ${duration(timeoutMs)}` };
+      return { answer: 'unknown', why: `${registry} did not answer within ${duration(timeoutMs)}` };
     }
-    if (hasNoSuchCall(error)) return { verdict: 'unknown', why: 'this engine cannot ask registries (Podman)' };
-    return { verdict: 'unknown', why: registryError(ref, what, error, credential).message };
+    if (hasNoSuchCall(error)) return { answer: 'unknown', why: 'this engine cannot ask registries (Podman)' };
+    return { answer: 'unknown', why: registryError(ref, what, error, credential).message };
   }
 }
 
@@ -51,7 +46,7 @@ const patienceMs = 15_000;
 export async function registryDigests(
   client: ImageClient,
   refs: readonly string[],
-): Promise<Readonly<Record<string, RegistryVerdict>>> {
+): Promise<Readonly<Record<string, RegistryAnswer>>> {
   const unique = [...new Set(refs)].sort();
   const digest = async (ref: string) => [ref, await registryDigest(client, ref, patienceMs)] as const;
   return Object.fromEntries(await Promise.all(unique.map(digest)));

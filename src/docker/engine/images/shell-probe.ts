@@ -28,8 +28,8 @@ const patience = { everyMs: 20, limitMs: 20_000 };
  * @throws LoomsError `engine-…`
  */
 export async function probeShell(client: Client, id: ImageId): Promise<boolean> {
-  const verdict = await poll(() => probeOnce(client, id), patience);
-  if (verdict !== undefined) return verdict;
+  const answer = await poll(() => probeOnce(client, id), patience);
+  if (answer !== undefined) return answer;
   throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
 }
 

@@ -33,10 +33,7 @@ export function describeEngine({ engine, endpoint }: Client, info: EngineInfo): 
   };
 }
 
-/**
- * Refuses limits that the engine would silently drop (rootless without cgroup delegation): the container would run
- * without them, and its live state would never agree with the spec. Throws `engine-unsupported`.
- */
+/** Refuses limits that the engine would silently drop (rootless without delegation). Throws `engine-unsupported`. */
 export function requireLimits(shape: ContainerShape, info: EngineInfo): void {
   const missing = [
     shape.memoryBytes > 0 && info.MemoryLimit === false ? 'memory' : '',

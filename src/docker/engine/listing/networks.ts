@@ -2,7 +2,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import { asNetworkId, type NetworkId, shortId } from '../../../model/ids.ts';
 import { label } from '../../model/labels.ts';
 import type { NetworkShape } from '../../model/observed.ts';
-import { ask, get, post, remove } from '../connection/ask.ts';
+import { ask, askList, askObject, get, post, remove } from '../connection/ask.ts';
 import { orNull, poll } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
@@ -20,11 +20,11 @@ export type InspectedNetwork = {
 
 /** All networks with `text` in their name. */
 export const listNetworks = (client: Client, text: string): Promise<readonly InspectedNetwork[]> =>
-  ask(client, 'list networks', get('/networks', { filters: { name: [text] } }));
+  askList(client, 'list networks', get('/networks', { filters: { name: [text] } }));
 
 /** A network with its members; null when it is gone. */
 export const inspectNetwork = (client: Client, id: string): Promise<InspectedNetwork | null> =>
-  orNull(ask(client, `inspect network ${shortId(id)}`, get(`/networks/${id}`)));
+  orNull(askObject<InspectedNetwork>(client, `inspect network ${shortId(id)}`, get(`/networks/${id}`), ['Id', 'Name']));
 
 /**
  * Makes a network, or takes the one of ours that is there already. Engines before 25 make two networks of one name
@@ -68,7 +68,7 @@ export async function createNetwork(
 const endpointLimitMs = 3_000;
 const pollMs = 200;
 
-/** Podman (5.8) keeps a network in use only from removal by name, which is unique: by id it would take it away. */
+/** Podman (5.8) refuses to remove a network in use only by its name, which is unique: by id it takes it away. */
 async function removalNameOf(client: Client, id: NetworkId): Promise<string> {
   if (client.engine.kind === 'docker') return id;
   const network = await inspectNetwork(client, id);

@@ -81,10 +81,7 @@ function compareField(field: keyof typeof liveFields, wanted: ContainerShape, li
   return to === from ? [] : [{ path, from: scalarText(from, unit), to: scalarText(to, unit) }];
 }
 
-/**
- * Every field that we set and that the live container has otherwise: `from` is live, `to` is wanted.
- * `imageKnown` false (another image runs, or the wanted one is not here yet) leaves out what follows from the image.
- */
+/** The fields that differ: `from` is live, `to` wanted. Without `imageKnown` none that follows from the image. */
 export function compareShapes(wanted: ContainerShape, live: ContainerShape, imageKnown: boolean): FieldDifference[] {
   return (Object.keys(liveFields) as (keyof typeof liveFields)[])
     .filter((field) => imageKnown || liveFields[field].ofImage !== true)

@@ -17,25 +17,25 @@ export const revisionOf = (specHash: string, image: ImageId): Revision => `${spe
 const revisionOfContainer = ({ specHash, shape }: ObservedContainer): Revision => revisionOf(specHash, shape.imageId);
 
 /** The generation that serves once a decision was carried out. */
-export type Serving = {
+export type NextServing = {
   readonly generation: number;
   /** undefined: its image is not on the engine yet, so it is like none that is. */
   readonly revision: Revision | undefined;
 };
 
-function servingNew(server: DeclaredServer, generation: number, observed: Observed): Serving {
+function servingNew(server: DeclaredServer, generation: number, observed: Observed): NextServing {
   const { ref } = server.image;
-  const image = observed.registry[ref]?.verdict === 'newer' ? undefined : observed.images[ref]?.id;
+  const image = observed.registry[ref]?.answer === 'newer' ? undefined : observed.images[ref]?.id;
   return { generation, revision: image === undefined ? undefined : revisionOf(server.hash, image) };
 }
 
-const servingExisting = (container: ObservedContainer): Serving => ({
+const servingExisting = (container: ObservedContainer): NextServing => ({
   generation: container.generation,
   revision: revisionOfContainer(container),
 });
 
 /** Which generation a decision leaves serving; undefined when it leaves none, or leaves everything as it is. */
-export function servingAfter(server: DeclaredServer, decision: Decision, observed: Observed): Serving | undefined {
+export function servingAfter(server: DeclaredServer, decision: Decision, observed: Observed): NextServing | undefined {
   switch (decision.kind) {
     case 'blocked':
     case 'stop':
@@ -57,7 +57,7 @@ export function servingAfter(server: DeclaredServer, decision: Decision, observe
 }
 
 /** Whether a container is what serves, in all that could be gone back to. */
-export const isSameRevision = (container: ObservedContainer, serving: Serving): boolean =>
+export const isSameRevision = (container: ObservedContainer, serving: NextServing): boolean =>
   revisionOfContainer(container) === serving.revision;
 
 /** A record that there is, or one that a plan makes. */
@@ -90,7 +90,11 @@ type Expendable = { readonly record: GenerationRecord; readonly reason: Reason }
  * serves: a rotation pushes nothing out. Generations that failed their gate push out nothing that served: at most
  * `keep` of them stay, and none that is older than all the others.
  */
-export function notWorthKeeping(entries: readonly Entry[], serving: Serving, keep: number): ReadonlyMap<Entry, Reason> {
+export function notWorthKeeping(
+  entries: readonly Entry[],
+  serving: NextServing,
+  keep: number,
+): ReadonlyMap<Entry, Reason> {
   const newestFirst = [...entries].sort((a, b) => b.generation - a.generation);
   const dropped = new Map<Entry, Reason>();
   for (const entry of newestFirst) {
@@ -115,7 +119,7 @@ export function notWorthKeeping(entries: readonly Entry[], serving: Serving, kee
 }
 
 /** The records among the entries that are not worth keeping, oldest first. */
-export const expendable = (entries: readonly Entry[], serving: Serving, keep: number): Expendable[] =>
+export const expendable = (entries: readonly Entry[], serving: NextServing, keep: number): Expendable[] =>
   [...notWorthKeeping(entries, serving, keep)]
     .flatMap(([{ record }, reason]) => (record === undefined ? [] : [{ record, reason }]))
     .sort((a, b) => a.record.generation - b.record.generation || (a.record.id < b.record.id ? -1 : 1));

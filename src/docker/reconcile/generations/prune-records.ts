@@ -4,7 +4,7 @@ import type { Reason, SupportChange } from '../../../model/plan.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
-import { type Removal, removalsIn } from '../step-builders.ts';
+import { type Removal, removalsIn, tagOf } from '../step-builders.ts';
 import { type Entry, entryOfContainer, entryOfRecord, expendable, servingAfter } from './generations.ts';
 
 type PruneRecordsInput = {
@@ -34,10 +34,10 @@ function removeRecord(
   reason: Reason,
   options: Pick<StepDraft, 'after' | 'onFailureOf'>,
 ): Removal {
-  const { id, name, server, generation } = record;
+  const { id, name, server } = record;
   const failed = options.onFailureOf === undefined ? '' : '/failed';
   return {
-    id: asStepId(`record:${server}/h${generation}-${id.slice(0, 6)}${failed}`),
+    id: asStepId(`record:${server}/${tagOf('h', record)}${failed}`),
     cause: { kind: 'support', why: whyText(reason) },
     op: 'remove-container',
     target: { id },
@@ -170,11 +170,7 @@ function stayingImages(leaving: readonly Leaving[], { observed, work }: PruneRec
   return new Set([...observed.containers, ...observed.history].filter(({ id }) => !gone.has(id)).map(imageOf));
 }
 
-/**
- * Plans which records of past generations go, and which images with them: of servers in the plan those beyond what is
- * kept. What a removed server ran last stays as an image, also where nothing is recorded, so that it can come back without
- * a build.
- */
+/** Which records go, beyond those kept, and which images; what a removed server ran last stays as an image. */
 export function pruneRecords(input: PruneRecordsInput): RecordPlan {
   const { observed, work } = input;
   const index: Index = {

@@ -3,8 +3,8 @@ import type { ContainerId, ProjectName, ServerName, StepId } from '../../../mode
 import { recordName } from '../../model/labels.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft, Target } from '../../steps.ts';
-import { step } from '../step-builders.ts';
-import { entryOfContainer, entryOfRecord, isSameRevision, notWorthKeeping, type Serving } from './generations.ts';
+import { step, tagOf } from '../step-builders.ts';
+import { entryOfContainer, entryOfRecord, isSameRevision, type NextServing, notWorthKeeping } from './generations.ts';
 
 /** Steps that record generations, and the step that the removal of a container has to wait for. */
 export type Recording = {
@@ -55,7 +55,7 @@ const hasServed = (container: ObservedContainer): boolean =>
 function worthRecording(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
-  serving: Serving,
+  serving: NextServing,
   { past, keep }: RecordContext,
 ): ObservedContainer[] {
   const known = (past.get(server.spec.name) ?? []).map(entryOfRecord);
@@ -72,7 +72,7 @@ export function recordGenerations(
   server: DeclaredServer,
   replaced: ObservedContainer | undefined,
   others: readonly ObservedContainer[],
-  serving: Serving,
+  serving: NextServing,
   after: readonly StepId[],
   context: RecordContext,
 ): Recording {
@@ -101,7 +101,7 @@ export function recordGenerations(
           ];
     const record = step(
       server.spec.name,
-      container === replaced ? 'record:old' : `record:g${generation}-${id.slice(0, 6)}`,
+      container === replaced ? 'record:old' : `record:${tagOf('g', container)}`,
       {
         op: 'record-generation',
         target: { id },

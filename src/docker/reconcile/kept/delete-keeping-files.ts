@@ -1,7 +1,8 @@
 import { canonicalJson } from '../../../model/canonical-json.ts';
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type PlanWarning } from '../../../model/plan.ts';
-import { containerName, dataName, label, type Role } from '../../model/labels.ts';
+import { holderToKeep } from '../../model/generations.ts';
+import { dataName, label, type Role } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import { idleTemplate } from '../server/container-template.ts';
@@ -41,16 +42,6 @@ function keeper(
     freshVolumes: [],
   };
 }
-
-/** The container that holds a server's files: the settled one, else the one that sessions go to, else the newest that ran. */
-const sourceOf = (
-  project: ProjectName,
-  server: ServerName,
-  containers: readonly ObservedContainer[],
-): ObservedContainer | undefined =>
-  containers.find(({ name }) => name === containerName(project, server)) ??
-  containers.find(({ state }) => state.status === 'running') ??
-  containers.findLast(({ state }) => state.status !== 'created');
 
 export type FileKeepingDeletion = KeptPlan & { readonly blocked?: Blocker };
 
@@ -134,7 +125,7 @@ export function deleteKeepingFiles(
   kept: KeptFiles | undefined,
   context: Pick<Observed, 'project' | 'foreign'> & { readonly managedBy: string },
 ): FileKeepingDeletion {
-  const source = sourceOf(context.project, server, containers);
+  const source = holderToKeep(containers, context.project, server);
   if (source === undefined) {
     const gone = { ...nothingKept, steps: retireEach(server, containers, []) };
     return kept === undefined ? gone : { ...gone, warnings: [keptWarning(server, kept.container.name, kept.paths)] };

@@ -1,12 +1,13 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { assertNever } from '../../../model/errors.ts';
-import { asStepId, type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
+import { type ContainerId, type ServerName, type StepId, shortId } from '../../../model/ids.ts';
 import { isNonEmpty, type PlanWarning, type SupportChange } from '../../../model/plan.ts';
-import { containerName, dataName, label } from '../../model/labels.ts';
+import { isSettled } from '../../model/generations.ts';
+import { dataName, label } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { PlannedContainer, StepDraft } from '../../steps.ts';
 import type { Decision } from '../server/decide-server.ts';
-import { removalsIn, step } from '../step-builders.ts';
+import { removalsIn, step, stepId } from '../step-builders.ts';
 
 /** Files that a server's deletion kept, in a container that is never started. */
 export type KeptFiles = {
@@ -39,14 +40,11 @@ function standingOf(data: ObservedContainer, { project, containers }: Observed):
       role === 'server' && server !== undefined && server === data.server && state.status !== 'dead',
   );
   if (own.some(({ id }) => id === data.keptFrom)) return 'unfinished';
-  const settled = own.find(({ name, server }) => server !== undefined && name === containerName(project, server));
+  const settled = data.server && own.find(isSettled(project, data.server));
   return settled !== undefined && tookAll(settled, data) ? 'restored' : 'needed';
 }
 
-/**
- * What was kept, by server. Of several copies the one with the proper name counts, else the first; another one that
- * nobody else has, renamed by hand, is left alone.
- */
+/** What was kept, by server: the copy with the proper name, else the first; one renamed by hand is left alone. */
 export function keptFiles(observed: Observed): ReadonlyMap<ServerName, KeptFiles> {
   const copies = Map.groupBy(
     observed.containers.filter(({ role }) => role === 'data'),
@@ -190,7 +188,7 @@ export function keptBeside(server: DeclaredServer, decision: Decision, kept: Kep
   if (left.length === 0) {
     // Only once the new one serves: a run that ends before that begins again with all of it.
     const changes = [keptChange(container, 'restore', 'missing')];
-    return { ...nothingKept, changes, steps: removeKept(name, kept, [asStepId(`${name}/rename`)]) };
+    return { ...nothingKept, changes, steps: removeKept(name, kept, [stepId(name, 'rename')]) };
   }
   const isGiven = decision.kind === 'create' && restored.length > 0;
   const changes = isGiven ? [keptChange(container, 'restore', 'missing')] : [];

@@ -1,7 +1,8 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
+import { isHttp } from '../../../model/desired.ts';
 import { type ContainerId, type ProjectName, type ServerName, shortId } from '../../../model/ids.ts';
 import { type FieldDifference, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
-import { containerName } from '../../model/labels.ts';
+import { isRunning, isSettled } from '../../model/generations.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import { liveFields } from '../../model/shape.ts';
@@ -50,7 +51,7 @@ function imageReason(server: DeclaredServer, container: ObservedContainer, conte
     const from = `${ref} (${shortId(container.shape.imageId)})`;
     return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (${shortId(facts.id)})` }] }];
   }
-  if (context.observed.registry[ref]?.verdict === 'newer') {
+  if (context.observed.registry[ref]?.answer === 'newer') {
     const from = `${ref} (${shortId(container.shape.imageId)})`;
     return [{ kind: 'image-changed', fields: [{ path: 'image', from, to: `${ref} (newer in the registry)` }] }];
   }
@@ -68,7 +69,7 @@ function driftOf(server: DeclaredServer, container: ObservedContainer, context: 
   );
   const env = `${liveFields.env.path}.`;
   // The container of an HTTP server has the variables of both places.
-  const own = recorded.spec.mcp.transport.kind === 'stdio' ? {} : recorded.spec.mcp.env;
+  const own = isHttp(recorded.spec) ? recorded.spec.mcp.env : {};
   return compareShapes(wanted, container.shape, imageKnown).map((one) => {
     const variable = one.path.startsWith(env) ? one.path.slice(env.length) : undefined;
     return variable !== undefined && Object.hasOwn(own, variable)
@@ -88,7 +89,7 @@ function specReason(server: DeclaredServer, container: ObservedContainer): Reaso
 
 /** Holds one container against its server's spec. Pure; the same input gives the same reasons in the same order. */
 export function assess(server: DeclaredServer, container: ObservedContainer, context: SlotContext): Assessed {
-  const settled = container.name === containerName(context.project, server.spec.name);
+  const settled = isSettled(context.project, server.spec.name)(container);
   const drift = driftOf(server, container, context);
   const rotation = settled
     ? rotationDue(server.spec.lifecycle, container, context.observed.now, context.executions.get(container.id) ?? 0)
@@ -115,7 +116,7 @@ export function assess(server: DeclaredServer, container: ObservedContainer, con
   return {
     container,
     settled,
-    running: container.state.status === 'running' && !container.state.paused,
+    running: isRunning(container),
     stale: [...asked, ...stale],
     drift,
   };

@@ -1,4 +1,5 @@
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
+import { isHttp } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
 import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
@@ -57,9 +58,7 @@ function networksOf(spec: DesiredServer, project: ProjectName): ShapeNetwork[] {
 
 function pidOneOf(spec: DesiredServer): PidOne {
   const server = argvTemplateOf(spec);
-  return spec.mcp.transport.kind === 'stdio'
-    ? { kind: 'idle', server }
-    : { kind: 'server', server, secretsFile: secretUses(spec).length > 0 };
+  return isHttp(spec) ? { kind: 'server', server, secretsFile: secretUses(spec).length > 0 } : { kind: 'idle', server };
 }
 
 /** What nobody may set through looms, and what therefore counts as drift when a container has it. */
@@ -79,7 +78,7 @@ const nothingExtra = {
 export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemplate {
   const { limits, security, mcp } = spec;
   // A stdio server's own variables go to its sessions; only what PID 1 needs is in the container's config.
-  const env = literals(mcp.transport.kind === 'stdio' ? spec.environment : { ...spec.environment, ...mcp.env });
+  const env = literals(isHttp(spec) ? { ...spec.environment, ...mcp.env } : spec.environment);
   return {
     ...nothingExtra,
     pidOne: pidOneOf(spec),
@@ -164,10 +163,7 @@ export const idleTemplate: ShapeTemplate = {
   labels: {},
 };
 
-/**
- * The relay on a network of the project: a hardened idle container with a shell, through whose execs HTTP servers are
- * reached, since nothing outside has an address for them (docs/architecture.md, a server's container).
- */
+/** A network's relay: a hardened idle container with a shell, through whose execs HTTP servers are reached. */
 export function relayContainer(
   project: ProjectName,
   mode: 'isolated' | 'bridge',

@@ -1,6 +1,8 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
+import { isHttp } from '../../../model/desired.ts';
 import { assertNever, LoomsError } from '../../../model/errors.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
+import { holderOf } from '../../model/generations.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { overlaps, resolveShape } from '../../model/resolve-shape.ts';
@@ -59,7 +61,7 @@ function orderOf(server: DeclaredServer): ReplaceOrder {
   }
   const shared = spec.mounts.find((mount) => !mount.readOnly);
   // A stdio container is idle between sessions: beside its successor it writes nothing.
-  if (spec.mcp.transport.kind === 'stdio' || shared === undefined) return { order: 'start-first' };
+  if (!isHttp(spec) || shared === undefined) return { order: 'start-first' };
   return {
     order: 'stop-first',
     why: `${shared.type} ${shared.source} at ${shared.target} cannot be written by two generations`,
@@ -176,15 +178,6 @@ const preference = (assessed: Assessed): number => (assessed.running ? 0 : 2) + 
 const best = (candidates: readonly Assessed[]): Assessed | undefined =>
   [...candidates].sort((a, b) => preference(a) - preference(b) || a.container.generation - b.container.generation)[0];
 
-/**
- * The container whose files are the server's: the settled one; with none, the one that sessions go to (src/docker/views/serving.ts);
- * when none runs, the last that did.
- */
-function holderOf(all: readonly Assessed[]): Assessed | undefined {
-  const served = all.filter(({ container: { state } }) => state.status !== 'created' && state.status !== 'dead');
-  return served.find(({ settled }) => settled) ?? served.find(({ running }) => running) ?? served.at(-1);
-}
-
 const preserves = ({ spec }: DeclaredServer): boolean => isNonEmpty(spec.lifecycle.preserve);
 
 /**
@@ -192,13 +185,17 @@ const preserves = ({ spec }: DeclaredServer): boolean => isNonEmpty(spec.lifecyc
  * what is there now: what it was given was copied before the one that has them wrote the rest. And one below the settled
  * generation has had its time: made settled again, it would put a later one into the past of an earlier.
  */
-function canServe(assessed: Assessed, all: readonly Assessed[], server: DeclaredServer): boolean {
+function canServe(
+  assessed: Assessed,
+  all: readonly Assessed[],
+  server: DeclaredServer,
+  holder: ObservedContainer | undefined,
+): boolean {
   if (assessed.stale.length > 0) return false;
   if (assessed.settled) return true;
   const settled = all.find((one) => one.settled && one.container.state.status !== 'dead');
   if (settled !== undefined && assessed.container.generation < settled.container.generation) return false;
-  const holder = holderOf(all);
-  return !preserves(server) || holder === undefined || holder === assessed;
+  return !preserves(server) || holder === undefined || holder === assessed.container;
 }
 
 /** Only for a successor that passed its gate does the one before it give up the settled name. */
@@ -259,12 +256,8 @@ function decideWithKeeper(
   };
 }
 
-/**
- * Decides about one server from what is there: the table of docs/architecture.md, "Replacement without a journal". It
- * keeps no journal; whatever an interrupted run left is just another starting point. `containers` are the server's own,
- * sorted by generation.
- */
-export function decide(
+/** Decides about a server by docs/architecture.md, "Replacement without a journal"; its containers by generation. */
+export function decideServer(
   server: DeclaredServer,
   containers: readonly ObservedContainer[],
   context: SlotContext,
@@ -282,7 +275,8 @@ function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], c
       ? { kind: 'stop', containers: active, reasons: [{ kind: asked ? 'requested' : 'disabled' }] }
       : { kind: 'unchanged' };
   }
-  const keep = best(assessed.filter((one) => canServe(one, assessed, server)));
+  const holder = holderOf(containers, context.project, server.spec.name);
+  const keep = best(assessed.filter((one) => canServe(one, assessed, server, holder)));
   if (keep !== undefined)
     return decideWithKeeper(
       keep,
@@ -295,7 +289,9 @@ function decideAssessed(server: DeclaredServer, assessed: readonly Assessed[], c
   const generation = nextGeneration(server, containers, context);
   const served = assessed.filter((one) => one.container.state.status !== 'created');
   const old =
-    assessed.find((one) => one.settled) ?? (preserves(server) ? holderOf(assessed) : undefined) ?? best(served);
+    assessed.find((one) => one.settled) ??
+    (preserves(server) ? assessed.find((one) => one.container === holder) : undefined) ??
+    best(served);
   if (old === undefined) return { kind: 'create', generation, others: containers };
   return {
     kind: 'replace',

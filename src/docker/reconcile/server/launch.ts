@@ -5,7 +5,7 @@ import type { ObservedContainer } from '../../model/observed.ts';
 import type { Operation, PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import type { RecordContext, Recording } from '../generations/record-generations.ts';
 import type { KeptFiles } from '../kept/kept-files.ts';
-import { retire, step } from '../step-builders.ts';
+import { retire, step, tagOf } from '../step-builders.ts';
 import { type LabelContext, serverLabels, templateOf } from './container-template.ts';
 
 /** What the steps of one server hang on. */
@@ -52,7 +52,7 @@ export const retireAll = (
       server.spec.name,
       container,
       server.spec.lifecycle.drainSeconds,
-      `g${container.generation}-${container.id.slice(0, 6)}`,
+      tagOf('g', container),
       container.state.status === 'created' ? [] : after,
       recording.before(container.id),
     ),

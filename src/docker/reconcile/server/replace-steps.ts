@@ -1,12 +1,13 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { asStepId, type StepId } from '../../../model/ids.ts';
-import { containerName, generationName } from '../../model/labels.ts';
+import type { StepId } from '../../../model/ids.ts';
+import { isSettled } from '../../model/generations.ts';
+import { generationName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import type { Operation, StepDraft, Target } from '../../steps.ts';
 import { servingAfter } from '../generations/generations.ts';
 import { nothingRecorded, recordFailed, recordGenerations } from '../generations/record-generations.ts';
 import { inheritedFrom, markRestored } from '../kept/kept-files.ts';
-import { isUp, retire, startOperationFor, step } from '../step-builders.ts';
+import { isUp, retire, startOperationFor, step, stepId } from '../step-builders.ts';
 import type { Decision } from './decide-server.ts';
 import { discard, launch, plannedContainer, rename, retireAll, type StepContext } from './launch.ts';
 
@@ -34,8 +35,7 @@ export function replaceSteps(
           ),
         ]
       : [];
-  const target: Target =
-    successor.kind === 'new' ? { madeBy: asStepId(`${name}/create`) } : { id: successor.container.id };
+  const target: Target = successor.kind === 'new' ? { madeBy: stepId(name, 'create') } : { id: successor.container.id };
   const newName =
     successor.kind === 'new' ? generationName(context.project, name, successor.generation) : successor.container.name;
 
@@ -86,13 +86,14 @@ export function replaceSteps(
 
   // Kept after it failed its gate, and with files of then: of no use to anyone, so it goes at once.
   const useless = others.filter(
-    (one) => carries && holdsName(old, server, context) && one.generation > old.generation && !isUp(one),
+    (one) =>
+      carries && isSettled(context.project, server.spec.name)(old) && one.generation > old.generation && !isUp(one),
   );
   const serving = servingAfter(server, decision, context.observed);
   const recording =
     serving === undefined
       ? nothingRecorded
-      : recordGenerations(server, old, others, serving, [asStepId(`${name}/rename`)], context);
+      : recordGenerations(server, old, others, serving, [stepId(name, 'rename')], context);
   const leaving = stopFirst ? stoppedBefore(old) : old;
   const handOver = handOverName(
     server,
@@ -139,8 +140,8 @@ function handOverName(
   recorded: readonly StepId[],
 ): StepDraft[] {
   const { name, lifecycle } = server.spec;
-  const isSettled = holdsName(old, server, context);
-  const yielded = isSettled
+  const wasSettled = isSettled(context.project, server.spec.name)(old);
+  const yielded = wasSettled
     ? [
         step(
           name,
@@ -150,17 +151,14 @@ function handOverName(
         ),
       ]
     : [];
-  const taken = rename(server, target, newName, isSettled ? yielded.map((one) => one.id) : after, context);
-  const leaving = isSettled ? { ...old, name: retiringName } : old;
+  const taken = rename(server, target, newName, wasSettled ? yielded.map((one) => one.id) : after, context);
+  const leaving = wasSettled ? { ...old, name: retiringName } : old;
   // The old one was stopped for this: with a first Ctrl-C in between, none would serve.
   const named = [...yielded, taken].map(
     (one): StepDraft => (order.order === 'stop-first' ? { ...one, completes: true } : one),
   );
   return [...named, ...retire(name, leaving, lifecycle.drainSeconds, 'old', [taken.id], recorded)];
 }
-
-const holdsName = ({ name }: ObservedContainer, { spec }: DeclaredServer, { project }: StepContext): boolean =>
-  name === containerName(project, spec.name);
 
 const stoppedBefore = (container: ObservedContainer): ObservedContainer => ({
   ...container,

@@ -29,7 +29,7 @@ export function planImages(
   };
   for (const { image, spec } of servers) {
     if (image.kind === 'pulled') {
-      const newer = observed.registry[image.ref]?.verdict === 'newer';
+      const newer = observed.registry[image.ref]?.answer === 'newer';
       if (absent(image.ref) || newer) pull(image.ref, spec.platform, !absent(image.ref));
       continue;
     }

@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
+import { isHttp } from '../../../model/desired.ts';
 import type { StepId } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type Reason } from '../../../model/plan.ts';
 import { networkName, relayName } from '../../model/labels.ts';
@@ -10,7 +11,6 @@ import { relayContainer } from '../server/container-template.ts';
 import { isUp } from '../step-builders.ts';
 import { nameTaken } from './free-names.ts';
 import {
-  isHttp,
   isOn,
   type Mode,
   nothing,
@@ -61,7 +61,7 @@ function drainOf(
   index: number,
   after: readonly StepId[],
 ): StepDraft[] {
-  const served = servers.filter((server) => isHttp(server) && usesMode(server, mode));
+  const served = servers.filter((server) => isHttp(server.spec) && usesMode(server, mode));
   const seconds = Math.max(0, ...served.map(({ spec }) => spec.lifecycle.drainSeconds));
   const drain: Operation = { op: 'drain', target: { id: relay.id }, name: relay.name, seconds };
   const id = `relay:${mode}/drain${index === 0 ? '' : `:${index}`}`;
@@ -85,7 +85,7 @@ function relaysOf({ project, observed }: SupportInput, mode: Mode): ObservedCont
 /** Why no HTTP server can be reached on a network, when none can. */
 export function relayBlocker(server: DeclaredServer, mode: Mode, observed: Observed): Blocker | undefined {
   const name = relayName(observed.project, mode);
-  const holder = isHttp(server) ? observed.foreign.find((container) => container.name === name) : undefined;
+  const holder = isHttp(server.spec) ? observed.foreign.find((container) => container.name === name) : undefined;
   return holder && nameTaken(holder);
 }
 
@@ -123,7 +123,8 @@ function startOf(
 export function relayPlan(input: SupportInput, mode: Mode, networkSteps: readonly StepDraft[]): SupportPlan {
   const name = relayName(input.project, mode);
   const relays = relaysOf(input, mode);
-  if (!input.servers.some((server) => isHttp(server) && usesMode(server, mode))) return removalOf(relays, input, mode);
+  if (!input.servers.some((server) => isHttp(server.spec) && usesMode(server, mode)))
+    return removalOf(relays, input, mode);
   const [relay, ...others] = relays;
   const { stale, state } = relay === undefined ? { stale: [], state: [] } : relayReasons(input, mode, relay);
   if (relay !== undefined && stale.length === 0) {

@@ -43,9 +43,6 @@ export const supportStep = (
   ...operation,
 });
 
-/** Whether a server is spoken to over HTTP, and so through a relay. */
-export const isHttp = (server: DeclaredServer): boolean => server.spec.mcp.transport.kind !== 'stdio';
-
 export const usesMode = (server: DeclaredServer, mode: Mode): boolean => server.spec.network.mode === mode;
 
 /** Whether a container is on a network, by the network's name. */

@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
+import { isHttp } from '../../../model/desired.ts';
 import { type StepId, shortId } from '../../../model/ids.ts';
 import type { Blocker, SupportChange } from '../../../model/plan.ts';
 import { networkName, volumeName } from '../../model/labels.ts';
@@ -7,16 +8,7 @@ import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
 import { networkBlocker, networkPlan } from './networks.ts';
 import { relayBlocker, relayPlan } from './relays.ts';
-import {
-  isHttp,
-  isOn,
-  type Mode,
-  modes,
-  nothing,
-  type SupportInput,
-  type SupportPlan,
-  supportStep,
-} from './support-plan.ts';
+import { isOn, type Mode, modes, nothing, type SupportInput, type SupportPlan, supportStep } from './support-plan.ts';
 
 /** What stands behind the servers, as changes and steps, and which steps a server's own ones wait for. */
 type Support = {
@@ -106,7 +98,7 @@ export function planSupport(input: SupportInput): Support {
     networkStep: (mode) => networks[mode].steps.map((one) => one.id),
     relaySteps: (server) => {
       const { mode } = server.spec.network;
-      if (!isHttp(server) || mode === 'none') return [];
+      if (!isHttp(server.spec) || mode === 'none') return [];
       return relays[mode].steps.filter((one) => one.id.endsWith('/start')).map((one) => one.id);
     },
   };

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { servingOf, slotsOf } from '../../../../src/docker/model/generations.ts';
 import { containerName, dataName } from '../../../../src/docker/model/labels.ts';
 import type { Observed, ObservedContainer } from '../../../../src/docker/model/observed.ts';
-import { slotsOf } from '../../../../src/docker/model/slots.ts';
 import type { DockerPlan, DockerStep } from '../../../../src/docker/steps.ts';
-import { servingOf } from '../../../../src/docker/views/serving.ts';
 import { asContainerId, asServerName } from '../../../../src/model/ids.ts';
 import type { Change } from '../../../../src/model/plan.ts';
 import { format } from '../../../support/format-plan.ts';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import type { ErrorCode } from '../../model/errors.ts';
-import type { SessionTarget, VerdictMemory } from './session.ts';
+import type { ServerMemory, SessionTarget } from './session.ts';
 
-/** What a protocol verdict belongs to: an image and what is run of it; undefined where the image is not known. */
-export function verdictKey({ image, argv, spec }: SessionTarget): string | undefined {
+/** What is remembered of a server's protocol belongs to this key: an image and what is run of it; undefined where the image is not known. */
+export function memoryKey({ image, argv, spec }: SessionTarget): string | undefined {
   if (image === undefined) return undefined;
   const { command, args, transport } = spec.mcp;
   const run = JSON.stringify([image, argv, command ?? null, args, transport]);
@@ -15,7 +15,7 @@ export function verdictKey({ image, argv, spec }: SessionTarget): string | undef
 const final: ReadonlySet<ErrorCode> = new Set(['interrupted', 'handshake-timeout']);
 
 /**
- * The ways of connecting that are still worth a try after one failed. A remembered verdict can be out of date; and some
+ * The ways of connecting that are still worth a try after one failed. What is remembered can be out of date; and some
  * servers exit on any request before `initialize`: then the probe was the fault, not the server.
  */
 export function nextChoice(
@@ -32,7 +32,7 @@ export function nextChoice(
 export async function firstChoice(
   wanted: ProtocolChoice,
   key: string | undefined,
-  memory: VerdictMemory | undefined,
+  memory: ServerMemory | undefined,
 ): Promise<ProtocolChoice> {
   if (wanted !== 'auto' || key === undefined) return wanted;
   switch (await memory?.recall(key)) {
@@ -52,15 +52,15 @@ export type EndMemory = {
   readonly ended: (how: { readonly byItself: boolean }) => Promise<void>;
 };
 
-export function endMemory(target: SessionTarget, memory: VerdictMemory | undefined): EndMemory {
-  const server = verdictKey(target);
+export function endMemory(target: SessionTarget, memory: ServerMemory | undefined): EndMemory {
+  const server = memoryKey(target);
   const key = `${server} end`;
   if (memory === undefined || server === undefined) return { endsWithInput: async () => false, ended: async () => {} };
   return {
     endsWithInput: async () => (await memory.recall(key)) === 'by itself',
     async ended({ byItself }) {
-      const verdict = byItself ? 'by itself' : 'ended';
-      if ((await memory.recall(key)) !== verdict) await memory.remember(key, verdict);
+      const how = byItself ? 'by itself' : 'ended';
+      if ((await memory.recall(key)) !== how) await memory.remember(key, how);
     },
   };
 }
