@@ -31,8 +31,9 @@ describe.skipIf(withoutEngine())('containers on a real engine', () => {
   });
 
   test('one that hangs on SIGTERM is killed after its grace', async () => {
-    const trap = { entrypoint: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done'], command: [] };
+    const trap = { entrypoint: ['sh', '-c', 'trap "" TERM; echo deaf; while :; do sleep 0.1; done'], command: [] };
     const id = await bench.run('stubborn', trap);
+    await eventually(async () => expect(await bench.engine.tailLog(id, 1)).toMatchObject([{ text: 'deaf' }]));
     const before = performance.now();
     await bench.engine.stopContainer(id, 1);
     expect(performance.now() - before).toBeGreaterThan(900);

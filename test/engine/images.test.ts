@@ -266,26 +266,26 @@ describe.skipIf(withoutEngine())('images', () => {
       await skipOnPodman(context, noCall);
       const ref = await push(open, 'moving:1');
       await pull(access(), ref);
-      expect(await ask(ref)).toEqual({ verdict: 'same' });
+      expect(await ask(ref)).toEqual({ answer: 'same' });
       const old = await docker.getImage(ref).inspect();
       await push(open, 'moving:1', 2000);
       await docker
         .getImage(old.RepoDigests[0] ?? ref)
         .inspect()
         .catch(() => undefined);
-      expect(await ask(ref)).toEqual({ verdict: 'newer' });
+      expect(await ask(ref)).toEqual({ answer: 'newer' });
     });
 
     test('says why it could not be asked', async () => {
       if (await onPodman()) {
         const why = 'this engine cannot ask registries (Podman)';
-        return expect(await ask(`${open.host}/gone:1`)).toEqual({ verdict: 'unknown', why });
+        return expect(await ask(`${open.host}/gone:1`)).toEqual({ answer: 'unknown', why });
       }
       expect(await ask(`${open.host}/gone:1`)).toMatchObject({
-        verdict: 'unknown',
+        answer: 'unknown',
         why: expect.stringContaining('gone:1'),
       });
-      expect(await ask('127.0.0.1:9/any:1')).toMatchObject({ verdict: 'unknown' });
+      expect(await ask('127.0.0.1:9/any:1')).toMatchObject({ answer: 'unknown' });
     });
 
     test('waits no longer than it may', async (context) => {
@@ -293,7 +293,7 @@ describe.skipIf(withoutEngine())('images', () => {
       const { port } = silent.address() as { port: number };
       const started = performance.now();
       expect(await ask(`127.0.0.1:${port}/any:1`, 400)).toEqual({
-        verdict: 'unknown',
+        answer: 'unknown',
         why: `127.0.0.1:${port} did not answer within 400ms`,
       });
       expect(performance.now() - started).toBeLessThan(5000);

@@ -171,7 +171,7 @@ describe.skipIf(withoutEngine())('sessions on a real engine', () => {
       import { openSession } from ${JSON.stringify(connectModule)};
       const { engine } = await engineBench('mcp-session');
       const target = JSON.parse(process.argv[1]);
-      const session = await openSession({ ...target, engine }, { lifetimeMs: ${lifetimeMs}, renews: ${heldMs > 0} });
+      const session = await openSession({ ...target, sessions: engine }, { lifetimeMs: ${lifetimeMs}, renews: ${heldMs > 0} });
       console.log(session.server.name);
       setInterval(() => {}, 1000);
     `;

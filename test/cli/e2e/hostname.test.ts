@@ -8,10 +8,10 @@ const named = (spec: string, hostname: string): string => changed(spec, { backen
 
 describe.skipIf(withoutEngine())('docker_backend.hostname', () => {
   const project = testProject('hostname');
-  // Two servers of one host name, which is the name of a third: none of them may be taken for another.
+  // Two servers of one host name: none of them may be taken for the other.
   const yaml = specs(
-    named(httpSpec('one', { volume: 'one' }), 'web'),
-    named(httpSpec('two', { volume: 'two' }), 'web'),
+    named(httpSpec('one', { volume: 'one' }), 'shared'),
+    named(httpSpec('two', { volume: 'two' }), 'shared'),
     named(httpSpec('web'), 'Web-1.example'),
     tinySpec({ name: 'plain' }),
   );
@@ -29,8 +29,8 @@ describe.skipIf(withoutEngine())('docker_backend.hostname', () => {
 
   test('is what the container calls itself, is recorded, printed and in sync; without it, it is the engine’s own', async () => {
     expect((await config('web')).Hostname).toBe('Web-1.example');
-    expect(JSON.parse((await config('one')).Labels['looms.spec'] ?? '').spec.hostname).toBe('web');
-    expect((await project.run(['get', 'one', '-o', 'yaml'])).stdout).toContain('\n  hostname: web\n');
+    expect(JSON.parse((await config('one')).Labels['looms.spec'] ?? '').spec.hostname).toBe('shared');
+    expect((await project.run(['get', 'one', '-o', 'yaml'])).stdout).toContain('\n  hostname: shared\n');
     const plain = await project.container('plain').inspect();
     expect(plain.Config.Hostname).toBe(plain.Id.slice(0, 12));
     expect(plain.Config.Labels['looms.spec']).not.toContain('hostname');

@@ -74,7 +74,7 @@ export function withoutFailedImages(
     const discard = discards.get(name);
     const isWanted = desired.some((one) => one.spec.name !== name && one.image.ref === ref);
     const isUsed = [...containers, ...history].some((one) => one.imageRef === ref);
-    const wasThere = images[ref] !== undefined;
+    const wasThere = (images[ref] ?? null) !== null;
     if (discard?.onFailureOf === undefined || isWanted || isUsed || wasThere) return [];
     return [
       {

@@ -51,6 +51,14 @@ describe('a server that is not there', () => {
       a/rename: rename looms-test-a.g1 to looms-test-a after a/gate"
     `);
   });
+
+  it('takes away again the image that was built for it when it fails, and none that was there before', () => {
+    const built = server('a', { image: { kind: 'build', from: 'example:1', run: [], copy: [], env: {} } });
+    const { ref } = built.image;
+    const discards = (images: Observed['images']): boolean =>
+      text([built], emptyEngine({ images: { 'example:1': image('example:1'), ...images } })).includes(`${ref}/discard`);
+    expect([{}, { [ref]: null }, { [ref]: image(ref) }].map(discards)).toEqual([true, true, false]);
+  });
 });
 
 describe('a server that is there', () => {
