@@ -34,31 +34,6 @@ function tamper(sql: string): void {
 }
 
 describe('the audit trail', () => {
-  it('takes changes behind the calls of an earlier looms, in one chain, and tells them apart', async () => {
-    await writeCalls(folder, 2);
-    const { trail, reader, writer } = trailIn(folder);
-    const servers = [{ server: 'fs', action: 'create', reasons: ['missing'] }];
-    const { ended } = await trail.changed({ command: 'apply', project: asProjectName('p'), servers });
-    const after = [{ server: 'fs', action: 'create', reasons: ['missing'], result: 'gate-failed', why: 'it exited' }];
-    expect(await ended({ result: 'gate-failed', durationMs: 5, servers: after })).toEqual({ written: true });
-    await trail.changed({ command: 'unlock', subject: 'lock 1', servers: [] });
-    await writer.close();
-    const changesOf = async (query: AuditQuery) => {
-      const found: unknown[] = [];
-      for await (const { seq, command, result, servers } of reader.changes(query))
-        found.push([seq, command, result, servers]);
-      return found;
-    };
-    expect(await changesOf({})).toEqual([
-      [5, 'apply', 'gate-failed', after],
-      [7, 'unlock', undefined, []],
-    ]);
-    expect(await changesOf({ servers: ['fs'] })).toHaveLength(1);
-    expect(await changesOf({ servers: ['other'] })).toEqual([]);
-    expect(await callsOf()).toHaveLength(2);
-    expect(await reader.verify()).toMatchObject({ intact: true, records: 7 });
-  });
-
   it('says who called what, when, and how it ended; arguments only by size and hash', async () => {
     const { trail } = trailIn(folder);
     const { start, ended } = await trail.started(auditedCall({ arguments: { b: 'ü', a: 1 } }));
