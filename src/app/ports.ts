@@ -41,7 +41,7 @@ export type Ports = HealthKeeper & {
   readonly warn: (text: string) => void;
   /** Executions counted here, by container; one never called is left out. Throws `ledger-unreadable`. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
-  /** The trail of calls and changes on this machine, which also counts calls. */
+  /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;
   readonly files: Files;

@@ -130,14 +130,10 @@ function localPorts(
       prepare: async () => (await trail()).prepare(),
       started: async (call) => (await trail()).started(call),
       refused: async (target, code) => (await trail()).refused(target, code),
-      changed: async (change) => (await trail()).changed(change),
     },
     auditReader: {
       calls: async function* (query) {
         yield* (await state()).auditReader.calls(query);
-      },
-      changes: async function* (query) {
-        yield* (await state()).auditReader.changes(query);
       },
       verify: async (expected) => (await state()).auditReader.verify(expected),
     },

@@ -1,5 +1,4 @@
 import * as Flags from '@oclif/core/flags';
-import { recordChange } from '../app/apply/record-change.ts';
 import { requireLockId } from '../app/apply/unlock-project.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
@@ -45,8 +44,7 @@ export default class Unlock extends BaseCommand {
       process.exitCode = exitCode.notConfirmed;
       return view(false);
     }
-    const subject = `lock ${shortLockId(found.holder)}, held by ${describeHolder(found.holder)}`;
-    await recordChange(ports, { project: project.name, subject, servers: [] }, () => lock.take(found.holder));
+    await lock.take(found.holder);
     this.answer(() => renderLock(view(true), found, terminal.palette));
     return view(true);
   }

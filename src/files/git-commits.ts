@@ -1,12 +1,9 @@
 import { execFile } from 'node:child_process';
 import { basename } from 'node:path';
+import { promisify } from 'node:util';
 import type { NamedFile } from './port.ts';
 
-/** What Git prints. Not by `promisify`: that asks `execFile` for a way of its own, which a bundled one does not have. */
-const git = (args: readonly string[]): Promise<string> =>
-  new Promise((resolve, reject) => {
-    execFile('git', args, { timeout: 3000 }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
-  });
+const run = promisify(execFile);
 
 /** How many fields stand before the path, by the kind of an entry of `git status --porcelain=v2`. */
 const fieldsBeforePath: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10, '?': 1 };
@@ -26,7 +23,7 @@ async function commitsIn(
   const named = files.map(({ file }) => ({ file, name: basename(file) }));
   const status = ['-C', directory, '--literal-pathspecs', 'status', '--porcelain=v2', '--branch', '-z', '--'];
   try {
-    const stdout = await git([...status, ...named.map(({ name }) => name)]);
+    const { stdout } = await run('git', [...status, ...named.map(({ name }) => name)], { timeout: 3000 });
     const entries = stdout.split('\0');
     const commit = entries
       .map((entry) => /^# branch\.oid ([0-9a-f]{40})/.exec(entry)?.[1])

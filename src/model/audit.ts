@@ -50,78 +50,6 @@ export type CallEnd = {
   readonly durationMs: number;
 };
 
-/** How a change ended, as the report of its run says it. */
-const changeResults = [
-  'done',
-  'partly',
-  'gate-failed',
-  'not-serving',
-  'failed',
-  'blocked',
-  'interrupted',
-  'timed-out',
-] as const;
-
-export type ChangeResultKind = (typeof changeResults)[number];
-
-/** The result of a change as it is read back. */
-export const seenChangeResults = [...changeResults, 'running', 'unknown'] as const;
-
-export type SeenChangeResult = (typeof seenChangeResults)[number];
-
-/** What a change does to one server, and what came of it once it ended. */
-export type ServerChangeRecord = {
-  readonly server: string;
-  /** Of the plan: `create`, `replace`, `remove` … */
-  readonly action: string;
-  /** Why, without values: `spec-changed mcp_server.args`. */
-  readonly reasons: readonly string[];
-  /** The file that declares it and the Git commit of that, `+dirty` where the file differs from it. */
-  readonly file?: string;
-  readonly commit?: string;
-  readonly result?: string;
-  readonly code?: string;
-  /** Why it failed, a gate too; secrets masked, at most 500 characters. */
-  readonly why?: string;
-};
-
-/** A change that is about to be made, by what is known of it before. */
-export type AuditedChange = {
-  /** `apply`, `delete`, `mcp start`, `config set-key`, `unlock` … */
-  readonly command: string;
-  /** Absent for what is of no project: a secret of this machine. */
-  readonly project?: ProjectName;
-  /** The engine's own id. */
-  readonly engine?: string;
-  /** What is changed, where it is no server: a secret by its name and store, a lock by its id and holder. */
-  readonly subject?: string;
-  readonly servers: readonly ServerChangeRecord[];
-};
-
-export type ChangeEnd = {
-  readonly result: ChangeResultKind;
-  readonly code?: ErrorCode;
-  /** Of a change that failed as a whole; secrets masked, at most 500 characters. */
-  readonly why?: string;
-  readonly durationMs: number;
-  /** As they were planned under the lock, with what came of each; absent where nothing was begun. */
-  readonly servers?: readonly ServerChangeRecord[];
-};
-
-/** One change as it is read back: what was written before it, joined with what was written at its end. */
-export type ChangeRecord = Omit<AuditedChange, 'project'> &
-  Partial<ChangeEnd> & {
-    /** Place of its first record in the chain. */
-    readonly seq: number;
-    readonly change: string;
-    /** RFC 3339, UTC, with milliseconds. */
-    readonly time: string;
-    readonly user: string;
-    readonly host: string;
-    readonly pid: number;
-    readonly project?: string;
-  };
-
 /** Whether something reached the trail; when not, why, for people. */
 export type Written =
   | { readonly written: true }
@@ -139,11 +67,6 @@ export type AuditTrail = {
   }>;
   /** Writes that a call was wanted and not sent; it is not counted. */
   readonly refused: (target: AuditedTarget, code: ErrorCode) => Promise<Written>;
-  /** Writes that a change is about to be made; `ended` as for a call. */
-  readonly changed: (change: AuditedChange) => Promise<{
-    readonly start: Written;
-    readonly ended: (end: ChangeEnd) => Promise<Written>;
-  }>;
 };
 
 /** One call as it is read back: what was written at its start, joined with what was written at its end. */
@@ -199,7 +122,7 @@ export type TrailHead = { readonly seq: number; readonly hash: string };
 export type Verification =
   | {
       readonly intact: true;
-      /** Records that were looked at; a call has up to two, and so has a change. */
+      /** Records that were looked at; a call has up to two. */
       readonly records: number;
       /** Absent: nothing was ever written. */
       readonly head?: TrailHead;
@@ -219,8 +142,6 @@ export type Verification =
 export type AuditReader = {
   /** One after the other, as they are asked for: a trail is larger than what memory should hold. */
   readonly calls: (query: AuditQuery) => AsyncIterable<CallRecord>;
-  /** The same of changes; tools do not matter. */
-  readonly changes: (query: AuditQuery) => AsyncIterable<ChangeRecord>;
   /** Whether every record is as it was written; `expected` is a head that was noted down earlier. */
   readonly verify: (expected?: TrailHead) => Promise<Verification>;
 };

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { AuditQuery, AuditReader, CallRecord, ChangeRecord, TrailHead, Verification } from '../model/audit.ts';
+import type { AuditQuery, AuditReader, CallRecord, TrailHead, Verification } from '../model/audit.ts';
 import { LoomsError } from '../model/errors.ts';
 import { parseExactly } from '../model/exact-number.ts';
 import { isRecord } from '../model/is-record.ts';
@@ -12,8 +12,21 @@ import { busyTimeoutMs, describeFault, hasTable, type LedgerPlaces, ledgerExists
 /** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */
 export function createAuditReader(places: LedgerPlaces): AuditReader {
   return {
-    calls: (query) => joined(places, selectJoined(['started', 'refused'], query), toCall),
-    changes: (query) => joined(places, selectJoined(['change'], query), toChange),
+    async *calls(query) {
+      const database = await open(places);
+      if (database === undefined) return;
+      try {
+        if (!hasTable(database, 'audit')) return;
+        const { sql, values } = selectCalls(query);
+        for (const row of database.prepare(sql).iterate(...values)) {
+          yield toCall(Number(row.seq), String(row.record), row.ending === null ? undefined : String(row.ending));
+        }
+      } catch (error) {
+        throw unreadable(error, places);
+      } finally {
+        database.close();
+      }
+    },
     async verify(expected) {
       const database = await open(places);
       if (database === undefined) return nothingWritten(places, expected);
@@ -31,28 +44,6 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
       }
     },
   };
-}
-
-type Selection = { readonly sql: string; readonly values: readonly SQLInputValue[] };
-
-/** What a query finds, one after the other. */
-async function* joined<T>(
-  places: LedgerPlaces,
-  { sql, values }: Selection,
-  read: (seq: number, start: string, ending: string | undefined) => T,
-): AsyncGenerator<T> {
-  const database = await open(places);
-  if (database === undefined) return;
-  try {
-    if (!hasTable(database, 'audit')) return;
-    for (const row of database.prepare(sql).iterate(...values)) {
-      yield read(Number(row.seq), String(row.record), row.ending === null ? undefined : String(row.ending));
-    }
-  } catch (error) {
-    throw unreadable(error, places);
-  } finally {
-    database.close();
-  }
 }
 
 /** The mark of an end, or the key, without the table that was made before: it was dropped, or the file replaced. */
@@ -88,16 +79,16 @@ function unreadable(error: unknown, { database }: LedgerPlaces): LoomsError {
   return new LoomsError('ledger-unreadable', `the audit trail cannot be read: ${why}`, { hint, cause: error });
 }
 
-/** The calls or changes of a query, each with the record of its end. All values are bound, none is part of the text. */
-function selectJoined(events: readonly string[], query: AuditQuery): Selection {
+/** The calls of a query, each with the record of its end. All values are bound, none is part of the text. */
+function selectCalls(query: AuditQuery): { readonly sql: string; readonly values: readonly SQLInputValue[] } {
   const oneOf = (column: string, wanted: readonly string[] | undefined) =>
     wanted === undefined ? [] : [{ text: `${column} IN (${wanted.map(() => '?').join(', ')})`, values: wanted }];
   // In brackets: `->>` binds no tighter than `||`.
   const field = (name: string): string => `(start.record ->> '$.${name}')`;
   const conditions = [
-    ...oneOf('start.event', events),
+    { text: "start.event IN ('started', 'refused')", values: [] },
     ...oneOf(field('project'), query.project === undefined ? undefined : [query.project]),
-    ...(query.servers === undefined ? [] : [serverIs(query.servers, field)]),
+    ...oneOf(field('server'), query.servers),
     ...oneOf(field('tool'), query.tools),
     ...(query.since === undefined ? [] : [{ text: 'start.time >= ?', values: [query.since] }]),
     ...(query.until === undefined ? [] : [{ text: 'start.time < ?', values: [query.until] }]),
@@ -114,16 +105,6 @@ function selectJoined(events: readonly string[], query: AuditQuery): Selection {
   };
 }
 
-/** Of a call its server, of a change any of its servers. */
-function serverIs(servers: readonly string[], field: (name: string) => string) {
-  const places = servers.map(() => '?').join(', ');
-  const ofChange = `SELECT 1 FROM json_each(start.record, '$.servers') AS one WHERE (one.value ->> '$.server') IN (${places})`;
-  return {
-    text: `(${field('server')} IN (${places}) OR EXISTS (${ofChange}))`,
-    values: [...servers, ...servers],
-  };
-}
-
 function whoIs(who: readonly string[], field: (name: string) => string) {
   const places = who.map(() => '?').join(', ');
   return {
@@ -133,25 +114,7 @@ function whoIs(who: readonly string[], field: (name: string) => string) {
 }
 
 /** In the order in which people read them. */
-const changeFields: readonly (keyof ChangeRecord)[] = [
-  'seq',
-  'change',
-  'time',
-  'user',
-  'host',
-  'pid',
-  'command',
-  'project',
-  'engine',
-  'subject',
-  'servers',
-  'result',
-  'code',
-  'why',
-  'durationMs',
-];
-
-const callFields: readonly (keyof CallRecord)[] = [
+const fields: readonly (keyof CallRecord)[] = [
   'seq',
   'call',
   'time',
@@ -182,15 +145,9 @@ function parseRecord(text: string): Readonly<Record<string, unknown>> {
 
 /** What is stored is ours and covered by the chain; a record that someone changed is found by `verify`, not here. */
 function toCall(seq: number, start: string, ending: string | undefined): CallRecord {
-  const { time: _, ...last } = ending === undefined ? {} : parseRecord(ending);
-  return inOrder(callFields, { seq, ...parseRecord(start), ...last }) as CallRecord;
+  const { call, time, ...last } = ending === undefined ? {} : parseRecord(ending);
+  const all: Readonly<Record<string, unknown>> = { seq, ...parseRecord(start), ...last };
+  return Object.fromEntries(
+    fields.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
+  ) as CallRecord;
 }
-
-function toChange(seq: number, start: string, ending: string | undefined): ChangeRecord {
-  const { time: _, ...last } = ending === undefined ? {} : parseRecord(ending);
-  const { call: change, ...first } = parseRecord(start);
-  return inOrder(changeFields, { seq, change, ...first, ...last }) as ChangeRecord;
-}
-
-const inOrder = (fields: readonly string[], all: Readonly<Record<string, unknown>>): unknown =>
-  Object.fromEntries(fields.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])));

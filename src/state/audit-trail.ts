@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditedCall, AuditTrail, CallEnd, ChangeEnd, Written } from '../model/audit.ts';
+import type { AuditedCall, AuditTrail } from '../model/audit.ts';
 import { canonicalJson } from '../model/canonical-json.ts';
 import { isoTime } from '../model/times.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
@@ -12,18 +12,12 @@ type AuditSettings = {
 };
 
 /**
- * The trail of calls and changes in the ledger of this machine. Each has two records, tied by an id: one from before it is
- * made, of a call in one transaction with the count of its container, and one from when it ended. So one whose program was
- * killed is in the trail too, without an end.
+ * The trail of calls in the ledger of this machine. A call has two records, tied by an id: one from before it is sent,
+ * in one transaction with the count of its container, and one from when it ended. So a call whose program was killed is
+ * in the trail too, without an end.
  */
 export function createAuditTrail({ writer, who, mask }: AuditSettings): AuditTrail {
   const stamp = (event: string, call: string) => ({ v: 1, event, call, time: isoTime(Date.now()) });
-  const ending =
-    (call: string, start: Written) =>
-    async (end: CallEnd | ChangeEnd): Promise<Written> =>
-      start.written
-        ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' })
-        : { written: true };
   return {
     prepare: writer.prepare,
     async started({ arguments: args, keepArguments, ...target }: AuditedCall) {
@@ -38,13 +32,13 @@ export function createAuditTrail({ writer, who, mask }: AuditSettings): AuditTra
       };
       const json = canonicalJson(record);
       const start = await writer.write({ json, arguments: text, counted: target.container, part: 'begins' });
-      return { start, ended: ending(call, start) };
-    },
-    async changed(change) {
-      const call = randomUUID();
-      const json = canonicalJson({ ...stamp('change', call), ...who, ...change });
-      const start = await writer.write({ json, part: 'begins' });
-      return { start, ended: ending(call, start) };
+      return {
+        start,
+        ended: async (end) =>
+          start.written
+            ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' })
+            : { written: true },
+      };
     },
     refused: (target, code) => {
       const record = { ...stamp('refused', randomUUID()), ...who, ...target, result: 'refused', code };

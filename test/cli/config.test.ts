@@ -42,8 +42,8 @@ test.each(['', 'here', './here'])(
   'with HOME=%j nothing is kept in the folder that looms is started in',
   async (home) => {
     const cwd = emptyFolder();
-    // The folders of the store and of the trail are given, so that those of whoever runs the tests stay as they are.
-    const env = { HOME: home, XDG_STATE_HOME: emptyFolder(), XDG_DATA_HOME: emptyFolder(), XDG_CONFIG_HOME: '' };
+    // The store's own folder is given, so that the one of whoever runs the tests stays as it is.
+    const env = { HOME: home, XDG_STATE_HOME: '', XDG_DATA_HOME: emptyFolder(), XDG_CONFIG_HOME: '' };
     expect((await looms(['config', 'list-keys'], { env, cwd })).code).toBe(0);
     const set = await looms(['config', 'set-key', 'a'], { env: { ...env, LOOMS_MASTER_KEY: 'k' }, cwd, stdin: 'x\n' });
     expect(set.code).toBe(0);
@@ -68,8 +68,7 @@ test.skipIf(withoutEngine())(
       Image: 'node:24-slim',
       Cmd: ['sh', '-c', script.join('\n')],
       Tty: true,
-      // The trail has its own disk: of that one no more than a warning would be said.
-      Env: ['HOME=/home/full', 'NO_COLOR=1', 'XDG_STATE_HOME=/tmp/state'],
+      Env: ['HOME=/home/full', 'NO_COLOR=1'],
       Labels: { 'looms.test': testLabel('config') },
       HostConfig: {
         Binds: [`${fileURLToPath(new URL('../..', import.meta.url))}:/looms:ro`],

@@ -15,7 +15,6 @@ const outputs: Readonly<
   >
 > = {
   apply: { file: 'src/cli/run-plan.ts', type: 'PlanOutcome' },
-  'audit-change': { file: 'src/app/inspect/read-audit.ts', type: 'SeenChange' },
   'audit-verify': { file: 'src/model/audit.ts', type: 'Verification' },
   describe: { file: 'src/app/inspect/server-status.ts', type: 'ServerDetail', list: 'or' },
   doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },

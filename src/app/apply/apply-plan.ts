@@ -4,7 +4,6 @@ import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
 import type { Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
-import { changeOutcome, plannedChange, recordChange } from './record-change.ts';
 import { requireTrustInPlan } from './require-trust.ts';
 
 /** A missing secret is an error before anything is stopped (docs/spec.md, Variables and secrets). */
@@ -30,21 +29,12 @@ async function canSign(ports: Ports, { plan: { project }, made }: Prepared): Pro
 const healthNotKept = (why: string): string =>
   `what the gates found was not kept for \`looms mcp list\` and \`looms mcp info\` (${why})`;
 
-type RunOptions = Omit<ApplyOptions, 'check'>;
-
 /**
- * Carries a plan out under the project's lock, writes into the audit trail who did so and what came of it, and keeps what
- * its gates found. Secrets and trust are looked at before the lock is waited for, and once more under it: the plan, and the
- * records it is made from, may be others by then. A plan without steps changes nothing and is in no trail.
- * Throws `record-untrusted`, `secret-missing`, `secret-source-failed`, and what `Orchestrator.apply` throws.
+ * Carries a plan out under the project's lock, and keeps what its gates found. Secrets and trust are looked at before the
+ * lock is waited for, and once more under it: the plan, and the records it is made from, may be others by then.
+ * Throws `record-untrusted`, `secret-missing`, and what `Orchestrator.apply` throws.
  */
-export async function applyWork(ports: Ports, work: Work, options: RunOptions): Promise<ApplyReport> {
-  const run = () => carryOut(ports, work, options);
-  if (work.plan.steps.length === 0) return run();
-  return recordChange(ports, plannedChange(work), run, (report) => changeOutcome(ports, report, work.servers));
-}
-
-async function carryOut(ports: Ports, work: Work, options: RunOptions): Promise<ApplyReport> {
+export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOptions, 'check'>): Promise<ApplyReport> {
   const orchestrator = await ports.orchestrator();
   const mayHaveSecrets = async (prepared: Prepared): Promise<void> => {
     await requireTrustInPlan(ports, prepared, false);

@@ -1,5 +1,5 @@
-import type { SeenCall, SeenChange } from '../../app/inspect/read-audit.ts';
-import type { SeenChangeResult, SeenResult, Verification } from '../../model/audit.ts';
+import type { SeenCall } from '../../app/inspect/read-audit.ts';
+import type { SeenResult, Verification } from '../../model/audit.ts';
 import { assertNever } from '../../model/errors.ts';
 import { duration, shownTime } from '../../model/times.ts';
 import type { PaintName, Palette } from '../palette.ts';
@@ -55,57 +55,11 @@ export function renderCalls(calls: readonly SeenCall[], withProject: boolean, pa
   return renderTable(headers, rows, palette);
 }
 
-const changePaints: Readonly<Record<SeenChangeResult, PaintName>> = {
-  done: 'good',
-  running: 'change',
-  partly: 'error',
-  'gate-failed': 'error',
-  'not-serving': 'error',
-  failed: 'error',
-  'timed-out': 'error',
-  blocked: 'warning',
-  interrupted: 'warning',
-  unknown: 'warning',
-};
-
-/** Changes as a table, in their order, each server or secret in a row of its own. Times in UTC. */
-export function renderChanges(changes: readonly SeenChange[], withProject: boolean, palette: Palette): string {
-  const headers = ['TIME', ...(withProject ? ['PROJECT'] : []), 'COMMAND', 'WHAT', 'COMMIT', 'WHO', 'RESULT'];
-  const rows = changes.flatMap((change): Cell[][] => {
-    const { servers } = change;
-    const head = (first: boolean): Cell[] => [
-      { text: first ? shownTime(change.time) : '', paint: palette.quiet },
-      ...(withProject ? [first ? cell(change.project ?? '-') : ''] : []),
-      first ? cell(change.command) : '',
-    ];
-    const who = (first: boolean): Cell => (first ? cell(`${change.user}@${change.host}`) : '');
-    const result = (text: string, why: string | undefined, paint: PaintName): Cell => ({
-      text: `${text}${why === undefined ? '' : `: ${truncate(visible(why), 100)}`}`,
-      paint: palette[paint],
-    });
-    const whole = result(change.result, change.why, changePaints[change.result]);
-    if (servers.length === 0) return [[...head(true), visible(change.subject ?? '-'), '-', who(true), whole]];
-    return servers.map((server, index) => [
-      ...head(index === 0),
-      { text: `${visible(server.action)} ${cell(server.server)}`, paint: palette.strong },
-      server.commit === undefined ? '-' : shownCommit(server.commit),
-      who(index === 0),
-      server.result === undefined || change.why !== undefined
-        ? whole
-        : result(visible(server.result), server.why, server.result === 'done' ? 'good' : 'error'),
-    ]);
-  });
-  return renderTable(headers, rows, palette);
-}
-
-/** A commit as Git shortens it, and whether the file differed from it. */
-const shownCommit = (commit: string): string => visible(commit.replace(/^([0-9a-f]{7})[0-9a-f]*/, '$1'));
-
 /** Whether the trail is whole; if not, where it breaks and what that means. */
 export function renderVerification(found: Verification, palette: Palette): string {
   if (found.intact) {
     if (found.head === undefined) {
-      const nothing = 'Nothing to verify: nothing was recorded on this machine yet.';
+      const nothing = 'Nothing to verify: no call was recorded on this machine yet.';
       const key = found.keyWithoutTrail;
       if (key === undefined) return nothing;
       return [

@@ -1,54 +1,48 @@
 import { once } from 'node:events';
 import * as Flags from '@oclif/core/flags';
 import type { InferredFlags } from '@oclif/core/interfaces';
-import { readAudit, readChanges } from '../../app/inspect/read-audit.ts';
+import type { AuditRequest } from '../../app/inspect/read-audit.ts';
+import { readAudit, type SeenCall } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import { isoMoment, parseMoment } from '../../cli/moment.ts';
+import type { Palette } from '../../cli/palette.ts';
 import type { ProjectChoice } from '../../cli/project.ts';
-import { renderCalls, renderChanges } from '../../cli/render/audit.ts';
-import { type AuditQuery, seenChangeResults, seenResults } from '../../model/audit.ts';
+import { renderCalls } from '../../cli/render/audit.ts';
+import { seenResults } from '../../model/audit.ts';
 import { defined } from '../../model/defined.ts';
-import { LoomsError } from '../../model/errors.ts';
 import { seenJson } from '../../model/unseen.ts';
 
 /** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
 const shownInTable = 50;
-/** Records under one header of a long table: its widths are known only when all of them are. */
-const recordsPerTable = 1000;
+/** Calls under one header of a long table: its widths are known only when all of them are. */
+const callsPerTable = 1000;
 
 export default class Audit extends BaseCommand {
-  static override summary = 'Show the tool calls and the changes that were made from this machine';
+  static override summary = 'Show the tool calls that were made from this machine';
   static override description =
-    'Shows who called which tool when, and with which result, newest last; with --kind change who changed what, from which ' +
-    'commit, and why a gate failed, also of servers that are gone. The trail is local: it has what this user did from ' +
-    'this machine. Without a project being named, that of all projects shows. With --json it prints all of it, one JSON ' +
-    'object a line; the table has the last 50.';
+    'Shows who called which tool when, and with which result, newest last. The trail is local: it has the calls made ' +
+    'from this machine by this user. Without a project being named, those of all projects show. With --json it prints ' +
+    'all calls, one JSON object a line; the table has the last 50.';
   static override examples = [
     { description: 'The last calls', command: 'looms audit' },
     {
       description: 'What went wrong today at one server',
       command: 'looms audit --server fs --since 24h --result tool-error --result timeout',
     },
-    { description: 'Who changed what this week', command: 'looms audit --kind change --since 1w' },
     { description: 'Everything, for another program', command: 'looms audit --json > calls.jsonl' },
   ];
   static override flags = {
-    kind: Flags.option({
-      options: ['call', 'change'] as const,
-      description: 'what is shown: tool calls, or changes of servers, secrets and locks',
-      default: 'call',
-    })(),
-    server: Flags.string({ multiple: true, description: 'only those of this server; repeatable', helpValue: 'NAME' }),
+    server: Flags.string({ multiple: true, description: 'only calls of this server; repeatable', helpValue: 'NAME' }),
     tool: Flags.string({ multiple: true, description: 'only calls of this tool; repeatable', helpValue: 'NAME' }),
     result: Flags.string({
       multiple: true,
-      description: 'only those that ended so; repeatable',
-      options: [...new Set([...seenResults, ...seenChangeResults])],
+      description: 'only calls that ended so; repeatable',
+      options: [...seenResults],
     }),
     who: Flags.string({
       multiple: true,
-      description: 'only those of this user, or user@host; repeatable',
+      description: 'only calls of this user, or user@host; repeatable',
       helpValue: 'USER',
     }),
     since: Flags.string({
@@ -56,9 +50,9 @@ export default class Audit extends BaseCommand {
       helpValue: 'WHEN',
     }),
     until: Flags.string({ description: 'before then, said in the same ways', helpValue: 'WHEN' }),
-    tail: Flags.integer({ description: 'only the last N; 0: all', helpValue: 'N', min: 0 }),
+    tail: Flags.integer({ description: 'only the last N calls; 0: all', helpValue: 'N', min: 0 }),
     'all-projects': Flags.boolean({
-      description: 'those of all projects, also where looms.yaml names one',
+      description: 'calls of all projects, also where looms.yaml names one',
       exclusive: ['project'],
     }),
     output: Flags.string({
@@ -75,24 +69,14 @@ export default class Audit extends BaseCommand {
     const { flags } = await this.parse(Audit);
     const { ports, project, terminal, redact } = await this.open(flags);
     const asJson = flags.output === 'json' || this.jsonEnabled();
+    const request = auditRequest(flags, project, ports.now());
     const last = flags.tail ?? (asJson ? 0 : shownInTable);
-    const query = auditRequest(flags, project, ports.now());
-    const request = { ...query, ...(last === 0 ? {} : { last }) };
-    const withProject = request.project === undefined;
-    const counter = { records: 0 };
-    const show = <T>(records: AsyncIterable<T>, table: (some: readonly T[]) => string): Promise<void> =>
-      writeLines(asJson ? jsonLines(records, redact) : tables(records, table, counter));
-    if (flags.kind === 'call') {
-      const calls = readAudit(ports, { ...request, ...defined({ results: resultsFor(flags, seenResults) }) });
-      await show(calls, (some) => renderCalls(some, withProject, terminal.palette));
-    } else {
-      if (flags.tool !== undefined) throw new LoomsError('usage', '--tool is of calls, and a change has none');
-      const changes = readChanges(ports, { ...request, ...defined({ results: resultsFor(flags, seenChangeResults) }) });
-      await show(changes, (some) => renderChanges(some, withProject, terminal.palette));
-    }
-    if (asJson) return;
-    if (counter.records === 0) terminal.notice(`No ${flags.kind} is recorded that fits.`);
-    else if (flags.tail === undefined && counter.records === last) {
+    const calls = readAudit(ports, { ...request, ...(last === 0 ? {} : { last }) });
+    if (asJson) return writeLines(jsonLines(calls, redact));
+    const counter = { calls: 0 };
+    await writeLines(tables(calls, request.project === undefined, terminal.palette, counter));
+    if (counter.calls === 0) terminal.notice('No call is recorded that fits.');
+    else if (flags.tail === undefined && counter.calls === last) {
       terminal.notice(`These are the last ${last}; --tail 0 shows all.`);
     }
   }
@@ -101,34 +85,25 @@ export default class Audit extends BaseCommand {
   override logJson(): void {}
 }
 
-async function* jsonLines(records: AsyncIterable<unknown>, redact: (text: string) => string): AsyncGenerator<string> {
-  for await (const record of records) yield seenJson(redact(JSON.stringify(record)));
+async function* jsonLines(calls: AsyncIterable<SeenCall>, redact: (text: string) => string): AsyncGenerator<string> {
+  for await (const call of calls) yield seenJson(redact(JSON.stringify(call)));
 }
 
-async function* tables<T>(
-  records: AsyncIterable<T>,
-  render: (some: readonly T[]) => string,
-  counter: { records: number },
+async function* tables(
+  calls: AsyncIterable<SeenCall>,
+  withProject: boolean,
+  palette: Palette,
+  counter: { calls: number },
 ): AsyncGenerator<string> {
-  let some: T[] = [];
-  for await (const record of records) {
-    counter.records++;
-    some.push(record);
-    if (some.length < recordsPerTable) continue;
-    yield render(some);
+  let some: SeenCall[] = [];
+  for await (const call of calls) {
+    counter.calls++;
+    some.push(call);
+    if (some.length < callsPerTable) continue;
+    yield renderCalls(some, withProject, palette);
     some = [];
   }
-  if (some.length > 0) yield render(some);
-}
-
-/** The results that are wanted, of those that a record of this kind can have. Throws `usage` for another one. */
-function resultsFor<Result extends string>(
-  { result, kind }: { readonly result?: readonly string[] | undefined; readonly kind: string },
-  possible: readonly Result[],
-): readonly Result[] | undefined {
-  const other = result?.find((one) => !possible.some((name) => name === one));
-  if (other !== undefined) throw new LoomsError('usage', `no ${kind} ends as ${other}: ${possible.join(', ')}`);
-  return result === undefined ? undefined : possible.filter((one) => result.includes(one));
+  if (some.length > 0) yield renderCalls(some, withProject, palette);
 }
 
 /** What the flags of `audit` ask for; a project only where one was named. `now` in ms since 1970. Throws `usage`. */
@@ -136,11 +111,12 @@ export function auditRequest(
   flags: Partial<InferredFlags<typeof Audit.flags>>,
   project: ProjectChoice,
   now: number,
-): AuditQuery {
-  const { server, tool, who, since, until } = flags;
+): AuditRequest {
+  const { server, tool, result, who, since, until } = flags;
   return {
     ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
     ...defined({ servers: server, tools: tool, who }),
+    ...(result === undefined ? {} : { results: seenResults.filter((one) => result.includes(one)) }),
     ...(since === undefined ? {} : { since: isoMoment(parseMoment(since, '--since'), now) }),
     ...(until === undefined ? {} : { until: isoMoment(parseMoment(until, '--until'), now) }),
   };

@@ -1,4 +1,3 @@
-import { recordChange } from '../../app/apply/record-change.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { storeFlag } from '../../cli/flags.ts';
@@ -15,12 +14,9 @@ export default class ConfigDeleteKey extends BaseCommand {
 
   async run(): Promise<{ readonly name: string; readonly store: string }> {
     const { flags, args } = await this.parse(ConfigDeleteKey);
-    const { ports, terminal, secretStores } = await this.open(flags);
+    const { terminal, secretStores } = await this.open(flags);
     const store = await secretStores.named(flags.store ?? 'file');
-    const change = { subject: `secret ${args.name} in the ${store.name}`, servers: [] };
-    await recordChange(ports, change, async () => {
-      if (!(await store.delete(args.name))) throw missingKey(args.name);
-    });
+    if (!(await store.delete(args.name))) throw missingKey(args.name);
     this.answer(() => `Deleted ${terminal.palette.strong(args.name)} from the ${store.name}.`);
     return { name: args.name, store: store.name };
   }

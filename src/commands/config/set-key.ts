@@ -1,4 +1,3 @@
-import { recordChange } from '../../app/apply/record-change.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { askSecret } from '../../cli/ask-secret.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
@@ -21,12 +20,11 @@ export default class ConfigSetKey extends BaseCommand {
 
   async run(): Promise<{ readonly name: string; readonly store: string }> {
     const { flags, args } = await this.parse(ConfigSetKey);
-    const { ports, terminal, secretStores } = await this.open(flags);
+    const { terminal, secretStores } = await this.open(flags);
     requireSecretName(args.name);
     const store = await secretStores.named(flags.store ?? 'file');
     const value = await askSecret(`Secret ${args.name}`, terminal);
-    const change = { subject: `secret ${args.name} in the ${store.name}`, servers: [] };
-    await recordChange(ports, change, () => store.set(args.name, value));
+    await store.set(args.name, value);
     this.answer(() => `Stored ${terminal.palette.strong(args.name)} in the ${store.name}.`);
     return { name: args.name, store: store.name };
   }

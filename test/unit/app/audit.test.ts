@@ -101,9 +101,6 @@ describe('recording a call', () => {
         refused.push(code);
         return { written: true };
       },
-      changed: async () => {
-        throw new Error('no change is made here');
-      },
     };
     const warnings: AuditWarning[] = [];
     return { ports: ports({ audit }), ends, refused, warnings, onWarning: (one: AuditWarning) => warnings.push(one) };

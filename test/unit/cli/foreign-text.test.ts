@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { reportFormats } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
-import { renderCalls, renderChanges, renderVerification } from '../../../src/cli/render/audit.ts';
+import { renderCalls, renderVerification } from '../../../src/cli/render/audit.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
@@ -177,20 +177,6 @@ const call = poisoned({
   result: 'failed' as const,
   code: 'usage' as const,
 });
-const seenChange = poisoned({
-  seq: 1,
-  change: 'c',
-  pid: 1,
-  command: 'apply',
-  project: 'team',
-  subject: 'a lock',
-  time: '2026-01-01T00:00:00.000Z',
-  user: 'me',
-  host: 'here',
-  result: 'failed' as const,
-  why: 'it broke',
-  servers: [{ server: 'fs', action: 'create', reasons: ['missing'], commit: 'abc', result: 'failed', why: 'it broke' }],
-});
 
 function progressLines(): string {
   const lines: string[] = [];
@@ -227,7 +213,6 @@ const reportOptions = { palette: plain, elapsedMs: 1, millisecondsOf: () => 1, s
 
 const rendered: Readonly<Record<string, () => string>> = {
   renderCalls: () => renderCalls([call], true, plain),
-  renderChanges: () => renderChanges([seenChange, { ...seenChange, servers: [] }], true, plain),
   renderVerification: () => renderVerification({ intact: false, seq: 2, time: `x${evil}`, fault: 'changed' }, plain),
   renderDiagnosis: () =>
     renderDiagnosis(
