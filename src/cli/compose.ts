@@ -3,10 +3,12 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
+import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { Policies } from '../model/policy.ts';
+import type { ListedKeys } from '../model/secret-names.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
-import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
+import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { readPolicyFiles } from './policy-files.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
@@ -32,12 +34,22 @@ export type Settings = {
   readonly askForTrust: Ports['trust']['ask'];
 };
 
-/** The encrypted store of this machine, which `looms config` works on. */
-export type StoredSecrets = WritableProvider & { readonly list: () => Promise<readonly string[]> };
+/** The stores of this machine that `looms config` writes to. */
+export type MachineStore = 'file' | 'keyring';
+
+/** Where secrets are kept, for commands that do so. */
+export type SecretStores = {
+  /** The one of that name; throws `secret-source-failed` where there is no keyring. */
+  readonly named: (store: MachineStore) => Promise<WritableProvider>;
+  /** Looks a secret up in that one, else in those of this machine, in the order in which they are asked. */
+  readonly find: (name: string, store?: MachineStore) => ReturnType<SecretStore>;
+  /** The names in all stores that are asked for a secret. */
+  readonly list: () => Promise<ListedKeys>;
+};
 
 export type Composition = {
   readonly ports: Ports;
-  readonly storedSecrets: () => Promise<StoredSecrets>;
+  readonly secretStores: SecretStores;
   readonly projectFile: FoundProjectFile | undefined;
   /** Of the project file, of the user and of the machine. */
   readonly policies: Policies;
@@ -155,6 +167,37 @@ function localPorts(
     },
   } satisfies Partial<Ports>;
   return { ports, serverMemory: lazily(async () => (await state()).serverMemory) };
+}
+
+/** The stores of secrets; what speaks to one is loaded by whoever asks for it first. */
+function secretStores(
+  environment: Settings['environment'],
+  configured: ProjectFile['secretProviders'],
+  readRegular: ReadRegular,
+): SecretStores & { readonly all: () => Promise<SecretStore> } {
+  const load = () => import('../secrets/store.ts');
+  const file = async (): Promise<WritableProvider> => {
+    const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
+    return createFileStore(fileStorePlaces(environment));
+  };
+  const keyring = async (isNamed: boolean): Promise<readonly WritableProvider[]> =>
+    (await load()).keyringProvider(environment, process.platform, isNamed);
+  const named: SecretStores['named'] = async (store) => {
+    const [found] = store === 'file' ? [await file()] : await keyring(true);
+    if (found === undefined) throw new LoomsError('internal', `no store ${store}`);
+    return found;
+  };
+  const providers = async () => (await load()).configuredProviders(environment, configured, readRegular);
+  return {
+    named,
+    find: async (name, store) => {
+      const { createSecretStore } = await load();
+      const stores = store === undefined ? [...(await keyring(false)), await file()] : [await named(store)];
+      return createSecretStore(environment, stores)({ from: 'provider', name });
+    },
+    list: async () => (await import('../secrets/list-keys.ts')).listKeys(await providers()),
+    all: async () => (await load()).createSecretStore(environment, await providers()),
+  };
 }
 
 type EngineFlags = { readonly host?: string; readonly context?: string };
@@ -294,16 +337,8 @@ export async function compose(settings: Settings): Promise<Composition> {
   const policies = [...(projectFile === undefined ? [] : [projectFile.file.policy]), ...ofMachine];
   const { close, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
-  const { secrets, redact } = await watched(
-    once(async () => {
-      const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
-      return createSecretStore(
-        environment,
-        await defaultProviders(environment, projectFile?.file.secretProviders ?? [], files.readRegular),
-      );
-    }),
-    proxyPasswords(environment),
-  );
+  const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
+  const { secrets, redact } = await watched(once(stores.all), proxyPasswords(environment));
   const warned = new Set<string>();
   const warn = (text: string): void => {
     if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
@@ -349,9 +384,5 @@ export async function compose(settings: Settings): Promise<Composition> {
     endings.clear();
     await close();
   };
-  const storedSecrets = async (): Promise<StoredSecrets> => {
-    const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
-    return createFileStore(fileStorePlaces(environment));
-  };
-  return { ports, projectFile, policies, savedPlan, storedSecrets, redact, close: closeAll };
+  return { ports, projectFile, policies, savedPlan, secretStores: stores, redact, close: closeAll };
 }

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { defined } from '../model/defined.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
@@ -9,7 +8,7 @@ import type { LoadContext, SpecFile } from './load.ts';
 import { policyAt } from './policy-file.ts';
 import type { Reader } from './read/reader.ts';
 import { type Located, readSettings } from './read/settings.ts';
-import { childPath } from './read/tree.ts';
+import { secretProvidersOf } from './secret-providers.ts';
 
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {
@@ -44,7 +43,7 @@ function readProject(found: Located, file: string, input: ProjectInput): Project
     ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
     ...defined({ specs: input.specs, engine, keep: input.keep }),
     policy: policyAt(found, file, 'policy', input.policy ?? {}),
-    secretProviders: providersOf(reader, input),
+    secretProviders: secretProvidersOf(reader, input),
   };
 }
 
@@ -62,29 +61,4 @@ function engineOf(reader: Reader, input: ProjectInput): ProjectFile['engine'] {
   }
   if (context !== undefined) return { context };
   return host === undefined ? undefined : { host };
-}
-
-function providersOf(reader: Reader, input: ProjectInput): readonly SecretProviderConfig[] {
-  return (input.secrets?.providers ?? []).flatMap((provider, index): readonly SecretProviderConfig[] => {
-    const path = childPath('secrets.providers', index);
-    const [wanted, other] = provider.type === 'command' ? (['argv', 'path'] as const) : (['path', 'argv'] as const);
-    if (provider.type === undefined) return [];
-    if (reader.has(`${path}.${other}`)) {
-      reader.report({
-        code: 'no-effect',
-        path: `${path}.${other}`,
-        onKey: true,
-        message: `${other} has no effect with type ${provider.type}`,
-        hint: 'remove it',
-      });
-    }
-    if (!reader.has(`${path}.${wanted}`)) {
-      reader.report({ code: 'missing-key', path, message: `type ${provider.type} needs ${wanted}` });
-      return [];
-    }
-    if (provider.type === 'directory') {
-      return provider.path === undefined ? [] : [{ type: 'directory', path: resolve(reader.directory, provider.path) }];
-    }
-    return provider.argv === undefined ? [] : [{ type: 'command', argv: provider.argv }];
-  });
 }

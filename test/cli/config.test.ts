@@ -18,7 +18,7 @@ test('a secret is stored from standard input, listed, printed and deleted', asyn
 
   const list = JSON.parse((await config(['list-keys'])).stdout);
   expect(schemaProblems('config-list-keys', list)).toEqual([]);
-  expect(list).toEqual(['db.uri']);
+  expect(list).toEqual([{ name: 'db.uri', store: 'file store', alsoIn: [] }]);
 
   const get = JSON.parse((await config(['get-key', 'db.uri'])).stdout);
   expect(schemaProblems('config-get-key', get)).toEqual([]);
@@ -85,10 +85,10 @@ test.skipIf(withoutEngine())(
         'exit 73',
       ];
       expect(printed.trim().split('\n')).toEqual([
-        ...['Stored a.', 'exit 0'],
+        ...['Stored a in the file store.', 'exit 0'],
         ...full,
         ...full,
-        ...['first', 'exit 0', 'Stored b.', 'exit 0'],
+        ...['first', 'exit 0', 'Stored b in the file store.', 'exit 0'],
       ]);
     } finally {
       await container.remove({ force: true });

@@ -137,6 +137,7 @@ const adapters = [
   'secrets/file-store.ts',
   'secrets/keyring.ts',
   'secrets/command.ts',
+  'secrets/vault/vault.ts',
 ];
 
 /** The composition function, and the files that read settings for it. */

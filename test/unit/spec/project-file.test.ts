@@ -46,6 +46,14 @@ secrets:
   providers:
     - { type: directory, path: ./secrets }
     - { type: command, argv: [pass, show] }
+    - type: vault
+      address: https://vault.example.com:8200/
+      namespace: team-a
+      path: /apps/{name}/
+      auth: { method: approle, role_id: abc, secret_id_file: ./secret-id }
+    - { type: vault, address: "http://127.0.0.1:8200", mount: kv, path: team, auth: { method: kubernetes, role: looms } }
+    - { type: 1password, vault: Team }
+    - { type: file }
 x-note: ignored
 `;
     expect(load(text)).toEqual({
@@ -83,6 +91,30 @@ x-note: ignored
         secretProviders: [
           { type: 'directory', path: '/repo/team/secrets' },
           { type: 'command', argv: ['pass', 'show'] },
+          {
+            type: 'vault',
+            address: 'https://vault.example.com:8200',
+            namespace: 'team-a',
+            mount: 'secret',
+            path: 'apps/{name}',
+            field: 'value',
+            auth: { method: 'approle', mount: 'approle', roleId: 'abc', secretIdFile: '/repo/team/secret-id' },
+          },
+          {
+            type: 'vault',
+            address: 'http://127.0.0.1:8200',
+            mount: 'kv',
+            path: 'team',
+            field: 'value',
+            auth: {
+              method: 'kubernetes',
+              mount: 'kubernetes',
+              role: 'looms',
+              tokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+            },
+          },
+          { type: '1password', vault: 'Team', field: 'password' },
+          { type: 'file' },
         ],
       },
       diagnostics: [],
@@ -93,7 +125,7 @@ x-note: ignored
     const text = `project: My Team
 engine: { context: a, host: unix:///x }
 policy: { forbid_latest: maybe, max_memory: 5, forbidden_capabilities: [RAW] }
-secrets: { providers: [{ type: directory, argv: [x] }, { type: vault }, {}] }
+secrets: { providers: [{ type: directory, argv: [x] }, { type: valt }, {}] }
 ---
 project: other
 `;
@@ -105,12 +137,42 @@ project: other
       3:33 error[unknown-key] policy.max_memory: policy has no key max_memory (hint: did you mean max_memory_mb?)
       3:73 error[unknown-capability] policy.forbidden_capabilities[0]: RAW is not a Linux capability (hint: did you mean NET_RAW?)
       4:24 error[missing-key] secrets.providers[0]: type directory needs path
-      4:43 error[no-effect] secrets.providers[0].argv: argv has no effect with type directory (hint: remove it)
-      4:64 error[invalid-value] secrets.providers[1].type: type: expected one of directory, command, got "vault"
-      4:73 error[missing-key] secrets.providers[2]: providers[2] needs type
+      4:43 error[no-effect] secrets.providers[0].argv: argv has no effect with type directory (hint: remove it; type directory takes path)
+      4:64 error[invalid-value] secrets.providers[1].type: type: expected one of environment, keyring, file, directory, command, vault, 1password, aws-secrets-manager, aws-ssm, gcp-secret-manager, azure-key-vault, got "valt" (hint: did you mean vault?)
+      4:72 error[missing-key] secrets.providers[2]: providers[2] needs type
       6:1 error[extra-document] looms.yaml is one document"
     `);
   });
+});
+
+test('each source of secrets has its own keys, and each mistake its line', () => {
+  const text = `secrets:
+  providers:
+    - { type: vault, path: team }
+    - { type: vault, address: "http://vault.example.com:8200", path: team, field: value }
+    - { type: vault, address: "https://v", path: team, auth: { method: approle, role: looms } }
+    - { type: vault, address: vault.example.com, path: team }
+    - { type: vault, address: "https://v", path: team, auth: { method: ldap } }
+    - { type: 1password, path: x }
+    - { type: aws-ssm, vault: x }
+    - { type: file, path: x }
+    - type: file
+    - { type: gcp-secret-manager, prefix: team-, project: acme }
+`;
+  expect(check(text)).toMatchInlineSnapshot(`
+    "3:7 error[missing-key] secrets.providers[0]: type vault needs address
+    4:31 error[insecure-address] secrets.providers[1].address: over http:// the token and every secret could be read on the way (hint: https://, or a proxy or agent of Vault on this machine (http://127.0.0.1:8200))
+    4:76 error[no-effect] secrets.providers[1].field: field has no effect without {name} in path: the name of a secret is its key in the one entry (hint: remove it, or path: team/{name})
+    5:62 error[missing-key] secrets.providers[2].auth: method approle needs role_id
+    5:81 error[no-effect] secrets.providers[2].auth.role: role has no effect with method approle (hint: remove it; method approle takes role_id, mount, secret_id_file)
+    6:31 error[invalid-value] secrets.providers[3].address: address: expected an address such as https://vault.example.com:8200, got "vault.example.com"
+    7:72 error[invalid-value] secrets.providers[4].auth.method: method: expected one of token, approle, kubernetes, got "ldap"
+    8:7 error[missing-key] secrets.providers[5]: type 1password needs vault
+    8:26 error[no-effect] secrets.providers[5].path: path has no effect with type 1password (hint: remove it; type 1password takes vault, field, account)
+    9:24 error[no-effect] secrets.providers[6].vault: vault has no effect with type aws-ssm (hint: remove it; type aws-ssm takes prefix, region, profile)
+    10:21 error[no-effect] secrets.providers[7].path: path has no effect with type file (hint: remove it)
+    11:13 error[conflict] secrets.providers[8].type: file has two places in the order [10:9 the first is here] (hint: keep one of them)"
+  `);
 });
 
 test('a key that looms.yaml does not have is said to be missing there', () => {
