@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /**
- * Makes src/spec/generated/validators.mjs from schemas/spec.schema.json and schemas/project.schema.json: ajv validators
+ * Makes src/spec/generated/validators.mjs from schemas/spec.schema.json and schemas/project.schema.json, which holds the
+ * schema of a policy, too: ajv validators
  * as plain code, so that ajv's compiler is never loaded by the program, the shapes that the parser walks (keys that
  * are valid at each place, and what is expected there in words), and the types of what comes out.
  *
- * `--write-schemas` also brings the camelCase spellings in the schemas up to date: they are written once, in snake_case.
+ * `--write-schemas` also brings the camelCase spellings in the schemas up to date, which are written once, in snake_case,
+ * and policy.schema.json.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,10 +14,18 @@ import { fileURLToPath } from 'node:url';
 import Ajv2020 from 'ajv/dist/2020.js';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import { build } from 'esbuild';
-import { shapeOf, typeOf, withCamelCase, withoutAnnotations, withoutCamelCase } from './lib/schema-shape.mjs';
+import {
+  policySchema,
+  shapeOf,
+  typeOf,
+  withCamelCase,
+  withoutAnnotations,
+  withoutCamelCase,
+} from './lib/schema-shape.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const schemaFiles = { spec: 'schemas/spec.schema.json', project: 'schemas/project.schema.json' };
+const policyFile = 'schemas/policy.schema.json';
 const read = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'));
 
 /** Writes by renaming, and only what differs: several builds may run in one tree at once. */
@@ -39,6 +49,12 @@ for (const [name, file] of Object.entries(schemaFiles)) {
   }
   schemas[name] = plain;
 }
+
+const policy = policySchema(schemas.project);
+if (process.argv.includes('--write-schemas')) {
+  writeIfChanged(join(root, policyFile), `${JSON.stringify(withCamelCase(policy), null, 2)}\n`);
+}
+schemas.policy = policy;
 
 const ajv = new Ajv2020({
   strict: true,

@@ -7,7 +7,7 @@ import { withWorkDir } from './work-dir.mjs';
 export const quickstartImages = ['debian:bookworm-slim', 'node:24-slim'];
 
 /** What all examples and tests build on. */
-export const allImages = [...quickstartImages, 'python:3.11-slim', 'python:3.13-slim'];
+export const allImages = [...quickstartImages, 'haproxy:3.0', 'postgres:17', 'python:3.11-slim', 'python:3.13-slim'];
 
 /**
  * Makes sure that the engine has these images: pulls the ones that are missing, or makes stand-ins

@@ -16,6 +16,29 @@ export function withoutCamelCase(schema) {
   return copy;
 }
 
+/** The schema of a file that is a policy and nothing else, which looms.yaml has under a key. */
+export function policySchema(project) {
+  const { policy, ...defs } = project.$defs;
+  const used = {};
+  const follow = (node) => {
+    for (const [, name] of JSON.stringify(node).matchAll(/"\$ref":"#\/\$defs\/(\w+)(?=")/g)) {
+      if (used[name] !== undefined) continue;
+      used[name] = defs[name];
+      follow(defs[name]);
+    }
+  };
+  follow(policy);
+  return {
+    $schema: project.$schema,
+    $id: project.$id.replace('project', 'policy'),
+    title: 'policy.yaml: rules for servers',
+    ...policy,
+    description:
+      'What `policy` of a looms.yaml may hold, for all projects of a user (`~/.config/looms/policy.yaml`) or of a machine (`/etc/looms/policy.yaml`). Keys starting with x- are ignored; camelCase spellings of all keys are accepted.',
+    ...(Object.keys(used).length === 0 ? {} : { $defs: used }),
+  };
+}
+
 /** Without what only editors and people read, so that it is not carried into the program. */
 export function withoutAnnotations(schema) {
   const strip = (node) => {
@@ -81,7 +104,10 @@ function shapeAt(root, node) {
   if (node.properties !== undefined) {
     const keys = {};
     for (const [key, value] of Object.entries(node.properties)) keys[key] = shapeAt(root, value);
-    return { kind: 'map', keys };
+    const map = { kind: 'map', keys };
+    if (node.type === 'object') return map;
+    const { properties: _, ...text } = node;
+    return { kind: 'either', text: shapeAt(root, { ...text, type: 'string' }), map };
   }
   if (node.type === 'object') {
     return {
@@ -112,6 +138,8 @@ export function typeOf(shape) {
         .join('; ')} }`;
     case 'dictionary':
       return `Readonly<Record<string, ${typeOf(shape.values)}>>`;
+    case 'either':
+      return `${typeOf(shape.text)} | ${typeOf(shape.map)}`;
     case 'list':
       return `readonly (${typeOf(shape.items)})[]`;
     default:

@@ -12,8 +12,10 @@ const revision = '1';
 const recipes = {
   'debian:bookworm-slim': { make: debian, suite: 'bookworm' },
   'debian:trixie-slim': { make: debian, suite: 'trixie' },
+  'haproxy:3.0': { make: haproxy, suite: 'trixie' },
   'node:22-slim': { make: node, major: 22, base: 'debian:bookworm-slim' },
   'node:24-slim': { make: node, major: 24, base: 'debian:bookworm-slim' },
+  'postgres:17': { make: postgres, suite: 'trixie' },
   'python:3.11-slim': { make: python, suite: 'bookworm' },
   'python:3.13-slim': { make: python, suite: 'trixie' },
 };
@@ -87,6 +89,50 @@ async function python({ host, tag, dir, recipe }) {
     ...standInLabels(`Python ${version}, from Debian ${recipe.suite}'s packages`),
   ]);
 }
+
+async function haproxy({ host, tag, dir, recipe }) {
+  const file = await debianTar(dir, recipe.suite, { packages: ['haproxy'] });
+  await importImage(host, tag, file, [
+    `ENV PATH=${officialPath}`,
+    'CMD ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]',
+    ...standInLabels(`HAProxy, from Debian ${recipe.suite}'s packages`),
+  ]);
+}
+
+async function postgres({ host, tag, dir, recipe }) {
+  const entrypoint = join(dir, 'docker-entrypoint.sh');
+  await writeFile(entrypoint, postgresEntrypoint);
+  const file = await debianTar(dir, recipe.suite, {
+    packages: ['postgresql-17'],
+    hooks: [
+      // As in the official image: the cluster is made where the container runs.
+      'rm -rf "$1"/var/lib/postgresql/17 "$1"/etc/postgresql/17',
+      'chroot "$1" install -d -o postgres -g postgres /var/lib/postgresql/data',
+      `install -m 755 '${entrypoint}' "$1/usr/local/bin/docker-entrypoint.sh"`,
+    ],
+  });
+  await importImage(host, tag, file, [
+    `ENV PATH=${officialPath}:/usr/lib/postgresql/17/bin PGDATA=/var/lib/postgresql/data`,
+    'USER postgres',
+    'ENTRYPOINT ["docker-entrypoint.sh"]',
+    'CMD ["postgres"]',
+    ...standInLabels(`PostgreSQL 17, from Debian ${recipe.suite}'s packages`),
+  ]);
+}
+
+/** Makes a cluster with the password of its superuser at the first start, as the official image does. */
+const postgresEntrypoint = `#!/bin/sh
+set -e
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  password=$(mktemp)
+  printf %s "\${POSTGRES_PASSWORD:?is not set}" >"$password"
+  initdb --username=postgres --pwfile="$password" --auth-local=trust --auth-host=scram-sha-256 >/dev/null
+  rm "$password"
+  echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+  printf "listen_addresses = '*'\\nunix_socket_directories = '/tmp'\\n" >>"$PGDATA/postgresql.conf"
+fi
+exec "$@"
+`;
 
 async function node({ host, tag, dir, ready, recipe }) {
   const [binary, npm] = await Promise.all([

@@ -59,13 +59,13 @@ export async function planStart(context: CommandContext, request: StartRequest):
     const loaded = await readUsableSpecs({ file: [file], strict: false }, context, request.json);
     return planDeclared(context, loaded, request, file);
   }
-  const { project, policy, ports } = context;
+  const { project, policies, ports } = context;
   try {
     const wish = { kind: replace ? 'restart' : 'start' } as const;
     const keep = keepOf({}, context);
     const directory = ports.workingDirectory;
     const intent = { kind: 'recorded', project: project.name, servers: names, wish, keep, directory } as const;
-    return await planWork(ports, intent, { policy });
+    return await planWork(ports, intent, { policies });
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'server-not-found') throw error;
     const specs = await ownSpecs(context, request);
@@ -105,5 +105,5 @@ const planDeclared = (
       keep: keepOf({}, context),
       replace: replace ? names : undefined,
     },
-    { policy: context.policy },
+    { policies: context.policies },
   );

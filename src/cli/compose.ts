@@ -4,13 +4,17 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
+import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
+import type { Policies } from '../model/policy.ts';
+import type { ListedKeys } from '../model/secret-names.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
-import type { SecretStore, WritableProvider } from '../secrets/provider.ts';
+import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { RunningGateway } from '../serve/run.ts';
 import type { SessionBounds } from '../serve/sessions.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
+import { readPolicyFiles } from './policy-files.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
 import { isAlive, processSpace, userName } from './this-process.ts';
@@ -34,8 +38,18 @@ export type Settings = {
   readonly askForTrust: Ports['trust']['ask'];
 };
 
-/** The encrypted store of this machine, which `looms config` works on. */
-export type StoredSecrets = WritableProvider & { readonly list: () => Promise<readonly string[]> };
+/** The stores of this machine that `looms config` writes to. */
+export type MachineStore = 'file' | 'keyring';
+
+/** Where secrets are kept, for commands that do so. */
+export type SecretStores = {
+  /** The one of that name; throws `secret-source-failed` where there is no keyring. */
+  readonly named: (store: MachineStore) => Promise<WritableProvider>;
+  /** Looks a secret up in that one, else in those of this machine, in the order in which they are asked. */
+  readonly find: (name: string, store?: MachineStore) => ReturnType<SecretStore>;
+  /** The names in all stores that are asked for a secret. */
+  readonly list: () => Promise<ListedKeys>;
+};
 
 export type ServeOptions = {
   readonly bounds: SessionBounds;
@@ -48,7 +62,7 @@ export type ServedProject = RunningGateway & { readonly tokenFile?: string };
 
 export type Composition = {
   readonly ports: Ports;
-  readonly storedSecrets: () => Promise<StoredSecrets>;
+  readonly secretStores: SecretStores;
   /** Makes the gateway of a project listen. Throws what `runGateway` and `tokenOfFile` throw. */
   readonly serve: (project: ProjectName, options: ServeOptions) => Promise<ServedProject>;
   /** Serves the client at this program's standard streams, all servers where none is named, until its input ends. */
@@ -57,6 +71,8 @@ export type Composition = {
     options: Pick<ServeOptions, 'log'> & { readonly server: ServerName | undefined; readonly signal: AbortSignal },
   ) => Promise<void>;
   readonly projectFile: FoundProjectFile | undefined;
+  /** Of the project file, of the user and of the machine. */
+  readonly policies: Policies;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
   /** Masks the secrets that were looked up so far. */
@@ -137,12 +153,17 @@ function localPorts(
     audit: {
       prepare: async () => (await trail()).prepare(),
       started: async (call) => (await trail()).started(call),
+      changing: async (change) => (await trail()).changing(change),
       refused: async (target, code) => (await trail()).refused(target, code),
     },
     auditReader: {
       calls: async function* (query) {
         yield* (await state()).auditReader.calls(query);
       },
+      changes: async function* (query) {
+        yield* (await state()).auditReader.changes(query);
+      },
+      countCalls: async (query) => (await state()).auditReader.countCalls(query),
       verify: async (expected) => (await state()).auditReader.verify(expected),
     },
     readHealth: async (at) => (await state()).readHealth(at),
@@ -166,6 +187,37 @@ function localPorts(
     },
   } satisfies Partial<Ports>;
   return { ports, serverMemory: lazily(async () => (await state()).serverMemory) };
+}
+
+/** The stores of secrets; what speaks to one is loaded by whoever asks for it first. */
+function secretStores(
+  environment: Settings['environment'],
+  configured: ProjectFile['secretProviders'],
+  readRegular: ReadRegular,
+): SecretStores & { readonly all: () => Promise<SecretStore> } {
+  const load = () => import('../secrets/store.ts');
+  const file = async (): Promise<WritableProvider> => {
+    const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
+    return createFileStore(fileStorePlaces(environment));
+  };
+  const keyring = async (isNamed: boolean): Promise<readonly WritableProvider[]> =>
+    (await load()).keyringProvider(environment, process.platform, isNamed);
+  const named: SecretStores['named'] = async (store) => {
+    const [found] = store === 'file' ? [await file()] : await keyring(true);
+    if (found === undefined) throw new LoomsError('internal', `no store ${store}`);
+    return found;
+  };
+  const providers = async () => (await load()).configuredProviders(environment, configured, readRegular);
+  return {
+    named,
+    find: async (name, store) => {
+      const { createSecretStore } = await load();
+      const stores = store === undefined ? [...(await keyring(false)), await file()] : [await named(store)];
+      return createSecretStore(environment, stores)({ from: 'provider', name });
+    },
+    list: async () => (await import('../secrets/list-keys.ts')).listKeys(await providers()),
+    all: async () => (await load()).createSecretStore(environment, await providers()),
+  };
 }
 
 type EngineFlags = { readonly host?: string; readonly context?: string };
@@ -286,31 +338,27 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { environment, command, managedBy } = settings;
   const workingDirectory = process.cwd();
   const { localFiles } = await import('../files/local-files.ts');
-  const ofMachine = localFiles(environment, workingDirectory);
+  const machineFiles = localFiles(environment, workingDirectory);
   const sized = boundsMemory();
   const files = {
-    ...ofMachine,
+    ...machineFiles,
     readText: async (path: string) => {
-      const read = await ofMachine.readText(path);
+      const read = await machineFiles.readText(path);
       return read.done ? { ...read, text: await sized(read.text) } : read;
     },
   };
   const place = { files, workingDirectory };
   const savedPlan = await readSettingsPlan(place, settings);
   const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
-  const projectFile = await readProjectFile(place, specPaths, environment);
+  const [projectFile, ofMachine] = await Promise.all([
+    readProjectFile(place, specPaths, environment),
+    readPolicyFiles(place, environment),
+  ]);
+  const policies = [...(projectFile === undefined ? [] : [projectFile.file.policy]), ...ofMachine];
   const { close, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
-  const { secrets, redact } = await watched(
-    once(async () => {
-      const { createSecretStore, defaultProviders } = await import('../secrets/store.ts');
-      return createSecretStore(
-        environment,
-        await defaultProviders(environment, projectFile?.file.secretProviders ?? [], files.readRegular),
-      );
-    }),
-    proxyPasswords(environment),
-  );
+  const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
+  const { secrets, redact } = await watched(once(stores.all), proxyPasswords(environment));
   const warned = new Set<string>();
   const warn = (text: string): void => {
     if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
@@ -356,17 +404,13 @@ export async function compose(settings: Settings): Promise<Composition> {
     endings.clear();
     await close();
   };
-  const storedSecrets = async (): Promise<StoredSecrets> => {
-    const { createFileStore, fileStorePlaces } = await import('../secrets/file-store.ts');
-    return createFileStore(fileStorePlaces(environment));
-  };
   const version = managedBy.split('/')[1] ?? '';
   const upstreamsFor = async (project: ProjectName, log: (text: string) => void) => {
     const [{ upstreamsOf }, { createLinkSource }] = await Promise.all([
       import('../app/serve/upstreams.ts'),
       import('../mcp/link/open-link.ts'),
     ]);
-    return upstreamsOf(ports, project, createLinkSource(), log);
+    return upstreamsOf(ports, { project, policies, openLink: createLinkSource() }, log);
   };
   const serveStdio: Composition['serveStdio'] = async (project, options) => {
     const [upstreams, bridge] = await Promise.all([upstreamsFor(project, options.log), import('../serve/stdio.ts')]);
@@ -393,5 +437,15 @@ export async function compose(settings: Settings): Promise<Composition> {
     });
     return { ...running, ...(tokenFile === undefined ? {} : { tokenFile }) };
   };
-  return { ports, projectFile, savedPlan, storedSecrets, serve, serveStdio, redact, close: closeAll };
+  return {
+    ports,
+    projectFile,
+    policies,
+    savedPlan,
+    secretStores: stores,
+    serve,
+    serveStdio,
+    redact,
+    close: closeAll,
+  };
 }

@@ -2,7 +2,6 @@ import { userInfo } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
-import { defaultPolicy, type Policy } from '../model/policy.ts';
 import { type Composition, compose } from './compose.ts';
 import { confirm } from './confirm.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
@@ -29,8 +28,6 @@ export type ContextFlags = {
 export type CommandContext = Composition & {
   readonly terminal: Terminal;
   readonly project: ProjectChoice;
-  /** Rules of the project file; the default ones without it. */
-  readonly policy: Policy;
   /** `keep` of the project file. */
   readonly keep: number | undefined;
 };
@@ -77,7 +74,6 @@ export async function openContext(
     ...composition,
     terminal,
     project,
-    policy: projectFile?.file.policy ?? defaultPolicy,
     keep: projectFile?.file.keep,
   };
 }

@@ -55,6 +55,11 @@ export const sessionFlags = {
   })(),
 };
 
+/** Which store of this machine `looms config` works on. */
+export const storeFlag = (description: string) => ({
+  store: Flags.option({ options: ['file', 'keyring'] as const, description })(),
+});
+
 /** For commands that hand secrets to servers. */
 export const trustFlags = {
   'trust-record': Flags.boolean({

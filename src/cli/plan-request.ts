@@ -44,7 +44,7 @@ export async function planSpecs(
   loaded: LoadedSpecs,
   keepFailed: boolean,
 ): Promise<Work> {
-  const { project, policy, ports } = context;
+  const { project, policies, ports } = context;
   const maxDeletes = flags['max-deletes'];
   const intent = {
     kind: 'files',
@@ -64,5 +64,5 @@ export async function planSpecs(
     projectNamed: project.explicit,
     ...(maxDeletes === undefined ? {} : { maxDeletes }),
   };
-  return planWork(ports, intent, { policy, prune });
+  return planWork(ports, intent, { policies, prune });
 }

@@ -39,8 +39,10 @@ export async function openSavedPlan(
   return restorePlan(context.ports, saved, appliedPolicy(context));
 }
 
-/** The policy of a command, with where it is from. */
-export const appliedPolicy = ({ policy, projectFile }: CommandContext): AppliedPolicy => ({
-  rules: policy,
-  ...(projectFile === undefined ? {} : { folder: projectFile.folder }),
+/** The policies of a command, with that of its project file. */
+export const appliedPolicy = ({ policies, projectFile }: CommandContext): AppliedPolicy => ({
+  policies,
+  ...(projectFile === undefined
+    ? {}
+    : { ofProject: { rules: projectFile.file.policy.rules, folder: projectFile.folder } }),
 });

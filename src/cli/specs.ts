@@ -31,7 +31,7 @@ export async function defaultPaths({ projectFile, ports }: CommandContext): Prom
 }
 
 /** The paths that a command reads: of `-f`, else of the project file, else `mcp.yaml`. Throws `usage` for none. */
-async function choosePaths(files: readonly string[], context: CommandContext): Promise<readonly string[]> {
+export async function choosePaths(files: readonly string[], context: CommandContext): Promise<readonly string[]> {
   const paths = files.length > 0 ? files : await defaultPaths(context);
   if (paths.length > 0) return paths;
   const { files: read, workingDirectory } = context.ports;
@@ -51,7 +51,8 @@ export async function readSpecs(flags: SpecFlags, context: CommandContext): Prom
 const toLoad = async ({ file = [], strict }: SpecFlags, context: CommandContext) => ({
   paths: await choosePaths(file, context),
   strict,
-  policy: context.policy,
+  policies: context.policies,
+  project: context.project.name,
 });
 
 /** Specs that are sound but not allowed are refused (exit 8), not invalid (exit 65). */

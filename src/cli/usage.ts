@@ -204,6 +204,8 @@ export const commandNames: readonly string[] = [
   'mcp stop',
   'mcp tools',
   'plan',
+  'policy test',
+  'posture',
   'prune',
   'rollback',
   'serve',

@@ -57,7 +57,7 @@ export default class Delete extends BaseCommand {
     const prepared = await planWork(
       context.ports,
       { kind: 'removal', project: context.project.name, servers, data, keep: keepOf({}, context) },
-      { policy: context.policy },
+      { policies: context.policies },
     );
     const { engine, project } = prepared.plan;
     return runPlan(prepared, flags, {

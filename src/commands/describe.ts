@@ -1,3 +1,5 @@
+import * as Flags from '@oclif/core/flags';
+import type { ServerPosture } from '../app/inspect/posture.ts';
 import type { ServerDetail } from '../app/inspect/server-status.ts';
 import { describeServers } from '../app/inspect/servers.ts';
 import { requiredArgs } from '../cli/args.ts';
@@ -5,6 +7,7 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderServer } from '../cli/render/servers.ts';
 import { serverName } from '../cli/server-name.ts';
+import { showPosture } from '../cli/show-posture.ts';
 
 export default class Describe extends BaseCommand {
   static override summary = 'Show everything about servers';
@@ -17,12 +20,17 @@ export default class Describe extends BaseCommand {
     { description: 'Its limits, for a script', command: 'looms describe fs --json | jq .limits' },
   ];
   static override args = { names: requiredArgs({ description: 'names of the servers' }) };
-  static override flags = { ...placeFlags };
+  static override flags = {
+    posture: Flags.boolean({ description: 'show instead how they are confined, as `looms posture` does' }),
+    ...placeFlags,
+  };
 
-  async run(): Promise<ServerDetail | readonly ServerDetail[]> {
+  async run(): Promise<ServerDetail | readonly ServerDetail[] | readonly ServerPosture[]> {
     const { flags, args } = await this.parse(Describe);
-    const { ports, project, terminal } = await this.open(flags);
+    const context = await this.open(flags);
+    const { ports, project, terminal } = context;
     const names = args.names.map(serverName);
+    if (flags.posture) return showPosture(context, names, (text) => this.answer(text));
     const described = await describeServers(ports, { project: project.name, names });
     this.answer(() =>
       described.map(({ server, secrets }) => renderServer(server, secrets, terminal.palette)).join('\n\n'),

@@ -28,14 +28,14 @@ export default class Prune extends BaseCommand {
   async run(): Promise<PlanOutcome> {
     const { flags } = await this.parse(Prune);
     const context = await this.open(flags);
-    const { project, policy, ports } = context;
+    const { project, policies, ports } = context;
     const { volumes, history } = flags;
     if ((volumes || history) && !project.explicit) {
       throw new LoomsError('refused', 'refusing to prune the implicit project "default"', {
         hint: 'name the project with --project, LOOMS_PROJECT or looms.yaml',
       });
     }
-    const prepared = await planWork(ports, { kind: 'prune', project: project.name, volumes, history }, { policy });
+    const prepared = await planWork(ports, { kind: 'prune', project: project.name, volumes, history }, { policies });
     return runPlan(prepared, flags, {
       context,
       json: this.jsonEnabled(),

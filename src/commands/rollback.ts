@@ -42,7 +42,7 @@ export default class Rollback extends BaseCommand {
         keepFailed: flags['keep-failed'],
         keep: keepOf(flags, context),
       },
-      { policy: context.policy },
+      { policies: context.policies },
     );
     const to = prepared.intent.kind === 'rollback' ? prepared.intent.to : undefined;
     const { engine, project } = prepared.plan;

@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import { recordChange } from '../app/apply/record-change.ts';
 import { requireLockId } from '../app/apply/unlock-project.ts';
 import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
@@ -44,7 +45,9 @@ export default class Unlock extends BaseCommand {
       process.exitCode = exitCode.notConfirmed;
       return view(false);
     }
-    await lock.take(found.holder);
+    await recordChange(ports, { project: project.name, lock: shortLockId(found.holder) }, () =>
+      lock.take(found.holder),
+    );
     this.answer(() => renderLock(view(true), found, terminal.palette));
     return view(true);
   }

@@ -24,7 +24,7 @@ export default class Validate extends BaseCommand {
   static override summary = 'Check specs and show everything that is wrong with them';
   static override description =
     'Reads all files, checks every document and shows all findings at once, each with the line it is about. Talks to ' +
-    'no engine. Exits 0 when the specs can be used, 65 when not, and 8 when only a policy of looms.yaml forbids them.';
+    'no engine. Exits 0 when the specs can be used, 65 when not, and 8 when only a policy forbids them.';
   static override examples = [
     { description: 'The specs of looms.yaml, or mcp.yaml', command: 'looms validate' },
     {

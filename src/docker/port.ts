@@ -116,6 +116,8 @@ export type Engine = SessionHost & {
   /** Removes the container and its anonymous volumes, also when it runs. One that is gone already is no error. */
   removeContainer(id: ContainerId, options?: CallOptions): Promise<void>;
   renameContainer(id: ContainerId, name: string, options?: CallOptions): Promise<void>;
+  /** What TCP sockets of a container that runs listen on, as `address:port`, IPv4. */
+  listeningOn(id: ContainerId, options?: CallOptions): Promise<readonly string[]>;
   /**
    * Keeps a record of a generation under the name `record`: what its labels say it was made from, and its image. One
    * that is there already is no error. false: its container or its image is gone, so that there is nothing to go back to.

@@ -51,6 +51,14 @@ export type Operation =
   | { readonly op: 'start-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'unpause-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'gate'; readonly target: Target; readonly name: string; readonly timeoutSeconds: number }
+  /** Waits until a process in a container listens on all of these (`address:port`). */
+  | {
+      readonly op: 'await-listening';
+      readonly target: Target;
+      readonly name: string;
+      readonly addresses: readonly string[];
+      readonly timeoutSeconds: number;
+    }
   | { readonly op: 'drain'; readonly target: Target; readonly name: string; readonly seconds: number }
   | { readonly op: 'stop-container'; readonly target: Target; readonly name: string }
   | { readonly op: 'remove-container'; readonly target: Target; readonly name: string }
@@ -90,6 +98,7 @@ const texts: { readonly [Op in Operation['op']]: (step: Extract<Operation, { op:
   'start-container': ({ name }) => `start ${name}`,
   'unpause-container': ({ name }) => `unpause ${name}`,
   gate: ({ name, timeoutSeconds }) => `gate: ${name} answers MCP within ${duration(timeoutSeconds * 1000)}`,
+  'await-listening': ({ name, timeoutSeconds }) => `gate: ${name} listens within ${duration(timeoutSeconds * 1000)}`,
   drain: ({ name, seconds }) => `drain ${name} for at most ${duration(seconds * 1000)}`,
   'stop-container': ({ name, target }) => `stop ${name} ${targetText(target)}`,
   'remove-container': ({ name, target }) => `remove ${name} ${targetText(target)}`,

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { basename } from 'node:path';
-import { promisify } from 'node:util';
 import type { NamedFile } from './port.ts';
 
-const run = promisify(execFile);
+/** What Git prints. Not by `promisify`: what the built program has for `execFile` is not known to it. */
+const gitSays = (args: readonly string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    execFile('git', args, { timeout: 3000 }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
+  });
 
 /** How many fields stand before the path, by the kind of an entry of `git status --porcelain=v2`. */
 const fieldsBeforePath: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10, '?': 1 };
@@ -23,8 +26,7 @@ async function commitsIn(
   const named = files.map(({ file }) => ({ file, name: basename(file) }));
   const status = ['-C', directory, '--literal-pathspecs', 'status', '--porcelain=v2', '--branch', '-z', '--'];
   try {
-    const { stdout } = await run('git', [...status, ...named.map(({ name }) => name)], { timeout: 3000 });
-    const entries = stdout.split('\0');
+    const entries = (await gitSays([...status, ...named.map(({ name }) => name)])).split('\0');
     const commit = entries
       .map((entry) => /^# branch\.oid ([0-9a-f]{40})/.exec(entry)?.[1])
       .find((oid) => oid !== undefined);

@@ -52,6 +52,68 @@ export type CallEnd = {
   readonly durationMs: number;
 };
 
+/** How a change ended: as a run of a plan does, or `refused` before it began and `failed` where its error has a code. */
+const changeResults = [
+  'done',
+  'partly',
+  'gate-failed',
+  'not-serving',
+  'failed',
+  'blocked',
+  'interrupted',
+  'timed-out',
+] as const;
+
+export type ChangeResult = (typeof changeResults)[number];
+
+export const seenChangeResults = [...changeResults, 'running', 'unknown'] as const;
+
+export type SeenChangeResult = (typeof seenChangeResults)[number];
+
+/** What is about to be changed. */
+export type AuditedChange = {
+  /** `looms apply`; never its arguments, which may hold values. */
+  readonly command: string;
+  readonly project?: ProjectName;
+  /** The engine's own id. */
+  readonly engine?: string;
+  /** What is done with which server, and the file, line and commit that it comes from. */
+  readonly servers?: readonly { readonly server: ServerName; readonly action: string; readonly source?: string }[];
+  /** What else is: networks, volumes, records, images. */
+  readonly support?: readonly { readonly kind: string; readonly name: string; readonly action: string }[];
+  /** The secret whose value is stored or forgotten, by its name. */
+  readonly secret?: string;
+  /** Whose lock is taken away. */
+  readonly lock?: string;
+};
+
+export type ChangeEnd = {
+  readonly result: ChangeResult;
+  /** What became of each server, with why where it failed; secrets masked. */
+  readonly outcomes?: readonly {
+    readonly server: ServerName;
+    readonly outcome: string;
+    readonly code?: string;
+    readonly message?: string;
+  }[];
+  /** Of the error that ended it as a whole; secrets masked. */
+  readonly code?: ErrorCode;
+  readonly message?: string;
+  readonly durationMs: number;
+};
+
+/** A change as it is read back: what was written at its start, joined with what was written at its end. */
+export type ChangeRecord = AuditedChange & {
+  /** Place of its first record in the chain. */
+  readonly seq: number;
+  readonly change: string;
+  /** RFC 3339, UTC, with milliseconds. */
+  readonly time: string;
+  readonly user: string;
+  readonly host: string;
+  readonly pid: number;
+} & Partial<ChangeEnd>;
+
 /** Whether something reached the trail; when not, why, for people. */
 export type Written =
   | { readonly written: true }
@@ -66,6 +128,12 @@ export type AuditTrail = {
     readonly start: Written;
     /** Writes how it ended. Does nothing when its start could not be written. Call it once. */
     readonly ended: (end: CallEnd) => Promise<Written>;
+  }>;
+  /** Writes that a change is about to be made. */
+  readonly changing: (change: AuditedChange) => Promise<{
+    readonly start: Written;
+    /** Writes how it ended. Does nothing when its start could not be written. Call it once. */
+    readonly ended: (end: ChangeEnd) => Promise<Written>;
   }>;
   /** Writes that a call was wanted and not sent; it is not counted. */
   readonly refused: (target: AuditedTarget, code: ErrorCode) => Promise<Written>;
@@ -105,7 +173,7 @@ export type CallRecord = {
   readonly durationMs?: number;
 };
 
-/** Which calls are wanted; what is absent does not matter. Lists name alternatives. */
+/** Which calls or changes are wanted; what is absent does not matter. Lists name alternatives. */
 export type AuditQuery = {
   readonly project?: ProjectName;
   readonly servers?: readonly string[];
@@ -146,6 +214,10 @@ export type Verification =
 export type AuditReader = {
   /** One after the other, as they are asked for: a trail is larger than what memory should hold. */
   readonly calls: (query: AuditQuery) => AsyncIterable<CallRecord>;
+  /** Changes, as calls are; of a query its tools mean nothing here. */
+  readonly changes: (query: AuditQuery) => AsyncIterable<ChangeRecord>;
+  /** How many calls of a query were sent, whatever became of them. */
+  readonly countCalls: (query: AuditQuery) => Promise<number>;
   /** Whether every record is as it was written; `expected` is a head that was noted down earlier. */
   readonly verify: (expected?: TrailHead) => Promise<Verification>;
 };

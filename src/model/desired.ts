@@ -20,6 +20,7 @@ import {
   number,
   object,
   oneOf,
+  optional,
   record,
   tagged,
   text,
@@ -51,6 +52,17 @@ const mount = tagged('type', { bind: mountFields, volume: mountFields });
 
 /** Versions of the base images when a spec names none (docs/spec.md, python and node). */
 export const defaultVersions = { python: '3.13', node: '24' } as const;
+
+/** A host and TCP port that an isolated server reaches; `host` is what it calls it, `*.…` for all names below. */
+export type EgressTarget = Checked<typeof egressTarget>;
+const egressTarget = object({
+  host: text,
+  port: number,
+  /** Connections begin with TLS, and with the name of the host in it. */
+  tls: bool,
+  /** IPv4; absent: what the name resolves to when a connection is made. */
+  address: optional(text),
+});
 
 /**
  * Where a server's image comes from. Paths are as written (relative to the spec file), so that the recorded spec is
@@ -174,7 +186,7 @@ export const serverFields = {
   security: group('docker_backend.security', securityFields),
   network: group('docker_backend.network', {
     mode: field('mode', oneOf('isolated', 'none', 'bridge'), 'isolated'),
-    egress: usualField('egress', list(object({ host: text, port: number })), []),
+    egress: usualField('egress', list(egressTarget), []),
   }),
   lifecycle: group('docker_backend.lifecycle', lifecycleFields),
   /** false: the server is kept stopped. Not part of the hash: toggling it starts or stops, never replaces. */

@@ -18,6 +18,8 @@ export type EngineDescription = {
   readonly canLimitStorage: boolean;
   /** Whether an isolated network hides the engine's own host (not on Podman: its name server is on the gateway). */
   readonly canHideHost: boolean;
+  /** Security modules that it puts its containers under by itself: `seccomp`, `apparmor`, `selinux`. */
+  readonly securityModules: readonly string[];
   readonly cpus: number;
   readonly memoryBytes: number;
 };

@@ -107,9 +107,9 @@ export type Drift = {
   readonly fields: NonEmpty<FieldDifference>;
 };
 
-/** What stands behind the servers: networks, volumes, relays, kept files, records and images. Sorted by name. */
+/** What stands behind the servers: networks, volumes, relays, forwarders, kept files, records and images. Sorted by name. */
 export type SupportChange = {
-  readonly kind: 'network' | 'volume' | 'relay' | 'data' | 'record' | 'image';
+  readonly kind: 'network' | 'volume' | 'relay' | 'forwarder' | 'data' | 'record' | 'image';
   readonly name: string;
   readonly action: 'create' | 'replace' | 'start' | 'restore' | 'remove';
   readonly reasons: NonEmpty<Reason>;

@@ -1,18 +1,67 @@
 import type { Position } from './diagnostics.ts';
-import { field, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
+import { field, madeField, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
 import type { ServerName } from './ids.ts';
-import { type Checked, list, number, oneOf, text } from './structure.ts';
+import { bool, type Checked, list, number, object, oneOf, optional, record, text } from './structure.ts';
 
 const limitName = oneOf('cpu_cores', 'memory_mb', 'pids_limit', 'execution_timeout_seconds', 'storage_mb');
 
 /** Limits that a policy can demand to be written in every spec, by their names in the YAML. */
 export type LimitName = Checked<typeof limitName>;
 
+/** A server that a rule is not held against; names with `*` for any part. */
+const exception = object({ server: text, project: optional(text), until: text, reason: optional(text) });
+
+/** `until` is the last day on which it holds (UTC), `2026-12-31`. */
+export type PolicyException = Checked<typeof exception>;
+
+const ruleDetail = object({
+  severity: optional(oneOf('warn', 'error')),
+  reason: optional(text),
+  exceptions: list(exception),
+});
+
+/** How a rule is held, where that is said beside it. */
+export type RuleDetail = Checked<typeof ruleDetail>;
+
+const quotaLimits = object({
+  maxServers: optional(number),
+  maxTotalMemoryMiB: optional(number),
+  maxTotalCpuCores: optional(number),
+  callsPerDay: optional(number),
+  reason: optional(text),
+});
+
+/** What a project may have in all, as one file says it. */
+export type QuotaLimits = Checked<typeof quotaLimits>;
+
+export type QuotaKey = Exclude<keyof QuotaLimits, 'reason'>;
+
+/** What a project may have in all: the lowest that any file says, with the file and the line. */
+export type Quota = {
+  readonly [K in QuotaKey]?: { readonly limit: number; readonly from: string; readonly reason?: string };
+};
+
+/** What a project has more of than it may. */
+export type QuotaBreach = {
+  /** `max-servers`. */
+  readonly rule: string;
+  readonly message: string;
+  /** The file and line. */
+  readonly from: string;
+  readonly reason?: string;
+  /** Whether it is more than it was before: what was too much already may become less. */
+  readonly grows: boolean;
+};
+
 export const policyFields = {
   /** `docker.io`, or a registry with the first part of a repository's path: `ghcr.io/my-team`. */
   allowedRegistries: optionalField('allowed_registries', list(text)),
   /** What an image without a tag, or with the tag `latest`, is. */
-  forbidLatest: field('forbid_latest', oneOf('warn', 'error', 'off'), 'warn'),
+  forbidLatest: optionalField('forbid_latest', oneOf('warn', 'error', 'off')),
+  /** What an image without a tag, with the tag `latest`, or a package without an exact version is. */
+  forbidUnpinned: optionalField('forbid_unpinned', oneOf('warn', 'error')),
+  /** Images need a digest. */
+  requireDigest: optionalField('require_digest', bool),
   requiredLimits: field('required_limits', list(limitName), []),
   maxCpuCores: optionalField('max_cpu_cores', number),
   maxMemoryMiB: optionalField('max_memory_mb', number),
@@ -21,37 +70,66 @@ export const policyFields = {
   allowedMounts: madeOptional('allowed_mounts', list(text)),
   /** `host:port` entries; port `*` is any. Network mode `bridge` is refused once this is given. */
   allowedEgress: optionalField('allowed_egress', list(text)),
+  allowedNetworks: optionalField('allowed_networks', list(oneOf('isolated', 'none', 'bridge'))),
+  /** `non-root`, a range of numbers, a user with or without its group. */
+  allowedUsers: optionalField('allowed_users', list(text)),
+  /** Without CAP_, upper case; what a server has beside these is a breach. */
+  allowedCapabilities: madeOptional('allowed_capabilities', list(text)),
   /** Without CAP_, upper case. */
   forbiddenCapabilities: usualField('forbidden_capabilities', list(text), []),
+  /** By patterns of names of projects; each project that is meant has all of it for itself. */
+  projects: madeField('projects', record(quotaLimits)),
+  /** How rules are held that are not simply errors, by their keys. */
+  details: usualField('rules', record(ruleDetail), {}),
 };
 
-/** Rules for all servers of a project (`looms.yaml: policy`). An absent list allows everything. */
+/** The rules of one file. An absent list allows everything. */
 export interface Policy extends Of<typeof policyFields> {}
 
-/** The policy of a project without one: everything is allowed, `latest` is a warning (docs/spec.md, looms.yaml). */
-export const defaultPolicy: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [] };
+/** Rules that allow everything. */
+export const noRules: Policy = { ...plainOf(policyFields, {}), forbiddenCapabilities: [], projects: {}, details: {} };
+
+/** The rules of one file, with where each of them stands. */
+export type PolicyFile = {
+  readonly rules: Policy;
+  /** By the name that it is told by. */
+  readonly file: string;
+  /** The line of each rule that stands in it, from 1. */
+  readonly lines: Readonly<Record<string, number>>;
+};
+
+/** The rules of all files that apply to a run: each of them holds, so the strictest decides. */
+export type Policies = readonly PolicyFile[];
 
 export type PolicyRule =
   | 'allowed-registries'
   | 'forbid-latest'
+  | 'forbid-unpinned'
+  | 'require-digest'
   | 'required-limits'
   | 'max-cpu-cores'
   | 'max-memory-mb'
   | 'max-pids'
   | 'allowed-mounts'
   | 'allowed-egress'
+  | 'allowed-networks'
+  | 'allowed-users'
+  | 'allowed-capabilities'
   | 'forbidden-capabilities';
 
 /** One rule that one server breaks. */
 export type PolicyBreach = {
   readonly rule: PolicyRule;
-  readonly severity: 'error' | 'warning';
+  /** `note`: an exception says that it is none. */
+  readonly severity: 'error' | 'warning' | 'note';
   readonly server: ServerName;
   /** What the server has. */
   readonly value: string;
   /** What the rule allows. */
   readonly limit: string;
   readonly message: string;
+  /** Whose rule it is; absent for what looms says by itself. */
+  readonly from?: { readonly file: string; readonly line?: number; readonly reason?: string };
   /** What to write, where the field itself is not in the file. */
   readonly hint?: string;
   /** Path of the field in the spec's YAML. */

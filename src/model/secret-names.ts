@@ -8,6 +8,20 @@ export const secretNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 export const secretVariable = (name: string): string =>
   `LOOMS_SECRET_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
 
+/** The name of a secret, and the store that it comes from. */
+export type ListedKey = {
+  readonly name: string;
+  readonly store: string;
+  /** Stores that have the name as well, and are asked later, if at all. */
+  readonly alsoIn: readonly string[];
+};
+
+export type ListedKeys = {
+  readonly keys: readonly ListedKey[];
+  /** Stores whose names are not known, each with why. */
+  readonly unlisted: readonly { readonly store: string; readonly why: string }[];
+};
+
 /** A reference as a spec writes it: `${secret:name}`, `${NAME}`. */
 export const writtenRef = ({ from, name }: SecretRef): string =>
   from === 'provider' ? `\${secret:${name}}` : `\${${name}}`;

@@ -67,9 +67,28 @@ export type ServerView = ServerInstance &
       readonly capAdd: readonly string[];
       readonly noNewPrivileges: boolean;
     };
+    /** What else says how it is confined. */
+    readonly confinement: {
+      readonly privileged: boolean;
+      /** Options that change its seccomp, AppArmor or SELinux profile, as they were given. */
+      readonly securityOptions: readonly string[];
+      /** Namespaces that are the host's or another container's. */
+      readonly sharedNamespaces: readonly string[];
+      readonly devices: readonly string[];
+      /** Names of the variables in its configuration. */
+      readonly environment: readonly string[];
+      /** Paths that are in memory. */
+      readonly tmpfs: readonly string[];
+      /** `internal`: nothing on it has a way out, as the engine says now. */
+      readonly networks: readonly { readonly name: string; readonly internal: boolean }[];
+      readonly publishes: readonly string[];
+    };
     /** When it is due to be replaced by age; null: never. */
     readonly rotatesAt: EngineTime | null;
   };
+
+/** What a server with an allow-list was refused, or tried in vain, and how often its forwarder noted it. */
+export type Refusal = { readonly what: string; readonly times: number };
 
 /** The servers of a project in one look. */
 export type ServerListing = {

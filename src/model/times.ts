@@ -36,3 +36,6 @@ export function age(milliseconds: number): string {
   if (past < 2 * dayMs) return `${Math.floor(past / hourMs)}h`;
   return `${Math.floor(past / dayMs)}d`;
 }
+
+/** When the day of a moment began, UTC, as of `isoTime`. Input in ms since the epoch. */
+export const startOfDay = (time: number): string => isoTime(Math.floor(time / dayMs) * dayMs);

@@ -11,6 +11,7 @@ import type { SecretPrints } from '../model/secret-prints.ts';
 import type {
   GenerationView,
   MadeFrom,
+  Refusal,
   ServerContainer,
   ServerImage,
   ServerListing,
@@ -201,6 +202,8 @@ export type Orchestrator = {
   servers(project: ProjectName, options?: CallOptions): Promise<ServerListing>;
   /** Asks the engine where the image decides. */
   imageOf(view: ServerView): Promise<ServerImage>;
+  /** Of a server with an allow-list; none for others. Throws `engine-unsupported` where logs cannot be read. */
+  refusals(view: ServerView): Promise<readonly Refusal[]>;
   /** The generations of a server that are known of, newest first. Throws `server-not-found` when there is none. */
   history(project: ProjectName, server: ServerName): Promise<readonly GenerationView[]>;
   /**

@@ -1,49 +1,96 @@
-import { assertNever, LoomsError } from '../model/errors.ts';
+import { looksLikeCredential } from '../model/credentials.ts';
+import { assertNever } from '../model/errors.ts';
 import { duration } from '../model/times.ts';
-import type { SecretProvider } from './provider.ts';
+import { type SecretProvider, sourceFailed } from './provider.ts';
 import { createRedactor } from './redact.ts';
-import { runTool } from './run-tool.ts';
+import { runTool, type ToolResult } from './run-tool.ts';
 
 /** How long a command may take, ms: password managers may ask a person to unlock them. */
 const defaultTimeoutMs = 30_000;
 
+/** How a program is asked for a secret. */
+export type CommandRecipe = {
+  /** For people: `command pass show`, `1password vault Private (op)`. */
+  readonly name: string;
+  readonly argv: (name: string) => readonly string[];
+  /** What it prints: the value and perhaps a newline, the value to its last character, or the value as a JSON text. */
+  readonly prints: 'line' | 'exactly' | 'json';
+  /** Whether it failed only because it has no such secret; any other failure is one of the source. */
+  readonly hasNone: (ended: Ended) => boolean;
+  /** What to do when it fails. */
+  readonly hint: string;
+};
+
+type Ended = Extract<ToolResult, { result: 'ended' }>;
+
+/** A program of the user's own: the name is its last argument, and exit 1 says that it has no such secret. */
+export const ownCommand = (argv: readonly string[]): CommandRecipe => ({
+  name: `command ${argv.join(' ')}`,
+  argv: (name) => [...argv, name],
+  prints: 'line',
+  hasNone: ({ exitCode }) => exitCode === 1,
+  hint: 'exit code 1 would mean that it has no such secret; see secrets.providers in looms.yaml',
+});
+
 /**
- * Secrets from a command (`pass show`, `op read`, `vault …`): the secret's name is its last argument, what it prints is
- * the value, without one newline at its end. Exit 0 with nothing printed, or another exit code, means that it has none;
- * its stderr then says why. Throws `secret-missing` when it cannot be started or takes too long.
+ * Secrets from a program (`pass show`, `op read` …): what it prints is the value; nothing printed means that it has none.
+ * Throws `secret-source-failed` when it cannot be started, takes too long, prints too much, or fails otherwise than
+ * `hasNone` says.
  */
 export function commandProvider(
-  argv: readonly string[],
+  recipe: CommandRecipe,
   environment: Readonly<Record<string, string | undefined>>,
   timeoutMs: number = defaultTimeoutMs,
 ): SecretProvider {
-  const shown = argv.join(' ');
+  const { name: source, hint } = recipe;
   return {
-    name: `command ${shown}`,
+    name: source,
     async get(name) {
-      const run = await runTool([...argv, name], { timeoutMs, environment });
+      const run = await runTool(recipe.argv(name), { timeoutMs, environment });
       switch (run.result) {
         case 'ended': {
-          const value = run.stdout.replace(/\r?\n$/, '');
-          if (run.exitCode === 0)
+          if (run.exitCode === 0) {
+            const value = printedValue(recipe, run.stdout);
             return value === '' ? { found: false, why: 'it printed nothing' } : { found: true, value };
-          const said = createRedactor([value])(run.stderr).trim().split('\n').slice(0, 3).join(' ');
-          return { found: false, why: `exit code ${run.exitCode}${said === '' ? '' : `: ${said}`}` };
+          }
+          const ending = run.exitCode === null ? 'it was killed' : `exit code ${run.exitCode}`;
+          const said = wordsOf(run, environment);
+          const why = said === '' ? ending : `${ending}: ${said}`;
+          if (recipe.hasNone(run)) return { found: false, why };
+          throw sourceFailed(source, `could not be asked for ${name}: ${why}`, hint);
         }
         case 'not-started':
-          throw new LoomsError('secret-missing', `the secret command ${shown} cannot be started: ${run.why}`, {
-            hint: 'check secrets.providers in looms.yaml',
-          });
+          throw sourceFailed(source, `cannot be started: ${run.why}`, 'check secrets.providers in looms.yaml');
         case 'too-slow':
-          throw new LoomsError(
-            'secret-missing',
-            `the secret command ${shown} took more than ${duration(timeoutMs)} for ${name}`,
-          );
+          throw sourceFailed(source, `took more than ${duration(timeoutMs)} for ${name}`);
         case 'too-much':
-          throw new LoomsError('secret-missing', `the secret command ${shown} printed more than 1 MiB for ${name}`);
+          throw sourceFailed(source, `printed more than 1 MiB for ${name}`);
         default:
           return assertNever(run);
       }
     },
   };
+}
+
+function printedValue({ name, prints }: CommandRecipe, printed: string): string {
+  if (prints === 'exactly') return printed;
+  if (prints === 'line') return printed.replace(/\r?\n$/, '');
+  let value: unknown;
+  try {
+    value = printed.trim() === '' ? null : JSON.parse(printed);
+  } catch {
+    // The parser's own message would quote what was printed.
+  }
+  if (value === null) return '';
+  if (typeof value === 'string') return value;
+  throw sourceFailed(name, 'printed something else than a JSON text');
+}
+
+/** What it said on stderr, without the value that it may have printed, and without the credentials it was run with. */
+function wordsOf({ stdout, stderr }: Ended, environment: Readonly<Record<string, string | undefined>>): string {
+  const credentials = Object.entries(environment).flatMap(([name, value]) =>
+    value !== undefined && looksLikeCredential(name) ? [value] : [],
+  );
+  const hidden = createRedactor([stdout.trim(), ...credentials]);
+  return hidden(stderr).trim().split('\n').slice(0, 3).join(' ');
 }

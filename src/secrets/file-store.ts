@@ -12,12 +12,6 @@ import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, un
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The encrypted file store: what `looms config set-key|get-key|list-keys|delete-key` work on. */
-type FileStore = WritableProvider & {
-  /** Names, sorted; readable without the key. */
-  readonly list: () => Promise<readonly string[]>;
-};
-
 type FileStorePlaces = {
   readonly secretsFile: string;
   readonly keyFile: string;
@@ -53,7 +47,7 @@ export function fileStorePlaces(environment: Environment): FileStorePlaces {
  * that a crash or two writers at once lose nothing. Throws `secret-missing` when the file cannot be read or opened,
  * `file-not-writable` when it or its key cannot be written; what was kept until then stays.
  */
-export function createFileStore(places: FileStorePlaces): FileStore {
+export function createFileStore(places: FileStorePlaces): WritableProvider {
   const { secretsFile, keyFile, passphrase } = places;
 
   const keyFor = async (kind: SealedSecret['key'], salt: string): Promise<StoreKey | undefined> => {
@@ -114,6 +108,7 @@ export function createFileStore(places: FileStorePlaces): FileStore {
         const { [name]: _gone, ...entries } = content.entries;
         return { next: { ...content, entries }, result: true };
       }),
+    // Names are readable without the key.
     list: async () => Object.keys((await readContent(secretsFile)).entries).sort(),
   };
 }

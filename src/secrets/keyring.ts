@@ -2,68 +2,100 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { requireSecretName } from '../model/secret-names.ts';
-import type { WritableProvider } from './provider.ts';
+import { sourceFailed, type WritableProvider } from './provider.ts';
 import { runTool, type ToolResult } from './run-tool.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** How long the keyring may take, ms: it may ask a person to unlock it. */
-const timeoutMs = 30_000;
+const defaultTimeoutMs = 30_000;
 /** What `security` exits with for an item that is not there. */
 const notInKeychain = 44;
+/** Most that `secret-tool store` reads, bytes; what is longer it cuts off, and exits 0. */
+const mostOfSecretTool = 8191;
 
-/** The OS keyring by its own command, `secret-tool` or `security`; undefined where there is none to ask. */
+/**
+ * The OS keyring by its own command, `secret-tool` or `security`; why not where there is none to ask. Its functions throw
+ * `secret-source-failed` when it cannot be asked.
+ */
 export async function findKeyring(
   environment: Environment,
   platform: NodeJS.Platform,
-): Promise<WritableProvider | undefined> {
-  if (platform === 'darwin') return (await isOnPath('security', environment)) ? keychain(environment) : undefined;
-  const hasBus = (environment.DBUS_SESSION_BUS_ADDRESS ?? '') !== '';
-  return hasBus && (await isOnPath('secret-tool', environment)) ? secretService(environment) : undefined;
+  timeoutMs: number = defaultTimeoutMs,
+): Promise<WritableProvider | { readonly missing: string }> {
+  const command = platform === 'darwin' ? 'security' : 'secret-tool';
+  if (!(await isOnPath(command, environment))) return { missing: `${command} is not on the PATH` };
+  if (platform === 'darwin') return keychain(environment, timeoutMs);
+  if ((environment.DBUS_SESSION_BUS_ADDRESS ?? '') !== '') return secretService(environment, timeoutMs);
+  return { missing: 'there is no desktop session (DBUS_SESSION_BUS_ADDRESS is not set)' };
 }
 
 /** libsecret: the value goes in and out through streams, never as an argument. */
-function secretService(environment: Environment): WritableProvider {
+function secretService(environment: Environment, timeoutMs: number): WritableProvider {
+  const source = 'keyring (secret-tool)';
   const item = (name: string) => ['service', 'looms', 'name', name];
-  const run = (argv: readonly string[], input?: string) =>
-    runTool(['secret-tool', ...argv], { timeoutMs, environment, ...(input === undefined ? {} : { input }) });
+  const run = async (what: string, argv: readonly string[], input?: string) =>
+    requireEnd(
+      source,
+      await runTool(['secret-tool', ...argv], { timeoutMs, environment, ...(input === undefined ? {} : { input }) }),
+      what,
+    );
   const provider: WritableProvider = {
-    name: 'keyring',
+    name: source,
     async get(name) {
-      const result = await run(['lookup', ...item(name)]);
-      if (result.result === 'ended' && result.exitCode === 0 && result.stdout !== '') {
-        return { found: true, value: result.stdout.replace(/\n$/, '') };
-      }
-      const ended = requireEnd(result, `look up ${name}`);
+      const { exitCode, stdout, stderr } = await run(`look up ${name}`, ['lookup', ...item(name)]);
+      // Into a pipe it prints the value and nothing behind it.
+      if (exitCode === 0 && stdout !== '') return { found: true, value: stdout };
       // Exit 1 and nothing said is its way to say that there is no such item.
-      return ended.stderr.trim() === '' ? { found: false } : { found: false, why: firstLine(ended.stderr) };
+      if (stderr.trim() === '') return { found: false };
+      throw sourceFailed(source, `could not look up ${name}: ${firstLine(stderr)}`);
     },
     async set(name, value) {
       requireSecretName(name);
-      requireSuccess(await run(['store', `--label=looms: ${name}`, ...item(name)], value), `store ${name}`);
+      const bytes = Buffer.byteLength(value);
+      if (bytes > mostOfSecretTool) {
+        throw new LoomsError('usage', `the keyring takes at most ${mostOfSecretTool} bytes; ${name} has ${bytes}`, {
+          hint: 'keep it in the file store',
+        });
+      }
+      const what = `store ${name}`;
+      requireSuccess(source, await run(what, ['store', `--label=looms: ${name}`, ...item(name)], value), what);
     },
     async delete(name) {
       const { found } = await provider.get(name);
-      if (found) requireSuccess(await run(['clear', ...item(name)]), `delete ${name}`);
+      const what = `delete ${name}`;
+      if (found) requireSuccess(source, await run(what, ['clear', ...item(name)]), what);
       return found;
+    },
+    async list() {
+      const what = 'list its names';
+      const ended = await run(what, ['search', '--all', 'service', 'looms']);
+      if (ended.exitCode !== 0 && ended.stdout === '' && ended.stderr.trim() === '') return [];
+      requireSuccess(source, ended, what);
+      // Attributes stand on stderr; values on stdout, where a line of one could look like an attribute.
+      return [...ended.stderr.matchAll(/^attribute\.name = (.+)$/gm)].flatMap(([, name]) => name ?? []);
     },
   };
   return provider;
 }
 
 /** macOS: values go in through `security -i`, so that they are in no argument list. */
-function keychain(environment: Environment): WritableProvider {
-  const run = (argv: readonly string[], input?: string) =>
-    runTool(['security', ...argv], { timeoutMs, environment, ...(input === undefined ? {} : { input }) });
+function keychain(environment: Environment, timeoutMs: number): WritableProvider {
+  const source = 'keyring (security)';
+  const run = async (what: string, argv: readonly string[], input?: string) =>
+    requireEnd(
+      source,
+      await runTool(['security', ...argv], { timeoutMs, environment, ...(input === undefined ? {} : { input }) }),
+      what,
+    );
   return {
-    name: 'keyring',
+    name: source,
     async get(name) {
-      const result = requireEnd(
-        await run(['find-generic-password', '-s', 'looms', '-a', name, '-w']),
-        `look up ${name}`,
-      );
-      if (result.exitCode === 0) return { found: true, value: result.stdout.replace(/\n$/, '') };
-      return result.exitCode === notInKeychain ? { found: false } : { found: false, why: firstLine(result.stderr) };
+      const what = `look up ${name}`;
+      const result = await run(what, ['find-generic-password', '-s', 'looms', '-a', name, '-w']);
+      if (result.exitCode === notInKeychain) return { found: false };
+      requireSuccess(source, result, what);
+      return { found: true, value: result.stdout.replace(/\n$/, '') };
     },
     async set(name, value) {
       requireSecretName(name);
@@ -75,29 +107,40 @@ function keychain(environment: Environment): WritableProvider {
       }
       const hex = Buffer.from(value, 'utf8').toString('hex');
       const line = `add-generic-password -U -s looms -a ${name} -X ${hex}\n`;
-      requireSuccess(await run(['-i'], line), `store ${name}`);
+      const what = `store ${name}`;
+      requireSuccess(source, await run(what, ['-i'], line), what);
     },
     async delete(name) {
-      const result = requireEnd(await run(['delete-generic-password', '-s', 'looms', '-a', name]), `delete ${name}`);
+      const what = `delete ${name}`;
+      const result = await run(what, ['delete-generic-password', '-s', 'looms', '-a', name]);
       if (result.exitCode === notInKeychain) return false;
-      requireSuccess(result, `delete ${name}`);
+      requireSuccess(source, result, what);
       return true;
+    },
+    async list() {
+      const what = 'list its names';
+      // Attributes only: values would need -d.
+      const result = await run(what, ['dump-keychain']);
+      requireSuccess(source, result, what);
+      return result.stdout.split(/^keychain: /m).flatMap((item) => {
+        if (!/^\s*"svce"<blob>="looms"$/m.test(item)) return [];
+        return /^\s*"acct"<blob>="(.+)"$/m.exec(item)?.[1] ?? [];
+      });
     },
   };
 }
 
 type Ended = Extract<ToolResult, { result: 'ended' }>;
 
-function requireEnd(result: ToolResult, what: string): Ended {
+function requireEnd(source: string, result: ToolResult, what: string): Ended {
   if (result.result === 'ended') return result;
   const why = result.result === 'not-started' ? result.why : 'it did not answer in time';
-  throw new LoomsError('secret-missing', `the keyring could not ${what}: ${why}`);
+  throw sourceFailed(source, `could not ${what}: ${why}`);
 }
 
-function requireSuccess(result: ToolResult, what: string): void {
-  const ended = requireEnd(result, what);
-  if (ended.exitCode === 0) return;
-  throw new LoomsError('secret-missing', `the keyring could not ${what}: ${firstLine(ended.stderr)}`);
+function requireSuccess(source: string, { exitCode, stderr }: Ended, what: string): void {
+  if (exitCode === 0) return;
+  throw sourceFailed(source, `could not ${what}: ${firstLine(stderr) || `exit code ${exitCode}`}`);
 }
 
 const firstLine = (text: string): string => text.trim().split('\n', 1)[0] ?? '';

@@ -1,4 +1,5 @@
 import type { SecretRef } from '../model/desired.ts';
+import { LoomsError } from '../model/errors.ts';
 
 /** What a look-up found. A missing secret is a value, not an exception: the caller collects all that are missing. */
 type SecretLookup =
@@ -18,6 +19,10 @@ export type SecretProvider = {
   readonly name: string;
   /** What it has under the name. Throws `LoomsError` when it is itself broken, with no secret in the message. */
   readonly get: (name: string) => Promise<ProviderAnswer>;
+  /** The names that it has, in any order; absent where it cannot tell. Throws as `get` does. */
+  readonly list?: () => Promise<readonly string[]>;
+  /** Nobody asked for it: where it cannot be asked, the next one is, and its failure counts only if nobody has the secret. */
+  readonly optional?: true;
 };
 
 type ProviderAnswer =
@@ -30,6 +35,7 @@ export type WritableProvider = SecretProvider & {
   readonly set: (name: string, value: string) => Promise<void>;
   /** Whether there was one. */
   readonly delete: (name: string) => Promise<boolean>;
+  readonly list: () => Promise<readonly string[]>;
 };
 
 /** Reads a regular file of at most so many bytes: `Files.readRegular`, of which secrets need this much. */
@@ -40,3 +46,7 @@ export type ReadRegular = (
   | { readonly done: true; readonly text: string }
   | { readonly done: false; readonly code: string; readonly message: string; readonly cause: unknown }
 >;
+
+/** What a source that cannot be asked is: another thing than a secret that it does not have. */
+export const sourceFailed = (source: string, why: string, hint?: string, cause?: unknown): LoomsError =>
+  new LoomsError('secret-source-failed', `${source} ${why}`, { hint, ...(cause === undefined ? {} : { cause }) });

@@ -35,7 +35,10 @@ export type Upstreams = {
   readonly open: (server: ServerName) => Promise<Upstream>;
   /** The container that sessions go to; undefined where none serves, or the engine does not say. Does not throw. */
   readonly serving: (server: ServerName) => Promise<ContainerId | undefined>;
-  /** Makes a call between its two records in the audit trail, counted against `max_executions`. */
+  /**
+   * Makes a call between its two records in the audit trail, counted against `max_executions`. Throws `refused`, with that
+   * in the trail, when a quota of the project is used up; what `make` fails with stays there.
+   */
   readonly record: (call: GatewayCall, make: () => Promise<CallOutcome>) => Promise<void>;
   /** Writes that a call was wanted and not sent. */
   readonly refused: (call: GatewayCall) => Promise<void>;

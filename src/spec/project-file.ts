@@ -1,18 +1,14 @@
-import { resolve } from 'node:path';
 import { defined } from '../model/defined.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
-import { plainOf } from '../model/fields.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
-import { defaultPolicy, type Policy, policyFields } from '../model/policy.ts';
+import { noRules, type PolicyFile } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
-import { capabilityNames } from './fields/security.ts';
 import { type ProjectInput, projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
-import { type CheckedDocument, checkDocument, type DocumentKind } from './read/document.ts';
-import { asDiagnostic, sortDiagnostics } from './read/findings.ts';
-import { parseDocuments } from './read/parse.ts';
+import { policyAt } from './policy-file.ts';
 import type { Reader } from './read/reader.ts';
-import { childPath, indexLines } from './read/tree.ts';
+import { type Located, readSettings } from './read/settings.ts';
+import { secretProvidersOf } from './secret-providers.ts';
 
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {
@@ -22,7 +18,7 @@ export type ProjectFile = {
   readonly engine?: { readonly context: string } | { readonly host: string };
   /** How many past generations of each server are kept. */
   readonly keep?: number;
-  readonly policy: Policy;
+  readonly policy: PolicyFile;
   readonly secretProviders: readonly SecretProviderConfig[];
 };
 
@@ -31,53 +27,23 @@ export function loadProjectFile(
   file: SpecFile,
   context: Pick<LoadContext, 'environment'>,
 ): { readonly project?: ProjectFile; readonly diagnostics: readonly Diagnostic[] } {
-  const text = file.text.startsWith('\ufeff') ? file.text.slice(1) : file.text;
-  const lines = indexLines(file.file, text);
-  const kind: DocumentKind = {
-    shape: projectShape,
-    validator: projectValidator,
-    options: {
-      environment: context.environment,
-      called: 'looms.yaml',
-      useOf: () => 'plain',
-      refused: () => undefined,
-      credentialsOf: () => new Set(),
-      keepReference: () => false,
-      checkText: () => [],
-    },
-  };
-  const diagnostics: Diagnostic[] = [];
-  let checked: CheckedDocument | undefined;
-  for (const parsed of parseDocuments(text)) {
-    diagnostics.push(...parsed.findings.map((finding) => asDiagnostic(lines, finding)));
-    if (parsed.content === undefined) continue;
-    if (checked !== undefined) {
-      const extra = {
-        code: 'extra-document',
-        message: 'looms.yaml is one document',
-        span: parsed.content.span,
-        path: '',
-      };
-      diagnostics.push(asDiagnostic(lines, extra));
-      continue;
-    }
-    checked = checkDocument(parsed.content, kind, file.directory);
-  }
-  const project =
-    checked === undefined
-      ? { policy: defaultPolicy, secretProviders: [] }
-      : readProject(checked.reader, checked.value as ProjectInput);
-  if (checked !== undefined) diagnostics.push(...checked.findings.map((finding) => asDiagnostic(lines, finding)));
-  return { ...(hasErrors(diagnostics) ? {} : { project }), diagnostics: sortDiagnostics(diagnostics, [file.file]) };
+  const kind = { shape: projectShape, validator: projectValidator, called: 'looms.yaml' };
+  const { value: project, diagnostics } = readSettings<ProjectInput, ProjectFile>(file, context, kind, (found) =>
+    found === undefined
+      ? { policy: { rules: noRules, file: file.file, lines: {} }, secretProviders: [] }
+      : readProject(found, file.file, found.input),
+  );
+  return { ...(hasErrors(diagnostics) ? {} : { project }), diagnostics };
 }
 
-function readProject(reader: Reader, input: ProjectInput): ProjectFile {
+function readProject(found: Located, file: string, input: ProjectInput): ProjectFile {
+  const { reader } = found;
   const engine = engineOf(reader, input);
   return {
     ...(input.project === undefined ? {} : { project: asProjectName(input.project) }),
     ...defined({ specs: input.specs, engine, keep: input.keep }),
-    policy: policyOf(reader, input.policy ?? {}),
-    secretProviders: providersOf(reader, input),
+    policy: policyAt(found, file, 'policy', input.policy ?? {}),
+    secretProviders: secretProvidersOf(reader, input),
   };
 }
 
@@ -95,38 +61,4 @@ function engineOf(reader: Reader, input: ProjectInput): ProjectFile['engine'] {
   }
   if (context !== undefined) return { context };
   return host === undefined ? undefined : { host };
-}
-
-function policyOf(reader: Reader, input: NonNullable<ProjectInput['policy']>): Policy {
-  const { allowed_mounts: mounts, forbidden_capabilities: capabilities = [] } = input;
-  return {
-    ...plainOf(policyFields, input),
-    ...(mounts === undefined ? {} : { allowedMounts: mounts.map((folder) => resolve(reader.directory, folder)) }),
-    forbiddenCapabilities: capabilityNames(reader, 'policy.forbidden_capabilities', capabilities),
-  };
-}
-
-function providersOf(reader: Reader, input: ProjectInput): readonly SecretProviderConfig[] {
-  return (input.secrets?.providers ?? []).flatMap((provider, index): readonly SecretProviderConfig[] => {
-    const path = childPath('secrets.providers', index);
-    const [wanted, other] = provider.type === 'command' ? (['argv', 'path'] as const) : (['path', 'argv'] as const);
-    if (provider.type === undefined) return [];
-    if (reader.has(`${path}.${other}`)) {
-      reader.report({
-        code: 'no-effect',
-        path: `${path}.${other}`,
-        onKey: true,
-        message: `${other} has no effect with type ${provider.type}`,
-        hint: 'remove it',
-      });
-    }
-    if (!reader.has(`${path}.${wanted}`)) {
-      reader.report({ code: 'missing-key', path, message: `type ${provider.type} needs ${wanted}` });
-      return [];
-    }
-    if (provider.type === 'directory') {
-      return provider.path === undefined ? [] : [{ type: 'directory', path: resolve(reader.directory, provider.path) }];
-    }
-    return provider.argv === undefined ? [] : [{ type: 'command', argv: provider.argv }];
-  });
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { AuditQuery, AuditReader, CallRecord, TrailHead, Verification } from '../model/audit.ts';
+import type { AuditQuery, AuditReader, CallRecord, ChangeRecord, TrailHead, Verification } from '../model/audit.ts';
 import { LoomsError } from '../model/errors.ts';
 import { parseExactly } from '../model/exact-number.ts';
 import { isRecord } from '../model/is-record.ts';
@@ -12,15 +12,16 @@ import { busyTimeoutMs, describeFault, hasTable, type LedgerPlaces, ledgerExists
 /** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */
 export function createAuditReader(places: LedgerPlaces): AuditReader {
   return {
-    async *calls(query) {
+    calls: (query) => read(places, selectJoined(conditionsOf(query), query), toCall),
+    changes: (query) => read(places, selectJoined(conditionsOfChanges(query), query), toChange),
+    async countCalls(query) {
       const database = await open(places);
-      if (database === undefined) return;
+      if (database === undefined) return 0;
       try {
-        if (!hasTable(database, 'audit')) return;
-        const { sql, values } = selectCalls(query);
-        for (const row of database.prepare(sql).iterate(...values)) {
-          yield toCall(Number(row.seq), String(row.record), row.ending === null ? undefined : String(row.ending));
-        }
+        if (!hasTable(database, 'audit')) return 0;
+        const { text, values } = conditionsOf(query);
+        const sql = `SELECT count(*) AS calls FROM audit AS start WHERE start.event = 'started' AND ${text}`;
+        return Number(database.prepare(sql).get(...values)?.calls);
       } catch (error) {
         throw unreadable(error, places);
       } finally {
@@ -44,6 +45,26 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
       }
     },
   };
+}
+
+/** What a query finds, one after the other, each made from the record of its start and that of its end. */
+async function* read<T>(
+  places: LedgerPlaces,
+  { sql, values }: Select,
+  make: (seq: number, start: string, ending: string | undefined) => T,
+): AsyncGenerator<T> {
+  const database = await open(places);
+  if (database === undefined) return;
+  try {
+    if (!hasTable(database, 'audit')) return;
+    for (const row of database.prepare(sql).iterate(...values)) {
+      yield make(Number(row.seq), String(row.record), row.ending === null ? undefined : String(row.ending));
+    }
+  } catch (error) {
+    throw unreadable(error, places);
+  } finally {
+    database.close();
+  }
 }
 
 /** The mark of an end, or the key, without the table that was made before: it was dropped, or the file replaced. */
@@ -79,33 +100,59 @@ function unreadable(error: unknown, { database }: LedgerPlaces): LoomsError {
   return new LoomsError('ledger-unreadable', `the audit trail cannot be read: ${why}`, { hint, cause: error });
 }
 
-/** The calls of a query, each with the record of its end. All values are bound, none is part of the text. */
-function selectCalls(query: AuditQuery): { readonly sql: string; readonly values: readonly SQLInputValue[] } {
-  const oneOf = (column: string, wanted: readonly string[] | undefined) =>
-    wanted === undefined ? [] : [{ text: `${column} IN (${wanted.map(() => '?').join(', ')})`, values: wanted }];
-  // In brackets: `->>` binds no tighter than `||`.
-  const field = (name: string): string => `(start.record ->> '$.${name}')`;
-  const conditions = [
+type Condition = { readonly text: string; readonly values: readonly SQLInputValue[] };
+type Select = { readonly sql: string; readonly values: readonly SQLInputValue[] };
+
+// In brackets: `->>` binds no tighter than `||`.
+const field = (name: string): string => `(start.record ->> '$.${name}')`;
+
+const oneOf = (column: string, wanted: readonly string[] | undefined): readonly Condition[] =>
+  wanted === undefined ? [] : [{ text: `${column} IN (${wanted.map(() => '?').join(', ')})`, values: wanted }];
+
+/** What is asked of calls and changes alike. All values are bound, none is part of the text. */
+const sharedConditions = ({ project, since, until, who = [] }: AuditQuery): readonly Condition[] => [
+  ...oneOf(field('project'), project === undefined ? undefined : [project]),
+  ...(since === undefined ? [] : [{ text: 'start.time >= ?', values: [since] }]),
+  ...(until === undefined ? [] : [{ text: 'start.time < ?', values: [until] }]),
+  ...(who.length === 0 ? [] : [whoIs(who)]),
+];
+
+/** What a query asks of the first record of a call. */
+const conditionsOf = (query: AuditQuery): Condition =>
+  all([
     { text: "start.event IN ('started', 'refused')", values: [] },
-    ...oneOf(field('project'), query.project === undefined ? undefined : [query.project]),
     ...oneOf(field('server'), query.servers),
     ...oneOf(field('tool'), query.tools),
-    ...(query.since === undefined ? [] : [{ text: 'start.time >= ?', values: [query.since] }]),
-    ...(query.until === undefined ? [] : [{ text: 'start.time < ?', values: [query.until] }]),
-    ...((query.who ?? []).length === 0 ? [] : [whoIs(query.who ?? [], field)]),
-  ];
-  return {
-    sql: `
-      SELECT start.seq AS seq, start.record AS record, ending.record AS ending
-      FROM audit AS start
-      LEFT JOIN audit AS ending ON ending.event = 'ended' AND ending.call = start.call
-      WHERE ${conditions.map(({ text }) => text).join(' AND ')}
-      ORDER BY start.seq ${query.newestFirst === true ? 'DESC' : 'ASC'}`,
-    values: conditions.flatMap(({ values }) => values),
-  };
+    ...sharedConditions(query),
+  ]);
+
+/** What a query asks of the first record of a change. */
+function conditionsOfChanges(query: AuditQuery): Condition {
+  const [named] = oneOf("(one.value ->> '$.server')", query.servers);
+  const ofServers =
+    named === undefined
+      ? []
+      : [{ ...named, text: `EXISTS (SELECT 1 FROM json_each(start.record, '$.servers') AS one WHERE ${named.text})` }];
+  return all([{ text: "start.event = 'change'", values: [] }, ...ofServers, ...sharedConditions(query)]);
 }
 
-function whoIs(who: readonly string[], field: (name: string) => string) {
+const all = (conditions: readonly Condition[]): Condition => ({
+  text: conditions.map(({ text }) => text).join(' AND '),
+  values: conditions.flatMap(({ values }) => values),
+});
+
+/** First records, each with the record of its end. */
+const selectJoined = ({ text, values }: Condition, { newestFirst }: AuditQuery): Select => ({
+  sql: `
+    SELECT start.seq AS seq, start.record AS record, ending.record AS ending
+    FROM audit AS start
+    LEFT JOIN audit AS ending ON ending.event = 'ended' AND ending.call = start.call
+    WHERE ${text}
+    ORDER BY start.seq ${newestFirst === true ? 'DESC' : 'ASC'}`,
+  values,
+});
+
+function whoIs(who: readonly string[]): Condition {
   const places = who.map(() => '?').join(', ');
   return {
     text: `(${field('user')} IN (${places}) OR (${field('user')} || '@' || ${field('host')}) IN (${places}))`,
@@ -142,6 +189,37 @@ const fields: readonly (keyof CallRecord)[] = [
 function parseRecord(text: string): Readonly<Record<string, unknown>> {
   const value = parseExactly(text);
   return isRecord(value) ? value : {};
+}
+
+/** In the order in which people read them. */
+const changeFields: readonly (keyof ChangeRecord)[] = [
+  'seq',
+  'change',
+  'time',
+  'user',
+  'host',
+  'pid',
+  'command',
+  'project',
+  'engine',
+  'servers',
+  'support',
+  'secret',
+  'lock',
+  'result',
+  'code',
+  'message',
+  'outcomes',
+  'durationMs',
+];
+
+function toChange(seq: number, start: string, ending: string | undefined): ChangeRecord {
+  const { call: _, time, ...last } = ending === undefined ? {} : parseRecord(ending);
+  const { call: change, ...first } = parseRecord(start);
+  const found: Readonly<Record<string, unknown>> = { seq, change, ...first, ...last };
+  return Object.fromEntries(
+    changeFields.flatMap((name) => (found[name] === undefined ? [] : [[name, found[name]]])),
+  ) as ChangeRecord;
 }
 
 /** What is stored is ours and covered by the chain; a record that someone changed is found by `verify`, not here. */

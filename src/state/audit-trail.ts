@@ -12,9 +12,9 @@ type AuditSettings = {
 };
 
 /**
- * The trail of calls in the ledger of this machine. A call has two records, tied by an id: one from before it is sent,
+ * The trail of calls and changes in the ledger of this machine. A call has two records, tied by an id: one from before it is sent,
  * in one transaction with the count of its container, and one from when it ended. So a call whose program was killed is
- * in the trail too, without an end.
+ * in the trail too, without an end. A change has two in the same way.
  */
 export function createAuditTrail({ writer, who, mask }: AuditSettings): AuditTrail {
   const stamp = (event: string, call: string) => ({ v: 1, event, call, time: isoTime(Date.now()) });
@@ -32,6 +32,18 @@ export function createAuditTrail({ writer, who, mask }: AuditSettings): AuditTra
       };
       const json = canonicalJson(record);
       const start = await writer.write({ json, arguments: text, counted: target.container, part: 'begins' });
+      return {
+        start,
+        ended: async (end) =>
+          start.written
+            ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' })
+            : { written: true },
+      };
+    },
+    async changing(change) {
+      const call = randomUUID();
+      const json = canonicalJson({ ...stamp('change', call), ...who, ...change });
+      const start = await writer.write({ json, part: 'begins' });
       return {
         start,
         ended: async (end) =>

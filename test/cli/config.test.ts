@@ -18,7 +18,7 @@ test('a secret is stored from standard input, listed, printed and deleted', asyn
 
   const list = JSON.parse((await config(['list-keys'])).stdout);
   expect(schemaProblems('config-list-keys', list)).toEqual([]);
-  expect(list).toEqual(['db.uri']);
+  expect(list).toEqual([{ name: 'db.uri', store: 'file store', alsoIn: [] }]);
 
   const get = JSON.parse((await config(['get-key', 'db.uri'])).stdout);
   expect(schemaProblems('config-get-key', get)).toEqual([]);
@@ -68,7 +68,7 @@ test.skipIf(withoutEngine())(
       Image: 'node:24-slim',
       Cmd: ['sh', '-c', script.join('\n')],
       Tty: true,
-      Env: ['HOME=/home/full', 'NO_COLOR=1'],
+      Env: ['HOME=/home/full', 'NO_COLOR=1', 'XDG_STATE_HOME=/tmp/state'],
       Labels: { 'looms.test': testLabel('config') },
       HostConfig: {
         Binds: [`${fileURLToPath(new URL('../..', import.meta.url))}:/looms:ro`],
@@ -85,10 +85,10 @@ test.skipIf(withoutEngine())(
         'exit 73',
       ];
       expect(printed.trim().split('\n')).toEqual([
-        ...['Stored a.', 'exit 0'],
+        ...['Stored a in the file store.', 'exit 0'],
         ...full,
         ...full,
-        ...['first', 'exit 0', 'Stored b.', 'exit 0'],
+        ...['first', 'exit 0', 'Stored b in the file store.', 'exit 0'],
       ]);
     } finally {
       await container.remove({ force: true });

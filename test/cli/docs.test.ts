@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import manifest from '../../oclif.manifest.json' with { type: 'json' };
@@ -38,6 +38,15 @@ describe('pages', () => {
     writeFileSync(join(cwd, 'looms.yaml'), text);
     const result = await looms(['validate', '-f', '-'], { cwd, stdin: '' });
     expect(result).toExit(0);
+  });
+
+  const policies = pages.flatMap((page) => blocks(read(page), 'yaml policy-file').map((text) => [page, text] as const));
+
+  it.each(policies)('%s: the policy is read', async (_page, text) => {
+    const XDG_CONFIG_HOME = emptyFolder();
+    mkdirSync(join(XDG_CONFIG_HOME, 'looms'));
+    writeFileSync(join(XDG_CONFIG_HOME, 'looms/policy.yaml'), text);
+    expect(await looms(['validate', '-f', '-'], { stdin: '', env: { XDG_CONFIG_HOME } })).toExit(0);
   });
 
   it('link to pages that exist', () => {
@@ -82,7 +91,7 @@ const keysOf = (schema: Schema): string[] => [
 
 describe('the reference of the spec', () => {
   it('has every field of the schemas', () => {
-    const text = read('docs/spec.md');
+    const text = read('docs/spec.md') + read('docs/policy.md') + read('docs/secrets.md');
     const missing = [...new Set([...keysOf(specSchema as Schema), ...keysOf(projectSchema as Schema)])].filter(
       (name) => !new RegExp(`\\b${name}\\b`).test(text),
     );

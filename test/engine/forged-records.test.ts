@@ -14,7 +14,6 @@ import { containerName, recordName } from '../../src/docker/model/labels.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asServerName } from '../../src/model/ids.ts';
 import { basisOf } from '../../src/model/plan-basis.ts';
-import { defaultPolicy } from '../../src/model/policy.ts';
 import { recordSpec, specHash } from '../../src/spec/record/record.ts';
 import { type EngineBench, engineBench, testImage } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
@@ -50,7 +49,7 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
   let lookUps: string[] = [];
   let repo: string;
 
-  const rules = { policy: defaultPolicy };
+  const rules = { policies: [] };
   const files = (servers: readonly DeclaredServer[], undesired: 'remove' | 'warn') =>
     ({ kind: 'files', project: bench.project, servers, recipes: new Map(), undesired }) as const;
   const recorded = (kind: 'start' | 'restart') =>
@@ -230,7 +229,7 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
   test('a saved plan that was changed to mount the host is refused, with hash and basis to match', async () => {
     const servers = [declared({ mounts: [{ type: 'bind', source: '/opt', target: '/data', readOnly: true }] })];
     const prepared = await planWork(ports, files(servers, 'warn'), rules);
-    const under = { rules: defaultPolicy };
+    const under = { policies: [] };
     const saved = savedPlanOf(prepared, { by: ports.managedBy, in: ports.workingDirectory, from: [], under });
     expect((await restorePlan(ports, readSavedPlan(JSON.stringify(saved), 'plan.json'), under)).plan.steps).not.toEqual(
       [],

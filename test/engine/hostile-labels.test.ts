@@ -44,6 +44,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
       replace: new Set(),
       keepFailed: false,
       keep: 3,
+      forwarderImage: 'none:1',
       relayImage: 'relay:1',
       managedBy: `looms${evil}`,
       recordSpec: () => '{}',
@@ -55,7 +56,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
     );
     const shown = [
       ...forms,
-      renderServers([status], true, plain),
+      renderServers([status], { wide: true }, plain),
       renderServer(detailOf(view, observed.now, { command: [], digests: [] }), [], plain),
       seenJson(JSON.stringify([status, plan], null, 2)),
     ];

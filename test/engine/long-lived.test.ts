@@ -59,6 +59,7 @@ describe.skipIf(withoutEngine())('a program that was started before its engine a
         tool: 'secret',
         arguments: { kind: 'words', words: [] },
         auditArguments: false,
+        policies: [],
       },
       { onWarning: () => {} },
     );

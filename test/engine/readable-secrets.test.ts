@@ -5,7 +5,6 @@ import { planWork } from '../../src/app/plan/plan-work.ts';
 import { savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
 import type { DeclaredServer } from '../../src/model/desired.ts';
-import { defaultPolicy } from '../../src/model/policy.ts';
 import { loadDocuments } from '../../src/spec/load.ts';
 import { specHash } from '../../src/spec/record/record.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
@@ -82,7 +81,7 @@ describe.skipIf(withoutEngine())('a variable that counts as a secret by its plac
         undesired: 'warn',
         keep: 0,
       },
-      { policy: defaultPolicy },
+      { policies: [] },
     );
 
   async function apply(text: string): Promise<void> {
@@ -115,7 +114,7 @@ describe.skipIf(withoutEngine())('a variable that counts as a secret by its plac
       by: 'looms/test',
       in: '/specs',
       from: [],
-      under: { rules: defaultPolicy },
+      under: { policies: [] },
     });
     expect(JSON.stringify(saved)).toContain('"U1"');
     expect(JSON.stringify(saved)).not.toContain(password);

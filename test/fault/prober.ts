@@ -31,6 +31,7 @@ while (!over) {
       tool,
       arguments: { kind: 'words', words } as const,
       auditArguments: false,
+      policies: [],
     };
     const began = Date.now();
     const error = await callTool(ports, request, { onWarning: () => undefined }).then(

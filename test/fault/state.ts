@@ -96,7 +96,10 @@ export async function stateOf(docker: Docker, project: string): Promise<ProjectS
   const networks = (await docker.listNetworks()).filter(({ Name, Labels }) => isOurs(Name, Labels));
   const volumes = ((await docker.listVolumes()).Volumes ?? []).filter(({ Name, Labels }) => isOurs(Name, Labels));
   const lines = await Promise.all(containers.map(({ Id }) => containerLine(docker, project, Id)));
-  const servers = containers.flatMap(({ Labels }) => Labels['looms.server'] ?? []);
+  // A forwarder is its server's, and there is one of it too.
+  const servers = containers.flatMap(({ Labels: { 'looms.server': server, 'looms.role': role } }) =>
+    server === undefined ? [] : [role === 'forwarder' ? `forwarder of ${server}` : server],
+  );
   const places = [...networks.map(({ Name }) => `network ${Name}`), ...volumes.map(({ Name }) => `volume ${Name}`)];
   return {
     lines: [...lines, ...places.map((place) => place.replaceAll(project, 'PROJECT'))].sort(),

@@ -65,6 +65,10 @@ const keep: Command = { args: ['delete', '--all', '--preserve-data', '--yes'] };
 const both = specs(stdio('a', 0, withVolume('data')), http('web', 0, 'web'));
 const three = (turn: number): string => specs(stdio('a', turn), http('web', turn), http('kept', turn, 'kept'));
 
+/** A turn changes what it may reach. */
+const led = (turn: number): string =>
+  stdio('a', 0, { network: { egress: [turn % 2 === 0 ? 'db.example.com:5432' : 'other.example.com:5432'] } });
+
 /** All that is cut. A new one is an entry here. */
 export const transitions: readonly Transition[] = [
   {
@@ -93,6 +97,15 @@ export const transitions: readonly Transition[] = [
     chained: true,
     prepare: (project, turn) => bring(project, apply(http('web', turn, 'data'))),
     command: (turn) => apply(http('web', turn + 1, 'data')),
+  },
+  {
+    name: 'egress',
+    what: 'a server with an allow-list that changes, while it serves',
+    probes: ['a:echo'],
+    keepers: [],
+    chained: true,
+    prepare: (project, turn) => bring(project, apply(led(turn))),
+    command: (turn) => apply(led(turn + 1)),
   },
   {
     name: 'rotate',

@@ -25,6 +25,7 @@ export const hardenedShape = (facts: ImageFacts, changes: Partial<ContainerShape
   mounts: [],
   tmpfs: { '/tmp': { sizeBytes: 16 * 1024 * 1024, exec: false, mode: '1777' } },
   networks: [],
+  sysctls: {},
   ports: [],
   memoryBytes: 64 * 1024 * 1024,
   memorySwapBytes: 64 * 1024 * 1024,

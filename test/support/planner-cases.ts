@@ -9,7 +9,7 @@ import type {
 import type { PlanInput } from '../../src/docker/reconcile/plan.ts';
 import type { RemovalRule } from '../../src/docker/reconcile/removal.ts';
 import { type Mode, modes } from '../../src/docker/reconcile/support/support-plan.ts';
-import type { DeclaredServer, Mount } from '../../src/model/desired.ts';
+import type { DeclaredServer, EgressTarget, Mount } from '../../src/model/desired.ts';
 import { asContainerId, asNetworkId, asServerName, type ServerName } from '../../src/model/ids.ts';
 import { format } from './format-plan.ts';
 import { newEngine, type SimulatedEngine, type SimulationOptions, simulate } from './planner-simulation.ts';
@@ -27,6 +27,14 @@ const mountChoices: readonly (readonly Mount[])[] = [
   [volume('shared', true)],
 ];
 
+const reached = (host: string): EgressTarget => ({ host, port: 5432, tls: false });
+const egressChoices: readonly (readonly EgressTarget[])[] = [
+  [],
+  [],
+  [reached('db')],
+  [reached('db'), reached('other')],
+];
+
 const preserveChoices: readonly (readonly string[])[] = [[], ['/state'], ['/state', '/more'], ['/more']];
 
 /** A spec for `name`, in every way in which specs differ for the planner. */
@@ -38,6 +46,7 @@ const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
       ref: fc.constantFrom('example:1', 'example:2', 'absent:1'),
       memoryMiB: fc.constantFrom(256, 512),
       mode: fc.constantFrom('isolated', 'bridge', 'none'),
+      egress: fc.constantFrom(...egressChoices),
       mounts: fc.constantFrom(...mountChoices),
       preserve: fc.constantFrom(...preserveChoices),
       drainSeconds: fc.constantFrom(0, 30),
@@ -45,20 +54,21 @@ const declared = (name: string): fc.Arbitrary<DeclaredServer> =>
       rotationIntervalHours: fc.constantFrom(undefined, 24),
       maxExecutions: fc.constantFrom(undefined, callsThatWearOut),
     })
-    .map(({ http, enabled, ref, memoryMiB, mode, rotationIntervalHours, maxExecutions, mounts, ...lifecycle }) =>
-      (http ? httpServer : server)(name, {
-        enabled,
-        image: { kind: 'image', ref },
-        limits: { memoryMiB },
-        // The spec's rules refuse HTTP without a network.
-        network: { mode: http && mode === 'none' ? 'isolated' : mode },
-        mounts: mounts.map((mount) => (mount.source === 'own' ? { ...mount, source: `own-${name}` } : mount)),
-        lifecycle: {
-          ...lifecycle,
-          ...(rotationIntervalHours === undefined ? {} : { rotationIntervalHours }),
-          ...(maxExecutions === undefined ? {} : { maxExecutions }),
-        },
-      }),
+    .map(
+      ({ http, enabled, ref, memoryMiB, mode, egress, rotationIntervalHours, maxExecutions, mounts, ...lifecycle }) =>
+        (http ? httpServer : server)(name, {
+          enabled,
+          image: { kind: 'image', ref },
+          limits: { memoryMiB },
+          // The spec's rules refuse HTTP without a network.
+          network: { mode: http && mode === 'none' ? 'isolated' : mode, egress: mode === 'isolated' ? egress : [] },
+          mounts: mounts.map((mount) => (mount.source === 'own' ? { ...mount, source: `own-${name}` } : mount)),
+          lifecycle: {
+            ...lifecycle,
+            ...(rotationIntervalHours === undefined ? {} : { rotationIntervalHours }),
+            ...(maxExecutions === undefined ? {} : { maxExecutions }),
+          },
+        }),
     );
 
 /** Some of the servers, in any order. */

@@ -46,6 +46,7 @@ function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Obs
   const name = labels[label.server];
   const restoredFrom = labels[label.restoredFrom];
   const keptFrom = labels[label.keptFrom];
+  const egress = labels[label.egress];
   return {
     id,
     name: planned.name,
@@ -61,6 +62,7 @@ function containerFrom(planned: PlannedContainer, id: ContainerId, observed: Obs
     ...(recorded === undefined ? {} : { recorded }),
     ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
     ...(keptFrom === undefined ? {} : { keptFrom: asContainerId(keptFrom) }),
+    ...(egress === undefined ? {} : { egress }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: planned.imageRef,
     shape: resolveShape(planned.template, facts),
@@ -159,7 +161,9 @@ function perform(step: DockerStep, world: World): World {
         ours: true,
         members: [],
       };
-      return { ...world, observed: { ...observed, networks: [...observed.networks, network] } };
+      const networks = [...observed.networks, network];
+      const subnets = [...observed.subnets, ...(network.subnet === undefined ? [] : [network.subnet])];
+      return { ...world, observed: { ...observed, networks, subnets } };
     }
     case 'remove-network': {
       const user = observed.containers.find((one) => isOn(one, operation.name));
@@ -239,6 +243,7 @@ function perform(step: DockerStep, world: World): World {
       return { ...world, observed: withFiles(observed, into, operation.paths, (path) => from?.get(path)) };
     }
     case 'gate':
+    case 'await-listening':
     case 'drain':
       return world;
   }

@@ -86,6 +86,7 @@ export const image = (ref: string, id = `sha256:${ref}`): ImageFacts => ({
 });
 
 const relayImage = 'relay:1';
+const forwarderImage = 'forwarder:1';
 
 /** An engine with nothing on it but images. */
 export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
@@ -102,6 +103,7 @@ export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
     storageDriver: 'overlay2',
     canLimitStorage: false,
     canHideHost: true,
+    securityModules: ['seccomp'],
     cpus: 2,
     memoryBytes: 2 ** 34,
   },
@@ -110,8 +112,14 @@ export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
   history: [],
   foreign: [],
   networks: [],
+  subnets: [],
   volumes: [],
-  images: { 'example:1': image('example:1'), 'example:2': image('example:2'), [relayImage]: image(relayImage) },
+  images: {
+    'example:1': image('example:1'),
+    'example:2': image('example:2'),
+    [relayImage]: image(relayImage),
+    [forwarderImage]: image(forwarderImage),
+  },
   registry: {},
   ...change,
 });
@@ -131,6 +139,7 @@ export function plan(
     keepFailed: false,
     keep: 3,
     relayImage,
+    forwarderImage,
     managedBy: 'looms/0.0.0',
     recordSpec: (one) => recordSpec(one.spec, one.image.ref),
     ...change,

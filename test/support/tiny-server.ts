@@ -37,6 +37,8 @@ export type TinySpec = {
   readonly memoryMiB?: number;
   readonly image?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** More of `docker_backend`. */
+  readonly backend?: Readonly<Record<string, unknown>>;
 };
 
 const scripts = {
@@ -53,6 +55,7 @@ export const tinySpec = ({
   memoryMiB = 128,
   image = 'node:24-slim',
   env = {},
+  backend = {},
 }: TinySpec): string =>
   `${JSON.stringify({
     name,
@@ -60,6 +63,7 @@ export const tinySpec = ({
       base_image: image,
       pull_policy: 'missing',
       resource_limits: { memory_mb: memoryMiB },
+      ...backend,
     },
     mcp_server: { command: 'node', args: ['-e', scripts[kind]], timeout_seconds: timeoutSeconds, env },
   })}\n`;

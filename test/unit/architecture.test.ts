@@ -148,10 +148,11 @@ const adapters = [
   'secrets/file-store.ts',
   'secrets/keyring.ts',
   'secrets/command.ts',
+  'secrets/vault/vault.ts',
 ];
 
-/** The composition function, and the one file that it reads settings from. */
-const composition = ['cli/compose.ts', 'cli/project-file.ts'];
+/** The composition function, and the files that read settings for it. */
+const composition = ['cli/compose.ts', 'cli/project-file.ts', 'cli/policy-files.ts'];
 
 /** Folders to which everything with an effect is passed in, and what they may use of Node themselves. */
 const pure = [

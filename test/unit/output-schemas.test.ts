@@ -15,15 +15,19 @@ const outputs: Readonly<
   >
 > = {
   apply: { file: 'src/cli/run-plan.ts', type: 'PlanOutcome' },
+  'audit-change': { file: 'src/app/inspect/read-audit.ts', type: 'SeenChange', beside: ['.code'] },
   'audit-verify': { file: 'src/model/audit.ts', type: 'Verification' },
   describe: { file: 'src/app/inspect/server-status.ts', type: 'ServerDetail', list: 'or' },
   doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },
   get: { file: 'src/app/inspect/server-status.ts', type: 'ServerStatus', list: true },
+  'get-all-projects': { file: 'src/app/inspect/project-use.ts', type: 'AllProjects' },
   history: { file: 'src/app/inspect/get-history.ts', type: 'Generation', list: true },
   'mcp-health': { file: 'src/app/inspect/check-health.ts', type: 'ServerHealth', list: true },
   'mcp-info': { file: 'src/app/inspect/server-info.ts', type: 'ServerInfo' },
   'mcp-list': { file: 'src/app/inspect/list-mcp-servers.ts', type: 'McpServer', list: true },
   plan: { file: 'src/model/plan.ts', type: 'Plan' },
+  posture: { file: 'src/app/inspect/posture.ts', type: 'ServerPosture', list: true },
+  'policy-test': { file: 'src/app/plan/test-policy.ts', type: 'PolicyTest' },
   'saved-plan': {
     file: 'src/app/plan/saved-plan.ts',
     type: 'SavedPlan',

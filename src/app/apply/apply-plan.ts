@@ -4,6 +4,7 @@ import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
 import type { Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
+import { changeOf, endOfReport, recordChange } from './record-change.ts';
 import { requireTrustInPlan } from './require-trust.ts';
 
 /** A missing secret is an error before anything is stopped (docs/spec.md, Variables and secrets). */
@@ -41,7 +42,8 @@ export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOpt
     await requireSecrets(ports, prepared);
   };
   if (work.plan.steps.length > 0) await mayHaveSecrets(work);
-  const report = await orchestrator.apply(work, {
+  const run = (): Promise<ApplyReport> => orchestrator.apply(work, applyOptions);
+  const applyOptions: ApplyOptions = {
     ...options,
     check: async (again) => {
       const warnings = work.hold(again);
@@ -49,7 +51,11 @@ export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOpt
       if (!(await canSign(ports, again))) ports.warn(unsignedWarning);
       return warnings;
     },
-  });
+  };
+  const isChange = work.plan.steps.length > 0;
+  const report = await (isChange
+    ? recordChange(ports, changeOf(work), run, (ended) => endOfReport(ended, ports.mask))
+    : run());
   if (report.healthy.length === 0) return report;
   const { engine, project } = report.plan;
   const kept = await ports.recordHealth({ engine: engine.id, project }, report.healthy);

@@ -1,4 +1,5 @@
 import type { DesiredServer, Mount } from '../../model/desired.ts';
+import { egressText } from '../../model/egress.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { ForeignRecord, UntrustedRecord } from '../../model/records.ts';
@@ -24,7 +25,7 @@ const mountText = ({ type, source, target, readOnly }: Mount): string =>
   `${type === 'bind' ? source : `volume ${source}`} at ${target} (${readOnly ? 'read only' : 'writable'})`;
 
 function networkText({ mode, egress }: DesiredServer['network']): string {
-  return egress.length === 0 ? mode : `${mode}, and ${egress.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
+  return egress.length === 0 ? mode : `${mode}, and ${egress.map(egressText).join(', ')}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { AuditQuery, CallRecord, SeenResult } from '../../model/audit.ts';
+import type { AuditQuery, CallRecord, ChangeRecord, SeenChangeResult, SeenResult } from '../../model/audit.ts';
 import type { Ports } from '../ports.ts';
 
 /** A call of the trail with a result in every case. */
@@ -10,29 +10,68 @@ export type AuditRequest = Omit<AuditQuery, 'newestFirst'> & {
   readonly last?: number;
 };
 
+/** A change of the trail with a result in every case. */
+export type SeenChange = Omit<ChangeRecord, 'result'> & { readonly result: SeenChangeResult };
+
+export type ChangesRequest = Omit<AuditRequest, 'results' | 'tools'> & {
+  readonly results?: readonly SeenChangeResult[];
+};
+
 /** A program may live a little longer than the bound of its call: it closes the session. ms. */
 const closingMs = 60_000;
 
 /** The calls of a query, oldest first, as they are asked for; only `last` holds any. Throws `ledger-unreadable`. */
 export async function* readAudit(ports: Ports, request: AuditRequest): AsyncGenerator<SeenCall> {
-  const { results, last, ...query } = request;
-  const isWanted = ({ result }: SeenCall): boolean => results === undefined || results.includes(result);
+  const { results, ...query } = request;
+  yield* lastOf(
+    query,
+    (one) => ports.auditReader.calls(one),
+    (call) => seen(ports, call),
+    results,
+  );
+}
+
+/** The changes of a query, as `readAudit` gives calls. */
+export async function* readChanges(ports: Ports, request: ChangesRequest): AsyncGenerator<SeenChange> {
+  const { results, ...query } = request;
+  yield* lastOf(
+    query,
+    (one) => ports.auditReader.changes(one),
+    (change) => seenChange(ports, change),
+    results,
+  );
+}
+
+async function* lastOf<Record, Seen extends { readonly result: string }>(
+  { last, ...query }: Omit<AuditRequest, 'results'>,
+  read: (query: AuditQuery) => AsyncIterable<Record>,
+  seenAs: (record: Record) => Seen,
+  results: readonly string[] | undefined,
+): AsyncGenerator<Seen> {
+  const isWanted = ({ result }: Seen): boolean => results === undefined || results.includes(result);
   if (last === undefined) {
-    for await (const record of ports.auditReader.calls(query)) {
-      const call = seen(ports, record);
-      if (isWanted(call)) yield call;
+    for await (const record of read(query)) {
+      const one = seenAs(record);
+      if (isWanted(one)) yield one;
     }
     return;
   }
-  const newest: SeenCall[] = [];
+  const newest: Seen[] = [];
   if (last > 0) {
-    for await (const record of ports.auditReader.calls({ ...query, newestFirst: true })) {
-      const call = seen(ports, record);
-      if (isWanted(call)) newest.push(call);
+    for await (const record of read({ ...query, newestFirst: true })) {
+      const one = seenAs(record);
+      if (isWanted(one)) newest.push(one);
       if (newest.length === last) break;
     }
   }
   yield* newest.reverse();
+}
+
+/** A change without an end goes on as long as its program does. */
+function seenChange(ports: Ports, record: ChangeRecord): SeenChange {
+  if (record.result !== undefined) return { ...record, result: record.result };
+  const runs = record.host === ports.whoAmI.host && ports.processIsAlive(record.pid);
+  return { ...record, result: runs ? 'running' : 'unknown' };
 }
 
 /** A call without an end runs as long as its program does and its bound allows; after that nobody will write one. */

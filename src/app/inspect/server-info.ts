@@ -1,7 +1,7 @@
 import { type Standing, standingOf, type Verdict } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import type { ServerView } from '../../model/server-view.ts';
+import type { Refusal, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
 import { readKept } from './read-kept.ts';
@@ -23,6 +23,8 @@ export type ServerInfo = ServerDetail & {
   /** Calls of this container counted on this machine; null when its ledger cannot be read. */
   readonly executions: number | null;
   readonly rotation: RotationState;
+  /** What its forwarder refused, the most frequent first; empty without an allow-list, null when the log cannot be read. */
+  readonly refused: readonly Refusal[] | null;
   /** What this machine last found out by asking it; null when nobody has. */
   readonly health: {
     readonly verdict: Verdict;
@@ -55,9 +57,13 @@ export async function serverInfo(
   const [view] = servers;
   if (view === undefined) throw serverNotFound(project, name, []);
   const { container, status } = view;
-  const [{ counts, health, notices }, image] = await Promise.all([
+  const [{ counts, health, notices }, image, refused] = await Promise.all([
     readKept(ports, [container], { engine: engine.id, project }),
     ports.orchestrator().then(({ imageOf }) => imageOf(view)),
+    ports
+      .orchestrator()
+      .then(({ refusals }) => refusals(view))
+      .catch(() => null),
   ]);
   const executions = counts === undefined ? null : (counts.get(container) ?? 0);
   const found = health.get(name);
@@ -67,6 +73,7 @@ export async function serverInfo(
     finishedAt: status.status === 'exited' ? isoTime(status.finishedAt) : null,
     executions,
     rotation: rotationOf(view, now, executions),
+    refused,
     health:
       found === undefined
         ? null

@@ -1,3 +1,4 @@
+import { egressText } from '../../model/egress.ts';
 import type { EngineTime } from '../../model/engine.ts';
 import { secretUses } from '../../model/secret-names.ts';
 import type { ServerImage, ServerView } from '../../model/server-view.ts';
@@ -36,7 +37,13 @@ export type ServerDetail = ServerStatus &
     readonly limits: ServerView['limits'] & { readonly executionTimeoutSeconds: number | null };
     /** What the server calls itself on its network; null: what the engine gives it. */
     readonly hostname: string | null;
-    readonly network: { readonly mode: string; readonly names: readonly string[]; readonly hidesHost: boolean };
+    readonly network: {
+      readonly mode: string;
+      readonly names: readonly string[];
+      readonly hidesHost: boolean;
+      /** What an isolated server reaches of the outside: `host:port`. */
+      readonly egress: readonly string[];
+    };
     readonly tools: { readonly include: readonly string[] | null; readonly exclude: readonly string[] };
     readonly secrets: readonly string[];
     /** When it is due to be replaced by age; null: never. */
@@ -78,7 +85,12 @@ export function detailOf(view: ServerView, now: EngineTime, { command }: ServerI
     user,
     limits: { ...view.limits, executionTimeoutSeconds: spec?.limits.executionTimeoutSeconds ?? null },
     hostname: spec?.hostname || null,
-    network: { mode: spec?.network.mode ?? 'unknown', names: view.networks, hidesHost: view.hidesHost },
+    network: {
+      mode: spec?.network.mode ?? 'unknown',
+      names: view.networks,
+      hidesHost: view.hidesHost,
+      egress: (spec?.network.egress ?? []).map(egressText),
+    },
     mounts,
     security,
     tools: { include: spec?.mcp.tools.include ?? null, exclude: spec?.mcp.tools.exclude ?? [] },

@@ -19,7 +19,7 @@ name: ${server}
 docker_backend:
 ${backend}
   # resource_limits: { cpu_cores: 1, memory_mb: 512, pids_limit: 256, execution_timeout_seconds: 300 }
-  # network: { mode: isolated }   # or bridge (open), none
+  # network: { egress: ["db.example.com:5432"] }   # all that it reaches of the outside; default: nothing
 mcp_server:
   transport: stdio
 ${mcp}

@@ -3,9 +3,11 @@ import { recipeFor } from '../../image/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
-import type { Policy } from '../../model/policy.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { Policies } from '../../model/policy.ts';
 import type { Recipe } from '../../model/recipe.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
+import { checkQuotas } from '../../spec/check/quotas.ts';
 import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/fields/mounts.ts';
 import type { ReadServer } from '../../spec/fields/normalize.ts';
 import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../../spec/load.ts';
@@ -40,8 +42,9 @@ export type LoadedSpecs = Omit<CheckedSpecs, 'servers'> & {
 type LoadOptions = {
   readonly paths: readonly string[];
   readonly strict: boolean;
-  /** Rules of looms.yaml; a breach is a finding whose code starts with `policy-`. */
-  readonly policy: Policy;
+  /** A breach is a finding whose code starts with `policy-`. */
+  readonly policies: Policies;
+  readonly project: ProjectName;
   /** Whether the Git commits of the files are wanted; asking Git costs a process for each folder. */
   readonly commits: boolean;
 };
@@ -200,11 +203,13 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
   const hostPaths = await lookAtHostPaths(ports, [...loaded.servers, ...loaded.faulty]);
   const sound = loaded.servers.map((server) => withRealPaths(server, hostPaths.real));
+  const at = { project: options.project, now: ports.now() };
   const diagnostics: Diagnostic[] = [
     ...loaded.diagnostics,
-    ...checkPolicy(sound, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...checkPolicy(sound, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
+    ...checkQuotas(sound, options.policies, options.project),
     ...loaded.faulty.flatMap((server) =>
-      checkFaulty(server, options.policy).flatMap((breach) => breachDiagnostic(breach) ?? []),
+      checkFaulty(server, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ),
     ...hostPaths.findings,
     ...(await Promise.all(loaded.faulty.map((server) => missingFiles(ports.files, server)))).flat(),

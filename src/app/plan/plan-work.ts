@@ -1,9 +1,10 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Plan, PlanWarning } from '../../model/plan.ts';
-import type { Policy, PolicyBreach } from '../../model/policy.ts';
+import type { Policies, PolicyBreach } from '../../model/policy.ts';
 import type { Intent, Prepared } from '../../orchestrator/port.ts';
-import { checkPolicy } from '../../spec/check/policy.ts';
+import { checkPolicy, type PolicyCase, sourceOf } from '../../spec/check/policy.ts';
+import { overQuota, type ProjectUse, quotaOf, sayQuota, useOf } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 
 /** A plan, and what it must hold to whenever it is made. */
@@ -51,62 +52,108 @@ function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsErr
 }
 
 /** Rules that a plan is held against. */
-type PlanRules = { readonly policy: Policy; readonly prune?: PruneRules | undefined };
+type PlanRules = { readonly policies: Policies; readonly prune?: PruneRules | undefined };
 
 const warningsOf = (breaches: readonly PolicyBreach[]): PlanWarning[] =>
-  breaches.map(({ rule, server, message }) => ({ code: `policy-${rule}`, server, message }));
+  breaches
+    .filter(({ severity }) => severity !== 'note')
+    .map((breach) => ({ code: `policy-${breach.rule}`, server: breach.server, message: sayBreach(breach) }));
 
-/** What runs beside the files is held against the policy too (docs/spec.md, looms.yaml). */
-function besideTheFiles({ plan, records }: Prepared, policy: Policy): PlanWarning[] {
+/** What is broken, and whose rule. */
+function sayBreach(breach: PolicyBreach): string {
+  const source = sourceOf(breach);
+  const reason = breach.from?.reason === undefined ? '' : `: ${breach.from.reason}`;
+  return source === undefined ? breach.message : `${breach.message} (${source}${reason})`;
+}
+
+/** What runs beside the files is held against the policy too (docs/policy.md). */
+function besideTheFiles({ plan, records }: Prepared, policies: Policies, at: PolicyCase): PlanWarning[] {
   const planned = new Set<string>(plan.changes.map((change) => change.server));
   const others = records.flatMap(({ recorded }) =>
     recorded === undefined || planned.has(recorded.spec.name) ? [] : [{ spec: recorded.spec }],
   );
-  return warningsOf(checkPolicy(others, policy));
+  return warningsOf(checkPolicy(others, policies, at));
 }
 
 /** Throws `refused` with `message` for what a policy forbids, whoever wrote it; returns what it only warns of. */
 export function requirePolicy(
   specs: readonly DesiredServer[],
-  policy: Policy,
+  policies: Policies,
+  at: PolicyCase,
   refusal: { readonly message: string; readonly hint: string },
 ): PlanWarning[] {
   const breaches = checkPolicy(
     specs.map((spec) => ({ spec })),
-    policy,
+    policies,
+    at,
   );
   const errors = breaches.filter(({ severity }) => severity === 'error');
   if (errors.length === 0) return warningsOf(breaches);
   throw new LoomsError('refused', refusal.message, {
-    detail: errors.map(({ server, rule, message }) => `${server}: ${rule}: ${message}`),
+    detail: errors.map((breach) => `${breach.server}: ${breach.rule}: ${sayBreach(breach)}`),
     hint: refusal.hint,
   });
 }
 
+/** What is declared of the servers of a project, as it is and as it will be once a plan is carried out. */
+function beforeAndAfter({ plan, records, servers }: Prepared): Readonly<Record<'before' | 'after', ProjectUse>> {
+  const before = new Map(
+    records.flatMap(({ recorded }) => (recorded === undefined ? [] : [[recorded.spec.name, recorded.spec] as const])),
+  );
+  const after = new Map(before);
+  for (const { server, action } of plan.changes) {
+    const spec = servers.find((one) => one.spec.name === server)?.spec;
+    if (action === 'remove') after.delete(server);
+    else if (action !== 'blocked' && spec !== undefined) after.set(server, spec);
+  }
+  return { before: useOf([...before.values()]), after: useOf([...after.values()]) };
+}
+
+/**
+ * A project gets no more than its quota, and one that has more already may have less. Returns what it has too much of
+ * and does not get more of; throws `refused`.
+ */
+function holdQuota(prepared: Prepared, policies: Policies): PlanWarning[] {
+  const { project } = prepared.intent;
+  const { before, after } = beforeAndAfter(prepared);
+  const over = overQuota(project, quotaOf(policies, project), after, before);
+  const grown = over.filter(({ grows }) => grows);
+  if (grown.length > 0) {
+    throw new LoomsError('refused', `the quota of project ${project} is not enough for this`, {
+      detail: grown.map((one) => `${one.rule}: ${one.message} (${sayQuota(one)})`),
+      hint: 'remove or disable servers, lower their limits, or have the quota raised; `looms get --all-projects` shows what is used',
+    });
+  }
+  return over.map((one) => ({ code: `policy-${one.rule}`, message: `${one.message} (${sayQuota(one)})` }));
+}
+
 /** Holds a plan against the rules; throws when it breaks one, returns what they warn of. */
-function hold(prepared: Prepared, { policy, prune }: PlanRules): PlanWarning[] {
+function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): PlanWarning[] {
   const { intent, plan, servers } = prepared;
   const specs = servers.map(({ spec }) => spec);
+  const at = { project: intent.project, now };
   switch (intent.kind) {
     case 'files': {
       const refusal = prune && pruneRefusal(plan, intent.servers.length, prune);
       if (refusal !== undefined) throw refusal;
-      return besideTheFiles(prepared, policy);
+      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies)];
     }
     case 'recorded':
       // Stopping what a policy forbids is always allowed.
       if (intent.wish.kind !== 'stop') {
-        requirePolicy(specs, policy, {
-          message: `what is recorded of ${intent.servers.join(', ')} breaks the policy of looms.yaml`,
-          hint: 'change the spec and apply that, or change the policy in looms.yaml',
+        requirePolicy(specs, policies, at, {
+          message: `what is recorded of ${intent.servers.join(', ')} breaks the policy`,
+          hint: 'change the spec and apply that, or have the policy changed',
         });
       }
-      return besideTheFiles(prepared, policy);
-    case 'rollback':
-      return requirePolicy(specs, policy, {
-        message: `generation ${intent.to} of ${intent.server} breaks the policy of looms.yaml`,
-        hint: 'choose another generation with --to, or change the policy',
+      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies)];
+    case 'rollback': {
+      const warnings = requirePolicy(specs, policies, at, {
+        message: `generation ${intent.to} of ${intent.server} breaks the policy`,
+        hint: 'choose another generation with --to, or have the policy changed',
       });
+      return [...warnings, ...holdQuota(prepared, policies)];
+    }
     case 'removal':
     case 'prune':
       return [];
@@ -118,11 +165,11 @@ function hold(prepared: Prepared, { policy, prune }: PlanRules): PlanWarning[] {
 /** Plans what is asked for; writes nothing. Throws as `Orchestrator.plan`, `spec-invalid`, `refused` by the rules. */
 export async function planWork(ports: Ports, intent: Intent, rules: PlanRules): Promise<Work> {
   const prepared = await (await ports.orchestrator()).plan(intent);
-  const warnings = hold(prepared, rules);
+  const warnings = hold(prepared, rules, ports.now());
   return {
     ...prepared,
     rules,
     plan: { ...prepared.plan, warnings: [...prepared.plan.warnings, ...warnings] },
-    hold: (again) => hold(again, rules),
+    hold: (again) => hold(again, rules, ports.now()),
   };
 }

@@ -59,11 +59,11 @@ function requireSamePolicy(saved: SavedPlan, applied: AppliedPolicy, workingDire
   if (isSamePolicy(saved, applied)) return;
   const { file } = saved.policy;
   const made = file === undefined ? 'without a looms.yaml' : `under the policy of ${file}`;
-  const { folder } = applied;
+  const { ofProject } = applied;
   const now =
-    folder === undefined
+    ofProject === undefined
       ? 'no looms.yaml applies here'
-      : `${nearPath(join(folder, 'looms.yaml'), workingDirectory)} applies here, with another one`;
+      : `${nearPath(join(ofProject.folder, 'looms.yaml'), workingDirectory)} applies here, with another one`;
   throw stale(
     `the plan was made ${made}, and ${now}`,
     [],
@@ -105,17 +105,18 @@ export async function restorePlan(ports: Ports, saved: SavedPlan, applied: Appli
   if (changed.length > 0) throw stale('files are not as they were when the plan was made', changed);
   requirePolicy(
     servers.map(({ spec }) => spec),
-    applied.rules,
+    applied.policies,
+    { project: plan.project, now: ports.now() },
     {
       message: 'the policy does not allow what the plan would make',
-      hint: 'change the specs or the policy of looms.yaml, and make the plan again',
+      hint: 'change the specs, or have the policy changed, and make the plan again',
     },
   );
   requireSamePolicy(saved, applied, ports.workingDirectory);
 
   const { undesired, only, replace, keep, prune } = choices;
   const intent = { kind: 'files', project: plan.project, servers, recipes, undesired, only, replace, keep } as const;
-  const work = await planWork(ports, intent, { policy: applied.rules, prune });
+  const work = await planWork(ports, intent, { policies: applied.policies, prune });
   const untold = secretsUntold(plan, work.plan);
   if (untold.length > 0) {
     throw stale(

@@ -7,7 +7,7 @@ import type { SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
-import type { Policy } from '../../model/policy.ts';
+import { noRules, type Policies, type Policy } from '../../model/policy.ts';
 import { type Check, list, number, object, oneOf, optional, text } from '../../model/structure.ts';
 import type { FilesIntent } from '../../orchestrator/port.ts';
 import { isDeclaredServer } from '../../spec/record/record.ts';
@@ -24,10 +24,16 @@ type PlannedFile = {
   readonly sha256: string;
 };
 
-/** The rules that hold for a run, and the folder of the project file that they are from, where there is one. */
-export type AppliedPolicy = { readonly rules: Policy; readonly folder?: string };
+/** The rules that hold for a run, and among them those of the project file, with its folder. */
+export type AppliedPolicy = {
+  readonly policies: Policies;
+  readonly ofProject?: { readonly rules: Policy; readonly folder: string };
+};
 
-/** The policy that a plan was made under. */
+/**
+ * The policy of the project file that a plan was made under. Those of a user and of a machine are theirs: they hold where
+ * the plan is carried out, and need not be the same there.
+ */
 type PlannedPolicy = {
   /** Of the project file, as `PlannedFile.file`; absent where none applied. */
   readonly file?: string;
@@ -58,10 +64,11 @@ export type SavedPlan = {
 
 const hashOf = (content: string): string => createHash('sha256').update(content).digest('hex');
 
-function policyHash({ rules, folder }: AppliedPolicy): string {
+function policyHash({ ofProject }: AppliedPolicy): string {
+  if (ofProject === undefined) return hashOf(canonicalJson(noRules));
+  const { rules, folder } = ofProject;
   const { allowedMounts, ...others } = rules;
-  const near = (path: string): string => (folder === undefined ? path : nearPath(path, folder));
-  return hashOf(canonicalJson({ ...others, allowedMounts: allowedMounts?.map(near) }));
+  return hashOf(canonicalJson({ ...others, allowedMounts: allowedMounts?.map((path) => nearPath(path, folder)) }));
 }
 
 /** Whether a plan was made under the rules that hold now. */
@@ -81,6 +88,7 @@ export function savedPlanOf(
   if (intent.kind !== 'files') throw new LoomsError('internal', 'only what files declare is planned for later');
   const { only, replace, keep, undesired } = intent;
   const { prune } = rules;
+  const { ofProject } = made.under;
   return {
     kind: 'looms-plan',
     schemaVersion,
@@ -98,7 +106,7 @@ export function savedPlanOf(
       .filter(({ file }) => file !== '-')
       .map(({ file, text: content }) => ({ file, sha256: hashOf(content) })),
     policy: {
-      ...(made.under.folder === undefined ? {} : { file: nearPath(join(made.under.folder, 'looms.yaml'), made.in) }),
+      ...(ofProject === undefined ? {} : { file: nearPath(join(ofProject.folder, 'looms.yaml'), made.in) }),
       sha256: policyHash(made.under),
     },
   };

@@ -3,10 +3,12 @@ import type { LinkOptions } from '../../mcp/link/link.ts';
 import type { LinkSource } from '../../mcp/link/open-link.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import type { Policies } from '../../model/policy.ts';
 import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
 import type { Ports } from '../ports.ts';
+import { requireCallsLeft } from '../talk/call-tool.ts';
 import { trustedTarget } from '../talk/open-server.ts';
-import { recordCall } from '../talk/record-call.ts';
+import { recordCall, recordRefusal } from '../talk/record-call.ts';
 
 /** Lease of a process that is held, ms: whoever holds it renews it, so that it is what a killed gateway leaves behind. */
 const leaseMs = 60_000;
@@ -15,11 +17,12 @@ const graceMs = 1_000;
 /** How long the engine may take to say what serves, ms. */
 const lookMs = 5_000;
 
+type Served = { readonly project: ProjectName; readonly policies: Policies; readonly openLink: LinkSource };
+
 /** The servers of a project for a gateway: found on the engine, opened with their secrets, written down in the trail. */
 export function upstreamsOf(
   ports: Ports,
-  project: ProjectName,
-  openLink: LinkSource,
+  { project, policies, openLink }: Served,
   onWarning: (text: string) => void,
 ): Upstreams {
   let engineId: Promise<string> | undefined;
@@ -79,7 +82,9 @@ export function upstreamsOf(
     },
     async record(call, make) {
       const timeoutMs = call.spec.limits.executionTimeoutSeconds * 1000;
-      const audited = { ...(await target(call)), timeoutMs, arguments: call.arguments, keepArguments: false };
+      const audit = await target(call);
+      await recordRefusal(ports, audit, warn, () => requireCallsLeft(ports, project, policies));
+      const audited = { ...audit, timeoutMs, arguments: call.arguments, keepArguments: false };
       const made = recordCall(ports, audited, warn, async () => {
         const outcome = await make();
         if (outcome.kind === 'failed') throw new LoomsError(outcome.code, outcome.message);

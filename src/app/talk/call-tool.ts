@@ -1,8 +1,13 @@
 import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import type { DesiredServer } from '../../model/desired.ts';
+import { egressText } from '../../model/egress.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { Policies } from '../../model/policy.ts';
 import { secretUses } from '../../model/secret-names.ts';
+import { startOfDay } from '../../model/times.ts';
+import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { type OfServer, onServer } from './open-server.ts';
@@ -14,6 +19,7 @@ type CallRequest = OfServer & {
   readonly arguments: ArgumentSource;
   /** Whether the audit trail keeps the arguments themselves. */
   readonly auditArguments: boolean;
+  readonly policies: Policies;
   /** Folder for images, audio and embedded resources; made when it is not there. */
   readonly out?: string;
 };
@@ -74,6 +80,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
     const { protocolVersion } = session;
     const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
     const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
+      await requireCallsLeft(ports, project, request.policies);
       const found = await session.findTool(name, options);
       const { args: read, warning } = await readArguments(ports, request.arguments, {
         what: `tool ${found.name}`,
@@ -105,6 +112,24 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
   });
 }
 
+/**
+ * Throws `refused` when as many calls were sent for this project today (UTC), by the trail of this machine, as its quota
+ * allows, and `ledger-unreadable` when that cannot be told.
+ */
+export async function requireCallsLeft(ports: Ports, project: ProjectName, policies: Policies): Promise<void> {
+  const { callsPerDay } = quotaOf(policies, project);
+  if (callsPerDay === undefined) return;
+  const since = startOfDay(ports.now());
+  const calls = await ports.auditReader.countCalls({ project, since });
+  if (calls < callsPerDay.limit) return;
+  const { limit } = callsPerDay;
+  const made = `${calls} call${calls === 1 ? '' : 's'} today`;
+  const message = `project ${project} has made ${made}, at most ${limit} ${limit === 1 ? 'is' : 'are'} allowed`;
+  throw new LoomsError('refused', `${message} (${sayQuota(callsPerDay)})`, {
+    hint: `\`looms audit --project ${project} --since ${since}\` shows them; the next day begins at midnight UTC`,
+  });
+}
+
 /** What servers of many languages say when a host cannot be reached; the host is the first group, if named. */
 const signs = [
   /\b(?:lookup failed for|getaddrinfo \w+|(?:translate|resolve) host ?name)\s+["'[]?([a-z\d_-]+(?:\.[a-z\d_-]+)*)/i,
@@ -113,24 +138,43 @@ const signs = [
   /\b(?:name or service not known|name resolution|connection refused|network is unreachable|no route to host)\b/i,
 ];
 
+/** A connection that the forwarder of an allow-list gave up begins all the same, and ends at once. */
+const signsOfForwarder = /\b(?:ECONNRESET|socket hang up|connection reset|closed the connection unexpectedly)\b/i;
+
+/** A host that a message does not name. */
+const unnamed = 'the host';
+
+/** What a server may reach, and what to write so that it reaches a host. */
+function wayHint(host: string, { mode, egress }: DesiredServer['network']): string {
+  if (mode === 'bridge') return `check that ${host} is right and answers`;
+  if (mode === 'none') {
+    return `${host} cannot be reached without a network (network.mode: none): with mode: isolated, docker_backend.network.egress lists what the server may reach`;
+  }
+  const listed = egress.filter((one) => one.host === host).map(egressText);
+  if (listed.length > 0) {
+    return `${listed.join(' and ')} may be reached: check that the port is this one, and that the host answers; it is found at an address of 169.254.0.0/16, which some programs refuse`;
+  }
+  const now = egress.length === 0 ? 'nothing outside' : `only ${egress.map(egressText).join(', ')}`;
+  const entry = `"${host === unnamed ? 'HOST' : host}:PORT"`;
+  return `${host} cannot be reached: the server reaches ${now} (network.mode: isolated); add ${entry} to docker_backend.network.egress`;
+}
+
 /** What to set when a server's words, which are all there is, say that a host was not reached; else undefined. */
 export function unreachableHint(
   said: string,
   spec: Pick<DesiredServer, 'network' | 'environment' | 'mcp'>,
 ): string | undefined {
-  const found = signs.flatMap((sign) => {
+  const { egress } = spec.network;
+  const all = egress.length === 0 ? signs : [...signs, signsOfForwarder];
+  const found = all.flatMap((sign) => {
     const match = sign.exec(said);
     return match === null ? [] : [match[1]];
   });
   if (found.length === 0) return undefined;
-  const host = found.find((name) => name !== undefined) ?? 'the host';
-  const { mode } = spec.network;
+  const host = found.find((name) => name !== undefined) ?? unnamed;
   const provided = secretUses(spec).flatMap(({ refs }) => refs.filter(({ from }) => from === 'provider'));
   const secrets = [...new Set(provided.map(({ name }) => name))];
-  const way =
-    mode === 'bridge'
-      ? `check that ${host} is right and answers`
-      : `${host} cannot be reached from its network (network.mode: ${mode}): docker_backend.network.egress is where it will be allowed, which this version does not carry out yet; network.mode: bridge opens the network`;
+  const way = wayHint(host, spec.network);
   const values = secrets.map((name) => `\`looms config set-key ${name}\``).join(', ');
   return secrets.length === 0 ? way : `${way}; if the host itself is wrong, ${values} sets another`;
 }

@@ -36,8 +36,8 @@ export async function recordCall(
   return result;
 }
 
-/** What keeps a call from being sent, and is the caller's doing: these are in the trail, as refused. */
-const refusals: ReadonlySet<ErrorCode> = new Set(['tool-not-found', 'arguments-invalid']);
+/** What keeps a call from being sent, and is the caller's doing or a rule: these are in the trail, as refused. */
+const refusals: ReadonlySet<ErrorCode> = new Set(['tool-not-found', 'arguments-invalid', 'refused']);
 
 /** Prepares a call; when it is refused, that is written. Passes on what `prepare` returns or throws. */
 export async function recordRefusal<T>(

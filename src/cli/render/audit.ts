@@ -1,8 +1,9 @@
-import type { SeenCall } from '../../app/inspect/read-audit.ts';
-import type { SeenResult, Verification } from '../../model/audit.ts';
+import type { SeenCall, SeenChange } from '../../app/inspect/read-audit.ts';
+import type { SeenChangeResult, SeenResult, Verification } from '../../model/audit.ts';
 import { assertNever } from '../../model/errors.ts';
 import { duration, shownTime } from '../../model/times.ts';
 import type { PaintName, Palette } from '../palette.ts';
+import { shortSource } from './servers.ts';
 import { type Cell, renderTable } from './table.ts';
 import { byteSize, plural, truncate, visible } from './text.ts';
 
@@ -52,6 +53,57 @@ export function renderCalls(calls: readonly SeenCall[], withProject: boolean, pa
     cell(`${call.principal === undefined ? '' : `${call.principal} by `}${call.user}@${call.host}`),
     { text: call.result + because(call), paint: palette[paintNames[call.result]] },
   ]);
+  return renderTable(headers, rows, palette);
+}
+
+const changePaints: Readonly<Record<SeenChangeResult, PaintName>> = {
+  done: 'good',
+  running: 'change',
+  partly: 'error',
+  'gate-failed': 'error',
+  'not-serving': 'error',
+  failed: 'error',
+  'timed-out': 'error',
+  blocked: 'warning',
+  interrupted: 'warning',
+  unknown: 'warning',
+};
+
+type ChangeRow = { readonly what: string; readonly from: string; readonly result: string };
+
+/** What a change is about, a row each: a server, or what else it changed. */
+function rowsOf(change: SeenChange): readonly ChangeRow[] {
+  const { servers = [], support = [], secret, lock, outcomes = [], result, code } = change;
+  const whole = result + (code === undefined ? '' : ` (${code})`);
+  const ofServers = servers.map(({ server, action, source = '' }): ChangeRow => {
+    const ended = outcomes.find((one) => one.server === server);
+    const said = ended === undefined ? whole : ended.outcome + (ended.code === undefined ? '' : ` (${ended.code})`);
+    return { what: `${action} ${server}`, from: shortSource(source), result: said };
+  });
+  if (ofServers.length > 0) return ofServers;
+  const others = [
+    ...(secret === undefined ? [] : [`secret ${secret}`]),
+    ...(lock === undefined ? [] : [`lock ${lock}`]),
+    ...support.map(({ kind, name, action }) => `${action} ${kind} ${name}`),
+  ];
+  return (others.length === 0 ? ['-'] : others).map((what) => ({ what, from: '', result: whole }));
+}
+
+/** Changes as a table, in their order; the project only where several may show. Times in UTC. */
+export function renderChanges(changes: readonly SeenChange[], withProject: boolean, palette: Palette): string {
+  const headers = ['TIME', ...(withProject ? ['PROJECT'] : []), 'COMMAND', 'WHAT', 'FROM', 'TOOK', 'WHO', 'RESULT'];
+  const rows = changes.flatMap((change) =>
+    rowsOf(change).map(({ what, from, result }): Cell[] => [
+      { text: shownTime(change.time), paint: palette.quiet },
+      ...(withProject ? [cell(change.project ?? '-')] : []),
+      cell(change.command.replace(/^looms /, '')),
+      { text: cell(what), paint: palette.strong },
+      from === '' ? '-' : cell(from),
+      change.durationMs === undefined ? '-' : duration(change.durationMs),
+      cell(`${change.user}@${change.host}`),
+      { text: cell(result), paint: palette[changePaints[change.result]] },
+    ]),
+  );
   return renderTable(headers, rows, palette);
 }
 

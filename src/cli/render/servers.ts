@@ -52,10 +52,26 @@ const secretText = ({ variable, refs }: SecretUse): string => {
   return `${variable} from ${from.join(', ')}`;
 };
 
-/** The servers of a project as a table; `wide` adds the container and where the spec came from. */
-export function renderServers(servers: readonly ServerStatus[], wide: boolean, palette: Palette): string {
-  const headers = ['NAME', 'STATE', 'GEN', 'TRANSPORT', 'RESTARTS', 'AGE', 'IMAGE'];
+/**
+ * Servers as a table; `wide` adds the container and where the spec came from, `withProject` the project of each.
+ */
+export function renderServers(
+  servers: readonly ServerStatus[],
+  { wide, withProject = false }: { readonly wide: boolean; readonly withProject?: boolean },
+  palette: Palette,
+): string {
+  const headers = [
+    ...(withProject ? ['PROJECT'] : []),
+    'NAME',
+    'STATE',
+    'GEN',
+    'TRANSPORT',
+    'RESTARTS',
+    'AGE',
+    'IMAGE',
+  ];
   const rows = servers.map((server): Cell[] => [
+    ...(withProject ? [server.project] : []),
     { text: server.name, paint: palette.strong },
     {
       text: stateText(server) + (server.others > 0 ? ` +${server.others}` : ''),
@@ -89,13 +105,10 @@ export const limitsText = ({ limits }: Pick<ServerDetail, 'limits'>): string =>
   ].join(' · ');
 
 /** What a server can reach. */
-export function networkText({ mode, names, hidesHost }: ServerDetail['network']): string {
-  const reach =
-    mode === 'isolated'
-      ? hidesHost
-        ? 'no way out, the engine’s host is hidden'
-        : 'no way out, but this engine does not hide its own host'
-      : '';
+export function networkText({ mode, names, hidesHost, egress }: ServerDetail['network']): string {
+  const out = egress.length === 0 ? 'no way out' : `a way out to ${egress.join(', ')}`;
+  const host = hidesHost ? ', the engine’s host is hidden' : ', but this engine does not hide its own host';
+  const reach = mode === 'isolated' ? `${out}${host}` : '';
   return [mode, ...names, ...(reach === '' ? [] : [reach])].map(visible).join(' · ');
 }
 

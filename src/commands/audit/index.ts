@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import * as Flags from '@oclif/core/flags';
 import type { InferredFlags } from '@oclif/core/interfaces';
-import type { AuditRequest } from '../../app/inspect/read-audit.ts';
-import { readAudit, type SeenCall } from '../../app/inspect/read-audit.ts';
+import type { AuditRequest, ChangesRequest } from '../../app/inspect/read-audit.ts';
+import { readAudit, readChanges, type SeenCall, type SeenChange } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import { isoMoment, parseMoment } from '../../cli/moment.ts';
-import type { Palette } from '../../cli/palette.ts';
 import type { ProjectChoice } from '../../cli/project.ts';
-import { renderCalls } from '../../cli/render/audit.ts';
-import { seenResults } from '../../model/audit.ts';
+import { renderCalls, renderChanges } from '../../cli/render/audit.ts';
+import { seenChangeResults, seenResults } from '../../model/audit.ts';
 import { defined } from '../../model/defined.ts';
+import { LoomsError } from '../../model/errors.ts';
 import { seenJson } from '../../model/unseen.ts';
 
 /** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
@@ -19,10 +19,10 @@ const shownInTable = 50;
 const callsPerTable = 1000;
 
 export default class Audit extends BaseCommand {
-  static override summary = 'Show the tool calls that were made from this machine';
+  static override summary = 'Show the tool calls and changes that were made from this machine';
   static override description =
-    'Shows who called which tool when, and with which result, newest last. The trail is local: it has the calls made ' +
-    'from this machine by this user. Without a project being named, those of all projects show. With --json it prints ' +
+    'Shows who called which tool when, and with which result, newest last; with --kind change who changed which server ' +
+    'from which commit. The trail is local: it has what was done from this machine by this user. Without a project being named, those of all projects show. With --json it prints ' +
     'all calls, one JSON object a line; the table has the last 50.';
   static override examples = [
     { description: 'The last calls', command: 'looms audit' },
@@ -30,15 +30,21 @@ export default class Audit extends BaseCommand {
       description: 'What went wrong today at one server',
       command: 'looms audit --server fs --since 24h --result tool-error --result timeout',
     },
+    { description: 'Who changed what, from which commit', command: 'looms audit --kind change' },
     { description: 'Everything, for another program', command: 'looms audit --json > calls.jsonl' },
   ];
   static override flags = {
+    kind: Flags.option({
+      description: 'what is shown: calls of tools, or what was changed (apply, delete, start, config and the like)',
+      options: ['call', 'change'] as const,
+      default: 'call' as const,
+    })(),
     server: Flags.string({ multiple: true, description: 'only calls of this server; repeatable', helpValue: 'NAME' }),
     tool: Flags.string({ multiple: true, description: 'only calls of this tool; repeatable', helpValue: 'NAME' }),
     result: Flags.string({
       multiple: true,
       description: 'only calls that ended so; repeatable',
-      options: [...seenResults],
+      options: [...new Set([...seenResults, ...seenChangeResults])],
     }),
     who: Flags.string({
       multiple: true,
@@ -69,13 +75,24 @@ export default class Audit extends BaseCommand {
     const { flags } = await this.parse(Audit);
     const { ports, project, terminal, redact } = await this.open(flags);
     const asJson = flags.output === 'json' || this.jsonEnabled();
-    const request = auditRequest(flags, project, ports.now());
     const last = flags.tail ?? (asJson ? 0 : shownInTable);
-    const calls = readAudit(ports, { ...request, ...(last === 0 ? {} : { last }) });
-    if (asJson) return writeLines(jsonLines(calls, redact));
+    const bound = last === 0 ? {} : { last };
     const counter = { calls: 0 };
-    await writeLines(tables(calls, request.project === undefined, terminal.palette, counter));
-    if (counter.calls === 0) terminal.notice('No call is recorded that fits.');
+    const { palette } = terminal;
+    if (flags.kind === 'change') {
+      const request = changesRequest(flags, project, ports.now());
+      const changes = readChanges(ports, { ...request, ...bound });
+      if (asJson) return writeLines(jsonLines(changes, redact));
+      const render = (some: readonly SeenChange[]) => renderChanges(some, request.project === undefined, palette);
+      await writeLines(tables(changes, render, counter));
+    } else {
+      const request = auditRequest(flags, project, ports.now());
+      const calls = readAudit(ports, { ...request, ...bound });
+      if (asJson) return writeLines(jsonLines(calls, redact));
+      const render = (some: readonly SeenCall[]) => renderCalls(some, request.project === undefined, palette);
+      await writeLines(tables(calls, render, counter));
+    }
+    if (counter.calls === 0) terminal.notice(`No ${flags.kind} is recorded that fits.`);
     else if (flags.tail === undefined && counter.calls === last) {
       terminal.notice(`These are the last ${last}; --tail 0 shows all.`);
     }
@@ -85,38 +102,63 @@ export default class Audit extends BaseCommand {
   override logJson(): void {}
 }
 
-async function* jsonLines(calls: AsyncIterable<SeenCall>, redact: (text: string) => string): AsyncGenerator<string> {
-  for await (const call of calls) yield seenJson(redact(JSON.stringify(call)));
+async function* jsonLines(records: AsyncIterable<object>, redact: (text: string) => string): AsyncGenerator<string> {
+  for await (const record of records) yield seenJson(redact(JSON.stringify(record)));
 }
 
-async function* tables(
-  calls: AsyncIterable<SeenCall>,
-  withProject: boolean,
-  palette: Palette,
+async function* tables<T>(
+  records: AsyncIterable<T>,
+  render: (some: readonly T[]) => string,
   counter: { calls: number },
 ): AsyncGenerator<string> {
-  let some: SeenCall[] = [];
-  for await (const call of calls) {
+  let some: T[] = [];
+  for await (const record of records) {
     counter.calls++;
-    some.push(call);
+    some.push(record);
     if (some.length < callsPerTable) continue;
-    yield renderCalls(some, withProject, palette);
+    yield render(some);
     some = [];
   }
-  if (some.length > 0) yield renderCalls(some, withProject, palette);
+  if (some.length > 0) yield render(some);
 }
 
+type AuditFlags = Partial<InferredFlags<typeof Audit.flags>>;
+
 /** What the flags of `audit` ask for; a project only where one was named. `now` in ms since 1970. Throws `usage`. */
-export function auditRequest(
-  flags: Partial<InferredFlags<typeof Audit.flags>>,
-  project: ProjectChoice,
-  now: number,
-): AuditRequest {
-  const { server, tool, result, who, since, until } = flags;
+export function auditRequest(flags: AuditFlags, project: ProjectChoice, now: number): AuditRequest {
+  const { tool, result } = flags;
+  return {
+    ...sharedRequest(flags, project, now),
+    ...defined({ tools: tool }),
+    ...(result === undefined ? {} : { results: chosenResults(result, seenResults, 'call') }),
+  };
+}
+
+/** What the flags of `audit --kind change` ask for. Throws `usage`. */
+function changesRequest(flags: AuditFlags, project: ProjectChoice, now: number): ChangesRequest {
+  const { tool, result } = flags;
+  if (tool !== undefined) {
+    throw new LoomsError('usage', '--tool does not go with --kind change: a change has no tool', {
+      hint: 'name servers with --server',
+    });
+  }
+  return {
+    ...sharedRequest(flags, project, now),
+    ...(result === undefined ? {} : { results: chosenResults(result, seenChangeResults, 'change') }),
+  };
+}
+
+function chosenResults<T extends string>(wanted: readonly string[], all: readonly T[], kind: string): readonly T[] {
+  const other = wanted.find((one) => !all.some((known) => known === one));
+  if (other === undefined) return all.filter((one) => wanted.includes(one));
+  throw new LoomsError('usage', `--result: no ${kind} ends as ${other}`, { hint: `one of ${all.join(', ')}` });
+}
+
+function sharedRequest(flags: AuditFlags, project: ProjectChoice, now: number) {
+  const { server, who, since, until } = flags;
   return {
     ...(project.explicit && flags['all-projects'] !== true ? { project: project.name } : {}),
-    ...defined({ servers: server, tools: tool, who }),
-    ...(result === undefined ? {} : { results: seenResults.filter((one) => result.includes(one)) }),
+    ...defined({ servers: server, who }),
     ...(since === undefined ? {} : { since: isoMoment(parseMoment(since, '--since'), now) }),
     ...(until === undefined ? {} : { until: isoMoment(parseMoment(until, '--until'), now) }),
   };

@@ -1,26 +1,32 @@
+import { recordChange } from '../../app/apply/record-change.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { askSecret } from '../../cli/ask-secret.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { storeFlag } from '../../cli/flags.ts';
 import { requireSecretName } from '../../model/secret-names.ts';
 
 export default class ConfigSetKey extends BaseCommand {
   static override summary = 'Store a secret on this machine';
   static override description =
-    'Stores a secret, encrypted, under a name that specs use as ${secret:NAME}. Asks for it without showing it, or reads ' +
-    'standard input.';
+    'Stores a secret under a name that specs use as ${secret:NAME}: in an encrypted file, or with --store keyring in the ' +
+    'keyring of the operating system. Asks for it without showing it, or reads standard input.';
   static override examples = [
     { description: 'Asked for on the terminal', command: 'looms config set-key teradata_uri' },
+    { description: 'In the keyring of the desktop', command: 'looms config set-key teradata_uri --store keyring' },
     { description: 'From another program', command: 'pass show teradata | looms config set-key teradata_uri' },
   ];
   static override args = { name: requiredArg({ description: 'name of the secret' }) };
 
-  async run(): Promise<{ readonly name: string }> {
+  static override flags = storeFlag('where it is kept: file is the default');
+
+  async run(): Promise<{ readonly name: string; readonly store: string }> {
     const { flags, args } = await this.parse(ConfigSetKey);
-    const { terminal, storedSecrets } = await this.open(flags);
+    const { ports, terminal, secretStores } = await this.open(flags);
     requireSecretName(args.name);
+    const store = await secretStores.named(flags.store ?? 'file');
     const value = await askSecret(`Secret ${args.name}`, terminal);
-    await (await storedSecrets()).set(args.name, value);
-    this.answer(() => `Stored ${terminal.palette.strong(args.name)}.`);
-    return { name: args.name };
+    await recordChange(ports, { secret: args.name }, async () => store.set(args.name, value));
+    this.answer(() => `Stored ${terminal.palette.strong(args.name)} in the ${store.name}.`);
+    return { name: args.name, store: store.name };
   }
 }

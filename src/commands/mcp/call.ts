@@ -51,10 +51,11 @@ export default class McpCall extends BaseCommand {
 
   async run(): Promise<CallResult> {
     const { flags, args } = await this.parse(McpCall);
-    const { ports, project, terminal } = await this.open(flags);
+    const { ports, policies, project, terminal } = await this.open(flags);
     const { server, tool, rest } = toolWords([args.server, ...(args.words ?? [])], 'looms mcp call');
     const request = {
       project: project.name,
+      policies,
       server,
       tool,
       arguments: argumentSource(flags.args, rest),

@@ -28,13 +28,13 @@ export default class McpStop extends BaseCommand {
   async run(): Promise<PlanOutcome> {
     const { flags, args } = await this.parse(McpStop);
     const context = await this.open(flags);
-    const { project, policy, ports } = context;
+    const { project, policies, ports } = context;
     const names = [...new Set(args.servers.map(serverName))];
     const { timeout: drainSeconds, ...others } = flags;
     const wish = { kind: 'stop', ...(drainSeconds === undefined ? {} : { drainSeconds }) } as const;
     const directory = ports.workingDirectory;
     const intent = { kind: 'recorded', project: project.name, servers: names, wish, directory } as const;
-    const prepared = await planWork(ports, intent, { policy });
+    const prepared = await planWork(ports, intent, { policies });
     return runPlan(
       prepared,
       { ...others, yes: true },

@@ -17,6 +17,7 @@ import { copyPath } from './containers/copy-path.ts';
 import { listProject, listProjects } from './containers/ownership.ts';
 import { removeVolume } from './containers/volumes.ts';
 import { openExec } from './exec/exec.ts';
+import { listeningOn } from './exec/listening.ts';
 import { listBuiltImages, removeBuiltImage } from './images/built-images.ts';
 import { findImage, type ImageClient, imageMemory } from './images/find.ts';
 import { pullImage } from './images/pull.ts';
@@ -86,6 +87,7 @@ export async function connectDocker(
     stopContainer: (id, graceSeconds, options) => stopContainer(at(options), id, graceSeconds),
     removeContainer: (id, options) => removeContainer(at(options), id),
     renameContainer: (id, name, options) => renameContainer(at(options), id, name),
+    listeningOn: (id, options) => listeningOn(at(options), id),
     recordGeneration: (id, record, options) => recordGeneration(at(options), id, record),
     containerRunning: (id, options) => containerRunning(at(options), id),
     countSessions: (id, options) => countSessions(at(options), id),

@@ -137,6 +137,30 @@ async function removeImage(
   return { ok: true, note: `image ${ref} stays: something else on the engine needs it` };
 }
 
+async function awaitListening(
+  { name, addresses, timeoutSeconds }: Extract<Operation, { op: 'await-listening' }>,
+  id: ContainerId,
+  { engine, waitUntil }: StepEnvironment,
+  options: CallOptions,
+): Promise<Performed> {
+  const isListening = async (): Promise<boolean> => {
+    const run = await engine.containerRunning(id, options);
+    if (run?.running !== true) return false;
+    const open = new Set(await engine.listeningOn(id, options));
+    return addresses.every((address) => open.has(address));
+  };
+  if (await waitUntil(isListening, timeoutSeconds * 1000, options)) return done;
+  const lines = await engine.tailLog(id, 10, options);
+  return {
+    ok: false,
+    failure: {
+      code: 'container-start-failed',
+      message: `${name} does not listen on ${addresses.join(', ')}`,
+      detail: lines.map(({ text }) => text),
+    },
+  };
+}
+
 /** What a record of a generation says. */
 const recordOf = (
   { record, outcome }: Extract<Operation, { op: 'record-generation' }>,
@@ -196,6 +220,8 @@ export async function performStep(
       const outcome = await env.gate(server, resolve(operation.target), options);
       return outcome.passed ? { ok: true, note: outcome.note } : { ok: false, failure: outcome.failure };
     }
+    case 'await-listening':
+      return awaitListening(operation, resolve(operation.target), env, options);
     case 'drain': {
       const id = resolve(operation.target);
       let idleLooks = 0;

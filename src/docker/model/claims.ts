@@ -23,8 +23,16 @@ export type Claim = {
   readonly generation: number;
 };
 
-const roles: ReadonlySet<string> = new Set(['server', 'relay', 'lock', 'helper', 'data', 'history'] satisfies Role[]);
-const ofServers: ReadonlySet<Role> = new Set<Role>(['server', 'data', 'history']);
+const roles: ReadonlySet<string> = new Set([
+  'server',
+  'relay',
+  'lock',
+  'helper',
+  'data',
+  'history',
+  'forwarder',
+] satisfies Role[]);
+const ofServers: ReadonlySet<Role> = new Set<Role>(['server', 'data', 'history', 'forwarder']);
 const ofGenerations: ReadonlySet<Role> = new Set<Role>(['server', 'history']);
 
 const isName = (text: string | undefined): text is string => text !== undefined && namePattern.test(text);

@@ -31,6 +31,8 @@ export const label = {
   secrets: 'looms.secrets',
   /** Servers: the HMAC of their record by the machine that made it (claims.ts). */
   signature: 'looms.signature',
+  /** Forwarders: which addresses are theirs, and for which list of hosts (way-out.ts). */
+  egress: 'looms.egress',
   /** For users of loom: the server's name. */
   loomServer: 'loom.mcp.server',
   loomType: 'loom.type',
@@ -39,9 +41,10 @@ export const label = {
 /**
  * helper: made, used and removed within one step; one that is seen was left by a run that was killed.
  * data: never started; keeps the preserved files of a server that was deleted until the next one of its name.
+ * forwarder: what an isolated server reaches of the outside goes through it, and nothing else does.
  * history: the record of a past generation, created and never started.
  */
-export type Role = 'server' | 'relay' | 'lock' | 'helper' | 'data' | 'history';
+export type Role = 'server' | 'relay' | 'lock' | 'helper' | 'data' | 'history' | 'forwarder';
 
 /** Prefix of every container name of a project, its support containers included. */
 export const projectPrefix = (project: ProjectName): string => `looms-${project}`;
@@ -64,5 +67,14 @@ export const relayName = (project: ProjectName, network: 'isolated' | 'bridge'):
 export const dataName = (project: ProjectName, server: ServerName): string => `looms-${project}-${server}.data`;
 export const networkName = (project: ProjectName, mode: 'isolated' | 'bridge'): string =>
   `looms-${project}${mode === 'isolated' ? '' : '.open'}`;
+export const egressSuffix = '.egress';
+/** The network that a server shares with its forwarder, and nobody else. */
+export const egressNetworkName = (project: ProjectName, server: ServerName): string =>
+  `${containerName(project, server)}${egressSuffix}`;
+/** The network through which the forwarders of a project reach the outside. */
+export const outNetworkName = (project: ProjectName): string => `looms-${project}.out`;
+/** `part` says which of the addresses of its server's network are its own. */
+export const forwarderName = (project: ProjectName, server: ServerName, part: number): string =>
+  `${containerName(project, server)}.egress-${part}`;
 /** Volumes are scoped by the project, as in Compose: two projects never share one by accident. */
 export const volumeName = (project: ProjectName, name: string): string => `looms-${project}-${name}`;

@@ -28,6 +28,8 @@ export type ObservedContainer = MadeFrom &
     readonly restoredFrom?: ContainerId;
     /** Of one that keeps files: the container that it was copied from. While that one is there, the copy may not be whole. */
     readonly keptFrom?: ContainerId;
+    /** Of a forwarder: what its label says it was made for (way-out.ts). */
+    readonly egress?: string;
     readonly managedBy: string;
     readonly imageRef: string;
     readonly shape: ContainerShape;
@@ -72,6 +74,10 @@ export type NetworkShape = {
   readonly driver: string;
   /** Driver options that we set (`com.docker.network.bridge.inhibit_ipv4` …). */
   readonly options: Readonly<Record<string, string>>;
+  /** CIDR; absent: the engine chooses. */
+  readonly subnet?: string;
+  /** CIDR that the engine gives addresses from by itself; absent: all of the subnet. */
+  readonly ipRange?: string;
 };
 
 export type ObservedNetwork = NetworkShape & {
@@ -95,6 +101,8 @@ export type Observed = {
   readonly history: readonly GenerationRecord[];
   readonly foreign: readonly ForeignContainer[];
   readonly networks: readonly ObservedNetwork[];
+  /** Subnets of all networks of the engine, whosever they are; sorted. */
+  readonly subnets: readonly string[];
   readonly volumes: readonly ObservedVolume[];
   /** For each reference that was asked for: what the engine has under it, null when nothing. */
   readonly images: Readonly<Record<string, ImageFacts | null>>;

@@ -34,6 +34,8 @@ export type ShapeNetwork = {
   readonly name: string;
   /** Names other containers reach this one by, without those the engine adds by itself; sorted. */
   readonly aliases: readonly string[];
+  /** Addresses that it has there besides; absent: none. An engine takes them from 169.254.0.0/16 only. */
+  readonly linkLocalIps?: readonly string[];
 };
 
 export type ShapePort = { readonly container: string; readonly host: string };
@@ -76,6 +78,8 @@ export type ContainerShape = {
   /** Name servers that the engine's own hands on to; none: those of its host. */
   readonly dns: readonly string[];
   readonly dnsOptions: readonly string[];
+  /** Of the kernel, by name; those that only its own network has. */
+  readonly sysctls: Readonly<Record<string, string>>;
   readonly init: boolean;
   readonly openStdin: boolean;
   /** The user's own labels (`custom.labels`); ours are handled apart. */
@@ -129,6 +133,7 @@ export const liveFields: Readonly<Record<Exclude<keyof ContainerShape, 'imageId'
   extraHosts: { path: 'extra_hosts', isSet: true },
   dns: { path: 'dns' },
   dnsOptions: { path: 'dns_opt', isSet: true },
+  sysctls: { path: 'sysctls' },
   init: { path: 'init' },
   otherSettings: { path: 'other_settings', isSet: true },
 };

@@ -1,12 +1,11 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import { isHttp } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { FilesIntent, MadeServer } from '../../orchestrator/port.ts';
 import type { DockerPorts } from '../ports.ts';
-import { type DockerPrepared, prepare, relayImageOf } from './prepare.ts';
+import { type DockerPrepared, prepare, supportImagesOf } from './prepare.ts';
 
 function requireKnown(names: readonly ServerName[], known: ReadonlySet<string>, flag: string): void {
   const unknown = names.find((name) => !known.has(name));
@@ -37,8 +36,7 @@ export async function planDeclared(ports: DockerPorts, asked: Declared): Promise
   const bases = servers.flatMap(({ image }) =>
     image.kind === 'built' && image.base !== undefined ? [image.base] : [],
   );
-  const needsRelay = servers.some(({ spec }) => isHttp(spec));
-  const images = [...servers.map((server) => server.image.ref), ...bases, ...(needsRelay ? [relayImageOf(ports)] : [])];
+  const images = [...servers.map((server) => server.image.ref), ...bases, ...supportImagesOf(ports, servers)];
   const observed = await ports.engine.observe({
     project,
     images: [...new Set(images)],

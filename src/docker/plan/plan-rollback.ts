@@ -12,7 +12,7 @@ import { serversOf, settledOf, slotsOf } from '../model/generations.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { DockerPorts } from '../ports.ts';
 import { revisionOf } from '../reconcile/generations/generations.ts';
-import { type DockerPrepared, lookAt, prepare, relayImageOf } from './prepare.ts';
+import { type DockerPrepared, lookAt, prepare, supportImagesOf } from './prepare.ts';
 
 /** A generation that there is or was, as far as going back to it needs. */
 type Candidate = MadeFrom & {
@@ -99,10 +99,11 @@ async function observeWithImage(
   ports: DockerPorts,
   project: ProjectName,
   target: Candidate,
-  ref: string,
+  server: DeclaredServer,
 ): Promise<Observed> {
-  const relay = relayImageOf(ports);
-  const observed = await ports.engine.observe({ project, images: [target.imageId, relay], checkRegistry: [] });
+  const { ref } = server.image;
+  const support = supportImagesOf(ports, [server]);
+  const observed = await ports.engine.observe({ project, images: [target.imageId, ...support], checkRegistry: [] });
   const facts = observed.images[target.imageId];
   if (!facts) {
     throw new LoomsError('image-not-found', `the image of generation ${target.generation} is not on the engine`, {
@@ -111,7 +112,7 @@ async function observeWithImage(
   }
   // Containers of looms say whether their image has a shell; one that says nothing is taken to have one.
   const then = { ...facts, ref, hasShell: facts.hasShell ?? true };
-  return { ...observed, images: { [relay]: observed.images[relay] ?? null, [ref]: then } };
+  return { ...observed, images: { ...observed.images, [ref]: then } };
 }
 
 /**
@@ -129,7 +130,7 @@ export async function planRollback(ports: DockerPorts, intent: RollbackIntent): 
     what: `the record of generation ${to} of ${name} breaks a rule of a spec file, as it is read today and here`,
     hint: 'choose another generation with --to, or apply a spec file',
   });
-  const observed = await observeWithImage(ports, project, target, server.image.ref);
+  const observed = await observeWithImage(ports, project, target, server);
   const leaving = settledOf(slotsOf(observed.containers).get(name) ?? [], project, name);
   refuseIfLeft(intent, leaving, to);
   const untrusted = untrustedRecord(`generation ${to} of ${name}`, target);

@@ -1,3 +1,4 @@
+import { type DeclaredServer, isHttp } from '../../model/desired.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
 import type { Intent, Prepared, PruneIntent } from '../../orchestrator/port.ts';
@@ -15,8 +16,21 @@ export type DockerPrepared = Omit<Prepared, 'plan'> & { readonly plan: DockerPla
 const defaultRelayImage = 'debian:bookworm-slim';
 
 /** The image of the relays that a run makes. */
-export const relayImageOf = ({ environment }: Pick<DockerPorts, 'environment'>): string =>
+const relayImageOf = ({ environment }: Pick<DockerPorts, 'environment'>): string =>
   environment.LOOMS_RELAY_IMAGE || defaultRelayImage;
+
+/** Image of a server's forwarder: it needs HAProxy and perl. `LOOMS_EGRESS_IMAGE` overrides it. */
+const defaultForwarderImage = 'haproxy:3.0';
+
+/** The image of the forwarders that a run makes. */
+const forwarderImageOf = ({ environment }: Pick<DockerPorts, 'environment'>): string =>
+  environment.LOOMS_EGRESS_IMAGE || defaultForwarderImage;
+
+/** The images of what stands behind these servers. */
+export const supportImagesOf = (ports: DockerPorts, servers: readonly DeclaredServer[]): readonly string[] => [
+  ...(servers.some(({ spec }) => isHttp(spec)) ? [relayImageOf(ports)] : []),
+  ...(servers.some(({ spec }) => spec.network.egress.length > 0) ? [forwarderImageOf(ports)] : []),
+];
 
 /** What of a project is there, without any image. */
 export const lookAt = ({ engine }: DockerPorts, project: Observed['project']): Promise<Observed> =>
@@ -24,7 +38,7 @@ export const lookAt = ({ engine }: DockerPorts, project: Observed['project']): P
 
 /** What a decision is made by: what is asked for, and what is not said is as usual. */
 type Asked = Pick<PlanInput, 'desired' | 'undesired'> &
-  Partial<Omit<PlanInput, 'project' | 'observed' | 'relayImage' | 'managedBy' | 'recordSpec'>>;
+  Partial<Omit<PlanInput, 'project' | 'observed' | 'relayImage' | 'forwarderImage' | 'managedBy' | 'recordSpec'>>;
 
 /** A plan as it is handed over, for what it was made from. */
 export const preparedOf = (
@@ -75,6 +89,7 @@ export function prepare(
     keepFailed: false,
     keep: intent.keep ?? defaultKeep,
     relayImage: relayImageOf(ports),
+    forwarderImage: forwarderImageOf(ports),
     managedBy: ports.managedBy,
     recordSpec: (server) => recordSpec(server.spec, server.image.ref),
     ...asked,

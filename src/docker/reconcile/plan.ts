@@ -40,6 +40,7 @@ export type PlanInput = {
   /** The generation that the one desired server is taken back to. */
   readonly rollbackTo?: number;
   readonly relayImage: string;
+  readonly forwarderImage: string;
   /** `looms/<version>`. */
   readonly managedBy: string;
   readonly recordSpec: LabelContext['recordSpec'];
@@ -135,8 +136,13 @@ export function makePlan(input: PlanInput): DockerPlan {
   const isRunning = ({ server, decision }: Slot): boolean => server.spec.enabled && decision.kind !== 'blocked';
   const running = slots.filter(isRunning);
   const needsRelay = running.some(({ server }) => isHttp(server.spec));
+  const needsForwarder = running.some(({ server }) => server.spec.network.egress.length > 0);
   const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
-  const images = planImages(made, needsRelay ? input.relayImage : undefined, observed);
+  const images = planImages(
+    made,
+    [...(needsRelay ? [input.relayImage] : []), ...(needsForwarder ? [input.forwarderImage] : [])],
+    observed,
+  );
   const support = planSupport({
     project,
     observed,
@@ -147,6 +153,7 @@ export function makePlan(input: PlanInput): DockerPlan {
       ...slots.filter((slot) => !isRunning(slot)).flatMap((slot) => slot.assessed.map((one) => one.container)),
     ],
     relayImage: input.relayImage,
+    forwarderImage: input.forwarderImage,
     managedBy: input.managedBy,
     imageStep: images.stepFor,
   });
@@ -163,10 +170,11 @@ export function makePlan(input: PlanInput): DockerPlan {
     takenNames,
     drifted: new Set(drift.map(({ container }) => container)),
     rollbackTo,
-    relay: support.relaySteps,
+    ways: (server: DeclaredServer): StepId[] => [...support.relaySteps(server), ...support.wayOut(server)],
     prerequisites: (server: DeclaredServer): StepId[] => [
       ...images.stepFor(server.image.ref),
       ...(server.spec.network.mode === 'none' ? [] : support.networkStep(server.spec.network.mode)),
+      ...support.wayOut(server),
     ],
   };
   const beside = slots.map(({ server, decision }) => keptBeside(server, decision, kept.get(server.spec.name)));

@@ -1,4 +1,3 @@
-import type { EngineDescription } from '../../model/engine.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
@@ -61,8 +60,7 @@ const instanceOf = (container: ObservedContainer): ServerInstance => ({
 function viewOf(
   name: ServerName,
   containers: readonly ObservedContainer[],
-  project: ProjectName,
-  engine: EngineDescription,
+  { project, engine, networks }: Pick<Observed, 'project' | 'engine' | 'networks'>,
 ): ServerView[] {
   const container = shownOf(containers, project, name);
   if (container === undefined) return [];
@@ -97,6 +95,22 @@ function viewOf(
       hidesHost: recorded?.spec.network.mode === 'isolated' && engine.canHideHost,
       mounts: shape.mounts,
       security: { readOnlyRoot, capDrop, capAdd, noNewPrivileges },
+      confinement: {
+        privileged: shape.privileged,
+        securityOptions: shape.securityOptions,
+        sharedNamespaces: [
+          ...(shape.pidMode === '' ? [] : [`pid ${shape.pidMode}`]),
+          ...(shape.ipcMode === '' ? [] : [`ipc ${shape.ipcMode}`]),
+        ],
+        devices: shape.devices,
+        environment: Object.keys(shape.env),
+        tmpfs: Object.keys(shape.tmpfs),
+        networks: shape.networks.map((network) => ({
+          name: network.name,
+          internal: networks.some(({ name: one, internal }) => one === network.name && internal),
+        })),
+        publishes: shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
+      },
       rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container.createdAt)) ?? null,
     },
   ];
@@ -110,7 +124,7 @@ export function listingOf(observed: Observed): ServerListing {
     project,
     engine,
     now,
-    servers: [...slots].flatMap(([name, containers]) => viewOf(name, containers, project, engine)),
+    servers: [...slots].flatMap(([name, containers]) => viewOf(name, containers, observed)),
     deleted: serversOf(observed).filter((name) => !slots.has(name)),
     notices: [strangersNotice(observed) ?? []].flat(),
   };

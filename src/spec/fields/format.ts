@@ -3,6 +3,7 @@ import { canonicalJson } from '../../model/canonical-json.ts';
 import {
   type DesiredServer,
   defaultVersions,
+  type EgressTarget,
   type Env,
   type EnvValue,
   type ImageSource,
@@ -13,6 +14,7 @@ import {
   serverFields,
   type Transport,
 } from '../../model/desired.ts';
+import { isTlsPort } from '../../model/egress.ts';
 import type { Choice, Field, Fields } from '../../model/fields.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { writtenRef } from '../../model/secret-names.ts';
@@ -34,6 +36,7 @@ export function formatSpec(spec: DesiredServer): string {
   const writers: Writers = new Map<Field | Choice, unknown>([
     [serverFields.image, image(spec.image, startsInterpreter(spec))],
     [serverFields.environment, env(spec.environment)],
+    [serverFields.network.fields.egress, nonEmpty(spec.network.egress.map(target))],
     [serverFields.mounts, nonEmpty(spec.mounts.map(mount))],
     [securityFields.tmpfs, tmpfs(spec)],
     [mcpFields.transport, transport(spec.mcp.transport)],
@@ -137,6 +140,12 @@ const mount = ({ source, target, readOnly }: Mount): Written => ({
   target: escapeTemplate(target),
   ...(readOnly ? { read_only: true } : {}),
 });
+
+/** In the short form where that says it all. */
+const target = ({ host, port, tls, address }: EgressTarget): Written | string =>
+  address === undefined && tls === isTlsPort(port)
+    ? `${host}:${port}`
+    : { host, port, address, ...(tls === isTlsPort(port) ? {} : { tls }) };
 
 function tmpfs({ security: { tmpfs: folders }, mounts }: DesiredServer): unknown {
   const taken = new Set(mounts.map(({ target }) => target));

@@ -7,4 +7,5 @@ export type McpInput = Part<SpecInput, 'mcp_server'>;
 export type BuildConfigInput = Part<BackendInput, 'build_config'>;
 export type SecurityInput = Part<BackendInput, 'security'>;
 export type LifecycleInput = Part<BackendInput, 'lifecycle'>;
+export type EgressInput = Part<Part<BackendInput, 'network'>, 'egress'>[number];
 export type MountInput = Part<BackendInput, 'volume_mounts'>[number];

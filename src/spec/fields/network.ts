@@ -1,43 +1,24 @@
 import { type DesiredServer, type NetworkMode, serverFields, type Transport } from '../../model/desired.ts';
 import { plainOf } from '../../model/fields.ts';
 import type { Reader } from '../read/reader.ts';
+import { egressOf } from './egress.ts';
 import type { BackendInput, McpInput } from './input.ts';
 
-/** The network of a server. Egress lists are checked and refused: nothing enforces them yet. */
+/** The network of a server, with the hosts that it may reach. */
 export function networkOf(reader: Reader, backend: BackendInput): DesiredServer['network'] {
   const { mode } = plainOf(serverFields.network.fields, backend.network);
-  const egress = backend.network?.egress ?? [];
-  const path = 'docker_backend.network.egress';
-  let valid = true;
-  egress.forEach((entry, index) => {
-    const port = /^[^\s:/@]+:([0-9]{1,5})$/.exec(entry)?.[1];
-    if (port !== undefined && Number(port) >= 1 && Number(port) <= 65535) return;
-    valid = false;
-    reader.report({
-      code: 'invalid-value',
-      path: `${path}[${index}]`,
-      message: `${JSON.stringify(entry)}: expected host:port with a port from 1 to 65535`,
-    });
-  });
+  const egress = egressOf(reader, backend.network?.egress ?? []);
   if (egress.length > 0 && mode !== 'isolated') {
     reader.report({
       code: 'no-effect',
-      path,
+      path: 'docker_backend.network.egress',
       onKey: true,
       message: `egress has no effect with mode ${mode}`,
-      hint: mode === 'bridge' ? 'remove it: bridge reaches everything' : 'remove it, or set mode: isolated',
+      hint: mode === 'bridge' ? 'remove mode: bridge, which reaches everything' : 'remove it, or set mode: isolated',
       related: [{ path: 'docker_backend.network.mode', message: 'mode is here' }],
     });
-  } else if (egress.length > 0 && valid) {
-    reader.report({
-      code: 'not-implemented',
-      path,
-      onKey: true,
-      message: 'egress allow-lists are not implemented yet',
-      hint: 'remove it, or set mode: bridge, which reaches everything',
-    });
   }
-  return { mode, egress: [] };
+  return { mode, egress };
 }
 
 /** The transport of a server with its port and path; reports what cannot be reached or has no effect. */

@@ -20,8 +20,8 @@ export type CheckedDocument = {
   readonly reader: Reader;
   /** Grows while rules report. */
   readonly findings: Finding[];
-  /** Where a path stands, or the nearest part of it that does. */
-  readonly locate: (path: string) => { readonly span: Span; readonly explicit: boolean };
+  /** Where a path stands, or the nearest part of it that does; `onKey`: the key that leads to it. */
+  readonly locate: (path: string, onKey?: boolean) => { readonly span: Span; readonly explicit: boolean };
 };
 
 /** Checks a document against its schema; the rules across fields go on with the reader it returns. */
@@ -47,7 +47,10 @@ export function checkDocument(content: Tree, kind: DocumentKind, directory: stri
   return {
     value: prepared.value,
     findings,
-    locate: (path) => ({ span: spanOf(prepared, path, false, content), explicit: prepared.places.has(path) }),
+    locate: (path, onKey = false) => ({
+      span: spanOf(prepared, path, onKey, content),
+      explicit: prepared.places.has(path),
+    }),
     reader: {
       has: (path) => prepared.places.has(path),
       report,

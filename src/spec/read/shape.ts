@@ -1,5 +1,5 @@
 /** What a schema expects at each place, made from it at build time (scripts/lib/schema-shape.mjs). */
-export type Shape = MapShape | DictionaryShape | ListShape | ScalarShape;
+export type Shape = MapShape | DictionaryShape | ListShape | ScalarShape | EitherShape;
 
 /** A map with a fixed set of keys. */
 export type MapShape = { readonly kind: 'map'; readonly keys: Readonly<Record<string, Shape>> };
@@ -11,6 +11,9 @@ type DictionaryShape = {
   /** What a key must be, in words. */
   readonly nameWords?: string;
 };
+
+/** A short form as text, or all of it as a map. */
+type EitherShape = { readonly kind: 'either'; readonly text: ScalarShape; readonly map: MapShape };
 
 type ListShape = { readonly kind: 'list'; readonly items: Shape };
 

@@ -15,6 +15,7 @@ export function coerce(text: string, shape: ScalarShape): unknown {
 /** All places in a shape where a key is valid, as paths of their maps. */
 export function placesOf(key: string, shape: Shape, path: string): readonly string[] {
   if (shape.kind === 'list') return placesOf(key, shape.items, `${path}[]`);
+  if (shape.kind === 'either') return placesOf(key, shape.map, path);
   if (shape.kind !== 'map') return [];
   const own = path !== '' && Object.hasOwn(shape.keys, key) ? [path] : [];
   const inner = Object.entries(shape.keys)
@@ -54,6 +55,7 @@ export function lastName(path: string): string {
 /** What a shape expects, in words. */
 export function wordsOf(shape: Shape): string {
   if (shape.kind === 'scalar') return shape.words;
+  if (shape.kind === 'either') return wordsOf(shape.text);
   if (shape.kind === 'list') return 'a list';
   return 'a map (key: value)';
 }

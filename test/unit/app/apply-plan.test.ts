@@ -8,7 +8,6 @@ import type { Engine, LockHolder } from '../../../src/docker/port.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
-import { defaultPolicy } from '../../../src/model/policy.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';
@@ -78,10 +77,16 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     audit: {
       prepare: () => {},
       started: async () => ({ start: { written: true }, ended: async () => ({ written: true }) }),
+      changing: async () => ({ start: { written: true }, ended: async () => ({ written: true }) }),
       refused: async () => ({ written: true }),
     },
     mask: (text) => text,
-    auditReader: { calls: async function* () {}, verify: async () => ({ intact: true, records: 0 }) },
+    auditReader: {
+      calls: async function* () {},
+      changes: async function* () {},
+      countCalls: async () => 0,
+      verify: async () => ({ intact: true, records: 0 }),
+    },
     readHealth: async () => new Map(),
     recordHealth: async () => ({ recorded: true }),
     files: localFiles({}, '/'),
@@ -126,14 +131,14 @@ const request = {
 describe('applying a plan', () => {
   it('takes no lock when there is nothing to do', async () => {
     const { ports, calls } = portsOf({ looks: [stopped] });
-    const prepared = await planWork(ports, request, { policy: defaultPolicy });
+    const prepared = await planWork(ports, request, { policies: [] });
     expect(await applyWork(ports, prepared, options)).toMatchObject({ outcome: 'done', results: {} });
     expect(calls).toEqual([]);
   });
 
   it('refuses when the engine changed since the plan was confirmed, changes nothing, and gives the lock back', async () => {
     const { ports, calls } = portsOf({ looks: [running, stopped] });
-    const prepared = await planWork(ports, request, { policy: defaultPolicy });
+    const prepared = await planWork(ports, request, { policies: [] });
     await expect(applyWork(ports, prepared, options)).rejects.toMatchObject({ code: 'plan-stale' });
     expect(calls).toEqual(['releaseLock']);
   });
@@ -145,16 +150,14 @@ describe('applying a plan', () => {
         throw new LoomsError('engine-timeout', 'the engine did not answer');
       },
     });
-    const report = await applyWork(ports, await planWork(ports, request, { policy: defaultPolicy }), options);
+    const report = await applyWork(ports, await planWork(ports, request, { policies: [] }), options);
     expect(report).toMatchObject({ outcome: 'done', servers: [{ server: 'a', outcome: 'done' }] });
     expect(report.notices).toEqual([expect.stringContaining('the lock could not be released')]);
   });
 
   it('names who holds the lock', async () => {
     const { ports } = portsOf({ looks: [running], acquire: () => ({ result: 'held', holder, expired: false }) });
-    await expect(
-      applyWork(ports, await planWork(ports, request, { policy: defaultPolicy }), options),
-    ).rejects.toMatchObject({
+    await expect(applyWork(ports, await planWork(ports, request, { policies: [] }), options)).rejects.toMatchObject({
       code: 'lock-held',
       message: expect.stringContaining('anna@there (pid 7'),
     });
@@ -172,7 +175,7 @@ describe('applying a plan', () => {
         acquire: () =>
           tries++ === 0 ? { result: 'held', holder: lock, expired } : { result: 'acquired', lock: holder },
       });
-      expect(await applyWork(ports, await planWork(ports, request, { policy: defaultPolicy }), options)).toMatchObject({
+      expect(await applyWork(ports, await planWork(ports, request, { policies: [] }), options)).toMatchObject({
         outcome: 'done',
       });
     }
@@ -201,9 +204,7 @@ describe('applying a plan', () => {
     const secret = { kind: 'secret', parts: [{ from: 'provider', name: 'db' }] } as const;
     const { ports, calls } = portsOf({ looks: [emptyEngine()] });
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
-    await expect(
-      applyWork(ports, await planWork(ports, needs, { policy: defaultPolicy }), options),
-    ).rejects.toMatchObject({
+    await expect(applyWork(ports, await planWork(ports, needs, { policies: [] }), options)).rejects.toMatchObject({
       code: 'secret-missing',
       message: 'secret ${secret:db} of server a (mcp.yaml:1) is not set',
       detail: ['looked for in environment (LOOMS_SECRET_DB is not set), file store'],
@@ -222,7 +223,7 @@ describe('applying a plan', () => {
     };
     const needs = { ...request, servers: [server('a', { mcp: { env: { DB: secret } } })] };
     await expect(
-      applyWork(vanishing, await planWork(vanishing, needs, { policy: defaultPolicy }), options),
+      applyWork(vanishing, await planWork(vanishing, needs, { policies: [] }), options),
     ).rejects.toMatchObject({
       code: 'secret-missing',
     });

@@ -97,6 +97,7 @@ describe('recording a call', () => {
           return fails === 'end' ? not : { written: true };
         },
       }),
+      changing: async () => ({ start: { written: true }, ended: async () => ({ written: true }) }),
       refused: async (_, code) => {
         refused.push(code);
         return { written: true };

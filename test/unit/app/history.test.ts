@@ -7,7 +7,7 @@ import type { Engine, ObserveQuery } from '../../../src/docker/port.ts';
 import type { DockerPlan } from '../../../src/docker/steps.ts';
 import type { DeclaredServer } from '../../../src/model/desired.ts';
 import { asServerName } from '../../../src/model/ids.ts';
-import { defaultPolicy } from '../../../src/model/policy.ts';
+import { noRules, type Policies } from '../../../src/model/policy.ts';
 import type { RollbackIntent } from '../../../src/orchestrator/port.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
@@ -29,14 +29,14 @@ function portsOf(observed: Observed, images: readonly ReturnType<typeof image>[]
       images: Object.fromEntries(refs.map((ref) => [ref, images.find(({ id }) => id === ref) ?? null])),
     }),
   };
-  return portsOn(engine, {});
+  return portsOn(engine, { now: () => 0 });
 }
 
 const statesOf = async (observed: Observed): Promise<string[]> =>
   (await getHistory(portsOf(observed), { project, name })).map(({ generation, state }) => `${generation} ${state}`);
 
-const rollback = async (observed: Observed, change: Partial<RollbackIntent> = {}, policy = defaultPolicy) => {
-  const made = await planWork(portsOf(observed), { kind: 'rollback', project, server: name, ...change }, { policy });
+const rollback = async (observed: Observed, change: Partial<RollbackIntent> = {}, policies: Policies = []) => {
+  const made = await planWork(portsOf(observed), { kind: 'rollback', project, server: name, ...change }, { policies });
   return {
     ...made,
     // Of the orchestrator of these tests.
@@ -162,7 +162,9 @@ describe('the generation that a rollback goes to', () => {
   });
 
   it('is one that the policy allows', async () => {
-    const asked = rollback(having(300, 2), {}, { ...defaultPolicy, maxMemoryMiB: 256 });
+    const asked = rollback(having(300, 2), {}, [
+      { rules: { ...noRules, maxMemoryMiB: 256 }, file: 'looms.yaml', lines: { max_memory_mb: 3 } },
+    ]);
     await expect(asked).rejects.toMatchObject({ code: 'refused', detail: [expect.stringContaining('max-memory-mb')] });
   });
 });

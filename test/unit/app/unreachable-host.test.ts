@@ -8,6 +8,9 @@ const spec = (mode: NetworkMode, withSecret = true): DesiredServer => {
   return server('db', { network: { mode }, mcp: { env: withSecret ? { DATABASE_URI: uri } : {} } }).spec;
 };
 
+const led = (): DesiredServer =>
+  server('db', { network: { egress: [{ host: 'db.example.com', port: 5432, tls: false }] } }).spec;
+
 describe('a server that says it could not reach a host', () => {
   test.each([
     ['[SQLState 08000] Hostname lookup failed for vantage.example.com', 'vantage.example.com'],
@@ -19,9 +22,29 @@ describe('a server that says it could not reach a host', () => {
     ['[Errno -2] Name or service not known', 'the host'],
   ])('%s: gets the host, the network and the secret to set', (said, host) => {
     const hint = unreachableHint(said, spec('isolated'));
-    expect(hint).toContain(`${host} cannot be reached from its network (network.mode: isolated)`);
-    expect(hint).toContain('docker_backend.network.egress');
+    const entry = host === 'the host' ? 'HOST' : host;
+    expect(hint).toContain(`${host} cannot be reached: the server reaches nothing outside (network.mode: isolated)`);
+    expect(hint).toContain(`add "${entry}:PORT" to docker_backend.network.egress`);
     expect(hint).toContain('`looms config set-key db_uri`');
+  });
+
+  test('hears what it may reach instead', () => {
+    const hint = unreachableHint('getaddrinfo ENOTFOUND other.example.com', led());
+    expect(hint).toContain('other.example.com cannot be reached: the server reaches only db.example.com:5432');
+  });
+
+  test.each([
+    'could not connect to server at "db.example.com"',
+    'lookup db.example.com: server closed the connection unexpectedly',
+  ])('hears of a host that it may reach that the port and the host are to be looked at (%s)', (said) => {
+    expect(unreachableHint(`${said}: connection refused`, led())).toContain(
+      'db.example.com:5432 may be reached: check that the port is this one',
+    );
+  });
+
+  test('hears of connections that end at once where it has a forwarder, and nowhere else', () => {
+    expect(unreachableHint('read ECONNRESET', led())).toContain('the host cannot be reached');
+    expect(unreachableHint('read ECONNRESET', spec('isolated'))).toBeUndefined();
   });
 
   test('on an open network it is the host that is to be looked at', () => {

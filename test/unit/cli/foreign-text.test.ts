@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { reportFormats } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
-import { renderCalls, renderVerification } from '../../../src/cli/render/audit.ts';
+import { renderCalls, renderChanges, renderVerification } from '../../../src/cli/render/audit.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
@@ -17,10 +17,14 @@ import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan-formats.ts';
 import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan-text.ts';
+import { renderPolicyTest } from '../../../src/cli/render/policy-test.ts';
+import { renderPosture } from '../../../src/cli/render/posture.ts';
 import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
+import { renderProjectUse } from '../../../src/cli/render/project-use.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
 import { renderServer, renderServers } from '../../../src/cli/render/servers.ts';
+import { renderServing } from '../../../src/cli/render/serving.ts';
 import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
 import { renderTool, renderTools } from '../../../src/cli/render/tool.ts';
 import { logLineRenderer } from '../../../src/cli/stream-logs.ts';
@@ -107,7 +111,7 @@ const server = poisoned({
   user: '1000',
   hostname: evil,
   limits: { cpuCores: 1, memoryMiB: 1, pids: 1, executionTimeoutSeconds: 1 },
-  network: { mode: 'isolated', names: ['net'], hidesHost: true },
+  network: { mode: 'isolated', names: ['net'], hidesHost: true, egress: ['db:1'] },
   mounts: [{ type: 'bind' as const, source: '/a', target: '/b', readOnly: true }],
   security: { readOnlyRoot: true, capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true },
   secrets: ['A'],
@@ -116,6 +120,7 @@ const server = poisoned({
   managedBy: 'looms/1',
   spec: null,
   imageDigests: ['sha256:2'],
+  refused: [{ what: evil, times: 2 }],
   rotation: { byAge: { at: 'then', leftMs: 1 }, byExecutions: null },
 });
 const uses = poisoned([{ variable: 'TOKEN', refs: [{ provider: 'env', name: 'TOKEN' }] }]);
@@ -252,6 +257,11 @@ const rendered: Readonly<Record<string, () => string>> = {
       ],
       { palette: plain, width: 100, answerIsTerminal: true },
     ),
+  renderServing: () =>
+    renderServing(
+      { project: asProjectName('p'), socket: `s${evil}`, url: 'http://localhost:1', tokenFile: `t${evil}` },
+      plain,
+    ),
   renderLock: () => renderLock({ project: `team${evil}`, removed: false, lock }, found, plain),
   renderMcpServers: () => renderMcpServers([{ ...server, tools: 1 }], true, 0, plain),
   renderResources: () =>
@@ -274,10 +284,64 @@ const rendered: Readonly<Record<string, () => string>> = {
   lineProgress: progressLines,
   renderReport: () => renderReport(report, reportOptions),
   renderServerInfo: () => renderServerInfo(server as unknown as Parameters<typeof renderServerInfo>[0], 0, plain),
-  renderServers: () => renderServers([server], true, plain),
+  renderServers: () => renderServers([server], { wide: true, withProject: true }, plain),
   renderServer: () => renderServer(server, uses as unknown as Parameters<typeof renderServer>[1], plain),
   renderTool: () => renderTool({ ...tools, details: toolDetails(tool) }, { palette: plain, width: 80 }),
   renderTools: () => renderTools(tools, { palette: plain, width: undefined }),
+  renderChanges: () =>
+    renderChanges(
+      [
+        {
+          ...{ seq: 1, change: 'c', time: '2026-01-01T00:00:00Z', user: `u${evil}`, host: `h${evil}`, pid: 1 },
+          ...{ command: `looms apply${evil}`, project: asProjectName(`p${evil}`), result: 'failed' as const },
+          servers: [{ server: asServerName(`s${evil}`), action: `a${evil}`, source: `f${evil}:1` }],
+          outcomes: [{ server: asServerName(`s${evil}`), outcome: `o${evil}`, code: `c${evil}` }],
+        },
+      ],
+      true,
+      plain,
+    ),
+  renderPosture: () =>
+    renderPosture(
+      [
+        {
+          ...{ server: asServerName('a'), project: asProjectName('p'), container, generation: 1, image: `i${evil}` },
+          ...{
+            imageId: 'sha256:1',
+            specHash: 'h',
+            checkedAt: '2026-01-01T00:00:00Z',
+            kept: false,
+            notRead: `w${evil}`,
+          },
+          promises: [{ promise: 'user', spec: `s${evil}`, engine: `e${evil}`, inside: `n${evil}`, verdict: 'broken' }],
+        },
+      ],
+      plain,
+    ),
+  renderProjectUse: () =>
+    renderProjectUse(
+      [
+        {
+          project: asProjectName(`p${evil}`),
+          use: { servers: 1, memoryMiB: 1, cpuCores: 1, callsToday: 1 },
+          quota: {},
+        },
+      ],
+      plain,
+    ),
+  renderPolicyTest: () =>
+    renderPolicyTest(
+      {
+        passed: false,
+        examples: [
+          {
+            ...{ server: `a${evil}`, file: `f${evil}`, line: 1, passed: false, broken: [], missing: [] },
+            unexpected: [{ rule: 'max_pids', severity: 'error', message: `m${evil}`, from: `p${evil}` }],
+          },
+        ],
+      },
+      plain,
+    ),
   renderSaved: () => renderSaved({ path: `a${evil}`, mimeType: evil, bytes: 1 }),
   logLineRenderer: () =>
     logLineRenderer({ servers: ['a', 'b'], timestamps: false, palette: plain })({

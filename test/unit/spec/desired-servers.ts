@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { overlaps } from '../../../src/docker/model/resolve-shape.ts';
-import type { DesiredServer, Env, EnvValue, ImageSource, Mount } from '../../../src/model/desired.ts';
+import type { DesiredServer, EgressTarget, Env, EnvValue, ImageSource, Mount } from '../../../src/model/desired.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 
 /** Texts that are hard to write in YAML, and those with dollars and braces. */
@@ -129,6 +129,29 @@ const mounts = fc
 
 const count = (max: number) => fc.integer({ min: 1, max });
 
+/** Hosts as a spec lists them: by name or with an address, with the ports of TLS told apart or said so. */
+const egress: fc.Arbitrary<readonly EgressTarget[]> = fc
+  .uniqueArray(
+    fc.oneof(
+      fc.record(
+        {
+          host: fc.constantFrom('db', 'db.example.com', 'a-1.b_2.example'),
+          port: fc.constantFrom(443, 5432, 65535),
+          tls: fc.boolean(),
+          address: fc.ipV4().filter((address) => !/^(?:0|127|22[4-9]|2[3-5]\d)\.|^169\.254\./.test(address)),
+        },
+        { requiredKeys: ['host', 'port', 'tls'] },
+      ),
+      fc.record({
+        host: fc.constant('*.example.com'),
+        port: fc.constantFrom(443, 9443),
+        tls: fc.constant(true),
+      }),
+    ),
+    { selector: ({ host, port }) => `${host}:${port}`, maxLength: 4 },
+  )
+  .map((targets) => targets.toSorted((a, b) => (a.host === b.host ? a.port - b.port : a.host < b.host ? -1 : 1)));
+
 /** Servers as `loadDocuments` makes them: sorted, valid, with texts that are hard to write in YAML. */
 /** Whether files at a path are the container's own. */
 const isOwn =
@@ -146,7 +169,10 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
       hostname: fc.constantFrom('', 'files', 'Files-1.example'),
       environment: env,
       mounts,
-      network: fc.record({ mode: fc.constantFrom('isolated' as const, 'bridge' as const), egress: fc.constant([]) }),
+      network: fc.oneof(
+        fc.record({ mode: fc.constantFrom('isolated' as const, 'bridge' as const), egress: fc.constant([]) }),
+        fc.record({ mode: fc.constant('isolated' as const), egress }),
+      ),
       labels: fc.dictionary(fc.constantFrom('team', 'x-y', 'a.b'), text).map(sorted),
     }),
     fc.record({

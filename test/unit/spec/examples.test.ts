@@ -69,10 +69,17 @@ describe('schemas/spec.schema.json', () => {
     expect(bare).toEqual([]);
   });
 
-  test.each(['spec', 'project'])('%s has the camelCase spellings that the build writes', async (name) => {
+  test.each(['spec', 'project', 'policy'])('%s has the camelCase spellings that the build writes', async (name) => {
     const { withCamelCase } = await import('../../../scripts/lib/schema-shape.mjs');
     expect(schemaOf(name), 'run node scripts/build-validators.mjs --write-schemas').toEqual(
       withCamelCase(schemaOf(name)),
+    );
+  });
+
+  test('a policy of its own has the rules that looms.yaml can have', async () => {
+    const { policySchema, withCamelCase } = await import('../../../scripts/lib/schema-shape.mjs');
+    expect(schemaOf('policy'), 'run node scripts/build-validators.mjs --write-schemas').toEqual(
+      withCamelCase(policySchema(schemaOf('project'))),
     );
   });
 

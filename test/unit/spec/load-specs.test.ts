@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadSpecs } from '../../../src/app/plan/load-specs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
-import { defaultPolicy, type Policy } from '../../../src/model/policy.ts';
+import { asProjectName } from '../../../src/model/ids.ts';
+import { noRules, type Policy } from '../../../src/model/policy.ts';
 import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 
 let folder = '';
@@ -17,21 +18,23 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Everything found in one file, with the folder left out; an engine is never asked. */
-async function findings(text: string, policy: Partial<Policy> = {}, strict = false): Promise<string> {
+async function findings(text: string, policy?: Partial<Policy>, strict = false): Promise<string> {
   await writeFile(join(folder, 'mcp.yaml'), text);
   const files = localFiles({}, folder);
   const ports = {
     files,
     environment: {},
     workingDirectory: folder,
+    now: () => 0,
     engineIsLocal: async () => true,
     engineSocketAt: async (path: string) => (path.endsWith('/engine') ? `${path}/any.sock` : undefined),
   };
   const loaded = await loadSpecs(ports as unknown as Ports, {
     paths: ['mcp.yaml'],
     strict,
-    policy: { ...defaultPolicy, ...policy },
+    policies: policy === undefined ? [] : [{ rules: { ...noRules, ...policy }, file: 'looms.yaml', lines: {} }],
     commits: false,
+    project: asProjectName('p'),
   });
   return describeDiagnostics(loaded.diagnostics).replaceAll('mcp.yaml:', '').replaceAll(folder, '');
 }
@@ -136,18 +139,18 @@ docker_backend:
     expect(await findings(text, policy)).toMatchInlineSnapshot(`
       "1:1 error[missing-name] the server has no name (hint: add name: at the top of the document, or docker_backend.name)
       2:15 warning[policy-forbid-latest] docker_backend.base_image: image debian has no tag: what runs changes by itself
-      3:3 error[policy-max-pids] docker_backend.resource_limits.pids_limit: pids_limit is 256 by default, at most 50 is allowed (hint: write docker_backend.resource_limits.pids_limit: 50, or less)
+      3:3 error[policy-max-pids] docker_backend.resource_limits.pids_limit: pids_limit is 256 by default, at most 50 is allowed (hint: write docker_backend.resource_limits.pids_limit: 50, or less; looms.yaml says so)
       3:33 error[wrong-type] docker_backend.resource_limits.memory_mb: memory_mb: expected a whole number from 6 to 16777216, got "lots"
-      3:50 error[policy-max-cpu-cores] docker_backend.resource_limits.cpu_cores: cpu_cores is 4, at most 2 is allowed (hint: the policy of looms.yaml says so)
+      3:50 error[policy-max-cpu-cores] docker_backend.resource_limits.cpu_cores: cpu_cores is 4, at most 2 is allowed (hint: looms.yaml says so)
       4:26 error[unknown-capability] docker_backend.security.cap_drop[0]: CHOWNN is not a Linux capability (hint: did you mean CHOWN?)
-      4:44 error[policy-forbidden-capabilities] docker_backend.security.cap_add: capability NET_RAW is forbidden (hint: the policy of looms.yaml says so)
+      4:44 error[policy-forbidden-capabilities] docker_backend.security.cap_add: capability NET_RAW is forbidden (hint: looms.yaml says so)
       4:54 error[unknown-capability] docker_backend.security.cap_add[1]: NET_ROW is not a Linux capability (hint: did you mean NET_RAW?)"
     `);
   });
 
   test('with --strict a credential does not hide an image that changes by itself', async () => {
     const text = 'name: a\ndocker_backend: { base_image: debian }\nmcp_server: { env: { API_KEY: abc } }\n';
-    expect(await findings(text, {}, true)).toMatchInlineSnapshot(`
+    expect(await findings(text, undefined, true)).toMatchInlineSnapshot(`
       "2:31 warning[policy-forbid-latest] docker_backend.base_image: image debian has no tag: what runs changes by itself
       3:31 error[credential-literal] mcp_server.env.API_KEY: API_KEY looks like a credential, and its value stands in the file (hint: write \${secret:api_key} or \${API_KEY})"
     `);
@@ -166,8 +169,21 @@ test('a breach by a default says that it is one, and what to write', async () =>
   const text = 'name: a\ndocker_backend: { runtime_type: node }\nmcp_server: { command: run }\n';
   const policy: Partial<Policy> = { allowedRegistries: ['ghcr.io'], maxMemoryMiB: 256, requiredLimits: ['cpu_cores'] };
   expect(await findings(text, policy)).toMatchInlineSnapshot(`
-    "2:1 error[policy-allowed-registries] docker_backend.base_image: image node:24-slim, the default of this runtime_type, comes from docker.io, which is not one of: ghcr.io (hint: write docker_backend.base_image with an image that the policy allows)
-    2:1 error[policy-max-memory-mb] docker_backend.resource_limits.memory_mb: memory_mb is 512 by default, at most 256 is allowed (hint: write docker_backend.resource_limits.memory_mb: 256, or less)
-    2:1 error[policy-required-limits] docker_backend.resource_limits.cpu_cores: resource_limits.cpu_cores must be given (hint: write docker_backend.resource_limits.cpu_cores)"
+    "2:1 error[policy-allowed-registries] docker_backend.base_image: image node:24-slim, the default of this runtime_type, comes from docker.io, which is not one of: ghcr.io (hint: write docker_backend.base_image with an image that the policy allows; looms.yaml says so)
+    2:1 error[policy-max-memory-mb] docker_backend.resource_limits.memory_mb: memory_mb is 512 by default, at most 256 is allowed (hint: write docker_backend.resource_limits.memory_mb: 256, or less; looms.yaml says so)
+    2:1 error[policy-required-limits] docker_backend.resource_limits.cpu_cores: resource_limits.cpu_cores must be given (hint: write docker_backend.resource_limits.cpu_cores; looms.yaml says so)"
   `);
+});
+
+test('a quota that the files break by themselves is told at the first server that is too much', async () => {
+  const server = (name: string, more = ''): string =>
+    `name: ${name}\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run${more} }\n`;
+  const text = [server('a'), server('b', ', enabled: false'), server('c')].join('---\n');
+  const quota = { maxServers: 2, maxTotalMemoryMiB: 1023, maxTotalCpuCores: 2, reason: 'a small machine' };
+  expect(await findings(text, { projects: { 'p*': quota, q: { maxServers: 0 } } })).toBe(
+    [
+      '9:7 error[policy-max-servers] name: project p would have 3 servers in all, at most 2 are allowed (hint: looms.yaml says so: a small machine)',
+      '9:7 error[policy-max-total-memory-mb] name: project p would have 1024 MiB of memory in all, at most 1023 are allowed (hint: looms.yaml says so: a small machine)',
+    ].join('\n'),
+  );
 });

@@ -1,9 +1,14 @@
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { asProjectName } from '../../../src/model/ids.ts';
+import type { PolicyFile } from '../../../src/model/policy.ts';
 import { checkPolicy } from '../../../src/spec/check/policy.ts';
+import { loadPolicyFile } from '../../../src/spec/policy-file.ts';
 import { loadProjectFile } from '../../../src/spec/project-file.ts';
 import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
 import { document, only } from './checking.ts';
 
+const at = { project: asProjectName('team-a'), now: Date.parse('2026-11-28T12:00:00Z') };
 const load = (text: string) =>
   loadProjectFile({ file: 'looms.yaml', directory: '/repo/team', text }, { environment: { HOME: '/home/me' } });
 const check = (text: string) => describeDiagnostics(load(text).diagnostics).replaceAll('looms.yaml:', '');
@@ -11,7 +16,14 @@ const check = (text: string) => describeDiagnostics(load(text).diagnostics).repl
 describe('looms.yaml', () => {
   test('gives the defaults when it is empty', () => {
     expect(load('# nothing yet\n')).toEqual({
-      project: { policy: { forbidLatest: 'warn', requiredLimits: [], forbiddenCapabilities: [] }, secretProviders: [] },
+      project: {
+        policy: {
+          rules: { requiredLimits: [], forbiddenCapabilities: [], projects: {}, details: {} },
+          file: 'looms.yaml',
+          lines: {},
+        },
+        secretProviders: [],
+      },
       diagnostics: [],
     });
   });
@@ -34,6 +46,14 @@ secrets:
   providers:
     - { type: directory, path: ./secrets }
     - { type: command, argv: [pass, show] }
+    - type: vault
+      address: https://vault.example.com:8200/
+      namespace: team-a
+      path: /apps/{name}/
+      auth: { method: approle, role_id: abc, secret_id_file: ./secret-id }
+    - { type: vault, address: "http://127.0.0.1:8200", mount: kv, path: team, auth: { method: kubernetes, role: looms } }
+    - { type: 1password, vault: Team }
+    - { type: file }
 x-note: ignored
 `;
     expect(load(text)).toEqual({
@@ -42,19 +62,59 @@ x-note: ignored
         specs: ['servers/*.yaml'],
         engine: { context: 'lab' },
         policy: {
-          allowedRegistries: ['docker.io'],
-          forbidLatest: 'error',
-          requiredLimits: ['memory_mb'],
-          maxCpuCores: 2,
-          maxMemoryMiB: 1024,
-          maxPids: 50,
-          allowedMounts: ['/repo/team/data', '/home/me/shared'],
-          allowedEgress: ['db.example:1025'],
-          forbiddenCapabilities: ['NET_RAW'],
+          file: 'looms.yaml',
+          lines: {
+            allowed_registries: 5,
+            forbid_latest: 6,
+            required_limits: 7,
+            max_cpu_cores: 8,
+            max_memory_mb: 9,
+            max_pids: 10,
+            allowed_mounts: 11,
+            allowed_egress: 12,
+            forbidden_capabilities: 13,
+          },
+          rules: {
+            allowedRegistries: ['docker.io'],
+            forbidLatest: 'error',
+            requiredLimits: ['memory_mb'],
+            maxCpuCores: 2,
+            maxMemoryMiB: 1024,
+            maxPids: 50,
+            allowedMounts: ['/repo/team/data', '/home/me/shared'],
+            allowedEgress: ['db.example:1025'],
+            forbiddenCapabilities: ['NET_RAW'],
+            projects: {},
+            details: {},
+          },
         },
         secretProviders: [
           { type: 'directory', path: '/repo/team/secrets' },
           { type: 'command', argv: ['pass', 'show'] },
+          {
+            type: 'vault',
+            address: 'https://vault.example.com:8200',
+            namespace: 'team-a',
+            mount: 'secret',
+            path: 'apps/{name}',
+            field: 'value',
+            auth: { method: 'approle', mount: 'approle', roleId: 'abc', secretIdFile: '/repo/team/secret-id' },
+          },
+          {
+            type: 'vault',
+            address: 'http://127.0.0.1:8200',
+            mount: 'kv',
+            path: 'team',
+            field: 'value',
+            auth: {
+              method: 'kubernetes',
+              mount: 'kubernetes',
+              role: 'looms',
+              tokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+            },
+          },
+          { type: '1password', vault: 'Team', field: 'password' },
+          { type: 'file' },
         ],
       },
       diagnostics: [],
@@ -65,7 +125,7 @@ x-note: ignored
     const text = `project: My Team
 engine: { context: a, host: unix:///x }
 policy: { forbid_latest: maybe, max_memory: 5, forbidden_capabilities: [RAW] }
-secrets: { providers: [{ type: directory, argv: [x] }, { type: vault }, {}] }
+secrets: { providers: [{ type: directory, argv: [x] }, { type: valt }, {}] }
 ---
 project: other
 `;
@@ -77,12 +137,42 @@ project: other
       3:33 error[unknown-key] policy.max_memory: policy has no key max_memory (hint: did you mean max_memory_mb?)
       3:73 error[unknown-capability] policy.forbidden_capabilities[0]: RAW is not a Linux capability (hint: did you mean NET_RAW?)
       4:24 error[missing-key] secrets.providers[0]: type directory needs path
-      4:43 error[no-effect] secrets.providers[0].argv: argv has no effect with type directory (hint: remove it)
-      4:64 error[invalid-value] secrets.providers[1].type: type: expected one of directory, command, got "vault"
-      4:73 error[missing-key] secrets.providers[2]: providers[2] needs type
+      4:43 error[no-effect] secrets.providers[0].argv: argv has no effect with type directory (hint: remove it; type directory takes path)
+      4:64 error[invalid-value] secrets.providers[1].type: type: expected one of environment, keyring, file, directory, command, vault, 1password, aws-secrets-manager, aws-ssm, gcp-secret-manager, azure-key-vault, got "valt" (hint: did you mean vault?)
+      4:72 error[missing-key] secrets.providers[2]: providers[2] needs type
       6:1 error[extra-document] looms.yaml is one document"
     `);
   });
+});
+
+test('each source of secrets has its own keys, and each mistake its line', () => {
+  const text = `secrets:
+  providers:
+    - { type: vault, path: team }
+    - { type: vault, address: "http://vault.example.com:8200", path: team, field: value }
+    - { type: vault, address: "https://v", path: team, auth: { method: approle, role: looms } }
+    - { type: vault, address: vault.example.com, path: team }
+    - { type: vault, address: "https://v", path: team, auth: { method: ldap } }
+    - { type: 1password, path: x }
+    - { type: aws-ssm, vault: x }
+    - { type: file, path: x }
+    - type: file
+    - { type: gcp-secret-manager, prefix: team-, project: acme }
+`;
+  expect(check(text)).toMatchInlineSnapshot(`
+    "3:7 error[missing-key] secrets.providers[0]: type vault needs address
+    4:31 error[insecure-address] secrets.providers[1].address: over http:// the token and every secret could be read on the way (hint: https://, or a proxy or agent of Vault on this machine (http://127.0.0.1:8200))
+    4:76 error[no-effect] secrets.providers[1].field: field has no effect without {name} in path: the name of a secret is its key in the one entry (hint: remove it, or path: team/{name})
+    5:62 error[missing-key] secrets.providers[2].auth: method approle needs role_id
+    5:81 error[no-effect] secrets.providers[2].auth.role: role has no effect with method approle (hint: remove it; method approle takes role_id, mount, secret_id_file)
+    6:31 error[invalid-value] secrets.providers[3].address: address: expected an address such as https://vault.example.com:8200, got "vault.example.com"
+    7:72 error[invalid-value] secrets.providers[4].auth.method: method: expected one of token, approle, kubernetes, got "ldap"
+    8:7 error[missing-key] secrets.providers[5]: type 1password needs vault
+    8:26 error[no-effect] secrets.providers[5].path: path has no effect with type 1password (hint: remove it; type 1password takes vault, field, account)
+    9:24 error[no-effect] secrets.providers[6].vault: vault has no effect with type aws-ssm (hint: remove it; type aws-ssm takes prefix, region, profile)
+    10:21 error[no-effect] secrets.providers[7].path: path has no effect with type file (hint: remove it)
+    11:13 error[conflict] secrets.providers[8].type: file has two places in the order [10:9 the first is here] (hint: keep one of them)"
+  `);
 });
 
 test('a key that looms.yaml does not have is said to be missing there', () => {
@@ -106,7 +196,7 @@ describe('a policy', () => {
   const breaches = (policy: string, subject: typeof server | { spec: typeof server.spec } = server) => {
     const { project } = load(`policy: ${policy}`);
     if (project === undefined) throw new Error(policy);
-    return checkPolicy([subject], project.policy).map(
+    return checkPolicy([subject], [project.policy], at).map(
       (one) => `${one.place?.position.line ?? '-'} ${one.severity} ${one.rule} ${one.server}: ${one.message}`,
     );
   };
@@ -170,4 +260,64 @@ describe('a policy', () => {
 test('how many past generations are kept is a number', () => {
   expect(check('keep: 5\n')).toBe('');
   expect(check('keep: -1\n')).toContain('keep');
+});
+
+describe('several policies', () => {
+  const policyIn = (file: string, text: string): PolicyFile => {
+    const { policy, diagnostics } = loadPolicyFile({ file, directory: dirname(file), text }, { environment: {} });
+    if (policy === undefined) throw new Error(describeDiagnostics(diagnostics));
+    return policy;
+  };
+  const home = '/home/me/.config/looms/policy.yaml';
+  const machine = '/etc/looms/policy.yaml';
+  const breaches = (spec: string, ...policies: readonly PolicyFile[]) =>
+    checkPolicy([only(spec)], policies, at).map(({ severity, rule, limit, from }) =>
+      [severity, rule, limit, `${from?.file}:${from?.line}`].join(' '),
+    );
+  const large = document({ backend: ['resource_limits: { memory_mb: 4096, cpu_cores: 8 }'] });
+
+  test('hold together, and each breach says which file and line it is from', () => {
+    const mine = policyIn(home, '# mine\nmax_cpu_cores: 4\n');
+    const theirs = policyIn(machine, 'max_memory_mb: 2048\nmax_cpu_cores: 16\n');
+    expect(breaches(large, mine, theirs)).toEqual([
+      `error max-cpu-cores 4 ${home}:2`,
+      `error max-memory-mb 2048 ${machine}:1`,
+    ]);
+  });
+
+  test('are told once where several say it, by the strictest', () => {
+    const [low, high] = [policyIn(home, 'max_memory_mb: 512\n'), policyIn(machine, 'max_memory_mb: 2048\n')];
+    for (const order of [[low, high] as const, [high, low] as const]) {
+      expect(breaches(large, ...order)).toEqual([`error max-memory-mb 512 ${home}:1`]);
+    }
+    const latest = 'name: a\ndocker_backend: { base_image: debian }\n';
+    const [warns, forbids, allows] = ['warn', 'error', 'off'].map((how) =>
+      policyIn(machine, `forbid_latest: ${how}\n`),
+    );
+    if (warns === undefined || forbids === undefined || allows === undefined) throw new Error('no policy');
+    expect(breaches(latest, warns, forbids, allows)).toEqual([`error forbid-latest a tag or a digest ${machine}:1`]);
+    expect(breaches(latest, allows)).toEqual([]);
+    expect(breaches(latest)).toEqual(['warning forbid-latest a tag or a digest undefined:undefined']);
+  });
+
+  test('are both told where each has a list of its own: what is written has to be in both', () => {
+    const [one, other] = [
+      policyIn(home, 'allowed_registries: [ghcr.io]'),
+      policyIn(machine, 'allowed_registries: [quay.io]'),
+    ];
+    expect(breaches(large, one, other)).toHaveLength(2);
+  });
+
+  test('are read strictly, each by its own name, with folders relative to it', () => {
+    expect(policyIn(machine, 'allowed_mounts: [srv]').rules.allowedMounts).toEqual(['/etc/looms/srv']);
+    const { policy, diagnostics } = loadPolicyFile(
+      { file: machine, directory: '/etc/looms', text: 'policy: { max_pids: 5 }\nforbid_latest: x\n' },
+      { environment: {} },
+    );
+    expect(policy).toBeUndefined();
+    expect(describeDiagnostics(diagnostics)).toMatchInlineSnapshot(`
+      "/etc/looms/policy.yaml:1:1 error[unknown-key] policy: policy.yaml has no key policy (hint: valid keys: allowed_capabilities, allowed_egress, allowed_mounts, allowed_networks, allowed_registries, allowed_users, forbid_latest, forbid_unpinned, forbidden_capabilities, max_cpu_cores, max_memory_mb, max_pids, projects, require_digest, required_limits, rules)
+      /etc/looms/policy.yaml:2:16 error[invalid-value] forbid_latest: forbid_latest: expected one of warn, error, off, got "x""
+    `);
+  });
 });

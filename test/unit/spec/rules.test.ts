@@ -403,24 +403,76 @@ describe('rules across fields', () => {
     );
   });
 
-  test('egress is not implemented yet', () => {
-    expect(check(document({ backend: ["network: { egress: ['a.example:443'] }"] }))).toMatchInlineSnapshot(
-      `"4:14 error[not-implemented] docker_backend.network.egress: egress allow-lists are not implemented yet (hint: remove it, or set mode: bridge, which reaches everything)"`,
-    );
+  test.each([
+    ['db.example', 'docker_backend.network.egress[0]: db.example has no port (hint: write db.example:PORT)'],
+    ['db:99999', '99999 is not a port from 1 to 65535'],
+    ['db:', 'nothing is not a port'],
+    ['db:5432-5440', 'several ports cannot be allowed at once (hint: write one entry for each port)'],
+    ['db:*', 'several ports cannot be allowed at once'],
+    ['10.0.0.0/8:5432', 'a range of addresses cannot be allowed (hint: write one entry for each host, by its name)'],
+    ['10.0.0.0/8', 'a range of addresses cannot be allowed'],
+    ['10.0.0.1-10.0.0.9:5432', 'a range of addresses cannot be allowed'],
+    [
+      '10.1.2.3:1025',
+      '10.1.2.3 is an address, and a server is led by names (hint: write { host: NAME, address: 10.1.2.3, port: 1025 } with a NAME of your choice, and let the server connect to NAME:1025)',
+    ],
+    ['ns.example:53/udp', 'egress is TCP only (hint: use a TCP port of the host, where it has one)'],
+    ['icmp', 'egress is TCP only'],
+    ['db.example:5432/tcp', 'egress is TCP already (hint: write db.example:5432)'],
+    ['https://api.example/v1', 'this is a URL, and what is allowed is a host and a port (hint: write api.example:443)'],
+    ['postgres://u:p@db.example/x', '(hint: write db.example:5432)'],
+    ['[2001:db8::1]:443', 'IPv6 addresses cannot be allowed'],
+    ['2001:db8::1', 'IPv6 addresses cannot be allowed'],
+    ['_ldap._tcp.example.com:389', 'is an SRV name, which is no host (hint: write the hosts that it stands for)'],
+    ['localhost:5432', 'localhost is the server itself'],
+    ['*:443', '* is every host'],
+    ['*.com:443', '*.com is a whole top-level domain'],
+    ['*.example.com:5432', 'port 5432 is not one of TLS'],
+    ['a.*.example.com:443', '"a.*.example.com" is not the name of a host'],
+    ['db.example.:5432', 'the name ends in a dot (hint: write db.example:5432)'],
+    ['db example:5432', '"db example" is not the name of a host'],
+  ])('egress to %s is an error that says what to write', (entry, said) => {
+    const found = check(document({ backend: [`network: { egress: [${JSON.stringify(entry)}] }`] }));
+    expect(found).toContain('4:23 error[invalid-egress] docker_backend.network.egress[0]');
+    expect(found).toContain(said);
   });
 
-  test('an egress entry must be host:port', () => {
-    expect(check(document({ backend: ["network: { egress: [a.example, 'b:99999'] }"] }))).toMatchInlineSnapshot(`
-      "4:23 error[invalid-value] docker_backend.network.egress[0]: "a.example": expected host:port with a port from 1 to 65535
-      4:34 error[invalid-value] docker_backend.network.egress[1]: "b:99999": expected host:port with a port from 1 to 65535"
-    `);
+  test.each([
+    ['{ port: 1 }', 'an entry needs host'],
+    ['{ host: db }', 'an entry needs port'],
+    ['{ host: db, port: 1, protocol: udp }', 'docker_backend.network.egress[0] has no key protocol'],
+    ['{ host: db, port: 0 }', 'port: expected a whole number from 1 to 65535, got 0'],
+    ['{ host: db, port: 1, address: 127.0.0.1 }', '"127.0.0.1" is not the address of a host'],
+    ['{ host: db, port: 1, address: 169.254.169.254 }', '"169.254.169.254" is not the address of a host'],
+    ['{ host: db, port: 1, address: db.example }', '"db.example" is not the address of a host'],
+    ['{ host: "*.example.com", port: 443, address: 10.0.0.1 }', 'a wildcard has no address'],
+    ['12', 'expected host:port, or a map with host and port, got 12'],
+    ['[a]', 'expected host:port, or a map with host and port, got a list'],
+    ['"db:1", "DB:1"', 'db:1 is listed twice'],
+  ])('egress to %s says what is wrong with it', (entry, said) => {
+    expect(check(document({ backend: [`network: { egress: [${entry}] }`] }))).toContain(said);
+  });
+
+  test('egress is told apart by ports of TLS, in one order', () => {
+    const { spec } = only(
+      document({
+        backend: [
+          "network: { egress: ['b.example:443', '*.example.com:443', { host: db, port: 1025, address: 10.1.2.3 }] }",
+        ],
+      }),
+    );
+    expect(spec.network.egress).toEqual([
+      { host: '*.example.com', port: 443, tls: true },
+      { host: 'b.example', port: 443, tls: true },
+      { host: 'db', port: 1025, tls: false, address: '10.1.2.3' },
+    ]);
   });
 
   test('egress on another mode has no effect', () => {
     expect(
       check(document({ backend: ["network: { mode: bridge, egress: ['a.example:443'] }"] })),
     ).toMatchInlineSnapshot(
-      `"4:28 error[no-effect] docker_backend.network.egress: egress has no effect with mode bridge [4:14 mode is here] (hint: remove it: bridge reaches everything)"`,
+      `"4:28 error[no-effect] docker_backend.network.egress: egress has no effect with mode bridge [4:14 mode is here] (hint: remove mode: bridge, which reaches everything)"`,
     );
   });
 

@@ -37,6 +37,8 @@ export type EngineInfo = {
   readonly MemTotal?: number;
   readonly MemoryLimit?: boolean;
   readonly SwapLimit?: boolean;
+  /** `name=seccomp,profile=default`. */
+  readonly SecurityOptions?: readonly string[] | null;
   readonly PidsLimit?: boolean;
   readonly CpuCfsQuota?: boolean;
   /** The driver of containers that name none; Podman says nothing. */

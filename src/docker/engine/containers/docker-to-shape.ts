@@ -3,7 +3,7 @@ import type { TmpfsMount } from '../../../model/tmpfs.ts';
 import { label } from '../../model/labels.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { ContainerShape, ImageFacts, ShapeMount, ShapeNetwork, ShapePort } from '../../model/shape.ts';
-import { type InspectedContainer, type InspectedHostConfig, imageIdOf } from './inspected.ts';
+import { type InspectedContainer, type InspectedEndpoint, type InspectedHostConfig, imageIdOf } from './inspected.ts';
 import { otherSettings } from './other-settings.ts';
 import { readPlain } from './plain-settings.ts';
 import { readTmpfsOptions } from './tmpfs-options.ts';
@@ -161,9 +161,15 @@ function readNetworks(container: InspectedContainer, { isGone }: ReadingContext)
     .map(([name, endpoint]) => ({
       name,
       aliases: [...new Set(endpoint.Aliases ?? [])].filter((alias) => !added.includes(alias)).sort(),
+      ...linkLocalIpsOf(endpoint),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   return [...listed, ...borrowedNetwork(container.HostConfig.NetworkMode)];
+}
+
+function linkLocalIpsOf({ IPAMConfig: asked }: InspectedEndpoint): Pick<ShapeNetwork, 'linkLocalIps'> {
+  const linkLocalIps = asked?.LinkLocalIPs ?? [];
+  return linkLocalIps.length === 0 ? {} : { linkLocalIps };
 }
 
 function readPorts(host: InspectedHostConfig): ShapePort[] {

@@ -42,7 +42,9 @@ export type InspectedContainer = {
   readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
 };
 
-type InspectedEndpoint = {
+export type InspectedEndpoint = {
+  /** What was asked for, beside what the engine chose. */
+  readonly IPAMConfig?: { readonly LinkLocalIPs?: List } | null;
   readonly Aliases?: readonly string[] | null;
   /** Empty until the container was started for the first time. */
   readonly NetworkID?: string;

@@ -33,7 +33,6 @@ function settingsOf({ Config: config, HostConfig: host }: InspectedContainer): r
     ['oom-score-adj', host.OomScoreAdj],
     ['publish-all', host.PublishAllPorts],
     ['rm', host.AutoRemove],
-    ['sysctl', host.Sysctls],
     ['tty', config.Tty],
     ['userns', host.UsernsMode],
     ['uts', host.UTSMode],

@@ -25,6 +25,7 @@ const settings = {
   privileged: setting('HostConfig', 'Privileged', false),
   memoryBytes: setting('HostConfig', 'Memory', 0),
   nanoCpus: setting('HostConfig', 'NanoCpus', 0),
+  sysctls: setting<Readonly<Record<string, string>>>('HostConfig', 'Sysctls', {}),
   dns: setting<readonly string[]>('HostConfig', 'Dns', []),
 } as const satisfies { readonly [K in keyof ContainerShape]?: Setting<ContainerShape[K]> };
 

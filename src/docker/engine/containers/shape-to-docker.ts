@@ -111,7 +111,21 @@ function hostConfig(request: CreateContainer, engine: EngineKind, logDriver: str
 }
 
 /** How a container is reached on a network, for create and for connect. */
-export const endpointSettings = (network: ShapeNetwork): object => ({ Aliases: network.aliases });
+export const endpointSettings = ({ aliases, linkLocalIps }: ShapeNetwork): object => ({
+  Aliases: aliases,
+  ...(linkLocalIps === undefined
+    ? {}
+    : { IPAMConfig: { LinkLocalIPs: linkLocalIps }, MacAddress: macAddressFor(linkLocalIps) }),
+});
+
+/**
+ * Whoever takes these addresses over has the same MAC address: neighbours keep what they learned of it for half a minute,
+ * and Engine 28 makes up another one for each container.
+ */
+function macAddressFor([first = '']: readonly string[]): string {
+  const bytes = first.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return ['02', '42', ...bytes].join(':');
+}
 
 /**
  * The create call for a container. Only its first network is in it: engines before API 1.44 take no more,
@@ -139,6 +153,8 @@ export function createCall(request: CreateContainer, engine: EngineKind, logDriv
       },
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
       HostConfig: hostConfig(request, engine, logDriver),
+      // Where engines before API 1.44 look for it.
+      ...(first?.linkLocalIps === undefined ? {} : { MacAddress: macAddressFor(first.linkLocalIps) }),
       ...(first === undefined
         ? {}
         : { NetworkingConfig: { EndpointsConfig: { [first.name]: endpointSettings(first) } } }),

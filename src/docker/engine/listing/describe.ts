@@ -28,6 +28,7 @@ export function describeEngine({ engine, endpoint }: Client, info: EngineInfo): 
     // On Podman its name server lives on the gateway, so the host stays reachable; no option is known that closes it
     // (5.8).
     canHideHost: engine.kind === 'docker',
+    securityModules: (info.SecurityOptions ?? []).flatMap((option) => /^name=([a-z]+)/.exec(option)?.[1] ?? []),
     cpus: info.NCPU ?? 0,
     memoryBytes: info.MemTotal ?? 0,
   };

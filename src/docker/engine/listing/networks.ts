@@ -15,12 +15,19 @@ export type InspectedNetwork = {
   readonly Internal: boolean;
   readonly Options?: Readonly<Record<string, string>> | null;
   readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly IPAM?: {
+    readonly Config?: readonly { readonly Subnet?: string; readonly IPRange?: string }[] | null;
+  } | null;
   readonly Containers?: Readonly<Record<string, unknown>> | null;
 };
 
-/** All networks with `text` in their name. */
-export const listNetworks = (client: Client, text: string): Promise<readonly InspectedNetwork[]> =>
-  askList(client, 'list networks', get('/networks', { filters: { name: [text] } }));
+/** All networks, or those with `text` in their name. */
+export const listNetworks = (client: Client, text?: string): Promise<readonly InspectedNetwork[]> =>
+  askList(client, 'list networks', get('/networks', text === undefined ? {} : { filters: { name: [text] } }));
+
+/** The subnets of a network. */
+export const subnetsOf = ({ IPAM: ipam }: InspectedNetwork): readonly string[] =>
+  (ipam?.Config ?? []).flatMap(({ Subnet: subnet }) => subnet ?? []);
 
 /** A network with its members; null when it is gone. */
 export const inspectNetwork = (client: Client, id: string): Promise<InspectedNetwork | null> =>
@@ -41,6 +48,9 @@ export async function createNetwork(
     Driver: network.driver,
     Internal: network.internal,
     Options: network.options,
+    ...(network.subnet === undefined
+      ? {}
+      : { IPAM: { Config: [{ Subnet: network.subnet, ...(network.ipRange && { IPRange: network.ipRange }) }] } }),
     Labels: labels,
     CheckDuplicate: true,
   };

@@ -1,6 +1,6 @@
 import { asContainerId, asNetworkId, type ProjectName } from '../../../model/ids.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
-import { label, lockName, networkName, projectPrefix } from '../../model/labels.ts';
+import { egressSuffix, label, lockName, networkName, outNetworkName, projectPrefix } from '../../model/labels.ts';
 import type { Observed, ObservedContainer, ObservedNetwork, ObservedVolume } from '../../model/observed.ts';
 import type { ObserveQuery } from '../../port.ts';
 import type { Client, EngineInfo } from '../connection/connection.ts';
@@ -21,7 +21,7 @@ import { type ImageClient, imageFacts, learnShell } from '../images/find.ts';
 import { registryDigests } from '../images/registry.ts';
 import { describeEngine } from './describe.ts';
 import { generationRecord, isNamedRecord, saysRecord } from './history.ts';
-import { type InspectedNetwork, inspectNetwork, listNetworks } from './networks.ts';
+import { type InspectedNetwork, inspectNetwork, listNetworks, subnetsOf } from './networks.ts';
 import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -34,19 +34,22 @@ const byPlace = (a: Placed, b: Placed): number =>
 /** The lock is its holder's, and nothing that is planned may depend on it. */
 const isNoLock = (project: ProjectName) => (one: ListedContainer) => listedName(one) !== lockName(project);
 
-const ourNetworks = (project: ProjectName): readonly string[] => [
-  networkName(project, 'isolated'),
-  networkName(project, 'bridge'),
-];
+/** Whether a network of this name is one that looms makes for the project. */
+const isOurNetwork = (project: ProjectName, name: string): boolean =>
+  [networkName(project, 'isolated'), networkName(project, 'bridge'), outNetworkName(project)].includes(name) ||
+  (name.startsWith(`${projectPrefix(project)}-`) && name.endsWith(egressSuffix));
 
-async function observeNetworks(client: Client, query: ObserveQuery) {
-  const ourNames = ourNetworks(query.project);
-  const listed = await listNetworks(client, projectPrefix(query.project));
+/** The networks of the project, and the subnets of all. */
+async function observeNetworks(client: Client, { project }: ObserveQuery) {
+  const listed = await listNetworks(client);
   const wanted = listed.filter(
-    (network) => ourNames.includes(network.Name) || network.Labels?.[label.project] === query.project,
+    ({ Name: name, Labels: labels }) => isOurNetwork(project, name) || labels?.[label.project] === project,
   );
   const inspected = await mapBounded(wanted, inspectWidth, ({ Id: id }) => inspectNetwork(client, id));
-  return inspected.filter((network) => network !== null);
+  return {
+    networks: inspected.filter((network) => network !== null),
+    subnets: [...new Set(listed.flatMap(subnetsOf))].sort(byText),
+  };
 }
 
 function observedNetwork(
@@ -56,6 +59,7 @@ function observedNetwork(
 ): ObservedNetwork {
   // The engine lists those that run; a stopped one is still bound to its network.
   const bound = containers.filter(({ shape }) => shape.networks.some(({ name }) => name === network.Name));
+  const [{ Subnet: subnet, IPRange: ipRange } = {}] = network.IPAM?.Config ?? [];
   const members = new Set([...Object.keys(network.Containers ?? {}), ...bound.map(({ id }) => id)]);
   return {
     id: asNetworkId(network.Id),
@@ -63,6 +67,8 @@ function observedNetwork(
     internal: network.Internal,
     driver: network.Driver,
     options: network.Options ?? {},
+    ...(subnet === undefined ? {} : { subnet }),
+    ...(ipRange === undefined ? {} : { ipRange }),
     ours: network.Labels?.[label.project] === query.project,
     members: [...members].sort(byText).map(asContainerId),
   };
@@ -84,13 +90,12 @@ function readingContext(
   project: ProjectName,
   networks: readonly InspectedNetwork[],
 ): ReadingContext {
-  const ours = ourNetworks(project);
   const there = new Set(networks.map(({ Id: id }) => id));
   return {
     kind,
     limitsSwap: info.SwapLimit !== false,
     // Podman knows networks by their names.
-    isGone: (network, id) => kind === 'docker' && ours.includes(network) && !there.has(id),
+    isGone: (network, id) => kind === 'docker' && isOurNetwork(project, network) && !there.has(id),
   };
 }
 
@@ -132,7 +137,7 @@ export async function observe(client: ImageClient, records: RecordReader, query:
       images.map(async ([ref, image]) => [ref, image && (await imageFacts(client, ref, image, false))] as const),
     ),
   ]);
-  const [info, networks, volumes, named, registry] = await inBackground;
+  const [info, { networks, subnets }, volumes, named, registry] = await inBackground;
 
   const context = readingContext(client, info, query.project, networks);
   const shareIn = ({ Image: image }: InspectedContainer): ImageShare =>
@@ -160,6 +165,7 @@ export async function observe(client: ImageClient, records: RecordReader, query:
     networks: networks
       .map((network) => observedNetwork(network, query, containers))
       .sort((a, b) => byText(a.name, b.name) || byText(a.id, b.id)),
+    subnets,
     volumes,
     images: Object.fromEntries(facts),
     registry,

@@ -95,6 +95,7 @@ export function observedContainer(
   const given = (key: string) => (image.labels[key] === undefined ? labels[key] : undefined);
   const restoredFrom = given(label.restoredFrom);
   const keptFrom = given(label.keptFrom);
+  const egress = given(label.egress);
   const secretPrints = readSecretPrints(given(label.secrets) ?? '');
   return {
     id: asContainerId(container.Id),
@@ -113,6 +114,7 @@ export function observedContainer(
     ...(restoredFrom === undefined ? {} : { restoredFrom: asContainerId(restoredFrom) }),
     ...(keptFrom === undefined ? {} : { keptFrom: asContainerId(keptFrom) }),
     ...(secretPrints === undefined ? {} : { secretPrints }),
+    ...(egress === undefined ? {} : { egress }),
     managedBy: labels[label.managedBy] ?? '',
     imageRef: labels[label.image] ?? container.Config.Image ?? '',
     shape: shapeOf(container, image, context),

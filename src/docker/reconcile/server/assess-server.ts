@@ -6,6 +6,7 @@ import { isRunning, isSettled } from '../../model/generations.ts';
 import type { GenerationRecord, Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import { liveFields } from '../../model/shape.ts';
+import { wayOutOf } from '../../model/way-out.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { compareSpecs } from '../compare/compare-specs.ts';
 import { templateOf } from './container-template.ts';
@@ -64,7 +65,7 @@ function driftOf(server: DeclaredServer, container: ObservedContainer, context: 
   const facts = context.observed.images[recorded.image] ?? null;
   const imageKnown = facts !== null && facts.id === container.shape.imageId && recorded.image === server.image.ref;
   const wanted = resolveShape(
-    templateOf(recorded.spec, context.project),
+    templateOf(recorded.spec, context.project, wayOutOf(recorded.spec, context.observed)),
     imageKnown ? facts : unknownImage(container.shape.imageId, container.imageRef),
   );
   const env = `${liveFields.env.path}.`;

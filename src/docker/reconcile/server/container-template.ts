@@ -1,14 +1,16 @@
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
-import type { ProjectName } from '../../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
 import { secretUses } from '../../../model/secret-names.ts';
 import { sourceText } from '../../../model/source.ts';
 import type { TmpfsMount } from '../../../model/tmpfs.ts';
 import { ownedBy, readTmpfs } from '../../../model/tmpfs.ts';
+import { forwarderProgram } from '../../model/forwarder-program.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../../model/labels.ts';
 import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate } from '../../model/shape.ts';
+import { proxyConfig, type WayOut } from '../../model/way-out.ts';
 import type { PlannedContainer } from '../../steps.ts';
 
 const mebibyte = 1024 * 1024;
@@ -51,10 +53,22 @@ const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
   source: mount.type === 'volume' ? volumeName(project, mount.source) : mount.source,
 });
 
-function networksOf(spec: DesiredServer, project: ProjectName): ShapeNetwork[] {
+function networksOf(spec: DesiredServer, project: ProjectName, way: WayOut | undefined): ShapeNetwork[] {
   if (spec.network.mode === 'none') return [];
-  return [{ name: networkName(project, spec.network.mode), aliases: [spec.name] }];
+  const own = { name: networkName(project, spec.network.mode), aliases: [spec.name] };
+  return way === undefined ? [own] : [own, { name: way.network.name, aliases: [] }];
 }
+
+/**
+ * A server on two networks hands nothing on from one to the other: its neighbours do not get out through it. The names of
+ * the listed hosts are in its `/etc/hosts`; all other questions for names go to its forwarder, which answers from its list.
+ */
+const withWayOut = ({ addresses, names }: WayOut) => ({
+  ...isolatedDns,
+  dns: [names],
+  extraHosts: [...addresses].flatMap(([host, address]) => (host.startsWith('*') ? [] : [`${host}:${address}`])),
+  sysctls: { 'net.ipv4.ip_forward': '0' },
+});
 
 function pidOneOf(spec: DesiredServer): PidOne {
   const server = argvTemplateOf(spec);
@@ -71,11 +85,12 @@ const nothingExtra = {
   ipcMode: '',
   devices: [],
   extraHosts: [],
+  sysctls: {},
   otherSettings: [],
 } as const;
 
-/** The container a spec asks for, up to what its image decides (docs/spec.md, all of `docker_backend`). */
-export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemplate {
+/** The container a spec asks for, with the way out that it has, up to what its image decides (docs/spec.md, all of `docker_backend`). */
+export function templateOf(spec: DesiredServer, project: ProjectName, way?: WayOut): ShapeTemplate {
   const { limits, security, mcp } = spec;
   // A stdio server's own variables go to its sessions; only what PID 1 needs is in the container's config.
   const env = literals(isHttp(spec) ? { ...spec.environment, ...mcp.env } : spec.environment);
@@ -91,7 +106,7 @@ export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemp
     tmpfs: Object.fromEntries(
       Object.entries(security.tmpfs).map(([path, size]) => [path, ownedBy(security.user, tmpfsOf(size))]),
     ),
-    networks: networksOf(spec, project),
+    networks: networksOf(spec, project, way),
     memoryBytes: limits.memoryMiB * mebibyte,
     memorySwapBytes: limits.memoryMiB * mebibyte,
     nanoCpus: Math.round(limits.cpuCores * 1e9),
@@ -103,6 +118,7 @@ export function templateOf(spec: DesiredServer, project: ProjectName): ShapeTemp
     noNewPrivileges: security.noNewPrivileges,
     readOnlyRoot: security.readOnlyRoot,
     ...(spec.network.mode === 'isolated' ? isolatedDns : openDns),
+    ...(way === undefined ? {} : withWayOut(way)),
     init: true,
     labels: spec.labels,
   };
@@ -199,6 +215,54 @@ export function relayContainer(
     ownLabels: {
       [label.project]: project,
       [label.role]: 'relay' satisfies Role,
+      [label.image]: imageRef,
+      [label.managedBy]: managedBy,
+    },
+    freshVolumes: [],
+  };
+}
+
+/** 800 connections with their buffers, and as many seldom have one at once. */
+const forwarderLimits = { memoryBytes: 64 * mebibyte, pidsLimit: 32, nanoCpus: 1e9 };
+
+/**
+ * The forwarder of a server: the only thing on the server's network that leads anywhere, and only where its configuration
+ * says. The kernel hands nothing on for it; ports below 1024 are open to its user, which has no capability.
+ */
+export function forwarderContainer(
+  project: ProjectName,
+  server: ServerName,
+  way: WayOut,
+  imageRef: string,
+  managedBy: string,
+): PlannedContainer {
+  const { network, out, addresses, names } = way;
+  const known = [...addresses].map(([host, address]) => `${host}=${address}`);
+  const template: ShapeTemplate = {
+    ...idleTemplate,
+    ...forwarderLimits,
+    memorySwapBytes: forwarderLimits.memoryBytes,
+    pidOne: { kind: 'fixed', argv: ['perl', '-e', forwarderProgram, proxyConfig(way), names, ...known] },
+    workingDir: { kind: 'own', path: '/tmp' },
+    tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
+    networks: [
+      { name: network.name, aliases: [], linkLocalIps: [...addresses.values(), names] },
+      { name: out.name, aliases: [] },
+    ],
+    restart: 'unless-stopped',
+    readOnlyRoot: true,
+    sysctls: { 'net.ipv4.ip_forward': '0', 'net.ipv4.ip_unprivileged_port_start': '0' },
+  };
+  return {
+    name: way.forwarder,
+    role: 'forwarder',
+    imageRef,
+    template,
+    ownLabels: {
+      [label.project]: project,
+      [label.role]: 'forwarder' satisfies Role,
+      [label.server]: server,
+      [label.egress]: way.mark,
       [label.image]: imageRef,
       [label.managedBy]: managedBy,
     },

@@ -2,6 +2,7 @@ import type { DeclaredServer } from '../../../model/desired.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
+import { wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft, Target } from '../../steps.ts';
 import type { RecordContext, Recording } from '../generations/record-generations.ts';
 import type { KeptFiles } from '../kept/kept-files.ts';
@@ -15,8 +16,8 @@ export type StepContext = LabelContext &
     readonly keepFailed: boolean;
     /** Steps that make the server's image, network and volumes. */
     readonly prerequisites: (server: DeclaredServer) => readonly StepId[];
-    /** Steps that make the relay through which the server is gated; empty for stdio. */
-    readonly relay: (server: DeclaredServer) => readonly StepId[];
+    /** Steps that make what a server is gated with: the relay through which it is reached, the forwarder of what it reaches. */
+    readonly ways: (server: DeclaredServer) => readonly StepId[];
     /** Volumes (engine names) that nothing uses. */
     readonly freshVolumes: ReadonlySet<string>;
     /** What earlier deletions kept. */
@@ -25,7 +26,7 @@ export type StepContext = LabelContext &
 
 /** The container of a new generation, complete but for what its image decides. */
 export function plannedContainer(server: DeclaredServer, generation: number, context: StepContext): PlannedContainer {
-  const template = templateOf(server.spec, context.project);
+  const template = templateOf(server.spec, context.project, wayOutOf(server.spec, context.observed));
   const fresh = server.spec.mounts
     .filter((mount) => mount.type === 'volume' && !mount.readOnly)
     .filter((mount) => context.freshVolumes.has(volumeName(context.project, mount.source)));
@@ -81,7 +82,7 @@ type Launch = {
   readonly failing: readonly StepId[];
 };
 
-/** Start (of what does not run) and gate, both after `startAfter`; the gate also after the relay it goes through. */
+/** Start (of what does not run) and gate, both after `startAfter`; the gate also after what it goes through. */
 export function launch(
   server: DeclaredServer,
   target: Target,
@@ -96,7 +97,7 @@ export function launch(
     serverName,
     'gate',
     { op: 'gate', target, name, timeoutSeconds: mcp.timeoutSeconds },
-    { after: [...(start === undefined ? startAfter : [start.id]), ...context.relay(server)] },
+    { after: [...(start === undefined ? startAfter : [start.id]), ...context.ways(server)] },
   );
   const failing = start === undefined ? [gate.id] : [start.id, gate.id];
   return { steps: start === undefined ? [gate] : [start, gate], gate: gate.id, failing };

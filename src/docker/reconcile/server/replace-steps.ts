@@ -41,8 +41,8 @@ export function replaceSteps(
 
   const retired = retire(name, old, lifecycle.drainSeconds, 'old', []);
   const ready = made.map((one) => one.id);
-  // Without a relay the new one cannot pass its gate, so the old one is not stopped for it.
-  const readyToStop = [...ready, ...context.relay(server)];
+  // Without these the new one cannot pass its gate, so the old one is not stopped for it.
+  const readyToStop = [...ready, ...context.ways(server)];
   const stopping = stopFirst
     ? retired.slice(0, -1).map((one, index) => (index === 0 ? { ...one, after: readyToStop } : one))
     : [];

@@ -30,6 +30,7 @@ function networkMismatch(found: ObservedNetwork, wanted: NetworkShape): string |
   if (!found.ours) return 'it is not of this project';
   if (found.internal !== wanted.internal) return `internal is ${found.internal}`;
   if (found.driver !== wanted.driver) return `its driver is ${found.driver}`;
+  if (wanted.subnet !== undefined && found.subnet !== wanted.subnet) return `its subnet is ${found.subnet}`;
   const option = Object.entries(wanted.options).find(([key, value]) => found.options[key] !== value);
   return option && `its option ${option[0]} is ${found.options[option[0]] ?? 'not set'}`;
 }
@@ -38,8 +39,11 @@ const networkFor = ({ networks }: Observed, wanted: NetworkShape): ObservedNetwo
   networks.find((network) => network.name === wanted.name);
 
 /** Why no server can be on a network of the project, when none can: somebody else made one of its name, or changed it. */
-export function networkBlocker(project: ProjectName, mode: Mode, observed: Observed): Blocker | undefined {
-  const wanted = networkShape(project, mode, observed.engine.canHideHost);
+export const networkBlocker = (project: ProjectName, mode: Mode, observed: Observed): Blocker | undefined =>
+  networkTaken(networkShape(project, mode, observed.engine.canHideHost), observed);
+
+/** Why one network cannot be as it is wanted. */
+export function networkTaken(wanted: NetworkShape, observed: Observed): Blocker | undefined {
   const found = networkFor(observed, wanted);
   const mismatch = found && networkMismatch(found, wanted);
   if (mismatch === undefined) return undefined;

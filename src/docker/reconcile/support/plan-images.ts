@@ -9,7 +9,7 @@ type ImageWork = { readonly steps: readonly StepDraft[]; readonly stepFor: (ref:
 /** Pulls and builds for the containers that will be made, once for each reference. */
 export function planImages(
   servers: readonly DeclaredServer[],
-  relayImage: string | undefined,
+  supportImages: readonly string[],
   observed: Observed,
 ): ImageWork {
   const steps = new Map<string, StepDraft>();
@@ -46,7 +46,7 @@ export function planImages(
       ...(spec.platform === undefined ? {} : { platform: spec.platform }),
     });
   }
-  if (relayImage !== undefined && absent(relayImage)) pull(relayImage, undefined, false);
+  for (const ref of supportImages) if (absent(ref)) pull(ref, undefined, false);
   return {
     steps: [...steps.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     stepFor: (ref) => (steps.has(ref) ? [asStepId(`image:${ref}`)] : []),

@@ -16,6 +16,7 @@ export type SupportInput = {
   /** Containers of servers that stay on the engine although this plan does not let them run. */
   readonly staying: readonly ObservedContainer[];
   readonly relayImage: string;
+  readonly forwarderImage: string;
   readonly managedBy: string;
   /** The step that makes an image available, when it is not. */
   readonly imageStep: (ref: string) => readonly StepId[];
@@ -26,6 +27,14 @@ export type SupportPlan = {
   readonly changes: readonly SupportChange[];
   readonly steps: readonly StepDraft[];
   readonly teardown: readonly StepDraft[];
+};
+
+/** What goes after the servers of a network, and the network after that. */
+export type Teardown = {
+  readonly network: string;
+  /** Relays or forwarders: what servers needed there. */
+  readonly containers: readonly StepDraft[];
+  readonly networks: readonly StepDraft[];
 };
 
 export const nothing: SupportPlan = { changes: [], steps: [], teardown: [] };

@@ -6,9 +6,19 @@ import { networkName, volumeName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
+import { egressBlocker, planEgress } from './egress.ts';
 import { networkBlocker, networkPlan } from './networks.ts';
 import { relayBlocker, relayPlan } from './relays.ts';
-import { isOn, type Mode, modes, nothing, type SupportInput, type SupportPlan, supportStep } from './support-plan.ts';
+import {
+  isOn,
+  type Mode,
+  modes,
+  nothing,
+  type SupportInput,
+  type SupportPlan,
+  supportStep,
+  type Teardown,
+} from './support-plan.ts';
 
 /** What stands behind the servers, as changes and steps, and which steps a server's own ones wait for. */
 type Support = {
@@ -18,20 +28,19 @@ type Support = {
   readonly teardown: readonly Teardown[];
   readonly freshVolumes: ReadonlySet<string>;
   readonly networkStep: (mode: Mode) => readonly StepId[];
+  readonly wayOut: (server: DeclaredServer) => readonly StepId[];
   readonly relaySteps: (server: DeclaredServer) => readonly StepId[];
-};
-
-type Teardown = {
-  readonly network: string;
-  readonly relays: readonly StepDraft[];
-  readonly networks: readonly StepDraft[];
 };
 
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
 export function supportBlocker(server: DeclaredServer, observed: Observed): Blocker | undefined {
   const { mode } = server.spec.network;
   if (mode === 'none') return undefined;
-  return networkBlocker(observed.project, mode, observed) ?? relayBlocker(server, mode, observed);
+  return (
+    networkBlocker(observed.project, mode, observed) ??
+    relayBlocker(server, mode, observed) ??
+    egressBlocker(server, observed)
+  );
 }
 
 type Volumes = {
@@ -81,20 +90,26 @@ export function planSupport(input: SupportInput): Support {
     isolated: relayPlan(input, 'isolated', networks.isolated.steps),
     bridge: relayPlan(input, 'bridge', networks.bridge.steps),
   };
+  const egress = planEgress(input);
   const volumes = planVolumes(input);
   const parts: SupportPlan[] = [
     { ...nothing, changes: volumes.changes },
     ...modes.flatMap((mode) => [networks[mode], relays[mode]]),
+    ...egress.parts,
   ];
   return {
     changes: parts.flatMap((part) => part.changes).sort((a, b) => (a.name < b.name ? -1 : 1)),
     steps: [...helperSteps(input.observed), ...parts.flatMap((part) => part.steps)],
-    teardown: modes.map((mode) => ({
-      network: networkName(input.project, mode),
-      relays: relays[mode].teardown,
-      networks: networks[mode].teardown,
-    })),
+    teardown: [
+      ...modes.map((mode) => ({
+        network: networkName(input.project, mode),
+        containers: relays[mode].teardown,
+        networks: networks[mode].teardown,
+      })),
+      ...egress.teardown,
+    ],
     freshVolumes: volumes.fresh,
+    wayOut: egress.stepsFor,
     networkStep: (mode) => networks[mode].steps.map((one) => one.id),
     relaySteps: (server) => {
       const { mode } = server.spec.network;
@@ -105,7 +120,8 @@ export function planSupport(input: SupportInput): Support {
 }
 
 /**
- * What stands behind servers goes after them: a relay has their last sessions, and a network can go only when nothing
+ * What stands behind servers goes after them: a relay has their last sessions, a
+ * forwarder their connections, and a network can go only when nothing
  * is on it. Where a removal fails, what the server needs stays with it.
  */
 export function teardownSteps(
@@ -114,7 +130,7 @@ export function teardownSteps(
   observed: Observed,
 ): StepDraft[] {
   const containers = new Map<string, ObservedContainer>(observed.containers.map((one) => [one.id, one]));
-  return teardown.flatMap(({ network, relays, networks }) => {
+  return teardown.flatMap(({ network, containers: support, networks }) => {
     const leaves = (step: StepDraft): boolean => {
       const id = step.op === 'remove-container' && 'id' in step.target ? step.target.id : undefined;
       const container = id === undefined ? undefined : containers.get(id);
@@ -122,10 +138,10 @@ export function teardownSteps(
     };
     const gone = removalsIn(work).filter(leaves);
     const servers = gone.filter(({ server }) => server !== undefined).map(({ id }) => id);
-    const all = [...gone, ...relays].map(({ id }) => id);
+    const all = [...gone, ...support].map(({ id }) => id);
     return [
-      ...relays.map((step) => ({ ...step, after: [...step.after, ...servers] })),
-      ...networks.map((step) => ({ ...step, after: all })),
+      ...support.map((step) => ({ ...step, after: [...step.after, ...servers] })),
+      ...networks.map((step) => ({ ...step, after: [...step.after, ...all] })),
     ];
   });
 }

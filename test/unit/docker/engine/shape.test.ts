@@ -25,6 +25,7 @@ const plain: ContainerShape = {
     { type: 'bind', source: '/srv/files', target: '/files', readOnly: true },
   ],
   tmpfs: { '/tmp': { sizeBytes: 67_108_864, exec: false, mode: '1777' } },
+  sysctls: {},
   networks: [{ name: 'looms-p', aliases: ['fs'] }],
   ports: [{ container: '3000/tcp', host: '127.0.0.1:8080' }],
   memoryBytes: 536_870_912,

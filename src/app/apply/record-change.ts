@@ -1,0 +1,68 @@
+import type { AuditedChange, ChangeEnd } from '../../model/audit.ts';
+import { defined } from '../../model/defined.ts';
+import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { sourceText } from '../../model/source.ts';
+import type { ApplyReport, Prepared } from '../../orchestrator/port.ts';
+import type { Ports } from '../ports.ts';
+
+type End = Omit<ChangeEnd, 'durationMs'>;
+
+/**
+ * Makes a change between its two records, and passes on what it does. Trouble with the trail is only said: it keeps
+ * nobody from repairing what is broken.
+ */
+export async function recordChange<T>(
+  ports: Ports,
+  change: Omit<AuditedChange, 'command'>,
+  make: () => Promise<T>,
+  endOf: (made: T) => End = () => ({ result: 'done' }),
+): Promise<T> {
+  const { start, ended } = await ports.audit.changing({ command: ports.whoAmI.command, ...change });
+  if (!start.written) ports.warn(`this change is not in the audit trail: ${start.why}; ${start.hint}`);
+  const startedAt = ports.monotonicMs();
+  const end = async (how: End): Promise<void> => {
+    const written = await ended({ ...how, durationMs: Math.round(ports.monotonicMs() - startedAt) });
+    if (!written.written)
+      ports.warn(`the end of this change is not in the audit trail: ${written.why}; ${written.hint}`);
+  };
+  let made: T;
+  try {
+    made = await make();
+  } catch (error) {
+    const failure: { readonly code: ErrorCode; readonly message?: string } =
+      error instanceof LoomsError ? { code: error.code, message: ports.mask(error.message) } : { code: 'internal' };
+    await end({ result: failure.code === 'interrupted' ? 'interrupted' : 'failed', ...failure });
+    throw error;
+  }
+  await end(endOf(made));
+  return made;
+}
+
+/** What a plan is about to change. */
+export function changeOf({ plan, servers }: Prepared): Omit<AuditedChange, 'command'> {
+  const sources = new Map(servers.map(({ spec, source }) => [spec.name, sourceText(source)] as const));
+  return {
+    project: plan.project,
+    engine: plan.engine.id,
+    servers: plan.changes.flatMap(({ server, action }) =>
+      action === 'unchanged' ? [] : [{ server, action, ...defined({ source: sources.get(server) }) }],
+    ),
+    support: plan.support.map(({ kind, name, action }) => ({ kind, name, action })),
+  };
+}
+
+/** What became of a plan, for the trail: why a gate failed as well. */
+export const endOfReport = ({ outcome, servers }: ApplyReport, mask: Ports['mask']): End => ({
+  result: outcome,
+  outcomes: servers.flatMap(({ server, outcome: one, failure }) =>
+    one === 'unchanged'
+      ? []
+      : [
+          {
+            server,
+            outcome: one,
+            ...(failure === undefined ? {} : { code: failure.code, message: mask(failure.message) }),
+          },
+        ],
+  ),
+});

@@ -1,0 +1,48 @@
+import type { ProjectName } from '../../model/ids.ts';
+import type { Policies, Quota, QuotaKey } from '../../model/policy.ts';
+import { startOfDay } from '../../model/times.ts';
+import { type ProjectUse, quotaOf, useOf } from '../../spec/check/quotas.ts';
+import type { Ports } from '../ports.ts';
+import { type ServerStatus, statusOf } from './server-status.ts';
+
+/** What a project takes, beside what policies allow it. */
+export type UsedQuota = {
+  readonly project: ProjectName;
+  /** What the recorded specs of its servers ask for. */
+  readonly use: ProjectUse & {
+    /** Calls that this machine sent since midnight (UTC); null when its trail cannot be read. */
+    readonly callsToday: number | null;
+  };
+  /** What policies allow; what none limits is absent. */
+  readonly quota: { readonly [K in QuotaKey]?: number };
+};
+
+export type AllProjects = {
+  /** Sorted by project and name. */
+  readonly servers: readonly ServerStatus[];
+  /** Sorted by name. */
+  readonly projects: readonly UsedQuota[];
+};
+
+const limitsIn = (quota: Quota): UsedQuota['quota'] =>
+  Object.fromEntries(Object.entries(quota).map(([key, said]) => [key, said.limit]));
+
+/** The servers of all projects on the engine, and what each project takes of its quota. Throws what the engine throws. */
+export async function getAllProjects(ports: Ports, policies: Policies): Promise<AllProjects> {
+  const orchestrator = await ports.orchestrator();
+  const since = startOfDay(ports.now());
+  const all = await Promise.all(
+    (await orchestrator.projects()).map(async (project) => {
+      const { servers, now } = await orchestrator.servers(project);
+      // What is wrong with the trail is said by `looms audit`; the engine's answer stands without it.
+      const callsToday = await ports.auditReader.countCalls({ project, since }).catch(() => null);
+      const specs = servers.flatMap(({ recorded }) => (recorded === undefined ? [] : [recorded.spec]));
+      const quota = limitsIn(quotaOf(policies, project));
+      return {
+        servers: servers.map((view) => statusOf(view, now)),
+        used: { project, use: { ...useOf(specs), callsToday }, quota },
+      };
+    }),
+  );
+  return { servers: all.flatMap(({ servers }) => servers), projects: all.map(({ used }) => used) };
+}

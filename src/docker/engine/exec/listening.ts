@@ -1,0 +1,25 @@
+import { text } from 'node:stream/consumers';
+import type { ContainerId } from '../../../model/ids.ts';
+import type { Client } from '../connection/connection.ts';
+import { openExec } from './exec.ts';
+
+/** The kernel's number for a socket that listens. */
+const listenState = '0A';
+
+/** `2140FEA9:1538`, in the byte order of the machine that wrote it, which is little-endian wherever engines run. */
+function addressOf(hex: string): string {
+  const [address = '', port = ''] = hex.split(':');
+  const bytes = address.match(/../g)?.toReversed() ?? [];
+  return `${bytes.map((byte) => Number.parseInt(byte, 16)).join('.')}:${Number.parseInt(port, 16)}`;
+}
+
+/** What listens in a container, as its kernel tells: nothing is connected to, so nothing outside hears of it. */
+export async function listeningOn(client: Client, id: ContainerId): Promise<readonly string[]> {
+  const session = await openExec(client, id, { argv: ['cat', '/proc/net/tcp'] });
+  const [table] = await Promise.all([text(session.stdout), text(session.stderr), session.ended]);
+  return table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .flatMap(([, local = '', , state]) => (state === listenState ? [addressOf(local)] : []));
+}

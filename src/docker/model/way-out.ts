@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
+import { mostTargets } from '../../model/egress.ts';
+import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
+import type { NetworkShape, Observed, ObservedContainer } from './observed.ts';
+
+/**
+ * How an isolated server gets out to what its spec lists: a network that it shares with a forwarder and nobody else,
+ * where each listed host has an address of its own; the forwarder is on the project's way out besides. It follows from
+ * the spec and from what is there, so that everyone who asks is told the same.
+ */
+export type WayOut = {
+  readonly network: NetworkShape;
+  readonly out: NetworkShape;
+  readonly forwarder: string;
+  /** Which of the addresses are the forwarder's, and for which list: what its label says. */
+  readonly mark: string;
+  readonly targets: readonly EgressTarget[];
+  /** Where the server finds each host; a wildcard's is that of all names below it. */
+  readonly addresses: ReadonlyMap<string, string>;
+  /** Where the server's questions for names are answered. */
+  readonly names: string;
+};
+
+const numberOf = (address: string): number =>
+  address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
+const addressOf = (number: number): string => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
+
+/**
+ * Engines give an endpoint further addresses from 169.254.0.0/16 only, so the subnets of servers lie there. These stay clear
+ * of metadata services (169.254.169.0/24, 169.254.170.0/23) and of what Kubernetes keeps on its nodes (169.254.20.0/24).
+ * The way out to the outside lies elsewhere: Engine 28 refuses a second interface in that range.
+ */
+const subnets = { first: numberOf('169.254.64.0'), size: 128, bits: 25, count: 128 };
+
+/** The parts of a server's subnet: the first is for what the engine gives out, each of the others for one forwarder. */
+const partSize = 32;
+const parts = [1, 2, 3] as const;
+
+type Range = { readonly from: number; readonly to: number };
+
+function rangeOf(cidr: string): Range | undefined {
+  const [, address = '', bits = ''] = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(cidr) ?? [];
+  if (address === '') return undefined;
+  const size = 2 ** (32 - Number(bits));
+  const from = Math.floor(numberOf(address) / size) * size;
+  return { from, to: from + size - 1 };
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The subnet that the network has, or one that no network of the engine overlaps; undefined when all are taken. */
+function subnetFor(name: string, observed: Observed): string | undefined {
+  const { first, size, bits, count } = subnets;
+  const found = observed.networks.find((network) => network.name === name)?.subnet;
+  const range = found === undefined ? undefined : rangeOf(found);
+  const isOne = range !== undefined && range.from >= first && range.from < first + size * count;
+  if (found !== undefined && isOne && found.endsWith(`/${bits}`)) return found;
+  const taken = observed.subnets.flatMap((cidr) => rangeOf(cidr) ?? []);
+  // Each begins at a place of its own, so that two runs on one engine seldom want the same one.
+  const start = Number.parseInt(hashOf(name).slice(0, 8), 16) % count;
+  const at = [...Array(count).keys()]
+    .map((index) => first + ((start + index) % count) * size)
+    .find((from) => !taken.some((one) => one.from < from + size && one.to >= from));
+  return at === undefined ? undefined : `${addressOf(at)}/${bits}`;
+}
+
+const listHash = (targets: readonly EgressTarget[]): string => hashOf(canonicalJson(targets)).slice(0, 16);
+
+/** The part of its server's addresses that a forwarder has, by its label. */
+const partOf = ({ egress }: Pick<ObservedContainer, 'egress'>): number => Number(egress?.split(':')[0] ?? 0);
+
+/** Whether a forwarder has the addresses of a way out. */
+export const hasPartOf = (forwarder: ObservedContainer, { mark }: WayOut): boolean =>
+  partOf(forwarder) === partOf({ egress: mark });
+
+/** A server's part: the one whose forwarder answers its questions for names. */
+function partUsedBy({ shape }: ObservedContainer, first: number): number | undefined {
+  const [dns = ''] = shape.dns;
+  const offset = /^[\d.]+$/.test(dns) ? numberOf(dns) - first : -1;
+  return parts.find((part) => offset === part * partSize + mostTargets);
+}
+
+/** Whether a server's container gets out by this forwarder of its network. */
+export const isUsedBy = (forwarder: ObservedContainer, server: ObservedContainer, network: NetworkShape): boolean =>
+  server.server === forwarder.server &&
+  partUsedBy(server, rangeOf(network.subnet ?? '')?.from ?? 0) === partOf(forwarder);
+
+/**
+ * Those of a forwarder that was made for the list, or that a container of the server counts on; else the first that nobody
+ * has, so that a new list gets a forwarder beside that of the old one.
+ */
+function choosePart(spec: DesiredServer, first: number, observed: Observed): number {
+  const own = observed.containers.filter(({ server }) => server === spec.name);
+  const forwarders = own.filter(({ role }) => role === 'forwarder');
+  const servers = own.filter(({ role }) => role === 'server');
+  const hash = listHash(spec.network.egress);
+  const made = forwarders.filter(({ egress }) => egress?.split(':')[1] === hash).map(partOf);
+  const counted = servers
+    .filter(({ recorded }) => recorded !== undefined && listHash(recorded.spec.network.egress) === hash)
+    .map((one) => partUsedBy(one, first));
+  const used = new Set(servers.map((one) => partUsedBy(one, first)));
+  const held = new Set([...used, ...forwarders.map(partOf)]);
+  const known = [...made, ...counted].filter((part) => parts.some((one) => one === part)).sort();
+  return known[0] ?? parts.find((part) => !held.has(part)) ?? parts.find((part) => !used.has(part)) ?? parts[0];
+}
+
+/** Undefined where a spec lists no host, and where the engine has no subnet left for it. */
+export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | undefined {
+  const { mode, egress: targets } = spec.network;
+  if (mode !== 'isolated' || targets.length === 0) return undefined;
+  const { project } = observed;
+  const name = egressNetworkName(project, spec.name);
+  const subnet = subnetFor(name, observed);
+  const first = rangeOf(subnet ?? '')?.from;
+  if (subnet === undefined || first === undefined) return undefined;
+  const part = choosePart(spec, first, observed);
+  const hosts = [...new Set(targets.map(({ host }) => host))];
+  const base = first + part * partSize;
+  return {
+    network: {
+      name,
+      driver: 'bridge',
+      internal: true,
+      options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
+      subnet,
+      ipRange: `${addressOf(first)}/27`,
+    },
+    // Its members reach no other one.
+    out: {
+      name: outNetworkName(project),
+      driver: 'bridge',
+      internal: false,
+      options: { 'com.docker.network.bridge.enable_icc': 'false' },
+    },
+    forwarder: forwarderName(project, spec.name, part),
+    mark: `${part}:${listHash(targets)}`,
+    targets,
+    addresses: new Map(hosts.map((host, index) => [host, addressOf(base + index)])),
+    names: addressOf(base + mostTargets),
+  };
+}
+
+/** Addresses that no name may lead to: of the forwarder itself, of a link (its server's network among them), of groups. */
+const nowhere = '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/3';
+
+/**
+ * One frontend for an address and port. The name is resolved when a connection comes, and the rules wait for the answer
+ * as long as `inspect-delay` says, ms. On ports of TLS the name in it must be the listed one: every host behind the same
+ * address would be reached else.
+ */
+function frontend({ host, port, tls, address }: EgressTarget, index: number, own: string): readonly string[] {
+  const suffix = host.startsWith('*') ? host.slice(1) : undefined;
+  const sni =
+    suffix === undefined
+      ? `{ req.ssl_sni -i ${host} }`
+      : `{ req.ssl_sni -m end -i ${suffix} } { req.ssl_sni -m reg -i ^[a-z0-9_-]+(\\.[a-z0-9_-]+)+$ }`;
+  const name = suffix === undefined ? `str(${host})` : 'req.ssl_sni,lower';
+  return [
+    `frontend t${index}`,
+    `  bind ${own}:${port}`,
+    '  tcp-request inspect-delay 10s',
+    ...(tls
+      ? [
+          '  tcp-request content set-var(txn.at) str(tls)',
+          '  tcp-request content set-var(txn.sni) req.ssl_sni',
+          `  tcp-request content reject unless ${sni}`,
+        ]
+      : []),
+    ...(address === undefined
+      ? [
+          '  tcp-request content set-var(txn.at) str(name)',
+          `  tcp-request content do-resolve(txn.to,engine,ipv4) ${name}`,
+          '  tcp-request content reject unless { var(txn.to) -m found }',
+          '  tcp-request content set-var(txn.at) str(address)',
+          `  tcp-request content reject if { var(txn.to) -m ip ${nowhere} }`,
+          '  tcp-request content set-dst var(txn.to)',
+        ]
+      : []),
+    `  log-format "connection to ${host}:${port} ended %ts at %[var(txn.at)], name in TLS %[var(txn.sni)], address ${address ?? '%[var(txn.to)]'}"`,
+    `  default_backend t${index}`,
+    `backend t${index}`,
+    `  server target ${address ?? '0.0.0.0'}:${port}`,
+  ];
+}
+
+/** HAProxy's configuration. Connections of databases are idle for hours, so only the two ends end them. */
+export const proxyConfig = ({ targets, addresses }: Pick<WayOut, 'targets' | 'addresses'>): string =>
+  [
+    'global',
+    '  log stdout format raw daemon',
+    '  nbthread 1',
+    '  maxconn 800',
+    'defaults',
+    '  mode tcp',
+    '  log global',
+    '  option clitcpka',
+    '  option srvtcpka',
+    '  timeout connect 10s',
+    '  timeout client 24d',
+    '  timeout server 24d',
+    'resolvers engine',
+    '  nameserver engine 127.0.0.11:53',
+    '  hold valid 1s',
+    '  resolve_retries 2',
+    '  timeout resolve 1s',
+    '  timeout retry 1s',
+    ...targets.flatMap((target, index) => frontend(target, index, addresses.get(target.host) ?? '')),
+    '',
+  ].join('\n');
+
+/** Where a forwarder listens once it is ready. */
+export const listensAt = ({ targets, addresses }: WayOut): readonly string[] =>
+  targets.map(({ host, port }) => `${addresses.get(host)}:${port}`);

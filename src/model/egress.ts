@@ -1,0 +1,15 @@
+import type { EgressTarget } from './desired.ts';
+
+/** Ports on which a connection begins with TLS (IANA's `…s` services, and what is customary beside them). */
+const tlsPorts: ReadonlySet<number> = new Set([443, 465, 636, 853, 989, 990, 992, 993, 995, 5671, 8443, 8883]);
+
+export const isTlsPort = (port: number): boolean => tlsPorts.has(port);
+
+/** Each host has an address of its own in the server's network, so that two of them can have one port. */
+export const mostTargets = 30;
+
+export const isIpv4 = (text: string): boolean =>
+  /^\d{1,3}(?:\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
+
+/** A target for people, and as a spec's short form has it. */
+export const egressText = ({ host, port }: Pick<EgressTarget, 'host' | 'port'>): string => `${host}:${port}`;

@@ -1,0 +1,93 @@
+import type { Diagnostic } from '../../model/diagnostics.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { Policies, Quota, QuotaBreach, QuotaKey } from '../../model/policy.ts';
+import type { ReadServer } from '../fields/normalize.ts';
+import { childPath } from '../read/tree.ts';
+import { isNamedBy } from './policy.ts';
+import type { PolicySubject } from './policy-rules.ts';
+
+/** What servers of a project may take of the machine. */
+export type ProjectUse = { readonly servers: number; readonly memoryMiB: number; readonly cpuCores: number };
+
+/** What these servers may take; one that is not enabled does not run, and counts as a server only. */
+export function useOf(specs: readonly Pick<ReadServer, 'enabled' | 'limits'>[]): ProjectUse {
+  const running = specs.filter(({ enabled }) => enabled);
+  const sum = (of: (limits: ReadServer['limits']) => number): number =>
+    running.reduce((all, { limits }) => all + of(limits), 0);
+  return {
+    servers: specs.length,
+    memoryMiB: sum(({ memoryMiB }) => memoryMiB),
+    // Of tenths of cores: 0.1 + 0.2 is 0.3.
+    cpuCores: Math.round(sum(({ cpuCores }) => cpuCores) * 1000) / 1000,
+  };
+}
+
+const quotaKeys = {
+  maxServers: 'max_servers',
+  maxTotalMemoryMiB: 'max_total_memory_mb',
+  maxTotalCpuCores: 'max_total_cpu_cores',
+  callsPerDay: 'calls_per_day',
+} as const satisfies Record<QuotaKey, string>;
+
+/** The lowest of what all policies allow a project, with who says so. */
+export function quotaOf(policies: Policies, project: ProjectName): Quota {
+  const quota: { -readonly [K in QuotaKey]?: NonNullable<Quota[K]> } = {};
+  for (const { rules, file, lines } of policies) {
+    for (const [pattern, limits] of Object.entries(rules.projects)) {
+      if (!isNamedBy(project, pattern)) continue;
+      for (const key of Object.keys(quotaKeys) as QuotaKey[]) {
+        const limit = limits[key];
+        if (limit === undefined || limit >= (quota[key]?.limit ?? Number.POSITIVE_INFINITY)) continue;
+        const line = lines[childPath('projects', pattern)];
+        const from = line === undefined ? file : `${file}:${line}`;
+        quota[key] = { limit, from, ...(limits.reason === undefined ? {} : { reason: limits.reason }) };
+      }
+    }
+  }
+  return quota;
+}
+
+/** Who says so, and why. */
+export const sayQuota = ({ from, reason }: Pick<QuotaBreach, 'from' | 'reason'>): string =>
+  reason === undefined ? from : `${from}: ${reason}`;
+
+/** What a use is more than its quota allows; `grows` where it is more than before. */
+export function overQuota(
+  project: ProjectName,
+  quota: Quota,
+  use: ProjectUse,
+  before: ProjectUse = { servers: 0, memoryMiB: 0, cpuCores: 0 },
+): readonly QuotaBreach[] {
+  const parts = [
+    ['maxServers', use.servers, before.servers, (n: number) => `${n} server${n === 1 ? '' : 's'}`],
+    ['maxTotalMemoryMiB', use.memoryMiB, before.memoryMiB, (n: number) => `${n} MiB of memory`],
+    ['maxTotalCpuCores', use.cpuCores, before.cpuCores, (n: number) => `${n} CPU core${n === 1 ? '' : 's'}`],
+  ] as const;
+  return parts.flatMap(([key, now, then, words]): readonly QuotaBreach[] => {
+    const said = quota[key];
+    if (said === undefined || now <= said.limit) return [];
+    const message = `project ${project} would have ${words(now)} in all, at most ${said.limit} ${said.limit === 1 ? 'is' : 'are'} allowed`;
+    return [{ rule: quotaKeys[key].replaceAll('_', '-'), message, grows: now > then, ...said }];
+  });
+}
+
+/** Quotas that the servers of files break by themselves, each told at the first server that is too much. */
+export function checkQuotas(
+  servers: readonly Required<PolicySubject>[],
+  policies: Policies,
+  project: ProjectName,
+): readonly Diagnostic[] {
+  const quota = quotaOf(policies, project);
+  const whole = overQuota(project, quota, useOf(servers.map(({ spec }) => spec)));
+  return whole.flatMap(({ rule, message, from, reason }): readonly Diagnostic[] => {
+    const isOver = (count: number): boolean =>
+      overQuota(project, quota, useOf(servers.slice(0, count).map(({ spec }) => spec))).some(
+        (one) => one.rule === rule,
+      );
+    const first = servers.find((_, index) => isOver(index + 1));
+    if (first === undefined) return [];
+    const { position, length } = first.locate('name');
+    const hint = `${from} says so${reason === undefined ? '' : `: ${reason}`}`;
+    return [{ severity: 'error', code: `policy-${rule}`, message, position, length, path: 'name', hint, related: [] }];
+  });
+}

@@ -1,0 +1,326 @@
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import type Docker from 'dockerode';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mapBounded } from '../../../src/model/map-bounded.ts';
+import { attack } from '../../support/attacker.ts';
+import { eventually } from '../../support/eventually.ts';
+import { testLabel, withoutEngine } from '../../support/images.ts';
+import { changed } from '../../support/odd-servers.ts';
+import { outsideAddress } from '../../support/outside.ts';
+import { changesAsText, testProject } from '../../support/test-project.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
+
+/** The first bytes of TLS with a name in it, or without one, in hexadecimal. */
+function hello(name: string): string {
+  const sized = (bytes: number, ...parts: readonly Buffer[]): Buffer => {
+    const body = Buffer.concat(parts);
+    const size = Buffer.alloc(4);
+    size.writeUInt32BE(body.length);
+    return Buffer.concat([size.subarray(4 - bytes), body]);
+  };
+  const host = Buffer.concat([Buffer.from([0]), sized(2, Buffer.from(name))]);
+  const extensions = name === '' ? [] : [Buffer.from([0, 0]), sized(2, sized(2, host))];
+  const suites = sized(2, Buffer.from([0x13, 0x01]));
+  const parts = [Buffer.from([3, 3]), Buffer.alloc(32, 7), Buffer.from([0]), suites, Buffer.from([1, 0])];
+  const message = Buffer.concat([Buffer.from([1]), sized(3, ...parts, sized(2, ...extensions))]);
+  return Buffer.concat([Buffer.from([22, 3, 1]), sized(2, message)]).toString('hex');
+}
+
+/** Answers what it is told, and keeps it. */
+async function listen(): Promise<{ server: Server; port: number; heard: string[] }> {
+  const heard: string[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (said) => {
+      heard.push(said.toString('latin1'));
+      socket.write(`you said ${said.length}`);
+    });
+  }).listen(0, '0.0.0.0');
+  await once(server, 'listening');
+  const address = server.address();
+  return { server, port: typeof address === 'object' && address !== null ? address.port : 0, heard };
+}
+
+describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with an allow-list', () => {
+  const project = testProject('egress');
+  const { docker } = project;
+  const address = outsideAddress ?? '';
+  const label = testLabel('egress');
+  /** Of a target that is neither of the project nor of the machine. */
+  const testNetwork = `outside-${randomBytes(4).toString('hex')}`;
+  const made: { remove: (options?: object) => Promise<unknown> }[] = [];
+  let allowed: Awaited<ReturnType<typeof listen>>;
+  let other: Awaited<ReturnType<typeof listen>>;
+  const udp = createSocket('udp4');
+  const heardByUdp: string[] = [];
+
+  const spec = (name: string, egress: readonly unknown[]): string =>
+    changed(tinySpec({ name }), { backend: egress.length === 0 ? {} : { network: { egress } } });
+  const listOfA = () => [
+    { host: 'db', address, port: allowed.port },
+    { host: 'moving', port: 7001 },
+    { host: 'tls', address, port: other.port, tls: true },
+    '*.wild.example:443',
+  ];
+  const yaml = () =>
+    specs(spec('a', listOfA()), spec('b', [{ host: 'theirs', address, port: other.port }]), spec('c', []));
+  const from = (server: string, ...attempt: readonly string[]) => attack(project.container(server), ...attempt);
+  const forwarder = (server: string, part = 1): Docker.Container =>
+    docker.getContainer(`looms-${project.name}-${server}.egress-${part}`);
+  const reaches = () => from('a', 'tcp', 'db', String(allowed.port));
+  /** Where a server finds a host. */
+  const placeOf = async (server: string, host: string): Promise<string> => {
+    const { HostConfig } = await project.container(server).inspect();
+    const entry = ((HostConfig.ExtraHosts ?? []) as readonly string[]).find((one) => one.startsWith(`${host}:`)) ?? '';
+    return entry.slice(host.length + 1);
+  };
+  const gatewayOf = async (network: string): Promise<string> => {
+    const { IPAM } = (await docker.getNetwork(network).inspect()) as Docker.NetworkInspectInfo;
+    const subnet = IPAM?.Config?.[0]?.Subnet ?? '';
+    return IPAM?.Config?.[0]?.Gateway?.split('/')[0] ?? subnet.replace(/\d+\/\d+$/, '1');
+  };
+
+  beforeAll(async () => {
+    [allowed, other] = await Promise.all([listen(), listen()]);
+    udp.on('message', (said) => heardByUdp.push(said.toString()));
+    udp.on('message', (said, { port, address: to }) => udp.send(said, port, to));
+    udp.bind(allowed.port, '0.0.0.0');
+    const applied = await project.apply(yaml());
+    expect(applied, applied.stderr).toExit(0);
+  });
+  afterAll(async () => {
+    allowed?.server.close();
+    other?.server.close();
+    udp.close();
+    await project.remove();
+    // An engine counts endpoints of containers for a moment after they are gone.
+    for (const one of made) await eventually(() => one.remove({ force: true }));
+  });
+
+  test('reaches what it lists, by the name, and is in sync', async () => {
+    expect(await reaches()).toBe('open: you said 4');
+    expect(await from('b', 'tcp', 'theirs', String(other.port))).toBe('open: you said 4');
+    const { plan } = await project.diff(yaml());
+    expect(changesAsText(plan)).toEqual([]);
+    expect(plan.support).toEqual([]);
+  });
+
+  test('reaches nothing else, whatever it tries', async () => {
+    const [a, b, names, out] = [
+      await placeOf('a', 'db'),
+      await placeOf('b', 'theirs'),
+      (await project.container('a').inspect()).HostConfig.Dns?.[0] ?? '',
+      (await forwarder('a').inspect()).NetworkSettings.Networks[`looms-${project.name}.out`]?.IPAddress ?? '',
+    ];
+    const [p, q] = [String(allowed.port), String(other.port)];
+    const gateways = await Promise.all(
+      ['', '-a.egress', '.out'].map((network) => gatewayOf(`looms-${project.name}${network}`)),
+    );
+    const devices = (await from('a', 'run', 'ls /sys/class/net')).replace('open: ', '').split(/\s+/);
+    const tunnel = 'c2VjcmV0.tunnel.example.com';
+    const before = allowed.heard.length + other.heard.length;
+    const attempts: Record<string, readonly string[]> = {
+      'the address of the host that is allowed, past the forwarder': ['tcp', address, p],
+      'another port of the host': ['tcp', 'db', q],
+      'another address of the engine’s machine': ['tcp', '172.17.0.1', p],
+      ...Object.fromEntries(gateways.map((gateway) => [`the gateway ${gateway}`, ['tcp', gateway, p]])),
+      'the forwarder’s address on the way out': ['tcp', out, p],
+      'an unlisted port of the forwarder': ['tcp', a, '22'],
+      'the forwarder’s own name service by TCP': ['tcp', names, '53'],
+      'the forwarder of a neighbour': ['tcp', b, q],
+      'a neighbour’s host by its name': ['tcp', 'theirs', q],
+      'an address outside': ['tcp', '1.1.1.1', '443'],
+      'DNS over TLS': ['tcp', '1.1.1.1', '853'],
+      'the metadata address': ['tcp', '169.254.169.254', '80'],
+      IPv6: ['tcp6', '2606:4700:4700::1111', '443'],
+      'IPv6 of the link': ['tcp6', 'fe80::1', p],
+      'an IPv4 address in IPv6': ['tcp6', `::ffff:${address}`, p],
+      'UDP to the host that is allowed': ['udp', 'db', p],
+      'UDP to its address': ['udp', address, p],
+      'UDP outside': ['udp', '8.8.8.8', '53', `ask=${tunnel}`],
+      'UDP past the routes': ['udp', address, p, 'dontroute=1'],
+      ...Object.fromEntries(
+        devices.flatMap((device) => [
+          [`TCP bound to ${device}`, ['tcp', address, p, `device=${device}`]],
+          [`TCP bound to ${device}, past the routes`, ['tcp', address, p, `device=${device}`, 'dontroute=1']],
+          [`UDP bound to ${device}`, ['udp', address, p, `device=${device}`]],
+        ]),
+      ),
+      'a broadcast': ['udp', '255.255.255.255', p, 'broadcast=1'],
+      'a group': ['udp', '224.0.0.251', p],
+      'from the port of a name service': ['udp', address, p, 'from=53'],
+      'a mark on its packets': ['tcp', address, p, 'mark=1'],
+      'a source route by the forwarder': ['tcp', address, p, `by=${a}`],
+      'a source route by a neighbour': ['tcp', address, p, 'by=b'],
+      'an address that is not its own': ['tcp', address, p, `own=${out}`],
+      'a name that is not listed': ['name', 'example.com'],
+      'a tunnel by the engine’s name service': ['dns', '127.0.0.11', tunnel],
+      'a tunnel by the forwarder’s': ['dns', names, tunnel],
+      'a tunnel below a wildcard’s name': ['dns', names, 'c2VjcmV0.wild.example'],
+      'a name service outside': ['dns', '8.8.8.8', tunnel],
+      'a name service on the engine’s machine': ['dns', address, tunnel],
+      'TLS for another name': ['tcp', 'tls', q, `hex=${hello('elsewhere.example')}`],
+      'TLS for a name below the listed one': ['tcp', 'tls', q, `hex=${hello('x.tls')}`],
+      'TLS for a name that begins like it': ['tcp', 'tls', q, `hex=${hello('tls.example')}`],
+      'TLS without a name': ['tcp', 'tls', q, `hex=${hello('')}`],
+      'no TLS where there should be': ['tcp', 'tls', q],
+      'a wildcard’s address for another name': ['tcp', 'x.wild.example', '443', `hex=${hello('elsewhere.example')}`],
+      'a wildcard’s address for a name that ends like it': [
+        'tcp',
+        'x.wild.example',
+        '443',
+        `hex=${hello('evilwild.example')}`,
+      ],
+      'an echo request': ['ping', address],
+      'a raw socket': ['raw', '1'],
+      'a raw socket for all': ['raw', '255'],
+      'a packet socket': ['packet'],
+      'VSOCK to the host': ['vsock', '', '22'],
+      'a route': ['netlink', names],
+      'the resolver’s file': ['write', '/etc/resolv.conf'],
+      'the file of hosts': ['write', '/etc/hosts'],
+      'the kernel’s settings': ['write', '/proc/sys/net/ipv4/ip_forward'],
+      'a namespace of its own': ['run', 'unshare --user --net --map-root-user true'],
+      'the engine’s socket': ['run', 'ls /var/run/docker.sock'],
+    };
+    // Most of them wait for an answer that never comes.
+    const results = Object.fromEntries(
+      await mapBounded(Object.entries(attempts), 8, async ([what, attempt]) => [what, await from('a', ...attempt)]),
+    ) as Readonly<Record<string, string>>;
+    console.table(results);
+    const open = Object.entries(results).filter(([, result]) => !result.startsWith('closed: '));
+    expect(open).toEqual([]);
+    expect(allowed.heard.length + other.heard.length).toBe(before);
+    expect(Object.keys(results).length).toBeGreaterThan(55);
+  });
+
+  test('hears what it may reach, and what it was refused', async () => {
+    const { stdout, code } = await project.run(['mcp', 'info', 'a']);
+    console.log(stdout);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`a way out to *.wild.example:443, db:${allowed.port}, moving:7001, tls:${other.port}`);
+    const { refused } = JSON.parse((await project.run(['mcp', 'info', 'a', '--json'])).stdout) as {
+      refused: { what: string; times: number }[];
+    };
+    const times = (what: string) => refused.find((one) => one.what === what)?.times ?? 0;
+    expect(times('example.com: not listed')).toBeGreaterThan(0);
+    expect(times('c2vjcmv0.tunnel.example.com: not listed')).toBeGreaterThan(1);
+    expect(times(`tls:${other.port}: TLS for elsewhere.example`)).toBe(1);
+    expect(times(`tls:${other.port}: no name in TLS`)).toBe(2);
+    const neighbour = JSON.parse((await project.run(['mcp', 'info', 'c', '--json'])).stdout) as { refused: unknown };
+    expect(neighbour.refused).toEqual([]);
+  });
+
+  test('lends its way out to no neighbour', async () => {
+    const [a, ownOfA] = [
+      await placeOf('a', 'db'),
+      (await project.container('a').inspect()).NetworkSettings.Networks[`looms-${project.name}`]?.IPAddress ?? '',
+    ];
+    const p = String(allowed.port);
+    const names = (await project.container('a').inspect()).HostConfig.Dns?.[0] ?? '';
+    for (const server of ['b', 'c']) {
+      const attempts = [
+        ['tcp', 'db', p],
+        ['tcp', a, p],
+        ['tcp', a, p, `by=${ownOfA}`],
+        ['tcp', a, p, 'dontroute=1'],
+        ['tcp', a, p, 'device=eth0'],
+        ['udp', names, '53', 'ask=db'],
+        ['dns', names, 'db'],
+      ];
+      const results = await mapBounded(attempts, 8, (attempt) => from(server, ...attempt));
+      expect(results.filter((result) => !result.startsWith('closed: '))).toEqual([]);
+    }
+    const { HostConfig } = await project.container('a').inspect();
+    expect(HostConfig.Sysctls).toEqual({ 'net.ipv4.ip_forward': '0' });
+  });
+
+  test('is held to the name in TLS, and passes with the right one', async () => {
+    expect(await from('a', 'tcp', 'tls', String(other.port), `hex=${hello('tls')}`)).toMatch(/^open: /);
+  });
+
+  test('reaches it again after a restart of the server, of the forwarder, and of both in any order', async () => {
+    const both = [project.container('a'), forwarder('a')] as const;
+    for (const order of [[both[0]], [both[1]], both, both.toReversed()]) {
+      for (const one of order) await one.restart({ t: 0 });
+      await eventually(async () => expect(await reaches()).toBe('open: you said 4'));
+    }
+    for (const order of [both, both.toReversed()]) {
+      for (const one of order) await one.stop({ t: 0 });
+      for (const one of order) await one.start();
+      await eventually(async () => expect(await reaches()).toBe('open: you said 4'));
+    }
+    const { plan } = await project.diff(yaml());
+    expect(plan.steps).toEqual([]);
+  });
+
+  test('is without a way out while its forwarder is down, and gets it back from an apply', async () => {
+    await forwarder('a').remove({ force: true });
+    expect(await reaches()).toMatch(/^closed: /);
+    expect(await from('a', 'tcp', address, String(allowed.port))).toMatch(/^closed: /);
+    const { plan } = await project.diff(yaml());
+    expect(plan.support).toMatchObject([{ kind: 'forwarder', action: 'create' }]);
+    expect(changesAsText(plan)).toEqual([]);
+    expect(await project.apply(yaml())).toExit(0);
+    expect(await reaches()).toBe('open: you said 4');
+  });
+
+  test('follows a host to another address, and says what was changed by hand', async () => {
+    const network = await docker.createNetwork({ Name: testNetwork, Labels: { 'looms.test': label } });
+    made.push(network);
+    const target = async (says: string) => {
+      const container = await docker.createContainer({
+        Image: 'node:24-slim',
+        Cmd: ['node', '-e', `require('net').createServer((s) => s.once('data', () => s.end('${says}'))).listen(7001)`],
+        Labels: { 'looms.test': label },
+        HostConfig: { NetworkMode: testNetwork },
+        NetworkingConfig: { EndpointsConfig: { [testNetwork]: { Aliases: ['moving'] } } },
+      });
+      made.unshift(container);
+      return container;
+    };
+    // Its name service is the engine's, which knows the names of the networks that it is on.
+    await network.connect({ Container: forwarder('a').id });
+    const first = await target('one');
+    await first.start();
+    await eventually(async () => expect(await from('a', 'tcp', 'moving', '7001')).toBe('open: one'));
+    const second = await target('two');
+    // It takes the next address while the first one still has its own.
+    await second.start();
+    await first.stop({ t: 0 });
+    await eventually(async () => expect(await from('a', 'tcp', 'moving', '7001')).toBe('open: two'), 10_000);
+    const { plan } = await project.diff(yaml());
+    expect(plan.support).toMatchObject([
+      { kind: 'forwarder', action: 'replace', reasons: [{ kind: 'live-drift', fields: [{ to: 'none' }] }] },
+    ]);
+    expect(await project.apply(yaml())).toExit(0);
+  });
+
+  test('takes a changed list without losing the way meanwhile, and leaves nothing of the old one', async () => {
+    const longer = specs(
+      spec('a', [...listOfA(), { host: 'more', address, port: other.port }]),
+      spec('b', [{ host: 'theirs', address, port: other.port }]),
+      spec('c', []),
+    );
+    expect(await project.apply(longer)).toExit(0);
+    expect(await reaches()).toBe('open: you said 4');
+    expect(await from('a', 'tcp', 'more', String(other.port))).toBe('open: you said 4');
+    expect((await project.names()).filter((name) => name.includes('egress'))).toEqual(['a.egress-2', 'b.egress-1']);
+    const shorter = specs(spec('a', [{ host: 'more', address, port: other.port }]), spec('c', []));
+    expect(await project.apply(shorter, ['--prune'])).toExit(0);
+    expect(await reaches()).toMatch(/^closed: /);
+    expect(await project.names()).toEqual(['a', 'a.egress-1', 'c']);
+    expect(await project.networks()).toEqual(
+      ['', '-a.egress', '.out'].map((name) => `looms-${project.name}${name}`).sort(),
+    );
+  });
+
+  test('takes its forwarder and its networks with it', async () => {
+    expect(await project.run(['delete', 'a', 'c', '--yes'])).toExit(0);
+    expect(await project.names()).toEqual([]);
+    expect(await project.networks()).toEqual([]);
+  });
+});

@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, test } from 'vitest';
+import { withoutEngine } from '../../support/images.ts';
+import { emptyFolder } from '../../support/looms.ts';
+import { schemaProblems } from '../../support/schemas.ts';
+import { type TestProject, testProject } from '../../support/test-project.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
+
+const docker = (...args: readonly string[]) => promisify(execFile)('docker', args);
+
+type Row = {
+  readonly promise: string;
+  readonly engine: string;
+  readonly inside: string | null;
+  readonly verdict: string;
+};
+
+describe.skipIf(withoutEngine())('the posture of servers', () => {
+  const projects: TestProject[] = [];
+  afterEach(async () => {
+    for (const project of projects.splice(0)) await project.remove();
+  });
+  const newProject = (label: string): TestProject => {
+    const project = testProject(label);
+    projects.push(project);
+    return project;
+  };
+  const lookAt = async (project: TestProject, server: string) => {
+    const { code, stdout } = await project.run(['posture', server, '--json']);
+    const report = JSON.parse(stdout);
+    expect(schemaProblems('posture', report)).toEqual([]);
+    const rows: readonly Row[] = report[0].promises;
+    return { code, broken: rows.filter(({ verdict }) => verdict === 'broken'), rows };
+  };
+
+  test('is kept in all that can be read, from inside as well, and says what the engine does not have', async () => {
+    const project = newProject('posture');
+    const cwd = emptyFolder();
+    const env = { API_TOKEN: 's3cret-value' };
+    const backend = {
+      volume_mounts: [
+        { source: cwd, target: '/ro', read_only: true },
+        { source: 'data', target: '/data' },
+      ],
+      security: { tmpfs: { '/tmp': '64m', '/run/x': '1m,exec' } },
+    };
+    const spec = tinySpec({ name: 'fs', env: { API_TOKEN: '${API_TOKEN}' }, backend });
+    expect(await project.apply(spec, [], { env })).toExit(0);
+    const { code, broken, rows } = await lookAt(project, 'fs');
+    expect([code, broken]).toEqual([0, []]);
+    const unread = rows.filter(({ inside, verdict }) => inside === null && verdict !== 'not-there');
+    expect(unread.map(({ promise }) => promise)).toEqual(['devices, namespaces']);
+    const said = Object.fromEntries(rows.map(({ promise, inside }) => [promise, inside]));
+    expect(said).toMatchObject({
+      user: '1000:1000',
+      capabilities: 'none',
+      memory: '128 MiB, swap none',
+      network: 'eth0, no way out',
+      'root file system': 'read-only',
+      seccomp: 'filtered',
+      secrets: 'none in process 1',
+    });
+    const shown = await project.run(['describe', 'fs', '--posture']);
+    expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('no promise is broken') });
+    expect(shown.stdout + JSON.stringify(rows)).not.toContain('s3cret-value');
+  });
+
+  test('names what was changed by hand, by what the engine says and by what is seen inside (4)', async () => {
+    const project = newProject('changed');
+    expect(await project.apply(tinySpec({ name: 'fs' }))).toExit(0);
+    const name = `looms-${project.name}-fs`;
+    await docker('update', '--memory', '256m', '--memory-swap', '512m', '--pids-limit', '-1', name);
+    await docker('network', 'connect', 'bridge', name);
+    const { code, broken } = await lookAt(project, 'fs');
+    expect(code).toBe(4);
+    expect(broken.map(({ promise, engine, inside }) => [promise, engine, inside])).toEqual([
+      ['memory', '256 MiB', '256 MiB, swap 256 MiB'],
+      ['processes', 'no limit', 'no limit'],
+      ['network', expect.stringContaining('bridge (open)'), expect.stringContaining('a way out by ')],
+    ]);
+    const shown = await project.run(['posture']);
+    expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('3 of 14 promises broken') });
+  });
+
+  test('is told of a server that does not run, by the engine alone', async () => {
+    const project = newProject('still');
+    expect(await project.apply(specs(tinySpec({ name: 'a' }), tinySpec({ name: 'b' })))).toExit(0);
+    expect(await project.run(['mcp', 'stop', 'a'])).toExit(0);
+    const { stdout, code } = await project.run(['posture']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Nothing was read from inside: it does not run.');
+    expect(stdout.match(/no promise is broken/g)).toHaveLength(2);
+  });
+});

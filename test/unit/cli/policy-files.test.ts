@@ -1,0 +1,67 @@
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readPolicyFiles } from '../../../src/cli/policy-files.ts';
+import { localFiles } from '../../../src/files/local-files.ts';
+
+const made: string[] = [];
+afterAll(() => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A configuration folder of a user with this policy in it, and how to read it; `text` undefined: none. */
+function configured(text: string | undefined) {
+  const XDG_CONFIG_HOME = mkdtempSync(join(tmpdir(), 'looms-policy-'));
+  made.push(XDG_CONFIG_HOME);
+  const folder = join(XDG_CONFIG_HOME, 'looms');
+  const path = join(folder, 'policy.yaml');
+  mkdirSync(folder, { mode: 0o755 });
+  if (text !== undefined) writeFileSync(path, text, { mode: 0o644 });
+  const read = () => readPolicyFiles({ files: localFiles({}, '/') }, { XDG_CONFIG_HOME });
+  return { folder, path, read };
+}
+
+describe.skipIf(process.platform === 'win32')('the policy of a user', () => {
+  it('is read by the rules of XDG, and may be absent', async () => {
+    const { path, read } = configured('max_pids: 5\n');
+    expect(await read()).toEqual([expect.objectContaining({ file: path, lines: { max_pids: 1 } })]);
+    expect(await configured(undefined).read()).toEqual([]);
+  });
+
+  it.each([0o666, 0o664])('is refused with mode %o: others could change it', async (mode) => {
+    const { path, read } = configured('max_pids: 5\n');
+    chmodSync(path, mode);
+    await expect(read()).rejects.toMatchObject({ code: 'refused', hint: `chmod go-w ${path}` });
+  });
+
+  it('is refused in a folder that others may write to: they could put another there', async () => {
+    const { folder, read } = configured('max_pids: 5\n');
+    chmodSync(folder, 0o777);
+    await expect(read()).rejects.toMatchObject({ code: 'refused', hint: `chmod go-w ${folder}` });
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('is refused when it belongs to somebody else', async () => {
+    const { path, read } = configured('max_pids: 5\n');
+    chownSync(path, 4321, 0);
+    await expect(read()).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('user 4321') });
+  });
+
+  it('is an error when it is there and cannot be read, and not taken for absent', async () => {
+    const { path, read } = configured(undefined);
+    symlinkSync('/nowhere/at/all', path);
+    await expect(read()).rejects.toMatchObject({ code: 'file-not-found', message: expect.stringContaining(path) });
+    rmSync(path);
+    mkdirSync(path);
+    await expect(read()).rejects.toMatchObject({ code: 'file-not-found' });
+  });
+
+  it('is an error with its findings when it is wrong', async () => {
+    const { path, read } = configured('max_pid: 5\n');
+    await expect(read()).rejects.toMatchObject({
+      code: 'spec-invalid',
+      diagnostics: [expect.objectContaining({ code: 'unknown-key', hint: 'did you mean max_pids?' })],
+      message: expect.stringContaining(path),
+    });
+  });
+});

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import type { Engine } from '../../../src/docker/port.ts';
+import { refusalsOf } from '../../../src/docker/views/refusals.ts';
+import type { ServerView } from '../../../src/model/server-view.ts';
+import { server } from '../../support/planner-world.ts';
+
+const view = (recorded: NonNullable<ServerView['recorded']>): ServerView =>
+  ({ name: 'a', project: 'test', recorded }) as unknown as ServerView;
+
+const engineWith = (lines: readonly string[]): Engine =>
+  ({
+    locate: async () => [
+      { id: 'f1', role: 'forwarder', server: 'a' },
+      { id: 'f2', role: 'forwarder', server: 'b' },
+    ],
+    tailLog: async (id: string) => (id === 'f1' ? lines.map((text) => ({ text })) : [{ text: 'refused name theirs' }]),
+  }) as unknown as Engine;
+
+const listing = (hosts: number) => ({
+  image: 'example:1',
+  spec: server('a', { network: { egress: Array(hosts).fill({ host: 'db', port: 5432, tls: false }) } }).spec,
+});
+
+describe('what a forwarder noted', () => {
+  it('is told by what was tried, the most frequent first, and of this server only', async () => {
+    const lines = [
+      'refused name pypi.org',
+      'refused name example.com',
+      'refused name pypi.org',
+      'connection to db:5432 ended -- at address, name in TLS -, address 10.0.0.1',
+      'connection to db:5432 ended SC at address, name in TLS -, address 10.0.0.1',
+      'connection to db:5432 ended PR at name, name in TLS -, address -',
+      'connection to db:5432 ended PR at address, name in TLS -, address 127.0.0.1',
+      'connection to api:443 ended PR at tls, name in TLS other.example, address -',
+      'connection to api:443 ended PR at tls, name in TLS -, address -',
+      'anything else',
+    ];
+    expect(await refusalsOf(engineWith(lines), view(listing(1)))).toEqual([
+      { what: 'pypi.org: not listed', times: 2 },
+      { what: 'api:443: TLS for other.example', times: 1 },
+      { what: 'api:443: no name in TLS', times: 1 },
+      { what: 'db:5432: it leads to 127.0.0.1', times: 1 },
+      { what: 'db:5432: no such name', times: 1 },
+      { what: 'db:5432: nobody answers at 10.0.0.1', times: 1 },
+      { what: 'example.com: not listed', times: 1 },
+    ]);
+  });
+
+  it('is not looked for where a server has no list', async () => {
+    expect(await refusalsOf(engineWith(['refused name x']), view(listing(0)))).toEqual([]);
+  });
+});
