@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,8 +55,11 @@ describe.skipIf(withoutEngine())('looms serve', () => {
   let token: string;
   const open: { close(): Promise<void> }[] = [];
 
-  const start = async (...flags: string[]): Promise<void> => {
-    gateway = project.start(['serve', '--json', '--listen', '127.0.0.1:0', ...flags], { env });
+  const start = async (flags: readonly string[] = [], cwd?: string): Promise<void> => {
+    gateway = project.start(['serve', '--json', '--listen', '127.0.0.1:0', ...flags], {
+      env,
+      ...(cwd === undefined ? {} : { cwd }),
+    });
     served = await eventually(() => {
       if (gateway.child.exitCode !== null) throw new Error(`it ended: ${gateway.stderr()}`);
       return JSON.parse(gateway.stdout());
@@ -380,10 +383,23 @@ describe.skipIf(withoutEngine())('looms serve', () => {
   test('the least recently used session goes when there are too many; its client begins another one', async () => {
     gateway.child.kill('SIGTERM');
     await gateway.finished;
-    await start('--max-sessions', '2');
+    await start(['--max-sessions', '2']);
     const [first, second] = [await connect('/mcp/fs'), await connect('/mcp/fs')];
     await connect('/mcp/fs');
     await expect(first.callTool({ name: 'echo', arguments: { text: 'x' } })).rejects.toThrow(/session is over/);
     expect(textOf(await second.callTool({ name: 'echo', arguments: { text: 'kept' } }))).toBe('kept');
+  });
+
+  test('a quota of the project holds for its clients too, and its end is in the trail', async () => {
+    gateway.child.kill('SIGTERM');
+    await gateway.finished;
+    const cwd = mkdtempSync(join(tmpdir(), 'looms-quota-'));
+    const made = (await trail()).filter(({ result }) => result !== 'refused').length;
+    writeFileSync(join(cwd, 'looms.yaml'), `policy: { quotas: { "*": { calls_per_day: ${made + 1} } } }\n`);
+    await start([], cwd);
+    const client = await connect('/mcp/fs');
+    expect(textOf(await client.callTool({ name: 'echo', arguments: { text: 'last' } }))).toBe('last');
+    await expect(client.callTool({ name: 'echo', arguments: { text: 'more' } })).rejects.toThrow(/are allowed/);
+    expect((await trail()).at(-1)).toMatchObject({ tool: 'echo', result: 'refused', principal: 'local' });
   });
 });
