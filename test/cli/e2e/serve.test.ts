@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,11 +55,8 @@ describe.skipIf(withoutEngine())('looms serve', () => {
   let token: string;
   const open: { close(): Promise<void> }[] = [];
 
-  const start = async (flags: readonly string[] = [], cwd?: string): Promise<void> => {
-    gateway = project.start(['serve', '--json', '--listen', '127.0.0.1:0', ...flags], {
-      env,
-      ...(cwd === undefined ? {} : { cwd }),
-    });
+  const start = async (flags: readonly string[] = [], more: Record<string, string> = {}): Promise<void> => {
+    gateway = project.start(['serve', '--json', '--listen', '127.0.0.1:0', ...flags], { env: { ...env, ...more } });
     served = await eventually(() => {
       if (gateway.child.exitCode !== null) throw new Error(`it ended: ${gateway.stderr()}`);
       return JSON.parse(gateway.stdout());
@@ -393,10 +390,11 @@ describe.skipIf(withoutEngine())('looms serve', () => {
   test('a quota of the project holds for its clients too, and its end is in the trail', async () => {
     gateway.child.kill('SIGTERM');
     await gateway.finished;
-    const cwd = mkdtempSync(join(tmpdir(), 'looms-quota-'));
+    const config = mkdtempSync(join(tmpdir(), 'looms-quota-'));
     const made = (await trail()).filter(({ result }) => result !== 'refused').length;
-    writeFileSync(join(cwd, 'looms.yaml'), `policy: { quotas: { "*": { calls_per_day: ${made + 1} } } }\n`);
-    await start([], cwd);
+    mkdirSync(join(config, 'looms'));
+    writeFileSync(join(config, 'looms', 'policy.yaml'), `projects: { "*": { calls_per_day: ${made + 1} } }\n`);
+    await start([], { XDG_CONFIG_HOME: config });
     const client = await connect('/mcp/fs');
     expect(textOf(await client.callTool({ name: 'echo', arguments: { text: 'last' } }))).toBe('last');
     await expect(client.callTool({ name: 'echo', arguments: { text: 'more' } })).rejects.toThrow(/are allowed/);
