@@ -1,6 +1,8 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePrivateEngine, noPrivateEngine, type PrivateEngine } from '../../../scripts/lib/private-engine.mjs';
+import { attack } from '../../support/attacker.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { looms, startLooms } from '../../support/looms.ts';
@@ -35,7 +37,7 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
 
   beforeAll(async () => {
     engine = await makePrivateEngine({
-      images: ['node:24-slim', 'debian:bookworm-slim'],
+      images: ['node:24-slim', 'debian:bookworm-slim', 'haproxy:3.0'],
       from: process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
     });
     docker = new Docker({ socketPath: engine.host.replace('unix://', '') });
@@ -78,5 +80,38 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
     await inSync();
     const names = (await docker.listContainers({ all: true })).map(({ Names }) => Names[0]).sort();
     expect(names).toEqual(['/looms-restart-a', '/looms-restart-files', '/looms-restart-web', '/looms-restart.relay']);
+  });
+
+  test('leaves a server with an allow-list its way out, and no other, however it went away', async () => {
+    // The address of the engine's machine on its default network: outside of all that the project has.
+    const [address, port] = ['172.17.0.1', 7001];
+    const led = changed(tinySpec({ name: 'led' }), {
+      backend: { network: { egress: [{ host: 'db', address, port }] } },
+    });
+    const own = (...args: readonly string[]) =>
+      looms([...args, '-f', '-', '--project', 'led'], { env: env(), stdin: led });
+    const listener = (): ChildProcess => {
+      const [program = '', ...args] = engine.enter();
+      const script = `require('net').createServer((s) => s.end('here')).listen(${port})`;
+      return spawn(program, [...args, process.execPath, '-e', script], { stdio: 'ignore' });
+    };
+    const tried = async (...attempt: readonly string[]) => attack(docker.getContainer('looms-led-led'), ...attempt);
+    let target = listener();
+    try {
+      const applied = await own('apply', '--yes');
+      expect(applied, applied.stderr).toExit(0);
+      for (const goAway of [() => engine.stop(), () => engine.kill()]) {
+        await goAway();
+        target.kill();
+        await engine.start();
+        target = listener();
+        await eventually(async () => expect(await tried('tcp', 'db', String(port))).toBe('open: here'), 60_000);
+        expect(await tried('tcp', address, String(port))).toMatch(/^closed: /);
+        expect(await tried('tcp', '1.1.1.1', '443')).toMatch(/^closed: /);
+        expect(await own('diff')).toExit(0);
+      }
+    } finally {
+      target.kill();
+    }
   });
 });
