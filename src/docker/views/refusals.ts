@@ -1,4 +1,4 @@
-import type { Refusal, ServerView } from '../../model/server-view.ts';
+import type { Refusal, RefusedServer } from '../../model/server-view.ts';
 import type { Engine } from '../port.ts';
 
 /** Lines of a forwarder's log that are looked at. */
@@ -19,7 +19,10 @@ function refusedIn(line: string): string | undefined {
 }
 
 /** `Orchestrator.refusals`: counted in the logs of the server's forwarders, the most frequent first. */
-export async function refusalsOf(engine: Engine, { project, name, recorded }: ServerView): Promise<readonly Refusal[]> {
+export async function refusalsOf(
+  engine: Engine,
+  { project, name, recorded }: RefusedServer,
+): Promise<readonly Refusal[]> {
   if (recorded === undefined || recorded.spec.network.egress.length === 0) return [];
   const forwarders = (await engine.locate(project)).filter(
     ({ role, server }) => role === 'forwarder' && server === name,

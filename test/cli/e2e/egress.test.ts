@@ -210,6 +210,16 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     expect(times('c2vjcmv0.tunnel.example.com: not listed')).toBeGreaterThan(1);
     expect(times(`tls:${other.port}: TLS for elsewhere.example`)).toBe(1);
     expect(times(`tls:${other.port}: no name in TLS`)).toBe(2);
+    const described = await project.run(['describe', 'a']);
+    expect(described.stdout).toMatch(/refused +\S+: not listed, \d+ times/);
+    const { stdout: posture } = await project.run(['posture', 'a', 'c']);
+    console.log(posture);
+    const said = { text: 'getaddrinfo ENOTFOUND example.com' };
+    const failed = await project.run(['mcp', 'call', 'a', 'fail', JSON.stringify(said)]);
+    expect(failed.stderr).toMatch(/refused so far: example\.com: not listed \(\d+\)/);
+    const own = `looms-${project.name}-a.egress-1`;
+    expect(posture).toMatch(new RegExp(`egress +kept .*${own}`));
+    expect(posture).toMatch(/egress +kept +nothing +no open network/);
     const neighbour = JSON.parse((await project.run(['mcp', 'info', 'c', '--json'])).stdout) as { refused: unknown };
     expect(neighbour.refused).toEqual([]);
   });
@@ -261,6 +271,9 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     await forwarder('a').remove({ force: true });
     expect(await reaches()).toMatch(/^closed: /);
     expect(await from('a', 'tcp', address, String(allowed.port))).toMatch(/^closed: /);
+    const posture = await project.run(['posture', 'a']);
+    expect(posture.stdout).toMatch(/egress +BROKEN .*no forwarder has this list/);
+    expect(posture.code).toBe(4);
     const { plan } = await project.diff(yaml());
     expect(plan.support).toMatchObject([{ kind: 'forwarder', action: 'create' }]);
     expect(changesAsText(plan)).toEqual([]);
