@@ -95,7 +95,12 @@ export type ServerView = ServerInstance &
   };
 
 /** What a server with an allow-list was refused, or tried in vain, and how often its forwarder noted it. */
-export type Refusal = { readonly what: string; readonly times: number };
+export type Refusal = {
+  readonly what: string;
+  /** What to list so that it is allowed: `host:port`, or `host:PORT` where only the name was asked for; null where that is no help. */
+  readonly entry: string | null;
+  readonly times: number;
+};
 
 /** Whose refusals are asked for. */
 export type RefusedServer = Pick<ServerView, 'project' | 'name'> & {

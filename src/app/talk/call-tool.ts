@@ -173,7 +173,8 @@ const namedRefusals = 3;
 
 /** Those of the host, or the most frequent ones where a server did not name it. */
 function refusedText(host: string, refused: readonly Refusal[]): string {
-  const about = refused.filter(({ what }) => host === unnamed || what.toLowerCase().includes(host.toLowerCase()));
+  const names = (what: string): readonly string[] => what.toLowerCase().split(/[^a-z0-9._-]+/);
+  const about = refused.filter(({ what }) => host === unnamed || names(what).includes(host.toLowerCase()));
   const named = about.slice(0, namedRefusals).map(({ what, times }) => `${what} (${times})`);
   const more = about.length > named.length ? ', …' : '';
   return named.length === 0 ? '' : `; refused so far: ${named.join(', ')}${more}`;

@@ -10,6 +10,7 @@ import { eventually } from '../../support/eventually.ts';
 import { testLabel, withoutEngine } from '../../support/images.ts';
 import { changed } from '../../support/odd-servers.ts';
 import { outsideAddress } from '../../support/outside.ts';
+import { schemaProblems } from '../../support/schemas.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -220,6 +221,17 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     const own = `looms-${project.name}-a.egress-1`;
     expect(posture).toMatch(new RegExp(`egress +kept .*${own}`));
     expect(posture).toMatch(/egress +kept +nothing +no open network/);
+    const suggested = await project.run(['egress', 'suggest', 'a']);
+    console.log(suggested.stdout, suggested.stderr);
+    expect(suggested).toExit(0);
+    expect(suggested.stdout).toContain('      - "*.wild.example:443"\n');
+    expect(suggested.stdout).toContain(`      - {"host":"db","port":${allowed.port},"address":"${address}"}\n`);
+    expect(suggested.stdout).toMatch(/- "example\.com:PORT" # refused \d+ times?\n/);
+    expect(suggested.stdout).toContain(`      - "elsewhere.example:${other.port}" # refused 1 time\n`);
+    expect(suggested.stdout).toContain(`      # tls:${other.port}: no name in TLS, 2 times`);
+    const json = await project.run(['egress', 'suggest', 'a', '--json']);
+    expect(schemaProblems('egress-suggest', JSON.parse(json.stdout))).toEqual([]);
+    expect((await project.run(['egress', 'suggest', 'c'])).stderr).toContain('c lists nothing yet');
     const neighbour = JSON.parse((await project.run(['mcp', 'info', 'c', '--json'])).stdout) as { refused: unknown };
     expect(neighbour.refused).toEqual([]);
   });
