@@ -224,7 +224,13 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     const suggested = await project.run(['egress', 'suggest', 'a']);
     console.log(suggested.stdout, suggested.stderr);
     expect(suggested).toExit(0);
-    expect(suggested.stdout).toContain('      - "*.wild.example:443"\n');
+    expect(suggested.stdout).toMatch(/^docker_backend:\n {2}network:\n {4}egress:\n {6}- "\*\.wild\.example:443"\n/);
+    const filled = suggested.stdout
+      .replaceAll(':PORT', ':443')
+      .replace('docker_backend:', `name: d\n$&\n  base_image: node:24-slim`);
+    expect(await project.run(['validate', '-f', '-'], { stdin: `${filled}mcp_server: { command: node }\n` })).toExit(0);
+    const unfilled = await project.run(['validate', '-f', '-'], { stdin: `name: d\n${suggested.stdout}` });
+    expect(unfilled.stdout + unfilled.stderr).toContain('PORT is not a port from 1 to 65535');
     expect(suggested.stdout).toContain(`      - {"host":"db","port":${allowed.port},"address":"${address}"}\n`);
     expect(suggested.stdout).toMatch(/- "example\.com:PORT" # refused \d+ times?\n/);
     expect(suggested.stdout).toContain(`      - "elsewhere.example:${other.port}" # refused 1 time\n`);
