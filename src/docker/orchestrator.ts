@@ -18,7 +18,7 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
       return listingOf(await engine.observe({ project, images: [], checkRegistry: [] }, options));
     },
     imageOf: async (view) => (await import('./views/server-views.ts')).imageOf(engine, view),
-    refusals: async (view) => (await import('./views/refusals.ts')).refusalsOf(engine, view),
+    refusals: async (server) => (await import('./views/refusals.ts')).refusalsOf(engine, server),
     history: async (project, server) => {
       const { generationsOf } = await import('./views/generations.ts');
       return generationsOf(await engine.observe({ project, images: [], checkRegistry: [] }), project, server);

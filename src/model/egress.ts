@@ -11,5 +11,9 @@ export const mostTargets = 30;
 export const isIpv4 = (text: string): boolean =>
   /^\d{1,3}(?:\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
 
+/** Names of hosts, as a list may have them: lower case, without the dot of the root. */
+export const isHostName = (text: string): boolean =>
+  /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(text);
+
 /** A target for people, and as a spec's short form has it. */
 export const egressText = ({ host, port }: Pick<EgressTarget, 'host' | 'port'>): string => `${host}:${port}`;

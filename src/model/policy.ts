@@ -68,7 +68,7 @@ export const policyFields = {
   maxPids: optionalField('max_pids', number),
   /** Absolute folders that host paths of mounts must be in. */
   allowedMounts: madeOptional('allowed_mounts', list(text)),
-  /** `host:port` entries; port `*` is any. Network mode `bridge` is refused once this is given. */
+  /** `host:port` entries; port `*` is any, `*.` all names below. Network mode `bridge` is refused once this is given. */
   allowedEgress: optionalField('allowed_egress', list(text)),
   allowedNetworks: optionalField('allowed_networks', list(oneOf('isolated', 'none', 'bridge'))),
   /** `non-root`, a range of numbers, a user with or without its group. */

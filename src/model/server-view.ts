@@ -82,13 +82,30 @@ export type ServerView = ServerInstance &
       /** `internal`: nothing on it has a way out, as the engine says now. */
       readonly networks: readonly { readonly name: string; readonly internal: boolean }[];
       readonly publishes: readonly string[];
+      /** The forwarder that was made for its allow-list; null without a list, and where there is none for it. */
+      readonly forwarder: {
+        readonly name: string;
+        readonly running: boolean;
+        /** Whether both are on the network that they share. */
+        readonly joined: boolean;
+      } | null;
     };
     /** When it is due to be replaced by age; null: never. */
     readonly rotatesAt: EngineTime | null;
   };
 
 /** What a server with an allow-list was refused, or tried in vain, and how often its forwarder noted it. */
-export type Refusal = { readonly what: string; readonly times: number };
+export type Refusal = {
+  readonly what: string;
+  /** What to list so that it is allowed: `host:port`, or `host:PORT` where only the name was asked for; null where that is no help. */
+  readonly entry: string | null;
+  readonly times: number;
+};
+
+/** Whose refusals are asked for. */
+export type RefusedServer = Pick<ServerView, 'project' | 'name'> & {
+  readonly recorded?: Pick<RecordedSpec, 'spec'>;
+};
 
 /** The servers of a project in one look. */
 export type ServerListing = {

@@ -12,6 +12,7 @@ import type {
   GenerationView,
   MadeFrom,
   Refusal,
+  RefusedServer,
   ServerContainer,
   ServerImage,
   ServerListing,
@@ -203,7 +204,7 @@ export type Orchestrator = {
   /** Asks the engine where the image decides. */
   imageOf(view: ServerView): Promise<ServerImage>;
   /** Of a server with an allow-list; none for others. Throws `engine-unsupported` where logs cannot be read. */
-  refusals(view: ServerView): Promise<readonly Refusal[]>;
+  refusals(server: RefusedServer): Promise<readonly Refusal[]>;
   /** The generations of a server that are known of, newest first. Throws `server-not-found` when there is none. */
   history(project: ProjectName, server: ServerName): Promise<readonly GenerationView[]>;
   /**

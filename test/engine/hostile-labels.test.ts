@@ -57,7 +57,7 @@ describe.skipIf(withoutEngine())('a container whose labels hold control characte
     const shown = [
       ...forms,
       renderServers([status], { wide: true }, plain),
-      renderServer(detailOf(view, observed.now, { command: [], digests: [] }), [], plain),
+      renderServer(detailOf(view, observed.now, { command: [], refused: [] }), [], plain),
       seenJson(JSON.stringify([status, plan], null, 2)),
     ];
     for (const text of shown) {

@@ -1,6 +1,6 @@
 /**
  * A whole MCP server as one line of JavaScript for `node -e`: nothing has to be installed or built, so that tests of the
- * command line are quick. Tools: `echo` answers its text, `fail` answers isError, `break` answers a JSON-RPC error,
+ * command line are quick. Tools: `echo` answers its text, `fail` answers isError with the text that it is given, `break` answers a JSON-RPC error,
  * `wait` never answers, `secret` tells the variable API_TOKEN.
  */
 const script = `
@@ -10,7 +10,7 @@ const tool = (name, properties = {}, required = []) => ({ name, description: 'Th
 const tools = [tool('echo', { text: { type: 'string' }, times: { type: 'integer' } }, ['text']), tool('fail'), tool('break'), tool('wait'), tool('secret')];
 const call = (id, { name, arguments: a = {} }) => {
   if (name === 'echo') return send({ id, result: text(Array(a.times ?? 1).fill(a.text).join(' ')) });
-  if (name === 'fail') return send({ id, result: text('it went wrong', { isError: true }) });
+  if (name === 'fail') return send({ id, result: text(a.text ?? 'it went wrong', { isError: true }) });
   if (name === 'secret') return send({ id, result: text('token=' + process.env.API_TOKEN) });
   if (name === 'break') return send({ id, error: { code: -32603, message: 'broken inside' } });
 };

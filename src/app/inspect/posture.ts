@@ -1,4 +1,5 @@
 import type { DesiredServer } from '../../model/desired.ts';
+import { egressText } from '../../model/egress.ts';
 import type { EngineDescription } from '../../model/engine.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
@@ -287,6 +288,30 @@ function network({ spec, view, inside }: Look): Looked {
   };
 }
 
+/** What of the outside is within its reach: by the engine, as the inside cannot tell a host that does not answer. */
+function egress({ spec, view }: Look): Looked {
+  const { mode, egress: targets } = spec.network;
+  const { networks, forwarder } = view.confinement;
+  const open = networks.filter(({ internal }) => !internal).map(({ name }) => name);
+  const openText = open.length === 0 ? 'no open network' : `open by ${open.join(', ')}`;
+  if (mode === 'bridge') return { promise: 'egress', spec: 'every host', engine: [openText, true], inside: undefined };
+  const led = forwarder?.running === true && forwarder.joined;
+  const words =
+    forwarder === null
+      ? 'no forwarder has this list'
+      : `${forwarder.running ? 'by' : 'stopped:'} ${forwarder.name}${forwarder.joined ? '' : ', which is not on its network'}`;
+  const needsNone = targets.length === 0;
+  return {
+    promise: 'egress',
+    spec: needsNone ? 'nothing' : `only ${targets.map(egressText).join(', ')}`,
+    engine: [
+      needsNone ? openText : `${words}, ${openText}`,
+      open.length === 0 && (needsNone || led || view.status.status !== 'running'),
+    ],
+    inside: undefined,
+  };
+}
+
 /** What every container has mounted, by the engine itself. */
 const ofEngine =
   /^\/(?:$|proc|sys|dev|etc\/(?:hosts|hostname|resolv\.conf)$|run\/(?:\.containerenv|looms)$|(?:usr\/)?s?bin\/docker-init$|run\/podman-init$|dev\/)/;
@@ -426,7 +451,7 @@ function verdictOf({ promise, engine, inside }: Looked, modules: readonly string
   if (isModule && !modules.includes(promise.toLowerCase())) return 'not-there';
   if (!engine[1] || inside?.[1] === false) return 'broken';
   // Only the engine knows of these.
-  if (promise === 'devices, namespaces') return 'kept';
+  if (promise === 'devices, namespaces' || promise === 'egress') return 'kept';
   return inside?.[1] === undefined ? 'unknown' : 'kept';
 }
 
@@ -439,6 +464,7 @@ const promises = [
   cpu,
   pids,
   network,
+  egress,
   mounts,
   tmpfs,
   hostAccess,

@@ -1,12 +1,12 @@
 import { type Standing, standingOf, type Verdict } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import type { Refusal, ServerView } from '../../model/server-view.ts';
+import type { ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
 import { readKept } from './read-kept.ts';
 import { detailOf, type ServerDetail } from './server-status.ts';
-import { lookUpServers } from './servers.ts';
+import { lookUpServers, refusedTo } from './servers.ts';
 
 /** How far a server is from being replaced; null without such a limit. `left` is null without a readable ledger. */
 type RotationState = {
@@ -23,8 +23,6 @@ export type ServerInfo = ServerDetail & {
   /** Calls of this container counted on this machine; null when its ledger cannot be read. */
   readonly executions: number | null;
   readonly rotation: RotationState;
-  /** What its forwarder refused, the most frequent first; empty without an allow-list, null when the log cannot be read. */
-  readonly refused: readonly Refusal[] | null;
   /** What this machine last found out by asking it; null when nobody has. */
   readonly health: {
     readonly verdict: Verdict;
@@ -60,20 +58,16 @@ export async function serverInfo(
   const [{ counts, health, notices }, image, refused] = await Promise.all([
     readKept(ports, [container], { engine: engine.id, project }),
     ports.orchestrator().then(({ imageOf }) => imageOf(view)),
-    ports
-      .orchestrator()
-      .then(({ refusals }) => refusals(view))
-      .catch(() => null),
+    refusedTo(ports, view),
   ]);
   const executions = counts === undefined ? null : (counts.get(container) ?? 0);
   const found = health.get(name);
   const info: ServerInfo = {
-    ...detailOf(view, now, image),
+    ...detailOf(view, now, { command: image.command, refused }),
     imageDigests: image.digests,
     finishedAt: status.status === 'exited' ? isoTime(status.finishedAt) : null,
     executions,
     rotation: rotationOf(view, now, executions),
-    refused,
     health:
       found === undefined
         ? null

@@ -1,7 +1,7 @@
 import { egressText } from '../../model/egress.ts';
 import type { EngineTime } from '../../model/engine.ts';
 import { secretUses } from '../../model/secret-names.ts';
-import type { ServerImage, ServerView } from '../../model/server-view.ts';
+import type { Refusal, ServerImage, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import { formatSpec } from '../../spec/fields/format.ts';
 
@@ -44,6 +44,8 @@ export type ServerDetail = ServerStatus &
       /** What an isolated server reaches of the outside: `host:port`. */
       readonly egress: readonly string[];
     };
+    /** What its forwarder refused, the most frequent first; empty without an allow-list, null when the log cannot be read. */
+    readonly refused: readonly Refusal[] | null;
     readonly tools: { readonly include: readonly string[] | null; readonly exclude: readonly string[] };
     readonly secrets: readonly string[];
     /** When it is due to be replaced by age; null: never. */
@@ -71,7 +73,11 @@ export const statusOf = (view: ServerView, now: EngineTime): ServerStatus => ({
 });
 
 /** Everything that is told of a server. */
-export function detailOf(view: ServerView, now: EngineTime, { command }: ServerImage): ServerDetail {
+export function detailOf(
+  view: ServerView,
+  now: EngineTime,
+  { command, refused }: Pick<ServerImage, 'command'> & Pick<ServerDetail, 'refused'>,
+): ServerDetail {
   const { recorded, status, imageId, user, mounts, security, specHash, managedBy } = view;
   const spec = recorded?.spec;
   return {
@@ -91,6 +97,7 @@ export function detailOf(view: ServerView, now: EngineTime, { command }: ServerI
       hidesHost: view.hidesHost,
       egress: (spec?.network.egress ?? []).map(egressText),
     },
+    refused,
     mounts,
     security,
     tools: { include: spec?.mcp.tools.include ?? null, exclude: spec?.mcp.tools.exclude ?? [] },

@@ -1,7 +1,7 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { type SecretUse, secretUses } from '../../model/secret-names.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import type { ServerListing } from '../../model/server-view.ts';
+import type { Refusal, RefusedServer, ServerListing } from '../../model/server-view.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { formatSpec } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
@@ -41,6 +41,15 @@ export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
     .join('---\n');
 }
 
+/** What a server was refused; null when the engine cannot tell. */
+export async function refusedTo(ports: Ports, server: RefusedServer): Promise<readonly Refusal[] | null> {
+  try {
+    return await (await ports.orchestrator()).refusals(server);
+  } catch {
+    return null;
+  }
+}
+
 /** A server, and what its secrets are looked up by. */
 type DescribedServer = { readonly server: ServerDetail; readonly secrets: readonly SecretUse[] };
 
@@ -49,9 +58,12 @@ export async function describeServers(ports: Ports, request: Wanted): Promise<re
   const { servers, now } = await lookUpServers(ports, request);
   const { imageOf } = await ports.orchestrator();
   return Promise.all(
-    servers.map(async (view) => ({
-      server: detailOf(view, now, await imageOf(view)),
-      secrets: view.recorded === undefined ? [] : secretUses(view.recorded.spec),
-    })),
+    servers.map(async (view) => {
+      const [{ command }, refused] = await Promise.all([imageOf(view), refusedTo(ports, view)]);
+      return {
+        server: detailOf(view, now, { command, refused }),
+        secrets: view.recorded === undefined ? [] : secretUses(view.recorded.spec),
+      };
+    }),
   );
 }

@@ -6,8 +6,10 @@ import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import { secretUses } from '../../model/secret-names.ts';
+import type { Refusal } from '../../model/server-view.ts';
 import { startOfDay } from '../../model/times.ts';
 import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
+import { refusedTo } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { type OfServer, onServer } from './open-server.ts';
@@ -54,10 +56,16 @@ const textOf = (parts: readonly ContentPart[]): string =>
   parts.map((part) => (part.kind === 'text' ? part.text : '')).join('\n');
 
 /** A JSON-RPC error that speaks of a host gets the hint that a result with `isError` gets. */
-function withReachHint(error: unknown, spec: DesiredServer): unknown {
+async function withReachHint(error: unknown, hintFor: (said: string) => Promise<string | undefined>): Promise<unknown> {
   if (!(error instanceof LoomsError) || error.code !== 'json-rpc-error' || error.hint !== undefined) return error;
-  const hint = unreachableHint([error.message, ...error.detail].join('\n'), spec);
+  const hint = await hintFor([error.message, ...error.detail].join('\n'));
   return hint === undefined ? error : withHint(error, hint);
+}
+
+/** What to set when a server's words say that a host was not reached, with what its forwarder noted of it. */
+async function reachHint(ports: Ports, { project, server }: OfServer, spec: DesiredServer, said: string) {
+  if (unreachableHint(said, spec) === undefined) return undefined;
+  return unreachableHint(said, spec, (await refusedTo(ports, { project, name: server, recorded: { spec } })) ?? []);
 }
 
 /**
@@ -93,6 +101,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
       return { tool: found, args: read };
     });
     const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
+    const hintFor = (said: string) => reachHint(ports, request, spec, said);
     const call = { ...target, timeoutMs, arguments: args, keepArguments: request.auditArguments };
     const result = await recordCall(ports, call, options.onWarning, () =>
       session.callTool(tool.name, args, {
@@ -100,11 +109,11 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
         signal: options.signal,
         onProgress: options.onProgress,
       }),
-    ).catch((error: unknown) => {
-      throw withReachHint(error, spec);
+    ).catch(async (error: unknown) => {
+      throw await withReachHint(error, hintFor);
     });
     const parts = resultParts(result);
-    const hint = result.isError === true ? unreachableHint(textOf(parts), spec) : undefined;
+    const hint = result.isError === true ? await hintFor(textOf(parts)) : undefined;
     const advice = hint === undefined ? {} : { hint };
     if (request.out === undefined) return { result, parts, saved: [], ...advice };
     const { saved, left } = await saveParts(ports, request.out, tool.name, parts);
@@ -159,10 +168,26 @@ function wayHint(host: string, { mode, egress }: DesiredServer['network']): stri
   return `${host} cannot be reached: the server reaches ${now} (network.mode: isolated); add ${entry} to docker_backend.network.egress`;
 }
 
-/** What to set when a server's words, which are all there is, say that a host was not reached; else undefined. */
+/** How many refusals a hint names. */
+const namedRefusals = 3;
+
+/** Those of the host, or the most frequent ones where a server did not name it. */
+function refusedText(host: string, refused: readonly Refusal[]): string {
+  const names = (what: string): readonly string[] => what.toLowerCase().split(/[^a-z0-9._-]+/);
+  const about = refused.filter(({ what }) => host === unnamed || names(what).includes(host.toLowerCase()));
+  const named = about.slice(0, namedRefusals).map(({ what, times }) => `${what} (${times})`);
+  const more = about.length > named.length ? ', …' : '';
+  return named.length === 0 ? '' : `; refused so far: ${named.join(', ')}${more}`;
+}
+
+/**
+ * What to set when a server's words say that a host was not reached; else undefined. `refused` is what its forwarder
+ * noted, the most frequent first.
+ */
 export function unreachableHint(
   said: string,
   spec: Pick<DesiredServer, 'network' | 'environment' | 'mcp'>,
+  refused: readonly Refusal[] = [],
 ): string | undefined {
   const { egress } = spec.network;
   const all = egress.length === 0 ? signs : [...signs, signsOfForwarder];
@@ -174,7 +199,7 @@ export function unreachableHint(
   const host = found.find((name) => name !== undefined) ?? unnamed;
   const provided = secretUses(spec).flatMap(({ refs }) => refs.filter(({ from }) => from === 'provider'));
   const secrets = [...new Set(provided.map(({ name }) => name))];
-  const way = wayHint(host, spec.network);
+  const way = wayHint(host, spec.network) + refusedText(host, refused);
   const values = secrets.map((name) => `\`looms config set-key ${name}\``).join(', ');
   return secrets.length === 0 ? way : `${way}; if the host itself is wrong, ${values} sets another`;
 }

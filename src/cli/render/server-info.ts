@@ -4,7 +4,7 @@ import { age, duration, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
-import { limitsText, networkText, paintOfStatus, shortSource, stateText } from './servers.ts';
+import { limitsText, networkText, paintOfStatus, refusedEntries, shortSource, stateText } from './servers.ts';
 import { displayed, plural } from './text.ts';
 
 /** What a finding is about that is not about the server as it is. */
@@ -45,19 +45,6 @@ function rotationText({ rotation }: ServerInfo): string {
   return parts.length === 0 ? 'never, by its spec' : parts.join(', or ');
 }
 
-/** How many kinds of refusals are shown; JSON has all. */
-const shownRefusals = 8;
-
-function refusedText({ refused }: ServerInfo): string {
-  if (refused === null) return '-';
-  if (refused.length === 0) return 'nothing yet';
-  const more = refused.length - shownRefusals;
-  return [
-    ...refused.slice(0, shownRefusals).map(({ what, times }) => `${what}, ${plural(times, 'time')}`),
-    ...(more > 0 ? [`and ${more} more`] : []),
-  ].join('\n');
-}
-
 /** How a server runs, in groups of aligned lines; `nowMs` is this machine's time. */
 export function renderServerInfo(made: ServerInfo, nowMs: number, palette: Palette): string {
   const info = displayed(made, ['detail']);
@@ -90,7 +77,7 @@ export function renderServerInfo(made: ServerInfo, nowMs: number, palette: Palet
       ['transport', info.transport],
       ['limits', limitsText(info)],
       ['network', networkText(info.network)],
-      ...(info.network.egress.length === 0 ? [] : [['refused', refusedText(info)] as const]),
+      ...refusedEntries(info),
     ],
   ];
   return [

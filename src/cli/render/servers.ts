@@ -4,7 +4,7 @@ import { type SecretUse, writtenRef } from '../../model/secret-names.ts';
 import type { ServerState } from '../../model/server-view.ts';
 import { age, duration, shownTime } from '../../model/times.ts';
 import type { Paint, PaintName, Palette } from '../palette.ts';
-import { renderGroups } from './groups.ts';
+import { type Entry, renderGroups } from './groups.ts';
 import { type Cell, renderTable } from './table.ts';
 import { displayed, plural, visible, visibleBlock } from './text.ts';
 
@@ -112,11 +112,28 @@ export function networkText({ mode, names, hidesHost, egress }: ServerDetail['ne
   return [mode, ...names, ...(reach === '' ? [] : [reach])].map(visible).join(' · ');
 }
 
+/** How many kinds of refusals are shown; JSON has all. */
+const shownRefusals = 8;
+
+function refusedText(refused: ServerDetail['refused']): string {
+  if (refused === null) return '-';
+  if (refused.length === 0) return 'nothing yet';
+  const more = refused.length - shownRefusals;
+  return [
+    ...refused.slice(0, shownRefusals).map(({ what, times }) => `${what}, ${plural(times, 'time')}`),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ].join('\n');
+}
+
+/** What a server with an allow-list was refused; nothing of others. */
+export const refusedEntries = ({ network, refused }: Pick<ServerDetail, 'network' | 'refused'>): readonly Entry[] =>
+  network.egress.length === 0 ? [] : [['refused', refusedText(refused)]];
+
 /** Everything about one server, in groups of aligned lines. */
 export function renderServer(made: ServerDetail, uses: readonly SecretUse[], palette: Palette): string {
   const server = displayed(made, ['description']);
   const secrets = displayed(uses);
-  const groups: readonly (readonly [string, string][])[] = [
+  const groups: readonly (readonly Entry[])[] = [
     [
       [
         'state',
@@ -149,6 +166,7 @@ export function renderServer(made: ServerDetail, uses: readonly SecretUse[], pal
     [
       ['limits', limitsText(server)],
       ['network', networkText(server.network)],
+      ...refusedEntries(server),
       ...(server.hostname === null ? [] : [['hostname', server.hostname] as [string, string]]),
       ['user', server.user],
       ['root file system', server.security.readOnlyRoot ? 'read-only' : 'writable'],

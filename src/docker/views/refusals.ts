@@ -1,32 +1,44 @@
-import type { Refusal, ServerView } from '../../model/server-view.ts';
+import { isHostName } from '../../model/egress.ts';
+import type { Refusal, RefusedServer } from '../../model/server-view.ts';
 import type { Engine } from '../port.ts';
 
 /** Lines of a forwarder's log that are looked at. */
 const lookedAt = 5_000;
 
+type Noted = Omit<Refusal, 'times'>;
+
 /** What one line of a forwarder's log says was refused or came to nothing; undefined when it says no such thing. */
-function refusedIn(line: string): string | undefined {
+function refusedIn(line: string): Noted | undefined {
   const name = /^refused name (\S+)$/.exec(line)?.[1];
-  if (name !== undefined) return `${name}: not listed`;
-  const [, target, state = '', rule, inTls, address] =
+  if (name !== undefined) return { what: `${name}: not listed`, entry: entryFor(name, 'PORT') };
+  const [, target = '', state = '', rule, inTls = '', address] =
     /^connection to (\S+) ended (\S\S) at (\S+), name in TLS (\S+), address (\S+)$/.exec(line) ?? [];
-  if (target === undefined) return undefined;
+  const listed = (what: string): Noted => ({ what: `${target}: ${what}`, entry: null });
   // HAProxy's words: P, by its rules; S or s in phase C, while it connected.
-  if (/^[Ss]C$/.test(state)) return `${target}: nobody answers at ${address}`;
+  if (/^[Ss]C$/.test(state)) return listed(`nobody answers at ${address}`);
   if (state !== 'PR') return undefined;
-  if (rule === 'tls') return inTls === '-' ? `${target}: no name in TLS` : `${target}: TLS for ${inTls}`;
-  return rule === 'name' ? `${target}: no such name` : `${target}: it leads to ${address}`;
+  if (rule === 'tls' && inTls === '-') return listed('no name in TLS');
+  if (rule === 'tls') return { ...listed(`TLS for ${inTls}`), entry: entryFor(inTls.toLowerCase(), portOf(target)) };
+  return listed(rule === 'name' ? 'no such name' : `it leads to ${address}`);
 }
 
+const portOf = (target: string): string => target.slice(target.lastIndexOf(':') + 1);
+
+/** What would have to be listed for a name that a server chose; null for what can be none. */
+const entryFor = (name: string, port: string): string | null => (isHostName(name) ? `${name}:${port}` : null);
+
 /** `Orchestrator.refusals`: counted in the logs of the server's forwarders, the most frequent first. */
-export async function refusalsOf(engine: Engine, { project, name, recorded }: ServerView): Promise<readonly Refusal[]> {
+export async function refusalsOf(
+  engine: Engine,
+  { project, name, recorded }: RefusedServer,
+): Promise<readonly Refusal[]> {
   if (recorded === undefined || recorded.spec.network.egress.length === 0) return [];
   const forwarders = (await engine.locate(project)).filter(
     ({ role, server }) => role === 'forwarder' && server === name,
   );
   const logs = await Promise.all(forwarders.map(({ id }) => engine.tailLog(id, lookedAt)));
   const refused = logs.flat().flatMap(({ text }) => refusedIn(text) ?? []);
-  return [...Map.groupBy(refused, (what) => what)]
-    .map(([what, { length: times }]) => ({ what, times }))
+  return [...Map.groupBy(refused, ({ what }) => what)]
+    .map(([what, [{ entry } = { entry: null }, ...more]]) => ({ what, entry, times: more.length + 1 }))
     .sort((a, b) => b.times - a.times || (a.what < b.what ? -1 : 1));
 }

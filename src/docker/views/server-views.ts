@@ -5,6 +5,7 @@ import { isRunning, serversOf, servingOf, settledOf, slotsOf } from '../model/ge
 import { containerName, generationName } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
+import { wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
 import { argvTemplateOf } from '../reconcile/server/container-template.ts';
@@ -57,11 +58,21 @@ const instanceOf = (container: ObservedContainer): ServerInstance => ({
   engineHealthCommand: `docker inspect --format '{{json .State.Health}}' ${container.name}`,
 });
 
-function viewOf(
-  name: ServerName,
-  containers: readonly ObservedContainer[],
-  { project, engine, networks }: Pick<Observed, 'project' | 'engine' | 'networks'>,
-): ServerView[] {
+function forwarderOf(
+  { server, recorded, shape }: ObservedContainer,
+  observed: Observed,
+): ServerView['confinement']['forwarder'] {
+  const way = recorded && wayOutOf(recorded.spec, observed);
+  const found = observed.containers.find(
+    (one) => one.role === 'forwarder' && one.server === server && one.egress === way?.mark,
+  );
+  if (way === undefined || found === undefined) return null;
+  const isOn = (one: ObservedContainer['shape']): boolean => one.networks.some(({ name }) => name === way.network.name);
+  return { name: found.name, running: isRunning(found), joined: isOn(shape) && isOn(found.shape) };
+}
+
+function viewOf(name: ServerName, containers: readonly ObservedContainer[], observed: Observed): ServerView[] {
+  const { project, engine, networks } = observed;
   const container = shownOf(containers, project, name);
   if (container === undefined) return [];
   const { shape, recorded, foreignRecord } = container;
@@ -110,6 +121,7 @@ function viewOf(
           internal: networks.some(({ name: one, internal }) => one === network.name && internal),
         })),
         publishes: shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
+        forwarder: forwarderOf(container, observed),
       },
       rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container.createdAt)) ?? null,
     },

@@ -1,4 +1,5 @@
-import type { ImageSource, Security } from '../../model/desired.ts';
+import type { EgressTarget, ImageSource, Security } from '../../model/desired.ts';
+import { egressText } from '../../model/egress.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../../model/policy.ts';
 import { parseImageRef } from '../fields/image-ref.ts';
@@ -218,16 +219,29 @@ function* checkNetwork(subject: PolicySubject, policy: Policy): Iterable<PolicyB
       path: 'docker_backend.network.mode',
     });
   }
-  for (const { host, port } of network.egress) {
-    if (allowed.includes(`${host}:${port}`) || allowed.includes(`${host}:*`)) continue;
+  for (const target of network.egress) {
+    if (allowed.some((entry) => allowsTarget(entry, target))) continue;
+    const { port, address } = target;
+    const leads = address === undefined ? '' : ` leads to ${address}:${port}, which`;
     yield breach(subject, {
       rule: 'allowed-egress',
-      value: `${host}:${port}`,
+      value: egressText(target),
       limit: allowed.join(', '),
-      message: `${host}:${port} is not one of: ${allowed.join(', ')}`,
+      message: `${egressText(target)}${leads} is not one of: ${allowed.join(', ')}`,
       path: 'docker_backend.network.egress',
     });
   }
+}
+
+/**
+ * Whether an entry of a policy allows a target: `host:port`, `*` for any port, `*.` for all names below. Where a spec leads
+ * a name to an address, that is what is reached: the name is of its own choice.
+ */
+function allowsTarget(entry: string, { host, port, address }: EgressTarget): boolean {
+  const [, name = '', ports = ''] = /^(.*):([^:]*)$/.exec(entry.toLowerCase()) ?? [];
+  if (ports !== '*' && ports !== String(port)) return false;
+  if (address !== undefined) return name === address;
+  return name === host || (name.startsWith('*.') && host.endsWith(name.slice(1)));
 }
 
 function* checkCapabilities(subject: PolicySubject, policy: Policy): Iterable<PolicyBreach> {

@@ -1,5 +1,5 @@
 import type { EgressTarget } from '../../model/desired.ts';
-import { isIpv4, isTlsPort, mostTargets } from '../../model/egress.ts';
+import { isHostName, isIpv4, isTlsPort, mostTargets } from '../../model/egress.ts';
 import type { Reader } from '../read/reader.ts';
 import type { EgressInput } from './input.ts';
 
@@ -60,7 +60,7 @@ function refusedHost(host: string, port: number, tls: boolean, address: string |
   if (host === '*') return { message: '* is every host', hint: 'write the hosts that the server needs' };
   const isWildcard = host.startsWith('*.');
   const name = isWildcard ? host.slice(2) : host;
-  if (!/^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(name)) {
+  if (!isHostName(name)) {
     return { message: `${JSON.stringify(host)} is not the name of a host`, hint: example };
   }
   if (!isWildcard) return undefined;

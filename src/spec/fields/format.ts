@@ -36,7 +36,7 @@ export function formatSpec(spec: DesiredServer): string {
   const writers: Writers = new Map<Field | Choice, unknown>([
     [serverFields.image, image(spec.image, startsInterpreter(spec))],
     [serverFields.environment, env(spec.environment)],
-    [serverFields.network.fields.egress, nonEmpty(spec.network.egress.map(target))],
+    [serverFields.network.fields.egress, nonEmpty(spec.network.egress.map(writtenTarget))],
     [serverFields.mounts, nonEmpty(spec.mounts.map(mount))],
     [securityFields.tmpfs, tmpfs(spec)],
     [mcpFields.transport, transport(spec.mcp.transport)],
@@ -141,8 +141,8 @@ const mount = ({ source, target, readOnly }: Mount): Written => ({
   ...(readOnly ? { read_only: true } : {}),
 });
 
-/** In the short form where that says it all. */
-const target = ({ host, port, tls, address }: EgressTarget): Written | string =>
+/** An entry of `egress`, in the short form where that says it all. */
+export const writtenTarget = ({ host, port, tls, address }: EgressTarget): Written | string =>
   address === undefined && tls === isTlsPort(port)
     ? `${host}:${port}`
     : { host, port, address, ...(tls === isTlsPort(port) ? {} : { tls }) };

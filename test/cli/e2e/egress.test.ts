@@ -10,6 +10,7 @@ import { eventually } from '../../support/eventually.ts';
 import { testLabel, withoutEngine } from '../../support/images.ts';
 import { changed } from '../../support/odd-servers.ts';
 import { outsideAddress } from '../../support/outside.ts';
+import { schemaProblems } from '../../support/schemas.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -210,6 +211,33 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     expect(times('c2vjcmv0.tunnel.example.com: not listed')).toBeGreaterThan(1);
     expect(times(`tls:${other.port}: TLS for elsewhere.example`)).toBe(1);
     expect(times(`tls:${other.port}: no name in TLS`)).toBe(2);
+    const described = await project.run(['describe', 'a']);
+    expect(described.stdout).toMatch(/refused +\S+: not listed, \d+ times/);
+    const { stdout: posture } = await project.run(['posture', 'a', 'c']);
+    console.log(posture);
+    const said = { text: 'getaddrinfo ENOTFOUND example.com' };
+    const failed = await project.run(['mcp', 'call', 'a', 'fail', JSON.stringify(said)]);
+    expect(failed.stderr).toMatch(/refused so far: example\.com: not listed \(\d+\)/);
+    const own = `looms-${project.name}-a.egress-1`;
+    expect(posture).toMatch(new RegExp(`egress +kept .*${own}`));
+    expect(posture).toMatch(/egress +kept +nothing +no open network/);
+    const suggested = await project.run(['egress', 'suggest', 'a']);
+    console.log(suggested.stdout, suggested.stderr);
+    expect(suggested).toExit(0);
+    expect(suggested.stdout).toMatch(/^docker_backend:\n {2}network:\n {4}egress:\n {6}- "\*\.wild\.example:443"\n/);
+    const filled = suggested.stdout
+      .replaceAll(':PORT', ':443')
+      .replace('docker_backend:', `name: d\n$&\n  base_image: node:24-slim`);
+    expect(await project.run(['validate', '-f', '-'], { stdin: `${filled}mcp_server: { command: node }\n` })).toExit(0);
+    const unfilled = await project.run(['validate', '-f', '-'], { stdin: `name: d\n${suggested.stdout}` });
+    expect(unfilled.stdout + unfilled.stderr).toContain('PORT is not a port from 1 to 65535');
+    expect(suggested.stdout).toContain(`      - {"host":"db","port":${allowed.port},"address":"${address}"}\n`);
+    expect(suggested.stdout).toMatch(/- "example\.com:PORT" # refused \d+ times?\n/);
+    expect(suggested.stdout).toContain(`      - "elsewhere.example:${other.port}" # refused 1 time\n`);
+    expect(suggested.stdout).toContain(`      # tls:${other.port}: no name in TLS, 2 times`);
+    const json = await project.run(['egress', 'suggest', 'a', '--json']);
+    expect(schemaProblems('egress-suggest', JSON.parse(json.stdout))).toEqual([]);
+    expect((await project.run(['egress', 'suggest', 'c'])).stderr).toContain('c lists nothing yet');
     const neighbour = JSON.parse((await project.run(['mcp', 'info', 'c', '--json'])).stdout) as { refused: unknown };
     expect(neighbour.refused).toEqual([]);
   });
@@ -261,6 +289,9 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     await forwarder('a').remove({ force: true });
     expect(await reaches()).toMatch(/^closed: /);
     expect(await from('a', 'tcp', address, String(allowed.port))).toMatch(/^closed: /);
+    const posture = await project.run(['posture', 'a']);
+    expect(posture.stdout).toMatch(/egress +BROKEN .*no forwarder has this list/);
+    expect(posture.code).toBe(4);
     const { plan } = await project.diff(yaml());
     expect(plan.support).toMatchObject([{ kind: 'forwarder', action: 'create' }]);
     expect(changesAsText(plan)).toEqual([]);

@@ -50,7 +50,7 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     const { code, broken, rows } = await lookAt(project, 'fs');
     expect([code, broken]).toEqual([0, []]);
     const unread = rows.filter(({ inside, verdict }) => inside === null && verdict !== 'not-there');
-    expect(unread.map(({ promise }) => promise)).toEqual(['devices, namespaces']);
+    expect(unread.map(({ promise }) => promise)).toEqual(['egress', 'devices, namespaces']);
     const said = Object.fromEntries(rows.map(({ promise, inside }) => [promise, inside]));
     expect(said).toMatchObject({
       user: '1000:1000',
@@ -78,9 +78,10 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
       ['memory', '256 MiB', '256 MiB, swap 256 MiB'],
       ['processes', 'no limit', 'no limit'],
       ['network', expect.stringContaining('bridge (open)'), expect.stringContaining('a way out by ')],
+      ['egress', 'open by bridge', null],
     ]);
     const shown = await project.run(['posture']);
-    expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('3 of 14 promises broken') });
+    expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('4 of 15 promises broken') });
   });
 
   test('is told of a server that does not run, by the engine alone', async () => {

@@ -33,6 +33,25 @@ describe('a server that says it could not reach a host', () => {
     expect(hint).toContain('other.example.com cannot be reached: the server reaches only db.example.com:5432');
   });
 
+  test('hears what its forwarder refused of it, or most often where it names no host', () => {
+    const refused = [
+      { what: 'other.example.com: not listed', entry: null, times: 3 },
+      { what: 'an.other.example.com: not listed', entry: null, times: 2 },
+      { what: 'db.example.com:5432: nobody answers at 10.0.0.1', entry: null, times: 2 },
+      { what: 'b: not listed', entry: null, times: 1 },
+      { what: 'c: not listed', entry: null, times: 1 },
+    ];
+    expect(unreachableHint('getaddrinfo ENOTFOUND Other.example.com', led(), refused)).toMatch(
+      /; refused so far: other\.example\.com: not listed \(3\)$/,
+    );
+    expect(unreachableHint('read ECONNRESET', led(), refused)).toMatch(
+      /; refused so far: other\.example\.com: not listed \(3\), an\.other\.example\.com: not listed \(2\), db\.example\.com:5432: nobody answers at 10\.0\.0\.1 \(2\), …$/,
+    );
+    expect(unreachableHint('getaddrinfo ENOTFOUND unheard.example.com', led(), refused)).not.toContain(
+      'refused so far',
+    );
+  });
+
   test.each([
     'could not connect to server at "db.example.com"',
     'lookup db.example.com: server closed the connection unexpectedly',

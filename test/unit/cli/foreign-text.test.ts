@@ -120,7 +120,7 @@ const server = poisoned({
   managedBy: 'looms/1',
   spec: null,
   imageDigests: ['sha256:2'],
-  refused: [{ what: evil, times: 2 }],
+  refused: [{ what: evil, entry: evil, times: 2 }],
   rotation: { byAge: { at: 'then', leftMs: 1 }, byExecutions: null },
 });
 const uses = poisoned([{ variable: 'TOKEN', refs: [{ provider: 'env', name: 'TOKEN' }] }]);

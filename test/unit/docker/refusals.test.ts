@@ -33,16 +33,18 @@ describe('what a forwarder noted', () => {
       'connection to db:5432 ended PR at address, name in TLS -, address 127.0.0.1',
       'connection to api:443 ended PR at tls, name in TLS other.example, address -',
       'connection to api:443 ended PR at tls, name in TLS -, address -',
+      'refused name od?d',
       'anything else',
     ];
     expect(await refusalsOf(engineWith(lines), view(listing(1)))).toEqual([
-      { what: 'pypi.org: not listed', times: 2 },
-      { what: 'api:443: TLS for other.example', times: 1 },
-      { what: 'api:443: no name in TLS', times: 1 },
-      { what: 'db:5432: it leads to 127.0.0.1', times: 1 },
-      { what: 'db:5432: no such name', times: 1 },
-      { what: 'db:5432: nobody answers at 10.0.0.1', times: 1 },
-      { what: 'example.com: not listed', times: 1 },
+      { what: 'pypi.org: not listed', entry: 'pypi.org:PORT', times: 2 },
+      { what: 'api:443: TLS for other.example', entry: 'other.example:443', times: 1 },
+      { what: 'api:443: no name in TLS', entry: null, times: 1 },
+      { what: 'db:5432: it leads to 127.0.0.1', entry: null, times: 1 },
+      { what: 'db:5432: no such name', entry: null, times: 1 },
+      { what: 'db:5432: nobody answers at 10.0.0.1', entry: null, times: 1 },
+      { what: 'example.com: not listed', entry: 'example.com:PORT', times: 1 },
+      { what: 'od?d: not listed', entry: null, times: 1 },
     ]);
   });
 

@@ -169,3 +169,33 @@ rules:
     `);
   });
 });
+
+describe('allowed_egress', () => {
+  const refused = (allowed: readonly string[], ...egress: readonly unknown[]) =>
+    breaches(
+      `allowed_egress: ${JSON.stringify(allowed)}`,
+      document({ backend: [`network: { egress: ${JSON.stringify(egress)} }`] }),
+    )
+      .filter((line) => line.includes('allowed-egress'))
+      .map((line) => line.replace(/^error allowed-egress: (.*) is not one of: .*$/, '$1'));
+
+  test('takes hosts word for word, all ports of one, and all names below', () => {
+    expect(refused(['db:5432', 'Any:*'], 'db:5432', 'any:1', 'any:2', 'db:5433')).toEqual(['db:5433']);
+    const names = ['a.example.com:443', 'a.b.example.com:443', '*.example.com:443', '*.b.example.com:443'];
+    expect(refused(['*.example.com:443'], ...names)).toEqual([]);
+    expect(refused(['*.example.com:*'], 'a.example.com:5432')).toEqual([]);
+  });
+
+  test.each(['example.com:443', 'evilexample.com:443', 'a.example.com:8443', 'a.example.com.evil:443'])(
+    'does not take %s for a name below',
+    (entry) => expect(refused(['*.example.com:443'], entry)).toEqual([entry]),
+  );
+
+  test('holds a name with an address by the address that it leads to', () => {
+    const led = { host: 'a.example.com', port: 443, address: '10.1.2.3' };
+    expect(refused(['*.example.com:443', 'a.example.com:443'], led)).toEqual([
+      'a.example.com:443 leads to 10.1.2.3:443, which',
+    ]);
+    expect(refused(['10.1.2.3:443'], led)).toEqual([]);
+  });
+});

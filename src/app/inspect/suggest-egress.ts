@@ -1,0 +1,101 @@
+import type { EgressTarget } from '../../model/desired.ts';
+import { egressText, mostTargets } from '../../model/egress.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { Refusal } from '../../model/server-view.ts';
+import { writtenTarget } from '../../spec/fields/format.ts';
+import type { Ports } from '../ports.ts';
+import { lookUpServers } from './servers.ts';
+
+export type EgressSuggestion = {
+  readonly server: ServerName;
+  readonly project: ProjectName;
+  /** What the recorded spec lists: `host:port`. */
+  readonly allowed: readonly string[];
+  /** What was tried and is not listed, the most frequent first: `host:port`, `host:PORT` where only the name was asked for. */
+  readonly missing: readonly { readonly entry: string; readonly times: number }[];
+  /** What was tried and another entry is no help against. */
+  readonly vain: readonly Refusal[];
+  /** The part of a spec with both. */
+  readonly yaml: string;
+};
+
+const hostOf = (entry: string): string => entry.slice(0, entry.lastIndexOf(':'));
+
+/** Whether a list has an entry by now; of one without a port, whether it has the host. */
+function isListed(entry: string, targets: readonly EgressTarget[]): boolean {
+  const host = hostOf(entry);
+  const isSame = (one: EgressTarget): boolean =>
+    one.host === host || (one.host.startsWith('*.') && host.endsWith(one.host.slice(1)));
+  return targets.some((one) => isSame(one) && (entry.endsWith(':PORT') || entry === `${host}:${one.port}`));
+}
+
+/** What is not listed, each entry once; one without a port is left out where another knows the port. */
+function missingOf(refused: readonly Refusal[], targets: readonly EgressTarget[]): EgressSuggestion['missing'] {
+  const wanted = refused.flatMap(({ entry, times }) =>
+    entry === null || isListed(entry, targets) ? [] : [{ entry, times }],
+  );
+  const withPort = new Set(wanted.filter(({ entry }) => !entry.endsWith(':PORT')).map(({ entry }) => hostOf(entry)));
+  return [...Map.groupBy(wanted, ({ entry }) => entry)]
+    .filter(([entry]) => !entry.endsWith(':PORT') || !withPort.has(hostOf(entry)))
+    .map(([entry, all]) => ({ entry, times: all.reduce((sum, { times }) => sum + times, 0) }))
+    .sort((a, b) => b.times - a.times || (a.entry < b.entry ? -1 : 1));
+}
+
+const counted = (times: number): string => `${times} time${times === 1 ? '' : 's'}`;
+
+function yamlOf(
+  targets: readonly EgressTarget[],
+  { missing, vain }: Pick<EgressSuggestion, 'missing' | 'vain'>,
+): string {
+  const lines = [
+    ...targets.map((one) => `- ${JSON.stringify(writtenTarget(one))}`),
+    ...missing.map(({ entry, times }) => `- ${JSON.stringify(entry)} # refused ${counted(times)}`),
+  ];
+  const comments = vain.map(({ what, times }) => `# ${what}, ${counted(times)}`);
+  const list = lines.length === 0 ? ' []' : ['', ...lines, ...comments].join('\n      ');
+  return `docker_backend:\n  network:\n    egress:${list}`;
+}
+
+/** A list for a server's spec, pure. */
+export function suggestList(
+  targets: readonly EgressTarget[],
+  refused: readonly Refusal[],
+): Pick<EgressSuggestion, 'allowed' | 'missing' | 'vain' | 'yaml'> {
+  const missing = missingOf(refused, targets);
+  const vain = refused.filter(({ entry }) => entry === null);
+  return { allowed: targets.map(egressText), missing, vain, yaml: yamlOf(targets, { missing, vain }) };
+}
+
+/**
+ * What to list so that a server reaches what it tried, by its recorded spec and by what its forwarder noted. Throws
+ * `server-not-found`, `spec-invalid` for a record that cannot be read, and what the engine throws.
+ */
+export async function suggestEgress(
+  ports: Ports,
+  { project, name }: { readonly project: ProjectName; readonly name: ServerName },
+): Promise<{ readonly suggestion: EgressSuggestion; readonly notices: readonly string[] }> {
+  const [view] = (await lookUpServers(ports, { project, names: [name] })).servers;
+  if (view === undefined) throw serverNotFound(project, name, []);
+  if (view.recorded === undefined) {
+    throw new LoomsError('spec-invalid', `the record of ${name} cannot be read, so nothing is known of its list`);
+  }
+  const { mode, egress } = view.recorded.spec.network;
+  const list = suggestList(egress, await (await ports.orchestrator()).refusals(view));
+  const hosts = new Set([...egress.map(({ host }) => host), ...list.missing.map(({ entry }) => hostOf(entry))]);
+  const notices = [
+    ...(mode === 'isolated' && egress.length === 0
+      ? [`${name} lists nothing yet, so it has no forwarder that notes what it tries; list one host first`]
+      : []),
+    ...(mode === 'bridge' ? [`${name} reaches every host (network.mode: bridge), so nothing is refused`] : []),
+    ...(mode === 'none' ? [`${name} has no network (network.mode: none), so nothing can be noted`] : []),
+    ...(list.missing.some(({ entry }) => entry.endsWith(':PORT'))
+      ? ['write the ports in place of PORT: a name that was refused was never connected to']
+      : []),
+    ...(hosts.size > mostTargets
+      ? [`these are ${hosts.size} hosts; a server can be led to ${mostTargets} at most`]
+      : []),
+  ];
+  return { suggestion: { server: name, project, ...list }, notices };
+}

@@ -1,0 +1,27 @@
+import { type EgressSuggestion, suggestEgress } from '../../app/inspect/suggest-egress.ts';
+import { requiredArg } from '../../cli/args.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { placeFlags } from '../../cli/flags.ts';
+import { visible, visibleLines } from '../../cli/render/text.ts';
+import { serverName } from '../../cli/server-name.ts';
+
+export default class EgressSuggest extends BaseCommand {
+  static override summary = 'Show what to list so that a server reaches what it tried';
+  static override description =
+    'Prints network.egress of a server as its spec lists it, with what its forwarder refused since, and how often. Where ' +
+    'only a name was asked for, the port is not known and stands as PORT, which no spec is valid with. A server without a ' +
+    'list has no forwarder, so nothing is noted of it. Changes nothing.';
+  static override examples = [{ description: 'One server', command: 'looms egress suggest db' }];
+  static override args = { server: requiredArg({ description: 'name of the server' }) };
+  static override flags = { ...placeFlags };
+
+  async run(): Promise<EgressSuggestion> {
+    const { flags, args } = await this.parse(EgressSuggest);
+    const { ports, project, terminal } = await this.open(flags);
+    const request = { project: project.name, name: serverName(args.server) };
+    const { suggestion, notices } = await suggestEgress(ports, request);
+    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
+    this.answer(() => visibleLines(suggestion.yaml));
+    return suggestion;
+  }
+}

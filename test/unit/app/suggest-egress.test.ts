@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { suggestList } from '../../../src/app/inspect/suggest-egress.ts';
+import type { EgressTarget } from '../../../src/model/desired.ts';
+
+const targets: readonly EgressTarget[] = [
+  { host: '*.wild.example', port: 443, tls: true },
+  { host: 'db.example.com', port: 5432, tls: false },
+  { host: 'vantage', port: 1025, tls: false, address: '10.1.2.3' },
+];
+
+describe('a list for a server that was refused something', () => {
+  test('has what is listed, then what was tried, and what no entry helps against as comments', () => {
+    const { yaml, missing } = suggestList(targets, [
+      { what: 'pypi.org: not listed', entry: 'pypi.org:PORT', times: 4 },
+      { what: 'api.example: not listed', entry: 'api.example:PORT', times: 3 },
+      { what: 'a.wild.example:443: TLS for api.example', entry: 'api.example:443', times: 2 },
+      { what: 'b.wild.example:443: TLS for api.example', entry: 'api.example:443', times: 1 },
+      { what: 'db.example.com:5432: nobody answers at 10.0.0.1', entry: null, times: 1 },
+    ]);
+    expect(yaml).toBe(`docker_backend:
+  network:
+    egress:
+      - "*.wild.example:443"
+      - "db.example.com:5432"
+      - {"host":"vantage","port":1025,"address":"10.1.2.3"}
+      - "pypi.org:PORT" # refused 4 times
+      - "api.example:443" # refused 3 times
+      # db.example.com:5432: nobody answers at 10.0.0.1, 1 time`);
+    expect(missing).toEqual([
+      { entry: 'pypi.org:PORT', times: 4 },
+      { entry: 'api.example:443', times: 3 },
+    ]);
+  });
+
+  test('leaves out what was listed since', () => {
+    const since = ['db.example.com:PORT', 'x.wild.example:PORT', 'x.wild.example:443', 'vantage:PORT'];
+    expect(
+      suggestList(
+        targets,
+        since.map((entry) => ({ what: '', entry, times: 1 })),
+      ).missing,
+    ).toEqual([]);
+    const other = { what: '', entry: 'x.wild.example:8443', times: 1 };
+    expect(suggestList(targets, [other]).missing).toEqual([{ entry: 'x.wild.example:8443', times: 1 }]);
+  });
+
+  test('is empty where nothing is listed and nothing was noted', () => {
+    expect(suggestList([], []).yaml).toBe('docker_backend:\n  network:\n    egress: []');
+  });
+});
