@@ -186,6 +186,7 @@ export const commandNames: readonly string[] = [
   'describe',
   'diff',
   'doctor',
+  'egress suggest',
   'get',
   'history',
   'init',
