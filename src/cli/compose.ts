@@ -417,11 +417,10 @@ export async function compose(settings: Settings): Promise<Composition> {
     await bridge.serveStdio(upstreams, { ...options, version, stdin: process.stdin, stdout: process.stdout });
   };
   const serve: Composition['serve'] = async (project, { listen, log, bounds }) => {
-    const [upstreams, { runGateway }, { servePlaces }, { tokenOfFile }] = await Promise.all([
+    const [upstreams, { runGateway }, { servePlaces, tokenOfFile }] = await Promise.all([
       upstreamsFor(project, log),
       import('../serve/run.ts'),
-      import('../state/serve-places.ts'),
-      import('../state/token-file.ts'),
+      import('../state/gateway-files.ts'),
     ]);
     const places = servePlaces(environment, project);
     const tokenFile = listen === undefined ? undefined : resolve(listen.tokenFile ?? places.tokenFile);

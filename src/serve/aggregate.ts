@@ -2,8 +2,8 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { asServerName, type ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
-import { answerText, type Face, type Heard, type Route } from './face.ts';
-import { createLeg, type Leg } from './leg.ts';
+import { answerText, type Face, type Route } from './face.ts';
+import { createLeg, type Leg, type LegHooks } from './leg.ts';
 import { code, errorText, type Message, paramsOf, resultText, sessionRevisions } from './message.ts';
 import { joinedName, serverOf } from './names.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -49,7 +49,7 @@ type Item = Readonly<Record<string, unknown>>;
  */
 export function allServers(
   upstreams: Upstreams,
-  heard: Heard,
+  heard: LegHooks,
   { version, log }: { readonly version: string; readonly log: (text: string) => void },
 ): Face {
   const members = new Map<ServerName, Promise<Member>>();

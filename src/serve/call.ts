@@ -1,4 +1,5 @@
 import type { CallClocks } from '../mcp/client/call-clock.ts';
+import type { DesiredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
@@ -19,17 +20,19 @@ export type Request = {
   readonly protocolVersion: string;
   /** Hears of the request once it is under way, for those who may want to cancel it. */
   readonly onAsked: (asked: Asked) => void;
+  /** Throws where a server of this spec is not to be asked. */
+  readonly admit?: (spec: DesiredServer) => void;
 };
 
 /** The bound of a call that took too long; what it is of says whoever tells the client. */
 export const tookTooLong = (): LoomsError => new LoomsError('call-timeout', 'the call took too long');
 
 /** Asks within the bound of the server's `execution_timeout_seconds`. Throws `call-timeout`, and what ended it. */
-export async function askInTime({ leg, message, headers, clocks, onAsked }: Request): Promise<Answered> {
+export async function askInTime({ leg, message, headers, clocks, onAsked, admit }: Request): Promise<Answered> {
   const { spec } = await leg.ready();
   const limitMs = spec.limits.executionTimeoutSeconds * 1000;
   const clock = clocks.start(limitMs);
-  const asked = leg.ask(message, headers);
+  const asked = leg.ask(message, headers, admit);
   onAsked(asked);
   clock.signal.addEventListener('abort', () => {
     const what = `${message.method} of ${leg.server}`;
@@ -64,7 +67,8 @@ export async function callTool(request: Request): Promise<string> {
   let made: { readonly answered: Answered } | { readonly error: unknown } | undefined;
   const make = async (): Promise<CallOutcome> => {
     try {
-      const answered = await askInTime(request);
+      // While it is written down, another generation may have come to serve, with a filter of its own.
+      const answered = await askInTime({ ...request, admit: (now) => requireAllowed(now, message) });
       made = { answered };
       return outcomeOf(answered);
     } catch (error) {
@@ -79,6 +83,11 @@ export async function callTool(request: Request): Promise<string> {
   await upstreams.record(call, make);
   if (made !== undefined && 'answered' in made) return made.answered.text;
   throw made?.error ?? new LoomsError('internal', 'a call was recorded and not made');
+}
+
+function requireAllowed({ mcp }: DesiredServer, message: Message): void {
+  const why = whyRefused(mcp.tools, message);
+  if (why !== undefined) throw new LoomsError('tool-not-found', why);
 }
 
 const outcomeOf = ({ message }: Answered): CallOutcome =>

@@ -1,6 +1,6 @@
 import type { ServerName } from '../model/ids.ts';
 import { filteredTools } from './filter.ts';
-import { type Answered, createLeg, type Leg } from './leg.ts';
+import { type Answered, createLeg, type Leg, type LegHooks } from './leg.ts';
 import type { Message } from './message.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -21,18 +21,12 @@ export type Face = {
   readonly legs: () => readonly Leg[];
 };
 
-/** What a server says by itself, on the way to the client. */
-export type Heard = {
-  readonly onNotification: (text: string, message: Message) => void;
-  readonly onRequest: (text: string, message: Message) => void;
-};
-
 /** A server's answer to a request, as its filter lets it through. */
 export const answerText = ({ method }: Message, { text, spec }: Answered): string =>
   method === 'tools/list' ? filteredTools(spec.mcp.tools, text) : text;
 
 /** One server under its own names. */
-export function oneServer(server: ServerName, upstreams: Upstreams, heard: Heard): Face {
+export function oneServer(server: ServerName, upstreams: Upstreams, heard: LegHooks): Face {
   const leg = createLeg(server, upstreams, heard);
   return {
     initialize: async (message) => (await leg.initialize(message)).text,

@@ -3,8 +3,9 @@ import { asServerName, namePattern } from '../model/ids.ts';
 import { type Access, accessOf, type Door } from './access.ts';
 import { allServers } from './aggregate.ts';
 import { failureText } from './call.ts';
-import { type Face, type Heard, oneServer } from './face.ts';
+import { type Face, oneServer } from './face.ts';
 import { followServing } from './follow.ts';
+import type { LegHooks } from './leg.ts';
 import {
   code,
   errorText,
@@ -149,7 +150,7 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
       return send(response, 404, JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }));
     }
     const server = name[1] === undefined ? undefined : asServerName(name[1]);
-    const faceOf = (heard: Heard): Face =>
+    const faceOf = (heard: LegHooks): Face =>
       server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
     const place = { principal: access.principal, path, server, faceOf };
     const isModern = header(request, 'mcp-protocol-version') === modernRevision;
@@ -196,7 +197,7 @@ type Place = {
   readonly path: string;
   /** Absent: all servers as one. */
   readonly server: ReturnType<typeof asServerName> | undefined;
-  readonly faceOf: (heard: Heard) => Face;
+  readonly faceOf: (heard: LegHooks) => Face;
 };
 
 function send(response: ServerResponse, status: number, text: string): void {

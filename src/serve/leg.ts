@@ -24,7 +24,9 @@ export type Asked = {
   readonly cancel: (why: LoomsError) => void;
 };
 
-type LegHooks = {
+export type LegHooks = {
+  /** An id that no leg of the same client has used: the answer to a server's request is told by it from those to others. */
+  readonly nextId: () => number;
   readonly onNotification: (text: string, message: Message) => void;
   /** A request of the server, under an id that `answer` knows. */
   readonly onRequest: (text: string, message: Message) => void;
@@ -37,7 +39,12 @@ export type Leg = {
   readonly ready: () => Promise<Upstream>;
   /** Begins the conversation with a client's `initialize`, which later containers get again. */
   readonly initialize: (message: Message) => Promise<Answered>;
-  readonly ask: (message: Message, headers?: Readonly<Record<string, string>>) => Asked;
+  /** `admit` throws where a server of this spec is not to be asked; it is held against the container that is asked. */
+  readonly ask: (
+    message: Message,
+    headers?: Readonly<Record<string, string>>,
+    admit?: (spec: DesiredServer) => void,
+  ) => Asked;
   /** Passes a notification of the client on; with nothing open there is nobody to tell. */
   readonly notify: (message: Message) => Promise<void>;
   /** Passes the answer to a request of the server on; false for an id that is none of its. */
@@ -64,15 +71,9 @@ type Memory = {
   tools?: string;
 };
 
-/** Ids of all legs of a gateway are apart, so that none can be taken for another one's. */
-let lastId = 0;
-const nextId = (): number => {
-  lastId += 1;
-  return lastId;
-};
-
 /** A leg; no process runs for it before it is used. */
 export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHooks): Leg {
+  const { nextId } = hooks;
   const memory: Memory = { subscriptions: new Map() };
   const asked = new Map<string | number, { readonly line: Line; readonly id: string | number }>();
   const lines = new Set<Line>();
@@ -245,7 +246,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         throw error;
       }
     },
-    ask(message, headers) {
+    ask(message, headers, admit) {
       const id = nextId();
       const cancelled = Promise.withResolvers<never>();
       cancelled.promise.catch(() => {}); // Nobody may be waiting yet.
@@ -255,6 +256,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
         for (let tries = 1; ; tries += 1) {
           const line = await ready();
           if (isCancelled) return cancelled.promise;
+          admit?.(line.spec);
           on = line;
           let sent: { readonly answer: Promise<Answered> };
           try {

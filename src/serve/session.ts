@@ -2,8 +2,8 @@ import { createCallClocks } from '../mcp/client/call-clock.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
 import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
-import { answerText, type Face, type Heard } from './face.ts';
-import type { Asked } from './leg.ts';
+import { answerText, type Face } from './face.ts';
+import type { Asked, LegHooks } from './leg.ts';
 import { code, errorText, isAnswer, isRequest, type Message, metaOf, paramsOf, withId } from './message.ts';
 import type { Reply } from './reply.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -46,7 +46,7 @@ type UnderWay = { readonly reply: Reply; asked?: Asked; readonly token: unknown 
 export function createSession(
   { id, principal, path }: Pick<Session, 'id' | 'principal' | 'path'>,
   upstreams: Upstreams,
-  faceOf: (heard: Heard) => Face,
+  faceOf: (heard: LegHooks) => Face,
 ): Session {
   const underWay = new Map<string | number, UnderWay>();
   const held: { readonly text: string; readonly message: Message }[] = [];
@@ -55,6 +55,7 @@ export function createSession(
   let stream: Reply | undefined;
   let used = performance.now();
   let protocolVersion = '';
+  let lastId = 0;
   let isBeginning = false;
 
   /** Where a message goes that is nobody's by what it says: to the only request, else to the client's own stream. */
@@ -85,6 +86,10 @@ export function createSession(
     });
 
   const face = faceOf({
+    nextId: () => {
+      lastId += 1;
+      return lastId;
+    },
     onNotification(text, message) {
       if (message.method === 'notifications/cancelled') questionsOpen.get(paramsOf(message).requestId)?.();
       if (message.method !== 'notifications/progress') return deliver(text, message);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Face, Heard } from './face.ts';
+import type { Face } from './face.ts';
+import type { LegHooks } from './leg.ts';
 import { createSession, type Session } from './session.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -14,7 +15,7 @@ export type SessionBounds = {
 
 export type Sessions = {
   /** Makes one, in the place of the least recently used where there are too many; undefined when all are busy. */
-  readonly open: (principal: string, path: string, faceOf: (heard: Heard) => Face) => Session | undefined;
+  readonly open: (principal: string, path: string, faceOf: (heard: LegHooks) => Face) => Session | undefined;
   /** The session of an id, for who began it, at the address where it was begun. */
   readonly find: (id: string, principal: string, path: string) => Session | undefined;
   readonly end: (session: Session) => Promise<void>;

@@ -47,7 +47,6 @@ type UnderWay = { readonly reply: Reply; readonly clientId: string | number; rea
 type Shared = { readonly leg: Leg; readonly underWay: Map<number, UnderWay>; used: number };
 
 const progress = 'notifications/progress';
-let lastToken = 0;
 
 /**
  * Requests without sessions: one process a server, shared by all, as nothing of one request stays in it. A client that goes
@@ -58,6 +57,12 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
   const shared = new Map<ServerName, Shared>();
   const eras = new Map<ContainerId, Promise<'modern' | 'legacy'>>();
   const clocks = createCallClocks(tookTooLong);
+  let lastToken = 0;
+  let lastId = 0;
+  const nextId = (): number => {
+    lastId += 1;
+    return lastId;
+  };
 
   const heard = (underWay: Map<number, UnderWay>, text: string, message: Message): void => {
     const all = [...underWay.values()];
@@ -82,6 +87,7 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
     if (known !== undefined) return known;
     const underWay = new Map<number, UnderWay>();
     const leg = createLeg(server, upstreams, {
+      nextId,
       onNotification: (text, message) => heard(underWay, text, message),
       // These revisions have no requests of servers.
       onRequest: (_, { id }) => {

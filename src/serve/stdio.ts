@@ -3,9 +3,10 @@ import type { Readable, Writable } from 'node:stream';
 import type { ServerName } from '../model/ids.ts';
 import { allServers } from './aggregate.ts';
 import { failureText } from './call.ts';
-import { type Heard, oneServer } from './face.ts';
+import { oneServer } from './face.ts';
 import { followServing } from './follow.ts';
 import type { GatewayOptions } from './gateway.ts';
+import type { LegHooks } from './leg.ts';
 import { code, errorText, isRequest, type Message, paramsOf, readClientMessage, revisionOf } from './message.ts';
 import type { Reply } from './reply.ts';
 import { createSession } from './session.ts';
@@ -34,7 +35,7 @@ export async function serveStdio(
   stdout.on('error', () => {}); // Its reader is gone, as its input will say.
   const write = (text: string): boolean => stdout.write(`${text.replace(/[\r\n]+/g, ' ')}\n`) || true;
   const replyLines = (): Reply => ({ tell: write, answer: write, begin: nothing, end: nothing, isOpen: () => true });
-  const faceOf = (heard: Heard) =>
+  const faceOf = (heard: LegHooks) =>
     server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
   const session = createSession({ id: 'stdio', principal: 'local', path: '' }, upstreams, faceOf);
   session.listen(replyLines());

@@ -1,8 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
+import { createCallClocks } from '../../../src/mcp/client/call-clock.ts';
 import type { Channel } from '../../../src/mcp/link/channel.ts';
 import type { DesiredServer } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { callTool, tookTooLong } from '../../../src/serve/call.ts';
 import { oneServer } from '../../../src/serve/face.ts';
 import { createLeg } from '../../../src/serve/leg.ts';
 import type { Message } from '../../../src/serve/message.ts';
@@ -67,7 +69,10 @@ const answering =
   (...names: string[]) =>
   ({ method }: Message) =>
     method === 'tools/list' ? tools(...names) : method === 'slow' ? undefined : { result: { method } };
-const hooks = () => ({ onNotification: vi.fn(), onRequest: vi.fn() });
+const hooks = () => {
+  let lastId = 0;
+  return { nextId: () => ++lastId, onNotification: vi.fn(), onRequest: vi.fn() };
+};
 const message = (method: string, params: object = {}): Message => ({ jsonrpc: '2.0', id: 1, method, params });
 const methods = (channel: Fake) => channel.sent.map(({ method }) => method);
 
@@ -136,6 +141,36 @@ describe('a conversation with a server', () => {
     expect(second.isClosed).toBe(true);
     expect((await leg.ask(message('next')).answer).message.result).toEqual({ method: 'next' });
     expect(methods(first)).toContain('next');
+  });
+
+  test('a call is held against the filter of the container that it is sent to, whatever served when it was looked at', async () => {
+    const [first, second] = [fakeChannel(answering('move')), fakeChannel(answering('move'))];
+    const plain = upstreamsOf(first, second);
+    const stricter = { ...spec, mcp: { ...spec.mcp, tools: { exclude: ['move'] } } } as DesiredServer;
+    const upstreams: Upstreams = {
+      ...plain,
+      open: async (server) => {
+        const upstream = await plain.open(server);
+        return upstream.generation === 1 ? upstream : { ...upstream, spec: stricter };
+      },
+      record: async (_call, make) => {
+        await leg.follow(asContainerId('2'));
+        await make();
+      },
+    };
+    const leg = createLeg(fs, upstreams, hooks());
+    await leg.initialize(message('initialize'));
+    const call = callTool({
+      upstreams,
+      leg,
+      message: { ...message('tools/call', { name: 'move' }), id: 7 },
+      clocks: createCallClocks(tookTooLong),
+      principal: 'local',
+      protocolVersion: '2025-06-18',
+      onAsked: () => {},
+    });
+    await expect(call).rejects.toMatchObject({ code: 'tool-not-found' });
+    expect([...methods(first), ...methods(second)]).not.toContain('tools/call');
   });
 
   test('a question keeps the way to who asked, under an id that no other one has', async () => {

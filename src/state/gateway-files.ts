@@ -1,8 +1,19 @@
 import { mkdirSync } from 'node:fs';
-import { basename, dirname, extname } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import type { ProjectName } from '../model/ids.ts';
 import { KeyFault, makeKeyFile, readOwnFile } from './key-file.ts';
+import { stateFolder } from './ledger.ts';
+
+/** Where the gateway of a project listens on this machine, and where its token is when no other file is named. */
+export function servePlaces(
+  environment: Readonly<Record<string, string | undefined>>,
+  project: ProjectName,
+): { readonly socket: string; readonly tokenFile: string } {
+  const folder = join(stateFolder(environment), 'serve');
+  return { socket: join(folder, `${project}.sock`), tokenFile: join(folder, `${project}.token`) };
+}
 
 /** A bearer token, and what its bearer is called in the audit trail: its file without folder and ending. */
 export type Token = { readonly value: string; readonly name: string };
