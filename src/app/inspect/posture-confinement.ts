@@ -1,0 +1,140 @@
+import { secretUses } from '../../model/secret-names.ts';
+import { keptCapabilities } from '../../spec/check/policy-rules.ts';
+import { first, type Look, type Looked, ofBoth, orNone, statusField, yesNo } from './posture-look.ts';
+
+export function user({ spec, view, inside }: Look): Looked {
+  const wanted = spec.security.user;
+  const found = ofBoth(inside, (process) => {
+    const [uid, gid] = ['Uid', 'Gid'].map((field) => inside && statusField(inside, process, field)?.split(' ')[0]);
+    return uid === undefined || gid === undefined ? undefined : `${uid}:${gid}`;
+  });
+  const [uid = '', gid] = wanted.replace(/^root(?=:|$)/, '0').split(':');
+  // What number a name has only the image knows: then any but root's is as it was asked for.
+  const isWanted = (one: string): boolean => {
+    const [hasUid, hasGid] = one.split(':');
+    const sameUser = /^\d+$/.test(uid) ? Number(hasUid) === Number(uid) : hasUid !== '0';
+    return sameUser && (gid === undefined || !/^\d+$/.test(gid) || Number(hasGid) === Number(gid));
+  };
+  return {
+    promise: 'user',
+    spec: wanted,
+    engine: [view.user || 'the image’s own', view.user === wanted],
+    inside: found && [found.join(' and '), found.every(isWanted)],
+  };
+}
+
+/** By their numbers (linux/capability.h). */
+const capabilityNames =
+  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE'.split(
+    ' ',
+  );
+
+function namesIn(mask: string): readonly string[] {
+  const bits = BigInt(`0x${mask}`);
+  return Array.from({ length: 64 }, (_, bit) => bit)
+    .filter((bit) => (bits >> BigInt(bit)) & 1n)
+    .map((bit) => capabilityNames[bit] ?? `number ${bit}`);
+}
+
+export function capabilities({ spec, view, inside }: Look): Looked {
+  const allowed = keptCapabilities(spec.security);
+  const given = view.confinement.privileged ? capabilityNames : keptCapabilities(view.security);
+  const fields = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'] as const;
+  const masks = ofBoth(inside, (process) => {
+    const all = fields.map((field) => inside && statusField(inside, process, field));
+    return all.every((one) => one !== undefined && /^[0-9a-f]{1,16}$/.test(one)) ? all.join(' ') : undefined;
+  });
+  const held = masks && [...new Set(masks.flatMap((one) => one.split(' ')).flatMap(namesIn))].sort();
+  return {
+    promise: 'capabilities',
+    spec: orNone(allowed),
+    engine: [
+      view.confinement.privileged ? 'all (privileged)' : orNone(given),
+      given.every((one) => allowed.includes(one)),
+    ],
+    inside: held && [orNone(held), held.every((one) => allowed.includes(one))],
+  };
+}
+
+export function newPrivileges({ spec, view, inside }: Look): Looked {
+  const wanted = spec.security.noNewPrivileges;
+  const found = ofBoth(inside, (process) => inside && statusField(inside, process, 'NoNewPrivs'));
+  return {
+    promise: 'no new privileges',
+    spec: yesNo(wanted),
+    engine: [yesNo(view.security.noNewPrivileges), view.security.noNewPrivileges || !wanted],
+    inside: found && [
+      found.map((one) => yesNo(one === '1')).join(' and '),
+      !wanted || found.every((one) => one === '1'),
+    ],
+  };
+}
+
+export function hostAccess({ view }: Look): Looked {
+  const { privileged, devices, sharedNamespaces } = view.confinement;
+  const found = [
+    ...(privileged ? ['privileged'] : []),
+    ...devices.map((device) => `device ${device}`),
+    ...sharedNamespaces.map((one) => `namespace ${one}`),
+  ];
+  return {
+    promise: 'devices, namespaces',
+    spec: 'its own',
+    engine: [found.length === 0 ? 'its own' : found.join(', '), found.length === 0],
+    inside: undefined,
+  };
+}
+
+/** A security module of the kernel: whether the engine has it, and whether this container is without it. */
+function profile(
+  { view, engine }: Look,
+  name: 'seccomp' | 'apparmor',
+  inside: readonly [text: string, kept: boolean] | undefined,
+): Looked {
+  const own = view.confinement.securityOptions.filter((option) => option.startsWith(name));
+  const off = view.confinement.privileged || own.some((option) => option.includes('unconfined'));
+  return {
+    promise: name === 'seccomp' ? 'seccomp' : 'AppArmor',
+    spec: 'the engine’s profile',
+    engine: [
+      own.length > 0
+        ? own.join(', ')
+        : off
+          ? 'off (privileged)'
+          : engine.securityModules.includes(name)
+            ? 'its profile'
+            : 'does not have it',
+      !off,
+    ],
+    inside,
+  };
+}
+
+export function seccomp(look: Look): Looked {
+  const { inside } = look;
+  const found = ofBoth(inside, (process) => inside && statusField(inside, process, 'Seccomp'));
+  const words = (mode: string): string => (mode === '2' ? 'filtered' : mode === '1' ? 'strict' : 'not filtered');
+  return profile(look, 'seccomp', found && [found.map(words).join(' and '), found.every((mode) => mode !== '0')]);
+}
+
+export function apparmor(look: Look): Looked {
+  const found = first(look.inside, '/proc/self/attr/current')?.replace(/\0$/, '');
+  return profile(look, 'apparmor', found === undefined ? undefined : [found, !/^unconfined/.test(found)]);
+}
+
+export function secrets({ spec, view, inside }: Look): Looked {
+  const names = secretUses(spec).map(({ variable }) => variable);
+  const inConfig = names.filter((name) => view.confinement.environment.includes(name));
+  const isStdio = spec.mcp.transport.kind === 'stdio';
+  const kept = isStdio ? 'in sessions only' : 'in the process only';
+  const words = (found: readonly string[], where: string): string =>
+    found.length === 0 ? `none ${where}` : `${found.join(', ')} ${where}`;
+  const variables = inside?.variables;
+  return {
+    promise: 'secrets',
+    spec: names.length === 0 ? 'none' : `${names.join(', ')}: ${kept}`,
+    engine: [words(inConfig, 'in its configuration'), inConfig.length === 0],
+    inside:
+      variables === undefined ? undefined : [words(variables, 'in process 1'), !isStdio || variables.length === 0],
+  };
+}

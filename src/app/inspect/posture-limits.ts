@@ -1,0 +1,64 @@
+import { first, type Look, type Looked } from './posture-look.ts';
+
+const mebibyte = 1024 * 1024;
+
+export function memory({ spec, view, inside }: Look): Looked {
+  const wanted = spec.limits.memoryMiB;
+  const limit = first(inside, '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes');
+  const swap = first(inside, '/sys/fs/cgroup/memory.swap.max');
+  const withSwap = first(inside, '/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes');
+  // v2 bounds swap alone, v1 memory and swap together.
+  const swapBytes = swap ?? (withSwap === undefined ? undefined : String(Number(withSwap) - Number(limit)));
+  const inMiB = (bytes: string): string =>
+    /^\d+$/.test(bytes) && Number(bytes) < 2 ** 60
+      ? `${Math.round((Number(bytes) / mebibyte) * 10) / 10} MiB`
+      : 'no limit';
+  const words =
+    limit &&
+    `${inMiB(limit)}${swapBytes === undefined ? '' : `, swap ${swapBytes === '0' ? 'none' : inMiB(swapBytes)}`}`;
+  return {
+    promise: 'memory',
+    spec: `${wanted} MiB, swap none`,
+    engine: [`${view.limits.memoryMiB} MiB`, view.limits.memoryMiB > 0 && view.limits.memoryMiB <= wanted],
+    inside:
+      limit === undefined || words === undefined
+        ? undefined
+        : [words, Number(limit) <= wanted * mebibyte && (swapBytes === undefined || swapBytes === '0')],
+  };
+}
+
+export function cpu({ spec, view, inside }: Look): Looked {
+  const wanted = spec.limits.cpuCores;
+  const [quota, period] = (
+    first(inside, '/sys/fs/cgroup/cpu.max') ??
+    [first(inside, '/sys/fs/cgroup/cpu/cpu.cfs_quota_us'), first(inside, '/sys/fs/cgroup/cpu/cpu.cfs_period_us')].join(
+      ' ',
+    )
+  ).split(' ');
+  const cores = Number(quota) / Number(period);
+  const isLimit = Number(quota) > 0 && Number.isFinite(cores);
+  const known = quota !== undefined && quota !== '';
+  return {
+    promise: 'CPU',
+    spec: `${wanted} cores`,
+    engine: [`${view.limits.cpuCores} cores`, view.limits.cpuCores > 0 && view.limits.cpuCores <= wanted],
+    // A quota is of whole microseconds.
+    inside: known
+      ? [isLimit ? `${Math.round(cores * 1000) / 1000} cores` : 'no limit', isLimit && cores <= wanted + 0.001]
+      : undefined,
+  };
+}
+
+export function pids({ spec, view, inside }: Look): Looked {
+  const wanted = spec.limits.pidsLimit;
+  const found = first(inside, '/sys/fs/cgroup/pids.max', '/sys/fs/cgroup/pids/pids.max');
+  return {
+    promise: 'processes',
+    spec: String(wanted),
+    engine: [
+      view.limits.pids > 0 ? String(view.limits.pids) : 'no limit',
+      view.limits.pids > 0 && view.limits.pids <= wanted,
+    ],
+    inside: found === undefined ? undefined : [found === 'max' ? 'no limit' : found, Number(found) <= wanted],
+  };
+}

@@ -1,0 +1,165 @@
+import { egressText } from '../../model/egress.ts';
+import { readTmpfs } from '../../model/tmpfs.ts';
+import { type Look, type Looked, orNone } from './posture-look.ts';
+import type { Inside } from './read-inside.ts';
+
+function wayOut(gateway: Inside['gateway']): string {
+  if (gateway === undefined || gateway.answers === false) return 'no way out';
+  const { address, answers } = gateway;
+  return answers ? `a way out by ${address}` : `a route to ${address}, which was not tried`;
+}
+
+export function network({ spec, view, inside }: Look): Looked {
+  const { mode } = spec.network;
+  const { networks, publishes } = view.confinement;
+  const open = networks.filter(({ internal }) => !internal);
+  const names = networks.map(({ name, internal }) => `${name} (${internal ? 'no way out' : 'open'})`);
+  const published = publishes.length === 0 ? '' : `, publishes ${publishes.join(', ')}`;
+  const interfaces = inside
+    ?.lines('/proc/self/net/dev')
+    .slice(2)
+    .map((line) => line.split(':')[0]?.trim() ?? '')
+    .filter((name) => name !== 'lo' && name !== '');
+  const isRead = inside !== undefined && inside.lines('/proc/self/net/dev').length > 2;
+  const gateway = inside?.gateway;
+  const hasWay = gateway === undefined ? false : gateway.answers;
+  const words = { isolated: 'isolated: no way out', none: 'none', bridge: 'bridge: open' } as const;
+  const asEngine = { isolated: open.length === 0, none: networks.length === 0, bridge: true };
+  const asInside = {
+    isolated: hasWay === undefined ? undefined : !hasWay,
+    none: (interfaces ?? []).length === 0,
+    bridge: true,
+  };
+  const found = [(interfaces ?? []).join(', ') || 'loopback only', wayOut(gateway)].join(', ');
+  return {
+    promise: 'network',
+    spec: words[mode],
+    engine: [orNone(names) + published, asEngine[mode] && publishes.length === 0],
+    inside: isRead ? [found, asInside[mode]] : undefined,
+  };
+}
+
+/** What of the outside is within its reach: by the engine, as the inside cannot tell a host that does not answer. */
+export function egress({ spec, view }: Look): Looked {
+  const { mode, egress: targets } = spec.network;
+  const { networks, forwarder } = view.confinement;
+  const open = networks.filter(({ internal }) => !internal).map(({ name }) => name);
+  const openText = open.length === 0 ? 'no open network' : `open by ${open.join(', ')}`;
+  if (mode === 'bridge') return { promise: 'egress', spec: 'every host', engine: [openText, true], inside: undefined };
+  const led = forwarder?.running === true && forwarder.joined;
+  const words =
+    forwarder === null
+      ? 'no forwarder has this list'
+      : `${forwarder.running ? 'by' : 'stopped:'} ${forwarder.name}${forwarder.joined ? '' : ', which is not on its network'}`;
+  const needsNone = targets.length === 0;
+  return {
+    promise: 'egress',
+    spec: needsNone ? 'nothing' : `only ${targets.map(egressText).join(', ')}`,
+    engine: [
+      needsNone ? openText : `${words}, ${openText}`,
+      open.length === 0 && (needsNone || led || view.status.status !== 'running'),
+    ],
+    inside: undefined,
+  };
+}
+
+type MountLine = {
+  readonly target: string;
+  readonly root: string;
+  readonly options: readonly string[];
+  readonly kind: string;
+};
+
+/** Lines of mountinfo (proc(5)): what is mounted where, and how. A later mount of one place hides the one before. */
+function mountsIn(inside: Inside): ReadonlyMap<string, MountLine> {
+  const plain = (text: string): string =>
+    text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return new Map(
+    inside.lines('/proc/self/mountinfo').map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [, , , root = '', target = '', options = ''] = before.split(' ');
+      return [
+        plain(target),
+        { target: plain(target), root, options: options.split(','), kind: after.split(' ')[0] ?? '' },
+      ];
+    }),
+  );
+}
+
+export function root({ spec, view, inside }: Look): Looked {
+  const wanted = spec.security.readOnlyRoot;
+  const found = inside && mountsIn(inside).get('/');
+  const readOnly = found?.options.includes('ro');
+  const words = (value: boolean): string => (value ? 'read-only' : 'writable');
+  return {
+    promise: 'root file system',
+    spec: words(wanted),
+    engine: [words(view.security.readOnlyRoot), view.security.readOnlyRoot || !wanted],
+    inside: readOnly === undefined ? undefined : [words(readOnly), readOnly || !wanted],
+  };
+}
+
+/** What every container has mounted, by the engine itself. */
+const ofEngine =
+  /^\/(?:$|proc|sys|dev|etc\/(?:hosts|hostname|resolv\.conf)$|run\/(?:\.containerenv|looms)$|(?:usr\/)?s?bin\/docker-init$|run\/podman-init$|dev\/)/;
+
+export function mounts({ spec, view, inside }: Look): Looked {
+  const asked = new Map(spec.mounts.map(({ target, readOnly }) => [target, readOnly]));
+  const say = (target: string, readOnly: boolean): string => `${target}${readOnly ? ' (read-only)' : ''}`;
+  const asWanted = (target: string, readOnly: boolean): boolean => {
+    const wanted = asked.get(target);
+    return wanted !== undefined && (readOnly || !wanted);
+  };
+  const found = inside && mountsIn(inside);
+  const tmpfs = new Set(view.confinement.tmpfs);
+  // Anonymous volumes are what an image asks for with VOLUME.
+  const others = [...(found?.values() ?? [])].filter(
+    ({ target, root: from }) =>
+      !ofEngine.test(target) &&
+      !/^\/(?:proc|sys|dev)\//.test(target) &&
+      !tmpfs.has(target) &&
+      !/\/volumes\/[0-9a-f]{64}\/_data$/.test(from),
+  );
+  const seen = others.map(({ target, options }) => ({ target, readOnly: options.includes('ro') }));
+  const missing = [...asked.keys()].filter((target) => !seen.some((one) => one.target === target));
+  const insideWords = [
+    ...seen.map((one) => say(one.target, one.readOnly)),
+    ...missing.map((one) => `${one} is missing`),
+  ];
+  return {
+    promise: 'mounts',
+    spec: orNone(spec.mounts.map(({ target, readOnly }) => say(target, readOnly))),
+    engine: [
+      orNone(view.mounts.map(({ target, readOnly }) => say(target, readOnly))),
+      view.mounts.length === asked.size && view.mounts.every(({ target, readOnly }) => asWanted(target, readOnly)),
+    ],
+    inside:
+      found === undefined || found.size === 0
+        ? undefined
+        : [orNone(insideWords), missing.length === 0 && seen.every((one) => asWanted(one.target, one.readOnly))],
+  };
+}
+
+export function tmpfs({ spec, view, inside }: Look): Looked {
+  const wanted = new Map(
+    Object.entries(spec.security.tmpfs).map(([path, size]) => [path, readTmpfs(size)?.exec === true]),
+  );
+  const say = (path: string, exec: boolean): string => `${path}${exec ? ' (runs programs)' : ''}`;
+  const found = inside && mountsIn(inside);
+  const seen = [...wanted.keys()].map((path) => {
+    const line = found?.get(path);
+    return { path, isThere: line?.kind === 'tmpfs', exec: line?.options.includes('noexec') === false };
+  });
+  return {
+    promise: 'in memory',
+    spec: orNone([...wanted].map(([path, exec]) => say(path, exec))),
+    engine: [orNone(view.confinement.tmpfs), [...wanted.keys()].every((path) => view.confinement.tmpfs.includes(path))],
+    inside:
+      found === undefined || found.size === 0
+        ? undefined
+        : [
+            orNone(seen.map(({ path, isThere, exec }) => (isThere ? say(path, exec) : `${path} is not`))),
+            seen.every(({ path, isThere, exec }) => isThere && (!exec || wanted.get(path) === true)),
+          ],
+  };
+}
