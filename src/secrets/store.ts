@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { secretNamePattern, secretVariable } from '../model/secret-names.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
@@ -146,9 +145,12 @@ export function directoryProvider(folder: string, readRegular: ReadRegular): Sec
       const read = await readRegular(path, mostBytes);
       if (read.done) return { found: true, value: read.text.replace(/\r?\n$/, '') };
       if (read.code === 'ENOENT' || read.code === 'ENOTDIR') return { found: false };
-      throw new LoomsError('secret-missing', `cannot read the secret file ${path}: ${read.message}`, {
-        cause: read.cause,
-      });
+      throw sourceFailed(
+        `directory ${folder}`,
+        `could not be asked for ${name}: ${read.message}`,
+        undefined,
+        read.cause,
+      );
     },
     async list() {
       const names = await readdir(folder).catch((error: unknown) => {

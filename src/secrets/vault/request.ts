@@ -1,3 +1,4 @@
+import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
@@ -76,7 +77,7 @@ async function ask(source: string, url: string, timeoutMs: number, init: Request
     if (error instanceof Error && error.name === 'TimeoutError') {
       throw sourceFailed(source, `gave no answer within ${duration(timeoutMs)}`);
     }
-    if (error instanceof Error && error.name === 'LoomsError') throw error;
+    if (error instanceof LoomsError) throw error;
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw sourceFailed(source, `cannot be reached: ${messageOf(cause)}`, hintFor(cause), cause);
   }

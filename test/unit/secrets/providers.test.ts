@@ -61,7 +61,7 @@ describe('secrets from a folder', () => {
   it('are an error when they cannot be read', async () => {
     await mkdir(join(folder, 'is-folder'), { recursive: true });
     await expect(directoryProvider(folder, readRegular).get('is-folder')).rejects.toMatchObject({
-      code: 'secret-missing',
+      code: 'secret-source-failed',
     });
     execFileSync('mkfifo', [join(folder, 'is-pipe')]);
     await expect(directoryProvider(folder, readRegular).get('is-pipe')).rejects.toMatchObject({
