@@ -16,6 +16,11 @@ const longestPiece = 64 * 1024;
 /** How long the process in the relay lives without a word from here, s; and how often it hears one, ms. */
 const leaseSeconds = 60;
 const renewEveryMs = 20_000;
+/** How long a process that wrote what is no frame has to end, before that is taken for its own word, ms. */
+const lastWordsMs = 2_000;
+/** How often a process is begun that the engine could not begin, and how long after the first time, ms: longer each time. */
+const mostBegins = 5;
+const firstPauseMs = 100;
 /** How long one try to connect may take before we look whether the server still runs, s. */
 const patienceSeconds = 2;
 
@@ -79,7 +84,7 @@ type Shared = { users: number; carrier: Promise<Carrier> | undefined };
 
 async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<Duplex> {
   const { signal, deadline, server, port } = call;
-  for (;;) {
+  for (let begins = 1; ; ) {
     const left = Math.max(0, deadline - performance.now());
     const trying = currentCarrier(address, shared).then((carrier) =>
       carrier.open(port, Math.min(patienceSeconds, Math.ceil(left / 1000))),
@@ -91,7 +96,10 @@ async function dial(address: RelayAddress, shared: Shared, call: Call): Promise<
     if (signal.aborted) throw new LoomsError('interrupted', `stopped connecting to ${server}`);
     if (outcome === 'broken') throw brokenRelay(server);
     const isOver = performance.now() >= deadline;
-    if (typeof outcome === 'object' && !(wasKilled(outcome.exitCode) && !isOver)) {
+    if (typeof outcome === 'object' && outcome.exitCode === notBegun && begins < mostBegins && !isOver) {
+      await orAborted(delay(firstPauseMs * 2 ** begins * Math.random()), signal);
+      begins += 1;
+    } else if (typeof outcome === 'object' && !(wasKilled(outcome.exitCode) && !isOver)) {
       throw new LoomsError(
         'session-failed',
         `the relay could not connect to ${server} on port ${port} (exit code ${outcome.exitCode})`,
@@ -124,6 +132,9 @@ async function inTime<T extends object | string>(
  * memory until its program runs, and where many begin at once the kernel ends one.
  */
 const wasKilled = (exitCode: number | null): boolean => exitCode === null || exitCode > 128;
+
+/** The engine's exit code of a program that it could not begin: the image lacks it, or there was no memory for it. */
+const notBegun = 126;
 
 /** What is not ours in the relay says what our program never says; nothing of it is believed. */
 const brokenRelay = (server: string): LoomsError =>
@@ -198,17 +209,25 @@ async function startCarrier({ sessions, relay, host }: RelayAddress, onEnd: () =
   };
   isOver.then(finish);
 
+  let heard = false;
   const violation = Promise.withResolvers<'broken'>();
-  const refuse = (): false => {
+  const breakOff = () => {
     violation.resolve('broken');
     for (const { stream } of [...open.values()]) stream.destroy(new Error('the relay does not keep to its protocol'));
     exec.destroy();
     finish();
+  };
+  const refuse = (): false => {
+    // In place of a first frame the engine may write why it could not begin the program, which ends at once then.
+    if (heard) breakOff();
+    else settledWithin(exec.ended, lastWordsMs).then(breakOff);
+    exec.stdout.off('data', read).resume();
     return false;
   };
   const read = frameReader((id, type, data) => {
     const connection = open.get(id);
     if (connection === undefined) return true;
+    heard = true;
     if (type === 'D') return connection.received(data) || refuse();
     if (type === 'W') {
       if (data.length !== 4) return refuse();

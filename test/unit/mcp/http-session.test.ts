@@ -314,14 +314,21 @@ it('a connection that ends in the moment in which it is made leaves nothing that
   server.close();
 }, 60_000);
 
-it('a process of the relay that was killed before it connected is tried again', async () => {
+it.each([
+  ['was killed before it connected', 'kill -9 $$'],
+  // What Engine 20.10 writes to the output of the exec when the relay's memory is exhausted.
+  [
+    'the engine could not begin',
+    'echo "OCI runtime exec failed: exec failed: (possibly OOM-killed): unknown"; exit 126',
+  ],
+])('a process of the relay that %s is tried again', async (_, script) => {
   const { target, port } = await serve();
   const { sessions: engine } = target('streamable-http');
   let killed = 0;
   const crowded = {
     ...engine,
     exec: (...[id, request, options]: Parameters<typeof engine.exec>) =>
-      engine.exec(id, killed++ < 2 ? { argv: ['sh', '-c', 'kill -9 $$'] } : request, options),
+      engine.exec(id, killed++ < 2 ? { argv: ['sh', '-c', script] } : request, options),
   };
   const dialer = createDialers()(relayOf(crowded));
   const stream = await dialer.dial(numberOf(port));
@@ -338,6 +345,20 @@ it('a program that the relay does not have is told at once, with its exit code',
   await expect(createDialers()(relayOf(empty)).dial(numberOf(port))).rejects.toMatchObject({
     message: expect.stringContaining('(exit code 127)'),
   });
+});
+
+it('a program that the engine can never begin is given up after a few tries', async () => {
+  const { target, port } = await serve();
+  const { sessions: engine } = target('streamable-http');
+  let begun = 0;
+  const exec = () => {
+    begun += 1;
+    return engine.exec(asContainerId(''), { argv: ['sh', '-c', 'echo "OCI runtime exec failed"; exit 126'] });
+  };
+  await expect(createDialers()(relayOf({ ...engine, exec })).dial(numberOf(port))).rejects.toMatchObject({
+    message: expect.stringContaining('(exit code 126)'),
+  });
+  expect(begun).toBe(5);
 });
 
 /** What stands for the relay: opens the first connection, and then writes frames of a type, a length, and what it claims. */

@@ -25,8 +25,8 @@ export type Discovery = { readonly endpoint: Endpoint; readonly tried: readonly 
 
 type DiscoveryFailure = { readonly endpoint: null; readonly tried: readonly EngineAttempt[] };
 
-/** A local socket answers at once or never. */
-const socketProbeMs = 1_000;
+/** A local socket answers at once or never; on a machine that is busy for seconds, this program hears of it late, ms. */
+const socketProbeMs = 5_000;
 
 async function environmentTls(input: DiscoveryInput): Promise<TlsSettings | undefined> {
   const { DOCKER_TLS_VERIFY: verify, DOCKER_TLS: plain, DOCKER_CERT_PATH: path } = input.environment;
@@ -69,7 +69,8 @@ const probeSocket = (path: string): Promise<string | undefined> =>
       socket.destroy();
       resolve(code);
     };
-    const timer = setTimeout(() => end('ETIMEDOUT'), socketProbeMs);
+    // A program that was held up finds the time over before it looks whether the connection is there.
+    const timer = setTimeout(() => setImmediate(end, 'ETIMEDOUT'), socketProbeMs);
     socket.once('connect', () => end(undefined));
     socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
   });
@@ -78,7 +79,7 @@ const probeWords: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'no permission to open it',
   ECONNREFUSED: 'nothing listens on it',
-  ETIMEDOUT: 'it did not answer within a second',
+  ETIMEDOUT: 'it did not answer within 5 seconds',
 };
 
 async function trySockets(candidates: readonly Candidate[], tried: EngineAttempt[]): Promise<Endpoint | null> {
