@@ -3,6 +3,7 @@ import { asServerName, namePattern } from '../model/ids.ts';
 import { type Access, accessOf, type Door } from './access.ts';
 import { allServers } from './aggregate.ts';
 import { failureText } from './call.ts';
+import { contradiction, missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { type Face, oneServer } from './face.ts';
 import { followServing } from './follow.ts';
 import type { LegHooks } from './leg.ts';
@@ -12,7 +13,6 @@ import {
   isRequest,
   type Message,
   modernRevision,
-  paramsOf,
   readClientMessage,
   revisionOf,
   sessionRevisions,
@@ -91,14 +91,20 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
     if (message === undefined) {
       return send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
     }
-    const revision = revisionOf(message);
+    const isModern = header(request, 'mcp-protocol-version') === modernRevision;
+    const revision = revisionOf(message) ?? (isModern ? modernRevision : undefined);
     if (revision !== undefined) return postStateless(request, response, { ...place, message, revision });
     if (message.method === 'initialize' && isRequest(message) && header(request, 'mcp-session-id') === undefined) {
       return begin(message, { ...place, response });
     }
     const session = sessionOf(request, response, place, message.id ?? null);
     if (session === undefined) return;
-    if (isRequest(message)) return session.request(message, createReply(response));
+    if (isRequest(message)) {
+      const reply = createReply(response);
+      // Whoever names the stream first wants to see it begin, where it can be told of: in a session.
+      if (/^\s*text\/event-stream/.test(header(request, 'accept') ?? '')) reply.begin();
+      return session.request(message, reply);
+    }
     await session.take(message);
     response.writeHead(202).end();
   };
@@ -109,13 +115,13 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
     { message, revision, principal, server }: Place & { readonly message: Message; readonly revision: string },
   ): Promise<void> => {
     if (!isRequest(message)) return void response.writeHead(202).end();
+    const missing = missingOfEnvelope(message);
+    if (missing !== undefined) return send(response, 400, errorText(message.id, code.invalidParams, missing));
     const headers = mcpHeaders(request);
-    const wrong = contradiction(
-      message,
-      { ...headers, 'mcp-protocol-version': header(request, 'mcp-protocol-version') },
-      revision,
-    );
+    const wrong = contradiction(message, headers, revision);
     if (wrong !== undefined) return send(response, 400, errorText(message.id, code.headerMismatch, wrong));
+    const unknown = unknownRevision(message.id, revision);
+    if (unknown !== undefined) return send(response, 400, unknown);
     if (server === undefined) {
       const data = { supported: sessionRevisions, requested: revision };
       const why = 'all servers at once are reached by sessions: begin with initialize';
@@ -233,24 +239,3 @@ const mcpHeaders = (request: IncomingMessage): Readonly<Record<string, string>> 
       /^mcp-(protocol-version|method|name|param-.+)$/.test(name) && typeof value === 'string' ? [[name, value]] : [],
     ),
   );
-
-/** Why headers do not fit the body that they are to mirror, or undefined (2026-07-28, transports). */
-export function contradiction(
-  message: Message,
-  headers: Readonly<Record<string, string | undefined>>,
-  revision: string,
-): string | undefined {
-  const { name, uri } = paramsOf(message);
-  const expected = { 'mcp-protocol-version': revision, 'mcp-method': message.method, 'mcp-name': name ?? uri };
-  for (const [key, value] of Object.entries(expected)) {
-    const given = headers[key];
-    if (given !== undefined && plainHeader(given) !== value) return `the header ${key} is not what the body says`;
-  }
-  return undefined;
-}
-
-/** A header's value, which is base64 where it could not be written plainly. */
-function plainHeader(value: string): string {
-  const coded = /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
-  return coded === undefined ? value : Buffer.from(coded, 'base64').toString('utf8');
-}

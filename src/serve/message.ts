@@ -25,8 +25,14 @@ export const modernRevision = '2026-07-28';
 /** Those with sessions that all servers as one are spoken to in, newest first. */
 export const sessionRevisions = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
 
-/** Where a request of that revision says which one it is of. */
-const revisionKey = 'io.modelcontextprotocol/protocolVersion';
+/** What a request of that revision says of itself and of who asks, and where a result says who answers. */
+export const envelopeKeys = {
+  revision: 'io.modelcontextprotocol/protocolVersion',
+  clientInfo: 'io.modelcontextprotocol/clientInfo',
+  capabilities: 'io.modelcontextprotocol/clientCapabilities',
+  logLevel: 'io.modelcontextprotocol/logLevel',
+  serverInfo: 'io.modelcontextprotocol/serverInfo',
+} as const;
 /** What a notification says of the subscription that it belongs to. */
 export const subscriptionKey = 'io.modelcontextprotocol/subscriptionId';
 
@@ -40,7 +46,7 @@ export const metaOf = (message: Readonly<Record<string, unknown>>): Readonly<Rec
 
 /** The revision that a request names in itself: only the stateless ones do. */
 export const revisionOf = (message: Message): string | undefined => {
-  const revision = metaOf(message)[revisionKey];
+  const revision = metaOf(message)[envelopeKeys.revision];
   return typeof revision === 'string' ? revision : undefined;
 };
 

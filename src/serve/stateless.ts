@@ -1,12 +1,15 @@
 import { createCallClocks } from '../mcp/client/call-clock.ts';
+import { isHttp } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
+import { mirrored } from './envelope.ts';
 import { answerText } from './face.ts';
 import { type Asked, createLeg, type Leg } from './leg.ts';
 import {
   code,
+  envelopeKeys,
   errorText,
   type Message,
   metaOf,
@@ -17,17 +20,19 @@ import {
   withId,
   withParams,
 } from './message.ts';
+import { createParamHeaders, paramContradiction, paramHeaders } from './param-headers.ts';
 import type { Reply } from './reply.ts';
 import type { Upstreams } from './upstreams.ts';
 
+type Headers = Readonly<Record<string, string>>;
 type ClientRequest = Message & { readonly id: string | number };
 
 /** A request of the stateless revisions. */
 export type StatelessRequest = {
   readonly server: ServerName;
   readonly message: ClientRequest;
-  /** Headers of the client that an HTTP server is to have: `mcp-method`, `mcp-name`, `mcp-param-…`. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** What a client over HTTP sent as `mcp-…`; all but `mcp-param-…` fits the body. Absent: it has none. */
+  readonly headers?: Headers;
   readonly revision: string;
   readonly principal: string;
 };
@@ -56,6 +61,7 @@ const progress = 'notifications/progress';
 export function createStateless(upstreams: Upstreams, idleMs: number): Stateless {
   const shared = new Map<ServerName, Shared>();
   const eras = new Map<ContainerId, Promise<'modern' | 'legacy'>>();
+  const params = createParamHeaders();
   const clocks = createCallClocks(tookTooLong);
   let lastToken = 0;
   let lastId = 0;
@@ -104,20 +110,39 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
   };
 
   /** Whether what serves now knows the stateless revisions: its spec says, or it is asked once. */
-  const eraOf = async (leg: Leg, message: ClientRequest): Promise<'modern' | 'legacy'> => {
+  const eraOf = async (leg: Leg): Promise<'modern' | 'legacy'> => {
     const { container, spec } = await leg.ready();
     const { protocol, timeoutSeconds } = spec.mcp;
     if (protocol !== 'auto') return protocol === 'legacy' ? 'legacy' : 'modern';
     const known = eras.get(container);
     if (known !== undefined) return known;
-    const found = probe(leg, message, (timeoutSeconds * 1000) / 3);
+    const found = probe(leg, (timeoutSeconds * 1000) / 3);
     eras.set(container, found);
     return found;
   };
 
+  /**
+   * The headers for an HTTP server: the client's, or what those of one without headers would be; or why they are wrong. A
+   * server over stdio sees none, so that those of a call are held against it here.
+   */
+  const headersFor = async (
+    leg: Leg,
+    { message, headers, revision }: StatelessRequest,
+  ): Promise<{ readonly headers: Headers } | { readonly wrong: string }> => {
+    const overHttp = isHttp((await leg.ready()).spec);
+    const isCall = message.method === 'tools/call';
+    if (headers === undefined ? !overHttp : overHttp || !isCall) return { headers: headers ?? {} };
+    const { name, arguments: args } = paramsOf(message);
+    const declared = isCall ? await params.of(leg, String(name)) : [];
+    if (headers === undefined) return { headers: { ...mirrored(message, revision), ...paramHeaders(declared, args) } };
+    const wrong = paramContradiction(declared, args, headers);
+    return wrong === undefined ? { headers } : { wrong };
+  };
+
   const answerTo = async (
     { leg, underWay }: Shared,
-    { message, headers, revision, principal }: StatelessRequest,
+    { message, revision, principal }: StatelessRequest,
+    headers: Headers,
     one: UnderWay,
     token: number,
   ): Promise<string> => {
@@ -137,7 +162,14 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
     underWay.set(token, one);
     const request = { upstreams, leg, message: sent, headers, clocks, principal, protocolVersion: revision, onAsked };
     if (message.method === 'tools/call') return callTool(request);
-    if (message.method !== 'subscriptions/listen') return answerText(message, await askInTime(request));
+    if (message.method !== 'subscriptions/listen') {
+      const answered = await askInTime(request);
+      const { result } = answered.message;
+      if (message.method === 'tools/list' && isRecord(result)) {
+        params.saw(leg.server, (await leg.ready()).container, result.tools);
+      }
+      return answerText(message, answered);
+    }
     // A subscription has no end of its own.
     one.reply.begin();
     const asked = leg.ask(sent, headers);
@@ -153,14 +185,18 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
       lastToken += 1;
       const token = lastToken;
       try {
-        if ((await eraOf(one.leg, message)) === 'legacy') {
+        if ((await eraOf(one.leg)) === 'legacy') {
           if (one.underWay.size === 0) close(server);
           const data = { supported: sessionRevisions, requested: revision };
           const why = `${server} speaks the revisions with sessions: begin with initialize`;
           return reply.answer(errorText(message.id, code.unsupportedVersion, why, data), 400);
         }
+        const checked = await headersFor(one.leg, given);
+        if ('wrong' in checked) {
+          return reply.answer(errorText(message.id, code.headerMismatch, checked.wrong), 400);
+        }
         const way = { reply, clientId: message.id, token: metaOf(message).progressToken };
-        const text = withId(await answerTo(one, given, way, token), message.id);
+        const text = withId(await answerTo(one, given, checked.headers, way, token), message.id);
         reply.answer(text, statusOf(text));
       } catch (error) {
         if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
@@ -201,9 +237,9 @@ function statusOf(text: string): number {
   return typeof error.code === 'number' && error.code <= -32020 && error.code >= -32099 ? 400 : 200;
 }
 
-/** Asks a server for what only the stateless revisions have, in the name of the client's own request. */
-async function probe(leg: Leg, message: ClientRequest, limitMs: number): Promise<'modern' | 'legacy'> {
-  const { progressToken: _, ...meta } = metaOf(message);
+/** Asks a server for what only the stateless revisions have: of no client, as all that come later go by what it says. */
+async function probe(leg: Leg, limitMs: number): Promise<'modern' | 'legacy'> {
+  const meta = { [envelopeKeys.revision]: modernRevision, [envelopeKeys.capabilities]: {} };
   const asked = leg.ask(
     { jsonrpc: '2.0', method: 'server/discover', params: { _meta: meta } },
     { 'mcp-protocol-version': modernRevision, 'mcp-method': 'server/discover' },

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { ServerName } from '../model/ids.ts';
 import { allServers } from './aggregate.ts';
 import { failureText } from './call.ts';
+import { missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { oneServer } from './face.ts';
 import { followServing } from './follow.ts';
 import type { GatewayOptions } from './gateway.ts';
@@ -55,10 +56,13 @@ export async function serveStdio(
       const why = 'all servers at once are reached by a session: begin with initialize';
       return void write(errorText(message.id, code.unsupportedVersion, why, { supported: [], requested: revision }));
     }
+    const wrong = missingOfEnvelope(message);
+    if (wrong !== undefined) return void write(errorText(message.id, code.invalidParams, wrong));
+    const unknown = unknownRevision(message.id, revision);
+    if (unknown !== undefined) return void write(unknown);
     const reply = replyLines();
     leaving.set(message.id, reply);
-    const headers = { 'mcp-protocol-version': revision, 'mcp-method': message.method ?? '' };
-    await stateless.request({ server, message, headers, revision, principal: 'local' }, reply);
+    await stateless.request({ server, message, revision, principal: 'local' }, reply);
     leaving.delete(message.id);
   };
   const take = async (line: string): Promise<void> => {

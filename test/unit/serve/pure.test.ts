@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { listenAddress } from '../../../src/cli/listen-address.ts';
 import { accessOf, type Door } from '../../../src/serve/access.ts';
 import { filteredTools, whyRefused } from '../../../src/serve/filter.ts';
-import { contradiction } from '../../../src/serve/gateway.ts';
 import { type Message, readClientMessage, withId } from '../../../src/serve/message.ts';
 import { joinedName, serverOf } from '../../../src/serve/names.ts';
 
@@ -111,18 +110,6 @@ describe('names among all servers', () => {
     expect(new Set(odd).size).toBe(odd.length);
     for (const name of odd) expect(name).toMatch(/^fs__[a-zA-Z0-9_-]{1,41}$/);
   });
-});
-
-test.each([
-  [{}, undefined],
-  [{ 'mcp-method': 'tools/call', 'mcp-name': 'add', 'mcp-protocol-version': '2026-07-28' }, undefined],
-  [{ 'mcp-name': '=?base64?YWRk?=' }, undefined],
-  [{ 'mcp-method': 'tools/list' }, 'the header mcp-method is not what the body says'],
-  [{ 'mcp-name': 'drop' }, 'the header mcp-name is not what the body says'],
-  [{ 'mcp-protocol-version': '2025-11-25' }, 'the header mcp-protocol-version is not what the body says'],
-])('headers %j beside a body: %s', (headers, why) => {
-  const message: Message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'add' } };
-  expect(contradiction(message, headers, '2026-07-28')).toBe(why);
 });
 
 test('--listen takes a host and a port', () => {
