@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { parse } from 'yaml';
+
+// The official suite of MCP (docs/dependencies.md), as the package comes.
+
+export const revisions = ['2025-11-25', '2026-07-28'] as const;
+export type Revision = (typeof revisions)[number];
+
+const require = createRequire(import.meta.url);
+const folder = dirname(require.resolve('@modelcontextprotocol/conformance/package.json'));
+
+type Requirements = {
+  readonly client: readonly string[];
+  readonly server: readonly string[];
+  readonly not_scored: readonly { readonly scenario: string; readonly leg: string }[];
+};
+const read = <T>(...path: string[]): T => parse(readFileSync(join(...path), 'utf8')) as T;
+
+/** All scenarios of one side, those that are not scored included. */
+export function scenariosOf(revision: Revision, side: 'client' | 'server'): readonly string[] {
+  const required: Requirements = read(folder, 'requirements', `${revision}.yaml`);
+  return [...required[side], ...required.not_scored.filter(({ leg }) => leg === side).map(({ scenario }) => scenario)];
+}
+
+/** Those that may fail. */
+export const baselineOf = (
+  revision: Revision,
+): { readonly client: readonly string[]; readonly server: readonly string[] } =>
+  read(import.meta.dirname, `expected-failures.${revision}.yaml`);
+
+export type SuiteRun = { readonly code: number; readonly output: string; readonly results: string };
+
+/** Runs the suite; `hook` is a module that is loaded before it. */
+export async function runSuite(args: readonly string[], hook: readonly string[] = []): Promise<SuiteRun> {
+  const results = mkdtempSync(join(tmpdir(), 'looms-conformance-'));
+  const all = [...hook, join(folder, 'dist/index.js'), ...args, '--output-dir', results];
+  return promisify(execFile)(process.execPath, all, { maxBuffer: 64 * 1024 * 1024 }).then(
+    ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr, results }),
+    (error: { code: number; stdout: string; stderr: string }) => ({
+      code: error.code,
+      output: error.stdout + error.stderr,
+      results,
+    }),
+  );
+}
+
+type Check = { readonly id: string; readonly name: string; readonly status: string; readonly errorMessage?: string };
+
+/** Each verdict of a server at this address as `scenario: check (name) STATUS`, in the suite's order. */
+export async function serverVerdicts(
+  url: string,
+  revision: Revision,
+  hook: readonly string[] = [],
+): Promise<readonly string[]> {
+  const { output, results } = await runSuite(['server', '--url', url, '--requirements', revision], hook);
+  const verdicts = readdirSync(results).flatMap((one) => {
+    const scenario = /^server-(.+?)-\d{4}-\d\d-\d\dT/.exec(one)?.[1] ?? one;
+    const checks: readonly Check[] = JSON.parse(readFileSync(join(results, one, 'checks.json'), 'utf8'));
+    return checks.map(({ id, name, status }) => `${scenario}: ${id} (${name}) ${status}`);
+  });
+  if (verdicts.length === 0) throw new Error(output);
+  return verdicts;
+}
