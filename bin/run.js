@@ -24,10 +24,17 @@ if (major < 22 || (major === 22 && minor < 13)) {
   } else if (!existsSync(new URL('../dist/cli/main.js', import.meta.url))) {
     process.stderr.write('error[not-built]: this checkout of looms is not built yet: run `npm run build` in it\n');
     process.exitCode = 1;
-  } else {
+  } else if (!(await isDoneByGateway())) {
     const { main } = await import('../dist/cli/main.js');
     await main(argv, fileURLToPath(new URL('..', import.meta.url)));
   }
+}
+
+/** What talks to a server is done by a gateway where one runs: the way there loads nothing but a file of its own. */
+async function isDoneByGateway() {
+  if (argv[0] !== 'mcp') return false;
+  const { runNear } = await import('../dist/cli/near.js');
+  return runNear(argv, fileURLToPath(new URL('..', import.meta.url)));
 }
 
 /**

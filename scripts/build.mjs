@@ -140,34 +140,46 @@ async function commandFiles() {
   return files.sort();
 }
 
+const shape = {
+  absWorkingDir: root,
+  outdir: dist,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  sourcemap: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+  write: false,
+};
+
+async function writeFiles({ outputFiles }) {
+  for (const { path, text } of outputFiles) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, withBuiltinsAsObjects(text));
+  }
+}
+
+/** What hands a command to a gateway that runs is one file, and so are the few things that it may need on its way. */
+const bundleNear = async () =>
+  writeFiles(await build({ ...shape, entryPoints: { 'cli/near': join(root, 'src/cli/near.ts') } }));
+
 async function bundle(commands) {
   const entries = Object.fromEntries(
     commands.map((file) => [relative('src', file).replace(/\.ts$/, ''), join(root, file)]),
   );
   const result = await build({
-    absWorkingDir: root,
+    ...shape,
     entryPoints: { ...entries, 'cli/main': join(root, 'src/cli/main.ts') },
-    outdir: dist,
     chunkNames: 'chunks/[name]-[hash]',
-    bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
     plugins: [lazyOclif, wslWithoutPrograms, oneCommonChunk],
     keepNames: false,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    sourcemap: false,
-    legalComments: 'none',
-    logLevel: 'warning',
     metafile: true,
-    write: false,
   });
-  for (const { path, text } of result.outputFiles) {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, withBuiltinsAsObjects(text));
-  }
+  await writeFiles(result);
   await writeFile(join(dist, 'meta.json'), JSON.stringify(result.metafile));
 }
 
@@ -200,5 +212,6 @@ await rm(join(root, 'oclif.manifest.json'), { force: true });
 await compileValidators();
 const commands = await commandFiles();
 await bundle(commands);
+await bundleNear();
 const count = await writeManifest();
 console.log(`built ${count} commands in ${((performance.now() - started) / 1000).toFixed(1)} s`);

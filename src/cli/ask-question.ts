@@ -1,6 +1,6 @@
 import type { FieldPrompt, Interviewer } from '../app/talk/answer-questions.ts';
-import { askLine } from './confirm.ts';
 import type { Palette } from './palette.ts';
+import type { Program } from './program.ts';
 import { visible, visibleBlock } from './render/text.ts';
 
 /** Where a person is asked: what is drawn over itself must not disturb what is typed. */
@@ -9,17 +9,25 @@ type Desk = {
   readonly palette: Palette;
   /** Takes down what is drawn until the returned function is called. */
   readonly clear: () => () => void;
-  /** Ends the call that the questions belong to. */
-  readonly interrupt: () => void;
+  /** Whose terminal it is. */
+  readonly program: Pick<Program, 'askLine' | 'interrupt' | 'stderr'>;
 };
 
 /** Asks a server's questions, as text that steers nothing. Ctrl-C and Ctrl-D cancel; a second Ctrl-C ends the call. */
-export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk): Interviewer {
+export function terminalInterviewer({ notice, palette, clear, program }: Desk): Interviewer {
   let interruptions = 0;
   const onInterrupt = () => {
     interruptions += 1;
-    if (interruptions > 1) interrupt();
+    if (interruptions > 1) program.interrupt();
     else notice('question cancelled; Ctrl-C once more ends the call');
+  };
+  /** One line from the terminal; undefined on Ctrl-C, Ctrl-D, and when the signal aborts. */
+  const answerTo = async (text: string, signal: AbortSignal): Promise<string | undefined> => {
+    const typed = await program.askLine(text, { signal });
+    if ('line' in typed) return typed.line;
+    program.stderr.write('\n');
+    if (typed.ended === 'interrupted') onInterrupt();
+    return undefined;
   };
   return {
     async begin({ server, message }, fields, signal) {
@@ -29,7 +37,6 @@ export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk)
         const word = await answerTo(
           fields === 0 ? 'Say yes (y), or decline (Enter): ' : 'Answer (y), or decline (Enter): ',
           signal,
-          onInterrupt,
         );
         if (word === undefined) return 'cancel';
         return /^y(es)?$/i.test(word.trim()) ? 'answer' : 'decline';
@@ -42,7 +49,7 @@ export function terminalInterviewer({ notice, palette, clear, interrupt }: Desk)
       try {
         if (prompt.problem !== undefined) notice(`  ${palette.error(visible(prompt.problem))}`);
         else for (const line of introduction(prompt)) notice(`  ${palette.quiet(visibleBlock(line))}`);
-        return await answerTo(`  ${visible(question(prompt))}: `, signal, onInterrupt);
+        return await answerTo(`  ${visible(question(prompt))}: `, signal);
       } finally {
         restore();
       }
@@ -58,13 +65,4 @@ const introduction = ({ description, choices }: FieldPrompt): readonly string[] 
 function question({ title, takes, fallback, required }: FieldPrompt): string {
   if (fallback !== undefined) return `${title} (${takes}) [${fallback}]`;
   return `${title} (${takes}${required ? '' : '; Enter leaves it out'})`;
-}
-
-/** One line from the terminal; undefined on Ctrl-C, Ctrl-D, and when the signal aborts. */
-async function answerTo(text: string, signal: AbortSignal, onInterrupt: () => void): Promise<string | undefined> {
-  const typed = await askLine(text, { signal });
-  if ('line' in typed) return typed.line;
-  process.stderr.write('\n');
-  if (typed.ended === 'interrupted') onInterrupt();
-  return undefined;
 }

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LoomsError } from '../model/errors.ts';
-import { askLine } from './confirm.ts';
+import { askLine } from './ask-line.ts';
 import { InterruptedError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 

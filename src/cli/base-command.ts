@@ -8,6 +8,7 @@ import { type CommandContext, type ContextFlags, openContext } from './context.t
 import { commonFlags } from './flags.ts';
 import type { ReportFormat } from './output-format.ts';
 import { palette } from './palette.ts';
+import { type Program, thisProgram } from './program.ts';
 import { publishReport } from './publish-report.ts';
 import { reportError } from './report-error.ts';
 import type { Terminal } from './terminal.ts';
@@ -27,22 +28,31 @@ export abstract class BaseCommand extends Command {
   static override baseFlags = commonFlags;
 
   #context: CommandContext | undefined;
+  #program: Program | undefined;
 
   /** What oclif's own `run` finds out, as far as needed: that one loads all commands, themes, the user's shell. */
   static configFor(root: string): Config {
     const { name, version, oclif } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const { bin, topicSeparator } = oclif;
     const runHook = async () => ({ successes: [], failures: [] });
-    return Object.assign(new Config({ root }), { name, bin, version, topicSeparator, runHook });
+    return Object.assign(new Config({ root }), { root, name, bin, version, topicSeparator, runHook });
   }
 
-  async start(): Promise<void> {
+  /** Does what its words say, for a program. */
+  async start(program: Program): Promise<void> {
+    this.#program = program;
     await this._run();
+  }
+
+  /** Whose command it is; by way of oclif's own `run` it is this process's. */
+  protected get program(): Program {
+    this.#program ??= thisProgram();
+    return this.#program;
   }
 
   /** The command's streams, ports and project; closed when the command ends, however it ends. */
   protected async open(flags: ContextFlags): Promise<CommandContext> {
-    this.#context = await openContext(flags, {
+    this.#context = await openContext(flags, this.program, {
       command: `looms ${(this.id ?? '').replaceAll(':', ' ')}`,
       managedBy: `looms/${this.config.version}`,
     });
@@ -67,7 +77,7 @@ export abstract class BaseCommand extends Command {
     const file = flags['output-file'];
     const shown = file === undefined ? wanted : 'text';
     if (shown === 'json') {
-      if (!this.jsonEnabled()) process.stdout.write(`${seenJson(this.redact(render('json', inFile)))}\n`);
+      if (!this.jsonEnabled()) this.program.stdout.write(`${seenJson(this.redact(render('json', inFile)))}\n`);
     } else this.answer(() => render(shown, { ...terminal, inFile: false }));
     await publishReport(ports, {
       file,
@@ -91,13 +101,13 @@ export abstract class BaseCommand extends Command {
 
   /** Plain JSON, the same on a terminal and in a pipe. */
   override logJson(value: unknown): void {
-    process.stdout.write(`${seenJson(this.redact(JSON.stringify(value, null, 2)))}\n`);
+    this.program.stdout.write(`${seenJson(this.redact(JSON.stringify(value, null, 2)))}\n`);
   }
 
   /** oclif would print some errors as JSON on stdout, where a program expects the answer, and with its own codes. */
   protected override async catch(error: Error): Promise<never> {
     if ('code' in error && error.code === 'EEXIT') throw error;
-    return exit(await reportError(error, process.argv.slice(2), (text) => this.redact(text)));
+    return exit(await reportError(error, this.program, (text) => this.redact(text)));
   }
 
   /** With `--json` the answer is printed after all else; what is left to do comes behind it. */

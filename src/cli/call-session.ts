@@ -3,6 +3,7 @@ import type { CallProgress, ServerLog, SessionOptions } from '../mcp/client/sess
 import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import { terminalInterviewer } from './ask-question.ts';
+import type { Program, Screen } from './program.ts';
 import { type CallDisplay, lineDisplay, liveDisplay, silentDisplay } from './render/call-progress.ts';
 import { visible, visibleBlock } from './render/text.ts';
 import type { Terminal } from './terminal.ts';
@@ -55,17 +56,16 @@ type CallSession = {
 export function openCallSession(
   { server, tool, answers, json }: { server: string; tool: string; answers: readonly string[]; json: boolean },
   flags: SessionFlags,
-  terminal: Terminal,
+  { terminal, program }: { readonly terminal: Terminal; readonly program: Program },
   nowMs: () => number,
 ): CallSession {
-  const display = chooseDisplay(`${server} ${tool}`, json, terminal, nowMs);
+  const display = chooseDisplay(`${server} ${tool}`, json, terminal, { nowMs, screen: program.stderr });
   const palette = terminal.noticePalette;
   const desk = {
     notice: terminal.notice,
     palette,
     clear: display.clear,
-    // As a terminal does where nothing reads its keys: whoever runs the call hears it.
-    interrupt: () => void process.kill(process.pid, 'SIGINT'),
+    program,
   };
   const unanswered = new Set<string>();
   const questionnaire = createQuestionnaire(
@@ -101,13 +101,18 @@ export function openCallSession(
   };
 }
 
-function chooseDisplay(name: string, json: boolean, terminal: Terminal, nowMs: () => number): CallDisplay {
+function chooseDisplay(
+  name: string,
+  json: boolean,
+  terminal: Terminal,
+  { nowMs, screen }: { readonly nowMs: () => number; readonly screen: Screen },
+): CallDisplay {
   if (json) return silentDisplay(terminal.notice);
   const options = {
     notice: terminal.notice,
-    write: (text: string) => void process.stderr.write(text),
+    write: (text: string) => void screen.write(text),
     palette: terminal.noticePalette,
-    columns: process.stderr.columns || 80,
+    columns: screen.columns || 80,
     nowMs,
   };
   return terminal.live ? liveDisplay(name, options) : lineDisplay(name, options);

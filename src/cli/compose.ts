@@ -11,19 +11,21 @@ import type { Policies } from '../model/policy.ts';
 import type { ListedKeys } from '../model/secret-names.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
-import type { RunningGateway } from '../serve/run.ts';
+import type { Near, RunningGateway } from '../serve/run.ts';
 import type { SessionBounds } from '../serve/sessions.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { readPolicyFiles } from './policy-files.ts';
+import type { Program } from './program.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
 import { isAlive, processSpace, userName } from './this-process.ts';
+import type { Warm } from './warm.ts';
 
 export type Settings = {
   /** `--host` and `--context`. */
   readonly host: string | undefined;
   readonly context: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly program: Program;
   /** The command without its arguments, which may hold values that nobody else should read in a lock. */
   readonly command: string;
   /** `looms/<version>`. */
@@ -56,6 +58,8 @@ export type ServeOptions = {
   /** Where to listen on TCP as well; the token is made where its file is not there. */
   readonly listen?: { readonly host: string; readonly port: number; readonly tokenFile: string | undefined };
   readonly log: (text: string) => void;
+  /** Takes commands of other programs of this user, to be done with what is open here. */
+  readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => Near['take'];
 };
 
 export type ServedProject = RunningGateway & { readonly tokenFile?: string };
@@ -70,6 +74,8 @@ export type Composition = {
     project: ProjectName,
     options: Pick<ServeOptions, 'log'> & { readonly server: ServerName | undefined; readonly signal: AbortSignal },
   ) => Promise<void>;
+  /** Where the engine is; undefined where none was found. Throws what `discover` throws. */
+  readonly engineAddress: () => Promise<string | undefined>;
   readonly projectFile: FoundProjectFile | undefined;
   /** Of the project file, of the user and of the machine. */
   readonly policies: Policies;
@@ -130,22 +136,30 @@ const lazily = <T extends Readonly<Record<string, (...args: never[]) => Promise<
 
 /** What this machine counted, recorded and found out. SQLite is loaded by the commands that use it only. */
 function localPorts(
-  { environment, trustRecord, askForTrust }: Settings,
+  { program: { environment, warm }, trustRecord, askForTrust }: Settings,
   { user, host, pid }: Ports['whoAmI'],
   { redact, warn, atEnd }: { readonly redact: Ports['mask'] } & Pick<Ports, 'warn' | 'atEnd'>,
 ) {
   const state = once(async () => (await import('../state/local-state.ts')).localState(environment));
-  const trail = once(async () => {
-    const [{ createAuditTrail }, { createLedgerWriter }, { ledgerPlaces }, { maskValues }] = await Promise.all([
-      import('../state/audit-trail.ts'),
+  const writer = once(async () => {
+    const [{ createLedgerWriter }, { ledgerPlaces }] = await Promise.all([
       import('../state/ledger-writer.ts'),
       import('../state/ledger.ts'),
+    ]);
+    const made = createLedgerWriter(ledgerPlaces(environment));
+    atEnd(made.close);
+    return made;
+  });
+  const ownTrail: Warm['auditTrail'] = async (who, masked) => {
+    const [written, { createAuditTrail }, { maskValues }] = await Promise.all([
+      writer(),
+      import('../state/audit-trail.ts'),
       import('../secrets/mask-values.ts'),
     ]);
-    const writer = createLedgerWriter(ledgerPlaces(environment));
-    atEnd(writer.close);
-    return createAuditTrail({ writer, who: { user, host, pid }, mask: (args) => maskValues(args, redact) });
-  });
+    return createAuditTrail({ writer: written, who, mask: (args) => maskValues(args, masked) });
+  };
+  const auditTrail = warm?.auditTrail ?? ownTrail;
+  const trail = once(() => auditTrail({ user, host, pid }, redact));
   const accepted = new Set<string>();
   const ports = {
     countExecutions: async (containers) =>
@@ -186,12 +200,12 @@ function localPorts(
       ask: askForTrust,
     },
   } satisfies Partial<Ports>;
-  return { ports, serverMemory: lazily(async () => (await state()).serverMemory) };
+  return { ports, auditTrail, serverMemory: lazily(async () => (await state()).serverMemory) };
 }
 
 /** The stores of secrets; what speaks to one is loaded by whoever asks for it first. */
 function secretStores(
-  environment: Settings['environment'],
+  environment: Program['environment'],
   configured: ProjectFile['secretProviders'],
   readRegular: ReadRegular,
 ): SecretStores & { readonly all: () => Promise<SecretStore> } {
@@ -223,7 +237,10 @@ function secretStores(
 type EngineFlags = { readonly host?: string; readonly context?: string };
 
 /** Flags win over the environment, and the environment over the project file (docs/spec.md, looms.yaml). */
-function chooseEngine({ host, context, environment }: Settings, file: ProjectFile | undefined): EngineFlags {
+function chooseEngine(
+  { host, context, program: { environment } }: Settings,
+  file: ProjectFile | undefined,
+): EngineFlags {
   if (host !== undefined || context !== undefined) {
     return { ...(host === undefined ? {} : { host }), ...(context === undefined ? {} : { context }) };
   }
@@ -234,9 +251,10 @@ function chooseEngine({ host, context, environment }: Settings, file: ProjectFil
 /** Where the engine is looked for, and the connection to it; neither is made before it is asked for. */
 function engineSource(settings: Settings, file: ProjectFile | undefined, ports: () => Omit<Ports, 'orchestrator'>) {
   const uid = process.getuid?.();
+  const { environment, warm } = settings.program;
   const input = {
-    environment: settings.environment,
-    homeDirectory: settings.environment.HOME || homedir(),
+    environment,
+    homeDirectory: environment.HOME || homedir(),
     platform: process.platform,
     ...chooseEngine(settings, file),
     ...(uid === undefined ? {} : { uid }),
@@ -247,7 +265,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined, ports: 
     ({ endpoint }) => endpoint !== null,
   );
   let connected: Orchestrator | undefined;
-  const orchestrator = once(async () => {
+  const connect = async (): Promise<Orchestrator> => {
     const [
       { requireEndpoint },
       { connectDocker },
@@ -264,12 +282,13 @@ function engineSource(settings: Settings, file: ProjectFile | undefined, ports: 
       import('../state/record-signer.ts'),
     ]);
     const engine = await connectDocker(requireEndpoint(await look(), input.platform), {
-      records: { read: readRecordedSpec, ...recordSigner(settings.environment) },
-      environment: settings.environment,
+      records: { read: readRecordedSpec, ...recordSigner(environment) },
+      environment,
     });
     connected = dockerOrchestrator(engine, orchestratorPorts(ports()));
     return connected;
-  });
+  };
+  const orchestrator = once(() => warm?.orchestrator() ?? connect());
   const engineAttempts = async (): Promise<readonly EngineAttempt[]> => {
     try {
       return (await look()).tried;
@@ -296,7 +315,19 @@ function engineSource(settings: Settings, file: ProjectFile | undefined, ports: 
     ({ endpoint }) => endpoint !== null,
   );
   const engineSocketAt = async (path: string): Promise<string | undefined> => (await sockets()).at(path);
-  return { orchestrator, engineAttempts, engineIsLocal, engineSocketAt, close: async () => connected?.close() };
+  const engineAddress = async (): Promise<string | undefined> => {
+    const { endpoint } = await look();
+    if (endpoint === null) return undefined;
+    return (await import('../docker/engine/connection/endpoint.ts')).endpointUrl(endpoint);
+  };
+  return {
+    engineAddress,
+    orchestrator,
+    engineAttempts,
+    engineIsLocal,
+    engineSocketAt,
+    close: async () => connected?.close(),
+  };
 }
 
 /** Characters of specs, some 200 servers, from which on memory counts for more than a start. */
@@ -335,8 +366,8 @@ async function readSettingsPlan(
  * a port is used for the first time, since most commands need few of them and each costs start-up time.
  */
 export async function compose(settings: Settings): Promise<Composition> {
-  const { environment, command, managedBy } = settings;
-  const workingDirectory = process.cwd();
+  const { program, command, managedBy } = settings;
+  const { environment, workingDirectory, warm } = program;
   const { localFiles } = await import('../files/local-files.ts');
   const machineFiles = localFiles(environment, workingDirectory);
   const sized = boundsMemory();
@@ -355,16 +386,16 @@ export async function compose(settings: Settings): Promise<Composition> {
     readPolicyFiles(place, environment),
   ]);
   const policies = [...(projectFile === undefined ? [] : [projectFile.file.policy]), ...ofMachine];
-  const { close, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
+  const { close, engineAddress, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
   const { secrets, redact } = await watched(once(stores.all), proxyPasswords(environment));
   const warned = new Set<string>();
   const warn = (text: string): void => {
-    if (!warned.has(text)) process.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
+    if (!warned.has(text)) program.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
     warned.add(text);
   };
-  const whoAmI = { user: userName(), host: hostname(), pid: process.pid, ...processSpace(), command };
+  const whoAmI = { user: userName(), host: hostname(), pid: program.pid, ...processSpace(), command };
   const endings = new Set<() => Promise<void>>();
   const atEnd: Ports['atEnd'] = (work) => {
     endings.add(work);
@@ -372,7 +403,9 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const local = localPorts(settings, whoAmI, { redact, warn, atEnd });
   // One for the program: what leads to a server is shared by all sessions to it.
-  const sessions = once(async () => (await import('../mcp/client/connect.ts')).createSessionSource(local.serverMemory));
+  const sessions = once(
+    async () => warm?.openSession ?? (await import('../mcp/client/connect.ts')).createSessionSource(local.serverMemory),
+  );
   const ports: Ports = {
     ...engineParts,
     openSession: sessions,
@@ -383,7 +416,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     files,
     environment,
     workingDirectory,
-    readStdin: async () => sized(await text(process.stdin)),
+    readStdin: async () => sized(await text(program.stdin)),
     pause: async (milliseconds, signal) => {
       try {
         await pause(milliseconds, undefined, signal === undefined ? {} : { signal });
@@ -416,8 +449,17 @@ export async function compose(settings: Settings): Promise<Composition> {
     const [upstreams, bridge] = await Promise.all([upstreamsFor(project, options.log), import('../serve/stdio.ts')]);
     await bridge.serveStdio(upstreams, { ...options, version, stdin: process.stdin, stdout: process.stdout });
   };
-  const serve: Composition['serve'] = async (project, { listen, log, bounds }) => {
-    const [upstreams, { runGateway }, { servePlaces, tokenOfFile }] = await Promise.all([
+  const nearFor = async ({ near, bounds }: ServeOptions): Promise<Near> => {
+    const [open, { warmSessions }] = await Promise.all([sessions(), import('../mcp/client/warm-sessions.ts')]);
+    const kept = warmSessions(open, { idleMs: bounds.idleMs, most: bounds.mostEach });
+    const { orchestrator } = engineParts;
+    const take = near({ orchestrator, openSession: kept.open, auditTrail: local.auditTrail }, await engineAddress());
+    return { take, kept: kept.kept, close: kept.close };
+  };
+  const serve: Composition['serve'] = async (project, options) => {
+    const { listen, log, bounds } = options;
+    const [near, upstreams, { runGateway }, { servePlaces, tokenOfFile }] = await Promise.all([
+      nearFor(options),
       upstreamsFor(project, log),
       import('../serve/run.ts'),
       import('../state/gateway-files.ts'),
@@ -429,6 +471,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       bounds,
       version,
       log,
+      near,
       socket: places.socket,
       ...(listen === undefined || token === undefined
         ? {}
@@ -438,6 +481,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   return {
     ports,
+    engineAddress,
     projectFile,
     policies,
     savedPlan,

@@ -4,6 +4,7 @@ import type { TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { type Composition, compose } from './compose.ts';
 import { confirm } from './confirm.ts';
+import type { Program } from './program.ts';
 import { chooseProject, type ProjectChoice } from './project.ts';
 import { visible } from './render/text.ts';
 import type { Terminal } from './terminal.ts';
@@ -35,20 +36,21 @@ export type CommandContext = Composition & {
 /** Opens the streams, reads the project file and makes the ports; no engine is contacted before a port is used. */
 export async function openContext(
   flags: ContextFlags,
-  program: { readonly command: string; readonly managedBy: string },
+  given: Program,
+  names: { readonly command: string; readonly managedBy: string },
 ): Promise<CommandContext> {
-  const environment = withHome(process.env);
+  const program = { ...given, environment: withHome(given.environment) };
+  const { environment } = program;
   // What is asked comes through the terminal, which masks what the ports made here have looked up.
   let redactNow = (text: string): string => text;
-  const terminal = openTerminal({
+  const terminal = openTerminal(program, {
     noColor: flags['no-color'] === true,
-    environment,
     redact: (text) => redactNow(text),
   });
   const composition = await compose({
     host: flags.host,
     context: flags.context,
-    environment,
+    program,
     specPaths: [
       ...(typeof flags.file === 'string' ? [] : (flags.file ?? [])),
       ...(flags.config === undefined ? [] : [flags.config]),
@@ -56,7 +58,7 @@ export async function openContext(
     planFile: flags.plan,
     trustRecord: flags['trust-record'] === true,
     askForTrust: (question) => askForTrust(question, terminal, flags['trust-record'] === true),
-    ...program,
+    ...names,
   });
   const { projectFile } = composition;
   redactNow = composition.redact;
@@ -70,6 +72,7 @@ export async function openContext(
       `note: project ${project.name} by LOOMS_PROJECT, not ${project.overridden} as looms.yaml says; --project NAME says so in the command`,
     );
   }
+  await program.warm?.admit({ project: project.name, engine: await composition.engineAddress() });
   return {
     ...composition,
     terminal,
@@ -82,7 +85,7 @@ export async function openContext(
  * The environment, with the system's own word for the home folder where `HOME` is empty or relative: what looms keeps
  * must never land in the folder that it is started in. Throws `usage` where the system does not know one either.
  */
-function withHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function withHome(environment: Program['environment']): Program['environment'] {
   const { HOME: home } = environment;
   if (home === undefined || isAbsolute(home)) return environment;
   try {

@@ -60,6 +60,13 @@ export const storeFlag = (description: string) => ({
   store: Flags.option({ options: ['file', 'keyring'] as const, description })(),
 });
 
+/** For commands that `looms serve` can do with the sessions that it holds. */
+export const gatewayFlags = {
+  direct: Flags.boolean({
+    description: 'open a session of its own, also where `looms serve` runs for the project',
+  }),
+};
+
 /** For commands that hand secrets to servers. */
 export const trustFlags = {
   'trust-record': Flags.boolean({

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { BaseCommand } from './base-command.ts';
 import { exitCode } from './exit-codes.ts';
+import { thisProgram } from './program.ts';
+import { watchOutput } from './watch-output.ts';
 
 /**
  * Runs one command line and ends the process with its exit code. `root` is the package's folder, where the manifest
@@ -14,11 +16,12 @@ export async function main(argv: readonly string[], root: string): Promise<void>
     const words = withHelp(argv);
     const found = await findCommand(words, root);
     if (found === undefined) await (await import('@oclif/core/run')).default.run(words, { root });
-    else await new found.command(found.argv, found.command.configFor(root)).start();
+    else await new found.command(found.argv, found.command.configFor(root)).start(thisProgram());
     // Commands set the code of what they found out (2, 3, 4, 5 …); nothing set means done.
     process.exitCode ??= exitCode.done;
   } catch (error) {
-    process.exitCode = exitRequested(error) ?? (await report(error, argv));
+    const { exitRequested, reportError } = await import('./report-error.ts');
+    process.exitCode = exitRequested(error) ?? (await reportError(error, { ...thisProgram(), argv }, (text) => text));
   }
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   const reason = lost();
@@ -28,29 +31,6 @@ export async function main(argv: readonly string[], root: string): Promise<void>
   }
   // What a second Ctrl-C abandoned must not hold the process, nor must connections that are kept alive.
   process.exit();
-}
-
-/**
- * Lets work go on whose output is not taken any more, with what it holds in the engine, and tells in the end why. A reader
- * that went away (`| head`) has what it wanted.
- */
-function watchOutput(): () => Error | undefined {
-  let reason: Error | undefined;
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') reason ??= error;
-    });
-    // To a file Node writes at once, and throws at whoever wrote instead of telling the stream.
-    const write = stream._write;
-    stream._write = (chunk, encoding, done) => {
-      try {
-        write.call(stream, chunk, encoding, done);
-      } catch (error) {
-        done(error as Error);
-      }
-    };
-  }
-  return () => reason;
 }
 
 type CommandClass = Pick<typeof BaseCommand, 'id' | 'args' | 'configFor'> &
@@ -89,19 +69,4 @@ function withHelp(argv: readonly string[]): string[] {
   const before = (end === -1 ? argv : argv.slice(0, end)).map((word) => (word === '-h' ? '--help' : word));
   const words = [...before, ...(end === -1 ? [] : argv.slice(end))];
   return words[0] === 'help' ? [...words.slice(1), '--help'] : words;
-}
-
-async function report(error: unknown, argv: readonly string[]): Promise<number> {
-  const { reportError } = await import('./report-error.ts');
-  return await reportError(error, argv, (text) => text);
-}
-
-/** The code with which a command asked to end, after it has said why. */
-function exitRequested(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error))
-    return undefined;
-  const { oclif } = error;
-  return typeof oclif === 'object' && oclif !== null && 'exit' in oclif && typeof oclif.exit === 'number'
-    ? oclif.exit
-    : undefined;
 }

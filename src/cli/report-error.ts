@@ -6,6 +6,7 @@ import { InterruptedError, SpecError } from './errors.ts';
 import { exitCodeOfError, exitCodeOfSignal } from './exit-codes.ts';
 import { flagValue, flagWords, outputFormat } from './output-format.ts';
 import { palette, wantsColor } from './palette.ts';
+import type { Program } from './program.ts';
 import { checkoutPaths, diagnosticsIn, publishReport } from './publish-report.ts';
 import { renderDiagnostics } from './render/diagnostics.ts';
 import { isFindingFormat, renderFindingsAs } from './render/diagnostics-formats.ts';
@@ -32,38 +33,34 @@ function failureFrom(error: unknown, argv: readonly string[]): Failure {
  * Prints what ended the program on stderr, as text or with `--json` as one JSON object, and returns the exit code for
  * it. Findings about specs go where the answer would have gone in the form that was asked for: to stdout (`diff -o github`)
  * or to `--output-file`, and to the page of a GitHub step.
- * `argv` is the command line, read for flags even where it could not be parsed; `redact` masks secrets.
+ * The command line is read for flags even where it could not be parsed; `redact` masks secrets.
  */
-export async function reportError(
-  error: unknown,
-  argv: readonly string[],
-  redact: (text: string) => string,
-): Promise<number> {
+export async function reportError(error: unknown, program: Program, redact: (text: string) => string): Promise<number> {
+  const { argv, environment, stdout, stderr } = program;
   const failure = failureFrom(error, argv);
   const code = error instanceof InterruptedError ? exitCodeOfSignal(error.signal) : exitCodeOfError(failure.code);
-  const environment = process.env;
   const format = outputFormat(argv);
   const file = flagValue(argv, ['--output-file']);
   const unpublished =
-    error instanceof SpecError ? await publishFindings(error, { failure, code, format, file, redact }) : [];
+    error instanceof SpecError ? await publishFindings(error, program, { failure, code, format, file, redact }) : [];
   // With --output-file the form is that file's, and text is printed; --json is the form of all that is printed.
   if (hasFlag(argv, '--json') || (format === 'json' && file === undefined)) {
     const diagnostics = error instanceof SpecError ? error.diagnostics : [];
     const objects = [errorJson(failure, code, diagnostics), ...unpublished.map((one) => errorJson(one, code, []))];
-    process.stderr.write(`${redact(objects.join('\n'))}\n`);
+    stderr.write(`${redact(objects.join('\n'))}\n`);
     return code;
   }
   const refused = hasFlag(argv, '--no-color');
-  const colored = wantsColor({ refused, environment, isTerminal: process.stderr.isTTY === true });
+  const colored = wantsColor({ refused, environment, isTerminal: stderr.isTTY === true });
   const asReport = isFindingFormat(format) && file === undefined;
   if (error instanceof SpecError && asReport) {
-    process.stdout.write(`${redact(renderFindingsAs(format, shownAs(error)))}\n`);
+    stdout.write(`${redact(renderFindingsAs(format, shownAs(error, program)))}\n`);
   }
   const findings =
     error instanceof SpecError && !asReport
       ? renderDiagnostics(error.diagnostics, error.texts, {
           palette: palette(colored),
-          width: process.stderr.columns ?? 100,
+          width: stderr.columns ?? 100,
         })
       : '';
   const lines = [
@@ -73,18 +70,18 @@ export async function reportError(
     ...(hasFlag(argv, '--verbose') ? causes(error).map((cause) => `caused by: ${visibleBlock(cause)}`) : []),
     ...(environment.LOOMS_DEBUG && error instanceof Error ? [error.stack ?? ''] : []),
   ];
-  process.stderr.write(`${redact(onlyOurs(lines.join('\n')))}\n`);
+  stderr.write(`${redact(onlyOurs(lines.join('\n')))}\n`);
   return code;
 }
 
-const place = { workingDirectory: process.cwd(), environment: process.env };
-
 /** Findings with their files named as the pages that show reports name them. */
-const shownAs = ({ diagnostics }: SpecError): readonly Diagnostic[] => diagnosticsIn(diagnostics, checkoutPaths(place));
+const shownAs = ({ diagnostics }: SpecError, place: Program): readonly Diagnostic[] =>
+  diagnosticsIn(diagnostics, checkoutPaths(place));
 
 /** Findings in a file and on the page of a GitHub step; returns why they are not there, which must not hide the findings. */
 async function publishFindings(
   error: SpecError,
+  program: Program,
   wanted: {
     readonly failure: Failure;
     readonly code: number;
@@ -96,14 +93,14 @@ async function publishFindings(
   const { failure, code, format, file, redact } = wanted;
   const report = (): string => {
     if (format === 'json') return errorJson(failure, code, error.diagnostics);
-    if (isFindingFormat(format)) return renderFindingsAs(format, shownAs(error));
+    if (isFindingFormat(format)) return renderFindingsAs(format, shownAs(error, program));
     return renderDiagnostics(error.diagnostics, error.texts, { palette: palette(false), width: 100 });
   };
   try {
-    await publishReport(place, {
+    await publishReport(program, {
       file,
       report: redact(report()),
-      summary: () => redact(renderFindingsAs('markdown', shownAs(error))),
+      summary: () => redact(renderFindingsAs('markdown', shownAs(error, program))),
     });
     return [];
   } catch (reason) {
@@ -116,4 +113,14 @@ function causes(error: unknown): string[] {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause === undefined) return [];
   return [messageOf(cause), ...causes(cause)];
+}
+
+/** The code with which a command asked to end, after it has said why. */
+export function exitRequested(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error))
+    return undefined;
+  const { oclif } = error;
+  return typeof oclif === 'object' && oclif !== null && 'exit' in oclif && typeof oclif.exit === 'number'
+    ? oclif.exit
+    : undefined;
 }

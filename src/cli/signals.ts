@@ -1,4 +1,5 @@
-import { type EndingSignal, endingSignals, InterruptedError } from './errors.ts';
+import { type EndingSignal, InterruptedError } from './errors.ts';
+import { type Program, thisProgram } from './program.ts';
 
 /** What an interruption asks for, as two steps. */
 export type Interruption = {
@@ -13,7 +14,11 @@ export type Interruption = {
 };
 
 /** Listens for the signals that end a program: the first asks to stop; the second, or `graceMs`, stops. `onSignal` hears both. */
-export function listenForSignals(graceMs: number, onSignal: (which: 'first' | 'second') => void): Interruption {
+export function listenForSignals(
+  graceMs: number,
+  onSignal: (which: 'first' | 'second') => void,
+  program: Pick<Program, 'onSignal'> = thisProgram(),
+): Interruption {
   const stop = new AbortController();
   const abort = new AbortController();
   let received: EndingSignal | undefined;
@@ -32,21 +37,24 @@ export function listenForSignals(graceMs: number, onSignal: (which: 'first' | 's
       abort.abort();
     }
   };
-  for (const signal of endingSignals) process.on(signal, handle);
+  const stopHearing = program.onSignal(handle);
   return {
     stop: stop.signal,
     abort: abort.signal,
     received: () => received,
     dispose: () => {
       clearTimeout(grace);
-      for (const signal of endingSignals) process.off(signal, handle);
+      stopHearing();
     },
   };
 }
 
 /** Runs work that the first such signal cancels. Throws `interrupted` after one, whatever the work threw. */
-export async function cancelOnSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const interruption = listenForSignals(0, () => {});
+export async function cancelOnSignal<T>(
+  program: Pick<Program, 'onSignal'>,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const interruption = listenForSignals(0, () => {}, program);
   try {
     return await work(interruption.stop);
   } catch (error) {

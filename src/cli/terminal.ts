@@ -1,4 +1,5 @@
 import { isCi, type Palette, palette, wantsColor } from './palette.ts';
+import type { Program, Screen } from './program.ts';
 import { onlyOurs } from './render/text.ts';
 
 /** The process's streams as the commands use them: the answer to stdout, all else to stderr, both redacted. */
@@ -23,17 +24,17 @@ export type Terminal = {
   readonly live: boolean;
   /** Whether somebody can be asked. */
   readonly canAsk: boolean;
+  readonly askLine: Program['askLine'];
 };
 
 type TerminalOptions = {
   readonly noColor: boolean;
-  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Masks secrets; applied to everything that is written. */
   readonly redact: (text: string) => string;
 };
 
 /** Writes lines no faster than they are read. */
-function lineWriter(out: NodeJS.WriteStream, redact: (text: string) => string): Terminal['stream'] {
+function lineWriter(out: Screen, redact: (text: string) => string): Terminal['stream'] {
   let watched = false;
   let broken: Error | undefined;
   return async (text) => {
@@ -52,22 +53,24 @@ function lineWriter(out: NodeJS.WriteStream, redact: (text: string) => string): 
   };
 }
 
-/** The terminal of this process. */
-export function openTerminal({ noColor, environment, redact }: TerminalOptions): Terminal {
+/** The terminal of a program. */
+export function openTerminal(program: Program, { noColor, redact }: TerminalOptions): Terminal {
+  const { environment, stdin, stdout, stderr } = program;
   const colored = (isTerminal: boolean) => wantsColor({ refused: noColor, environment, isTerminal });
-  const answerIsTerminal = process.stdout.isTTY === true;
-  const noticeIsTerminal = process.stderr.isTTY === true;
+  const answerIsTerminal = stdout.isTTY === true;
+  const noticeIsTerminal = stderr.isTTY === true;
   return {
-    answer: (text) => void process.stdout.write(`${redact(onlyOurs(text))}\n`),
+    answer: (text) => void stdout.write(`${redact(onlyOurs(text))}\n`),
     // Bytes are no text in which a secret could be masked.
-    answerExactly: (content) => void process.stdout.write(typeof content === 'string' ? redact(content) : content),
-    stream: lineWriter(process.stdout, redact),
-    notice: (text) => void process.stderr.write(`${redact(onlyOurs(text))}\n`),
+    answerExactly: (content) => void stdout.write(typeof content === 'string' ? redact(content) : content),
+    stream: lineWriter(stdout, redact),
+    notice: (text) => void stderr.write(`${redact(onlyOurs(text))}\n`),
     palette: palette(colored(answerIsTerminal)),
     noticePalette: palette(colored(noticeIsTerminal)),
-    width: process.stdout.columns ?? 100,
+    width: stdout.columns ?? 100,
     answerIsTerminal,
     live: noticeIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),
-    canAsk: process.stdin.isTTY === true && noticeIsTerminal,
+    canAsk: stdin.isTTY === true && noticeIsTerminal,
+    askLine: program.askLine,
   };
 }

@@ -3,9 +3,21 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { durationFlag, placeFlags, trustFlags } from '../cli/flags.ts';
 import { listenAddress } from '../cli/listen-address.ts';
+import { nearCommands } from '../cli/near-commands.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
 import { visible } from '../cli/render/text.ts';
 import { listenForSignals } from '../cli/signals.ts';
+
+/** What it does for `looms mcp …` of the same user. */
+const commands = {
+  call: () => import('./mcp/call.ts'),
+  tools: () => import('./mcp/tools.ts'),
+  read: () => import('./mcp/read.ts'),
+  health: () => import('./mcp/health.ts'),
+  resources: () => import('./mcp/resources.ts'),
+  prompts: () => import('./mcp/prompts.ts'),
+  prompt: () => import('./mcp/prompt.ts'),
+};
 
 export default class Serve extends BaseCommand {
   static override summary = 'Give clients one address for all servers of a project';
@@ -53,6 +65,7 @@ export default class Serve extends BaseCommand {
     const { serve, project, terminal } = await this.open(flags);
     const interruption = listenForSignals(0, () => {});
     const { stop } = interruption;
+    const log = (text: string): void => terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(text)}`);
     const running = await serve(project.name, {
       bounds: {
         idleMs: flags.idle * 1000,
@@ -60,7 +73,17 @@ export default class Serve extends BaseCommand {
         mostEach: flags['max-per-principal'],
       },
       ...(address === undefined ? {} : { listen: { ...address, tokenFile: flags['token-file'] } }),
-      log: (text) => terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(text)}`),
+      log,
+      near: (warm, engine) =>
+        nearCommands({
+          version: this.config.version,
+          root: this.config.root,
+          project: project.name,
+          engine,
+          commands,
+          warm,
+          log,
+        }),
     });
     const serving: Serving = {
       project: project.name,

@@ -8,7 +8,11 @@ const lookEveryMs = 1_000;
  * Leads conversations to the container that serves by now, until what comes back is called. `meanwhile` is done before each
  * look; a look that takes long holds up the next one.
  */
-export function followServing(upstreams: Upstreams, legs: () => readonly Leg[], meanwhile: () => void): () => void {
+export function followServing(
+  upstreams: Upstreams,
+  legs: () => readonly Pick<Leg, 'server' | 'follow'>[],
+  meanwhile: () => void,
+): () => void {
   let isOver = false;
   let timer: NodeJS.Timeout;
   const look = async (): Promise<void> => {

@@ -2,8 +2,10 @@ import { mkdirSync, rmSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { type AddressInfo, createConnection, isIPv6 } from 'node:net';
 import { dirname } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import { followServing } from './follow.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -15,6 +17,14 @@ export type TcpWay = {
   readonly port: number;
   readonly token: string;
   readonly tokenName: string;
+};
+
+/** What else comes in by the socket: programs of its owner that have the gateway do what they would do themselves. */
+export type Near = {
+  readonly take: (connection: Duplex, head: Buffer) => void;
+  /** What it keeps open with servers. */
+  readonly kept: Parameters<typeof followServing>[1];
+  readonly close: () => Promise<void>;
 };
 
 /** A gateway that listens. */
@@ -32,25 +42,36 @@ export type RunningGateway = {
  */
 export async function runGateway(
   upstreams: Upstreams,
-  { socket, tcp, ...options }: GatewayOptions & { readonly socket: string; readonly tcp?: TcpWay | undefined },
+  {
+    socket,
+    tcp,
+    near,
+    ...options
+  }: GatewayOptions & { readonly socket: string; readonly tcp?: TcpWay | undefined; readonly near: Near },
 ): Promise<RunningGateway> {
   await freeSocket(socket);
   const gateway = createGateway(upstreams, options);
+  const stopFollowing = followServing(upstreams, near.kept, () => {});
+  const close = async (): Promise<void> => {
+    stopFollowing();
+    await Promise.all([gateway.close(), near.close()]);
+  };
   try {
     const local = gateway.serverFor({ kind: 'socket' });
+    local.on('upgrade', (_request, connection, head) => near.take(connection, head));
     // The mode is there before anybody can connect.
     const before = process.umask(0o177);
     const listening = listen(local, { path: socket }, socket);
     process.umask(before);
     await listening;
-    if (tcp === undefined) return { socket, close: gateway.close };
+    if (tcp === undefined) return { socket, close };
     const { host, port, token, tokenName } = tcp;
     const open = gateway.serverFor({ kind: 'tcp', host, token, tokenName });
     await listen(open, { host, port }, `${host}:${port}`);
     const { port: chosen } = open.address() as AddressInfo;
-    return { socket, url: `http://${isIPv6(host) ? `[${host}]` : host}:${chosen}`, close: gateway.close };
+    return { socket, url: `http://${isIPv6(host) ? `[${host}]` : host}:${chosen}`, close };
   } catch (error) {
-    await gateway.close();
+    await close();
     throw error;
   }
 }

@@ -1,17 +1,18 @@
 import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { ProjectName } from '../model/ids.ts';
+import { stateFolder } from '../model/state-folder.ts';
 import { KeyFault, makeKeyFile, readOwnFile } from './key-file.ts';
-import { stateFolder } from './ledger.ts';
 
 /** Where the gateway of a project listens on this machine, and where its token is when no other file is named. */
 export function servePlaces(
   environment: Readonly<Record<string, string | undefined>>,
   project: ProjectName,
 ): { readonly socket: string; readonly tokenFile: string } {
-  const folder = join(stateFolder(environment), 'serve');
+  const folder = join(stateFolder(environment, homedir), 'serve');
   return { socket: join(folder, `${project}.sock`), tokenFile: join(folder, `${project}.token`) };
 }
 

@@ -1,9 +1,10 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import { stateFolder } from '../model/state-folder.ts';
 import { duration } from '../model/times.ts';
 
 export type LedgerPlaces = {
@@ -16,17 +17,9 @@ export type LedgerPlaces = {
   readonly knownRecords: string;
 };
 
-/** The folder of looms in the XDG state folder; a relative path of the variable is ignored. */
-export function stateFolder(environment: Readonly<Record<string, string | undefined>>): string {
-  const wanted = environment.XDG_STATE_HOME;
-  const state =
-    wanted !== undefined && isAbsolute(wanted) ? wanted : join(environment.HOME || homedir(), '.local', 'state');
-  return join(state, 'looms');
-}
-
 /** Where this machine keeps what it recorded. */
 export function ledgerPlaces(environment: Readonly<Record<string, string | undefined>>): LedgerPlaces {
-  const folder = stateFolder(environment);
+  const folder = stateFolder(environment, homedir);
   return {
     database: join(folder, 'ledger.sqlite'),
     keyFile: join(folder, 'audit-key'),

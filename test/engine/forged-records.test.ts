@@ -10,6 +10,7 @@ import { readSavedPlan, savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import type { Ports } from '../../src/app/ports.ts';
 import { openServer } from '../../src/app/talk/open-server.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
+import { thisProgram } from '../../src/cli/program.ts';
 import { containerName, recordName } from '../../src/docker/model/labels.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asServerName } from '../../src/model/ids.ts';
@@ -61,11 +62,14 @@ describe.skipIf(withoutEngine())('what somebody else wrote on an engine', () => 
     composition = await compose({
       host: undefined,
       context: undefined,
-      environment: {
-        ...process.env,
-        HOME: homedir(),
-        XDG_STATE_HOME: emptyFolder(),
-        AWS_SECRET_ACCESS_KEY: secret,
+      program: {
+        ...thisProgram(),
+        environment: {
+          ...process.env,
+          HOME: homedir(),
+          XDG_STATE_HOME: emptyFolder(),
+          AWS_SECRET_ACCESS_KEY: secret,
+        },
       },
       command: 'test',
       managedBy: 'looms/test',

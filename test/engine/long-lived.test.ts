@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callTool } from '../../src/app/talk/call-tool.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
+import { thisProgram } from '../../src/cli/program.ts';
 import { asProjectName, asServerName } from '../../src/model/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { withoutEngine } from '../support/images.ts';
@@ -36,7 +37,7 @@ describe.skipIf(withoutEngine())('a program that was started before its engine a
     composition = await compose({
       host: `unix://${socket}`,
       context: undefined,
-      environment,
+      program: { ...thisProgram(), environment },
       command: 'test',
       managedBy: 'looms/test',
       trustRecord: true,

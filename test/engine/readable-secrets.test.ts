@@ -4,6 +4,7 @@ import { applyWork } from '../../src/app/apply/apply-plan.ts';
 import { planWork } from '../../src/app/plan/plan-work.ts';
 import { savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
+import { thisProgram } from '../../src/cli/program.ts';
 import type { DeclaredServer } from '../../src/model/desired.ts';
 import { loadDocuments } from '../../src/spec/load.ts';
 import { specHash } from '../../src/spec/record/record.ts';
@@ -57,7 +58,10 @@ describe.skipIf(withoutEngine())('a variable that counts as a secret by its plac
     composition = await compose({
       host: undefined,
       context: undefined,
-      environment: { ...process.env, HOME: homedir(), XDG_STATE_HOME: emptyFolder(), ...environment },
+      program: {
+        ...thisProgram(),
+        environment: { ...process.env, HOME: homedir(), XDG_STATE_HOME: emptyFolder(), ...environment },
+      },
       command: 'test',
       managedBy: 'looms/test',
       trustRecord: false,

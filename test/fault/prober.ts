@@ -1,5 +1,6 @@
 import { callTool } from '../../src/app/talk/call-tool.ts';
 import { compose } from '../../src/cli/compose.ts';
+import { thisProgram } from '../../src/cli/program.ts';
 import { asProjectName, asServerName } from '../../src/model/ids.ts';
 
 /**
@@ -10,7 +11,7 @@ const [project = '', ...probes] = process.argv.slice(2);
 const { ports, close } = await compose({
   host: undefined,
   context: undefined,
-  environment: process.env,
+  program: thisProgram(),
   command: 'prober',
   managedBy: 'looms/test',
   trustRecord: true,

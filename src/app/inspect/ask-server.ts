@@ -40,6 +40,7 @@ export async function askServer(
       connectTimeoutMs: timeoutMs,
       lifetimeMs: timeoutMs + lifetimeSlackMs,
       signal,
+      fresh: true,
       mayAskForTrust: false,
       onConnected: () => {
         if (!connected) timer.done();

@@ -1,5 +1,6 @@
 import type { HealthWatch } from '../../app/inspect/check-health.ts';
 import { duration } from '../../model/times.ts';
+import type { Screen } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 import { liveLines } from './live-lines.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
@@ -13,13 +14,15 @@ const tickMs = 500;
 /** Servers as a live list while they are asked; with more than rows, only those. Always `finish` it. */
 export function healthProgress(
   { noticePalette: palette }: Terminal,
+  screen: Screen,
   nowMs: () => number,
 ): { readonly watch: HealthWatch; readonly finish: () => Promise<void> } {
   let finish = async (): Promise<void> => {};
   const begin: HealthWatch = (names) => {
     const nameWidth = Math.max(...names.map((name) => name.length));
-    const crowded = names.length > (process.stderr.rows ?? 24) - spareRows;
+    const crowded = names.length > (screen.rows ?? 24) - spareRows;
     const { lines, footer, drawn } = liveLines(
+      screen,
       names.map((name) => (crowded ? '' : palette.quiet(`${padEnd(name, nameWidth)}  waiting`))),
     );
     const lineOf = new Map(names.map((name, index) => [name, lines[index]]));

@@ -1,4 +1,5 @@
 import { Listr, ListrLogger, ProcessOutput } from 'listr2';
+import type { Screen } from '../program.ts';
 
 /** A line of a list: its title can change until it is settled, with an error text or without. */
 export type Line = { setTitle: (title: string) => void; settle: (failure?: string) => void };
@@ -25,7 +26,7 @@ function lineTask(first: string) {
   return { line, task: { title: first, task } };
 }
 
-/** Lines that are drawn over themselves on stderr. */
+/** Lines that are drawn over themselves. */
 type LiveLines = {
   /** In the order of their first titles. */
   readonly lines: readonly Line[];
@@ -36,7 +37,9 @@ type LiveLines = {
 };
 
 /** Draws a list. listr2 only draws: its own signal handler would end the process with the lock still held. */
-export function liveLines(titles: readonly string[]): LiveLines {
+export function liveLines(screen: Screen, titles: readonly string[]): LiveLines {
+  // All that listr2 asks of it is what every screen has.
+  const output = screen as NodeJS.WriteStream;
   const tasks = titles.map(lineTask);
   const footer = lineTask('');
   const list = new Listr(
@@ -52,7 +55,7 @@ export function liveLines(titles: readonly string[]): LiveLines {
         logger: new ListrLogger({
           useIcons: true,
           toStderr: [],
-          processOutput: new ProcessOutput(process.stderr, process.stderr, { leaveEmptyLine: false }),
+          processOutput: new ProcessOutput(output, output, { leaveEmptyLine: false }),
         }),
       },
     },

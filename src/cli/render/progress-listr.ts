@@ -43,7 +43,7 @@ export function liveProgress(plan: Plan, terminal: Terminal, nowMs: () => number
       : `${padEnd(visible(lane.name), nameWidth)}  ${truncate(failure, Math.max(20, columns - nameWidth - 2))}`;
   };
 
-  const { lines, footer, drawn } = liveLines([...lanes.values()].map(title));
+  const { lines, footer, drawn } = liveLines(process.stderr, [...lanes.values()].map(title));
   const lineOf = new Map([...lanes.keys()].map((name, index) => [name, lines[index]]));
   const notices: string[] = [];
   const drawFooter = () => {

@@ -5,7 +5,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
 import { openCallSession } from '../../cli/call-session.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
-import { answerFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
+import { answerFlags, gatewayFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderParts, renderSaved } from '../../cli/render/content.ts';
 import { renderWarning } from '../../cli/render/error.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -46,6 +46,7 @@ export default class McpCall extends BaseCommand {
     ...answerFlags,
     ...sessionFlags,
     ...trustFlags,
+    ...gatewayFlags,
     ...placeFlags,
   };
 
@@ -65,18 +66,18 @@ export default class McpCall extends BaseCommand {
     const call = openCallSession(
       { server, tool, answers: flags.answer ?? [], json: this.jsonEnabled() },
       flags,
-      terminal,
+      { terminal, program: this.program },
       ports.monotonicMs,
     );
     const onWarning = (warning: CallWarning) => call.notice(renderWarning(warning, terminal.noticePalette));
-    const { result, parts, saved, hint } = await cancelOnSignal((signal) =>
+    const { result, parts, saved, hint } = await cancelOnSignal(this.program, (signal) =>
       callTool(ports, request, { ...call.options, signal, onWarning }),
     ).finally(call.finish);
     // What was written to files alone leaves nothing to say here.
     if (parts.length > 0 || saved.length === 0) this.pass(() => renderParts(parts, contentOptions(terminal)));
     for (const file of saved) terminal.notice(renderSaved(file));
     if (hint !== undefined) terminal.notice(`${terminal.noticePalette.note('hint')}: ${visible(hint)}`);
-    if (result.isError === true) process.exitCode = exitCode.toolError;
+    if (result.isError === true) this.program.setExitCode(exitCode.toolError);
     return result;
   }
 }

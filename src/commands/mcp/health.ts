@@ -2,7 +2,7 @@ import { checkHealth, type ServerHealth } from '../../app/inspect/check-health.t
 import { remainingArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
-import { durationFlag, placeFlags } from '../../cli/flags.ts';
+import { durationFlag, gatewayFlags, placeFlags } from '../../cli/flags.ts';
 import { renderHealth } from '../../cli/render/health.ts';
 import type { healthProgress } from '../../cli/render/health-progress.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -28,6 +28,7 @@ export default class McpHealth extends BaseCommand {
     timeout: durationFlag(1)({
       description: 'how long a server may take to answer: default is timeout_seconds of its spec',
     }),
+    ...gatewayFlags,
     ...placeFlags,
   };
 
@@ -40,8 +41,8 @@ export default class McpHealth extends BaseCommand {
       servers: named,
       ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     };
-    const progress = terminal.live ? await liveHealth(terminal, ports.monotonicMs) : undefined;
-    const { servers, notices } = await cancelOnSignal((signal) =>
+    const progress = terminal.live ? await liveHealth(terminal, this.program.stderr, ports.monotonicMs) : undefined;
+    const { servers, notices } = await cancelOnSignal(this.program, (signal) =>
       checkHealth(ports, request, signal, progress?.watch),
     ).finally(progress?.finish);
     for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
@@ -54,7 +55,7 @@ export default class McpHealth extends BaseCommand {
         }),
       );
     else this.notice(`No server in project ${project.name}.`);
-    process.exitCode = exitCodeOfHealth(servers, named.length > 0);
+    this.program.setExitCode(exitCodeOfHealth(servers, named.length > 0));
     return servers;
   }
 }

@@ -2,7 +2,7 @@ import { getPrompt } from '../../app/talk/get-prompt.ts';
 import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
-import { placeFlags, trustFlags } from '../../cli/flags.ts';
+import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderMessages, renderSaved } from '../../cli/render/content.ts';
 import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
@@ -28,7 +28,7 @@ export default class McpPrompt extends BaseCommand {
     prompt: requiredArg({ description: 'name of the prompt' }),
     arguments: remainingArgs({ description: `key=value, key=@file, or '{json}'` }),
   };
-  static override flags = { ...argumentFlags, ...outFlags, ...trustFlags, ...placeFlags };
+  static override flags = { ...argumentFlags, ...outFlags, ...trustFlags, ...gatewayFlags, ...placeFlags };
 
   async run(): Promise<PromptResult> {
     const { flags, args } = await this.parse(McpPrompt);
@@ -40,7 +40,9 @@ export default class McpPrompt extends BaseCommand {
       arguments: argumentSource(flags.args, args.arguments ?? []),
       ...(flags.out === undefined ? {} : { out: flags.out }),
     };
-    const { result, messages, saved } = await cancelOnSignal((signal) => getPrompt(ports, request, { signal }));
+    const { result, messages, saved } = await cancelOnSignal(this.program, (signal) =>
+      getPrompt(ports, request, { signal }),
+    );
     if (messages.length === 0) this.notice(`prompt ${visible(request.prompt)} of ${request.server} has no messages`);
     else this.pass(() => renderMessages(messages, contentOptions(terminal)));
     for (const file of saved) terminal.notice(renderSaved(file));

@@ -1,7 +1,7 @@
 import { listPrompts } from '../../app/talk/list-prompts.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { placeFlags, trustFlags } from '../../cli/flags.ts';
+import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderPrompts } from '../../cli/render/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -17,13 +17,15 @@ export default class McpPrompts extends BaseCommand {
     { description: 'As the server sent them', command: 'looms mcp prompts everything --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
-  static override flags = { ...trustFlags, ...placeFlags };
+  static override flags = { ...trustFlags, ...gatewayFlags, ...placeFlags };
 
   async run(): Promise<readonly Prompt[]> {
     const { flags, args } = await this.parse(McpPrompts);
     const { ports, project, terminal } = await this.open(flags);
     const server = serverName(args.server);
-    const listed = await cancelOnSignal((signal) => listPrompts(ports, { project: project.name, server }, { signal }));
+    const listed = await cancelOnSignal(this.program, (signal) =>
+      listPrompts(ports, { project: project.name, server }, { signal }),
+    );
     const { palette, width, answerIsTerminal } = terminal;
     if (!listed.offered) this.notice(`${server} offers no prompts: it does not have that capability`);
     else if (listed.prompts.length === 0) this.notice(`${server} has no prompts right now`);

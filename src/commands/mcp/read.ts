@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { readResource } from '../../app/talk/read-resource.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { placeFlags, trustFlags } from '../../cli/flags.ts';
+import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderSaved } from '../../cli/render/content.ts';
 import { resourceAnswer } from '../../cli/render/resource.ts';
 import { visible } from '../../cli/render/text.ts';
@@ -36,6 +36,7 @@ export default class McpRead extends BaseCommand {
       helpValue: 'DIR|FILE',
     }),
     ...trustFlags,
+    ...gatewayFlags,
     ...placeFlags,
   };
 
@@ -48,7 +49,9 @@ export default class McpRead extends BaseCommand {
       uri: args.uri,
       ...(flags.out === undefined ? {} : { out: flags.out }),
     };
-    const { result, parts, saved } = await cancelOnSignal((signal) => readResource(ports, request, { signal }));
+    const { result, parts, saved } = await cancelOnSignal(this.program, (signal) =>
+      readResource(ports, request, { signal }),
+    );
     for (const file of saved) terminal.notice(renderSaved(file));
     if (this.jsonEnabled() || saved.length > 0) return result;
     const answer = resourceAnswer(request.uri, parts, terminal.answerIsTerminal);

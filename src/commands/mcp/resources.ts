@@ -1,7 +1,7 @@
 import { listResources } from '../../app/talk/list-resources.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { placeFlags, trustFlags } from '../../cli/flags.ts';
+import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderResources } from '../../cli/render/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -19,13 +19,13 @@ export default class McpResources extends BaseCommand {
     { description: 'As the server sent them', command: 'looms mcp resources everything --json' },
   ];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
-  static override flags = { ...trustFlags, ...placeFlags };
+  static override flags = { ...trustFlags, ...gatewayFlags, ...placeFlags };
 
   async run(): Promise<Resources> {
     const { flags, args } = await this.parse(McpResources);
     const { ports, project, terminal } = await this.open(flags);
     const server = serverName(args.server);
-    const listed = await cancelOnSignal((signal) =>
+    const listed = await cancelOnSignal(this.program, (signal) =>
       listResources(ports, { project: project.name, server }, { signal }),
     );
     const { offered, resources, resourceTemplates } = listed;

@@ -2,7 +2,7 @@ import { listTools } from '../../app/talk/list-tools.ts';
 import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { sessionNotices } from '../../cli/call-session.ts';
-import { placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
+import { gatewayFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
 import { renderTool, renderTools } from '../../cli/render/tool.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
@@ -24,7 +24,7 @@ export default class McpTools extends BaseCommand {
     server: requiredArg({ description: 'name of the server, or SERVER.TOOL' }),
     tool: optionalArg({ description: 'only this tool, in full' }),
   };
-  static override flags = { ...sessionFlags, ...trustFlags, ...placeFlags };
+  static override flags = { ...sessionFlags, ...trustFlags, ...gatewayFlags, ...placeFlags };
 
   async run(): Promise<readonly Tool[]> {
     const { flags, args } = await this.parse(McpTools);
@@ -33,7 +33,7 @@ export default class McpTools extends BaseCommand {
     if (rest.length > 0) throw new LoomsError('usage', `unexpected argument ${rest[0]}`, { hint: 'name one tool' });
     const request = { project: project.name, server, ...(tool === undefined ? {} : { tool }) };
     const notices = sessionNotices(server, flags, terminal);
-    const listed = await cancelOnSignal((signal) => listTools(ports, request, { ...notices, signal }));
+    const listed = await cancelOnSignal(this.program, (signal) => listTools(ports, request, { ...notices, signal }));
     for (const name of listed.unknownFilterNames) {
       terminal.notice(
         `${terminal.noticePalette.warning('warning[unknown-filter-name]')}: the filter names ${visible(name)}, which the server does not have`,

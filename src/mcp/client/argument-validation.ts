@@ -10,20 +10,27 @@ export type ArgumentCheck =
   /** The server's schema itself cannot be used: worth a warning, never a reason not to call. */
   | { readonly valid: 'unknown'; readonly warning: string };
 
+const settings = {
+  strict: false,
+  allErrors: true,
+  validateFormats: false,
+  logger: false,
+  // `1e400` is a number, though none of JavaScript's.
+  strictNumbers: false,
+  addUsedSchema: false,
+} as const;
+
+/** Says whether a schema is one. What it compiles for that is as much as ten tools' schemas, and the same each time. */
+const ofSchemas = new Ajv2020(settings);
+
 /** Checks arguments against a tool's schema, read as JSON Schema 2020-12; unknown words pass, nothing is fetched. */
 export function validateArguments(schema: Schema, args: Readonly<Record<string, unknown>>): ArgumentCheck {
-  const ajv = new Ajv2020({
-    strict: false,
-    allErrors: true,
-    validateFormats: false,
-    logger: false,
-    // `1e400` is a number, though none of JavaScript's.
-    strictNumbers: false,
-    addUsedSchema: false,
-  });
+  // One of its own: it keeps what it has compiled, and a schema is a stranger's.
+  const ajv = new Ajv2020({ ...settings, validateSchema: false });
   const { $schema: _draft, $id: _id, ...usable } = upgradeDraft7(withPlainNumbers(schema));
   let validate: ReturnType<typeof ajv.compile>;
   try {
+    ofSchemas.validateSchema(usable, true);
     validate = ajv.compile(usable);
   } catch (error) {
     const why = messageOf(error);

@@ -117,6 +117,8 @@ export type SessionOptions = {
   readonly renews?: boolean;
   /** How long a server may take to end by itself when its session is closed, ms; default 1000. */
   readonly graceMs?: number;
+  /** Whether it has to be one that nobody has used: a look at whether a session can be had. */
+  readonly fresh?: boolean;
   /** Era chosen for this session; default the spec's `protocol`. */
   readonly protocol?: ProtocolChoice;
   /** Called when the way to the server is there (its process runs, its port answers), before it is asked anything. */

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { type Composition, compose } from '../../../src/cli/compose.ts';
+import { thisProgram } from '../../../src/cli/program.ts';
 import { emptyFolder } from '../../support/looms.ts';
 
 const folder = emptyFolder();
@@ -16,7 +17,7 @@ const composed = (host: string | undefined): Promise<Composition> =>
   compose({
     host,
     context: undefined,
-    environment,
+    program: { ...thisProgram(), environment },
     command: 'test',
     managedBy: 'looms/test',
     trustRecord: false,
