@@ -458,17 +458,20 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const serve: Composition['serve'] = async (project, options) => {
     const { listen, log, bounds } = options;
-    const [near, upstreams, { runGateway }, { servePlaces, tokenOfFile }] = await Promise.all([
+    const [near, upstreams, { runGateway }, { createSeal }, files] = await Promise.all([
       nearFor(options),
       upstreamsFor(project, log),
       import('../serve/run.ts'),
+      import('../serve/seal.ts'),
       import('../state/gateway-files.ts'),
     ]);
+    const { sealKeyOfFile, servePlaces, tokenOfFile } = files;
     const places = servePlaces(environment, project);
     const tokenFile = listen === undefined ? undefined : resolve(listen.tokenFile ?? places.tokenFile);
     const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile);
     const running = await runGateway(upstreams, {
       bounds,
+      seal: createSeal(sealKeyOfFile(places.sealFile), project),
       version,
       log,
       near,

@@ -101,3 +101,10 @@ export function failureText(id: string | number | null, error: unknown): string 
   const { code: kind, hint } = error;
   return errorText(id, code.internal, error.message, { code: kind, ...(hint === undefined ? {} : { hint }) });
 }
+
+/** The HTTP status of a failure before a server was asked. */
+export function statusOfFailure(error: unknown): number {
+  if (!(error instanceof LoomsError)) return 502;
+  if (error.code === 'server-not-found') return 404;
+  return error.code === 'refused' ? 503 : 502;
+}

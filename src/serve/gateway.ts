@@ -2,25 +2,18 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { asServerName, namePattern } from '../model/ids.ts';
 import { type Access, accessOf, type Door } from './access.ts';
 import { allServers } from './aggregate.ts';
-import { failureText } from './call.ts';
+import { createBridge } from './bridge.ts';
+import { failureText, statusOfFailure } from './call.ts';
 import { contradiction, missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { type Face, oneServer } from './face.ts';
 import { followServing } from './follow.ts';
 import type { LegHooks } from './leg.ts';
-import {
-  code,
-  errorText,
-  isRequest,
-  type Message,
-  modernRevision,
-  readClientMessage,
-  revisionOf,
-  sessionRevisions,
-} from './message.ts';
+import { code, errorText, isRequest, type Message, modernRevision, readClientMessage, revisionOf } from './message.ts';
 import { createReply } from './reply.ts';
+import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
-import { createSessions, type SessionBounds } from './sessions.ts';
-import { createStateless, statusOfFailure } from './stateless.ts';
+import { createSessions, type SessionBounds, type SessionPlace } from './sessions.ts';
+import { createStateless } from './stateless.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** Longest body of a client, bytes. */
@@ -30,6 +23,8 @@ const bodyMs = 60_000;
 
 export type GatewayOptions = {
   readonly bounds: SessionBounds;
+  /** What ids of sessions, and of calls that wait for an answer, are closed with. */
+  readonly seal: Seal;
   /** Of looms, for clients that ask. */
   readonly version: string;
   /** Says what somebody who runs it should know; foreign text in it. */
@@ -46,9 +41,10 @@ export type Gateway = {
 };
 
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
-export function createGateway(upstreams: Upstreams, { bounds, version, log }: GatewayOptions): Gateway {
-  const sessions = createSessions(upstreams, bounds);
-  const stateless = createStateless(upstreams, bounds.idleMs);
+export function createGateway(upstreams: Upstreams, { bounds, seal, version, log }: GatewayOptions): Gateway {
+  const sessions = createSessions(upstreams, bounds, seal);
+  const bridge = createBridge(sessions, seal);
+  const stateless = createStateless(upstreams, bounds.idleMs, bridge);
   const servers = new Set<Server>();
 
   const stopFollowing = followServing(
@@ -57,14 +53,15 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
     () => {
       sessions.sweep();
       stateless.sweep();
+      bridge.sweep();
     },
   );
 
   const begin = async (
     message: Message & { readonly id: string | number },
-    { principal, path, faceOf, response }: Place & { readonly response: ServerResponse },
+    { response, ...place }: Place & { readonly response: ServerResponse },
   ): Promise<void> => {
-    const session = sessions.open(principal, path, faceOf);
+    const session = sessions.open(place, message);
     if (session === undefined) {
       response.setHeader('retry-after', '1');
       const why = 'too many sessions are busy';
@@ -97,7 +94,7 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
     if (message.method === 'initialize' && isRequest(message) && header(request, 'mcp-session-id') === undefined) {
       return begin(message, { ...place, response });
     }
-    const session = sessionOf(request, response, place, message.id ?? null);
+    const session = await sessionOf(request, response, place, message.id ?? null);
     if (session === undefined) return;
     if (isRequest(message)) {
       const reply = createReply(response);
@@ -112,7 +109,7 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
   const postStateless = async (
     request: IncomingMessage,
     response: ServerResponse,
-    { message, revision, principal, server }: Place & { readonly message: Message; readonly revision: string },
+    { message, revision, ...place }: Place & { readonly message: Message; readonly revision: string },
   ): Promise<void> => {
     if (!isRequest(message)) return void response.writeHead(202).end();
     const missing = missingOfEnvelope(message);
@@ -122,22 +119,23 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
     if (wrong !== undefined) return send(response, 400, errorText(message.id, code.headerMismatch, wrong));
     const unknown = unknownRevision(message.id, revision);
     if (unknown !== undefined) return send(response, 400, unknown);
-    if (server === undefined) {
-      const data = { supported: sessionRevisions, requested: revision };
-      const why = 'all servers at once are reached by sessions: begin with initialize';
-      return send(response, 400, errorText(message.id, code.unsupportedVersion, why, data));
-    }
-    await stateless.request({ server, message, headers, revision, principal }, createReply(response));
+    await stateless.request({ ...place, message, headers, revision }, createReply(response));
   };
 
-  const sessionOf = (
+  const sessionOf = async (
     request: IncomingMessage,
     response: ServerResponse,
-    { principal, path }: Place,
+    place: Place,
     id: string | number | null,
-  ): Session | undefined => {
+  ): Promise<Session | undefined> => {
     const given = header(request, 'mcp-session-id');
-    const session = given === undefined ? undefined : sessions.find(given, principal, path);
+    let session: Session | undefined;
+    try {
+      session = given === undefined ? undefined : await sessions.findOrBegin(given, place);
+    } catch (error) {
+      send(response, statusOfFailure(error), failureText(id, error));
+      return;
+    }
     if (given === undefined) {
       send(response, 400, errorText(id, code.invalidRequest, 'no Mcp-Session-Id: begin with initialize'));
     } else if (session === undefined) {
@@ -165,7 +163,7 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
       response.setHeader('allow', isModern ? 'POST' : 'GET, POST, DELETE');
       return send(response, 405, JSON.stringify({ error: 'method not allowed' }));
     }
-    const session = sessionOf(request, response, place, null);
+    const session = await sessionOf(request, response, place, null);
     if (session === undefined) return;
     if (request.method === 'GET') return session.listen(createReply(response));
     await sessions.end(session);
@@ -198,12 +196,9 @@ export function createGateway(upstreams: Upstreams, { bounds, version, log }: Ga
 }
 
 /** Where a request came in, and whose it is. */
-type Place = {
-  readonly principal: string;
-  readonly path: string;
+type Place = SessionPlace & {
   /** Absent: all servers as one. */
   readonly server: ReturnType<typeof asServerName> | undefined;
-  readonly faceOf: (heard: LegHooks) => Face;
 };
 
 function send(response: ServerResponse, status: number, text: string): void {

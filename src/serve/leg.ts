@@ -3,7 +3,8 @@ import type { DesiredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
-import { isAnswer, isRequest, type Message, paramsOf, withId, withParams } from './message.ts';
+import { legacyChannel } from './legacy-channel.ts';
+import { isAnswer, isRequest, type Message, modernRevision, paramsOf, withId, withParams } from './message.ts';
 import type { Upstream, Upstreams } from './upstreams.ts';
 
 /** An answer of a server, still under the id that the leg asked with. */
@@ -132,7 +133,9 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
 
   const openLine = async (): Promise<Line> => {
     const upstream = await upstreams.open(server);
-    const line: Line = { ...upstream, pending: new Map(), isOver: false };
+    const isModern = upstream.spec.mcp.protocol === modernRevision;
+    const channel = legacyChannel(upstream.channel, server, isModern);
+    const line: Line = { ...upstream, channel, pending: new Map(), isOver: false };
     lines.add(line);
     line.channel.ontext = (text, message) => heard(line, text, message as Message);
     line.channel.onend = () => lost(line);

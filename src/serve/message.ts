@@ -117,3 +117,12 @@ export const errorText = (id: string | number | null, code: number, message: str
 
 export const resultText = (id: string | number, result: object): string =>
   JSON.stringify({ jsonrpc: '2.0', id, result });
+
+/** The HTTP status that 2026-07-28 gives an answer (basic/transports, "Streamable HTTP"). */
+export function statusOf(text: string): number {
+  if (!text.includes('"error"')) return 200;
+  const { error } = JSON.parse(text);
+  if (!isRecord(error)) return 200;
+  if (error.code === code.unknownMethod) return 404;
+  return typeof error.code === 'number' && error.code <= -32020 && error.code >= -32099 ? 400 : 200;
+}

@@ -2,11 +2,19 @@ import { numberOf, plainText } from '../model/exact-number.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { headerText, plainHeader } from './envelope.ts';
-import type { Leg } from './leg.ts';
-import { envelopeKeys, modernRevision } from './message.ts';
+import { envelopeKeys, type Message, modernRevision } from './message.ts';
 
 /** An argument of a tool that stands in a header too (2026-07-28, `x-mcp-header`). */
-type ParamHeader = { readonly name: string; readonly path: readonly string[] };
+export type ParamHeader = { readonly name: string; readonly path: readonly string[] };
+/** A server that can be asked, as `Leg` is one. */
+type Asker = {
+  readonly server: ServerName;
+  readonly ready: () => Promise<{ readonly container: ContainerId }>;
+  readonly ask: (
+    message: Message,
+    headers: Readonly<Record<string, string>>,
+  ) => { readonly answer: Promise<{ readonly message: Message }> };
+};
 type Declared = Map<string, readonly ParamHeader[]>;
 
 /** Pages of a list of tools that are asked for. */
@@ -19,7 +27,7 @@ export type ParamHeaders = {
   /** Takes what a server lists. */
   readonly saw: (server: ServerName, container: ContainerId, tools: unknown) => void;
   /** The headers for a call of a tool, by its arguments; its tools are asked for where it is none that was seen. */
-  readonly of: (leg: Leg, tool: string) => Promise<readonly ParamHeader[]>;
+  readonly of: (leg: Asker, tool: string) => Promise<readonly ParamHeader[]>;
 };
 
 export function createParamHeaders(): ParamHeaders {
@@ -34,10 +42,10 @@ export function createParamHeaders(): ParamHeaders {
   const saw: ParamHeaders['saw'] = (server, container, tools) => {
     const declared = declaredBy(server, container);
     for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {
-      if (typeof tool.name === 'string') declared.set(tool.name, headersIn(tool.inputSchema, []));
+      if (typeof tool.name === 'string') declared.set(tool.name, headersIn(tool.inputSchema));
     }
   };
-  const ask = async (leg: Leg, container: ContainerId): Promise<void> => {
+  const ask = async (leg: Asker, container: ContainerId): Promise<void> => {
     const _meta = { [envelopeKeys.revision]: modernRevision, [envelopeKeys.capabilities]: {} };
     let cursor: unknown;
     for (let page = 0; page < mostPages; page += 1) {
@@ -60,7 +68,8 @@ export function createParamHeaders(): ParamHeaders {
   };
 }
 
-function headersIn(schema: unknown, path: readonly string[]): readonly ParamHeader[] {
+/** What of the arguments below this schema stands in headers too. */
+export function headersIn(schema: unknown, path: readonly string[] = []): readonly ParamHeader[] {
   if (!isRecord(schema)) return [];
   const { 'x-mcp-header': name, properties } = schema;
   const own = typeof name === 'string' && token.test(name) ? [{ name: `mcp-param-${name.toLowerCase()}`, path }] : [];

@@ -10,6 +10,8 @@ import type { Upstreams } from './upstreams.ts';
 
 /** Requests of one session that may be under way; what comes beyond is told to come again. */
 const mostAtOnce = 32;
+/** The same for one that many clients of a principal share, as they know none. */
+const mostAtOnceOfMany = 512;
 /** Messages that are kept for a client that has no stream open; the oldest go first. */
 const mostHeld = 100;
 /** How long a client may take to answer what a server asks, ms: calls stand still meanwhile. As for `looms mcp call`. */
@@ -26,6 +28,8 @@ export type Session = {
   readonly path: string;
   /** Answers `initialize`. Throws what opening a server throws. */
   readonly initialize: (message: Message & { readonly id: string | number }) => Promise<string>;
+  /** Begins it as it was begun before, in a gateway that is gone. Throws what opening a server throws. */
+  readonly beginAgain: (message: Message & { readonly id: string | number }) => Promise<void>;
   /** A request of the client; its answer goes to the reply. Nothing of it throws. */
   readonly request: (message: Message & { readonly id: string | number }, reply: Reply) => Promise<void>;
   /** An answer or a notification of the client. */
@@ -41,12 +45,22 @@ export type Session = {
   readonly close: () => Promise<void>;
 };
 
-type UnderWay = { readonly reply: Reply; asked?: Asked; readonly token: unknown };
+/** Who hears what a server says beside its answers, where that is not one client with a stream. */
+export type Audience = {
+  /** Hears all but progress, which goes to the request that it names. */
+  readonly hear: (text: string, message: Message) => void;
+  readonly isListening: () => boolean;
+  /** Hears that the session is over. */
+  readonly ended: () => void;
+};
+
+type UnderWay = { readonly reply: Reply; asked?: Asked; cancelled?: LoomsError; readonly token: unknown };
 
 export function createSession(
   { id, principal, path }: Pick<Session, 'id' | 'principal' | 'path'>,
   upstreams: Upstreams,
   faceOf: (heard: LegHooks) => Face,
+  audience?: Audience,
 ): Session {
   const underWay = new Map<string | number, UnderWay>();
   const held: { readonly text: string; readonly message: Message }[] = [];
@@ -65,7 +79,8 @@ export function createSession(
     return stream?.isOpen() === true ? stream : open.at(-1);
   };
   const deliver = (text: string, message: Message, to = place()): void => {
-    if (to?.tell(text) === true) return;
+    audience?.hear(text, message);
+    if (audience !== undefined || to?.tell(text) === true) return;
     held.push({ text, message });
     if (held.length <= mostHeld) return;
     const dropped = held.shift();
@@ -124,25 +139,36 @@ export function createSession(
       protocolVersion,
       onAsked: (asked: Asked) => {
         one.asked = asked;
+        if (one.cancelled !== undefined) asked.cancel(one.cancelled);
       },
     };
     return message.method === 'tools/call' ? callTool(request) : answerText(route.message, await askInTime(request));
+  };
+
+  const initialize: Session['initialize'] = async (message) => {
+    isBeginning = true;
+    const answered = await face.initialize(message).finally(() => {
+      isBeginning = false;
+      used = performance.now();
+    });
+    const text = withId(answered, message.id);
+    const { result } = JSON.parse(text);
+    if (isRecord(result) && typeof result.protocolVersion === 'string') protocolVersion = result.protocolVersion;
+    return text;
   };
 
   return {
     id,
     principal,
     path,
-    async initialize(message) {
-      isBeginning = true;
-      const answered = await face.initialize(message).finally(() => {
-        isBeginning = false;
-        used = performance.now();
-      });
-      const text = withId(answered, message.id);
-      const { result } = JSON.parse(text);
-      if (isRecord(result) && typeof result.protocolVersion === 'string') protocolVersion = result.protocolVersion;
-      return text;
+    initialize,
+    async beginAgain(message) {
+      const { error } = JSON.parse(await initialize(message));
+      if (error !== undefined) throw new LoomsError('session-failed', `no session any more: ${JSON.stringify(error)}`);
+      await face.notify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+      // What the client has seen of the tools went with the gateway.
+      const changed: Message = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' };
+      deliver(JSON.stringify(changed), changed);
     },
     async request(message, reply) {
       used = performance.now();
@@ -152,8 +178,9 @@ export function createSession(
       if (underWay.has(message.id)) {
         return reply.answer(errorText(message.id, code.invalidRequest, 'a request of this id is under way'), 400);
       }
-      if (underWay.size >= mostAtOnce) {
-        const text = `${mostAtOnce} requests of this session are under way`;
+      const most = audience === undefined ? mostAtOnce : mostAtOnceOfMany;
+      if (underWay.size >= most) {
+        const text = `${most} requests of this session are under way`;
         return reply.answer(errorText(message.id, code.internal, text), 429);
       }
       const one: UnderWay = { reply, token: metaOf(message).progressToken };
@@ -176,9 +203,9 @@ export function createSession(
       if (message.method !== 'notifications/cancelled') return face.notify(message);
       const { requestId, reason } = paramsOf(message);
       const one = typeof requestId === 'string' || typeof requestId === 'number' ? underWay.get(requestId) : undefined;
-      one?.asked?.cancel(
-        new LoomsError('interrupted', typeof reason === 'string' ? reason : 'cancelled by the client'),
-      );
+      if (one === undefined) return;
+      one.cancelled = new LoomsError('interrupted', typeof reason === 'string' ? reason : 'cancelled by the client');
+      one.asked?.cancel(one.cancelled);
     },
     listen(reply) {
       used = performance.now();
@@ -189,12 +216,13 @@ export function createSession(
     },
     legs: face.legs,
     isBusy: () => isBeginning || underWay.size > 0 || face.legs().some((leg) => leg.isBusy()),
-    isListening: () => stream?.isOpen() === true,
+    isListening: () => audience?.isListening() ?? stream?.isOpen() === true,
     lastUse: () => used,
     async close() {
       for (const end of [...questionsOpen.values()]) end();
       await Promise.all(face.legs().map((leg) => leg.close()));
       stream?.end();
+      audience?.ended();
     },
   };
 }

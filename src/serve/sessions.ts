@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { isRecord } from '../model/is-record.ts';
 import type { Face } from './face.ts';
 import type { LegHooks } from './leg.ts';
-import { createSession, type Session } from './session.ts';
+import { type Message, paramsOf } from './message.ts';
+import type { Seal } from './seal.ts';
+import { type Audience, createSession, type Session } from './session.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** What sessions may take. */
@@ -13,27 +16,61 @@ export type SessionBounds = {
   readonly mostEach: number;
 };
 
+/** Whose a session is, where it is begun, and what it shows. */
+export type SessionPlace = {
+  readonly principal: string;
+  readonly path: string;
+  readonly faceOf: (heard: LegHooks) => Face;
+};
+
 export type Sessions = {
-  /** Makes one, in the place of the least recently used where there are too many; undefined when all are busy. */
-  readonly open: (principal: string, path: string, faceOf: (heard: LegHooks) => Face) => Session | undefined;
+  /**
+   * Makes one, in the place of the least recently used where there are too many; undefined when all are busy. Its id holds
+   * the `initialize` that it is begun with, so that a gateway that is started anew can begin it again; one with an audience
+   * has no client that could come back to it.
+   */
+  readonly open: (place: SessionPlace, begunWith: Message | Audience) => Session | undefined;
   /** The session of an id, for who began it, at the address where it was begun. */
   readonly find: (id: string, principal: string, path: string) => Session | undefined;
+  /**
+   * The same, and one of a gateway that is gone, begun again. Undefined also where there is no room for it. Throws what
+   * opening a server throws.
+   */
+  readonly findOrBegin: (id: string, place: SessionPlace) => Promise<Session | undefined>;
+  readonly has: (session: Session) => boolean;
   readonly end: (session: Session) => Promise<void>;
   readonly all: () => readonly Session[];
   /** Ends those that nobody has used for long. */
   readonly sweep: () => void;
 };
 
+/** Ended ones of earlier gateways that are remembered: their ids would begin them once more. */
+const mostEnded = 10_000;
+/** Longest handshake that an id holds, characters: it is a header of each request. One with more ends with the gateway. */
+const maxHandshake = 4_000;
+
 /** The sessions of a gateway. Most clients never end theirs, so that they go by disuse. */
 export function createSessions(
   upstreams: Upstreams,
   { idleMs, most, mostEach }: SessionBounds,
+  seal: Seal,
   now: () => number = () => performance.now(),
 ): Sessions {
+  /** Of this gateway: what it has ended is over, where one of an earlier gateway may go on. */
+  const run = randomUUID();
   const byId = new Map<string, Session>();
-  const end = async (session: Session): Promise<void> => {
+  const ended = new Set<string>();
+  const beginning = new Map<string, Promise<Session | undefined>>();
+
+  const close = async (session: Session): Promise<void> => {
     byId.delete(session.id);
     await session.close();
+  };
+  const end = async (session: Session): Promise<void> => {
+    ended.add(session.id);
+    const [oldest] = ended;
+    if (ended.size > mostEnded && oldest !== undefined) ended.delete(oldest);
+    await close(session);
   };
   /** Makes room among these; false where each has something under way. */
   const makeRoom = (among: readonly Session[], limit: number): boolean => {
@@ -46,17 +83,59 @@ export function createSessions(
   };
   const ofPrincipal = (principal: string): readonly Session[] =>
     [...byId.values()].filter((session) => session.principal === principal);
-  return {
-    open(principal, path, faceOf) {
-      if (!makeRoom(ofPrincipal(principal), mostEach) || !makeRoom([...byId.values()], most)) return undefined;
-      const session = createSession({ id: randomUUID(), principal, path }, upstreams, faceOf);
-      byId.set(session.id, session);
+  const open = (id: string, place: SessionPlace, audience?: Audience): Session | undefined =>
+    makeRoom(ofPrincipal(place.principal), mostEach) && makeRoom([...byId.values()], most)
+      ? make(id, place, audience)
+      : undefined;
+  const make = (id: string, { principal, path, faceOf }: SessionPlace, audience?: Audience): Session => {
+    const session = createSession({ id, principal, path }, upstreams, faceOf, audience);
+    byId.set(session.id, session);
+    return session;
+  };
+  const sealed = ({ principal, path }: SessionPlace, handshake: Message): string => {
+    const params = paramsOf(handshake);
+    const isLong = JSON.stringify(params).length > maxHandshake;
+    return seal.close('session', { run, principal, path, ...(isLong ? {} : { params }) });
+  };
+  const beginAgain = async (id: string, place: SessionPlace): Promise<Session | undefined> => {
+    const known = ended.has(id) ? undefined : seal.open('session', id);
+    if (known === undefined || known.run === run || !isRecord(known.params)) return undefined;
+    if (known.principal !== place.principal || known.path !== place.path) return undefined;
+    // It takes the place of no other one: clients that are long gone ask for their streams again and again.
+    if (byId.size >= most || ofPrincipal(place.principal).length >= mostEach) return undefined;
+    const session = make(id, place);
+    try {
+      await session.beginAgain({ jsonrpc: '2.0', id: 0, method: 'initialize', params: known.params });
       return session;
+    } catch (error) {
+      // It may be begun when its client asks the next time.
+      await close(session);
+      throw error;
+    }
+  };
+  const find: Sessions['find'] = (id, principal, path) => {
+    const session = byId.get(id);
+    return session?.principal === principal && session.path === path ? session : undefined;
+  };
+
+  return {
+    open: (place, begunWith) =>
+      'hear' in begunWith
+        ? open(randomUUID(), place, begunWith as Audience)
+        : open(sealed(place, begunWith as Message), place),
+    find,
+    async findOrBegin(id, place) {
+      const { principal, path } = place;
+      // Whoever else has the id is no reason to wait.
+      const whose = JSON.stringify([id, principal, path]);
+      const under = beginning.get(whose);
+      if (under === undefined && byId.has(id)) return find(id, principal, path);
+      const begun = under ?? beginAgain(id, place).finally(() => beginning.delete(whose));
+      beginning.set(whose, begun);
+      await begun;
+      return find(id, principal, path);
     },
-    find(id, principal, path) {
-      const session = byId.get(id);
-      return session?.principal === principal && session.path === path ? session : undefined;
-    },
+    has: (session) => byId.get(session.id) === session,
     end,
     all: () => [...byId.values()],
     sweep() {

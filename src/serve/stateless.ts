@@ -3,7 +3,8 @@ import { isHttp } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
-import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
+import type { Bridge } from './bridge.ts';
+import { askInTime, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
 import { mirrored } from './envelope.ts';
 import { answerText } from './face.ts';
 import { type Asked, createLeg, type Leg } from './leg.ts';
@@ -15,26 +16,27 @@ import {
   metaOf,
   modernRevision,
   paramsOf,
-  sessionRevisions,
+  statusOf,
   subscriptionKey,
   withId,
   withParams,
 } from './message.ts';
 import { createParamHeaders, paramContradiction, paramHeaders } from './param-headers.ts';
 import type { Reply } from './reply.ts';
+import type { SessionPlace } from './sessions.ts';
 import type { Upstreams } from './upstreams.ts';
 
 type Headers = Readonly<Record<string, string>>;
 type ClientRequest = Message & { readonly id: string | number };
 
 /** A request of the stateless revisions. */
-export type StatelessRequest = {
-  readonly server: ServerName;
+export type StatelessRequest = SessionPlace & {
+  /** Absent: all servers as one. */
+  readonly server: ServerName | undefined;
   readonly message: ClientRequest;
   /** What a client over HTTP sent as `mcp-…`; all but `mcp-param-…` fits the body. Absent: it has none. */
   readonly headers?: Headers;
   readonly revision: string;
-  readonly principal: string;
 };
 
 export type Stateless = {
@@ -53,14 +55,23 @@ type Shared = { readonly leg: Leg; readonly underWay: Map<number, UnderWay>; use
 
 const progress = 'notifications/progress';
 
+/** Whether a container knows the stateless revisions: not known of one that was silent when it was asked. */
+type Era = 'modern' | 'legacy' | 'unknown';
+type Found = { readonly container: ContainerId; readonly era: Promise<Era>; until: number };
+
+/** How long a container without the stateless revisions is taken for the one that serves, before that is looked up, ms. */
+const trustedMs = 10_000;
+/** How long one that was silent is not asked again, ms: it may only have been slow. */
+const silentMs = 60_000;
+
 /**
  * Requests without sessions: one process a server, shared by all, as nothing of one request stays in it. A client that goes
  * away cancels. What a server sends beside its answers goes to the request that it names; a log names none, and goes
- * nowhere while several are under way. A server that knows sessions only says so: clients then begin one.
+ * nowhere while several are under way. A server that knows sessions only, and all servers as one, are reached by `bridge`.
  */
-export function createStateless(upstreams: Upstreams, idleMs: number): Stateless {
+export function createStateless(upstreams: Upstreams, idleMs: number, bridge: Bridge): Stateless {
   const shared = new Map<ServerName, Shared>();
-  const eras = new Map<ContainerId, Promise<'modern' | 'legacy'>>();
+  const eras = new Map<ServerName, Found>();
   const params = createParamHeaders();
   const clocks = createCallClocks(tookTooLong);
   let lastToken = 0;
@@ -110,15 +121,27 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
   };
 
   /** Whether what serves now knows the stateless revisions: its spec says, or it is asked once. */
-  const eraOf = async (leg: Leg): Promise<'modern' | 'legacy'> => {
+  const eraOf = async (server: ServerName): Promise<Era> => {
+    const known = eras.get(server);
+    const era = await known?.era;
+    if (known !== undefined && era !== 'modern' && (await isStillSo(server, known, era))) return 'legacy';
+    const { leg } = sharedOf(server);
     const { container, spec } = await leg.ready();
+    const now = eras.get(server);
+    if (now?.container === container && now !== known) return now.era;
+    if (known?.container === container && era === 'modern') return 'modern';
     const { protocol, timeoutSeconds } = spec.mcp;
-    if (protocol !== 'auto') return protocol === 'legacy' ? 'legacy' : 'modern';
-    const known = eras.get(container);
-    if (known !== undefined) return known;
-    const found = probe(leg, (timeoutSeconds * 1000) / 3);
-    eras.set(container, found);
-    return found;
+    const asked = protocol === 'auto' ? probe(leg, (timeoutSeconds * 1000) / 3) : saidBy(protocol);
+    const found: Found = { container, era: asked, until: performance.now() + trustedMs };
+    eras.set(server, found);
+    if ((await asked) === 'unknown') found.until = performance.now() + silentMs;
+    return asked;
+  };
+  const isStillSo = async (server: ServerName, found: Found, era: Era | undefined): Promise<boolean> => {
+    if (performance.now() < found.until) return true;
+    if (era !== 'legacy' || (await upstreams.serving(server)) !== found.container) return false;
+    found.until = performance.now() + trustedMs;
+    return true;
   };
 
   /**
@@ -179,18 +202,23 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
 
   return {
     async request(given, reply) {
-      const { server, message, revision } = given;
+      const { server, message } = given;
+      if (server === undefined) return bridge.request(given, reply);
+      try {
+        if ((await eraOf(server)) !== 'modern') {
+          // What was opened to find that out.
+          if (shared.get(server)?.underWay.size === 0) close(server);
+          return await bridge.request(given, reply);
+        }
+      } catch (error) {
+        close(server);
+        return reply.answer(failureText(message.id, error), statusOfFailure(error));
+      }
       const one = sharedOf(server);
       one.used = performance.now();
       lastToken += 1;
       const token = lastToken;
       try {
-        if ((await eraOf(one.leg)) === 'legacy') {
-          if (one.underWay.size === 0) close(server);
-          const data = { supported: sessionRevisions, requested: revision };
-          const why = `${server} speaks the revisions with sessions: begin with initialize`;
-          return reply.answer(errorText(message.id, code.unsupportedVersion, why, data), 400);
-        }
         const checked = await headersFor(one.leg, given);
         if ('wrong' in checked) {
           return reply.answer(errorText(message.id, code.headerMismatch, checked.wrong), 400);
@@ -224,21 +252,10 @@ export function createStateless(upstreams: Upstreams, idleMs: number): Stateless
   }
 }
 
-/** The HTTP status of a failure before a server was asked. */
-export const statusOfFailure = (error: unknown): number =>
-  error instanceof LoomsError && error.code === 'server-not-found' ? 404 : 502;
-
-/** The HTTP status that the revision gives an answer (basic/transports, "Streamable HTTP"). */
-function statusOf(text: string): number {
-  if (!text.includes('"error"')) return 200;
-  const { error } = JSON.parse(text);
-  if (!isRecord(error)) return 200;
-  if (error.code === code.unknownMethod) return 404;
-  return typeof error.code === 'number' && error.code <= -32020 && error.code >= -32099 ? 400 : 200;
-}
+const saidBy = async (protocol: 'legacy' | '2026-07-28'): Promise<Era> => (protocol === 'legacy' ? 'legacy' : 'modern');
 
 /** Asks a server for what only the stateless revisions have: of no client, as all that come later go by what it says. */
-async function probe(leg: Leg, limitMs: number): Promise<'modern' | 'legacy'> {
+async function probe(leg: Leg, limitMs: number): Promise<Era> {
   const meta = { [envelopeKeys.revision]: modernRevision, [envelopeKeys.capabilities]: {} };
   const asked = leg.ask(
     { jsonrpc: '2.0', method: 'server/discover', params: { _meta: meta } },
@@ -248,8 +265,8 @@ async function probe(leg: Leg, limitMs: number): Promise<'modern' | 'legacy'> {
   try {
     return isRecord((await asked.answer).message.result) ? 'modern' : 'legacy';
   } catch {
-    // Silence, or its end, is how an older server takes what it does not know.
-    return 'legacy';
+    // Silence, or its end, is how some older servers take what they do not know.
+    return 'unknown';
   } finally {
     clearTimeout(timer);
   }

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { ServerName } from '../model/ids.ts';
 import { allServers } from './aggregate.ts';
+import { createBridge } from './bridge.ts';
 import { failureText } from './call.ts';
 import { missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { oneServer } from './face.ts';
@@ -10,14 +12,19 @@ import type { GatewayOptions } from './gateway.ts';
 import type { LegHooks } from './leg.ts';
 import { code, errorText, isRequest, type Message, paramsOf, readClientMessage, revisionOf } from './message.ts';
 import type { Reply } from './reply.ts';
+import { createSeal } from './seal.ts';
 import { createSession } from './session.ts';
+import { createSessions } from './sessions.ts';
 import { createStateless } from './stateless.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** A process of the stateless revisions is kept until the client goes. */
 const neverIdleMs = Number.POSITIVE_INFINITY;
 
-type StdioOptions = Omit<GatewayOptions, 'bounds'> & {
+/** One client has one session, and one more for what it asks without one. */
+const bounds = { idleMs: neverIdleMs, most: 8, mostEach: 8 };
+
+type StdioOptions = Omit<GatewayOptions, 'bounds' | 'seal'> & {
   /** Absent: all servers as one. */
   readonly server: ServerName | undefined;
   readonly stdin: Readable;
@@ -38,11 +45,15 @@ export async function serveStdio(
   const replyLines = (): Reply => ({ tell: write, answer: write, begin: nothing, end: nothing, isOpen: () => true });
   const faceOf = (heard: LegHooks) =>
     server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
-  const session = createSession({ id: 'stdio', principal: 'local', path: '' }, upstreams, faceOf);
+  const place = { principal: 'local', path: '', faceOf };
+  const session = createSession({ id: 'stdio', ...place }, upstreams, faceOf);
   session.listen(replyLines());
-  const stateless = createStateless(upstreams, neverIdleMs);
+  const seal = createSeal(randomBytes(32), 'stdio');
+  const sessions = createSessions(upstreams, bounds, seal);
+  const stateless = createStateless(upstreams, neverIdleMs, createBridge(sessions, seal));
   const leaving = new Map<string | number, Reply>();
-  const stopFollowing = followServing(upstreams, () => [...session.legs(), ...stateless.legs()], nothing);
+  const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());
+  const stopFollowing = followServing(upstreams, legs, nothing);
 
   const begin = async (message: Message & { readonly id: string | number }): Promise<void> => {
     try {
@@ -52,17 +63,13 @@ export async function serveStdio(
     }
   };
   const askStateless = async (message: Message & { readonly id: string | number }, revision: string): Promise<void> => {
-    if (server === undefined) {
-      const why = 'all servers at once are reached by a session: begin with initialize';
-      return void write(errorText(message.id, code.unsupportedVersion, why, { supported: [], requested: revision }));
-    }
     const wrong = missingOfEnvelope(message);
     if (wrong !== undefined) return void write(errorText(message.id, code.invalidParams, wrong));
     const unknown = unknownRevision(message.id, revision);
     if (unknown !== undefined) return void write(unknown);
     const reply = replyLines();
     leaving.set(message.id, reply);
-    await stateless.request({ server, message, revision, principal: 'local' }, reply);
+    await stateless.request({ server, message, revision, ...place }, reply);
     leaving.delete(message.id);
   };
   const take = async (line: string): Promise<void> => {
@@ -86,7 +93,7 @@ export async function serveStdio(
     if (line.trim() !== '') take(line).catch((error: unknown) => log(`a message failed: ${String(error)}`));
   }
   stopFollowing();
-  await Promise.all([session.close(), stateless.close()]);
+  await Promise.all([session.close(), ...sessions.all().map(sessions.end), stateless.close()]);
 }
 
 const nothing = (): void => {};

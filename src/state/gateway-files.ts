@@ -5,15 +5,16 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { ProjectName } from '../model/ids.ts';
 import { stateFolder } from '../model/state-folder.ts';
-import { KeyFault, makeKeyFile, readOwnFile } from './key-file.ts';
+import { KeyFault, makeKeyFile, readKeyFile, readOwnFile } from './key-file.ts';
 
 /** Where the gateway of a project listens on this machine, and where its token is when no other file is named. */
 export function servePlaces(
   environment: Readonly<Record<string, string | undefined>>,
   project: ProjectName,
-): { readonly socket: string; readonly tokenFile: string } {
+): { readonly socket: string; readonly tokenFile: string; readonly sealFile: string } {
   const folder = join(stateFolder(environment, homedir), 'serve');
-  return { socket: join(folder, `${project}.sock`), tokenFile: join(folder, `${project}.token`) };
+  const file = (ending: string): string => join(folder, `${project}.${ending}`);
+  return { socket: file('sock'), tokenFile: file('token'), sealFile: file('seal') };
 }
 
 /** A bearer token, and what its bearer is called in the audit trail: its file without folder and ending. */
@@ -25,18 +26,31 @@ const pattern = /^[A-Za-z0-9\-._~+/]{16,}=*$/;
 /** The token of a file, made where there is none (mode 0600). Throws `usage` for one that others may read, or is none. */
 export function tokenOfFile(path: string): Token {
   const notTheKey = 'a token is one line of 16 or more letters, digits and -._~+/; without the file one is made';
-  try {
+  return ownFile(path, 'token', () => {
     const found = readOwnFile(path, notTheKey)?.trim();
     const name = basename(path, extname(path));
     if (found !== undefined) {
       if (!pattern.test(found)) throw new KeyFault(`${path} holds no token`, notTheKey);
       return { value: found, name };
     }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     return { value: makeKeyFile(path, { what: 'token', notTheKey }).toString('hex'), name };
+  });
+}
+
+/** The key of a file that ids of sessions are sealed with, made where there is none (mode 0600). Throws as `tokenOfFile`. */
+export function sealKeyOfFile(path: string): Buffer {
+  const words = { what: 'key of sessions', notTheKey: `rm ${path}; clients then begin new sessions` };
+  return ownFile(path, words.what, () => readKeyFile(path, words) ?? makeKeyFile(path, words));
+}
+
+/** Reads or makes a file of the gateway in its folder. */
+function ownFile<T>(path: string, what: string, work: () => T): T {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return work();
   } catch (error) {
     if (error instanceof KeyFault) throw new LoomsError('usage', error.message, { hint: error.hint, cause: error });
-    throw new LoomsError('file-not-writable', `the token cannot be kept in ${path}: ${messageOf(error)}`, {
+    throw new LoomsError('file-not-writable', `the ${what} cannot be kept in ${path}: ${messageOf(error)}`, {
       cause: error,
     });
   }

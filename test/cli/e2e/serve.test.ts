@@ -249,7 +249,7 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     expect(textOf(await client.callTool({ name: 'digest', arguments: {} }))).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('the stateless revision is passed on to a server that speaks it; one that does not is spoken to in a session', async () => {
+  test('the stateless revision is passed on to a server that speaks it; one that does not is reached all the same', async () => {
     const connect2 = async (path: string): Promise<Client2> => {
       const client = new Client2({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
       const url = new URL(`http://localhost${path}`);
@@ -264,7 +264,7 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     );
     expect(sums).toEqual(['2', '3', '4', '5']);
     const older = await connect2('/mcp/fs');
-    expect(older.getProtocolEra()).toBe('legacy');
+    expect(older.getProtocolEra()).toBe('modern');
     expect(textOf(await older.callTool({ name: 'echo', arguments: { text: 'older' } }))).toBe('older');
   });
 

@@ -6,9 +6,10 @@ import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { callTool, tookTooLong } from '../../../src/serve/call.ts';
 import { oneServer } from '../../../src/serve/face.ts';
-import { createLeg } from '../../../src/serve/leg.ts';
+import { createLeg, type LegHooks } from '../../../src/serve/leg.ts';
 import type { Message } from '../../../src/serve/message.ts';
 import type { Reply } from '../../../src/serve/reply.ts';
+import { createSeal } from '../../../src/serve/seal.ts';
 import { createSession } from '../../../src/serve/session.ts';
 import { createSessions } from '../../../src/serve/sessions.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
@@ -216,6 +217,8 @@ function fakeReply(): Reply & { readonly texts: string[] } {
   };
 }
 
+const seal = createSeal(Buffer.alloc(32, 1), 'p');
+
 describe('a session', () => {
   test('keeps what belongs to no request until its client listens', async () => {
     const channel = fakeChannel(answering());
@@ -238,9 +241,11 @@ describe('a session', () => {
 
   test('goes when it is the least recently used of too many, and never while something is under way', async () => {
     const upstreams = upstreamsOf(...Array.from({ length: 9 }, () => fakeChannel(answering())));
-    const sessions = createSessions(upstreams, { idleMs: 60_000, most: 3, mostEach: 2 });
+    const sessions = createSessions(upstreams, { idleMs: 60_000, most: 3, mostEach: 2 }, seal);
+    const faceOf = (heard: LegHooks) => oneServer(fs, upstreams, heard);
+    const place = (principal: string) => ({ principal, path: '/mcp/fs', faceOf });
     const open = async (principal: string) => {
-      const session = sessions.open(principal, '/mcp/fs', (heard) => oneServer(fs, upstreams, heard));
+      const session = sessions.open(place(principal), message('initialize'));
       await session?.initialize({ ...message('initialize'), id: 1 });
       return session;
     };
@@ -253,10 +258,10 @@ describe('a session', () => {
     d?.request({ ...message('slow'), id: 2 }, fakeReply());
     await vi.waitFor(() => expect(d?.isBusy()).toBe(true));
     expect(await open('p')).toBeUndefined();
-    const beginning = sessions.open('r', '/mcp/fs', (heard) => oneServer(fs, upstreams, heard));
+    const beginning = sessions.open(place('r'), message('initialize'));
     const begun = beginning?.initialize({ ...message('initialize'), id: 1 });
     expect(beginning?.isBusy()).toBe(true);
-    expect(sessions.open('s', '/mcp/fs', (heard) => oneServer(fs, upstreams, heard))).toBeUndefined();
+    expect(sessions.open(place('s'), message('initialize'))).toBeUndefined();
     await begun;
     expect(sessions.find(a.id, 'q', '/mcp/fs')).toBeUndefined();
     expect(sessions.find(a.id, 'p', '/mcp/other')).toBeUndefined();

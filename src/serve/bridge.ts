@@ -1,0 +1,471 @@
+import { randomUUID } from 'node:crypto';
+import { canonicalJson } from '../model/canonical-json.ts';
+import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
+import { failureText, statusOfFailure } from './call.ts';
+import {
+  code,
+  envelopeKeys,
+  errorText,
+  isRequest,
+  type Message,
+  metaOf,
+  modernRevision,
+  paramsOf,
+  resultText,
+  sessionRevisions,
+  statusOf,
+  subscriptionKey,
+  withId,
+  withParams,
+  withResult,
+} from './message.ts';
+import type { Reply } from './reply.ts';
+import type { Seal } from './seal.ts';
+import type { Session } from './session.ts';
+import type { SessionPlace, Sessions } from './sessions.ts';
+
+type Id = string | number;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A request without a session, and what a session for it is opened with. */
+export type BridgedRequest = SessionPlace & {
+  readonly message: Message & { readonly id: Id };
+};
+
+export type Bridge = {
+  /** Answers a request; nothing of it throws. */
+  readonly request: (request: BridgedRequest, reply: Reply) => Promise<void>;
+  /** Forgets answers that nobody came back for. */
+  readonly sweep: () => void;
+};
+
+/** How long the answer to a call is kept for a client that was asked something and is not back yet, ms. */
+const keptMs = 10 * 60_000;
+/** Methods whose calls may come back for input; what a server asks meanwhile is asked on one of these. */
+const mayAsk: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
+/** Methods whose results say how long they may be kept. */
+const cacheable: ReadonlySet<string> = new Set([
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+]);
+/** What only the older revisions have. */
+const older: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
+/** What a server may ask for, and which capability of a client says that it can be asked. */
+const questions: Readonly<Record<string, string>> = {
+  'elicitation/create': 'elicitation',
+  'sampling/createMessage': 'sampling',
+  'roots/list': 'roots',
+};
+/** From what tells most to what tells least. */
+const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
+/** Which part of a subscription wants a notification. */
+const changes: Readonly<Record<string, string>> = {
+  'notifications/tools/list_changed': 'toolsListChanged',
+  'notifications/prompts/list_changed': 'promptsListChanged',
+  'notifications/resources/list_changed': 'resourcesListChanged',
+};
+
+/** A call that is under way, or whose answer nobody has taken yet. */
+type Call = {
+  readonly id: string;
+  readonly asked: string;
+  readonly method: string;
+  readonly warm: Warm;
+  readonly token: unknown;
+  readonly level: number;
+  /** Whoever waits for it now; nobody while its client was asked something. */
+  client?: { readonly reply: Reply; readonly id: Id; readonly left: () => void };
+  /** What the server asked meanwhile, by the key that the client answers it under. */
+  readonly open: Map<string, { readonly id: Id; readonly question: Fields }>;
+  outcome?: { readonly text: string; readonly status: number };
+  ended?: number;
+};
+
+/** A client that wants to hear of changes. */
+type Listener = {
+  readonly id: Id;
+  readonly reply: Reply;
+  readonly filter: Fields;
+  readonly uris: readonly string[];
+  readonly end: () => void;
+};
+
+/** One conversation with a server, for all clients of a principal that can do the same. */
+type Warm = {
+  readonly session: Session;
+  readonly begun: Promise<Fields>;
+  readonly capabilities: Fields;
+  readonly listeners: Set<Listener>;
+  readonly calls: Map<string, Call>;
+  /** The most that the server was asked to log. */
+  level: number;
+};
+
+/**
+ * Requests of 2026-07-28 to servers that know sessions only: each principal has one that stays open, begun with what its
+ * first client can do, and another one for clients that can do something else. What a server asks parks the call: the
+ * client hears `input_required`, and takes the call up again when it comes back with the answer.
+ */
+export function createBridge(sessions: Sessions, seal: Seal): Bridge {
+  const warm = new Map<string, Warm>();
+  const calls = new Map<string, Call>();
+
+  const heard = (one: Warm, text: string, message: Message): void => {
+    const { method = '' } = message;
+    if (isRequest(message)) {
+      ask(one, message);
+      return;
+    }
+    if (method === 'notifications/message') {
+      const level = levels.indexOf(String(paramsOf(message).level));
+      for (const call of one.calls.values()) if (level >= call.level) call.client?.reply.tell(text);
+      return;
+    }
+    if (method === 'notifications/cancelled') {
+      const { requestId } = paramsOf(message);
+      for (const { open } of one.calls.values()) open.delete(keyOf(requestId));
+      return;
+    }
+    for (const listener of one.listeners) {
+      if (!wants(listener, message)) continue;
+      const own = (params: Fields) => ({ ...params, _meta: { ...metaOf(message), [subscriptionKey]: listener.id } });
+      listener.reply.tell(withParams(text, own));
+    }
+  };
+  /** Puts what the server asks to a client: on a call that waits, else on one whose client was asked already. */
+  const ask = ({ session, calls: its, capabilities }: Warm, { id, method, params }: Message): void => {
+    const refuse = (why: string, number: number): void =>
+      void session.take({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), error: { code: number, message: why } });
+    if (id === undefined || method === undefined) return;
+    if (method === 'ping') return void session.take({ jsonrpc: '2.0', id, result: {} });
+    const needed = questions[method];
+    if (needed === undefined || capabilities[needed] === undefined) {
+      refuse(`the client does not answer ${method}`, code.unknownMethod);
+      return;
+    }
+    const able = [...its.values()].filter((call) => mayAsk.has(call.method) && call.outcome === undefined);
+    const call = able.findLast(({ client }) => client !== undefined) ?? able.at(-1);
+    if (call === undefined) {
+      refuse('no call is under way that a client could be asked for', code.internal);
+      return;
+    }
+    const asked = isRecord(params) && params.mode === 'url' ? withoutId(params) : params;
+    call.open.set(keyOf(id), { id, question: { method, ...(asked === undefined ? {} : { params: asked }) } });
+    park(call);
+  };
+  /** Tells the client that waits what is asked, if anything is. */
+  const park = (call: Call): void => {
+    const { client, open } = call;
+    if (client === undefined || open.size === 0) return;
+    const inputRequests = Object.fromEntries([...open].map(([key, { question }]) => [key, question]));
+    const requestState = seal.close('call', { call: call.id });
+    settle(call, resultText(client.id, { resultType: 'input_required', inputRequests, requestState }), 200);
+  };
+  const settle = (call: Call, text: string, status: number): void => {
+    const { client } = call;
+    if (client === undefined) return;
+    delete call.client;
+    client.reply.onleft = undefined;
+    client.reply.answer(text, status);
+    client.left();
+  };
+  const forget = (call: Call): void => {
+    calls.delete(call.id);
+    call.warm.calls.delete(call.id);
+  };
+  /** Gives a call to a client that waits for it. Resolves when that client has what it gets of it. */
+  const attach = (call: Call, id: Id, reply: Reply): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    call.client = { reply, id, left: resolve };
+    const { outcome } = call;
+    if (outcome !== undefined) {
+      forget(call);
+      settle(call, withId(outcome.text, id), outcome.status);
+      return promise;
+    }
+    reply.onleft = () => {
+      delete call.client;
+      resolve();
+      cancel(call, 'the client went away');
+    };
+    if (!reply.isOpen()) reply.onleft();
+    park(call);
+    return promise;
+  };
+  const cancel = (call: Call, reason: string): void => {
+    const params = { requestId: call.id, reason };
+    call.warm.session.take({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+  };
+  const finish = (call: Call, text: string, status: number): void => {
+    const { client } = call;
+    if (client === undefined) {
+      call.outcome = { text, status };
+      call.ended = performance.now();
+      call.open.clear();
+      return;
+    }
+    forget(call);
+    settle(call, withId(text, client.id), status);
+  };
+
+  const begin = (given: BridgedRequest, key: string, capabilities: Fields): Warm => {
+    const audience = {
+      hear: (text: string, message: Message) => heard(made, text, message),
+      isListening: () => made.listeners.size > 0,
+      ended: () => {
+        for (const { end } of made.listeners) end();
+      },
+    };
+    const session = sessions.open(given, audience);
+    if (session === undefined) throw new LoomsError('refused', 'too many sessions are busy', { hint: 'try again' });
+    const start = async (): Promise<Fields> => {
+      const params = {
+        protocolVersion: sessionRevisions[0],
+        capabilities,
+        clientInfo: metaOf(given.message)[envelopeKeys.clientInfo] ?? { name: 'unknown', version: '' },
+      };
+      const text = await session.initialize({ jsonrpc: '2.0', id: 'initialize', method: 'initialize', params });
+      const { result, error } = JSON.parse(text);
+      if (!isRecord(result)) {
+        const why = isRecord(error) ? String(error.message) : text;
+        throw new LoomsError('session-failed', `the server takes no session: ${why}`);
+      }
+      await session.take({ jsonrpc: '2.0', method: 'notifications/initialized' });
+      return result;
+    };
+    const made: Warm = {
+      session,
+      capabilities,
+      begun: start(),
+      listeners: new Set(),
+      calls: new Map(),
+      level: levels.length,
+    };
+    warm.set(key, made);
+    made.begun.catch(() => {
+      if (warm.get(key) === made) warm.delete(key);
+      sessions.end(session);
+    });
+    return made;
+  };
+  const warmFor = (given: BridgedRequest): Warm => {
+    const declared = metaOf(given.message)[envelopeKeys.capabilities];
+    const capabilities = isRecord(declared) ? declared : {};
+    const key = canonicalJson([given.principal, given.path, capabilities]);
+    const known = warm.get(key);
+    return known !== undefined && sessions.has(known.session) ? known : begin(given, key, capabilities);
+  };
+
+  /** A request of our own on the session; its answer. */
+  const request = (one: Warm, method: string, params: Fields): Promise<Message> =>
+    new Promise((resolve) => {
+      const answer = (text: string): void => resolve(JSON.parse(text));
+      one.session.request({ jsonrpc: '2.0', id: randomUUID(), method, params }, replyTo({ answer }));
+    });
+  /** Has the server log as much as the most that a client wants; each is told only what it wants itself. */
+  const wantLevel = async (one: Warm, level: number): Promise<void> => {
+    if (level >= one.level || !isRecord((await one.begun).capabilities)) return;
+    const { capabilities } = await one.begun;
+    if (!isRecord(capabilities) || capabilities.logging === undefined) return;
+    one.level = level;
+    await request(one, 'logging/setLevel', { level: levels[level] });
+  };
+
+  const call = async (one: Warm, { message }: BridgedRequest, reply: Reply): Promise<void> => {
+    const { method = '' } = message;
+    const meta = metaOf(message);
+    const level = levels.indexOf(String(meta[envelopeKeys.logLevel]));
+    if (level >= 0) await wantLevel(one, level);
+    const made: Call = {
+      id: randomUUID(),
+      asked: askedFor(message),
+      method,
+      warm: one,
+      token: meta.progressToken,
+      level: level < 0 ? levels.length : level,
+      open: new Map(),
+    };
+    calls.set(made.id, made);
+    one.calls.set(made.id, made);
+    const done = attach(made, message.id, reply);
+    if (!reply.isOpen()) return forget(made);
+    const sent: Message & { readonly id: Id } = {
+      jsonrpc: '2.0',
+      id: made.id,
+      method,
+      ...(message.params === undefined ? {} : { params: legacyParams(message, made.id) }),
+    };
+    const tell = (text: string): boolean =>
+      made.client?.reply.tell(withParams(text, (params) => ({ ...params, progressToken: made.token }))) === true;
+    const answer = (text: string, status = 200): void => {
+      const given = modernResult(method, text);
+      finish(made, given, status === 200 ? statusOf(given) : status);
+    };
+    const end = (): void => {
+      forget(made);
+      made.client?.reply.end();
+      made.client?.left();
+    };
+    await one.session.request(sent, replyTo({ tell, answer, end }));
+    await done;
+  };
+  /** A client is back with answers. */
+  const resume = async ({ message, principal, path }: BridgedRequest, reply: Reply): Promise<void> => {
+    const { requestState, inputResponses } = paramsOf(message);
+    const state = typeof requestState === 'string' ? seal.open('call', requestState) : undefined;
+    const parked = typeof state?.call === 'string' ? calls.get(state.call) : undefined;
+    const refuse = (why: string): void => reply.answer(errorText(message.id, code.invalidParams, why), 200);
+    if (state === undefined) return refuse('the requestState is none that was given here');
+    if (parked === undefined) return refuse('the call of this requestState is over; it may have run');
+    const { session } = parked.warm;
+    if (session.principal !== principal || session.path !== path || parked.asked !== askedFor(message)) {
+      return refuse('the requestState belongs to another request');
+    }
+    if (parked.client !== undefined) return refuse('the call of this requestState is taken up already');
+    for (const [key, result] of Object.entries(isRecord(inputResponses) ? inputResponses : {})) {
+      const asked = parked.open.get(key);
+      parked.open.delete(key);
+      if (asked !== undefined) await session.take({ jsonrpc: '2.0', id: asked.id, result });
+    }
+    return attach(parked, message.id, reply);
+  };
+  const listen = async (one: Warm, { message }: BridgedRequest, reply: Reply): Promise<void> => {
+    const { capabilities } = await one.begun;
+    const { notifications } = paramsOf(message);
+    if (!isRecord(notifications)) {
+      return reply.answer(errorText(message.id, code.invalidParams, 'subscriptions/listen without notifications'));
+    }
+    const { filter, uris } = honoured(notifications, isRecord(capabilities) ? capabilities : {});
+    const { promise: over, resolve: left } = Promise.withResolvers<void>();
+    const end = (): void => {
+      reply.answer(resultText(message.id, { resultType: 'complete', _meta: { [subscriptionKey]: message.id } }));
+      left();
+    };
+    const listener = { id: message.id, reply, filter, uris, end };
+    reply.onleft = left;
+    reply.begin();
+    for (const uri of uris) await request(one, 'resources/subscribe', { uri });
+    const params = { notifications: filter, _meta: { [subscriptionKey]: message.id } };
+    reply.tell(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params }));
+    if (Object.keys(filter).length === 0) return end();
+    one.listeners.add(listener);
+    if (reply.isOpen()) await over;
+    one.listeners.delete(listener);
+    if (!sessions.has(one.session)) return;
+    const others = new Set([...one.listeners].flatMap((other) => other.uris));
+    for (const uri of uris) if (!others.has(uri)) await request(one, 'resources/unsubscribe', { uri });
+  };
+
+  return {
+    async request(given, reply) {
+      const { message } = given;
+      const { method = '', id } = message;
+      if (older.has(method)) {
+        return reply.answer(errorText(id, code.unknownMethod, `Method not found: ${method}`), 404);
+      }
+      try {
+        if (paramsOf(message).requestState !== undefined) return await resume(given, reply);
+        const one = warmFor(given);
+        const begun = await one.begun;
+        if (method === 'server/discover') return reply.answer(discovered(id, begun));
+        return await (method === 'subscriptions/listen' ? listen(one, given, reply) : call(one, given, reply));
+      } catch (error) {
+        reply.answer(failureText(id, error), statusOfFailure(error));
+      }
+    },
+    sweep() {
+      for (const [key, one] of warm) if (!sessions.has(one.session)) warm.delete(key);
+      for (const call of calls.values()) {
+        const isOld = call.ended !== undefined && performance.now() - call.ended > keptMs;
+        if (isOld || !sessions.has(call.warm.session)) forget(call);
+      }
+    },
+  };
+}
+
+const keyOf = (id: unknown): string => `q${String(id)}`;
+
+const nothing = (): void => {};
+const replyTo = (some: Partial<Reply>): Reply => ({
+  tell: () => true,
+  answer: nothing,
+  begin: nothing,
+  end: nothing,
+  isOpen: () => true,
+  ...some,
+});
+
+/** What a request asks for, whichever round of it this is. */
+function askedFor(message: Message): string {
+  const { name, uri, arguments: args } = paramsOf(message);
+  return canonicalJson([message.method, name, uri, args]);
+}
+
+/** The older revisions know who asks by their session: some of their servers refuse what says it once more. */
+function legacyParams(message: Message, token: string): Fields {
+  const { _meta: _, inputResponses: __, ...params } = paramsOf(message);
+  const envelope: ReadonlySet<string> = new Set(Object.values(envelopeKeys));
+  const own = Object.entries(metaOf(message)).filter(([key]) => !envelope.has(key));
+  const meta = own.map(([key, value]) => [key, key === 'progressToken' ? token : value]);
+  return meta.length === 0 ? params : { ...params, _meta: Object.fromEntries(meta) };
+}
+
+const withoutId = ({ elicitationId: _, ...params }: Fields): Fields => params;
+
+/** The text of an answer with what the revision wants in it. */
+const modernResult = (method: string, text: string): string =>
+  withResult(text, (result) => ({
+    resultType: 'complete',
+    ...(cacheable.has(method) ? { ttlMs: 0, cacheScope: 'private' } : {}),
+    ...result,
+  }));
+
+function discovered(id: Id, { capabilities, serverInfo, instructions }: Fields): string {
+  return resultText(id, {
+    resultType: 'complete',
+    supportedVersions: [modernRevision],
+    capabilities: isRecord(capabilities) ? withoutTasks(capabilities) : {},
+    ...(instructions === undefined ? {} : { instructions }),
+    ttlMs: 0,
+    cacheScope: 'private',
+    _meta: { [envelopeKeys.serverInfo]: serverInfo },
+  });
+}
+
+const withoutTasks = ({ tasks: _, ...capabilities }: Fields): Fields => capabilities;
+
+/** What of a subscription the server can tell. */
+function honoured(wanted: Fields, can: Fields): { readonly filter: Fields; readonly uris: readonly string[] } {
+  const offers = (key: string, what: string): boolean => isRecord(can[key]) && can[key][what] === true;
+  const { resourceSubscriptions } = wanted;
+  const named = Array.isArray(resourceSubscriptions)
+    ? resourceSubscriptions.filter((one) => typeof one === 'string')
+    : [];
+  const uris = offers('resources', 'subscribe') ? named : [];
+  const lists = ['tools', 'prompts', 'resources'].filter(
+    (key) => wanted[`${key}ListChanged`] === true && offers(key, 'listChanged'),
+  );
+  return {
+    filter: {
+      ...Object.fromEntries(lists.map((key) => [`${key}ListChanged`, true])),
+      ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
+    },
+    uris,
+  };
+}
+
+function wants({ filter, uris }: Listener, message: Message): boolean {
+  if (message.method === 'notifications/resources/updated') return uris.includes(String(paramsOf(message).uri));
+  const part = changes[message.method ?? ''];
+  return part !== undefined && filter[part] === true;
+}
