@@ -41,6 +41,11 @@ export type Ports = HealthKeeper & {
   readonly warn: (text: string) => void;
   /** Executions counted here, by container; one never called is left out. Throws `ledger-unreadable`. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
+  /** What was found out about servers here, by a key; one that cannot be used forgets. Never fails. */
+  readonly findings: {
+    readonly recall: (key: string) => Promise<string | undefined>;
+    readonly remember: (key: string, found: string) => Promise<void>;
+  };
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;

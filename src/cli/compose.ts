@@ -200,7 +200,7 @@ function localPorts(
       ask: askForTrust,
     },
   } satisfies Partial<Ports>;
-  return { ports, auditTrail, serverMemory: lazily(async () => (await state()).serverMemory) };
+  return { ports, auditTrail, findings: lazily(async () => (await state()).serverMemory) };
 }
 
 /** The stores of secrets; what speaks to one is loaded by whoever asks for it first. */
@@ -404,7 +404,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   const local = localPorts(settings, whoAmI, { redact, warn, atEnd });
   // One for the program: what leads to a server is shared by all sessions to it.
   const sessions = once(
-    async () => warm?.openSession ?? (await import('../mcp/client/connect.ts')).createSessionSource(local.serverMemory),
+    async () => warm?.openSession ?? (await import('../mcp/client/connect.ts')).createSessionSource(local.findings),
   );
   const ports: Ports = {
     ...engineParts,
@@ -413,6 +413,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     mask: redact,
     warn,
     ...local.ports,
+    findings: local.findings,
     files,
     environment,
     workingDirectory,

@@ -212,4 +212,5 @@ export const commandNames: readonly string[] = [
   'serve',
   'unlock',
   'validate',
+  'watch',
 ];

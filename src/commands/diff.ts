@@ -9,10 +9,10 @@ import { planFlags, planSpecs } from '../cli/plan-request.ts';
 import { checkoutPaths, diagnosticsIn } from '../cli/publish-report.ts';
 import { renderPlanAs } from '../cli/render/plan-formats.ts';
 import { disabledServers } from '../cli/render/plan-text.ts';
-import { isInSync, isRotationOnly } from '../cli/render/reasons.ts';
+import { isRotationOnly } from '../cli/render/reasons.ts';
 import { appliedPolicy } from '../cli/saved-plan.ts';
 import { notableDiagnostics, readUsableSpecs } from '../cli/specs.ts';
-import type { Plan } from '../model/plan.ts';
+import { isInSync, type Plan } from '../model/plan.ts';
 
 export default class Diff extends BaseCommand {
   static override summary = 'Show what apply would do, and what was changed by hand';

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, watch } from 'node:fs';
 import { mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '../model/failure.ts';
@@ -79,5 +79,14 @@ export const localFiles = (
   makeFolder: (path) => attempt(() => mkdir(path, { recursive: true })),
   readContext: async (source, directory) => (await import('./build-context.ts')).readContext(source, directory),
   readBuildCa: async () => (await import('./build-context.ts')).readBuildCa(environment, workingDirectory),
+  watchFolders(folders, changed, signal) {
+    for (const folder of folders) {
+      try {
+        watch(folder, { signal, persistent: false }, changed).on('error', changed);
+      } catch {
+        // What cannot be watched is looked at by the timer of whoever wants to know.
+      }
+    }
+  },
   commitsOf: async (named) => (await import('./git-commits.ts')).commitsOf(named),
 });

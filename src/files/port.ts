@@ -56,6 +56,11 @@ export type Files = {
   readonly readContext: (source: ImageSource, directory: string) => Promise<ReadFiles>;
   /** The extra CA bundle that builds on this machine shall trust, where there is one. Throws `file-not-found`. */
   readonly readBuildCa: () => Promise<Uint8Array | undefined>;
+  /**
+   * Calls `changed` when something in these folders may have changed, not in those below them, until the signal aborts; a
+   * hint, which the system may lose or give twice.
+   */
+  readonly watchFolders: (folders: readonly string[], changed: () => void, signal: AbortSignal) => void;
   /** The Git commits of files by their names; those that are in no checkout are left out. Never fails. */
   readonly commitsOf: (files: readonly NamedFile[]) => Promise<ReadonlyMap<string, string>>;
 };

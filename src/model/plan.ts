@@ -143,3 +143,7 @@ export type Plan<S extends Step = Step> = {
   readonly rotations: readonly NextRotation[];
   readonly warnings: readonly PlanWarning[];
 };
+
+/** Whether the engine is as declared: nothing to do and nothing in the way. */
+export const isInSync = (plan: Plan): boolean =>
+  plan.steps.length === 0 && plan.support.length === 0 && plan.changes.every((change) => change.action === 'unchanged');

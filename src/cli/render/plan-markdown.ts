@@ -1,15 +1,7 @@
-import type { Plan } from '../../model/plan.ts';
+import { isInSync, type Plan } from '../../model/plan.ts';
 import { describeChange } from './plan-findings.ts';
 import { describeEngine, signOf } from './plan-text.ts';
-import {
-  describeInSync,
-  describeSupportReasons,
-  describeTotals,
-  fieldsOf,
-  imageWorkOf,
-  isInSync,
-  valuesOf,
-} from './reasons.ts';
+import { describeInSync, describeSupportReasons, describeTotals, fieldsOf, imageWorkOf, valuesOf } from './reasons.ts';
 import { displayed, plural, visibleLines } from './text.ts';
 
 /** Text inside a table cell or a line: nothing in it may end the cell or become mark-up. */

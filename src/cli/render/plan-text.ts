@@ -1,6 +1,6 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { shortId } from '../../model/ids.ts';
-import type { Change, FieldDifference, Plan, PlanWarning } from '../../model/plan.ts';
+import { type Change, type FieldDifference, isInSync, type Plan, type PlanWarning } from '../../model/plan.ts';
 import type { Paint, PaintName, Palette } from '../palette.ts';
 import { alike, othersOf } from './alike.ts';
 import {
@@ -13,7 +13,6 @@ import {
   describeTotals,
   fieldsOf,
   imageWorkOf,
-  isInSync,
   valuesOf,
 } from './reasons.ts';
 import { displayed, displayWidth, padEnd, visible } from './text.ts';

@@ -217,7 +217,3 @@ export const isRotationOnly = (plan: Plan): boolean =>
       change.action === 'unchanged' ||
       (change.action === 'replace' && change.reasons.every(({ kind }) => kind === 'rotation-due')),
   );
-
-/** Whether the engine is as declared: nothing to do and nothing in the way. */
-export const isInSync = (plan: Plan): boolean =>
-  plan.steps.length === 0 && plan.support.length === 0 && plan.changes.every((change) => change.action === 'unchanged');

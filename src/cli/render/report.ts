@@ -28,6 +28,9 @@ const outcomes: Readonly<Record<ServerOutcome['outcome'], readonly [mark: string
   interrupted: ['…', 'warning', 'not finished'],
 };
 
+/** What became of a server, in a word or two. */
+export const outcomeWords = (outcome: ServerOutcome['outcome']): string => outcomes[outcome][2] ?? outcome;
+
 function describeOutcome({ outcome }: ServerOutcome, action: string, palette: Palette): { mark: string; text: string } {
   const [mark, paint, text] = outcomes[outcome];
   return { mark: palette[paint](mark), text: text === undefined ? action : palette[paint](text) };

@@ -1,0 +1,59 @@
+import type { DeclaredServer } from '../../model/desired.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { Change, Plan } from '../../model/plan.ts';
+import type { Ports } from '../ports.ts';
+import type { BackOff } from './back-off.ts';
+import type { LeftAlone } from './told.ts';
+
+/** Rotations that are due are a minute apart, ms: a fleet that was made at once is not made anew at once. */
+export const rotationPauseMs = 60_000;
+
+/** Whether a change does nothing but replace a server that has served its time. */
+export const isRotation = (change: Change): boolean =>
+  'reasons' in change && change.reasons.every(({ kind }) => kind === 'rotation-due');
+
+/** Who stopped a server with looms, where that is the last that looms did with it; `docker stop` is drift. */
+async function stoppedBy(ports: Ports, project: ProjectName, server: ServerName): Promise<LeftAlone | undefined> {
+  for await (const { servers = [], user, time } of ports.auditReader.changes({
+    project,
+    servers: [server],
+    newestFirst: true,
+  })) {
+    const action = servers.find((one) => one.server === server)?.action;
+    if (action !== undefined) return action === 'stop' ? { why: 'stopped-by-person', user, time } : undefined;
+  }
+  return undefined;
+}
+
+type HoldBack = {
+  readonly ports: Ports;
+  readonly backOff: BackOff;
+  readonly servers: readonly DeclaredServer[];
+  /** Whether a rotation may begin now. */
+  readonly mayRotate: boolean;
+};
+
+/** Which servers a plan would change are left alone for now, and why. */
+export async function heldBack(
+  { project, changes }: Plan,
+  { ports, backOff, servers, mayRotate }: HoldBack,
+): Promise<ReadonlyMap<ServerName, LeftAlone>> {
+  const hashes = new Map(servers.map(({ spec, hash }) => [spec.name, hash]));
+  const held = new Map<ServerName, LeftAlone>();
+  let turns = mayRotate ? 1 : 0;
+  for (const change of changes) {
+    const { server, action } = change;
+    if (action === 'unchanged') continue;
+    const waiting = await backOff.waiting(server, hashes.get(server) ?? '');
+    if (waiting !== undefined) {
+      const { repairs, forMs, why } = waiting;
+      held.set(server, { why: 'waiting', repairs, forMs, after: why });
+    } else if (action === 'blocked') held.set(server, { why: 'blocked', blocker: change.why });
+    else if (isRotation(change) && turns === 0) held.set(server, { why: 'rotation-turn' });
+    else if (action === 'start') {
+      const person = await stoppedBy(ports, project, server);
+      if (person !== undefined) held.set(server, person);
+    } else if (isRotation(change)) turns -= 1;
+  }
+  return held;
+}

@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import type { DeclaredServer } from '../../model/desired.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { mapBounded } from '../../model/map-bounded.ts';
+import { checkHealth, type ServerHealth } from '../inspect/check-health.ts';
+import type { Ports } from '../ports.ts';
+import type { Told } from './told.ts';
+
+/** Failures in a row until a server is down, and when it is asked again after the first ones, ms. */
+const mostFailures = 3;
+const againMs = [5_000, 10_000] as const;
+/** A probe of a stdio server starts a process: 50 Python servers a minute take 0.8 of a core (watch design, traps). */
+const costShare = 100;
+/** From when on an answer is slow, ms, and as a share of what the spec allows. */
+const slowMs = 5_000;
+const slowShare = 0.5;
+/** Probes that run at once. */
+const atOnce = 4;
+/** One cause, where so many and at least half of the servers go down within so long, ms: one is repaired first. */
+const manyServers = 5;
+const togetherMs = 60_000;
+/** Repairs at once in a project. */
+const mostRepairs = 4;
+
+type State = { nextAt: number; failures: number; downAt?: number; isSlow: boolean };
+
+export type Probes = {
+  /** Asks those whose turn it is; whether one went down, or came back. Never throws for what is wrong with a server. */
+  readonly round: (signal: AbortSignal) => Promise<boolean>;
+  /** When the next one is due, on the monotonic clock. */
+  readonly nextAt: () => number;
+  /** What there is to probe from now on. */
+  readonly setServers: (servers: readonly DeclaredServer[]) => void;
+  /** Which servers that run are to be replaced, as they do not answer; few at a time. */
+  readonly toReplace: () => readonly ServerName[];
+  /** A server was just made, started or replaced and has answered its gate, or has not. */
+  readonly settled: (server: ServerName) => void;
+};
+
+/** A place in its interval that is a server's own, so that a fleet is not asked at once; from 0 up to 1. */
+const phaseOf = (project: ProjectName, server: ServerName): number =>
+  createHash('sha256').update(`${project} ${server}`).digest().readUInt32BE() / 2 ** 32;
+
+/** Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. */
+export function createProbes(ports: Ports, project: ProjectName, tell: (told: Told) => void): Probes {
+  const states = new Map<ServerName, State>();
+  const specs = new Map<ServerName, DeclaredServer>();
+  const intervalOf = (server: ServerName): number =>
+    (specs.get(server)?.spec.lifecycle.healthCheckIntervalSeconds ?? 60) * 1000;
+
+  const heard = (health: ServerHealth, state: State): boolean => {
+    const { name: server, verdict, milliseconds, failure, tools } = health;
+    const now = ports.monotonicMs();
+    const calm = Math.max(intervalOf(server), costShare * milliseconds);
+    if (verdict === 'healthy') {
+      const wasFailing = state.failures > 0;
+      const limitMs = (specs.get(server)?.spec.mcp.timeoutSeconds ?? 0) * 1000 * slowShare;
+      const isSlow = milliseconds > slowMs || milliseconds > limitMs;
+      if (isSlow && !state.isSlow) tell({ type: 'slow', server, milliseconds });
+      if (wasFailing) tell({ type: 'healthy', server, tools });
+      states.set(server, { nextAt: now + calm, failures: 0, isSlow });
+      return wasFailing;
+    }
+    // One that does not run is the plan's to start; of one that could not be asked nothing is known.
+    if (verdict !== 'unhealthy') {
+      states.set(server, { ...state, nextAt: now + calm });
+      return verdict === 'stopped';
+    }
+    const failures = state.failures + 1;
+    const isDown = failures >= mostFailures;
+    tell({ type: 'failing', server, failures, failure, isDown });
+    const wait = againMs[failures - 1] ?? calm;
+    states.set(server, {
+      nextAt: now + wait,
+      failures,
+      isSlow: false,
+      ...(isDown ? { downAt: state.downAt ?? now } : {}),
+    });
+    return isDown;
+  };
+
+  return {
+    async round(signal) {
+      const due = [...states].filter(([, { nextAt }]) => nextAt <= ports.monotonicMs()).map(([server]) => server);
+      const news = await mapBounded(due, atOnce, async (server) => {
+        const { servers } = await checkHealth(ports, { project, servers: [server] }, signal);
+        const [health] = servers;
+        const state = states.get(server);
+        return health !== undefined && state !== undefined && heard(health, state);
+      });
+      return news.some(Boolean);
+    },
+    nextAt: () => Math.min(Number.POSITIVE_INFINITY, ...[...states.values()].map(({ nextAt }) => nextAt)),
+    setServers(servers) {
+      const now = ports.monotonicMs();
+      specs.clear();
+      for (const server of servers) if (server.spec.enabled) specs.set(server.spec.name, server);
+      for (const server of [...states.keys()]) if (!specs.has(server)) states.delete(server);
+      for (const server of specs.keys()) {
+        if (states.has(server)) continue;
+        states.set(server, { nextAt: now + phaseOf(project, server) * intervalOf(server), failures: 0, isSlow: false });
+      }
+    },
+    toReplace() {
+      const down = [...states].filter(([, { downAt }]) => downAt !== undefined);
+      const first = Math.min(...down.map(([, { downAt }]) => downAt ?? 0));
+      const together = down.filter(([, { downAt }]) => (downAt ?? 0) - first <= togetherMs).length;
+      const isOneCause = together >= manyServers && together * 2 >= states.size;
+      return down.slice(0, isOneCause ? 1 : mostRepairs).map(([server]) => server);
+    },
+    settled(server) {
+      if (!states.has(server)) return;
+      states.set(server, { nextAt: ports.monotonicMs() + intervalOf(server), failures: 0, isSlow: false });
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { Failure } from '../../model/events.ts';
+import type { ServerName } from '../../model/ids.ts';
+import type { Blocker, Change, Plan } from '../../model/plan.ts';
+import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
+import type { Trigger } from './wake.ts';
+
+/** What a loop depends on and can go on without for a while. */
+export type Dependency = 'engine' | 'source' | 'lock';
+
+/** Why a server that is not as declared is left as it is for now. */
+export type LeftAlone =
+  | { readonly why: 'stopped-by-person'; readonly user: string; readonly time: string }
+  | { readonly why: 'blocked'; readonly blocker: Blocker }
+  | { readonly why: 'waiting'; readonly repairs: number; readonly forMs: number; readonly after: string }
+  | { readonly why: 'rotation-turn' };
+
+/** What a loop tells, each once as long as it stays so. */
+export type Told =
+  | { readonly type: 'watching'; readonly servers: number; readonly plan: Plan }
+  | { readonly type: 'source-changed'; readonly servers: number; readonly commits: readonly string[] }
+  | { readonly type: 'source-unusable'; readonly failure: Failure; readonly keeps: number | null }
+  | { readonly type: 'refused'; readonly failure: Failure }
+  | { readonly type: 'drift'; readonly plan: Plan }
+  | { readonly type: 'changing'; readonly triggers: readonly Trigger[]; readonly changes: readonly Change[] }
+  | {
+      readonly type: 'changed';
+      readonly outcome: ApplyReport['outcome'];
+      readonly servers: readonly ServerOutcome[];
+      readonly failures: readonly Failure[];
+      readonly milliseconds: number;
+    }
+  | { readonly type: 'in-sync'; readonly servers: number }
+  | { readonly type: 'left-alone'; readonly server: ServerName; readonly left: LeftAlone }
+  | {
+      readonly type: 'failing';
+      readonly server: ServerName;
+      readonly failures: number;
+      readonly failure: Failure | null;
+      readonly isDown: boolean;
+    }
+  | { readonly type: 'slow'; readonly server: ServerName; readonly milliseconds: number }
+  | { readonly type: 'healthy'; readonly server: ServerName; readonly tools: number | null }
+  | { readonly type: 'away'; readonly what: Dependency; readonly failure: Failure }
+  | { readonly type: 'back'; readonly what: Dependency };

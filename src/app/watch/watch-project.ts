@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import { LoomsError, traitsOf } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import { failureOf } from '../../model/failure.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { isInSync, type Plan } from '../../model/plan.ts';
+import type { Policies } from '../../model/policy.ts';
+import type { ApplyReport, Undesired } from '../../orchestrator/port.ts';
+import { applyWork } from '../apply/apply-plan.ts';
+import { acceptDeclared } from '../apply/require-trust.ts';
+import type { LoadedSpecs } from '../plan/load-specs.ts';
+import { type PruneRules, planWork, type Work } from '../plan/plan-work.ts';
+import type { Ports } from '../ports.ts';
+import { createBackOff } from './back-off.ts';
+import { heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
+import { createProbes } from './probes.ts';
+import type { Dependency, LeftAlone, Told } from './told.ts';
+import { createWake, type Trigger } from './wake.ts';
+
+export type WatchOptions = {
+  readonly project: ProjectName;
+  readonly policies: Policies;
+  readonly prune: PruneRules;
+  readonly keep: number | undefined;
+  /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */
+  readonly intervalMs: number;
+  /** Tells of differences and changes nothing. */
+  readonly dryRun: boolean;
+  /** Bound of one run of a plan, ms. */
+  readonly timeoutMs: number | undefined;
+  /** Reads the source; throws what makes it unusable. */
+  readonly read: () => Promise<LoadedSpecs>;
+  /** Calls `mark` for what may be a change, until the signal aborts. */
+  readonly hints: (mark: (trigger: Trigger) => void, signal: AbortSignal) => void;
+  readonly tell: (told: Told) => void;
+  /** First: begin nothing new. Second: stop now. */
+  readonly stop: AbortSignal;
+  readonly abort: AbortSignal;
+};
+
+/** How long the lock of somebody else's run is waited for before the loop goes on and looks again, ms. */
+const lockPatienceMs = 5_000;
+
+type Source = { readonly loaded: LoadedSpecs; readonly digest: string };
+
+const digestOf = ({ servers }: LoadedSpecs): string =>
+  createHash('sha256')
+    .update(JSON.stringify(servers.map(({ spec, hash }) => [spec.name, hash, spec.enabled])))
+    .digest('hex');
+
+/**
+ * Keeps a project as its source declares it, until `stop` aborts: the plan and the run of `apply` in a loop. Everything
+ * that calls for a look is a hint and the look decides, so a lost hint only delays. A source that cannot be read whole
+ * changes nothing: what it said last stays in force. What fails is told once and tried again later; nothing of it throws.
+ */
+export async function watchProject(ports: Ports, options: WatchOptions): Promise<void> {
+  const { project, tell, stop, dryRun, intervalMs } = options;
+  const wake = createWake(ports);
+  const backOff = createBackOff(project, { memory: ports.findings, now: ports.now, random: Math.random });
+  const probes = createProbes(ports, project, tell);
+  const said = sayOnce(tell);
+  let source: Source | undefined;
+  let inSync: boolean | undefined;
+  let lastRotation = Number.NEGATIVE_INFINITY;
+  /** Looks in a row that failed. */
+  let troubles = 0;
+
+  const readSource = async (): Promise<Source | undefined> => {
+    try {
+      const loaded = await options.read();
+      if (loaded.servers.length === 0) throw emptySource;
+      const digest = digestOf(loaded);
+      said.back('source');
+      if (source !== undefined && source.digest !== digest) {
+        const commits = [...new Set(loaded.servers.flatMap(({ source: { commit } }) => commit ?? []))];
+        tell({ type: 'source-changed', servers: loaded.servers.length, commits });
+      }
+      if (source?.digest !== digest) probes.setServers(loaded.servers);
+      source = { loaded, digest };
+    } catch (error) {
+      const failure = failureOf(error);
+      said.away('source', failure, () => ({
+        type: 'source-unusable',
+        failure,
+        keeps: source === undefined ? null : source.loaded.servers.length,
+      }));
+    }
+    return source;
+  };
+
+  const plan = async ({ servers, recipes }: LoadedSpecs, only?: readonly ServerName[]): Promise<Work> => {
+    const toReplace = dryRun ? [] : probes.toReplace();
+    const undesired: Undesired = options.prune.prune ? 'remove' : 'warn';
+    return planWork(
+      ports,
+      {
+        kind: 'files',
+        project,
+        servers,
+        recipes,
+        undesired,
+        keep: options.keep,
+        only,
+        replace: toReplace.filter((server) => only === undefined || only.includes(server)),
+      },
+      { policies: options.policies, prune: options.prune },
+    );
+  };
+
+  /** The plan without what is left alone for now. */
+  const planNow = async (loaded: LoadedSpecs): Promise<{ whole: Plan; work: Work }> => {
+    const work = await plan(loaded);
+    if (dryRun) return { whole: work.plan, work };
+    const mayRotate = ports.monotonicMs() - lastRotation >= rotationPauseMs;
+    const held = await heldBack(work.plan, { ports, backOff, servers: loaded.servers, mayRotate });
+    said.left(held);
+    const waits = [...held.values()].flatMap((left) => (left.why === 'waiting' ? [left.forMs] : []));
+    if (waits.length > 0) wake.markAt('retry', ports.monotonicMs() + Math.min(...waits));
+    if ([...held.values()].some(({ why }) => why === 'rotation-turn')) {
+      wake.markAt('timer', lastRotation + rotationPauseMs);
+    }
+    if (held.size === 0) return { whole: work.plan, work };
+    const others = loaded.servers.map(({ spec }) => spec.name).filter((server) => !held.has(server));
+    return { whole: work.plan, work: await plan(loaded, others) };
+  };
+
+  const carryOut = async (work: Work, triggers: readonly Trigger[]): Promise<void> => {
+    const changes = work.plan.changes.filter(({ action }) => action !== 'unchanged');
+    tell({ type: 'changing', triggers, changes });
+    const started = ports.monotonicMs();
+    const report = await applyWork(ports, work, {
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      lockTimeoutMs: lockPatienceMs,
+      // Whoever starts the loop agrees to whatever brings the engine in line, within the rules that the plan is held to.
+      acceptNewPlan: () => true,
+      stopSignal: options.stop,
+      abortSignal: options.abort,
+      sink: () => {},
+      onLockWait: () => {},
+    });
+    const { outcome, support } = report;
+    tell({
+      type: 'changed',
+      outcome,
+      servers: report.servers.filter((one) => one.outcome !== 'unchanged'),
+      failures: support.map(({ failure }) => failure),
+      milliseconds: Math.round(ports.monotonicMs() - started),
+    });
+    await settle(work, report);
+  };
+
+  /** What was done is not done again at once; then all is looked at once more, as more may have changed meanwhile. */
+  const settle = async ({ servers, plan: { changes } }: Work, report: ApplyReport): Promise<void> => {
+    const hashes = new Map(servers.map(({ spec, hash }) => [spec.name, hash]));
+    const changed = new Map(changes.map((change) => [change.server, change]));
+    for (const { server, outcome, failure } of report.servers) {
+      const change = changed.get(server);
+      if (change === undefined || outcome === 'unchanged' || outcome === 'interrupted' || outcome === 'blocked')
+        continue;
+      if (isRotation(change)) lastRotation = ports.monotonicMs();
+      probes.settled(server);
+      const end = { ok: outcome === 'done', why: failure?.message ?? outcome };
+      await backOff.repaired(server, hashes.get(server) ?? '', end);
+    }
+    const [failed] = report.support;
+    if (failed !== undefined) {
+      await backOff.repaired(behindServers, '', { ok: false, why: failed.failure.message });
+    }
+    wake.mark('retry');
+  };
+
+  const pass = async (triggers: readonly Trigger[]): Promise<void> => {
+    const now = await readSource();
+    if (now === undefined) return;
+    const { whole, work } = await planNow(now.loaded);
+    said.back('engine');
+    said.accepted();
+    troubles = 0;
+    const servers = now.loaded.servers.length;
+    if (inSync === undefined) tell({ type: 'watching', servers, plan: whole });
+    else if (isInSync(whole) && !inSync) tell({ type: 'in-sync', servers });
+    inSync = isInSync(whole);
+    if (dryRun) return said.drift(whole);
+    await acceptDeclared(ports, work);
+    if (isInSync(work.plan)) return;
+    const waiting = await backOff.waiting(behindServers, '');
+    if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
+    await carryOut(work, triggers);
+    said.back('lock');
+  };
+
+  const guarded = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (stop.aborted) return;
+      const failure = failureOf(error);
+      const what = awayFrom(error);
+      if (what === undefined) said.refused(failure);
+      else said.away(what, failure, () => ({ type: 'away', what, failure }));
+      wake.markAt('retry', ports.monotonicMs() + Math.min(intervalMs, firstRetryMs * 2 ** Math.min(troubles, 10)));
+      troubles += 1;
+    }
+  };
+
+  options.hints(wake.mark, stop);
+  wake.mark('start');
+  for (;;) {
+    const triggers = await wake.next(stop);
+    if (stop.aborted) return;
+    await guarded(async () => {
+      if (!dryRun && triggers.every((trigger) => trigger === 'probe')) {
+        if (!(await probes.round(stop))) return;
+      }
+      await pass(triggers);
+    });
+    wake.markAt('timer', ports.monotonicMs() + intervalMs * (0.9 + 0.2 * Math.random()));
+    if (!dryRun && Number.isFinite(probes.nextAt())) wake.markAt('probe', probes.nextAt());
+  }
+}
+
+/** Whoever wants no server any more says so with `looms delete`: an empty folder is rather a mistake (docs/commands.md). */
+const emptySource = new LoomsError('refused', 'the files hold no server', {
+  hint: 'looms delete --all removes all servers of a project',
+});
+
+/** When is looked again after a look that failed, ms: doubling, up to the interval. */
+const firstRetryMs = 1_000;
+/** What stands behind the servers, among what is repaired: no server has such a name. */
+const behindServers = '*';
+
+/** What is not there for now, when that is what an error means; it says nothing about the servers. */
+function awayFrom(error: unknown): Dependency | undefined {
+  if (!(error instanceof LoomsError)) return undefined;
+  if (traitsOf(error.code).class === 'locked') return 'lock';
+  return traitsOf(error.code).ours ? 'engine' : undefined;
+}
+
+/** Tells what stays so once, and that it is over. */
+function sayOnce(tell: (told: Told) => void) {
+  const away = new Map<Dependency, string>();
+  let refusal: string | undefined;
+  let drift: string | undefined;
+  let left = new Map<ServerName, string>();
+  return {
+    away(what: Dependency, { code, message }: Failure, told: () => Told): void {
+      const text = `${code} ${message}`;
+      if (away.get(what) !== text) tell(told());
+      away.set(what, text);
+    },
+    back(what: Dependency): void {
+      if (away.delete(what)) tell({ type: 'back', what });
+    },
+    refused(failure: Failure): void {
+      if (refusal !== failure.message) tell({ type: 'refused', failure });
+      refusal = failure.message;
+    },
+    accepted(): void {
+      refusal = undefined;
+    },
+    drift(plan: Plan): void {
+      const now = isInSync(plan) ? undefined : plan.basis;
+      if (now !== undefined && now !== drift) tell({ type: 'drift', plan });
+      drift = now;
+    },
+    left(held: ReadonlyMap<ServerName, LeftAlone>): void {
+      const now = new Map(
+        [...held].map(([server, one]) => [server, one.why === 'waiting' ? `waiting ${one.repairs}` : one.why]),
+      );
+      for (const [server, one] of held)
+        if (left.get(server) !== now.get(server)) tell({ type: 'left-alone', server, left: one });
+      left = now;
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import type { LeftAlone, Told } from '../../app/watch/told.ts';
+import { assertNever } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { Change, Plan } from '../../model/plan.ts';
+import { duration, isoTime, shownTime } from '../../model/times.ts';
+import type { Palette } from '../palette.ts';
+import type { Terminal } from '../terminal.ts';
+import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './reasons.ts';
+import { outcomeWords } from './report.ts';
+import { plural, visible } from './text.ts';
+
+/** What a loop told, as it is written with `--json`: one object a line. */
+export type WatchEvent = { readonly time: string; readonly project: ProjectName } & (
+  | Exclude<Told, { readonly plan: Plan }>
+  | (Omit<Extract<Told, { readonly type: 'watching' }>, 'plan'> & PlanInShort)
+  | (Omit<Extract<Told, { readonly type: 'drift' }>, 'plan'> & PlanInShort)
+);
+
+/** What of a plan a line needs. */
+type PlanInShort = Pick<Plan, 'basis' | 'engine' | 'drift'> & { readonly changes: readonly Change[] };
+
+const inShort = ({ basis, engine, drift, changes }: Plan): PlanInShort => ({
+  basis,
+  engine,
+  drift,
+  changes: changes.filter(({ action }) => action !== 'unchanged'),
+});
+
+/** Writes what a loop tells: lines for people, or with `json` an object a line. */
+export function watchLines(
+  terminal: Terminal,
+  { json, now, project }: { readonly json: boolean; readonly now: () => number; readonly project: ProjectName },
+): (told: Told) => void {
+  return (told) => {
+    const time = isoTime(now());
+    if (json) {
+      const { plan, ...rest } = 'plan' in told ? told : { ...told, plan: undefined };
+      return void terminal.stream(
+        JSON.stringify({ time, project, ...rest, ...(plan === undefined ? {} : inShort(plan)) }),
+      );
+    }
+    for (const line of linesOf(told, terminal.palette)) {
+      void terminal.stream(`${terminal.palette.quiet(shownTime(time))}  ${line}`);
+    }
+  };
+}
+
+const failureLines = ({ message, hint, detail }: Failure, palette: Palette): readonly string[] => [
+  visible(message),
+  ...detail.slice(-5).map((line) => palette.quiet(`│ ${visible(line)}`)),
+  ...(hint === undefined ? [] : [palette.quiet(`hint: ${visible(hint)}`)]),
+];
+
+const changeLines = (changes: readonly Change[]): readonly string[] =>
+  changes.map((change) => {
+    const paths = [...fieldsOf(change), ...driftOf(change)].map(({ path }) => visible(path));
+    const fields = paths.length === 0 ? '' : ` (${paths.join(', ')})`;
+    return change.action === 'blocked'
+      ? `${visible(change.server)}: ${describeBlocker(change.why)}`
+      : `${visible(change.server)}: ${change.action}, ${describeReasons(change)}${fields}`;
+  });
+
+const awayWords = {
+  engine: 'the engine, or what a plan needs, is not there',
+  source: 'the files cannot be read',
+  lock: 'somebody else changes this project',
+} as const;
+
+const backWords = {
+  engine: 'the engine is there again',
+  source: 'the files can be used again',
+  lock: 'nobody else changes this project any more',
+} as const;
+
+function leftWords(left: LeftAlone): string {
+  switch (left.why) {
+    case 'stopped-by-person':
+      return `left as it is: ${visible(left.user)} stopped it with looms at ${shownTime(left.time)}; looms mcp start begins it again`;
+    case 'blocked':
+      return `cannot be changed: ${describeBlocker(left.blocker)}`;
+    case 'waiting':
+      return `waits ${duration(left.forMs)} for its next repair, after ${plural(left.repairs, 'repair')} that did not last: ${visible(left.after)}`;
+    case 'rotation-turn':
+      return 'rotates when it is its turn: one a minute';
+    default:
+      return assertNever(left);
+  }
+}
+
+/** What was told, in lines that belong together: the first says it, the others follow below. */
+function linesOf(told: Told, palette: Palette): readonly string[] {
+  const below = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
+  const problem = (head: string, failure: Failure): readonly string[] => {
+    const [first = '', ...rest] = failureLines(failure, palette);
+    return [`${palette.warning(head)}: ${first}`, ...below(rest)];
+  };
+  switch (told.type) {
+    case 'watching':
+      return [
+        `${palette.strong('watching')} ${plural(told.servers, 'server')} on ${visible(told.plan.engine.name)}: ${described(told.plan)}`,
+      ];
+    case 'source-changed': {
+      const commits = told.commits.map((commit) => visible(commit).slice(0, 12));
+      const at = commits.length === 0 ? '' : ` at ${commits.join(', ')}`;
+      return [`the files changed: ${plural(told.servers, 'server')}${at}`];
+    }
+    case 'source-unusable': {
+      const keeps = told.keeps === null ? 'nothing is changed until they can' : 'what they said before stays in force';
+      return problem(`the files cannot be used, and ${keeps}`, told.failure);
+    }
+    case 'refused':
+      return problem('refused', told.failure);
+    case 'drift':
+      return [
+        `${palette.change('differs')}: ${described(told.plan)}`,
+        ...below(changeLines(inShort(told.plan).changes)),
+      ];
+    case 'changing':
+      return [`${palette.change('changing')} (${told.triggers.join(', ')})`, ...below(changeLines(told.changes))];
+    case 'changed':
+      return [
+        `${told.outcome === 'done' ? palette.good('done') : palette.error(told.outcome)} in ${duration(told.milliseconds)}`,
+        ...below([
+          ...told.servers.flatMap(({ server, outcome, note, failure }) => [
+            `${visible(server)}: ${outcomeWords(outcome)}${note === undefined ? '' : `, ${visible(note)}`}`,
+            ...(failure === undefined ? [] : below(failureLines(failure, palette))),
+          ]),
+          ...told.failures.flatMap((failure) => failureLines(failure, palette)),
+        ]),
+      ];
+    case 'in-sync':
+      return [palette.good(`in sync: ${plural(told.servers, 'server')} as declared`)];
+    case 'left-alone':
+      return [`${visible(told.server)} ${leftWords(told.left)}`];
+    case 'failing': {
+      const times = told.isDown ? 'is down, and will be replaced' : `did not answer (${told.failures} of 3)`;
+      return told.failure === null
+        ? [`${visible(told.server)} ${times}`]
+        : problem(`${visible(told.server)} ${times}`, told.failure);
+    }
+    case 'slow':
+      return [`${visible(told.server)} answers slowly: ${duration(told.milliseconds)}`];
+    case 'healthy':
+      return [`${visible(told.server)} answers again${told.tools === null ? '' : `: ${plural(told.tools, 'tool')}`}`];
+    case 'away':
+      return problem(awayWords[told.what], told.failure);
+    case 'back':
+      return [palette.good(backWords[told.what])];
+    default:
+      return assertNever(told);
+  }
+}
+
+const described = (plan: Plan): string => {
+  const { changes } = inShort(plan);
+  return changes.length === 0 && plan.steps.length === 0 ? 'as declared' : describeTotals(plan);
+};

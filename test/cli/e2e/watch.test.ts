@@ -1,0 +1,210 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { WatchEvent } from '../../../src/cli/render/watch-lines.ts';
+import { eventually } from '../../support/eventually.ts';
+import { withoutEngine } from '../../support/images.ts';
+import { emptyFolder } from '../../support/looms.ts';
+import { changed } from '../../support/odd-servers.ts';
+import { type TestProject, testProject } from '../../support/test-project.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
+
+/** How soon something has to be seen that takes no timer: a busy machine takes its time. */
+const soonMs = 60_000;
+
+/** A loop over a folder of specs, with what it told so far. */
+function watching(project: TestProject, folder: string, ...flags: readonly string[]) {
+  const run = project.start([
+    'watch',
+    '-f',
+    folder,
+    '--json',
+    ...(flags.includes('--interval') ? [] : ['--interval', '2s']),
+    ...flags,
+  ]);
+  const events = (): WatchEvent[] =>
+    run
+      .stdout()
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+  const of = <T extends WatchEvent['type']>(type: T) =>
+    events().filter((event): event is Extract<WatchEvent, { type: T }> => event.type === type);
+  const told = (type: WatchEvent['type'], count = 1) =>
+    eventually(async () => expect(of(type).length, run.stdout() + run.stderr()).toBeGreaterThanOrEqual(count), soonMs);
+  const ended = async () => {
+    run.child.kill('SIGINT');
+    return (await run.finished).code;
+  };
+  return { ...run, events, of, told, ended };
+}
+
+/** Asked each second instead of each minute; no session of it begins any more once somebody made /tmp/stuck. */
+const stuckOnce = (name: string): string => {
+  const spec = JSON.parse(tinySpec({ name, timeoutSeconds: 5 }));
+  const [, script] = spec.mcp_server.args;
+  return changed(tinySpec({ name, timeoutSeconds: 5 }), {
+    args: ['-e', `if (require('fs').existsSync('/tmp/stuck')) process.exit(3);${script}`],
+    backend: { lifecycle: { health_check_interval_seconds: 1 } },
+  });
+};
+
+describe.skipIf(withoutEngine())('looms watch', () => {
+  const projects: TestProject[] = [];
+  const folderOf = (...texts: readonly string[]): string => {
+    const folder = join(emptyFolder(), 'specs');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'mcp.yaml'), specs(...texts));
+    return folder;
+  };
+  const project = (): TestProject => {
+    const one = testProject('watch');
+    projects.push(one);
+    return one;
+  };
+  afterEach(async () => {
+    for (const one of projects.splice(0)) await one.remove();
+  });
+  const isRunning = async (one: TestProject, server: string): Promise<boolean> =>
+    (await one.container(server).inspect()).State.Running;
+
+  test('makes what is declared, and repairs what is stopped, killed, removed and changed by hand', async () => {
+    const one = project();
+    const yaml = specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }), tinySpec({ name: 'db' }));
+    const folder = folderOf(yaml);
+    const loop = watching(one, folder);
+    await loop.told('changed');
+    await one.container('fs').stop({ t: 0 });
+    await one.container('web').remove({ force: true });
+    await one.container('db').update({ Memory: 256 * 1024 ** 2, MemorySwap: 256 * 1024 ** 2 });
+    await eventually(async () => expect((await one.diff(yaml)).code).toBe(0), soonMs);
+    expect(await isRunning(one, 'fs')).toBe(true);
+    const reasons = loop
+      .of('changing')
+      .slice(1)
+      .flatMap(({ changes }) => changes)
+      .flatMap((change) => ('reasons' in change ? change.reasons.map(({ kind }) => `${change.server} ${kind}`) : []));
+    expect([...new Set(reasons)].sort()).toEqual(['db live-drift', 'fs exited', 'web missing']);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('a file that changes is applied at once; one that is broken or gone changes nothing, with --prune neither', async () => {
+    const one = project();
+    const folder = folderOf(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
+    const loop = watching(one, folder, '--prune', '--interval', '1h');
+    await loop.told('changed');
+    const before = await one.names();
+
+    writeFileSync(join(folder, 'mcp.yaml'), 'name: [');
+    await loop.told('source-unusable');
+    expect(loop.of('source-unusable')[0]).toMatchObject({
+      keeps: 2,
+      failure: { detail: [expect.stringMatching(/mcp\.yaml:1:7 /)] },
+    });
+    rmSync(join(folder, 'mcp.yaml'));
+    await loop.told('source-unusable', 2);
+    writeFileSync(join(folder, 'mcp.yaml'), '');
+    await loop.told('source-unusable', 3);
+    expect(await one.names()).toEqual(before);
+
+    writeFileSync(join(folder, 'mcp.yaml'), specs(tinySpec({ name: 'fs', memoryMiB: 96 })));
+    await eventually(async () => expect(await one.names()).toEqual(['fs']), soonMs);
+    expect((await one.container('fs').inspect()).HostConfig.Memory).toBe(96 * 1024 ** 2);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('what somebody stopped with looms stays stopped, until somebody starts it', async () => {
+    const one = project();
+    const loop = watching(one, folderOf(tinySpec({ name: 'fs' })));
+    await loop.told('changed');
+    expect((await one.run(['mcp', 'stop', 'fs'])).code).toBe(0);
+    await loop.told('left-alone');
+    expect(loop.of('left-alone')[0]).toMatchObject({ server: 'fs', left: { why: 'stopped-by-person' } });
+    expect(await isRunning(one, 'fs')).toBe(false);
+    expect((await one.run(['mcp', 'start', 'fs'])).code).toBe(0);
+    await loop.told('in-sync', 2);
+    await one.container('fs').stop({ t: 0 });
+    await loop.told('changed', 2);
+    expect(await isRunning(one, 'fs')).toBe(true);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('a new generation that does not answer is tried later each time, also by the next loop, and what served still does', async () => {
+    const one = project();
+    const folder = folderOf(tinySpec({ name: 'fs' }));
+    const loop = watching(one, folder);
+    await loop.told('changed');
+    const serving = await one.idOf('fs');
+    writeFileSync(join(folder, 'mcp.yaml'), tinySpec({ name: 'fs', kind: 'dies' }));
+    await loop.told('left-alone', 2);
+    const repairs = loop.of('left-alone').map(({ left }) => (left.why === 'waiting' ? left.repairs : left.why));
+    expect(repairs).toEqual([1, 2]);
+    expect(await one.idOf('fs')).toBe(serving);
+    expect(await loop.ended()).toBe(130);
+
+    const next = watching(one, folder);
+    await next.told('left-alone');
+    expect(next.of('left-alone')[0]).toMatchObject({ left: { why: 'waiting' } });
+    writeFileSync(join(folder, 'mcp.yaml'), tinySpec({ name: 'fs', memoryMiB: 96 }));
+    await eventually(async () => expect(await one.idOf('fs')).not.toBe(serving), soonMs);
+    expect(await next.ended()).toBe(130);
+  }, 180_000);
+
+  test('a server that runs and does not answer is replaced after three failures, and the new one answers', async () => {
+    const one = project();
+    const loop = watching(one, folderOf(stuckOnce('fs')));
+    await loop.told('changed');
+    const before = await one.idOf('fs');
+    await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/stuck'] })).start({});
+    await loop.told('changed', 2);
+    expect(loop.of('failing').map(({ failures, isDown }) => [failures, isDown])).toEqual([
+      [1, false],
+      [2, false],
+      [3, true],
+    ]);
+    expect(await one.idOf('fs')).not.toBe(before);
+    expect((await one.run(['mcp', 'call', 'fs', 'echo', 'text=hi'])).stdout).toBe('hi\n');
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('--dry-run tells of differences once, and changes nothing', async () => {
+    const one = project();
+    const yaml = specs(tinySpec({ name: 'fs' }));
+    await one.apply(yaml);
+    const loop = watching(one, folderOf(yaml), '--dry-run');
+    await loop.told('watching');
+    await one.container('fs').remove({ force: true });
+    await loop.told('drift');
+    expect(loop.of('drift')[0]?.changes).toMatchObject([
+      { server: 'fs', action: 'create', reasons: [{ kind: 'missing' }] },
+    ]);
+    expect(await one.names()).toEqual([]);
+    await one.apply(yaml);
+    await loop.told('in-sync');
+    expect(loop.of('drift')).toHaveLength(1);
+    expect(loop.of('changing')).toEqual([]);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('two loops over one project make nothing twice, and the second goes on when the first is killed', async () => {
+    const one = project();
+    const yaml = specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
+    const folder = folderOf(yaml);
+    const [first, second] = [watching(one, folder), watching(one, folder)];
+    await Promise.all([first.told('in-sync'), second.told('watching')]);
+    await eventually(async () => expect(await one.names()).toEqual(['fs', 'web']), soonMs);
+    first.child.kill('SIGKILL');
+    await first.finished;
+    await one.container('fs').remove({ force: true });
+    await eventually(async () => expect((await one.diff(yaml)).code).toBe(0), soonMs);
+    expect(await second.ended()).toBe(130);
+  }, 180_000);
+
+  test('standard input is refused, as is a prune of the implicit project', async () => {
+    const one = project();
+    expect(await one.run(['watch', '-f', '-'])).toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining('standard input cannot be watched'),
+    });
+  });
+});
