@@ -38,6 +38,7 @@ const outputs: Readonly<
   serve: { file: 'src/cli/render/serving.ts', type: 'Serving' },
   unlock: { file: 'src/cli/render/lock.ts', type: 'LockView' },
   validate: { file: 'src/commands/validate.ts', type: 'ValidateResult' },
+  'watch-event': { file: 'src/cli/render/watch-lines.ts', type: 'WatchEvent' },
 };
 
 const files = Object.values(outputs).map(({ file }) => root + file);

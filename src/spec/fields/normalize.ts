@@ -178,16 +178,6 @@ function lifecycleOf(reader: Reader, input: LifecycleInput, { readOnlyRoot, else
       hint: 'mount a volume there, or set security.read_only_root: false',
     });
   }
-  const interval = 'docker_backend.lifecycle.health_check_interval_seconds';
-  if (reader.has(interval)) {
-    reader.report({
-      severity: 'note',
-      code: 'no-effect-yet',
-      path: interval,
-      onKey: true,
-      message: 'nothing checks health by itself yet: this interval is recorded, and not used by this version of looms',
-    });
-  }
   return {
     ...plainOf(lifecycleFields, input),
     preserve: [...new Set(preserve)].toSorted(),

@@ -6,6 +6,7 @@ import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
 import { changed } from '../../support/odd-servers.ts';
+import { schemaProblems } from '../../support/schemas.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -34,7 +35,9 @@ function watching(project: TestProject, folder: string, ...flags: readonly strin
     eventually(async () => expect(of(type).length, run.stdout() + run.stderr()).toBeGreaterThanOrEqual(count), soonMs);
   const ended = async () => {
     run.child.kill('SIGINT');
-    return (await run.finished).code;
+    const { code } = await run.finished;
+    for (const event of events()) expect(schemaProblems('watch-event', event), JSON.stringify(event)).toEqual([]);
+    return code;
   };
   return { ...run, events, of, told, ended };
 }

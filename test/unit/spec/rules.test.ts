@@ -79,12 +79,6 @@ describe('rules across fields', () => {
     );
   });
 
-  test('an interval that nothing uses yet is noted', () => {
-    expect(check(document({ backend: ['lifecycle: { health_check_interval_seconds: 30 }'] }))).toMatchInlineSnapshot(
-      `"4:16 note[no-effect-yet] docker_backend.lifecycle.health_check_interval_seconds: nothing checks health by itself yet: this interval is recorded, and not used by this version of looms"`,
-    );
-  });
-
   test('two image sources show both lines', () => {
     expect(check(document({ backend: ['dockerfile_path: Dockerfile'] }))).toMatchInlineSnapshot(
       `"4:3 error[image-source-conflict] docker_backend.dockerfile_path: base_image and dockerfile_path each name an image source; a server has one [3:3 base_image is here] (hint: keep one of base_image, dockerfile_path)"`,
