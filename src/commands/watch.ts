@@ -1,14 +1,17 @@
 import * as Flags from '@oclif/core/flags';
+import type { Told } from '../app/watch/told.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { driftHook } from '../cli/drift-hook.ts';
 import { SpecError } from '../cli/errors.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { applyFlags, durationFlag, keepOf, placeFlags, specFlags, trustFlags } from '../cli/flags.ts';
 import { planFlags } from '../cli/plan-request.ts';
-import { watchLines } from '../cli/render/watch-lines.ts';
+import { watchEvent, watchLines } from '../cli/render/watch-lines.ts';
 import { listenForSignals } from '../cli/signals.ts';
 import { choosePaths, readUsableSpecs } from '../cli/specs.ts';
 import { watchedFolders } from '../cli/watched-folders.ts';
 import { LoomsError } from '../model/errors.ts';
+import { isoTime } from '../model/times.ts';
 
 const { prune, 'max-deletes': maxDeletes, keep } = planFlags;
 const { timeout, grace } = applyFlags;
@@ -25,6 +28,10 @@ export default class Watch extends BaseCommand {
     { description: 'Keep it so', command: 'looms watch -f mcp.yaml' },
     { description: 'Only say what drifts', command: 'looms watch -f specs/ --dry-run --json' },
     {
+      description: 'An alarm when somebody changes something by hand',
+      command: 'looms watch --dry-run --on-drift https://hooks.example.com/drift',
+    },
+    {
       description: 'Also remove what is not declared, two servers at most',
       command: 'looms watch -f specs/ --project team-a --prune --max-deletes 2',
     },
@@ -35,6 +42,10 @@ export default class Watch extends BaseCommand {
     'max-deletes': maxDeletes,
     keep,
     interval: durationFlag(1)({ description: 'look at least this often', default: 60 }),
+    'on-drift': Flags.string({
+      description: 'a command, or a URL, that is given what differs as JSON: on standard input, or by POST',
+      helpValue: 'COMMAND|URL',
+    }),
     'dry-run': Flags.boolean({ description: 'say what differs and change nothing' }),
     timeout,
     grace,
@@ -49,7 +60,16 @@ export default class Watch extends BaseCommand {
     const paths = await choosePaths(flags.file ?? [], context);
     const folders = await watchedFolders(paths, ports);
     const interruption = listenForSignals(flags.grace * 1000, () => {});
-    const lines = watchLines(terminal, { json: this.jsonEnabled(), now: ports.now, project: project.name });
+    const { stop, abort } = interruption;
+    const hook =
+      flags['on-drift'] === undefined ? undefined : driftHook(flags['on-drift'], { warn: ports.warn, signal: stop });
+    const tell = (told: Told): void => {
+      const time = isoTime(ports.now());
+      const event = watchEvent(told, time, project.name);
+      const lines = this.jsonEnabled() ? [event] : watchLines(told, time, terminal.palette);
+      for (const line of lines) void terminal.stream(line);
+      if (told.type === 'drift' || told.type === 'changing') hook?.(context.redact(event));
+    };
     const { watchProject } = await import('../app/watch/watch-project.ts');
     await watchProject(ports, {
       project: project.name,
@@ -66,9 +86,9 @@ export default class Watch extends BaseCommand {
       timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
       read: () => readUsableSpecs(flags, context, true).catch(withFindings),
       hints: (mark, signal) => ports.files.watchFolders(folders, () => mark('files'), signal),
-      tell: lines,
-      stop: interruption.stop,
-      abort: interruption.abort,
+      tell,
+      stop,
+      abort,
     });
     interruption.dispose();
     process.exitCode = exitCodeOfSignal(interruption.received());

@@ -3,9 +3,8 @@ import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
-import { duration, isoTime, shownTime } from '../../model/times.ts';
+import { duration, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
-import type { Terminal } from '../terminal.ts';
 import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './reasons.ts';
 import { outcomeWords } from './report.ts';
 import { plural, visible } from './text.ts';
@@ -27,24 +26,15 @@ const inShort = ({ basis, engine, drift, changes }: Plan): PlanInShort => ({
   changes: changes.filter(({ action }) => action !== 'unchanged'),
 });
 
-/** Writes what a loop tells: lines for people, or with `json` an object a line. */
-export function watchLines(
-  terminal: Terminal,
-  { json, now, project }: { readonly json: boolean; readonly now: () => number; readonly project: ProjectName },
-): (told: Told) => void {
-  return (told) => {
-    const time = isoTime(now());
-    if (json) {
-      const { plan, ...rest } = 'plan' in told ? told : { ...told, plan: undefined };
-      return void terminal.stream(
-        JSON.stringify({ time, project, ...rest, ...(plan === undefined ? {} : inShort(plan)) }),
-      );
-    }
-    for (const line of linesOf(told, terminal.palette)) {
-      void terminal.stream(`${terminal.palette.quiet(shownTime(time))}  ${line}`);
-    }
-  };
+/** What is told as an object of one line. */
+export function watchEvent(told: Told, time: string, project: ProjectName): string {
+  const { plan, ...rest } = 'plan' in told ? told : { ...told, plan: undefined };
+  return JSON.stringify({ time, project, ...rest, ...(plan === undefined ? {} : inShort(plan)) });
 }
+
+/** What is told in lines for people. */
+export const watchLines = (told: Told, time: string, palette: Palette): readonly string[] =>
+  linesOf(told, palette).map((line) => `${palette.quiet(shownTime(time))}  ${line}`);
 
 const failureLines = ({ message, hint, detail }: Failure, palette: Palette): readonly string[] => [
   visible(message),

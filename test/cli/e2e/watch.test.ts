@@ -1,5 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { WatchEvent } from '../../../src/cli/render/watch-lines.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -187,6 +191,34 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(loop.of('drift')).toHaveLength(1);
     expect(loop.of('changing')).toEqual([]);
     expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('--on-drift tells a command, and a URL that fails at first, what differs', async () => {
+    const one = project();
+    const yaml = specs(tinySpec({ name: 'fs' }));
+    await one.apply(yaml);
+    const bodies: string[] = [];
+    const server = createServer((request, response) => {
+      text(request).then((body) => {
+        bodies.push(body);
+        response.writeHead(bodies.length === 1 ? 503 : 204).end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const file = join(emptyFolder(), 'drift.json');
+    const loops = [
+      watching(one, folderOf(yaml), '--dry-run', '--on-drift', `cat > ${file}`),
+      watching(one, folderOf(yaml), '--dry-run', '--on-drift', `http://127.0.0.1:${port}/`),
+    ];
+    for (const loop of loops) await loop.told('watching');
+    await one.container('fs').remove({ force: true });
+    const drift = { type: 'drift', changes: [{ server: 'fs', action: 'create' }] };
+    await eventually(async () => expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject(drift), soonMs);
+    await eventually(async () => expect(bodies).toHaveLength(2), soonMs);
+    expect(bodies.map((body) => JSON.parse(body))).toMatchObject([drift, drift]);
+    for (const loop of loops) expect(await loop.ended()).toBe(130);
+    server.close();
   }, 180_000);
 
   test('two loops over one project make nothing twice, and the second goes on when the first is killed', async () => {
