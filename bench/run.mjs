@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { benchApply } from './apply.mjs';
 import { benchCall } from './call.mjs';
 import { benchGates } from './gates.mjs';
+import { benchGateway } from './gateway.mjs';
 import { benchGrowth } from './growth.mjs';
 import { tables } from './lib/measure.mjs';
 import { benchLook } from './look.mjs';
@@ -21,6 +22,7 @@ const parts = {
   apply: benchApply,
   gates: benchGates,
   call: benchCall,
+  gateway: benchGateway,
   look: benchLook,
   growth: benchGrowth,
   thv: benchThv,

@@ -19,7 +19,10 @@ type Mark = { readonly head: TrailHead; readonly proof: string };
 
 function readMark(database: DatabaseSync): Mark | undefined {
   if (!hasTable(database, 'audit_marks')) return undefined;
-  const row = database.prepare("SELECT seq, hash, proof FROM audit_marks WHERE name = 'head'").get();
+  return markIn(database.prepare("SELECT seq, hash, proof FROM audit_marks WHERE name = 'head'").get());
+}
+
+function markIn(row: Readonly<Record<string, unknown>> | undefined): Mark | undefined {
   if (row === undefined) return undefined;
   return { head: { seq: Number(row.seq), hash: String(row.hash) }, proof: String(row.proof) };
 }
@@ -30,23 +33,45 @@ export const hasBegun = (database: DatabaseSync): boolean =>
     (table) => hasTable(database, table) && database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
   );
 
+/** The end of a trail, to which records are put. */
+export type TrailEnd = {
+  /**
+   * Puts a record behind the last one. False: the mark of the end is missing or not ours, and nothing was written; going on
+   * from there would hide that. Behind a proven mark it always goes on: records that are missing there leave a gap, which
+   * stays.
+   */
+  readonly append: (record: string) => boolean;
+  /** Writes the mark of the new end. Always call it before the transaction is over. */
+  readonly seal: () => void;
+};
+
 /**
- * Puts a record behind the last one, within the caller's transaction. False: the mark of the end is missing or not ours,
- * and nothing was written; going on from there would hide that. Behind a proven mark it always goes on: records that
- * are missing there leave a gap, which stays.
+ * What puts records into a ledger that is open for writing. The trail's end is looked for once a transaction, which nobody
+ * else comes between, however many records it is for.
  */
-export function append(database: DatabaseSync, keys: AuditKeys, record: string): boolean {
-  const mark = readMark(database);
-  if (mark === undefined && hasBegun(database)) return false;
-  if (mark !== undefined && mark.proof !== proofOf(keys, mark.head)) return false;
-  const previous = mark?.head ?? beginning;
-  const seq = previous.seq + 1;
-  const head = { seq, hash: hashOf(keys, seq, previous.hash, record) };
-  database.prepare('INSERT INTO audit (seq, record, hash) VALUES (?, ?, ?)').run(seq, record, head.hash);
-  database
-    .prepare("INSERT OR REPLACE INTO audit_marks (name, seq, hash, proof) VALUES ('head', ?, ?, ?)")
-    .run(seq, head.hash, proofOf(keys, head));
-  return true;
+export function trailWriter(database: DatabaseSync): (keys: AuditKeys) => TrailEnd {
+  const readEnd = database.prepare("SELECT seq, hash, proof FROM audit_marks WHERE name = 'head'");
+  const insert = database.prepare('INSERT INTO audit (seq, record, hash) VALUES (?, ?, ?)');
+  const mark = database.prepare("INSERT OR REPLACE INTO audit_marks (name, seq, hash, proof) VALUES ('head', ?, ?, ?)");
+  return (keys) => {
+    const found = markIn(readEnd.get());
+    const isProven = found === undefined ? !hasBegun(database) : found.proof === proofOf(keys, found.head);
+    const first = found?.head ?? beginning;
+    let last = first;
+    return {
+      append(record) {
+        if (!isProven) return false;
+        const seq = last.seq + 1;
+        const hash = hashOf(keys, seq, last.hash, record);
+        insert.run(seq, record, hash);
+        last = { seq, hash };
+        return true;
+      },
+      seal() {
+        if (last !== first) mark.run(last.seq, last.hash, proofOf(keys, last));
+      },
+    };
+  };
 }
 
 /** The first record that does not fit. Reads one record at a time, within the caller's transaction. */

@@ -2,11 +2,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ContainerId } from '../model/ids.ts';
 import { readLedger } from './ledger.ts';
 
-/** Adds one execution to a container's count, within the caller's transaction. */
-export function countExecution(database: DatabaseSync, container: ContainerId): void {
-  database
-    .prepare('INSERT INTO executions VALUES (?, 1) ON CONFLICT (container) DO UPDATE SET count = count + 1')
-    .run(container);
+/** What adds one execution to a container's count, within the caller's transaction. */
+export function executionCounter(database: DatabaseSync): (container: ContainerId) => void {
+  const count = database.prepare(
+    'INSERT INTO executions VALUES (?, 1) ON CONFLICT (container) DO UPDATE SET count = count + 1',
+  );
+  return (container) => void count.run(container);
 }
 
 /** Executions counted on this machine for these containers; those never called are left out. Throws `ledger-unreadable`. */

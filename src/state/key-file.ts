@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 
 /** HMAC-SHA-256 of a text, in hex. */
@@ -72,6 +72,6 @@ export function makeKeyFile(path: string, words: KeyWords): Buffer {
 
 /** A key for one use, derived (HKDF-SHA-256), so that what one use shows never stands for what another does. */
 export function keyedFor(secret: Buffer, use: string): Keyed {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', use, keyBytes));
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', use, keyBytes)));
   return (text) => createHmac('sha256', key).update(text, 'utf8').digest('hex');
 }

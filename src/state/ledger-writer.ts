@@ -7,8 +7,8 @@ import { parseExactly } from '../model/exact-number.ts';
 import type { ContainerId } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { type AuditKeys, makeKeys, readKeys } from './audit-key.ts';
-import { append, hasBegun } from './chain.ts';
-import { countExecution } from './executions.ts';
+import { hasBegun, type TrailEnd, trailWriter } from './chain.ts';
+import { executionCounter } from './executions.ts';
 import { KeyFault } from './key-file.ts';
 import { busyTimeoutMs, describeFault, inTransaction, isBusy, type LedgerPlaces, openLedger } from './ledger.ts';
 
@@ -38,8 +38,8 @@ const task = 'looms-write-ledger';
 
 type Task = { readonly task: typeof task; readonly places: LedgerPlaces };
 type Request = { readonly id: number; readonly record?: TrailRecord };
-/** What the thread says: that it has begun, and what became of a request. */
-type Message = 'began' | { readonly id: number; readonly outcome: Written };
+/** What the thread says: that it has begun, and what became of requests. */
+type Message = 'began' | readonly { readonly id: number; readonly outcome: Written }[];
 
 /** How long a record is waited for once the thread has begun, ms: one batch before it, and its own, each held by others. */
 const answerMs = 2 * busyTimeoutMs + 1_000;
@@ -61,6 +61,9 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
   let thread: Worker | undefined;
   let hasBegunYet = false;
   let last = 0;
+  /** What waits until the thread has answered: a message to it costs more than what stands in one. */
+  let outbox: Request[] = [];
+  let isAnswering = false;
 
   const settle = (id: number, outcome: Written): void => {
     const one = waiting.get(id);
@@ -83,6 +86,8 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
   const fail = (error: unknown): void => {
     thread = undefined;
     hasBegunYet = false;
+    outbox = [];
+    isAnswering = false;
     const outcome: Written = { written: false, ...describeFault(error, places.database) };
     for (const id of [...waiting.keys()]) settle(id, outcome);
   };
@@ -96,7 +101,12 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
       execArgv: [],
     });
     made.on('message', (message: Message) => {
-      if (message !== 'began') return settle(message.id, message.outcome);
+      if (message !== 'began') {
+        isAnswering = false;
+        post(made);
+        for (const { id, outcome } of message) settle(id, outcome);
+        return;
+      }
       hasBegunYet = true;
       for (const id of waiting.keys()) giveUp(id, answerMs);
     });
@@ -108,6 +118,12 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
     thread = made;
     return made;
   };
+  const post = (running: Worker): void => {
+    if (isAnswering || outbox.length === 0) return;
+    isAnswering = true;
+    running.postMessage(outbox);
+    outbox = [];
+  };
   const ask = (record?: TrailRecord): Promise<Written> =>
     new Promise((resolve) => {
       last += 1;
@@ -116,7 +132,8 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
       const running = start();
       running.ref();
       giveUp(id, hasBegunYet ? answerMs : beginMs);
-      running.postMessage({ id, ...(record === undefined ? {} : { record }) } satisfies Request);
+      outbox.push({ id, ...(record === undefined ? {} : { record }) });
+      post(running);
     });
 
   return {
@@ -129,17 +146,17 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
 }
 
 /** Writes what it is asked to, all that is there in one transaction. */
-function serve(places: LedgerPlaces, tell: (message: Message) => void): (request: Request) => void {
+function serve(places: LedgerPlaces, tell: (message: Message) => void): (requests: readonly Request[]) => void {
   let queue: Request[] = [];
   let isWriting = false;
-  let database: DatabaseSync | undefined;
+  let open: Open | undefined;
   let openCalls = 0;
   let idle: NodeJS.Timeout | undefined;
 
   const shut = (): void => {
     clearTimeout(idle);
-    database?.close();
-    database = undefined;
+    open?.database.close();
+    open = undefined;
   };
   const shutSoon = (): void => {
     clearTimeout(idle);
@@ -148,10 +165,10 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
   };
   const attempt = async (records: readonly TrailRecord[]): Promise<readonly Written[]> => {
     try {
-      database ??= await openLedger(places.database);
-      const writing = database;
-      const keys = keysFor(writing, places);
-      return await inTransaction(writing, () => records.map((record) => addRecord(writing, places, keys, record)));
+      open ??= openFor(await openLedger(places.database));
+      const writing = open;
+      const keys = keysFor(writing.database, places);
+      return await inTransaction(writing.database, () => addRecords(writing, places, keys, records));
     } catch (error) {
       shut();
       // One that cannot be written holds no other back, unless none can be.
@@ -169,29 +186,51 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
       queue = [];
       const asked = batch.flatMap(({ id, record }) => (record === undefined ? [] : [{ id, record }]));
       const outcomes = asked.length === 0 ? [] : await attempt(asked.map(({ record }) => record));
-      for (const [index, { id, record }] of asked.entries()) {
+      for (const [index, { record }] of asked.entries()) {
         const outcome = outcomes[index] ?? written;
         if (record.part === 'begins' && outcome.written) openCalls += 1;
         if (record.part === 'ends') openCalls -= 1;
-        tell({ id, outcome });
       }
       const closing = batch.filter(({ record }) => record === undefined);
       if (closing.length > 0) shut();
       else if (openCalls <= 0) shutSoon();
-      for (const { id } of closing) tell({ id, outcome: written });
+      tell([
+        ...asked.map(({ id }, index) => ({ id, outcome: outcomes[index] ?? written })),
+        ...closing.map(({ id }) => ({ id, outcome: written })),
+      ]);
     }
     isWriting = false;
   };
-  return (request) => {
-    queue.push(request);
+  return (requests) => {
+    queue.push(...requests);
     if (!isWriting) drain();
   };
 }
 
-function addRecord(database: DatabaseSync, places: LedgerPlaces, keys: Keys, record: TrailRecord): Written {
-  if (record.counted !== undefined) countExecution(database, record.counted);
-  if ('fault' in keys) return keys.fault;
-  if (append(database, keys.keys, textOf(record, keys.keys))) return written;
+/** A ledger that is open, with what is done in it prepared. */
+type Open = {
+  readonly database: DatabaseSync;
+  readonly count: ReturnType<typeof executionCounter>;
+  readonly trailEnd: ReturnType<typeof trailWriter>;
+};
+
+const openFor = (database: DatabaseSync): Open => ({
+  database,
+  count: executionCounter(database),
+  trailEnd: trailWriter(database),
+});
+
+function addRecords(open: Open, places: LedgerPlaces, keys: Keys, records: readonly TrailRecord[]): readonly Written[] {
+  for (const { counted } of records) if (counted !== undefined) open.count(counted);
+  if ('fault' in keys) return records.map(() => keys.fault);
+  const end = open.trailEnd(keys.keys);
+  const outcomes = records.map((record) => addRecord(end, places, keys.keys, record));
+  end.seal();
+  return outcomes;
+}
+
+function addRecord(end: TrailEnd, places: LedgerPlaces, keys: AuditKeys, record: TrailRecord): Written {
+  if (end.append(textOf(record, keys))) return written;
   return {
     written: false,
     why: `the end of the trail in ${places.database} is not what was written there`,

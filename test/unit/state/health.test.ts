@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type HealthFinding, standingOf } from '../../../src/model/health.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
-import { countExecution, readExecutions } from '../../../src/state/executions.ts';
+import { executionCounter, readExecutions } from '../../../src/state/executions.ts';
 import { readHealth, recordHealth } from '../../../src/state/health.ts';
 import { openLedger } from '../../../src/state/ledger.ts';
 
 const newLedger = (): string => join(mkdtempSync(join(tmpdir(), 'looms-health-')), 'ledger.sqlite');
 async function countOne(path: string): Promise<void> {
   const database = await openLedger(path);
-  countExecution(database, asContainerId('one'));
+  executionCounter(database)(asContainerId('one'));
   database.close();
 }
 

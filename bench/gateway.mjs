@@ -1,0 +1,243 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { echoArgv } from './lib/echo-server.mjs';
+import { looms, onSpecs, removeProject } from './lib/looms.mjs';
+import { mcpClient } from './lib/mcp-http.mjs';
+import { inTurn, printRatios, printTable, runProgram } from './lib/measure.mjs';
+import { execStream } from './lib/raw-engine.mjs';
+import { serverImage } from './lib/server-image.mjs';
+import { names } from './lib/specs.mjs';
+
+const project = 'bench-gateway';
+/** Ticks of the clock that Linux counts CPU time in, a second. */
+const ticks = 100;
+const calls = 2_000;
+
+const spec = (name, image, protocol) =>
+  JSON.stringify({
+    name,
+    docker_backend: {
+      runtime_type: 'custom',
+      base_image: image,
+      resource_limits: { memory_mb: 1024, pids_limit: 500 },
+    },
+    mcp_server: { command: echoArgv[0], args: echoArgv.slice(1), protocol },
+  });
+
+/** A gateway of the project, as a process of its own. */
+async function startGateway() {
+  const args = [looms, 'serve', '--json', '--project', project, '--max-sessions', '200', '--max-per-principal', '200'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const { socket } = await new Promise((resolve, reject) => {
+    let text = '';
+    child.on('exit', (code) => reject(new Error(`looms serve ended with ${code}`)));
+    child.stdout.on('data', (piece) => {
+      text += piece;
+      if (text.includes('}\n')) resolve(JSON.parse(text));
+    });
+  });
+  const stat = () => readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/^.*\)/s, '').trim().split(' ');
+  return {
+    socket,
+    /** CPU time so far, ms. */
+    cpuMs: () => ((Number(stat()[11]) + Number(stat()[12])) * 1000) / ticks,
+    /** What is its own of memory, and its share of what is not, MiB. */
+    mib: () => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8'))[1]) / 1024,
+    stop: () =>
+      new Promise((resolve) => {
+        child.removeAllListeners('exit').on('exit', resolve);
+        child.kill('SIGINT');
+      }),
+  };
+}
+
+/** An MCP session straight by a held exec. */
+async function heldExec(container) {
+  const socket = await execStream(container, echoArgv);
+  const waiting = new Map();
+  let rest = '';
+  socket.setEncoding('latin1').on('data', (piece) => {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop();
+    for (const line of lines) {
+      const message = JSON.parse(line.slice(line.indexOf('{"jsonrpc"')));
+      waiting.get(message.id)?.(message.result);
+    }
+  });
+  let lastId = 0;
+  const ask = (method, params) =>
+    new Promise((resolve) => {
+      lastId += 1;
+      waiting.set(lastId, resolve);
+      socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: lastId, method, params })}\n`);
+    });
+  await ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'b', version: '1' } });
+  return { call: (name, args) => ask('tools/call', { name, arguments: args }), close: () => socket.destroy() };
+}
+
+const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+
+/** Calls of several ways in turn, so that a machine that gets slower slows all; sorted times of each, ms. */
+async function callsInTurn(ways) {
+  const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
+  for (let round = 0; round < calls; round += 1) {
+    for (const [name, call] of Object.entries(ways)) {
+      const started = performance.now();
+      await call(round);
+      // The first ones are of code that is not compiled yet.
+      if (round >= calls / 5) times[name].push(performance.now() - started);
+    }
+  }
+  return Object.fromEntries(Object.entries(times).map(([name, all]) => [name, all.sort((a, b) => a - b)]));
+}
+
+/** ToolHive's proxy in front of the same server, where `thv` is on the PATH. */
+async function toolhive(image) {
+  try {
+    await runProgram('thv', ['version']);
+  } catch {
+    return undefined;
+  }
+  await runProgram('thv', ['run', '--name', project, '--transport', 'stdio', image, '--', ...echoArgv]);
+  const { stdout } = await runProgram('thv', ['list', '--format', 'json']);
+  const { port } = JSON.parse(stdout).find(({ name }) => name === project);
+  const client = mcpClient({ host: '127.0.0.1', port, path: '/mcp' });
+  await client.open();
+  return { call: client.call, close: () => runProgram('thv', ['rm', project]) };
+}
+
+async function benchCalls(gateway, image) {
+  const where = { socketPath: gateway.socket, path: '/mcp/sessions' };
+  const client = mcpClient(where);
+  await client.open();
+  const exec = await heldExec(`looms-${project}-sessions`);
+  const thv = await toolhive(image);
+  const own = (call) => (round) => call('echo', { value: `call ${round}` });
+  const times = await callsInTurn({
+    'straight, by a held exec': own(exec.call),
+    'looms serve': own(client.call),
+    ...(thv === undefined ? {} : { 'ToolHive’s proxy': own(thv.call) }),
+  });
+  const [straight] = Object.values(times);
+  const rows = (part) => Object.entries(times).map(([name, all]) => [name, at(all, part)]);
+  printRatios('A call on an open session, p50', rows(0.5));
+  printRatios('A call on an open session, p99', rows(0.99));
+  console.log(`  what the gateway adds: ${(at(times['looms serve'], 0.5) - at(straight, 0.5)).toFixed(2)} ms at p50`);
+  exec.close();
+  await thv?.close();
+  const big = async () => {
+    const started = performance.now();
+    const text = await client.call('big', { value: 1_000_000 });
+    if (text.length !== 1_000_000) throw new Error(`an answer of ${text.length} characters`);
+    return performance.now() - started;
+  };
+  await big();
+  printTable(
+    'Answers of 1 MB',
+    Object.entries(await inTurn(20, { 'looms serve': big })).map(([name, ms]) => [name, { ms }]),
+  );
+  client.close();
+
+  const quiet = mcpClient(where);
+  const stalled = mcpClient(where);
+  await Promise.all([quiet.open(), stalled.open()]);
+  const alone = await callsInTurn({ alone: own(quiet.call) });
+  for (let count = 0; count < 10; count += 1) stalled.stall('big', { value: 1_000_000 });
+  const beside = await callsInTurn({ beside: own(quiet.call) });
+  printRatios('A call, p50', [
+    ['alone', at(alone.alone, 0.5)],
+    ['beside a client that reads nothing of 10 MB', at(beside.beside, 0.5)],
+  ]);
+  quiet.close();
+  stalled.close();
+}
+
+/** Calls a second of so many clients, and what the gateway itself takes of a core for them. */
+async function benchMany(gateway) {
+  const rows = [];
+  for (const count of [1, 50, 500]) {
+    const clients = Array.from({ length: count }, () => mcpClient({ socketPath: gateway.socket, path: '/mcp/shared' }));
+    const round = (each) =>
+      Promise.all(
+        clients.map(async (client, index) => {
+          for (let call = 0; call < each; call += 1) {
+            const value = `${index}.${call}`;
+            if ((await client.callAlone('echo', { value })) !== value) throw new Error('somebody else’s answer');
+          }
+        }),
+      );
+    const each = Math.ceil(5_000 / count);
+    await round(Math.ceil(each / 5));
+    const [cpu, started] = [gateway.cpuMs(), performance.now()];
+    await round(each);
+    const [tookMs, cpuMs] = [performance.now() - started, gateway.cpuMs() - cpu];
+    rows.push([count, (each * count * 1000) / tookMs, (each * count * 1000) / cpuMs]);
+    for (const client of clients) client.close();
+  }
+  console.log('\nCalls a second, client and server on the same machine');
+  for (const [count, wall, core] of rows) {
+    const each = `${String(count).padStart(5)} client${count === 1 ? ' ' : 's'}`;
+    console.log(
+      `  ${each}  ${wall.toFixed(0).padStart(6)} a second; ${core.toFixed(0).padStart(6)} a second of the gateway’s CPU time`,
+    );
+  }
+}
+
+/** A command of its own for each call: the whole process. */
+async function benchCommand() {
+  const run =
+    (...args) =>
+    async () =>
+      (await runProgram(process.execPath, args)).ms;
+  const call = [looms, 'mcp', 'call', 'sessions', 'echo', 'value=hi', '--project', project];
+  const thv = await runProgram('thv', ['version']).catch(() => undefined);
+  const kinds = {
+    'node -e 0': run('-e', '0'),
+    'looms mcp call, by a gateway': run(...call),
+    'looms mcp call --direct': run(...call, '--direct'),
+    ...(thv === undefined ? {} : { 'thv version': async () => (await runProgram('thv', ['version'])).ms }),
+  };
+  for (const work of Object.values(kinds)) await work();
+  printRatios('One call as a whole process', Object.entries(await inTurn(15, kinds)));
+}
+
+/** What `looms serve` costs: a call on an open session, calls of many clients, its memory, and a command that uses it. */
+export async function benchGateway() {
+  const image = await serverImage(project);
+  const twenty = names(20);
+  const specs = [
+    spec('sessions', image, 'legacy'),
+    spec('shared', image, '2026-07-28'),
+    ...twenty.map((name) => spec(name, image, 'legacy')),
+  ];
+  await onSpecs(project, specs.join('\n---\n'), ['apply', '--yes']);
+  const gateway = await startGateway();
+  try {
+    await benchCalls(gateway, image);
+    await benchMany(gateway);
+    await benchCommand();
+  } finally {
+    await gateway.stop();
+  }
+  const idle = await startGateway();
+  try {
+    const empty = idle.mib();
+    const clients = twenty.flatMap((name) =>
+      Array.from({ length: 5 }, () => mcpClient({ socketPath: idle.socket, path: `/mcp/${name}` })),
+    );
+    for (const client of clients) await client.open();
+    for (const client of clients) await client.call('echo', { value: 'hi' });
+    printTable('Memory of the gateway (PSS)', [
+      ['nobody there', { mib: empty }],
+      ['20 servers, 100 idle sessions', { mib: idle.mib() }],
+    ]);
+    const cpu = idle.cpuMs();
+    const watchedMs = 20_000;
+    await new Promise((resolve) => setTimeout(resolve, watchedMs));
+    console.log(`  ${(((idle.cpuMs() - cpu) / watchedMs) * 100).toFixed(2)} % of a core while nobody asks anything`);
+    for (const client of clients) client.close();
+  } finally {
+    await idle.stop();
+    await removeProject(project);
+  }
+}

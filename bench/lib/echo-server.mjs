@@ -1,0 +1,30 @@
+/**
+ * A whole MCP server of both eras for `node -e`, as small as one can be: what is measured is everything around it. `echo`
+ * answers its text, `big` answers `bytes` characters.
+ */
+const program = `
+const send = (id, result) => process.stdout.write('{"jsonrpc":"2.0","id":' + JSON.stringify(id) + ',"result":' + JSON.stringify(result) + '}\\n');
+const tool = (name, type) => ({ name, inputSchema: { type: 'object', properties: { value: { type } } } });
+const tools = [tool('echo', 'string'), tool('big', 'integer')];
+const info = { serverInfo: { name: 'echo', version: '1' }, capabilities: { tools: {} } };
+const cached = { ttlMs: 0, cacheScope: 'private', resultType: 'complete' };
+const answers = {
+  initialize: ({ protocolVersion }) => ({ protocolVersion, ...info }),
+  'server/discover': () => ({ supportedVersions: ['2026-07-28'], ...info, ...cached }),
+  'tools/list': () => ({ tools, ...cached }),
+  'tools/call': ({ name, arguments: { value } }) => ({ content: [{ type: 'text', text: name === 'big' ? 'x'.repeat(value) : value }], resultType: 'complete' }),
+  ping: () => ({}),
+};
+let rest = '';
+process.stdin.setEncoding('utf8').on('data', (piece) => {
+  const lines = (rest + piece).split('\\n');
+  rest = lines.pop();
+  for (const line of lines) {
+    const { id, method, params } = JSON.parse(line);
+    if (id !== undefined && method !== undefined) send(id, answers[method]?.(params ?? {}) ?? {});
+  }
+}).on('end', () => process.exit());
+`;
+
+/** argv of that server, in an image with Node. */
+export const echoArgv = ['node', '-e', program];
