@@ -57,6 +57,8 @@ export type ServeOptions = {
   readonly bounds: SessionBounds;
   /** Where to listen on TCP as well; the token is made where its file is not there. */
   readonly listen?: { readonly host: string; readonly port: number; readonly tokenFile: string | undefined };
+  /** Whether clients of the old HTTP+SSE transport are served too. */
+  readonly sse: boolean;
   readonly log: (text: string) => void;
   /** Takes commands of other programs of this user, to be done with what is open here. */
   readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => Near['take'];
@@ -458,7 +460,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     return { take, kept: kept.kept, close: kept.close };
   };
   const serve: Composition['serve'] = async (project, options) => {
-    const { listen, log, bounds } = options;
+    const { listen, log, bounds, sse } = options;
     const [near, upstreams, { runGateway }, { createSeal }, files] = await Promise.all([
       nearFor(options),
       upstreamsFor(project, log),
@@ -473,6 +475,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     const running = await runGateway(upstreams, {
       bounds,
       seal: createSeal(sealKeyOfFile(places.sealFile), project),
+      sse,
       version,
       log,
       near,

@@ -37,6 +37,10 @@ export default class Serve extends BaseCommand {
       helpValue: 'FILE',
       dependsOn: ['listen'],
     }),
+    sse: Flags.boolean({
+      description: 'also serve clients of the old HTTP+SSE transport: GET /sse/NAME, or /sse for all servers',
+      default: false,
+    }),
     idle: durationFlag(1)({
       description: 'how long a session that nobody uses is kept',
       default: 900,
@@ -73,6 +77,7 @@ export default class Serve extends BaseCommand {
         mostEach: flags['max-per-principal'],
       },
       ...(address === undefined ? {} : { listen: { ...address, tokenFile: flags['token-file'] } }),
+      sse: flags.sse,
       log,
       near: (warm, engine) =>
         nearCommands({

@@ -9,6 +9,7 @@ import { type Face, oneServer } from './face.ts';
 import { followServing } from './follow.ts';
 import type { LegHooks } from './leg.ts';
 import { code, errorText, isRequest, type Message, modernRevision, readClientMessage, revisionOf } from './message.ts';
+import { createOldSse, noStream } from './old-sse.ts';
 import { createReply } from './reply.ts';
 import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
@@ -25,6 +26,8 @@ export type GatewayOptions = {
   readonly bounds: SessionBounds;
   /** What ids of sessions, and of calls that wait for an answer, are closed with. */
   readonly seal: Seal;
+  /** Whether clients of the old HTTP+SSE transport are served too, at /sse. */
+  readonly sse?: boolean;
   /** Of looms, for clients that ask. */
   readonly version: string;
   /** Says what somebody who runs it should know; foreign text in it. */
@@ -41,10 +44,14 @@ export type Gateway = {
 };
 
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
-export function createGateway(upstreams: Upstreams, { bounds, seal, version, log }: GatewayOptions): Gateway {
+export function createGateway(
+  upstreams: Upstreams,
+  { bounds, seal, sse = false, version, log }: GatewayOptions,
+): Gateway {
   const sessions = createSessions(upstreams, bounds, seal);
   const bridge = createBridge(sessions, seal);
   const stateless = createStateless(upstreams, bounds.idleMs, bridge);
+  const oldSse = createOldSse(sessions);
   const servers = new Set<Server>();
 
   const stopFollowing = followServing(
@@ -78,16 +85,24 @@ export function createGateway(upstreams: Upstreams, { bounds, seal, version, log
     }
   };
 
-  const post = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
+  /** The message of a request; undefined where that was answered, as there is none. */
+  const messageOf = async (request: IncomingMessage, response: ServerResponse): Promise<Message | undefined> => {
     const body = await bodyOf(request);
     if (body === undefined) {
       response.setHeader('connection', 'close');
-      return send(response, 413, errorText(null, code.invalidRequest, `a body of more than ${maxBodyBytes} bytes`));
+      send(response, 413, errorText(null, code.invalidRequest, `a body of more than ${maxBodyBytes} bytes`));
+      return;
     }
     const message = readClientMessage(body);
     if (message === undefined) {
-      return send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
+      send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
     }
+    return message;
+  };
+
+  const post = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
+    const message = await messageOf(request, response);
+    if (message === undefined) return;
     const isModern = header(request, 'mcp-protocol-version') === modernRevision;
     const revision = revisionOf(message) ?? (isModern ? modernRevision : undefined);
     if (revision !== undefined) return postStateless(request, response, { ...place, message, revision });
@@ -104,6 +119,22 @@ export function createGateway(upstreams: Upstreams, { bounds, seal, version, log
     }
     await session.take(message);
     response.writeHead(202).end();
+  };
+
+  const handleSse = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
+    if (request.method === 'GET') {
+      if (!oldSse.open(place, response)) send(response, 503, JSON.stringify({ error: 'too many sessions are busy' }));
+      return;
+    }
+    if (request.method !== 'POST') {
+      response.setHeader('allow', 'GET, POST');
+      return send(response, 405, JSON.stringify({ error: 'method not allowed' }));
+    }
+    const message = await messageOf(request, response);
+    if (message === undefined) return;
+    const id = new URL(request.url ?? '', 'http://localhost').searchParams.get('sessionId') ?? '';
+    if (oldSse.take(place, id, message)) response.writeHead(202).end();
+    else send(response, 404, noStream(message.id ?? null));
   };
 
   const postStateless = async (
@@ -149,14 +180,15 @@ export function createGateway(upstreams: Upstreams, { bounds, seal, version, log
     if (!access.granted) return turnAway(response, access);
     const path = (request.url ?? '').split('?')[0] ?? '';
     if (path === '/healthz') return send(response, 200, JSON.stringify({ sessions: sessions.all().length }));
-    const name = /^\/mcp(?:\/([^/]+))?$/.exec(path);
-    if (name === null || (name[1] !== undefined && !namePattern.test(name[1]))) {
+    const [, kind, name] = /^\/(mcp|sse)(?:\/([^/]+))?$/.exec(path) ?? [];
+    if (kind === undefined || (kind === 'sse' && !sse) || (name !== undefined && !namePattern.test(name))) {
       return send(response, 404, JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }));
     }
-    const server = name[1] === undefined ? undefined : asServerName(name[1]);
+    const server = name === undefined ? undefined : asServerName(name);
     const faceOf = (heard: LegHooks): Face =>
       server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
     const place = { principal: access.principal, path, server, faceOf };
+    if (kind === 'sse') return handleSse(request, response, place);
     const isModern = header(request, 'mcp-protocol-version') === modernRevision;
     if (request.method === 'POST') return post(request, response, place);
     if ((request.method !== 'GET' && request.method !== 'DELETE') || isModern) {

@@ -1,5 +1,5 @@
-import { openChannel } from '../../mcp/link/channel.ts';
 import type { LinkOptions } from '../../mcp/link/link.ts';
+import { openChannel } from '../../mcp/link/open-channel.ts';
 import type { LinkSource } from '../../mcp/link/open-link.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
@@ -70,7 +70,7 @@ export function upstreamsOf(
         onConnected: () => {},
       };
       const link = await openLink(linkTarget, options, { signal: undefined, limitMs });
-      return { channel: await openChannel(link, server), container, generation, spec };
+      return { channel: await openChannel(link, server, limitMs), container, generation, spec };
     },
     async serving(server) {
       try {

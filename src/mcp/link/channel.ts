@@ -21,17 +21,8 @@ export type Channel = {
   onend?: (() => void) | undefined;
 };
 
-/** A channel over a link. `session-failed` for a server of the old SSE transport, which takes two connections. */
-export async function openChannel(link: StdioLink | HttpLink, server: string): Promise<Channel> {
-  if (link.kind === 'stdio') return overFrames(link);
-  if (link.kind === 'streamable-http') return overHttp(link, server);
-  await link.close();
-  throw new LoomsError('session-failed', `${server} speaks the old SSE transport, which looms serve does not reach`, {
-    hint: 'mcp_server.transport: streamable-http, if the server knows it; `looms mcp call` reaches it as it is',
-  });
-}
-
-async function overFrames(link: StdioLink): Promise<Channel> {
+/** A channel over the standard streams of a process. */
+export async function overFrames(link: StdioLink): Promise<Channel> {
   const { frames } = link;
   let closed = false;
   const channel: Channel = {
@@ -56,7 +47,7 @@ const streamPauseMs = 1_000;
 const goodbyeMs = 1_000;
 
 /** Messages that came together, as the text of each. */
-function messagesIn(text: string): readonly (readonly [string, Message])[] {
+export function messagesIn(text: string): readonly (readonly [string, Message])[] {
   try {
     const value: unknown = JSON.parse(text);
     const all = Array.isArray(value) ? value : [value];
@@ -68,7 +59,8 @@ function messagesIn(text: string): readonly (readonly [string, Message])[] {
 
 const isMessage = (value: unknown): value is Message => isRecord(value) && value.jsonrpc === '2.0';
 
-function overHttp(link: HttpLink, server: string): Channel {
+/** A channel over streamable HTTP. */
+export function overHttp(link: HttpLink, server: string): Channel {
   const ending = new AbortController();
   const open = new Map<unknown, AbortController>();
   let session: string | undefined;

@@ -365,16 +365,23 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     expect(await processes('deaf')).toEqual([]);
   });
 
-  test('one that is killed leaves no process for longer than a lease, and another one begins where it was', async () => {
+  test('one that is killed leaves no process for longer than a lease; its sessions go on in the next one', async () => {
     await start();
     await connect('/mcp/deaf');
-    await eventually(async () => expect((await processes('deaf')).length).toBeGreaterThan(0));
+    const client = await connect('/mcp/fs');
+    const [all, busy] = [await connect('/mcp'), await connect('/mcp/shop')];
+    expect(statSync(served.socket.replace(/sock$/, 'seal')).mode & 0o777).toBe(0o600);
+    const calling = busy.callTool({ name: 'wait', arguments: {} }, undefined, { timeout: 120_000 });
+    calling.catch(() => {});
+    await eventually(async () => expect((await processes('shop')).length).toBeGreaterThan(0));
     gateway.child.kill('SIGKILL');
     await gateway.finished;
+    await expect(calling).rejects.toThrow();
     await eventually(async () => expect(await processes('deaf')).toEqual([]), 90_000, 1_000);
     await start();
-    const client = await connect('/mcp/fs');
     expect(textOf(await client.callTool({ name: 'echo', arguments: { text: 'again' } }))).toBe('again');
+    expect(textOf(await all.callTool({ name: 'fs__echo', arguments: { text: 'all again' } }))).toBe('all again');
+    expect(textOf(await busy.callTool({ name: 'steps', arguments: { to: 1 } }))).toBe('took 1 steps');
   });
 
   test('the least recently used session goes when there are too many; its client begins another one', async () => {

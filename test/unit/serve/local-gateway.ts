@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { openChannel } from '../../../src/mcp/link/channel.ts';
+import { openChannel } from '../../../src/mcp/link/open-channel.ts';
 import { createLinkSource } from '../../../src/mcp/link/open-link.ts';
 import type { McpSpec } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
@@ -13,7 +13,7 @@ import { fixture, localEngine, targetFor } from '../mcp/local-engine.ts';
 
 export const modern = '2026-07-28';
 export type Era = 'legacy' | 'modern';
-type Backend = { readonly argv: readonly string[]; readonly mcp: Partial<McpSpec> };
+export type Backend = { readonly argv: readonly string[]; readonly mcp: Partial<McpSpec> };
 
 const engine = localEngine();
 const node = (file: string, mcp: Partial<McpSpec>, ...flags: string[]): Backend => ({
@@ -29,13 +29,14 @@ const backends = new Map<string, Backend>([
 const openLink = createLinkSource();
 
 /** Servers of both eras as processes of this machine; `calls` are told of, with who made them. */
-export const localUpstreams = (calls: string[] = []): Upstreams => ({
-  servers: async () => [...backends.keys()].map(asServerName).sort(),
+export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, Backend> = new Map()): Upstreams => ({
+  servers: async () => [...backends.keys(), ...more.keys()].map(asServerName).sort(),
   async open(server: ServerName) {
-    const backend = backends.get(server);
+    const backend = backends.get(server) ?? more.get(server);
     if (backend === undefined) throw new LoomsError('server-not-found', `no ${server}`);
     const local = targetFor(engine.engine, backend.argv, { mcp: backend.mcp });
-    const target = { ...local, spec: { ...local.spec, name: server } };
+    const relay = { container: asContainerId('relay'), host: '127.0.0.1' };
+    const target = { ...local, relay, spec: { ...local.spec, name: server } };
     const options = {
       deadline: performance.now() + 30_000,
       lifetimeMs: 60_000,
@@ -48,7 +49,7 @@ export const localUpstreams = (calls: string[] = []): Upstreams => ({
     };
     const link = await openLink(target, options, { signal: undefined, limitMs: 30_000 });
     const { spec } = target;
-    return { channel: await openChannel(link, server), container: asContainerId(server), generation: 1, spec };
+    return { channel: await openChannel(link, server, 30_000), container: asContainerId(server), generation: 1, spec };
   },
   serving: async (server) => asContainerId(server),
   record: async ({ principal, tool }, make) => {
@@ -65,7 +66,7 @@ export const key = Buffer.alloc(32, 7);
 /** A gateway in front of them, on a free port of this machine; with the same seal it takes the place of an earlier one. */
 export async function localGateway(upstreams: Upstreams, seal: Seal = createSeal(key, 'p')): Promise<LocalGateway> {
   const bounds = { idleMs: 60_000, most: 64, mostEach: 64 };
-  const gateway = createGateway(upstreams, { bounds, seal, version: '1', log: () => {} });
+  const gateway = createGateway(upstreams, { bounds, seal, sse: true, version: '1', log: () => {} });
   const http = gateway.serverFor({ kind: 'socket' }).listen(0, '127.0.0.1');
   await once(http, 'listening');
   return { gateway, http, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
