@@ -1,5 +1,5 @@
 // The way from the command line to a gateway that runs already. It is a bundle of its own, which loads nothing but itself.
-import { readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ export async function runNear(argv: readonly string[], root: string): Promise<bo
   const end = argv.indexOf('--');
   const flags = end === -1 ? argv : argv.slice(0, end);
   if (flags.some((word) => word === '--direct' || word === '--help' || word === '-h')) return false;
-  for (const socket of socketsFor(flags)) {
+  for (const socket of socketsFor(flags).filter(isOwn)) {
     const connection = await agreed(socket, argv, root);
     if (connection !== undefined) await follow(connection);
   }
@@ -44,6 +44,15 @@ function socketsFor(flags: readonly string[]): readonly string[] {
     return readdirSync(folder).flatMap((name) => (name.endsWith('.sock') ? [join(folder, name)] : []));
   } catch {
     return [];
+  }
+}
+
+/** Whether a socket is this user's own: who listens is shown the environment, with the secrets in it. */
+function isOwn(path: string): boolean {
+  try {
+    return process.getuid === undefined || lstatSync(path).uid === process.getuid();
+  } catch {
+    return false;
   }
 }
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
-import type { startLooms } from '../../support/looms.ts';
+import { emptyFolder, type startLooms } from '../../support/looms.ts';
 import { changed, httpSpec } from '../../support/odd-servers.ts';
 import { talkativeSpec } from '../../support/talkative-server.ts';
 import { testProject } from '../../support/test-project.ts';
@@ -14,8 +14,8 @@ import { specs, tinySpec } from '../../support/tiny-server.ts';
 
 describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
   const project = testProject('near');
-  const env = { XDG_STATE_HOME: mkdtempSync(join(tmpdir(), 'looms-state-')) };
-  const cwd = mkdtempSync(join(tmpdir(), 'looms-cwd-'));
+  const env = { XDG_STATE_HOME: emptyFolder() };
+  const cwd = emptyFolder();
   const all = specs(
     changed(tinySpec({ name: 'fs', timeoutSeconds: 10 }), { mcp: { tools: { exclude: ['secret'] } } }),
     changed(talkativeSpec('shop'), { backend: { resource_limits: { execution_timeout_seconds: 3 } } }),
@@ -177,7 +177,7 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     await stop('SIGKILL');
     const before = (await calls()).length;
     expect(await run(['mcp', 'call', 'fs', 'echo', 'text=hi'])).toEqual({ code: 0, stdout: 'hi\n', stderr: '' });
-    const state = mkdtempSync(join(tmpdir(), 'looms-state-'));
+    const state = emptyFolder();
     mkdirSync(join(state, 'looms/serve'), { recursive: true });
     const heard: string[] = [];
     const mute = createServer((socket) =>
@@ -192,6 +192,27 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     await start();
     expect((await calls()).length).toBe(before + 1);
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'what another user has put in place of a gateway is shown nothing',
+    async () => {
+      const state = emptyFolder();
+      const folder = join(state, 'looms/serve');
+      mkdirSync(folder, { recursive: true });
+      const path = join(folder, `${project.name}.sock`);
+      let connections = 0;
+      const listener = createServer(() => {
+        connections += 1;
+      }).listen(path);
+      await once(listener, 'listening');
+      chownSync(path, 65_534, 65_534);
+      const { code, stdout } = await project.run(['mcp', 'call', 'fs', 'echo', 'text=hi'], {
+        env: { XDG_STATE_HOME: state },
+      });
+      listener.close();
+      expect({ code, stdout, connections }).toEqual({ code: 0, stdout: 'hi\n', connections: 0 });
+    },
+  );
 
   test('a gateway that dies during a call is said to, and the call is not made again', async () => {
     const before = (await calls()).length;
