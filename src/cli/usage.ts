@@ -187,6 +187,7 @@ export const commandNames: readonly string[] = [
   'diff',
   'doctor',
   'egress suggest',
+  'egress watch',
   'get',
   'history',
   'init',

@@ -187,6 +187,8 @@ export const serverFields = {
   network: group('docker_backend.network', {
     mode: field('mode', oneOf('isolated', 'none', 'bridge'), 'isolated'),
     egress: usualField('egress', list(egressTarget), []),
+    /** What is tried beyond the list is noted, by host and port; nothing of it is let through. */
+    egressLearn: laterField('egress_learn', bool, false),
   }),
   lifecycle: group('docker_backend.lifecycle', lifecycleFields),
   /** false: the server is kept stopped. Not part of the hash: toggling it starts or stops, never replaces. */

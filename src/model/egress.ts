@@ -1,4 +1,4 @@
-import type { EgressTarget } from './desired.ts';
+import type { DesiredServer, EgressTarget } from './desired.ts';
 
 /** Ports on which a connection begins with TLS (IANA's `…s` services, and what is customary beside them). */
 const tlsPorts: ReadonlySet<number> = new Set([443, 465, 636, 853, 989, 990, 992, 993, 995, 5671, 8443, 8883]);
@@ -7,6 +7,10 @@ export const isTlsPort = (port: number): boolean => tlsPorts.has(port);
 
 /** Each host has an address of its own in the server's network, so that two of them can have one port. */
 export const mostTargets = 30;
+
+/** Whether a server has a forwarder, that leads it to what it lists, or notes what it tries. */
+export const hasForwarder = ({ network }: Pick<DesiredServer, 'network'>): boolean =>
+  network.mode === 'isolated' && (network.egress.length > 0 || network.egressLearn);
 
 export const isIpv4 = (text: string): boolean =>
   /^\d{1,3}(?:\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);

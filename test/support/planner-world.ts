@@ -30,7 +30,7 @@ const baseSpec: DesiredServer = {
     noNewPrivileges: true,
     tmpfs: { '/tmp': '64m' },
   },
-  network: { mode: 'isolated', egress: [] },
+  network: { mode: 'isolated', egress: [], egressLearn: false },
   lifecycle: {
     healthCheckIntervalSeconds: 60,
     autoCleanup: true,

@@ -1,4 +1,4 @@
-import { egressText } from '../../model/egress.ts';
+import { egressText, hasForwarder } from '../../model/egress.ts';
 import { readTmpfs } from '../../model/tmpfs.ts';
 import { type Look, type Looked, orNone } from './posture-look.ts';
 import type { Inside } from './read-inside.ts';
@@ -51,10 +51,15 @@ export function egress({ spec, view }: Look): Looked {
     forwarder === null
       ? 'no forwarder has this list'
       : `${forwarder.running ? 'by' : 'stopped:'} ${forwarder.name}${forwarder.joined ? '' : ', which is not on its network'}`;
-  const needsNone = targets.length === 0;
+  const needsNone = !hasForwarder(spec);
   return {
     promise: 'egress',
-    spec: needsNone ? 'nothing' : `only ${targets.map(egressText).join(', ')}`,
+    spec: needsNone
+      ? 'nothing'
+      : [
+          targets.length === 0 ? 'nothing' : `only ${targets.map(egressText).join(', ')}`,
+          ...(spec.network.egressLearn ? ['the rest is noted'] : []),
+        ].join(', '),
     engine: [
       needsNone ? openText : `${words}, ${openText}`,
       open.length === 0 && (needsNone || led || view.status.status !== 'running'),

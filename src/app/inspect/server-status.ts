@@ -43,6 +43,8 @@ export type ServerDetail = ServerStatus &
       readonly hidesHost: boolean;
       /** What an isolated server reaches of the outside: `host:port`. */
       readonly egress: readonly string[];
+      /** Whether what is tried beyond that is noted, by host and port. */
+      readonly learns: boolean;
     };
     /** What its forwarder refused, the most frequent first; empty without an allow-list, null when the log cannot be read. */
     readonly refused: readonly Refusal[] | null;
@@ -96,6 +98,7 @@ export function detailOf(
       names: view.networks,
       hidesHost: view.hidesHost,
       egress: (spec?.network.egress ?? []).map(egressText),
+      learns: spec?.network.egressLearn ?? false,
     },
     refused,
     mounts,

@@ -81,12 +81,14 @@ export async function suggestEgress(
   if (view.recorded === undefined) {
     throw new LoomsError('spec-invalid', `the record of ${name} cannot be read, so nothing is known of its list`);
   }
-  const { mode, egress } = view.recorded.spec.network;
+  const { mode, egress, egressLearn } = view.recorded.spec.network;
   const list = suggestList(egress, await (await ports.orchestrator()).refusals(view));
   const hosts = new Set([...egress.map(({ host }) => host), ...list.missing.map(({ entry }) => hostOf(entry))]);
   const notices = [
-    ...(mode === 'isolated' && egress.length === 0
-      ? [`${name} lists nothing yet, so it has no forwarder that notes what it tries; list one host first`]
+    ...(mode === 'isolated' && egress.length === 0 && !egressLearn
+      ? [
+          `${name} lists nothing yet, so nothing notes what it tries; with network.egress_learn: true it is noted, by host and port`,
+        ]
       : []),
     ...(mode === 'bridge' ? [`${name} reaches every host (network.mode: bridge), so nothing is refused`] : []),
     ...(mode === 'none' ? [`${name} has no network (network.mode: none), so nothing can be noted`] : []),
@@ -98,4 +100,21 @@ export async function suggestEgress(
       : []),
   ];
   return { suggestion: { server: name, project, ...list }, notices };
+}
+
+/** How often is looked for what else was tried, ms. */
+const lookEveryMs = 1000;
+
+/** The same again whenever it changed, until `signal` aborts. Throws what `suggestEgress` throws. */
+export async function* watchEgress(
+  ports: Ports,
+  request: Parameters<typeof suggestEgress>[1],
+  signal: AbortSignal,
+): AsyncGenerator<Awaited<ReturnType<typeof suggestEgress>>> {
+  for (let last: string | undefined; !signal.aborted; await ports.pause(lookEveryMs, signal)) {
+    const now = await suggestEgress(ports, request);
+    if (now.suggestion.yaml === last) continue;
+    last = now.suggestion.yaml;
+    yield now;
+  }
 }

@@ -1,7 +1,7 @@
 import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import type { DesiredServer } from '../../model/desired.ts';
-import { egressText } from '../../model/egress.ts';
+import { egressText, hasForwarder } from '../../model/egress.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
@@ -154,7 +154,7 @@ const signsOfForwarder = /\b(?:ECONNRESET|socket hang up|connection reset|closed
 const unnamed = 'the host';
 
 /** What a server may reach, and what to write so that it reaches a host. */
-function wayHint(host: string, { mode, egress }: DesiredServer['network']): string {
+function wayHint(host: string, { mode, egress, egressLearn }: DesiredServer['network']): string {
   if (mode === 'bridge') return `check that ${host} is right and answers`;
   if (mode === 'none') {
     return `${host} cannot be reached without a network (network.mode: none): with mode: isolated, docker_backend.network.egress lists what the server may reach`;
@@ -165,6 +165,9 @@ function wayHint(host: string, { mode, egress }: DesiredServer['network']): stri
   }
   const now = egress.length === 0 ? 'nothing outside' : `only ${egress.map(egressText).join(', ')}`;
   const entry = `"${host === unnamed ? 'HOST' : host}:PORT"`;
+  if (egressLearn) {
+    return `${host} cannot be reached: the server reaches ${now}, and what it tries is noted (network.egress_learn); \`looms egress suggest\` prints the list for its spec`;
+  }
   return `${host} cannot be reached: the server reaches ${now} (network.mode: isolated); add ${entry} to docker_backend.network.egress`;
 }
 
@@ -189,8 +192,7 @@ export function unreachableHint(
   spec: Pick<DesiredServer, 'network' | 'environment' | 'mcp'>,
   refused: readonly Refusal[] = [],
 ): string | undefined {
-  const { egress } = spec.network;
-  const all = egress.length === 0 ? signs : [...signs, signsOfForwarder];
+  const all = !hasForwarder(spec) ? signs : [...signs, signsOfForwarder];
   const found = all.flatMap((sign) => {
     const match = sign.exec(said);
     return match === null ? [] : [match[1]];

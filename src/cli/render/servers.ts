@@ -105,8 +105,9 @@ export const limitsText = ({ limits }: Pick<ServerDetail, 'limits'>): string =>
   ].join(' · ');
 
 /** What a server can reach. */
-export function networkText({ mode, names, hidesHost, egress }: ServerDetail['network']): string {
-  const out = egress.length === 0 ? 'no way out' : `a way out to ${egress.join(', ')}`;
+export function networkText({ mode, names, hidesHost, egress, learns }: ServerDetail['network']): string {
+  const way = egress.length === 0 ? 'no way out' : `a way out to ${egress.join(', ')}`;
+  const out = learns ? `${way}, notes what else is tried` : way;
   const host = hidesHost ? ', the engine’s host is hidden' : ', but this engine does not hide its own host';
   const reach = mode === 'isolated' ? `${out}${host}` : '';
   return [mode, ...names, ...(reach === '' ? [] : [reach])].map(visible).join(' · ');
@@ -125,9 +126,9 @@ function refusedText(refused: ServerDetail['refused']): string {
   ].join('\n');
 }
 
-/** What a server with an allow-list was refused; nothing of others. */
+/** What a server with a forwarder was refused; nothing of others. */
 export const refusedEntries = ({ network, refused }: Pick<ServerDetail, 'network' | 'refused'>): readonly Entry[] =>
-  network.egress.length === 0 ? [] : [['refused', refusedText(refused)]];
+  network.egress.length === 0 && !network.learns ? [] : [['refused', refusedText(refused)]];
 
 /** Everything about one server, in groups of aligned lines. */
 export function renderServer(made: ServerDetail, uses: readonly SecretUse[], palette: Palette): string {

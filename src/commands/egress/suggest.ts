@@ -9,8 +9,8 @@ export default class EgressSuggest extends BaseCommand {
   static override summary = 'Show what to list so that a server reaches what it tried';
   static override description =
     'Prints network.egress of a server as its spec lists it, with what its forwarder refused since, and how often. Where ' +
-    'only a name was asked for, the port is not known and stands as PORT, which no spec is valid with. A server without a ' +
-    'list has no forwarder, so nothing is noted of it. Changes nothing.';
+    'only a name was asked for, the port is not known and stands as PORT, which no spec is valid with; with ' +
+    'network.egress_learn: true in its spec, ports are known as well. Changes nothing.';
   static override examples = [{ description: 'One server', command: 'looms egress suggest db' }];
   static override args = { server: requiredArg({ description: 'name of the server' }) };
   static override flags = { ...placeFlags };

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../model/canonical-json.ts';
 import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
-import { mostTargets } from '../../model/egress.ts';
+import { hasForwarder, mostTargets } from '../../model/egress.ts';
+import type { ProjectName } from '../../model/ids.ts';
 import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
 import type { NetworkShape, Observed, ObservedContainer } from './observed.ts';
 
@@ -12,7 +13,8 @@ import type { NetworkShape, Observed, ObservedContainer } from './observed.ts';
  */
 export type WayOut = {
   readonly network: NetworkShape;
-  readonly out: NetworkShape;
+  /** Absent where nothing is listed: what only notes leads nowhere. */
+  readonly out?: NetworkShape;
   readonly forwarder: string;
   /** Which of the addresses are the forwarder's, and for which list: what its label says. */
   readonly mark: string;
@@ -21,7 +23,23 @@ export type WayOut = {
   readonly addresses: ReadonlyMap<string, string>;
   /** Where the server's questions for names are answered. */
   readonly names: string;
+  /** Where what is not listed is noted; absent where it is refused at once. */
+  readonly learn?: Learn;
 };
+
+export type Learn = {
+  /** For names that are asked for: each gets one of its own, so that a connection tells which was meant. */
+  readonly addresses: readonly string[];
+  /** Ranges of ports at which connections are noted and ended, with spaces between. */
+  readonly ports: string;
+};
+
+/**
+ * All that services commonly have: 4 KB of the kernel's memory each, so not all there are. Beyond 10,000: memcached, Ollama,
+ * Kafka's and RabbitMQ's other ports, CockroachDB, MongoDB, SAP HANA, Milvus, Db2, gRPC, ActiveMQ.
+ */
+const learnedPorts =
+  '1-10000 11211 11434 15672 19092 19530 25060-25061 26257 27017-27020 29092 30013-30015 39013-39015 50000 50051 61613-61617';
 
 const numberOf = (address: string): number =>
   address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
@@ -66,7 +84,9 @@ function subnetFor(name: string, observed: Observed): string | undefined {
   return at === undefined ? undefined : `${addressOf(at)}/${bits}`;
 }
 
-const listHash = (targets: readonly EgressTarget[]): string => hashOf(canonicalJson(targets)).slice(0, 16);
+/** Of what a server is led to, and whether more is noted. */
+const listHash = ({ egress, egressLearn }: DesiredServer['network']): string =>
+  hashOf(canonicalJson(egressLearn ? { egress, egressLearn } : egress)).slice(0, 16);
 
 /** The part of its server's addresses that a forwarder has, by its label. */
 const partOf = ({ egress }: Pick<ObservedContainer, 'egress'>): number => Number(egress?.split(':')[0] ?? 0);
@@ -95,10 +115,10 @@ function choosePart(spec: DesiredServer, first: number, observed: Observed): num
   const own = observed.containers.filter(({ server }) => server === spec.name);
   const forwarders = own.filter(({ role }) => role === 'forwarder');
   const servers = own.filter(({ role }) => role === 'server');
-  const hash = listHash(spec.network.egress);
+  const hash = listHash(spec.network);
   const made = forwarders.filter(({ egress }) => egress?.split(':')[1] === hash).map(partOf);
   const counted = servers
-    .filter(({ recorded }) => recorded !== undefined && listHash(recorded.spec.network.egress) === hash)
+    .filter(({ recorded }) => recorded !== undefined && listHash(recorded.spec.network) === hash)
     .map((one) => partUsedBy(one, first));
   const used = new Set(servers.map((one) => partUsedBy(one, first)));
   const held = new Set([...used, ...forwarders.map(partOf)]);
@@ -106,10 +126,18 @@ function choosePart(spec: DesiredServer, first: number, observed: Observed): num
   return known[0] ?? parts.find((part) => !held.has(part)) ?? parts.find((part) => !used.has(part)) ?? parts[0];
 }
 
-/** Undefined where a spec lists no host, and where the engine has no subnet left for it. */
+/** Its members reach no other one. */
+const outNetwork = (project: ProjectName): NetworkShape => ({
+  name: outNetworkName(project),
+  driver: 'bridge',
+  internal: false,
+  options: { 'com.docker.network.bridge.enable_icc': 'false' },
+});
+
+/** Undefined where a spec has no forwarder, and where the engine has no subnet left for it. */
 export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | undefined {
-  const { mode, egress: targets } = spec.network;
-  if (mode !== 'isolated' || targets.length === 0) return undefined;
+  if (!hasForwarder(spec)) return undefined;
+  const { egress: targets, egressLearn } = spec.network;
   const { project } = observed;
   const name = egressNetworkName(project, spec.name);
   const subnet = subnetFor(name, observed);
@@ -118,6 +146,7 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
   const part = choosePart(spec, first, observed);
   const hosts = [...new Set(targets.map(({ host }) => host))];
   const base = first + part * partSize;
+  const all = [...Array(mostTargets).keys()].map((index) => addressOf(base + index));
   return {
     network: {
       name,
@@ -127,18 +156,13 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
       subnet,
       ipRange: `${addressOf(first)}/27`,
     },
-    // Its members reach no other one.
-    out: {
-      name: outNetworkName(project),
-      driver: 'bridge',
-      internal: false,
-      options: { 'com.docker.network.bridge.enable_icc': 'false' },
-    },
+    ...(targets.length === 0 ? {} : { out: outNetwork(project) }),
     forwarder: forwarderName(project, spec.name, part),
-    mark: `${part}:${listHash(targets)}`,
+    mark: `${part}:${listHash(spec.network)}`,
     targets,
     addresses: new Map(hosts.map((host, index) => [host, addressOf(base + index)])),
     names: addressOf(base + mostTargets),
+    ...(egressLearn ? { learn: { addresses: all.slice(hosts.length), ports: learnedPorts } } : {}),
   };
 }
 
@@ -185,9 +209,10 @@ function frontend({ host, port, tls, address }: EgressTarget, index: number, own
   ];
 }
 
-/** HAProxy's configuration. Connections of databases are idle for hours, so only the two ends end them. */
-export const proxyConfig = ({ targets, addresses }: Pick<WayOut, 'targets' | 'addresses'>): string =>
-  [
+/** HAProxy's configuration; '' where it has nothing to do. Connections of databases are idle for hours, so only the two ends end them. */
+export function proxyConfig({ targets, addresses }: Pick<WayOut, 'targets' | 'addresses'>): string {
+  if (targets.length === 0) return '';
+  return [
     'global',
     '  log stdout format raw daemon',
     '  nbthread 1',
@@ -209,7 +234,10 @@ export const proxyConfig = ({ targets, addresses }: Pick<WayOut, 'targets' | 'ad
     ...targets.flatMap((target, index) => frontend(target, index, addresses.get(target.host) ?? '')),
     '',
   ].join('\n');
+}
 
 /** Where a forwarder listens once it is ready. */
-export const listensAt = ({ targets, addresses }: WayOut): readonly string[] =>
-  targets.map(({ host, port }) => `${addresses.get(host)}:${port}`);
+export const listensAt = ({ targets, addresses, learn }: WayOut): readonly string[] => [
+  ...targets.map(({ host, port }) => `${addresses.get(host)}:${port}`),
+  ...(learn === undefined ? [] : ['0.0.0.0:443']),
+];

@@ -1,4 +1,5 @@
 import { type DeclaredServer, isHttp } from '../../model/desired.ts';
+import { hasForwarder } from '../../model/egress.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
 import type { Intent, Prepared, PruneIntent } from '../../orchestrator/port.ts';
@@ -29,7 +30,7 @@ const forwarderImageOf = ({ environment }: Pick<DockerPorts, 'environment'>): st
 /** The images of what stands behind these servers. */
 export const supportImagesOf = (ports: DockerPorts, servers: readonly DeclaredServer[]): readonly string[] => [
   ...(servers.some(({ spec }) => isHttp(spec)) ? [relayImageOf(ports)] : []),
-  ...(servers.some(({ spec }) => spec.network.egress.length > 0) ? [forwarderImageOf(ports)] : []),
+  ...(servers.some(({ spec }) => hasForwarder(spec)) ? [forwarderImageOf(ports)] : []),
 ];
 
 /** What of a project is there, without any image. */

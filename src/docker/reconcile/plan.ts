@@ -1,5 +1,6 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { isHttp } from '../../model/desired.ts';
+import { hasForwarder } from '../../model/egress.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';
@@ -136,7 +137,7 @@ export function makePlan(input: PlanInput): DockerPlan {
   const isRunning = ({ server, decision }: Slot): boolean => server.spec.enabled && decision.kind !== 'blocked';
   const running = slots.filter(isRunning);
   const needsRelay = running.some(({ server }) => isHttp(server.spec));
-  const needsForwarder = running.some(({ server }) => server.spec.network.egress.length > 0);
+  const needsForwarder = running.some(({ server }) => hasForwarder(server.spec));
   const made = slots.filter(({ decision }) => makesContainer(decision)).map(({ server }) => server);
   const images = planImages(
     made,

@@ -1,4 +1,4 @@
-import { isHostName } from '../../model/egress.ts';
+import { hasForwarder, isHostName, isIpv4 } from '../../model/egress.ts';
 import type { Refusal, RefusedServer } from '../../model/server-view.ts';
 import type { Engine } from '../port.ts';
 
@@ -11,6 +11,13 @@ type Noted = Omit<Refusal, 'times'>;
 function refusedIn(line: string): Noted | undefined {
   const name = /^refused name (\S+)$/.exec(line)?.[1];
   if (name !== undefined) return { what: `${name}: not listed`, entry: entryFor(name, 'PORT') };
+  const tried = /^refused connection (\S+):(\d+)$/.exec(line);
+  if (tried !== null) {
+    const [, host = '', port = ''] = tried;
+    return isIpv4(host)
+      ? { what: `port ${port} of an address that no name was asked for`, entry: null }
+      : { what: `${host}:${port}: not listed`, entry: entryFor(host, port) };
+  }
   const [, target = '', state = '', rule, inTls = '', address] =
     /^connection to (\S+) ended (\S\S) at (\S+), name in TLS (\S+), address (\S+)$/.exec(line) ?? [];
   const listed = (what: string): Noted => ({ what: `${target}: ${what}`, entry: null });
@@ -32,7 +39,7 @@ export async function refusalsOf(
   engine: Engine,
   { project, name, recorded }: RefusedServer,
 ): Promise<readonly Refusal[]> {
-  if (recorded === undefined || recorded.spec.network.egress.length === 0) return [];
+  if (recorded === undefined || !hasForwarder(recorded.spec)) return [];
   const forwarders = (await engine.locate(project)).filter(
     ({ role, server }) => role === 'forwarder' && server === name,
   );

@@ -6,19 +6,20 @@ import type { BackendInput, McpInput } from './input.ts';
 
 /** The network of a server, with the hosts that it may reach. */
 export function networkOf(reader: Reader, backend: BackendInput): DesiredServer['network'] {
-  const { mode } = plainOf(serverFields.network.fields, backend.network);
+  const { mode, egressLearn } = plainOf(serverFields.network.fields, backend.network);
   const egress = egressOf(reader, backend.network?.egress ?? []);
-  if (egress.length > 0 && mode !== 'isolated') {
+  const without = [...(egress.length > 0 ? ['egress'] : []), ...(egressLearn ? ['egress_learn'] : [])];
+  for (const key of mode === 'isolated' ? [] : without) {
     reader.report({
       code: 'no-effect',
-      path: 'docker_backend.network.egress',
+      path: `docker_backend.network.${key}`,
       onKey: true,
-      message: `egress has no effect with mode ${mode}`,
+      message: `${key} has no effect with mode ${mode}`,
       hint: mode === 'bridge' ? 'remove mode: bridge, which reaches everything' : 'remove it, or set mode: isolated',
       related: [{ path: 'docker_backend.network.mode', message: 'mode is here' }],
     });
   }
-  return { mode, egress };
+  return { mode, egress, egressLearn };
 }
 
 /** The transport of a server with its port and path; reports what cannot be reached or has no effect. */

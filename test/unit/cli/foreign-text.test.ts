@@ -111,7 +111,7 @@ const server = poisoned({
   user: '1000',
   hostname: evil,
   limits: { cpuCores: 1, memoryMiB: 1, pids: 1, executionTimeoutSeconds: 1 },
-  network: { mode: 'isolated', names: ['net'], hidesHost: true, egress: ['db:1'] },
+  network: { mode: 'isolated', names: ['net'], hidesHost: true, egress: ['db:1'], learns: true },
   mounts: [{ type: 'bind' as const, source: '/a', target: '/b', readOnly: true }],
   security: { readOnlyRoot: true, capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true },
   secrets: ['A'],

@@ -48,6 +48,16 @@ describe('what a forwarder noted', () => {
     ]);
   });
 
+  it('has the port as well where connections are noted', async () => {
+    const lines = ['refused name a.example', 'refused connection a.example:443', 'refused connection 169.254.64.40:22'];
+    const learning = { image: 'example:1', spec: server('a', { network: { egressLearn: true } }).spec };
+    expect(await refusalsOf(engineWith(lines), view(learning))).toEqual([
+      { what: 'a.example: not listed', entry: 'a.example:PORT', times: 1 },
+      { what: 'a.example:443: not listed', entry: 'a.example:443', times: 1 },
+      { what: 'port 22 of an address that no name was asked for', entry: null, times: 1 },
+    ]);
+  });
+
   it('is not looked for where a server has no list', async () => {
     expect(await refusalsOf(engineWith(['refused name x']), view(listing(0)))).toEqual([]);
   });

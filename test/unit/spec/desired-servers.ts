@@ -170,8 +170,12 @@ export const desiredServers: fc.Arbitrary<DesiredServer> = fc
       environment: env,
       mounts,
       network: fc.oneof(
-        fc.record({ mode: fc.constantFrom('isolated' as const, 'bridge' as const), egress: fc.constant([]) }),
-        fc.record({ mode: fc.constant('isolated' as const), egress }),
+        fc.record({
+          mode: fc.constantFrom('isolated' as const, 'bridge' as const),
+          egress: fc.constant([]),
+          egressLearn: fc.constant(false),
+        }),
+        fc.record({ mode: fc.constant('isolated' as const), egress, egressLearn: fc.boolean() }),
       ),
       labels: fc.dictionary(fc.constantFrom('team', 'x-y', 'a.b'), text).map(sorted),
     }),

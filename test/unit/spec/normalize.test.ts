@@ -24,7 +24,7 @@ describe('what a spec becomes', () => {
         noNewPrivileges: true,
         tmpfs: { '/tmp': '64m' },
       },
-      network: { mode: 'isolated', egress: [] },
+      network: { mode: 'isolated', egress: [], egressLearn: false },
       lifecycle: {
         healthCheckIntervalSeconds: 60,
         autoCleanup: true,

@@ -470,6 +470,13 @@ describe('rules across fields', () => {
     );
   });
 
+  test('learning has no effect on another mode either', () => {
+    const text = document({ backend: ['network: { mode: none, egress_learn: true }'] });
+    expect(check(text)).toMatchInlineSnapshot(
+      `"4:26 error[no-effect] docker_backend.network.egress_learn: egress_learn has no effect with mode none [4:14 mode is here] (hint: remove it, or set mode: isolated)"`,
+    );
+  });
+
   test('an HTTP transport needs a port', () => {
     expect(check(document({ mcp: ['command: run', 'transport: sse'] }))).toMatchInlineSnapshot(
       `"6:14 error[missing-key] mcp_server.transport: transport sse needs port (hint: add port: and the port that the server listens on in its container)"`,

@@ -222,8 +222,14 @@ export function relayContainer(
   };
 }
 
+/** In a container of its own, as many files may be open as there are; what runs by default may open fewer. */
+const withAllDescriptors = ['sh', '-c', 'ulimit -n "$(ulimit -Hn)" && exec "$@"', 'sh'];
+
 /** 800 connections with their buffers, and as many seldom have one at once. */
 const forwarderLimits = { memoryBytes: 64 * mebibyte, pidsLimit: 32, nanoCpus: 1e9 };
+
+/** And 10,000 ports at which what is tried is noted. */
+const learnerLimits = { ...forwarderLimits, memoryBytes: 160 * mebibyte };
 
 /**
  * The forwarder of a server: the only thing on the server's network that leads anywhere, and only where its configuration
@@ -236,18 +242,22 @@ export function forwarderContainer(
   imageRef: string,
   managedBy: string,
 ): PlannedContainer {
-  const { network, out, addresses, names } = way;
+  const { network, out, addresses, names, learn } = way;
   const known = [...addresses].map(([host, address]) => `${host}=${address}`);
+  const free = learn?.addresses ?? [];
+  const program = [forwarderProgram, proxyConfig(way), names, learn?.ports ?? '', ...known];
+  const argv = ['perl', '-e', ...program, ...free.map((address) => `?=${address}`)];
+  const limits = learn === undefined ? forwarderLimits : learnerLimits;
   const template: ShapeTemplate = {
     ...idleTemplate,
-    ...forwarderLimits,
-    memorySwapBytes: forwarderLimits.memoryBytes,
-    pidOne: { kind: 'fixed', argv: ['perl', '-e', forwarderProgram, proxyConfig(way), names, ...known] },
+    ...limits,
+    memorySwapBytes: limits.memoryBytes,
+    pidOne: { kind: 'fixed', argv: learn === undefined ? argv : [...withAllDescriptors, ...argv] },
     workingDir: { kind: 'own', path: '/tmp' },
     tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
     networks: [
-      { name: network.name, aliases: [], linkLocalIps: [...addresses.values(), names] },
-      { name: out.name, aliases: [] },
+      { name: network.name, aliases: [], linkLocalIps: [...addresses.values(), ...free, names] },
+      ...(out === undefined ? [] : [{ name: out.name, aliases: [] }]),
     ],
     restart: 'unless-stopped',
     readOnlyRoot: true,

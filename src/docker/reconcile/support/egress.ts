@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
+import { hasForwarder } from '../../../model/egress.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type Reason, type SupportChange } from '../../../model/plan.ts';
 import { egressNetworkName, egressSuffix, outNetworkName } from '../../model/labels.ts';
@@ -19,7 +20,7 @@ const why = 'what its server reaches of the outside goes through it';
 
 /** Why a server cannot be led to what it lists, when it cannot. */
 export function egressBlocker({ spec }: DeclaredServer, observed: Observed): Blocker | undefined {
-  if (spec.network.egress.length === 0) return undefined;
+  if (!hasForwarder(spec)) return undefined;
   if (observed.engine.kind === 'podman') {
     return {
       kind: 'unsupported',
@@ -38,7 +39,7 @@ export function egressBlocker({ spec }: DeclaredServer, observed: Observed): Blo
   const holder = observed.foreign.find(({ name }) => name === way.forwarder);
   return (
     networkTaken(way.network, observed) ??
-    networkTaken(way.out, observed) ??
+    (way.out && networkTaken(way.out, observed)) ??
     (holder === undefined ? undefined : nameTaken(holder))
   );
 }
@@ -52,8 +53,9 @@ const createNetwork = (network: NetworkShape, reason: string): SupportPlan => ({
   teardown: [],
 });
 
+/** In one order, however the engine lists them. */
 const forwardersOf = ({ containers }: Observed): readonly ObservedContainer[] =>
-  containers.filter(({ role }) => role === 'forwarder');
+  containers.filter(({ role }) => role === 'forwarder').sort((a, b) => (a.id < b.id ? -1 : 1));
 
 const removeForwarder = ({ id, name }: ObservedContainer, after: readonly StepId[] = []): StepDraft =>
   supportStep(
@@ -216,12 +218,12 @@ export function planEgress(input: SupportInput): EgressPlan {
     const way = wayOutOf(server.spec, observed);
     return way === undefined ? [] : [{ server, way }];
   });
-  const [first] = ways;
+  const [wanted] = ways.flatMap(({ way }) => way.out ?? []);
   const out =
-    first === undefined || networkNamed(observed, first.way.out.name) !== undefined
+    wanted === undefined || networkNamed(observed, wanted.name) !== undefined
       ? nothing
-      : createNetwork(first.way.out, 'forwarders reach the outside through it');
-  const led = ways.map(({ server, way }) => ledOf(input, server, way, out));
+      : createNetwork(wanted, 'forwarders reach the outside through it');
+  const led = ways.map(({ server, way }) => ledOf(input, server, way, way.out === undefined ? nothing : out));
   const staying = ledAndStaying(input);
   const inUse = new Set([...led.map(({ name }) => name), ...staying.servers]);
   const kept = new Set([...led.flatMap(({ there }) => there), ...staying.forwarders]);
@@ -243,7 +245,8 @@ export function planEgress(input: SupportInput): EgressPlan {
     if (containers.length === 0 && idleNetwork === undefined) return [];
     return [{ network, containers, networks: idleNetwork === undefined ? [] : [removeNetwork(idleNetwork)] }];
   });
-  const idleOut = inUse.size > 0 ? undefined : ownNetwork(observed, outNetworkName(project));
+  const idleOut =
+    wanted !== undefined || staying.servers.length > 0 ? undefined : ownNetwork(observed, outNetworkName(project));
   const forwarderRemovals = teardown.flatMap(({ containers }) => containers.map(({ id }) => id));
   const networkRemovals = idleOut === undefined ? [] : [removeNetwork(idleOut, forwarderRemovals)];
   const networks = [...teardown.flatMap((one) => one.networks), ...networkRemovals];

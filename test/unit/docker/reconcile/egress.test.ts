@@ -57,6 +57,28 @@ describe('a server that lists hosts', () => {
     expect(new Set(subnets).size).toBe(2);
   });
 
+  it('that learns is led nowhere, and to nothing but its list', () => {
+    const learning = (...hosts: string[]): DeclaredServer =>
+      server('a', { network: { egress: hosts.map((host) => target(host)), egressLearn: true } });
+    const alone = running(learning());
+    const networks = (engine: SimulatedEngine) =>
+      named(engine, 'looms-test-a.egress-1')?.shape.networks.map((one) => one.name);
+    expect(networks(alone)).toEqual(['looms-test-a.egress']);
+    expect(alone.networks.map(({ name }) => name)).not.toContain('looms-test.out');
+    expect(plan([learning()], alone).steps).toEqual([]);
+    expect(networks(running(learning('db')))).toEqual(['looms-test-a.egress', 'looms-test.out']);
+    const [own, learned] = [wayOutOf(learning('db').spec, emptyEngine()), wayOutOf(learning().spec, emptyEngine())];
+    expect(own?.learn?.addresses).toHaveLength(29);
+    expect(own?.learn?.addresses).not.toContain(own?.addresses.get('db'));
+    expect(own?.mark).not.toBe(learned?.mark);
+    // The list that was learned has a forwarder of its own, and the way out is made for it and goes with it.
+    const listed = apply([led('a', 'db')], alone);
+    expect(listed.networks.map(({ name }) => name)).toContain('looms-test.out');
+    expect(named(listed, 'looms-test-a.egress-1')).toBeUndefined();
+    const again = apply([learning()], listed);
+    expect(again.networks.map(({ name }) => name)).not.toContain('looms-test.out');
+  });
+
   it('knows each host by an address of its own, so that two of them can have one port', () => {
     const way = wayOutOf(led('a', 'db', 'other').spec, emptyEngine());
     const end = running(led('a', 'db', 'other'));

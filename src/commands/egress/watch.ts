@@ -1,0 +1,49 @@
+import { watchEgress } from '../../app/inspect/suggest-egress.ts';
+import { requiredArg } from '../../cli/args.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { exitCodeOfSignal } from '../../cli/exit-codes.ts';
+import { placeFlags } from '../../cli/flags.ts';
+import { visible, visibleLines } from '../../cli/render/text.ts';
+import { serverName } from '../../cli/server-name.ts';
+import { listenForSignals } from '../../cli/signals.ts';
+import { seenJson } from '../../model/unseen.ts';
+
+export default class EgressWatch extends BaseCommand {
+  static override summary = 'Show what a server tries to reach, as it tries it';
+  static override description =
+    'Prints what `looms egress suggest` does, and then each line of it that is new or has another count, until Ctrl-C ' +
+    '(exit 130). With network.egress_learn: true in its spec, ports are known as well. Changes nothing.';
+  static override examples = [
+    { description: 'One server, while it is used', command: 'looms egress watch db' },
+    {
+      description: 'For a program: all of it in one line, whenever it changed',
+      command: 'looms egress watch db --json',
+    },
+  ];
+  static override args = { server: requiredArg({ description: 'name of the server' }) };
+  static override flags = { ...placeFlags };
+
+  async run(): Promise<void> {
+    const { flags, args } = await this.parse(EgressWatch);
+    const { ports, project, terminal } = await this.open(flags);
+    const request = { project: project.name, name: serverName(args.server) };
+    const interruption = listenForSignals(0, () => {});
+    const { stop } = interruption;
+    const said = new Set<string>();
+    try {
+      for await (const { suggestion, notices } of watchEgress(ports, request, stop)) {
+        const lines = this.jsonEnabled() ? [JSON.stringify(suggestion)] : suggestion.yaml.split('\n');
+        const fresh = [...notices, ...lines].filter((line) => !said.has(line));
+        for (const line of fresh) {
+          said.add(line);
+          if (notices.includes(line)) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(line)}`);
+          else if (!(await terminal.stream(this.jsonEnabled() ? seenJson(line) : visibleLines(line)))) return;
+        }
+      }
+    } finally {
+      interruption.dispose();
+    }
+    const signal = interruption.received();
+    if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
+  }
+}
