@@ -25,7 +25,7 @@ export function egressBlocker({ spec }: DeclaredServer, observed: Observed): Blo
     return {
       kind: 'unsupported',
       detail: 'Podman gives no container the addresses that network.egress needs, and would leave it without a way out',
-      hint: 'run the server on a Docker Engine, or leave network.egress out',
+      hint: 'run the server on a Docker Engine, or leave network.egress and egress_learn out',
     };
   }
   const way = wayOutOf(spec, observed);
