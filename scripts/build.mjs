@@ -175,6 +175,8 @@ async function bundle(commands) {
     entryPoints: { ...entries, 'cli/main': join(root, 'src/cli/main.ts') },
     chunkNames: 'chunks/[name]-[hash]',
     splitting: true,
+    // Its other form asks for its own files in a way that no bundler follows.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     plugins: [lazyOclif, wslWithoutPrograms, oneCommonChunk],
     keepNames: false,
     metafile: true,

@@ -2,6 +2,7 @@ import { homedir, hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ConnectPorts } from '../app/connect/ports.ts';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -66,6 +67,14 @@ export type ServeOptions = {
 
 export type ServedProject = RunningGateway & { readonly tokenFile?: string };
 
+/** What `looms connect` works with, and the gateway of the project as it is now. */
+export type Connecting = {
+  readonly ports: ConnectPorts;
+  /** Where it listens on TCP, when it does. */
+  readonly url: string | undefined;
+  readonly tokenFile: string;
+};
+
 export type Composition = {
   readonly ports: Ports;
   readonly secretStores: SecretStores;
@@ -78,6 +87,7 @@ export type Composition = {
   ) => Promise<void>;
   /** Where the engine is; undefined where none was found. Throws what `discover` throws. */
   readonly engineAddress: () => Promise<string | undefined>;
+  readonly connecting: (project: ProjectName) => Promise<Connecting>;
   readonly projectFile: FoundProjectFile | undefined;
   /** Of the project file, of the user and of the machine. */
   readonly policies: Policies;
@@ -468,7 +478,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       import('../serve/seal.ts'),
       import('../state/gateway-files.ts'),
     ]);
-    const { sealKeyOfFile, servePlaces, tokenOfFile } = files;
+    const { noteAddress, sealKeyOfFile, servePlaces, tokenOfFile } = files;
     const places = servePlaces(environment, project);
     const tokenFile = listen === undefined ? undefined : resolve(listen.tokenFile ?? places.tokenFile);
     const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile);
@@ -484,7 +494,34 @@ export async function compose(settings: Settings): Promise<Composition> {
         ? {}
         : { tcp: { host: listen.host, port: listen.port, token: token.value, tokenName: token.name } }),
     });
-    return { ...running, ...(tokenFile === undefined ? {} : { tokenFile }) };
+    // A port that was free is another one the next time, and no address to give to clients.
+    const forget =
+      running.url === undefined || listen?.port === 0 ? undefined : noteAddress(places.address, running.url);
+    const close = async (): Promise<void> => {
+      forget?.();
+      await running.close();
+    };
+    return { ...running, close, ...(tokenFile === undefined ? {} : { tokenFile }) };
+  };
+  const connecting: Composition['connecting'] = async (project) => {
+    const [{ tryEntry }, { entryRecords }, gateway] = await Promise.all([
+      import('../mcp/client/try-entry.ts'),
+      import('../state/client-entries.ts'),
+      import('../state/gateway-files.ts'),
+    ]);
+    const { address, tokenFile } = gateway.servePlaces(environment, project);
+    return {
+      ports: {
+        files,
+        workingDirectory,
+        place: { platform: process.platform, home: environment.HOME || homedir(), environment },
+        records: entryRecords(environment),
+        tryEntry: (entry, folder) => tryEntry(entry, { folder, version }),
+        readToken: gateway.findToken,
+      },
+      url: await gateway.findAddress(address),
+      tokenFile,
+    };
   };
   return {
     ports,
@@ -495,6 +532,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     secretStores: stores,
     serve,
     serveStdio,
+    connecting,
     redact,
     close: closeAll,
   };

@@ -182,6 +182,7 @@ export const commandNames: readonly string[] = [
   'config get-key',
   'config list-keys',
   'config set-key',
+  'connect',
   'delete',
   'describe',
   'diff',

@@ -1,5 +1,5 @@
 import { constants, watch } from 'node:fs';
-import { mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '../model/failure.ts';
 import type { FileFailure, Files, FileWrite } from './port.ts';
@@ -22,7 +22,22 @@ async function attempt(work: () => Promise<unknown>): Promise<FileWrite> {
 async function replace(path: string, content: string, mode: number): Promise<FileWrite> {
   const fresh = join(dirname(path), `.${basename(path)}.${process.pid}`);
   const written = await attempt(async () => {
-    await writeFile(fresh, content, { mode, flag: 'wx' });
+    await writeFile(fresh, content, { mode, flag: 'wx', flush: true });
+    await rename(fresh, path);
+  });
+  if (!written.done) await rm(fresh, { force: true });
+  return written;
+}
+
+async function rewrite(path: string, content: string): Promise<FileWrite> {
+  const fresh = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  const written = await attempt(async () => {
+    const { mode, uid, gid } = await stat(path);
+    await writeFile(fresh, '', { mode: 0o600, flag: 'wx' });
+    const made = await stat(fresh);
+    if (made.uid !== uid || made.gid !== gid) await chown(fresh, uid, gid);
+    await chmod(fresh, mode & 0o7777);
+    await writeFile(fresh, content, { flush: true });
     await rename(fresh, path);
   });
   if (!written.done) await rm(fresh, { force: true });
@@ -76,6 +91,8 @@ export const localFiles = (
   create: (path, content) => attempt(() => writeFile(path, content, { flag: 'wx' })),
   overwrite: (path, content) => attempt(() => writeFile(path, content)),
   replace,
+  rewrite,
+  remove: (path) => attempt(() => rm(path)),
   makeFolder: (path) => attempt(() => mkdir(path, { recursive: true })),
   readContext: async (source, directory) => (await import('./build-context.ts')).readContext(source, directory),
   readBuildCa: async () => (await import('./build-context.ts')).readBuildCa(environment, workingDirectory),

@@ -47,6 +47,9 @@ export type Files = {
   readonly overwrite: (path: string, content: string) => Promise<FileWrite>;
   /** Puts a file there whole or not at all, over one that is there; `mode` as in `chmod`. */
   readonly replace: (path: string, content: string, mode: number) => Promise<FileWrite>;
+  /** The same for a file that is there and is no link, whose mode and owner stay. */
+  readonly rewrite: (path: string, content: string) => Promise<FileWrite>;
+  readonly remove: (path: string) => Promise<FileWrite>;
   /** Makes a folder and those above it; one that is there is no failure. */
   readonly makeFolder: (path: string) => Promise<FileWrite>;
   /**

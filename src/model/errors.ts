@@ -48,6 +48,7 @@ const errors = {
   'record-untrusted': { class: 'notConfirmed', ours: true },
   'spec-invalid': { class: 'invalid' },
   'file-not-found': { class: 'notFound' },
+  'client-file-invalid': { class: 'invalid' },
   'file-exists': { class: 'cannotWrite' },
   'file-not-writable': { class: 'cannotWrite' },
   'not-implemented': { class: 'invalid' },

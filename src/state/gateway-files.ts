@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
@@ -11,17 +11,42 @@ import { KeyFault, makeKeyFile, readKeyFile, readOwnFile } from './key-file.ts';
 export function servePlaces(
   environment: Readonly<Record<string, string | undefined>>,
   project: ProjectName,
-): { readonly socket: string; readonly tokenFile: string; readonly sealFile: string } {
+): { readonly socket: string; readonly tokenFile: string; readonly sealFile: string; readonly address: string } {
   const folder = join(stateFolder(environment, homedir), 'serve');
   const file = (ending: string): string => join(folder, `${project}.${ending}`);
-  return { socket: file('sock'), tokenFile: file('token'), sealFile: file('seal') };
+  return { socket: file('sock'), tokenFile: file('token'), sealFile: file('seal'), address: file('url') };
 }
+
+/** How long a gateway may take to answer at all, ms. */
+const answerMs = 1_000;
 
 /** A bearer token, and what its bearer is called in the audit trail: its file without folder and ending. */
 export type Token = { readonly value: string; readonly name: string };
 
 /** What a bearer token may be made of (RFC 6750, 2.1), and at least as long as is not guessed. */
 const pattern = /^[A-Za-z0-9\-._~+/]{16,}=*$/;
+
+/** Says where a gateway listens on TCP, for whoever connects clients to it; what comes back says that it does no more. */
+export function noteAddress(path: string, url: string): () => void {
+  writeFileSync(path, `${url}\n`, { mode: 0o600 });
+  return () => rmSync(path, { force: true });
+}
+
+/** Where the gateway of a project listens on TCP, if one does now: one that was killed leaves its note. */
+export async function findAddress(path: string): Promise<string | undefined> {
+  try {
+    const url = readFileSync(path, 'utf8').trim();
+    await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(answerMs) });
+    return url;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The token of a file; undefined where there is none. Throws `usage` for one that others may read, or is none. */
+export function findToken(path: string): string | undefined {
+  return existsSync(path) ? tokenOfFile(path).value : undefined;
+}
 
 /** The token of a file, made where there is none (mode 0600). Throws `usage` for one that others may read, or is none. */
 export function tokenOfFile(path: string): Token {

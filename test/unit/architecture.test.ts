@@ -114,17 +114,18 @@ const rules: Readonly<Record<string, Rule>> = {
     folders: ['model', 'mcp/link', 'mcp/client/filter.ts', 'mcp/client/call-clock.ts', 'serve/upstreams.ts'],
     packages: [],
   },
+  clients: { folders: ['model'], packages: ['jsonc-parser', 'smol-toml', 'yaml'] },
   'files/port.ts': { folders: ['model'], packages: [] },
   files: { folders: ['model', 'image', 'files/port.ts'], packages: ['tinyglobby'] },
   secrets: { folders: ['model'], packages: [] },
   state: { folders: ['model'], packages: [] },
   app: {
-    folders: ['model', 'spec', 'image', 'mcp', 'secrets', 'orchestrator'],
+    folders: ['model', 'spec', 'image', 'mcp', 'secrets', 'orchestrator', 'clients'],
     types: ['files/port.ts', 'serve/upstreams.ts'],
     packages: ['tinyglobby'],
   },
   commands: {
-    folders: ['app', 'model', 'cli', 'orchestrator'],
+    folders: ['app', 'model', 'cli', 'orchestrator', 'clients/table.ts'],
     types: ['mcp/client/session.ts'],
     packages: ['@oclif/core'],
   },
@@ -144,6 +145,7 @@ const rules: Readonly<Record<string, Rule>> = {
 /** Modules with effects: the use cases get them passed in. */
 const adapters = [
   'mcp/client/connect.ts',
+  'mcp/client/try-entry.ts',
   'secrets/store.ts',
   'secrets/file-store.ts',
   'secrets/keyring.ts',
@@ -159,6 +161,7 @@ const pure = [
   'model',
   'spec',
   'image',
+  'clients',
   'docker/reconcile',
   'docker/execute',
   'docker/plan',

@@ -1,0 +1,270 @@
+import {
+  bearerFor,
+  type Client,
+  type Entry,
+  type EntryTarget,
+  entryFor,
+  readEntry,
+  refersToTokens,
+  startsLooms,
+} from '../../clients/client.ts';
+import { type EntryPath, editText, entryAt, isSame, printEntry, spliceOf, undoSplice } from '../../clients/edit.ts';
+import { LoomsError, withHint } from '../../model/errors.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { type ClientFile, clientFilePath, readClientFile, writeClientFile } from './client-file.ts';
+import type { ConnectPorts, EntryProof } from './ports.ts';
+
+/** The variable that entries take the token from. */
+export const tokenVariable = 'LOOMS_TOKEN';
+
+/** Which entry is wanted, and where. */
+export type ConnectRequest = {
+  readonly client: Client;
+  readonly project: ProjectName;
+  /** Absent: all servers as one. */
+  readonly server: ServerName | undefined;
+  /** What the entry is called. */
+  readonly name: string;
+  /** The file of the folder that is worked in, which others have as well. */
+  readonly inProject: boolean;
+  /** Takes the place of an entry that looms did not write. */
+  readonly force: boolean;
+  /** How `looms mcp stdio` is started from anywhere on this machine. */
+  readonly start: Extract<EntryTarget, { kind: 'stdio' }>;
+  /** Absent: a command is started. */
+  readonly http?: { readonly url: string; readonly tokenFile: string; readonly wasAsked: boolean };
+};
+
+/** What became of the entry (schemas/connect.schema.json). */
+export type Connected = {
+  readonly client: string;
+  readonly file: string;
+  readonly entry: string;
+  readonly action: 'created' | 'updated' | 'unchanged' | 'removed' | 'absent';
+  readonly transport?: 'stdio' | 'http';
+  /** What was found by a call made from the entry. */
+  readonly proof?: EntryProof;
+  /** What the client's user has to see to. */
+  readonly note?: string;
+};
+
+/** The text of an entry, for people who put it into the file themselves. */
+export type PrintedEntry = {
+  readonly client: string;
+  readonly file: string;
+  readonly entry: string;
+  readonly text: string;
+};
+
+const pathOf = ({ client, name }: ConnectRequest): EntryPath => [client.key, name];
+
+/** Writes the entry and proves it. Throws `refused` for one that is not ours, and what a failing proof throws. */
+export async function connectClient(ports: ConnectPorts, request: ConnectRequest): Promise<Connected> {
+  const { client, name, force } = request;
+  const path = pathOf(request);
+  const file = await fileOf(ports, request);
+  const target = targetOf(ports, request, file.text === undefined ? undefined : await ports.files.accessOf(file.real));
+  const entry = entryFor(client, name, target);
+  const there = entryAt(file.value, path);
+  const same = isSame(there, entry);
+  const ours = there !== undefined && (await isOurs(ports, request, file, there));
+  if (there !== undefined && !same && !ours && !force) {
+    throw new LoomsError('refused', `${file.shown} has an entry ${name} that looms did not write`, {
+      hint: `--as NAME gives this one another name, --force puts it in the place of that one`,
+    });
+  }
+  if (!same) await put(ports, request, file, { entry, ours });
+  const proof = await prove(ports, request, file.shown);
+  return {
+    client: client.id,
+    file: file.shown,
+    entry: name,
+    action: same ? 'unchanged' : there === undefined ? 'created' : 'updated',
+    transport: target.kind,
+    proof,
+    ...noteOf(ports, request, target, proof),
+  };
+}
+
+/** The entry's text alone. A token that would have to stand in it is left to whoever writes it down. */
+export async function printClientEntry(ports: ConnectPorts, request: ConnectRequest): Promise<PrintedEntry> {
+  const { client, name, inProject, start, http } = request;
+  const bearer =
+    http === undefined
+      ? undefined
+      : bearerFor(client, {
+          file: http.tokenFile,
+          variable: tokenVariable,
+          value: () => `TOKEN OF ${http.tokenFile}`,
+          shared: inProject,
+        });
+  const target = http === undefined || bearer === undefined ? start : { kind: 'http' as const, url: http.url, bearer };
+  return {
+    client: client.id,
+    file: await clientFilePath(ports, client, inProject),
+    entry: name,
+    text: printEntry(client.format, pathOf(request), entryFor(client, name, target)),
+  };
+}
+
+/** Takes the entry out again; where nothing else changed, the file is as it was before. Throws `refused` for one not ours. */
+export async function disconnectClient(ports: ConnectPorts, request: ConnectRequest): Promise<Connected> {
+  const { client, name, force } = request;
+  const path = pathOf(request);
+  const file = await fileOf(ports, request);
+  const there = entryAt(file.value, path);
+  const answer = { client: client.id, file: file.shown, entry: name };
+  if (there === undefined || file.text === undefined) return { ...answer, action: 'absent' };
+  if (!force && !(await isOurs(ports, request, file, there))) {
+    throw new LoomsError('refused', `${file.shown} has an entry ${name} that looms did not write`, {
+      hint: '--force takes it out all the same',
+    });
+  }
+  const record = await ports.records.read(file.real, path);
+  if (record?.made === true && file.text === record.splice.inserted) {
+    const removed = await ports.files.remove(file.real);
+    if (!removed.done) {
+      throw new LoomsError('file-not-writable', `${file.shown} cannot be removed: ${removed.message}`);
+    }
+  } else {
+    const asItWas = record === undefined ? undefined : undoSplice(client.format, file.text, path, record.splice);
+    const text = asItWas ?? editText(client.format, file.text, path, undefined);
+    if (text === undefined) throw cannotEdit(file.shown, 'take the entry out by hand');
+    await writeClientFile(ports, file, text);
+  }
+  await ports.records.forget(file.real, path);
+  return { ...answer, action: 'removed' };
+}
+
+const fileOf = async (ports: ConnectPorts, { client, inProject }: ConnectRequest): Promise<ClientFile> =>
+  readClientFile(ports, client, await clientFilePath(ports, client, inProject));
+
+/** Whether looms wrote an entry: it is as it was written, or what it starts is looms. */
+export async function isOurs(
+  ports: ConnectPorts,
+  { client, name }: Pick<ConnectRequest, 'client' | 'name'>,
+  { real }: ClientFile,
+  entry: unknown,
+): Promise<boolean> {
+  if (startsLooms(client, entry)) return true;
+  return isSame((await ports.records.read(real, [client.key, name]))?.entry, entry);
+}
+
+function targetOf(
+  ports: ConnectPorts,
+  { client, inProject, start, http }: ConnectRequest,
+  access: { readonly mode: number } | undefined,
+): EntryTarget {
+  if (http === undefined) return start;
+  if (client.remote === undefined) {
+    if (!http.wasAsked) return start;
+    throw new LoomsError('usage', `${client.title} knows no HTTP servers`, { hint: 'leave --url away' });
+  }
+  if (!refersToTokens(client)) {
+    if (!http.wasAsked) return start;
+    const hint = 'leave --url away: then it starts `looms mcp stdio`, which needs no token';
+    if (inProject) {
+      throw new LoomsError(
+        'refused',
+        `${client.title} can only be told the token itself, which is not for a file that others have`,
+        { hint },
+      );
+    }
+    if (access !== undefined && (access.mode & 0o077) !== 0) {
+      throw new LoomsError(
+        'refused',
+        `${client.title} can only be told the token itself, and others may read its file`,
+        { hint },
+      );
+    }
+  }
+  const value = (): string => {
+    const found = ports.readToken(http.tokenFile);
+    if (found !== undefined) return found;
+    throw new LoomsError('file-not-found', `there is no token in ${http.tokenFile}`, {
+      hint: '`looms serve --listen` makes it; --token-file FILE names another one',
+    });
+  };
+  const bearer = bearerFor(client, { file: http.tokenFile, variable: tokenVariable, value, shared: inProject });
+  return { kind: 'http', url: http.url, bearer };
+}
+
+async function put(
+  ports: ConnectPorts,
+  request: ConnectRequest,
+  file: ClientFile,
+  { entry, ours }: { readonly entry: Entry; readonly ours: boolean },
+): Promise<void> {
+  const { client } = request;
+  const path = pathOf(request);
+  const before = file.text ?? '';
+  const earlier = ours ? await ports.records.read(file.real, path) : undefined;
+  const asItWas = earlier === undefined ? undefined : undoSplice(client.format, before, path, earlier.splice);
+  // What was there before looms came is what `--undo` goes back to.
+  const base = asItWas ?? (ours ? editText(client.format, before, path, undefined) : undefined) ?? before;
+  const made = file.text === undefined || (earlier?.made === true && base === '');
+  const after = editText(client.format, base, path, entry);
+  if (after === undefined) throw cannotEdit(file.shown, 'put what --print shows into it by hand');
+  await writeClientFile(ports, file, after);
+  await ports.records.write({ file: file.real, path, entry, splice: spliceOf(base, after), made });
+}
+
+const cannotEdit = (file: string, hint: string): LoomsError =>
+  new LoomsError(
+    'client-file-invalid',
+    `${file} is written in a way that cannot be changed without touching the rest`,
+    {
+      hint: `it was left as it is: ${hint}`,
+    },
+  );
+
+/** Reads the entry back and does what its client does with it. */
+async function prove(ports: ConnectPorts, request: ConnectRequest, shown: string): Promise<EntryProof> {
+  const { client, name, inProject, http, server } = request;
+  const { value } = await readClientFile(ports, client, shown);
+  const entry = entryAt(value, pathOf(request));
+  const read = readEntry(client, entry as Entry);
+  if (read === undefined) throw new LoomsError('internal', `the entry ${name} of ${shown} is none of ${client.title}`);
+  const { environment, home } = ports.place;
+  const tried =
+    read.kind === 'stdio'
+      ? read
+      : {
+          kind: 'http' as const,
+          url: read.url,
+          headers: read.headers((reference) =>
+            reference.from === 'file'
+              ? ports.readToken(reference.path)
+              : // Where it is not set here, the note says what to set it to.
+                environment[reference.name] || (http === undefined ? undefined : ports.readToken(http.tokenFile)),
+          ),
+        };
+  try {
+    const tools = await ports.tryEntry(tried, inProject ? ports.workingDirectory : home);
+    const servers = server === undefined ? new Set(tools.map((tool) => tool.split('__')[0])).size : 1;
+    return { servers, tools: tools.length };
+  } catch (error) {
+    if (!(error instanceof LoomsError)) throw error;
+    const flags = `${inProject ? ' --local' : ''}${name === server || name === 'looms' ? '' : ` --as ${name}`}`;
+    const undo = `looms connect ${client.id}${server === undefined ? '' : ` ${server}`}${flags} --undo`;
+    throw withHint(
+      error,
+      `the entry ${name} stays in ${shown}, and works once this is mended; \`${undo}\` takes it out${
+        error.hint === undefined ? '' : ` (${error.hint})`
+      }`,
+    );
+  }
+}
+
+function noteOf(
+  ports: ConnectPorts,
+  { http, project }: ConnectRequest,
+  target: EntryTarget,
+  { tools }: EntryProof,
+): { readonly note?: string } {
+  if (tools === 0) return { note: `no server of project ${project} has tools now: does one run?` };
+  if (http === undefined || target.kind !== 'http' || target.bearer.from !== 'variable') return {};
+  const { name } = target.bearer;
+  if (ports.place.environment[name]) return {};
+  return { note: `set ${name} where the client is started: export ${name}="$(cat ${http.tokenFile})"` };
+}

@@ -1,0 +1,40 @@
+import type { Connected } from '../../app/connect/connect-client.ts';
+import type { FoundClient } from '../../app/connect/list-clients.ts';
+import type { Palette } from '../palette.ts';
+import { type Cell, renderTable } from './table.ts';
+import { visible } from './text.ts';
+
+const done: Readonly<Record<Connected['action'], string>> = {
+  created: 'is written to',
+  updated: 'is written anew to',
+  unchanged: 'stands unchanged in',
+  removed: 'is taken out of',
+  absent: 'is not in',
+};
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** What became of an entry, and what a call made from it found. */
+export function renderConnected({ file, entry, action, proof, note }: Connected, palette: Palette): string {
+  const mark = action === 'absent' ? '·' : palette.good('✓');
+  return [
+    `${mark} ${palette.strong(visible(entry))} ${done[action]} ${visible(file)}`,
+    ...(proof === undefined
+      ? []
+      : [
+          `${palette.good('✓')} a call made from it found ${counted(proof.servers, 'server')} with ${counted(proof.tools, 'tool')}`,
+        ]),
+    ...(note === undefined ? [] : [`${palette.note('note')}: ${visible(note)}`]),
+  ].join('\n');
+}
+
+export function renderClients(found: readonly FoundClient[], palette: Palette, width?: number): string {
+  const rows = found.map(({ client, title, file, found: isThere, entries, problem }): Cell[] => [
+    client,
+    title,
+    isThere ? 'found' : { text: 'not found', paint: palette.quiet },
+    problem === undefined ? entries.join(', ') || '-' : { text: `not read: ${problem}`, paint: palette.warning },
+    file,
+  ]);
+  return renderTable(['CLIENT', 'PROGRAM', 'HERE', 'ENTRIES', 'FILE'], rows, palette, width);
+}
