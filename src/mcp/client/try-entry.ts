@@ -45,6 +45,8 @@ export async function tryEntry(
       cause: error,
     });
   } finally {
+    // A session that is left open is kept for its client, and its process has room in the server's container.
+    if (transport instanceof StreamableHTTPClientTransport) await transport.terminateSession().catch(() => {});
     await client.close().catch(() => {});
   }
 }

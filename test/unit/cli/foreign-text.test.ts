@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { reportFormats } from '../../../src/cli/output-format.ts';
 import { palette } from '../../../src/cli/palette.ts';
 import { renderCalls, renderChanges, renderVerification } from '../../../src/cli/render/audit.ts';
+import { renderClients, renderConnected } from '../../../src/cli/render/connect.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/content.ts';
 import { renderDiagnosis } from '../../../src/cli/render/diagnosis.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics.ts';
@@ -260,6 +261,13 @@ const rendered: Readonly<Record<string, () => string>> = {
   renderServing: () =>
     renderServing(
       { project: asProjectName('p'), socket: `s${evil}`, url: 'http://localhost:1', tokenFile: `t${evil}` },
+      plain,
+    ),
+  renderConnected: () =>
+    renderConnected({ client: 'zed', file: `f${evil}`, entry: `e${evil}`, action: 'created', note: `n${evil}` }, plain),
+  renderClients: () =>
+    renderClients(
+      [{ client: 'zed', title: 'Zed', file: `f${evil}`, found: true, entries: [`e${evil}`], problem: `p${evil}` }],
       plain,
     ),
   renderLock: () => renderLock({ project: `team${evil}`, removed: false, lock }, found, plain),
