@@ -54,8 +54,8 @@ export function allServers(
 ): Face {
   const members = new Map<ServerName, Promise<Member>>();
   const open = new Map<ServerName, Leg>();
-  const names = new Map<string, { readonly server: ServerName; readonly name: string }>();
-  const homes = new Map<string, ServerName>();
+  /** What each server listed last: its own names by those that they have here, and URIs by themselves. */
+  const listed = new Map<ListMethod, Map<ServerName, ReadonlyMap<string, string>>>();
   let handshake: Message | undefined;
   let initialized: Message | undefined;
   let level: Message | undefined;
@@ -104,14 +104,26 @@ export function allServers(
       if (typeof next !== 'string' || next === cursor) break;
       cursor = next;
     }
-    return items.map((item) => named(server, method, item));
+    const own = new Map<string, string>();
+    const all = items.map((item) => named(server, method, item, own));
+    const known = listed.get(method) ?? new Map<ServerName, ReadonlyMap<string, string>>();
+    listed.set(method, known.set(server, own));
+    return all;
   };
-  const named = (server: ServerName, method: ListMethod, item: Item): Item => {
-    if (typeof item.uri === 'string' && !homes.has(item.uri)) homes.set(item.uri, server);
+  const named = (server: ServerName, method: ListMethod, item: Item, own: Map<string, string>): Item => {
+    if (typeof item.uri === 'string') own.set(item.uri, item.uri);
     if ((method !== 'tools/list' && method !== 'prompts/list') || typeof item.name !== 'string') return item;
     const name = joinedName(server, item.name);
-    names.set(name, { server, name: item.name });
+    own.set(name, item.name);
     return { ...item, name };
+  };
+  /** Who listed this; of several the first by name, whichever answers first. */
+  const find = (method: ListMethod, key: string): { server: ServerName; name: string } | undefined => {
+    const found = [...(listed.get(method) ?? [])]
+      .filter(([, own]) => own.has(key))
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    const [first] = found;
+    return first === undefined ? undefined : { server: first[0], name: first[1].get(key) ?? key };
   };
   /** What all servers list that answer in time; of one that comes later, or fails, only the list says so. */
   const listAll = async (method: ListMethod): Promise<readonly Item[]> => {
@@ -144,14 +156,14 @@ export function allServers(
     joined: string,
     method: ListMethod,
   ): Promise<{ server: ServerName; name: string } | undefined> => {
-    const known = names.get(joined);
+    const known = find(method, joined);
     if (known !== undefined) return known;
     const server = serverOf(joined);
     if (server === undefined || !(await upstreams.servers()).includes(asServerName(server))) return undefined;
     await listOf(asServerName(server), method);
     // A filtered one is none of the list, and still the server's own to refuse.
     const rest = joined.slice(server.length + 2);
-    return names.get(joined) ?? { server: asServerName(server), name: rest };
+    return find(method, joined) ?? { server: asServerName(server), name: rest };
   };
   const unknown = ({ id }: ClientRequest, what: string): Route => ({
     kind: 'here',
@@ -169,8 +181,10 @@ export function allServers(
     };
   };
   const routeUri = async (message: ClientRequest, uri: unknown): Promise<Route> => {
-    if (typeof uri === 'string' && !homes.has(uri)) await listAll('resources/list');
-    const home = typeof uri === 'string' ? homes.get(uri) : undefined;
+    const homeOf = (): ServerName | undefined =>
+      typeof uri === 'string' ? find('resources/list', uri)?.server : undefined;
+    if (homeOf() === undefined) await listAll('resources/list');
+    const home = homeOf();
     const [only, ...more] = home === undefined ? await withResources() : [home];
     // What nobody lists may be of a template: whoever is the only one with resources is asked.
     if (only === undefined || more.length > 0) return unknown(message, `Resource not found: ${String(uri)}`);

@@ -345,16 +345,21 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     if (!isRecord(notifications)) {
       return reply.answer(errorText(message.id, code.invalidParams, 'subscriptions/listen without notifications'));
     }
-    const { filter, uris } = honoured(notifications, isRecord(capabilities) ? capabilities : {});
+    const wanted = honoured(notifications, isRecord(capabilities) ? capabilities : {});
     const { promise: over, resolve: left } = Promise.withResolvers<void>();
     const end = (): void => {
       reply.answer(resultText(message.id, { resultType: 'complete', _meta: { [subscriptionKey]: message.id } }));
       left();
     };
-    const listener = { id: message.id, reply, filter, uris, end };
     reply.onleft = left;
     reply.begin();
-    for (const uri of uris) await request(one, 'resources/subscribe', { uri });
+    const uris: string[] = [];
+    for (const uri of wanted.uris) {
+      const { error } = await request(one, 'resources/subscribe', { uri });
+      if (error === undefined) uris.push(uri);
+    }
+    const filter = { ...wanted.lists, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
+    const listener = { id: message.id, reply, filter, uris, end };
     const params = { notifications: filter, _meta: { [subscriptionKey]: message.id } };
     reply.tell(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params }));
     if (Object.keys(filter).length === 0) return end();
@@ -444,23 +449,17 @@ function discovered(id: Id, { capabilities, serverInfo, instructions }: Fields):
 
 const withoutTasks = ({ tasks: _, ...capabilities }: Fields): Fields => capabilities;
 
-/** What of a subscription the server can tell. */
-function honoured(wanted: Fields, can: Fields): { readonly filter: Fields; readonly uris: readonly string[] } {
+/** What of a subscription the server says that it can tell. */
+function honoured(wanted: Fields, can: Fields): { readonly lists: Fields; readonly uris: readonly string[] } {
   const offers = (key: string, what: string): boolean => isRecord(can[key]) && can[key][what] === true;
-  const { resourceSubscriptions } = wanted;
-  const named = Array.isArray(resourceSubscriptions)
-    ? resourceSubscriptions.filter((one) => typeof one === 'string')
-    : [];
-  const uris = offers('resources', 'subscribe') ? named : [];
   const lists = ['tools', 'prompts', 'resources'].filter(
     (key) => wanted[`${key}ListChanged`] === true && offers(key, 'listChanged'),
   );
+  const { resourceSubscriptions: named } = wanted;
   return {
-    filter: {
-      ...Object.fromEntries(lists.map((key) => [`${key}ListChanged`, true])),
-      ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
-    },
-    uris,
+    lists: Object.fromEntries(lists.map((key) => [`${key}ListChanged`, true])),
+    uris:
+      Array.isArray(named) && offers('resources', 'subscribe') ? named.filter((one) => typeof one === 'string') : [],
   };
 }
 

@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
+import { fixture } from '../mcp/local-engine.ts';
 import { type Era, type LocalGateway, localGateway, localUpstreams, modern, rawClient } from './local-gateway.ts';
 
 // Both eras of the protocol on both sides of the gateway, with clients and servers of the SDKs; servers run on this machine.
@@ -196,4 +197,43 @@ describe.each(sides)('a %s client of a %s server, %s at its address', (clientEra
       code: -32601,
     });
   });
+});
+
+test.each(['--silent', '--exit-on-unknown'])(
+  'a server that does not take a revision it does not know (%s) is reached, and not asked for it with each request',
+  async (flag) => {
+    const argv = [process.execPath, fixture('plain.mjs'), flag];
+    const odd = new Map([['odd', { argv, mcp: { protocol: 'auto' as const, timeoutSeconds: 6 } }]]);
+    const one = await localGateway(localUpstreams([], odd));
+    const client = rawClient('modern', () => `${one.url}/mcp/odd`);
+    const call = async () => {
+      const started = performance.now();
+      const { text } = await client.ask('tools/list', '{}');
+      return { ms: performance.now() - started, result: JSON.parse(text).result };
+    };
+    expect((await call()).result).toMatchObject({ resultType: 'complete', ttlMs: 0, cacheScope: 'private' });
+    // Asking it takes a third of what it has for a handshake.
+    expect((await call()).ms).toBeLessThan(2_000);
+    await one.gateway.close();
+  },
+);
+
+test('a server that asks all it can at once is answered, what the client cannot do is refused', async () => {
+  const argv = [process.execPath, fixture('plain.mjs'), '--asks'];
+  const one = await localGateway(localUpstreams([], new Map([['asks', { argv, mcp: {} }]])));
+  const client = new Client(
+    { name: 'test', version: '1' },
+    { versionNegotiation: { mode: { pin: modern } }, capabilities: { elicitation: {}, roots: {} } },
+  );
+  client.setRequestHandler('elicitation/create', async () => ({ action: 'decline' }));
+  client.setRequestHandler('roots/list', async () => ({ roots: [] }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${one.url}/mcp/asks`)));
+  expect(JSON.parse(textOf(await client.callTool({ name: 'read_file', arguments: {} })))).toEqual({
+    'sampling/createMessage': -32601,
+    'elicitation/create': 'answered',
+    'roots/list': 'answered',
+    ping: 'answered',
+  });
+  await client.close();
+  await one.gateway.close();
 });
