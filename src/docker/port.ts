@@ -4,13 +4,14 @@ import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '.
 import type { LockHolder } from '../model/lock.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ServerContainer } from '../model/server-view.ts';
+import type { ServerWatch } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
 import type { NetworkShape, Observed } from './model/observed.ts';
 import type { ContainerShape, ImageFacts } from './model/shape.ts';
 
 export type { LockHolder } from '../model/lock.ts';
-export type { EngineAttempt } from '../orchestrator/port.ts';
+export type { EngineAttempt, ServerWatch } from '../orchestrator/port.ts';
 export type {
   CallOptions,
   ExecRequest,
@@ -69,6 +70,8 @@ export type Engine = SessionHost & {
   observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
   /** A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. */
   locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
+  /** Tells of containers that change, as `Orchestrator.watchServers` does. */
+  watchServers(project: ProjectName, hear: ServerWatch, options?: CallOptions): Promise<void>;
   /** Names of all projects that have a container here, sorted. */
   projects(options?: CallOptions): Promise<readonly ProjectName[]>;
 

@@ -182,6 +182,9 @@ export type ApplyOptions = {
   readonly onLockWait: (holder: LockHolder) => void;
 };
 
+/** Who is told of servers that change; `onReady` when nothing is missed from now on. */
+export type ServerWatch = { readonly onReady: () => void; readonly onChange: (server: ServerName) => void };
+
 /** Makes what is declared so, on one kind of engine. */
 export type Orchestrator = {
   describe(options?: CallOptions): Promise<EngineDescription>;
@@ -218,6 +221,11 @@ export type Orchestrator = {
   ): Promise<Serving>;
   /** All containers of servers, by one listing, sorted by server and generation. */
   instances(project: ProjectName, options?: CallOptions): Promise<readonly ServerContainer[]>;
+  /**
+   * Tells of servers of which something has changed, so that something else may serve. Resolves when that ends; throws
+   * `interrupted`, and what the engine throws.
+   */
+  watchServers(project: ProjectName, hear: ServerWatch, options?: CallOptions): Promise<void>;
   readonly lock: ProjectLock;
   readonly sessions: SessionHost;
   /** Ends connections that are kept alive. */

@@ -1,38 +1,73 @@
+import type { ServerName } from '../model/ids.ts';
 import type { Leg } from './leg.ts';
 import type { Upstreams } from './upstreams.ts';
 
-/** How often is looked which container serves, ms. */
-const lookEveryMs = 1_000;
+/** How often is looked which container serves, ms, should the engine have told of a change to nobody. */
+const lookEveryMs = 60_000;
+/** How long after its end what tells of changes is asked for again, ms. */
+const againMs = 1_000;
+/** How often `meanwhile` is done, ms. */
+const meanwhileMs = 1_000;
+
+/** What can be led to another container. */
+export type Followed = Pick<Leg, 'server' | 'follow'>;
 
 /**
- * Leads conversations to the container that serves by now, until what comes back is called. `meanwhile` is done before each
- * look; a look that takes long holds up the next one.
+ * Leads conversations to the container that serves by now, until what comes back is called: when the engine tells of a
+ * change of their server, when it begins to tell, and now and then. A look that takes long holds up the next one of its
+ * server, which is then made.
  */
 export function followServing(
   upstreams: Upstreams,
-  legs: () => readonly Pick<Leg, 'server' | 'follow'>[],
+  legs: () => readonly Followed[],
   meanwhile: () => void,
 ): () => void {
-  let isOver = false;
-  let timer: NodeJS.Timeout;
-  const look = async (): Promise<void> => {
-    meanwhile();
-    const byServer = Map.groupBy(legs(), ({ server }) => server);
-    await Promise.all(
-      [...byServer].map(async ([server, its]) => {
-        const container = await upstreams.serving(server);
-        if (container !== undefined) await Promise.all(its.map((leg) => leg.follow(container)));
-      }),
-    );
+  const over = new AbortController();
+  const looking = new Set<ServerName>();
+  const wanted = new Set<ServerName>();
+
+  const look = async (server: ServerName): Promise<void> => {
+    if (looking.has(server)) return void wanted.add(server);
+    looking.add(server);
+    do {
+      wanted.delete(server);
+      const container = legs().some((leg) => leg.server === server) ? await upstreams.serving(server) : undefined;
+      if (container === undefined || over.signal.aborted) continue;
+      const its = legs().filter((leg) => leg.server === server);
+      const led = await Promise.all(its.map((leg) => leg.follow(container)));
+      if (!led.includes(false)) continue;
+      wanted.add(server);
+      await pause(againMs, over.signal);
+    } while (wanted.has(server) && !over.signal.aborted);
+    looking.delete(server);
   };
-  const lookAgain = (): void => {
-    if (isOver) return;
-    timer = setTimeout(() => look().finally(lookAgain), lookEveryMs);
-    timer.unref();
+  const lookAtAll = (): void => {
+    for (const server of new Set(legs().map((leg) => leg.server))) look(server);
   };
-  lookAgain();
+  const hear = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      await upstreams.watch({ onReady: lookAtAll, onChange: look }, over.signal);
+      await pause(againMs, over.signal);
+    }
+  };
+  hear();
+  const timers = [setInterval(lookAtAll, lookEveryMs), setInterval(meanwhile, meanwhileMs)];
+  for (const timer of timers) timer.unref();
   return () => {
-    isOver = true;
-    clearTimeout(timer);
+    over.abort();
+    for (const timer of timers) clearInterval(timer);
   };
 }
+
+/** Resolves after `ms`, or when the signal aborts. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    timer.unref();
+    signal.addEventListener('abort', end);
+  });

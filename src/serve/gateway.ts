@@ -6,7 +6,7 @@ import { createBridge } from './bridge.ts';
 import { failureText, statusOfFailure } from './call.ts';
 import { contradiction, missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { type Face, oneServer } from './face.ts';
-import { followServing } from './follow.ts';
+import { type Followed, followServing } from './follow.ts';
 import type { LegHooks } from './leg.ts';
 import { code, errorText, isRequest, type Message, modernRevision, readClientMessage, revisionOf } from './message.ts';
 import { createOldSse, noStream } from './old-sse.ts';
@@ -23,6 +23,8 @@ const maxBodyBytes = 8 * 1024 * 1024;
 const bodyMs = 60_000;
 
 export type GatewayOptions = {
+  /** What else is open with servers. */
+  readonly kept?: () => readonly Followed[];
   readonly bounds: SessionBounds;
   /** What ids of sessions, and of calls that wait for an answer, are closed with. */
   readonly seal: Seal;
@@ -46,7 +48,7 @@ export type Gateway = {
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
 export function createGateway(
   upstreams: Upstreams,
-  { bounds, seal, sse = false, version, log }: GatewayOptions,
+  { bounds, seal, sse = false, version, log, kept }: GatewayOptions,
 ): Gateway {
   const sessions = createSessions(upstreams, bounds, seal);
   const bridge = createBridge(sessions, seal);
@@ -56,7 +58,7 @@ export function createGateway(
 
   const stopFollowing = followServing(
     upstreams,
-    () => [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs()],
+    () => [...sessions.all().flatMap((session) => session.legs()), ...stateless.legs(), ...(kept?.() ?? [])],
     () => {
       sessions.sweep();
       stateless.sweep();

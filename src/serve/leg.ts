@@ -50,8 +50,8 @@ export type Leg = {
   readonly notify: (message: Message) => Promise<void>;
   /** Passes the answer to a request of the server on; false for an id that is none of its. */
   readonly answer: (message: Message) => boolean;
-  /** Goes over to this container, where another one is talked to; what is under way ends on the old one. */
-  readonly follow: (container: ContainerId) => Promise<void>;
+  /** Goes over to this container, where another one is talked to; what is under way ends on the old one. False: to be tried again. */
+  readonly follow: (container: ContainerId) => Promise<boolean>;
   readonly isBusy: () => boolean;
   readonly close: () => Promise<void>;
 };
@@ -306,16 +306,22 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     },
     async follow(container) {
       const before = current;
-      if (before === undefined || before.container === container || isMoving || isClosed) return;
+      if (opening !== undefined || isMoving) return false;
+      if (before === undefined || before.container === container || isClosed) return true;
       isMoving = true;
       try {
         const next = await openReady();
-        if (isClosed) return await shut(next);
+        if (isClosed) {
+          await shut(next);
+          return true;
+        }
         current = next;
         if (lines.has(before)) retire(before);
         await tellIfToolsDiffer(next);
+        return true;
       } catch {
         // What serves so far goes on, and the next look tries again.
+        return current?.container === container;
       } finally {
         isMoving = false;
       }

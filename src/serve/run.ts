@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
-import { followServing } from './follow.ts';
+import type { Followed } from './follow.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -23,7 +23,7 @@ export type TcpWay = {
 export type Near = {
   readonly take: (connection: Duplex, head: Buffer) => void;
   /** What it keeps open with servers. */
-  readonly kept: Parameters<typeof followServing>[1];
+  readonly kept: () => readonly Followed[];
   readonly close: () => Promise<void>;
 };
 
@@ -50,10 +50,8 @@ export async function runGateway(
   }: GatewayOptions & { readonly socket: string; readonly tcp?: TcpWay | undefined; readonly near: Near },
 ): Promise<RunningGateway> {
   await freeSocket(socket);
-  const gateway = createGateway(upstreams, options);
-  const stopFollowing = followServing(upstreams, near.kept, () => {});
+  const gateway = createGateway(upstreams, { ...options, kept: near.kept });
   const close = async (): Promise<void> => {
-    stopFollowing();
     await Promise.all([gateway.close(), near.close()]);
   };
   try {

@@ -33,6 +33,14 @@ export type Upstreams = {
    * and what opening a link throws.
    */
   readonly open: (server: ServerName) => Promise<Upstream>;
+  /**
+   * Tells of servers that something else may serve by now, as long as the signal lets it; `onReady` when nothing is missed
+   * from now on. Resolves when it ends, for whatever reason. Does not throw.
+   */
+  readonly watch: (
+    hear: { readonly onReady: () => void; readonly onChange: (server: ServerName) => void },
+    signal: AbortSignal,
+  ) => Promise<void>;
   /** The container that sessions go to; undefined where none serves, or the engine does not say. Does not throw. */
   readonly serving: (server: ServerName) => Promise<ContainerId | undefined>;
   /**

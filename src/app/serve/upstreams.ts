@@ -72,6 +72,13 @@ export function upstreamsOf(
       const link = await openLink(linkTarget, options, { signal: undefined, limitMs });
       return { channel: await openChannel(link, server, limitMs), container, generation, spec };
     },
+    async watch(hear, signal) {
+      // Whoever watches looks and begins anew.
+      await ports
+        .orchestrator()
+        .then((one) => one.watchServers(project, hear, { signal }))
+        .catch(() => {});
+    },
     async serving(server) {
       try {
         const orchestrator = await ports.orchestrator();

@@ -22,6 +22,7 @@ import { listBuiltImages, removeBuiltImage } from './images/built-images.ts';
 import { findImage, type ImageClient, imageMemory } from './images/find.ts';
 import { pullImage } from './images/pull.ts';
 import { describeEngine, requireLimits } from './listing/describe.ts';
+import { watchServers } from './listing/events.ts';
 import { recordGeneration } from './listing/history.ts';
 import { createNetwork, removeNetwork } from './listing/networks.ts';
 import { observe } from './listing/observe.ts';
@@ -60,6 +61,7 @@ export async function connectDocker(
     describe: async (options) => describeEngine(connection, await connection.info.known(options ?? {})),
     observe: (query, options) => observe(at(options), records, query),
     projects: (options) => listProjects(at(options)),
+    watchServers: (project, hear, options) => watchServers(at(options), project, hear),
     locate: async (project, options) =>
       (await listProject(at(options), project)).ours
         .map((listed) => locatedContainer(listed, records))

@@ -25,7 +25,7 @@ export type WarmSessions = {
   /** The servers of which sessions are kept, as what follows their containers knows them. */
   readonly kept: () => readonly {
     readonly server: ServerName;
-    readonly follow: (container: ContainerId) => Promise<void>;
+    readonly follow: (container: ContainerId) => Promise<boolean>;
   }[];
   /** Ends those without use, and keeps none any more. */
   readonly close: () => Promise<void>;
@@ -214,6 +214,7 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
         server,
         follow: async (container) => {
           await Promise.all(all.filter((one) => one.container !== container && idle.has(one)).map(end));
+          return true;
         },
       })),
     async close() {

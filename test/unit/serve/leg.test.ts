@@ -53,6 +53,7 @@ function upstreamsOf(...channels: Fake[]): Upstreams & { readonly opened: () => 
   return {
     opened: () => opened,
     servers: async () => [fs],
+    watch: async () => {},
     open: async () => {
       const channel = channels[opened];
       opened += 1;

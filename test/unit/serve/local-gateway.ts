@@ -31,6 +31,7 @@ const openLink = createLinkSource();
 /** Servers of both eras as processes of this machine; `calls` are told of, with who made them. */
 export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, Backend> = new Map()): Upstreams => ({
   servers: async () => [...backends.keys(), ...more.keys()].map(asServerName).sort(),
+  watch: async () => {},
   async open(server: ServerName) {
     const backend = backends.get(server) ?? more.get(server);
     if (backend === undefined) throw new LoomsError('server-not-found', `no ${server}`);

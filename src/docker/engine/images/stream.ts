@@ -11,7 +11,7 @@ import { engineError } from '../connection/errors.ts';
 const firstLineLimitMs = 300_000;
 
 /**
- * Sends a request whose answer is one JSON object a line (pull, build), and hands on each.
+ * Sends a request whose answer is one JSON object a line (pull, build, events), and hands on each; `onBegin` when it begins.
  *
  * @throws LoomsError `interrupted` when the caller's signal aborts: the connection is cut, which ends a pull or a
  *   build on the engine too; else what `engineError` makes of the failure
@@ -21,9 +21,11 @@ export async function followStream(
   what: string,
   request: ApiRequest,
   onEntry: (entry: StreamEntry) => void,
+  onBegin: () => void = () => {},
 ): Promise<void> {
   const stream = await askStream({ ...client, limitMs: firstLineLimitMs }, what, request);
   try {
+    onBegin();
     for await (const line of lines(stream)) onEntry(parseEntry(line));
   } catch (error) {
     if (client.signal?.aborted) throw new LoomsError('interrupted', `stopped: ${what}`);
@@ -41,6 +43,9 @@ export type StreamEntry = {
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
   /** A build's result. */
   readonly aux?: { readonly ID?: string };
+  /** An event's. */
+  readonly Action?: string;
+  readonly Actor?: { readonly Attributes?: Readonly<Record<string, string>> };
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message?: string };
 };

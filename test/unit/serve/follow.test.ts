@@ -1,0 +1,89 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { followServing } from '../../../src/serve/follow.ts';
+import type { Upstreams } from '../../../src/serve/upstreams.ts';
+
+const [fs, web] = [asServerName('fs'), asServerName('web')];
+type Hear = Parameters<Upstreams['watch']>[0];
+
+/** An engine that tells of changes when the test says so, and two conversations. */
+function world(follow: (container: string) => boolean = () => true) {
+  const asked: string[] = [];
+  const led: string[] = [];
+  const hears: Hear[] = [];
+  const ends: (() => void)[] = [];
+  const legs = [fs, web].map((server) => ({
+    server,
+    follow: async (container: string) => {
+      led.push(`${server} to ${container}`);
+      return follow(container);
+    },
+  }));
+  const upstreams = {
+    watch: (hear: Hear, signal: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        hears.push(hear);
+        ends.push(resolve);
+        signal.addEventListener('abort', () => resolve());
+      }),
+    serving: async (server: string) => {
+      asked.push(server);
+      return asContainerId(`${server}2`);
+    },
+  } as unknown as Upstreams;
+  const stop = followServing(
+    upstreams,
+    () => legs,
+    () => {},
+  );
+  return { asked, led, hears, ends, stop };
+}
+
+afterEach(() => vi.useRealTimers());
+
+test('the engine is asked when it begins to tell, and then only about servers that it tells of', async () => {
+  vi.useFakeTimers();
+  const { asked, led, hears, stop } = world();
+  await vi.advanceTimersByTimeAsync(50_000);
+  expect(asked).toEqual([]);
+  hears[0]?.onReady();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked).toEqual(['fs', 'web']);
+  hears[0]?.onChange(web);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked).toEqual(['fs', 'web', 'web']);
+  expect(led).toEqual(['fs to fs2', 'web to web2', 'web to web2']);
+  hears[0]?.onChange(asServerName('nobody-talks-to-it'));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked).toHaveLength(3);
+  stop();
+});
+
+test('a stream of events that ends is asked for again, and everything is looked at then; else once a minute', async () => {
+  vi.useFakeTimers();
+  const { asked, hears, ends, stop } = world();
+  ends[0]?.();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(hears).toHaveLength(2);
+  hears[1]?.onReady();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked).toEqual(['fs', 'web']);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked).toHaveLength(4);
+  stop();
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect(asked).toHaveLength(4);
+});
+
+test('one that could not be led is tried again a second later', async () => {
+  vi.useFakeTimers();
+  let tries = 0;
+  const { led, hears, stop } = world(() => {
+    tries += 1;
+    return tries > 2;
+  });
+  hears[0]?.onChange(fs);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(led).toEqual(['fs to fs2', 'fs to fs2', 'fs to fs2']);
+  stop();
+});
