@@ -7,7 +7,7 @@ import { duration } from '../model/times.ts';
 import { whyRefused } from './filter.ts';
 import type { Answered, Asked, Leg } from './leg.ts';
 import { code, errorText, type Message, paramsOf } from './message.ts';
-import type { CallOutcome, Upstreams } from './upstreams.ts';
+import type { CallOutcome, Operation, Upstreams } from './upstreams.ts';
 
 /** One request of a client to a server, and what it is bounded and written down by. */
 export type Request = {
@@ -28,8 +28,19 @@ export type Request = {
 export const tookTooLong = (): LoomsError => new LoomsError('call-timeout', 'the call took too long');
 
 /** Asks within the bound of the server's `execution_timeout_seconds`. Throws `call-timeout`, and what ended it. */
-export async function askInTime({ leg, message, headers, clocks, onAsked, admit }: Request): Promise<Answered> {
+export async function askInTime({
+  upstreams,
+  leg,
+  message,
+  headers,
+  clocks,
+  onAsked,
+  admit,
+}: Request): Promise<Answered> {
   const { spec } = await leg.ready();
+  const since = performance.now();
+  const ended = (end: Operation['end']): void =>
+    upstreams.ended?.({ server: leg.server, message, seconds: (performance.now() - since) / 1000, end });
   const limitMs = spec.limits.executionTimeoutSeconds * 1000;
   const clock = clocks.start(limitMs);
   const asked = leg.ask(message, headers, admit);
@@ -39,7 +50,12 @@ export async function askInTime({ leg, message, headers, clocks, onAsked, admit 
     asked.cancel(new LoomsError('call-timeout', `${what} took longer than ${duration(limitMs)}`));
   });
   try {
-    return await asked.answer;
+    const answered = await asked.answer;
+    ended({ kind: 'answered', answer: answered.message });
+    return answered;
+  } catch (error) {
+    ended({ kind: 'failed', code: error instanceof LoomsError ? error.code : 'internal' });
+    throw error;
   } finally {
     clock.stop();
   }

@@ -9,6 +9,7 @@ import { type Face, oneServer } from './face.ts';
 import { type Followed, followServing } from './follow.ts';
 import type { LegHooks } from './leg.ts';
 import { code, errorText, isRequest, type Message, modernRevision, readClientMessage, revisionOf } from './message.ts';
+import { createMetrics, measured } from './metrics.ts';
 import { createOldSse, noStream } from './old-sse.ts';
 import { createReply } from './reply.ts';
 import type { Seal } from './seal.ts';
@@ -47,9 +48,11 @@ export type Gateway = {
 
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
 export function createGateway(
-  upstreams: Upstreams,
+  given: Upstreams,
   { bounds, seal, sse = false, version, log, kept }: GatewayOptions,
 ): Gateway {
+  const metrics = createMetrics();
+  const upstreams = measured(given, metrics);
   const sessions = createSessions(upstreams, bounds, seal);
   const bridge = createBridge(sessions, seal);
   const stateless = createStateless(upstreams, bounds.idleMs, bridge);
@@ -182,6 +185,15 @@ export function createGateway(
     if (!access.granted) return turnAway(response, access);
     const path = (request.url ?? '').split('?')[0] ?? '';
     if (path === '/healthz') return send(response, 200, JSON.stringify({ sessions: sessions.all().length }));
+    if (path === '/readyz') {
+      const ready = await upstreams.engineAnswers();
+      return send(response, ready ? 200 : 503, JSON.stringify({ ready }));
+    }
+    if (path === '/metrics') {
+      const engineUp = await upstreams.engineAnswers();
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+      return void response.end(metrics.text({ version, sessions: sessions.all().length, engineUp }));
+    }
     const [, kind, name] = /^\/(mcp|sse)(?:\/([^/]+))?$/.exec(path) ?? [];
     if (kind === undefined || (kind === 'sse' && !sse) || (name !== undefined && !namePattern.test(name))) {
       return send(response, 404, JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }));

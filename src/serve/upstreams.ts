@@ -24,10 +24,24 @@ export type CallOutcome =
   | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>> }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
 
+type Json = Readonly<Record<string, unknown>>;
+
+/** One request to a server that is over, as it was asked and answered. */
+export type Operation = {
+  readonly server: ServerName;
+  readonly message: Json;
+  readonly seconds: number;
+  readonly end:
+    | { readonly kind: 'answered'; readonly answer: Json }
+    | { readonly kind: 'failed'; readonly code: ErrorCode };
+};
+
 /** The servers of one project, as the gateway meets them. */
 export type Upstreams = {
   /** Names of all servers, sorted. Throws what the engine throws. */
   readonly servers: () => Promise<readonly ServerName[]>;
+  /** Whether the engine answers, within 2 s. Does not throw. */
+  readonly engineAnswers: () => Promise<boolean>;
   /**
    * Opens a way to what serves now. Throws `server-not-found`, `server-not-running`, `record-untrusted`, `secret-missing`
    * and what opening a link throws.
@@ -48,6 +62,8 @@ export type Upstreams = {
    * in the trail, when a quota of the project is used up; what `make` fails with stays there.
    */
   readonly record: (call: GatewayCall, make: () => Promise<CallOutcome>) => Promise<void>;
+  /** Hears of each request that is over. */
+  readonly ended?: (operation: Operation) => void;
   /** Writes that a call was wanted and not sent. */
   readonly refused: (call: GatewayCall) => Promise<void>;
 };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { label, volumeName } from '../../src/docker/model/labels.ts';
 import { secretsFilePath } from '../../src/docker/model/resolve-shape.ts';
+import { asProjectName } from '../../src/model/ids.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { withoutEngine } from '../support/images.ts';
@@ -38,6 +39,30 @@ describe.skipIf(withoutEngine())('containers on a real engine', () => {
     await bench.engine.stopContainer(id, 1);
     expect(performance.now() - before).toBeGreaterThan(900);
     expect(await bench.engine.containerRunning(id)).toMatchObject({ running: false, exitCode: 137 });
+  });
+
+  test('whoever watches hears of servers whose containers change, and of no exec', async () => {
+    const { engine, project } = bench;
+    const ending = new AbortController();
+    const heard: string[] = [];
+    let isReady = false;
+    const hear = {
+      onReady: () => {
+        isReady = true;
+      },
+      onChange: (server: string) => void heard.push(server),
+    };
+    const watching = engine.watchServers(asProjectName(project), hear, { signal: ending.signal });
+    await eventually(() => expect(isReady).toBe(true));
+    const id = await bench.run('watched');
+    await eventually(() => expect(heard).toEqual(['watched']));
+    await bench.exec(id, ['true']);
+    await engine.renameContainer(id, `looms-${project}-watched-again`);
+    await eventually(() => expect(heard).toEqual(['watched', 'watched']));
+    await engine.stopContainer(id, 0);
+    await eventually(() => expect(heard.length).toBeGreaterThan(2));
+    ending.abort();
+    await expect(watching).rejects.toMatchObject({ code: 'interrupted' });
   });
 
   test('a paused one goes on, and one that is not paused is no error', async () => {

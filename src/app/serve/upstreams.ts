@@ -16,6 +16,8 @@ const leaseMs = 60_000;
 const graceMs = 1_000;
 /** How long the engine may take to say what serves, ms. */
 const lookMs = 5_000;
+/** How long it may take to show that it is there, ms. */
+const answerMs = 2_000;
 
 type Served = { readonly project: ProjectName; readonly policies: Policies; readonly openLink: LinkSource };
 
@@ -71,6 +73,15 @@ export function upstreamsOf(
       };
       const link = await openLink(linkTarget, options, { signal: undefined, limitMs });
       return { channel: await openChannel(link, server, limitMs), container, generation, spec };
+    },
+    async engineAnswers() {
+      try {
+        // One listing: what does not change of an engine is not asked for again.
+        await (await ports.orchestrator()).instances(project, { signal: AbortSignal.timeout(answerMs) });
+        return true;
+      } catch {
+        return false;
+      }
     },
     async watch(hear, signal) {
       // Whoever watches looks and begins anew.

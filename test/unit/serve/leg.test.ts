@@ -54,6 +54,7 @@ function upstreamsOf(...channels: Fake[]): Upstreams & { readonly opened: () => 
     opened: () => opened,
     servers: async () => [fs],
     watch: async () => {},
+    engineAnswers: async () => true,
     open: async () => {
       const channel = channels[opened];
       opened += 1;

@@ -32,6 +32,7 @@ const openLink = createLinkSource();
 export const localUpstreams = (calls: string[] = [], more: ReadonlyMap<string, Backend> = new Map()): Upstreams => ({
   servers: async () => [...backends.keys(), ...more.keys()].map(asServerName).sort(),
   watch: async () => {},
+  engineAnswers: async () => true,
   async open(server: ServerName) {
     const backend = backends.get(server) ?? more.get(server);
     if (backend === undefined) throw new LoomsError('server-not-found', `no ${server}`);
