@@ -24,7 +24,10 @@ export function network({ spec, view, inside }: Look): Looked {
   const gateway = inside?.gateway;
   const hasWay = gateway === undefined ? false : gateway.answers;
   const words = { isolated: 'isolated: no way out', none: 'none', bridge: 'bridge: open' } as const;
-  const asEngine = { isolated: open.length === 0, none: networks.length === 0, bridge: true };
+  // What isolated promises of the host, not every engine can keep (Podman).
+  const reachesHost = mode === 'isolated' && networks.length > 0 && !view.hidesHost;
+  const host = reachesHost ? ', the engine’s host is within reach' : '';
+  const asEngine = { isolated: open.length === 0 && !reachesHost, none: networks.length === 0, bridge: true };
   const asInside = {
     isolated: hasWay === undefined ? undefined : !hasWay,
     none: (interfaces ?? []).length === 0,
@@ -34,7 +37,7 @@ export function network({ spec, view, inside }: Look): Looked {
   return {
     promise: 'network',
     spec: words[mode],
-    engine: [orNone(names) + published, asEngine[mode] && publishes.length === 0],
+    engine: [orNone(names) + host + published, asEngine[mode] && publishes.length === 0],
     inside: isRead ? [found, asInside[mode]] : undefined,
   };
 }
@@ -104,11 +107,14 @@ export function root({ spec, view, inside }: Look): Looked {
   };
 }
 
+/** Podman covers these by itself where the root is read-only. */
+const podmansTmpfs = new Set(['/run', '/var/tmp']);
+
 /** What every container has mounted, by the engine itself. */
 const ofEngine =
   /^\/(?:$|proc|sys|dev|etc\/(?:hosts|hostname|resolv\.conf)$|run\/(?:\.containerenv|looms)$|(?:usr\/)?s?bin\/docker-init$|run\/podman-init$|dev\/)/;
 
-export function mounts({ spec, view, inside }: Look): Looked {
+export function mounts({ spec, view, engine, inside }: Look): Looked {
   const asked = new Map(spec.mounts.map(({ target, readOnly }) => [target, readOnly]));
   const say = (target: string, readOnly: boolean): string => `${target}${readOnly ? ' (read-only)' : ''}`;
   const asWanted = (target: string, readOnly: boolean): boolean => {
@@ -119,8 +125,9 @@ export function mounts({ spec, view, inside }: Look): Looked {
   const tmpfs = new Set(view.confinement.tmpfs);
   // Anonymous volumes are what an image asks for with VOLUME.
   const others = [...(found?.values() ?? [])].filter(
-    ({ target, root: from }) =>
+    ({ target, root: from, kind }) =>
       !ofEngine.test(target) &&
+      !(engine.kind === 'podman' && kind === 'tmpfs' && podmansTmpfs.has(target)) &&
       !/^\/(?:proc|sys|dev)\//.test(target) &&
       !tmpfs.has(target) &&
       !/\/volumes\/[0-9a-f]{64}\/_data$/.test(from),
