@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { holdLock } from '../../support/hold-lock.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder, looms } from '../../support/looms.ts';
 import { schemaProblems } from '../../support/schemas.ts';
@@ -86,6 +87,22 @@ describe.skipIf(withoutEngine())('changes and their trail', () => {
     expect((await run('audit', '--json')).stdout).toBe('');
     const verified = await looms(['audit', 'verify', '--json'], { env });
     expect(JSON.parse(verified.stdout)).toMatchObject({ intact: true, records: 2 * lines.length });
+  });
+
+  test('has a lock that was taken away by its id, and none where that was refused', async () => {
+    const own = { ...env, XDG_STATE_HOME: emptyFolder() };
+    const unlock = (...words: readonly string[]) => project.run(['unlock', ...words, '--yes'], { env: own });
+    const lock = (await holdLock(project.name)).id.slice(0, 12);
+    expect(await unlock()).toExit(0);
+    expect(await unlock('0123456789ab')).toExit(8);
+    expect(await unlock(lock)).toExit(0);
+    expect(await unlock(lock)).toExit(0);
+    const { stdout } = await project.run(['audit', '--kind', 'change', '--json'], { env: own });
+    const line = JSON.parse(stdout);
+    expect(schemaProblems('audit-change', line)).toEqual([]);
+    expect(line).toMatchObject({ command: 'looms unlock', project: project.name, lock, result: 'done' });
+    const shown = await project.run(['audit', '--kind', 'change'], { env: own });
+    expect(shown.stdout).toMatch(new RegExp(`unlock .*${lock}`));
   });
 
   test('has a secret that was stored and forgotten by its name, and never its value', async () => {
