@@ -55,7 +55,7 @@ export function createGateway(
   const upstreams = measured(given, metrics);
   const sessions = createSessions(upstreams, bounds, seal);
   const bridge = createBridge(sessions, seal);
-  const stateless = createStateless(upstreams, bounds.idleMs, bridge);
+  const stateless = createStateless(upstreams, { idleMs: bounds.idleMs, bridge, version, log });
   const oldSse = createOldSse(sessions);
   const servers = new Set<Server>();
 

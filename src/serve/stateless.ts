@@ -3,10 +3,11 @@ import { isHttp } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import { type AskOne, createAllStateless } from './all-stateless.ts';
 import type { Bridge } from './bridge.ts';
 import { askInTime, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
 import { mirrored } from './envelope.ts';
-import { answerText } from './face.ts';
+import { answerText, oneServer } from './face.ts';
 import { type Asked, createLeg, type Leg } from './leg.ts';
 import {
   code,
@@ -39,6 +40,8 @@ export type StatelessRequest = SessionPlace & {
   readonly revision: string;
 };
 
+type OneRequest = StatelessRequest & { readonly server: ServerName };
+
 export type Stateless = {
   /** Answers a request; nothing of it throws. */
   readonly request: (request: StatelessRequest, reply: Reply) => Promise<void>;
@@ -55,6 +58,13 @@ type Shared = { readonly leg: Leg; readonly underWay: Map<number, UnderWay>; use
 
 const progress = 'notifications/progress';
 
+type StatelessOptions = {
+  readonly idleMs: number;
+  readonly bridge: Bridge;
+  readonly version: string;
+  readonly log: (text: string) => void;
+};
+
 /** Whether a container knows the stateless revisions: not known of one that was silent when it was asked. */
 type Era = 'modern' | 'legacy' | 'unknown';
 type Found = { readonly container: ContainerId; readonly era: Promise<Era>; until: number };
@@ -67,9 +77,9 @@ const silentMs = 60_000;
 /**
  * Requests without sessions: one process a server, shared by all, as nothing of one request stays in it. A client that goes
  * away cancels. What a server sends beside its answers goes to the request that it names; a log names none, and goes
- * nowhere while several are under way. A server that knows sessions only, and all servers as one, are reached by `bridge`.
+ * nowhere while several are under way. A server that knows sessions only is reached by `bridge`.
  */
-export function createStateless(upstreams: Upstreams, idleMs: number, bridge: Bridge): Stateless {
+export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told }: StatelessOptions): Stateless {
   const shared = new Map<ServerName, Shared>();
   const eras = new Map<ServerName, Found>();
   const params = createParamHeaders();
@@ -200,39 +210,52 @@ export function createStateless(upstreams: Upstreams, idleMs: number, bridge: Br
     return (await asked.answer).text;
   };
 
-  return {
-    async request(given, reply) {
-      const { server, message } = given;
-      if (server === undefined) return bridge.request(given, reply);
-      try {
-        if ((await eraOf(server)) !== 'modern') {
-          // What was opened to find that out.
-          if (shared.get(server)?.underWay.size === 0) close(server);
-          return await bridge.request(given, reply);
-        }
-      } catch (error) {
-        close(server);
-        return reply.answer(failureText(message.id, error), statusOfFailure(error));
+  /** A server among all is asked as at its own address, so that both have one session with it. */
+  const placeOf = (server: ServerName): Pick<SessionPlace, 'path' | 'faceOf'> => ({
+    path: `/mcp/${server}`,
+    faceOf: (heard) => oneServer(server, upstreams, heard),
+  });
+  const all = createAllStateless({ servers: upstreams.servers, ...told });
+  const request = async (given: OneRequest, reply: Reply): Promise<void> => {
+    const { server, message } = given;
+    try {
+      if ((await eraOf(server)) !== 'modern') {
+        // What was opened to find that out.
+        if (shared.get(server)?.underWay.size === 0) close(server);
+        return await bridge.request(given, reply);
       }
-      const one = sharedOf(server);
+    } catch (error) {
+      close(server);
+      return reply.answer(failureText(message.id, error), statusOfFailure(error));
+    }
+    const one = sharedOf(server);
+    one.used = performance.now();
+    lastToken += 1;
+    const token = lastToken;
+    try {
+      const checked = await headersFor(one.leg, given);
+      if ('wrong' in checked) {
+        return reply.answer(errorText(message.id, code.headerMismatch, checked.wrong), 400);
+      }
+      const way = { reply, clientId: message.id, token: metaOf(message).progressToken };
+      const text = withId(await answerTo(one, given, checked.headers, way, token), message.id);
+      reply.answer(text, statusOf(text));
+    } catch (error) {
+      if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
+      else reply.answer(failureText(message.id, error), statusOfFailure(error));
+    } finally {
+      one.underWay.delete(token);
       one.used = performance.now();
-      lastToken += 1;
-      const token = lastToken;
-      try {
-        const checked = await headersFor(one.leg, given);
-        if ('wrong' in checked) {
-          return reply.answer(errorText(message.id, code.headerMismatch, checked.wrong), 400);
-        }
-        const way = { reply, clientId: message.id, token: metaOf(message).progressToken };
-        const text = withId(await answerTo(one, given, checked.headers, way, token), message.id);
-        reply.answer(text, statusOf(text));
-      } catch (error) {
-        if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
-        else reply.answer(failureText(message.id, error), statusOfFailure(error));
-      } finally {
-        one.underWay.delete(token);
-        one.used = performance.now();
-      }
+    }
+  };
+
+  return {
+    request(given, reply) {
+      const { server, headers, ...rest } = given;
+      if (server !== undefined) return request({ ...given, server }, reply);
+      const askOne: AskOne = (one, asked, itsReply) =>
+        request({ ...rest, ...placeOf(one), ...asked, server: one }, itsReply);
+      return all.request({ message: given.message, ...(headers === undefined ? {} : { headers }) }, askOne, reply);
     },
     legs: () => [...shared.values()].map(({ leg }) => leg),
     sweep() {

@@ -50,7 +50,12 @@ export async function serveStdio(
   session.listen(replyLines());
   const seal = createSeal(randomBytes(32), 'stdio');
   const sessions = createSessions(upstreams, bounds, seal);
-  const stateless = createStateless(upstreams, neverIdleMs, createBridge(sessions, seal));
+  const stateless = createStateless(upstreams, {
+    idleMs: neverIdleMs,
+    bridge: createBridge(sessions, seal),
+    version,
+    log,
+  });
   const leaving = new Map<string | number, Reply>();
   const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());
   const stopFollowing = followServing(upstreams, legs, nothing);

@@ -1,0 +1,204 @@
+import type { ServerName } from '../model/ids.ts';
+import { isRecord } from '../model/is-record.ts';
+import { failureText, statusOfFailure } from './call.ts';
+import {
+  capabilities,
+  createCatalogue,
+  type Item,
+  instructions,
+  isList,
+  itemsIn,
+  type ListMethod,
+  lists,
+  mostPages,
+} from './catalogue.ts';
+import { headerText } from './envelope.ts';
+import {
+  code,
+  envelopeKeys,
+  errorText,
+  type Message,
+  metaOf,
+  modernRevision,
+  paramsOf,
+  resultText,
+  subscriptionKey,
+} from './message.ts';
+import type { Reply } from './reply.ts';
+
+type ClientRequest = Message & { readonly id: string | number };
+type Fields = Readonly<Record<string, unknown>>;
+type Headers = Readonly<Record<string, string>>;
+
+/** A request to one of the servers, or to all; what a client over HTTP sent as `mcp-…`. */
+type Request = { readonly message: ClientRequest; readonly headers?: Headers };
+/** Asks one server in the name of a client, as it is asked at its own address. Nothing of it throws. */
+export type AskOne = (server: ServerName, request: Request, reply: Reply) => Promise<void>;
+/** Who lists are asked for, and what its requests say of it. */
+type Context = { readonly askOne: AskOne; readonly meta: Fields };
+
+export type AllStateless = { readonly request: (request: Request, askOne: AskOne, reply: Reply) => Promise<void> };
+
+type Options = {
+  readonly servers: () => Promise<readonly ServerName[]>;
+  readonly version: string;
+  readonly log: (text: string) => void;
+};
+
+/** How long a subscription waits for servers to say what they tell, ms; what they tell later comes all the same. */
+const listenMs = 5_000;
+
+/**
+ * All servers of a project as one, for requests without sessions: each goes to the server that it names, as if it had been
+ * asked at its own address, whichever revisions it speaks.
+ */
+export function createAllStateless({ servers, version, log }: Options): AllStateless {
+  /** Subscriptions that want to hear of lists that came too late. */
+  const late = new Set<(changed: Message) => void>();
+
+  const list = async (
+    server: ServerName,
+    method: ListMethod,
+    { askOne, meta }: Context,
+  ): Promise<readonly Item[] | undefined> => {
+    const items: Item[] = [];
+    let cursor: unknown;
+    for (let page = 0; page < mostPages; page += 1) {
+      const params = { _meta: meta, ...(cursor === undefined ? {} : { cursor }) };
+      const text = await answerOf(askOne, server, { jsonrpc: '2.0', id: page, method, params });
+      const { result, error } = JSON.parse(text);
+      if (!isRecord(result)) {
+        if (isRecord(error) && error.code === code.unknownMethod) return page === 0 ? undefined : items;
+        throw new Error(isRecord(error) ? String(error.message) : text);
+      }
+      items.push(...itemsIn(text, lists[method].key));
+      if (typeof result.nextCursor !== 'string' || result.nextCursor === cursor) break;
+      cursor = result.nextCursor;
+    }
+    return items;
+  };
+  const catalogue = createCatalogue({ servers, list, log });
+
+  /** What all servers that are asked for it tell, on one stream. */
+  const listen = async (message: ClientRequest, { askOne }: Context, reply: Reply): Promise<void> => {
+    const { notifications } = paramsOf(message);
+    if (!isRecord(notifications)) {
+      return reply.answer(errorText(message.id, code.invalidParams, 'subscriptions/listen without notifications'));
+    }
+    const { resourceSubscriptions, ...changes } = notifications;
+    const named = Array.isArray(resourceSubscriptions) ? resourceSubscriptions : [];
+    const homes = await Promise.all(
+      named.map(async (uri) => ({ uri, home: await homeOf(uri, message, { askOne, meta: metaOf(message) }) })),
+    );
+    const honoured: Record<string, unknown> = {};
+    const uris: unknown[] = [];
+    const leaving: Reply[] = [];
+    let isAcknowledged = false;
+    const asked = (await servers()).map((server) => {
+      const own = homes.filter(({ home }) => home === server).map(({ uri }) => uri);
+      const wanted = { ...changes, ...(own.length === 0 ? {} : { resourceSubscriptions: own }) };
+      const { promise: told, resolve } = Promise.withResolvers<void>();
+      const tell = (text: string): boolean => {
+        const { method, params } = JSON.parse(text);
+        if (method !== 'notifications/subscriptions/acknowledged') return isAcknowledged && reply.tell(text);
+        const { resourceSubscriptions: taken, ...kinds } = isRecord(params?.notifications) ? params.notifications : {};
+        Object.assign(honoured, kinds);
+        if (Array.isArray(taken)) uris.push(...taken);
+        resolve();
+        return true;
+      };
+      const one: Reply = { tell, answer: () => resolve(), begin: nothing, end: resolve, isOpen: reply.isOpen };
+      leaving.push(one);
+      const request = { ...message, params: { ...paramsOf(message), notifications: wanted } };
+      return { told, over: askOne(server, { message: request }, one) };
+    });
+    const { promise: tooLate, resolve: stopWaiting } = Promise.withResolvers<void>();
+    const { promise: left, resolve: leave } = Promise.withResolvers<void>();
+    const timer = setTimeout(stopWaiting, listenMs);
+    const tellLate = (changed: Message): void => {
+      const params = { _meta: { [subscriptionKey]: message.id } };
+      if (honoured[changedBy(changed)] === true) reply.tell(JSON.stringify({ ...changed, params }));
+    };
+    reply.onleft = leave;
+    reply.begin();
+    await Promise.race([Promise.all(asked.map(({ told }) => told)), tooLate, left]);
+    clearTimeout(timer);
+    const filter = { ...honoured, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
+    const params = { notifications: filter, _meta: { [subscriptionKey]: message.id } };
+    reply.tell(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params }));
+    isAcknowledged = true;
+    late.add(tellLate);
+    await Promise.race([Promise.all(asked.map(({ over }) => over)), left]);
+    late.delete(tellLate);
+    for (const one of leaving) one.onleft?.();
+    const _meta = { [subscriptionKey]: message.id };
+    reply.answer(resultText(message.id, { resultType: 'complete', _meta }));
+  };
+  const homeOf = async (uri: unknown, { id }: ClientRequest, context: Context): Promise<ServerName | undefined> => {
+    const routed = await catalogue.route({ jsonrpc: '2.0', id, method: 'resources/read', params: { uri } }, context);
+    return routed !== undefined && 'server' in routed ? routed.server : undefined;
+  };
+
+  const answer = async ({ message, headers }: Request, askOne: AskOne, reply: Reply): Promise<void> => {
+    const { method, id } = message;
+    const { progressToken: _, ...meta } = metaOf(message);
+    const context = { askOne, meta };
+    if (method === 'server/discover') return reply.answer(discovered(id, version));
+    if (method === 'subscriptions/listen') return listen(message, context, reply);
+    if (isList(method)) {
+      const items = await catalogue.listAll(method, context, (changed) => {
+        for (const tell of late) tell(changed);
+      });
+      const result = { resultType: 'complete', [lists[method].key]: items, ttlMs: 0, cacheScope: 'private' };
+      return reply.answer(resultText(id, result));
+    }
+    const routed = await catalogue.route(message, context);
+    if (
+      routed === undefined ||
+      message.method === 'resources/subscribe' ||
+      message.method === 'resources/unsubscribe'
+    ) {
+      return reply.answer(errorText(id, code.unknownMethod, `Method not found: ${method}`), 404);
+    }
+    if ('unknown' in routed) return reply.answer(errorText(id, code.invalidParams, routed.unknown));
+    const { name } = paramsOf(routed.message);
+    const own =
+      headers === undefined || typeof name !== 'string' ? headers : { ...headers, 'mcp-name': headerText(name) };
+    await askOne(routed.server, { message: routed.message, ...(own === undefined ? {} : { headers: own }) }, reply);
+  };
+
+  return {
+    async request(request, askOne, reply) {
+      try {
+        await answer(request, askOne, reply);
+      } catch (error) {
+        reply.answer(failureText(request.message.id, error), statusOfFailure(error));
+      }
+    },
+  };
+}
+
+const nothing = (): void => {};
+
+/** The text of a server's answer to a request of our own. */
+const answerOf = (askOne: AskOne, server: ServerName, message: ClientRequest): Promise<string> =>
+  new Promise((resolve) => {
+    const end = (): void => resolve(errorText(message.id, code.internal, `${server} gave no answer`));
+    const reply: Reply = { tell: () => true, answer: resolve, begin: nothing, end, isOpen: () => true };
+    askOne(server, { message }, reply).then(end, end);
+  });
+
+/** Which part of a subscription wants to hear of this. */
+const changedBy = ({ method = '' }: Message): string =>
+  `${/^notifications\/(\w+)\/list_changed$/.exec(method)?.[1] ?? ''}ListChanged`;
+
+const discovered = (id: string | number, version: string): string =>
+  resultText(id, {
+    resultType: 'complete',
+    supportedVersions: [modernRevision],
+    capabilities,
+    instructions,
+    ttlMs: 0,
+    cacheScope: 'private',
+    _meta: { [envelopeKeys.serverInfo]: { name: 'looms', version } },
+  });

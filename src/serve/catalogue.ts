@@ -1,0 +1,175 @@
+import { parseExactly } from '../model/exact-number.ts';
+import { messageOf } from '../model/failure.ts';
+import { asServerName, type ServerName } from '../model/ids.ts';
+import { isRecord } from '../model/is-record.ts';
+import { type Message, paramsOf } from './message.ts';
+import { joinedName, serverOf } from './names.ts';
+
+/** How long a list waits for one server, ms: a bad one must not hold up the others; it is told of when it comes. */
+const listMs = 5_000;
+/** Pages of one list that are followed. */
+export const mostPages = 100;
+
+/** Lists by method: where their items stand, what names an item, and what tells that the list has changed. */
+export const lists = {
+  'tools/list': { key: 'tools', capability: 'tools', changed: 'notifications/tools/list_changed' },
+  'prompts/list': { key: 'prompts', capability: 'prompts', changed: 'notifications/prompts/list_changed' },
+  'resources/list': { key: 'resources', capability: 'resources', changed: 'notifications/resources/list_changed' },
+  'resources/templates/list': {
+    key: 'resourceTemplates',
+    capability: 'resources',
+    changed: 'notifications/resources/list_changed',
+  },
+} as const;
+
+export type ListMethod = keyof typeof lists;
+export const isList = (method: string | undefined): method is ListMethod => method !== undefined && method in lists;
+
+/** What all servers of a project can do together; a server without one of these has empty lists of it. */
+export const capabilities = {
+  tools: { listChanged: true },
+  prompts: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
+  completions: {},
+  logging: {},
+};
+export const instructions =
+  'All MCP servers of a looms project. The name of each tool begins with its server: server__tool.';
+
+/** The items of a list in the text of an answer, with numbers as they are written. */
+export function itemsIn(text: string, key: string): readonly Item[] {
+  const message = parseExactly(text);
+  const found = isRecord(message) && isRecord(message.result) ? message.result[key] : undefined;
+  return Array.isArray(found) ? found.filter(isRecord) : [];
+}
+
+export type Item = Readonly<Record<string, unknown>>;
+/** Something of one server, by the name that it has there. */
+type Own = { readonly server: ServerName; readonly name: string };
+
+type ClientRequest = Message & { readonly id: string | number };
+export type Routed = { readonly server: ServerName; readonly message: ClientRequest } | { readonly unknown: string };
+
+/** What all servers list, under the names that it has among all. */
+export type Catalogue<C> = {
+  /** What all servers list that answer in time; `onLate` is told of each that comes later. One that fails has nothing. */
+  readonly listAll: (method: ListMethod, context: C, onLate: (changed: Message) => void) => Promise<readonly Item[]>;
+  /** The server that a request goes to, and the request as that one knows it; undefined for what goes to none of them. */
+  readonly route: (message: ClientRequest, context: C) => Promise<Routed | undefined>;
+};
+
+/** What a catalogue is made of. */
+export type Sources<C> = {
+  readonly servers: () => Promise<readonly ServerName[]>;
+  /** All items of one server's list, as asked for by this; undefined where it has no such list. */
+  readonly list: (server: ServerName, method: ListMethod, context: C) => Promise<readonly Item[] | undefined>;
+  readonly log: (text: string) => void;
+};
+
+/** A catalogue for requests that each have a context of their own, which only what lists looks at. */
+export function createCatalogue<C>({ servers, list, log }: Sources<C>): Catalogue<C> {
+  /** What each server listed last: its own names by those that they have here, and URIs by themselves. */
+  const listed = new Map<ListMethod, Map<ServerName, ReadonlyMap<string, string>>>();
+
+  const find = (method: ListMethod, key: string): Own | undefined => {
+    const having = [...(listed.get(method) ?? [])]
+      .filter(([, own]) => own.has(key))
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    const [first] = having;
+    return first === undefined ? undefined : { server: first[0], name: first[1].get(key) ?? key };
+  };
+  const listOf = async (server: ServerName, method: ListMethod, context: C): Promise<readonly Item[]> => {
+    const items = await list(server, method, context);
+    const known = listed.get(method) ?? new Map<ServerName, ReadonlyMap<string, string>>();
+    listed.set(method, known);
+    known.delete(server);
+    if (items === undefined) return [];
+    const own = new Map<string, string>();
+    known.set(server, own);
+    return items.map((item) => {
+      if (typeof item.uri === 'string') own.set(item.uri, item.uri);
+      if ((method !== 'tools/list' && method !== 'prompts/list') || typeof item.name !== 'string') return item;
+      const name = joinedName(server, item.name);
+      own.set(name, item.name);
+      return { ...item, name };
+    });
+  };
+  const listAll: Catalogue<C>['listAll'] = async (method, context, onLate) => {
+    const found = (await servers()).map((server) => {
+      let isLate = false;
+      const { promise: late, resolve } = Promise.withResolvers<readonly Item[]>();
+      const timer = setTimeout(() => {
+        isLate = true;
+        resolve([]);
+      }, listMs);
+      const asked = listOf(server, method, context).then(
+        (items) => {
+          if (isLate) onLate({ jsonrpc: '2.0', method: lists[method].changed });
+          return items;
+        },
+        (error: unknown) => {
+          log(`${server} is left out of ${method}: ${messageOf(error)}`);
+          return [];
+        },
+      );
+      return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+    });
+    return (await Promise.all(found)).flat();
+  };
+
+  /** The tool or prompt behind a name; one that is not known yet may be of a server that was not listed. */
+  const behind = async (joined: unknown, method: ListMethod, context: C): Promise<Own | undefined> => {
+    if (typeof joined !== 'string') return undefined;
+    const known = find(method, joined);
+    if (known !== undefined) return known;
+    const server = serverOf(joined);
+    if (server === undefined || !(await servers()).includes(asServerName(server))) return undefined;
+    await listOf(asServerName(server), method, context);
+    // A filtered one is none of the list, and still the server's own to refuse.
+    return find(method, joined) ?? { server: asServerName(server), name: joined.slice(server.length + 2) };
+  };
+  const named = async (message: ClientRequest, method: ListMethod, context: C): Promise<Routed> => {
+    const params = paramsOf(message);
+    const found = await behind(params.name, method, context);
+    if (found === undefined) return { unknown: `Unknown ${lists[method].key.slice(0, -1)}: ${String(params.name)}` };
+    return { server: found.server, message: { ...message, params: { ...params, name: found.name } } };
+  };
+  /** What nobody lists may be of a template: it is of the only one with resources, if there is only one. */
+  const byUri = async (message: ClientRequest, uri: unknown, context: C): Promise<Routed> => {
+    const key = String(uri);
+    const known = find('resources/list', key);
+    if (known === undefined) await listAll('resources/list', context, () => {});
+    const [only, ...more] = listed.get('resources/list')?.keys() ?? [];
+    const home = find('resources/list', key)?.server ?? (more.length === 0 ? only : undefined);
+    return home === undefined ? { unknown: `Resource not found: ${key}` } : { server: home, message };
+  };
+  const completion = async (message: ClientRequest, context: C): Promise<Routed> => {
+    const params = paramsOf(message);
+    const { ref } = params;
+    if (!isRecord(ref)) return { unknown: 'completion/complete without a ref' };
+    if (typeof ref.uri === 'string') return byUri(message, ref.uri, context);
+    const found = await behind(ref.name, 'prompts/list', context);
+    if (found === undefined) return { unknown: `Unknown prompt: ${String(ref.name)}` };
+    return { server: found.server, message: { ...message, params: { ...params, ref: { ...ref, name: found.name } } } };
+  };
+
+  return {
+    listAll,
+    async route(message, context) {
+      switch (message.method) {
+        case 'tools/call':
+          return named(message, 'tools/list', context);
+        case 'prompts/get':
+          return named(message, 'prompts/list', context);
+        case 'resources/read':
+        case 'resources/subscribe':
+        case 'resources/unsubscribe':
+          return byUri(message, paramsOf(message).uri, context);
+        case 'completion/complete':
+          return completion(message, context);
+        default:
+          return undefined;
+      }
+    },
+  };
+}
