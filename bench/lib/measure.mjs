@@ -63,7 +63,7 @@ export function runProgram(command, args, options = {}) {
   });
 }
 
-const seconds = (ms) => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+const seconds = (ms) => (ms < 20 ? `${ms.toFixed(2)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`);
 
 /**
  * What was printed so far, for `--json`: figures in ms (`ms`), MiB (`mib`) or as multiples of the first row (`ratio`).

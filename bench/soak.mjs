@@ -1,0 +1,323 @@
+/**
+ * An hour of what happens to a gateway, in minutes: clients come, call, leave and are killed, servers are replaced under
+ * their calls, the gateway is killed twice. Prints a table, and fails where an answer was wrong, came twice or did not come,
+ * or where processes, handles or memory went on growing.
+ *
+ *   npm run test:soak                       ten minutes
+ *   npm run test:soak -- --minutes 2
+ *   npm run test:soak -- --restart-engine   also restarts the engine: only where none runs yet, as it takes one of its own
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { stopDockerd } from '../scripts/lib/dockerd.mjs';
+import { ensureEngine, findEngine } from '../scripts/lib/ensure-engine.mjs';
+import { echoArgv } from './lib/echo-server.mjs';
+import { looms } from './lib/looms.mjs';
+import { mcpClient } from './lib/mcp-http.mjs';
+import { runProgram } from './lib/measure.mjs';
+import { call as engineCall } from './lib/raw-engine.mjs';
+
+const { values: flags } = parseArgs({
+  options: { minutes: { type: 'string', default: '10' }, 'restart-engine': { type: 'boolean', default: false } },
+});
+const lastsMs = Number(flags.minutes) * 60_000;
+const project = `soak-${randomBytes(3).toString('hex')}`;
+const state = mkdtempSync(join(tmpdir(), 'looms-soak-'));
+const env = { ...process.env, XDG_STATE_HOME: state };
+const servers = ['sessions', 'shared'];
+/** Clients of each kind at once. */
+const clients = 8;
+/** How long after a gateway or an engine was killed a failure is its, ms. */
+const outageMs = 15_000;
+
+const spec = (name, revision) =>
+  JSON.stringify({
+    name,
+    docker_backend: {
+      runtime_type: 'custom',
+      base_image: 'node:24-slim',
+      environment: { REVISION: String(revision) },
+      resource_limits: { memory_mb: 1024, pids_limit: 500 },
+    },
+    mcp_server: {
+      command: echoArgv[0],
+      args: echoArgv.slice(1),
+      protocol: name === 'shared' ? '2026-07-28' : 'legacy',
+    },
+  });
+const ours = (args, more = {}) =>
+  runProgram(process.execPath, [looms, ...args, '--project', project], { env, ...more });
+const apply = (revision) =>
+  ours(['apply', '-f', '-', '--yes'], { input: servers.map((name) => spec(name, revision)).join('\n---\n') });
+
+const counts = { calls: 0, answered: 0, left: 0, killed: 0, replaced: 0, sessions: 0, byCommand: 0, outage: 0 };
+/** What must not be. */
+const faults = [];
+const fault = (text) => {
+  faults.push(text);
+  console.error(`  FAULT ${text}`);
+};
+let isOver = false;
+let outageUntil = 0;
+let gateway;
+
+async function startGateway() {
+  const child = spawn(process.execPath, [looms, 'serve', '--json', '--project', project, '--idle', '10'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (piece) => {
+    said += piece;
+  });
+  const { socket } = await new Promise((resolve, reject) => {
+    let text = '';
+    child.once('exit', (code) => reject(new Error(`looms serve ended with ${code}: ${said}`)));
+    child.stdout.on('data', (piece) => {
+      text += piece;
+      if (text.includes('}\n')) resolve(JSON.parse(text));
+    });
+  });
+  child.removeAllListeners('exit');
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  gateway = { child, socket, gone };
+}
+
+let lastValue = 0;
+/** One call, whose answer has to be that of no other. */
+async function callOnce(call) {
+  lastValue += 1;
+  const value = `v${lastValue}`;
+  counts.calls += 1;
+  try {
+    const text = await call('echo', { value });
+    counts.answered += 1;
+    if (text !== value) fault(`${value} was answered with ${text}`);
+    return true;
+  } catch (error) {
+    if (isOver) return false;
+    if (performance.now() < outageUntil) counts.outage += 1;
+    else fault(`${value} failed: ${error.message}`);
+    return false;
+  }
+}
+
+/** A client with a session: calls, and then leaves, mostly without a word. */
+async function sessionClient() {
+  while (!isOver) {
+    const client = mcpClient({ socketPath: gateway.socket, path: '/mcp/sessions' });
+    try {
+      await client.open();
+      counts.sessions += 1;
+      const calls = 1 + Math.floor(Math.random() * 200);
+      for (let call = 0; call < calls && !isOver; call += 1) if (!(await callOnce(client.call))) break;
+      if (Math.random() < 0.2) {
+        client.stall('echo', { value: `left-${Math.random()}` });
+        await delay(1);
+        counts.left += 1;
+      }
+    } catch (error) {
+      if (performance.now() >= outageUntil && !isOver) fault(`a session could not be opened: ${error.message}`);
+      await delay(200);
+    }
+    client.close();
+  }
+}
+
+async function statelessClient() {
+  while (!isOver) {
+    const client = mcpClient({ socketPath: gateway.socket, path: '/mcp/shared' });
+    for (let call = 0; call < 300 && !isOver; call += 1) if (!(await callOnce(client.callAlone))) break;
+    client.close();
+    await delay(20);
+  }
+}
+
+/** `looms mcp call` as a process; some are killed. */
+async function commandClient() {
+  while (!isOver) {
+    const value = `c${Math.random()}`;
+    const kill = Math.random() < 0.4;
+    try {
+      const { stdout } = await ours(['mcp', 'call', 'sessions', 'echo', `value=${value}`], {
+        onStart: (child) => kill && setTimeout(() => child.kill('SIGKILL'), Math.random() * 150),
+      });
+      if (stdout !== `${value}\n`) fault(`the command was answered with ${stdout}`);
+      counts.byCommand += 1;
+    } catch (error) {
+      if (kill) counts.killed += 1;
+      else if (performance.now() < outageUntil) counts.outage += 1;
+      else if (!isOver) fault(`the command failed: ${error.message}`);
+    }
+  }
+}
+
+async function replaceServers() {
+  for (let revision = 1; !isOver; revision += 1) {
+    await delay(Math.min(15_000, lastsMs / 10));
+    if (isOver) return;
+    try {
+      await apply(revision);
+      counts.replaced += 1;
+    } catch (error) {
+      if (performance.now() >= outageUntil) fault(`apply failed: ${error.message}`);
+    }
+  }
+}
+
+async function killGateway() {
+  outageUntil = performance.now() + outageMs;
+  gateway.child.kill('SIGKILL');
+  await gateway.gone;
+  await startGateway();
+}
+
+async function restartEngine() {
+  outageUntil = Number.POSITIVE_INFINITY;
+  await stopDockerd();
+  await ensureEngine(() => {});
+  outageUntil = performance.now() + 60_000;
+}
+
+const isSession = (command) => command.startsWith('node -e');
+/** Sessions' processes in all containers of the project. */
+async function processes() {
+  const filters = encodeURIComponent(JSON.stringify({ label: [`looms.project=${project}`], status: ['running'] }));
+  const running = await engineCall('GET', `/containers/json?filters=${filters}`);
+  const tops = await Promise.all(
+    running.map(({ Id }) =>
+      engineCall('GET', `/containers/${Id}/top?ps_args=-eo%20pid,args`).catch(() => ({ Processes: [] })),
+    ),
+  );
+  return tops.flatMap(({ Processes }) => Processes).filter(([, command]) => isSession(command)).length;
+}
+
+async function sample(startedAt) {
+  const { pid } = gateway.child;
+  try {
+    return {
+      seconds: Math.round((performance.now() - startedAt) / 1000),
+      mib: Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / 1024,
+      handles: readdirSync(`/proc/${pid}/fd`).length,
+      processes: await processes(),
+      ...counts,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+const columns = [
+  'seconds',
+  'calls',
+  'answered',
+  'outage',
+  'sessions',
+  'left',
+  'byCommand',
+  'killed',
+  'replaced',
+  'processes',
+  'handles',
+  'mib',
+];
+const printRow = (row) =>
+  console.log(
+    columns
+      .map((name) => String(typeof row[name] === 'number' ? Math.round(row[name]) : row[name]).padStart(10))
+      .join(''),
+  );
+
+/** The most of a figure in a part of the samples; what grows without end is more in the last part. */
+const most = (samples, name) => Math.max(...samples.map((one) => one[name]));
+
+async function main() {
+  if (flags['restart-engine'] && (await findEngine())) {
+    throw new Error(
+      '--restart-engine: an engine runs already, and others may work on it; stop it, and this starts one of its own',
+    );
+  }
+  if (flags['restart-engine']) await ensureEngine(console.log);
+  await apply(0);
+  await startGateway();
+  const startedAt = performance.now();
+  const samples = [];
+  printRow(Object.fromEntries(columns.map((name) => [name, name])));
+  const work = [
+    ...Array.from({ length: clients }, sessionClient),
+    ...Array.from({ length: clients }, statelessClient),
+    ...Array.from({ length: 2 }, commandClient),
+    replaceServers(),
+  ];
+  const events = [
+    [1 / 3, killGateway],
+    ...(flags['restart-engine'] ? [[1 / 2, restartEngine]] : []),
+    [2 / 3, killGateway],
+  ];
+  const everyMs = Math.max(2_000, lastsMs / 20);
+  while (performance.now() - startedAt < lastsMs) {
+    await delay(everyMs);
+    const [next] = events;
+    if (next !== undefined && performance.now() - startedAt > lastsMs * next[0]) {
+      events.shift();
+      await next[1]();
+    }
+    const row = await sample(startedAt);
+    if (row === undefined) continue;
+    samples.push(row);
+    printRow(row);
+  }
+  isOver = true;
+  await Promise.all(work);
+  gateway.child.kill('SIGINT');
+  await gateway.gone;
+
+  const third = Math.floor(samples.length / 3);
+  const [early, late] = [samples.slice(1, third + 1), samples.slice(-third)];
+  for (const [name, slack] of [
+    ['mib', 60],
+    ['handles', 40],
+    ['processes', 12],
+  ]) {
+    const [before, after] = [most(early, name), most(late, name)];
+    if (after > before * 1.3 + slack) fault(`${name} went from ${before.toFixed(0)} to ${after.toFixed(0)}`);
+  }
+  const deadline = performance.now() + 90_000;
+  let left = await processes();
+  while (left > 0 && performance.now() < deadline) {
+    await delay(1_000);
+    left = await processes();
+  }
+  if (left > 0) fault(`${left} processes outlived the gateway`);
+
+  const { stdout } = await ours(['audit', '--json', '--tail', '0']);
+  const hashes = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).argumentsHash);
+  const twice = hashes.length - new Set(hashes).size;
+  if (twice > 0) fault(`${twice} calls are in the trail more than once`);
+  console.log(
+    `\n${counts.answered} of ${counts.calls} calls answered, each right and once; ${hashes.length} in the trail, ${twice} of them twice`,
+  );
+  console.log(`${counts.outage} were lost with a gateway that was killed; ${left} processes left`);
+  console.log(faults.length === 0 ? 'no fault' : `${faults.length} faults`);
+}
+
+try {
+  await main();
+} catch (error) {
+  fault(error.message);
+} finally {
+  isOver = true;
+  gateway?.child.kill('SIGKILL');
+  await ours(['delete', '--all', '--yes']).catch((error) => fault(error.message));
+  if (flags['restart-engine']) await stopDockerd();
+  rmSync(state, { recursive: true, force: true });
+  process.exitCode = faults.length === 0 ? 0 : 1;
+}
