@@ -23,18 +23,24 @@ const ruleDetail = object({
 /** How a rule is held, where that is said beside it. */
 export type RuleDetail = Checked<typeof ruleDetail>;
 
+/** A project that a quota is not held against. */
+const quotaException = object({ project: text, until: text, reason: optional(text) });
+
+export type QuotaException = Checked<typeof quotaException>;
+
 const quotaLimits = object({
   maxServers: optional(number),
   maxTotalMemoryMiB: optional(number),
   maxTotalCpuCores: optional(number),
   callsPerDay: optional(number),
   reason: optional(text),
+  exceptions: list(quotaException),
 });
 
 /** What a project may have in all, as one file says it. */
 export type QuotaLimits = Checked<typeof quotaLimits>;
 
-export type QuotaKey = Exclude<keyof QuotaLimits, 'reason'>;
+export type QuotaKey = Exclude<keyof QuotaLimits, 'reason' | 'exceptions'>;
 
 /** What a project may have in all: the lowest that any file says, with the file and the line. */
 export type Quota = {

@@ -29,7 +29,12 @@ export function policyAt({ reader, lineOf }: Located, file: string, path: string
       ? {}
       : { allowedCapabilities: capabilityNames(reader, at('allowed_capabilities'), allowed) }),
     forbiddenCapabilities: capabilityNames(reader, at('forbidden_capabilities'), capabilities),
-    projects: Object.fromEntries(Object.entries(input.projects ?? {}).map(([name, quota]) => [name, limitsOf(quota)])),
+    projects: Object.fromEntries(
+      Object.entries(input.projects ?? {}).map(([name, quota]) => [
+        name,
+        limitsOf(reader, childPath(at('projects'), name), quota),
+      ]),
+    ),
     details: detailsOf(reader, path, input),
   };
   const named = Object.keys(input.projects ?? {}).map((pattern) => childPath('projects', pattern));
@@ -37,14 +42,20 @@ export function policyAt({ reader, lineOf }: Located, file: string, path: string
   return { rules, file, lines: Object.fromEntries(lines) };
 }
 
-const limitsOf = (quota: NonNullable<PolicyInput['projects']>[string]): QuotaLimits =>
-  defined({
+const limitsOf = (reader: Reader, path: string, quota: NonNullable<PolicyInput['projects']>[string]): QuotaLimits => ({
+  ...defined({
     maxServers: quota.max_servers,
     maxTotalMemoryMiB: quota.max_total_memory_mb,
     maxTotalCpuCores: quota.max_total_cpu_cores,
     callsPerDay: quota.calls_per_day,
     reason: quota.reason,
-  });
+  }),
+  exceptions: (quota.exceptions ?? []).flatMap(({ project, until, reason }, index) =>
+    project !== undefined && isDay(reader, childPath(childPath(path, 'exceptions'), index), until)
+      ? [{ project, until, ...defined({ reason }) }]
+      : [],
+  ),
+});
 
 /** Rules that say themselves how severe they are. */
 const withOwnSeverity: readonly string[] = ['forbid_latest', 'forbid_unpinned'];
@@ -85,18 +96,22 @@ function detailsOf(reader: Reader, path: string, input: PolicyInput): Policy['de
 
 type ExceptionInput = NonNullable<NonNullable<NonNullable<PolicyInput['rules']>['max_pids']>['exceptions']>[number];
 
+/** Whether an exception ends on a day that there is; reports one that does not. */
+function isDay(reader: Reader, path: string, until: string | undefined): until is string {
+  if (until === undefined) return false;
+  const day = new Date(`${until}T00:00:00Z`);
+  if (!Number.isNaN(day.getTime()) && day.toISOString().startsWith(until)) return true;
+  reader.report({
+    code: 'invalid-value',
+    path: childPath(path, 'until'),
+    message: `until: ${until} is no day of the calendar`,
+  });
+  return false;
+}
+
 function exceptionOf(reader: Reader, path: string, input: ExceptionInput): readonly PolicyException[] {
   const { server, until, project, reason } = input;
-  if (server === undefined || until === undefined) return [];
-  const day = new Date(`${until}T00:00:00Z`);
-  if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(until)) {
-    reader.report({
-      code: 'invalid-value',
-      path: childPath(path, 'until'),
-      message: `until: ${until} is no day of the calendar`,
-    });
-    return [];
-  }
+  if (server === undefined || !isDay(reader, path, until)) return [];
   return [
     { server, until, ...(project === undefined ? {} : { project }), ...(reason === undefined ? {} : { reason }) },
   ];

@@ -37,7 +37,7 @@ export async function getAllProjects(ports: Ports, policies: Policies): Promise<
       // What is wrong with the trail is said by `looms audit`; the engine's answer stands without it.
       const callsToday = await ports.auditReader.countCalls({ project, since }).catch(() => null);
       const specs = servers.flatMap(({ recorded }) => (recorded === undefined ? [] : [recorded.spec]));
-      const quota = limitsIn(quotaOf(policies, project));
+      const quota = limitsIn(quotaOf(policies, { project, now: ports.now() }));
       return {
         servers: servers.map((view) => statusOf(view, now)),
         used: { project, use: { ...useOf(specs), callsToday }, quota },

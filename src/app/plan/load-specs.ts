@@ -207,7 +207,7 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
   const diagnostics: Diagnostic[] = [
     ...loaded.diagnostics,
     ...checkPolicy(sound, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
-    ...checkQuotas(sound, options.policies, options.project),
+    ...checkQuotas(sound, options.policies, at),
     ...loaded.faulty.flatMap((server) =>
       checkFaulty(server, options.policies, at).flatMap((breach) => breachDiagnostic(breach) ?? []),
     ),

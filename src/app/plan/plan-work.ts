@@ -113,10 +113,10 @@ function beforeAndAfter({ plan, records, servers }: Prepared): Readonly<Record<'
  * A project gets no more than its quota, and one that has more already may have less. Returns what it has too much of
  * and does not get more of; throws `refused`.
  */
-function holdQuota(prepared: Prepared, policies: Policies): PlanWarning[] {
-  const { project } = prepared.intent;
+function holdQuota(prepared: Prepared, policies: Policies, at: PolicyCase): PlanWarning[] {
+  const { project } = at;
   const { before, after } = beforeAndAfter(prepared);
-  const over = overQuota(project, quotaOf(policies, project), after, before);
+  const over = overQuota(project, quotaOf(policies, at), after, before);
   const grown = over.filter(({ grows }) => grows);
   if (grown.length > 0) {
     throw new LoomsError('refused', `the quota of project ${project} is not enough for this`, {
@@ -136,7 +136,7 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): 
     case 'files': {
       const refusal = prune && pruneRefusal(plan, intent.servers.length, prune);
       if (refusal !== undefined) throw refusal;
-      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies)];
+      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies, at)];
     }
     case 'recorded':
       // Stopping what a policy forbids is always allowed.
@@ -146,13 +146,13 @@ function hold(prepared: Prepared, { policies, prune }: PlanRules, now: number): 
           hint: 'change the spec and apply that, or have the policy changed',
         });
       }
-      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies)];
+      return [...besideTheFiles(prepared, policies, at), ...holdQuota(prepared, policies, at)];
     case 'rollback': {
       const warnings = requirePolicy(specs, policies, at, {
         message: `generation ${intent.to} of ${intent.server} breaks the policy`,
         hint: 'choose another generation with --to, or have the policy changed',
       });
-      return [...warnings, ...holdQuota(prepared, policies)];
+      return [...warnings, ...holdQuota(prepared, policies, at)];
     }
     case 'removal':
     case 'prune':

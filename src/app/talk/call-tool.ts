@@ -126,9 +126,10 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
  * allows, and `ledger-unreadable` when that cannot be told.
  */
 export async function requireCallsLeft(ports: Ports, project: ProjectName, policies: Policies): Promise<void> {
-  const { callsPerDay } = quotaOf(policies, project);
+  const now = ports.now();
+  const { callsPerDay } = quotaOf(policies, { project, now });
   if (callsPerDay === undefined) return;
-  const since = startOfDay(ports.now());
+  const since = startOfDay(now);
   const calls = await ports.auditReader.countCalls({ project, since });
   if (calls < callsPerDay.limit) return;
   const { limit } = callsPerDay;

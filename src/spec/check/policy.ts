@@ -65,7 +65,8 @@ export const isNamedBy = (name: string, pattern: string): boolean =>
 const millisecondsOfDay = 86_400_000;
 
 /** Until the end of which moment an exception holds, milliseconds since 1970. */
-const endOf = ({ until }: PolicyException): number => Date.parse(`${until}T00:00:00Z`) + millisecondsOfDay;
+export const endOf = ({ until }: Pick<PolicyException, 'until'>): number =>
+  Date.parse(`${until}T00:00:00Z`) + millisecondsOfDay;
 
 function excepted(
   { server, message }: PolicyBreach,

@@ -3,7 +3,7 @@ import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, Quota, QuotaBreach, QuotaKey } from '../../model/policy.ts';
 import type { ReadServer } from '../fields/normalize.ts';
 import { childPath } from '../read/tree.ts';
-import { isNamedBy } from './policy.ts';
+import { endOf, isNamedBy, type PolicyCase } from './policy.ts';
 import type { PolicySubject } from './policy-rules.ts';
 
 /** What servers of a project may take of the machine. */
@@ -29,18 +29,23 @@ const quotaKeys = {
   callsPerDay: 'calls_per_day',
 } as const satisfies Record<QuotaKey, string>;
 
-/** The lowest of what all policies allow a project, with who says so. */
-export function quotaOf(policies: Policies, project: ProjectName): Quota {
+/** The lowest of what all policies allow a project at a time, with who says so; without what it is excepted from. */
+export function quotaOf(policies: Policies, { project, now }: PolicyCase): Quota {
   const quota: { -readonly [K in QuotaKey]?: NonNullable<Quota[K]> } = {};
   for (const { rules, file, lines } of policies) {
     for (const [pattern, limits] of Object.entries(rules.projects)) {
-      if (!isNamedBy(project, pattern)) continue;
+      const [exception] = limits.exceptions
+        .filter((one) => isNamedBy(project, one.project))
+        .toSorted((one, other) => endOf(other) - endOf(one));
+      if (!isNamedBy(project, pattern) || (exception !== undefined && endOf(exception) > now)) continue;
+      const ended = exception === undefined ? [] : [`its exception ended with ${exception.until}`];
+      const why = [limits.reason ?? [], ended].flat().join('; ');
       for (const key of Object.keys(quotaKeys) as QuotaKey[]) {
         const limit = limits[key];
         if (limit === undefined || limit >= (quota[key]?.limit ?? Number.POSITIVE_INFINITY)) continue;
         const line = lines[childPath('projects', pattern)];
         const from = line === undefined ? file : `${file}:${line}`;
-        quota[key] = { limit, from, ...(limits.reason === undefined ? {} : { reason: limits.reason }) };
+        quota[key] = { limit, from, ...(why === '' ? {} : { reason: why }) };
       }
     }
   }
@@ -75,9 +80,10 @@ export function overQuota(
 export function checkQuotas(
   servers: readonly Required<PolicySubject>[],
   policies: Policies,
-  project: ProjectName,
+  at: PolicyCase,
 ): readonly Diagnostic[] {
-  const quota = quotaOf(policies, project);
+  const { project } = at;
+  const quota = quotaOf(policies, at);
   const whole = overQuota(project, quota, useOf(servers.map(({ spec }) => spec)));
   return whole.flatMap(({ rule, message, from, reason }): readonly Diagnostic[] => {
     const isOver = (count: number): boolean =>

@@ -179,11 +179,31 @@ test('a quota that the files break by themselves is told at the first server tha
   const server = (name: string, more = ''): string =>
     `name: ${name}\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run${more} }\n`;
   const text = [server('a'), server('b', ', enabled: false'), server('c')].join('---\n');
-  const quota = { maxServers: 2, maxTotalMemoryMiB: 1023, maxTotalCpuCores: 2, reason: 'a small machine' };
-  expect(await findings(text, { projects: { 'p*': quota, q: { maxServers: 0 } } })).toBe(
+  const quota = {
+    maxServers: 2,
+    maxTotalMemoryMiB: 1023,
+    maxTotalCpuCores: 2,
+    reason: 'a small machine',
+    exceptions: [],
+  };
+  expect(await findings(text, { projects: { 'p*': quota, q: { maxServers: 0, exceptions: [] } } })).toBe(
     [
       '9:7 error[policy-max-servers] name: project p would have 3 servers in all, at most 2 are allowed (hint: looms.yaml says so: a small machine)',
       '9:7 error[policy-max-total-memory-mb] name: project p would have 1024 MiB of memory in all, at most 1023 are allowed (hint: looms.yaml says so: a small machine)',
     ].join('\n'),
   );
+});
+
+test('a quota is not held against a project that is excepted, until the day after; what another says still is', async () => {
+  const text = 'name: a\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run }\n';
+  const quota = (project: string, until: string) => ({
+    '*': { maxServers: 0, exceptions: [{ project, until }] },
+  });
+  expect(await findings(text, { projects: quota('p*', '2099-12-31') })).toBe('');
+  expect(await findings(text, { projects: quota('q', '2099-12-31') })).toContain('at most 0 are allowed');
+  expect(await findings(text, { projects: quota('p*', '1969-01-01') })).toContain(
+    'looms.yaml says so: its exception ended with 1969-01-01',
+  );
+  const both = { ...quota('p*', '2099-12-31'), p: { maxServers: 0, reason: 'closed', exceptions: [] } };
+  expect(await findings(text, { projects: both })).toContain('looms.yaml says so: closed)');
 });
