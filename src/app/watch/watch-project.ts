@@ -203,11 +203,34 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     }
   };
 
+  /** Hears of containers that change until the loop ends; a stream that ended begins anew, later each time. */
+  const listen = async (): Promise<void> => {
+    let pauseMs = firstRetryMs;
+    const hear = {
+      onReady() {
+        pauseMs = firstRetryMs;
+        // What happened before the stream began is found by a look.
+        wake.mark('engine');
+      },
+      onChange: () => wake.mark('engine'),
+    };
+    while (!stop.aborted) {
+      try {
+        await (await ports.orchestrator()).watchServers(project, hear, { signal: stop });
+      } catch {
+        // The looks tell that the engine is away.
+      }
+      await ports.pause(pauseMs, stop);
+      pauseMs = Math.min(pauseMs * 2, longestListenPauseMs);
+    }
+  };
+
   options.hints(wake.mark, stop);
+  const listening = listen();
   wake.mark('start');
   for (;;) {
     const triggers = await wake.next(stop);
-    if (stop.aborted) return;
+    if (stop.aborted) return listening;
     await guarded(async () => {
       if (!dryRun && triggers.every((trigger) => trigger === 'probe')) {
         if (!(await probes.round(stop))) return;
@@ -226,6 +249,8 @@ const emptySource = new LoomsError('refused', 'the files hold no server', {
 
 /** When is looked again after a look that failed, ms: doubling, up to the interval. */
 const firstRetryMs = 1_000;
+/** Longest pause before the engine's events are listened to again, ms (watch design, "Design"). */
+const longestListenPauseMs = 30_000;
 /** What stands behind the servers, among what is repaired: no server has such a name. */
 const behindServers = '*';
 

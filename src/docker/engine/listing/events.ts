@@ -5,7 +5,7 @@ import { get } from '../connection/ask.ts';
 import type { Client } from '../connection/connection.ts';
 import { followStream } from '../images/stream.ts';
 
-/** After which of a container's events another one may serve; Docker's words and Podman's. Execs are events, too. */
+/** After which of a container's events another one may serve, or it is not as it was; Docker's words and Podman's. Execs are events, too. */
 const telling: ReadonlySet<unknown> = new Set([
   'start',
   'die',
@@ -14,6 +14,7 @@ const telling: ReadonlySet<unknown> = new Set([
   'rename',
   'pause',
   'unpause',
+  'update',
   'destroy',
   'remove',
 ]);
