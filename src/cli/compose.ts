@@ -20,7 +20,7 @@ import type { Program } from './program.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
 import { visible } from './render/text.ts';
 import { isAlive, processSpace, userName } from './this-process.ts';
-import type { Warm } from './warm.ts';
+import type { NearCommands, Warm } from './warm.ts';
 
 export type Settings = {
   /** `--host` and `--context`. */
@@ -62,7 +62,7 @@ export type ServeOptions = {
   readonly sse: boolean;
   readonly log: (text: string) => void;
   /** Takes commands of other programs of this user, to be done with what is open here. */
-  readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => Near['take'];
+  readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => NearCommands;
 };
 
 export type ServedProject = RunningGateway & { readonly tokenFile?: string };
@@ -466,8 +466,18 @@ export async function compose(settings: Settings): Promise<Composition> {
     const [open, { warmSessions }] = await Promise.all([sessions(), import('../mcp/client/warm-sessions.ts')]);
     const kept = warmSessions(open, { idleMs: bounds.idleMs, most: bounds.mostEach });
     const { orchestrator } = engineParts;
-    const take = near({ orchestrator, openSession: kept.open, auditTrail: local.auditTrail }, await engineAddress());
-    return { take, kept: kept.kept, close: kept.close };
+    const commands = near(
+      { orchestrator, openSession: kept.open, auditTrail: local.auditTrail },
+      await engineAddress(),
+    );
+    return {
+      take: commands.take,
+      kept: kept.kept,
+      close: async () => {
+        commands.stop();
+        await kept.close();
+      },
+    };
   };
   const serve: Composition['serve'] = async (project, options) => {
     const { listen, log, bounds, sse } = options;

@@ -3,10 +3,10 @@ import { messageOf } from '../model/failure.ts';
 import type { ProjectName } from '../model/ids.ts';
 import type { BaseCommand } from './base-command.ts';
 import { exitCode } from './exit-codes.ts';
-import { nearProgram } from './near-program.ts';
+import { type NearProgram, nearProgram } from './near-program.ts';
 import { viewOfFiles } from './near-view.ts';
 import { exitRequested, reportError } from './report-error.ts';
-import type { Warm } from './warm.ts';
+import type { NearCommands, Warm } from './warm.ts';
 
 /** How many commands of other programs are carried out at once; one more is left to its own program. */
 const mostAtOnce = 64;
@@ -35,17 +35,17 @@ class Declined extends Error {}
  * Carries out `looms mcp …` for programs of the same user, as they would themselves, with what is open here. A program is
  * asked once more before anything is done, so that what it does itself after it has waited too long is done once.
  */
-export function nearCommands(served: Served): (socket: Duplex, head: Buffer) => void {
+export function nearCommands(served: Served): NearCommands {
   const view = viewOfFiles();
-  let running = 0;
+  const running = new Set<NearProgram>();
 
   const carryOut = async (socket: Duplex, head: Buffer): Promise<void> => {
     const near = nearProgram(socket, head);
     const command = await near.command;
     const load = served.commands[command.argv[1] ?? ''];
     const isAlike = command.version === served.version && command.view === view && command.argv[0] === 'mcp';
-    if (!isAlike || load === undefined || running >= mostAtOnce) return near.end('declined');
-    running += 1;
+    if (!isAlike || load === undefined || running.size >= mostAtOnce) return near.end('declined');
+    running.add(near);
     try {
       const own = near.programOf(command);
       let isAdmitted = false;
@@ -66,15 +66,20 @@ export function nearCommands(served: Served): (socket: Duplex, head: Buffer) => 
       // What failed before is said best by the program itself.
       await near.end(isAdmitted ? { exitCode: failedWith ?? own.exitCode() ?? exitCode.done } : 'declined');
     } finally {
-      running -= 1;
+      running.delete(near);
     }
   };
-  return (socket, head) => {
-    carryOut(socket, head).catch((error: unknown) => {
-      socket.destroy();
-      if (!(error instanceof Error) || error.message !== 'the program left') {
-        served.log(`a command of another program failed: ${messageOf(error)}`);
-      }
-    });
+  return {
+    take(socket, head) {
+      carryOut(socket, head).catch((error: unknown) => {
+        socket.destroy();
+        if (!(error instanceof Error) || error.message !== 'the program left') {
+          served.log(`a command of another program failed: ${messageOf(error)}`);
+        }
+      });
+    },
+    stop() {
+      for (const near of running) near.stop();
+    },
   };
 }

@@ -4,6 +4,9 @@ import { type EndingSignal, endingSignals } from './errors.ts';
 import { frameOf, frameReader, type Kind, kinds, type NearCommand } from './near-frames.ts';
 import type { Program, Screen } from './program.ts';
 
+/** How long a command may take to end when the gateway does, ms. */
+const stopMs = 2_000;
+
 /** A program at the other end of a socket, that the gateway works for. */
 export type NearProgram = {
   /** Resolves with its command; rejects for what is none, or when it leaves before. */
@@ -11,6 +14,8 @@ export type NearProgram = {
   readonly programOf: (command: NearCommand) => Omit<Program, 'warm'> & { readonly exitCode: () => number | undefined };
   /** Says that it would be done, and resolves when it shall be. Rejects when its program leaves instead. */
   readonly agree: () => Promise<void>;
+  /** Has it end, as a signal would; what takes no notice is cut off. */
+  readonly stop: () => void;
   /** Ends it: with the exit code, or with the word that nothing was done. */
   readonly end: (how: { readonly exitCode: number } | 'declined') => Promise<void>;
 };
@@ -142,6 +147,10 @@ export function nearProgram(socket: Duplex, head: Buffer): NearProgram {
       const waiting = held ?? [];
       held = undefined;
       for (const frame of waiting) socket.write(frame);
+    },
+    stop() {
+      tell('SIGTERM');
+      setTimeout(() => socket.destroy(), stopMs).unref();
     },
     async end(how) {
       if (how === 'declined') held = [];

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { SessionSource } from '../mcp/client/session.ts';
 import type { AuditTrail } from '../model/audit.ts';
 import type { ProjectName } from '../model/ids.ts';
@@ -17,4 +18,11 @@ export type Warm = {
     who: { readonly user: string; readonly host: string; readonly pid: number },
     redact: (text: string) => string,
   ) => Promise<AuditTrail>;
+};
+
+/** What takes commands of other programs of the same user. */
+export type NearCommands = {
+  readonly take: (socket: Duplex, head: Buffer) => void;
+  /** Has those that are under way end. */
+  readonly stop: () => void;
 };

@@ -228,6 +228,17 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     await start();
   });
 
+  test('a gateway that is told to end has its commands end', async () => {
+    const before = (await calls()).length;
+    const call = project.start(['mcp', 'call', 'fs', 'wait'], { env, cwd });
+    await eventually(async () => expect((await calls()).length).toBe(before + 1));
+    await stop();
+    const { code, stderr } = await call.finished;
+    expect(code).toBe(143);
+    expect(stderr).toContain('interrupted by SIGTERM');
+    await start();
+  });
+
   test('a large answer comes whole to a reader that is slow', async () => {
     const words = 'x'.repeat(100);
     const { stdout } = await run(['mcp', 'call', 'fs', 'echo', `text=${words}`, 'times=30000']);
