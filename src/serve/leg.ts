@@ -3,7 +3,7 @@ import type { DesiredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
-import { legacyChannel } from './legacy-channel.ts';
+import { legacyChannel, mostSubscriptions } from './legacy-channel.ts';
 import { isAnswer, isRequest, type Message, modernRevision, paramsOf, withId, withParams } from './message.ts';
 import type { Upstream, Upstreams } from './upstreams.ts';
 
@@ -220,8 +220,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     const { uri } = paramsOf(message);
     if (message.method === 'notifications/initialized') memory.initialized = message;
     else if (message.method === 'logging/setLevel') memory.level = message;
-    else if (message.method === 'resources/subscribe') memory.subscriptions.set(uri, message);
     else if (message.method === 'resources/unsubscribe') memory.subscriptions.delete(uri);
+    else if (message.method === 'resources/subscribe' && memory.subscriptions.size < mostSubscriptions) {
+      memory.subscriptions.set(uri, message);
+    }
   };
   const tellIfToolsDiffer = async (line: Line): Promise<void> => {
     if (memory.tools === undefined) return;

@@ -29,6 +29,9 @@ const pauseMs = 250;
 /** How long is waited before changes are asked for again, after a server ended its telling of them, ms. */
 const listenAgainMs = 1_000;
 
+/** Resources of one server that a client may hear of: what it subscribed to is told again to each new process. */
+export const mostSubscriptions = 1_000;
+
 /** What of a client of the older revisions those without sessions know as well. */
 const sharedCapabilities = ['experimental', 'sampling', 'elicitation', 'roots', 'extensions'];
 
@@ -134,6 +137,7 @@ function statelessTalk(channel: Channel, server: string, handshake: ClientReques
   let level: unknown;
   /** What is listened with, and what is about to take its place. */
   let listening: string | undefined;
+  let latest: string | undefined;
   let lastId = 0;
   let isClosed = false;
 
@@ -263,6 +267,7 @@ function statelessTalk(channel: Channel, server: string, handshake: ClientReques
     };
     if (Object.keys(notifications).length === 0) return done();
     const id = newId('listen');
+    latest = id;
     acknowledged.set(id, done);
     await askOwn(id, 'subscriptions/listen', { notifications }, (_, { error }) => {
       const waits = acknowledged.delete(id);
@@ -280,18 +285,20 @@ function statelessTalk(channel: Channel, server: string, handshake: ClientReques
     channel.send(JSON.stringify(message), message).catch(() => {}); // Nobody is left to tell.
   };
   const takeAcknowledgement = (id: string): void => {
-    const before = listening;
     const done = acknowledged.get(id);
     if (done === undefined) return;
     acknowledged.delete(id);
-    listening = id;
-    if (before !== undefined) giveUp(before);
+    // What was asked for since has all of this one, and comes or came by itself.
+    const over = id === latest ? listening : id;
+    if (id === latest) listening = id;
+    if (over !== undefined) giveUp(over);
     done();
   };
   const subscribe = (message: ClientRequest): Promise<void> => {
-    const { uri } = paramsOf(message);
-    if (typeof uri === 'string' && message.method === 'resources/subscribe') uris.add(uri);
-    else uris.delete(String(uri));
+    const uri = String(paramsOf(message).uri);
+    if (message.method === 'resources/unsubscribe') uris.delete(uri);
+    else if (uris.size < mostSubscriptions) uris.add(uri);
+    else return Promise.resolve(sayError(say, message.id, `more than ${mostSubscriptions} subscriptions`));
     return listen((error) => {
       if (error === undefined) return reply(message.id, {});
       tell({ jsonrpc: '2.0', id: message.id, error });
