@@ -316,7 +316,9 @@ try {
 } finally {
   isOver = true;
   gateway?.child.kill('SIGKILL');
-  await ours(['delete', '--all', '--yes']).catch((error) => fault(error.message));
+  for (const args of [['delete', '--all', '--yes'], ['prune', '--history', '--yes']]) {
+    await ours(args).catch((error) => fault(error.message));
+  }
   if (flags['restart-engine']) await stopDockerd();
   rmSync(state, { recursive: true, force: true });
   process.exitCode = faults.length === 0 ? 0 : 1;
