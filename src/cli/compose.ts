@@ -10,11 +10,17 @@ import { messageOf } from '../model/failure.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { Policies } from '../model/policy.ts';
 import type { ListedKeys } from '../model/secret-names.ts';
+import { usualServe } from '../model/serve-settings.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
+import type { Bearers } from '../serve/bearers.ts';
+import type { Guarding } from '../serve/guard.ts';
 import type { Near, RunningGateway } from '../serve/run.ts';
+import type { Scan } from '../serve/scan.ts';
 import type { SessionBounds } from '../serve/sessions.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
+import type { ClientTokens } from '../state/client-tokens.ts';
+import type { Token } from '../state/gateway-files.ts';
 import { readPolicyFiles } from './policy-files.ts';
 import type { Program } from './program.ts';
 import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
@@ -56,7 +62,7 @@ export type SecretStores = {
 
 export type ServeOptions = {
   readonly bounds: SessionBounds;
-  /** Where to listen on TCP as well; the token is made where its file is not there. */
+  /** Where to listen on TCP as well; a token file that is named is made where it is not there. */
   readonly listen?: { readonly host: string; readonly port: number; readonly tokenFile: string | undefined };
   /** Whether clients of the old HTTP+SSE transport are served too. */
   readonly sse: boolean;
@@ -80,6 +86,8 @@ export type Composition = {
   readonly secretStores: SecretStores;
   /** Makes the gateway of a project listen. Throws what `runGateway` and `tokenOfFile` throw. */
   readonly serve: (project: ProjectName, options: ServeOptions) => Promise<ServedProject>;
+  /** The tokens that were made for clients of a project's gateway. */
+  readonly clientTokens: (project: ProjectName) => Promise<ClientTokens>;
   /** Serves the client at this program's standard streams, all servers where none is named, until its input ends. */
   readonly serveStdio: (
     project: ProjectName,
@@ -458,9 +466,35 @@ export async function compose(settings: Settings): Promise<Composition> {
     ]);
     return upstreamsOf(ports, { project, policies, openLink: createLinkSource() }, log);
   };
+  const serving = projectFile?.file.serve ?? usualServe;
+  /** What each request to a gateway is held against; CEL is loaded by who has rules. */
+  const guarding = async (): Promise<Guarding> => {
+    const { policy, scan } = serving;
+    const judge = policy.length === 0 ? undefined : (await import('../spec/check/call-rules.ts')).judgeOf(policy);
+    return {
+      ...(judge === undefined ? {} : { judge }),
+      ...(scan === 'off' ? {} : { scan: await scanOf(scan) }),
+    };
+  };
+  const scanOf = async (mode: 'mask' | 'deny'): Promise<Scan> => {
+    const [{ createScan }, { coverOf }] = await Promise.all([
+      import('../serve/scan.ts'),
+      import('../secrets/cover.ts'),
+    ]);
+    return createScan(mode, coverOf(redact));
+  };
+  const clientTokens: Composition['clientTokens'] = async (project) => {
+    const [{ createClientTokens }, { servePlaces }] = await Promise.all([
+      import('../state/client-tokens.ts'),
+      import('../state/gateway-files.ts'),
+    ]);
+    return createClientTokens(servePlaces(environment, project).tokens);
+  };
   const serveStdio: Composition['serveStdio'] = async (project, options) => {
     const [upstreams, bridge] = await Promise.all([upstreamsFor(project, options.log), import('../serve/stdio.ts')]);
-    await bridge.serveStdio(upstreams, { ...options, version, stdin: process.stdin, stdout: process.stdout });
+    const { aggregate: names } = serving;
+    const streams = { stdin: process.stdin, stdout: process.stdout };
+    await bridge.serveStdio(upstreams, { ...options, names, guarding: await guarding(), version, ...streams });
   };
   const nearFor = async ({ near, bounds }: ServeOptions): Promise<Near> => {
     const [open, { warmSessions }] = await Promise.all([sessions(), import('../mcp/client/warm-sessions.ts')]);
@@ -479,6 +513,16 @@ export async function compose(settings: Settings): Promise<Composition> {
       },
     };
   };
+  const bearersOf = async (project: ProjectName, token: Token | undefined): Promise<Bearers> => {
+    const [tokens, { createBearers }, { madeTokens, namedTokens }] = await Promise.all([
+      clientTokens(project),
+      import('../serve/bearers.ts'),
+      import('../app/serve/tokens.ts'),
+    ]);
+    const fixed = await namedTokens(ports, serving.tokens, token);
+    const issued = serving.oidc && (await import('../serve/oidc.ts')).createIssued(serving.oidc);
+    return createBearers(() => [...fixed, ...madeTokens(tokens.list())], issued);
+  };
   const serve: Composition['serve'] = async (project, options) => {
     const { listen, log, bounds, sse } = options;
     const [near, upstreams, { runGateway }, { createSeal }, files] = await Promise.all([
@@ -490,8 +534,14 @@ export async function compose(settings: Settings): Promise<Composition> {
     ]);
     const { noteAddress, sealKeyOfFile, servePlaces, tokenOfFile } = files;
     const places = servePlaces(environment, project);
-    const tokenFile = listen === undefined ? undefined : resolve(listen.tokenFile ?? places.tokenFile);
+    const isConfigured = serving.tokens.length > 0 || serving.oidc !== undefined;
+    const named = listen?.tokenFile ?? (isConfigured ? undefined : places.tokenFile);
+    const tokenFile = listen === undefined || named === undefined ? undefined : resolve(named);
     const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile);
+    const tcp =
+      listen === undefined
+        ? undefined
+        : { host: listen.host, port: listen.port, bearers: await bearersOf(project, token) };
     const running = await runGateway(upstreams, {
       bounds,
       seal: createSeal(sealKeyOfFile(places.sealFile), project),
@@ -499,10 +549,10 @@ export async function compose(settings: Settings): Promise<Composition> {
       version,
       log,
       near,
+      settings: serving,
+      guarding: await guarding(),
       socket: places.socket,
-      ...(listen === undefined || token === undefined
-        ? {}
-        : { tcp: { host: listen.host, port: listen.port, token: token.value, tokenName: token.name } }),
+      tcp,
     });
     // A port that was free is another one the next time, and no address to give to clients.
     const forget =
@@ -541,6 +591,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     savedPlan,
     secretStores: stores,
     serve,
+    clientTokens,
     serveStdio,
     connecting,
     redact,

@@ -114,7 +114,10 @@ export async function readProjectFile(
   const { text } = read;
   const { loadProjectFile } = await import('../spec/project-file.ts');
   const source = { file: shown, directory: folder, text };
-  const { project, diagnostics } = loadProjectFile(source, { environment });
+  // What reads expressions takes longer to load than all the rest of the file takes to read.
+  const mayHaveRules = /\bserve\b/.test(text) && /\bpolicy\b/.test(text);
+  const check = mayHaveRules ? (await import('../spec/check/call-rules.ts')).expressionProblem : undefined;
+  const { project, diagnostics } = loadProjectFile(source, { environment }, check);
   if (project !== undefined && !hasErrors(diagnostics)) return { folder, file: project };
   throw new SpecError(`${shown} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [source]);
 }

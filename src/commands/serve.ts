@@ -7,6 +7,8 @@ import { nearCommands } from '../cli/near-commands.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
 import { visible } from '../cli/render/text.ts';
 import { listenForSignals } from '../cli/signals.ts';
+import { LoomsError } from '../model/errors.ts';
+import { usualServe } from '../model/serve-settings.ts';
 
 /** What it does for `looms mcp …` of the same user. */
 const commands = {
@@ -19,12 +21,15 @@ const commands = {
   prompt: () => import('./mcp/prompt.ts'),
 };
 
+const usualBounds = { idleSeconds: 900, max: 64, maxPerPrincipal: 32 };
+
 export default class Serve extends BaseCommand {
   static override summary = 'Give clients one address for all servers of a project';
   static override description =
     'A gateway in the foreground, until Ctrl-C: each server that runs is at /mcp/NAME, all of them together are at /mcp. ' +
     'Tool filter, secrets, time limit and audit trail hold for every client as they do for looms mcp call. It listens on a ' +
-    'Unix socket of its user; with --listen on TCP as well, where every request needs the token of --token-file. It makes, ' +
+    'Unix socket of its user; with --listen on TCP as well, where every request needs a token: that of --token-file, one of ' +
+    '`looms token new`, or one that `serve` of looms.yaml names, which has settings for all of this. It makes, ' +
     'starts and stops no container, and goes over to a new one when apply replaces a server.';
   static override examples = [
     { description: 'On the socket alone', command: 'looms serve' },
@@ -33,31 +38,29 @@ export default class Serve extends BaseCommand {
   static override flags = {
     listen: Flags.string({ description: 'listen on TCP as well', helpValue: 'HOST:PORT' }),
     'token-file': Flags.string({
-      description: 'the token of TCP clients; made when it is not there: default is a file in the state folder',
+      description:
+        'the token of TCP clients that may do everything; made when it is not there: default is a file in the state folder, where looms.yaml names no other tokens',
       helpValue: 'FILE',
-      dependsOn: ['listen'],
     }),
     sse: Flags.boolean({
       description: 'also serve clients of the old HTTP+SSE transport: GET /sse/NAME, or /sse for all servers',
       default: false,
     }),
     idle: durationFlag(1)({
-      description: 'how long a session that nobody uses is kept',
-      default: 900,
+      description: 'how long a session that nobody uses is kept: default is that of looms.yaml, then 15m',
     }),
     'max-sessions': Flags.integer({
-      description: 'how many sessions there may be; the least recently used one goes first',
+      description:
+        'how many sessions there may be; the least recently used one goes first: default is that of looms.yaml, then 64',
       helpValue: 'N',
       min: 1,
       max: 10_000,
-      default: 64,
     }),
     'max-per-principal': Flags.integer({
-      description: 'how many of them the socket, or one token, may have',
+      description: 'how many of them the socket, or one token, may have: default is that of looms.yaml, then 32',
       helpValue: 'N',
       min: 1,
       max: 10_000,
-      default: 32,
     }),
     ...placeFlags,
     ...trustFlags,
@@ -65,18 +68,24 @@ export default class Serve extends BaseCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Serve);
-    const address = flags.listen === undefined ? undefined : listenAddress(flags.listen);
-    const { serve, project, terminal } = await this.open(flags);
+    const { serve, project, projectFile, terminal } = await this.open(flags);
+    const { listen: configured, tokenFile: named, sessions } = projectFile?.file.serve ?? usualServe;
+    const listen = flags.listen ?? configured;
+    const tokenFile = flags['token-file'] ?? named;
+    if (flags['token-file'] !== undefined && listen === undefined) {
+      throw new LoomsError('usage', '--token-file has no effect without --listen or serve.listen of looms.yaml');
+    }
+    const address = listen === undefined ? undefined : listenAddress(listen);
     const interruption = listenForSignals(0, () => {});
     const { stop } = interruption;
     const log = (text: string): void => terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(text)}`);
     const running = await serve(project.name, {
       bounds: {
-        idleMs: flags.idle * 1000,
-        most: flags['max-sessions'],
-        mostEach: flags['max-per-principal'],
+        idleMs: (flags.idle ?? sessions.idleSeconds ?? usualBounds.idleSeconds) * 1000,
+        most: flags['max-sessions'] ?? sessions.max ?? usualBounds.max,
+        mostEach: flags['max-per-principal'] ?? sessions.maxPerPrincipal ?? usualBounds.maxPerPrincipal,
       },
-      ...(address === undefined ? {} : { listen: { ...address, tokenFile: flags['token-file'] } }),
+      ...(address === undefined ? {} : { listen: { ...address, tokenFile } }),
       sse: flags.sse,
       log,
       near: (warm, engine) =>

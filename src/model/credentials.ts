@@ -99,6 +99,12 @@ const keyShapes = new RegExp(
   ].join('|')})|-----BEGIN [A-Z ]*PRIVATE KEY-----`,
 );
 
+/** The same, for all of them in a text; a PEM key with what is in it. */
+export const keyShapesIn = new RegExp(
+  `-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]{0,20000}?(?:-----END [A-Z ]*PRIVATE KEY-----|$)|${keyShapes.source}`,
+  'g',
+);
+
 /** Bits per character above which a mixed text of 32 characters and more is taken for random. */
 const randomBits = 4.3;
 

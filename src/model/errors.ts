@@ -54,6 +54,7 @@ const errors = {
   'not-implemented': { class: 'invalid' },
   'not-confirmed': { class: 'notConfirmed' },
   refused: { class: 'refused' },
+  'insufficient-scope': { class: 'refused' },
   usage: { class: 'usage' },
   interrupted: { class: 'interrupted', ours: true, uncertain: true },
   internal: { class: 'failed' },

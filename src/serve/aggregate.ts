@@ -1,6 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import type { JoinedNames } from '../model/serve-settings.ts';
 import {
   capabilities,
   createCatalogue,
@@ -13,6 +14,7 @@ import {
   mostPages,
 } from './catalogue.ts';
 import { answerText, type Face, type Route } from './face.ts';
+import type { Guard } from './guard.ts';
 import { createLeg, type Leg, type LegHooks } from './leg.ts';
 import { code, errorText, type Message, paramsOf, resultText, sessionRevisions } from './message.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -22,15 +24,20 @@ type ClientRequest = Message & { readonly id: string | number };
 /** A server among all, with what it says it can do. */
 type Member = { readonly leg: Leg; readonly can: Readonly<Record<string, unknown>> };
 
+export type Everything = {
+  readonly version: string;
+  readonly log: (text: string) => void;
+  /** Of whoever looks at them. */
+  readonly guard: Guard;
+  /** How tools and prompts are called. */
+  readonly names: JoinedNames;
+};
+
 /**
  * All servers of a project as one. Tools and prompts are called `server__name`; URIs of resources stay as they are, since
  * they stand inside of results too, and belong to the server that listed them. A server that is down costs its own tools only.
  */
-export function allServers(
-  upstreams: Upstreams,
-  heard: LegHooks,
-  { version, log }: { readonly version: string; readonly log: (text: string) => void },
-): Face {
+export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log, guard, names }: Everything): Face {
   const members = new Map<ServerName, Promise<Member>>();
   const open = new Map<ServerName, Leg>();
   let handshake: Message | undefined;
@@ -74,14 +81,15 @@ export function allServers(
       const { message } = answered;
       // An older server may not know of templates.
       if (!isRecord(message.result)) return items;
-      items.push(...itemsIn(answerText({ jsonrpc: '2.0', method }, answered), key));
+      const asked: Message = { jsonrpc: '2.0', method };
+      items.push(...itemsIn(guard.shown(server, asked, answerText(asked, answered)), key));
       const next: unknown = message.result.nextCursor;
       if (typeof next !== 'string' || next === cursor) break;
       cursor = next;
     }
     return items;
   };
-  const catalogue = createCatalogue<undefined>({ servers: upstreams.servers, list, log });
+  const catalogue = createCatalogue<undefined>({ servers: upstreams.servers, list, log, names });
   const tell = (message: Message): void => heard.onNotification(JSON.stringify(message), message);
   const setLevel = async (message: ClientRequest): Promise<Route> => {
     level = message;
@@ -101,7 +109,7 @@ export function allServers(
         protocolVersion: wanted ?? sessionRevisions[0],
         capabilities,
         serverInfo: { name: 'looms', version },
-        instructions,
+        instructions: instructions(names),
       });
     },
     async route(message) {

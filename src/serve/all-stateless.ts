@@ -1,5 +1,6 @@
 import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import type { JoinedNames } from '../model/serve-settings.ts';
 import { failureText, statusOfFailure } from './call.ts';
 import {
   capabilities,
@@ -34,15 +35,18 @@ type Headers = Readonly<Record<string, string>>;
 type Request = { readonly message: ClientRequest; readonly headers?: Headers };
 /** Asks one server in the name of a client, as it is asked at its own address. Nothing of it throws. */
 export type AskOne = (server: ServerName, request: Request, reply: Reply) => Promise<void>;
+/** In whose name servers are asked, and which of them it reaches. */
+type Asker = { readonly askOne: AskOne; readonly reaches: (server: ServerName) => boolean };
 /** Who lists are asked for, and what its requests say of it. */
-type Context = { readonly askOne: AskOne; readonly meta: Fields };
+type Context = Asker & { readonly meta: Fields };
 
-export type AllStateless = { readonly request: (request: Request, askOne: AskOne, reply: Reply) => Promise<void> };
+export type AllStateless = { readonly request: (request: Request, asker: Asker, reply: Reply) => Promise<void> };
 
 type Options = {
   readonly servers: () => Promise<readonly ServerName[]>;
   readonly version: string;
   readonly log: (text: string) => void;
+  readonly names: JoinedNames;
 };
 
 /** How long a subscription waits for servers to say what they tell, ms; what they tell later comes all the same. */
@@ -52,7 +56,7 @@ const listenMs = 5_000;
  * All servers of a project as one, for requests without sessions: each goes to the server that it names, as if it had been
  * asked at its own address, whichever revisions it speaks.
  */
-export function createAllStateless({ servers, version, log }: Options): AllStateless {
+export function createAllStateless({ servers, version, log, names }: Options): AllStateless {
   /** Subscriptions that want to hear of lists that came too late. */
   const late = new Set<(changed: Message) => void>();
 
@@ -77,10 +81,12 @@ export function createAllStateless({ servers, version, log }: Options): AllState
     }
     return items;
   };
-  const catalogue = createCatalogue({ servers, list, log });
+  const reached = async ({ reaches }: Asker): Promise<readonly ServerName[]> => (await servers()).filter(reaches);
+  const catalogue = createCatalogue({ servers: reached, list, log, names });
 
   /** What all servers that are asked for it tell, on one stream. */
-  const listen = async (message: ClientRequest, { askOne }: Context, reply: Reply): Promise<void> => {
+  const listen = async (message: ClientRequest, context: Context, reply: Reply): Promise<void> => {
+    const { askOne } = context;
     const { notifications } = paramsOf(message);
     if (!isRecord(notifications)) {
       return reply.answer(errorText(message.id, code.invalidParams, 'subscriptions/listen without notifications'));
@@ -88,13 +94,13 @@ export function createAllStateless({ servers, version, log }: Options): AllState
     const { resourceSubscriptions, ...changes } = notifications;
     const named = Array.isArray(resourceSubscriptions) ? resourceSubscriptions : [];
     const homes = await Promise.all(
-      named.map(async (uri) => ({ uri, home: await homeOf(uri, message, { askOne, meta: metaOf(message) }) })),
+      named.map(async (uri) => ({ uri, home: await homeOf(uri, message, { ...context, meta: metaOf(message) }) })),
     );
     const honoured: Record<string, unknown> = {};
     const uris: unknown[] = [];
     const leaving: Reply[] = [];
     let isAcknowledged = false;
-    const asked = (await servers()).map((server) => {
+    const asked = (await reached(context)).map((server) => {
       const own = homes.filter(({ home }) => home === server).map(({ uri }) => uri);
       const wanted = { ...changes, ...(own.length === 0 ? {} : { resourceSubscriptions: own }) };
       const { promise: told, resolve } = Promise.withResolvers<void>();
@@ -139,11 +145,11 @@ export function createAllStateless({ servers, version, log }: Options): AllState
     return routed !== undefined && 'server' in routed ? routed.server : undefined;
   };
 
-  const answer = async ({ message, headers }: Request, askOne: AskOne, reply: Reply): Promise<void> => {
+  const answer = async ({ message, headers }: Request, asker: Asker, reply: Reply): Promise<void> => {
     const { method, id } = message;
     const { progressToken: _, ...meta } = metaOf(message);
-    const context = { askOne, meta };
-    if (method === 'server/discover') return reply.answer(discovered(id, version));
+    const context = { ...asker, meta };
+    if (method === 'server/discover') return reply.answer(discovered(id, version, names));
     if (method === 'subscriptions/listen') return listen(message, context, reply);
     if (isList(method)) {
       const items = await catalogue.listAll(method, context, (changed) => {
@@ -164,13 +170,17 @@ export function createAllStateless({ servers, version, log }: Options): AllState
     const { name } = paramsOf(routed.message);
     const own =
       headers === undefined || typeof name !== 'string' ? headers : { ...headers, 'mcp-name': headerText(name) };
-    await askOne(routed.server, { message: routed.message, ...(own === undefined ? {} : { headers: own }) }, reply);
+    await asker.askOne(
+      routed.server,
+      { message: routed.message, ...(own === undefined ? {} : { headers: own }) },
+      reply,
+    );
   };
 
   return {
-    async request(request, askOne, reply) {
+    async request(request, asker, reply) {
       try {
-        await answer(request, askOne, reply);
+        await answer(request, asker, reply);
       } catch (error) {
         reply.answer(failureText(request.message.id, error), statusOfFailure(error));
       }
@@ -192,12 +202,12 @@ const answerOf = (askOne: AskOne, server: ServerName, message: ClientRequest): P
 const changedBy = ({ method = '' }: Message): string =>
   `${/^notifications\/(\w+)\/list_changed$/.exec(method)?.[1] ?? ''}ListChanged`;
 
-const discovered = (id: string | number, version: string): string =>
+const discovered = (id: string | number, version: string, names: JoinedNames): string =>
   resultText(id, {
     resultType: 'complete',
     supportedVersions: [modernRevision],
     capabilities,
-    instructions,
+    instructions: instructions(names),
     ttlMs: 0,
     cacheScope: 'private',
     _meta: { [envelopeKeys.serverInfo]: { name: 'looms', version } },

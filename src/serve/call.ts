@@ -4,9 +4,12 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { duration } from '../model/times.ts';
+import { answerText } from './face.ts';
 import { whyRefused } from './filter.ts';
+import type { Guard } from './guard.ts';
 import type { Answered, Asked, Leg } from './leg.ts';
 import { code, errorText, type Message, paramsOf } from './message.ts';
+import type { Reply } from './reply.ts';
 import type { CallOutcome, Operation, Upstreams } from './upstreams.ts';
 
 /** One request of a client to a server, and what it is bounded and written down by. */
@@ -16,7 +19,8 @@ export type Request = {
   readonly message: Message & { readonly id: string | number };
   readonly headers?: Readonly<Record<string, string>>;
   readonly clocks: CallClocks;
-  readonly principal: string;
+  /** Of whoever asks. */
+  readonly guard: Guard;
   readonly protocolVersion: string;
   /** Hears of the request once it is under way, for those who may want to cancel it. */
   readonly onAsked: (asked: Asked) => void;
@@ -26,6 +30,13 @@ export type Request = {
 
 /** The bound of a call that took too long; what it is of says whoever tells the client. */
 export const tookTooLong = (): LoomsError => new LoomsError('call-timeout', 'the call took too long');
+
+/** The answer to a request that is no call, under the leg's id, as the principal may see it. Throws as `askInTime`. */
+export async function askGuarded(request: Request): Promise<string> {
+  const { guard, leg } = request;
+  const message = await guard.admit(leg, request.message);
+  return guard.shown(leg.server, message, answerText(message, await askInTime({ ...request, message })));
+}
 
 /** Asks within the bound of the server's `execution_timeout_seconds`. Throws `call-timeout`, and what ended it. */
 export async function askInTime({
@@ -63,28 +74,35 @@ export async function askInTime({
 
 /** The answer to a `tools/call`, under the leg's id or the client's; refused ones are answered and written down here. */
 export async function callTool(request: Request): Promise<string> {
-  const { upstreams, leg, message, principal, protocolVersion } = request;
+  const { upstreams, leg, message: asked, guard, protocolVersion } = request;
   const { container, generation, spec } = await leg.ready();
-  const { name, arguments: args } = paramsOf(message);
+  const { name, arguments: args } = paramsOf(asked);
   const call = {
     container,
     generation,
     spec,
-    principal,
+    principal: guard.name,
     protocolVersion,
     tool: typeof name === 'string' ? name : '',
     arguments: isRecord(args) ? args : {},
   };
-  const why = whyRefused(spec.mcp.tools, message);
+  const why = whyRefused(spec.mcp.tools, asked);
   if (why !== undefined) {
-    await upstreams.refused(call);
-    return errorText(message.id, code.invalidParams, why);
+    await upstreams.refused(call, 'tool-not-found');
+    return errorText(asked.id, code.invalidParams, why);
+  }
+  let message: typeof asked;
+  try {
+    message = await guard.admit(leg, asked);
+  } catch (error) {
+    if (error instanceof LoomsError && isRefusal(error)) await upstreams.refused(call, error.code);
+    throw error;
   }
   let made: { readonly answered: Answered } | { readonly error: unknown } | undefined;
   const make = async (): Promise<CallOutcome> => {
     try {
       // While it is written down, another generation may have come to serve, with a filter of its own.
-      const answered = await askInTime({ ...request, admit: (now) => requireAllowed(now, message) });
+      const answered = await askInTime({ ...request, message, admit: (now) => requireAllowed(now, message) });
       made = { answered };
       return outcomeOf(answered);
     } catch (error) {
@@ -97,7 +115,7 @@ export async function callTool(request: Request): Promise<string> {
     }
   };
   await upstreams.record(call, make);
-  if (made !== undefined && 'answered' in made) return made.answered.text;
+  if (made !== undefined && 'answered' in made) return guard.shown(leg.server, message, made.answered.text);
   throw made?.error ?? new LoomsError('internal', 'a call was recorded and not made');
 }
 
@@ -111,11 +129,24 @@ const outcomeOf = ({ message }: Answered): CallOutcome =>
     ? { kind: 'result', result: message.result }
     : { kind: 'failed', code: 'json-rpc-error', message: 'the server answered with an error' };
 
+const isRefusal = ({ code: kind }: LoomsError): boolean => kind === 'insufficient-scope' || kind === 'refused';
+
+/** Answers with a failure: one for want of a scope as OAuth has it (RFC 6750, 3.1), where it is the first that is said. */
+export function answerFailure(reply: Reply, id: string | number, error: unknown, status = 200): void {
+  const isScope = error instanceof LoomsError && error.code === 'insufficient-scope';
+  if (isScope) reply.answer(failureText(id, error), 403, error.detail);
+  else reply.answer(failureText(id, error), status);
+}
+
 /** What a client is told of a failure; nothing of a server's log. */
 export function failureText(id: string | number | null, error: unknown): string {
   if (!(error instanceof LoomsError)) return errorText(id, code.internal, 'the gateway failed; its log says more');
-  const { code: kind, hint } = error;
-  return errorText(id, code.internal, error.message, { code: kind, ...(hint === undefined ? {} : { hint }) });
+  const { code: kind, hint, detail } = error;
+  return errorText(id, isRefusal(error) ? code.invalidRequest : code.internal, error.message, {
+    code: kind,
+    ...(hint === undefined ? {} : { hint }),
+    ...(kind === 'insufficient-scope' ? { scope: detail.join(' ') } : {}),
+  });
 }
 
 /** The HTTP status of a failure before a server was asked. */

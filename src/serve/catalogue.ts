@@ -2,6 +2,7 @@ import { parseExactly } from '../model/exact-number.ts';
 import { messageOf } from '../model/failure.ts';
 import { asServerName, type ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import type { JoinedNames } from '../model/serve-settings.ts';
 import { type Message, paramsOf } from './message.ts';
 import { joinedName, serverOf } from './names.ts';
 
@@ -33,8 +34,8 @@ export const capabilities = {
   completions: {},
   logging: {},
 };
-export const instructions =
-  'All MCP servers of a looms project. The name of each tool begins with its server: server__tool.';
+export const instructions = ({ separator }: JoinedNames): string =>
+  `All MCP servers of a looms project. The name of each tool begins with its server: server${separator}tool.`;
 
 /** The items of a list in the text of an answer, with numbers as they are written. */
 export function itemsIn(text: string, key: string): readonly Item[] {
@@ -60,14 +61,16 @@ export type Catalogue<C> = {
 
 /** What a catalogue is made of. */
 export type Sources<C> = {
-  readonly servers: () => Promise<readonly ServerName[]>;
+  /** Those that may be asked by this. */
+  readonly servers: (context: C) => Promise<readonly ServerName[]>;
   /** All items of one server's list, as asked for by this; undefined where it has no such list. */
   readonly list: (server: ServerName, method: ListMethod, context: C) => Promise<readonly Item[] | undefined>;
   readonly log: (text: string) => void;
+  readonly names: JoinedNames;
 };
 
 /** A catalogue for requests that each have a context of their own, which only what lists looks at. */
-export function createCatalogue<C>({ servers, list, log }: Sources<C>): Catalogue<C> {
+export function createCatalogue<C>({ servers, list, log, names }: Sources<C>): Catalogue<C> {
   /** What each server listed last: its own names by those that they have here, and URIs by themselves. */
   const listed = new Map<ListMethod, Map<ServerName, ReadonlyMap<string, string>>>();
 
@@ -89,13 +92,13 @@ export function createCatalogue<C>({ servers, list, log }: Sources<C>): Catalogu
     return items.map((item) => {
       if (typeof item.uri === 'string') own.set(item.uri, item.uri);
       if ((method !== 'tools/list' && method !== 'prompts/list') || typeof item.name !== 'string') return item;
-      const name = joinedName(server, item.name);
+      const name = joinedName(server, item.name, names);
       own.set(name, item.name);
       return { ...item, name };
     });
   };
   const listAll: Catalogue<C>['listAll'] = async (method, context, onLate) => {
-    const found = (await servers()).map((server) => {
+    const found = (await servers(context)).map((server) => {
       let isLate = false;
       const { promise: late, resolve } = Promise.withResolvers<readonly Item[]>();
       const timer = setTimeout(() => {
@@ -122,11 +125,16 @@ export function createCatalogue<C>({ servers, list, log }: Sources<C>): Catalogu
     if (typeof joined !== 'string') return undefined;
     const known = find(method, joined);
     if (known !== undefined) return known;
-    const server = serverOf(joined);
-    if (server === undefined || !(await servers()).includes(asServerName(server))) return undefined;
+    const server = serverOf(joined, names);
+    if (server === undefined || !(await servers(context)).includes(asServerName(server))) return undefined;
     await listOf(asServerName(server), method, context);
     // A filtered one is none of the list, and still the server's own to refuse.
-    return find(method, joined) ?? { server: asServerName(server), name: joined.slice(server.length + 2) };
+    return (
+      find(method, joined) ?? {
+        server: asServerName(server),
+        name: joined.slice(server.length + names.separator.length),
+      }
+    );
   };
   const named = async (message: ClientRequest, method: ListMethod, context: C): Promise<Routed> => {
     const params = paramsOf(message);

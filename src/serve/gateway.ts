@@ -1,14 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { asServerName, namePattern } from '../model/ids.ts';
-import { type Access, accessOf, type Door } from './access.ts';
+import { type ServeSettings, usualServe } from '../model/serve-settings.ts';
+import { type Access, accessOf, type Door, misdirected } from './access.ts';
 import { allServers } from './aggregate.ts';
 import { createBridge } from './bridge.ts';
 import { failureText, statusOfFailure } from './call.ts';
 import { contradiction, missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { type Face, oneServer } from './face.ts';
 import { type Followed, followServing } from './follow.ts';
+import { createGuards, type Guarding, within } from './guard.ts';
 import type { LegHooks } from './leg.ts';
+import { createLimits } from './limits.ts';
 import { code, errorText, isRequest, type Message, modernRevision, readClientMessage, revisionOf } from './message.ts';
+import { metadataAt, metadataUrl, scopeOf } from './metadata.ts';
 import { createMetrics, measured } from './metrics.ts';
 import { createOldSse, noStream } from './old-sse.ts';
 import { createReply } from './reply.ts';
@@ -18,8 +22,8 @@ import { createSessions, type SessionBounds, type SessionPlace } from './session
 import { createStateless } from './stateless.ts';
 import type { Upstreams } from './upstreams.ts';
 
-/** Longest body of a client, bytes. */
-const maxBodyBytes = 8 * 1024 * 1024;
+/** Longest body of a client where nothing else is said, MiB. */
+const usualBodyMiB = 8;
 /** How long a client may take to send its request, ms. */
 const bodyMs = 60_000;
 
@@ -31,6 +35,10 @@ export type GatewayOptions = {
   readonly seal: Seal;
   /** Whether clients of the old HTTP+SSE transport are served too, at /sse. */
   readonly sse?: boolean;
+  /** Of the project's `looms.yaml`. */
+  readonly settings?: Pick<ServeSettings, 'aggregate' | 'limits' | 'oidc' | 'publicUrl'>;
+  /** What each request is held against, whoever it is of. */
+  readonly guarding?: Guarding;
   /** Of looms, for clients that ask. */
   readonly version: string;
   /** Says what somebody who runs it should know; foreign text in it. */
@@ -49,15 +57,24 @@ export type Gateway = {
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
 export function createGateway(
   given: Upstreams,
-  { bounds, seal, sse = false, version, log, kept }: GatewayOptions,
+  { bounds, seal, sse = false, settings = usualServe, guarding = {}, version, log, kept }: GatewayOptions,
 ): Gateway {
   const metrics = createMetrics();
   const upstreams = measured(given, metrics);
   const sessions = createSessions(upstreams, bounds, seal);
   const bridge = createBridge(sessions, seal);
-  const stateless = createStateless(upstreams, { idleMs: bounds.idleMs, bridge, version, log });
+  const stateless = createStateless(upstreams, {
+    idleMs: bounds.idleMs,
+    bridge,
+    version,
+    log,
+    names: settings.aggregate,
+  });
   const oldSse = createOldSse(sessions);
   const servers = new Set<Server>();
+  const guardOf = createGuards(guarding);
+  const limits = createLimits(settings.limits);
+  const maxBodyBytes = (settings.limits.bodyMiB ?? usualBodyMiB) * 1024 * 1024;
 
   const stopFollowing = followServing(
     upstreams,
@@ -90,9 +107,13 @@ export function createGateway(
     }
   };
 
-  /** The message of a request; undefined where that was answered, as there is none. */
-  const messageOf = async (request: IncomingMessage, response: ServerResponse): Promise<Message | undefined> => {
-    const body = await bodyOf(request);
+  /** The message of a request; undefined where that was answered: as there is none, or its principal takes too much. */
+  const messageOf = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { guard }: Place,
+  ): Promise<Message | undefined> => {
+    const body = await bodyOf(request, maxBodyBytes);
     if (body === undefined) {
       response.setHeader('connection', 'close');
       send(response, 413, errorText(null, code.invalidRequest, `a body of more than ${maxBodyBytes} bytes`));
@@ -101,12 +122,22 @@ export function createGateway(
     const message = readClientMessage(body);
     if (message === undefined) {
       send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
+      return;
     }
-    return message;
+    if (!isRequest(message)) return message;
+    const taken = limits.take(guard.name, message.method === 'tools/call');
+    if (taken.taken) {
+      response.once('close', taken.done);
+      return message;
+    }
+    const { why, retryAfterSeconds } = taken;
+    response.setHeader('retry-after', String(retryAfterSeconds));
+    send(response, 429, errorText(message.id, code.invalidRequest, why, { code: 'refused', retryAfterSeconds }));
+    return undefined;
   };
 
   const post = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
-    const message = await messageOf(request, response);
+    const message = await messageOf(request, response, place);
     if (message === undefined) return;
     const isModern = header(request, 'mcp-protocol-version') === modernRevision;
     const revision = revisionOf(message) ?? (isModern ? modernRevision : undefined);
@@ -117,7 +148,7 @@ export function createGateway(
     const session = await sessionOf(request, response, place, message.id ?? null);
     if (session === undefined) return;
     if (isRequest(message)) {
-      const reply = createReply(response);
+      const reply = createReply(response, place.challenge);
       // Whoever names the stream first wants to see it begin, where it can be told of: in a session.
       if (/^\s*text\/event-stream/.test(header(request, 'accept') ?? '')) reply.begin();
       return session.request(message, reply);
@@ -135,7 +166,7 @@ export function createGateway(
       response.setHeader('allow', 'GET, POST');
       return send(response, 405, JSON.stringify({ error: 'method not allowed' }));
     }
-    const message = await messageOf(request, response);
+    const message = await messageOf(request, response, place);
     if (message === undefined) return;
     const id = new URL(request.url ?? '', 'http://localhost').searchParams.get('sessionId') ?? '';
     if (oldSse.take(place, id, message)) response.writeHead(202).end();
@@ -155,7 +186,7 @@ export function createGateway(
     if (wrong !== undefined) return send(response, 400, errorText(message.id, code.headerMismatch, wrong));
     const unknown = unknownRevision(message.id, revision);
     if (unknown !== undefined) return send(response, 400, unknown);
-    await stateless.request({ ...place, message, headers, revision }, createReply(response));
+    await stateless.request({ ...place, message, headers, revision }, createReply(response, place.challenge));
   };
 
   const sessionOf = async (
@@ -181,15 +212,31 @@ export function createGateway(
   };
 
   const handle = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {
-    const access = accessOf(door, request.headers);
-    if (!access.granted) return turnAway(response, access);
+    const wrong = misdirected(door, request.headers);
+    if (wrong !== undefined) return send(response, 403, errorText(null, code.invalidRequest, wrong));
     const path = (request.url ?? '').split('?')[0] ?? '';
+    const base = (settings.publicUrl ?? `http://${header(request, 'host') ?? ''}`).replace(/\/$/, '');
+    const metadata = settings.oidc && metadataAt(path, base, settings.oidc);
+    if (metadata !== undefined) return send(response, 200, metadata);
+    // Who has to find out where tokens come from finds it here (RFC 9728, 5.1).
+    const challenge = settings.oidc
+      ? `Bearer realm="looms", resource_metadata="${metadataUrl(base, path)}"`
+      : 'Bearer realm="looms"';
+    const access = await accessOf(door, request.headers);
+    if (!access.granted) return turnAway(response, access, `${challenge}, scope="${scopeOf(path)}"`);
+    const guard = guardOf(access.grant);
     if (path === '/healthz') return send(response, 200, JSON.stringify({ sessions: sessions.all().length }));
     if (path === '/readyz') {
       const ready = await upstreams.engineAnswers();
       return send(response, ready ? 200 : 503, JSON.stringify({ ready }));
     }
     if (path === '/metrics') {
+      if (!guard.seesMetrics) {
+        const why = `${guard.name} may not use looms:metrics`;
+        return createReply(response, challenge).answer(errorText(null, code.invalidRequest, why), 403, [
+          'looms:metrics',
+        ]);
+      }
       const engineUp = await upstreams.engineAnswers();
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
       return void response.end(metrics.text({ version, sessions: sessions.all().length, engineUp }));
@@ -199,9 +246,16 @@ export function createGateway(
       return send(response, 404, JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }));
     }
     const server = name === undefined ? undefined : asServerName(name);
+    if (server !== undefined && !guard.reaches(server)) {
+      const why = `${guard.name} may not use ${server}`;
+      return createReply(response, challenge).answer(errorText(null, code.invalidRequest, why), 403, [`${server}:*`]);
+    }
+    const { aggregate: names } = settings;
     const faceOf = (heard: LegHooks): Face =>
-      server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
-    const place = { principal: access.principal, path, server, faceOf };
+      server === undefined
+        ? allServers(within(upstreams, guard), heard, { version, log, guard, names })
+        : oneServer(server, upstreams, heard);
+    const place = { principal: guard.key, guard, path, server, faceOf, challenge };
     if (kind === 'sse') return handleSse(request, response, place);
     const isModern = header(request, 'mcp-protocol-version') === modernRevision;
     if (request.method === 'POST') return post(request, response, place);
@@ -245,14 +299,23 @@ export function createGateway(
 type Place = SessionPlace & {
   /** Absent: all servers as one. */
   readonly server: ReturnType<typeof asServerName> | undefined;
+  /** What `WWW-Authenticate` says there. */
+  readonly challenge: string;
 };
 
 function send(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(text);
 }
 
-function turnAway(response: ServerResponse, { status, why }: Extract<Access, { granted: false }>): void {
-  if (status === 401) response.setHeader('www-authenticate', 'Bearer realm="looms"');
+function turnAway(
+  response: ServerResponse,
+  { status, why, error }: Extract<Access, { granted: false }>,
+  challenge: string,
+): void {
+  if (status === 401) {
+    response.setHeader('www-authenticate', error === undefined ? challenge : `${challenge}, error="${error}"`);
+  }
+  if (status === 503) response.setHeader('retry-after', '5');
   send(response, status, errorText(null, code.invalidRequest, why));
 }
 
@@ -262,7 +325,7 @@ const header = (request: IncomingMessage, name: string): string | undefined => {
 };
 
 /** A whole body; undefined where it is too long. */
-async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+async function bodyOf(request: IncomingMessage, maxBodyBytes: number): Promise<string | undefined> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of request) {

@@ -9,8 +9,8 @@ const maxUnreadBytes = 4 * 1024 * 1024;
 export type Reply = {
   /** A message before the answer; false when nobody reads it any more. */
   readonly tell: (text: string) => boolean;
-  /** The answer, which ends it. `status` counts where no stream was begun. */
-  readonly answer: (text: string, status?: number) => void;
+  /** The answer, which ends it. `status` counts where no stream was begun, and so does the scope that was wanting. */
+  readonly answer: (text: string, status?: number, scope?: readonly string[]) => void;
   /** Begins the stream now: for one that has no answer, or a late one. */
   readonly begin: () => void;
   /** Ends a stream without an answer. */
@@ -20,7 +20,8 @@ export type Reply = {
   onleft?: (() => void) | undefined;
 };
 
-export function createReply(response: ServerResponse, headers: Readonly<Record<string, string>> = {}): Reply {
+/** `challenge` is what `WWW-Authenticate` says beside a scope that was wanting. */
+export function createReply(response: ServerResponse, challenge?: string): Reply {
   let isOver = false;
   const begin = (): void => {
     if (isOver || response.headersSent) return;
@@ -29,7 +30,6 @@ export function createReply(response: ServerResponse, headers: Readonly<Record<s
       'cache-control': 'no-cache',
       // What is in front (nginx) would collect a stream before it passes it on.
       'x-accel-buffering': 'no',
-      ...headers,
     });
     response.flushHeaders();
   };
@@ -50,14 +50,18 @@ export function createReply(response: ServerResponse, headers: Readonly<Record<s
   keepAlive.unref();
   const reply: Reply = {
     tell: (text) => !isOver && event(text),
-    answer(text, status = 200) {
+    answer(text, status = 200, scope) {
       if (isOver) return;
       if (response.headersSent) {
         event(text);
         return reply.end();
       }
       isOver = true;
-      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(text);
+      if (scope !== undefined && challenge !== undefined) {
+        const wanting = `error="insufficient_scope", scope="${scope.map(plainScope).join(' ')}"`;
+        response.setHeader('www-authenticate', [challenge, wanting].join(', '));
+      }
+      response.writeHead(status, { 'content-type': 'application/json' }).end(text);
     },
     begin,
     end() {
@@ -77,3 +81,6 @@ export function createReply(response: ServerResponse, headers: Readonly<Record<s
   });
   return reply;
 }
+
+/** A scope as a header takes it (RFC 6749, 3.3); the body has it as it is. */
+const plainScope = (scope: string): string => scope.slice(0, 200).replaceAll(/[^!#-[\]-~]/g, '?');

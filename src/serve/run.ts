@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import type { Bearers } from './bearers.ts';
 import type { Followed } from './follow.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -15,8 +16,7 @@ const maxSocketPath = 103;
 export type TcpWay = {
   readonly host: string;
   readonly port: number;
-  readonly token: string;
-  readonly tokenName: string;
+  readonly bearers: Bearers;
 };
 
 /** What else comes in by the socket: programs of its owner that have the gateway do what they would do themselves. */
@@ -63,8 +63,10 @@ export async function runGateway(
     process.umask(before);
     await listening;
     if (tcp === undefined) return { socket, close };
-    const { host, port, token, tokenName } = tcp;
-    const open = gateway.serverFor({ kind: 'tcp', host, token, tokenName });
+    const { host, port, bearers } = tcp;
+    const { publicUrl } = options.settings ?? {};
+    const known = publicUrl === undefined ? {} : { publicHost: new URL(publicUrl).hostname };
+    const open = gateway.serverFor({ kind: 'tcp', host, bearers, ...known });
     await listen(open, { host, port }, `${host}:${port}`);
     const { port: chosen } = open.address() as AddressInfo;
     return { socket, url: `http://${isIPv6(host) ? `[${host}]` : host}:${chosen}`, close };

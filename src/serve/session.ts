@@ -1,8 +1,9 @@
 import { createCallClocks } from '../mcp/client/call-clock.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
-import { askInTime, callTool, failureText, tookTooLong } from './call.ts';
-import { answerText, type Face } from './face.ts';
+import { answerFailure, askGuarded, callTool, tookTooLong } from './call.ts';
+import type { Face } from './face.ts';
+import type { Guard } from './guard.ts';
 import type { Asked, LegHooks } from './leg.ts';
 import { code, errorText, isAnswer, isRequest, type Message, metaOf, paramsOf, withId } from './message.ts';
 import type { Reply } from './reply.ts';
@@ -24,6 +25,8 @@ const questions: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/
 export type Session = {
   readonly id: string;
   readonly principal: string;
+  /** What its principal may do. */
+  readonly guard: Guard;
   /** Which address it was begun at: an id is of no use at another. */
   readonly path: string;
   /** Answers `initialize`. Throws what opening a server throws. */
@@ -57,7 +60,7 @@ export type Audience = {
 type UnderWay = { readonly reply: Reply; asked?: Asked; cancelled?: LoomsError; readonly token: unknown };
 
 export function createSession(
-  { id, principal, path }: Pick<Session, 'id' | 'principal' | 'path'>,
+  { id, guard, path }: Pick<Session, 'id' | 'guard' | 'path'>,
   upstreams: Upstreams,
   faceOf: (heard: LegHooks) => Face,
   audience?: Audience,
@@ -135,14 +138,14 @@ export function createSession(
       leg: route.leg,
       message: route.message,
       clocks,
-      principal,
+      guard,
       protocolVersion,
       onAsked: (asked: Asked) => {
         one.asked = asked;
         if (one.cancelled !== undefined) asked.cancel(one.cancelled);
       },
     };
-    return message.method === 'tools/call' ? callTool(request) : answerText(route.message, await askInTime(request));
+    return message.method === 'tools/call' ? callTool(request) : askGuarded(request);
   };
 
   const initialize: Session['initialize'] = async (message) => {
@@ -159,7 +162,8 @@ export function createSession(
 
   return {
     id,
-    principal,
+    principal: guard.key,
+    guard,
     path,
     initialize,
     async beginAgain(message) {
@@ -191,7 +195,7 @@ export function createSession(
       } catch (error) {
         // Who cancelled a request is sent no answer to it.
         if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
-        else reply.answer(failureText(message.id, error));
+        else answerFailure(reply, message.id, error);
       } finally {
         underWay.delete(message.id);
         used = performance.now();

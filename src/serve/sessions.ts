@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isRecord } from '../model/is-record.ts';
 import type { Face } from './face.ts';
+import type { Guard } from './guard.ts';
 import type { LegHooks } from './leg.ts';
 import { type Message, paramsOf } from './message.ts';
 import type { Seal } from './seal.ts';
@@ -18,7 +19,9 @@ export type SessionBounds = {
 
 /** Whose a session is, where it is begun, and what it shows. */
 export type SessionPlace = {
+  /** The key of its guard. */
   readonly principal: string;
+  readonly guard: Guard;
   readonly path: string;
   readonly faceOf: (heard: LegHooks) => Face;
 };
@@ -40,7 +43,7 @@ export type Sessions = {
   readonly has: (session: Session) => boolean;
   readonly end: (session: Session) => Promise<void>;
   readonly all: () => readonly Session[];
-  /** Ends those that nobody has used for long. */
+  /** Ends those that nobody has used for long, and those of principals whose token is none any more. */
   readonly sweep: () => void;
 };
 
@@ -87,8 +90,8 @@ export function createSessions(
     makeRoom(ofPrincipal(place.principal), mostEach) && makeRoom([...byId.values()], most)
       ? make(id, place, audience)
       : undefined;
-  const make = (id: string, { principal, path, faceOf }: SessionPlace, audience?: Audience): Session => {
-    const session = createSession({ id, principal, path }, upstreams, faceOf, audience);
+  const make = (id: string, { guard, path, faceOf }: SessionPlace, audience?: Audience): Session => {
+    const session = createSession({ id, guard, path }, upstreams, faceOf, audience);
     byId.set(session.id, session);
     return session;
   };
@@ -140,7 +143,8 @@ export function createSessions(
     all: () => [...byId.values()],
     sweep() {
       for (const session of byId.values()) {
-        if (!session.isBusy() && !session.isListening() && now() - session.lastUse() > idleMs) end(session);
+        if (!session.guard.isValid()) end(session);
+        else if (!session.isBusy() && !session.isListening() && now() - session.lastUse() > idleMs) end(session);
       }
     },
   };

@@ -3,9 +3,10 @@ import { isHttp } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import type { JoinedNames } from '../model/serve-settings.ts';
 import { type AskOne, createAllStateless } from './all-stateless.ts';
 import type { Bridge } from './bridge.ts';
-import { askInTime, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
+import { answerFailure, askInTime, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
 import { mirrored } from './envelope.ts';
 import { answerText, oneServer } from './face.ts';
 import { type Asked, createLeg, type Leg } from './leg.ts';
@@ -63,6 +64,8 @@ type StatelessOptions = {
   readonly bridge: Bridge;
   readonly version: string;
   readonly log: (text: string) => void;
+  /** How tools are called where all servers are one. */
+  readonly names: JoinedNames;
 };
 
 /** Whether a container knows the stateless revisions: not known of one that was silent when it was asked. */
@@ -174,7 +177,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
 
   const answerTo = async (
     { leg, underWay }: Shared,
-    { message, revision, principal }: StatelessRequest,
+    { message, revision, guard }: StatelessRequest,
     headers: Headers,
     one: UnderWay,
     token: number,
@@ -193,19 +196,20 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       if (!one.reply.isOpen()) one.reply.onleft();
     };
     underWay.set(token, one);
-    const request = { upstreams, leg, message: sent, headers, clocks, principal, protocolVersion: revision, onAsked };
+    const request = { upstreams, leg, message: sent, headers, clocks, guard, protocolVersion: revision, onAsked };
     if (message.method === 'tools/call') return callTool(request);
+    const admitted = await guard.admit(leg, sent);
     if (message.method !== 'subscriptions/listen') {
-      const answered = await askInTime(request);
+      const answered = await askInTime({ ...request, message: admitted });
       const { result } = answered.message;
       if (message.method === 'tools/list' && isRecord(result)) {
         params.saw(leg.server, (await leg.ready()).container, result.tools);
       }
-      return answerText(message, answered);
+      return guard.shown(leg.server, message, answerText(message, answered));
     }
     // A subscription has no end of its own.
     one.reply.begin();
-    const asked = leg.ask(sent, headers);
+    const asked = leg.ask(admitted, headers);
     onAsked(asked);
     return (await asked.answer).text;
   };
@@ -242,7 +246,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       reply.answer(text, statusOf(text));
     } catch (error) {
       if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
-      else reply.answer(failureText(message.id, error), statusOfFailure(error));
+      else answerFailure(reply, message.id, error, statusOfFailure(error));
     } finally {
       one.underWay.delete(token);
       one.used = performance.now();
@@ -255,7 +259,9 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       if (server !== undefined) return request({ ...given, server }, reply);
       const askOne: AskOne = (one, asked, itsReply) =>
         request({ ...rest, ...placeOf(one), ...asked, server: one }, itsReply);
-      return all.request({ message: given.message, ...(headers === undefined ? {} : { headers }) }, askOne, reply);
+      const { reaches } = given.guard;
+      const asked = { message: given.message, ...(headers === undefined ? {} : { headers }) };
+      return all.request(asked, { askOne, reaches }, reply);
     },
     legs: () => [...shared.values()].map(({ leg }) => leg),
     sweep() {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { ServerName } from '../model/ids.ts';
+import { type JoinedNames, usualNames } from '../model/serve-settings.ts';
 import { allServers } from './aggregate.ts';
 import { createBridge } from './bridge.ts';
 import { failureText } from './call.ts';
@@ -9,6 +10,7 @@ import { missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { oneServer } from './face.ts';
 import { followServing } from './follow.ts';
 import type { GatewayOptions } from './gateway.ts';
+import { createGuards, type Guarding, ownGrant } from './guard.ts';
 import type { LegHooks } from './leg.ts';
 import { code, errorText, isRequest, type Message, paramsOf, readClientMessage, revisionOf } from './message.ts';
 import type { Reply } from './reply.ts';
@@ -27,6 +29,10 @@ const bounds = { idleMs: neverIdleMs, most: 8, mostEach: 8 };
 type StdioOptions = Omit<GatewayOptions, 'bounds' | 'seal'> & {
   /** Absent: all servers as one. */
   readonly server: ServerName | undefined;
+  /** How tools are called where all servers are one. */
+  readonly names?: JoinedNames;
+  /** What each request is held against. */
+  readonly guarding?: Guarding;
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly signal: AbortSignal;
@@ -38,14 +44,17 @@ type StdioOptions = Omit<GatewayOptions, 'bounds' | 'seal'> & {
  */
 export async function serveStdio(
   upstreams: Upstreams,
-  { server, stdin, stdout, signal, version, log }: StdioOptions,
+  { server, stdin, stdout, signal, names = usualNames, guarding = {}, version, log }: StdioOptions,
 ): Promise<void> {
   stdout.on('error', () => {}); // Its reader is gone, as its input will say.
   const write = (text: string): boolean => stdout.write(`${text.replace(/[\r\n]+/g, ' ')}\n`) || true;
   const replyLines = (): Reply => ({ tell: write, answer: write, begin: nothing, end: nothing, isOpen: () => true });
   const faceOf = (heard: LegHooks) =>
-    server === undefined ? allServers(upstreams, heard, { version, log }) : oneServer(server, upstreams, heard);
-  const place = { principal: 'local', path: '', faceOf };
+    server === undefined
+      ? allServers(upstreams, heard, { version, log, guard, names })
+      : oneServer(server, upstreams, heard);
+  const guard = createGuards(guarding)(ownGrant);
+  const place = { principal: guard.key, guard, path: '', faceOf };
   const session = createSession({ id: 'stdio', ...place }, upstreams, faceOf);
   session.listen(replyLines());
   const seal = createSeal(randomBytes(32), 'stdio');
@@ -55,6 +64,7 @@ export async function serveStdio(
     bridge: createBridge(sessions, seal),
     version,
     log,
+    names,
   });
   const leaving = new Map<string | number, Reply>();
   const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());

@@ -64,6 +64,6 @@ export type Upstreams = {
   readonly record: (call: GatewayCall, make: () => Promise<CallOutcome>) => Promise<void>;
   /** Hears of each request that is over. */
   readonly ended?: (operation: Operation) => void;
-  /** Writes that a call was wanted and not sent. */
-  readonly refused: (call: GatewayCall) => Promise<void>;
+  /** Writes that a call was wanted and not sent, and why. */
+  readonly refused: (call: GatewayCall, why: ErrorCode) => Promise<void>;
 };

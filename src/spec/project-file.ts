@@ -3,12 +3,14 @@ import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
 import { noRules, type PolicyFile } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secret-providers.ts';
+import type { ServeSettings } from '../model/serve-settings.ts';
 import { type ProjectInput, projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
 import { policyAt } from './policy-file.ts';
 import type { Reader } from './read/reader.ts';
 import { type Located, readSettings } from './read/settings.ts';
 import { secretProvidersOf } from './secret-providers.ts';
+import { type ExpressionProblem, isTokenSecret, serveSettingsOf } from './serve-settings.ts';
 
 /** Settings of a project (`looms.yaml`); flags win over them. */
 export type ProjectFile = {
@@ -20,23 +22,31 @@ export type ProjectFile = {
   readonly keep?: number;
   readonly policy: PolicyFile;
   readonly secretProviders: readonly SecretProviderConfig[];
+  /** How `looms serve` listens, and who may do what through it. */
+  readonly serve?: ServeSettings;
 };
 
-/** Reads `looms.yaml`. `project` is absent after an error; a file without content gives the defaults. Never throws. */
+type CheckExpression = (expression: string) => ExpressionProblem | undefined;
+
+/**
+ * Reads `looms.yaml`. `project` is absent after an error; a file without content gives the defaults. Expressions of
+ * `serve.policy` are looked at where `checkExpression` is given: what reads them is loaded by who has some. Never throws.
+ */
 export function loadProjectFile(
   file: SpecFile,
   context: Pick<LoadContext, 'environment'>,
+  checkExpression: CheckExpression = () => undefined,
 ): { readonly project?: ProjectFile; readonly diagnostics: readonly Diagnostic[] } {
-  const kind = { shape: projectShape, validator: projectValidator, called: 'looms.yaml' };
+  const kind = { shape: projectShape, validator: projectValidator, called: 'looms.yaml', isReference: isTokenSecret };
   const { value: project, diagnostics } = readSettings<ProjectInput, ProjectFile>(file, context, kind, (found) =>
     found === undefined
       ? { policy: { rules: noRules, file: file.file, lines: {} }, secretProviders: [] }
-      : readProject(found, file.file, found.input),
+      : readProject(found, file.file, found.input, checkExpression),
   );
   return { ...(hasErrors(diagnostics) ? {} : { project }), diagnostics };
 }
 
-function readProject(found: Located, file: string, input: ProjectInput): ProjectFile {
+function readProject(found: Located, file: string, input: ProjectInput, checkExpression: CheckExpression): ProjectFile {
   const { reader } = found;
   const engine = engineOf(reader, input);
   return {
@@ -44,6 +54,7 @@ function readProject(found: Located, file: string, input: ProjectInput): Project
     ...defined({ specs: input.specs, engine, keep: input.keep }),
     policy: policyAt(found, file, 'policy', input.policy ?? {}),
     secretProviders: secretProvidersOf(reader, input),
+    ...(input.serve === undefined ? {} : { serve: serveSettingsOf(found, file, input.serve, checkExpression) }),
   };
 }
 

@@ -11,10 +11,23 @@ import { KeyFault, makeKeyFile, readKeyFile, readOwnFile } from './key-file.ts';
 export function servePlaces(
   environment: Readonly<Record<string, string | undefined>>,
   project: ProjectName,
-): { readonly socket: string; readonly tokenFile: string; readonly sealFile: string; readonly address: string } {
+): {
+  readonly socket: string;
+  readonly tokenFile: string;
+  readonly sealFile: string;
+  readonly address: string;
+  /** Folder of the tokens that were made for clients. */
+  readonly tokens: string;
+} {
   const folder = join(stateFolder(environment, homedir), 'serve');
   const file = (ending: string): string => join(folder, `${project}.${ending}`);
-  return { socket: file('sock'), tokenFile: file('token'), sealFile: file('seal'), address: file('url') };
+  return {
+    socket: file('sock'),
+    tokenFile: file('token'),
+    sealFile: file('seal'),
+    address: file('url'),
+    tokens: file('tokens'),
+  };
 }
 
 /** How long a gateway may take to answer at all, ms. */

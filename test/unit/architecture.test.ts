@@ -40,7 +40,7 @@ type Rule = {
 /** docs/architecture.md, "Folders". `types` may be named, but nothing of them runs. */
 const rules: Readonly<Record<string, Rule>> = {
   model: { folders: [], packages: [] },
-  spec: { folders: ['model'], packages: ['yaml'] },
+  spec: { folders: ['model'], packages: ['yaml', '@marcbachmann/cel-js'] },
   image: { folders: ['model'], packages: ['@balena/dockerignore'] },
   orchestrator: { folders: ['model'], packages: [] },
   'docker/model': { folders: ['model'], packages: [] },
@@ -112,7 +112,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'serve/upstreams.ts': { folders: ['model'], types: ['mcp/link/channel.ts'], packages: [] },
   serve: {
     folders: ['model', 'mcp/link', 'mcp/client/filter.ts', 'mcp/client/call-clock.ts', 'serve/upstreams.ts'],
-    packages: [],
+    packages: ['jose'],
   },
   clients: { folders: ['model'], packages: ['jsonc-parser', 'smol-toml', 'yaml'] },
   'files/port.ts': { folders: ['model'], packages: [] },
@@ -121,7 +121,7 @@ const rules: Readonly<Record<string, Rule>> = {
   state: { folders: ['model'], packages: [] },
   app: {
     folders: ['model', 'spec', 'image', 'mcp', 'secrets', 'orchestrator', 'clients'],
-    types: ['files/port.ts', 'serve/upstreams.ts'],
+    types: ['files/port.ts', 'serve/upstreams.ts', 'serve/bearers.ts'],
     packages: ['tinyglobby'],
   },
   commands: {
@@ -137,6 +137,11 @@ const rules: Readonly<Record<string, Rule>> = {
       'spec/project-file.ts',
       'serve/run.ts',
       'serve/sessions.ts',
+      'serve/bearers.ts',
+      'serve/guard.ts',
+      'serve/scan.ts',
+      'state/client-tokens.ts',
+      'state/gateway-files.ts',
     ],
     packages: ['@oclif/core', 'listr2', 'chalk'],
   },

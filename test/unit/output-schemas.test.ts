@@ -39,6 +39,8 @@ const outputs: Readonly<
     beside: ['.servers[].spec.', '.servers[].image.base'],
   },
   serve: { file: 'src/cli/render/serving.ts', type: 'Serving' },
+  'token-list': { file: 'src/commands/token/list.ts', type: 'ListedToken', list: true },
+  'token-new': { file: 'src/commands/token/new.ts', type: 'NewToken' },
   unlock: { file: 'src/cli/render/lock.ts', type: 'LockView' },
   validate: { file: 'src/commands/validate.ts', type: 'ValidateResult' },
   'watch-event': { file: 'src/cli/render/watch-lines.ts', type: 'WatchEvent' },

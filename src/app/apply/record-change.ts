@@ -1,6 +1,7 @@
 import type { AuditedChange, ChangeEnd } from '../../model/audit.ts';
 import { defined } from '../../model/defined.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
 import { sourceText } from '../../model/source.ts';
 import type { ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
@@ -66,3 +67,10 @@ export const endOfReport = ({ outcome, servers }: ApplyReport, mask: Ports['mask
         ],
   ),
 });
+
+/** What the trail says of a token of a client that is made or revoked. */
+export const tokenChange = (
+  project: ProjectName,
+  name: string,
+  action: 'create' | 'remove',
+): Omit<AuditedChange, 'command'> => ({ project, support: [{ kind: 'token', name, action }] });

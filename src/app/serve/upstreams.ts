@@ -111,8 +111,8 @@ export function upstreamsOf(
       // The failure was told to whoever made the call.
       await made.catch(() => undefined);
     },
-    async refused(call) {
-      const outcome = await ports.audit.refused(await target(call), 'tool-not-found');
+    async refused(call, why) {
+      const outcome = await ports.audit.refused(await target(call), why);
       if (!outcome.written)
         warn({ message: `a refusal is not in the audit trail: ${outcome.why}`, hint: outcome.hint });
     },

@@ -26,6 +26,8 @@ export type PrepareOptions = {
   readonly called: string;
   /** What the values of the dictionary at this path are used for. */
   readonly useOf: (path: string) => DictionaryUse;
+  /** Whether the text at this path is a reference to a secret, and so is kept as one. */
+  readonly isReference?: (path: string) => boolean;
   /** A key that must not be used, with the reason; asked for unknown keys. */
   readonly refused: (path: string, key: string) => RefusedKey | undefined;
   /** Whether `${variable}` under `key` of an `env` dictionary is a credential, which stays a reference. */
@@ -188,6 +190,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
 
   const scalar = (tree: ScalarTree, at: ScalarShape, path: string, use: DictionaryUse): unknown => {
     const textual = at.types.includes('string');
+    const isReference = options.isReference?.(path) === true;
     if (typeof tree.value !== 'string') {
       if (use === 'env' && tree.value !== null) variables.set(path, { kind: 'literal', value: tree.text });
       return textual && at.types.length > 1 && tree.value !== null ? tree.text : tree.value;
@@ -195,9 +198,9 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
     const name = lastName(path);
     const rules: TemplateRules = {
       environment: options.environment,
-      secrets: use === 'env',
+      secrets: use === 'env' || isReference,
       keepReference: (variable, around) =>
-        use === 'env' && (credentials.has(variable) || options.keepReference(name, variable, around)),
+        isReference || (use === 'env' && (credentials.has(variable) || options.keepReference(name, variable, around))),
     };
     const resolved = resolveTemplate(tree.value, rules);
     for (const problem of resolved.problems.slice(0, maxProblems)) {
@@ -228,7 +231,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
         span: tree.span,
       }),
     );
-    if (use === 'env') {
+    if (use === 'env' || isReference) {
       variables.set(path, literal ? { kind: 'literal', value } : { kind: 'secret', parts: resolved.parts });
     }
     return textual || resolved.names.length === 0 ? value : coerce(value, at);

@@ -9,7 +9,7 @@ import { indexLines } from './tree.ts';
 export type Located = { readonly reader: Reader; readonly lineOf: (path: string) => number };
 
 /**
- * Reads a file of settings, which is one document without secrets; `read` makes something of it, also of one without
+ * Reads a file of settings, which is one document; `read` makes something of it, also of one without
  * content. Never throws.
  *
  * @param kind what such a file is called, and what its schema says
@@ -17,18 +17,23 @@ export type Located = { readonly reader: Reader; readonly lineOf: (path: string)
 export function readSettings<Input, T>(
   file: { readonly file: string; readonly directory: string; readonly text: string },
   context: { readonly environment: Readonly<Record<string, string | undefined>> },
-  kind: Pick<DocumentKind, 'shape' | 'validator'> & { readonly called: string },
+  kind: Pick<DocumentKind, 'shape' | 'validator'> & {
+    readonly called: string;
+    /** Which of its texts are references to secrets. */
+    readonly isReference?: (path: string) => boolean;
+  },
   read: (document?: Located & { readonly input: Input }) => T,
 ): { readonly value: T; readonly diagnostics: readonly Diagnostic[] } {
   const text = file.text.startsWith('\ufeff') ? file.text.slice(1) : file.text;
   const lines = indexLines(file.file, text);
-  const { called, ...schema } = kind;
+  const { called, isReference, ...schema } = kind;
   const whole: DocumentKind = {
     ...schema,
     options: {
       environment: context.environment,
       called,
       useOf: () => 'plain',
+      ...(isReference === undefined ? {} : { isReference }),
       refused: () => undefined,
       credentialsOf: () => new Set(),
       keepReference: () => false,

@@ -6,6 +6,7 @@ import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { callTool, tookTooLong } from '../../../src/serve/call.ts';
 import { oneServer } from '../../../src/serve/face.ts';
+import { openGuard } from '../../../src/serve/guard.ts';
 import { createLeg, type LegHooks } from '../../../src/serve/leg.ts';
 import type { Message } from '../../../src/serve/message.ts';
 import type { Reply } from '../../../src/serve/reply.ts';
@@ -168,7 +169,7 @@ describe('a conversation with a server', () => {
       leg,
       message: { ...message('tools/call', { name: 'move' }), id: 7 },
       clocks: createCallClocks(tookTooLong),
-      principal: 'local',
+      guard: openGuard,
       protocolVersion: '2025-06-18',
       onAsked: () => {},
     });
@@ -225,7 +226,7 @@ describe('a session', () => {
   test('keeps what belongs to no request until its client listens', async () => {
     const channel = fakeChannel(answering());
     const upstreams = upstreamsOf(channel);
-    const session = createSession({ id: 's', principal: 'p', path: '/mcp/fs' }, upstreams, (heard) =>
+    const session = createSession({ id: 's', guard: openGuard, path: '/mcp/fs' }, upstreams, (heard) =>
       oneServer(fs, upstreams, heard),
     );
     await session.initialize({ ...message('initialize'), id: 'x' });
@@ -245,7 +246,12 @@ describe('a session', () => {
     const upstreams = upstreamsOf(...Array.from({ length: 9 }, () => fakeChannel(answering())));
     const sessions = createSessions(upstreams, { idleMs: 60_000, most: 3, mostEach: 2 }, seal);
     const faceOf = (heard: LegHooks) => oneServer(fs, upstreams, heard);
-    const place = (principal: string) => ({ principal, path: '/mcp/fs', faceOf });
+    const place = (principal: string) => ({
+      principal,
+      guard: { ...openGuard, key: principal },
+      path: '/mcp/fs',
+      faceOf,
+    });
     const open = async (principal: string) => {
       const session = sessions.open(place(principal), message('initialize'));
       await session?.initialize({ ...message('initialize'), id: 1 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { listenAddress } from '../../../src/cli/listen-address.ts';
-import { accessOf, type Door } from '../../../src/serve/access.ts';
+import { accessOf, type Door, misdirected } from '../../../src/serve/access.ts';
+import { createBearers, digestOf } from '../../../src/serve/bearers.ts';
 import { filteredTools, whyRefused } from '../../../src/serve/filter.ts';
 import { type Message, readClientMessage, withId } from '../../../src/serve/message.ts';
 import { joinedName, serverOf } from '../../../src/serve/names.ts';
@@ -70,16 +71,24 @@ describe('the filter of tools', () => {
 });
 
 describe('who may come in', () => {
-  const tcp: Door = { kind: 'tcp', host: 'box.lan', token: 'a'.repeat(64), tokenName: 'ci' };
+  const known = { name: 'ci', sha256: digestOf('a'.repeat(64)), scopes: 'all' } as const;
+  const tcp: Door = {
+    kind: 'tcp',
+    host: 'box.lan',
+    publicHost: 'mcp.example.com',
+    bearers: createBearers(() => [known]),
+  };
   const authorization = `Bearer ${'a'.repeat(64)}`;
-  const says = (door: Door, headers: Record<string, string>) => {
-    const access = accessOf(door, headers);
-    return access.granted ? access.principal : access.status;
+  const says = async (door: Door, headers: Record<string, string>) => {
+    if (misdirected(door, headers) !== undefined) return 403;
+    const access = await accessOf(door, headers);
+    return access.granted ? access.grant.name : access.status;
   };
   test.each([
     [{ host: '127.0.0.1:7777', authorization }, 'ci'],
     [{ host: 'BOX.lan:7777', authorization }, 'ci'],
     [{ host: '192.168.1.5', authorization }, 'ci'],
+    [{ host: 'mcp.example.com', origin: 'https://mcp.example.com', authorization }, 'ci'],
     [{ host: '[::1]:7777', authorization: `bearer  ${'a'.repeat(64)}` }, 'ci'],
     [{ host: 'localhost' }, 401],
     [{ host: 'localhost', authorization: 'Bearer b' }, 401],
@@ -92,10 +101,10 @@ describe('who may come in', () => {
     [{ host: 'localhost', origin: 'http://localhost.evil.example', authorization }, 403],
     [{ host: 'localhost', origin: 'null', authorization }, 403],
     [{ host: 'localhost', origin: 'file://localhost', authorization }, 403],
-  ])('on TCP %j: %s', (headers, expected) => expect(says(tcp, headers)).toBe(expected));
-  test('the socket asks for no token, and lets no foreign page in either', () => {
-    expect(says({ kind: 'socket' }, { host: 'anything' })).toBe('local');
-    expect(says({ kind: 'socket' }, { host: 'evil.example', origin: 'http://evil.example' })).toBe(403);
+  ])('on TCP %j: %s', async (headers, expected) => expect(await says(tcp, headers)).toBe(expected));
+  test('the socket asks for no token, and lets no foreign page in either', async () => {
+    expect(await says({ kind: 'socket' }, { host: 'anything' })).toBe('local');
+    expect(await says({ kind: 'socket' }, { host: 'evil.example', origin: 'http://evil.example' })).toBe(403);
   });
 });
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { asServerName } from '../../../src/model/ids.ts';
 import { oneServer } from '../../../src/serve/face.ts';
+import { openGuard } from '../../../src/serve/guard.ts';
 import { createSeal } from '../../../src/serve/seal.ts';
 import { createSessions } from '../../../src/serve/sessions.ts';
 import { key, type LocalGateway, localGateway, localUpstreams, rawClient } from './local-gateway.ts';
@@ -84,6 +85,7 @@ describe('a gateway that is started anew', () => {
     const bounds = { idleMs: 60_000, most: 4, mostEach: 4 };
     const place = (principal: string, path = '/mcp/legacy') => ({
       principal,
+      guard: { ...openGuard, key: principal },
       path,
       faceOf: (heard: Parameters<typeof oneServer>[2]) => oneServer(asServerName('legacy'), upstreams, heard),
     });

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { asProjectName } from '../../../src/model/ids.ts';
 import type { PolicyFile } from '../../../src/model/policy.ts';
+import { expressionProblem } from '../../../src/spec/check/call-rules.ts';
 import { checkPolicy } from '../../../src/spec/check/policy.ts';
 import { loadPolicyFile } from '../../../src/spec/policy-file.ts';
 import { loadProjectFile } from '../../../src/spec/project-file.ts';
@@ -177,7 +178,7 @@ test('each source of secrets has its own keys, and each mistake its line', () =>
 
 test('a key that looms.yaml does not have is said to be missing there', () => {
   expect(check('zork: 1\n')).toMatchInlineSnapshot(
-    `"1:1 error[unknown-key] zork: looms.yaml has no key zork (hint: valid keys: engine, keep, policy, project, secrets, specs)"`,
+    `"1:1 error[unknown-key] zork: looms.yaml has no key zork (hint: valid keys: engine, keep, policy, project, secrets, serve, specs)"`,
   );
 });
 
@@ -318,6 +319,99 @@ describe('several policies', () => {
     expect(describeDiagnostics(diagnostics)).toMatchInlineSnapshot(`
       "/etc/looms/policy.yaml:1:1 error[unknown-key] policy: policy.yaml has no key policy (hint: valid keys: allowed_capabilities, allowed_egress, allowed_mounts, allowed_networks, allowed_registries, allowed_users, forbid_latest, forbid_unpinned, forbidden_capabilities, max_cpu_cores, max_memory_mb, max_pids, projects, require_digest, required_limits, rules)
       /etc/looms/policy.yaml:2:16 error[invalid-value] forbid_latest: forbid_latest: expected one of warn, error, off, got "x""
+    `);
+  });
+});
+
+describe('serve', () => {
+  const whole = `serve:
+  listen: 127.0.0.1:7777
+  tokenFile: ./token
+  public_url: https://mcp.example.com
+  aggregate: { separator: _, max_name: 60 }
+  sessions: { idle_seconds: 60, max: 8, max_per_principal: 2 }
+  tokens:
+    - { name: ci, secret: "\${secret:ci_token}", allow: ["fs:read_*", "time:*"], expires: 2027-01-01 }
+    - { name: me, secret: "\${MY_TOKEN}", allow: ["*:*"] }
+  oidc: { issuer: "https://idp.example.com", audience: "https://mcp.example.com", groups_claim: roles }
+  policy:
+    - deny: '!("admins" in principal.groups)'
+    - allow: server == "fs"
+  limits: { calls_per_minute: 60, in_flight: 32, body_mb: 4 }
+  scan: mask
+`;
+
+  test('is read whole; a token is the name of a secret', () => {
+    const { project, diagnostics } = load(whole);
+    expect(diagnostics).toEqual([]);
+    expect(project?.serve).toEqual({
+      listen: '127.0.0.1:7777',
+      tokenFile: '/repo/team/token',
+      publicUrl: 'https://mcp.example.com',
+      aggregate: { separator: '_', maxName: 60 },
+      sessions: { idleSeconds: 60, max: 8, maxPerPrincipal: 2 },
+      tokens: [
+        {
+          name: 'ci',
+          secret: { from: 'provider', name: 'ci_token' },
+          allow: ['fs:read_*', 'time:*'],
+          expires: '2027-01-01',
+        },
+        { name: 'me', secret: { from: 'environment', name: 'MY_TOKEN' }, allow: ['*:*'] },
+      ],
+      oidc: {
+        issuer: 'https://idp.example.com',
+        audience: 'https://mcp.example.com',
+        groupsClaim: 'roles',
+        allow: [],
+      },
+      policy: [
+        { effect: 'deny', expression: '!("admins" in principal.groups)', file: 'looms.yaml', line: 12 },
+        { effect: 'allow', expression: 'server == "fs"', file: 'looms.yaml', line: 13 },
+      ],
+      limits: { callsPerMinute: 60, inFlight: 32, bodyMiB: 4 },
+      scan: 'mask',
+    });
+    expect(load('serve: { scan: "off" }').project?.serve).toMatchObject({ tokens: [], policy: [], limits: {} });
+  });
+
+  test('what is wrong with it is said with its line and what to write', () => {
+    const text = `serve:
+  listen: 7777
+  public_url: http://mcp.example.com
+  aggregate: { separator: "." }
+  tokens:
+    - { name: ci, secret: hunter2-hunter2-hunter2, allow: [fs], expires: 2027-02-30 }
+    - { name: ci, secret: "\${secret:a}", allow: [] }
+  oidc: { issuer: https://idp.example.com }
+  policy:
+    - { deny: "true", allow: "true" }
+    - deny: 1 +
+    - deny: arguments.path.matches("^(a+)+$")
+    - deny: arguments.l.all(x, arguments.l.exists(y, y == x))
+    - deny: who == "me"
+    - deny: server
+  limits: { body_mb: 900 }
+  scan: maybe
+`;
+    const file = { file: 'looms.yaml', directory: '/repo', text };
+    const { diagnostics } = loadProjectFile(file, { environment: {} }, expressionProblem);
+    expect(describeDiagnostics(diagnostics).replaceAll('looms.yaml:', '')).toMatchInlineSnapshot(`
+      "2:11 error[wrong-type] serve.listen: listen: expected HOST:PORT, such as 127.0.0.1:7777, got 7777 (hint: write "7777" with quotes)
+      3:15 error[insecure-address] serve.public_url: over http:// tokens could be read on the way (hint: https://, or an address of this machine (http://127.0.0.1))
+      4:27 error[invalid-value] serve.aggregate.separator: separator: expected at most 8 letters, digits, _ and -, beginning with _, got "."
+      6:27 error[invalid-value] serve.tokens[0].secret: secret: the token itself must not stand in this file, alone or with more around it (hint: write \${secret:NAME}, and \`looms config set-key NAME\`)
+      6:60 error[invalid-value] serve.tokens[0].allow[0]: allow[0]: expected server:tool, with * for any part, such as fs:read_*, got "fs"
+      6:74 error[invalid-value] serve.tokens[0].expires: expires: 2027-02-30 is no day of the calendar
+      8:3 error[missing-key] serve.oidc: oidc needs audience
+      10:7 error[conflict] serve.policy[0]: a rule has one of deny and allow
+      11:13 error[invalid-value] serve.policy[1].deny: no CEL expression: Unexpected token: EOF
+      12:13 error[invalid-value] serve.policy[2].deny: matches cannot be used in a rule (hint: a client could make a regular expression as slow as it wants: use startsWith, endsWith, contains, == or in)
+      13:13 error[invalid-value] serve.policy[3].deny: exists within another walk of a list: a client could make it as slow as it wants
+      14:13 error[invalid-value] serve.policy[4].deny: no rule: Unknown variable: who (hint: variables are principal (name, groups), server, tool (name, annotations) and arguments)
+      15:13 error[invalid-value] serve.policy[5].deny: a rule is true or false, and this is of type string
+      16:22 error[invalid-value] serve.limits.body_mb: body_mb: expected a whole number from 1 to 64, got 900
+      17:9 error[invalid-value] serve.scan: scan: expected one of off, mask, deny, got "maybe""
     `);
   });
 });

@@ -1,0 +1,66 @@
+import * as Flags from '@oclif/core/flags';
+import { recordChange, tokenChange } from '../../app/apply/record-change.ts';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { projectFlags } from '../../cli/flags.ts';
+import { tokenEnd } from '../../cli/token-end.ts';
+import { LoomsError } from '../../model/errors.ts';
+
+/** A token that was made; `token` is told this once. */
+export type NewToken = {
+  readonly name: string;
+  readonly token: string;
+  readonly allow: readonly string[];
+  readonly expires?: string;
+};
+
+const scopePattern = /^[a-z0-9*-]+:.+$/;
+
+export default class TokenNew extends BaseCommand {
+  static override summary = 'Make a token for a client of looms serve';
+  static override description =
+    'Prints it, this once: only its SHA-256 is kept, in the state folder. It lets its bearer use what --allow names and nothing ' +
+    'else: SERVER:NAME are tools and prompts by their names and resources by their URIs, with * for any part. A gateway that ' +
+    'runs takes it at once. Exits 73 where there is one of that name.';
+  static override examples = [
+    { description: 'To read, for a month', command: "looms token new --name ci --allow 'fs:read_*' --expires 30d" },
+    { description: 'For everything', command: "looms token new --name me --allow '*:*'" },
+  ];
+  static override flags = {
+    name: Flags.string({
+      description: 'what its bearer is called in the audit trail',
+      required: true,
+      helpValue: 'NAME',
+    }),
+    allow: Flags.string({
+      description: 'what it may use; can be given more than once',
+      required: true,
+      multiple: true,
+      helpValue: 'SERVER:NAME',
+    }),
+    expires: Flags.string({
+      description: 'until when: the last day (2027-01-01, UTC), or how long (30d): default is until it is revoked',
+      helpValue: 'WHEN',
+    }),
+    ...projectFlags,
+  };
+
+  async run(): Promise<NewToken> {
+    const { flags } = await this.parse(TokenNew);
+    const wrong = flags.allow.find((scope) => !scopePattern.test(scope));
+    if (wrong !== undefined) {
+      throw new LoomsError('usage', `--allow takes SERVER:NAME, not ${JSON.stringify(wrong)}`, {
+        hint: "for example 'fs:read_*', 'fs:*' for all of a server, '*:*' for everything",
+      });
+    }
+    const { clientTokens, ports, project, terminal } = await this.open(flags);
+    const expires = flags.expires === undefined ? undefined : tokenEnd(flags.expires, ports.now());
+    const tokens = await clientTokens(project.name);
+    const wanted = { name: flags.name, allow: flags.allow, ...(expires === undefined ? {} : { expires }) };
+    const made = await recordChange(ports, tokenChange(project.name, flags.name, 'create'), async () =>
+      tokens.make(wanted),
+    );
+    this.answer(() => made.value);
+    terminal.notice(`Keep it now: it is not shown again. ${made.name} may use ${made.allow.join(', ')}.`);
+    return { ...wanted, token: made.value };
+  }
+}

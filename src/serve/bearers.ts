@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import type { Grant } from './guard.ts';
+import type { Scopes } from './scopes.ts';
+
+/** A token as it is kept: whoever reads it cannot use it. */
+export type KnownToken = {
+  readonly name: string;
+  /** SHA-256 of the token, hex. */
+  readonly sha256: string;
+  readonly scopes: Scopes;
+  /** From when on it is none any more, ms since the epoch. */
+  readonly endsAt?: number;
+};
+
+/** Whom a bearer token stands for; a reason where that cannot be told now. */
+export type Bearing =
+  | { readonly kind: 'known'; readonly grant: Grant }
+  | { readonly kind: 'unknown'; readonly why: string }
+  | { readonly kind: 'unavailable'; readonly why: string };
+
+export type Bearers = (token: string) => Promise<Bearing>;
+
+export const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+/**
+ * Whom tokens stand for: those that are kept (`kept` says which there are now), then those of an issuer. They are found by
+ * their digest, so that how long that takes says nothing of them.
+ */
+export function createBearers(
+  kept: () => readonly KnownToken[],
+  issued?: Bearers,
+  now: () => number = Date.now,
+): Bearers {
+  const find = (sha256: string): KnownToken | undefined =>
+    kept().find((one) => one.sha256 === sha256 && (one.endsAt === undefined || one.endsAt > now()));
+  return async (token) => {
+    const sha256 = digestOf(token);
+    const found = find(sha256);
+    if (found === undefined) return issued?.(token) ?? { kind: 'unknown', why: 'the token is not known here' };
+    const { name, scopes } = found;
+    return {
+      kind: 'known',
+      grant: { kind: 'token', name, groups: [], scopes, isValid: () => find(sha256) !== undefined },
+    };
+  };
+}

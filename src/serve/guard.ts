@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { LoomsError } from '../model/errors.ts';
+import type { ContainerId, ServerName } from '../model/ids.ts';
+import { isRecord } from '../model/is-record.ts';
+import type { Judge } from '../model/serve-settings.ts';
+import type { Leg } from './leg.ts';
+import { envelopeKeys, type Message, metaOf, paramsOf, withResult } from './message.ts';
+import type { Scan } from './scan.ts';
+import { holds, isListed, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** Who speaks, and what was granted to them. */
+export type Grant = {
+  /** Where the name comes from: names are of one kind each. */
+  readonly kind: 'local' | 'token' | 'oidc';
+  /** In the audit trail and in rules. */
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly scopes: Scopes;
+  /** Whether it still holds: a token can be revoked, and ends. */
+  readonly isValid: () => boolean;
+};
+
+/** Whoever has the socket, or standard input and output: its owner. */
+export const ownGrant: Grant = { kind: 'local', name: 'local', groups: [], scopes: 'all', isValid: () => true };
+
+/** What one principal may do, held against each of its requests. */
+export type Guard = {
+  readonly name: string;
+  /** Whose sessions are whose: the principal, and what was granted to it. */
+  readonly key: string;
+  readonly reaches: (server: string) => boolean;
+  /** Whether it may see what the gateway counts: names of all servers and tools are in there. */
+  readonly seesMetrics: boolean;
+  /** Throws `insufficient-scope`, or `refused` by a rule of `looms.yaml` or for a secret; else the request to send. */
+  readonly admit: <M extends Message>(leg: Leg, message: M) => Promise<M>;
+  /** An answer of a server, as it may be seen. */
+  readonly shown: (server: string, message: Message, text: string) => string;
+  readonly isValid: () => boolean;
+};
+
+/** What holds for all principals of a gateway. */
+export type Guarding = { readonly judge?: Judge; readonly scan?: Scan };
+
+type Annotations = Readonly<Record<string, unknown>>;
+/** What a tool is that says nothing of it (MCP, `ToolAnnotations`). */
+const usual: Annotations = { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true };
+/** Pages of a list of tools that are asked for. */
+const mostPages = 100;
+
+export type Guards = (grant: Grant) => Guard;
+
+/** Makes the guards of a gateway; what servers say of their tools is asked once a container, where a rule looks at it. */
+export function createGuards({ judge, scan }: Guarding): Guards {
+  const known = new Map<
+    ServerName,
+    { readonly container: ContainerId; readonly tools: Promise<Map<string, Annotations>> }
+  >();
+  const annotationsOf = async (leg: Leg, tool: string, from: Message): Promise<Annotations> => {
+    if (judge?.needsAnnotations !== true) return usual;
+    const { container } = await leg.ready();
+    const before = known.get(leg.server);
+    const found = before?.container === container ? before : { container, tools: toolsOf(leg, from) };
+    known.set(leg.server, found);
+    try {
+      return { ...usual, ...(await found.tools).get(tool) };
+    } catch (error) {
+      known.delete(leg.server);
+      throw error;
+    }
+  };
+  return ({ kind, name, groups, scopes, isValid }) => {
+    const refuseScope = (server: string, wanted: readonly string[]): LoomsError =>
+      new LoomsError(
+        'insufficient-scope',
+        `${name} may not use ${wanted.map((one) => `${server}:${one}`).join(', ')}`,
+        {
+          detail: wanted.map((one) => `${server}:${one}`),
+          hint: 'ask whoever gave you this token for these scopes',
+        },
+      );
+    return {
+      name,
+      key: keyOf({ kind, name, groups, scopes }),
+      reaches: (server) => reaches(scopes, server),
+      seesMetrics: holds(scopes, 'looms', 'metrics'),
+      async admit(leg, message) {
+        const { server } = leg;
+        const wanted = wantedBy(message);
+        if (wanted === undefined) throw new LoomsError('refused', `${message.method} does not name one thing`);
+        if (!reaches(scopes, server) || !wanted.every((one) => holds(scopes, server, one))) {
+          throw refuseScope(server, wanted.length === 0 ? ['*'] : wanted);
+        }
+        if (judge !== undefined && message.method === 'tools/call') {
+          const { arguments: args } = paramsOf(message);
+          const tool = wanted[0] ?? '';
+          const refusal = judge.refusal({
+            principal: { name, groups },
+            server,
+            tool: { name: tool, annotations: await annotationsOf(leg, tool, message) },
+            arguments: isRecord(args) ? args : {},
+          });
+          if (refusal !== undefined) {
+            throw new LoomsError('refused', `${server}:${tool} is refused: ${refusal.why}`, {
+              detail: [`${refusal.from}: ${refusal.rule}`, `${server}:${tool}`],
+              hint: `the rule is in ${refusal.from}: ${refusal.rule}`,
+            });
+          }
+        }
+        return scan === undefined ? message : scan.request(message);
+      },
+      shown(server, message, text) {
+        const seen =
+          scopes === 'all' || !isListed(message.method)
+            ? text
+            : withResult(text, (result) => listedFor(scopes, server, message.method, result));
+        return scan === undefined ? seen : scan.answer(seen);
+      },
+      isValid,
+    };
+  };
+}
+
+/** One that lets everything through. */
+export const openGuard: Guard = createGuards({})(ownGrant);
+
+function keyOf({ kind, name, groups, scopes }: Omit<Grant, 'isValid'>): string {
+  const granted = JSON.stringify([groups, scopes]);
+  return kind === 'local' ? kind : `${kind}:${name}:${createHash('sha256').update(granted).digest('hex').slice(0, 16)}`;
+}
+
+/** Only the servers that somebody reaches. */
+export const within = (upstreams: Upstreams, guard: Guard): Upstreams => ({
+  ...upstreams,
+  servers: async () => (await upstreams.servers()).filter(guard.reaches),
+});
+
+async function toolsOf(leg: Leg, from: Message): Promise<Map<string, Annotations>> {
+  const found = new Map<string, Annotations>();
+  // In the words of the request that it is for: those of its revision.
+  const { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities } = metaOf(from);
+  const _meta = { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities };
+  const headers =
+    typeof revision === 'string' ? { 'mcp-protocol-version': revision, 'mcp-method': 'tools/list' } : undefined;
+  let cursor: unknown;
+  for (let page = 0; page < mostPages; page += 1) {
+    const params = { ...(revision === undefined ? {} : { _meta }), ...(cursor === undefined ? {} : { cursor }) };
+    const { message } = await leg.ask({ jsonrpc: '2.0', method: 'tools/list', params }, headers).answer;
+    if (!isRecord(message.result)) throw new LoomsError('refused', `${leg.server} does not say what its tools are`);
+    const { tools, nextCursor } = message.result;
+    for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {
+      if (typeof tool.name === 'string') found.set(tool.name, isRecord(tool.annotations) ? tool.annotations : {});
+    }
+    if (typeof nextCursor !== 'string' || nextCursor === cursor) break;
+    cursor = nextCursor;
+  }
+  return found;
+}

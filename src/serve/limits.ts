@@ -1,0 +1,63 @@
+import type { ServeLimits } from '../model/serve-settings.ts';
+
+/** Whether a request of a principal may be taken; `done` when it is over. */
+export type Taken =
+  | { readonly taken: true; readonly done: () => void }
+  | { readonly taken: false; readonly why: string; readonly retryAfterSeconds: number };
+
+export type Limits = {
+  /** Counts a request of a principal. */
+  readonly take: (principal: string, isCall: boolean) => Taken;
+};
+
+const minuteMs = 60_000;
+/** Principals that are remembered before those without use are forgotten. */
+const manyPrincipals = 1_000;
+
+/**
+ * Counts what principals take: calls by a bucket that fills again over a minute, so that a burst is as large as the limit.
+ * In this one process there is nothing to share, and so nothing that a library for it would bring.
+ */
+export function createLimits(
+  { callsPerMinute, inFlight }: ServeLimits,
+  now: () => number = () => performance.now(),
+): Limits {
+  const used = new Map<string, { calls: number; at: number; open: number }>();
+  const leak = (one: { calls: number; at: number }): void => {
+    const at = now();
+    one.calls = Math.max(0, one.calls - ((at - one.at) * (callsPerMinute ?? 0)) / minuteMs);
+    one.at = at;
+  };
+  const sweep = (): void => {
+    for (const [principal, one] of used) {
+      leak(one);
+      if (one.open === 0 && one.calls === 0) used.delete(principal);
+    }
+  };
+  return {
+    take(principal, isCall) {
+      if (used.size > manyPrincipals) sweep();
+      const one = used.get(principal) ?? { calls: 0, at: now(), open: 0 };
+      used.set(principal, one);
+      leak(one);
+      if (inFlight !== undefined && one.open >= inFlight) {
+        return { taken: false, why: `${inFlight} requests of ${principal} are under way`, retryAfterSeconds: 1 };
+      }
+      if (isCall && callsPerMinute !== undefined && one.calls > callsPerMinute - 1) {
+        const waitMs = ((one.calls - callsPerMinute + 1) * minuteMs) / callsPerMinute;
+        const why = `${principal} may make ${callsPerMinute} calls a minute`;
+        return { taken: false, why, retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) };
+      }
+      if (isCall) one.calls += 1;
+      one.open += 1;
+      let isOver = false;
+      return {
+        taken: true,
+        done() {
+          if (!isOver) one.open -= 1;
+          isOver = true;
+        },
+      };
+    },
+  };
+}

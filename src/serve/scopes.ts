@@ -1,0 +1,109 @@
+import { isRecord } from '../model/is-record.ts';
+import { type Message, paramsOf } from './message.ts';
+
+/** What somebody may use: scopes `server:name`, or everything. */
+export type Scopes = 'all' | readonly string[];
+
+/** Whether a pattern with `*` for any part means this text; takes no longer than both are long, whatever they hold. */
+export function isMeant(pattern: string, text: string): boolean {
+  const [first = '', ...parts] = pattern.split('*');
+  const last = parts.pop();
+  if (last === undefined) return pattern === text;
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of parts) {
+    const found = text.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return at <= text.length - last.length;
+}
+
+const halves = (scope: string): readonly [string, string] => {
+  const at = scope.indexOf(':');
+  return [scope.slice(0, at), scope.slice(at + 1)];
+};
+
+/** Whether scopes hold anything of a server. */
+export const reaches = (scopes: Scopes, server: string): boolean =>
+  scopes === 'all' || scopes.some((scope) => isMeant(halves(scope)[0], server));
+
+/** Whether scopes hold a tool or prompt of a server by its name, or a resource by its URI. */
+export const holds = (scopes: Scopes, server: string, name: string): boolean =>
+  scopes === 'all' ||
+  scopes.some((scope) => {
+    const [ofServer, ofName] = halves(scope);
+    return isMeant(ofServer, server) && isMeant(ofName, name);
+  });
+
+/** Requests that name nothing: their answers are filtered, or tell nothing of what a server can do. */
+const open: ReadonlySet<string | undefined> = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'logging/setLevel',
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+]);
+
+/** The parameters by which a request names what it wants. */
+const naming: Readonly<Record<string, string>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+  'resources/subscribe': 'uri',
+  'resources/unsubscribe': 'uri',
+};
+
+/**
+ * What a request wants of a server, as the second half of a scope; `*` where that is not known, so that only who may do
+ * everything there may ask. Undefined for a name that is none, or given twice: a server might read the other one.
+ */
+export function wantedBy(message: Message): readonly string[] | undefined {
+  const { method = '' } = message;
+  const params = paramsOf(message);
+  if (open.has(method)) return [];
+  if (method === 'subscriptions/listen') {
+    const { resourceSubscriptions: uris } = isRecord(params.notifications) ? params.notifications : {};
+    if (uris === undefined) return [];
+    return Array.isArray(uris) && uris.every((uri) => typeof uri === 'string') ? uris : undefined;
+  }
+  const key = naming[method];
+  const [holder, names] =
+    method === 'completion/complete' && isRecord(params.ref) ? [params.ref, ['name', 'uri']] : [params, [key]];
+  if (key === undefined && holder === params) return ['*'];
+  const given = Object.entries(holder).filter(([name]) => names.includes(name.toLowerCase()));
+  const [only] = given;
+  return given.length === 1 && only !== undefined && names.includes(only[0]) && typeof only[1] === 'string'
+    ? [only[1]]
+    : undefined;
+}
+
+/** Lists, with the key of their items and what names one. */
+const lists: Readonly<Record<string, readonly [string, string]>> = {
+  'tools/list': ['tools', 'name'],
+  'prompts/list': ['prompts', 'name'],
+  'resources/list': ['resources', 'uri'],
+  'resources/templates/list': ['resourceTemplates', 'uriTemplate'],
+};
+
+/** The result of a list without what scopes do not hold; that of another request as it is. */
+export function listedFor(
+  scopes: Scopes,
+  server: string,
+  method: string | undefined,
+  result: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const [key, name] = lists[method ?? ''] ?? [];
+  const items = key === undefined ? undefined : result[key];
+  if (key === undefined || name === undefined || !Array.isArray(items)) return result;
+  return {
+    ...result,
+    [key]: items.filter((item) => isRecord(item) && holds(scopes, server, String(item[name]))),
+    ...(result.cacheScope === undefined ? {} : { cacheScope: 'private' }),
+  };
+}
+
+export const isListed = (method: string | undefined): boolean => method !== undefined && method in lists;
