@@ -26,8 +26,6 @@ export type RuleDetail = Checked<typeof ruleDetail>;
 /** A project that a quota is not held against. */
 const quotaException = object({ project: text, until: text, reason: optional(text) });
 
-export type QuotaException = Checked<typeof quotaException>;
-
 const quotaLimits = object({
   maxServers: optional(number),
   maxTotalMemoryMiB: optional(number),
