@@ -15,7 +15,7 @@ import {
 } from './catalogue.ts';
 import { answerText, type Face, type Route } from './face.ts';
 import type { Guard } from './guard.ts';
-import { createLeg, type Leg, type LegHooks } from './leg.ts';
+import { type Answered, createLeg, type Leg, type LegHooks } from './leg.ts';
 import { code, errorText, type Message, paramsOf, resultText, sessionRevisions } from './message.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -53,7 +53,7 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     if (initialized !== undefined) await leg.notify(initialized);
     const { capabilities: can } = message.result;
     const member = { leg, can: isRecord(can) ? can : {} };
-    if (level !== undefined && member.can.logging !== undefined) await leg.ask(level).answer;
+    if (level !== undefined && member.can.logging !== undefined) await askBounded(leg, level);
     return member;
   };
   const member = (server: ServerName): Promise<Member> => {
@@ -70,19 +70,19 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
   };
 
   const list = async (server: ServerName, method: ListMethod): Promise<readonly Item[] | undefined> => {
-    const { key, capability } = lists[method];
+    const { capability } = lists[method];
     const { leg, can } = await member(server);
     if (can[capability] === undefined) return undefined;
     const items: Item[] = [];
     let cursor: unknown;
     for (let page = 0; page < mostPages; page += 1) {
       const params = cursor === undefined ? {} : { cursor };
-      const answered = await leg.ask({ jsonrpc: '2.0', method, params }).answer;
+      const answered = await askBounded(leg, { jsonrpc: '2.0', method, params });
       const { message } = answered;
       // An older server may not know of templates.
       if (!isRecord(message.result)) return items;
       const asked: Message = { jsonrpc: '2.0', method };
-      items.push(...itemsIn(guard.shown(server, asked, answerText(asked, answered)), key));
+      items.push(...itemsIn(guard.shown(server, asked, answerText(asked, answered)), method));
       const next: unknown = message.result.nextCursor;
       if (typeof next !== 'string' || next === cursor) break;
       cursor = next;
@@ -95,7 +95,7 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     level = message;
     const joined = await Promise.allSettled(members.values());
     const asked = joined.flatMap((one) =>
-      one.status === 'fulfilled' && one.value.can.logging !== undefined ? [one.value.leg.ask(message).answer] : [],
+      one.status === 'fulfilled' && one.value.can.logging !== undefined ? [askBounded(one.value.leg, message)] : [],
     );
     await Promise.allSettled(asked);
     return { kind: 'here', text: resultText(message.id, {}) };
@@ -135,4 +135,14 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     },
     legs: () => [...open.values()],
   };
+}
+
+/** Asks within the bound of a handshake: one that never answers must not keep its session busy. */
+async function askBounded(leg: Leg, message: Message): Promise<Answered> {
+  const { spec } = await leg.ready();
+  const asked = leg.ask(message);
+  const timer = setTimeout(() => {
+    asked.cancel(new LoomsError('call-timeout', `${leg.server} did not answer ${message.method} in time`));
+  }, spec.mcp.timeoutSeconds * 1000);
+  return asked.answer.finally(() => clearTimeout(timer));
 }

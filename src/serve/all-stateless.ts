@@ -75,7 +75,7 @@ export function createAllStateless({ servers, version, log, names }: Options): A
         if (isRecord(error) && error.code === code.unknownMethod) return page === 0 ? undefined : items;
         throw new Error(isRecord(error) ? String(error.message) : text);
       }
-      items.push(...itemsIn(text, lists[method].key));
+      items.push(...itemsIn(text, method));
       if (typeof result.nextCursor !== 'string' || result.nextCursor === cursor) break;
       cursor = result.nextCursor;
     }

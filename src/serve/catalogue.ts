@@ -37,11 +37,11 @@ export const capabilities = {
 export const instructions = ({ separator }: JoinedNames): string =>
   `All MCP servers of a looms project. The name of each tool begins with its server: server${separator}tool.`;
 
-/** The items of a list in the text of an answer, with numbers as they are written. */
-export function itemsIn(text: string, key: string): readonly Item[] {
+/** The items of a list in the text of an answer that are what its kind has to be, with numbers as they are written. */
+export function itemsIn(text: string, method: ListMethod): readonly Item[] {
   const message = parseExactly(text);
-  const found = isRecord(message) && isRecord(message.result) ? message.result[key] : undefined;
-  return Array.isArray(found) ? found.filter(isRecord) : [];
+  const found = isRecord(message) && isRecord(message.result) ? message.result[lists[method].key] : undefined;
+  return Array.isArray(found) ? found.filter((item: unknown) => isWhole(method, item)) : [];
 }
 
 export type Item = Readonly<Record<string, unknown>>;
@@ -180,4 +180,30 @@ export function createCatalogue<C>({ servers, list, log, names }: Sources<C>): C
       }
     },
   };
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isMaybe = (value: unknown, is: (value: unknown) => boolean): boolean => value === undefined || is(value);
+
+/** Whether an item of a list is what its kind has to be: clients refuse the whole list for one that is not. */
+function isWhole(method: ListMethod, item: unknown): item is Item {
+  if (!isRecord(item) || !isText(item.name)) return false;
+  const { title, description, annotations, icons, _meta: meta } = item;
+  if (![title, description].every((text) => isMaybe(text, isText))) return false;
+  if (![annotations, meta].every((one) => isMaybe(one, isRecord)) || !isMaybe(icons, Array.isArray)) return false;
+  switch (method) {
+    case 'tools/list': {
+      const { inputSchema, outputSchema } = item;
+      return isRecord(inputSchema) && inputSchema.type === 'object' && isMaybe(outputSchema, isRecord);
+    }
+    case 'prompts/list':
+      return isMaybe(
+        item.arguments,
+        (all) => Array.isArray(all) && all.every((one) => isRecord(one) && isText(one.name)),
+      );
+    case 'resources/list':
+      return isText(item.uri) && isMaybe(item.mimeType, isText);
+    case 'resources/templates/list':
+      return isText(item.uriTemplate) && isMaybe(item.mimeType, isText);
+  }
 }

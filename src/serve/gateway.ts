@@ -153,7 +153,8 @@ export function createGateway(
       if (/^\s*text\/event-stream/.test(header(request, 'accept') ?? '')) reply.begin();
       return session.request(message, reply);
     }
-    await session.take(message);
+    // Not waited for: a server that reads nothing is no reason to hold its client's connection.
+    session.take(message).catch((error: unknown) => log(`a message failed: ${String(error)}`));
     response.writeHead(202).end();
   };
 

@@ -4,7 +4,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { legacyChannel, mostSubscriptions } from './legacy-channel.ts';
-import { isAnswer, isRequest, type Message, modernRevision, paramsOf, withId, withParams } from './message.ts';
+import { code, isAnswer, isRequest, type Message, modernRevision, paramsOf, withId, withParams } from './message.ts';
 import type { Upstream, Upstreams } from './upstreams.ts';
 
 /** An answer of a server, still under the id that the leg asked with. */
@@ -55,6 +55,9 @@ export type Leg = {
   readonly isBusy: () => boolean;
   readonly close: () => Promise<void>;
 };
+
+/** Requests of one server that may be open; of more nobody could answer anyway. */
+const mostAsked = 100;
 
 type Line = Upstream & {
   readonly pending: Map<string | number, { resolve: (answer: Answered) => void; reject: (error: Error) => void }>;
@@ -114,6 +117,11 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       return;
     }
     if (isRequest(message)) {
+      if ([...asked.values()].filter((one) => one.line === line).length >= mostAsked) {
+        const error = { code: code.internal, message: `${mostAsked} requests of this server are open already` };
+        tell(line, { jsonrpc: '2.0', id: message.id, error }).catch(() => {}); // It is gone.
+        return;
+      }
       const id = nextId();
       asked.set(id, { line, id: message.id });
       hooks.onRequest(withId(text, id), { ...message, id });
@@ -267,6 +275,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
           try {
             sent = await askOn(line, message, id, headers);
           } catch (error) {
+            if (error instanceof LoomsError && error.code === 'server-crowded') throw error;
             // What did not get there may be asked again, of the process that comes after this one.
             lost(line);
             if (tries === 2) throw error;

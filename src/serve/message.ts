@@ -81,21 +81,24 @@ export function readClientMessage(text: string): Message | undefined {
 }
 
 const jsonId = String.raw`(?:"[^"\\]*"|-?\d+)`;
-const idInFront = new RegExp(String.raw`^(\{(?:"jsonrpc":"2\.0",)?"id":)${jsonId}(?=[,}])`);
+const idInFront = new RegExp(String.raw`^\{("jsonrpc":"2\.0",)?"id":${jsonId},`);
 const idAtEnd = new RegExp(String.raw`(,"id":)${jsonId}\}$`);
 
 /**
  * The text of a message with another id. Where the id stands first or last, as it does with all libraries, nothing else of
- * the text is touched or read; else it is written anew, numbers as they were.
+ * the text is touched or read; else it is written anew, numbers as they were. It always comes to stand last: of a member
+ * that is there twice readers take the last one, and a server must not choose whose answer this is.
  */
 export function withId(text: string, id: string | number): string {
-  const put = (_: string, before: string): string => `${before}${JSON.stringify(id)}`;
-  if (idInFront.test(text)) return text.replace(idInFront, put);
+  const own = `"id":${JSON.stringify(id)}}`;
+  const front = idInFront.exec(text);
+  if (front !== null && text.endsWith('}')) return `{${front[1] ?? ''}${text.slice(front[0].length, -1)},${own}`;
   // Long texts are searched from their end only.
   const tail = text.slice(-200);
-  if (idAtEnd.test(tail)) return text.slice(0, -200) + tail.replace(idAtEnd, (all, before) => `${put(all, before)}}`);
+  if (idAtEnd.test(tail)) return text.slice(0, -200) + tail.replace(idAtEnd, () => `,${own}`);
   const message = parseExactly(text);
-  return JSON.stringify({ ...(isRecord(message) ? message : {}), id });
+  const { id: _, ...rest } = isRecord(message) ? message : {};
+  return JSON.stringify({ ...rest, id });
 }
 
 /** The text of a message with other parameters. */

@@ -4,6 +4,8 @@ import type { ServerResponse } from 'node:http';
 const keepAliveMs = 15_000;
 /** What a client may leave unread before its stream is cut, bytes: a slow one costs nobody else memory. */
 const maxUnreadBytes = 4 * 1024 * 1024;
+/** What it may leave unread before it is told nothing more than answers, bytes: a server that floods it does not cost it those. */
+const maxUntoldBytes = 1024 * 1024;
 
 /** What goes back on one request of a client: one JSON text, or a stream once something comes before the answer. */
 export type Reply = {
@@ -49,7 +51,7 @@ export function createReply(response: ServerResponse, challenge?: string): Reply
   }, keepAliveMs);
   keepAlive.unref();
   const reply: Reply = {
-    tell: (text) => !isOver && event(text),
+    tell: (text) => !isOver && response.writableLength <= maxUntoldBytes && event(text),
     answer(text, status = 200, scope) {
       if (isOver) return;
       if (response.headersSent) {

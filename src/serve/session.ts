@@ -13,8 +13,9 @@ import type { Upstreams } from './upstreams.ts';
 const mostAtOnce = 32;
 /** The same for one that many clients of a principal share, as they know none. */
 const mostAtOnceOfMany = 512;
-/** Messages that are kept for a client that has no stream open; the oldest go first. */
+/** Messages that are kept for a client that has no stream open, and characters of them; the oldest go first. */
 const mostHeld = 100;
+const mostHeldText = 1024 * 1024;
 /** How long a client may take to answer what a server asks, ms: calls stand still meanwhile. As for `looms mcp call`. */
 const questionMs = 10 * 60_000;
 
@@ -85,9 +86,10 @@ export function createSession(
     audience?.hear(text, message);
     if (audience !== undefined || to?.tell(text) === true) return;
     held.push({ text, message });
-    if (held.length <= mostHeld) return;
-    const dropped = held.shift();
-    if (dropped !== undefined && isRequest(dropped.message)) refuse(dropped.message.id);
+    while (held.length > mostHeld || held.reduce((sum, one) => sum + one.text.length, 0) > mostHeldText) {
+      const dropped = held.shift();
+      if (dropped !== undefined && isRequest(dropped.message)) refuse(dropped.message.id);
+    }
   };
   const flush = (to: Reply): void => {
     for (const { text, message } of held.splice(0)) deliver(text, message, to);

@@ -3,6 +3,7 @@ import { createParser } from 'eventsource-parser';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import type { HttpLink, Message, StdioLink } from './link.ts';
+import { serverMessage } from './server-message.ts';
 import { settledWithin } from './settled-within.ts';
 
 /** A conversation with a server as messages both ways, whatever carries them; each with the text that it is on the wire. */
@@ -21,6 +22,16 @@ export type Channel = {
   onend?: (() => void) | undefined;
 };
 
+/** Hands on what is a message; not what is nested beyond the stack of whoever takes it apart, which must not end the program. */
+export function handOn(channel: Channel, text: string, message: Message): void {
+  try {
+    const known = serverMessage(text, message);
+    if (known !== undefined) channel.ontext?.(known.text, known.message);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+}
+
 /** A channel over the standard streams of a process. */
 export async function overFrames(link: StdioLink): Promise<Channel> {
   const { frames } = link;
@@ -33,7 +44,7 @@ export async function overFrames(link: StdioLink): Promise<Channel> {
       await link.close();
     },
   };
-  frames.ontext = (text, message) => channel.ontext?.(text, message);
+  frames.ontext = (text, message) => handOn(channel, text, message);
   frames.onclose = () => {
     if (!closed) channel.onend?.();
   };
@@ -43,6 +54,8 @@ export async function overFrames(link: StdioLink): Promise<Channel> {
 
 /** How long after its end a server's stream of its own is asked for again, ms. */
 const streamPauseMs = 1_000;
+/** How long a stream may go on after the answer that it was for, ms: nothing that follows is for anybody. */
+const lingerMs = 1_000;
 /** How long the end of a session may take to be told, ms. */
 const goodbyeMs = 1_000;
 
@@ -80,7 +93,7 @@ export function overHttp(link: HttpLink, server: string): Channel {
   };
   const heard = (text: string): readonly Message[] =>
     messagesIn(text).map(([one, message]) => {
-      channel.ontext?.(one, message);
+      handOn(channel, one, message);
       return message;
     });
   const fail = (id: unknown, why: string): void => {
@@ -89,12 +102,13 @@ export function overHttp(link: HttpLink, server: string): Channel {
   };
 
   /** Hands on all messages of a response; says whether one of them answers `id`. */
-  const read = async (response: Response, id: unknown): Promise<boolean> => {
+  const read = async (response: Response, id: unknown, onAnswer: () => void): Promise<boolean> => {
     let answered = false;
     const take = (text: string): void => {
       for (const message of heard(text)) {
-        if (message.method !== undefined || message.id !== id) continue;
+        if (message.method !== undefined || message.id !== id || id === undefined) continue;
         answered = true;
+        onAnswer();
         if (isRecord(message.result) && typeof message.result.protocolVersion === 'string') {
           version ??= message.result.protocolVersion;
         }
@@ -115,7 +129,7 @@ export function overHttp(link: HttpLink, server: string): Channel {
     while (!ending.signal.aborted) {
       const response = await link.fetch(link.url, { headers: headersOf(), signal: ending.signal });
       if (response.status !== 200) return void (await response.body?.cancel());
-      await read(response, undefined);
+      await read(response, undefined, () => {});
       await delay(streamPauseMs, undefined, { signal: ending.signal });
     }
   };
@@ -149,12 +163,18 @@ export function overHttp(link: HttpLink, server: string): Channel {
         if (message.method === 'notifications/initialized') listen().catch(() => {}); // It has none, or it broke.
         return;
       }
-      read(response, message.id)
+      let linger: NodeJS.Timeout | undefined;
+      read(response, message.id, () => {
+        linger ??= setTimeout(() => dropped.abort(), lingerMs);
+      })
         .then(
           (answered) => answered || fail(message.id, `HTTP ${response.status} without an answer`),
           () => dropped.signal.aborted || fail(message.id, 'the connection broke before its answer; it may have run'),
         )
-        .finally(forget);
+        .finally(() => {
+          clearTimeout(linger);
+          forget();
+        });
     },
     drop(id) {
       // In the older revisions the end of a connection means nothing.

@@ -8,6 +8,8 @@ const maxStrayLength = 500;
 
 /** Requests of a server that are handed on before what was answered is on its way. */
 const requestsAtOnce = 32;
+/** What a server may leave unread in all, bytes, before nothing more is sent to it: one that reads nothing must not cost memory. */
+const maxUnsentBytes = 16 * 1024 * 1024;
 /** Answers that a server may leave unread, bytes, before nothing more is read from it. */
 const maxUnreadBytes = 1024 * 1024;
 
@@ -111,13 +113,9 @@ export function createExecFrames(
       .replace(/^\uFEFF/, '')
       .trim();
     const messages = parseMessages(text);
-    if (messages === undefined) stray(line);
-    else {
-      onText(text);
-      // Of a batch nobody has the text of one message alone.
-      const [only] = messages.length === 1 && text.startsWith('{') ? messages : [];
-      for (const message of messages) queue.push({ message, text: message === only ? text : JSON.stringify(message) });
-    }
+    if (messages === undefined) return stray(line);
+    onText(text);
+    queue.push(...messages);
   };
 
   const onData = (chunk: Buffer) => {
@@ -157,6 +155,9 @@ export function createExecFrames(
       if (closed || writeFailure !== undefined || process.stdin.writableEnded) {
         throw new LoomsError('server-exited', 'the server does not read its input any more', { cause: writeFailure });
       }
+      if (process.stdin.writableLength > maxUnsentBytes) {
+        throw new LoomsError('server-crowded', 'the server does not read what it was sent before');
+      }
       // Between the values of a JSON text a newline is a space; inside of them it is written as an escape.
       const line = Buffer.from(`${text.replace(/[\r\n]+/g, ' ')}\n`);
       const isAnswer = !('method' in message);
@@ -189,16 +190,17 @@ function drained(stream: NodeJS.WritableStream): Promise<void> {
 }
 
 /** The JSON-RPC messages of one line (2025-03-26 allows a batch), or undefined when it holds something else. */
-function parseMessages(text: string): Message[] | undefined {
+function parseMessages(text: string): { readonly message: Message; readonly text: string }[] | undefined {
   if (!text.startsWith('{') && !text.startsWith('[')) return undefined;
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    if (isMessage(value)) return [{ message: value, text }];
+    if (!Array.isArray(value) || value.length === 0 || !value.every(isMessage)) return undefined;
+    // Of a batch nobody has the text of one message alone; what is nested too deeply cannot be written.
+    return value.map((message) => ({ message, text: JSON.stringify(message) }));
   } catch {
     return undefined; // Reported as a stray line by the caller.
   }
-  const messages = Array.isArray(value) ? value : [value];
-  return messages.length > 0 && messages.every(isMessage) ? messages : undefined;
 }
 
 const isProgress = (message: Message): boolean => 'method' in message && message.method === 'notifications/progress';

@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser';
 import { LoomsError } from '../../model/errors.ts';
-import { type Channel, messagesIn } from './channel.ts';
+import { type Channel, handOn, messagesIn } from './channel.ts';
 import type { HttpLink } from './link.ts';
 import { settledWithin } from './settled-within.ts';
 
@@ -26,7 +26,7 @@ export async function overSse(link: HttpLink, server: string, limitMs: number): 
   };
   const take = (event: string | undefined, data: string): void => {
     if (event !== 'endpoint') {
-      for (const [text, message] of messagesIn(data)) channel.ontext?.(text, message);
+      for (const [text, message] of messagesIn(data)) handOn(channel, text, message);
       return;
     }
     const named = URL.canParse(data, link.url.href) ? new URL(data, link.url) : undefined;

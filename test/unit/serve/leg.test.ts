@@ -236,7 +236,7 @@ describe('a session', () => {
     expect(stream.texts.map((text) => JSON.parse(text).method)).toEqual(['notifications/resources/list_changed']);
     const reply = fakeReply();
     await session.request({ ...message('next'), id: '007' }, reply);
-    expect(reply.texts).toEqual(['{"jsonrpc":"2.0","id":"007","result":{"method":"next"}}']);
+    expect(reply.texts).toEqual(['{"jsonrpc":"2.0","result":{"method":"next"},"id":"007"}']);
     const another = fakeReply();
     session.listen(another);
     expect(stream.isOpen()).toBe(false);

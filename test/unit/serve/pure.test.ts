@@ -27,8 +27,9 @@ describe('a message of a client', () => {
 
 describe('another id', () => {
   test.each([
-    ['{"jsonrpc":"2.0","id":5,"result":{"id":5}}', '{"jsonrpc":"2.0","id":"a","result":{"id":5}}'],
-    ['{"id":5,"result":{}}', '{"id":"a","result":{}}'],
+    ['{"jsonrpc":"2.0","id":5,"result":{"id":5}}', '{"jsonrpc":"2.0","result":{"id":5},"id":"a"}'],
+    ['{"id":5,"result":{}}', '{"result":{},"id":"a"}'],
+    ['{"jsonrpc":"2.0","id":5,"result":{},"id":5}', '{"jsonrpc":"2.0","result":{},"id":5,"id":"a"}'],
     [
       '{"result":{"id":5,"big":1e400},"jsonrpc":"2.0","id":5}',
       '{"result":{"id":5,"big":1e400},"jsonrpc":"2.0","id":"a"}',
@@ -37,7 +38,7 @@ describe('another id', () => {
       '{ "jsonrpc": "2.0", "result": {"x":1.0,"id":5}, "id": 5 }',
       '{"jsonrpc":"2.0","result":{"x":1.0,"id":5},"id":"a"}',
     ],
-    ['{"jsonrpc":"2.0","id":"$1","result":"$&"}', '{"jsonrpc":"2.0","id":"a","result":"$&"}'],
+    ['{"jsonrpc":"2.0","id":"$1","result":"$&"}', '{"jsonrpc":"2.0","result":"$&","id":"a"}'],
   ])('%s', (text, expected) => expect(withId(text, 'a')).toBe(expected));
   test('is put at the end of a long text without touching the rest', () => {
     const long = 'x'.repeat(1000);
@@ -46,7 +47,7 @@ describe('another id', () => {
     );
   });
   test('may hold what means something in a replacement', () => {
-    expect(withId('{"id":5,"result":{}}', '$&$1')).toBe('{"id":"$&$1","result":{}}');
+    expect(withId('{"id":5,"result":{}}', '$&$1')).toBe('{"result":{},"id":"$&$1"}');
   });
 });
 
