@@ -26,7 +26,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       project('unit', { testTimeout: 120_000, hookTimeout: 120_000 }),
-      project('conformance', { testTimeout: 300_000 }),
+      project('conformance', { testTimeout: 300_000, hookTimeout: 240_000 }),
       project('engine', { testTimeout: 120_000, hookTimeout: 180_000 }),
       project('cli', { testTimeout: 180_000, hookTimeout: 240_000 }),
       project('fault', { testTimeout: 1_800_000 }),

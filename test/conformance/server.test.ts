@@ -86,7 +86,7 @@ describe.skipIf(withoutEngine())('a server behind the gateway', () => {
     at['over stdio'] = `${overExec}/mcp/everything`;
     at['over HTTP'] = `${overRelay}/mcp/everything`;
     at['among all'] = `${overExec}/mcp`;
-  }, 240_000);
+  });
   afterAll(async () => {
     alone.kill();
     for (const { child } of gateways) child.kill('SIGTERM');

@@ -67,7 +67,7 @@ process.stdin.on('data', (chunk) => {
 process.stdin.on('end', () => process.exit(0));
 `;
 
-const limits = { resource_limits: { memory_mb: 512, execution_timeout_seconds: 4 } };
+const limits = { resource_limits: { memory_mb: 512, execution_timeout_seconds: 8 } };
 
 /** The spec of that server. */
 export const evilSpec = (name: string): string =>
