@@ -107,8 +107,7 @@ describe.skipIf(withoutEngine())('a server behind the gateway', () => {
       expect(scenariosOf(revision, 'server').filter((scenario) => !run.has(scenario))).toEqual([]);
     });
 
-    const ways = revision === '2025-11-25' ? ['over stdio', 'over HTTP', 'among all'] : ['over stdio', 'over HTTP'];
-    test.each(ways)(
+    test.each(['over stdio', 'over HTTP', 'among all'])(
       '%s it gets the same verdict on each check',
       async (how) => {
         for (let time = 0; time < repeat; time += 1) {
