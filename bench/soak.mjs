@@ -316,7 +316,10 @@ try {
 } finally {
   isOver = true;
   gateway?.child.kill('SIGKILL');
-  for (const args of [['delete', '--all', '--yes'], ['prune', '--history', '--yes']]) {
+  for (const args of [
+    ['delete', '--all', '--yes'],
+    ['prune', '--history', '--yes'],
+  ]) {
     await ours(args).catch((error) => fault(error.message));
   }
   if (flags['restart-engine']) await stopDockerd();
