@@ -192,6 +192,14 @@ describe('a token with scopes', () => {
     }
   });
 
+  test('reads metrics where one of them says so: names of servers and tools stand in them', async () => {
+    const { send } = await gatewayWith(tokens(['reader', ['legacy:*']], ['scraper', ['looms:metrics']]));
+    const statusFor = async (headers: Record<string, string>) => (await send('/metrics', headers)).status;
+    expect(await statusFor({})).toBe(401);
+    expect(await statusFor({ authorization: 'Bearer reader-token' })).toBe(403);
+    expect(await statusFor({ authorization: 'Bearer scraper-token' })).toBe(200);
+  });
+
   test('is none once it is revoked: the next request is 401 and its sessions end, without a restart', async () => {
     const folder = join(mkdtempSync(join(tmpdir(), 'looms-tokens-')), 't');
     const kept = createClientTokens(folder);
