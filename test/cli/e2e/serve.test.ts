@@ -90,7 +90,12 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
   });
   const json = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
-  type Call = { readonly tool: string; readonly result: string; readonly principal?: string };
+  type Call = {
+    readonly time: string;
+    readonly tool: string;
+    readonly result: string;
+    readonly principal?: string;
+  };
   const trail = async (): Promise<readonly Call[]> =>
     (await project.run(['audit', '--json'], { env })).stdout
       .split('\n')
@@ -398,7 +403,9 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     gateway.child.kill('SIGTERM');
     await gateway.finished;
     const config = mkdtempSync(join(tmpdir(), 'looms-quota-'));
-    const made = (await trail()).filter(({ result }) => result !== 'refused').length;
+    // The quota is of a day, and the file may have begun before midnight.
+    const today = new Date().toISOString().slice(0, 10);
+    const made = (await trail()).filter(({ time, result }) => time.startsWith(today) && result !== 'refused').length;
     mkdirSync(join(config, 'looms'));
     writeFileSync(join(config, 'looms', 'policy.yaml'), `projects: { "*": { calls_per_day: ${made + 1} } }\n`);
     await start([], { XDG_CONFIG_HOME: config });
