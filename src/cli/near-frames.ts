@@ -1,3 +1,6 @@
+/** `looms mcp …` that a gateway can do with the sessions that it holds. */
+export const nearNames = ['call', 'tools', 'read', 'health', 'resources', 'prompts', 'prompt'] as const;
+
 /**
  * What a program of this machine and the gateway that works for it say to one another over the gateway's socket: frames of
  * one letter, the length of what follows (4 bytes, big-endian) and that. `go` and everything before it is a promise that

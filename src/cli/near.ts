@@ -4,17 +4,18 @@ import { createConnection, type Socket } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { stateFolder } from '../model/state-folder.ts';
-import { frameOf, frameReader, kinds, type NearCommand } from './near-frames.ts';
+import { frameOf, frameReader, kinds, type NearCommand, nearNames } from './near-frames.ts';
 import { viewOfFiles } from './near-view.ts';
 import { watchOutput } from './watch-output.ts';
 
-/** `looms mcp …` that a gateway can do with the sessions that it holds. */
-const commands: ReadonlySet<string> = new Set(['call', 'tools', 'read', 'health', 'resources', 'prompts', 'prompt']);
+const commands: ReadonlySet<string> = new Set(nearNames);
 /** How long a gateway may take to say that it would do it, ms; nothing is done before it heard that it shall. */
 const readyMs = 2_000;
 /** A second signal ends this program this long after the first, ms, when the gateway has not answered that. */
 const patienceMs = 3_000;
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** `server-exited` of docs/exit-codes.md; the table there loads more than this way to a gateway may. */
+const unreachable = 69;
 const numberOf = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 /**
@@ -142,7 +143,7 @@ function follow(connection: Connection): Promise<never> {
       'error[server-exited]: the gateway ended before it answered; what was asked may have been done\n' +
         'hint: `looms audit` shows what was sent; --direct goes past the gateway\n',
     );
-    finish(1);
+    finish(unreachable);
   };
   const ask = async (question: string): Promise<void> => {
     const { askLine } = await import('./ask-line.ts');

@@ -4,6 +4,7 @@ import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { durationFlag, placeFlags, trustFlags } from '../cli/flags.ts';
 import { listenAddress } from '../cli/listen-address.ts';
 import { nearCommands } from '../cli/near-commands.ts';
+import type { nearNames } from '../cli/near-frames.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
 import { visible } from '../cli/render/text.ts';
 import { listenForSignals } from '../cli/signals.ts';
@@ -19,7 +20,7 @@ const commands = {
   resources: () => import('./mcp/resources.ts'),
   prompts: () => import('./mcp/prompts.ts'),
   prompt: () => import('./mcp/prompt.ts'),
-};
+} satisfies Readonly<Record<(typeof nearNames)[number], () => Promise<unknown>>>;
 
 const usualBounds = { idleSeconds: 900, max: 64, maxPerPrincipal: 32 };
 

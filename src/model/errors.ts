@@ -54,6 +54,7 @@ const errors = {
   'not-implemented': { class: 'invalid' },
   'not-confirmed': { class: 'notConfirmed' },
   refused: { class: 'refused' },
+  'sessions-busy': { class: 'unreachable' },
   'insufficient-scope': { class: 'refused' },
   usage: { class: 'usage' },
   interrupted: { class: 'interrupted', ours: true, uncertain: true },

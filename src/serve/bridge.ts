@@ -227,7 +227,8 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       },
     };
     const session = sessions.open(given, audience);
-    if (session === undefined) throw new LoomsError('refused', 'too many sessions are busy', { hint: 'try again' });
+    if (session === undefined)
+      throw new LoomsError('sessions-busy', 'too many sessions are busy', { hint: 'try again' });
     const start = async (): Promise<Fields> => {
       const params = {
         protocolVersion: sessionRevisions[0],

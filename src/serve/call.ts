@@ -153,5 +153,7 @@ export function failureText(id: string | number | null, error: unknown): string 
 export function statusOfFailure(error: unknown): number {
   if (!(error instanceof LoomsError)) return 502;
   if (error.code === 'server-not-found') return 404;
-  return error.code === 'refused' ? 503 : 502;
+  if (error.code === 'sessions-busy') return 503;
+  // What a rule or a quota forbids was answered, and does not become allowed by trying again.
+  return isRefusal(error) ? 200 : 502;
 }

@@ -86,8 +86,12 @@ export function createGuards({ judge, scan }: Guarding): Guards {
       seesMetrics: holds(scopes, 'looms', 'metrics'),
       async admit(leg, message) {
         const { server } = leg;
-        const wanted = wantedBy(message);
-        if (wanted === undefined) throw new LoomsError('refused', `${message.method} does not name one thing`);
+        const named = wantedBy(message);
+        if (named === undefined && message.method === 'tools/call') {
+          throw new LoomsError('refused', 'tools/call does not name one tool');
+        }
+        // What else names nothing, or two things, is the server's to refuse: only who may use all of it may ask.
+        const wanted = named ?? ['*'];
         if (!reaches(scopes, server) || !wanted.every((one) => holds(scopes, server, one))) {
           throw refuseScope(server, wanted.length === 0 ? ['*'] : wanted);
         }

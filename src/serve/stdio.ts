@@ -26,13 +26,11 @@ const neverIdleMs = Number.POSITIVE_INFINITY;
 /** One client has one session, and one more for what it asks without one. */
 const bounds = { idleMs: neverIdleMs, most: 8, mostEach: 8 };
 
-type StdioOptions = Omit<GatewayOptions, 'bounds' | 'seal'> & {
+type StdioOptions = Pick<GatewayOptions, 'version' | 'log' | 'guarding'> & {
   /** Absent: all servers as one. */
   readonly server: ServerName | undefined;
   /** How tools are called where all servers are one. */
   readonly names?: JoinedNames;
-  /** What each request is held against. */
-  readonly guarding?: Guarding;
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly signal: AbortSignal;

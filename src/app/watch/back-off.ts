@@ -1,4 +1,4 @@
-/** First and longest wait between repairs, ms, and how much of it is left to chance (watch design, states of a server). */
+/** First and longest wait between repairs, ms, and how much of it is left to chance (docs/commands.md, "Keeping it so"). */
 const firstMs = 2_000;
 const longestMs = 300_000;
 const jitter = 0.25;

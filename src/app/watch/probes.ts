@@ -9,7 +9,7 @@ import type { Told } from './told.ts';
 /** Failures in a row until a server is down, and when it is asked again after the first ones, ms. */
 const mostFailures = 3;
 const againMs = [5_000, 10_000] as const;
-/** A probe of a stdio server starts a process: 50 Python servers a minute take 0.8 of a core (watch design, traps). */
+/** A probe of a stdio server starts a process: 50 Python servers a minute take 0.8 of a core. */
 const costShare = 100;
 /** From when on an answer is slow, ms, and as a share of what the spec allows. */
 const slowMs = 5_000;

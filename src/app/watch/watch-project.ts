@@ -249,7 +249,7 @@ const emptySource = new LoomsError('refused', 'the files hold no server', {
 
 /** When is looked again after a look that failed, ms: doubling, up to the interval. */
 const firstRetryMs = 1_000;
-/** Longest pause before the engine's events are listened to again, ms (watch design, "Design"). */
+/** Longest pause before the engine's events are listened to again, ms. */
 const longestListenPauseMs = 30_000;
 /** What stands behind the servers, among what is repaired: no server has such a name. */
 const behindServers = '*';

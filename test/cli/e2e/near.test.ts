@@ -220,7 +220,7 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     await eventually(async () => expect((await calls()).length).toBe(before + 1));
     await stop('SIGKILL');
     const { code, stdout, stderr } = await call.finished;
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
     expect(stderr).toContain(
       'error[server-exited]: the gateway ended before it answered; what was asked may have been done',
     );

@@ -356,6 +356,7 @@ describe('secrets in what is said', () => {
     expect((await one.modern('tools/call', { name: 'add', arguments: { a: 1, b: 1 } })).body.result).toBeDefined();
     const denied = await one.modern('tools/call', { name: 'add', arguments: { a: 'hunter2-of-fs', b: 1 } });
     expect(denied.body.error.message).toBe('the request holds a secret');
+    expect(denied.status).toBe(200);
     expect(refused).toEqual(['ci add refused']);
   });
 });
