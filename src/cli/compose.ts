@@ -574,6 +574,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       ports: {
         files,
         workingDirectory,
+        names: serving.aggregate,
         place: { platform: process.platform, home: environment.HOME || homedir(), environment },
         records: entryRecords(environment),
         tryEntry: (entry, folder) => tryEntry(entry, { folder, version }),

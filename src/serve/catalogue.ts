@@ -2,9 +2,9 @@ import { parseExactly } from '../model/exact-number.ts';
 import { messageOf } from '../model/failure.ts';
 import { asServerName, type ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import { joinedName, serverOf } from '../model/joined-names.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
 import { type Message, paramsOf } from './message.ts';
-import { joinedName, serverOf } from './names.ts';
 
 /** How long a list waits for one server, ms: a bad one must not hold up the others; it is told of when it comes. */
 const listMs = 5_000;

@@ -11,6 +11,7 @@ import {
 import { type EntryPath, editText, entryAt, isSame, printEntry, spliceOf, undoSplice } from '../../clients/edit.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { serverOf } from '../../model/joined-names.ts';
 import { type ClientFile, clientFilePath, readClientFile, writeClientFile } from './client-file.ts';
 import type { ConnectPorts, EntryProof } from './ports.ts';
 
@@ -241,7 +242,7 @@ async function prove(ports: ConnectPorts, request: ConnectRequest, shown: string
         };
   try {
     const tools = await ports.tryEntry(tried, inProject ? ports.workingDirectory : home);
-    const servers = server === undefined ? new Set(tools.map((tool) => tool.split('__')[0])).size : 1;
+    const servers = server === undefined ? new Set(tools.map((tool) => serverOf(tool, ports.names))).size : 1;
     return { servers, tools: tools.length };
   } catch (error) {
     if (!(error instanceof LoomsError)) throw error;

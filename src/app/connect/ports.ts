@@ -1,5 +1,6 @@
 import type { Entry, Place, ReadEntry } from '../../clients/client.ts';
 import type { EntryPath, Splice } from '../../clients/edit.ts';
+import type { JoinedNames } from '../../model/serve-settings.ts';
 import type { Ports } from '../ports.ts';
 
 /** What was put into the file of a client, so that it can be told from what others put there, and taken out again. */
@@ -18,6 +19,8 @@ export type EntryProof = { readonly servers: number; readonly tools: number };
 
 export type ConnectPorts = Pick<Ports, 'files' | 'workingDirectory'> & {
   readonly place: Place;
+  /** How tools are called where all servers are one. */
+  readonly names: JoinedNames;
   readonly records: {
     readonly read: (file: string, path: EntryPath) => Promise<EntryRecord | undefined>;
     readonly write: (record: EntryRecord) => Promise<void>;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { listenAddress } from '../../../src/cli/listen-address.ts';
+import { joinedName, serverOf } from '../../../src/model/joined-names.ts';
 import { accessOf, type Door, misdirected } from '../../../src/serve/access.ts';
 import { createBearers, digestOf } from '../../../src/serve/bearers.ts';
 import { filteredTools, whyRefused } from '../../../src/serve/filter.ts';
 import { type Message, readClientMessage, withId } from '../../../src/serve/message.ts';
-import { joinedName, serverOf } from '../../../src/serve/names.ts';
 
 describe('a message of a client', () => {
   test('keeps its numbers as they were written, and loses what a server could take for something else', () => {
