@@ -178,15 +178,22 @@ export function createExecFrames(
   return frames;
 }
 
-/** Resolves when the stream takes more, or will never do so again. */
+const draining = new WeakMap<NodeJS.WritableStream, Promise<void>>();
+
+/** Resolves when the stream takes more, or will never do so again; one wait for all who wait, however many. */
 function drained(stream: NodeJS.WritableStream): Promise<void> {
-  return new Promise((resolve) => {
+  const known = draining.get(stream);
+  if (known !== undefined) return known;
+  const wait = new Promise<void>((resolve) => {
     const done = () => {
       for (const event of ['drain', 'close', 'error']) stream.removeListener(event, done);
+      draining.delete(stream);
       resolve();
     };
     for (const event of ['drain', 'close', 'error']) stream.on(event, done);
   });
+  draining.set(stream, wait);
+  return wait;
 }
 
 /** The JSON-RPC messages of one line (2025-03-26 allows a batch), or undefined when it holds something else. */

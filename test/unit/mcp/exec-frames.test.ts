@@ -53,6 +53,16 @@ describe('the transport over a process', () => {
     await sending;
   });
 
+  it('many messages that wait for the process to read wait together', async () => {
+    const { stdin, transport } = await connect();
+    const before = stdin.listenerCount('drain');
+    const sending = Array.from({ length: 50 }, () => transport.send(request));
+    expect(stdin.listenerCount('drain')).toBe(before + 1);
+    stdin.resume();
+    await Promise.all(sending);
+    expect(stdin.listenerCount('drain')).toBe(before);
+  });
+
   it('refuses to send to a process that is gone, without a rejection that nobody sees', async () => {
     const { stdin, transport } = await connect();
     stdin.destroy(new Error('broken pipe'));
