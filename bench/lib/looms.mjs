@@ -21,8 +21,10 @@ export const onSpecs = (project, specs, args, exits) =>
   });
 
 /** @param {string} project */
-export const removeProject = (project) =>
-  runProgram(process.execPath, [looms, 'delete', '--all', '--yes', '--project', project]);
+export async function removeProject(project) {
+  await runProgram(process.execPath, [looms, 'delete', '--all', '--yes', '--project', project]);
+  await runProgram(process.execPath, [looms, 'prune', '--history', '--yes', '--project', project]);
+}
 
 /**
  * @template T
