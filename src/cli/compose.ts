@@ -555,10 +555,9 @@ export async function compose(settings: Settings): Promise<Composition> {
       tcp,
     });
     // A port that was free is another one the next time, and no address to give to clients.
-    const forget =
-      running.url === undefined || listen?.port === 0 ? undefined : noteAddress(places.address, running.url);
+    const forget = noteAddress(places.address, listen?.port === 0 ? undefined : running.url);
     const close = async (): Promise<void> => {
-      forget?.();
+      forget();
       await running.close();
     };
     return { ...running, close, ...(tokenFile === undefined ? {} : { tokenFile }) };
@@ -569,7 +568,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       import('../state/client-entries.ts'),
       import('../state/gateway-files.ts'),
     ]);
-    const { address, tokenFile } = gateway.servePlaces(environment, project);
+    const places = gateway.servePlaces(environment, project);
     return {
       ports: {
         files,
@@ -580,8 +579,8 @@ export async function compose(settings: Settings): Promise<Composition> {
         tryEntry: (entry, folder) => tryEntry(entry, { folder, version }),
         readToken: gateway.findToken,
       },
-      url: await gateway.findAddress(address),
-      tokenFile,
+      url: await gateway.findAddress(places),
+      tokenFile: places.tokenFile,
     };
   };
   return {

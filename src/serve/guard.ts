@@ -6,7 +6,7 @@ import type { Judge } from '../model/serve-settings.ts';
 import type { Leg } from './leg.ts';
 import { envelopeKeys, type Message, metaOf, paramsOf, withResult } from './message.ts';
 import type { Scan } from './scan.ts';
-import { holds, isListed, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
+import { holds, isListed, isRoundabout, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** Who speaks, and what was granted to them. */
@@ -88,10 +88,15 @@ export function createGuards({ judge, scan }: Guarding): Guards {
         const { server } = leg;
         const named = wantedBy(message);
         if (named === undefined && message.method === 'tools/call') {
-          throw new LoomsError('refused', 'tools/call does not name one tool');
+          throw new LoomsError('refused', 'tools/call does not name one tool and its arguments');
         }
         // What else names nothing, or two things, is the server's to refuse: only who may use all of it may ask.
         const wanted = named ?? ['*'];
+        if (scopes !== 'all' && wanted.some(isRoundabout)) {
+          throw new LoomsError('refused', `${message.method} names what it wants by . or ..`, {
+            hint: 'write the path without them',
+          });
+        }
         if (!reaches(scopes, server) || !wanted.every((one) => holds(scopes, server, one))) {
           throw refuseScope(server, wanted.length === 0 ? ['*'] : wanted);
         }

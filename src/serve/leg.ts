@@ -226,8 +226,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
 
   const remember = (message: Message): void => {
     const { uri } = paramsOf(message);
-    if (message.method === 'notifications/initialized') memory.initialized = message;
-    else if (message.method === 'logging/setLevel') memory.level = message;
+    if (message.method === 'logging/setLevel') memory.level = message;
     else if (message.method === 'resources/unsubscribe') memory.subscriptions.delete(uri);
     else if (message.method === 'resources/subscribe' && memory.subscriptions.size < mostSubscriptions) {
       memory.subscriptions.set(uri, message);
@@ -305,7 +304,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
       };
     },
     async notify(message) {
-      remember(message);
+      if (message.method === 'notifications/initialized') memory.initialized = message;
       if (current !== undefined) await tell(current, message).catch(() => {}); // Its end tells who waits for something.
     },
     answer(message) {

@@ -68,6 +68,8 @@ export function readClientMessage(text: string): Message | undefined {
   if (!isRecord(value) || value.jsonrpc !== '2.0') return undefined;
   const { id, method, params, result, error } = value;
   if (method !== undefined && typeof method !== 'string') return undefined;
+  // Nothing but a notification goes without an id: a request that a server might carry out all the same is held against nothing.
+  if (id === undefined && typeof method === 'string' && !method.startsWith('notifications/')) return undefined;
   if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return undefined;
   if (method === undefined && (id === undefined || (result === undefined) === (error === undefined))) return undefined;
   return {

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
+import { misdirected } from './access.ts';
 import type { Bearers } from './bearers.ts';
 import type { Followed } from './follow.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
@@ -56,7 +57,11 @@ export async function runGateway(
   };
   try {
     const local = gateway.serverFor({ kind: 'socket' });
-    local.on('upgrade', (_request, connection, head) => near.take(connection, head));
+    local.on('upgrade', ({ url, headers }, connection, head) => {
+      const isNear = url === '/looms' && headers.upgrade === 'looms';
+      if (isNear && misdirected({ kind: 'socket' }, headers) === undefined) near.take(connection, head);
+      else connection.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    });
     // The mode is there before anybody can connect.
     const before = process.umask(0o177);
     const listening = listen(local, { path: socket }, socket);

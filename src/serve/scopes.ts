@@ -36,6 +36,16 @@ export const holds = (scopes: Scopes, server: string, name: string): boolean =>
     return isMeant(ofServer, server) && isMeant(ofName, name);
   });
 
+/** Whether a name leads elsewhere than it reads, by `.` or `..` between slashes, however these are written. */
+export function isRoundabout(name: string): boolean {
+  let plain = name;
+  // Coded twice, it is decoded by a server and by what the server asks.
+  for (let turn = 0; turn < 3; turn += 1) {
+    plain = plain.replace(/%(25|2e|2f|5c)/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  }
+  return plain.split(/[/\\]/).some((part) => /^\.{1,2}(?:[?#]|$)/.test(part));
+}
+
 /** Requests that name nothing: their answers are filtered, or tell nothing of what a server can do. */
 const open: ReadonlySet<string | undefined> = new Set([
   'initialize',
@@ -70,6 +80,10 @@ export function wantedBy(message: Message): readonly string[] | undefined {
     if (uris === undefined) return [];
     return Array.isArray(uris) && uris.every((uri) => typeof uri === 'string') ? uris : undefined;
   }
+  // A server whose JSON library does not mind case might take the other one.
+  const isSecond = (name: string): boolean => /^(arguments|ref)$/i.test(name) && !/^(arguments|ref)$/.test(name);
+  if (Object.keys(params).some(isSecond)) return undefined;
+  if (method === 'tools/call' && params.arguments !== undefined && !isRecord(params.arguments)) return undefined;
   const key = naming[method];
   const [holder, names] =
     method === 'completion/complete' && isRecord(params.ref) ? [params.ref, ['name', 'uri']] : [params, [key]];

@@ -75,6 +75,7 @@ export function createSession(
   let protocolVersion = '';
   let lastId = 0;
   let isBeginning = false;
+  let hasBegun = false;
 
   /** Where a message goes that is nobody's by what it says: to the only request, else to the client's own stream. */
   const place = (): Reply | undefined => {
@@ -151,6 +152,9 @@ export function createSession(
   };
 
   const initialize: Session['initialize'] = async (message) => {
+    // A second one would begin a second process.
+    if (hasBegun) throw new LoomsError('refused', 'this session is initialized already');
+    hasBegun = true;
     isBeginning = true;
     const answered = await face.initialize(message).finally(() => {
       isBeginning = false;

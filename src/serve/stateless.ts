@@ -9,6 +9,7 @@ import type { Bridge } from './bridge.ts';
 import { answerFailure, askInTime, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
 import { mirrored } from './envelope.ts';
 import { answerText, oneServer } from './face.ts';
+import type { Guard } from './guard.ts';
 import { type Asked, createLeg, type Leg } from './leg.ts';
 import {
   code,
@@ -53,7 +54,13 @@ export type Stateless = {
 };
 
 /** What of a request is under way, by what a server's messages name it. */
-type UnderWay = { readonly reply: Reply; readonly clientId: string | number; readonly token: unknown; asked?: Asked };
+type UnderWay = {
+  readonly reply: Reply;
+  readonly clientId: string | number;
+  readonly token: unknown;
+  readonly guard: Guard;
+  asked?: Asked;
+};
 
 type Shared = { readonly leg: Leg; readonly underWay: Map<number, UnderWay>; used: number };
 
@@ -241,7 +248,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       if ('wrong' in checked) {
         return reply.answer(errorText(message.id, code.headerMismatch, checked.wrong), 400);
       }
-      const way = { reply, clientId: message.id, token: metaOf(message).progressToken };
+      const way = { reply, clientId: message.id, token: metaOf(message).progressToken, guard: given.guard };
       const text = withId(await answerTo(one, given, checked.headers, way, token), message.id);
       reply.answer(text, statusOf(text));
     } catch (error) {
@@ -266,6 +273,10 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     legs: () => [...shared.values()].map(({ leg }) => leg),
     sweep() {
       for (const [server, { leg, underWay, used }] of shared) {
+        for (const { guard, asked } of underWay.values()) {
+          if (!guard.isValid())
+            asked?.cancel(new LoomsError('interrupted', 'the token of the client is no longer valid'));
+        }
         if (underWay.size === 0 && !leg.isBusy() && performance.now() - used > idleMs) close(server);
       }
     },

@@ -10,7 +10,7 @@ import { missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { oneServer } from './face.ts';
 import { followServing } from './follow.ts';
 import type { GatewayOptions } from './gateway.ts';
-import { createGuards, type Guarding, ownGrant } from './guard.ts';
+import { createGuards, ownGrant } from './guard.ts';
 import type { LegHooks } from './leg.ts';
 import { code, errorText, isRequest, type Message, paramsOf, readClientMessage, revisionOf } from './message.ts';
 import type { Reply } from './reply.ts';

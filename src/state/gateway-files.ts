@@ -1,4 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { homedir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
@@ -39,20 +41,39 @@ export type Token = { readonly value: string; readonly name: string };
 /** What a bearer token may be made of (RFC 6750, 2.1), and at least as long as is not guessed. */
 const pattern = /^[A-Za-z0-9\-._~+/]{16,}=*$/;
 
-/** Says where a gateway listens on TCP, for whoever connects clients to it; what comes back says that it does no more. */
-export function noteAddress(path: string, url: string): () => void {
-  writeFileSync(path, `${url}\n`, { mode: 0o600 });
-  return () => rmSync(path, { force: true });
+/**
+ * Says where a gateway listens on TCP, or that it does not, for whoever connects clients to it; what comes back says that
+ * it does no more.
+ */
+export function noteAddress(path: string, url: string | undefined): () => void {
+  const forget = (): void => rmSync(path, { force: true });
+  if (url === undefined) forget();
+  else writeFileSync(path, `${url}\n`, { mode: 0o600 });
+  return forget;
 }
 
-/** Where the gateway of a project listens on TCP, if one does now: one that was killed leaves its note. */
-export async function findAddress(path: string): Promise<string | undefined> {
+/**
+ * Where the gateway of a project listens on TCP, if one does now. One that was killed leaves its note, and whoever listens
+ * at that address by then would be shown the token: the gateway's own socket has to take connections, which is its user's
+ * alone.
+ */
+export async function findAddress({
+  address,
+  socket,
+}: {
+  readonly address: string;
+  readonly socket: string;
+}): Promise<string | undefined> {
+  const connection = createConnection(socket);
   try {
-    const url = readFileSync(path, 'utf8').trim();
-    await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(answerMs) });
+    const url = readFileSync(address, 'utf8').trim();
+    if (process.getuid !== undefined && lstatSync(socket).uid !== process.getuid()) return undefined;
+    await once(connection, 'connect', { signal: AbortSignal.timeout(answerMs) });
     return url;
   } catch {
     return undefined;
+  } finally {
+    connection.on('error', () => {}).destroy();
   }
 }
 

@@ -192,6 +192,33 @@ describe('a token with scopes', () => {
     }
   });
 
+  test('is not left by what has no id, by a path with dots, nor by another spelling of what is asked for', async () => {
+    const { send, client } = await gatewayWith(tokens(['reader', ['legacy:add', 'legacy:file:///srv/*']]));
+    const one = client('reader-token', '/mcp/legacy');
+    const begun = await one.begin();
+    const headers = {
+      'content-type': 'application/json',
+      authorization: 'Bearer reader-token',
+      'mcp-session-id': String(begun.headers['mcp-session-id']),
+    };
+    const silent = JSON.stringify({ jsonrpc: '2.0', method: 'tools/call', params: { name: 'steps' } });
+    expect((await send('/mcp/legacy', headers, silent)).status).toBe(400);
+    for (const uri of [
+      'file:///srv/../etc/passwd',
+      'file:///srv/%2e%2E/x',
+      'file:///srv/%252e%252e%5cx',
+      'file:///srv/..',
+    ]) {
+      expect((await one.ask('resources/read', { uri })).body.error.message, uri).toContain('by . or ..');
+    }
+    for (const params of [
+      { name: 'add', arguments: { a: 1, b: 2 }, Arguments: { a: 3, b: 4 } },
+      { name: 'add', arguments: 'a' },
+    ]) {
+      expect((await one.ask('tools/call', params)).body.error.message).toContain('does not name one tool');
+    }
+  });
+
   test('reads metrics where one of them says so: names of servers and tools stand in them', async () => {
     const { send } = await gatewayWith(tokens(['reader', ['legacy:*']], ['scraper', ['looms:metrics']]));
     const statusFor = async (headers: Record<string, string>) => (await send('/metrics', headers)).status;
