@@ -17,7 +17,7 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
   const env = { XDG_STATE_HOME: emptyFolder() };
   const cwd = emptyFolder();
   const all = specs(
-    changed(tinySpec({ name: 'fs', timeoutSeconds: 10 }), { mcp: { tools: { exclude: ['secret'] } } }),
+    changed(tinySpec({ name: 'fs', timeoutSeconds: 60 }), { mcp: { tools: { exclude: ['secret'] } } }),
     changed(talkativeSpec('shop'), { backend: { resource_limits: { execution_timeout_seconds: 3 } } }),
     httpSpec('web'),
   );
