@@ -56,6 +56,8 @@ export type Leg = {
   readonly close: () => Promise<void>;
 };
 
+/** Longest URI whose subscription is said again to the next process, characters. */
+const longestUri = 4_096;
 /** Requests of one server that may be open; of more nobody could answer anyway. */
 const mostAsked = 100;
 
@@ -229,7 +231,9 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     if (message.method === 'logging/setLevel') memory.level = message;
     else if (message.method === 'resources/unsubscribe') memory.subscriptions.delete(uri);
     else if (message.method === 'resources/subscribe' && memory.subscriptions.size < mostSubscriptions) {
-      memory.subscriptions.set(uri, message);
+      // Its URI is all that is said again: a message may be as long as a body.
+      if (typeof uri === 'string' && uri.length <= longestUri)
+        memory.subscriptions.set(uri, { jsonrpc: '2.0', method: message.method, params: { uri } });
     }
   };
   const tellIfToolsDiffer = async (line: Line): Promise<void> => {
