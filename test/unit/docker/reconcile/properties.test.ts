@@ -33,11 +33,17 @@ const isTidy = ({ containers }: Observed): boolean =>
     ({ role, server, name }) => role !== 'server' || (server !== undefined && name === containerName(project, server)),
   );
 
-/** What two engines must have in common to be the same to a user: everything but ids, times and counts. */
+/** A forwarder has one of three places (docs/architecture.md, "What it reaches"), and which one is nobody's business. */
+const placeless = (text: string): string =>
+  text
+    .replace(/\.egress-\d+/g, '.egress')
+    .replace(/(169\.254\.\d+)\.(\d+)/g, (_, subnet, host) => `${subnet}.${Number(host) % 32}`);
+
+/** What two engines must have in common to be the same to a user: everything but ids, times, counts and places. */
 const stateOf = ({ containers, networks, volumes }: Observed): unknown => ({
   containers: containers
     .map(({ name, role, server, state, specHash, imageRef, shape }) =>
-      JSON.stringify({ name, role, server, status: state.status, specHash, imageRef, shape }),
+      placeless(JSON.stringify({ name, role, server, status: state.status, specHash, imageRef, shape })),
     )
     .sort(),
   networks: networks.map(({ name }) => name).sort(),
