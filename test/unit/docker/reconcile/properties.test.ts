@@ -133,7 +133,7 @@ describe('any plan, on any engine', () => {
       for (const change of made.changes) {
         if (change.action !== 'replace' || change.order !== 'start-first') continue;
         const serving = (observed: Observed): boolean =>
-          observed.containers.some((container) => container.server === change.server && isServing(container));
+          observed.containers.some((one) => one.role === 'server' && one.server === change.server && isServing(one));
         if (!serving(one.observed)) continue;
         saw('replaced while it serves');
         if (run.wasCut || run.wentWrong) saw('while something goes wrong');
