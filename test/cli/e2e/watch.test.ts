@@ -17,6 +17,9 @@ import { specs, tinySpec } from '../../support/tiny-server.ts';
 /** How soon something has to be seen that takes no timer: a busy machine takes its time. */
 const soonMs = 60_000;
 
+/** Loops that were begun: one that a failed test leaves would make again what is removed after the test. */
+const loops: ReturnType<TestProject['start']>[] = [];
+
 /** A loop over a folder of specs, with what it told so far. */
 function watching(project: TestProject, folder: string, ...flags: readonly string[]) {
   const run = project.start([
@@ -27,6 +30,7 @@ function watching(project: TestProject, folder: string, ...flags: readonly strin
     ...(flags.includes('--interval') ? [] : ['--interval', '2s']),
     ...flags,
   ]);
+  loops.push(run);
   const events = (): WatchEvent[] =>
     run
       .stdout()
@@ -70,6 +74,10 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     return one;
   };
   afterEach(async () => {
+    for (const { child, finished } of loops.splice(0)) {
+      child.kill('SIGKILL');
+      await finished;
+    }
     for (const one of projects.splice(0)) await one.remove();
   });
   const isRunning = async (one: TestProject, server: string): Promise<boolean> =>
@@ -211,17 +219,17 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const file = join(emptyFolder(), 'drift.json');
-    const loops = [
+    const both = [
       watching(one, folderOf(yaml), '--dry-run', '--on-drift', `cat > ${file}`),
       watching(one, folderOf(yaml), '--dry-run', '--on-drift', `http://127.0.0.1:${port}/`),
     ];
-    for (const loop of loops) await loop.told('watching');
+    for (const loop of both) await loop.told('watching');
     await one.container('fs').remove({ force: true });
     const drift = { type: 'drift', changes: [{ server: 'fs', action: 'create' }] };
     await eventually(async () => expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject(drift), soonMs);
     await eventually(async () => expect(bodies).toHaveLength(2), soonMs);
     expect(bodies.map((body) => JSON.parse(body))).toMatchObject([drift, drift]);
-    for (const loop of loops) expect(await loop.ended()).toBe(130);
+    for (const loop of both) expect(await loop.ended()).toBe(130);
     server.close();
   }, 180_000);
 
