@@ -22,6 +22,8 @@ export type Ports = HealthKeeper & {
   readonly engineSocketAt: (path: string) => Promise<string | undefined>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
+  /** Looks secrets up anew from now on: for programs that outlive a change of one. */
+  readonly forgetSecrets: () => void;
   readonly secretPrints: SecretPrinter;
   /** Masks the secrets that were looked up, in text that is kept. */
   readonly mask: (text: string) => string;

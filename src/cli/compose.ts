@@ -409,7 +409,11 @@ export async function compose(settings: Settings): Promise<Composition> {
   const { close, engineAddress, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
-  const { secrets, redact } = await watched(once(stores.all), proxyPasswords(environment));
+  let lookUp = once(stores.all);
+  const forgetSecrets = (): void => {
+    lookUp = once(stores.all);
+  };
+  const { secrets, redact } = await watched(() => lookUp(), proxyPasswords(environment));
   const warned = new Set<string>();
   const warn = (text: string): void => {
     if (!warned.has(text)) program.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
@@ -430,6 +434,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     ...engineParts,
     openSession: sessions,
     secrets,
+    forgetSecrets,
     mask: redact,
     warn,
     ...local.ports,

@@ -59,6 +59,7 @@ export function upstreamsOf(
       const orchestrator = await ports.orchestrator();
       const serving = await orchestrator.serving(project, server);
       const { container, generation, spec } = serving;
+      ports.forgetSecrets();
       const linkTarget = await trustedTarget(ports, orchestrator, serving, { mayAskForTrust: false });
       const limitMs = spec.mcp.timeoutSeconds * 1000;
       const options: LinkOptions = {

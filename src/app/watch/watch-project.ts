@@ -64,9 +64,12 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   let lastRotation = Number.NEGATIVE_INFINITY;
   /** Looks in a row that failed. */
   let troubles = 0;
+  /** The plan that was begun in the last of them. */
+  let tried: string | undefined;
 
   const readSource = async (): Promise<Source | undefined> => {
     try {
+      ports.forgetSecrets();
       const loaded = await options.read();
       if (loaded.servers.length === 0) throw emptySource;
       const digest = digestOf(loaded);
@@ -126,7 +129,9 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
 
   const carryOut = async (work: Work, triggers: readonly Trigger[]): Promise<void> => {
     const changes = work.plan.changes.filter(({ action }) => action !== 'unchanged');
-    tell({ type: 'changing', triggers, changes });
+    // What could not even begin is begun again without a word.
+    if (tried !== work.plan.basis) tell({ type: 'changing', triggers, changes });
+    tried = work.plan.basis;
     const started = ports.monotonicMs();
     const report = await applyWork(ports, work, {
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
@@ -169,24 +174,33 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     wake.mark('retry');
   };
 
+  /** A look came to its end: what it needs is there, and its plan keeps to the rules. */
+  const isWell = (): void => {
+    said.back('engine');
+    said.back('lock');
+    said.accepted();
+    troubles = 0;
+    tried = undefined;
+  };
+
   const pass = async (triggers: readonly Trigger[]): Promise<void> => {
     const now = await readSource();
     if (now === undefined) return;
     const { whole, work } = await planNow(now.loaded);
-    said.back('engine');
-    said.accepted();
-    troubles = 0;
     const servers = now.loaded.servers.length;
     if (inSync === undefined) tell({ type: 'watching', servers, plan: whole });
     else if (isInSync(whole) && !inSync) tell({ type: 'in-sync', servers });
     inSync = isInSync(whole);
-    if (dryRun) return said.drift(whole);
+    if (dryRun) {
+      said.drift(whole);
+      return isWell();
+    }
     await acceptDeclared(ports, work);
-    if (isInSync(work.plan)) return;
+    if (isInSync(work.plan)) return isWell();
     const waiting = await backOff.waiting(behindServers, '');
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     await carryOut(work, triggers);
-    said.back('lock');
+    isWell();
   };
 
   const guarded = async (work: () => Promise<void>): Promise<void> => {

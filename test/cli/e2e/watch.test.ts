@@ -187,6 +187,18 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 
+  test('a secret that is missing is told once, and what needs none any more is made', async () => {
+    const one = project();
+    const folder = folderOf(tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:nobody_has_it}' } }));
+    const loop = watching(one, folder);
+    await loop.told('away');
+    writeFileSync(join(folder, 'mcp.yaml'), tinySpec({ name: 'fs' }));
+    await loop.told('back');
+    await loop.told('in-sync');
+    expect([loop.of('away').length, loop.of('changing').length]).toEqual([1, 2]);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
   test('--dry-run tells of differences once, and changes nothing', async () => {
     const one = project();
     const yaml = specs(tinySpec({ name: 'fs' }));

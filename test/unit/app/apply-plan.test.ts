@@ -57,6 +57,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
   });
   const ports: Omit<Ports, 'orchestrator'> = {
     atEnd: () => () => {},
+    forgetSecrets: () => {},
     findings: { recall: async () => undefined, remember: async () => {} },
     engineAttempts: async () => [],
     trust: {
