@@ -56,13 +56,13 @@ function readVersion(answer: VersionAnswer, endpoint: Endpoint): EngineVersion {
 }
 
 /**
- * Connects to an engine and agrees on an API version, in one round trip and a bounded time (5 s on a socket, 15 s on
- * TCP, 30 s over ssh). Throws `engine-unreachable` with how to start one on this platform, or `engine-too-old`.
+ * Connects to an engine and agrees on an API version, in one round trip and a bounded time (30 s). Throws
+ * `engine-unreachable` with how to start one on this platform, or `engine-too-old`.
  */
 export async function openConnection(endpoint: Endpoint, options: CallOptions): Promise<Connection> {
   const target = await requestTarget(endpoint);
   try {
-    const bound = { ...options, limitMs: connectSeconds[endpoint.kind] * 1_000 };
+    const bound = { ...options, limitMs: connectSeconds * 1_000 };
     const answer = await call(`reach ${describeEndpoint(endpoint)}`, bound, (signal) =>
       requestBytes(target, { method: 'GET', path: '/version', signal }),
     );

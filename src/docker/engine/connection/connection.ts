@@ -9,8 +9,11 @@ import type { Bound } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 import { sshAgent } from './ssh-agent.ts';
 
-/** How long connecting may take, s: a local socket answers at once, ssh may have to make a connection first. */
-export const connectSeconds = { socket: 5, tcp: 15, ssh: 30 } as const;
+/**
+ * How long connecting may take, s: ssh may have to make a connection first, and an engine on a machine with more work
+ * than cores was seen to take more than 5 s for its first answer.
+ */
+export const connectSeconds = 30;
 
 /** Where requests go. */
 export type RequestTarget = {
@@ -82,7 +85,7 @@ export async function requestTarget(endpoint: Endpoint): Promise<RequestTarget> 
     case 'ssh':
       return {
         request,
-        agent: sshAgent(endpoint, connectSeconds.ssh),
+        agent: sshAgent(endpoint, connectSeconds),
         options: { host: 'docker', port: 80, ...noServername },
       };
     case 'tcp': {
