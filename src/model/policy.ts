@@ -31,6 +31,7 @@ const quotaLimits = object({
   maxTotalMemoryMiB: optional(number),
   maxTotalCpuCores: optional(number),
   callsPerDay: optional(number),
+  severity: optional(oneOf('warn', 'error')),
   reason: optional(text),
   exceptions: list(quotaException),
 });
@@ -38,21 +39,24 @@ const quotaLimits = object({
 /** What a project may have in all, as one file says it. */
 export type QuotaLimits = Checked<typeof quotaLimits>;
 
-export type QuotaKey = Exclude<keyof QuotaLimits, 'reason' | 'exceptions'>;
+export type QuotaKey = Exclude<keyof QuotaLimits, 'severity' | 'reason' | 'exceptions'>;
 
-/** What a project may have in all: the lowest that any file says, with the file and the line. */
-export type Quota = {
-  readonly [K in QuotaKey]?: { readonly limit: number; readonly from: string; readonly reason?: string };
+/** How much, and who says so: the file and the line. */
+export type QuotaLimit = {
+  readonly limit: number;
+  readonly severity: 'error' | 'warning';
+  readonly from: string;
+  readonly reason?: string;
 };
 
+/** What a project may have in all: the lowest that any file says of each severity; an error before a warning. */
+export type Quota = { readonly [K in QuotaKey]?: readonly QuotaLimit[] };
+
 /** What a project has more of than it may. */
-export type QuotaBreach = {
+export type QuotaBreach = QuotaLimit & {
   /** `max-servers`. */
   readonly rule: string;
   readonly message: string;
-  /** The file and line. */
-  readonly from: string;
-  readonly reason?: string;
   /** Whether it is more than it was before: what was too much already may become less. */
   readonly grows: boolean;
 };

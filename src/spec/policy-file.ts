@@ -48,6 +48,7 @@ const limitsOf = (reader: Reader, path: string, quota: NonNullable<PolicyInput['
     maxTotalMemoryMiB: quota.max_total_memory_mb,
     maxTotalCpuCores: quota.max_total_cpu_cores,
     callsPerDay: quota.calls_per_day,
+    severity: quota.severity,
     reason: quota.reason,
   }),
   exceptions: (quota.exceptions ?? []).flatMap(({ project, until, reason }, index) =>

@@ -13,7 +13,7 @@ export type UsedQuota = {
     /** Calls that this machine sent since midnight (UTC); null when its trail cannot be read. */
     readonly callsToday: number | null;
   };
-  /** What policies allow; what none limits is absent. */
+  /** The least that policies allow or warn beyond; what none limits is absent. */
   readonly quota: { readonly [K in QuotaKey]?: number };
 };
 
@@ -25,7 +25,7 @@ export type AllProjects = {
 };
 
 const limitsIn = (quota: Quota): UsedQuota['quota'] =>
-  Object.fromEntries(Object.entries(quota).map(([key, said]) => [key, said.limit]));
+  Object.fromEntries(Object.entries(quota).map(([key, said]) => [key, Math.min(...said.map(({ limit }) => limit))]));
 
 /** The servers of all projects on the engine, and what each project takes of its quota. Throws what the engine throws. */
 export async function getAllProjects(ports: Ports, policies: Policies): Promise<AllProjects> {

@@ -111,13 +111,13 @@ function beforeAndAfter({ plan, records, servers }: Prepared): Readonly<Record<'
 
 /**
  * A project gets no more than its quota, and one that has more already may have less. Returns what it has too much of
- * and does not get more of; throws `refused`.
+ * and does not get more of, or what is only warned of; throws `refused`.
  */
 function holdQuota(prepared: Prepared, policies: Policies, at: PolicyCase): PlanWarning[] {
   const { project } = at;
   const { before, after } = beforeAndAfter(prepared);
   const over = overQuota(project, quotaOf(policies, at), after, before);
-  const grown = over.filter(({ grows }) => grows);
+  const grown = over.filter(({ grows, severity }) => grows && severity === 'error');
   if (grown.length > 0) {
     throw new LoomsError('refused', `the quota of project ${project} is not enough for this`, {
       detail: grown.map((one) => `${one.rule}: ${one.message} (${sayQuota(one)})`),

@@ -4,6 +4,7 @@ import type { LinkSource } from '../../mcp/link/open-link.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
+import { startOfDay } from '../../model/times.ts';
 import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
 import type { Ports } from '../ports.ts';
 import { requireCallsLeft } from '../talk/call-tool.ts';
@@ -50,6 +51,15 @@ export function upstreamsOf(
   };
   const warn = ({ message, hint }: { readonly message: string; readonly hint: string }): void =>
     onWarning(`${message} (${hint})`);
+  /** The day on which it was said that the project makes more calls than it should: once is enough. */
+  let warnedOf = '';
+  const holdQuota = async (): Promise<void> => {
+    const over = await requireCallsLeft(ports, project, policies);
+    const today = startOfDay(ports.now());
+    if (over === undefined || warnedOf === today) return;
+    warnedOf = today;
+    warn(over);
+  };
   return {
     servers: async () => {
       const { servers } = await (await ports.orchestrator()).servers(project);
@@ -102,7 +112,7 @@ export function upstreamsOf(
     async record(call, make) {
       const timeoutMs = call.spec.limits.executionTimeoutSeconds * 1000;
       const audit = await target(call);
-      await recordRefusal(ports, audit, warn, () => requireCallsLeft(ports, project, policies));
+      await recordRefusal(ports, audit, warn, holdQuota);
       const audited = { ...audit, timeoutMs, arguments: call.arguments, keepArguments: false };
       const made = recordCall(ports, audited, warn, async () => {
         const outcome = await make();

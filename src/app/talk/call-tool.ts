@@ -32,7 +32,10 @@ export type ToolCallOptions = SessionOptions & {
   readonly onWarning: (warning: CallWarning) => void;
 };
 
-export type CallWarning = AuditWarning | { readonly code: 'schema-unusable'; readonly message: string };
+/** That a project makes more calls a day than it should. */
+type QuotaWarning = { readonly code: 'policy-calls-per-day'; readonly message: string; readonly hint: string };
+
+export type CallWarning = AuditWarning | QuotaWarning | { readonly code: 'schema-unusable'; readonly message: string };
 
 type CallOutcome = {
   readonly result: CallResult;
@@ -88,7 +91,8 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
     const { protocolVersion } = session;
     const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
     const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
-      await requireCallsLeft(ports, project, request.policies);
+      const over = await requireCallsLeft(ports, project, request.policies);
+      if (over !== undefined) options.onWarning(over);
       const found = await session.findTool(name, options);
       const { args: read, warning } = await readArguments(ports, request.arguments, {
         what: `tool ${found.name}`,
@@ -123,21 +127,27 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
 
 /**
  * Throws `refused` when as many calls were sent for this project today (UTC), by the trail of this machine, as its quota
- * allows, and `ledger-unreadable` when that cannot be told.
+ * allows, and `ledger-unreadable` when that cannot be told. Returns what a quota only warns of.
  */
-export async function requireCallsLeft(ports: Ports, project: ProjectName, policies: Policies): Promise<void> {
+export async function requireCallsLeft(
+  ports: Ports,
+  project: ProjectName,
+  policies: Policies,
+): Promise<QuotaWarning | undefined> {
   const now = ports.now();
   const { callsPerDay } = quotaOf(policies, { project, now });
-  if (callsPerDay === undefined) return;
+  if (callsPerDay === undefined) return undefined;
   const since = startOfDay(now);
   const calls = await ports.auditReader.countCalls({ project, since });
-  if (calls < callsPerDay.limit) return;
-  const { limit } = callsPerDay;
+  const used = callsPerDay.find((one) => calls >= one.limit);
+  if (used === undefined) return undefined;
+  const { limit } = used;
   const made = `${calls} call${calls === 1 ? '' : 's'} today`;
   const message = `project ${project} has made ${made}, at most ${limit} ${limit === 1 ? 'is' : 'are'} allowed`;
-  throw new LoomsError('refused', `${message} (${sayQuota(callsPerDay)})`, {
-    hint: `\`looms audit --project ${project} --since ${since}\` shows them; the next day begins at midnight UTC`,
-  });
+  const text = `${message} (${sayQuota(used)})`;
+  const hint = `\`looms audit --project ${project} --since ${since}\` shows them; the next day begins at midnight UTC`;
+  if (used.severity === 'warning') return { code: 'policy-calls-per-day', message: text, hint };
+  throw new LoomsError('refused', text, { hint });
 }
 
 /** What servers of many languages say when a host cannot be reached; the host is the first group, if named. */

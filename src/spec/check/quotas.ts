@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import type { Policies, Quota, QuotaBreach, QuotaKey } from '../../model/policy.ts';
+import type { Policies, Quota, QuotaBreach, QuotaKey, QuotaLimit } from '../../model/policy.ts';
 import type { ReadServer } from '../fields/normalize.ts';
 import { childPath } from '../read/tree.ts';
 import { endOf, isNamedBy, type PolicyCase } from './policy.ts';
@@ -29,9 +29,16 @@ const quotaKeys = {
   callsPerDay: 'calls_per_day',
 } as const satisfies Record<QuotaKey, string>;
 
-/** The lowest of what all policies allow a project at a time, with who says so; without what it is excepted from. */
+/** The lowest limit of each severity, an error before a warning. */
+const lowest = (limits: readonly QuotaLimit[]): readonly QuotaLimit[] =>
+  (['error', 'warning'] as const).flatMap(
+    (asked) =>
+      limits.filter(({ severity }) => severity === asked).toSorted((one, other) => one.limit - other.limit)[0] ?? [],
+  );
+
+/** What all policies allow a project at a time, with who says so; without what it is excepted from. */
 export function quotaOf(policies: Policies, { project, now }: PolicyCase): Quota {
-  const quota: { -readonly [K in QuotaKey]?: NonNullable<Quota[K]> } = {};
+  const quota: { -readonly [K in QuotaKey]?: Quota[K] } = {};
   for (const { rules, file, lines } of policies) {
     for (const [pattern, limits] of Object.entries(rules.projects)) {
       const [exception] = limits.exceptions
@@ -42,10 +49,12 @@ export function quotaOf(policies: Policies, { project, now }: PolicyCase): Quota
       const why = [limits.reason ?? [], ended].flat().join('; ');
       for (const key of Object.keys(quotaKeys) as QuotaKey[]) {
         const limit = limits[key];
-        if (limit === undefined || limit >= (quota[key]?.limit ?? Number.POSITIVE_INFINITY)) continue;
+        if (limit === undefined) continue;
         const line = lines[childPath('projects', pattern)];
         const from = line === undefined ? file : `${file}:${line}`;
-        quota[key] = { limit, from, ...(why === '' ? {} : { reason: why }) };
+        const severity = limits.severity === 'warn' ? 'warning' : 'error';
+        const said = { limit, severity, from, ...(why === '' ? {} : { reason: why }) } as const;
+        quota[key] = lowest([...(quota[key] ?? []), said]);
       }
     }
   }
@@ -53,10 +62,10 @@ export function quotaOf(policies: Policies, { project, now }: PolicyCase): Quota
 }
 
 /** Who says so, and why. */
-export const sayQuota = ({ from, reason }: Pick<QuotaBreach, 'from' | 'reason'>): string =>
+export const sayQuota = ({ from, reason }: Pick<QuotaLimit, 'from' | 'reason'>): string =>
   reason === undefined ? from : `${from}: ${reason}`;
 
-/** What a use is more than its quota allows; `grows` where it is more than before. */
+/** What a use is more than its quota allows, each once, as an error where it is one; `grows`: more than before. */
 export function overQuota(
   project: ProjectName,
   quota: Quota,
@@ -69,10 +78,10 @@ export function overQuota(
     ['maxTotalCpuCores', use.cpuCores, before.cpuCores, (n: number) => `${n} CPU core${n === 1 ? '' : 's'}`],
   ] as const;
   return parts.flatMap(([key, now, then, words]): readonly QuotaBreach[] => {
-    const said = quota[key];
-    if (said === undefined || now <= said.limit) return [];
-    const message = `project ${project} would have ${words(now)} in all, at most ${said.limit} ${said.limit === 1 ? 'is' : 'are'} allowed`;
-    return [{ rule: quotaKeys[key].replaceAll('_', '-'), message, grows: now > then, ...said }];
+    const broken = quota[key]?.find(({ limit }) => now > limit);
+    if (broken === undefined) return [];
+    const message = `project ${project} would have ${words(now)} in all, at most ${broken.limit} ${broken.limit === 1 ? 'is' : 'are'} allowed`;
+    return [{ rule: quotaKeys[key].replaceAll('_', '-'), message, grows: now > then, ...broken }];
   });
 }
 
@@ -85,15 +94,15 @@ export function checkQuotas(
   const { project } = at;
   const quota = quotaOf(policies, at);
   const whole = overQuota(project, quota, useOf(servers.map(({ spec }) => spec)));
-  return whole.flatMap(({ rule, message, from, reason }): readonly Diagnostic[] => {
+  return whole.flatMap(({ rule, severity, message, from, reason }): readonly Diagnostic[] => {
     const isOver = (count: number): boolean =>
       overQuota(project, quota, useOf(servers.slice(0, count).map(({ spec }) => spec))).some(
-        (one) => one.rule === rule,
+        (one) => one.rule === rule && one.severity === severity,
       );
     const first = servers.find((_, index) => isOver(index + 1));
     if (first === undefined) return [];
     const { position, length } = first.locate('name');
     const hint = `${from} says so${reason === undefined ? '' : `: ${reason}`}`;
-    return [{ severity: 'error', code: `policy-${rule}`, message, position, length, path: 'name', hint, related: [] }];
+    return [{ severity, code: `policy-${rule}`, message, position, length, path: 'name', hint, related: [] }];
   });
 }

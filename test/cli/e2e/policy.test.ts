@@ -172,6 +172,12 @@ describe.skipIf(withoutEngine())('quotas of projects', () => {
     declare(100);
     const less = await apply('a.yaml');
     expect(less).toMatchObject({ code: 0, stdout: expect.stringContaining('228 MiB of memory in all, at most 200') });
+    write('{ max_total_memory_mb: 200, calls_per_day: 0, severity: warn }');
+    declare(150);
+    const more = await apply('a.yaml');
+    expect(more).toMatchObject({ code: 0, stdout: expect.stringContaining('278 MiB of memory in all, at most 200') });
+    const call = await project.run(['mcp', 'call', 'a', 'echo', 'text=x'], { cwd: root, env });
+    expect(call).toMatchObject({ code: 0, stdout: 'x\n', stderr: expect.stringContaining('at most 0 are allowed') });
   });
 
   test('bound the calls of a day, and are shown with what is used', async () => {

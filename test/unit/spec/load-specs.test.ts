@@ -194,6 +194,15 @@ test('a quota that the files break by themselves is told at the first server tha
   );
 });
 
+test('a quota of severity warn warns; one that is an error holds beside it, and is told alone where both are broken', async () => {
+  const text = 'name: a\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run }\n';
+  const warn = { maxServers: 0, severity: 'warn', exceptions: [] } as const;
+  expect(await findings(text, { projects: { 'p*': warn } })).toMatch(/^\S+ warning\[policy-max-servers\]/);
+  const error = (maxServers: number) => ({ p: { maxServers, exceptions: [] } });
+  expect(await findings(text, { projects: { 'p*': warn, ...error(1) } })).toMatch(/^\S+ warning\[policy-max-servers\]/);
+  expect(await findings(text, { projects: { 'p*': warn, ...error(0) } })).toMatch(/^\S+ error\[[^\n]*$/);
+});
+
 test('a quota is not held against a project that is excepted, until the day after; what another says still is', async () => {
   const text = 'name: a\ndocker_backend: { base_image: "debian:12" }\nmcp_server: { command: run }\n';
   const quota = (project: string, until: string) => ({
