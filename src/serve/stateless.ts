@@ -59,10 +59,18 @@ type UnderWay = {
   readonly clientId: string | number;
   readonly token: unknown;
   readonly guard: Guard;
+  /** Whether it wants to hear what is logged meanwhile. */
+  readonly wantsLog: boolean;
   asked?: Asked;
 };
 
-type Shared = { readonly leg: Leg; readonly underWay: Map<number, UnderWay>; used: number };
+type Shared = {
+  readonly leg: Leg;
+  readonly underWay: Map<number, UnderWay>;
+  /** Whose calls were given up without an answer, two at most: its process may go on with them, and tell of them. */
+  readonly givenUp: Set<string>;
+  used: number;
+};
 
 const progress = 'notifications/progress';
 
@@ -86,8 +94,8 @@ const silentMs = 60_000;
 
 /**
  * Requests without sessions: one process a server, shared by all, as nothing of one request stays in it. A client that goes
- * away cancels. What a server sends beside its answers goes to the request that it names; a log names none, and goes
- * nowhere while several are under way. A server that knows sessions only is reached by `bridge`.
+ * away cancels. What a server sends beside its answers goes to the request that it names. A log names none: it goes to the
+ * only one that is under way, where that asked for it and nobody else's call may go on in the process. A server that knows sessions only is reached by `bridge`.
  */
 export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told }: StatelessOptions): Stateless {
   const shared = new Map<ServerName, Shared>();
@@ -101,7 +109,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     return lastId;
   };
 
-  const heard = (underWay: Map<number, UnderWay>, text: string, message: Message): void => {
+  const heard = ({ underWay, givenUp }: Shared, text: string, message: Message): void => {
     const all = [...underWay.values()];
     if (message.method === progress) {
       const { progressToken } = paramsOf(message);
@@ -110,22 +118,26 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       return;
     }
     const subscription = metaOf(message)[subscriptionKey];
-    const one =
-      subscription === undefined ? all[0] : all.find(({ asked }) => String(asked?.id) === String(subscription));
-    if (one === undefined || (subscription === undefined && all.length > 1)) return;
+    if (subscription === undefined) {
+      const [only, ...more] = all;
+      const isAlone = more.length === 0 && [...givenUp].every((principal) => principal === only?.guard.key);
+      if (isAlone && (only?.wantsLog || message.method !== 'notifications/message')) only?.reply.tell(text);
+      return;
+    }
+    const one = all.find(({ asked }) => String(asked?.id) === String(subscription));
+    if (one === undefined) return;
     const own = (params: Readonly<Record<string, unknown>>) => ({
       ...params,
       _meta: { ...metaOf(message), [subscriptionKey]: one.clientId },
     });
-    one.reply.tell(subscription === undefined ? text : withParams(text, own));
+    one.reply.tell(withParams(text, own));
   };
   const sharedOf = (server: ServerName): Shared => {
     const known = shared.get(server);
     if (known !== undefined) return known;
-    const underWay = new Map<number, UnderWay>();
-    const leg = createLeg(server, upstreams, {
+    const leg: Leg = createLeg(server, upstreams, {
       nextId,
-      onNotification: (text, message) => heard(underWay, text, message),
+      onNotification: (text, message) => heard(made, text, message),
       // These revisions have no requests of servers.
       onRequest: (_, { id }) => {
         leg.answer({
@@ -135,7 +147,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
         });
       },
     });
-    const made = { leg, underWay, used: performance.now() };
+    const made: Shared = { leg, underWay: new Map(), givenUp: new Set(), used: performance.now() };
     shared.set(server, made);
     return made;
   };
@@ -248,11 +260,18 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       if ('wrong' in checked) {
         return reply.answer(errorText(message.id, code.headerMismatch, checked.wrong), 400);
       }
-      const way = { reply, clientId: message.id, token: metaOf(message).progressToken, guard: given.guard };
+      const { progressToken, [envelopeKeys.logLevel]: level } = metaOf(message);
+      const about = { token: progressToken, guard: given.guard, wantsLog: typeof level === 'string' };
+      const way = { reply, clientId: message.id, ...about };
       const text = withId(await answerTo(one, given, checked.headers, way, token), message.id);
       reply.answer(text, statusOf(text));
     } catch (error) {
-      if (error instanceof LoomsError && error.code === 'interrupted') reply.end();
+      const why = error instanceof LoomsError ? error.code : undefined;
+      const isGivenUp = why === 'interrupted' || why === 'call-timeout';
+      if (isGivenUp && message.method !== 'subscriptions/listen' && one.givenUp.size < 2) {
+        one.givenUp.add(given.guard.key);
+      }
+      if (why === 'interrupted') reply.end();
       else answerFailure(reply, message.id, error, statusOfFailure(error));
     } finally {
       one.underWay.delete(token);

@@ -1,9 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createCallClocks } from '../../../src/mcp/client/call-clock.ts';
-import type { Channel } from '../../../src/mcp/link/channel.ts';
 import type { DesiredServer } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
-import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { asContainerId } from '../../../src/model/ids.ts';
 import { callTool, tookTooLong } from '../../../src/serve/call.ts';
 import { oneServer } from '../../../src/serve/face.ts';
 import { openGuard } from '../../../src/serve/guard.ts';
@@ -14,59 +13,7 @@ import { createSeal } from '../../../src/serve/seal.ts';
 import { createSession } from '../../../src/serve/session.ts';
 import { createSessions } from '../../../src/serve/sessions.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
-
-const fs = asServerName('fs');
-
-/** A container whose process answers what `answer` says, and nothing where that is undefined. */
-type Fake = Channel & { readonly sent: Message[]; isClosed: boolean; readonly say: (message: object) => void };
-
-function fakeChannel(answer: (message: Message) => object | undefined): Fake {
-  const channel: Fake = {
-    sent: [],
-    isClosed: false,
-    say: (message) => {
-      const whole = { jsonrpc: '2.0', ...message } as const;
-      channel.ontext?.(JSON.stringify(whole), whole);
-    },
-    async send(_text, message) {
-      if (channel.isClosed) throw new LoomsError('server-exited', 'it is gone');
-      channel.sent.push(message as Message);
-      const given = message.id === undefined || message.method === undefined ? undefined : answer(message as Message);
-      if (given !== undefined) queueMicrotask(() => channel.say({ id: message.id, ...given }));
-    },
-    drop: () => false,
-    async close() {
-      channel.isClosed = true;
-    },
-  };
-  return channel;
-}
-
-const spec = {
-  name: fs,
-  mcp: { timeoutSeconds: 5, protocol: 'auto', tools: { exclude: [] } },
-  limits: { executionTimeoutSeconds: 5 },
-} as unknown as DesiredServer;
-
-/** Containers `1`, `2` … in the order in which they are opened. */
-function upstreamsOf(...channels: Fake[]): Upstreams & { readonly opened: () => number } {
-  let opened = 0;
-  return {
-    opened: () => opened,
-    servers: async () => [fs],
-    watch: async () => {},
-    engineAnswers: async () => true,
-    open: async () => {
-      const channel = channels[opened];
-      opened += 1;
-      if (channel === undefined) throw new LoomsError('server-not-running', 'fs is stopped');
-      return { channel, container: asContainerId(String(opened)), generation: opened, spec };
-    },
-    serving: async () => asContainerId(String(channels.length)),
-    record: async (_call, make) => void (await make()),
-    refused: async () => {},
-  };
-}
+import { type Fake, fakeChannel, fs, spec, upstreamsOf } from './fake-servers.ts';
 
 const tools = (...names: string[]) => ({ result: { tools: names.map((name) => ({ name })) } });
 const answering =
