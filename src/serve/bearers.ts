@@ -37,10 +37,10 @@ export function createBearers(
     const sha256 = digestOf(token);
     const found = find(sha256);
     if (found === undefined) return issued?.(token) ?? { kind: 'unknown', why: 'the token is not known here' };
-    const { name, scopes } = found;
+    const { name, scopes, endsAt = Number.POSITIVE_INFINITY } = found;
     return {
       kind: 'known',
-      grant: { kind: 'token', name, groups: [], scopes, isValid: () => find(sha256) !== undefined },
+      grant: { kind: 'token', name, groups: [], scopes, isValid: () => find(sha256) !== undefined, endsAt },
     };
   };
 }

@@ -3,6 +3,7 @@ import { canonicalJson } from '../model/canonical-json.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
 import { failureText, statusOfFailure } from './call.ts';
+import type { Guard } from './guard.ts';
 import {
   code,
   envelopeKeys,
@@ -97,6 +98,8 @@ type Listener = {
   readonly reply: Reply;
   readonly filter: Fields;
   readonly uris: readonly string[];
+  /** Of the token that it was made with: others keep the session open. */
+  readonly guard: Guard;
   readonly end: () => void;
 };
 
@@ -264,7 +267,9 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     const capabilities = isRecord(declared) ? declared : {};
     const key = canonicalJson([given.principal, given.path, capabilities]);
     const known = warm.get(key);
-    return known !== undefined && sessions.has(known.session) ? known : begin(given, key, capabilities);
+    if (known === undefined || !sessions.has(known.session)) return begin(given, key, capabilities);
+    known.session.renew(given.guard);
+    return known;
   };
 
   /** A request of our own on the session; its answer. */
@@ -321,7 +326,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     await done;
   };
   /** A client is back with answers. */
-  const resume = async ({ message, principal, path }: BridgedRequest, reply: Reply): Promise<void> => {
+  const resume = async ({ message, principal, guard, path }: BridgedRequest, reply: Reply): Promise<void> => {
     const { requestState, inputResponses } = paramsOf(message);
     const state = typeof requestState === 'string' ? seal.open('call', requestState) : undefined;
     const parked = typeof state?.call === 'string' ? calls.get(state.call) : undefined;
@@ -333,6 +338,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       return refuse('the requestState belongs to another request');
     }
     if (parked.client !== undefined) return refuse('the call of this requestState is taken up already');
+    session.renew(guard);
     for (const [key, result] of Object.entries(isRecord(inputResponses) ? inputResponses : {})) {
       const asked = parked.open.get(key);
       parked.open.delete(key);
@@ -340,7 +346,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     }
     return attach(parked, message.id, reply);
   };
-  const listen = async (one: Warm, { message }: BridgedRequest, reply: Reply): Promise<void> => {
+  const listen = async (one: Warm, { message, guard }: BridgedRequest, reply: Reply): Promise<void> => {
     const { capabilities } = await one.begun;
     const { notifications } = paramsOf(message);
     if (!isRecord(notifications)) {
@@ -360,7 +366,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       if (error === undefined) uris.push(uri);
     }
     const filter = { ...wanted.lists, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
-    const listener = { id: message.id, reply, filter, uris, end };
+    const listener = { id: message.id, reply, filter, uris, guard, end };
     const params = { notifications: filter, _meta: { [subscriptionKey]: message.id } };
     reply.tell(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params }));
     if (Object.keys(filter).length === 0) return end();
@@ -390,7 +396,10 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       }
     },
     sweep() {
-      for (const [key, one] of warm) if (!sessions.has(one.session)) warm.delete(key);
+      for (const [key, one] of warm) {
+        if (!sessions.has(one.session)) warm.delete(key);
+        for (const listener of one.listeners) if (!listener.guard.isValid()) listener.end();
+      }
       for (const call of calls.values()) {
         const isOld = call.ended !== undefined && performance.now() - call.ended > keptMs;
         if (isOld || !sessions.has(call.warm.session)) forget(call);

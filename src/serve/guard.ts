@@ -19,10 +19,19 @@ export type Grant = {
   readonly scopes: Scopes;
   /** Whether it still holds: a token can be revoked, and ends. */
   readonly isValid: () => boolean;
+  /** When it ends in any case, ms since the epoch. */
+  readonly endsAt: number;
 };
 
 /** Whoever has the socket, or standard input and output: its owner. */
-export const ownGrant: Grant = { kind: 'local', name: 'local', groups: [], scopes: 'all', isValid: () => true };
+export const ownGrant: Grant = {
+  kind: 'local',
+  name: 'local',
+  groups: [],
+  scopes: 'all',
+  isValid: () => true,
+  endsAt: Number.POSITIVE_INFINITY,
+};
 
 /** What one principal may do, held against each of its requests. */
 export type Guard = {
@@ -36,8 +45,7 @@ export type Guard = {
   readonly admit: <M extends Message>(leg: Leg, message: M) => Promise<M>;
   /** An answer of a server, as it may be seen. */
   readonly shown: (server: string, message: Message, text: string) => string;
-  readonly isValid: () => boolean;
-};
+} & Pick<Grant, 'isValid' | 'endsAt'>;
 
 /** What holds for all principals of a gateway. */
 export type Guarding = { readonly judge?: Judge; readonly scan?: Scan };
@@ -69,7 +77,7 @@ export function createGuards({ judge, scan }: Guarding): Guards {
       throw error;
     }
   };
-  return ({ kind, name, groups, scopes, isValid }) => {
+  return ({ kind, name, groups, scopes, isValid, endsAt }) => {
     const refuseScope = (server: string, wanted: readonly string[]): LoomsError =>
       new LoomsError(
         'insufficient-scope',
@@ -126,6 +134,7 @@ export function createGuards({ judge, scan }: Guarding): Guards {
         return scan === undefined ? seen : scan.answer(seen);
       },
       isValid,
+      endsAt,
     };
   };
 }
@@ -133,7 +142,7 @@ export function createGuards({ judge, scan }: Guarding): Guards {
 /** One that lets everything through. */
 export const openGuard: Guard = createGuards({})(ownGrant);
 
-function keyOf({ kind, name, groups, scopes }: Omit<Grant, 'isValid'>): string {
+function keyOf({ kind, name, groups, scopes }: Omit<Grant, 'isValid' | 'endsAt'>): string {
   const granted = JSON.stringify([groups, scopes]);
   return kind === 'local' ? kind : `${kind}:${name}:${createHash('sha256').update(granted).digest('hex').slice(0, 16)}`;
 }

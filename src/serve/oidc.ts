@@ -71,6 +71,7 @@ export function createIssued(settings: OidcSettings, cooldown: number = cooldown
       return { kind: 'unavailable', why: `the keys of ${issuer} cannot be had: ${messageOf(error)}` };
     }
     const { sub = '', exp = 0, scope, [groupsClaim]: groups } = claims;
+    const endsAt = (exp + clockSkewSeconds) * 1000;
     const inToken = typeof scope === 'string' ? scope.split(' ').filter((one) => /^[a-z0-9*-]+:./.test(one)) : [];
     return {
       kind: 'known',
@@ -79,7 +80,8 @@ export function createIssued(settings: OidcSettings, cooldown: number = cooldown
         name: `${sub}@${new URL(issuer).host}`,
         groups: Array.isArray(groups) ? groups.filter((one) => typeof one === 'string') : [],
         scopes: [...allow, ...inToken],
-        isValid: () => (exp + clockSkewSeconds) * 1000 > Date.now(),
+        isValid: () => endsAt > Date.now(),
+        endsAt,
       },
     };
   };

@@ -34,7 +34,7 @@ export function createOldSse(sessions: Sessions): OldSse {
       return true;
     },
     take(place, id, message) {
-      const session = sessions.find(id, place.principal, place.path);
+      const session = sessions.find(id, place);
       const stream = streams.get(id);
       if (session === undefined || stream === undefined) return false;
       if (!isRequest(message)) {

@@ -26,8 +26,10 @@ const questions: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/
 export type Session = {
   readonly id: string;
   readonly principal: string;
-  /** What its principal may do. */
-  readonly guard: Guard;
+  /** Takes note of a token of its principal that was accepted: it lives by the one that holds longest. */
+  readonly renew: (guard: Guard) => void;
+  /** Whether one of those still holds. */
+  readonly isValid: () => boolean;
   /** Which address it was begun at: an id is of no use at another. */
   readonly path: string;
   /** Answers `initialize`. Throws what opening a server throws. */
@@ -61,7 +63,7 @@ export type Audience = {
 type UnderWay = { readonly reply: Reply; asked?: Asked; cancelled?: LoomsError; readonly token: unknown };
 
 export function createSession(
-  { id, guard, path }: Pick<Session, 'id' | 'guard' | 'path'>,
+  { id, guard, path }: Pick<Session, 'id' | 'path'> & { readonly guard: Guard },
   upstreams: Upstreams,
   faceOf: (heard: LegHooks) => Face,
   audience?: Audience,
@@ -76,6 +78,7 @@ export function createSession(
   let lastId = 0;
   let isBeginning = false;
   let hasBegun = false;
+  let latest = guard;
 
   /** Where a message goes that is nobody's by what it says: to the only request, else to the client's own stream. */
   const place = (): Reply | undefined => {
@@ -169,7 +172,10 @@ export function createSession(
   return {
     id,
     principal: guard.key,
-    guard,
+    renew(next) {
+      if (!latest.isValid() || next.endsAt > latest.endsAt) latest = next;
+    },
+    isValid: () => latest.isValid(),
     path,
     initialize,
     async beginAgain(message) {

@@ -33,8 +33,8 @@ export type Sessions = {
    * has no client that could come back to it.
    */
   readonly open: (place: SessionPlace, begunWith: Message | Audience) => Session | undefined;
-  /** The session of an id, for who began it, at the address where it was begun. */
-  readonly find: (id: string, principal: string, path: string) => Session | undefined;
+  /** The session of an id, for who began it, at the address where it was begun; it lives by the token of this request too. */
+  readonly find: (id: string, place: Pick<SessionPlace, 'principal' | 'guard' | 'path'>) => Session | undefined;
   /**
    * The same, and one of a gateway that is gone, begun again. Undefined also where there is no room for it. Throws what
    * opening a server throws.
@@ -116,9 +116,11 @@ export function createSessions(
       throw error;
     }
   };
-  const find: Sessions['find'] = (id, principal, path) => {
+  const find: Sessions['find'] = (id, { principal, guard, path }) => {
     const session = byId.get(id);
-    return session?.principal === principal && session.path === path ? session : undefined;
+    if (session?.principal !== principal || session.path !== path) return undefined;
+    session.renew(guard);
+    return session;
   };
 
   return {
@@ -132,18 +134,18 @@ export function createSessions(
       // Whoever else has the id is no reason to wait.
       const whose = JSON.stringify([id, principal, path]);
       const under = beginning.get(whose);
-      if (under === undefined && byId.has(id)) return find(id, principal, path);
+      if (under === undefined && byId.has(id)) return find(id, place);
       const begun = under ?? beginAgain(id, place).finally(() => beginning.delete(whose));
       beginning.set(whose, begun);
       await begun;
-      return find(id, principal, path);
+      return find(id, place);
     },
     has: (session) => byId.get(session.id) === session,
     end,
     all: () => [...byId.values()],
     sweep() {
       for (const session of byId.values()) {
-        if (!session.guard.isValid()) end(session);
+        if (!session.isValid()) end(session);
         else if (!session.isBusy() && !session.isListening() && now() - session.lastUse() > idleMs) end(session);
       }
     },

@@ -1,8 +1,22 @@
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { usualNames } from '../../../src/model/serve-settings.ts';
+import { createBridge } from '../../../src/serve/bridge.ts';
+import { oneServer } from '../../../src/serve/face.ts';
+import type { Guard } from '../../../src/serve/guard.ts';
+import { createSeal } from '../../../src/serve/seal.ts';
+import { createSessions } from '../../../src/serve/sessions.ts';
 import { createStateless, type Stateless } from '../../../src/serve/stateless.ts';
-import { type Fake, fakeChannel, fs, guardOf, keptReply, specWith, upstreamsWith } from './fake-servers.ts';
-import { modern } from './local-gateway.ts';
+import {
+  type Fake,
+  fakeChannel,
+  fs,
+  guardOf,
+  keptReply,
+  specWith,
+  upstreamsOf,
+  upstreamsWith,
+} from './fake-servers.ts';
+import { key, modern } from './local-gateway.ts';
 
 // What one principal must not hear or learn of another one.
 
@@ -66,5 +80,66 @@ describe('what a process that all share logs', () => {
     channel.say(log);
     expect(bob.reply.told).toHaveLength(1);
     await stateless.close();
+  });
+});
+
+describe('a session whose client has renewed its token', () => {
+  const base = Date.now();
+  afterEach(() => vi.useRealTimers());
+  /** As of an issuer: good for so many seconds from the beginning. */
+  const until = (seconds: number): Guard => {
+    const endsAt = base + seconds * 1000;
+    return { ...guardOf('ann'), endsAt, isValid: () => Date.now() < endsAt };
+  };
+  const seal = createSeal(key, 'p');
+  const upstreams = upstreamsOf(
+    fakeChannel(({ method }) =>
+      method === 'initialize'
+        ? { result: { protocolVersion: '2025-11-25', capabilities: { tools: { listChanged: true } } } }
+        : { result: {} },
+    ),
+  );
+  const start = () => {
+    const sessions = createSessions(upstreams, { idleMs: 600_000, most: 4, mostEach: 4 }, seal);
+    const faceOf = (heard: Parameters<typeof oneServer>[2]) => oneServer(fs, upstreams, heard);
+    const place = (guard: Guard) => ({ principal: guard.key, guard, path: '/mcp/fs', faceOf });
+    return { sessions, place };
+  };
+  const handshake = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} } as const;
+
+  test('lives by the newest one that was taken, whichever comes last, and ends with it', async () => {
+    vi.useFakeTimers({ now: base, toFake: ['Date'] });
+    const { sessions, place } = start();
+    const id = sessions.open(place(until(10)), handshake)?.id ?? '';
+    expect(await sessions.findOrBegin(id, place(until(20)))).toBeDefined();
+    expect(await sessions.findOrBegin(id, place(until(10)))).toBeDefined();
+    const seen = [11, 21].map((second) => {
+      vi.setSystemTime(base + second * 1000);
+      sessions.sweep();
+      return sessions.all().length;
+    });
+    expect(seen).toEqual([1, 0]);
+  });
+
+  test('goes on for what has no sessions, but not a subscription that was made with a token that is over', async () => {
+    vi.useFakeTimers({ now: base, toFake: ['Date'] });
+    const { sessions, place } = start();
+    const bridge = createBridge(sessions, seal);
+    const ask = (guard: Guard, method: string, params: object, reply = keptReply()) => {
+      const over = bridge.request({ ...place(guard), message: { jsonrpc: '2.0', id: method, method, params } }, reply);
+      return { reply, over };
+    };
+    const heard = ask(until(10), 'subscriptions/listen', { notifications: { toolsListChanged: true } });
+    await vi.waitFor(() => expect(heard.reply.told).toHaveLength(1));
+    await ask(until(20), 'tools/list', {}).over;
+    vi.setSystemTime(base + 11_000);
+    sessions.sweep();
+    bridge.sweep();
+    await heard.over;
+    expect({ sessions: sessions.all().length, answered: heard.reply.answered.length }).toEqual({
+      sessions: 1,
+      answered: 1,
+    });
+    await Promise.all(sessions.all().map(sessions.end));
   });
 });

@@ -218,8 +218,8 @@ describe('a session', () => {
     expect(beginning?.isBusy()).toBe(true);
     expect(sessions.open(place('s'), message('initialize'))).toBeUndefined();
     await begun;
-    expect(sessions.find(a.id, 'q', '/mcp/fs')).toBeUndefined();
-    expect(sessions.find(a.id, 'p', '/mcp/other')).toBeUndefined();
-    expect(sessions.find(a.id, 'p', '/mcp/fs')).toBe(a);
+    expect(sessions.find(a.id, place('q'))).toBeUndefined();
+    expect(sessions.find(a.id, { ...place('p'), path: '/mcp/other' })).toBeUndefined();
+    expect(sessions.find(a.id, place('p'))).toBe(a);
   });
 });
