@@ -11,12 +11,12 @@ import {
   itemsIn,
   type ListMethod,
   lists,
-  mostPages,
 } from './catalogue.ts';
 import { answerText, type Face, type Route } from './face.ts';
 import type { Guard } from './guard.ts';
-import { type Answered, createLeg, type Leg, type LegHooks } from './leg.ts';
+import { createLeg, type Leg, type LegHooks } from './leg.ts';
 import { code, errorText, type Message, paramsOf, resultText, sessionRevisions } from './message.ts';
+import { askBounded, ownPages } from './pages.ts';
 import type { Upstreams } from './upstreams.ts';
 
 type ClientRequest = Message & { readonly id: string | number };
@@ -74,18 +74,11 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     const { leg, can } = await member(server);
     if (can[capability] === undefined) return undefined;
     const items: Item[] = [];
-    let cursor: unknown;
-    for (let page = 0; page < mostPages; page += 1) {
-      const params = cursor === undefined ? {} : { cursor };
-      const answered = await askBounded(leg, { jsonrpc: '2.0', method, params });
-      const { message } = answered;
+    const asked: Message = { jsonrpc: '2.0', method };
+    for await (const answered of ownPages(leg, method)) {
       // An older server may not know of templates.
-      if (!isRecord(message.result)) return items;
-      const asked: Message = { jsonrpc: '2.0', method };
+      if (!isRecord(answered.message.result)) break;
       items.push(...itemsIn(guard.shown(server, asked, answerText(asked, answered)), method));
-      const next: unknown = message.result.nextCursor;
-      if (typeof next !== 'string' || next === cursor) break;
-      cursor = next;
     }
     return items;
   };
@@ -135,14 +128,4 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     },
     legs: () => [...open.values()],
   };
-}
-
-/** Asks within the bound of a handshake: one that never answers must not keep its session busy. */
-async function askBounded(leg: Leg, message: Message): Promise<Answered> {
-  const { spec } = await leg.ready();
-  const asked = leg.ask(message);
-  const timer = setTimeout(() => {
-    asked.cancel(new LoomsError('call-timeout', `${leg.server} did not answer ${message.method} in time`));
-  }, spec.mcp.timeoutSeconds * 1000);
-  return asked.answer.finally(() => clearTimeout(timer));
 }

@@ -11,7 +11,6 @@ import {
   itemsIn,
   type ListMethod,
   lists,
-  mostPages,
 } from './catalogue.ts';
 import { headerText } from './envelope.ts';
 import {
@@ -25,6 +24,7 @@ import {
   resultText,
   subscriptionKey,
 } from './message.ts';
+import { pagesOf } from './pages.ts';
 import type { Reply } from './reply.ts';
 
 type ClientRequest = Message & { readonly id: string | number };
@@ -49,6 +49,8 @@ type Options = {
   readonly names: JoinedNames;
 };
 
+/** How long a server may take for all pages of one list, ms. */
+const listMs = 60_000;
 /** How long a subscription waits for servers to say what they tell, ms; what they tell later comes all the same. */
 const listenMs = 5_000;
 
@@ -65,19 +67,17 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     method: ListMethod,
     { askOne, meta }: Context,
   ): Promise<readonly Item[] | undefined> => {
-    const items: Item[] = [];
-    let cursor: unknown;
-    for (let page = 0; page < mostPages; page += 1) {
-      const params = { _meta: meta, ...(cursor === undefined ? {} : { cursor }) };
-      const text = await answerOf(askOne, server, { jsonrpc: '2.0', id: page, method, params });
-      const { result, error } = JSON.parse(text);
-      if (!isRecord(result)) {
-        if (isRecord(error) && error.code === code.unknownMethod) return page === 0 ? undefined : items;
-        throw new Error(isRecord(error) ? String(error.message) : text);
-      }
-      items.push(...itemsIn(text, method));
-      if (typeof result.nextCursor !== 'string' || result.nextCursor === cursor) break;
-      cursor = result.nextCursor;
+    let items: Item[] | undefined;
+    const ask = async (page: Fields) => {
+      const text = await answerOf(askOne, server, { jsonrpc: '2.0', id: 0, method, params: { _meta: meta, ...page } });
+      const message: Message = JSON.parse(text);
+      const { result, error } = message;
+      if (isRecord(result)) return { text, message };
+      if (isRecord(error) && error.code === code.unknownMethod) return undefined;
+      throw new Error(isRecord(error) ? String(error.message) : text);
+    };
+    for await (const { text } of pagesOf({ server, method, limitMs: listMs }, ask)) {
+      items = [...(items ?? []), ...itemsIn(text, method)];
     }
     return items;
   };

@@ -8,8 +8,6 @@ import { type Message, paramsOf } from './message.ts';
 
 /** How long a list waits for one server, ms: a bad one must not hold up the others; it is told of when it comes. */
 const listMs = 5_000;
-/** Pages of one list that are followed. */
-export const mostPages = 100;
 
 /** Lists by method: where their items stand, what names an item, and what tells that the list has changed. */
 export const lists = {

@@ -5,6 +5,7 @@ import { isRecord } from '../model/is-record.ts';
 import type { Judge } from '../model/serve-settings.ts';
 import type { Leg } from './leg.ts';
 import { envelopeKeys, type Message, metaOf, paramsOf, withResult } from './message.ts';
+import { ownPages } from './pages.ts';
 import type { Scan } from './scan.ts';
 import { holds, isListed, isRoundabout, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -53,8 +54,6 @@ export type Guarding = { readonly judge?: Judge; readonly scan?: Scan };
 type Annotations = Readonly<Record<string, unknown>>;
 /** What a tool is that says nothing of it (MCP, `ToolAnnotations`). */
 const usual: Annotations = { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true };
-/** Pages of a list of tools that are asked for. */
-const mostPages = 100;
 
 export type Guards = (grant: Grant) => Guard;
 
@@ -157,20 +156,15 @@ async function toolsOf(leg: Leg, from: Message): Promise<Map<string, Annotations
   const found = new Map<string, Annotations>();
   // In the words of the request that it is for: those of its revision.
   const { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities } = metaOf(from);
-  const _meta = { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities };
+  const meta = { [envelopeKeys.revision]: revision, [envelopeKeys.capabilities]: capabilities };
   const headers =
     typeof revision === 'string' ? { 'mcp-protocol-version': revision, 'mcp-method': 'tools/list' } : undefined;
-  let cursor: unknown;
-  for (let page = 0; page < mostPages; page += 1) {
-    const params = { ...(revision === undefined ? {} : { _meta }), ...(cursor === undefined ? {} : { cursor }) };
-    const { message } = await leg.ask({ jsonrpc: '2.0', method: 'tools/list', params }, headers).answer;
+  for await (const { message } of ownPages(leg, 'tools/list', headers === undefined ? {} : { meta, headers })) {
     if (!isRecord(message.result)) throw new LoomsError('refused', `${leg.server} does not say what its tools are`);
-    const { tools, nextCursor } = message.result;
+    const { tools } = message.result;
     for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {
       if (typeof tool.name === 'string') found.set(tool.name, isRecord(tool.annotations) ? tool.annotations : {});
     }
-    if (typeof nextCursor !== 'string' || nextCursor === cursor) break;
-    cursor = nextCursor;
   }
   return found;
 }

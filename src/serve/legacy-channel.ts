@@ -16,7 +16,7 @@ import {
   withId,
   withParams,
 } from './message.ts';
-import { headersIn, type ParamHeader, paramHeaders } from './param-headers.ts';
+import { type Declared, paramHeaders, rememberHeaders } from './param-headers.ts';
 
 type Id = string | number;
 type ClientRequest = Message & { readonly id: Id; readonly method: string };
@@ -132,7 +132,7 @@ function statelessTalk(channel: Channel, server: string, handshake: ClientReques
   const timers = new Set<NodeJS.Timeout>();
   /** Who waits for a server to say that it tells of changes. */
   const acknowledged = new Map<string, (error?: unknown) => void>();
-  const headersOfTools = new Map<string, readonly ParamHeader[]>();
+  const headersOfTools: Declared = new Map();
   let can: Fields = {};
   let level: unknown;
   /** What is listened with, and what is about to take its place. */
@@ -380,11 +380,4 @@ function statelessTalk(channel: Channel, server: string, handshake: ClientReques
       for (const timer of timers) clearTimeout(timer);
     },
   };
-}
-
-function rememberHeaders(tools: unknown, into: Map<string, readonly ParamHeader[]>): void {
-  for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {
-    const found = headersIn(tool.inputSchema);
-    if (typeof tool.name === 'string' && found.length > 0) into.set(tool.name, found);
-  }
 }

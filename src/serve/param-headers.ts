@@ -1,75 +1,34 @@
 import { numberOf, plainText } from '../model/exact-number.ts';
-import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { headerText, plainHeader } from './envelope.ts';
-import { envelopeKeys, type Message, modernRevision } from './message.ts';
 
 /** An argument of a tool that stands in a header too (2026-07-28, `x-mcp-header`). */
 export type ParamHeader = { readonly name: string; readonly path: readonly string[] };
-/** A server that can be asked, as `Leg` is one. */
-type Asker = {
-  readonly server: ServerName;
-  readonly ready: () => Promise<{ readonly container: ContainerId }>;
-  readonly ask: (
-    message: Message,
-    headers: Readonly<Record<string, string>>,
-  ) => { readonly answer: Promise<{ readonly message: Message }> };
-};
-type Declared = Map<string, readonly ParamHeader[]>;
+/** What tools declare, by their names. */
+export type Declared = Map<string, readonly ParamHeader[]>;
 
-/** Pages of a list of tools that are asked for. */
-const mostPages = 100;
+/** Tools of one server of which is remembered what they declare; the oldest go first. */
+const mostTools = 2_000;
+/** Longest declaration that is remembered, characters: the headers of a request are no longer either. */
+const maxDeclared = 4_000;
 /** A character of a header's name (RFC 9110, 5.6.2). */
 const token = /^[!#$%&'*+.^`|~\w-]+$/;
 
-/** What the servers of a gateway want to have in headers. */
-export type ParamHeaders = {
-  /** Takes what a server lists. */
-  readonly saw: (server: ServerName, container: ContainerId, tools: unknown) => void;
-  /** The headers for a call of a tool, by its arguments; its tools are asked for where it is none that was seen. */
-  readonly of: (leg: Asker, tool: string) => Promise<readonly ParamHeader[]>;
-};
-
-export function createParamHeaders(): ParamHeaders {
-  const known = new Map<ServerName, { readonly container: ContainerId; readonly declared: Declared }>();
-  const declaredBy = (server: ServerName, container: ContainerId): Declared => {
-    const before = known.get(server);
-    if (before?.container === container) return before.declared;
-    const declared: Declared = new Map();
-    known.set(server, { container, declared });
-    return declared;
-  };
-  const saw: ParamHeaders['saw'] = (server, container, tools) => {
-    const declared = declaredBy(server, container);
-    for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {
-      if (typeof tool.name === 'string') declared.set(tool.name, headersIn(tool.inputSchema));
-    }
-  };
-  const ask = async (leg: Asker, container: ContainerId): Promise<void> => {
-    const _meta = { [envelopeKeys.revision]: modernRevision, [envelopeKeys.capabilities]: {} };
-    let cursor: unknown;
-    for (let page = 0; page < mostPages; page += 1) {
-      const params = { _meta, ...(cursor === undefined ? {} : { cursor }) };
-      const headers = { 'mcp-protocol-version': modernRevision, 'mcp-method': 'tools/list' };
-      const { message } = await leg.ask({ jsonrpc: '2.0', method: 'tools/list', params }, headers).answer;
-      if (!isRecord(message.result)) return;
-      saw(leg.server, container, message.result.tools);
-      cursor = message.result.nextCursor;
-      if (typeof cursor !== 'string') return;
-    }
-  };
-  return {
-    saw,
-    async of(leg, tool) {
-      const { container } = await leg.ready();
-      if (!declaredBy(leg.server, container).has(tool)) await ask(leg, container);
-      return declaredBy(leg.server, container).get(tool) ?? [];
-    },
-  };
+/** Remembers what listed tools declare, within bounds: a server may name others each time. */
+export function rememberHeaders(tools: unknown, into: Declared): void {
+  for (const { name, inputSchema } of Array.isArray(tools) ? tools.filter(isRecord) : []) {
+    if (typeof name !== 'string') continue;
+    into.delete(name);
+    const found = headersIn(inputSchema);
+    if (JSON.stringify([name, found]).length > maxDeclared) continue;
+    into.set(name, found);
+    const [oldest] = into.keys();
+    if (into.size > mostTools && oldest !== undefined) into.delete(oldest);
+  }
 }
 
 /** What of the arguments below this schema stands in headers too. */
-export function headersIn(schema: unknown, path: readonly string[] = []): readonly ParamHeader[] {
+function headersIn(schema: unknown, path: readonly string[] = []): readonly ParamHeader[] {
   if (!isRecord(schema)) return [];
   const { 'x-mcp-header': name, properties } = schema;
   const own = typeof name === 'string' && token.test(name) ? [{ name: `mcp-param-${name.toLowerCase()}`, path }] : [];

@@ -7,6 +7,7 @@ import type { JoinedNames } from '../model/serve-settings.ts';
 import { type AskOne, createAllStateless } from './all-stateless.ts';
 import type { Bridge } from './bridge.ts';
 import { answerFailure, askInTime, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
+import { createDeclaredHeaders } from './declared-headers.ts';
 import { mirrored } from './envelope.ts';
 import { answerText, oneServer } from './face.ts';
 import type { Guard } from './guard.ts';
@@ -24,7 +25,7 @@ import {
   withId,
   withParams,
 } from './message.ts';
-import { createParamHeaders, paramContradiction, paramHeaders } from './param-headers.ts';
+import { paramContradiction, paramHeaders } from './param-headers.ts';
 import type { Reply } from './reply.ts';
 import type { SessionPlace } from './sessions.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -100,7 +101,7 @@ const silentMs = 60_000;
 export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told }: StatelessOptions): Stateless {
   const shared = new Map<ServerName, Shared>();
   const eras = new Map<ServerName, Found>();
-  const params = createParamHeaders();
+  const declared = createDeclaredHeaders();
   const clocks = createCallClocks(tookTooLong);
   let lastToken = 0;
   let lastId = 0;
@@ -188,9 +189,9 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     const isCall = message.method === 'tools/call';
     if (headers === undefined ? !overHttp : overHttp || !isCall) return { headers: headers ?? {} };
     const { name, arguments: args } = paramsOf(message);
-    const declared = isCall ? await params.of(leg, String(name)) : [];
-    if (headers === undefined) return { headers: { ...mirrored(message, revision), ...paramHeaders(declared, args) } };
-    const wrong = paramContradiction(declared, args, headers);
+    const wanted = isCall ? await declared.of(leg, String(name)) : [];
+    if (headers === undefined) return { headers: { ...mirrored(message, revision), ...paramHeaders(wanted, args) } };
+    const wrong = paramContradiction(wanted, args, headers);
     return wrong === undefined ? { headers } : { wrong };
   };
 
@@ -222,7 +223,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
       const answered = await askInTime({ ...request, message: admitted });
       const { result } = answered.message;
       if (message.method === 'tools/list' && isRecord(result)) {
-        params.saw(leg.server, (await leg.ready()).container, result.tools);
+        declared.saw(leg.server, (await leg.ready()).container, result.tools);
       }
       return guard.shown(leg.server, message, answerText(message, answered));
     }

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import { createDeclaredHeaders } from '../../../src/serve/declared-headers.ts';
 import { contradiction, mirrored, missingOfEnvelope, unknownRevision } from '../../../src/serve/envelope.ts';
 import type { Leg } from '../../../src/serve/leg.ts';
 import type { Message } from '../../../src/serve/message.ts';
-import { createParamHeaders, paramContradiction, paramHeaders } from '../../../src/serve/param-headers.ts';
+import { paramContradiction, paramHeaders } from '../../../src/serve/param-headers.ts';
 
 const revision = '2026-07-28';
 const request = (method: string, params: object): Message => ({ jsonrpc: '2.0', id: 1, method, params });
@@ -94,13 +95,13 @@ describe('arguments that stand in headers too', () => {
     ];
     const leg = {
       server: asServerName('fs'),
-      ready: async () => ({ container: asContainerId('one') }),
+      ready: async () => ({ container: asContainerId('one'), spec: { mcp: { timeoutSeconds: 5 } } }),
       ask: ({ params }: Message) => {
         asked.push((params as { cursor?: unknown }).cursor);
-        return { answer: Promise.resolve({ message: { result: pages[(asked.length - 1) % 2] } }) };
+        return { answer: Promise.resolve({ text: '', message: { result: pages[(asked.length - 1) % 2] } }) };
       },
     } as unknown as Leg;
-    const params = createParamHeaders();
+    const params = createDeclaredHeaders();
     expect(await params.of(leg, 'deploy')).toEqual([{ name: 'mcp-param-region', path: ['region'] }]);
     expect(await params.of(leg, 'plain')).toEqual([]);
     expect(asked).toEqual([undefined, 'next']);
