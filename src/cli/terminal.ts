@@ -10,6 +10,10 @@ export type Terminal = {
   readonly answerExactly: (content: string | Uint8Array) => void;
   /** Writes a line of a long answer; resolves when more can be taken, with false once nothing can be written any more. */
   readonly stream: (text: string) => Promise<boolean>;
+  /** Writes a block over the one that was written so last, cut to the height of the terminal; only where `redraws`. */
+  readonly redraw: (block: (width: number) => string) => void;
+  /** Whether a block of the answer can be drawn over itself. */
+  readonly redraws: boolean;
   /** Writes a notice, a progress line or an error; one newline is added. */
   readonly notice: (text: string) => void;
   /** For the answer. */
@@ -53,6 +57,19 @@ function lineWriter(out: Screen, redact: (text: string) => string): Terminal['st
   };
 }
 
+/** Draws blocks over one another; a terminal that knows no size says 0. Lines may not be wider than the terminal: their number says how far up the last one began. */
+function redrawer(out: Screen, redact: (text: string) => string): Terminal['redraw'] {
+  let drawn = 0;
+  return (block) => {
+    const lines = redact(onlyOurs(block(out.columns || 100))).split('\n');
+    const most = Math.max(2, (out.rows || 24) - 1);
+    const more = lines.length - most;
+    const shown = more > 0 ? [...lines.slice(0, most - 1), `… ${more + 1} more`] : lines;
+    out.write(`${drawn > 0 ? `\u001b[${drawn}A` : ''}\r\u001b[J${shown.join('\n')}\n`);
+    drawn = shown.length;
+  };
+}
+
 /** The terminal of a program. */
 export function openTerminal(program: Program, { noColor, redact }: TerminalOptions): Terminal {
   const { environment, stdin, stdout, stderr } = program;
@@ -64,6 +81,8 @@ export function openTerminal(program: Program, { noColor, redact }: TerminalOpti
     // Bytes are no text in which a secret could be masked.
     answerExactly: (content) => void stdout.write(typeof content === 'string' ? redact(content) : content),
     stream: lineWriter(stdout, redact),
+    redraw: redrawer(stdout, redact),
+    redraws: answerIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),
     notice: (text) => void stderr.write(`${redact(onlyOurs(text))}\n`),
     palette: palette(colored(answerIsTerminal)),
     noticePalette: palette(colored(noticeIsTerminal)),

@@ -103,6 +103,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   secrets: 'config list-keys',
   'mcp show': 'mcp info',
   undo: 'rollback',
+  top: 'stats',
   'force-unlock': 'unlock',
 };
 
@@ -212,6 +213,7 @@ export const commandNames: readonly string[] = [
   'prune',
   'rollback',
   'serve',
+  'stats',
   'token list',
   'token new',
   'token revoke',

@@ -28,6 +28,7 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
       [...slotsOf(await engine.locate(project, options))].flatMap(([server, located]) =>
         located.map((one) => ({ ...one, server })),
       ),
+    usage: (project, options) => engine.usage(project, options),
     watchServers: (project, hear, options) => engine.watchServers(project, hear, options),
     lock: projectLock(ports),
     sessions: engine,

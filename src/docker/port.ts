@@ -4,6 +4,7 @@ import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '.
 import type { LockHolder } from '../model/lock.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ServerContainer } from '../model/server-view.ts';
+import type { ContainerUsage } from '../model/usage.ts';
 import type { ServerWatch } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
@@ -70,6 +71,8 @@ export type Engine = SessionHost & {
   observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
   /** A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. */
   locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
+  /** What servers take, as `Orchestrator.usage` tells it. */
+  usage(project: ProjectName, options?: CallOptions): Promise<readonly ContainerUsage[]>;
   /** Tells of containers that change, as `Orchestrator.watchServers` does. */
   watchServers(project: ProjectName, hear: ServerWatch, options?: CallOptions): Promise<void>;
   /** Names of all projects that have a container here, sorted. */

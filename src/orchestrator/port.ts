@@ -19,6 +19,7 @@ import type {
   ServerView,
   Serving,
 } from '../model/server-view.ts';
+import type { ContainerUsage } from '../model/usage.ts';
 import type { CallOptions, SessionHost } from './session-host.ts';
 
 /** One place where an engine was looked for, for `doctor`. */
@@ -221,6 +222,8 @@ export type Orchestrator = {
   ): Promise<Serving>;
   /** All containers of servers, by one listing, sorted by server and generation. */
   instances(project: ProjectName, options?: CallOptions): Promise<readonly ServerContainer[]>;
+  /** What all containers of servers take now, in no order. May take a second, in which the engine measures. */
+  usage(project: ProjectName, options?: CallOptions): Promise<readonly ContainerUsage[]>;
   /**
    * Tells of servers of which something has changed, so that something else may serve. Resolves when that ends; throws
    * `interrupted`, and what the engine throws.

@@ -39,6 +39,7 @@ const outputs: Readonly<
     beside: ['.servers[].spec.', '.servers[].image.base'],
   },
   serve: { file: 'src/cli/render/serving.ts', type: 'Serving' },
+  stats: { file: 'src/app/inspect/server-stats.ts', type: 'ServerStats', list: true },
   'token-list': { file: 'src/commands/token/list.ts', type: 'ListedToken', list: true },
   'token-new': { file: 'src/commands/token/new.ts', type: 'NewToken' },
   unlock: { file: 'src/cli/render/lock.ts', type: 'LockView' },

@@ -27,6 +27,7 @@ import { recordGeneration } from './listing/history.ts';
 import { createNetwork, removeNetwork } from './listing/networks.ts';
 import { observe } from './listing/observe.ts';
 import { locatedContainer, type RecordReader } from './listing/observed-container.ts';
+import { readUsage } from './listing/usage.ts';
 import { acquireLock, checkLock, findLock, releaseLock, renewLock } from './lock/lock.ts';
 import { readLog, tailLog } from './logs/logs.ts';
 
@@ -57,15 +58,18 @@ export async function connectDocker(
     return createContainer(client, { ...request, ownLabels, logDriver });
   };
 
+  const locate: Engine['locate'] = async (project, options) =>
+    (await listProject(at(options), project)).ours
+      .map((listed) => locatedContainer(listed, records))
+      .sort((a, b) => a.generation - b.generation || (a.name < b.name ? -1 : 1));
+
   return {
     describe: async (options) => describeEngine(connection, await connection.info.known(options ?? {})),
     observe: (query, options) => observe(at(options), records, query),
     projects: (options) => listProjects(at(options)),
     watchServers: (project, hear, options) => watchServers(at(options), project, hear),
-    locate: async (project, options) =>
-      (await listProject(at(options), project)).ours
-        .map((listed) => locatedContainer(listed, records))
-        .sort((a, b) => a.generation - b.generation || (a.name < b.name ? -1 : 1)),
+    locate,
+    usage: async (project, options) => readUsage(at(options), project, await locate(project, options)),
 
     findImage: (ref, { mayLook, ...options } = {}) => findImage(at(options), ref, mayLook),
     pullImage: (ref, wanted, onProgress, options) => pullImage(at(options), ref, wanted, onProgress),

@@ -24,6 +24,7 @@ import { lineProgress } from '../../../src/cli/render/progress-lines.ts';
 import { renderProjectUse } from '../../../src/cli/render/project-use.ts';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { renderServerInfo } from '../../../src/cli/render/server-info.ts';
+import { renderStats } from '../../../src/cli/render/server-stats.ts';
 import { renderServer, renderServers } from '../../../src/cli/render/servers.ts';
 import { renderServing } from '../../../src/cli/render/serving.ts';
 import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
@@ -271,6 +272,11 @@ const rendered: Readonly<Record<string, () => string>> = {
       plain,
     ),
   renderLock: () => renderLock({ project: `team${evil}`, removed: false, lock }, found, plain),
+  renderStats: () =>
+    renderStats(
+      [{ ...server, status: 'running', use: null, sessions: 0, callsPerMinute: null, oomKills: 0, near: [] }],
+      plain,
+    ),
   renderMcpServers: () => renderMcpServers([{ ...server, tools: 1 }], true, 0, plain),
   renderResources: () =>
     renderResources(

@@ -188,15 +188,22 @@ async function relaysBeside(client: Client, container: InspectedContainer) {
   return (await sortClaims(client, listed)).ours;
 }
 
-async function runningExecs(client: Client, container: InspectedContainer | null): Promise<readonly InspectedExec[]> {
+/** Execs that run in a container. One that was made and never started is listed by the engine for ever, so each is asked. */
+export async function runningExecs(
+  client: Client,
+  container: InspectedContainer | null,
+): Promise<readonly InspectedExec[]> {
   const execs = await Promise.all((container?.ExecIDs ?? []).map((exec) => inspectExec(client, exec)));
   return execs.filter((exec) => exec !== null).filter((exec) => exec.Running === true);
 }
 
+/** Of the execs in relays those that carry a connection to a container: they name it by its id. */
+export const carriedTo = (execs: readonly InspectedExec[], id: ContainerId): readonly InspectedExec[] =>
+  execs.filter((exec) => exec.ProcessConfig?.arguments?.includes(hostNameOf(id)));
+
 /**
  * How many sessions a container has now, none when it is gone: execs that run in it, and for HTTP servers those in a
- * relay that carry a connection to it, which name it by its id. An exec that was made and never started is listed by
- * the engine for ever, so each is asked.
+ * relay that carry a connection to it.
  */
 export async function countSessions(client: Client, id: ContainerId): Promise<number> {
   const container = await inspectContainer(client, id);
@@ -205,6 +212,5 @@ export async function countSessions(client: Client, id: ContainerId): Promise<nu
   const carried = await Promise.all(
     relays.map(async (relay) => runningExecs(client, await inspectContainer(client, relay.Id))),
   );
-  const host = hostNameOf(id);
-  return own.length + carried.flat().filter((exec) => exec.ProcessConfig?.arguments?.includes(host)).length;
+  return own.length + carriedTo(carried.flat(), id).length;
 }

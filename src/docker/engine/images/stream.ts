@@ -45,7 +45,9 @@ export type StreamEntry = {
   readonly aux?: { readonly ID?: string };
   /** An event's. */
   readonly Action?: string;
-  readonly Actor?: { readonly Attributes?: Readonly<Record<string, string>> };
+  readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };
+  /** Nanoseconds since the epoch: more digits than a number has, the last ones are lost. */
+  readonly timeNano?: number;
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message?: string };
 };

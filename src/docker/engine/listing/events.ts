@@ -1,9 +1,12 @@
-import { asServerName, namePattern, type ProjectName } from '../../../model/ids.ts';
+import type { EngineEvent, EngineSpan, PlainEvent } from '../../../model/engine-events.ts';
+import { asContainerId, asServerName, namePattern, type ProjectName } from '../../../model/ids.ts';
+import { readClaim } from '../../model/claims.ts';
 import { label } from '../../model/labels.ts';
 import type { ServerWatch } from '../../port.ts';
 import { get } from '../connection/ask.ts';
 import type { Client } from '../connection/connection.ts';
-import { followStream } from '../images/stream.ts';
+import { followStream, type StreamEntry } from '../images/stream.ts';
+import { isEngineHealth } from './observed-container.ts';
 
 /** After which of a container's events another one may serve, or it is not as it was; Docker's words and Podman's. Execs are events, too. */
 const telling: ReadonlySet<unknown> = new Set([
@@ -24,12 +27,10 @@ const telling: ReadonlySet<unknown> = new Set([
  * more. Resolves when the engine ends it; throws `interrupted`, and what the engine throws.
  */
 export async function watchServers(client: Client, project: ProjectName, hear: ServerWatch): Promise<void> {
-  const filters = { type: ['container'], label: [`${label.project}=${project}`] };
-  const what = 'hear of changes of containers';
   await followStream(
     client,
-    what,
-    get('/events', { filters }),
+    'hear of changes of containers',
+    get('/events', { filters: ofContainers(project) }),
     (entry) => {
       const server = entry.Actor?.Attributes?.[label.server];
       if (telling.has(entry.Action) && server !== undefined && namePattern.test(server))
@@ -37,4 +38,70 @@ export async function watchServers(client: Client, project: ProjectName, hear: S
     },
     hear.onReady,
   );
+}
+
+const ofContainers = (project: ProjectName) => ({ type: ['container'], label: [`${label.project}=${project}`] });
+
+/** Docker's words and Podman's for what needs no more words. */
+const plainTypes: Readonly<Record<string, PlainEvent>> = {
+  create: 'created',
+  start: 'started',
+  pause: 'paused',
+  unpause: 'unpaused',
+  rename: 'renamed',
+  update: 'updated',
+  destroy: 'removed',
+  remove: 'removed',
+  oom: 'oom',
+};
+
+/** What an entry of the engine's events says of a server; undefined when it is about something else. */
+export function engineEvent({ Action: action = '', Actor: actor, timeNano = 0 }: StreamEntry): EngineEvent | undefined {
+  const { ID: id = '', Attributes: attributes = {} } = actor ?? {};
+  const claim = readClaim(attributes);
+  if (claim?.role !== 'server' || claim.server === undefined) return undefined;
+  const about = {
+    key: `${timeNano} ${action} ${id}`,
+    time: Math.floor(timeNano / 1e6),
+    server: claim.server,
+    generation: claim.generation,
+    container: asContainerId(id),
+    containerName: attributes.name ?? '',
+  };
+  if (action === 'die' || action === 'died') {
+    return { ...about, type: 'ended', exitCode: Number(attributes.exitCode ?? attributes.containerExitCode ?? 0) };
+  }
+  const health = /^health_status: ?(\w+)$/.exec(action)?.[1];
+  if (isEngineHealth(health)) return { ...about, type: 'health', health };
+  const type = plainTypes[action];
+  return type === undefined ? undefined : { ...about, type };
+}
+
+/**
+ * Tells what the engine remembers of a span, and without an end what comes, until the signal aborts (`interrupted`).
+ * Docker remembers the last 256 events of all that it runs, so what is told of the past is a part of it.
+ */
+export async function followEvents(
+  client: Client,
+  project: ProjectName,
+  { since, until }: EngineSpan,
+  onEvent: (event: EngineEvent) => void,
+): Promise<void> {
+  const seconds = (time: number): string => (time / 1000).toFixed(3);
+  const span = { since: seconds(since), ...(until === undefined ? {} : { until: seconds(until) }) };
+  await followStream(client, 'read events', get('/events', { ...span, filters: ofContainers(project) }), (entry) => {
+    const event = engineEvent(entry);
+    if (event !== undefined) onEvent(event);
+  });
+}
+
+/** What the engine remembers from a moment on, oldest first. */
+export async function eventsSince(
+  client: Client,
+  project: ProjectName,
+  since: number,
+): Promise<readonly EngineEvent[]> {
+  const events: EngineEvent[] = [];
+  await followEvents(client, project, { since, until: await client.info.now(client) }, (event) => events.push(event));
+  return events;
 }

@@ -63,7 +63,7 @@ export function stateOf(state: InspectedContainer['State']): ContainerState {
   };
 }
 
-const isEngineHealth = (status: string | undefined): status is EngineHealth =>
+export const isEngineHealth = (status: string | undefined): status is EngineHealth =>
   status === 'starting' || status === 'healthy' || status === 'unhealthy';
 
 /** What the image's own check says of a container that runs: what it said of an earlier run is old. */

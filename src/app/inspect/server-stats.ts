@@ -1,0 +1,184 @@
+import { LoomsError } from '../../model/errors.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
+import type { ContainerUsage, UsageSample } from '../../model/usage.ts';
+import type { Ports } from '../ports.ts';
+
+/** What a container of a server takes, beside what it may take. A share is of the limit, 1 being all of it. */
+export type ServerStats = {
+  readonly name: ServerName;
+  readonly project: ProjectName;
+  readonly generation: number;
+  readonly container: ContainerId;
+  readonly containerName: string;
+  readonly status: ContainerUsage['status'];
+  /** Null: it does not run. */
+  readonly use: Use | null;
+  /** Sessions that are open, whoever has them. */
+  readonly sessions: number;
+  /** Calls of the last minute that were made from this machine; null when its ledger cannot be read. */
+  readonly callsPerMinute: number | null;
+  /** Since it began to run, as far as is known. */
+  readonly oomKills: number;
+  /** What of its limits it takes more than four fifths of. */
+  readonly near: readonly Limited[];
+};
+
+export const limitedThings = ['cpu', 'memory', 'processes'] as const;
+export type Limited = (typeof limitedThings)[number];
+
+type Use = {
+  readonly cpu: {
+    /** Since the look before; null in the first one, and when it was started in between. */
+    readonly cores: number | null;
+    readonly limitCores: number | null;
+    readonly share: number | null;
+    /** Periods of 100 ms in which its limit held it up, since it began to run. */
+    readonly throttledPeriods: number;
+    /** Which part of the periods since the look before these were; null as `cores`, and where nothing ran. */
+    readonly throttledShare: number | null;
+  };
+  readonly memory: { readonly bytes: number; readonly limitBytes: number | null; readonly share: number | null };
+  readonly processes: { readonly count: number; readonly limit: number | null; readonly share: number | null };
+  /** Since it began to run, as `blockIo`; null: it has no network. */
+  readonly network: { readonly receivedBytes: number; readonly sentBytes: number } | null;
+  readonly blockIo: { readonly readBytes: number; readonly writtenBytes: number };
+};
+
+/** From which share of a limit on it is marked. */
+const nearFrom = 0.8;
+/** Between two looks, ms: what a share of processor time is measured over. */
+const betweenMs = 1_000;
+const minuteMs = 60_000;
+
+const shareOf = (value: number | null, limit: number | null): number | null =>
+  value === null || limit === null ? null : value / limit;
+
+function useOf(now: UsageSample, before: UsageSample | undefined, { limits }: ContainerUsage): Use {
+  const span = before === undefined ? 0 : now.at - before.at;
+  const cores = before === undefined || span <= 0 ? null : Math.max(0, now.cpuMs - before.cpuMs) / span;
+  const periods = before === undefined ? 0 : now.cpuPeriods - before.cpuPeriods;
+  const throttled = before === undefined ? 0 : now.throttledPeriods - before.throttledPeriods;
+  const { network, blockIo } = now;
+  return {
+    cpu: {
+      cores,
+      limitCores: limits.cpuCores,
+      share: shareOf(cores, limits.cpuCores),
+      throttledPeriods: now.throttledPeriods,
+      throttledShare: periods > 0 ? throttled / periods : null,
+    },
+    memory: {
+      bytes: now.memoryBytes,
+      limitBytes: limits.memoryBytes,
+      share: shareOf(now.memoryBytes, limits.memoryBytes),
+    },
+    processes: { count: now.processes, limit: limits.processes, share: shareOf(now.processes, limits.processes) },
+    network,
+    blockIo,
+  };
+}
+
+/** What a container takes, by two looks at it; `calls` of the last minute by the container that they went to. */
+export function statsOf(
+  project: ProjectName,
+  now: ContainerUsage,
+  before: ContainerUsage | undefined,
+  calls: ReadonlyMap<string, number> | null,
+): ServerStats {
+  const { server: name, container, containerName, generation, status, sessions, oomKills, sample } = now;
+  const earlier = before?.run === now.run ? (before.sample ?? undefined) : undefined;
+  const use = sample === null ? null : useOf(sample, earlier, now);
+  return {
+    name,
+    project,
+    generation,
+    container,
+    containerName,
+    status,
+    use,
+    sessions,
+    callsPerMinute: calls === null ? null : (calls.get(container) ?? 0),
+    oomKills,
+    near: limitedThings.filter((one) => (use?.[one].share ?? 0) >= nearFrom),
+  };
+}
+
+/** Ways to order servers: the nearest to one of its limits first, the most of something first, or by name. */
+export const statsOrders = [
+  'limit',
+  'cpu',
+  'memory',
+  'processes',
+  'network',
+  'block',
+  'sessions',
+  'calls',
+  'name',
+] as const;
+export type StatsOrder = (typeof statsOrders)[number];
+
+const weights: Readonly<Record<StatsOrder, (stats: ServerStats) => number>> = {
+  limit: ({ use }) => Math.max(...limitedThings.map((one) => use?.[one].share ?? 0)),
+  cpu: ({ use }) => use?.cpu.cores ?? 0,
+  memory: ({ use }) => use?.memory.bytes ?? 0,
+  processes: ({ use }) => use?.processes.count ?? 0,
+  network: ({ use }) => (use?.network?.receivedBytes ?? 0) + (use?.network?.sentBytes ?? 0),
+  block: ({ use }) => (use === null ? 0 : use.blockIo.readBytes + use.blockIo.writtenBytes),
+  sessions: ({ sessions }) => sessions,
+  calls: ({ callsPerMinute }) => callsPerMinute ?? 0,
+  name: () => 0,
+};
+
+/** In an order; what is alike by name and generation, and what does not run last. */
+export const sortStats = (all: readonly ServerStats[], order: StatsOrder): readonly ServerStats[] =>
+  [...all].sort(
+    (a, b) =>
+      (order === 'name' ? 0 : Number(a.use === null) - Number(b.use === null)) ||
+      weights[order](b) - weights[order](a) ||
+      (a.name < b.name ? -1 : a.name > b.name ? 1 : a.generation - b.generation),
+  );
+
+/** Calls of the last minute by container. Null, and a warning, when the ledger cannot be read. */
+async function recentCalls(ports: Ports): Promise<ReadonlyMap<string, number> | null> {
+  const since = new Date(ports.now() - minuteMs).toISOString();
+  const counts = new Map<string, number>();
+  try {
+    // Newest first, and no further than a minute: the trail of years need not be read.
+    for await (const { time, container, result } of ports.auditReader.calls({ newestFirst: true })) {
+      if (time < since) break;
+      if (result !== 'refused') counts.set(container, (counts.get(container) ?? 0) + 1);
+    }
+    return counts;
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    ports.warn(`calls are not known: ${error.message}`);
+    return null;
+  }
+}
+
+/**
+ * What the servers of a project take (all, or those named), again and again until the signal aborts: two looks a second
+ * apart at least. The first has no shares of processor time, which take two. Throws `server-not-found`, `interrupted`,
+ * and what the engine throws.
+ */
+export async function* watchStats(
+  ports: Ports,
+  { project, names }: { readonly project: ProjectName; readonly names: readonly ServerName[] },
+  signal: AbortSignal,
+): AsyncGenerator<readonly ServerStats[]> {
+  const orchestrator = await ports.orchestrator();
+  let before: ReadonlyMap<ContainerId, ContainerUsage> = new Map();
+  while (!signal.aborted) {
+    const began = ports.monotonicMs();
+    const [all, calls] = await Promise.all([orchestrator.usage(project, { signal }), recentCalls(ports)]);
+    const missing = names.find((name) => !all.some(({ server }) => server === name));
+    if (missing !== undefined && before.size === 0) {
+      throw serverNotFound(project, missing, [...new Set(all.map(({ server }) => server))].sort());
+    }
+    const wanted = names.length === 0 ? all : all.filter(({ server }) => names.includes(server));
+    yield wanted.map((one) => statsOf(project, one, before.get(one.container), calls));
+    before = new Map(all.map((one) => [one.container, one]));
+    await ports.pause(Math.max(0, began + betweenMs - ports.monotonicMs()), signal);
+  }
+}

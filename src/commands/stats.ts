@@ -1,0 +1,74 @@
+import * as Flags from '@oclif/core/flags';
+import { type ServerStats, sortStats, statsOrders, watchStats } from '../app/inspect/server-stats.ts';
+import { remainingArgs } from '../cli/args.ts';
+import { BaseCommand } from '../cli/base-command.ts';
+import { exitCodeOfSignal } from '../cli/exit-codes.ts';
+import { placeFlags } from '../cli/flags.ts';
+import { renderStats } from '../cli/render/server-stats.ts';
+import { serverName } from '../cli/server-name.ts';
+import { listenForSignals } from '../cli/signals.ts';
+import { LoomsError } from '../model/errors.ts';
+
+export default class Stats extends BaseCommand {
+  static override summary = 'Show what servers take of processor, memory and the rest';
+  static override description =
+    'Shows what each server takes beside what it may take, its sessions and its calls of the last minute, the nearest to ' +
+    'a limit first; what takes more than four fifths of a limit is marked with !. On a terminal it goes on until Ctrl-C ' +
+    '(exit 130); elsewhere, with --no-stream or --json it shows one measurement, which takes a second or two.';
+  static override examples = [
+    { description: 'All servers, as they go', command: 'looms stats' },
+    { description: 'Once, the most memory first', command: 'looms stats --no-stream --sort memory' },
+    {
+      description: 'What is near a limit, for a program',
+      command: "looms stats --json | jq '.[] | select(.near != [])'",
+    },
+  ];
+  static override args = { names: remainingArgs({ description: 'only these servers; default is all' }) };
+  static override flags = {
+    'no-stream': Flags.boolean({ description: 'show one measurement and end' }),
+    sort: Flags.option({
+      description: 'what comes first: the nearest to a limit, the most of something, or the first by name',
+      options: statsOrders,
+      default: 'limit' as const,
+    })(),
+    output: Flags.string({
+      char: 'o',
+      description: 'the form of the list',
+      options: ['table', 'json'],
+      default: 'table',
+      exclusive: ['json'],
+    }),
+    ...placeFlags,
+  };
+
+  async run(): Promise<readonly ServerStats[]> {
+    const { flags, args } = await this.parse(Stats);
+    const { ports, project, terminal } = await this.open(flags);
+    const asJson = this.jsonEnabled() || flags.output === 'json';
+    const goesOn = terminal.redraws && !flags['no-stream'] && !asJson;
+    const request = { project: project.name, names: (args.names ?? []).map(serverName) };
+    const interruption = listenForSignals(0, () => {}, this.program);
+    let latest: readonly ServerStats[] = [];
+    try {
+      let looks = 0;
+      for await (const found of watchStats(ports, request, interruption.stop)) {
+        latest = sortStats(found, flags.sort);
+        looks += 1;
+        if (latest.length === 0) break;
+        if (goesOn) terminal.redraw((width) => renderStats(latest, terminal.palette, width));
+        else if (looks === 2) break;
+      }
+    } catch (error) {
+      if (!(error instanceof LoomsError) || error.code !== 'interrupted') throw error;
+    } finally {
+      interruption.dispose();
+    }
+    const signal = interruption.received();
+    if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
+    else if (flags.output === 'json') this.logJson(latest);
+    else if (latest.length === 0) this.notice(`No server in project ${project.name}.`);
+    else
+      this.answer(() => renderStats(latest, terminal.palette, terminal.answerIsTerminal ? terminal.width : undefined));
+    return latest;
+  }
+}

@@ -1,0 +1,42 @@
+import type { EngineTime } from './engine.ts';
+import type { ContainerId, ServerName } from './ids.ts';
+import type { ServerContainer } from './server-view.ts';
+
+/** What the processes of a container take, as their kernel counts it; what grows has grown since the container's run began. */
+export type UsageSample = {
+  readonly at: EngineTime;
+  /** Time that its processes ran, ms of one processor. */
+  readonly cpuMs: number;
+  /** Periods in which something ran (100 ms each), and those in which it was held up as the limit was used up. */
+  readonly cpuPeriods: number;
+  readonly throttledPeriods: number;
+  /** Without what of it are files that have not been used for a while: the kernel takes those back when there is need. */
+  readonly memoryBytes: number;
+  readonly processes: number;
+  /** Null: it has no network of its own. */
+  readonly network: { readonly receivedBytes: number; readonly sentBytes: number } | null;
+  readonly blockIo: { readonly readBytes: number; readonly writtenBytes: number };
+};
+
+/** A container of a server with what it takes. */
+export type ContainerUsage = {
+  readonly server: ServerName;
+  readonly container: ContainerId;
+  readonly containerName: string;
+  readonly generation: number;
+  readonly status: ServerContainer['status'];
+  /** As `ServerInstance.run`. */
+  readonly run: string;
+  /** As the engine holds it to them now; null: no limit. */
+  readonly limits: {
+    readonly cpuCores: number | null;
+    readonly memoryBytes: number | null;
+    readonly processes: number | null;
+  };
+  /** Sessions that are open, whoever has them. */
+  readonly sessions: number;
+  /** How often the kernel ended something in it for lack of memory, in this run, as far as the engine remembers. */
+  readonly oomKills: number;
+  /** Null: it does not run. */
+  readonly sample: UsageSample | null;
+};
