@@ -36,7 +36,11 @@ export function renderStats(all: readonly ServerStats[], palette: Palette, width
       cpu.cores === null
         ? quiet
         : limited('cpu', against(cores(cpu.cores), cpu.limitCores?.toString() ?? null) + percent(cpu.share)),
-      limited('memory', against(bytes(memory.bytes), memory.limitBytes === null ? null : bytes(memory.limitBytes))),
+      limited(
+        'memory',
+        against(bytes(memory.bytes), memory.limitBytes === null ? null : bytes(memory.limitBytes)) +
+          percent(memory.share),
+      ),
       limited('processes', against(String(processes.count), processes.limit?.toString() ?? null)),
       network === null ? quiet : `${bytes(network.receivedBytes)}/${bytes(network.sentBytes)}`,
       `${bytes(blockIo.readBytes)}/${bytes(blockIo.writtenBytes)}`,
