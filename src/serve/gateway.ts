@@ -10,12 +10,12 @@ import { type Face, oneServer } from './face.ts';
 import { type Followed, followServing } from './follow.ts';
 import { createGuards, type Guarding, within } from './guard.ts';
 import type { LegHooks } from './leg.ts';
-import { createLimits } from './limits.ts';
+import { createLimits, createLoads, type Load } from './limits.ts';
 import { code, errorText, isRequest, type Message, modernRevision, readClientMessage, revisionOf } from './message.ts';
 import { metadataAt, metadataUrl, scopeOf } from './metadata.ts';
 import { createMetrics, measured } from './metrics.ts';
 import { createOldSse, noStream } from './old-sse.ts';
-import { createReply } from './reply.ts';
+import { createReply, type Reply } from './reply.ts';
 import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
 import { createSessions, type SessionBounds, type SessionPlace } from './sessions.ts';
@@ -26,6 +26,12 @@ import type { Upstreams } from './upstreams.ts';
 const usualBodyMiB = 8;
 /** How long a client may take to send its request, ms. */
 const bodyMs = 60_000;
+/** The same for its head, ms: until then it is nobody's, and costs a connection. */
+const headMs = 10_000;
+/** Connections over TCP at once: what anybody opens there takes nothing from the socket, nor from the way to the engine. */
+const mostConnections = 4_000;
+/** How often it is looked whether they took longer, ms; Node's own half a minute would be added to both. */
+const checkMs = 1_000;
 
 export type GatewayOptions = {
   /** What else is open with servers. */
@@ -74,6 +80,7 @@ export function createGateway(
   const servers = new Set<Server>();
   const guardOf = createGuards(guarding);
   const limits = createLimits(settings.limits);
+  const loadOf = createLoads();
   const maxBodyBytes = (settings.limits.bodyMiB ?? usualBodyMiB) * 1024 * 1024;
 
   const stopFollowing = followServing(
@@ -85,6 +92,9 @@ export function createGateway(
       bridge.sweep();
     },
   );
+
+  const replyTo = (response: ServerResponse, { challenge, guard }: Pick<Place, 'challenge' | 'guard'>): Reply =>
+    createReply(response, { challenge, load: loadOf(guard.name, response) });
 
   const begin = async (
     message: Message & { readonly id: string | number },
@@ -100,7 +110,7 @@ export function createGateway(
       const text = await session.initialize(message);
       if (text.includes('"error"') && 'error' in JSON.parse(text)) await sessions.end(session);
       else response.setHeader('mcp-session-id', session.id);
-      createReply(response).answer(text);
+      replyTo(response, place).answer(text);
     } catch (error) {
       await sessions.end(session);
       send(response, statusOfFailure(error), failureText(message.id, error));
@@ -113,10 +123,11 @@ export function createGateway(
     response: ServerResponse,
     { guard }: Place,
   ): Promise<Message | undefined> => {
-    const body = await bodyOf(request, maxBodyBytes);
-    if (body === undefined) {
+    const body = await bodyOf(request, maxBodyBytes, loadOf(guard.name, response));
+    if (typeof body !== 'string') {
       response.setHeader('connection', 'close');
-      send(response, 413, errorText(null, code.invalidRequest, `a body of more than ${maxBodyBytes} bytes`));
+      if (body.status === 429) response.setHeader('retry-after', '1');
+      send(response, body.status, errorText(null, code.invalidRequest, body.why));
       return;
     }
     const message = readClientMessage(body);
@@ -148,7 +159,7 @@ export function createGateway(
     const session = await sessionOf(request, response, place, message.id ?? null);
     if (session === undefined) return;
     if (isRequest(message)) {
-      const reply = createReply(response, place.challenge);
+      const reply = replyTo(response, place);
       // Whoever names the stream first wants to see it begin, where it can be told of: in a session.
       if (/^\s*text\/event-stream/.test(header(request, 'accept') ?? '')) reply.begin();
       return session.request(message, reply);
@@ -187,7 +198,7 @@ export function createGateway(
     if (wrong !== undefined) return send(response, 400, errorText(message.id, code.headerMismatch, wrong));
     const unknown = unknownRevision(message.id, revision);
     if (unknown !== undefined) return send(response, 400, unknown);
-    await stateless.request({ ...place, message, headers, revision }, createReply(response, place.challenge));
+    await stateless.request({ ...place, message, headers, revision }, replyTo(response, place));
   };
 
   const sessionOf = async (
@@ -234,7 +245,7 @@ export function createGateway(
     if (path === '/metrics') {
       if (!guard.seesMetrics) {
         const why = `${guard.name} may not use looms:metrics`;
-        return createReply(response, challenge).answer(errorText(null, code.invalidRequest, why), 403, [
+        return replyTo(response, { challenge, guard }).answer(errorText(null, code.invalidRequest, why), 403, [
           'looms:metrics',
         ]);
       }
@@ -249,7 +260,9 @@ export function createGateway(
     const server = name === undefined ? undefined : asServerName(name);
     if (server !== undefined && !guard.reaches(server)) {
       const why = `${guard.name} may not use ${server}`;
-      return createReply(response, challenge).answer(errorText(null, code.invalidRequest, why), 403, [`${server}:*`]);
+      return replyTo(response, { challenge, guard }).answer(errorText(null, code.invalidRequest, why), 403, [
+        `${server}:*`,
+      ]);
     }
     const { aggregate: names } = settings;
     const faceOf = (heard: LegHooks): Face =>
@@ -266,14 +279,15 @@ export function createGateway(
     }
     const session = await sessionOf(request, response, place, null);
     if (session === undefined) return;
-    if (request.method === 'GET') return session.listen(createReply(response));
+    if (request.method === 'GET') return session.listen(replyTo(response, place));
     await sessions.end(session);
     response.writeHead(204).end();
   };
 
   return {
     serverFor(door) {
-      const server = createServer({ requestTimeout: bodyMs, headersTimeout: 10_000 }, (request, response) => {
+      const times = { requestTimeout: bodyMs, headersTimeout: headMs, connectionsCheckingInterval: checkMs };
+      const server = createServer(times, (request, response) => {
         handle(request, response, door).catch((error: unknown) => {
           // A client that went away while its body was read has nobody to tell.
           if (request.destroyed && !request.complete) return;
@@ -282,6 +296,7 @@ export function createGateway(
           else send(response, 500, failureText(null, error));
         });
       });
+      if (door.kind === 'tcp') server.maxConnections = mostConnections;
       servers.add(server);
       return server;
     },
@@ -325,13 +340,20 @@ const header = (request: IncomingMessage, name: string): string | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
-/** A whole body; undefined where it is too long. */
-async function bodyOf(request: IncomingMessage, maxBodyBytes: number): Promise<string | undefined> {
+/** A whole body, or why it is not taken. */
+async function bodyOf(
+  request: IncomingMessage,
+  maxBodyBytes: number,
+  load: Load,
+): Promise<string | { readonly status: 413 | 429; readonly why: string }> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of request) {
     length += part.length;
-    if (length > maxBodyBytes) return undefined;
+    if (length > maxBodyBytes) return { status: 413, why: `a body of more than ${maxBodyBytes} bytes` };
+    if (!load.add(part.length)) {
+      return { status: 429, why: 'too much of what you sent is not answered yet, or of the answers not read' };
+    }
     parts.push(part);
   }
   return Buffer.concat(parts).toString('utf8');

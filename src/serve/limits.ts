@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { ServeLimits } from '../model/serve-settings.ts';
 
 /** Whether a request of a principal may be taken; `done` when it is over. */
@@ -10,6 +11,11 @@ export type Limits = {
   readonly take: (principal: string, isCall: boolean) => Taken;
 };
 
+/** Requests of one principal that may be under way where nothing is said: streams of 2026-07-28 are requests, too. */
+const usualInFlight = 1_000;
+/** How much one principal may have the gateway hold, bytes: of bodies until they are answered, of answers until they are read. */
+const mostHeld = 256 * 1024 * 1024;
+
 const minuteMs = 60_000;
 /** Principals that are remembered before those without use are forgotten. */
 const manyPrincipals = 1_000;
@@ -19,7 +25,7 @@ const manyPrincipals = 1_000;
  * In this one process there is nothing to share, and so nothing that a library for it would bring.
  */
 export function createLimits(
-  { callsPerMinute, inFlight }: ServeLimits,
+  { callsPerMinute, inFlight = usualInFlight }: ServeLimits,
   now: () => number = () => performance.now(),
 ): Limits {
   const used = new Map<string, { calls: number; at: number; open: number }>();
@@ -40,7 +46,7 @@ export function createLimits(
       const one = used.get(principal) ?? { calls: 0, at: now(), open: 0 };
       used.set(principal, one);
       leak(one);
-      if (inFlight !== undefined && one.open >= inFlight) {
+      if (one.open >= inFlight) {
         return { taken: false, why: `${inFlight} requests of ${principal} are under way`, retryAfterSeconds: 1 };
       }
       if (isCall && callsPerMinute !== undefined && one.calls > callsPerMinute - 1) {
@@ -59,5 +65,34 @@ export function createLimits(
         },
       };
     },
+  };
+}
+
+/** What one request makes the gateway hold; all of it is let go with its response. */
+export type Load = {
+  /** False where that is more than its principal may have held. */
+  readonly add: (bytes: number) => boolean;
+  readonly remove: (bytes: number) => void;
+};
+
+/** Counts what the gateway holds of each principal: whoever sends and does not read costs nobody else memory. */
+export function createLoads(): (principal: string, response: ServerResponse) => Load {
+  const held = new Map<string, number>();
+  return (principal, response) => {
+    let own = 0;
+    let isOver = response.closed;
+    const change = (bytes: number): boolean => {
+      if (isOver) return true;
+      own += bytes;
+      const all = (held.get(principal) ?? 0) + bytes;
+      if (all === 0) held.delete(principal);
+      else held.set(principal, all);
+      return all <= mostHeld;
+    };
+    response.once('close', () => {
+      change(-own);
+      isOver = true;
+    });
+    return { add: change, remove: (bytes) => void change(-bytes) };
   };
 }

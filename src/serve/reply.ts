@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Load } from './limits.ts';
 
 /** How often something is written on a stream that is silent, ms: what lies between cuts an idle one after a minute. */
 const keepAliveMs = 15_000;
@@ -22,8 +23,11 @@ export type Reply = {
   onleft?: (() => void) | undefined;
 };
 
-/** `challenge` is what `WWW-Authenticate` says beside a scope that was wanting. */
-export function createReply(response: ServerResponse, challenge?: string): Reply {
+/** `challenge` is what `WWW-Authenticate` says beside a scope that was wanting; `load` counts what is not read yet. */
+export function createReply(
+  response: ServerResponse,
+  { challenge, load }: { readonly challenge?: string; readonly load?: Load } = {},
+): Reply {
   let isOver = false;
   const begin = (): void => {
     if (isOver || response.headersSent) return;
@@ -38,11 +42,11 @@ export function createReply(response: ServerResponse, challenge?: string): Reply
   const event = (text: string): boolean => {
     begin();
     if (isOver) return false;
-    if (response.writableLength > maxUnreadBytes) {
+    if (response.writableLength > maxUnreadBytes || load?.add(text.length) === false) {
       response.destroy();
       return false;
     }
-    response.write(`event: message\ndata: ${text.replace(/[\r\n]+/g, ' ')}\n\n`);
+    response.write(`event: message\ndata: ${text.replace(/[\r\n]+/g, ' ')}\n\n`, () => load?.remove(text.length));
     return true;
   };
   const keepAlive = setInterval(() => {
@@ -59,6 +63,7 @@ export function createReply(response: ServerResponse, challenge?: string): Reply
         return reply.end();
       }
       isOver = true;
+      if (load?.add(text.length) === false) return void response.destroy();
       if (scope !== undefined && challenge !== undefined) {
         const wanting = `error="insufficient_scope", scope="${scope.map(plainScope).join(' ')}"`;
         response.setHeader('www-authenticate', [challenge, wanting].join(', '));

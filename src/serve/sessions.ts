@@ -28,7 +28,8 @@ export type SessionPlace = {
 
 export type Sessions = {
   /**
-   * Makes one, in the place of the least recently used where there are too many; undefined when all are busy. Its id holds
+   * Makes one, in the place of the least recently used where there are too many; undefined when all are busy, or too many of
+   * its principal's are on their way out. Its id holds
    * the `initialize` that it is begun with, so that a gateway that is started anew can begin it again; one with an audience
    * has no client that could come back to it.
    */
@@ -62,15 +63,20 @@ export function createSessions(
   /** Of this gateway: what it has ended is over, where one of an earlier gateway may go on. */
   const run = randomUUID();
   const byId = new Map<string, Session>();
+  /** On their way out, with processes that may take a while to end. */
+  const closing = new Set<Session>();
+  /** Those of earlier gateways that were begun again here. */
+  const earlier = new WeakSet<Session>();
   const ended = new Set<string>();
   const beginning = new Map<string, Promise<Session | undefined>>();
 
   const close = async (session: Session): Promise<void> => {
     byId.delete(session.id);
-    await session.close();
+    closing.add(session);
+    await session.close().finally(() => closing.delete(session));
   };
   const end = async (session: Session): Promise<void> => {
-    ended.add(session.id);
+    if (earlier.has(session)) ended.add(session.id);
     const [oldest] = ended;
     if (ended.size > mostEnded && oldest !== undefined) ended.delete(oldest);
     await close(session);
@@ -84,10 +90,14 @@ export function createSessions(
     end(oldest);
     return true;
   };
-  const ofPrincipal = (principal: string): readonly Session[] =>
-    [...byId.values()].filter((session) => session.principal === principal);
+  const ofPrincipal = (principal: string, among: Iterable<Session> = byId.values()): readonly Session[] =>
+    [...among].filter((session) => session.principal === principal);
+  /** Whoever begins sessions faster than they end waits, so that its processes are never more than twice its sessions. */
+  const isTooFast = (principal: string): boolean => ofPrincipal(principal, closing).length >= mostEach;
   const open = (id: string, place: SessionPlace, audience?: Audience): Session | undefined =>
-    makeRoom(ofPrincipal(place.principal), mostEach) && makeRoom([...byId.values()], most)
+    !isTooFast(place.principal) &&
+    makeRoom(ofPrincipal(place.principal), mostEach) &&
+    makeRoom([...byId.values()], most)
       ? make(id, place, audience)
       : undefined;
   const make = (id: string, { guard, path, faceOf }: SessionPlace, audience?: Audience): Session => {
@@ -107,6 +117,7 @@ export function createSessions(
     // It takes the place of no other one: clients that are long gone ask for their streams again and again.
     if (byId.size >= most || ofPrincipal(place.principal).length >= mostEach) return undefined;
     const session = make(id, place);
+    earlier.add(session);
     try {
       await session.beginAgain({ jsonrpc: '2.0', id: 0, method: 'initialize', params: known.params });
       return session;
