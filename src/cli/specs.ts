@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { type CheckedSpecs, checkSpecs, type LoadedSpecs, loadSpecs } from '../app/plan/load-specs.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
+import type { GitCommit } from '../model/source.ts';
 import type { CommandContext } from './context.ts';
 import { SpecError } from './errors.ts';
 import { findProjectFolder } from './project-file.ts';
@@ -45,7 +46,7 @@ type SpecFlags = { readonly file?: readonly string[] | undefined; readonly stric
 
 /** Reads and checks specs; findings are data, also errors. */
 export async function readSpecs(flags: SpecFlags, context: CommandContext): Promise<CheckedSpecs> {
-  return checkSpecs(context.ports, { ...(await toLoad(flags, context)), commits: false });
+  return checkSpecs(context.ports, { ...(await toLoad(flags, context)), commits: 'none' });
 }
 
 const toLoad = async ({ file = [], strict }: SpecFlags, context: CommandContext) => ({
@@ -64,8 +65,13 @@ export const notableDiagnostics = (diagnostics: readonly Diagnostic[]): readonly
   diagnostics.filter(({ severity }) => severity !== 'note');
 
 /** Reads specs that are to be used: shows warnings, throws `spec-invalid` with all findings and code frames. */
-export async function readUsableSpecs(flags: SpecFlags, context: CommandContext, json: boolean): Promise<LoadedSpecs> {
-  const loaded = await loadSpecs(context.ports, { ...(await toLoad(flags, context)), commits: true });
+export async function readUsableSpecs(
+  flags: SpecFlags,
+  context: CommandContext,
+  json: boolean,
+  commits: 'ask' | GitCommit = 'ask',
+): Promise<LoadedSpecs> {
+  const loaded = await loadSpecs(context.ports, { ...(await toLoad(flags, context)), commits });
   const { diagnostics, texts } = loaded;
   if (hasErrors(diagnostics)) {
     const code = breaksOnlyPolicy(diagnostics) ? 'refused' : 'spec-invalid';

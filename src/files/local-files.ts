@@ -106,4 +106,5 @@ export const localFiles = (
     }
   },
   commitsOf: async (named) => (await import('./git-commits.ts')).commitsOf(named),
+  followGit: async (place) => (await import('./git-source.ts')).followGit(place, environment),
 });

@@ -1,5 +1,6 @@
 import type { ImageSource } from '../model/desired.ts';
 import type { ContextFile } from '../model/recipe.ts';
+import type { GitCommit } from '../model/source.ts';
 
 /** Why a file was not read or written: `code` is the system's (`ENOENT`, `EACCES` …), `message` says it in words. */
 export type FileFailure = {
@@ -26,6 +27,34 @@ export type ReadFiles = { readonly files: readonly ContextFile[]; readonly entry
 
 /** A file by the name that it is told by, and the folder that it is in. */
 export type NamedFile = { readonly file: string; readonly directory: string };
+
+/** What of which repository is wanted, and on which rules it is taken. */
+export type GitPlace = {
+  readonly url: string;
+  /** Undefined: what the repository itself calls its head. */
+  readonly branch: string | undefined;
+  /** File or folder, relative to the top of the repository. */
+  readonly path: string;
+  /** Whose ssh signatures count: an absolute path of a file (man ssh-keygen, ALLOWED SIGNERS). */
+  readonly allowedSigners: string | undefined;
+  /** Only commits that one of them signed are taken. */
+  readonly requireSigned: boolean;
+  /** Also a commit that does not follow the last one is taken. */
+  readonly allowRewind: boolean;
+  /** Where what was taken is kept; its owner's alone. */
+  readonly folder: string;
+};
+
+/** A commit, and the folder with what it holds below the path that is wanted, at that path. */
+export type GitTree = { readonly commit: GitCommit; readonly folder: string };
+
+/** A branch of a repository that is followed. */
+export type GitSource = {
+  /** What was taken last, also by an earlier run on the same rules; undefined when nothing was. */
+  readonly held: () => GitTree | undefined;
+  /** Takes what is newer; whether something was. Throws what is in the way of that, with nothing changed. */
+  readonly look: (signal: AbortSignal) => Promise<boolean>;
+};
 
 /** The files of the machine that looms runs on, and what Git says of them. All paths are absolute. */
 export type Files = {
@@ -66,4 +95,6 @@ export type Files = {
   readonly watchFolders: (folders: readonly string[], changed: () => void, signal: AbortSignal) => void;
   /** The Git commits of files by their names; those that are in no checkout are left out. Never fails. */
   readonly commitsOf: (files: readonly NamedFile[]) => Promise<ReadonlyMap<string, string>>;
+  /** Follows a repository with the user's own Git (git-source.ts says what its `look` throws). */
+  readonly followGit: (place: GitPlace) => Promise<GitSource>;
 };

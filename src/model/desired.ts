@@ -214,6 +214,8 @@ export type Source = {
   readonly directory: string;
   /** Git commit of the file's checkout, with `+dirty` when the file differs from it. */
   readonly commit?: string;
+  /** Who made that commit and whether it is signed, in words, where the files come from a repository (`GitCommit`). */
+  readonly commitBy?: string;
 };
 
 /** The image a server shall run, after its files were read: a reference, and how to make it when it is absent. */

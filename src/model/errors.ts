@@ -45,6 +45,7 @@ const errors = {
   'plan-invalid': { class: 'invalid' },
   'secret-missing': { class: 'secretMissing', ours: true },
   'secret-source-failed': { class: 'unreachable', ours: true },
+  'source-unreachable': { class: 'unreachable', ours: true },
   'record-untrusted': { class: 'notConfirmed', ours: true },
   'spec-invalid': { class: 'invalid' },
   'file-not-found': { class: 'notFound' },

@@ -1,16 +1,24 @@
 import type { FileAccess, Files } from '../../files/port.ts';
 import { recipeFor } from '../../image/recipe.ts';
+import { defined } from '../../model/defined.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import type { Recipe } from '../../model/recipe.ts';
+import { commitWords, type GitCommit } from '../../model/source.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
 import { checkQuotas } from '../../spec/check/quotas.ts';
 import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/fields/mounts.ts';
 import type { ReadServer } from '../../spec/fields/normalize.ts';
-import { type FaultyServer, type FieldLocation, type LoadedServer, loadDocuments } from '../../spec/load.ts';
+import {
+  type FaultyServer,
+  type FieldLocation,
+  type LoadedServer,
+  loadDocuments,
+  type SpecFile,
+} from '../../spec/load.ts';
 import { sortDiagnostics } from '../../spec/read/findings.ts';
 import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';
@@ -45,9 +53,24 @@ type LoadOptions = {
   /** A breach is a finding whose code starts with `policy-`. */
   readonly policies: Policies;
   readonly project: ProjectName;
-  /** Whether the Git commits of the files are wanted; asking Git costs a process for each folder. */
-  readonly commits: boolean;
+  /** The Git commit that all files are of, or whether Git shall be asked for it, which costs a process for each folder. */
+  readonly commits: 'none' | 'ask' | GitCommit;
 };
+
+/** Commit and author of a file, as its source has them. */
+async function commitsFor(
+  files: Files,
+  read: readonly SpecFile[],
+  commits: LoadOptions['commits'],
+): Promise<(file: string) => Pick<Source, 'commit' | 'commitBy'>> {
+  if (commits === 'none') return () => ({});
+  if (commits !== 'ask') {
+    const known = { commit: commits.id, commitBy: commitWords(commits) };
+    return () => known;
+  }
+  const found = await files.commitsOf(read);
+  return (file) => defined({ commit: found.get(file) });
+}
 
 /** How to make the image of a server, null for one that is used as it is. Throws what reading its files throws. */
 export async function recipeOf(
@@ -199,7 +222,7 @@ const withRealPaths = (server: LoadedServer, real: ReadonlyMap<string, string>):
  */
 export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<CheckedSpecs> {
   const files = await readSpecFiles(ports, options.paths);
-  const commits = options.commits ? ports.files.commitsOf(files) : new Map<string, string>();
+  const commits = commitsFor(ports.files, files, options.commits);
   const loaded = loadDocuments(files, { environment: ports.environment, strict: options.strict });
   const hostPaths = await lookAtHostPaths(ports, [...loaded.servers, ...loaded.faulty]);
   const sound = loaded.servers.map((server) => withRealPaths(server, hostPaths.real));
@@ -223,8 +246,7 @@ export async function checkSpecs(ports: Ports, options: LoadOptions): Promise<Ch
   for (const { spec, source, locate } of sound) {
     try {
       const recipe = await recipeOf(ports.files, spec, source, extraCa);
-      const commit = commitOf.get(source.file);
-      servers.push({ spec, source: commit === undefined ? source : { ...source, commit }, recipe });
+      servers.push({ spec, source: { ...source, ...commitOf(source.file) }, recipe });
     } catch (error) {
       if (!(error instanceof LoomsError)) throw error;
       const field = fileField(spec.image);

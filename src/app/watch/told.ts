@@ -5,7 +5,7 @@ import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { Trigger } from './wake.ts';
 
 /** What a loop depends on and can go on without for a while. */
-export type Dependency = 'engine' | 'source' | 'lock';
+export type Dependency = 'engine' | 'source' | 'repository' | 'lock';
 
 /** Why a server that is not as declared is left as it is for now. */
 export type LeftAlone =
@@ -17,7 +17,13 @@ export type LeftAlone =
 /** What a loop tells, each once as long as it stays so. */
 export type Told =
   | { readonly type: 'watching'; readonly servers: number; readonly plan: Plan }
-  | { readonly type: 'source-changed'; readonly servers: number; readonly commits: readonly string[] }
+  | {
+      readonly type: 'source-changed';
+      readonly servers: number;
+      readonly commits: readonly string[];
+      /** Who made the one commit, and whether it is signed; of a repository that is followed. */
+      readonly commitBy?: string;
+    }
   | { readonly type: 'source-unusable'; readonly failure: Failure; readonly keeps: number | null }
   | { readonly type: 'refused'; readonly failure: Failure }
   | { readonly type: 'drift'; readonly plan: Plan }

@@ -1,5 +1,5 @@
 /** What makes a loop look again. */
-export type Trigger = 'start' | 'timer' | 'files' | 'engine' | 'probe' | 'retry';
+export type Trigger = 'start' | 'timer' | 'files' | 'git' | 'engine' | 'probe' | 'retry';
 
 export type Wake = {
   /** Something may have changed: what exactly is found out by looking. */

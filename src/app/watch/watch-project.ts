@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { GitSource } from '../../files/port.ts';
+import { defined } from '../../model/defined.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
@@ -12,6 +14,7 @@ import type { LoadedSpecs } from '../plan/load-specs.ts';
 import { type PruneRules, planWork, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
+import { followRemote } from './follow-remote.ts';
 import { heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
 import { createProbes } from './probes.ts';
 import type { Dependency, LeftAlone, Told } from './told.ts';
@@ -30,6 +33,8 @@ export type WatchOptions = {
   readonly timeoutMs: number | undefined;
   /** Reads the source; throws what makes it unusable. */
   readonly read: () => Promise<LoadedSpecs>;
+  /** Where the source comes from, when that is a repository elsewhere. */
+  readonly remote?: GitSource;
   /** Calls `mark` for what may be a change, until the signal aborts. */
   readonly hints: (mark: (trigger: Trigger) => void, signal: AbortSignal) => void;
   readonly tell: (told: Told) => void;
@@ -75,8 +80,10 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       const digest = digestOf(loaded);
       said.back('source');
       if (source !== undefined && source.digest !== digest) {
-        const commits = [...new Set(loaded.servers.flatMap(({ source: { commit } }) => commit ?? []))];
-        tell({ type: 'source-changed', servers: loaded.servers.length, commits });
+        const sources = loaded.servers.map((server) => server.source);
+        const commits = [...new Set(sources.flatMap(({ commit }) => commit ?? []))];
+        const [commitBy] = sources.flatMap((one) => one.commitBy ?? []);
+        tell({ type: 'source-changed', servers: sources.length, commits, ...defined({ commitBy }) });
       }
       if (source?.digest !== digest) probes.setServers(loaded.servers);
       source = { loaded, digest };
@@ -239,12 +246,38 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     }
   };
 
+  /** Follows the repository; comes back with that once there is something to begin with. */
+  const follow = (remote: GitSource): Promise<{ following: Promise<void> }> =>
+    new Promise((begin) => {
+      const following = followRemote(ports, remote, {
+        intervalMs,
+        signal: stop,
+        heard: {
+          onChange: () => wake.mark('git'),
+          onWell: () => {
+            said.back('repository');
+            begin({ following });
+          },
+          onTrouble: (error) => {
+            const failure = failureOf(error);
+            said.away('repository', failure, () => ({ type: 'away', what: 'repository', failure }));
+            if (remote.held() !== undefined) begin({ following });
+          },
+        },
+      });
+      following.then(() => begin({ following }));
+    });
+
+  const followed = options.remote && (await follow(options.remote));
   options.hints(wake.mark, stop);
   const listening = listen();
   wake.mark('start');
   for (;;) {
     const triggers = await wake.next(stop);
-    if (stop.aborted) return listening;
+    if (stop.aborted) {
+      await Promise.all([listening, followed?.following]);
+      return;
+    }
     await guarded(async () => {
       if (!dryRun && triggers.every((trigger) => trigger === 'probe')) {
         if (!(await probes.round(stop))) return;

@@ -41,11 +41,11 @@ export const paintOfStatus = (
 /** An image with its hash cut to what tells it apart: `looms/node:36adf4e01e75`. */
 export const shortImage = (image: string): string =>
   visible(image).replace(/([:@](?:sha256:)?[0-9a-f]{12})[0-9a-f]{20,}$/, '$1');
-/** `specs/a.yaml:3@0123456789ab+dirty`. */
+/** `specs/a.yaml:3@0123456789ab+dirty`, `specs/a.yaml:3@0123456789ab (Ann <ann@example.com>, not signed)`. */
 export const shortSource = (source: string): string =>
   visible(source)
     .replace(/^-:/, '<stdin>:')
-    .replace(/(@[0-9a-f]{12})[0-9a-f]{28}(?=$|\+)/, '$1');
+    .replace(/(@[0-9a-f]{12})[0-9a-f]{28,}(?=$|\+| \()/, '$1');
 
 const secretText = ({ variable, refs }: SecretUse): string => {
   const from = refs.map(writtenRef);

@@ -54,12 +54,14 @@ const changeLines = (changes: readonly Change[]): readonly string[] =>
 const awayWords = {
   engine: 'the engine, or what a plan needs, is not there',
   source: 'the files cannot be read',
+  repository: 'the repository cannot be followed; what it said last, if anything, stays in force',
   lock: 'somebody else changes this project',
 } as const;
 
 const backWords = {
   engine: 'the engine is there again',
   source: 'the files can be used again',
+  repository: 'the repository is followed again',
   lock: 'nobody else changes this project any more',
 } as const;
 
@@ -92,7 +94,8 @@ function linesOf(told: Told, palette: Palette): readonly string[] {
       ];
     case 'source-changed': {
       const commits = told.commits.map((commit) => visible(commit).slice(0, 12));
-      const at = commits.length === 0 ? '' : ` at ${commits.join(', ')}`;
+      const by = told.commitBy === undefined ? '' : ` (${visible(told.commitBy)})`;
+      const at = commits.length === 0 ? '' : ` at ${commits.join(', ')}${by}`;
       return [`the files changed: ${plural(told.servers, 'server')}${at}`];
     }
     case 'source-unusable': {

@@ -47,5 +47,5 @@ export const isDeclaredServer = object({
   spec: isSpec,
   image: tagged('kind', { pulled: { ref: text }, built: { ref: text, base: optional(text) } }),
   hash: text,
-  source: object({ file: text, line: number, directory: text, commit: optional(text) }),
+  source: object({ file: text, line: number, directory: text, commit: optional(text), commitBy: optional(text) }),
 }) as Check<unknown> as Check<DeclaredServer>;

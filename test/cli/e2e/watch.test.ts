@@ -5,50 +5,17 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { WatchEvent } from '../../../src/cli/render/watch-lines.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
 import { changed } from '../../support/odd-servers.ts';
-import { schemaProblems } from '../../support/schemas.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
+import { endLoops, soonMs, watchLoop } from '../../support/watch-loop.ts';
 
-/** How soon something has to be seen that takes no timer: a busy machine takes its time. */
-const soonMs = 60_000;
-
-/** Loops that were begun: one that a failed test leaves would make again what is removed after the test. */
-const loops: ReturnType<TestProject['start']>[] = [];
-
-/** A loop over a folder of specs, with what it told so far. */
-function watching(project: TestProject, folder: string, ...flags: readonly string[]) {
-  const run = project.start([
-    'watch',
-    '-f',
-    folder,
-    '--json',
-    ...(flags.includes('--interval') ? [] : ['--interval', '2s']),
-    ...flags,
-  ]);
-  loops.push(run);
-  const events = (): WatchEvent[] =>
-    run
-      .stdout()
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line));
-  const of = <T extends WatchEvent['type']>(type: T) =>
-    events().filter((event): event is Extract<WatchEvent, { type: T }> => event.type === type);
-  const told = (type: WatchEvent['type'], count = 1) =>
-    eventually(async () => expect(of(type).length, run.stdout() + run.stderr()).toBeGreaterThanOrEqual(count), soonMs);
-  const ended = async () => {
-    run.child.kill('SIGINT');
-    const { code } = await run.finished;
-    for (const event of events()) expect(schemaProblems('watch-event', event), JSON.stringify(event)).toEqual([]);
-    return code;
-  };
-  return { ...run, events, of, told, ended };
-}
+/** A loop over a folder of specs. */
+const watching = (project: TestProject, folder: string, ...flags: readonly string[]) =>
+  watchLoop(project, 'watch', '-f', folder, ...flags);
 
 /** Asked each second instead of each minute; no session of it begins any more once somebody made /tmp/stuck. */
 const stuckOnce = (name: string): string => {
@@ -74,10 +41,7 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     return one;
   };
   afterEach(async () => {
-    for (const { child, finished } of loops.splice(0)) {
-      child.kill('SIGKILL');
-      await finished;
-    }
+    await endLoops();
     for (const one of projects.splice(0)) await one.remove();
   });
   const isRunning = async (one: TestProject, server: string): Promise<boolean> =>

@@ -54,12 +54,26 @@ describe('a server as its container records it', () => {
 const recordedId = (): string => applied.containers.find(({ server: name }) => name === 'a')?.id ?? '';
 
 describe('where a server was declared', () => {
-  it.each(['mcp.yaml:3', '-:1', 'specs/a:b.yaml:12@0123456789abcdef0123456789abcdef01234567+dirty'])(
-    '%s is read as it was written',
-    (text) => {
-      expect(sourceText(parseSource(text, '/'))).toBe(text);
-    },
-  );
+  it.each([
+    'mcp.yaml:3',
+    '-:1',
+    'specs/a:b.yaml:12@0123456789abcdef0123456789abcdef01234567+dirty',
+    'specs/a.yaml:1@0123456789abcdef0123456789abcdef01234567 (Ann <ann@example.com>, signed by ann@example.com)',
+  ])('%s is read as it was written', (text) => {
+    expect(sourceText(parseSource(text, '/'))).toBe(text);
+  });
+
+  it('an author cannot make it another commit', () => {
+    const commit = '0123456789abcdef0123456789abcdef01234567';
+    const source = {
+      file: 'a.yaml',
+      line: 1,
+      directory: '/',
+      commit,
+      commitBy: 'x:2@abc (Ann, signed by ann), not signed',
+    };
+    expect(parseSource(sourceText(source), '/')).toEqual(source);
+  });
 });
 
 describe('the server of a file that is meant', () => {

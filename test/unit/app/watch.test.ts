@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createBackOff, type Memory } from '../../../src/app/watch/back-off.ts';
+import { followRemote, remotePauseMs } from '../../../src/app/watch/follow-remote.ts';
 import { createWake } from '../../../src/app/watch/wake.ts';
 
 /** A clock that goes on when somebody waits, with what is to happen at which moment of it, ms. */
@@ -116,5 +117,44 @@ describe('repairs that do not last', () => {
         expect(await make().repaired('fs', 'a', { ok: false, why: '' })).toBeLessThanOrEqual(375_000);
       }),
     );
+  });
+});
+
+describe('a repository that is followed', () => {
+  test('is asked each interval, and later each time it fails: doubling up to ten minutes, a tenth left to chance', () => {
+    const seconds = (failures: number, random = 0.5) => remotePauseMs(60_000, failures, random) / 1000;
+    expect([0, 1, 2, 3, 4, 100].map((failures) => seconds(failures))).toEqual([60, 120, 240, 480, 600, 600]);
+    expect([seconds(0, 0), seconds(0, 1)]).toEqual([54, 66]);
+    expect(remotePauseMs(3_600_000, 5, 0.5)).toBe(3_600_000);
+  });
+
+  test('trouble is heard each time, and an answer after it begins anew', async () => {
+    const ending = new AbortController();
+    const looks = [new Error('away'), new Error('away'), true, false];
+    const heard: string[] = [];
+    const pauses: number[] = [];
+    const remote = {
+      held: () => undefined,
+      async look() {
+        const next = looks.shift() ?? false;
+        if (typeof next === 'boolean') return next;
+        throw next;
+      },
+    };
+    const pause = async (milliseconds: number) => {
+      pauses.push(Math.round(milliseconds / 1000));
+      if (looks.length === 0) ending.abort();
+    };
+    await followRemote({ pause }, remote, {
+      intervalMs: 1_000_000,
+      signal: ending.signal,
+      heard: {
+        onChange: () => heard.push('change'),
+        onWell: () => heard.push('well'),
+        onTrouble: (error) => heard.push(String(error)),
+      },
+    });
+    expect(heard).toEqual(['Error: away', 'Error: away', 'well', 'change', 'well']);
+    expect(pauses).toHaveLength(4);
   });
 });

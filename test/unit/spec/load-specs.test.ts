@@ -33,7 +33,7 @@ async function findings(text: string, policy?: Partial<Policy>, strict = false):
     paths: ['mcp.yaml'],
     strict,
     policies: policy === undefined ? [] : [{ rules: { ...noRules, ...policy }, file: 'looms.yaml', lines: {} }],
-    commits: false,
+    commits: 'none',
     project: asProjectName('p'),
   });
   return describeDiagnostics(loaded.diagnostics).replaceAll('mcp.yaml:', '').replaceAll(folder, '');

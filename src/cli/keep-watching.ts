@@ -1,0 +1,103 @@
+import * as Flags from '@oclif/core/flags';
+import type { Told } from '../app/watch/told.ts';
+import { LoomsError } from '../model/errors.ts';
+import { isoTime } from '../model/times.ts';
+import type { CommandContext } from './context.ts';
+import { driftHook } from './drift-hook.ts';
+import { SpecError } from './errors.ts';
+import { applyFlags, durationFlag, keepOf, specFlags } from './flags.ts';
+import { planFlags } from './plan-request.ts';
+import { gitFlags, remoteSpecs } from './remote-specs.ts';
+import { watchEvent, watchLines } from './render/watch-lines.ts';
+import { choosePaths, readUsableSpecs } from './specs.ts';
+import { watchedFolders } from './watched-folders.ts';
+
+const { prune, 'max-deletes': maxDeletes, keep } = planFlags;
+const { timeout, grace } = applyFlags;
+
+/** What a loop keeps, and how. */
+export const watchFlags = {
+  ...specFlags,
+  ...gitFlags,
+  prune,
+  'max-deletes': maxDeletes,
+  keep,
+  interval: durationFlag(1)({ description: 'look at least this often', default: 60 }),
+  'on-drift': Flags.string({
+    description: 'a command, or a URL, that is given what differs as JSON: on standard input, or by POST',
+    helpValue: 'COMMAND|URL',
+  }),
+  'dry-run': Flags.boolean({ description: 'say what differs and change nothing' }),
+  timeout,
+  grace,
+};
+
+/** What those flags come to. */
+type WatchFlags = {
+  readonly file?: readonly string[] | undefined;
+  readonly prune: boolean | undefined;
+  readonly 'max-deletes'?: number | undefined;
+  readonly keep?: number | undefined;
+  readonly interval: number;
+  readonly 'on-drift'?: string | undefined;
+  readonly 'dry-run': boolean;
+  readonly timeout?: number | undefined;
+} & Parameters<typeof remoteSpecs>[0];
+
+type Ends = {
+  readonly json: boolean;
+  /** First: begin nothing new. Second: stop now. */
+  readonly stop: AbortSignal;
+  readonly abort: AbortSignal;
+};
+
+/** Keeps a project as its specs say until `stop` aborts, and writes what it tells as it comes. Throws `usage`. */
+export async function keepWatching(
+  flags: WatchFlags,
+  context: CommandContext,
+  { json, stop, abort }: Ends,
+): Promise<void> {
+  const { terminal, ports, project, policies } = context;
+  const remote = await remoteSpecs(flags, context);
+  const files = remote === undefined ? await choosePaths(flags.file ?? [], context) : [];
+  const folders = await watchedFolders(files, ports);
+  const hook =
+    flags['on-drift'] === undefined ? undefined : driftHook(flags['on-drift'], { warn: ports.warn, signal: stop });
+  const tell = (told: Told): void => {
+    const time = isoTime(ports.now());
+    const event = watchEvent(told, time, project.name);
+    const lines = json ? [event] : watchLines(told, time, terminal.palette);
+    for (const line of lines) void terminal.stream(line);
+    if (told.type === 'drift' || told.type === 'changing') hook?.(context.redact(event));
+  };
+  const read = remote?.read ?? (() => readUsableSpecs(flags, context, true));
+  const { watchProject } = await import('../app/watch/watch-project.ts');
+  await watchProject(ports, {
+    project: project.name,
+    policies,
+    prune: {
+      prune: flags.prune === true,
+      allowEmpty: false,
+      projectNamed: project.explicit,
+      ...(flags['max-deletes'] === undefined ? {} : { maxDeletes: flags['max-deletes'] }),
+    },
+    keep: keepOf(flags, context),
+    intervalMs: flags.interval * 1000,
+    dryRun: flags['dry-run'],
+    timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
+    read: () => read().catch(withFindings),
+    ...(remote === undefined ? {} : { remote: remote.source }),
+    hints: (mark, signal) => ports.files.watchFolders(folders, () => mark('files'), signal),
+    tell,
+    stop,
+    abort,
+  });
+}
+
+/** What is wrong with files, in lines below the failure: a loop tells it in a log. */
+function withFindings(error: unknown): never {
+  if (!(error instanceof SpecError)) throw error;
+  const errors = error.diagnostics.filter(({ severity }) => severity === 'error');
+  const detail = errors.map(({ position: { file, line, column }, message }) => `${file}:${line}:${column} ${message}`);
+  throw new LoomsError(error.code, error.message, { detail, hint: 'looms validate shows all of it' });
+}

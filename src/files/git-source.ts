@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LoomsError } from '../model/errors.ts';
+import { messageOf } from '../model/failure.ts';
+import { isRecord } from '../model/is-record.ts';
+import type { GitCommit } from '../model/source.ts';
+import { type GitEnd, gitOf } from './git-run.ts';
+import type { GitPlace, GitSource, GitTree } from './port.ts';
+
+/** After how long what a run left halfway is nobody's any more, ms. */
+const leftMs = 600_000;
+
+/** What Git says whatever is wrong, over ssh and with folders. */
+const saysNothing =
+  /^(|fatal: Could not read from remote repository\.|Please make sure you have.*|and the repository exists\.)$/;
+
+/** What was taken last: on which rules, so that what was taken on others is looked at anew. */
+type Accepted = { readonly commit: GitCommit; readonly rules: string };
+
+const digest = (parts: readonly (string | undefined)[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+
+/** A URL without the password that may stand in it. */
+function shownUrl(url: string): string {
+  if (!URL.canParse(url)) return url;
+  const parsed = new URL(url);
+  parsed.password = '';
+  return parsed.href;
+}
+
+/**
+ * A branch of a Git repository, taken commit by commit into folders of their own below `place.folder`. Nothing is kept of
+ * the repository itself: each commit is fetched into a bare one that is made for it, so none can be left broken. Throws,
+ * with nothing changed, `source-unreachable`, `file-not-found` for a branch or path that is not there, and `refused` for
+ * a commit that is not signed as asked or does not follow the last one.
+ */
+export async function followGit(
+  place: GitPlace,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<GitSource> {
+  const git = gitOf(environment);
+  const { url, branch, path, allowedSigners, requireSigned, allowRewind } = place;
+  const ref = branch === undefined ? 'HEAD' : `refs/heads/${branch}`;
+  const called = branch === undefined ? shownUrl(url) : `branch ${branch} of ${shownUrl(url)}`;
+  const wanted = join(place.folder, digest([url, branch, path]).slice(0, 16));
+  await mkdir(wanted, { recursive: true, mode: 0o700 });
+  // Links above it are followed once, here: what a spec names below it is seen to be so.
+  const folder = await realpath(wanted);
+  const noteFile = join(folder, 'accepted.json');
+  const top = (commit: string): string => join(folder, commit);
+
+  /** Throws what a command of Git failed with, as it says it. */
+  const done = ({ code, stdout, stderr }: GitEnd, what: string): string => {
+    if (code === 0) return stdout;
+    const said = stderr.replaceAll(url, shownUrl(url)).split(/\s*\n/);
+    const [first = `git ended with exit code ${code}`, ...detail] = said.filter((line) => !saysNothing.test(line));
+    throw new LoomsError('source-unreachable', `${what}: ${first.replace(/^fatal: /, '')}`, { detail });
+  };
+  const rulesNow = async (): Promise<string> => {
+    if (allowedSigners === undefined) return digest([]);
+    const signers = await readFile(allowedSigners, 'utf8').catch((error: unknown) => {
+      throw new LoomsError('file-not-found', `the allowed signers cannot be read: ${messageOf(error)}`, {
+        hint: 'one line each, as `ann@example.com ssh-ed25519 AAAA…` (man ssh-keygen, ALLOWED SIGNERS)',
+        cause: error,
+      });
+    });
+    return digest([signers, String(requireSigned)]);
+  };
+
+  const signatureOf = async (
+    repository: string,
+    commit: string,
+    content: string,
+    signal: AbortSignal,
+  ): Promise<GitCommit['signature']> => {
+    if (!/^gpgsig(-sha256)? /m.test(content.split('\n\n')[0] ?? '')) return { state: 'none' };
+    if (allowedSigners === undefined) return { state: 'unchecked' };
+    // Only those signers count: what a key ring of this user holds vouches for other things.
+    const onlySsh = ['gpg.program', 'gpg.openpgp.program', 'gpg.x509.program'].flatMap((one) => ['-c', `${one}=false`]);
+    const signers = ['-c', `gpg.ssh.allowedSignersFile=${allowedSigners}`];
+    const verified = await git(
+      [...onlySsh, ...signers, '--git-dir', repository, 'log', '-1', '--format=%G?%n%GS', commit],
+      signal,
+    );
+    const [verdict, by = ''] = verified.stdout.trim().split('\n');
+    return verified.code === 0 && verdict === 'G' ? { state: 'good', by } : { state: 'not-accepted' };
+  };
+
+  const describe = async (repository: string, id: string, signal: AbortSignal): Promise<GitCommit> => {
+    const read = await git(['--git-dir', repository, 'cat-file', 'commit', id], signal);
+    const content = done(read, `commit ${id} cannot be read`);
+    const [, author = 'unknown'] = /^author (.*) \d+ [+-]\d{4}$/m.exec(content) ?? [];
+    return { id, author: author.slice(0, 200), signature: await signatureOf(repository, id, content, signal) };
+  };
+
+  /** Fetches the branch, and where there was a commit before it, what shows that it follows that one. */
+  const fetchTip = async (repository: string, before: string | undefined, signal: AbortSignal): Promise<string> => {
+    done(await git(['init', '--quiet', '--bare', '--template=', repository], signal), 'no place for a repository');
+    const fetch = (...args: readonly string[]): Promise<GitEnd> =>
+      git(['--git-dir', repository, 'fetch', '--quiet', '--no-tags', '--no-recurse-submodules', ...args], signal);
+    const needsProof = before !== undefined && !allowRewind;
+    // From the commit before, a server sends what came after it; one that does not give it sends all there is.
+    if (needsProof) await fetch('--depth=1', '--', url, before);
+    const depth = needsProof ? [] : ['--depth=1'];
+    done(await fetch(...depth, '--', url, `+${ref}:refs/looms/tip`), `${called} cannot be fetched`);
+    const tip = done(await git(['--git-dir', repository, 'rev-parse', 'refs/looms/tip'], signal), 'no tip').trim();
+    if (needsProof) {
+      const proof = await git(['--git-dir', repository, 'merge-base', '--is-ancestor', before, tip], signal);
+      if (proof.code !== 0) {
+        throw new LoomsError('refused', `${called} goes backwards: ${tip} does not follow ${before}`, {
+          hint: 'start with --allow-rewind where that is meant',
+        });
+      }
+    }
+    return tip;
+  };
+
+  /** Writes the path of a commit into a folder of its own: whole, or not at all. */
+  const exportTree = async (repository: string, id: string, signal: AbortSignal): Promise<void> => {
+    const fresh = await mkdtemp(join(folder, 'tree-'));
+    try {
+      const there = await git(['--git-dir', repository, 'cat-file', '-t', `${id}:${path === '.' ? '' : path}`], signal);
+      if (there.code !== 0) {
+        throw new LoomsError('file-not-found', `${called} has no ${path} in commit ${id}`);
+      }
+      const from = ['--git-dir', repository, '--work-tree', fresh, '--literal-pathspecs'];
+      done(
+        await git([...from, 'checkout', '--quiet', '--force', id, '--', path], signal),
+        `${path} of commit ${id} cannot be written`,
+      );
+      await rm(top(id), { recursive: true, force: true });
+      await rename(fresh, top(id));
+    } finally {
+      await rm(fresh, { recursive: true, force: true });
+    }
+  };
+
+  /** Takes away all folders but those of two commits, and what a run that was killed left. */
+  const tidy = async (keep: readonly (string | undefined)[]): Promise<void> => {
+    for (const name of await readdir(folder)) {
+      const isTree = /^[0-9a-f]{40,64}$/.test(name) && !keep.includes(name);
+      const isTemporary = /^(tree|fetch)-/.test(name);
+      const found = isTemporary ? await stat(join(folder, name)).catch(() => undefined) : undefined;
+      const isLeft = found !== undefined && Date.now() - found.mtimeMs > leftMs;
+      if (isTree || isLeft) await rm(join(folder, name), { recursive: true, force: true });
+    }
+  };
+
+  const take = async (before: string | undefined, signal: AbortSignal): Promise<GitTree> => {
+    const rules = await rulesNow();
+    const repository = await mkdtemp(join(folder, 'fetch-'));
+    try {
+      const commit = await describe(repository, await fetchTip(repository, before, signal), signal);
+      if (requireSigned && commit.signature.state !== 'good') {
+        const why = commit.signature.state === 'none' ? 'is not signed' : 'is signed by nobody of the allowed signers';
+        throw new LoomsError('refused', `commit ${commit.id} of ${called} ${why}`, {
+          detail: [`author ${commit.author}`],
+        });
+      }
+      await exportTree(repository, commit.id, signal);
+      const accepted: Accepted = { commit, rules };
+      await writeFile(`${noteFile}.new`, `${JSON.stringify(accepted)}\n`, { mode: 0o600, flush: true });
+      await rename(`${noteFile}.new`, noteFile);
+      await tidy([commit.id, before]);
+      return { commit, folder: top(commit.id) };
+    } finally {
+      await rm(repository, { recursive: true, force: true });
+    }
+  };
+
+  const rules = await rulesNow();
+  const accepted = acceptedOf(await readFile(noteFile, 'utf8').catch(() => ''));
+  let before = accepted?.commit.id;
+  let held: GitTree | undefined =
+    accepted?.rules === rules && existsSync(top(accepted.commit.id))
+      ? { commit: accepted.commit, folder: top(accepted.commit.id) }
+      : undefined;
+  return {
+    held: () => held,
+    async look(signal) {
+      const listed = await git(['ls-remote', '--exit-code', '--', url, ref], signal);
+      // 2: no such name. Other names that end in the same are listed as well.
+      const lines = listed.code === 2 ? [] : done(listed, `${shownUrl(url)} cannot be asked`).split('\n');
+      const tip = lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0];
+      if (tip === undefined) throw new LoomsError('file-not-found', `${called} is not there`);
+      if (held !== undefined && tip === held.commit.id && existsSync(held.folder)) return false;
+      held = await take(before, signal);
+      before = held.commit.id;
+      return true;
+    },
+  };
+}
+
+/** What is noted is a claim of whoever can write the folder; other text is no note. */
+function acceptedOf(text: string): Accepted | undefined {
+  let read: unknown;
+  try {
+    read = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(read) || !isRecord(read.commit) || !isRecord(read.commit.signature)) return undefined;
+  const { id, author } = read.commit;
+  const isSound = typeof id === 'string' && /^[0-9a-f]{40,64}$/.test(id) && typeof author === 'string';
+  return isSound ? (read as Accepted) : undefined;
+}

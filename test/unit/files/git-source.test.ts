@@ -1,0 +1,264 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { followGit } from '../../../src/files/git-source.ts';
+import type { GitPlace } from '../../../src/files/port.ts';
+import { gitRepository } from '../../support/git-repository.ts';
+
+const never = new AbortController().signal;
+
+describe('a Git repository that is followed', () => {
+  let repository: ReturnType<typeof gitRepository>;
+  beforeEach(() => {
+    repository = gitRepository('followed');
+  });
+  afterEach(() => repository.remove());
+
+  const follow = (more: Partial<GitPlace> = {}, environment: Record<string, string | undefined> = process.env) =>
+    followGit(
+      {
+        url: repository.url,
+        branch: 'main',
+        path: 'specs',
+        allowedSigners: undefined,
+        requireSigned: false,
+        allowRewind: false,
+        folder: join(repository.root, 'state'),
+        ...more,
+      },
+      environment,
+    );
+  const signers = (text: string): string => {
+    const file = join(repository.root, 'signers');
+    writeFileSync(file, text);
+    return file;
+  };
+  const kept = (): string[] => {
+    const [folder = ''] = readdirSync(join(repository.root, 'state'));
+    return readdirSync(join(repository.root, 'state', folder)).sort();
+  };
+
+  test('is taken commit by commit: the path alone, in a folder of its own, with who made it', async () => {
+    const first = repository.commit({ 'specs/a.yaml': 'one', 'other/b.yaml': 'x' });
+    const source = await follow();
+    expect(source.held()).toBeUndefined();
+    expect(await source.look(never)).toBe(true);
+    const tree = source.held();
+    expect(tree?.commit).toEqual({ id: first, author: 'Ann <ann@example.com>', signature: { state: 'none' } });
+    expect(readdirSync(tree?.folder ?? '', { recursive: true })).toEqual(['specs', 'specs/a.yaml']);
+    expect(await source.look(never)).toBe(false);
+
+    const second = repository.commit({ 'specs/a.yaml': 'two' });
+    expect(await source.look(never)).toBe(true);
+    expect(readFileSync(join(source.held()?.folder ?? '', 'specs/a.yaml'), 'utf8')).toBe('two');
+    // The one before stays for whoever reads it just now, and nothing of the repository itself.
+    expect(kept()).toEqual([first, second, 'accepted.json'].sort());
+    repository.commit({ 'specs/a.yaml': 'three' });
+    await source.look(never);
+    expect(kept()).not.toContain(first);
+  });
+
+  test('goes on by the next run with what was taken, also while nobody answers', async () => {
+    const id = repository.commit({ 'specs/a.yaml': 'one' });
+    await (await follow()).look(never);
+    rmSync(repository.folder, { recursive: true });
+    const next = await follow();
+    expect(next.held()?.commit.id).toBe(id);
+    await expect(next.look(never)).rejects.toMatchObject({ code: 'source-unreachable' });
+    expect(next.held()?.commit.id).toBe(id);
+  });
+
+  test('a folder that somebody took away is written anew', async () => {
+    repository.commit({ 'specs/a.yaml': 'one' });
+    const source = await follow();
+    await source.look(never);
+    rmSync(source.held()?.folder ?? '', { recursive: true });
+    expect(await source.look(never)).toBe(true);
+    expect(existsSync(join(source.held()?.folder ?? '', 'specs/a.yaml'))).toBe(true);
+  });
+
+  test.each([
+    ['a branch', { branch: 'gone' }, { code: 'file-not-found', message: /branch gone of file:.* is not there/ }],
+    ['a path', { path: 'nothing/here' }, { code: 'file-not-found', message: /has no nothing\/here in commit/ }],
+    ['a repository', { url: 'file:///nowhere' }, { code: 'source-unreachable', message: /cannot be asked: '\/nowhere' does not appear to be a git repository$/ }],
+    ['a password is not told', { url: 'http://ann:hunter2@127.0.0.1:1/x' }, { message: /^http:\/\/ann@127/ }],
+  ])('that is not there changes nothing: %s', async (_, more, expected) => {
+    repository.commit({ 'specs/a.yaml': 'one' });
+    const source = await follow(more);
+    const error = await source.look(never).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      ...('code' in expected ? { code: expected.code } : {}),
+      message: expect.stringMatching(expected.message),
+    });
+    expect(JSON.stringify(error)).not.toContain('hunter2');
+    expect(source.held()).toBeUndefined();
+    expect(kept()).toEqual([]);
+  });
+
+  test('follows what the repository calls its head where no branch is named, and a file as its path', async () => {
+    const id = repository.commit({ 'specs/a.yaml': 'one' });
+    const source = await follow({ branch: undefined, path: 'specs/a.yaml' });
+    await source.look(never);
+    expect(source.held()?.commit.id).toBe(id);
+  });
+
+  test('a branch that goes backwards is refused, by the next run as well, and taken where that is allowed', async () => {
+    const first = repository.commit({ 'specs/a.yaml': 'one' });
+    const second = repository.commit({ 'specs/a.yaml': 'two' });
+    const source = await follow();
+    await source.look(never);
+    repository.git('reset', '--quiet', '--hard', first);
+    const backwards = { code: 'refused', message: expect.stringContaining(`${first} does not follow ${second}`) };
+    await expect(source.look(never)).rejects.toMatchObject(backwards);
+    await expect((await follow()).look(never)).rejects.toMatchObject(backwards);
+    expect(source.held()?.commit.id).toBe(second);
+
+    // What comes after it again is taken, by a server too that has thrown the one before away.
+    const other = repository.commit({ 'specs/a.yaml': 'other' });
+    await expect(source.look(never)).rejects.toMatchObject({ code: 'refused' });
+    repository.git('reflog', 'expire', '--expire=now', '--all');
+    repository.git('gc', '--quiet', '--prune=now');
+    await expect(source.look(never)).rejects.toMatchObject({ code: 'refused' });
+    const allowed = await follow({ allowRewind: true });
+    expect(await allowed.look(never)).toBe(true);
+    expect(allowed.held()?.commit.id).toBe(other);
+  });
+
+  test('a server that gives no commit by its id is asked for all there is, and the proof holds', async () => {
+    repository.commit({ 'specs/a.yaml': 'one' });
+    // The older protocol gives what has a name alone, as servers do that hear of no newer one over ssh.
+    repository.git('config', 'uploadpack.allowAnySHA1InWant', 'false');
+    const old = {
+      ...process.env,
+      GIT_CONFIG_COUNT: '1',
+      GIT_CONFIG_KEY_0: 'protocol.version',
+      GIT_CONFIG_VALUE_0: '0',
+    };
+    const source = await follow({}, old);
+    await source.look(never);
+    const next = repository.commit({ 'specs/a.yaml': 'two' });
+    expect(await source.look(never)).toBe(true);
+    expect(source.held()?.commit.id).toBe(next);
+  });
+
+  test('signed: by whom is told, and only what an allowed signer signed is taken where that is required', async () => {
+    const [ann, eve] = [repository.key('ann@example.com'), repository.key('eve@example.com')];
+    const allowedSigners = signers(ann.signer);
+    const signed = repository.commit({ 'specs/a.yaml': 'one' }, ann);
+    const unchecked = await follow();
+    await unchecked.look(never);
+    expect(unchecked.held()?.commit.signature).toEqual({ state: 'unchecked' });
+
+    const source = await follow({ allowedSigners, requireSigned: true });
+    // What was taken on other rules is looked at anew.
+    expect(source.held()).toBeUndefined();
+    await source.look(never);
+    expect(source.held()?.commit).toMatchObject({ id: signed, signature: { state: 'good', by: 'ann@example.com' } });
+
+    repository.commit({ 'specs/a.yaml': 'two' }, eve);
+    const byNobody = {
+      code: 'refused',
+      message: expect.stringContaining('is signed by nobody of the allowed signers'),
+    };
+    await expect(source.look(never)).rejects.toMatchObject(byNobody);
+    repository.commit({ 'specs/a.yaml': 'three' });
+    await expect(source.look(never)).rejects.toMatchObject({ message: expect.stringContaining('is not signed') });
+    expect(source.held()?.commit.id).toBe(signed);
+
+    const told = await follow({ allowedSigners });
+    await told.look(never);
+    expect(told.held()?.commit.signature).toEqual({ state: 'none' });
+    const last = repository.commit({ 'specs/a.yaml': 'four' }, ann);
+    await source.look(never);
+    expect(source.held()?.commit.id).toBe(last);
+  });
+
+  test('signed: a list of signers that is empty, gone or in the repository lets nothing in', async () => {
+    const [ann, eve] = [repository.key('ann@example.com'), repository.key('eve@example.com')];
+    repository.commit({ 'specs/a.yaml': 'one', '.git-allowed': eve.signer }, eve);
+    repository.git('config', 'gpg.ssh.allowedSignersFile', join(repository.folder, '.git-allowed'));
+    const rules = { allowedSigners: signers(''), requireSigned: true };
+    const source = await follow(rules);
+    await expect(source.look(never)).rejects.toMatchObject({ code: 'refused' });
+    signers(ann.signer);
+    await expect(source.look(never)).rejects.toMatchObject({ code: 'refused' });
+    rmSync(rules.allowedSigners);
+    await expect(source.look(never)).rejects.toMatchObject({ code: 'file-not-found' });
+    await expect(follow(rules)).rejects.toMatchObject({ code: 'file-not-found' });
+  });
+
+  test('nothing in it is run or followed: hooks of the user, links, submodules', async () => {
+    const ran = join(repository.root, 'ran');
+    const hooks = join(repository.root, 'hooks');
+    mkdirSync(hooks);
+    for (const hook of ['post-checkout', 'reference-transaction']) {
+      writeFileSync(join(hooks, hook), `#!/bin/sh\necho ${hook} >> '${ran}'\n`);
+      chmodSync(join(hooks, hook), 0o755);
+    }
+    repository.commit({ 'specs/a.yaml': 'one' });
+    symlinkSync('/etc/passwd', join(repository.folder, 'specs', 'link.yaml'));
+    repository.git('add', '--all');
+    repository.git(
+      'update-index',
+      '--add',
+      '--cacheinfo',
+      `160000,${repository.git('rev-parse', 'HEAD')},specs/module`,
+    );
+    repository.git('commit', '--quiet', '-m', 'more');
+    const environment = {
+      ...process.env,
+      GIT_CONFIG_COUNT: '1',
+      GIT_CONFIG_KEY_0: 'core.hooksPath',
+      GIT_CONFIG_VALUE_0: hooks,
+    };
+    const source = await follow({}, environment);
+    await source.look(never);
+    const folder = join(source.held()?.folder ?? '', 'specs');
+    expect(readFileSync(join(folder, 'link.yaml'), 'utf8')).toBe('/etc/passwd');
+    expect(existsSync(join(folder, 'module', '.git'))).toBe(false);
+    expect(existsSync(ran)).toBe(false);
+  });
+
+  test('a repository that Git is in by its environment is not taken for it', async () => {
+    const id = repository.commit({ 'specs/a.yaml': 'one' });
+    const source = await follow({}, { ...process.env, GIT_DIR: '/nowhere', GIT_WORK_TREE: '/nowhere' });
+    await source.look(never);
+    expect(source.held()?.commit.id).toBe(id);
+  });
+
+  test('Git that is not installed is told', async () => {
+    const source = await follow({}, { ...process.env, PATH: '/nowhere' });
+    await expect(source.look(never)).rejects.toMatchObject({
+      code: 'source-unreachable',
+      message: 'Git cannot be run',
+    });
+  });
+
+  test('a server that never answers is left at the end of the loop, with all that was started for it', async () => {
+    const server = createServer(() => {});
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const ending = new AbortController();
+    const connected = new Promise((resolve) => server.once('connection', resolve));
+    const source = await follow({ url: `http://127.0.0.1:${port}/x` });
+    const look = source.look(ending.signal);
+    await connected;
+    ending.abort();
+    await expect(look).rejects.toBeDefined();
+    const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+    expect(processes).not.toContain(`http://127.0.0.1:${port}/x`);
+    server.close();
+  });
+});
