@@ -4,6 +4,7 @@ import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
 import type { SecretPrinter } from '../model/secret-prints.ts';
+import type { Tracing } from '../model/tracing.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore } from '../secrets/provider.ts';
 
@@ -51,6 +52,8 @@ export type Ports = HealthKeeper & {
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;
+  /** Tells of calls and changes in spans, where somebody collects them. Does not throw. */
+  readonly tracing: () => Promise<Tracing>;
   readonly files: Files;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Absolute. */

@@ -11,6 +11,7 @@ import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { Policies } from '../model/policy.ts';
 import type { ListedKeys } from '../model/secret-names.ts';
 import { usualServe } from '../model/serve-settings.ts';
+import { noTracing, type Tracing } from '../model/tracing.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { Bearers } from '../serve/bearers.ts';
@@ -153,6 +154,22 @@ const lazily = <T extends Readonly<Record<string, (...args: never[]) => Promise<
       async (...args: never[]) =>
         (await make())[name]?.(...args),
   });
+
+/** Where spans go, if anywhere: what sends them is loaded (170 ms) where somebody collects them. */
+async function tracingFor(
+  { program: { environment }, managedBy }: Settings,
+  endpoint: string | undefined,
+  { warn, atEnd }: Pick<Ports, 'warn' | 'atEnd'>,
+): Promise<Tracing> {
+  const named = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || environment.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const isOff = environment.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || environment.OTEL_TRACES_EXPORTER === 'none';
+  if (isOff || !(named || endpoint)) return noTracing;
+  const { otlpTracing } = await import('../telemetry/otlp.ts');
+  const version = managedBy.split('/')[1] ?? '';
+  const made = otlpTracing({ endpoint: named ? undefined : endpoint, environment, version, warn });
+  atEnd(made.close);
+  return made;
+}
 
 /** What this machine counted, recorded and found out. SQLite is loaded by the commands that use it only. */
 function localPorts(
@@ -430,8 +447,11 @@ export async function compose(settings: Settings): Promise<Composition> {
   const sessions = once(
     async () => warm?.openSession ?? (await import('../mcp/client/connect.ts')).createSessionSource(local.findings),
   );
+  const endpoint = projectFile?.file.serve?.telemetry?.endpoint;
+  const tracing = once(() => warm?.tracing() ?? tracingFor(settings, endpoint, { warn, atEnd }));
   const ports: Ports = {
     ...engineParts,
+    tracing,
     openSession: sessions,
     secrets,
     forgetSecrets,
@@ -469,7 +489,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       import('../app/serve/upstreams.ts'),
       import('../mcp/link/open-link.ts'),
     ]);
-    return upstreamsOf(ports, { project, policies, openLink: createLinkSource() }, log);
+    return upstreamsOf(ports, { project, policies, openLink: createLinkSource(), tracing: await tracing() }, log);
   };
   const serving = projectFile?.file.serve ?? usualServe;
   /** What each request to a gateway is held against; CEL is loaded by who has rules. */
@@ -506,7 +526,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     const kept = warmSessions(open, { idleMs: bounds.idleMs, most: bounds.mostEach });
     const { orchestrator } = engineParts;
     const commands = near(
-      { orchestrator, openSession: kept.open, auditTrail: local.auditTrail },
+      { orchestrator, openSession: kept.open, auditTrail: local.auditTrail, tracing },
       await engineAddress(),
     );
     return {

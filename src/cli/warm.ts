@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { SessionSource } from '../mcp/client/session.ts';
 import type { AuditTrail } from '../model/audit.ts';
 import type { ProjectName } from '../model/ids.ts';
+import type { Tracing } from '../model/tracing.ts';
 import type { Orchestrator } from '../orchestrator/port.ts';
 
 /** What a gateway has open, for the commands that it carries out for other programs of its user. */
@@ -13,6 +14,7 @@ export type Warm = {
   readonly admit: (command: { readonly project: ProjectName; readonly engine: string | undefined }) => Promise<void>;
   readonly orchestrator: () => Promise<Orchestrator>;
   readonly openSession: SessionSource;
+  readonly tracing: () => Promise<Tracing>;
   /** The trail of this machine, as somebody's who masks the secrets that it knows. */
   readonly auditTrail: (
     who: { readonly user: string; readonly host: string; readonly pid: number },

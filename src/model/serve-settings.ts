@@ -56,6 +56,8 @@ export type ServeSettings = {
   readonly policy: readonly CallRule[];
   readonly limits: ServeLimits;
   readonly scan: ScanMode;
+  /** Where spans are sent to, as OTLP over HTTP, where the environment does not say. */
+  readonly telemetry?: { readonly endpoint: string };
 };
 
 /** Those of a project without the block. */

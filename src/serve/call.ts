@@ -4,12 +4,14 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { duration } from '../model/times.ts';
+import type { Span, TraceContext } from '../model/tracing.ts';
 import { answerText } from './face.ts';
 import { whyRefused } from './filter.ts';
 import type { Guard } from './guard.ts';
 import type { Answered, Asked, Leg } from './leg.ts';
 import { code, errorText, type Message, paramsOf } from './message.ts';
 import type { Reply } from './reply.ts';
+import { asClient, asPart, asServer, endedWith } from './traced.ts';
 import type { CallOutcome, Operation, Upstreams } from './upstreams.ts';
 
 /** One request of a client to a server, and what it is bounded and written down by. */
@@ -22,6 +24,8 @@ export type Request = {
   /** Of whoever asks. */
   readonly guard: Guard;
   readonly protocolVersion: string;
+  /** The span that this is a part of. */
+  readonly within?: TraceContext | undefined;
   /** Hears of the request once it is under way, for those who may want to cancel it. */
   readonly onAsked: (asked: Asked) => void;
   /** Throws where a server of this spec is not to be asked. */
@@ -32,23 +36,27 @@ export type Request = {
 export const tookTooLong = (): LoomsError => new LoomsError('call-timeout', 'the call took too long');
 
 /** The answer to a request that is no call, under the leg's id, as the principal may see it. Throws as `askInTime`. */
-export async function askGuarded(request: Request): Promise<string> {
-  const { guard, leg } = request;
-  const message = await guard.admit(leg, request.message);
-  return guard.shown(leg.server, message, answerText(message, await askInTime({ ...request, message })));
-}
+export const askGuarded = (asked: Request): Promise<string> =>
+  asServer(asked, asked.leg.server, async (request, span) => {
+    const { guard, leg } = request;
+    if (request.within !== undefined) await leg.ready(request.within);
+    const message = await asPart(request, 'looms.policy', () => guard.admit(leg, request.message));
+    const answered = await askInTime({ ...request, message });
+    endedWith(span, answered.message);
+    return guard.shown(leg.server, message, answerText(message, answered));
+  });
 
 /** Asks within the bound of the server's `execution_timeout_seconds`. Throws `call-timeout`, and what ended it. */
-export async function askInTime({
-  upstreams,
-  leg,
-  message,
-  headers,
-  clocks,
-  onAsked,
-  admit,
-}: Request): Promise<Answered> {
-  const { spec } = await leg.ready();
+export async function askInTime(request: Request): Promise<Answered> {
+  const { spec } = await request.leg.ready(request.within);
+  return asClient(request, spec, (message, span) => askOf({ ...request, message }, spec, span));
+}
+
+async function askOf(
+  { upstreams, leg, message, headers, clocks, onAsked, admit }: Request,
+  spec: DesiredServer,
+  span: Span,
+): Promise<Answered> {
   const since = performance.now();
   const ended = (end: Operation['end']): void =>
     upstreams.ended?.({ server: leg.server, message, seconds: (performance.now() - since) / 1000, end });
@@ -63,6 +71,7 @@ export async function askInTime({
   try {
     const answered = await asked.answer;
     ended({ kind: 'answered', answer: answered.message });
+    endedWith(span, answered.message);
     return answered;
   } catch (error) {
     ended({ kind: 'failed', code: error instanceof LoomsError ? error.code : 'internal' });
@@ -73,9 +82,12 @@ export async function askInTime({
 }
 
 /** The answer to a `tools/call`, under the leg's id or the client's; refused ones are answered and written down here. */
-export async function callTool(request: Request): Promise<string> {
-  const { upstreams, leg, message: asked, guard, protocolVersion } = request;
-  const { container, generation, spec } = await leg.ready();
+export const callTool = (asked: Request): Promise<string> =>
+  asServer(asked, asked.leg.server, (request, span) => makeCall(request, span));
+
+async function makeCall(request: Request, span: Span): Promise<string> {
+  const { upstreams, leg, message: asked, guard, protocolVersion, within } = request;
+  const { container, generation, spec } = await leg.ready(within);
   const { name, arguments: args } = paramsOf(asked);
   const call = {
     container,
@@ -85,15 +97,17 @@ export async function callTool(request: Request): Promise<string> {
     protocolVersion,
     tool: typeof name === 'string' ? name : '',
     arguments: isRecord(args) ? args : {},
+    within,
   };
   const why = whyRefused(spec.mcp.tools, asked);
   if (why !== undefined) {
+    span.fail('tool-not-found');
     await upstreams.refused(call, 'tool-not-found');
     return errorText(asked.id, code.invalidParams, why);
   }
   let message: typeof asked;
   try {
-    message = await guard.admit(leg, asked);
+    message = await asPart(request, 'looms.policy', () => guard.admit(leg, asked));
   } catch (error) {
     if (error instanceof LoomsError && isRefusal(error)) await upstreams.refused(call, error.code);
     throw error;
@@ -104,6 +118,7 @@ export async function callTool(request: Request): Promise<string> {
       // While it is written down, another generation may have come to serve, with a filter of its own.
       const answered = await askInTime({ ...request, message, admit: (now) => requireAllowed(now, message) });
       made = { answered };
+      endedWith(span, answered.message);
       return outcomeOf(answered);
     } catch (error) {
       made = { error };

@@ -3,6 +3,7 @@ import type { DesiredServer } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import { inSpan, noTracing, type TraceContext } from '../model/tracing.ts';
 import { legacyChannel, mostSubscriptions } from './legacy-channel.ts';
 import { code, isAnswer, isRequest, type Message, modernRevision, paramsOf, withId, withParams } from './message.ts';
 import type { Upstream, Upstreams } from './upstreams.ts';
@@ -36,8 +37,8 @@ export type LegHooks = {
 /** A conversation of one client with one server, which outlives the containers that serve it. */
 export type Leg = {
   readonly server: ServerName;
-  /** What serves it; opens it where nothing is open. Throws what `Upstreams.open` throws. */
-  readonly ready: () => Promise<Upstream>;
+  /** What serves it; opens it where nothing is open, as a part of this span. Throws what `Upstreams.open` throws. */
+  readonly ready: (within?: TraceContext) => Promise<Upstream>;
   /** Begins the conversation with a client's `initialize`, which later containers get again. */
   readonly initialize: (message: Message) => Promise<Answered>;
   /** `admit` throws where a server of this spec is not to be asked; it is held against the container that is asked. */
@@ -213,9 +214,10 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     }
     return line;
   };
-  const ready = (): Promise<Line> => {
+  const ready = (within?: TraceContext): Promise<Line> => {
     if (current !== undefined) return Promise.resolve(current);
-    opening ??= openReady()
+    const span = { name: 'looms.session.open', kind: 'internal', parent: within } as const;
+    opening ??= (within === undefined ? openReady() : inSpan(upstreams.tracing ?? noTracing, span, openReady))
       .then((line) => {
         current = line;
         return line;

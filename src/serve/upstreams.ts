@@ -2,6 +2,7 @@ import type { Channel } from '../mcp/link/channel.ts';
 import type { DesiredServer } from '../model/desired.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
+import type { TraceContext, Tracing } from '../model/tracing.ts';
 
 /** A way to the container that serves a server now. */
 export type Upstream = {
@@ -17,6 +18,8 @@ export type GatewayCall = Pick<Upstream, 'container' | 'generation' | 'spec'> & 
   readonly protocolVersion: string;
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** The span of the call, where calls are traced. */
+  readonly within?: TraceContext | undefined;
 };
 
 /** How a call ended, as far as the trail tells: with a result, a JSON-RPC error, or a failure on the way. */
@@ -62,6 +65,8 @@ export type Upstreams = {
    * in the trail, when a quota of the project is used up; what `make` fails with stays there.
    */
   readonly record: (call: GatewayCall, make: () => Promise<CallOutcome>) => Promise<void>;
+  /** Tells of requests in spans; without it nothing is. */
+  readonly tracing?: Tracing;
   /** Hears of each request that is over. */
   readonly ended?: (operation: Operation) => void;
   /** Writes that a call was wanted and not sent, and why. */

@@ -36,6 +36,7 @@ export function serveSettingsOf(
   insecure('serve.oidc.issuer', oidc?.issuer);
   return {
     ...defined({ listen: input.listen, publicUrl: input.public_url }),
+    ...(input.telemetry?.endpoint === undefined ? {} : { telemetry: { endpoint: input.telemetry.endpoint } }),
     ...(input.token_file === undefined ? {} : { tokenFile: resolve(reader.directory, input.token_file) }),
     aggregate: {
       separator: aggregate?.separator ?? usualNames.separator,

@@ -118,6 +118,15 @@ const rules: Readonly<Record<string, Rule>> = {
   'files/port.ts': { folders: ['model'], packages: [] },
   files: { folders: ['model', 'image', 'files/port.ts'], packages: ['tinyglobby'] },
   secrets: { folders: ['model'], packages: [] },
+  telemetry: {
+    folders: ['model'],
+    packages: [
+      '@opentelemetry/api',
+      '@opentelemetry/exporter-trace-otlp-http',
+      '@opentelemetry/resources',
+      '@opentelemetry/sdk-trace',
+    ],
+  },
   state: { folders: ['model'], packages: [] },
   app: {
     folders: ['model', 'spec', 'image', 'mcp', 'secrets', 'orchestrator', 'clients'],

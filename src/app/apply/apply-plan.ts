@@ -6,6 +6,7 @@ import type { Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import { changeOf, endOfReport, recordChange } from './record-change.ts';
 import { requireTrustInPlan } from './require-trust.ts';
+import { traceRun } from './trace-run.ts';
 
 /** A missing secret is an error before anything is stopped (docs/spec.md, Variables and secrets). */
 async function requireSecrets(ports: Ports, { servers, gated }: Prepared): Promise<void> {
@@ -42,20 +43,27 @@ export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOpt
     await requireSecrets(ports, prepared);
   };
   if (work.plan.steps.length > 0) await mayHaveSecrets(work);
-  const run = (): Promise<ApplyReport> => orchestrator.apply(work, applyOptions);
-  const applyOptions: ApplyOptions = {
-    ...options,
-    check: async (again) => {
-      const warnings = work.hold(again);
-      await mayHaveSecrets(again);
-      if (!(await canSign(ports, again))) ports.warn(unsignedWarning);
-      return warnings;
-    },
+  const check: ApplyOptions['check'] = async (again) => {
+    const warnings = work.hold(again);
+    await mayHaveSecrets(again);
+    if (!(await canSign(ports, again))) ports.warn(unsignedWarning);
+    return warnings;
   };
+  const run = (): Promise<ApplyReport> =>
+    traceRun(ports, { project: work.plan.project, sink: options.sink }, ({ planned, sink }) =>
+      orchestrator.apply(work, {
+        ...options,
+        sink,
+        check: (again) => {
+          planned();
+          return check(again);
+        },
+      }),
+    );
   const isChange = work.plan.steps.length > 0;
   const report = await (isChange
     ? recordChange(ports, changeOf(work), run, (ended) => endOfReport(ended, ports.mask))
-    : run());
+    : orchestrator.apply(work, { ...options, check }));
   if (report.healthy.length === 0) return report;
   const { engine, project } = report.plan;
   const kept = await ports.recordHealth({ engine: engine.id, project }, report.healthy);

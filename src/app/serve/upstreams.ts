@@ -5,11 +5,13 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import { startOfDay } from '../../model/times.ts';
+import { noTracing, type Tracing } from '../../model/tracing.ts';
 import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
 import type { Ports } from '../ports.ts';
 import { requireCallsLeft } from '../talk/call-tool.ts';
 import { trustedTarget } from '../talk/open-server.ts';
 import { recordCall, recordRefusal } from '../talk/record-call.ts';
+import { followWork } from '../talk/server-work.ts';
 
 /** Lease of a process that is held, ms: whoever holds it renews it, so that it is what a killed gateway leaves behind. */
 const leaseMs = 60_000;
@@ -20,12 +22,17 @@ const lookMs = 5_000;
 /** How long it may take to show that it is there, ms. */
 const answerMs = 2_000;
 
-type Served = { readonly project: ProjectName; readonly policies: Policies; readonly openLink: LinkSource };
+type Served = {
+  readonly project: ProjectName;
+  readonly policies: Policies;
+  readonly openLink: LinkSource;
+  readonly tracing: Tracing;
+};
 
 /** The servers of a project for a gateway: found on the engine, opened with their secrets, written down in the trail. */
 export function upstreamsOf(
   ports: Ports,
-  { project, policies, openLink }: Served,
+  { project, policies, openLink, tracing }: Served,
   onWarning: (text: string) => void,
 ): Upstreams {
   let engineId: Promise<string> | undefined;
@@ -60,7 +67,9 @@ export function upstreamsOf(
     warnedOf = today;
     warn(over);
   };
+  const work = tracing === noTracing ? undefined : followWork(ports, tracing);
   return {
+    tracing,
     servers: async () => {
       const { servers } = await (await ports.orchestrator()).servers(project);
       return servers.map(({ name }) => name);
@@ -83,7 +92,13 @@ export function upstreamsOf(
         onConnected: () => {},
       };
       const link = await openLink(linkTarget, options, { signal: undefined, limitMs });
-      return { channel: await openChannel(link, server, limitMs), container, generation, spec };
+      const channel = await openChannel(link, server, limitMs);
+      if (work !== undefined) {
+        const { close } = channel;
+        const left = work.opened({ server, container });
+        Object.assign(channel, { close: () => close().finally(left) });
+      }
+      return { channel, container, generation, spec };
     },
     async engineAnswers() {
       try {
@@ -115,7 +130,7 @@ export function upstreamsOf(
       await recordRefusal(ports, audit, warn, holdQuota);
       const audited = { ...audit, timeoutMs, arguments: call.arguments, keepArguments: false };
       const made = recordCall(ports, audited, warn, async () => {
-        const outcome = await make();
+        const outcome = await (work?.during(call.container, call.within, make) ?? make());
         if (outcome.kind === 'failed') throw new LoomsError(outcome.code, outcome.message);
         return { content: [], ...outcome.result };
       });

@@ -1,6 +1,6 @@
 import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
-import type { DesiredServer } from '../../model/desired.ts';
+import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import { egressText, hasForwarder } from '../../model/egress.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
@@ -8,13 +8,15 @@ import type { Policies } from '../../model/policy.ts';
 import { secretUses } from '../../model/secret-names.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { startOfDay } from '../../model/times.ts';
+import { inSpan, startedIn, type TraceContext } from '../../model/tracing.ts';
 import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
 import { refusedTo } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
-import { type OfServer, onServer } from './open-server.ts';
+import { type OfServer, type OpenServer, onServer } from './open-server.ts';
 import { type AuditWarning, recordCall, recordRefusal } from './record-call.ts';
 import { prepareFolder, type SavedFile, saveParts } from './save-content.ts';
+import { tellWorkSince } from './server-work.ts';
 
 type CallRequest = OfServer & {
   readonly tool: string;
@@ -78,7 +80,7 @@ async function reachHint(ports: Ports, { project, server }: OfServer, spec: Desi
  * `server-exited`, `file-not-found`, and what `openServer` throws.
  */
 export async function callTool(ports: Ports, request: CallRequest, options: ToolCallOptions): Promise<CallOutcome> {
-  const { project, server, tool: name } = request;
+  const { project, server } = request;
   // Asked beside the opening, which takes longer.
   const askedEngine = engineId(ports, options.signal);
   // While the server starts, there is time to load what its call needs.
@@ -87,41 +89,96 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
     // Loaded once more when it is needed, where a failure is told.
     import('../../mcp/client/argument-validation.ts').catch(() => undefined);
   };
-  return onServer(ports, request, { ...options, onAsked }, async ({ session, spec, container, generation }) => {
-    const { protocolVersion } = session;
-    const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
-    const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
-      const over = await requireCallsLeft(ports, project, request.policies);
-      if (over !== undefined) options.onWarning(over);
-      const found = await session.findTool(name, options);
-      const { args: read, warning } = await readArguments(ports, request.arguments, {
-        what: `tool ${found.name}`,
-        schema: found.inputSchema,
-        shownBy: `looms mcp tools ${server} ${found.name}`,
-        signal: options.signal,
-      });
-      if (warning !== undefined) options.onWarning({ code: 'schema-unusable', message: warning });
-      if (request.out !== undefined) await prepareFolder(ports, request.out);
-      return { tool: found, args: read };
+  const attributes = { 'looms.project': project, 'looms.server': server };
+  const parent = startedIn(ports.environment);
+  return inSpan(
+    await ports.tracing(),
+    { name: 'looms mcp call', kind: 'internal', parent, attributes },
+    ({ context }) =>
+      onServer(ports, request, { ...options, onAsked, within: context }, (open) =>
+        makeCall(ports, request, options, { ...open, askedEngine, within: context }),
+      ),
+  );
+}
+
+type OpenCall = OpenServer & {
+  readonly askedEngine: Promise<string>;
+  /** The span that the call is a part of. */
+  readonly within: TraceContext | undefined;
+};
+
+async function makeCall(
+  ports: Ports,
+  request: CallRequest,
+  options: ToolCallOptions,
+  { session, spec, container, generation, askedEngine, within }: OpenCall,
+): Promise<CallOutcome> {
+  const { project, server, tool: name } = request;
+  const { protocolVersion } = session;
+  const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
+  const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
+    const over = await requireCallsLeft(ports, project, request.policies);
+    if (over !== undefined) options.onWarning(over);
+    const found = await session.findTool(name, options);
+    const { args: read, warning } = await readArguments(ports, request.arguments, {
+      what: `tool ${found.name}`,
+      schema: found.inputSchema,
+      shownBy: `looms mcp tools ${server} ${found.name}`,
+      signal: options.signal,
     });
-    const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
-    const hintFor = (said: string) => reachHint(ports, request, spec, said);
-    const call = { ...target, timeoutMs, arguments: args, keepArguments: request.auditArguments };
-    const result = await recordCall(ports, call, options.onWarning, () =>
-      session.callTool(tool.name, args, {
-        timeoutMs,
-        signal: options.signal,
-        onProgress: options.onProgress,
-      }),
-    ).catch(async (error: unknown) => {
-      throw await withReachHint(error, hintFor);
-    });
-    const parts = resultParts(result);
-    const hint = result.isError === true ? await hintFor(textOf(parts)) : undefined;
-    const advice = hint === undefined ? {} : { hint };
-    if (request.out === undefined) return { result, parts, saved: [], ...advice };
-    const { saved, left } = await saveParts(ports, request.out, tool.name, parts);
-    return { result, parts: left, saved, ...advice };
+    if (warning !== undefined) options.onWarning({ code: 'schema-unusable', message: warning });
+    if (request.out !== undefined) await prepareFolder(ports, request.out);
+    return { tool: found, args: read };
+  });
+  const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
+  const hintFor = (said: string) => reachHint(ports, request, spec, said);
+  const call = { ...target, timeoutMs, arguments: args, keepArguments: request.auditArguments };
+  const { signal, onProgress } = options;
+  const result = await recordCall(ports, call, options.onWarning, () =>
+    tracedCall(ports, { spec, container, protocolVersion, tool: tool.name, within }, (trace) =>
+      session.callTool(tool.name, args, { timeoutMs, signal, onProgress, trace }),
+    ),
+  ).catch(async (error: unknown) => {
+    throw await withReachHint(error, hintFor);
+  });
+  const parts = resultParts(result);
+  const hint = result.isError === true ? await hintFor(textOf(parts)) : undefined;
+  const advice = hint === undefined ? {} : { hint };
+  if (request.out === undefined) return { result, parts, saved: [], ...advice };
+  const { saved, left } = await saveParts(ports, request.out, tool.name, parts);
+  return { result, parts: left, saved, ...advice };
+}
+
+type TracedCall = Pick<OpenCall, 'spec' | 'container' | 'within'> & {
+  readonly protocolVersion: string;
+  readonly tool: string;
+};
+
+/** Makes a call in a span of its own, by OpenTelemetry's conventions for MCP; what its server wrote of its work is part of it. */
+async function tracedCall(
+  ports: Ports,
+  { spec, container, within, protocolVersion, tool }: TracedCall,
+  make: (trace: TraceContext | undefined) => Promise<CallResult>,
+): Promise<CallResult> {
+  const since = ports.now();
+  const attributes = {
+    'mcp.method.name': 'tools/call',
+    'mcp.protocol.version': protocolVersion,
+    'gen_ai.operation.name': 'execute_tool',
+    'gen_ai.tool.name': tool,
+    'network.transport': isHttp(spec) ? 'tcp' : 'pipe',
+    'looms.server': spec.name,
+  };
+  const start = { name: `tools/call ${tool}`, kind: 'client', parent: within, attributes } as const;
+  return inSpan(await ports.tracing(), start, async (span) => {
+    const { context } = span;
+    // Its lines are complete when its session is over.
+    if (context !== undefined) {
+      ports.atEnd(() => tellWorkSince(ports, { server: spec.name, container }, { since, parent: context }));
+    }
+    const result = await make(context);
+    if (result.isError === true) span.fail('tool_error');
+    return result;
   });
 }
 

@@ -4,6 +4,7 @@ import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
+import { inSpan, type TraceContext } from '../../model/tracing.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 import { requireTrust } from '../apply/require-trust.ts';
 import type { Ports } from '../ports.ts';
@@ -14,10 +15,13 @@ import { sessionTarget } from './session-target.ts';
 export type OfServer = { readonly project: ProjectName; readonly server: ServerName };
 
 /** A server that runs, with a session to it. */
-type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
+export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
 
-/** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
-type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
+/**
+ * `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. `within`: the
+ * span that the opening is a part of; it is traced as such only.
+ */
+type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean; readonly within?: TraceContext | undefined };
 
 /** Codes of a session that never came to be because its container stopped meanwhile. */
 const containerEnded: ReadonlySet<ErrorCode> = new Set(['server-not-running', 'engine-not-found', 'server-exited']);
@@ -58,7 +62,9 @@ export async function onServer<T>(
   options: OpenOptions,
   work: (open: OpenServer) => Promise<T>,
 ): Promise<T> {
-  const open = await openServer(ports, project, server, options);
+  const opening = (): Promise<OpenServer> => openServer(ports, project, server, options);
+  const span = { name: 'looms.session.open', kind: 'internal', parent: options.within } as const;
+  const open = await (options.within === undefined ? opening() : inSpan(await ports.tracing(), span, opening));
   let trusting = false;
   try {
     const done = await work(open);

@@ -208,7 +208,9 @@ export function createSession(
     findTool: (name, options = {}) => find(name, options.signal),
     async callTool(name, args, { timeoutMs, signal, ...hooks }) {
       const tool = await find(name, signal);
-      const params = { name, arguments: { ...args }, ...metaFor(hooks.onLog) };
+      const { _meta: meta } = metaFor(hooks.onLog);
+      const _meta = { ...meta, ...hooks.trace };
+      const params = { name, arguments: { ...args }, ...(Object.keys(_meta).length === 0 ? {} : { _meta }) };
       const { onProgress } = hooks;
       const onprogress =
         onProgress === undefined ? {} : { onprogress: (progress: Progress) => onProgress(asProgress(progress)) };

@@ -1,6 +1,7 @@
 import type { DesiredServer, ProtocolChoice } from '../../model/desired.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ExactNumber } from '../../model/exact-number.ts';
+import type { TraceContext } from '../../model/tracing.ts';
 import type { LinkTarget } from '../link/link.ts';
 
 /** An MCP tool as the server sent it; fields we do not know are kept. */
@@ -145,6 +146,8 @@ export type SessionOptions = {
 export type CallHooks = {
   readonly onProgress?: ((progress: CallProgress) => void) | undefined;
   readonly onLog?: (log: ServerLog) => void;
+  /** The span of the call, which the server is told of in `_meta`. */
+  readonly trace?: TraceContext | undefined;
   /** A server asks only in sessions that can `answer`. */
   readonly onQuestion?: Answerer;
 };

@@ -1,0 +1,115 @@
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { readTraceLine, type TraceLine } from '../../model/trace-line.ts';
+import type { TraceContext, Tracing } from '../../model/tracing.ts';
+import type { LogQuery } from '../../orchestrator/session-host.ts';
+import type { Ports } from '../ports.ts';
+
+type Of = { readonly server: ServerName; readonly container: ContainerId };
+
+/** How long the engine may take to read a log once, ms: spans are not worth waiting for. */
+const readMs = 2_000;
+/** Most lines of a log that are looked at for one call, from its end. */
+const mostLines = 2_000;
+/** How long after its end a call may still be what a line is about, ms: lines come by way of the engine. */
+const lateMs = 2_000;
+
+/** Pieces of its own work that a server writes to its log, as a query asks for it. Ends where the log cannot be read. */
+async function* workIn(ports: Ports, { container }: Of, query: Omit<LogQuery, 'streams'>, signal: AbortSignal) {
+  try {
+    const { sessions } = await ports.orchestrator();
+    for await (const { text } of sessions.readLog(container, { ...query, streams: ['stderr'] }, { signal })) {
+      const work = readTraceLine(text);
+      if (work !== undefined) yield work;
+    }
+  } catch {
+    // What cannot be read is not told: no call fails for a span.
+  }
+}
+
+function tell(ports: Ports, tracing: Tracing, { server }: Of, work: TraceLine, parent: TraceContext | undefined): void {
+  const own = Object.entries(work.attributes).map(([key, value]) => [
+    key,
+    typeof value === 'string' ? ports.mask(value) : value,
+  ]);
+  tracing.add({
+    name: ports.mask(work.name),
+    kind: 'internal',
+    parent,
+    startMs: work.startMs,
+    endMs: work.endMs,
+    failed: work.failed ? '_OTHER' : undefined,
+    attributes: { ...Object.fromEntries(own), 'looms.server': server },
+  });
+}
+
+/** Tells of the work that a server wrote of since `since` (ms since 1970), as parts of one call. Does not throw. */
+export async function tellWorkSince(
+  ports: Ports,
+  of: Of,
+  { since, parent }: { readonly since: number; readonly parent: TraceContext },
+): Promise<void> {
+  const tracing = await ports.tracing();
+  const query = { since: { at: since }, tail: mostLines, follow: false };
+  for await (const work of workIn(ports, of, query, AbortSignal.timeout(readMs)))
+    tell(ports, tracing, of, work, parent);
+}
+
+type Call = { readonly within: TraceContext; readonly startMs: number; endMs: number };
+type Followed = { users: number; readonly calls: Set<Call>; readonly stop: AbortController };
+
+/** The work that servers write of while calls are made. */
+export type WorkFollower = {
+  /** Listens to a container until what comes back is called. */
+  readonly opened: (of: Of) => () => void;
+  /** Makes a call, of which lines that come meanwhile are parts. */
+  readonly during: <T>(container: ContainerId, within: TraceContext | undefined, make: () => Promise<T>) => Promise<T>;
+};
+
+/** The one call that a line can be about; undefined where that cannot be told. */
+function callOf(work: TraceLine, calls: ReadonlySet<Call>): Call | undefined {
+  const now = [...calls];
+  const around = now.filter(({ startMs, endMs }) => startMs <= work.startMs && work.startMs <= endMs);
+  const [one, ...more] = around.length === 0 ? now : around;
+  return more.length === 0 ? one : undefined;
+}
+
+/** Follows the logs of containers that a long-lived program has sessions with. */
+export function followWork(ports: Ports, tracing: Tracing): WorkFollower {
+  const followed = new Map<ContainerId, Followed>();
+  const begin = async (of: Of, { calls, stop }: Followed): Promise<void> => {
+    const query = { since: { at: ports.now() }, follow: true };
+    for await (const work of workIn(ports, of, query, stop.signal)) {
+      tell(ports, tracing, of, work, callOf(work, calls)?.within);
+    }
+  };
+  return {
+    opened(of) {
+      const known = followed.get(of.container);
+      const one = known ?? { users: 0, calls: new Set<Call>(), stop: new AbortController() };
+      followed.set(of.container, one);
+      one.users += 1;
+      if (known === undefined) begin(of, one);
+      let isLeft = false;
+      return () => {
+        if (isLeft) return;
+        isLeft = true;
+        one.users -= 1;
+        if (one.users > 0) return;
+        followed.delete(of.container);
+        one.stop.abort();
+      };
+    },
+    async during(container, within, make) {
+      const calls = followed.get(container)?.calls;
+      if (within === undefined || calls === undefined) return make();
+      const call: Call = { within, startMs: ports.now(), endMs: Number.POSITIVE_INFINITY };
+      calls.add(call);
+      try {
+        return await make();
+      } finally {
+        call.endMs = ports.now();
+        setTimeout(() => calls.delete(call), lateMs).unref();
+      }
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import { isRecord } from './is-record.ts';
+import type { SpanAttributes } from './tracing.ts';
+
+/** What stands before a span on the stderr of a server that uses loom's trace library. */
+const mark = '__LOOM_TRACE__:';
+
+/** What a server says of a piece of its work; times in ms since 1970. Names and values are the server's own. */
+export type TraceLine = {
+  readonly name: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly failed: boolean;
+  readonly attributes: SpanAttributes;
+};
+
+/** Longest name, key and value of a line, characters, and the most values: what goes beyond is left out. */
+const longest = { name: 200, key: 100, value: 1_000, line: 64_000 };
+const mostAttributes = 32;
+/** A piece of work that took longer is no part of a call, ms. */
+const longestMs = 24 * 3_600_000;
+
+function attributesOf(given: unknown): SpanAttributes {
+  const entries = Object.entries(isRecord(given) ? given : {}).flatMap(
+    ([key, value]): [string, string | number | boolean][] => {
+      if (key === '' || key.length > longest.key) return [];
+      if (typeof value === 'boolean' || Number.isFinite(value)) return [[key, value as boolean | number]];
+      return typeof value === 'string' ? [[key, value.slice(0, longest.value)]] : [];
+    },
+  );
+  return Object.fromEntries(entries.slice(0, mostAttributes));
+}
+
+/** The span that a line of a log holds; undefined for any other line, and for one that does not hold together. */
+export function readTraceLine(text: string): TraceLine | undefined {
+  if (!text.startsWith(mark) || text.length > longest.line) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text.slice(mark.length));
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value)) return undefined;
+  const { name, start_time: start, end_time: end, status, attributes } = value;
+  if (typeof name !== 'string' || name === '' || typeof start !== 'string' || typeof end !== 'string') return undefined;
+  const [startMs, endMs] = [Date.parse(start), Date.parse(end)];
+  // Also false where one is no time.
+  if (!(endMs >= startMs && endMs - startMs <= longestMs)) return undefined;
+  return {
+    name: name.slice(0, longest.name),
+    startMs,
+    endMs,
+    failed: status === 'error',
+    attributes: attributesOf(attributes),
+  };
+}
