@@ -53,7 +53,7 @@ export type ServerView = ServerInstance &
     readonly user: string;
     readonly limits: { readonly cpuCores: number; readonly memoryMiB: number; readonly pids: number };
     readonly networks: readonly string[];
-    /** Whether the engine keeps it from its own host. */
+    /** Whether the networks that it is on now keep it from the engine's host. */
     readonly hidesHost: boolean;
     readonly mounts: readonly {
       readonly type: 'bind' | 'volume';
@@ -80,7 +80,7 @@ export type ServerView = ServerInstance &
       /** Paths that are in memory. */
       readonly tmpfs: readonly string[];
       /** `internal`: nothing on it has a way out, as the engine says now. */
-      readonly networks: readonly { readonly name: string; readonly internal: boolean }[];
+      readonly networks: readonly { readonly name: string; readonly internal: boolean; readonly ipv6: boolean }[];
       readonly publishes: readonly string[];
       /** The forwarder that was made for its allow-list; null without a list, and where there is none for it. */
       readonly forwarder: {

@@ -29,6 +29,7 @@ describe.skipIf(withoutEngine())('networks on a real engine', () => {
     name,
     internal: true,
     driver: 'bridge',
+    ipv6: false,
     options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
   });
   const onNetwork = (server: string, name = networkName(bench.project, 'isolated')): Promise<ContainerId> =>
@@ -135,6 +136,28 @@ describe.skipIf(withoutEngine())('networks on a real engine', () => {
       try {
         await runNode('sender', send);
         await expect.poll(() => heard, { timeout: 15_000 }).toContain('one way');
+      } finally {
+        service.close();
+      }
+    });
+
+    test('reaches the host by IPv6 where its network has it, so that it must not', async (context) => {
+      await skipOnPodman(context, 'it cannot hide its host in any case');
+      const service = createServer((socket) => socket.end('reached the host\n'));
+      await new Promise<void>((resolve) => service.listen(0, '::', resolve));
+      const address = service.address();
+      const name = `${bench.project}-six`;
+      const prefix = `fd00:${bench.project.slice(-4)}`;
+      const byHand = { Name: name, Internal: true, Options: isolated().options, Labels: bench.labels };
+      const IPAM = { Driver: 'default', Config: [{ Subnet: `${prefix}::/64` }] };
+      try {
+        await bench.docker.createNetwork({ ...byHand, EnableIPv6: true, IPAM });
+        const six = await onNetwork('six', name);
+        const at = typeof address === 'object' && address !== null ? address.port : 0;
+        expect((await connect(six, `${prefix}::1`, at)).stdout).toBe('reached the host\n');
+        const { networks } = await bench.engine.observe({ project: bench.project, images: [], checkRegistry: [] });
+        const found = new Map(networks.map((one) => [one.name, one.ipv6]));
+        expect([found.get(name), found.get(isolated().name)]).toEqual([true, false]);
       } finally {
         service.close();
       }

@@ -13,7 +13,9 @@ export function network({ spec, view, inside }: Look): Looked {
   const { mode } = spec.network;
   const { networks, publishes } = view.confinement;
   const open = networks.filter(({ internal }) => !internal);
-  const names = networks.map(({ name, internal }) => `${name} (${internal ? 'no way out' : 'open'})`);
+  const names = networks.map(
+    ({ name, internal, ipv6 }) => `${name} (${internal ? 'no way out' : 'open'}${ipv6 ? ', IPv6' : ''})`,
+  );
   const published = publishes.length === 0 ? '' : `, publishes ${publishes.join(', ')}`;
   const interfaces = inside
     ?.lines('/proc/self/net/dev')
@@ -21,8 +23,15 @@ export function network({ spec, view, inside }: Look): Looked {
     .map((line) => line.split(':')[0]?.trim() ?? '')
     .filter((name) => name !== 'lo' && name !== '');
   const isRead = inside !== undefined && inside.lines('/proc/self/net/dev').length > 2;
+  // An address of a link is enough: the bridge has one as well, and the host listens there.
+  const withIpv6 = new Set(
+    inside?.lines('/proc/self/net/if_inet6').flatMap((line) => {
+      const name = line.split(/\s+/)[5] ?? '';
+      return name === 'lo' || name === '' ? [] : [name];
+    }),
+  );
   const gateway = inside?.gateway;
-  const hasWay = gateway === undefined ? false : gateway.answers;
+  const hasWay = withIpv6.size > 0 || (gateway === undefined ? false : gateway.answers);
   const words = { isolated: 'isolated: no way out', none: 'none', bridge: 'bridge: open' } as const;
   // What isolated promises of the host, not every engine can keep (Podman).
   const reachesHost = mode === 'isolated' && networks.length > 0 && !view.hidesHost;
@@ -33,7 +42,11 @@ export function network({ spec, view, inside }: Look): Looked {
     none: (interfaces ?? []).length === 0,
     bridge: true,
   };
-  const found = [(interfaces ?? []).join(', ') || 'loopback only', wayOut(gateway)].join(', ');
+  const found = [
+    (interfaces ?? []).join(', ') || 'loopback only',
+    wayOut(gateway),
+    ...(withIpv6.size === 0 ? [] : [`IPv6 at ${[...withIpv6].join(', ')}`]),
+  ].join(', ');
   return {
     promise: 'network',
     spec: words[mode],

@@ -11,6 +11,7 @@ const files = [
   '/proc/self/attr/current',
   '/proc/self/mountinfo',
   '/proc/self/net/dev',
+  '/proc/self/net/if_inet6',
   '/sys/fs/cgroup/memory.max',
   '/sys/fs/cgroup/memory.swap.max',
   '/sys/fs/cgroup/pids.max',

@@ -79,7 +79,7 @@ export function describeBlocker(blocker: Blocker): string {
     case 'volume-taken':
       return `volume ${visible(blocker.name)} is there, and looms did not make it for this project`;
     case 'network-taken':
-      return `network ${visible(blocker.name)} is there, and looms did not make it for this project`;
+      return `network ${visible(blocker.name)}, and looms makes it otherwise`;
     case 'unsupported':
       return visible(blocker.detail);
     default:

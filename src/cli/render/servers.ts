@@ -108,7 +108,7 @@ export const limitsText = ({ limits }: Pick<ServerDetail, 'limits'>): string =>
 export function networkText({ mode, names, hidesHost, egress, learns }: ServerDetail['network']): string {
   const way = egress.length === 0 ? 'no way out' : `a way out to ${egress.join(', ')}`;
   const out = learns ? `${way}, notes what else is tried` : way;
-  const host = hidesHost ? ', the engine’s host is hidden' : ', but this engine does not hide its own host';
+  const host = hidesHost ? ', the engine’s host is hidden' : ', but the engine’s host is within reach';
   const reach = mode === 'isolated' ? `${out}${host}` : '';
   return [mode, ...names, ...(reach === '' ? [] : [reach])].map(visible).join(' · ');
 }

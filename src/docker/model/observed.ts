@@ -74,11 +74,20 @@ export type NetworkShape = {
   readonly driver: string;
   /** Driver options that we set (`com.docker.network.bridge.inhibit_ipv4` …). */
   readonly options: Readonly<Record<string, string>>;
+  /** Whether it has IPv6; absent: as the engine gives new networks. */
+  readonly ipv6?: boolean;
   /** CIDR; absent: the engine chooses. */
   readonly subnet?: string;
   /** CIDR that the engine gives addresses from by itself; absent: all of the subnet. */
   readonly ipRange?: string;
 };
+
+/** The option by which a bridge has no IPv4 address of its own, at which the engine's host would be reached. */
+export const withoutHost: NetworkShape['options'] = { 'com.docker.network.bridge.inhibit_ipv4': 'true' };
+
+/** Whether a network keeps what is on it from the engine's host. With IPv6 its bridge has an address in any case. */
+export const hidesHost = ({ internal, ipv6, options }: NetworkShape): boolean =>
+  internal && ipv6 !== true && Object.entries(withoutHost).every(([key, value]) => options[key] === value);
 
 export type ObservedNetwork = NetworkShape & {
   readonly id: NetworkId;

@@ -4,7 +4,7 @@ import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
 import { hasForwarder, mostTargets } from '../../model/egress.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
-import type { NetworkShape, Observed, ObservedContainer } from './observed.ts';
+import { type NetworkShape, type Observed, type ObservedContainer, withoutHost } from './observed.ts';
 
 /**
  * How an isolated server gets out to what its spec lists: a network that it shares with a forwarder and nobody else,
@@ -131,6 +131,7 @@ const outNetwork = (project: ProjectName): NetworkShape => ({
   name: outNetworkName(project),
   driver: 'bridge',
   internal: false,
+  ipv6: false,
   options: { 'com.docker.network.bridge.enable_icc': 'false' },
 });
 
@@ -152,7 +153,8 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
       name,
       driver: 'bridge',
       internal: true,
-      options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
+      ipv6: false,
+      options: withoutHost,
       subnet,
       ipRange: `${addressOf(first)}/27`,
     },

@@ -3,7 +3,7 @@ import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
 import { isRunning, serversOf, servingOf, settledOf, slotsOf } from '../model/generations.ts';
 import { containerName, generationName } from '../model/labels.ts';
-import type { Observed, ObservedContainer } from '../model/observed.ts';
+import { hidesHost, type Observed, type ObservedContainer } from '../model/observed.ts';
 import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
 import { wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
@@ -103,7 +103,10 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
         pids: shape.pidsLimit,
       },
       networks: shape.networks.map((network) => network.name),
-      hidesHost: recorded?.spec.network.mode === 'isolated' && engine.canHideHost,
+      hidesHost:
+        recorded?.spec.network.mode === 'isolated' &&
+        engine.canHideHost &&
+        shape.networks.every(({ name: one }) => networks.some((network) => network.name === one && hidesHost(network))),
       mounts: shape.mounts,
       security: { readOnlyRoot, capDrop, capAdd, noNewPrivileges },
       confinement: {
@@ -116,10 +119,10 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
         devices: shape.devices,
         environment: Object.keys(shape.env),
         tmpfs: Object.keys(shape.tmpfs),
-        networks: shape.networks.map((network) => ({
-          name: network.name,
-          internal: networks.some(({ name: one, internal }) => one === network.name && internal),
-        })),
+        networks: shape.networks.map(({ name: wanted }) => {
+          const found = networks.find((one) => one.name === wanted);
+          return { name: wanted, internal: found?.internal === true, ipv6: found?.ipv6 === true };
+        }),
         publishes: shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
         forwarder: forwarderOf(container, observed),
       },

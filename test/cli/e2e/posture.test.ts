@@ -84,6 +84,33 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('4 of 15 promises broken') });
   });
 
+  test('names IPv6 on its network, by which it reaches the host, and apply makes nothing there (4)', async () => {
+    const project = newProject('ipv6');
+    const spec = tinySpec({ name: 'fs' });
+    expect(await project.apply(spec)).toExit(0);
+    const [network, name] = [`looms-${project.name}`, `looms-${project.name}-fs`];
+    await docker('network', 'disconnect', network, name);
+    await docker('network', 'rm', network);
+    const subnet = `fd00:${project.name.slice(-6, -2)}:${project.name.slice(-2)}::/64`;
+    const asMade = ['--internal', '-o', 'com.docker.network.bridge.inhibit_ipv4=true'];
+    const labelled = ['--label', `looms.project=${project.name}`];
+    await docker('network', 'create', ...asMade, ...labelled, '--ipv6', '--subnet', subnet, network);
+    await docker('network', 'connect', network, name);
+    const { code, broken } = await lookAt(project, 'fs');
+    expect(code).toBe(4);
+    expect(broken.map(({ promise, engine, inside }) => [promise, engine, inside])).toEqual([
+      [
+        'network',
+        `${network} (no way out, IPv6), the engine’s host is within reach`,
+        expect.stringContaining(', IPv6 at eth'),
+      ],
+    ]);
+    expect((await project.run(['describe', 'fs'])).stdout).toContain('but the engine’s host is within reach');
+    const again = await project.apply(tinySpec({ name: 'fs', memoryMiB: 256 }));
+    expect(again).not.toMatchObject({ code: 0 });
+    expect(again.stdout + again.stderr).toContain(`network ${network}: it has IPv6, and looms makes it otherwise`);
+  });
+
   test('is told of a server that does not run, by the engine alone', async () => {
     const project = newProject('still');
     expect(await project.apply(specs(tinySpec({ name: 'a' }), tinySpec({ name: 'b' })))).toExit(0);

@@ -4,8 +4,12 @@ import { mounts, network } from '../../../src/app/inspect/posture-reach.ts';
 import { server } from '../../support/planner-world.ts';
 
 /** What is found of a server on the project's own network, with these lines of mountinfo. */
-function look({ kind, hidesHost, mountinfo = [] }: LookOptions): Look {
-  const lines = { '/proc/self/mountinfo': mountinfo } as Readonly<Record<string, readonly string[]>>;
+function look({ kind, hidesHost, mountinfo = [], ipv6 = [] }: LookOptions): Look {
+  const lines: Readonly<Record<string, readonly string[]>> = {
+    '/proc/self/mountinfo': mountinfo,
+    '/proc/self/net/dev': ['', '', 'lo: 0'],
+    '/proc/self/net/if_inet6': ipv6,
+  };
   return {
     spec: server('a').spec,
     engine: { kind },
@@ -21,6 +25,7 @@ type LookOptions = {
   readonly kind: 'docker' | 'podman';
   readonly hidesHost: boolean;
   readonly mountinfo?: readonly string[];
+  readonly ipv6?: readonly string[];
 };
 
 const tmpfsAt = (path: string): string => `30 20 0:40 / ${path} rw,nosuid - tmpfs tmpfs rw`;
@@ -32,6 +37,13 @@ describe('what a server reaches', () => {
       false,
     ]);
     expect(network(look({ kind: 'docker', hidesHost: true })).engine).toEqual(['looms-test (no way out)', true]);
+  });
+
+  test.each(['fe80::1 of a link', 'an address of a network'])('is broken where an interface has %s', (what) => {
+    const address = `${what.startsWith('fe80') ? 'fe80' : 'fd00'}0000000000000000000000000002 1a 40 20 80`;
+    const found = (name: string) => look({ kind: 'docker', hidesHost: true, ipv6: [`${address} ${name}`] });
+    expect(network(found('eth0')).inside).toEqual(['loopback only, no way out, IPv6 at eth0', false]);
+    expect(network(found('lo')).inside).toEqual(['loopback only, no way out', true]);
   });
 
   test('has the tmpfs that Podman gives a read-only root as no mount, and that of anybody else as one', () => {

@@ -13,6 +13,7 @@ export type InspectedNetwork = {
   readonly Name: string;
   readonly Driver: string;
   readonly Internal: boolean;
+  readonly EnableIPv6?: boolean;
   readonly Options?: Readonly<Record<string, string>> | null;
   readonly Labels?: Readonly<Record<string, string>> | null;
   readonly IPAM?: {
@@ -47,6 +48,8 @@ export async function createNetwork(
     Name: network.name,
     Driver: network.driver,
     Internal: network.internal,
+    // Left out, it is what the engine's `default-network-opts` say (27 and later).
+    ...(network.ipv6 === undefined ? {} : { EnableIPv6: network.ipv6 }),
     Options: network.options,
     ...(network.subnet === undefined
       ? {}

@@ -67,6 +67,7 @@ function observedNetwork(
     internal: network.Internal,
     driver: network.Driver,
     options: network.Options ?? {},
+    ipv6: network.EnableIPv6 === true,
     ...(subnet === undefined ? {} : { subnet }),
     ...(ipRange === undefined ? {} : { ipRange }),
     ours: network.Labels?.[label.project] === query.project,

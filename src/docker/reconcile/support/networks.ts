@@ -1,7 +1,7 @@
 import type { ProjectName } from '../../../model/ids.ts';
 import type { Blocker } from '../../../model/plan.ts';
 import { networkName } from '../../model/labels.ts';
-import type { NetworkShape, Observed, ObservedNetwork } from '../../model/observed.ts';
+import { type NetworkShape, type Observed, type ObservedNetwork, withoutHost } from '../../model/observed.ts';
 import {
   isOn,
   type Mode,
@@ -14,15 +14,17 @@ import {
 
 /**
  * The networks of a project. `internal` alone leaves the engine's host reachable by the network's gateway address;
- * without an address of its own the bridge gives no way to it (tried on Engine 20.10 and 28.5). Podman cannot hide its
- * host, and forgets the option: there it is not asked for.
+ * without an address of its own the bridge gives no way to it (tried on Engine 20.10 and 28.5). With IPv6 the bridge has
+ * one in any case, whatever that option says. Podman cannot hide its host, and forgets the option: there it is not asked
+ * for.
  */
 function networkShape(project: ProjectName, mode: Mode, canHideHost: boolean): NetworkShape {
   return {
     name: networkName(project, mode),
     driver: 'bridge',
     internal: mode === 'isolated',
-    options: mode === 'isolated' && canHideHost ? { 'com.docker.network.bridge.inhibit_ipv4': 'true' } : {},
+    ...(mode === 'isolated' ? { ipv6: false } : {}),
+    options: mode === 'isolated' && canHideHost ? withoutHost : {},
   };
 }
 
@@ -30,6 +32,7 @@ function networkMismatch(found: ObservedNetwork, wanted: NetworkShape): string |
   if (!found.ours) return 'it is not of this project';
   if (found.internal !== wanted.internal) return `internal is ${found.internal}`;
   if (found.driver !== wanted.driver) return `its driver is ${found.driver}`;
+  if (wanted.ipv6 === false && found.ipv6 === true) return 'it has IPv6';
   if (wanted.subnet !== undefined && found.subnet !== wanted.subnet) return `its subnet is ${found.subnet}`;
   const option = Object.entries(wanted.options).find(([key, value]) => found.options[key] !== value);
   return option && `its option ${option[0]} is ${found.options[option[0]] ?? 'not set'}`;
@@ -47,7 +50,8 @@ export function networkTaken(wanted: NetworkShape, observed: Observed): Blocker 
   const found = networkFor(observed, wanted);
   const mismatch = found && networkMismatch(found, wanted);
   if (mismatch === undefined) return undefined;
-  const hint = `\`docker network rm ${wanted.name}\`, then apply again`;
+  const first = found?.members.length === 0 ? '' : 'stop what is on it, then ';
+  const hint = `${first}\`docker network rm ${wanted.name}\`, then apply again`;
   return { kind: 'network-taken', name: `${wanted.name}: ${mismatch}`, hint };
 }
 

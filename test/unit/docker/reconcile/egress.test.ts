@@ -116,6 +116,14 @@ describe('a server that lists hosts', () => {
     ]);
   });
 
+  it.each(['looms-test-a.egress', 'looms-test.out'])('is blocked by IPv6 on %s', (name) => {
+    const end = running(led('a', 'db'));
+    const changed = end.networks.map((one) => (one.name === name ? { ...one, ipv6: true } : one));
+    expect(plan([led('a', 'db', 'other')], { ...end, networks: changed }).changes).toMatchObject([
+      { action: 'blocked', why: { kind: 'network-taken', name: `${name}: it has IPv6` } },
+    ]);
+  });
+
   it('gets a second forwarder when its list changes; the first goes with the container that was made with it', () => {
     expect(format(plan([led('a', 'db', 'other')], running(led('a', 'db'))))).toMatchInlineSnapshot(`
       "a: replace start-first (spec-changed)

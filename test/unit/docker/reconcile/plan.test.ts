@@ -535,6 +535,17 @@ describe('what stands behind servers', () => {
     expect(format(made)).toBe('a: blocked (network-taken)');
   });
 
+  it('is nowhere where its network has IPv6, by which a bridge has an address of the host: the server is blocked', () => {
+    const networks = there.networks.map((one) => ({ ...one, ipv6: true }));
+    expect(plan([httpServer('b')], { ...there, networks }).changes).toMatchObject([
+      { action: 'blocked', why: { kind: 'network-taken', name: 'looms-test: it has IPv6' } },
+    ]);
+    const bridged = httpServer('a', { network: { mode: 'bridge' } });
+    const observed = applied(bridged);
+    const asEngineGives = observed.networks.map((one) => ({ ...one, ipv6: true }));
+    expect(plan([bridged], { ...observed, networks: asEngineGives }).steps).toEqual([]);
+  });
+
   it('is not made for a server that is blocked', () => {
     const taken = { ...open, name: 'looms-test', id: asNetworkId('n'), ours: false, members: [] };
     const mounts = [{ type: 'volume', source: 'data', target: '/data', readOnly: false }] as const;
