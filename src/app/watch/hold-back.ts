@@ -1,5 +1,5 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { ServerName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
 import type { Ports } from '../ports.ts';
 import type { BackOff } from './back-off.ts';
@@ -12,15 +12,20 @@ export const rotationPauseMs = 60_000;
 export const isRotation = (change: Change): boolean =>
   'reasons' in change && change.reasons.every(({ kind }) => kind === 'rotation-due');
 
-/** Who stopped a server with looms, where that is the last that looms did with it; `docker stop` is drift. */
-async function stoppedBy(ports: Ports, project: ProjectName, server: ServerName): Promise<LeftAlone | undefined> {
-  for await (const { servers = [], user, time } of ports.auditReader.changes({
-    project,
-    servers: [server],
-    newestFirst: true,
-  })) {
-    const action = servers.find((one) => one.server === server)?.action;
-    if (action !== undefined) return action === 'stop' ? { why: 'stopped-by-person', user, time } : undefined;
+/** The command that is a person's word that a server shall not run; whatever else stops one does so for a file. */
+const stopByHand = 'looms mcp stop';
+
+/**
+ * Who stopped a server by hand, where that is the last that looms did with it on this engine; `docker stop` is drift. A
+ * stop that failed is none: the server ran on.
+ */
+async function stoppedBy(ports: Ports, { project, engine }: Plan, server: ServerName): Promise<LeftAlone | undefined> {
+  const asked = { project, servers: [server], newestFirst: true };
+  for await (const { servers = [], outcomes = [], ...change } of ports.auditReader.changes(asked)) {
+    if (change.engine !== engine.id || !servers.some((one) => one.server === server)) continue;
+    const isDone = outcomes.some((one) => one.server === server && one.outcome === 'done');
+    if (change.command !== stopByHand || !isDone) return undefined;
+    return { why: 'stopped-by-person', user: change.user, time: change.time };
   }
   return undefined;
 }
@@ -35,13 +40,13 @@ type HoldBack = {
 
 /** Which servers a plan would change are left alone for now, and why. */
 export async function heldBack(
-  { project, changes }: Plan,
+  plan: Plan,
   { ports, backOff, servers, mayRotate }: HoldBack,
 ): Promise<ReadonlyMap<ServerName, LeftAlone>> {
   const hashes = new Map(servers.map(({ spec, hash }) => [spec.name, hash]));
   const held = new Map<ServerName, LeftAlone>();
   let turns = mayRotate ? 1 : 0;
-  for (const change of changes) {
+  for (const change of plan.changes) {
     const { server, action } = change;
     if (action === 'unchanged') continue;
     const waiting = await backOff.waiting(server, hashes.get(server) ?? '');
@@ -51,7 +56,7 @@ export async function heldBack(
     } else if (action === 'blocked') held.set(server, { why: 'blocked', blocker: change.why });
     else if (isRotation(change) && turns === 0) held.set(server, { why: 'rotation-turn' });
     else if (action === 'start') {
-      const person = await stoppedBy(ports, project, server);
+      const person = await stoppedBy(ports, plan, server);
       if (person !== undefined) held.set(server, person);
     } else if (isRotation(change)) turns -= 1;
   }

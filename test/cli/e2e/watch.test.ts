@@ -113,6 +113,24 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 
+  test('what a file disabled is started again once a file enables it', async () => {
+    const one = project();
+    const folder = folderOf(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' }));
+    const write = (isEnabled: boolean): void =>
+      writeFileSync(
+        join(folder, 'mcp.yaml'),
+        specs(changed(tinySpec({ name: 'fs' }), { mcp: { enabled: isEnabled } }), tinySpec({ name: 'web' })),
+      );
+    const loop = watching(one, folder);
+    await loop.told('changed');
+    write(false);
+    await eventually(async () => expect(await isRunning(one, 'fs')).toBe(false), soonMs);
+    write(true);
+    await eventually(async () => expect(await isRunning(one, 'fs')).toBe(true), soonMs);
+    expect(loop.of('left-alone')).toEqual([]);
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
   test('a new generation that does not answer is tried later each time, also by the next loop, and what served still does', async () => {
     const one = project();
     const folder = folderOf(tinySpec({ name: 'fs' }));

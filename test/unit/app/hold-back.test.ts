@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import type { Ports } from '../../../src/app/ports.ts';
+import { heldBack } from '../../../src/app/watch/hold-back.ts';
+import type { ChangeRecord } from '../../../src/model/audit.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import type { Plan } from '../../../src/model/plan.ts';
+
+const fs = asServerName('fs');
+
+/** What the trail says that was done with fs, newest first; by default a stop by hand that was done on this engine. */
+const record = (more: Partial<ChangeRecord> = {}): Partial<ChangeRecord> => ({
+  time: '2026-11-21T11:59:00.000Z',
+  user: 'ada',
+  command: 'looms mcp stop',
+  engine: 'e1',
+  servers: [{ server: fs, action: 'stop' }],
+  result: 'done',
+  outcomes: [{ server: fs, outcome: 'done' }],
+  ...more,
+});
+
+async function whyHeld(records: readonly Partial<ChangeRecord>[]): Promise<string | undefined> {
+  const ports = {
+    auditReader: {
+      changes: async function* () {
+        yield* records;
+      },
+    },
+  } as unknown as Ports;
+  const plan = { project: 'p', engine: { id: 'e1' }, changes: [{ server: fs, action: 'start' }] } as unknown as Plan;
+  const backOff = { repaired: async () => 0, waiting: async () => undefined };
+  return (await heldBack(plan, { ports, backOff, servers: [], mayRotate: true })).get(fs)?.why;
+}
+
+describe('a server that does not run is left alone', () => {
+  test('where the last thing that looms did with it is a stop by hand', async () => {
+    expect(await whyHeld([record()])).toBe('stopped-by-person');
+
+    const web = record({ command: 'looms apply', servers: [{ server: asServerName('web'), action: 'create' }] });
+    expect(await whyHeld([web, record()])).toBe('stopped-by-person');
+  });
+
+  test.each([
+    ['the file stopped it', { command: 'looms watch' }],
+    ['an apply of the file stopped it', { command: 'looms apply' }],
+    ['the stop failed', { result: 'failed', outcomes: [{ server: fs, outcome: 'failed' }] }],
+    [
+      'another server was stopped, this one not',
+      { result: 'partly', outcomes: [{ server: fs, outcome: 'interrupted' }] },
+    ],
+    ['nobody knows how the stop ended', { result: undefined, outcomes: undefined }],
+    ['a server of that name was stopped on another engine', { engine: 'e2' }],
+    ['it was started since', { command: 'looms mcp start', servers: [{ server: fs, action: 'start' }] }],
+  ] as const)('but not where %s', async (_, more) => {
+    expect(await whyHeld([record(more as Partial<ChangeRecord>)])).toBeUndefined();
+  });
+});
