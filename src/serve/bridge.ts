@@ -3,6 +3,7 @@ import { canonicalJson } from '../model/canonical-json.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
 import { failureText, statusOfFailure } from './call.ts';
+import { createDeclaredHeaders } from './declared-headers.ts';
 import type { Guard } from './guard.ts';
 import {
   code,
@@ -21,6 +22,7 @@ import {
   withParams,
   withResult,
 } from './message.ts';
+import { paramContradiction } from './param-headers.ts';
 import type { Reply } from './reply.ts';
 import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
@@ -32,6 +34,8 @@ type Fields = Readonly<Record<string, unknown>>;
 /** A request without a session, and what a session for it is opened with. */
 export type BridgedRequest = SessionPlace & {
   readonly message: Message & { readonly id: Id };
+  /** What a client over HTTP sent as `mcp-…`. Absent: it has none. */
+  readonly headers?: Readonly<Record<string, string>>;
 };
 
 export type Bridge = {
@@ -122,6 +126,7 @@ type Warm = {
 export function createBridge(sessions: Sessions, seal: Seal): Bridge {
   const warm = new Map<string, Warm>();
   const calls = new Map<string, Call>();
+  const declared = createDeclaredHeaders();
 
   const heard = (one: Warm, text: string, message: Message): void => {
     const { method = '' } = message;
@@ -378,6 +383,14 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     for (const uri of uris) if (!others.has(uri)) await request(one, 'resources/unsubscribe', { uri });
   };
 
+  /** Why the headers of a call do not fit its arguments: a server that knows sessions only does not look at them. */
+  const wrongHeaders = async ({ session }: Warm, { message, headers }: BridgedRequest): Promise<string | undefined> => {
+    const [leg] = session.legs();
+    if (leg === undefined || headers === undefined || message.method !== 'tools/call') return undefined;
+    const { name, arguments: args } = paramsOf(message);
+    return paramContradiction(await declared.of(leg, String(name), 'session'), args, headers);
+  };
+
   return {
     async request(given, reply) {
       const { message } = given;
@@ -390,6 +403,8 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
         const one = warmFor(given);
         const begun = await one.begun;
         if (method === 'server/discover') return reply.answer(discovered(id, begun));
+        const wrong = await wrongHeaders(one, given);
+        if (wrong !== undefined) return reply.answer(errorText(id, code.headerMismatch, wrong), 400);
         return await (method === 'subscriptions/listen' ? listen(one, given, reply) : call(one, given, reply));
       } catch (error) {
         reply.answer(failureText(id, error), statusOfFailure(error));

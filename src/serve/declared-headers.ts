@@ -9,8 +9,11 @@ import { type Declared, type ParamHeader, rememberHeaders } from './param-header
 export type DeclaredHeaders = {
   /** Takes what a server lists. */
   readonly saw: (server: ServerName, container: ContainerId, tools: unknown) => void;
-  /** The headers for a call of a tool, by its arguments; its tools are asked for where it is none that was seen. */
-  readonly of: (leg: Leg, tool: string) => Promise<readonly ParamHeader[]>;
+  /**
+   * The headers for a call of a tool, by its arguments; its tools are asked for where it is none that was seen, as the
+   * stateless revisions ask or in the words of a session.
+   */
+  readonly of: (leg: Leg, tool: string, words?: 'stateless' | 'session') => Promise<readonly ParamHeader[]>;
 };
 
 export function createDeclaredHeaders(): DeclaredHeaders {
@@ -25,19 +28,22 @@ export function createDeclaredHeaders(): DeclaredHeaders {
   const saw: DeclaredHeaders['saw'] = (server, container, tools) => {
     rememberHeaders(tools, declaredBy(server, container));
   };
-  const ask = async (leg: Leg, container: ContainerId): Promise<void> => {
-    const meta = { [envelopeKeys.revision]: modernRevision, [envelopeKeys.capabilities]: {} };
-    const headers = { 'mcp-protocol-version': modernRevision, 'mcp-method': 'tools/list' };
-    for await (const { message } of ownPages(leg, 'tools/list', { meta, headers })) {
+  const stateless = {
+    meta: { [envelopeKeys.revision]: modernRevision, [envelopeKeys.capabilities]: {} },
+    headers: { 'mcp-protocol-version': modernRevision, 'mcp-method': 'tools/list' },
+  };
+  const ask = async (leg: Leg, container: ContainerId, said: typeof stateless | undefined): Promise<void> => {
+    for await (const { message } of ownPages(leg, 'tools/list', said)) {
       if (!isRecord(message.result)) return;
       saw(leg.server, container, message.result.tools);
     }
   };
   return {
     saw,
-    async of(leg, tool) {
+    async of(leg, tool, words = 'stateless') {
       const { container } = await leg.ready();
-      if (!declaredBy(leg.server, container).has(tool)) await ask(leg, container);
+      const said = words === 'session' ? undefined : stateless;
+      if (!declaredBy(leg.server, container).has(tool)) await ask(leg, container, said);
       return declaredBy(leg.server, container).get(tool) ?? [];
     },
   };

@@ -3,7 +3,6 @@ import { chmodSync, mkdtempSync } from 'node:fs';
 import { type AddressInfo, createConnection, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -12,14 +11,13 @@ import type { startLooms } from '../support/looms.ts';
 import { changed } from '../support/odd-servers.ts';
 import { testProject } from '../support/test-project.ts';
 import { specs, tinySpec } from '../support/tiny-server.ts';
-import { baselineOf, revisions, scenariosOf, serverVerdicts } from './suite.ts';
+import { baselineOf, rename, revisions, scenariosOf, serverVerdicts } from './suite.ts';
 
 // What each revision requires of a server, by its own suite: of one by itself, and of the gateway in front of the same
 // one. What it fails behind the gateway it is to fail by itself. CONFORMANCE_REPEAT: how often, as some faults are races.
 
 const repeat = Number(process.env.CONFORMANCE_REPEAT ?? 1);
 const fixture = new URL('../fixtures/servers/everything.mjs', import.meta.url).pathname;
-const rename = ['--import', pathToFileURL(join(import.meta.dirname, 'rename.ts')).href];
 
 describe.skipIf(withoutEngine())('a server behind the gateway', () => {
   const stdio = testProject('conform');

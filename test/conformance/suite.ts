@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 
@@ -32,6 +33,19 @@ export const baselineOf = (
   revision: Revision,
 ): { readonly client: readonly string[]; readonly server: readonly string[] } =>
   read(import.meta.dirname, `expected-failures.${revision}.yaml`);
+
+/** A check that says otherwise of a server behind the gateway, where clients are of the other era. */
+export type CrossEraDifference = {
+  readonly check: string;
+  readonly alone: string;
+  readonly behind: string;
+  readonly why: string;
+};
+export const crossEraDifferences = (revision: Revision): readonly CrossEraDifference[] =>
+  read<Record<Revision, readonly CrossEraDifference[]>>(import.meta.dirname, 'cross-era.yaml')[revision];
+
+/** Has the suite ask for its tools by the names that they have among all servers. */
+export const rename = ['--import', pathToFileURL(join(import.meta.dirname, 'rename.ts')).href];
 
 export type SuiteRun = { readonly code: number; readonly output: string; readonly results: string };
 
