@@ -1,6 +1,7 @@
 import type { Files } from '../files/port.ts';
 import type { SessionSource } from '../mcp/client/session.ts';
 import type { AuditReader, AuditTrail } from '../model/audit.ts';
+import type { EnginePart } from '../model/engine.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
 import type { SecretPrinter } from '../model/secret-prints.ts';
@@ -19,8 +20,8 @@ export type Ports = HealthKeeper & {
   readonly engineAttempts: () => Promise<readonly EngineAttempt[]>;
   /** Whether this machine is the engine's host, so that host paths of mounts can be looked at. Does not throw. */
   readonly engineIsLocal: () => Promise<boolean>;
-  /** The engine's socket that a mount of this path (links followed) hands over, as far as known. Does not throw. */
-  readonly engineSocketAt: (path: string) => Promise<string | undefined>;
+  /** What of an engine a mount of this path (links followed) hands over, as far as known. Does not throw. */
+  readonly engineAt: (path: string) => Promise<EnginePart | undefined>;
   readonly openSession: () => Promise<SessionSource>;
   readonly secrets: SecretStore;
   /** Looks secrets up anew from now on: for programs that outlive a change of one. */

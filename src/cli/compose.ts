@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectPorts } from '../app/connect/ports.ts';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
+import type { EnginePart } from '../model/engine.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
@@ -342,16 +343,16 @@ function engineSource(settings: Settings, file: ProjectFile | undefined, ports: 
       return false;
     }
   };
-  const sockets = once(
+  const parts = once(
     async () => {
-      const { engineSocketFinder } = await import('../docker/engine/connection/engine-sockets.ts');
+      const { engineFinder } = await import('../docker/engine/connection/engine-sockets.ts');
       // Where what is named cannot be understood, which is said when the engine is asked for, the usual ones are known.
       const { endpoint } = await look().catch(() => ({ endpoint: null }));
-      return { at: engineSocketFinder(input, endpoint), endpoint };
+      return { at: engineFinder(input, endpoint), endpoint };
     },
     ({ endpoint }) => endpoint !== null,
   );
-  const engineSocketAt = async (path: string): Promise<string | undefined> => (await sockets()).at(path);
+  const engineAt = async (path: string): Promise<EnginePart | undefined> => (await parts()).at(path);
   const engineAddress = async (): Promise<string | undefined> => {
     const { endpoint } = await look();
     if (endpoint === null) return undefined;
@@ -362,7 +363,7 @@ function engineSource(settings: Settings, file: ProjectFile | undefined, ports: 
     orchestrator,
     engineAttempts,
     engineIsLocal,
-    engineSocketAt,
+    engineAt,
     close: async () => connected?.close(),
   };
 }

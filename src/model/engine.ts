@@ -20,9 +20,14 @@ export type EngineDescription = {
   readonly canHideHost: boolean;
   /** Security modules that it puts its containers under by itself: `seccomp`, `apparmor`, `selinux`. */
   readonly securityModules: readonly string[];
+  /** Where it keeps images, containers and volumes, links followed where it is this machine's; '' where it does not say. */
+  readonly stateFolder: string;
   readonly cpus: number;
   readonly memoryBytes: number;
 };
+
+/** What of an engine a path of its host hands over: its socket, or the folder of its state. */
+export type EnginePart = { readonly kind: 'socket' | 'state'; readonly path: string };
 
 export type ContainerState =
   | { readonly status: 'created' }

@@ -104,6 +104,7 @@ export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
     canLimitStorage: false,
     canHideHost: true,
     securityModules: ['seccomp'],
+    stateFolder: '/srv/engine',
     cpus: 2,
     memoryBytes: 2 ** 34,
   },

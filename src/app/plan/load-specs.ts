@@ -10,7 +10,7 @@ import type { Recipe } from '../../model/recipe.ts';
 import { commitWords, type GitCommit } from '../../model/source.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
 import { checkQuotas } from '../../spec/check/quotas.ts';
-import { type HostPath, refusedHostPath, refusedSocket } from '../../spec/fields/mounts.ts';
+import { type HostPath, refusedEngine, refusedHostPath } from '../../spec/fields/mounts.ts';
 import type { ReadServer } from '../../spec/fields/normalize.ts';
 import {
   type FaultyServer,
@@ -167,7 +167,7 @@ function unusableMount(
 }
 
 /** What looking at host paths takes. */
-export type HostLook = Pick<Ports, 'engineIsLocal' | 'engineSocketAt' | 'files'>;
+export type HostLook = Pick<Ports, 'engineIsLocal' | 'engineAt' | 'files'>;
 
 /**
  * Looks at the host paths of mounts, links followed, so that no link brings in what is never mounted. The engine would
@@ -192,7 +192,7 @@ export async function lookAtHostPaths(
         return [findingOf(error, path, locate(path))];
       }
       if (isLocal) real.set(source, target);
-      const refused = refusedHostPath(target) ?? refusedSocket(target, await ports.engineSocketAt(target));
+      const refused = refusedHostPath(target) ?? refusedEngine(target, await ports.engineAt(target));
       if (refused === undefined) {
         return isLocal ? unusableMount(hostPath, locate(path), spec, await ports.files.accessOf(target)) : [];
       }

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { type Mount, securityFields } from '../../model/desired.ts';
+import type { EnginePart } from '../../model/engine.ts';
 import { type Reader, sortedRecord } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import type { BackendInput, MountInput } from './input.ts';
@@ -18,8 +19,13 @@ const enginePaths = [
   '/var/lib/docker',
   '/var/lib/containerd',
   '/var/lib/containers',
+  '/var/lib/buildkit',
+  '/var/lib/rancher',
+  '/var/snap/docker',
   '/etc/docker',
 ];
+/** A user's own engine, whoever the user is. */
+const ofUsers = /\/\.local\/share\/(?:docker|containers)(?:\/|$)/;
 const kernelPaths = ['/proc', '/sys', '/dev'];
 
 type Mounting = {
@@ -116,20 +122,21 @@ export function refusedHostPath(absolute: string): { readonly message: string; r
     return { message: 'the root of the host is never mounted', hint: 'mount the folder that the server needs' };
   }
   const secret = [...enginePaths, ...kernelPaths].find((one) => contains(absolute, one) || contains(one, absolute));
-  if (secret === undefined && !/\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/.test(absolute)) return undefined;
+  const isSocket = /\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/.test(absolute);
+  if (secret === undefined && !isSocket && !ofUsers.test(absolute)) return undefined;
   const why = kernelPaths.includes(secret ?? '') ? 'the kernel of the host' : 'the engine, and with it the host';
   return { message: `${absolute} is never mounted: it gives the server ${why}`, hint: 'mount another folder' };
 }
 
-/** Why a host path with the socket of an engine at or below it is never mounted; undefined where there is none. */
-export const refusedSocket = (
+/** Why a host path with something of an engine at, above or below it is never mounted; undefined where there is none. */
+export const refusedEngine = (
   path: string,
-  socket: string | undefined,
+  part: EnginePart | undefined,
 ): { readonly message: string; readonly hint: string } | undefined =>
-  socket === undefined
+  part === undefined
     ? undefined
     : {
-        message: `${path} is never mounted: ${socket === path ? 'it' : socket} is the socket of an engine, and gives the server the engine, and with it the host`,
+        message: `${path} is never mounted: ${part.path === path ? 'it' : part.path} is ${part.kind === 'socket' ? 'the socket of an engine' : 'where an engine keeps its state'}, and gives the server the engine, and with it the host`,
         hint: 'mount another folder',
       };
 

@@ -71,7 +71,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     },
     secretPrints: { keyName: async () => undefined, print: async () => undefined },
     engineIsLocal: async () => true,
-    engineSocketAt: async () => undefined,
+    engineAt: async () => undefined,
     openSession: async () => async () => {
       throw new LoomsError('session-failed', 'no sessions here');
     },

@@ -27,7 +27,12 @@ async function findings(text: string, policy?: Partial<Policy>, strict = false):
     workingDirectory: folder,
     now: () => 0,
     engineIsLocal: async () => true,
-    engineSocketAt: async (path: string) => (path.endsWith('/engine') ? `${path}/any.sock` : undefined),
+    engineAt: async (path: string) =>
+      path.endsWith('/engine')
+        ? { kind: 'socket', path: `${path}/any.sock` }
+        : path.endsWith('/state')
+          ? { kind: 'state', path: `${path}/deep` }
+          : undefined,
   };
   const loaded = await loadSpecs(ports as unknown as Ports, {
     paths: ['mcp.yaml'],
@@ -74,6 +79,20 @@ mcp_server: { command: run }
     "5:17 error[refused-mount] docker_backend.volume_mounts[0].source: /engine is never mounted: /engine/any.sock is the socket of an engine, and gives the server the engine, and with it the host (hint: mount another folder)
     6:17 error[refused-mount] docker_backend.volume_mounts[1].source: /engine-link leads to /engine: /engine is never mounted: /engine/any.sock is the socket of an engine, and gives the server the engine, and with it the host (hint: mount another folder)"
   `);
+});
+
+test('a folder with the state of an engine in it is never mounted, nor one of a user’s engine that is not there', async () => {
+  await mkdir(join(folder, 'state'));
+  const text = (source: string) => `name: a
+docker_backend:
+  base_image: debian:bookworm-slim
+  volume_mounts: [{ source: ${source}, target: /x }]
+mcp_server: { command: run }
+`;
+  expect(await findings(text('./state'))).toContain('/state/deep is where an engine keeps its state');
+  for (const source of ['/home/ann/.local/share/docker/volumes', '/var/snap', '/var/lib/rancher/k3s']) {
+    expect(await findings(text(source))).toContain('refused-mount');
+  }
 });
 
 test('a host path that the user of the server cannot use is warned of at its line, with what to do', async () => {

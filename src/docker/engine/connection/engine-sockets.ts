@@ -1,9 +1,11 @@
 import { opendir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { basename, dirname, join } from 'node:path';
-import { isWithin } from '../../model/resolve-shape.ts';
+import type { EnginePart } from '../../../model/engine.ts';
+import { isWithin, overlaps } from '../../model/resolve-shape.ts';
 import { configDirectory, type DiscoveryInput, usualSockets } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
+import { stateFolders } from './engine-folders.ts';
 
 /** A local engine answers a ping at once or never, ms. */
 const pingMs = 1_000;
@@ -85,26 +87,31 @@ async function socketsAt(path: string): Promise<readonly string[]> {
 }
 
 /**
- * A finder of engines' sockets in what a server would be given: the socket that a path is, or that lies at any depth
- * below it as far as there is a word about it, or right in it as far as an engine answers there. undefined: none is known.
+ * A finder of what of an engine a server would be given. A socket: the one that a path is, or that lies at any depth below
+ * it as far as there is a word about it, or right in it as far as an engine answers there. A folder of an engine's state:
+ * one that the path lies in, or at any depth below it. undefined: none is known.
  * Paths are absolute with links followed, `used` is the engine that looms talks to; of one on another machine only the
  * socket that its address names is known.
  */
-export function engineSocketFinder(
+export function engineFinder(
   input: DiscoveryInput,
   used: Endpoint | null,
-): (path: string) => Promise<string | undefined> {
+): (path: string) => Promise<EnginePart | undefined> {
+  const socket = (path: string): EnginePart => ({ kind: 'socket', path });
   if (used !== null && used.kind !== 'socket') {
     const there = used.kind === 'ssh' ? used.remoteSocket : undefined;
-    return async (path) => (there !== undefined && isWithin(there, path) ? there : undefined);
+    return async (path) => (there !== undefined && isWithin(there, path) ? socket(there) : undefined);
   }
-  let known: Promise<readonly string[]> | undefined;
+  let known: Promise<readonly [sockets: readonly string[], folders: readonly string[]]> | undefined;
   return async (path) => {
-    known ??= knownSockets(input, used);
-    const named = (await known).find((socket) => isWithin(socket, path));
-    if (named !== undefined) return named;
+    known ??= Promise.all([knownSockets(input, used), stateFolders(input)]);
+    const [named, folders] = await known;
+    const one = named.find((candidate) => isWithin(candidate, path));
+    if (one !== undefined) return socket(one);
+    const state = folders.find((folder) => overlaps(folder, path));
+    if (state !== undefined) return { kind: 'state', path: state };
     const sockets = await socketsAt(path);
     const answers = await Promise.all(sockets.map(answersAsEngine));
-    return sockets.find((_, index) => answers[index]);
+    return sockets.filter((_, index) => answers[index]).map(socket)[0];
   };
 }

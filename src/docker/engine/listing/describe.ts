@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import type { EngineDescription } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ContainerShape } from '../../model/shape.ts';
@@ -17,7 +18,10 @@ const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: 
   kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
 
 /** The engine's description from what it said at connecting and in `/info`. */
-export function describeEngine({ engine, endpoint }: Client, info: EngineInfo): EngineDescription {
+export async function describeEngine({ engine, endpoint }: Client, info: EngineInfo): Promise<EngineDescription> {
+  const told = info.DockerRootDir ?? '';
+  // What nobody but root may look at is as the engine says it.
+  const stateFolder = endpoint.kind === 'socket' && told !== '' ? await realpath(told).catch(() => told) : told;
   return {
     ...engine,
     id: engineId(engine.kind, info),
@@ -29,6 +33,7 @@ export function describeEngine({ engine, endpoint }: Client, info: EngineInfo): 
     // (5.8).
     canHideHost: engine.kind === 'docker',
     securityModules: (info.SecurityOptions ?? []).flatMap((option) => /^name=([a-z]+)/.exec(option)?.[1] ?? []),
+    stateFolder,
     cpus: info.NCPU ?? 0,
     memoryBytes: info.MemTotal ?? 0,
   };

@@ -152,7 +152,7 @@ export async function observe(client: ImageClient, records: RecordReader, query:
   const foreign = new Map([...named.filter(isNoLock(query.project)), ...strangers].map((one) => [one.Id, one]));
   return {
     project: query.project,
-    engine: describeEngine(client, info),
+    engine: await describeEngine(client, info),
     now: engineTime(info.SystemTime),
     containers: containers.filter(({ role }) => role !== 'history'),
     history: all

@@ -4,6 +4,7 @@ import { type StepId, shortId } from '../../../model/ids.ts';
 import type { Blocker, SupportChange } from '../../../model/plan.ts';
 import { networkName, volumeName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import { overlaps } from '../../model/resolve-shape.ts';
 import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
 import { egressBlocker, planEgress } from './egress.ts';
@@ -32,10 +33,22 @@ type Support = {
   readonly relaySteps: (server: DeclaredServer) => readonly StepId[];
 };
 
+/** Why no container is made with a mount of a server: it would have what the engine keeps of all of them. */
+function mountBlocker({ spec }: DeclaredServer, { engine: { stateFolder } }: Observed): Blocker | undefined {
+  const found = spec.mounts.find(({ type, source }) => type === 'bind' && overlaps(source, stateFolder));
+  if (found === undefined || stateFolder === '') return undefined;
+  return {
+    kind: 'unsupported',
+    detail: `${found.source} is never mounted: the engine keeps its state in ${stateFolder}, and with it a server has the host`,
+    hint: 'mount another folder',
+  };
+}
+
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
 export function supportBlocker(server: DeclaredServer, observed: Observed): Blocker | undefined {
   const { mode } = server.spec.network;
-  if (mode === 'none') return undefined;
+  const ofMounts = mountBlocker(server, observed);
+  if (ofMounts !== undefined || mode === 'none') return ofMounts;
   return (
     networkBlocker(observed.project, mode, observed) ??
     relayBlocker(server, mode, observed) ??

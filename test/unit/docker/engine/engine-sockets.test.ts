@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseHost } from '../../../../src/docker/engine/connection/endpoint.ts';
-import { engineSocketFinder } from '../../../../src/docker/engine/connection/engine-sockets.ts';
+import { engineFinder } from '../../../../src/docker/engine/connection/engine-sockets.ts';
 
 let folder = '';
 const open: Server[] = [];
@@ -45,11 +45,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const look = (path: string, host = `unix://${folder}/linked/there/any.name`): Promise<string | undefined> =>
-  engineSocketFinder(
-    { environment: {}, homeDirectory: join(folder, 'home'), platform: 'linux', sockets: [] },
+const find = (path: string, host = `unix://${folder}/linked/there/any.name`, home = 'home') =>
+  engineFinder(
+    { environment: {}, homeDirectory: join(folder, home), platform: 'linux', sockets: [] },
     parseHost(host, 'test'),
   )(host.startsWith('ssh') ? path : join(folder, path));
+const look = async (path: string, host?: string): Promise<string | undefined> => (await find(path, host))?.path;
 
 test('the socket that is used is found by itself, in a folder, and above that, wherever a link to it is named', async () => {
   const socket = join(folder, 'used/deep/any.name');
@@ -80,4 +81,26 @@ test('of an engine on another machine, the socket that its address names is know
   expect(await look('/opt/engine', host)).toBe('/opt/engine/any.name');
   expect(await look('/opt', host)).toBe('/opt/engine/any.name');
   expect(await look('/srv', host)).toBeUndefined();
+});
+
+test('the folder of an engine’s state is found from above and from within: by a configuration, and a user’s own', async () => {
+  for (const name of [
+    'moved/deep',
+    'user/.config/docker',
+    'user/.config/containers',
+    'user/.local/share/docker',
+    'pods',
+  ]) {
+    await mkdir(join(folder, name), { recursive: true });
+  }
+  await symlink(join(folder, 'moved/deep'), join(folder, 'data-root'));
+  await writeFile(join(folder, 'user/.config/docker/daemon.json'), `{ "data-root": "${folder}/data-root" }`);
+  await writeFile(join(folder, 'user/.config/containers/storage.conf'), `[storage]\n  graphroot = "${folder}/pods"\n`);
+  const state = async (path: string) => (await find(path, undefined, 'user'))?.path.replace(`${folder}/`, '');
+  for (const path of ['moved', 'moved/deep', 'moved/deep/volumes/x']) expect(await state(path)).toBe('moved/deep');
+  expect(await state('pods/overlay')).toBe('pods');
+  expect(await state('user')).toBe('user/.local/share/docker');
+  expect(await find('moved', undefined, 'user')).toMatchObject({ kind: 'state' });
+  expect(await state('moved-elsewhere')).toBeUndefined();
+  expect(await look('moved')).toBeUndefined();
 });

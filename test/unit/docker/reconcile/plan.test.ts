@@ -521,6 +521,28 @@ describe('a plan', () => {
   });
 });
 
+describe('a mount', () => {
+  const mounting = (source: string, mode: 'isolated' | 'none') =>
+    plan(
+      [server('a', { network: { mode }, mounts: [{ type: 'bind', source, target: '/x', readOnly: true }] })],
+      emptyEngine(),
+    );
+
+  it.each(['/srv', '/srv/engine', '/srv/engine/volumes/b'])(
+    'of what the engine keeps in its folder is none: %s',
+    (at) => {
+      for (const mode of ['isolated', 'none'] as const) {
+        const detail = `${at} is never mounted: the engine keeps its state in /srv/engine, and with it a server has the host`;
+        expect(mounting(at, mode).changes).toMatchObject([{ action: 'blocked', why: { kind: 'unsupported', detail } }]);
+      }
+    },
+  );
+
+  it('beside that folder is one', () => {
+    expect(mounting('/srv/engines', 'none').changes).toMatchObject([{ action: 'create' }]);
+  });
+});
+
 describe('what stands behind servers', () => {
   const there = applied(httpServer('a'));
   const theirs = (name: string) => ({ id: asContainerId('f'.repeat(12)), name, image: 'nginx', owner: 'nobody' });
