@@ -82,7 +82,13 @@ export function allServers(upstreams: Upstreams, heard: LegHooks, { version, log
     }
     return items;
   };
-  const catalogue = createCatalogue<undefined>({ servers: upstreams.servers, list, log, names });
+  const catalogue = createCatalogue<undefined>({
+    servers: upstreams.servers,
+    reaches: guard.reaches,
+    list,
+    log,
+    names,
+  });
   const tell = (message: Message): void => heard.onNotification(JSON.stringify(message), message);
   const setLevel = async (message: ClientRequest): Promise<Route> => {
     level = message;

@@ -81,8 +81,8 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     }
     return items;
   };
-  const reached = async ({ reaches }: Asker): Promise<readonly ServerName[]> => (await servers()).filter(reaches);
-  const catalogue = createCatalogue({ servers: reached, list, log, names });
+  const reaches = (server: ServerName, asker: Asker): boolean => asker.reaches(server);
+  const catalogue = createCatalogue<Context>({ servers, reaches, list, log, names });
 
   /** What all servers that are asked for it tell, on one stream. */
   const listen = async (message: ClientRequest, context: Context, reply: Reply): Promise<void> => {
@@ -100,7 +100,7 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     const uris: unknown[] = [];
     const leaving: Reply[] = [];
     let isAcknowledged = false;
-    const asked = (await reached(context)).map((server) => {
+    const asked = (await servers()).filter(context.reaches).map((server) => {
       const own = homes.filter(({ home }) => home === server).map(({ uri }) => uri);
       const wanted = { ...changes, ...(own.length === 0 ? {} : { resourceSubscriptions: own }) };
       const { promise: told, resolve } = Promise.withResolvers<void>();

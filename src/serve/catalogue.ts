@@ -59,8 +59,9 @@ export type Catalogue<C> = {
 
 /** What a catalogue is made of. */
 export type Sources<C> = {
-  /** Those that may be asked by this. */
-  readonly servers: (context: C) => Promise<readonly ServerName[]>;
+  readonly servers: () => Promise<readonly ServerName[]>;
+  /** Whether one may be asked by this; of another one nothing is said or decided by. */
+  readonly reaches: (server: ServerName, context: C) => boolean;
   /** All items of one server's list, as asked for by this; undefined where it has no such list. */
   readonly list: (server: ServerName, method: ListMethod, context: C) => Promise<readonly Item[] | undefined>;
   readonly log: (text: string) => void;
@@ -68,13 +69,15 @@ export type Sources<C> = {
 };
 
 /** A catalogue for requests that each have a context of their own, which only what lists looks at. */
-export function createCatalogue<C>({ servers, list, log, names }: Sources<C>): Catalogue<C> {
+export function createCatalogue<C>({ servers, reaches, list, log, names }: Sources<C>): Catalogue<C> {
   /** What each server listed last: its own names by those that they have here, and URIs by themselves. */
   const listed = new Map<ListMethod, Map<ServerName, ReadonlyMap<string, string>>>();
 
-  const find = (method: ListMethod, key: string): Own | undefined => {
+  const reached = async (context: C): Promise<readonly ServerName[]> =>
+    (await servers()).filter((server) => reaches(server, context));
+  const find = (method: ListMethod, key: string, context: C): Own | undefined => {
     const having = [...(listed.get(method) ?? [])]
-      .filter(([, own]) => own.has(key))
+      .filter(([server, own]) => own.has(key) && reaches(server, context))
       .sort(([a], [b]) => (a < b ? -1 : 1));
     const [first] = having;
     return first === undefined ? undefined : { server: first[0], name: first[1].get(key) ?? key };
@@ -96,7 +99,7 @@ export function createCatalogue<C>({ servers, list, log, names }: Sources<C>): C
     });
   };
   const listAll: Catalogue<C>['listAll'] = async (method, context, onLate) => {
-    const found = (await servers(context)).map((server) => {
+    const found = (await reached(context)).map((server) => {
       let isLate = false;
       const { promise: late, resolve } = Promise.withResolvers<readonly Item[]>();
       const timer = setTimeout(() => {
@@ -121,14 +124,14 @@ export function createCatalogue<C>({ servers, list, log, names }: Sources<C>): C
   /** The tool or prompt behind a name; one that is not known yet may be of a server that was not listed. */
   const behind = async (joined: unknown, method: ListMethod, context: C): Promise<Own | undefined> => {
     if (typeof joined !== 'string') return undefined;
-    const known = find(method, joined);
+    const known = find(method, joined, context);
     if (known !== undefined) return known;
     const server = serverOf(joined, names);
-    if (server === undefined || !(await servers(context)).includes(asServerName(server))) return undefined;
+    if (server === undefined || !(await reached(context)).includes(asServerName(server))) return undefined;
     await listOf(asServerName(server), method, context);
     // A filtered one is none of the list, and still the server's own to refuse.
     return (
-      find(method, joined) ?? {
+      find(method, joined, context) ?? {
         server: asServerName(server),
         name: joined.slice(server.length + names.separator.length),
       }
@@ -143,10 +146,11 @@ export function createCatalogue<C>({ servers, list, log, names }: Sources<C>): C
   /** What nobody lists may be of a template: it is of the only one with resources, if there is only one. */
   const byUri = async (message: ClientRequest, uri: unknown, context: C): Promise<Routed> => {
     const key = String(uri);
-    const known = find('resources/list', key);
+    const known = find('resources/list', key, context);
     if (known === undefined) await listAll('resources/list', context, () => {});
-    const [only, ...more] = listed.get('resources/list')?.keys() ?? [];
-    const home = find('resources/list', key)?.server ?? (more.length === 0 ? only : undefined);
+    const having = [...(listed.get('resources/list')?.keys() ?? [])].filter((server) => reaches(server, context));
+    const [only, ...more] = having;
+    const home = find('resources/list', key, context)?.server ?? (more.length === 0 ? only : undefined);
     return home === undefined ? { unknown: `Resource not found: ${key}` } : { server: home, message };
   };
   const completion = async (message: ClientRequest, context: C): Promise<Routed> => {

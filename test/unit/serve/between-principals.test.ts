@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { asServerName, type ServerName } from '../../../src/model/ids.ts';
 import { usualNames } from '../../../src/model/serve-settings.ts';
 import { createBridge } from '../../../src/serve/bridge.ts';
+import { createCatalogue } from '../../../src/serve/catalogue.ts';
 import { oneServer } from '../../../src/serve/face.ts';
 import type { Guard } from '../../../src/serve/guard.ts';
 import { createSeal } from '../../../src/serve/seal.ts';
@@ -141,5 +143,36 @@ describe('a session whose client has renewed its token', () => {
       answered: 1,
     });
     await Promise.all(sessions.all().map(sessions.end));
+  });
+});
+
+describe('what all servers are together to somebody who reaches some of them', () => {
+  const [a, b] = [asServerName('a'), asServerName('b')];
+  /** Both list one resource of the same URI, and each one of its own; `a` comes first. */
+  const catalogue = createCatalogue<readonly ServerName[]>({
+    servers: async () => [a, b],
+    reaches: (server, reached) => reached.includes(server),
+    list: async (server, method) =>
+      method === 'tools/list' ? [{ name: 'go' }] : [{ uri: 'x://both' }, { uri: `x://${server}` }],
+    log: () => {},
+    names: usualNames,
+  });
+  const read = (uri: string, reached: readonly ServerName[]) =>
+    catalogue.route({ jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri } }, reached);
+  const call = (name: string, reached: readonly ServerName[]) =>
+    catalogue.route({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }, reached);
+
+  test('is decided among those, whatever others have listed before', async () => {
+    expect(await read('x://both', [a, b])).toMatchObject({ server: a });
+    expect(await read('x://both', [b])).toMatchObject({ server: b });
+    expect(await read('x://elsewhere', [b])).toMatchObject({ server: b });
+    expect(await call('a__go', [a])).toMatchObject({ server: a });
+  });
+
+  test('says nothing of the others: neither whose a URI is, nor that there is such a tool', async () => {
+    expect(await read('x://a', [a, b])).toMatchObject({ server: a });
+    expect(await read('x://a', [])).toEqual({ unknown: 'Resource not found: x://a' });
+    expect(await call('a__go', [a])).toMatchObject({ server: a });
+    expect(await call('a__go', [b])).toEqual({ unknown: 'Unknown tool: a__go' });
   });
 });
