@@ -117,12 +117,15 @@ export function createGateway(
     }
   };
 
-  /** The message of a request; undefined where that was answered: as there is none, or its principal takes too much. */
+  /**
+   * The message of a request, which is under way until `done`; undefined where that was answered: as there is none, or its
+   * principal takes too much.
+   */
   const messageOf = async (
     request: IncomingMessage,
     response: ServerResponse,
     { guard }: Place,
-  ): Promise<Message | undefined> => {
+  ): Promise<{ readonly message: Message; readonly done: () => void } | undefined> => {
     const body = await bodyOf(request, maxBodyBytes, loadOf(guard.name, response));
     if (typeof body !== 'string') {
       response.setHeader('connection', 'close');
@@ -135,12 +138,9 @@ export function createGateway(
       send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
       return;
     }
-    if (!isRequest(message)) return message;
+    if (!isRequest(message)) return { message, done: () => {} };
     const taken = limits.take(guard.name, message.method === 'tools/call');
-    if (taken.taken) {
-      response.once('close', taken.done);
-      return message;
-    }
+    if (taken.taken) return { message, done: taken.done };
     const { why, retryAfterSeconds } = taken;
     response.setHeader('retry-after', String(retryAfterSeconds));
     send(response, 429, errorText(message.id, code.invalidRequest, why, { code: 'refused', retryAfterSeconds }));
@@ -148,8 +148,17 @@ export function createGateway(
   };
 
   const post = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
-    const message = await messageOf(request, response, place);
-    if (message === undefined) return;
+    const taken = await messageOf(request, response, place);
+    if (taken === undefined) return;
+    // It is over when it was answered, also with a question, or has ended; not because its client went away.
+    response.once('finish', taken.done);
+    await handOn(request, response, { ...place, message: taken.message }).finally(taken.done);
+  };
+  const handOn = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { message, ...place }: Place & { readonly message: Message },
+  ): Promise<void> => {
     const isModern = header(request, 'mcp-protocol-version') === modernRevision;
     const revision = revisionOf(message) ?? (isModern ? modernRevision : undefined);
     if (revision !== undefined) return postStateless(request, response, { ...place, message, revision });
@@ -178,11 +187,14 @@ export function createGateway(
       response.setHeader('allow', 'GET, POST');
       return send(response, 405, JSON.stringify({ error: 'method not allowed' }));
     }
-    const message = await messageOf(request, response, place);
-    if (message === undefined) return;
+    const taken = await messageOf(request, response, place);
+    if (taken === undefined) return;
+    const { message, done } = taken;
     const id = new URL(request.url ?? '', 'http://localhost').searchParams.get('sessionId') ?? '';
-    if (oldSse.take(place, id, message)) response.writeHead(202).end();
-    else send(response, 404, noStream(message.id ?? null));
+    const over = oldSse.take(place, id, message);
+    if (over === undefined) send(response, 404, noStream(message.id ?? null));
+    else response.writeHead(202).end();
+    await (over ?? Promise.resolve()).finally(done);
   };
 
   const postStateless = async (

@@ -8,8 +8,11 @@ import type { SessionPlace, Sessions } from './sessions.ts';
 export type OldSse = {
   /** Begins a session, and the stream for all that it says; false where there is no room for one. */
   readonly open: (place: SessionPlace, response: ServerResponse) => boolean;
-  /** Takes what a client of such a session posted; false for a session that is none of its principal's, here. */
-  readonly take: (place: SessionPlace, id: string, message: Message) => boolean;
+  /**
+   * Takes what a client of such a session posted, and resolves when it is over; undefined for a session that is none of its
+   * principal's, here.
+   */
+  readonly take: (place: SessionPlace, id: string, message: Message) => Promise<void> | undefined;
 };
 
 /** The session is over with its stream: there is no other way back to it. */
@@ -36,21 +39,14 @@ export function createOldSse(sessions: Sessions): OldSse {
     take(place, id, message) {
       const session = sessions.find(id, place);
       const stream = streams.get(id);
-      if (session === undefined || stream === undefined) return false;
-      if (!isRequest(message)) {
-        session.take(message);
-        return true;
-      }
+      if (session === undefined || stream === undefined) return undefined;
+      if (!isRequest(message)) return session.take(message);
       const reply: Reply = { ...stream, answer: (text) => void stream.tell(text), begin: () => {}, end: () => {} };
-      if (message.method !== 'initialize') {
-        session.request(message, reply);
-        return true;
-      }
-      session.initialize(message).then(
-        (text) => stream.tell(text),
-        (error: unknown) => stream.tell(failureText(message.id, error)),
+      if (message.method !== 'initialize') return session.request(message, reply);
+      return session.initialize(message).then(
+        (text) => void stream.tell(text),
+        (error: unknown) => void stream.tell(failureText(message.id, error)),
       );
-      return true;
     },
   };
 }
