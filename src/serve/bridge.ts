@@ -80,6 +80,9 @@ const changes: Readonly<Record<string, string>> = {
   'notifications/resources/list_changed': 'resourcesListChanged',
 };
 
+/** What is answered, as `Reply.answer` takes it. */
+type Outcome = { readonly text: string; readonly status: number; readonly scope?: readonly string[] | undefined };
+
 /** A call that is under way, or whose answer nobody has taken yet. */
 type Call = {
   readonly id: string;
@@ -92,7 +95,7 @@ type Call = {
   client?: { readonly reply: Reply; readonly id: Id; readonly left: () => void };
   /** What the server asked meanwhile, by the key that the client answers it under. */
   readonly open: Map<string, { readonly id: Id; readonly question: Fields }>;
-  outcome?: { readonly text: string; readonly status: number };
+  outcome?: Outcome;
   ended?: number;
 };
 
@@ -177,14 +180,15 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     if (client === undefined || open.size === 0) return;
     const inputRequests = Object.fromEntries([...open].map(([key, { question }]) => [key, question]));
     const requestState = seal.close('call', { call: call.id });
-    settle(call, resultText(client.id, { resultType: 'input_required', inputRequests, requestState }), 200);
+    const text = resultText(client.id, { resultType: 'input_required', inputRequests, requestState });
+    settle(call, { text, status: 200 });
   };
-  const settle = (call: Call, text: string, status: number): void => {
+  const settle = (call: Call, { text, status, scope }: Outcome): void => {
     const { client } = call;
     if (client === undefined) return;
     delete call.client;
     client.reply.onleft = undefined;
-    client.reply.answer(text, status);
+    client.reply.answer(text, status, scope);
     client.left();
   };
   const forget = (call: Call): void => {
@@ -198,7 +202,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     const { outcome } = call;
     if (outcome !== undefined) {
       forget(call);
-      settle(call, withId(outcome.text, id), outcome.status);
+      settle(call, { ...outcome, text: withId(outcome.text, id) });
       return promise;
     }
     reply.onleft = () => {
@@ -214,16 +218,16 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     const params = { requestId: call.id, reason };
     call.warm.session.take({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
   };
-  const finish = (call: Call, text: string, status: number): void => {
+  const finish = (call: Call, outcome: Outcome): void => {
     const { client } = call;
     if (client === undefined) {
-      call.outcome = { text, status };
+      call.outcome = outcome;
       call.ended = performance.now();
       call.open.clear();
       return;
     }
     forget(call);
-    settle(call, withId(text, client.id), status);
+    settle(call, { ...outcome, text: withId(outcome.text, client.id) });
   };
 
   const begin = (given: BridgedRequest, key: string, capabilities: Fields): Warm => {
@@ -318,9 +322,9 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     };
     const tell = (text: string): boolean =>
       made.client?.reply.tell(withParams(text, (params) => ({ ...params, progressToken: made.token }))) === true;
-    const answer = (text: string, status = 200): void => {
-      const given = modernResult(method, text);
-      finish(made, given, status === 200 ? statusOf(given) : status);
+    const answer: Reply['answer'] = (given, status = 200, scope) => {
+      const text = modernResult(method, given);
+      finish(made, { text, status: status === 200 ? statusOf(text) : status, scope });
     };
     const end = (): void => {
       forget(made);

@@ -188,7 +188,11 @@ describe('a token with scopes', () => {
       ]);
       expect((await one.modern('tools/call', { name: 'add', arguments: { a: 1, b: 2 } })).body.result).toBeDefined();
       const denied = await one.modern('tools/call', { name: 'steps', arguments: { to: 1 } });
-      expect(denied).toMatchObject({ status: 403, body: { error: { data: { scope: `${server}:steps` } } } });
+      expect(denied).toMatchObject({
+        status: 403,
+        headers: { 'www-authenticate': expect.stringContaining(`insufficient_scope", scope="${server}:steps"`) },
+        body: { error: { data: { scope: `${server}:steps` } } },
+      });
     }
   });
 
