@@ -172,11 +172,13 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
     const { container } = target;
     const given = Promise.withResolvers<Kept>();
     const enough = new AbortController();
+    let proof: Promise<boolean> = Promise.resolve(false);
     const waiter: Waiter = {
       key,
       container,
       take: async (one) => {
-        if (await proves(one, options).catch(() => false)) given.resolve(one);
+        proof = proves(one, options).catch(() => false);
+        if (await proof) given.resolve(one);
       },
     };
     waiting.add(waiter);
@@ -189,7 +191,13 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
       signal: signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]),
     });
     try {
-      const one = await Promise.race([opening, given.promise]);
+      // One that shows that it is there by now may still be had where no other one can be opened.
+      const opened = opening.catch(async (error: unknown) => {
+        waiting.delete(waiter);
+        if (await proof) return given.promise;
+        throw error;
+      });
+      const one = await Promise.race([opened, given.promise]);
       // Whichever came second is one too many, unless somebody waits for it.
       for (const other of [opening, given.promise]) {
         other.then((extra) => (extra === one ? undefined : keep(extra))).catch(() => {});
