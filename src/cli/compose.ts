@@ -551,12 +551,13 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const serve: Composition['serve'] = async (project, options) => {
     const { listen, log, bounds, sse } = options;
-    const [near, upstreams, { runGateway }, { createSeal }, files] = await Promise.all([
+    const [near, upstreams, { runGateway }, { createSeal, maxAgeMs }, files, { endedSessions }] = await Promise.all([
       nearFor(options),
       upstreamsFor(project, log),
       import('../serve/run.ts'),
       import('../serve/seal.ts'),
       import('../state/gateway-files.ts'),
+      import('../state/ended-sessions.ts'),
     ]);
     const { noteAddress, sealKeyOfFile, servePlaces, tokenOfFile } = files;
     const places = servePlaces(environment, project);
@@ -571,6 +572,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     const running = await runGateway(upstreams, {
       bounds,
       seal: createSeal(sealKeyOfFile(places.sealFile), project),
+      ended: endedSessions(places.endedFile, { keepMs: maxAgeMs, onFault: log }),
       sse,
       version,
       log,

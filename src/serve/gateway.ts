@@ -18,7 +18,7 @@ import { createOldSse, noStream } from './old-sse.ts';
 import { createReply, type Reply } from './reply.ts';
 import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
-import { createSessions, type SessionBounds, type SessionPlace } from './sessions.ts';
+import { createSessions, type Ended, type SessionBounds, type SessionPlace } from './sessions.ts';
 import { createStateless } from './stateless.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -39,6 +39,8 @@ export type GatewayOptions = {
   readonly bounds: SessionBounds;
   /** What ids of sessions, and of calls that wait for an answer, are closed with. */
   readonly seal: Seal;
+  /** Sessions that are over, for the gateways that come after this one; absent: none is noted down. */
+  readonly ended?: Ended;
   /** Whether clients of the old HTTP+SSE transport are served too, at /sse. */
   readonly sse?: boolean;
   /** Of the project's `looms.yaml`. */
@@ -63,11 +65,11 @@ export type Gateway = {
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
 export function createGateway(
   given: Upstreams,
-  { bounds, seal, sse = false, settings = usualServe, guarding = {}, version, log, kept }: GatewayOptions,
+  { bounds, seal, sse = false, settings = usualServe, guarding = {}, version, log, kept, ended }: GatewayOptions,
 ): Gateway {
   const metrics = createMetrics();
   const upstreams = measured(given, metrics);
-  const sessions = createSessions(upstreams, bounds, seal);
+  const sessions = createSessions(upstreams, bounds, seal, ended);
   const bridge = createBridge(sessions, seal);
   const stateless = createStateless(upstreams, {
     idleMs: bounds.idleMs,
@@ -316,7 +318,7 @@ export function createGateway(
     async close() {
       stopFollowing();
       const closed = [...servers].map((server) => new Promise((resolve) => server.close(resolve)));
-      await Promise.all([...sessions.all().map((session) => sessions.end(session)), stateless.close()]);
+      await Promise.all([sessions.close(), stateless.close()]);
       for (const server of servers) server.closeAllConnections();
       await Promise.all(closed);
     },

@@ -18,7 +18,7 @@ const algorithm = 'aes-256-gcm';
 const nonceBytes = 12;
 const tagBytes = 16;
 /** How old what comes back may be, ms: a client that was away for longer begins anew. */
-const maxAgeMs = 7 * 24 * 60 * 60_000;
+export const maxAgeMs = 7 * 24 * 60 * 60_000;
 
 /** A seal of 32 secret bytes, for the gateway of one project; `now` in ms since the epoch, as it counts over restarts. */
 export function createSeal(key: Buffer, project: string, now: () => number = Date.now): Seal {

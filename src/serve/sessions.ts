@@ -42,14 +42,19 @@ export type Sessions = {
    */
   readonly findOrBegin: (id: string, place: SessionPlace) => Promise<Session | undefined>;
   readonly has: (session: Session) => boolean;
+  /** Ends one for good: its id begins none any more, in no later gateway either. */
   readonly end: (session: Session) => Promise<void>;
+  /** Closes all with their gateway; the next one may go on with them. */
+  readonly close: () => Promise<void>;
   readonly all: () => readonly Session[];
   /** Ends those that nobody has used for long, and those of principals whose token is none any more. */
   readonly sweep: () => void;
 };
 
-/** Ended ones of earlier gateways that are remembered: their ids would begin them once more. */
-const mostEnded = 10_000;
+/** Ids that are over, in this gateway and in those that come after it. */
+export type Ended = { readonly has: (id: string) => boolean; readonly add: (id: string) => void };
+const noneEnded: Ended = { has: () => false, add: () => {} };
+
 /** Longest handshake that an id holds, characters: it is a header of each request. One with more ends with the gateway. */
 const maxHandshake = 4_000;
 
@@ -58,6 +63,7 @@ export function createSessions(
   upstreams: Upstreams,
   { idleMs, most, mostEach }: SessionBounds,
   seal: Seal,
+  ended: Ended = noneEnded,
   now: () => number = () => performance.now(),
 ): Sessions {
   /** Of this gateway: what it has ended is over, where one of an earlier gateway may go on. */
@@ -65,9 +71,6 @@ export function createSessions(
   const byId = new Map<string, Session>();
   /** On their way out, with processes that may take a while to end. */
   const closing = new Set<Session>();
-  /** Those of earlier gateways that were begun again here. */
-  const earlier = new WeakSet<Session>();
-  const ended = new Set<string>();
   const beginning = new Map<string, Promise<Session | undefined>>();
 
   const close = async (session: Session): Promise<void> => {
@@ -76,9 +79,8 @@ export function createSessions(
     await session.close().finally(() => closing.delete(session));
   };
   const end = async (session: Session): Promise<void> => {
-    if (earlier.has(session)) ended.add(session.id);
-    const [oldest] = ended;
-    if (ended.size > mostEnded && oldest !== undefined) ended.delete(oldest);
+    // Another id begins nothing.
+    if (isRecord(seal.open('session', session.id)?.params)) ended.add(session.id);
     await close(session);
   };
   /** Makes room among these; false where each has something under way. */
@@ -117,7 +119,6 @@ export function createSessions(
     // It takes the place of no other one: clients that are long gone ask for their streams again and again.
     if (byId.size >= most || ofPrincipal(place.principal).length >= mostEach) return undefined;
     const session = make(id, place);
-    earlier.add(session);
     try {
       await session.beginAgain({ jsonrpc: '2.0', id: 0, method: 'initialize', params: known.params });
       return session;
@@ -153,6 +154,7 @@ export function createSessions(
     },
     has: (session) => byId.get(session.id) === session,
     end,
+    close: async () => void (await Promise.all([...byId.values()].map(close))),
     all: () => [...byId.values()],
     sweep() {
       for (const session of byId.values()) {

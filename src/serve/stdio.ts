@@ -106,7 +106,7 @@ export async function serveStdio(
     if (line.trim() !== '') take(line).catch((error: unknown) => log(`a message failed: ${String(error)}`));
   }
   stopFollowing();
-  await Promise.all([session.close(), ...sessions.all().map(sessions.end), stateless.close()]);
+  await Promise.all([session.close(), sessions.close(), stateless.close()]);
 }
 
 const nothing = (): void => {};

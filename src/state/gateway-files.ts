@@ -17,6 +17,8 @@ export function servePlaces(
   readonly socket: string;
   readonly tokenFile: string;
   readonly sealFile: string;
+  /** Sessions that are over, whose ids the seal would open. */
+  readonly endedFile: string;
   readonly address: string;
   /** Folder of the tokens that were made for clients. */
   readonly tokens: string;
@@ -27,6 +29,7 @@ export function servePlaces(
     socket: file('sock'),
     tokenFile: file('token'),
     sealFile: file('seal'),
+    endedFile: file('ended'),
     address: file('url'),
     tokens: file('tokens'),
   };

@@ -8,6 +8,7 @@ import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
 import { createGateway, type Gateway } from '../../../src/serve/gateway.ts';
 import { createSeal, type Seal } from '../../../src/serve/seal.ts';
+import type { Ended } from '../../../src/serve/sessions.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
 import { fixture, localEngine, targetFor } from '../mcp/local-engine.ts';
 
@@ -66,9 +67,16 @@ export type LocalGateway = { readonly gateway: Gateway; readonly http: Server; r
 export const key = Buffer.alloc(32, 7);
 
 /** A gateway in front of them, on a free port of this machine; with the same seal it takes the place of an earlier one. */
-export async function localGateway(upstreams: Upstreams, seal: Seal = createSeal(key, 'p')): Promise<LocalGateway> {
+export async function localGateway(
+  upstreams: Upstreams,
+  seal: Seal = createSeal(key, 'p'),
+  ended?: Ended,
+): Promise<LocalGateway> {
   const bounds = { idleMs: 60_000, most: 64, mostEach: 64 };
-  const gateway = createGateway(upstreams, { bounds, seal, sse: true, version: '1', log: () => {} });
+  const gateway = createGateway(upstreams, {
+    ...{ bounds, seal, sse: true, version: '1', log: () => {} },
+    ...(ended === undefined ? {} : { ended }),
+  });
   const http = gateway.serverFor({ kind: 'socket' }).listen(0, '127.0.0.1');
   await once(http, 'listening');
   return { gateway, http, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };

@@ -1,9 +1,13 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { asServerName } from '../../../src/model/ids.ts';
 import { oneServer } from '../../../src/serve/face.ts';
 import { openGuard } from '../../../src/serve/guard.ts';
-import { createSeal } from '../../../src/serve/seal.ts';
-import { createSessions } from '../../../src/serve/sessions.ts';
+import { createSeal, maxAgeMs } from '../../../src/serve/seal.ts';
+import { createSessions, type Ended } from '../../../src/serve/sessions.ts';
+import { endedSessions } from '../../../src/state/ended-sessions.ts';
 import { key, type LocalGateway, localGateway, localUpstreams, rawClient } from './local-gateway.ts';
 
 const dayMs = 24 * 60 * 60_000;
@@ -11,8 +15,8 @@ const textOf = (text: string): string => JSON.parse(text).result.content[0].text
 
 describe('a gateway that is started anew', () => {
   const running: LocalGateway[] = [];
-  const start = async (seal = createSeal(key, 'p')): Promise<LocalGateway> => {
-    const one = await localGateway(localUpstreams(), seal);
+  const start = async (seal = createSeal(key, 'p'), ended?: Ended): Promise<LocalGateway> => {
+    const one = await localGateway(localUpstreams(), seal, ended);
     running.push(one);
     return one;
   };
@@ -74,10 +78,35 @@ describe('a gateway that is started anew', () => {
       expect(await list()).toBe(404);
     }
     await stop();
-    await start();
+    await start(createSeal(key, 'p'), new Set<string>());
     expect(await list()).toBe(200);
     const ended = await fetch(`${running[0]?.url}/mcp/legacy`, { method: 'DELETE', headers: { 'mcp-session-id': id } });
     expect({ ended: ended.status, after: await list() }).toEqual({ ended: 204, after: 404 });
+  });
+
+  test('does not begin again what its client has ended in one before it, and goes on with the rest', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'looms-ended-')), 'p.ended');
+    const again = () => start(createSeal(key, 'p'), endedSessions(file, { keepMs: maxAgeMs, onFault: expect.fail }));
+    await again();
+    const clients = await Promise.all(
+      [1, 2].map(async () => {
+        const client = rawClient('legacy', () => `${running[0]?.url}/mcp/legacy`);
+        await client.begin();
+        return client;
+      }),
+    );
+    const [gone, stays] = clients.map((client) => client.session());
+    const url = `${running[0]?.url}/mcp/legacy`;
+    const deleted = await fetch(url, { method: 'DELETE', headers: { 'mcp-session-id': gone ?? '' } });
+    expect(deleted.status).toBe(204);
+    for (let turn = 0; turn < 2; turn += 1) {
+      await stop();
+      await again();
+      const statuses = await Promise.all(clients.map(async (client) => (await client.ask('tools/list', '{}')).status));
+      expect(statuses).toEqual([404, 200]);
+    }
+    expect(readFileSync(file, 'utf8')).not.toContain(gone);
+    expect(stays).not.toBe(gone);
   });
 
   test('gives a session to nobody but its principal, at its own address', async () => {
