@@ -208,7 +208,9 @@ export type Verification =
       readonly fault: 'changed' | 'missing' | 'cut-off' | 'unproven-end' | 'other-head';
       /** When that record says it was written, as far as it can be read. */
       readonly time?: string;
-    };
+    }
+  /** What is asked of the trail need not follow from its records: its tables are not those that looms makes. */
+  | { readonly intact: false; readonly fault: 'tables' };
 
 /** Reads the trail. Throws `ledger-unreadable`. */
 export type AuditReader = {

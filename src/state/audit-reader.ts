@@ -7,7 +7,16 @@ import { isRecord } from '../model/is-record.ts';
 import { type AuditKeys, readKeys } from './audit-key.ts';
 import { hasBegun, verifyChain } from './chain.ts';
 import { KeyFault } from './key-file.ts';
-import { busyTimeoutMs, describeFault, hasTable, type LedgerPlaces, ledgerExists, openLedgerToRead } from './ledger.ts';
+import {
+  busyTimeoutMs,
+  describeFault,
+  hasOurTrail,
+  hasTable,
+  hasWholeIndex,
+  type LedgerPlaces,
+  ledgerExists,
+  openLedgerToRead,
+} from './ledger.ts';
 
 /** Reads the trail of this machine. Where nothing was written yet, it is empty. Writes nothing. */
 export function createAuditReader(places: LedgerPlaces): AuditReader {
@@ -18,7 +27,7 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
       const database = await open(places);
       if (database === undefined) return 0;
       try {
-        if (!hasTable(database, 'audit')) return 0;
+        if (!hasRecords(database)) return 0;
         const { text, values } = conditionsOf(query);
         const sql = `SELECT count(*) AS calls FROM audit AS start WHERE start.event = 'started' AND ${text}`;
         return Number(database.prepare(sql).get(...values)?.calls);
@@ -34,10 +43,11 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
       try {
         // One view of it all: a writer may go on meanwhile.
         database.exec('BEGIN');
+        if (!hasOurTrail(database)) return otherTables;
         if (!hasTable(database, 'audit') && (hasBegun(database) || existsSync(places.keyFile))) return allRemoved;
-        return hasBegun(database)
-          ? verifyChain(database, needKeys(places), expected)
-          : nothingWritten(places, expected);
+        if (!hasBegun(database)) return nothingWritten(places, expected);
+        const found = verifyChain(database, needKeys(places), expected);
+        return found.intact && !hasWholeIndex(database) ? otherTables : found;
       } catch (error) {
         throw unreadable(error, places);
       } finally {
@@ -56,7 +66,7 @@ async function* read<T>(
   const database = await open(places);
   if (database === undefined) return;
   try {
-    if (!hasTable(database, 'audit')) return;
+    if (!hasRecords(database)) return;
     for (const row of database.prepare(sql).iterate(...values)) {
       yield make(Number(row.seq), String(row.record), row.ending === null ? undefined : String(row.ending));
     }
@@ -69,6 +79,18 @@ async function* read<T>(
 
 /** The mark of an end, or the key, without the table that was made before: it was dropped, or the file replaced. */
 const allRemoved: Verification = { intact: false, seq: 1, fault: 'cut-off' };
+
+/** The records may be as they were written; what is asked for by their columns may be something else. */
+const otherTables: Verification = { intact: false, fault: 'tables' };
+
+/** The tables of the trail are not those that looms makes. */
+class OtherTables extends Error {}
+
+/** Whether there is a trail to ask; throws where what it answers would not follow from its records. */
+function hasRecords(database: DatabaseSync): boolean {
+  if (!hasOurTrail(database)) throw new OtherTables('its tables are not as looms makes them');
+  return hasTable(database, 'audit');
+}
 
 /** A key that is left proves no fault: a first call may have failed right behind making it. It is said. */
 function nothingWritten({ keyFile }: LedgerPlaces, expected: TrailHead | undefined): Verification {
@@ -95,9 +117,14 @@ function needKeys({ keyFile }: LedgerPlaces): AuditKeys {
 }
 
 function unreadable(error: unknown, { database }: LedgerPlaces): LoomsError {
-  const { why, hint } =
-    error instanceof KeyFault ? { why: error.message, hint: error.hint } : describeFault(error, database);
+  const { why, hint } = faultOf(error, database);
   return new LoomsError('ledger-unreadable', `the audit trail cannot be read: ${why}`, { hint, cause: error });
+}
+
+function faultOf(error: unknown, path: string): ReturnType<typeof describeFault> {
+  if (error instanceof KeyFault) return { why: error.message, hint: error.hint };
+  if (!(error instanceof OtherTables)) return describeFault(error, path);
+  return { why: `${path}: ${error.message}`, hint: '`looms audit verify` says more' };
 }
 
 type Condition = { readonly text: string; readonly values: readonly SQLInputValue[] };

@@ -144,6 +144,27 @@ export async function readLedger<T>(
 export const hasTable = (database: DatabaseSync, name: string): boolean =>
   database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
 
+/** A statement as SQLite keeps it in the schema, but for its spaces. */
+const keptSql = (sql: string): string => sql.replace('IF NOT EXISTS ', '').replaceAll(/\s+/g, ' ').trim();
+const ourSql: ReadonlySet<string> = new Set(schema.split(';').map(keptSql));
+/** A table that nothing of the trail is read from: of another version of looms, or of SQLite's own. */
+const otherTable = /^CREATE TABLE (?!audit\b|audit_marks\b)\w+ ?\(/i;
+
+/**
+ * Whether the tables of the trail are as `schema` makes them, and nothing else is about them. Each version of looms has
+ * made the same. In other tables the columns that records are found by could say something else than the records, which
+ * the chain does not cover: a table made anew, a view, a trigger, an index without some of them.
+ */
+export const hasOurTrail = (database: DatabaseSync): boolean =>
+  database
+    .prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL')
+    .all()
+    .every(({ sql }) => ourSql.has(keptSql(String(sql))) || otherTable.test(String(sql)));
+
+/** Whether the index of the trail's ends has them all. Reads the whole table. */
+export const hasWholeIndex = (database: DatabaseSync): boolean =>
+  database.prepare('PRAGMA integrity_check(audit)').get()?.integrity_check === 'ok';
+
 /** Runs `work` in one transaction that no other writer comes between, and waits for its turn; undone when it throws. */
 export async function inTransaction<T>(database: DatabaseSync, work: () => T): Promise<T> {
   await whenFree(() => database.exec('BEGIN IMMEDIATE'));

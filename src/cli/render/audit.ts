@@ -124,16 +124,22 @@ export function renderVerification(found: Verification, palette: Palette): strin
       `  head ${found.head.seq}:${found.head.hash}`,
     ].join('\n');
   }
+  if (found.fault === 'tables') {
+    return [
+      `${palette.error('✗')} the tables of the trail are not as looms makes them, so what is shown need not be what was written`,
+      '  the records themselves may be whole: keep ledger.sqlite; to begin a new trail, move it and audit-key away',
+    ].join('\n');
+  }
   const when = found.time === undefined ? '' : ` (it says ${visible(found.time)})`;
   return [
-    `${palette.error('✗')} the trail is broken at record ${found.seq}${when}: ${faultText(found)}`,
+    `${palette.error('✗')} the trail is broken at record ${found.seq}${when}: ${faultText(found.fault)}`,
     ...(found.seq > 1 && found.fault !== 'other-head'
       ? [`  ${plural(found.seq - 1, 'record')} before it ${found.seq === 2 ? 'is' : 'are'} as written`]
       : []),
   ].join('\n');
 }
 
-function faultText({ fault }: Extract<Verification, { intact: false }>): string {
+function faultText(fault: Extract<Verification, { readonly seq: number }>['fault']): string {
   switch (fault) {
     case 'changed':
       return 'it was changed, put in another place, or not written with the key of this machine';

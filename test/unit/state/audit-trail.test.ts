@@ -26,9 +26,12 @@ async function callsOf(query: AuditQuery = {}, place = folder): Promise<CallReco
   return calls;
 }
 
+/** Newer lines of Node keep schemas from being written over; who writes the file is not kept from it. */
+const withoutDefense: object = { defensive: false };
+
 /** Does to the database what nobody should. */
 function tamper(sql: string): void {
-  const database = new DatabaseSync(trailIn(folder).places.database);
+  const database = new DatabaseSync(trailIn(folder).places.database, withoutDefense);
   database.exec(sql);
   database.close();
 }
@@ -244,6 +247,49 @@ describe('verifying the trail', () => {
   it('finds the table of the mark dropped', async () => {
     tamper('DROP TABLE audit_marks');
     expect(await verify()).toEqual({ intact: false, seq: 11, fault: 'unproven-end' });
+  });
+
+  const ended = "CREATE INDEX audit_ends ON audit (call) WHERE event = 'ended'";
+  /** Another table of the same name, with a line of it changed; every record and hash in it as before. */
+  const rebuilt = (line: string, other: string): string => {
+    const sql = new DatabaseSync(trailIn(folder).places.database)
+      .prepare("SELECT sql FROM sqlite_schema WHERE name = 'audit'")
+      .get()?.sql as string;
+    expect(sql).toContain(line);
+    return `ALTER TABLE audit RENAME TO old; DROP INDEX audit_ends; ${sql.replace(line, other)};
+      INSERT INTO audit (seq, record, hash) SELECT seq, record, hash FROM old; DROP TABLE old; ${ended}`;
+  };
+
+  it.each([
+    ['event', () => rebuilt("'$.event')", "iif(seq = 3, '$.x', '$.event'))")],
+    ['time', () => rebuilt("(record ->> '$.time')", "(iif(seq = 3, '', record ->> '$.time'))")],
+    ['call', () => rebuilt("'$.call')", "iif(seq = 4, '$.x', '$.call'))")],
+    ['a view', () => 'ALTER TABLE audit RENAME TO kept; CREATE VIEW audit AS SELECT * FROM kept WHERE seq <> 3'],
+    ['a name in other letters', () => 'ALTER TABLE audit RENAME TO old; ALTER TABLE old RENAME TO AUDIT'],
+    ['a trigger', () => 'CREATE TRIGGER gone AFTER INSERT ON audit BEGIN DELETE FROM audit; END'],
+    ['an index of fewer records', () => `DROP INDEX audit_ends; ${ended} AND seq <> 4`],
+    [
+      'an index that says to have all',
+      () => `DROP INDEX audit_ends; ${ended} AND seq <> 4;
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = replace(sql, ' AND seq <> 4', '') WHERE name = 'audit_ends'`,
+    ],
+  ])('finds tables in which a record is hidden from who asks for it: %s', async (_, sql) => {
+    tamper(sql());
+    expect(await verify()).toEqual({ intact: false, fault: 'tables' });
+  });
+
+  it('hides no record behind tables of somebody else: it says that it cannot be read, and no quota counts less', async () => {
+    tamper(rebuilt("'$.event')", "iif(seq = 3, '$.x', '$.event'))"));
+    const unreadable = { code: 'ledger-unreadable', hint: expect.stringContaining('looms audit verify') };
+    await expect(callsOf()).rejects.toMatchObject(unreadable);
+    await expect(trailIn(folder).reader.countCalls({})).rejects.toMatchObject(unreadable);
+  });
+
+  it('takes a ledger as its own that was copied by a dump, looked at by ANALYZE, or has tables of other versions', async () => {
+    tamper('CREATE TABLE later (a TEXT PRIMARY KEY) STRICT; ANALYZE; VACUUM');
+    expect(await verify()).toMatchObject({ intact: true, records: 10 });
+    expect(await callsOf()).toHaveLength(5);
   });
 
   it('finds a ledger that was emptied', async () => {
