@@ -3,6 +3,7 @@ import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/por
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
 import type { Work } from '../plan/plan-work.ts';
+import { requireSamePaths } from '../plan/require-rules.ts';
 import type { Ports } from '../ports.ts';
 import { changeOf, endOfReport, recordChange } from './record-change.ts';
 import { requireTrustInPlan } from './require-trust.ts';
@@ -45,6 +46,12 @@ export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOpt
   if (work.plan.steps.length > 0) await mayHaveSecrets(work);
   const check: ApplyOptions['check'] = async (again) => {
     const warnings = work.hold(again);
+    if (again.intent.kind === 'files') {
+      await requireSamePaths(
+        ports,
+        again.servers.map(({ spec }) => spec),
+      );
+    }
     await mayHaveSecrets(again);
     if (!(await canSign(ports, again))) ports.warn(unsignedWarning);
     return warnings;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -73,6 +73,32 @@ describe.skipIf(withoutEngine())('policies in several files', () => {
     const restarted = await project.run(['mcp', 'restart', 'fs'], { ...in_, env });
     expect(restarted).toMatchObject({ code: 8, stderr: expect.stringContaining(line) });
     expect(await project.run(['mcp', 'stop', 'fs'], { ...in_, env })).toExit(0);
+  });
+
+  test('hold for where a mount leads: a folder that became a link is in no saved plan and no record', async () => {
+    const project = newProject('links');
+    const { root, env } = folderWith({ 'data/shared/sub/x': '', 'private/x': '' });
+    const spec = tinySpec({ name: 'fs', backend: { volume_mounts: [{ source: './data/shared/sub', target: '/x' }] } });
+    writeFileSync(join(root, 'mcp.yaml'), spec);
+    mkdirSync(join(root, 'config/looms'), { recursive: true, mode: 0o755 });
+    writeFileSync(join(root, 'config/looms/policy.yaml'), `allowed_mounts: [${join(root, 'data')}]\n`, { mode: 0o644 });
+    const in_ = { cwd: root, env };
+    expect(await project.run(['apply', '-f', 'mcp.yaml', '--yes'], in_)).toExit(0);
+    writeFileSync(join(root, 'mcp.yaml'), spec.replace('/x', '/y'));
+    expect(await project.run(['diff', '-f', 'mcp.yaml', '--out', 'plan.json'], in_)).toExit(2);
+    expect(await project.run(['mcp', 'stop', 'fs'], in_)).toExit(0);
+
+    // What a server that may write to data/shared can do.
+    renameSync(join(root, 'data/shared/sub'), join(root, 'data/shared/was'));
+    symlinkSync(join(root, 'private'), join(root, 'data/shared/sub'));
+    const leads = `is not what was looked at: a link leads to ${join(root, 'private')} now`;
+    const [saved, started] = [
+      await project.run(['apply', 'plan.json'], in_),
+      await project.run(['mcp', 'start', 'fs'], in_),
+    ];
+    expect(saved).toMatchObject({ code: 65, stderr: expect.stringContaining(leads) });
+    expect(started).toMatchObject({ code: 65, stderr: expect.stringContaining(leads) });
+    expect((await project.container('fs').inspect()).State.Running).toBe(false);
   });
 
   test('are an error where one cannot be read or others may write to it, whatever is done', async () => {

@@ -147,6 +147,18 @@ describe('applying a plan', () => {
     expect(calls).toEqual(['releaseLock']);
   });
 
+  it('looks again where host paths lead: one that became a link since is not mounted', async () => {
+    const mounts = [{ type: 'bind', source: '/srv/shared/sub', target: '/x', readOnly: true }] as const;
+    const { ports, calls } = portsOf({ looks: [running] });
+    const prepared = await planWork(ports, { ...request, servers: [server('a', { mounts })] }, { policies: [] });
+    const moved = { ...ports, files: { ...ports.files, realPath: async () => '/srv/private' } };
+    await expect(applyWork(moved, prepared, options)).rejects.toMatchObject({
+      code: 'refused',
+      detail: ['a: /srv/shared/sub is not what was looked at: a link leads to /srv/private now'],
+    });
+    expect(calls).toEqual(['releaseLock']);
+  });
+
   it('says when the lock could not be given back, and reports what was done all the same', async () => {
     const { ports } = portsOf({
       looks: [running],
