@@ -70,9 +70,7 @@ export async function connectClient(ports: ConnectPorts, request: ConnectRequest
   const same = isSame(there, entry);
   const ours = there !== undefined && (await isOurs(ports, request, file, there));
   if (there !== undefined && !same && !ours && !force) {
-    throw new LoomsError('refused', `${file.shown} has an entry ${name} that looms did not write`, {
-      hint: `--as NAME gives this one another name, --force puts it in the place of that one`,
-    });
+    throw notOurs(file, name, '--as NAME gives this one another name, --force puts it in the place of that one');
   }
   if (!same) await put(ports, request, file, { entry, ours });
   const proof = await prove(ports, request, file.shown);
@@ -89,17 +87,8 @@ export async function connectClient(ports: ConnectPorts, request: ConnectRequest
 
 /** The entry's text alone. A token that would have to stand in it is left to whoever writes it down. */
 export async function printClientEntry(ports: ConnectPorts, request: ConnectRequest): Promise<PrintedEntry> {
-  const { client, name, inProject, start, http } = request;
-  const bearer =
-    http === undefined
-      ? undefined
-      : bearerFor(client, {
-          file: http.tokenFile,
-          variable: tokenVariable,
-          value: () => `TOKEN OF ${http.tokenFile}`,
-          shared: inProject,
-        });
-  const target = http === undefined || bearer === undefined ? start : { kind: 'http' as const, url: http.url, bearer };
+  const { client, name, inProject } = request;
+  const target = targetOf({ readToken: (file) => `TOKEN OF ${file}` }, request, undefined);
   return {
     client: client.id,
     file: await clientFilePath(ports, client, inProject),
@@ -117,9 +106,7 @@ export async function disconnectClient(ports: ConnectPorts, request: ConnectRequ
   const answer = { client: client.id, file: file.shown, entry: name };
   if (there === undefined || file.text === undefined) return { ...answer, action: 'absent' };
   if (!force && !(await isOurs(ports, request, file, there))) {
-    throw new LoomsError('refused', `${file.shown} has an entry ${name} that looms did not write`, {
-      hint: '--force takes it out all the same',
-    });
+    throw notOurs(file, name, '--force takes it out all the same');
   }
   const record = await ports.records.read(file.real, path);
   if (record?.made === true && file.text === record.splice.inserted) {
@@ -128,8 +115,7 @@ export async function disconnectClient(ports: ConnectPorts, request: ConnectRequ
       throw new LoomsError('file-not-writable', `${file.shown} cannot be removed: ${removed.message}`);
     }
   } else {
-    const asItWas = record === undefined ? undefined : undoSplice(client.format, file.text, path, record.splice);
-    const text = asItWas ?? editText(client.format, file.text, path, undefined);
+    const text = withoutEntry(client, file.text, path, record);
     if (text === undefined) throw cannotEdit(file.shown, 'take the entry out by hand');
     await writeClientFile(ports, file, text);
   }
@@ -152,7 +138,7 @@ export async function isOurs(
 }
 
 function targetOf(
-  ports: ConnectPorts,
+  { readToken }: Pick<ConnectPorts, 'readToken'>,
   { client, inProject, start, http }: ConnectRequest,
   access: { readonly mode: number } | undefined,
 ): EntryTarget {
@@ -180,7 +166,7 @@ function targetOf(
     }
   }
   const value = (): string => {
-    const found = ports.readToken(http.tokenFile);
+    const found = readToken(http.tokenFile);
     if (found !== undefined) return found;
     throw new LoomsError('file-not-found', `there is no token in ${http.tokenFile}`, {
       hint: '`looms serve --listen` makes it; --token-file FILE names another one',
@@ -200,15 +186,26 @@ async function put(
   const path = pathOf(request);
   const before = file.text ?? '';
   const earlier = ours ? await ports.records.read(file.real, path) : undefined;
-  const asItWas = earlier === undefined ? undefined : undoSplice(client.format, before, path, earlier.splice);
   // What was there before looms came is what `--undo` goes back to.
-  const base = asItWas ?? (ours ? editText(client.format, before, path, undefined) : undefined) ?? before;
+  const base = (ours ? withoutEntry(client, before, path, earlier) : undefined) ?? before;
   const made = file.text === undefined || (earlier?.made === true && base === '');
   const after = editText(client.format, base, path, entry);
   if (after === undefined) throw cannotEdit(file.shown, 'put what --print shows into it by hand');
   await writeClientFile(ports, file, after);
   await ports.records.write({ file: file.real, path, entry, splice: spliceOf(base, after), made });
 }
+
+/** A text as it was before its entry: byte for byte where nothing else was changed. Undefined where it cannot be edited. */
+const withoutEntry = (
+  { format }: Client,
+  text: string,
+  path: EntryPath,
+  record: Awaited<ReturnType<ConnectPorts['records']['read']>>,
+): string | undefined =>
+  (record && undoSplice(format, text, path, record.splice)) ?? editText(format, text, path, undefined);
+
+const notOurs = ({ shown }: ClientFile, name: string, hint: string): LoomsError =>
+  new LoomsError('refused', `${shown} has an entry ${name} that looms did not write`, { hint });
 
 const cannotEdit = (file: string, hint: string): LoomsError =>
   new LoomsError(

@@ -237,6 +237,15 @@ describe.skipIf(withoutEngine())('looms connect', () => {
       expect(wrong).toExit(69);
     });
 
+    test.each(['claude-desktop', 'zed'])('--print shows the command that %s would start', async (id) => {
+      home = emptyFolder();
+      const { stdout } = await connect([id, '--print']);
+      expect(stdout).toContain('"stdio"');
+      expect(stdout).not.toContain(url);
+      const asked = await connect(['zed', '--url', url, '--print']);
+      expect(asked.stdout).toMatch(/"Bearer TOKEN OF \/.*\.token"/);
+    });
+
     test('one that can only be told the token itself starts a command, and so does one with --stdio', async () => {
       home = emptyFolder();
       expect(answerOf(await connect(['zed', '--json']))).toMatchObject({ transport: 'stdio' });
