@@ -3,7 +3,6 @@ import type { ServerName } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
 import { exitCode } from './exit-codes.ts';
 import { renderPosture } from './render/posture.ts';
-import { visible } from './render/text.ts';
 
 /** Looks at the posture of servers, all where none is named, and shows it: for `posture` and `describe --posture`. */
 export async function showPosture(
@@ -12,7 +11,7 @@ export async function showPosture(
   answer: (text: () => string) => void,
 ): Promise<readonly ServerPosture[]> {
   const { servers, notices } = await lookAtPosture(ports, { project: project.name, names });
-  for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
+  for (const notice of notices) terminal.note(notice);
   const width = terminal.answerIsTerminal ? terminal.width : undefined;
   if (servers.length > 0) answer(() => renderPosture(servers, terminal.palette, width));
   else terminal.notice(`No server in project ${project.name}.`);

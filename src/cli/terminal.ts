@@ -1,6 +1,6 @@
 import { isCi, type Palette, palette, wantsColor } from './palette.ts';
 import type { Program, Screen } from './program.ts';
-import { onlyOurs } from './render/text.ts';
+import { onlyOurs, visible } from './render/text.ts';
 
 /** The process's streams as the commands use them: the answer to stdout, all else to stderr, both redacted. */
 export type Terminal = {
@@ -16,6 +16,8 @@ export type Terminal = {
   readonly redraws: boolean;
   /** Writes a notice, a progress line or an error; one newline is added. */
   readonly notice: (text: string) => void;
+  /** A notice that begins with `note: `, of text that need not be ours. */
+  readonly note: (text: string) => void;
   /** For the answer. */
   readonly palette: Palette;
   /** For notices. */
@@ -76,6 +78,8 @@ export function openTerminal(program: Program, { noColor, redact }: TerminalOpti
   const colored = (isTerminal: boolean) => wantsColor({ refused: noColor, environment, isTerminal });
   const answerIsTerminal = stdout.isTTY === true;
   const noticeIsTerminal = stderr.isTTY === true;
+  const noticePalette = palette(colored(noticeIsTerminal));
+  const notice = (text: string): void => void stderr.write(`${redact(onlyOurs(text))}\n`);
   return {
     answer: (text) => void stdout.write(`${redact(onlyOurs(text))}\n`),
     // Bytes are no text in which a secret could be masked.
@@ -83,9 +87,10 @@ export function openTerminal(program: Program, { noColor, redact }: TerminalOpti
     stream: lineWriter(stdout, redact),
     redraw: redrawer(stdout, redact),
     redraws: answerIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),
-    notice: (text) => void stderr.write(`${redact(onlyOurs(text))}\n`),
+    notice,
+    note: (text) => notice(`${noticePalette.note('note')}: ${visible(text)}`),
     palette: palette(colored(answerIsTerminal)),
-    noticePalette: palette(colored(noticeIsTerminal)),
+    noticePalette,
     width: stdout.columns ?? 100,
     answerIsTerminal,
     live: noticeIsTerminal && environment.TERM !== 'dumb' && !isCi(environment),

@@ -6,7 +6,6 @@ import { listenAddress } from '../cli/listen-address.ts';
 import { nearCommands } from '../cli/near-commands.ts';
 import type { nearNames } from '../cli/near-frames.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
-import { visible } from '../cli/render/text.ts';
 import { listenForSignals } from '../cli/signals.ts';
 import { LoomsError } from '../model/errors.ts';
 import { usualServe } from '../model/serve-settings.ts';
@@ -79,7 +78,7 @@ export default class Serve extends BaseCommand {
     const address = listen === undefined ? undefined : listenAddress(listen);
     const interruption = listenForSignals(0, () => {});
     const { stop } = interruption;
-    const log = (text: string): void => terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(text)}`);
+    const log = (text: string): void => terminal.note(text);
     const running = await serve(project.name, {
       bounds: {
         idleMs: (flags.idle ?? sessions.idleSeconds ?? usualBounds.idleSeconds) * 1000,

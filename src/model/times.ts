@@ -39,3 +39,6 @@ export function age(milliseconds: number): string {
 
 /** When the day of a moment began, UTC, as of `isoTime`. Input in ms since the epoch. */
 export const startOfDay = (time: number): string => isoTime(Math.floor(time / dayMs) * dayMs);
+
+/** The end (ms since 1970) of a day that is written `2026-12-31`, which as a last day is a whole one (UTC). NaN for none. */
+export const endOfDay = (day: string): number => Date.parse(`${day}T00:00:00Z`) + dayMs;

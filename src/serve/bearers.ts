@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { tokenDigest } from '../model/token-digest.ts';
 import type { Grant } from './guard.ts';
 import type { Scopes } from './scopes.ts';
 
@@ -20,8 +20,6 @@ export type Bearing =
 
 export type Bearers = (token: string) => Promise<Bearing>;
 
-export const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
-
 /**
  * Whom tokens stand for: those that are kept (`kept` says which there are now), then those of an issuer. They are found by
  * their digest, so that how long that takes says nothing of them.
@@ -34,7 +32,7 @@ export function createBearers(
   const find = (sha256: string): KnownToken | undefined =>
     kept().find((one) => one.sha256 === sha256 && (one.endsAt === undefined || one.endsAt > now()));
   return async (token) => {
-    const sha256 = digestOf(token);
+    const sha256 = tokenDigest(token);
     const found = find(sha256);
     if (found === undefined) return issued?.(token) ?? { kind: 'unknown', why: 'the token is not known here' };
     const { name, scopes, endsAt = Number.POSITIVE_INFINITY } = found;

@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
+import { tokenDigest } from '../model/token-digest.ts';
 
 /** A token of a client, as it is kept: what it is cannot be had from it. */
 export type ClientToken = {
@@ -47,7 +48,7 @@ export function createClientTokens(folder: string, now: () => number = Date.now)
   return {
     make({ name, allow, expires }) {
       const value = `looms_${randomBytes(32).toString('base64url')}`;
-      const sha256 = createHash('sha256').update(value).digest('hex');
+      const sha256 = tokenDigest(value);
       const created = new Date(now()).toISOString();
       const token = { name, sha256, allow, created, ...(expires === undefined ? {} : { expires }) };
       const file = fileOf(name);

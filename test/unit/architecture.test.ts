@@ -139,8 +139,9 @@ const rules: Readonly<Record<string, Rule>> = {
     packages: ['@oclif/core'],
   },
   cli: {
-    folders: ['app', 'model', 'orchestrator'],
+    folders: ['app', 'model', 'orchestrator', 'clients/table.ts'],
     types: [
+      'clients/client.ts',
       'mcp/client/session.ts',
       'secrets/provider.ts',
       'spec/project-file.ts',

@@ -1,13 +1,10 @@
-import { createHash } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
 import { writtenRef } from '../../model/secret-names.ts';
 import type { NamedToken } from '../../model/serve-settings.ts';
+import { endOfDay } from '../../model/times.ts';
+import { tokenDigest } from '../../model/token-digest.ts';
 import type { KnownToken } from '../../serve/bearers.ts';
 import type { Ports } from '../ports.ts';
-
-const dayMs = 24 * 60 * 60_000;
-
-const sha256 = (token: string): string => createHash('sha256').update(token).digest('hex');
 
 /**
  * The tokens that a gateway has for as long as it runs: of files, by the stores of secrets, and the one of its token file,
@@ -18,7 +15,7 @@ export async function namedTokens(
   named: readonly NamedToken[],
   own: { readonly name: string; readonly value: string } | undefined,
 ): Promise<readonly KnownToken[]> {
-  const ofFiles = named.map(async ({ name, secret, allow, expires }): Promise<KnownToken> => {
+  const fromStores = named.map(async ({ name, secret, allow, expires }): Promise<KnownToken> => {
     const found = await ports.secrets(secret);
     if (!found.found) {
       throw new LoomsError('secret-missing', `the token ${name} needs ${writtenRef(secret)}, which is nowhere`, {
@@ -30,13 +27,12 @@ export async function namedTokens(
         hint: 'for example: openssl rand -hex 32',
       });
     }
-    // The last day is a whole one.
-    const ends = expires === undefined ? {} : { endsAt: Date.parse(`${expires}T00:00:00Z`) + dayMs };
-    return { name, sha256: sha256(found.value), scopes: allow, ...ends };
+    const ends = expires === undefined ? {} : { endsAt: endOfDay(expires) };
+    return { name, sha256: tokenDigest(found.value), scopes: allow, ...ends };
   });
-  const ofFile: readonly KnownToken[] =
-    own === undefined ? [] : [{ name: own.name, sha256: sha256(own.value), scopes: 'all' }];
-  return [...(await Promise.all(ofFiles)), ...ofFile];
+  const fromTokenFile: readonly KnownToken[] =
+    own === undefined ? [] : [{ name: own.name, sha256: tokenDigest(own.value), scopes: 'all' }];
+  return [...(await Promise.all(fromStores)), ...fromTokenFile];
 }
 
 /** Tokens that were made for clients, as a gateway looks at them. */

@@ -2,7 +2,7 @@ import { type EgressSuggestion, suggestEgress } from '../../app/inspect/suggest-
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { placeFlags } from '../../cli/flags.ts';
-import { visible, visibleLines } from '../../cli/render/text.ts';
+import { visibleLines } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 
 export default class EgressSuggest extends BaseCommand {
@@ -20,7 +20,7 @@ export default class EgressSuggest extends BaseCommand {
     const { ports, project, terminal } = await this.open(flags);
     const request = { project: project.name, name: serverName(args.server) };
     const { suggestion, notices } = await suggestEgress(ports, request);
-    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
+    for (const notice of notices) terminal.note(notice);
     this.answer(() => visibleLines(suggestion.yaml));
     return suggestion;
   }

@@ -3,7 +3,7 @@ import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfSignal } from '../../cli/exit-codes.ts';
 import { placeFlags } from '../../cli/flags.ts';
-import { visible, visibleLines } from '../../cli/render/text.ts';
+import { visibleLines } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { listenForSignals } from '../../cli/signals.ts';
 import { seenJson } from '../../model/unseen.ts';
@@ -36,7 +36,7 @@ export default class EgressWatch extends BaseCommand {
         const fresh = [...notices, ...lines].filter((line) => !said.has(line));
         for (const line of fresh) {
           said.add(line);
-          if (notices.includes(line)) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(line)}`);
+          if (notices.includes(line)) terminal.note(line);
           else if (!(await terminal.stream(this.jsonEnabled() ? seenJson(line) : visibleLines(line)))) return;
         }
       }

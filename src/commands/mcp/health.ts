@@ -5,7 +5,6 @@ import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { durationFlag, gatewayFlags, placeFlags } from '../../cli/flags.ts';
 import { renderHealth } from '../../cli/render/health.ts';
 import type { healthProgress } from '../../cli/render/health-progress.ts';
-import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 
@@ -45,7 +44,7 @@ export default class McpHealth extends BaseCommand {
     const { servers, notices } = await cancelOnSignal(this.program, (signal) =>
       checkHealth(ports, request, signal, progress?.watch),
     ).finally(progress?.finish);
-    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
+    for (const notice of notices) terminal.note(notice);
     if (servers.length > 0)
       this.answer(() =>
         renderHealth(servers, {

@@ -3,7 +3,6 @@ import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { renderServerInfo } from '../../cli/render/server-info.ts';
-import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 
 export default class McpInfo extends BaseCommand {
@@ -23,7 +22,7 @@ export default class McpInfo extends BaseCommand {
     const { flags, args } = await this.parse(McpInfo);
     const { ports, project, terminal } = await this.open(flags);
     const { info, notices } = await serverInfo(ports, { project: project.name, name: serverName(args.server) });
-    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
+    for (const notice of notices) terminal.note(notice);
     this.answer(() => renderServerInfo(info, ports.now(), terminal.palette));
     return info;
   }

@@ -3,7 +3,6 @@ import { listMcpServers, type McpServer } from '../../app/inspect/list-mcp-serve
 import { BaseCommand } from '../../cli/base-command.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { renderMcpServers } from '../../cli/render/mcp-servers.ts';
-import { visible } from '../../cli/render/text.ts';
 
 export default class McpList extends BaseCommand {
   static override summary = 'List the MCP servers';
@@ -28,7 +27,7 @@ export default class McpList extends BaseCommand {
     const { ports, project, terminal } = await this.open(flags);
     const all = flags['all-projects'];
     const { servers, notices } = await listMcpServers(ports, all ? { allProjects: true } : { project: project.name });
-    for (const notice of notices) terminal.notice(`${terminal.noticePalette.note('note')}: ${visible(notice)}`);
+    for (const notice of notices) terminal.note(notice);
     const width = terminal.answerIsTerminal ? terminal.width : undefined;
     if (servers.length > 0) this.answer(() => renderMcpServers(servers, all, ports.now(), terminal.palette, width));
     else this.notice(`No server ${all ? 'on this engine' : `in project ${project.name}`}.`);

@@ -9,6 +9,7 @@ import {
   type PolicyFile,
   type PolicyRule,
 } from '../../model/policy.ts';
+import { endOfDay } from '../../model/times.ts';
 import type { FaultyServer } from '../load.ts';
 import { checkRules, type PolicySubject } from './policy-rules.ts';
 
@@ -62,11 +63,9 @@ export const isNamedBy = (name: string, pattern: string): boolean =>
       .join('.*')}$`,
   ).test(name);
 
-const millisecondsOfDay = 86_400_000;
-
-/** Until the end of which moment an exception holds, milliseconds since 1970. */
-export const endOf = ({ until }: Pick<PolicyException, 'until'>): number =>
-  Date.parse(`${until}T00:00:00Z`) + millisecondsOfDay;
+/** The one of these that lasts longest. */
+export const latestOf = <T extends Pick<PolicyException, 'until'>>(exceptions: readonly T[]): T | undefined =>
+  exceptions.toSorted((one, other) => endOfDay(other.until) - endOfDay(one.until))[0];
 
 function excepted(
   { server, message }: PolicyBreach,
@@ -74,11 +73,12 @@ function excepted(
   exceptions: readonly PolicyException[],
   { project, now }: PolicyCase,
 ): Pick<PolicyBreach, 'severity' | 'message'> {
-  const [latest] = exceptions
-    .filter((one) => isNamedBy(server, one.server) && isNamedBy(project, one.project ?? '*'))
-    .toSorted((one, other) => endOf(other) - endOf(one));
+  const latest = latestOf(
+    exceptions.filter((one) => isNamedBy(server, one.server) && isNamedBy(project, one.project ?? '*')),
+  );
   if (latest === undefined) return { severity, message };
-  if (endOf(latest) <= now) return { severity, message: `${message} (its exception ended with ${latest.until})` };
+  if (endOfDay(latest.until) <= now)
+    return { severity, message: `${message} (its exception ended with ${latest.until})` };
   const why = latest.reason === undefined ? '' : `: ${latest.reason}`;
   return { severity: 'note', message: `${message} (excepted until ${latest.until}${why})` };
 }

@@ -1,9 +1,10 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, Quota, QuotaBreach, QuotaKey, QuotaLimit } from '../../model/policy.ts';
+import { endOfDay } from '../../model/times.ts';
 import type { ReadServer } from '../fields/normalize.ts';
 import { childPath } from '../read/tree.ts';
-import { endOf, isNamedBy, type PolicyCase } from './policy.ts';
+import { isNamedBy, latestOf, type PolicyCase } from './policy.ts';
 import type { PolicySubject } from './policy-rules.ts';
 
 /** What servers of a project may take of the machine. */
@@ -41,10 +42,8 @@ export function quotaOf(policies: Policies, { project, now }: PolicyCase): Quota
   const quota: { -readonly [K in QuotaKey]?: Quota[K] } = {};
   for (const { rules, file, lines } of policies) {
     for (const [pattern, limits] of Object.entries(rules.projects)) {
-      const [exception] = limits.exceptions
-        .filter((one) => isNamedBy(project, one.project))
-        .toSorted((one, other) => endOf(other) - endOf(one));
-      if (!isNamedBy(project, pattern) || (exception !== undefined && endOf(exception) > now)) continue;
+      const exception = latestOf(limits.exceptions.filter((one) => isNamedBy(project, one.project)));
+      if (!isNamedBy(project, pattern) || (exception !== undefined && endOfDay(exception.until) > now)) continue;
       const ended = exception === undefined ? [] : [`its exception ended with ${exception.until}`];
       const why = [limits.reason ?? [], ended].flat().join('; ');
       for (const key of Object.keys(quotaKeys) as QuotaKey[]) {

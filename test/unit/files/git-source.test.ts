@@ -91,7 +91,11 @@ describe('a Git repository that is followed', () => {
   test.each([
     ['a branch', { branch: 'gone' }, { code: 'file-not-found', message: /branch gone of file:.* is not there/ }],
     ['a path', { path: 'nothing/here' }, { code: 'file-not-found', message: /has no nothing\/here in commit/ }],
-    ['a repository', { url: 'file:///nowhere' }, { code: 'source-unreachable', message: /cannot be asked: '\/nowhere' does not appear to be a git repository$/ }],
+    [
+      'a repository',
+      { url: 'file:///nowhere' },
+      { code: 'source-unreachable', message: /cannot be asked: '\/nowhere' does not appear to be a git repository$/ },
+    ],
     ['a password is not told', { url: 'http://ann:hunter2@127.0.0.1:1/x' }, { message: /^http:\/\/ann@127/ }],
   ])('that is not there changes nothing: %s', async (_, more, expected) => {
     repository.commit({ 'specs/a.yaml': 'one' });

@@ -9,7 +9,8 @@ import type { Channel } from '../../../src/mcp/link/channel.ts';
 import { asContainerId, type ServerName } from '../../../src/model/ids.ts';
 import { isRecord } from '../../../src/model/is-record.ts';
 import { type ServeLimits, usualServe } from '../../../src/model/serve-settings.ts';
-import { createBearers, digestOf } from '../../../src/serve/bearers.ts';
+import { tokenDigest } from '../../../src/model/token-digest.ts';
+import { createBearers } from '../../../src/serve/bearers.ts';
 import { createGateway, type Gateway } from '../../../src/serve/gateway.ts';
 import { createSeal } from '../../../src/serve/seal.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
@@ -121,7 +122,7 @@ describe('a client that sends or reads as none should', () => {
     gateway = createGateway(fake.upstreams, {
       ...{ bounds, seal: createSeal(key, 'p'), version: '1', log: () => {}, settings },
     });
-    const tokens = ['alice', 'mallory'].map((name) => ({ name, sha256: digestOf(name), scopes: 'all' as const }));
+    const tokens = ['alice', 'mallory'].map((name) => ({ name, sha256: tokenDigest(name), scopes: 'all' as const }));
     http = gateway.serverFor({ kind: 'tcp', host: '127.0.0.1', bearers: createBearers(() => tokens) });
     http.listen(0, '127.0.0.1');
     await once(http, 'listening');

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { listenAddress } from '../../../src/cli/listen-address.ts';
 import { joinedName, serverOf } from '../../../src/model/joined-names.ts';
+import { tokenDigest } from '../../../src/model/token-digest.ts';
 import { accessOf, type Door, misdirected } from '../../../src/serve/access.ts';
-import { createBearers, digestOf } from '../../../src/serve/bearers.ts';
+import { createBearers } from '../../../src/serve/bearers.ts';
 import { filteredTools, whyRefused } from '../../../src/serve/filter.ts';
 import { type Message, readClientMessage, withId } from '../../../src/serve/message.ts';
 
@@ -72,7 +73,7 @@ describe('the filter of tools', () => {
 });
 
 describe('who may come in', () => {
-  const known = { name: 'ci', sha256: digestOf('a'.repeat(64)), scopes: 'all' } as const;
+  const known = { name: 'ci', sha256: tokenDigest('a'.repeat(64)), scopes: 'all' } as const;
   const tcp: Door = {
     kind: 'tcp',
     host: 'box.lan',

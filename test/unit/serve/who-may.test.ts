@@ -8,9 +8,10 @@ import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, test } from 'vitest';
 import { madeTokens } from '../../../src/app/serve/tokens.ts';
 import { type CallRule, type ServeSettings, usualServe } from '../../../src/model/serve-settings.ts';
+import { tokenDigest } from '../../../src/model/token-digest.ts';
 import { coverOf } from '../../../src/secrets/cover.ts';
 import { createRedactor } from '../../../src/secrets/redact.ts';
-import { type Bearers, createBearers, digestOf } from '../../../src/serve/bearers.ts';
+import { type Bearers, createBearers } from '../../../src/serve/bearers.ts';
 import { createGateway, type Gateway } from '../../../src/serve/gateway.ts';
 import type { Guarding } from '../../../src/serve/guard.ts';
 import { createLimits } from '../../../src/serve/limits.ts';
@@ -111,7 +112,7 @@ async function gatewayWith(
 }
 
 const tokens = (...all: (readonly [string, readonly string[]])[]): Bearers =>
-  createBearers(() => all.map(([name, scopes]) => ({ name, sha256: digestOf(`${name}-token`), scopes })));
+  createBearers(() => all.map(([name, scopes]) => ({ name, sha256: tokenDigest(`${name}-token`), scopes })));
 
 describe('scopes', () => {
   test.each([
