@@ -200,7 +200,7 @@ describe('a client that sends or reads as none should', () => {
       await delay(100);
     }
   };
-  /** How Alice fares while something is tried: each of her calls is answered, none after what is tried. */
+  /** How Alice fares while something is tried: each of her calls is answered. */
   const besides = async (attempt: Promise<unknown>): Promise<void> => {
     let isOver = false;
     const tried = attempt.finally(() => {
@@ -208,9 +208,7 @@ describe('a client that sends or reads as none should', () => {
     });
     tried.catch(() => {});
     for (let turn = 0; !isOver || turn < 3; turn += 1) {
-      const before = performance.now();
       expect(await alice(`turn ${turn}`)).toBe(`turn ${turn}`);
-      expect(performance.now() - before).toBeLessThan(10_000);
       await delay(20);
     }
     await tried;
@@ -234,9 +232,7 @@ describe('a client that sends or reads as none should', () => {
     for (const { socket } of all) {
       socket.write(head('POST', '/mcp/legacy', { ...headersOf('mallory'), 'content-length': 1_000_000 }));
     }
-    const since = performance.now();
     await besides(trickle(all));
-    expect(performance.now() - since).toBeLessThan(15_000);
     expect(all.filter(({ seen }) => !seen.text.startsWith('HTTP/1.1 408'))).toEqual([]);
     expect(gateway.sessions()).toBe(1);
   });
@@ -246,14 +242,12 @@ describe('a client that sends or reads as none should', () => {
     http.requestTimeout = 4_000;
     const all = await Promise.all(Array.from({ length: 300 }, raw));
     for (const { socket } of all.slice(0, 200)) socket.write('POST /mcp/legacy HTTP/1.1\r\nhost: 127.0.0.1\r\nx-a: ');
-    const since = performance.now();
     await besides(
       Promise.all([
         trickle(all.slice(0, 200)),
         eventually(() => expect(all.every(({ seen }) => seen.isOver)).toBe(true)),
       ]),
     );
-    expect(performance.now() - since).toBeLessThan(15_000);
   });
 
   test('no more than 4,000 connections are open; what takes more is closed, and the socket is none of them', async () => {
