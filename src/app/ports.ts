@@ -4,6 +4,7 @@ import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { EnginePart } from '../model/engine.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
+import type { LogKeeper } from '../model/kept-logs.ts';
 import type { SecretPrinter } from '../model/secret-prints.ts';
 import type { Tracing } from '../model/tracing.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
@@ -55,6 +56,8 @@ export type Ports = HealthKeeper & {
   readonly auditReader: AuditReader;
   /** Tells of calls and changes in spans, where somebody collects them. Does not throw. */
   readonly tracing: () => Promise<Tracing>;
+  /** Logs of containers, kept on this machine. */
+  readonly keptLogs: LogKeeper;
   readonly files: Files;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Absolute. */

@@ -218,6 +218,14 @@ function localPorts(
       countCalls: async (query) => (await state()).auditReader.countCalls(query),
       verify: async (expected) => (await state()).auditReader.verify(expected),
     },
+    keptLogs: {
+      keptUntil: async (container) => (await state()).keptLogs.keptUntil(container),
+      keep: async (at, of, lines) => (await state()).keptLogs.keep(at, of, lines),
+      containers: async (at) => (await state()).keptLogs.containers(at),
+      lines: async function* (container, query) {
+        yield* (await state()).keptLogs.lines(container, query);
+      },
+    },
     readHealth: async (at) => (await state()).readHealth(at),
     recordHealth: async (at, findings) => (await state()).recordHealth(at, findings),
     secretPrints: lazily(async () => (await state()).secretPrints),

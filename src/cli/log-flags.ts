@@ -25,6 +25,11 @@ export const logFlags = {
     helpValue: 'PATTERN',
   }),
   stream: Flags.string({ description: 'only what was written to this one', options: ['stdout', 'stderr'] }),
+  traces: Flags.option({
+    description: 'lines that loom’s trace library wrote (__LOOM_TRACE__): with the others, not at all, or alone',
+    options: ['show', 'hide', 'only'] as const,
+    default: 'show' as const,
+  })(),
   timestamps: Flags.boolean({ char: 't', description: 'put the time of each line before it' }),
   output: Flags.string({
     char: 'o',
@@ -46,17 +51,20 @@ function parsePattern(text: string): RegExp {
   }
 }
 
-/** What the flags ask for. Throws `usage` for a time or a pattern that is none. */
+/** What the flags ask for; `gone`: also of what is kept of containers that are gone. Throws `usage` for a time or a pattern that is none. */
 export function logRequest(
   flags: InferredFlags<typeof logFlags>,
   project: ProjectName,
   servers: readonly ServerName[],
+  gone = false,
 ): LogRequest {
-  const { follow, since, until, tail, grep, stream } = flags;
+  const { follow, since, until, tail, grep, stream, traces } = flags;
   return {
     project,
     servers,
     follow,
+    gone,
+    ...(traces === 'show' ? {} : { traces }),
     streams: stream === 'stdout' || stream === 'stderr' ? [stream] : ['stdout', 'stderr'],
     ...(since === undefined ? {} : { since: parseMoment(since, '--since') }),
     ...(until === undefined ? {} : { until: parseMoment(until, '--until') }),

@@ -1,12 +1,14 @@
 import type { ServerLogLine } from '../app/inspect/log-source.ts';
 import { type LogRequest, openLogs } from '../app/inspect/read-logs.ts';
+import { defined } from '../model/defined.ts';
 import { LoomsError } from '../model/errors.ts';
-import { isoTime } from '../model/times.ts';
+import { duration, isoTime } from '../model/times.ts';
+import { readTraceLine, type TraceLine } from '../model/trace-line.ts';
 import { seenJson } from '../model/unseen.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfSignal } from './exit-codes.ts';
 import type { Palette } from './palette.ts';
-import { padEnd, visibleLines } from './render/text.ts';
+import { padEnd, visible, visibleLines } from './render/text.ts';
 import { listenForSignals } from './signals.ts';
 
 type StreamLogsOptions = { readonly json: boolean; readonly timestamps: boolean };
@@ -37,8 +39,10 @@ export async function streamLogs(
 }
 
 /** A line of a log for programs (schemas/mcp-logs.schema.json). */
-const logLineJson = ({ time, server, generation, container, stream, text }: ServerLogLine): string =>
-  seenJson(JSON.stringify({ time: isoTime(time), server, generation, container, stream, text }));
+function logLineJson({ time, server, generation, container, stream, text, gone }: ServerLogLine): string {
+  const about = { time: isoTime(time), server, generation, container, stream, text };
+  return seenJson(JSON.stringify({ ...about, ...defined({ gone, trace: readTraceLine(text) }) }));
+}
 
 type LogLineOptions = {
   /** Whose lines these are; with more than one, each line says whose it is. */
@@ -58,8 +62,21 @@ export function logLineRenderer(options: LogLineOptions): (line: ServerLogLine) 
     const paint = palette.series[order.indexOf(server) % palette.series.length] ?? palette.series[0];
     return `${paint(`${padEnd(server, width)} │`)} `;
   };
-  return ({ server, time, text }) => {
+  return ({ server, generation, time, text, gone }) => {
     const when = timestamps ? `${palette.quiet(isoTime(time))} ` : '';
-    return `${prefixOf(server)}${when}${visibleLines(text)}`;
+    // Of a generation that is gone, so that nobody looks for it.
+    const whose = gone === true ? `${palette.quiet(`(gen ${generation}, gone)`)} ` : '';
+    const trace = readTraceLine(text);
+    return `${prefixOf(server)}${when}${whose}${trace === undefined ? visibleLines(text) : traceText(trace, palette)}`;
   };
 }
+
+/** A span in one line: `◇ query_database 120ms rows=3`. */
+const traceText = ({ name, startMs, endMs, failed, attributes }: TraceLine, palette: Palette): string =>
+  [
+    palette.note('◇'),
+    visible(name),
+    duration(endMs - startMs),
+    ...(failed ? [palette.error('failed')] : []),
+    ...Object.entries(attributes).map(([key, value]) => palette.quiet(visible(`${key}=${value}`))),
+  ].join(' ');

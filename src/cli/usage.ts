@@ -193,6 +193,7 @@ export const commandNames: readonly string[] = [
   'get',
   'history',
   'init',
+  'logs',
   'mcp call',
   'mcp health',
   'mcp info',

@@ -1,12 +1,13 @@
 import type { DeclaredServer, DesiredServer } from '../model/desired.ts';
 import type { EngineDescription } from '../model/engine.ts';
 import type { EventSink, Failure, StepResult } from '../model/events.ts';
-import type { HealthFinding } from '../model/health.ts';
+import type { HealthFinding, HealthPlace } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
+import type { LoggedContainer } from '../model/kept-logs.ts';
 import type { LockHolder } from '../model/lock.ts';
 import type { NonEmpty, Plan, PlanWarning } from '../model/plan.ts';
 import type { Recipe } from '../model/recipe.ts';
-import type { UntrustedRecord } from '../model/records.ts';
+import type { ForeignRecord, UntrustedRecord } from '../model/records.ts';
 import type { SecretPrints } from '../model/secret-prints.ts';
 import type {
   GenerationView,
@@ -254,6 +255,13 @@ export type GateOutcome =
   | { readonly passed: true; readonly tools: number; readonly note: string }
   | { readonly passed: false; readonly failure: Failure };
 
+/** A container of a server whose log is kept. */
+export type LoggedServer = LoggedContainer & {
+  /** Absent: what it was made from cannot be read. */
+  readonly spec?: DesiredServer;
+  readonly foreignRecord?: ForeignRecord;
+};
+
 /** What an orchestrator needs besides its engine: what this machine knows, and how servers are talked to. */
 export type OrchestratorPorts = {
   /** `looms/<version>`, for the label of what is made. */
@@ -281,6 +289,12 @@ export type OrchestratorPorts = {
     serving: Serving,
     options: { readonly sessions: SessionHost; readonly signal: AbortSignal },
   ) => Promise<GateOutcome>;
+  /** Keeps the log of a container that is about to be removed. Why it could not, for people; never throws. */
+  readonly keepLog: (
+    at: HealthPlace,
+    of: LoggedServer,
+    options: { readonly sessions: SessionHost; readonly signal?: AbortSignal | undefined },
+  ) => Promise<string | undefined>;
   readonly mask: (text: string) => string;
   /** Resolves after `milliseconds`, or at once when the signal aborts. */
   readonly pause: (milliseconds: number, signal?: AbortSignal) => Promise<void>;

@@ -92,7 +92,10 @@ async function whenFree<T>(work: () => T): Promise<T> {
 }
 
 /** Opens the ledger for writing; makes it, also beside others. Throws what SQLite and the file system throw. */
-export async function openLedger(path: string): Promise<DatabaseSync> {
+export const openLedger = (path: string): Promise<DatabaseSync> => openDatabase(path, schema);
+
+/** The same for another file of the state folder. */
+export async function openDatabase(path: string, tables: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   ledgerExists(path);
@@ -105,7 +108,7 @@ export async function openLedger(path: string): Promise<DatabaseSync> {
       // A program that is killed loses nothing; a machine that loses power may lose the last moments, never the middle.
       // FULL would keep those too, for 15 ms more a call (measured; a whole call takes 200 ms).
       database.exec('PRAGMA synchronous = NORMAL');
-      database.exec(schema);
+      database.exec(tables);
       return database;
     } catch (error) {
       database.close();

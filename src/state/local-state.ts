@@ -3,10 +3,12 @@ import { dirname } from 'node:path';
 import type { AuditReader } from '../model/audit.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
+import type { LogKeeper } from '../model/kept-logs.ts';
 import type { SecretPrinter } from '../model/secret-prints.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
 import { readHealth, recordHealth } from './health.ts';
+import { logKeeper } from './kept-logs.ts';
 import { describeFault, ledgerPlaces } from './ledger.ts';
 import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
@@ -22,6 +24,7 @@ type ServerMemory = {
 type LocalState = HealthKeeper & {
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   readonly auditReader: AuditReader;
+  readonly keptLogs: LogKeeper;
   readonly serverMemory: ServerMemory;
   readonly secretPrints: SecretPrinter;
   /** Records of others that somebody accepted here. `remember` throws what the file system throws. */
@@ -41,6 +44,7 @@ export function localState(environment: Readonly<Record<string, string | undefin
   return {
     countExecutions: (containers) => readExecutions(database, containers),
     auditReader: createAuditReader(places),
+    keptLogs: logKeeper(environment),
     readHealth: (at) => readHealth(database, at),
     recordHealth: async (at, findings) => {
       try {

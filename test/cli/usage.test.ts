@@ -80,7 +80,6 @@ describe('the command line', () => {
     ['ls', 'get'],
     ['mcp status', 'mcp list'],
     ['up', 'apply'],
-    ['logs fs', 'mcp logs'],
     ['call fs echo', 'mcp call'],
   ])('what other programs call %s is not run, and is suggested by its name here', async (typed, meant) => {
     const { code, stdout, stderr } = await looms(typed.split(' '));

@@ -2,6 +2,7 @@ import { runGate } from '../../mcp/client/gate.ts';
 import { isHttp } from '../../model/desired.ts';
 import { duration } from '../../model/times.ts';
 import type { OrchestratorPorts } from '../../orchestrator/port.ts';
+import { keepLog } from '../inspect/keep-log.ts';
 import { changedSecrets } from '../plan/changed-secrets.ts';
 import { requireRules } from '../plan/require-rules.ts';
 import type { Ports } from '../ports.ts';
@@ -36,6 +37,7 @@ export const orchestratorPorts = (ports: Omit<Ports, 'orchestrator'>): Orchestra
       note: `${tools} ${tools === 1 ? 'tool' : 'tools'} in ${duration(milliseconds)}${unknown}`,
     };
   },
+  keepLog: (at, of, { sessions, signal }) => keepLog(ports, sessions, at, of, signal),
   mask: ports.mask,
   pause: ports.pause,
   monotonicMs: ports.monotonicMs,

@@ -8,6 +8,8 @@ export type ServerLogLine = LogLine & {
   readonly server: ServerName;
   readonly generation: number;
   readonly container: ContainerId;
+  /** Its container is gone: the line was kept on this machine. */
+  readonly gone?: true;
 };
 
 /** How far a container's log was read: the time of its last line, and how many lines of that millisecond there were. */

@@ -1,7 +1,10 @@
 import { defined } from '../../model/defined.ts';
+import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { LoggedContainer } from '../../model/kept-logs.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ServerContainer } from '../../model/server-view.ts';
+import { readTraceLine } from '../../model/trace-line.ts';
 import type { LogLine, LogMoment } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { knowSecrets } from '../talk/know-secrets.ts';
@@ -21,6 +24,10 @@ export type LogRequest = {
   readonly follow: boolean;
   /** Only lines in which this is found. */
   readonly pattern?: RegExp;
+  /** Without loom's trace lines, or only these; absent: all lines. */
+  readonly traces?: 'hide' | 'only';
+  /** Also what this machine kept of containers that are gone. */
+  readonly gone?: boolean;
 };
 
 type OpenLogs = {
@@ -37,11 +44,12 @@ type OpenLogs = {
 export async function openLogs(ports: Ports, request: LogRequest, signal: AbortSignal): Promise<OpenLogs> {
   const { instances, sessions } = await ports.orchestrator();
   const located = await instances(request.project, { signal });
-  const names = [...new Set(located.map(({ server }) => server))].sort();
+  const gone = request.gone === true ? await goneContainers(ports, request.project, located, signal) : [];
+  const names = [...new Set([...located, ...gone].map(({ server }) => server))].sort();
   const unknown = request.servers.find((name) => !names.includes(name));
   if (unknown !== undefined) throw serverNotFound(request.project, unknown, names);
 
-  const isWanted = ({ server }: ServerContainer): boolean =>
+  const isWanted = ({ server }: { readonly server: ServerName }): boolean =>
     request.servers.length === 0 || request.servers.includes(server);
   const { streams, since, until, tail } = request;
   const first = {
@@ -69,18 +77,61 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
 
   const known = [...sources.values()];
   const lines = (async function* () {
-    yield* mergeByTime(known.map(({ read }) => read(false, signal)));
+    yield* mergeByTime([
+      ...gone.filter(isWanted).map((one) => keptLines(ports, one, request)),
+      ...known.map(({ read }) => read(false, signal)),
+    ]);
     if (request.follow) yield* followLogs(known, { look, pause: ports.pause, signal });
   })();
-  const { pattern } = request;
   return {
     servers: names.filter((name) => request.servers.length === 0 || request.servers.includes(name)),
-    lines: pattern === undefined ? lines : matching(lines, pattern),
+    lines: request.pattern === undefined && request.traces === undefined ? lines : matching(lines, request),
   };
 }
 
-async function* matching(lines: AsyncIterable<ServerLogLine>, pattern: RegExp): AsyncGenerator<ServerLogLine> {
-  for await (const line of lines) if (pattern.test(line.text)) yield line;
+async function* matching(
+  lines: AsyncIterable<ServerLogLine>,
+  { pattern, traces }: LogRequest,
+): AsyncGenerator<ServerLogLine> {
+  for await (const line of lines) {
+    if (traces !== undefined && (readTraceLine(line.text) === undefined) === (traces === 'only')) continue;
+    if (pattern === undefined || pattern.test(line.text)) yield line;
+  }
+}
+
+/** Containers that are not there any more, of whose log something is kept. What cannot be read is warned of. */
+async function goneContainers(
+  ports: Ports,
+  project: ProjectName,
+  there: readonly ServerContainer[],
+  signal: AbortSignal,
+): Promise<readonly LoggedContainer[]> {
+  const { id: engine } = await (await ports.orchestrator()).describe({ signal });
+  try {
+    const kept = await ports.keptLogs.containers({ engine, project });
+    const known = new Set(there.map(({ id }) => id));
+    return kept.filter(({ container }) => !known.has(container));
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    ports.warn(`what was kept of generations that are gone is not searched: ${error.message}`);
+    return [];
+  }
+}
+
+/** The kept lines that a request asks for. A moment that is said as so long ago is counted on this machine's clock. */
+async function* keptLines(
+  ports: Ports,
+  of: LoggedContainer,
+  { streams, since, until, tail }: LogRequest,
+): AsyncGenerator<ServerLogLine> {
+  const moment = (one: LogMoment): number => ('at' in one ? one.at : ports.now() - one.agoMs);
+  const query = {
+    streams,
+    ...(since === undefined ? {} : { since: moment(since) }),
+    ...(until === undefined ? {} : { until: moment(until) }),
+    ...(tail === undefined ? {} : { tail }),
+  };
+  for await (const line of ports.keptLogs.lines(of.container, query)) yield { ...line, ...of, gone: true };
 }
 
 /** Anything with a place in time, ms. */

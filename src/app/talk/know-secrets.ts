@@ -9,27 +9,32 @@ import type { Ports } from '../ports.ts';
  * looked up, or cannot be had here, does not stop what is asked for: that it will not be masked is warned of. Throws
  * nothing of its own.
  */
-export async function knowSecrets(
-  ports: Pick<Ports, 'secrets' | 'warn' | 'trust'>,
+export async function knowSecrets(ports: KnowPorts, spec: DesiredServer, foreign?: ForeignRecord): Promise<void> {
+  for (const why of await unknownSecrets(ports, spec, foreign)) {
+    ports.warn(`${why}: what ${spec.name} prints of it is not masked`);
+  }
+}
+
+type KnowPorts = Pick<Ports, 'secrets' | 'warn' | 'trust'>;
+
+/** Looks them up in the same way; why some are not known afterwards, for people. */
+export async function unknownSecrets(
+  ports: Pick<KnowPorts, 'secrets' | 'trust'>,
   spec: DesiredServer,
   foreign?: ForeignRecord,
-): Promise<void> {
+): Promise<readonly string[]> {
   const refs = secretUses(spec).flatMap((use) => use.refs);
   if (refs.length > 0 && foreign !== undefined && !(await ports.trust.isAccepted(foreign.digest))) {
     const names = [...new Set(refs.map(writtenRef))].join(', ');
-    ports.warn(
-      `the record of ${spec.name} was not made on this machine, so ${names} is not looked up: what ${spec.name} prints of it is not masked`,
-    );
-    return;
+    return [`the record of ${spec.name} was not made on this machine, so ${names} is not looked up`];
   }
+  const unknown: string[] = [];
   for (const ref of refs) {
     const known = await ports.secrets(ref).then(
       ({ found }) => found,
       () => false,
     );
-    if (known) continue;
-    ports.warn(
-      `secret ${writtenRef(ref)} of ${spec.name} cannot be looked up here: what ${spec.name} prints of it is not masked`,
-    );
+    if (!known) unknown.push(`secret ${writtenRef(ref)} of ${spec.name} cannot be looked up here`);
   }
+  return unknown;
 }

@@ -16,6 +16,7 @@ import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followRemote } from './follow-remote.ts';
 import { heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
+import { keepLogs } from './keep-logs.ts';
 import { createProbes } from './probes.ts';
 import type { Dependency, LeftAlone, Told } from './told.ts';
 import { createWake, type Trigger } from './wake.ts';
@@ -233,7 +234,10 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
         // What happened before the stream began is found by a look.
         wake.mark('engine');
       },
-      onChange: () => wake.mark('engine'),
+      onChange() {
+        wake.mark('engine');
+        logs.mark('engine');
+      },
     };
     while (!stop.aborted) {
       try {
@@ -270,7 +274,8 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
 
   const followed = options.remote && (await follow(options.remote));
   options.hints(wake.mark, stop);
-  const listening = listen();
+  const logs = createWake(ports);
+  const listening = Promise.all([listen(), dryRun ? undefined : keepLogs(ports, project, logs, stop)]);
   wake.mark('start');
   for (;;) {
     const triggers = await wake.next(stop);

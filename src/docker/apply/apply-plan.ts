@@ -1,12 +1,13 @@
 import { proxySettings } from '../../image/proxies.ts';
 import { planDifferences } from '../../model/compare-plans.ts';
+import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ExecutionEvent, Failure } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { engineWidth } from '../../model/map-bounded.ts';
-import type { ApplyOptions, ApplyReport, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
+import type { ApplyOptions, ApplyReport, LoggedServer, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
 import { executePlan } from '../execute/execute-plan.ts';
 import type { StepEnvironment } from '../execute/perform-step.ts';
 import { label } from '../model/labels.ts';
@@ -20,19 +21,29 @@ import { reportOf } from './apply-report.ts';
 /** Between SIGTERM and SIGKILL when a container is stopped; Docker's own default. */
 const stopGraceSeconds = 10;
 
-/** The relay of each network that has one, by its name; those that this run makes come to be in it. */
-type Relays = Map<string, ContainerId>;
+/** What this run knows of containers beside its plan: those that were there, and those that it made. */
+type Made = {
+  /** The relay of each network that has one, by its name. */
+  readonly relays: Map<string, ContainerId>;
+  /** The servers' containers that it made, with their generations. */
+  readonly servers: Map<ContainerId, { readonly server: ServerName; readonly generation: number }>;
+};
 
-function relaysOf({ observed }: DockerPrepared): Relays {
-  return new Map(observed.containers.filter(({ role }) => role === 'relay').map(({ name, id }) => [name, id]));
-}
+const madeBefore = ({ observed }: DockerPrepared): Made => ({
+  relays: new Map(observed.containers.filter(({ role }) => role === 'relay').map(({ name, id }) => [name, id])),
+  servers: new Map(),
+});
 
-/** Takes note of a relay that was just made: the gates of its servers go through it. */
-function noteRelay(event: ExecutionEvent, relays: Relays, { plan }: DockerPrepared): void {
+/** Takes note of what was just made: gates go through a relay, and the log of a server that fails its gate is kept. */
+function noteMade(event: ExecutionEvent, { relays, servers }: Made, { plan }: DockerPrepared): void {
   if (event.type !== 'step-ended' || event.result.result !== 'ok' || event.result.container === undefined) return;
   const step = plan.steps.find(({ id }) => id === event.step.id);
-  if (step?.op === 'create-container' && step.container.role === 'relay') {
-    relays.set(step.container.name, event.result.container);
+  if (step?.op !== 'create-container') return;
+  const { role, name, ownLabels } = step.container;
+  if (role === 'relay') relays.set(name, event.result.container);
+  if (role === 'server' && step.server !== undefined) {
+    const generation = Number(ownLabels[label.generation] ?? 0);
+    servers.set(event.result.container, { server: step.server, generation });
   }
 }
 
@@ -48,13 +59,24 @@ function recordableFailure({ code, message, detail }: Failure, mask: Orchestrato
 function stepEnvironment(
   ports: DockerPorts,
   { intent, observed, plan, servers }: DockerPrepared,
-  relays: Relays,
+  made: Made,
   onHealthy: (finding: HealthFinding) => void,
 ): StepEnvironment {
   const images = new Map(
     Object.entries(observed.images).flatMap(([ref, facts]) => (facts === null ? [] : [[ref, facts] as const])),
   );
   const declared = new Map(servers.map((server) => [server.spec.name, server]));
+  /** A container of a server, as keeping its log needs it; undefined for any other, and one that never ran. */
+  const loggedServer = (id: ContainerId): LoggedServer | undefined => {
+    const there = observed.containers.find((one) => one.id === id);
+    if (there !== undefined) {
+      const { role, server, generation, state, recorded, foreignRecord } = there;
+      if (role !== 'server' || server === undefined || state.status === 'created') return undefined;
+      return { container: id, server, generation, ...defined({ spec: recorded?.spec, foreignRecord }) };
+    }
+    const ours = made.servers.get(id);
+    return ours && { container: id, ...ours, ...defined({ spec: declared.get(ours.server)?.spec }) };
+  };
   const find = (name: ServerName): DeclaredServer => {
     const server = declared.get(name);
     if (server === undefined) throw new LoomsError('internal', `the plan names server ${name}, which was not declared`);
@@ -73,13 +95,15 @@ function stepEnvironment(
       const there = observed.containers.find(({ id }) => id === container);
       const facts = images.get(image.ref);
       // Only a server without a shell in its image is PID 1 itself and waits on an open stdin (`resolveShape`).
-      const made =
+      const madeOf =
         there === undefined
           ? facts && { imageId: facts.id, imageRef: facts.ref, hasShell: facts.hasShell !== false, facts }
           : { imageId: there.shape.imageId, imageRef: there.imageRef, hasShell: !there.shape.openStdin };
-      if (made === undefined) throw new LoomsError('image-not-found', `image ${image.ref} is not on this engine`);
-      const reachable = { id: container, name, generation: there?.generation ?? 0, ...made };
-      const serving = await servingContainer(ports.engine, reachable, spec, plan.project, (relay) => relays.get(relay));
+      if (madeOf === undefined) throw new LoomsError('image-not-found', `image ${image.ref} is not on this engine`);
+      const reachable = { id: container, name, generation: there?.generation ?? 0, ...madeOf };
+      const serving = await servingContainer(ports.engine, reachable, spec, plan.project, (relay) =>
+        made.relays.get(relay),
+      );
       // Looked at before it answers: one that is started again in between has not been asked.
       const run = (await ports.engine.containerRunning(container, { signal }))?.run ?? '';
       const outcome = await ports.gate(serving, { sessions: ports.engine, signal });
@@ -99,6 +123,12 @@ function stepEnvironment(
         await ports.pause(200, options.signal);
       }
       return true;
+    },
+    keepLog: async (id, { signal }) => {
+      const logged = loggedServer(id);
+      if (logged === undefined) return undefined;
+      const place = { engine: observed.engine.id, project: plan.project };
+      return ports.keepLog(place, logged, { sessions: ports.engine, signal });
     },
     recordable: (failure) => recordableFailure(failure, ports.mask),
     stopGraceSeconds,
@@ -156,16 +186,16 @@ async function applyLocked(
     });
   }
   const warnings = await options.check(prepared);
-  const relays = relaysOf(prepared);
+  const made = madeBefore(prepared);
   const healthy: HealthFinding[] = [];
-  const env = stepEnvironment(ports, prepared, relays, (finding) => healthy.push(finding));
+  const env = stepEnvironment(ports, prepared, made, (finding) => healthy.push(finding));
   const results = await executePlan(prepared.plan, env, {
     parallelism: options.parallelism ?? engineWidth(prepared.observed.engine.cpus),
     stopSignal: options.stopSignal,
     abortSignal: options.abortSignal,
     checkLock: lock.check,
     sink: (event) => {
-      noteRelay(event, relays, prepared);
+      noteMade(event, made, prepared);
       options.sink(event);
     },
     monotonicMs: ports.monotonicMs,

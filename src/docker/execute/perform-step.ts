@@ -31,6 +31,8 @@ export type StepEnvironment = {
   readonly waitUntil: (probe: () => Promise<boolean>, limitMs: number, options: CallOptions) => Promise<boolean>;
   /** A failure as it may be kept on the engine: what it is and the last lines of its detail, with secrets masked. */
   readonly recordable: (failure: Failure) => string;
+  /** Keeps the log of a server's container; why it could not, for people. A removal goes on in any case. */
+  readonly keepLog: (container: ContainerId, options: CallOptions) => Promise<string | undefined>;
   /** Seconds between SIGTERM and SIGKILL when a container is stopped. */
   readonly stopGraceSeconds: number;
 };
@@ -240,9 +242,12 @@ export async function performStep(
     case 'stop-container':
       await engine.stopContainer(resolve(operation.target), env.stopGraceSeconds, options);
       return done;
-    case 'remove-container':
-      await engine.removeContainer(resolve(operation.target), options);
-      return done;
+    case 'remove-container': {
+      const id = resolve(operation.target);
+      const note = await env.keepLog(id, options);
+      await engine.removeContainer(id, options);
+      return note === undefined ? done : { ok: true, note };
+    }
     case 'rename-container':
       await engine.renameContainer(resolve(operation.target), operation.to, options);
       return done;

@@ -61,6 +61,12 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     atEnd: () => () => {},
     forgetSecrets: () => {},
     findings: { recall: async () => undefined, remember: async () => {} },
+    keptLogs: {
+      keptUntil: async () => 0,
+      keep: async () => {},
+      containers: async () => [],
+      lines: async function* () {},
+    },
     engineAttempts: async () => [],
     trust: {
       keyName: async () => undefined,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { openLogs } from '../../../src/app/inspect/read-logs.ts';
+import { type LogRequest, openLogs } from '../../../src/app/inspect/read-logs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../../src/docker/port.ts';
+import type { EngineDescription } from '../../../src/model/engine.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asImageId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import { portsOn } from '../../support/docker-ports.ts';
@@ -28,6 +29,7 @@ const line = (time: number, text: string): LogLine => ({ time, stream: 'stdout',
 class World {
   containers: LocatedContainer[] = [];
   readonly logs = new Map<string, LogLine[]>();
+  readonly kept = new Map<{ readonly id: string }, LogLine[]>();
   readonly queries: { readonly id: string; readonly query: LogQuery }[] = [];
   /** Called each time the follower waits before it looks again. */
   onPause: () => void = () => undefined;
@@ -37,8 +39,9 @@ class World {
   }
 
   ports(): Ports {
-    const { queries, logs } = this;
+    const { queries, logs, kept } = this;
     const engine: Partial<Engine> = {
+      describe: async () => ({ id: 'E' }) as EngineDescription,
       locate: async () => this.containers,
       async *readLog(id, query) {
         queries.push({ id, query });
@@ -50,6 +53,19 @@ class World {
       },
     };
     const ports: Partial<Ports> = {
+      keptLogs: {
+        keptUntil: async () => 0,
+        keep: async () => {},
+        containers: async () =>
+          [...this.kept].map(([{ id }]) => ({
+            container: asContainerId(id),
+            server: asServerName('a'),
+            generation: 1,
+          })),
+        lines: async function* (id) {
+          yield* [...kept].find(([one]) => one.id === id)?.[1] ?? [];
+        },
+      },
       pause: async () => {
         await new Promise((resolve) => setImmediate(resolve));
         this.onPause();
@@ -75,6 +91,42 @@ async function take(world: World, enough: number, onLine: (text: string) => void
 }
 
 describe('logs of servers', () => {
+  it('are searched in what was kept of containers that are gone, too, and those that are there are read from the engine', async () => {
+    const world = new World();
+    world.containers = [container('a', '2', { generation: 2 })];
+    world.write('2', line(5, 'new error'), line(6, 'fine'));
+    world.kept.set({ id: '1' }, [line(1, 'old error'), line(2, 'fine')]);
+    world.kept.set({ id: '2' }, [line(5, 'new error')]);
+    const found = async (more: Partial<LogRequest>): Promise<string[]> => {
+      const texts: string[] = [];
+      const { lines } = await openLogs(world.ports(), { ...request, ...more }, never);
+      for await (const { generation, gone, text } of lines) texts.push(`${generation} ${gone ?? 'there'} ${text}`);
+      return texts;
+    };
+    expect(await found({ gone: true, pattern: /error/ })).toEqual(['1 true old error', '2 there new error']);
+    expect(await found({})).toEqual(['2 there new error', '2 there fine']);
+    world.containers = [];
+    expect(await found({ gone: true, servers: [asServerName('a')], tail: 5 })).toHaveLength(3);
+    await expect(found({ servers: [asServerName('a')] })).rejects.toMatchObject({ code: 'server-not-found' });
+  });
+
+  it('tell trace lines of loom from others', async () => {
+    const world = new World();
+    world.containers = [container('a', '1')];
+    const span =
+      '__LOOM_TRACE__:{"trace_id":"t","span_id":"s","name":"query","start_time":"2026-11-29T01:00:00Z","end_time":"2026-11-29T01:00:01Z","status":"ok"}';
+    world.write('1', line(1, span), line(2, '__LOOM_TRACE__:no JSON'), line(3, 'words'));
+    const found = async (more: Partial<LogRequest>): Promise<string[]> => {
+      const texts: string[] = [];
+      const { lines } = await openLogs(world.ports(), { ...request, ...more }, never);
+      for await (const { text } of lines) texts.push(text);
+      return texts;
+    };
+    expect(await found({ traces: 'only' })).toEqual([span]);
+    expect(await found({ traces: 'hide' })).toEqual(['__LOOM_TRACE__:no JSON', 'words']);
+    expect(await found({})).toHaveLength(3);
+  });
+
   it('are merged by time, and those of one moment keep the order of the servers', async () => {
     const world = new World();
     world.containers = [container('a', '1'), container('b', '2', { status: 'stopped', running: false })];

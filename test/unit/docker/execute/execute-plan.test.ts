@@ -45,6 +45,10 @@ async function run(made: DockerPlan, observed: Observed, { onCall = () => undefi
     ),
     waitUntil: async () => true,
     recordable: ({ code, message }) => `${code}: ${message}`,
+    keepLog: async (id) => {
+      calls.push(`keepLog ${id}`);
+      return 'its log was not kept';
+    },
     stopGraceSeconds: 1,
   };
   const results = await executePlan(made, env, {
@@ -96,6 +100,20 @@ describe('walking a plan', () => {
     expect([ended['a/discard'], ended['b/discard']].sort()).toEqual(['ok', 'skipped']);
   });
 
+  it('keeps the log of what it removes before that; a log that could not be kept is a note, and stops nothing', async () => {
+    const replaced = plan(
+      [server('a', { limits: { memoryMiB: 256 } })],
+      simulate(plan([server('a')], emptyEngine()), emptyEngine()).end,
+    );
+    const { calls, results } = await run(replaced, simulate(plan([server('a')], emptyEngine()), emptyEngine()).end);
+    const removal = calls.findIndex((call) => call.startsWith('removeContainer'));
+    expect(calls[removal - 1]).toBe(calls[removal]?.replace('removeContainer', 'keepLog'));
+    const removed = replaced.steps.find(
+      ({ op, onFailureOf }) => op === 'remove-container' && onFailureOf === undefined,
+    );
+    expect(removed && results.get(removed.id)).toMatchObject({ result: 'ok', note: 'its log was not kept' });
+  });
+
   it('counts a call whose answer never came as unknown', async () => {
     const made = plan([server('a')], emptyEngine());
     const { ended } = await run(made, emptyEngine(), {
@@ -112,7 +130,7 @@ describe('walking a plan', () => {
         if (call.startsWith('stopContainer')) stop.abort();
       },
     });
-    const changing = calls.filter((call) => !call.startsWith('countSessions'));
+    const changing = calls.filter((call) => !/^(countSessions|keepLog)/.test(call));
     expect(changing).toEqual([
       'createContainer',
       `stopContainer ${oldId}`,

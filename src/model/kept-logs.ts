@@ -1,0 +1,37 @@
+import type { EngineTime } from './engine.ts';
+import type { HealthPlace } from './health.ts';
+import type { ContainerId, ServerName } from './ids.ts';
+
+/** A container whose log is kept here. */
+export type LoggedContainer = {
+  readonly container: ContainerId;
+  readonly server: ServerName;
+  readonly generation: number;
+};
+
+/** A line as it is kept, secrets masked. Times are the engine's. */
+export type KeptLine = { readonly time: EngineTime; readonly stream: 'stdout' | 'stderr'; readonly text: string };
+
+/** A line and which of its container's millisecond it is, from 0: one that is read again is known by that. */
+export type CountedLine = KeptLine & { readonly n: number };
+
+/** Which of the kept lines of a container are wanted; both ends inclusive. */
+export type KeptQuery = {
+  readonly streams: readonly KeptLine['stream'][];
+  readonly since?: EngineTime;
+  readonly until?: EngineTime;
+  /** Only so many from the end, counted before one of the streams is chosen. */
+  readonly tail?: number;
+};
+
+/** Logs that outlive their containers, kept on this machine: 10 MB and 14 days of each server. */
+export type LogKeeper = {
+  /** The moment from which on a container's log is not kept yet; its line may be there already, and is not kept twice. */
+  readonly keptUntil: (container: ContainerId) => Promise<EngineTime>;
+  /** Keeps lines; those that are kept already stay as they are. Throws `ledger-unreadable`. */
+  readonly keep: (at: HealthPlace, of: LoggedContainer, lines: readonly CountedLine[]) => Promise<void>;
+  /** Containers of a project of which something is kept, oldest generation first. Throws `ledger-unreadable`. */
+  readonly containers: (at: HealthPlace) => Promise<readonly LoggedContainer[]>;
+  /** In the order in which they were written, as they are taken. Throws `ledger-unreadable`. */
+  readonly lines: (container: ContainerId, query: KeptQuery) => AsyncIterable<KeptLine>;
+};

@@ -1,0 +1,164 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { LoomsError } from '../model/errors.ts';
+import type { HealthPlace } from '../model/health.ts';
+import { asContainerId, asServerName, type ContainerId } from '../model/ids.ts';
+import type { CountedLine, KeptLine, KeptQuery, LoggedContainer, LogKeeper } from '../model/kept-logs.ts';
+import { stateFolder } from '../model/state-folder.ts';
+import { describeFault, inTransaction, openDatabase, readLedger } from './ledger.ts';
+
+/** Of each server: lines with what they take beside their text, bytes; then the oldest go, a tenth more than is needed. */
+const mostBytes = 10 * 1024 * 1024;
+const trimmedBytes = mostBytes * 0.9;
+const bytesBesideText = 32;
+const longestMs = 14 * 86_400_000;
+/** Lines that are read at once: what a slow reader has of a log in memory. */
+const pageLines = 500;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS containers (
+    id INTEGER PRIMARY KEY,
+    container TEXT NOT NULL UNIQUE,
+    engine TEXT NOT NULL,
+    project TEXT NOT NULL,
+    server TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    bytes INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS lines (
+    owner INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (owner, time, n)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+const ofServer = 'engine = ? AND project = ? AND server = ?';
+const bytesOfLine = `octet_length(text) + ${bytesBesideText}`;
+const countBytes = `UPDATE containers SET bytes =
+  (SELECT coalesce(sum(${bytesOfLine}), 0) FROM lines WHERE owner = containers.id) WHERE id = ?`;
+
+/** The logs that are kept in a file of the state folder, readable by its owner only. `now` is ms since 1970. */
+export function logKeeper(
+  environment: Readonly<Record<string, string | undefined>>,
+  now: () => number = () => Date.now(),
+): LogKeeper {
+  const path = join(stateFolder(environment, homedir), 'logs.sqlite');
+  const oldest = (): number => now() - longestMs;
+  const all = async (sql: string, ...values: readonly SQLInputValue[]) =>
+    (await readLedger(path, 'lines', (database) => database.prepare(sql).all(...values))) ?? [];
+  return {
+    async keptUntil(container) {
+      const sql = `SELECT max(time) AS time FROM lines WHERE owner = (SELECT id FROM containers WHERE container = ?)`;
+      const [found] = await all(sql, container);
+      return Math.max(Number(found?.time ?? 0), oldest());
+    },
+    async keep(at, of, lines) {
+      try {
+        const database = await openDatabase(path, schema);
+        try {
+          await inTransaction(database, () => {
+            insert(database, at, of, lines);
+            forget(database, { at, server: of.server, oldest: oldest() });
+          });
+        } finally {
+          database.close();
+        }
+      } catch (error) {
+        const { why, hint } = describeFault(error, path);
+        throw new LoomsError('ledger-unreadable', why, { hint, cause: error });
+      }
+    },
+    async containers({ engine, project }) {
+      const sql = `SELECT container, server, generation FROM containers
+        WHERE engine = ? AND project = ? ORDER BY generation, id`;
+      return (await all(sql, engine, project)).map(({ container, server, generation }) => ({
+        container: asContainerId(String(container)),
+        server: asServerName(String(server)),
+        generation: Number(generation),
+      }));
+    },
+    lines: (container, query) => readLines(all, container, query),
+  };
+}
+
+function insert(
+  database: DatabaseSync,
+  { engine, project }: HealthPlace,
+  { container, server, generation }: LoggedContainer,
+  lines: readonly CountedLine[],
+): void {
+  database
+    .prepare(
+      `INSERT INTO containers (container, engine, project, server, generation) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (container) DO NOTHING`,
+    )
+    .run(container, engine, project, server, generation);
+  const owner = Number(database.prepare('SELECT id FROM containers WHERE container = ?').get(container)?.id);
+  const statement = database.prepare(
+    'INSERT OR IGNORE INTO lines (owner, time, n, stream, text) VALUES (?, ?, ?, ?, ?)',
+  );
+  let bytes = 0;
+  for (const { time, n, stream, text } of lines) {
+    if (statement.run(owner, time, n, stream, text).changes > 0) bytes += Buffer.byteLength(text) + bytesBesideText;
+  }
+  database.prepare('UPDATE containers SET bytes = bytes + ? WHERE id = ?').run(bytes, owner);
+}
+
+/** Deletes what is too old of all, and the oldest of a server that has too much. */
+function forget(
+  database: DatabaseSync,
+  { at: { engine, project }, server, oldest }: { at: HealthPlace; server: string; oldest: number },
+): void {
+  const deleteBefore = (owner: SQLInputValue, time: number): void => {
+    database.prepare('DELETE FROM lines WHERE owner = ? AND time < ?').run(owner, time);
+    database.prepare(countBytes).run(owner);
+  };
+  const aged = database.prepare(
+    'SELECT id FROM containers WHERE EXISTS (SELECT 1 FROM lines WHERE owner = containers.id AND time < ?)',
+  );
+  for (const { id } of aged.all(oldest)) deleteBefore(id ?? null, oldest);
+  const place = [engine, project, server];
+  const owners = database.prepare(`SELECT id, bytes FROM containers WHERE ${ofServer}`).all(...place);
+  if (owners.reduce((sum, { bytes }) => sum + Number(bytes), 0) > mostBytes) {
+    const newest = database.prepare(
+      `SELECT time FROM (
+         SELECT time, sum(${bytesOfLine}) OVER (ORDER BY time DESC, n DESC) AS total
+         FROM lines JOIN containers ON containers.id = owner WHERE ${ofServer}
+       ) WHERE total > ? ORDER BY time DESC LIMIT 1`,
+    );
+    const last = Number(newest.get(...place, trimmedBytes)?.time ?? 0);
+    for (const { id } of owners) deleteBefore(id ?? null, last + 1);
+  }
+  database.exec('DELETE FROM containers WHERE NOT EXISTS (SELECT 1 FROM lines WHERE owner = containers.id)');
+}
+
+async function* readLines(
+  all: (sql: string, ...values: readonly SQLInputValue[]) => Promise<readonly Record<string, unknown>[]>,
+  container: ContainerId,
+  { streams, since = 0, until = Number.MAX_SAFE_INTEGER, tail }: KeptQuery,
+): AsyncGenerator<KeptLine> {
+  const ofContainer = 'owner = (SELECT id FROM containers WHERE container = ?)';
+  const asKept = (row: Record<string, unknown>) => ({ time: Number(row.time), n: Number(row.n) });
+  let after = { time: since, n: -1 };
+  if (tail !== undefined) {
+    const span = [container, since, until];
+    const sql = `SELECT time, n FROM lines WHERE ${ofContainer} AND time BETWEEN ? AND ? ORDER BY time DESC, n DESC`;
+    const [before] = await all(`${sql} LIMIT 1 OFFSET ?`, ...span, tail);
+    if (before !== undefined) after = asKept(before);
+  }
+  const sql = `SELECT time, n, stream, text FROM lines
+    WHERE ${ofContainer} AND (time, n) > (?, ?) AND time <= ? ORDER BY time, n LIMIT ${pageLines}`;
+  for (;;) {
+    const page = await all(sql, container, after.time, after.n, until);
+    for (const row of page) {
+      after = asKept(row);
+      const stream = row.stream === 'stdout' ? 'stdout' : 'stderr';
+      if (streams.includes(stream)) yield { time: after.time, stream, text: String(row.text) };
+    }
+    if (page.length < pageLines) return;
+  }
+}

@@ -1,0 +1,92 @@
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
+import type { CountedLine, KeptQuery } from '../../../src/model/kept-logs.ts';
+import { logKeeper } from '../../../src/state/kept-logs.ts';
+import { emptyFolder } from '../../support/looms.ts';
+
+const place = { engine: 'E', project: asProjectName('p') };
+const day = 86_400_000;
+const now = 100 * day;
+const of = (container: string, server = 'fs', generation = 1) => ({
+  container: asContainerId(container),
+  server: asServerName(server),
+  generation,
+});
+const line = (time: number, text: string, n = 0): CountedLine => ({ time: now + time, stream: 'stderr', text, n });
+
+function keeper() {
+  const folder = emptyFolder();
+  const clock = { now };
+  const logs = logKeeper({ XDG_STATE_HOME: folder }, () => clock.now);
+  const textsOf = async (container: string, query: Partial<KeptQuery> = {}): Promise<string[]> => {
+    const texts: string[] = [];
+    const all = { streams: ['stdout', 'stderr'], ...query } as const;
+    for await (const { text } of logs.lines(asContainerId(container), all)) texts.push(text);
+    return texts;
+  };
+  return { logs, textsOf, clock, path: join(folder, 'looms', 'logs.sqlite') };
+}
+
+test('lines are kept once, whoever keeps them, those of one millisecond apart; nobody else may read them', async () => {
+  const { logs, textsOf, path } = keeper();
+  expect(await logs.containers(place)).toEqual([]);
+  await logs.keep(place, of('a'), [line(1, 'one'), line(2, 'two'), line(2, 'two', 1)]);
+  await Promise.all([
+    logs.keep(place, of('a'), [line(2, 'two'), line(2, 'two', 1), line(3, 'three')]),
+    logs.keep(place, of('a'), [line(2, 'two', 1), line(3, 'three'), line(3, 'four', 1)]),
+  ]);
+  expect(await textsOf('a')).toEqual(['one', 'two', 'two', 'three', 'four']);
+  expect(await logs.keptUntil(asContainerId('a'))).toBe(now + 3);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test('they are read by moment, stream and number from the end, page by page', async () => {
+  const { logs, textsOf } = keeper();
+  const many = Array.from({ length: 1_200 }, (_, at) => line(Math.floor(at / 3), `${at}`, at % 3));
+  await logs.keep(place, of('a'), [...many, { ...line(500, 'out'), stream: 'stdout' }]);
+  expect(await textsOf('a')).toEqual([...many.map(({ text }) => text), 'out']);
+  expect(await textsOf('a', { since: now + 1, until: now + 1 })).toEqual(['3', '4', '5']);
+  expect(await textsOf('a', { tail: 2 })).toEqual(['1199', 'out']);
+  expect(await textsOf('a', { tail: 5_000, streams: ['stdout'] })).toEqual(['out']);
+  expect(await textsOf('a', { tail: 0 })).toEqual([]);
+});
+
+test('of a server 10 MB stay, of all its containers together, and the oldest go', async () => {
+  const { logs, textsOf, path } = keeper();
+  const text = 'x'.repeat(100_000);
+  const some = (from: number) => Array.from({ length: 60 }, (_, at) => line(from + at, text));
+  await logs.keep(place, of('a'), some(0));
+  await logs.keep(place, of('other', 'db'), some(0));
+  await logs.keep(place, of('b', 'fs', 2), some(1_000));
+  expect((await textsOf('a')).length).toBe(34);
+  expect((await textsOf('b')).length).toBe(60);
+  expect((await textsOf('other')).length).toBe(60);
+  await logs.keep(place, of('c', 'fs', 3), [...some(2_000), ...some(3_000)]);
+  expect(await textsOf('a')).toEqual([]);
+  expect((await logs.containers(place)).map(({ container }) => container)).toEqual(['other', 'c']);
+  // What was deleted makes room for what comes.
+  const size = statSync(path).size;
+  for (const more of [4_000, 5_000, 6_000]) await logs.keep(place, of('c', 'fs', 3), some(more));
+  expect(statSync(path).size).toBeLessThan(size * 1.1);
+});
+
+test('what is older than 14 days goes, of containers that write nothing any more too', async () => {
+  const { logs, textsOf, clock } = keeper();
+  await logs.keep(place, of('a'), [line(0, 'old')]);
+  clock.now += 15 * day;
+  expect(await logs.keptUntil(asContainerId('a'))).toBe(now + day);
+  await logs.keep(place, of('b', 'fs', 2), [line(15 * day, 'new')]);
+  expect(await textsOf('a')).toEqual([]);
+  expect(await logs.containers(place)).toEqual([of('b', 'fs', 2)]);
+});
+
+test('a file that is none of looms is an error that names it', async () => {
+  const { logs, path } = keeper();
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, 'no database, but long enough to be taken for something else than an empty file'.repeat(20));
+  const unreadable = { code: 'ledger-unreadable', message: expect.stringContaining(path) };
+  await expect(logs.keep(place, of('a'), [line(1, 'one')])).rejects.toMatchObject(unreadable);
+  await expect(logs.containers(place)).rejects.toMatchObject(unreadable);
+});
