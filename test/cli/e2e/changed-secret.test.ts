@@ -1,11 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
-import { emptyFolder, looms } from '../../support/looms.ts';
+import { emptyFolder, looms, type startLooms } from '../../support/looms.ts';
 import { httpSpec } from '../../support/odd-servers.ts';
 import { placesThatTell } from '../../support/secret-search.ts';
+import { socketFetch } from '../../support/socket-fetch.ts';
 import { changesAsText, testProject } from '../../support/test-project.ts';
+import { specs, tinySpec } from '../../support/tiny-server.ts';
 
 const before = { LOOMS_SECRET_TOLD: 'quux-before-7231' };
 const after = { LOOMS_SECRET_TOLD: 'quux-after-9917' };
@@ -77,4 +82,77 @@ describe.skipIf(withoutEngine())('a changed secret of a server over HTTP', () =>
     expect(await project.run(['mcp', 'restart', 'teller'], { env: before })).toExit(0);
     expect(await diff(before)).toMatchObject({ code: 0, stderr: '' });
   });
+});
+
+describe.skipIf(withoutEngine())('a secret that changes while looms runs', () => {
+  const project = testProject('secret-meanwhile');
+  const cwd = emptyFolder();
+  const env = { XDG_STATE_HOME: emptyFolder() };
+  const running: ReturnType<typeof startLooms>[] = [];
+  const open: Client[] = [];
+  /** The store is asked anew, or it is not: nothing else tells that this changed. */
+  const put = (value: string): void => writeFileSync(join(cwd, 'store/told'), value);
+  const start = (...args: string[]) => {
+    const one = project.start([...args, '--json'], { cwd, env });
+    running.push(one);
+    return one;
+  };
+
+  beforeAll(async () => {
+    mkdirSync(join(cwd, 'store'));
+    mkdirSync(join(cwd, 'specs'));
+    put('quux-first');
+    writeFileSync(join(cwd, 'looms.yaml'), 'secrets: { providers: [{ type: directory, path: store }] }\n');
+    const teller = tinySpec({ name: 'fs', env: { API_TOKEN: '${secret:told}' } });
+    writeFileSync(join(cwd, 'specs/mcp.yaml'), specs(teller, httpSpec('web', { secret: 'told' })));
+  });
+  afterAll(async () => {
+    await Promise.allSettled(open.map((client) => client.close()));
+    for (const { child, finished } of running) {
+      child.kill('SIGKILL');
+      await finished;
+    }
+    await project.remove();
+  });
+
+  test('is seen by the next look of a watch, which replaces what was made with the old one', async () => {
+    const loop = start('watch', '-f', 'specs', '--interval', '2s');
+    const told = (type: string) =>
+      loop
+        .stdout()
+        .split('\n')
+        .filter((line) => line.includes(`"type":"${type}"`));
+    await eventually(() => expect(told('changed').length, loop.stdout() + loop.stderr()).toBe(1), 60_000);
+    const before = await project.idOf('web');
+    put('quux-second');
+    await eventually(async () => expect(await project.idOf('web')).not.toBe(before), 60_000);
+    await eventually(() => expect(told('changed').length).toBe(2), 60_000);
+    expect(told('changing')[1]).toContain('secret-changed');
+    expect(loop.stdout()).not.toContain('quux');
+    loop.child.kill('SIGINT');
+    expect((await loop.finished).code).toBe(130);
+    // One that gets its secrets with each session has nothing of the old one.
+    expect(told('changing')[1]).not.toContain('"server":"fs"');
+  }, 180_000);
+
+  test('is what the next process of a gateway gets; one that runs keeps what it was started with', async () => {
+    const gateway = start('serve');
+    const { socket } = await eventually((): { socket: string } => JSON.parse(gateway.stdout()), 60_000);
+    const connect = async () => {
+      const client = new Client({ name: 'test', version: '1' });
+      const url = new URL('http://localhost/mcp/fs');
+      await client.connect(new StreamableHTTPClientTransport(url, { fetch: socketFetch(socket) }) as never);
+      open.push(client);
+      return async () => {
+        const { content } = await client.callTool({ name: 'secret', arguments: {} });
+        return (content as { text: string }[])[0]?.text;
+      };
+    };
+    const first = await connect();
+    expect(await first()).toBe('token=quux-second');
+    put('quux-third');
+    const next = await connect();
+    expect(await next()).toBe('token=quux-third');
+    expect(await first()).toBe('token=quux-second');
+  }, 180_000);
 });

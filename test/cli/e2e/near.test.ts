@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { frameOf, kinds } from '../../../src/cli/near-frames.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder, type startLooms } from '../../support/looms.ts';
@@ -158,7 +161,7 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     await eventually(async () => expect(JSON.stringify((await calls()).at(-1))).toContain('interrupted'));
   });
 
-  test('a gateway of another project, state or version is passed by', async () => {
+  test('a gateway of another project or state is passed by', async () => {
     const other = testProject('near-other');
     const listed = await other.run(['mcp', 'call', 'fs', 'echo', 'text=hi'], { env, cwd });
     expect(listed.stderr).toContain(`no server fs in project ${other.name}`);
@@ -171,6 +174,63 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
       env: { ...env, DOCKER_HOST: 'unix:///nonexistent/docker.sock' },
     });
     expect(elsewhere.code).toBe(69);
+  });
+
+  test('one that runs another version of looms is left alone, and the command does it itself', async () => {
+    await stop();
+    const root = emptyFolder();
+    const own = join(import.meta.dirname, '../../..');
+    // Of a linked program the version is that of the package it leads to.
+    for (const name of ['bin', 'dist']) cpSync(join(own, name), join(root, name), { recursive: true });
+    for (const name of ['schemas', 'oclif.manifest.json', 'node_modules'])
+      symlinkSync(join(own, name), join(root, name));
+    const packaged = JSON.parse(readFileSync(join(own, 'package.json'), 'utf8'));
+    writeFileSync(join(root, 'package.json'), JSON.stringify({ ...packaged, version: '99.0.0' }));
+    const args = [join(root, 'bin/run.js'), 'serve', '--json', '--project', project.name];
+    const { PATH = '', HOME = '' } = process.env;
+    const other = spawn(process.execPath, args, { cwd, env: { PATH, HOME, ...env } });
+    const said = text(other.stderr);
+    await once(other.stdout, 'data');
+    const call = ['mcp', 'call', 'fs', 'echo', 'text=hi'];
+    const recorded = (await calls()).length;
+    expect(await run(call)).toEqual({ code: 0, stdout: 'hi\n', stderr: '' });
+    expect(await run(['mcp', 'tools', 'fs'])).toEqual(await run(['mcp', 'tools', 'fs', '--direct']));
+    expect((await calls()).length).toBe(recorded + 1);
+    // It would keep the sessions.
+    await eventually(async () => expect(await sessionsOf('fs')).toEqual([]));
+    other.kill('SIGINT');
+    await once(other, 'exit');
+    expect(await said).toBe('');
+    await start();
+  });
+
+  test.each([
+    ['knows no such way', 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'],
+    ['is no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n\r\n'],
+    ['agrees, and talks of something else', 'HTTP/1.1 101 Switching Protocols\r\n\r\nhello, what do you want?'],
+    ['agrees, and says what no version here says', `HTTP/1.1 101 Switching Protocols\r\n\r\nR\0\0\0\x02{}`],
+    ['agrees, and never comes to an end', 'HTTP/1.1 101 Switching Protocols\r\n\r\nr\x7f\xff\xff\xff'],
+    ['answers before anything was agreed', `HTTP/1.1 101 Switching Protocols\r\n\r\n1\0\0\0\x03bad`],
+    ['hangs up', ''],
+  ])('what listens there and %s gets no call, and prints nothing', async (_, answer) => {
+    const state = emptyFolder();
+    mkdirSync(join(state, 'looms/serve'), { recursive: true });
+    let heard = '';
+    const listener = createServer((socket) => {
+      socket.setEncoding('latin1').on('error', () => {});
+      socket.on('data', (piece) => {
+        heard += piece;
+      });
+      if (answer === '') socket.end();
+      else socket.write(Buffer.from(answer, 'latin1'));
+    }).listen(join(state, `looms/serve/${project.name}.sock`));
+    await once(listener, 'listening');
+    const args = ['mcp', 'call', 'fs', 'echo', 'text=hi', '--trust-record'];
+    const options = { env: { XDG_STATE_HOME: state }, cwd };
+    const { code, stdout } = await project.run(args, options);
+    listener.close();
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'hi\n' });
+    expect(heard).not.toContain(String(frameOf(kinds.go)));
   });
 
   test('where the file of a dead gateway lies, or somebody who does not answer, a call goes its own way', async () => {
