@@ -17,9 +17,10 @@ import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
 import type { Bearers } from '../serve/bearers.ts';
 import type { Guarding } from '../serve/guard.ts';
-import type { Near, RunningGateway } from '../serve/run.ts';
+import type { Near, RunningGateway, RunningStatus } from '../serve/run.ts';
 import type { Scan } from '../serve/scan.ts';
 import type { SessionBounds } from '../serve/sessions.ts';
+import type { LoopStatus } from '../serve/status.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import type { ClientTokens } from '../state/client-tokens.ts';
 import type { Token } from '../state/gateway-files.ts';
@@ -69,6 +70,8 @@ export type ServeOptions = {
   /** Whether clients of the old HTTP+SSE transport are served too. */
   readonly sse: boolean;
   readonly log: (text: string) => void;
+  /** Of a loop that keeps the project in the same program. */
+  readonly loop?: LoopStatus | undefined;
   /** Takes commands of other programs of this user, to be done with what is open here. */
   readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => NearCommands;
 };
@@ -88,6 +91,12 @@ export type Composition = {
   readonly secretStores: SecretStores;
   /** Makes the gateway of a project listen. Throws what `runGateway` and `tokenOfFile` throw. */
   readonly serve: (project: ProjectName, options: ServeOptions) => Promise<ServedProject>;
+  /** Makes a loop tell of itself on TCP. Throws what `runStatus` throws. */
+  readonly tellOfLoop: (
+    project: ProjectName,
+    loop: LoopStatus,
+    where: { readonly host: string; readonly port: number },
+  ) => Promise<RunningStatus>;
   /** The tokens that were made for clients of a project's gateway. */
   readonly clientTokens: (project: ProjectName) => Promise<ClientTokens>;
   /** Serves the client at this program's standard streams, all servers where none is named, until its input ends. */
@@ -558,7 +567,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     return createBearers(() => [...fixed, ...madeTokens(tokens.list())], issued);
   };
   const serve: Composition['serve'] = async (project, options) => {
-    const { listen, log, bounds, sse } = options;
+    const { listen, log, bounds, sse, loop } = options;
     const [near, upstreams, { runGateway }, { createSeal, maxAgeMs }, files, { endedSessions }] = await Promise.all([
       nearFor(options),
       upstreamsFor(project, log),
@@ -585,6 +594,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       version,
       log,
       near,
+      loop,
       settings: serving,
       guarding: await guarding(),
       socket: places.socket,
@@ -597,6 +607,13 @@ export async function compose(settings: Settings): Promise<Composition> {
       await running.close();
     };
     return { ...running, close, ...(tokenFile === undefined ? {} : { tokenFile }) };
+  };
+  const tellOfLoop: Composition['tellOfLoop'] = async (project, loop, where) => {
+    const [{ runStatus }, { engineAnswers }] = await Promise.all([
+      import('../serve/run.ts'),
+      import('../app/serve/upstreams.ts'),
+    ]);
+    return runStatus(loop, { ...where, version, engineAnswers: () => engineAnswers(ports, project) });
   };
   const connecting: Composition['connecting'] = async (project) => {
     const [{ tryEntry }, { entryRecords }, gateway] = await Promise.all([
@@ -627,6 +644,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     savedPlan,
     secretStores: stores,
     serve,
+    tellOfLoop,
     clientTokens,
     serveStdio,
     connecting,

@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import type { LoopRecord, LoopStatus } from '../app/watch/loop-record.ts';
 import type { Told } from '../app/watch/told.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isoTime } from '../model/times.ts';
@@ -33,7 +34,7 @@ export const watchFlags = {
 };
 
 /** What those flags come to. */
-type WatchFlags = {
+export type WatchFlags = {
   readonly file?: readonly string[] | undefined;
   readonly prune: boolean | undefined;
   readonly 'max-deletes'?: number | undefined;
@@ -44,18 +45,29 @@ type WatchFlags = {
   readonly timeout?: number | undefined;
 } & Parameters<typeof remoteSpecs>[0];
 
-type Ends = {
+type Watching = {
   readonly json: boolean;
+  /** Where the loop notes what it does. */
+  readonly record: LoopRecord;
   /** First: begin nothing new. Second: stop now. */
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
 };
 
+/** What a loop notes of itself, and how that is read. */
+export async function loopRecord(
+  { interval }: { readonly interval: number },
+  { ports }: CommandContext,
+): Promise<{ readonly record: LoopRecord; readonly status: LoopStatus }> {
+  const { createLoopRecord } = await import('../app/watch/loop-record.ts');
+  return createLoopRecord(ports, interval * 1000);
+}
+
 /** Keeps a project as its specs say until `stop` aborts, and writes what it tells as it comes. Throws `usage`. */
 export async function keepWatching(
   flags: WatchFlags,
   context: CommandContext,
-  { json, stop, abort }: Ends,
+  { json, record, stop, abort }: Watching,
 ): Promise<void> {
   const { terminal, ports, project, policies } = context;
   const remote = await remoteSpecs(flags, context);
@@ -89,6 +101,7 @@ export async function keepWatching(
     ...(remote === undefined ? {} : { remote: remote.source }),
     hints: (mark, signal) => ports.files.watchFolders(folders, () => mark('files'), signal),
     tell,
+    record,
     stop,
     abort,
   });

@@ -2,6 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { durationFlag, placeFlags, trustFlags } from '../cli/flags.ts';
+import { keepWatching, loopRecord, watchFlags } from '../cli/keep-watching.ts';
 import { listenAddress } from '../cli/listen-address.ts';
 import { nearCommands } from '../cli/near-commands.ts';
 import type { nearNames } from '../cli/near-frames.ts';
@@ -30,8 +31,9 @@ export default class Serve extends BaseCommand {
     'Tool filter, secrets, time limit and audit trail hold for every client as they do for looms mcp call. It listens on a ' +
     'Unix socket of its user; with --listen on TCP as well, where every request needs a token: that of --token-file, one of ' +
     '`looms token new`, or one that `serve` of looms.yaml names, which has settings for all of this. It makes, ' +
-    'starts and stops no container, and goes over to a new one when apply replaces a server.';
+    'starts and stops no container but with --watch, and goes over to a new one when a server is replaced.';
   static override examples = [
+    { description: 'And keep the servers as the specs say', command: 'looms serve --watch -f specs/' },
     { description: 'On the socket alone', command: 'looms serve' },
     { description: 'For clients that speak HTTP', command: 'looms serve --listen 127.0.0.1:7777' },
   ];
@@ -62,13 +64,22 @@ export default class Serve extends BaseCommand {
       min: 1,
       max: 10_000,
     }),
+    watch: Flags.boolean({
+      description: 'keep the servers as the specs say, as looms watch does, in the same program',
+    }),
+    ...watchFlags,
     ...placeFlags,
     ...trustFlags,
   };
 
   async run(): Promise<void> {
-    const { flags } = await this.parse(Serve);
-    const { serve, project, projectFile, terminal } = await this.open(flags);
+    const { flags, metadata } = await this.parse(Serve);
+    for (const name of Object.keys(watchFlags)) {
+      const isGiven = name in flags && metadata.flags[name]?.setFromDefault !== true;
+      if (isGiven && flags.watch !== true) throw new LoomsError('usage', `--${name} only works together with --watch`);
+    }
+    const context = await this.open(flags);
+    const { serve, project, projectFile, terminal } = context;
     const { listen: configured, tokenFile: named, sessions } = projectFile?.file.serve ?? usualServe;
     const listen = flags.listen ?? configured;
     const tokenFile = flags['token-file'] ?? named;
@@ -76,8 +87,9 @@ export default class Serve extends BaseCommand {
       throw new LoomsError('usage', '--token-file has no effect without --listen or serve.listen of looms.yaml');
     }
     const address = listen === undefined ? undefined : listenAddress(listen);
-    const interruption = listenForSignals(0, () => {});
+    const interruption = listenForSignals(flags.watch ? flags.grace * 1000 : 0, () => {});
     const { stop } = interruption;
+    const loop = flags.watch ? await loopRecord(flags, context) : undefined;
     const log = (text: string): void => terminal.note(text);
     const running = await serve(project.name, {
       bounds: {
@@ -88,6 +100,7 @@ export default class Serve extends BaseCommand {
       ...(address === undefined ? {} : { listen: { ...address, tokenFile } }),
       sse: flags.sse,
       log,
+      loop: loop?.status,
       near: (warm, engine) =>
         nearCommands({
           version: this.config.version,
@@ -108,8 +121,15 @@ export default class Serve extends BaseCommand {
     // It goes out now, and not when the command ends.
     if (this.jsonEnabled()) await terminal.stream(JSON.stringify(serving));
     else this.answer(() => renderServing(serving, terminal.palette));
-    if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
-    await running.close();
+    try {
+      if (loop !== undefined) {
+        await keepWatching(flags, context, { ...interruption, record: loop.record, json: this.jsonEnabled() });
+      } else if (!stop.aborted) {
+        await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
+      }
+    } finally {
+      await running.close();
+    }
     interruption.dispose();
     process.exitCode = exitCodeOfSignal(interruption.received());
   }

@@ -1,7 +1,9 @@
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags, trustFlags } from '../cli/flags.ts';
-import { keepWatching, watchFlags } from '../cli/keep-watching.ts';
+import { keepWatching, loopRecord, watchFlags } from '../cli/keep-watching.ts';
+import { listenAddress } from '../cli/listen-address.ts';
 import { listenForSignals } from '../cli/signals.ts';
 
 export default class Watch extends BaseCommand {
@@ -29,13 +31,29 @@ export default class Watch extends BaseCommand {
       command: 'looms watch -f specs/ --project team-a --prune --max-deletes 2',
     },
   ];
-  static override flags = { ...watchFlags, ...placeFlags, ...trustFlags };
+  static override flags = {
+    ...watchFlags,
+    listen: Flags.string({
+      description: 'tell of the loop at /healthz, /readyz and /metrics there',
+      helpValue: 'HOST:PORT',
+    }),
+    ...placeFlags,
+    ...trustFlags,
+  };
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Watch);
     const context = await this.open(flags);
+    const address = flags.listen === undefined ? undefined : listenAddress(flags.listen);
     const interruption = listenForSignals(flags.grace * 1000, () => {});
-    await keepWatching(flags, context, { ...interruption, json: this.jsonEnabled() });
+    const { record, status } = await loopRecord(flags, context);
+    const told = address && (await context.tellOfLoop(context.project.name, status, address));
+    if (told !== undefined) context.terminal.notice(`telling of the loop at ${told.url}`);
+    try {
+      await keepWatching(flags, context, { ...interruption, record, json: this.jsonEnabled() });
+    } finally {
+      await told?.close();
+    }
     interruption.dispose();
     process.exitCode = exitCodeOfSignal(interruption.received());
   }

@@ -14,6 +14,9 @@ export type Door =
       readonly bearers: Bearers;
     };
 
+/** A door as far as it says which host is meant. */
+type Way = { readonly kind: 'socket' } | Omit<Extract<Door, { kind: 'tcp' }>, 'bearers'>;
+
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Who speaks, or the refusal. */
@@ -26,7 +29,7 @@ export type Access =
       readonly error?: 'invalid_token';
     };
 
-const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i;
+export const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i;
 
 /** The name of a host without its port. */
 const nameIn = (host: string): string => host.replace(/:\d+$/, '').toLowerCase();
@@ -37,7 +40,7 @@ const nameIn = (host: string): string => host.replace(/:\d+$/, '').toLowerCase()
  * and a host is called by an address, as `localhost`, or by the name that it listens on (MCP, "Security Warning" of the
  * transport).
  */
-export function misdirected(door: Door, { origin, host }: Headers): string | undefined {
+export function misdirected(door: Way, { origin, host }: Headers): string | undefined {
   const asked = typeof host === 'string' ? nameIn(host) : '';
   if (door.kind === 'tcp' && !isOurs(asked, door)) return 'the Host header names another host';
   if (origin !== undefined && !isLocalPage(String(origin), door.kind === 'tcp' ? asked : 'localhost')) {
@@ -57,7 +60,7 @@ export async function accessOf(door: Door, { authorization }: Headers): Promise<
   return { granted: false, status: 401, why: found.why, error: 'invalid_token' };
 }
 
-const isOurs = (asked: string, { host, publicHost }: Extract<Door, { kind: 'tcp' }>): boolean =>
+const isOurs = (asked: string, { host, publicHost }: Extract<Way, { kind: 'tcp' }>): boolean =>
   loopback.test(asked) ||
   isIP(asked.replace(/^\[|\]$/g, '')) !== 0 ||
   asked === host.toLowerCase() ||

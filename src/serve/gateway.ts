@@ -20,6 +20,7 @@ import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
 import { createSessions, type Ended, type SessionBounds, type SessionPlace } from './sessions.ts';
 import { createStateless } from './stateless.ts';
+import { healthAnswer, type LoopStatus, metricsAnswer, readyAnswer, type StatusAnswer } from './status.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** Longest body of a client where nothing else is said, MiB. */
@@ -34,6 +35,8 @@ const mostConnections = 4_000;
 const checkMs = 1_000;
 
 export type GatewayOptions = {
+  /** Of the loop that runs in the same program, where one does. */
+  readonly loop?: LoopStatus | undefined;
   /** What else is open with servers. */
   readonly kept?: () => readonly Followed[];
   readonly bounds: SessionBounds;
@@ -65,7 +68,7 @@ export type Gateway = {
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
 export function createGateway(
   given: Upstreams,
-  { bounds, seal, sse = false, settings = usualServe, guarding = {}, version, log, kept, ended }: GatewayOptions,
+  { bounds, seal, sse = false, settings = usualServe, guarding = {}, version, log, kept, ended, loop }: GatewayOptions,
 ): Gateway {
   const metrics = createMetrics();
   const upstreams = measured(given, metrics);
@@ -251,11 +254,8 @@ export function createGateway(
     const access = await accessOf(door, request.headers);
     if (!access.granted) return turnAway(response, access, `${challenge}, scope="${scopeOf(path)}"`);
     const guard = guardOf(access.grant);
-    if (path === '/healthz') return send(response, 200, JSON.stringify({ sessions: sessions.all().length }));
-    if (path === '/readyz') {
-      const ready = await upstreams.engineAnswers();
-      return send(response, ready ? 200 : 503, JSON.stringify({ ready }));
-    }
+    if (path === '/healthz') return tell(response, healthAnswer(loop, { sessions: sessions.all().length }));
+    if (path === '/readyz') return tell(response, readyAnswer(loop, await upstreams.engineAnswers()));
     if (path === '/metrics') {
       if (!guard.seesMetrics) {
         const why = `${guard.name} may not use looms:metrics`;
@@ -264,8 +264,8 @@ export function createGateway(
         ]);
       }
       const engineUp = await upstreams.engineAnswers();
-      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
-      return void response.end(metrics.text({ version, sessions: sessions.all().length, engineUp }));
+      const now = { version, sessions: sessions.all().length, engineUp };
+      return tell(response, metricsAnswer(metrics.text(now, loop?.families())));
     }
     const [, kind, name] = /^\/(mcp|sse)(?:\/([^/]+))?$/.exec(path) ?? [];
     if (kind === undefined || (kind === 'sse' && !sse) || (name !== undefined && !namePattern.test(name))) {
@@ -332,6 +332,9 @@ type Place = SessionPlace & {
   /** What `WWW-Authenticate` says there. */
   readonly challenge: string;
 };
+
+const tell = (response: ServerResponse, { status, type, text }: StatusAnswer): void =>
+  void response.writeHead(status, { 'content-type': type }).end(text);
 
 function send(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(text);

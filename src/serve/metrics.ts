@@ -1,6 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import { createHistogram, type Histogram, type MetricFamily, metricsText, single } from '../model/metrics.ts';
 import type { Operation, Upstreams } from './upstreams.ts';
 
 /** What is counted of a gateway, without a word of what was said. */
@@ -8,8 +9,28 @@ export type Metrics = {
   readonly opened: (result: string) => void;
   readonly ended: (operation: Operation) => void;
   /** All of it in Prometheus' text format, version 0.0.4. */
-  readonly text: (now: { readonly version: string; readonly sessions: number; readonly engineUp: boolean }) => string;
+  readonly text: (
+    now: { readonly version: string; readonly sessions: number; readonly engineUp: boolean },
+    more?: readonly MetricFamily[],
+  ) => string;
 };
+
+/** What every `/metrics` begins with. */
+export const commonFamilies = ({
+  version,
+  engineUp,
+}: {
+  readonly version: string;
+  readonly engineUp: boolean;
+}): readonly MetricFamily[] => [
+  {
+    name: 'looms_build_info',
+    type: 'gauge',
+    help: 'The looms that answers.',
+    samples: [{ labels: { version }, value: 1 }],
+  },
+  { name: 'looms_engine_up', type: 'gauge', help: 'Whether the engine answers.', samples: single(engineUp ? 1 : 0) },
+];
 
 /** What MCP's conventions for OpenTelemetry advise for the durations of operations, s. */
 const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300] as const;
@@ -35,8 +56,6 @@ const methods: ReadonlySet<string> = new Set([
   'tools/list',
 ]);
 
-type Histogram = { readonly labels: string; readonly counts: number[]; sum: number; count: number };
-
 export function createMetrics(): Metrics {
   const opens = new Map<string, number>();
   const durations = new Map<string, Histogram>();
@@ -51,67 +70,50 @@ export function createMetrics(): Metrics {
       if (known.size < mostTools && isRecord(tool) && typeof tool.name === 'string') known.add(tool.name);
     }
   };
-  const labelsOf = ({ server, message: { method, params }, end }: Operation): string => {
+  const labelsOf = ({ server, message: { method, params }, end }: Operation): Readonly<Record<string, string>> => {
     const name = isRecord(params) && typeof params.name === 'string' ? params.name : '';
     const tool = tools.get(server)?.has(name) === true ? name : other;
-    return labels({
+    return {
       server,
       mcp_method_name: typeof method === 'string' && methods.has(method) ? method : other,
       ...(method === 'tools/call' ? { gen_ai_tool_name: tool } : {}),
       ...errorOf(end),
-    });
+    };
   };
   return {
     opened: (result) => void opens.set(result, (opens.get(result) ?? 0) + 1),
     ended(operation) {
       learn(operation);
-      const key = labelsOf(operation);
-      const histogram = durations.get(key) ?? { labels: key, counts: bounds.map(() => 0), sum: 0, count: 0 };
+      const labels = labelsOf(operation);
+      const key = JSON.stringify(labels);
+      const histogram = durations.get(key) ?? createHistogram(bounds, labels);
       durations.set(key, histogram);
-      const at = bounds.findIndex((bound) => operation.seconds <= bound);
-      if (at !== -1) histogram.counts[at] = (histogram.counts[at] ?? 0) + 1;
-      histogram.sum += operation.seconds;
-      histogram.count += 1;
+      histogram.observe(operation.seconds);
     },
-    text({ version, sessions, engineUp }) {
-      const family = (name: string, type: string, help: string, samples: readonly string[]): string =>
-        [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples, ''].join('\n');
-      return [
-        family('looms_build_info', 'gauge', 'The looms that answers.', [
-          `looms_build_info${braced(labels({ version }))} 1`,
-        ]),
-        family('looms_engine_up', 'gauge', 'Whether the engine answers.', [`looms_engine_up ${engineUp ? 1 : 0}`]),
-        family('looms_sessions', 'gauge', 'Sessions of clients that are open.', [`looms_sessions ${sessions}`]),
-        family(
-          'looms_session_opens_total',
-          'counter',
-          'Conversations with servers that were opened, by what came of it.',
-          [...opens].map(([result, count]) => `looms_session_opens_total${braced(labels({ result }))} ${count}`),
-        ),
-        family(
-          'mcp_server_operation_duration_seconds',
-          'histogram',
-          'Requests to servers, from when they were sent until they were answered or failed.',
-          [...durations.values()].flatMap(samplesOf),
-        ),
-      ].join('');
-    },
+    text: ({ sessions, ...now }, more = []) =>
+      metricsText([
+        ...commonFamilies(now),
+        {
+          name: 'looms_sessions',
+          type: 'gauge',
+          help: 'Sessions of clients that are open.',
+          samples: single(sessions),
+        },
+        {
+          name: 'looms_session_opens_total',
+          type: 'counter',
+          help: 'Conversations with servers that were opened, by what came of it.',
+          samples: [...opens].map(([result, value]) => ({ labels: { result }, value })),
+        },
+        {
+          name: 'mcp_server_operation_duration_seconds',
+          type: 'histogram',
+          help: 'Requests to servers, from when they were sent until they were answered or failed.',
+          samples: [...durations.values()].flatMap((histogram) => histogram.samples()),
+        },
+        ...more,
+      ]),
   };
-}
-
-function samplesOf({ labels: own, counts, sum, count }: Histogram): readonly string[] {
-  const name = 'mcp_server_operation_duration_seconds';
-  let below = 0;
-  const buckets = bounds.map((bound, index) => {
-    below += counts[index] ?? 0;
-    return `${name}_bucket${braced(`${own},le="${bound}"`)} ${below}`;
-  });
-  return [
-    ...buckets,
-    `${name}_bucket${braced(`${own},le="+Inf"`)} ${count}`,
-    `${name}_sum${braced(own)} ${sum}`,
-    `${name}_count${braced(own)} ${count}`,
-  ];
 }
 
 /** Why an operation failed, as MCP's conventions call it: by a code of looms, or what kind of an error was answered. */
@@ -120,16 +122,6 @@ function errorOf(end: Operation['end']): { readonly error_type?: string } {
   if (end.answer.error !== undefined) return { error_type: 'json-rpc-error' };
   return isRecord(end.answer.result) && end.answer.result.isError === true ? { error_type: 'tool_error' } : {};
 }
-
-const braced = (text: string): string => `{${text}}`;
-
-const labels = (all: Readonly<Record<string, string>>): string =>
-  Object.entries(all)
-    .map(([name, value]) => `${name}="${escaped(value)}"`)
-    .join(',');
-
-const escaped = (value: string): string =>
-  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 
 /** The servers of a project, counted. */
 export const measured = (upstreams: Upstreams, { opened, ended }: Metrics): Upstreams => ({

@@ -9,6 +9,7 @@ import { misdirected } from './access.ts';
 import type { Bearers } from './bearers.ts';
 import type { Followed } from './follow.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
+import { createStatusServer, type LoopStatus } from './status.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** Longest path of a socket, bytes: what Linux and macOS both take. */
@@ -73,13 +74,32 @@ export async function runGateway(
     const known = publicUrl === undefined ? {} : { publicHost: new URL(publicUrl).hostname };
     const open = gateway.serverFor({ kind: 'tcp', host, bearers, ...known });
     await listen(open, { host, port }, `${host}:${port}`);
-    const { port: chosen } = open.address() as AddressInfo;
-    return { socket, url: `http://${isIPv6(host) ? `[${host}]` : host}:${chosen}`, close };
+    return { socket, url: urlOf(open, host), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
+
+/** Where a loop tells of itself, without a gateway. */
+export type RunningStatus = { readonly url: string; readonly close: () => Promise<void> };
+
+/** Makes a loop tell of itself on TCP. Throws `usage` for an address that cannot be listened on. */
+export async function runStatus(
+  loop: LoopStatus,
+  { port, ...options }: Parameters<typeof createStatusServer>[1] & { readonly port: number },
+): Promise<RunningStatus> {
+  const server = createStatusServer(loop, options);
+  await listen(server, { host: options.host, port }, `${options.host}:${port}`);
+  const close = async (): Promise<void> => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: urlOf(server, options.host), close };
+}
+
+const urlOf = (server: Server, host: string): string =>
+  `http://${isIPv6(host) ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
 
 const listen = (
   server: Server,

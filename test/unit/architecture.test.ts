@@ -147,6 +147,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'spec/project-file.ts',
       'serve/run.ts',
       'serve/sessions.ts',
+      'serve/status.ts',
       'serve/bearers.ts',
       'serve/guard.ts',
       'serve/scan.ts',

@@ -22,6 +22,20 @@ const lookMs = 5_000;
 /** How long it may take to show that it is there, ms. */
 const answerMs = 2_000;
 
+/** Whether the engine answers within 2 s. */
+export async function engineAnswers(
+  { orchestrator }: Pick<Ports, 'orchestrator'>,
+  project: ProjectName,
+): Promise<boolean> {
+  try {
+    // One listing: what does not change of an engine is not asked for again.
+    await (await orchestrator()).instances(project, { signal: AbortSignal.timeout(answerMs) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 type Served = {
   readonly project: ProjectName;
   readonly policies: Policies;
@@ -100,15 +114,7 @@ export function upstreamsOf(
       }
       return { channel, container, generation, spec };
     },
-    async engineAnswers() {
-      try {
-        // One listing: what does not change of an engine is not asked for again.
-        await (await ports.orchestrator()).instances(project, { signal: AbortSignal.timeout(answerMs) });
-        return true;
-      } catch {
-        return false;
-      }
-    },
+    engineAnswers: () => engineAnswers(ports, project),
     async watch(hear, signal) {
       // Whoever watches looks and begins anew.
       await ports

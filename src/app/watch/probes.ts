@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
@@ -22,7 +23,22 @@ const togetherMs = 60_000;
 /** Repairs at once in a project. */
 const mostRepairs = 4;
 
-type State = { nextAt: number; failures: number; downAt?: number; isSlow: boolean };
+type State = {
+  nextAt: number;
+  failures: number;
+  downAt?: number;
+  isSlow: boolean;
+  /** Whether it ever answered, and how long that took, s, where it was measured. */
+  hasAnswered: boolean;
+  seconds?: number;
+};
+
+/** How a server answers, as far as it was asked. */
+export type ProbeState = {
+  readonly state: 'healthy' | 'slow' | 'failing' | 'down' | 'unknown';
+  /** Of the last probe. */
+  readonly seconds?: number;
+};
 
 export type Probes = {
   /** Asks those whose turn it is; whether one went down, or came back. Never throws for what is wrong with a server. */
@@ -34,7 +50,9 @@ export type Probes = {
   /** Which servers that run are to be replaced, as they do not answer; few at a time. */
   readonly toReplace: () => readonly ServerName[];
   /** A server was just made, started or replaced and has answered its gate, or has not. */
-  readonly settled: (server: ServerName) => void;
+  readonly settled: (server: ServerName, hasAnswered: boolean) => void;
+  /** Undefined for what is not probed. */
+  readonly stateOf: (server: ServerName) => ProbeState | undefined;
 };
 
 /** A place in its interval that is a server's own, so that a fleet is not asked at once; from 0 up to 1. */
@@ -58,7 +76,7 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       const isSlow = milliseconds > slowMs || milliseconds > limitMs;
       if (isSlow && !state.isSlow) tell({ type: 'slow', server, milliseconds });
       if (wasFailing) tell({ type: 'healthy', server, tools });
-      states.set(server, { nextAt: now + calm, failures: 0, isSlow });
+      states.set(server, { nextAt: now + calm, failures: 0, isSlow, hasAnswered: true, seconds: milliseconds / 1000 });
       return wasFailing;
     }
     // One that does not run is the plan's to start; of one that could not be asked nothing is known.
@@ -74,6 +92,8 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       nextAt: now + wait,
       failures,
       isSlow: false,
+      hasAnswered: state.hasAnswered,
+      seconds: milliseconds / 1000,
       ...(isDown ? { downAt: state.downAt ?? now } : {}),
     });
     return isDown;
@@ -98,7 +118,8 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       for (const server of [...states.keys()]) if (!specs.has(server)) states.delete(server);
       for (const server of specs.keys()) {
         if (states.has(server)) continue;
-        states.set(server, { nextAt: now + phaseOf(project, server) * intervalOf(server), failures: 0, isSlow: false });
+        const nextAt = now + phaseOf(project, server) * intervalOf(server);
+        states.set(server, { nextAt, failures: 0, isSlow: false, hasAnswered: false });
       }
     },
     toReplace() {
@@ -108,9 +129,17 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       const isOneCause = together >= manyServers && together * 2 >= states.size;
       return down.slice(0, isOneCause ? 1 : mostRepairs).map(([server]) => server);
     },
-    settled(server) {
+    settled(server, hasAnswered) {
       if (!states.has(server)) return;
-      states.set(server, { nextAt: ports.monotonicMs() + intervalOf(server), failures: 0, isSlow: false });
+      states.set(server, { nextAt: ports.monotonicMs() + intervalOf(server), failures: 0, isSlow: false, hasAnswered });
+    },
+    stateOf(server) {
+      const found = states.get(server);
+      if (found === undefined) return undefined;
+      const { failures, downAt, isSlow, hasAnswered, seconds } = found;
+      const bad = downAt !== undefined ? 'down' : failures > 0 ? 'failing' : undefined;
+      const state = bad ?? (isSlow ? 'slow' : hasAnswered ? 'healthy' : 'unknown');
+      return { state, ...defined({ seconds }) };
     },
   };
 }

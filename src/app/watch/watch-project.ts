@@ -17,6 +17,7 @@ import { createBackOff } from './back-off.ts';
 import { followRemote } from './follow-remote.ts';
 import { heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
 import { keepLogs } from './keep-logs.ts';
+import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
 import type { Dependency, LeftAlone, Told } from './told.ts';
 import { createWake, type Trigger } from './wake.ts';
@@ -39,6 +40,7 @@ export type WatchOptions = {
   /** Calls `mark` for what may be a change, until the signal aborts. */
   readonly hints: (mark: (trigger: Trigger) => void, signal: AbortSignal) => void;
   readonly tell: (told: Told) => void;
+  readonly record: LoopRecord;
   /** First: begin nothing new. Second: stop now. */
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
@@ -60,10 +62,11 @@ const digestOf = ({ servers }: LoadedSpecs): string =>
  * changes nothing: what it said last stays in force. What fails is told once and tried again later; nothing of it throws.
  */
 export async function watchProject(ports: Ports, options: WatchOptions): Promise<void> {
-  const { project, tell, stop, dryRun, intervalMs } = options;
+  const { project, tell, record, stop, dryRun, intervalMs } = options;
   const wake = createWake(ports);
   const backOff = createBackOff(project, { memory: ports.findings, now: ports.now, random: Math.random });
   const probes = createProbes(ports, project, tell);
+  record.probedBy(probes.stateOf);
   const said = sayOnce(tell);
   let source: Source | undefined;
   let inSync: boolean | undefined;
@@ -80,11 +83,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       if (loaded.servers.length === 0) throw emptySource;
       const digest = digestOf(loaded);
       said.back('source');
+      const commits = [...new Set(loaded.servers.flatMap(({ source: { commit } }) => commit ?? []))];
+      record.sourceRead(options.remote === undefined ? 'files' : 'git', commits);
       if (source !== undefined && source.digest !== digest) {
-        const sources = loaded.servers.map((server) => server.source);
-        const commits = [...new Set(sources.flatMap(({ commit }) => commit ?? []))];
-        const [commitBy] = sources.flatMap((one) => one.commitBy ?? []);
-        tell({ type: 'source-changed', servers: sources.length, commits, ...defined({ commitBy }) });
+        const [commitBy] = loaded.servers.flatMap((server) => server.source.commitBy ?? []);
+        tell({ type: 'source-changed', servers: loaded.servers.length, commits, ...defined({ commitBy }) });
       }
       if (source?.digest !== digest) probes.setServers(loaded.servers);
       source = { loaded, digest };
@@ -121,10 +124,15 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   /** The plan without what is left alone for now. */
   const planNow = async (loaded: LoadedSpecs): Promise<{ whole: Plan; work: Work }> => {
     const work = await plan(loaded);
-    if (dryRun) return { whole: work.plan, work };
+    const looked = { servers: loaded.servers, plan: work.plan };
+    if (dryRun) {
+      record.looked({ ...looked, left: new Map() });
+      return { whole: work.plan, work };
+    }
     const mayRotate = ports.monotonicMs() - lastRotation >= rotationPauseMs;
     const held = await heldBack(work.plan, { ports, backOff, servers: loaded.servers, mayRotate });
     said.left(held);
+    record.looked({ ...looked, left: held });
     const waits = [...held.values()].flatMap((left) => (left.why === 'waiting' ? [left.forMs] : []));
     if (waits.length > 0) wake.markAt('retry', ports.monotonicMs() + Math.min(...waits));
     if ([...held.values()].some(({ why }) => why === 'rotation-turn')) {
@@ -141,6 +149,8 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (tried !== work.plan.basis) tell({ type: 'changing', triggers, changes });
     tried = work.plan.basis;
     const started = ports.monotonicMs();
+    const ended = record.changing(changes);
+    const end = (result: string): void => ended((ports.monotonicMs() - started) / 1000, result);
     const report = await applyWork(ports, work, {
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       lockTimeoutMs: lockPatienceMs,
@@ -148,10 +158,14 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       acceptNewPlan: () => true,
       stopSignal: options.stop,
       abortSignal: options.abort,
-      sink: () => {},
+      sink: record.stirred,
       onLockWait: () => {},
+    }).catch((error: unknown) => {
+      end('failed');
+      throw error;
     });
     const { outcome, support } = report;
+    end(outcome);
     tell({
       type: 'changed',
       outcome,
@@ -171,7 +185,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       if (change === undefined || outcome === 'unchanged' || outcome === 'interrupted' || outcome === 'blocked')
         continue;
       if (isRotation(change)) lastRotation = ports.monotonicMs();
-      probes.settled(server);
+      probes.settled(server, outcome === 'done');
       const end = { ok: outcome === 'done', why: failure?.message ?? outcome };
       await backOff.repaired(server, hashes.get(server) ?? '', end);
     }
@@ -209,6 +223,17 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     await carryOut(work, triggers);
     isWell();
+  };
+
+  const look = async (triggers: readonly Trigger[]): Promise<void> => {
+    const started = ports.monotonicMs();
+    let isWell = false;
+    try {
+      await pass(triggers);
+      isWell = source !== undefined;
+    } finally {
+      record.lookEnded((ports.monotonicMs() - started) / 1000, isWell);
+    }
   };
 
   const guarded = async (work: () => Promise<void>): Promise<void> => {
@@ -259,6 +284,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
         heard: {
           onChange: () => wake.mark('git'),
           onWell: () => {
+            record.sourceReached();
             said.back('repository');
             begin({ following });
           },
@@ -285,9 +311,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     }
     await guarded(async () => {
       if (!dryRun && triggers.every((trigger) => trigger === 'probe')) {
-        if (!(await probes.round(stop))) return;
+        const hasNews = await probes.round(stop);
+        record.stirred();
+        if (!hasNews) return;
       }
-      await pass(triggers);
+      await look(triggers);
     });
     wake.markAt('timer', ports.monotonicMs() + intervalMs * (0.9 + 0.2 * Math.random()));
     if (!dryRun && Number.isFinite(probes.nextAt())) wake.markAt('probe', probes.nextAt());

@@ -1,0 +1,209 @@
+import type { DeclaredServer } from '../../model/desired.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { createHistogram, type MetricFamily, type Sample, single } from '../../model/metrics.ts';
+import type { Change, Plan } from '../../model/plan.ts';
+import type { Ports } from '../ports.ts';
+import type { ProbeState } from './probes.ts';
+import type { LeftAlone } from './told.ts';
+
+/** What a server is to the loop (docs/commands.md, "What a loop tells of itself"). */
+export const serverStates = [
+  'healthy',
+  'slow',
+  'failing',
+  'down',
+  'repairing',
+  'waiting',
+  'stopped',
+  'blocked',
+  'unknown',
+] as const;
+
+export type ServerState = (typeof serverStates)[number];
+
+/** What one look found. */
+export type Look = {
+  readonly servers: readonly DeclaredServer[];
+  readonly plan: Plan;
+  readonly left: ReadonlyMap<ServerName, LeftAlone>;
+};
+
+/** What a loop notes of itself while it runs. */
+export type LoopRecord = {
+  /** It is not stuck: a look ended, or a step of a run. */
+  readonly stirred: () => void;
+  readonly lookEnded: (seconds: number, isWell: boolean) => void;
+  readonly sourceRead: (from: 'git' | 'files', commits: readonly string[]) => void;
+  readonly sourceReached: () => void;
+  readonly looked: (look: Look) => void;
+  /** A run of these changes began; what comes back says that it ended, and how. */
+  readonly changing: (changes: readonly Change[]) => (seconds: number, result: string) => void;
+  /** How a server answered a probe, last; undefined where it was not asked. */
+  readonly probedBy: (stateOf: (server: ServerName) => ProbeState | undefined) => void;
+};
+
+/** What a loop tells of itself to whoever asks. */
+export type LoopStatus = {
+  /** Whether a look, or a step of a run, ended within three intervals. */
+  readonly isAlive: () => boolean;
+  /** Whether the last look came to its end. */
+  readonly isReady: () => boolean;
+  readonly families: () => readonly MetricFamily[];
+};
+
+/** Intervals without an end of a look after which a loop is stuck, and the least time until it is, ms. */
+const mostIntervals = 3;
+const leastMs = 60_000;
+/** Bounds of durations, s: a look takes a moment, a run may build images. */
+const bounds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const;
+
+/** What a server is that a plan would change; undefined where the plan alone does not tell. */
+function stateByPlan(change: Change | undefined, left: LeftAlone | undefined): ServerState | undefined {
+  if (left?.why === 'stopped-by-person') return 'stopped';
+  if (left?.why === 'blocked' || change?.action === 'blocked') return 'blocked';
+  if (left?.why === 'waiting') return 'waiting';
+  return change?.action === 'create' || change?.action === 'start' ? 'down' : undefined;
+}
+
+/** What a loop notes, and what is read of it as metrics. `intervalMs` is that between two looks. */
+export function createLoopRecord(
+  { monotonicMs, now }: Pick<Ports, 'monotonicMs' | 'now'>,
+  intervalMs: number,
+): { readonly record: LoopRecord; readonly status: LoopStatus } {
+  let lastSign: number | undefined;
+  let isReady = false;
+  let source: { readonly from: string; readonly commits: readonly string[] } | undefined;
+  let sourceAt: number | undefined;
+  let look: Look | undefined;
+  let probeOf: (server: ServerName) => ProbeState | undefined = () => undefined;
+  const repairing = new Set<ServerName>();
+  const looks = createHistogram(bounds);
+  const runs = new Map<string, ReturnType<typeof createHistogram>>();
+  const changes = new Map<string, number>();
+  const stirred = (): void => {
+    lastSign = monotonicMs();
+  };
+
+  const stateOf = ({ spec: { name, enabled } }: DeclaredServer, { plan, left }: Look): ServerState => {
+    if (!isReady && !repairing.has(name)) return 'unknown';
+    if (repairing.has(name)) return 'repairing';
+    if (!enabled) return 'stopped';
+    const change = plan.changes.find(({ server }) => server === name);
+    return stateByPlan(change, left.get(name)) ?? probeOf(name)?.state ?? 'unknown';
+  };
+  const perServer = (value: (server: DeclaredServer, look: Look) => readonly Sample[]): readonly Sample[] => {
+    const current = look;
+    return current === undefined ? [] : current.servers.flatMap((server) => value(server, current));
+  };
+  const driftOf = ({ spec: { name } }: DeclaredServer, { plan }: Look): number =>
+    plan.drift.filter(({ server }) => server === name).reduce((sum, { fields }) => sum + fields.length, 0);
+
+  const families = (): readonly MetricFamily[] => [
+    {
+      name: 'looms_source_info',
+      type: 'gauge',
+      help: 'Where the specs come from, and the commit they are of.',
+      samples:
+        source === undefined
+          ? []
+          : [{ labels: { source: source.from, commit: source.commits.join(' ') || 'none' }, value: 1 }],
+    },
+    {
+      name: 'looms_source_last_success_timestamp_seconds',
+      type: 'gauge',
+      help: 'When the files, or the repository, could last be read.',
+      samples: sourceAt === undefined ? [] : single(Math.floor(sourceAt / 1000)),
+    },
+    {
+      name: 'looms_server_health',
+      type: 'gauge',
+      help: 'What a server is to the loop: 1 for the state that it is in.',
+      samples: perServer((server, current) => {
+        const is = stateOf(server, current);
+        return serverStates.map((state) => ({
+          labels: { server: server.spec.name, state },
+          value: state === is ? 1 : 0,
+        }));
+      }),
+    },
+    {
+      name: 'looms_server_drift_fields',
+      type: 'gauge',
+      help: 'Fields of a server that somebody changed outside looms.',
+      samples: perServer((server, current) => [
+        { labels: { server: server.spec.name }, value: driftOf(server, current) },
+      ]),
+    },
+    {
+      name: 'looms_probe_duration_seconds',
+      type: 'gauge',
+      help: 'How long the last probe of a server took.',
+      samples: perServer(({ spec: { name } }) => {
+        const seconds = probeOf(name)?.seconds;
+        return seconds === undefined ? [] : [{ labels: { server: name }, value: seconds }];
+      }),
+    },
+    {
+      name: 'looms_repair_duration_seconds',
+      type: 'histogram',
+      help: 'Runs of a plan, by what came of them.',
+      samples: [...runs.values()].flatMap((histogram) => histogram.samples()),
+    },
+    {
+      name: 'looms_reconcile_duration_seconds',
+      type: 'histogram',
+      help: 'Looks, with the runs that followed from them.',
+      samples: looks.samples(),
+    },
+    {
+      name: 'looms_changes_total',
+      type: 'counter',
+      help: 'Changes of servers that were begun, by each of their reasons.',
+      samples: [...changes].map(([reason, value]) => ({ labels: { reason }, value })),
+    },
+  ];
+
+  return {
+    record: {
+      stirred,
+      lookEnded(seconds, isWell) {
+        stirred();
+        isReady = isWell;
+        looks.observe(seconds);
+      },
+      sourceRead(from, commits) {
+        source = { from, commits };
+        if (from === 'files') sourceAt = now();
+      },
+      sourceReached() {
+        sourceAt = now();
+      },
+      looked(found) {
+        look = found;
+      },
+      changing(begun) {
+        for (const change of begun) {
+          repairing.add(change.server);
+          for (const { kind } of 'reasons' in change ? change.reasons : []) {
+            changes.set(kind, (changes.get(kind) ?? 0) + 1);
+          }
+        }
+        return (seconds, result) => {
+          repairing.clear();
+          const histogram = runs.get(result) ?? createHistogram(bounds, { result });
+          runs.set(result, histogram);
+          histogram.observe(seconds);
+        };
+      },
+      probedBy(next) {
+        probeOf = next;
+      },
+    },
+    status: {
+      isAlive: () =>
+        lastSign === undefined || monotonicMs() - lastSign <= Math.max(leastMs, mostIntervals * intervalMs),
+      isReady: () => isReady,
+      families,
+    },
+  };
+}

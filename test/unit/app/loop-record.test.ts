@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import { createLoopRecord } from '../../../src/app/watch/loop-record.ts';
+import type { LeftAlone } from '../../../src/app/watch/told.ts';
+import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
+import { metricsText } from '../../../src/model/metrics.ts';
+import type { Change, Plan } from '../../../src/model/plan.ts';
+import { emptyEngine, plan as planOf, server } from '../../support/planner-world.ts';
+import { parsed } from '../../support/prometheus.ts';
+
+const name = asServerName;
+const change = (of: string, action: 'create' | 'start' | 'replace'): Change =>
+  ({ server: name(of), action, order: 'start-first', reasons: [{ kind: 'missing' }] }) as unknown as Change;
+
+describe('what a loop tells of itself', () => {
+  let nowMs = 0;
+  const clock = { monotonicMs: () => nowMs, now: () => 1_000_000_500 + nowMs };
+  const begin = (intervalMs = 60_000) => {
+    nowMs = 0;
+    const { record, status } = createLoopRecord(clock, intervalMs);
+    const samples = (family: string) => parsed(metricsText(status.families())).get(family)?.samples ?? [];
+    const states = () =>
+      Object.fromEntries(
+        samples('looms_server_health').flatMap(({ labels, value }) =>
+          value === 1 ? [[labels.server, labels.state]] : [],
+        ),
+      );
+    return { record, status, samples, states };
+  };
+  const look = (servers: readonly string[], changes: readonly Change[] = [], left: [string, LeftAlone][] = []) => ({
+    servers: servers.map((one) => server(one)),
+    plan: { ...planOf([], emptyEngine()), changes, drift: [] } as Plan,
+    left: new Map<ServerName, LeftAlone>(left.map(([one, why]) => [name(one), why])),
+  });
+
+  test('it is alive before its first look, and stuck when no look and no step ended within three intervals', () => {
+    const { record, status } = begin();
+    nowMs = 1_000_000;
+    expect([status.isAlive(), status.isReady()]).toEqual([true, false]);
+    record.lookEnded(0.2, true);
+    nowMs += 180_000;
+    expect([status.isAlive(), status.isReady()]).toEqual([true, true]);
+    nowMs += 1;
+    expect(status.isAlive()).toBe(false);
+    record.stirred();
+    expect(status.isAlive()).toBe(true);
+    record.lookEnded(0.2, false);
+    expect(status.isReady()).toBe(false);
+  });
+
+  test('a loop that looks each second has a minute', () => {
+    const { record, status } = begin(1_000);
+    record.lookEnded(0.2, true);
+    nowMs += 60_000;
+    expect(status.isAlive()).toBe(true);
+    nowMs += 1;
+    expect(status.isAlive()).toBe(false);
+  });
+
+  test('each server is in one state: by what is done, by the plan, else by its probes', () => {
+    const { record, states } = begin();
+    const servers = ['asked', 'waits', 'taken', 'stopped', 'gone', 'new', 'slow'];
+    const waiting: LeftAlone = { why: 'waiting', repairs: 2, forMs: 1, after: '' };
+    const byPerson: LeftAlone = { why: 'stopped-by-person', user: 'ann', time: '' };
+    record.looked(
+      look(
+        servers,
+        [change('waits', 'replace'), change('stopped', 'start'), change('gone', 'create'), change('new', 'create')],
+        [
+          ['waits', waiting],
+          ['stopped', byPerson],
+          ['taken', { why: 'blocked', blocker: { kind: 'unsupported', detail: 'x' } }],
+        ],
+      ),
+    );
+    record.probedBy((one) => {
+      if (one === 'asked') return { state: 'healthy', seconds: 0.25 };
+      return one === 'slow' ? { state: 'slow' } : undefined;
+    });
+    expect(new Set(Object.values(states()))).toEqual(new Set(['unknown']));
+    record.lookEnded(0.1, true);
+    const ended = record.changing([change('new', 'create')]);
+    expect(states()).toEqual({
+      asked: 'healthy',
+      waits: 'waiting',
+      taken: 'blocked',
+      stopped: 'stopped',
+      gone: 'down',
+      new: 'repairing',
+      slow: 'slow',
+    });
+    ended(2, 'done');
+    expect(states().new).toBe('down');
+    // What cannot be looked at says nothing about servers.
+    record.lookEnded(0.1, false);
+    expect(new Set(Object.values(states()))).toEqual(new Set(['unknown']));
+  });
+
+  test('source, drift, probes, looks, runs and changes are counted', () => {
+    const { record, samples } = begin();
+    record.sourceReached();
+    record.sourceRead('git', ['abc']);
+    const drift = [
+      {
+        server: name('fs'),
+        container: asContainerId('c'.repeat(64)),
+        fields: [
+          { path: 'a', from: '1', to: '2' },
+          { path: 'b', from: '1', to: '2' },
+        ] as const,
+      },
+    ];
+    const { plan, ...rest } = look(['fs', 'web']);
+    record.looked({ ...rest, plan: { ...plan, drift } });
+    record.probedBy((one) => (one === 'fs' ? { state: 'healthy', seconds: 0.5 } : undefined));
+    record.changing([change('fs', 'replace'), change('web', 'create')])(3, 'partly');
+    record.lookEnded(0.2, true);
+    const values = (family: string) =>
+      samples(family).map(({ name: full, labels, value }) => [
+        full.slice(family.length),
+        Object.values(labels).join(' '),
+        value,
+      ]);
+    expect(values('looms_source_info')).toEqual([['', 'git abc', 1]]);
+    expect(values('looms_source_last_success_timestamp_seconds')).toEqual([['', '', 1_000_000]]);
+    expect(values('looms_server_drift_fields')).toEqual([
+      ['', 'fs', 2],
+      ['', 'web', 0],
+    ]);
+    expect(values('looms_probe_duration_seconds')).toEqual([['', 'fs', 0.5]]);
+    expect(values('looms_changes_total')).toEqual([['', 'missing', 2]]);
+    expect(values('looms_repair_duration_seconds')).toContainEqual(['_bucket', 'partly 5', 1]);
+    expect(values('looms_repair_duration_seconds')).toContainEqual(['_sum', 'partly', 3]);
+    expect(values('looms_reconcile_duration_seconds')).toContainEqual(['_count', '', 1]);
+  });
+});
