@@ -3,6 +3,7 @@ import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
+import { isoTime } from '../../model/times.ts';
 import { checkHealth, type ServerHealth } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
 import type { Told } from './told.ts';
@@ -25,6 +26,8 @@ const mostRepairs = 4;
 
 type State = {
   nextAt: number;
+  /** Since when nothing is known of it, on the wall clock. */
+  askedAt: number;
   failures: number;
   downAt?: number;
   isSlow: boolean;
@@ -59,6 +62,30 @@ export type Probes = {
 const phaseOf = (project: ProjectName, server: ServerName): number =>
   createHash('sha256').update(`${project} ${server}`).digest().readUInt32BE() / 2 ** 32;
 
+/** How many calls of a server are looked at for one that was answered. */
+const mostCalls = 20;
+
+/** When the last call began that a server answered after a moment of the wall clock, whoever made it from this machine. */
+async function answeredCall(
+  { auditReader }: Pick<Ports, 'auditReader'>,
+  project: ProjectName,
+  server: ServerName,
+  since: number,
+): Promise<number | undefined> {
+  let seen = 0;
+  try {
+    const query = { project, servers: [server], since: isoTime(since), newestFirst: true };
+    for await (const { result, time } of auditReader.calls(query)) {
+      if (result === 'ok' || result === 'tool-error') return Date.parse(time);
+      seen += 1;
+      if (seen === mostCalls) break;
+    }
+  } catch {
+    // Where the trail cannot be read, the server is asked.
+  }
+  return undefined;
+}
+
 /** Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. */
 export function createProbes(ports: Ports, project: ProjectName, tell: (told: Told) => void): Probes {
   const states = new Map<ServerName, State>();
@@ -69,6 +96,7 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
   const heard = (health: ServerHealth, state: State): boolean => {
     const { name: server, verdict, milliseconds, failure, tools } = health;
     const now = ports.monotonicMs();
+    const askedAt = ports.now();
     const calm = Math.max(intervalOf(server), costShare * milliseconds);
     if (verdict === 'healthy') {
       const wasFailing = state.failures > 0;
@@ -76,12 +104,13 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       const isSlow = milliseconds > slowMs || milliseconds > limitMs;
       if (isSlow && !state.isSlow) tell({ type: 'slow', server, milliseconds });
       if (wasFailing) tell({ type: 'healthy', server, tools });
-      states.set(server, { nextAt: now + calm, failures: 0, isSlow, hasAnswered: true, seconds: milliseconds / 1000 });
+      const seconds = milliseconds / 1000;
+      states.set(server, { nextAt: now + calm, askedAt, failures: 0, isSlow, hasAnswered: true, seconds });
       return wasFailing;
     }
     // One that does not run is the plan's to start; of one that could not be asked nothing is known.
     if (verdict !== 'unhealthy') {
-      states.set(server, { ...state, nextAt: now + calm });
+      states.set(server, { ...state, nextAt: now + calm, askedAt });
       return verdict === 'stopped';
     }
     const failures = state.failures + 1;
@@ -90,6 +119,7 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     const wait = againMs[failures - 1] ?? calm;
     states.set(server, {
       nextAt: now + wait,
+      askedAt,
       failures,
       isSlow: false,
       hasAnswered: state.hasAnswered,
@@ -99,10 +129,27 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     return isDown;
   };
 
+  /** A real call says what a probe would. */
+  const heardByCall = (server: ServerName, { failures, downAt: _, ...state }: State, calledAt: number): boolean => {
+    if (failures > 0) tell({ type: 'healthy', server, tools: null });
+    const left = Math.max(0, intervalOf(server) - (ports.now() - calledAt));
+    states.set(server, {
+      ...state,
+      nextAt: ports.monotonicMs() + left,
+      askedAt: calledAt + 1,
+      failures: 0,
+      hasAnswered: true,
+    });
+    return failures > 0;
+  };
+
   return {
     async round(signal) {
       const due = [...states].filter(([, { nextAt }]) => nextAt <= ports.monotonicMs()).map(([server]) => server);
       const news = await mapBounded(due, atOnce, async (server) => {
+        const before = states.get(server);
+        const calledAt = before && (await answeredCall(ports, project, server, before.askedAt));
+        if (before !== undefined && calledAt !== undefined) return heardByCall(server, before, calledAt);
         const { servers } = await checkHealth(ports, { project, servers: [server] }, signal);
         const [health] = servers;
         const state = states.get(server);
@@ -119,7 +166,7 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       for (const server of specs.keys()) {
         if (states.has(server)) continue;
         const nextAt = now + phaseOf(project, server) * intervalOf(server);
-        states.set(server, { nextAt, failures: 0, isSlow: false, hasAnswered: false });
+        states.set(server, { nextAt, askedAt: ports.now(), failures: 0, isSlow: false, hasAnswered: false });
       }
     },
     toReplace() {
@@ -131,7 +178,8 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     },
     settled(server, hasAnswered) {
       if (!states.has(server)) return;
-      states.set(server, { nextAt: ports.monotonicMs() + intervalOf(server), failures: 0, isSlow: false, hasAnswered });
+      const nextAt = ports.monotonicMs() + intervalOf(server);
+      states.set(server, { nextAt, askedAt: ports.now(), failures: 0, isSlow: false, hasAnswered });
     },
     stateOf(server) {
       const found = states.get(server);

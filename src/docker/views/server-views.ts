@@ -126,7 +126,7 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
         publishes: shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
         forwarder: forwarderOf(container, observed),
       },
-      rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container.createdAt)) ?? null,
+      rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container)) ?? null,
     },
   ];
 }

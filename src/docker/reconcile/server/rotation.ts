@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { DesiredServer, Lifecycle } from '../../../model/desired.ts';
 import type { EngineTime } from '../../../model/engine.ts';
 import type { NextRotation, Reason } from '../../../model/plan.ts';
@@ -6,18 +7,32 @@ import type { ObservedContainer } from '../../model/observed.ts';
 
 const hourMs = 3_600_000;
 
-/** When a container is due by age, on the engine's clock in ms; undefined: never. */
-export const rotationTime = (lifecycle: Lifecycle, createdAt: EngineTime): EngineTime | undefined =>
-  lifecycle.rotationIntervalHours === undefined ? undefined : createdAt + lifecycle.rotationIntervalHours * hourMs;
+/** Share of the interval, at most, by which a container is due before its end. */
+const spread = 0.2;
+
+type Aged = Pick<ObservedContainer, 'id' | 'createdAt'>;
+
+/** A share from 0 up to 1 that is a container's own: its id decides, so nothing has to be remembered. */
+const ownShare = (id: string): number => createHash('sha256').update(id).digest().readUInt32BE() / 2 ** 32;
+
+/**
+ * When a container is due by age, on the engine's clock in ms; undefined: never. In the last fifth of its interval, each
+ * at a moment of its own: containers that were made at once are not made anew at once (docs/spec.md).
+ */
+export const rotationTime = (
+  { rotationIntervalHours: hours }: Lifecycle,
+  { id, createdAt }: Aged,
+): EngineTime | undefined =>
+  hours === undefined ? undefined : createdAt + Math.floor(hours * hourMs * (1 - spread * ownShare(id)));
 
 /** Whether a container served its time by age (engine's clock) or executions, since its creation (docs/spec.md). */
 export function rotationDue(
   lifecycle: Lifecycle,
-  container: Pick<ObservedContainer, 'createdAt'>,
+  container: Aged,
   now: EngineTime,
   executions: number,
 ): Reason | undefined {
-  const due = rotationTime(lifecycle, container.createdAt);
+  const due = rotationTime(lifecycle, container);
   if (due !== undefined && due <= now) {
     const age = duration(now - container.createdAt);
     const limit = duration((lifecycle.rotationIntervalHours ?? 0) * hourMs);
@@ -36,10 +51,10 @@ export function rotationDue(
 /** When a container that stays will have served its time; undefined when its spec sets no limit. */
 export function nextRotation(
   { name, lifecycle }: Pick<DesiredServer, 'name' | 'lifecycle'>,
-  container: Pick<ObservedContainer, 'createdAt'>,
+  container: Aged,
   executions: number,
 ): NextRotation | undefined {
-  const at = rotationTime(lifecycle, container.createdAt);
+  const at = rotationTime(lifecycle, container);
   const { maxExecutions: limit } = lifecycle;
   if (at === undefined && limit === undefined) return undefined;
   return {

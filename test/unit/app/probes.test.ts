@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import type { Ports } from '../../../src/app/ports.ts';
+import { createProbes } from '../../../src/app/watch/probes.ts';
+import type { Told } from '../../../src/app/watch/told.ts';
+import type { CallRecord } from '../../../src/model/audit.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import { project, server } from '../../support/planner-world.ts';
+
+const fs = asServerName('fs');
+const never = new AbortController().signal;
+
+/** A server whose spec has it asked each minute, an engine that counts who asks it, and the trail of its calls. */
+function world() {
+  let nowMs = 0;
+  let asked = 0;
+  const calls: Pick<CallRecord, 'time' | 'result'>[] = [];
+  const told: Told[] = [];
+  const start = Date.parse('2026-11-29T00:00:00.000Z');
+  const ports = {
+    monotonicMs: () => nowMs,
+    now: () => start + nowMs,
+    orchestrator: async () => {
+      asked += 1;
+      throw new Error('the engine was asked');
+    },
+    auditReader: {
+      async *calls({ since = '' }) {
+        yield* calls.filter(({ time }) => time >= since).toReversed();
+      },
+    },
+  } as unknown as Ports;
+  const probes = createProbes(ports, project, (one) => void told.push(one));
+  probes.setServers([server('fs')]);
+  probes.settled(fs, true);
+  return {
+    probes,
+    told,
+    asked: () => asked,
+    pass: (seconds: number) => {
+      nowMs += seconds * 1000;
+    },
+    call: (result: NonNullable<CallRecord['result']>) =>
+      void calls.push({ time: new Date(start + nowMs).toISOString(), result }),
+  };
+}
+
+test('a server that answered a real call meanwhile is not asked: its next turn is an interval after that call', async () => {
+  const { probes, asked, pass, call, told } = world();
+  expect(probes.nextAt()).toBe(60_000);
+  pass(50);
+  call('ok');
+  pass(10);
+  expect(await probes.round(never)).toBe(false);
+  expect(asked()).toBe(0);
+  expect(probes.nextAt()).toBe(110_000);
+  expect(probes.stateOf(fs)).toEqual({ state: 'healthy' });
+  expect(told).toEqual([]);
+  // The same call says it once.
+  pass(50);
+  await expect(probes.round(never)).rejects.toThrow('the engine was asked');
+  expect(asked()).toBe(1);
+});
+
+test('a call that no server answered says nothing about it', async () => {
+  const { probes, asked, pass, call } = world();
+  pass(10);
+  call('timeout');
+  call('refused');
+  pass(50);
+  await expect(probes.round(never)).rejects.toThrow();
+  expect(asked()).toBe(1);
+});
