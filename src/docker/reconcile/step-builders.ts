@@ -1,4 +1,6 @@
+import { assertNever } from '../../model/errors.ts';
 import { asStepId, type ServerName, type StepId } from '../../model/ids.ts';
+import type { Reason } from '../../model/plan.ts';
 import type { ObservedContainer } from '../model/observed.ts';
 import type { Operation, StepDraft } from '../steps.ts';
 
@@ -23,6 +25,25 @@ export const step = (server: ServerName, what: string, operation: Operation, opt
 /** Whether a process of a container runs or is about to: it has to be drained and stopped before it can go. */
 export const isUp = (container: ObservedContainer): boolean =>
   container.state.status === 'running' || container.state.status === 'restarting';
+
+/** Why a container does not do its work as it is; undefined where it runs. */
+export function stateReason(container: ObservedContainer): Reason | undefined {
+  const { state } = container;
+  switch (state.status) {
+    case 'created':
+      return { kind: 'not-started' };
+    case 'exited':
+      return { kind: 'exited', exitCode: state.exitCode, outOfMemory: state.oomKilled };
+    case 'restarting':
+      return { kind: 'unhealthy', why: `it restarts again and again, last exit code ${state.exitCode}` };
+    case 'running':
+      return state.paused ? { kind: 'paused' } : undefined;
+    case 'dead':
+      return { kind: 'unhealthy', why: 'the engine reports it as dead' };
+    default:
+      return assertNever(state);
+  }
+}
 
 /** Drain and stop one container, in that order; what does not run needs neither. */
 export function halt(

@@ -1,11 +1,12 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { isHttp } from '../../../model/desired.ts';
-import { assertNever, LoomsError } from '../../../model/errors.ts';
+import { LoomsError } from '../../../model/errors.ts';
 import { type Blocker, isNonEmpty, type NonEmpty, type Reason } from '../../../model/plan.ts';
 import { holderOf } from '../../model/generations.ts';
 import { containerName, generationName, volumeName } from '../../model/labels.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 import { overlaps, resolveShape } from '../../model/resolve-shape.ts';
+import { stateReason } from '../step-builders.ts';
 import { nameTaken } from '../support/free-names.ts';
 import { type Assessed, assess, type SlotContext } from './assess-server.ts';
 import { templateOf } from './container-template.ts';
@@ -153,24 +154,6 @@ function retiringName(server: DeclaredServer, old: ObservedContainer, next: numb
   // The successor's name is not taken yet, but will be.
   const generation = free === next ? freeGeneration(server, next + 1, context) : free;
   return generationName(context.project, server.spec.name, generation);
-}
-
-function stateReason(container: ObservedContainer): Reason | undefined {
-  const { state } = container;
-  switch (state.status) {
-    case 'created':
-      return { kind: 'not-started' };
-    case 'exited':
-      return { kind: 'exited', exitCode: state.exitCode, outOfMemory: state.oomKilled };
-    case 'restarting':
-      return { kind: 'unhealthy', why: `it restarts again and again, last exit code ${state.exitCode}` };
-    case 'running':
-      return state.paused ? { kind: 'paused' } : undefined;
-    case 'dead':
-      return { kind: 'unhealthy', why: 'the engine reports it as dead' };
-    default:
-      return assertNever(state);
-  }
 }
 
 /** "Keep the healthy lower generation": settled and running first, then running, then settled, then the lowest. */

@@ -1,17 +1,16 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { hasForwarder } from '../../../model/egress.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
-import { type Blocker, isNonEmpty, type Reason, type SupportChange } from '../../../model/plan.ts';
+import { type Blocker, isNonEmpty, type SupportChange } from '../../../model/plan.ts';
 import { egressNetworkName, egressSuffix, outNetworkName } from '../../model/labels.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../../model/observed.ts';
-import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import { hasPartOf, isUsedBy, listensAt, type WayOut, wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft } from '../../steps.ts';
-import { compareShapes } from '../compare/compare-shapes.ts';
 import { forwarderContainer } from '../server/container-template.ts';
 import { nameTaken } from './free-names.ts';
 import { networkTaken } from './networks.ts';
 import { isOn, nothing, type SupportInput, type SupportPlan, supportStep, type Teardown } from './support-plan.ts';
+import { type SupportReasons, supportReasons } from './support-reasons.ts';
 
 /** A forwarder is ready in half a second; an engine under load takes longer. */
 const readySeconds = 30;
@@ -71,30 +70,11 @@ function reasonsOf(
   planned: PlannedContainer,
   way: WayOut,
   { observed, forwarderImage }: SupportInput,
-): { readonly stale: readonly Reason[]; readonly state: readonly Reason[] } {
-  const facts = observed.images[forwarderImage] ?? null;
-  const imageKnown = facts !== null && facts.id === forwarder.shape.imageId;
-  const wanted = resolveShape(planned.template, facts ?? unknownImage(forwarder.shape.imageId, forwarderImage));
-  const fields = compareShapes(wanted, forwarder.shape, imageKnown);
-  const { state } = forwarder;
-  const stale: Reason[] = forwarder.name === way.forwarder ? [] : [{ kind: 'misnamed', name: forwarder.name }];
-  if (facts === null ? forwarder.imageRef !== forwarderImage : !imageKnown) {
-    stale.push({ kind: 'image-changed', fields: [{ path: 'image', from: forwarder.imageRef, to: forwarderImage }] });
-  }
-  if (forwarder.egress !== way.mark) stale.push({ kind: 'unreadable-record' });
-  else if (isNonEmpty(fields)) stale.push({ kind: 'live-drift', fields });
-  if (state.status === 'restarting') stale.push({ kind: 'unhealthy', why: 'the engine starts it again and again' });
-  if (state.status === 'dead') stale.push({ kind: 'unhealthy', why: 'the engine reports it as dead' });
-  if (state.status === 'running' && !state.paused) return { stale, state: [] };
-  if (state.status === 'running') return { stale, state: [{ kind: 'paused' }] };
-  return {
-    stale,
-    state: [
-      state.status === 'exited'
-        ? { kind: 'exited', exitCode: state.exitCode, outOfMemory: state.oomKilled }
-        : { kind: 'not-started' },
-    ],
-  };
+): SupportReasons {
+  const { stale, state } = supportReasons(forwarder, planned, forwarderImage, observed);
+  if (forwarder.egress === way.mark) return { stale, state };
+  // What it was made by is not known, so what differs says nothing.
+  return { stale: [{ kind: 'unreadable-record' }, ...stale.filter(({ kind }) => kind !== 'live-drift')], state };
 }
 
 /** Makes, repairs or starts one forwarder and waits until it listens. */

@@ -4,9 +4,7 @@ import type { StepId } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type Reason } from '../../../model/plan.ts';
 import { networkName, relayName } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
-import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
-import { compareShapes } from '../compare/compare-shapes.ts';
 import { relayContainer } from '../server/container-template.ts';
 import { isUp } from '../step-builders.ts';
 import { nameTaken } from './free-names.ts';
@@ -19,30 +17,7 @@ import {
   supportStep,
   usesMode,
 } from './support-plan.ts';
-
-function relayReasons(input: SupportInput, mode: Mode, relay: ObservedContainer): { stale: Reason[]; state: Reason[] } {
-  const planned = relayContainer(input.project, mode, input.relayImage, input.managedBy);
-  const facts = input.observed.images[input.relayImage] ?? null;
-  const imageKnown = facts !== null && facts.id === relay.shape.imageId;
-  const stale: Reason[] = relay.name === planned.name ? [] : [{ kind: 'misnamed', name: relay.name }];
-  // An image that is not on the engine is one that must be pulled, unless it is what the relay was made from.
-  if (facts === null ? relay.imageRef !== input.relayImage : !imageKnown) {
-    stale.push({ kind: 'image-changed', fields: [{ path: 'image', from: relay.imageRef, to: input.relayImage }] });
-  }
-  const wanted = resolveShape(planned.template, facts ?? unknownImage(relay.shape.imageId, input.relayImage));
-  const fields = compareShapes(wanted, relay.shape, imageKnown);
-  if (isNonEmpty(fields)) stale.push({ kind: 'live-drift', fields });
-  const { state } = relay;
-  if (state.status === 'running' && !state.paused) return { stale, state: [] };
-  return {
-    stale,
-    state: [
-      state.status === 'exited'
-        ? { kind: 'exited', exitCode: state.exitCode, outOfMemory: state.oomKilled }
-        : { kind: 'not-started' },
-    ],
-  };
-}
+import { type SupportReasons, supportReasons } from './support-reasons.ts';
 
 function removeRelay(relay: ObservedContainer, mode: Mode, index: number, after: readonly StepId[] = []): StepDraft {
   return supportStep(
@@ -126,7 +101,9 @@ export function relayPlan(input: SupportInput, mode: Mode, networkSteps: readonl
   if (!input.servers.some((server) => isHttp(server.spec) && usesMode(server, mode)))
     return removalOf(relays, input, mode);
   const [relay, ...others] = relays;
-  const { stale, state } = relay === undefined ? { stale: [], state: [] } : relayReasons(input, mode, relay);
+  const planned = relayContainer(input.project, mode, input.relayImage, input.managedBy);
+  const { stale, state }: SupportReasons =
+    relay === undefined ? { stale: [], state: [] } : supportReasons(relay, planned, input.relayImage, input.observed);
   if (relay !== undefined && stale.length === 0) {
     const part = isNonEmpty(state) ? startOf(relay, name, mode, state) : nothing;
     const surplus = others.map((one, index) => removeRelay(one, mode, index));
@@ -141,7 +118,6 @@ export function relayPlan(input: SupportInput, mode: Mode, networkSteps: readonl
   const drains = relays.filter(isUp).flatMap((one, index) => drainOf(one, input, mode, index, ready));
   const drained = [...ready, ...drains.map((one) => one.id)];
   const removals = relays.map((one, index) => removeRelay(one, mode, index, drained));
-  const planned = relayContainer(input.project, mode, input.relayImage, input.managedBy);
   const why = 'HTTP servers are reached through it';
   const create = supportStep(`relay:${mode}/create`, why, { op: 'create-container', container: planned }, [
     ...ready,

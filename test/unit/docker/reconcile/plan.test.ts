@@ -619,6 +619,17 @@ describe('what stands behind servers', () => {
     expect(plan([httpServer('a')], { ...there, images }).steps).toEqual([]);
   });
 
+  it.each([
+    [{ status: 'running', paused: true }, 'start', 'paused'],
+    [{ status: 'created' }, 'start', 'not-started'],
+    [{ status: 'restarting', exitCode: 1 }, 'replace', 'unhealthy'],
+    [{ status: 'dead' }, 'replace', 'unhealthy'],
+  ] as const)('that is %j: %s, since it is %s', (state, action, kind) => {
+    const ill = (one: ObservedContainer) => (one.role === 'relay' ? { ...one, state } : one) as ObservedContainer;
+    const made = plan([httpServer('a')], { ...there, containers: there.containers.map(ill) });
+    expect(made.support).toMatchObject([{ kind: 'relay', action, reasons: [{ kind }] }]);
+  });
+
   it('is there once: of two relays one goes', () => {
     const [relay] = there.containers.filter(({ role }) => role === 'relay');
     if (relay === undefined) throw new Error('no relay');
