@@ -61,8 +61,9 @@ export type Upstreams = {
   /** The container that sessions go to; undefined where none serves, or the engine does not say. Does not throw. */
   readonly serving: (server: ServerName) => Promise<ContainerId | undefined>;
   /**
-   * Makes a call between its two records in the audit trail, counted against `max_executions`. Throws `refused`, with that
-   * in the trail, when a quota of the project is used up; what `make` fails with stays there.
+   * Makes a call between its two records in the audit trail, counted against `max_executions`. Throws `refused` when a
+   * quota of the project is used up, with that in the trail, or the call cannot be counted against it; what `make` fails
+   * with stays there.
    */
   readonly record: (call: GatewayCall, make: () => Promise<CallOutcome>) => Promise<void>;
   /** Tells of requests in spans; without it nothing is. */

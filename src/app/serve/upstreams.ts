@@ -3,7 +3,7 @@ import { openChannel } from '../../mcp/link/open-channel.ts';
 import type { LinkSource } from '../../mcp/link/open-link.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import type { Policies } from '../../model/policy.ts';
+import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import { startOfDay } from '../../model/times.ts';
 import { noTracing, type Tracing } from '../../model/tracing.ts';
 import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
@@ -74,12 +74,14 @@ export function upstreamsOf(
     onWarning(`${message} (${hint})`);
   /** The day on which it was said that the project makes more calls than it should: once is enough. */
   let warnedOf = '';
-  const holdQuota = async (): Promise<void> => {
-    const over = await requireCallsLeft(ports, project, policies);
+  const holdQuota = async (): Promise<QuotaLimit | undefined> => {
+    const { over, limit } = await requireCallsLeft(ports, project, policies);
     const today = startOfDay(ports.now());
-    if (over === undefined || warnedOf === today) return;
-    warnedOf = today;
-    warn(over);
+    if (over !== undefined && warnedOf !== today) {
+      warnedOf = today;
+      warn(over);
+    }
+    return limit;
   };
   const work = tracing === noTracing ? undefined : followWork(ports, tracing);
   return {
@@ -133,15 +135,19 @@ export function upstreamsOf(
     async record(call, make) {
       const timeoutMs = call.spec.limits.executionTimeoutSeconds * 1000;
       const audit = await target(call);
-      await recordRefusal(ports, audit, warn, holdQuota);
+      const limit = await recordRefusal(ports, audit, warn, holdQuota);
       const audited = { ...audit, timeoutMs, arguments: call.arguments, keepArguments: false };
-      const made = recordCall(ports, audited, warn, async () => {
+      let isMade = false;
+      const made = recordCall(ports, audited, { onWarning: warn, limit }, async () => {
+        isMade = true;
         const outcome = await (work?.during(call.container, call.within, make) ?? make());
         if (outcome.kind === 'failed') throw new LoomsError(outcome.code, outcome.message);
         return { content: [], ...outcome.result };
       });
-      // The failure was told to whoever made the call.
-      await made.catch(() => undefined);
+      await made.catch((error) => {
+        // What it failed with was told to whoever made it.
+        if (!isMade) throw error;
+      });
     },
     async refused(call, why) {
       const outcome = await ports.audit.refused(await target(call), why);

@@ -4,7 +4,7 @@ import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import { egressText, hasForwarder } from '../../model/egress.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import type { Policies } from '../../model/policy.ts';
+import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import { secretUses } from '../../model/secret-names.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { startOfDay } from '../../model/times.ts';
@@ -116,9 +116,9 @@ async function makeCall(
   const { project, server, tool: name } = request;
   const { protocolVersion } = session;
   const target = { project, server, generation, container, engine: await askedEngine, protocolVersion, tool: name };
-  const { tool, args } = await recordRefusal(ports, target, options.onWarning, async () => {
-    const over = await requireCallsLeft(ports, project, request.policies);
-    if (over !== undefined) options.onWarning(over);
+  const { tool, args, limit } = await recordRefusal(ports, target, options.onWarning, async () => {
+    const left = await requireCallsLeft(ports, project, request.policies);
+    if (left.over !== undefined) options.onWarning(left.over);
     const found = await session.findTool(name, options);
     const { args: read, warning } = await readArguments(ports, request.arguments, {
       what: `tool ${found.name}`,
@@ -128,13 +128,13 @@ async function makeCall(
     });
     if (warning !== undefined) options.onWarning({ code: 'schema-unusable', message: warning });
     if (request.out !== undefined) await prepareFolder(ports, request.out);
-    return { tool: found, args: read };
+    return { tool: found, args: read, limit: left.limit };
   });
   const timeoutMs = spec.limits.executionTimeoutSeconds * 1000;
   const hintFor = (said: string) => reachHint(ports, request, spec, said);
   const call = { ...target, timeoutMs, arguments: args, keepArguments: request.auditArguments };
-  const { signal, onProgress } = options;
-  const result = await recordCall(ports, call, options.onWarning, () =>
+  const { signal, onProgress, onWarning } = options;
+  const result = await recordCall(ports, call, { onWarning, limit }, () =>
     tracedCall(ports, { spec, container, protocolVersion, tool: tool.name, within }, (trace) =>
       session.callTool(tool.name, args, { timeoutMs, signal, onProgress, trace }),
     ),
@@ -182,28 +182,34 @@ async function tracedCall(
   });
 }
 
+type CallsLeft = {
+  /** What a quota only warns of. */
+  readonly over?: QuotaWarning;
+  /** The limit that a call counts against, where too many are refused. */
+  readonly limit: QuotaLimit | undefined;
+};
+
 /**
  * Throws `refused` when as many calls were sent for this project today (UTC), by the trail of this machine, as its quota
- * allows, and `ledger-unreadable` when that cannot be told. Returns what a quota only warns of.
+ * allows, and `ledger-unreadable` when that cannot be told.
  */
-export async function requireCallsLeft(
-  ports: Ports,
-  project: ProjectName,
-  policies: Policies,
-): Promise<QuotaWarning | undefined> {
+export async function requireCallsLeft(ports: Ports, project: ProjectName, policies: Policies): Promise<CallsLeft> {
   const now = ports.now();
   const { callsPerDay } = quotaOf(policies, { project, now });
-  if (callsPerDay === undefined) return undefined;
+  if (callsPerDay === undefined) return { limit: undefined };
+  const counted = callsPerDay.find(({ severity }) => severity === 'error');
   const since = startOfDay(now);
   const calls = await ports.auditReader.countCalls({ project, since });
   const used = callsPerDay.find((one) => calls >= one.limit);
-  if (used === undefined) return undefined;
+  if (used === undefined) return { limit: counted };
   const { limit } = used;
   const made = `${calls} call${calls === 1 ? '' : 's'} today`;
   const message = `project ${project} has made ${made}, at most ${limit} ${limit === 1 ? 'is' : 'are'} allowed`;
   const text = `${message} (${sayQuota(used)})`;
   const hint = `\`looms audit --project ${project} --since ${since}\` shows them; the next day begins at midnight UTC`;
-  if (used.severity === 'warning') return { code: 'policy-calls-per-day', message: text, hint };
+  if (used.severity === 'warning') {
+    return { over: { code: 'policy-calls-per-day', message: text, hint }, limit: counted };
+  }
   throw new LoomsError('refused', text, { hint });
 }
 

@@ -2,6 +2,8 @@ import type { CallResult } from '../../mcp/client/session.ts';
 import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/audit.ts';
 import { canonicalJson } from '../../model/canonical-json.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import type { QuotaLimit } from '../../model/policy.ts';
+import { sayQuota } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 
 /** Said when a call is not, or not wholly, in the audit trail. It is made all the same. */
@@ -9,14 +11,28 @@ export type AuditWarning = { readonly code: 'not-audited'; readonly message: str
 
 type OnWarning = (warning: AuditWarning) => void;
 
-/** Makes a call between its two records, and passes on what it does. Trouble with the trail is only said, once. */
+type Recording = {
+  readonly onWarning: OnWarning;
+  /** How many calls a day there may be, where too many are refused: then a call that cannot be counted is, too. */
+  readonly limit: QuotaLimit | undefined;
+};
+
+/**
+ * Makes a call between its two records, and passes on what it does. Trouble with the trail is only said, once. Throws
+ * `refused`, and makes no call, where there is a limit and the first record cannot be written.
+ */
 export async function recordCall(
   ports: Ports,
   call: AuditedCall,
-  onWarning: OnWarning,
+  { onWarning, limit }: Recording,
   make: () => Promise<CallResult>,
 ): Promise<CallResult> {
   const { start, ended } = await ports.audit.started(call);
+  if (!start.written && limit !== undefined) {
+    const allowed = `project ${call.project} is allowed at most ${limit.limit} a day (${sayQuota(limit)})`;
+    const { hint } = start;
+    throw new LoomsError('refused', `this call cannot be counted, and ${allowed}: ${start.why}`, { hint });
+  }
   warn(start, 'this call is not in the audit trail', onWarning);
   const startedAt = ports.monotonicMs();
   const durationMs = () => Math.round(ports.monotonicMs() - startedAt);

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -228,6 +229,27 @@ describe.skipIf(withoutEngine())('quotas of projects', () => {
         .split('\n')
         .map((line) => JSON.parse(line).result),
     ).toEqual(['ok', 'refused']);
+
+    // Who holds the ledger keeps others from writing it, and not from reading it.
+    const limit = (limits: string) =>
+      writeFileSync(join(root, 'config/looms/policy.yaml'), `projects: { "${project.name}": ${limits} }\n`);
+    const ledger = new DatabaseSync(join(root, 'state/looms/ledger.sqlite'));
+    ledger.exec('BEGIN IMMEDIATE');
+    limit('{ calls_per_day: 100 }');
+    const uncounted = await project.run(['mcp', 'call', 'fs', 'echo', 'text=a'], in_);
+    expect(uncounted).toMatchObject({
+      code: 8,
+      stdout: '',
+      stderr: expect.stringMatching(/cannot be counted.* at most 100 .*policy.yaml:1\).*ledger.sqlite locked/s),
+    });
+    limit('{ calls_per_day: 100, severity: warn }');
+    expect(await project.run(['mcp', 'call', 'fs', 'echo', 'text=a'], in_)).toMatchObject({
+      code: 0,
+      stdout: 'a\n',
+      stderr: expect.stringContaining('not in the audit trail'),
+    });
+    ledger.close();
+    limit('{ max_servers: 4, calls_per_day: 1, reason: small }');
 
     const all = await looms(['get', '--all-projects', '--json'], in_);
     const report = JSON.parse(all.stdout);

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSyn
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -411,7 +412,23 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     await start([], { XDG_CONFIG_HOME: config });
     const client = await connect('/mcp/fs');
     expect(textOf(await client.callTool({ name: 'echo', arguments: { text: 'last' } }))).toBe('last');
-    await expect(client.callTool({ name: 'echo', arguments: { text: 'more' } })).rejects.toThrow(/are allowed/);
+    await expect(client.callTool({ name: 'echo', arguments: { text: 'more' } })).rejects.toThrow(/(is|are) allowed/);
     expect((await trail()).at(-1)).toMatchObject({ tool: 'echo', result: 'refused', principal: 'local' });
+  });
+
+  test('a call that cannot be counted against a quota is refused, and its client is told', async () => {
+    gateway.child.kill('SIGTERM');
+    await gateway.finished;
+    const config = mkdtempSync(join(tmpdir(), 'looms-quota-'));
+    mkdirSync(join(config, 'looms'));
+    writeFileSync(join(config, 'looms', 'policy.yaml'), 'projects: { "*": { calls_per_day: 100000 } }\n');
+    await start([], { XDG_CONFIG_HOME: config });
+    const client = await connect('/mcp/fs');
+    const ledger = new DatabaseSync(join(env.XDG_STATE_HOME, 'looms', 'ledger.sqlite'));
+    ledger.exec('BEGIN IMMEDIATE');
+    const uncounted = client.callTool({ name: 'echo', arguments: { text: 'x' } });
+    await expect(uncounted).rejects.toThrow(/cannot be counted/);
+    ledger.close();
+    expect(textOf(await client.callTool({ name: 'echo', arguments: { text: 'counted' } }))).toBe('counted');
   });
 });

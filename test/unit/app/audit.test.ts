@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type AuditRequest, readAudit } from '../../../src/app/inspect/read-audit.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { type AuditWarning, recordCall, recordRefusal } from '../../../src/app/talk/record-call.ts';
@@ -117,7 +117,7 @@ describe('recording a call', () => {
   ])('an error %s is the result %s, and is passed on', async (code, result) => {
     const { ports, ends, onWarning } = trail('nothing');
     const error = new LoomsError(code, 'x');
-    const failing = recordCall(ports, auditedCall(), onWarning, async () => {
+    const failing = recordCall(ports, auditedCall(), { onWarning, limit: undefined }, async () => {
       throw error;
     });
     await expect(failing).rejects.toBe(error);
@@ -128,9 +128,22 @@ describe('recording a call', () => {
     const result = { content: [] };
     for (const fails of ['start', 'end'] as const) {
       const { ports, warnings, onWarning } = trail(fails);
-      expect(await recordCall(ports, auditedCall(), onWarning, async () => result)).toBe(result);
+      expect(await recordCall(ports, auditedCall(), { onWarning, limit: undefined }, async () => result)).toBe(result);
       expect(warnings).toMatchObject([{ code: 'not-audited', hint: 'make room' }]);
     }
+  });
+
+  it('makes no call that a quota could not count', async () => {
+    const limit = { limit: 5, severity: 'error', from: 'policy.yaml:2' } as const;
+    const { ports, warnings, onWarning } = trail('start');
+    const make = vi.fn();
+    await expect(recordCall(ports, auditedCall(), { onWarning, limit }, make)).rejects.toMatchObject({
+      code: 'refused',
+      message:
+        'this call cannot be counted, and project p is allowed at most 5 a day (policy.yaml:2): the disk is full',
+      hint: 'make room',
+    });
+    expect([make.mock.calls, warnings]).toEqual([[], []]);
   });
 
   it('records as refused what is the caller’s doing, and nothing else', async () => {
