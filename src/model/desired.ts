@@ -53,6 +53,9 @@ const mount = tagged('type', { bind: mountFields, volume: mountFields });
 /** Versions of the base images when a spec names none (docs/spec.md, python and node). */
 export const defaultVersions = { python: '3.13', node: '24' } as const;
 
+/** The working directory of a server whose spec and image name none. */
+export const usualWorkingDir = '/workspace';
+
 /** A host and TCP port that an isolated server reaches; `host` is what it calls it, `*.…` for all names below. */
 export type EgressTarget = Checked<typeof egressTarget>;
 const egressTarget = object({

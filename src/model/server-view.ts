@@ -77,8 +77,12 @@ export type ServerView = ServerInstance &
       readonly devices: readonly string[];
       /** Names of the variables in its configuration. */
       readonly environment: readonly string[];
-      /** Paths that are in memory. */
-      readonly tmpfs: readonly string[];
+      /** Paths that are in memory, and whether programs in them can be run. */
+      readonly tmpfs: readonly { readonly path: string; readonly exec: boolean }[];
+      /** The mounts of the recorded spec, as the engine would say them; without a record that can be read none. */
+      readonly recordedMounts: ServerView['mounts'];
+      /** Settings that no spec can ask for, as `uts=host`. */
+      readonly otherSettings: readonly string[];
       /** `internal`: nothing on it has a way out, as the engine says now. */
       readonly networks: readonly { readonly name: string; readonly internal: boolean; readonly ipv6: boolean }[];
       readonly publishes: readonly string[];

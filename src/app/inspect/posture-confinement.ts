@@ -2,8 +2,14 @@ import { secretUses } from '../../model/secret-names.ts';
 import { keptCapabilities } from '../../spec/check/policy-rules.ts';
 import { first, type Look, type Looked, ofBoth, orNone, statusField, yesNo } from './posture-look.ts';
 
-export function user({ spec, view, inside }: Look): Looked {
+/** Settings of these kinds that a container has and no spec can ask for. */
+const settingsOf = ({ view }: Look, ...kinds: readonly string[]): readonly string[] =>
+  view.confinement.otherSettings.filter((setting) => kinds.some((kind) => setting.startsWith(`${kind}=`)));
+
+export function user(look: Look): Looked {
+  const { spec, view, inside } = look;
   const wanted = spec.security.user;
+  const added = settingsOf(look, 'group-add');
   const found = ofBoth(inside, (process) => {
     const [uid, gid] = ['Uid', 'Gid'].map((field) => inside && statusField(inside, process, field)?.split(' ')[0]);
     return uid === undefined || gid === undefined ? undefined : `${uid}:${gid}`;
@@ -15,11 +21,17 @@ export function user({ spec, view, inside }: Look): Looked {
     const sameUser = /^\d+$/.test(uid) ? Number(hasUid) === Number(uid) : hasUid !== '0';
     return sameUser && (gid === undefined || !/^\d+$/.test(gid) || Number(hasGid) === Number(gid));
   };
+  // Without a group of its own a user has those that the image gives it.
+  const groups = ofBoth(inside, (process) => inside && statusField(inside, process, 'Groups'));
+  const others = [...new Set((groups ?? []).flatMap((line) => line.split(' ')))].filter(
+    (one) => one !== '' && gid !== undefined && /^\d+$/.test(gid) && Number(one) !== Number(gid),
+  );
+  const inGroups = others.length === 0 ? '' : `, in groups ${others.join(', ')}`;
   return {
     promise: 'user',
     spec: wanted,
-    engine: [view.user || 'the image’s own', view.user === wanted],
-    inside: found && [found.join(' and '), found.every(isWanted)],
+    engine: [[view.user || 'the image’s own', ...added].join(', '), view.user === wanted && added.length === 0],
+    inside: found && [found.join(' and ') + inGroups, found.every(isWanted) && others.length === 0],
   };
 }
 
@@ -70,12 +82,15 @@ export function newPrivileges({ spec, view, inside }: Look): Looked {
   };
 }
 
-export function hostAccess({ view }: Look): Looked {
-  const { privileged, devices, sharedNamespaces } = view.confinement;
+export function hostAccess(look: Look): Looked {
+  const { privileged, devices, sharedNamespaces, securityOptions } = look.view.confinement;
   const found = [
     ...(privileged ? ['privileged'] : []),
     ...devices.map((device) => `device ${device}`),
     ...sharedNamespaces.map((one) => `namespace ${one}`),
+    ...settingsOf(look, 'cgroupns', 'device-cgroup-rule', 'gpus', 'userns', 'uts'),
+    // What is no profile of the two modules below: `systempaths=unconfined`, `label=disable`.
+    ...securityOptions.filter((option) => !/^(?:seccomp|apparmor)\b/.test(option)),
   ];
   return {
     promise: 'devices, namespaces',
@@ -85,14 +100,17 @@ export function hostAccess({ view }: Look): Looked {
   };
 }
 
-/** A security module of the kernel: whether the engine has it, and whether this container is without it. */
+/**
+ * A security module of the kernel: whether the engine has it, and whether this container is under the engine's profile. One
+ * of its own may allow anything, whatever it is called.
+ */
 function profile(
   { view, engine }: Look,
   name: 'seccomp' | 'apparmor',
   inside: readonly [text: string, kept: boolean] | undefined,
 ): Looked {
   const own = view.confinement.securityOptions.filter((option) => option.startsWith(name));
-  const off = view.confinement.privileged || own.some((option) => option.includes('unconfined'));
+  const off = view.confinement.privileged || own.length > 0;
   return {
     promise: name === 'seccomp' ? 'seccomp' : 'AppArmor',
     spec: 'the engine’s profile',

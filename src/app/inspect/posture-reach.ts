@@ -1,3 +1,4 @@
+import { usualWorkingDir } from '../../model/desired.ts';
 import { egressText, hasForwarder } from '../../model/egress.ts';
 import { readTmpfs } from '../../model/tmpfs.ts';
 import { type Look, type Looked, orNone } from './posture-look.ts';
@@ -129,13 +130,25 @@ const ofEngine =
 
 export function mounts({ spec, view, engine, inside }: Look): Looked {
   const asked = new Map(spec.mounts.map(({ target, readOnly }) => [target, readOnly]));
+  const { recordedMounts } = view.confinement;
   const say = (target: string, readOnly: boolean): string => `${target}${readOnly ? ' (read-only)' : ''}`;
   const asWanted = (target: string, readOnly: boolean): boolean => {
     const wanted = asked.get(target);
     return wanted !== undefined && (readOnly || !wanted);
   };
+  // What is mounted only the engine can tell: inside, a folder of the host has no name.
+  const live = view.mounts.map((mount) => {
+    const { target, readOnly } = mount;
+    const isIt = recordedMounts.some(
+      (one) => one.target === target && one.type === mount.type && one.source === mount.source,
+    );
+    return {
+      text: isIt ? say(target, readOnly) : `${say(target, readOnly)} from ${mount.type} ${mount.source}`,
+      kept: isIt && asWanted(target, readOnly),
+    };
+  });
   const found = inside && mountsIn(inside);
-  const tmpfs = new Set(view.confinement.tmpfs);
+  const tmpfs = new Set(view.confinement.tmpfs.map(({ path }) => path));
   // Anonymous volumes are what an image asks for with VOLUME.
   const others = [...(found?.values() ?? [])].filter(
     ({ target, root: from, kind }) =>
@@ -154,10 +167,7 @@ export function mounts({ spec, view, engine, inside }: Look): Looked {
   return {
     promise: 'mounts',
     spec: orNone(spec.mounts.map(({ target, readOnly }) => say(target, readOnly))),
-    engine: [
-      orNone(view.mounts.map(({ target, readOnly }) => say(target, readOnly))),
-      view.mounts.length === asked.size && view.mounts.every(({ target, readOnly }) => asWanted(target, readOnly)),
-    ],
+    engine: [orNone(live.map(({ text }) => text)), live.length === asked.size && live.every(({ kept }) => kept)],
     inside:
       found === undefined || found.size === 0
         ? undefined
@@ -170,6 +180,9 @@ export function tmpfs({ spec, view, inside }: Look): Looked {
     Object.entries(spec.security.tmpfs).map(([path, size]) => [path, readTmpfs(size)?.exec === true]),
   );
   const say = (path: string, exec: boolean): string => `${path}${exec ? ' (runs programs)' : ''}`;
+  // Its working directory is in memory where its image has none (docs/spec.md, `working_dir`).
+  const usual = spec.workingDir ?? usualWorkingDir;
+  const live = view.confinement.tmpfs;
   const found = inside && mountsIn(inside);
   const seen = [...wanted.keys()].map((path) => {
     const line = found?.get(path);
@@ -178,7 +191,11 @@ export function tmpfs({ spec, view, inside }: Look): Looked {
   return {
     promise: 'in memory',
     spec: orNone([...wanted].map(([path, exec]) => say(path, exec))),
-    engine: [orNone(view.confinement.tmpfs), [...wanted.keys()].every((path) => view.confinement.tmpfs.includes(path))],
+    engine: [
+      orNone(live.map(({ path, exec }) => say(path, exec))),
+      [...wanted.keys()].every((path) => live.some((one) => one.path === path)) &&
+        live.every(({ path, exec }) => (wanted.has(path) || path === usual) && (!exec || wanted.get(path) === true)),
+    ],
     inside:
       found === undefined || found.size === 0
         ? undefined

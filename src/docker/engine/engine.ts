@@ -15,6 +15,7 @@ import {
 } from './containers/containers.ts';
 import { copyPath } from './containers/copy-path.ts';
 import { listProject, listProjects } from './containers/ownership.ts';
+import { hasOwnCgroups } from './containers/shape-to-docker.ts';
 import { removeVolume } from './containers/volumes.ts';
 import { openExec } from './exec/exec.ts';
 import { listeningOn } from './exec/listening.ts';
@@ -49,13 +50,14 @@ export async function connectDocker(
   const create = async (request: CreateContainer, client: ImageClient) => {
     const { LoggingDriver: logDriver, ...limits } = await client.info.known(client);
     requireLimits(request.shape, limits);
+    const ownCgroups = hasOwnCgroups(client.engine.kind, limits);
     const hasShell = await memory.shells.get(request.shape.imageId);
     const labels = hasShell === undefined ? {} : { [label.hasShell]: String(hasShell) };
     const isServer = request.ownLabels[label.role] === ('server' satisfies Role);
     const signature = isServer ? records.sign(signedText(request.ownLabels, request.shape.imageId)) : undefined;
     const signed = signature === undefined ? {} : { [label.signature]: signature };
     const ownLabels = { ...request.ownLabels, ...labels, ...signed };
-    return createContainer(client, { ...request, ownLabels, logDriver });
+    return createContainer(client, { ...request, ownLabels, logDriver, ownCgroups });
   };
 
   const locate: Engine['locate'] = async (project, options) =>

@@ -8,7 +8,7 @@ import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
 import { wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
-import { argvTemplateOf } from '../reconcile/server/container-template.ts';
+import { argvTemplateOf, mountOf } from '../reconcile/server/container-template.ts';
 import { rotationTime } from '../reconcile/server/rotation.ts';
 
 const mebibyte = 1024 * 1024;
@@ -118,12 +118,17 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
         ],
         devices: shape.devices,
         environment: Object.keys(shape.env),
-        tmpfs: Object.keys(shape.tmpfs),
+        tmpfs: Object.entries(shape.tmpfs).map(([path, { exec }]) => ({ path, exec })),
+        recordedMounts: (recorded?.spec.mounts ?? []).map((mount) => mountOf(project, mount)),
+        otherSettings: shape.otherSettings ?? [],
         networks: shape.networks.map(({ name: wanted }) => {
           const found = networks.find((one) => one.name === wanted);
           return { name: wanted, internal: found?.internal === true, ipv6: found?.ipv6 === true };
         }),
-        publishes: shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
+        publishes: [
+          ...shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
+          ...(shape.otherSettings?.includes('publish-all=true') ? ['all'] : []),
+        ],
         forwarder: forwarderOf(container, observed),
       },
       rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container)) ?? null,

@@ -84,6 +84,54 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('4 of 15 promises broken') });
   });
 
+  test('names what a container made anew by hand has besides, and never takes it for what was promised (4)', async () => {
+    const project = newProject('wide-open');
+    const [theirs, mine] = [emptyFolder(), emptyFolder()];
+    const volume_mounts = [
+      { source: mine, target: '/mine', read_only: true },
+      { source: 'data', target: '/data' },
+    ];
+    expect(await project.apply(tinySpec({ name: 'fs', backend: { volume_mounts } }))).toExit(0);
+    const { Config, HostConfig, Name, NetworkSettings } = await project.container('fs').inspect();
+    expect((await lookAt(project, 'fs')).broken).toEqual([]);
+
+    const other = `looms-${project.name}-other`;
+    const anew = async (host: object): Promise<readonly Row[]> => {
+      await project.container('fs').remove({ force: true });
+      const container = await project.docker.createContainer({
+        ...Config,
+        Hostname: '',
+        name: Name.slice(1),
+        NetworkingConfig: {
+          EndpointsConfig: Object.fromEntries(
+            Object.entries(NetworkSettings.Networks).map(([name, { Aliases }]) => [name, { Aliases }]),
+          ),
+        },
+        HostConfig: { ...HostConfig, ...host },
+      });
+      await container.start();
+      return (await lookAt(project, 'fs')).broken;
+    };
+    const options = ['no-new-privileges', 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'];
+    const found = await anew({
+      Mounts: HostConfig.Mounts?.map((mount) => ({ ...mount, Source: mount.Type === 'bind' ? theirs : other })),
+      Tmpfs: { ...HostConfig.Tmpfs, '/opt/x': 'exec' },
+      GroupAdd: ['0'],
+      UTSMode: 'host',
+      DeviceCgroupRules: ['c 1:3 rwm'],
+      SecurityOpt: options,
+      MaskedPaths: [],
+      ReadonlyPaths: [],
+    });
+    expect(found.map(({ promise, engine, inside }) => [promise, engine, inside])).toEqual([
+      ['user', '1000:1000, group-add=0', expect.stringContaining('in groups 0')],
+      ['mounts', `/data from volume ${other}, /mine (read-only) from bind ${theirs}`, expect.anything()],
+      ['in memory', '/opt/x (runs programs), /tmp, /workspace', '/tmp'],
+      ['devices, namespaces', 'device-cgroup-rule=c 1:3 rwm, uts=host, systempaths=unconfined', null],
+      ['seccomp', options[1], 'filtered'],
+    ]);
+  });
+
   test('names IPv6 on its network, by which it reaches the host, and apply makes nothing there (4)', async () => {
     const project = newProject('ipv6');
     const spec = tinySpec({ name: 'fs' });

@@ -16,7 +16,12 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [] }: LookOptions): Look
     view: {
       hidesHost,
       mounts: [],
-      confinement: { networks: [{ name: 'looms-test', internal: true }], publishes: [], tmpfs: ['/tmp'] },
+      confinement: {
+        networks: [{ name: 'looms-test', internal: true }],
+        publishes: [],
+        tmpfs: [{ path: '/tmp', exec: false }],
+        recordedMounts: [],
+      },
     },
     inside: { lines: (file: string) => lines[file] ?? [], gateway: undefined },
   } as unknown as Look;

@@ -49,7 +49,7 @@ function observed(one: EarlierContainer, index: number, { images }: EarlierVersi
     })),
     NetworkSettings: { Networks: one.networks },
   };
-  const context = { kind: 'docker', limitsSwap: true, isGone: () => false } as const;
+  const context = { kind: 'docker', limitsSwap: true, ownCgroups: true, isGone: () => false } as const;
   return observedContainer(inspected, { env, labels: {} }, context, believed);
 }
 

@@ -42,6 +42,7 @@ export type EngineInfo = {
   readonly SwapLimit?: boolean;
   /** `name=seccomp,profile=default`. */
   readonly SecurityOptions?: readonly string[] | null;
+  readonly CgroupVersion?: string;
   readonly PidsLimit?: boolean;
   readonly CpuCfsQuota?: boolean;
   /** The driver of containers that name none; Podman says nothing. */

@@ -10,7 +10,7 @@ import { statusOf } from '../connection/errors.ts';
 import { ownerOf, putSecrets } from './container-files.ts';
 import { type InspectedContainer, inspectContainer, type ListedContainer, runOf } from './inspected.ts';
 import { sortClaims } from './ownership.ts';
-import { createCall, endpointSettings, volumeLabels } from './shape-to-docker.ts';
+import { createCall, endpointSettings, type OfEngine, volumeLabels } from './shape-to-docker.ts';
 import { giveVolume } from './volume-owner.ts';
 import { createVolume, hasVolume, removeUnusedVolume } from './volumes.ts';
 
@@ -42,10 +42,7 @@ async function prepare(
  * Creates a container with everything it needs before its first start; when that cannot be finished, it is removed
  * again. Throws `engine-conflict` when the name is taken, `image-not-found`, `engine-rejected`, `engine-unsupported`.
  */
-export async function createContainer(
-  client: Client,
-  request: CreateContainer & { readonly logDriver: string | undefined },
-): Promise<ContainerId> {
+export async function createContainer(client: Client, request: CreateContainer & OfEngine): Promise<ContainerId> {
   const what = `create container ${request.name}`;
   const missing = await missingVolumes(client, request);
   // Podman's API takes no labels for a volume that a container brings along; it gives the volume to its user itself.
@@ -54,7 +51,7 @@ export async function createContainer(
       await createVolume(client, name, volumeLabels(name, request.ownLabels));
     }
   }
-  const { query, body } = createCall(request, client.engine.kind, request.logDriver);
+  const { query, body } = createCall(request, client.engine.kind, request);
   const creating = ask<{ Id: string }>(
     { ...client, limitMs: limits.slow },
     what,

@@ -16,6 +16,8 @@ export type ReadingContext = {
   readonly kind: 'docker' | 'podman';
   /** false: the engine drops every swap limit and reports -1 instead, so none can differ. */
   readonly limitsSwap: boolean;
+  /** Whether containers are made with a cgroup namespace of their own (`hasOwnCgroups`). */
+  readonly ownCgroups: boolean;
   /** Whether a network that a container keeps by its id is gone: another one of its name does not replace it. */
   readonly isGone: (network: string, id: string) => boolean;
 };
@@ -97,7 +99,8 @@ function readMounts(container: InspectedContainer): ShapeMount[] {
 
 function readTmpfs(host: InspectedHostConfig, user: string): Record<string, TmpfsMount> {
   const byMount = (host.Mounts ?? []).flatMap(({ Type: type, Target: target, TmpfsOptions: asked }) => {
-    const mount = { sizeBytes: asked?.SizeBytes ?? 0, exec: false, mode: (asked?.Mode ?? 0o1777).toString(8) };
+    const exec = asked?.Options?.some((option) => option?.[0] === 'exec') === true;
+    const mount = { sizeBytes: asked?.SizeBytes ?? 0, exec, mode: (asked?.Mode ?? 0o1777).toString(8) };
     return type === 'tmpfs' && target !== undefined ? [[target, mount] as const] : [];
   });
   const byOption = Object.entries(host.Tmpfs ?? {}).map(
@@ -251,6 +254,6 @@ export function shapeOf(container: InspectedContainer, image: ImageShare, contex
     extraHosts: sorted(host.ExtraHosts),
     dnsOptions: sorted(host.DnsOptions),
     labels: userLabels(labels, image),
-    otherSettings: otherSettings(container),
+    otherSettings: otherSettings(container, context.ownCgroups),
   };
 }

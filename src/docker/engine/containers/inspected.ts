@@ -63,7 +63,12 @@ type RequestedMount = {
   readonly Source?: string;
   readonly Target?: string;
   readonly ReadOnly?: boolean;
-  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
+  readonly TmpfsOptions?: {
+    readonly SizeBytes?: number;
+    readonly Mode?: number;
+    /** From API 1.46 on. */
+    readonly Options?: readonly List[] | null;
+  };
 };
 
 type List = readonly string[] | null;
@@ -90,6 +95,7 @@ export type InspectedHostConfig = {
   readonly IpcMode?: string;
   readonly PidMode?: string;
   readonly UTSMode?: string;
+  readonly CgroupnsMode?: string;
   readonly UsernsMode?: string;
   readonly OomScoreAdj?: number;
   readonly OomKillDisable?: boolean | null;

@@ -16,10 +16,11 @@ const textOf = (value: unknown): string => {
 };
 
 /** Named as the flags that make them. Ulimits and cgroup parent are left out: engines put their defaults there. */
-function settingsOf({ Config: config, HostConfig: host }: InspectedContainer): readonly Setting[] {
+function settingsOf({ Config: config, HostConfig: host }: InspectedContainer, ownCgroups: boolean): readonly Setting[] {
   return [
     ['blkio-weight', host.BlkioWeight],
     ...cpuQuotaOf(host),
+    ['cgroupns', ownCgroups && host.CgroupnsMode === 'host' ? 'host' : ''],
     ['cpu-shares', host.CpuShares],
     ['cpuset-cpus', host.CpusetCpus],
     ['cpuset-mems', host.CpusetMems],
@@ -54,9 +55,12 @@ function cpuQuotaOf(host: InspectedContainer['HostConfig']): readonly Setting[] 
   ];
 }
 
-/** Settings that looms never makes, as `name=value`, sorted: `docker update --cpuset-cpus 0` makes `cpuset-cpus=0`. */
-export const otherSettings = (container: InspectedContainer): readonly string[] =>
-  settingsOf(container)
+/**
+ * Settings that looms never makes, as `name=value`, sorted: `docker update --cpuset-cpus 0` makes `cpuset-cpus=0`. With
+ * `ownCgroups` the host's cgroup namespace is one.
+ */
+export const otherSettings = (container: InspectedContainer, ownCgroups = false): readonly string[] =>
+  settingsOf(container, ownCgroups)
     .filter(([, value]) => isSet(value))
     .map(([name, value]) => `${name}=${textOf(value)}`)
     .filter((setting) => !podmanDefaults.has(setting))

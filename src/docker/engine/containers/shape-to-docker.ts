@@ -3,6 +3,7 @@ import { label } from '../../model/labels.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { ShapeNetwork, ShapePort } from '../../model/shape.ts';
 import type { CreateContainer } from '../../port.ts';
+import type { EngineInfo } from '../connection/connection.ts';
 import { givenEnvLabel } from './docker-to-shape.ts';
 import { writePlain } from './plain-settings.ts';
 import { tmpfsOptions } from './tmpfs-options.ts';
@@ -75,6 +76,20 @@ export function volumeLabels(
   };
 }
 
+/** What an engine says of itself that its containers are made by. */
+export type OfEngine = {
+  /** Its default, which stays, with a bound; absent: not known. */
+  readonly logDriver?: string | undefined;
+  readonly ownCgroups?: boolean;
+};
+
+/**
+ * Whether containers are made with a cgroup namespace of their own, which an engine may be configured to leave out. With
+ * cgroup v1 engines give none by themselves, and hide the rest by what they mount.
+ */
+export const hasOwnCgroups = (engine: EngineKind, { CgroupVersion }: Pick<EngineInfo, 'CgroupVersion'>): boolean =>
+  engine === 'docker' && CgroupVersion === '2';
+
 /** Drivers that keep logs on the engine's disk and can be told how much. */
 const boundedDrivers: ReadonlySet<string> = new Set(['json-file', 'local']);
 
@@ -82,7 +97,7 @@ const boundedDrivers: ReadonlySet<string> = new Set(['json-file', 'local']);
 const logConfig = (driver: string): object =>
   boundedDrivers.has(driver) ? { LogConfig: { Type: driver, Config: { 'max-size': '10m', 'max-file': '3' } } } : {};
 
-function hostConfig(request: CreateContainer, engine: EngineKind, logDriver: string): object {
+function hostConfig(request: CreateContainer, engine: EngineKind, { logDriver = '', ownCgroups }: OfEngine): object {
   const { shape } = request;
   const place = { engine, user: shape.user };
   return {
@@ -105,6 +120,7 @@ function hostConfig(request: CreateContainer, engine: EngineKind, logDriver: str
     // Said outright: an engine may be configured to share the IPC namespace unless told otherwise.
     IpcMode: shape.ipcMode === '' ? 'private' : shape.ipcMode,
     PidMode: shape.pidMode,
+    ...(ownCgroups === true ? { CgroupnsMode: 'private' } : {}),
     ...logConfig(logDriver),
     ...(shape.storageBytes === null ? {} : { StorageOpt: { size: String(shape.storageBytes) } }),
   };
@@ -130,9 +146,9 @@ function macAddressFor([first = '']: readonly string[]): string {
 /**
  * The create call for a container. Only its first network is in it: engines before API 1.44 take no more,
  * the others are connected before the start. Throws `engine-unsupported` for what this
- * kind of engine does not take. `logDriver` is the engine's default, which stays, with a bound; '' is one that is not known.
+ * kind of engine does not take.
  */
-export function createCall(request: CreateContainer, engine: EngineKind, logDriver = ''): CreateCall {
+export function createCall(request: CreateContainer, engine: EngineKind, given: OfEngine = {}): CreateCall {
   const { shape } = request;
   const [first] = shape.networks;
   return {
@@ -152,7 +168,7 @@ export function createCall(request: CreateContainer, engine: EngineKind, logDriv
         ...(engine === 'podman' ? givenEnvLabel(shape.env) : {}),
       },
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
-      HostConfig: hostConfig(request, engine, logDriver),
+      HostConfig: hostConfig(request, engine, given),
       // Where engines before API 1.44 look for it.
       ...(first?.linkLocalIps === undefined ? {} : { MacAddress: macAddressFor(first.linkLocalIps) }),
       ...(first === undefined

@@ -16,6 +16,7 @@ import {
   listedName,
 } from '../containers/inspected.ts';
 import { imageShares, inspectWidth, listProject, shareOf } from '../containers/ownership.ts';
+import { hasOwnCgroups } from '../containers/shape-to-docker.ts';
 import { listVolumes } from '../containers/volumes.ts';
 import { type ImageClient, imageFacts, learnShell } from '../images/find.ts';
 import { registryDigests } from '../images/registry.ts';
@@ -94,6 +95,7 @@ function readingContext(
   const there = new Set(networks.map(({ Id: id }) => id));
   return {
     kind,
+    ownCgroups: hasOwnCgroups(kind, info),
     limitsSwap: info.SwapLimit !== false,
     // Podman knows networks by their names.
     isGone: (network, id) => kind === 'docker' && isOurNetwork(project, network) && !there.has(id),

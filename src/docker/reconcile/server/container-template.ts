@@ -1,5 +1,5 @@
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
-import { isHttp } from '../../../model/desired.ts';
+import { isHttp, usualWorkingDir } from '../../../model/desired.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
@@ -48,7 +48,8 @@ export function argvTemplateOf(spec: DesiredServer): ArgvTemplate {
   };
 }
 
-const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
+/** A mount of a spec as it is on the engine, where volumes have the names of their project. */
+export const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
   ...mount,
   source: mount.type === 'volume' ? volumeName(project, mount.source) : mount.source,
 });
@@ -101,7 +102,7 @@ export function templateOf(spec: DesiredServer, project: ProjectName, way?: WayO
     hostname: spec.hostname,
     user: security.user,
     workingDir:
-      spec.workingDir === undefined ? { kind: 'own', path: '/workspace' } : { kind: 'fixed', path: spec.workingDir },
+      spec.workingDir === undefined ? { kind: 'own', path: usualWorkingDir } : { kind: 'fixed', path: spec.workingDir },
     mounts: spec.mounts.map((mount) => mountOf(project, mount)),
     tmpfs: Object.fromEntries(
       Object.entries(security.tmpfs).map(([path, size]) => [path, ownedBy(security.user, tmpfsOf(size))]),

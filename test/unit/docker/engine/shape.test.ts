@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { shapeOf } from '../../../../src/docker/engine/containers/docker-to-shape.ts';
 import type { InspectedContainer } from '../../../../src/docker/engine/containers/inspected.ts';
-import { createCall } from '../../../../src/docker/engine/containers/shape-to-docker.ts';
+import { createCall, hasOwnCgroups } from '../../../../src/docker/engine/containers/shape-to-docker.ts';
 import type { ContainerShape } from '../../../../src/docker/model/shape.ts';
 import { asImageId } from '../../../../src/model/ids.ts';
 import { forAll } from '../../../support/properties.ts';
@@ -10,7 +10,7 @@ import { forAll } from '../../../support/properties.ts';
 const id = 'c'.repeat(64);
 const image = { env: { PATH: '/usr/bin', LANG: 'C' }, labels: { vendor: 'someone' } };
 const isGone = () => false;
-const docker = { kind: 'docker', limitsSwap: true, isGone } as const;
+const docker = { kind: 'docker', limitsSwap: true, ownCgroups: true, isGone } as const;
 
 const plain: ContainerShape = {
   imageId: asImageId(`sha256:${'a'.repeat(64)}`),
@@ -199,6 +199,19 @@ describe('what someone changed by hand shows', () => {
     expect(live.otherSettings).toEqual(['cpu-shares=512', 'cpuset-cpus=0', 'group-add=audio', 'memory-reservation=10']);
   });
 
+  test('the cgroup namespace of the host, where containers are made with one of their own', () => {
+    expect(changed(plain, { CgroupnsMode: 'host' }).otherSettings).toEqual(['cgroupns=host']);
+    expect(changed(plain, { CgroupnsMode: 'private' }).otherSettings).toEqual([]);
+    const reported = engineReports(plain);
+    const onFirstVersion = { ...reported, HostConfig: { ...reported.HostConfig, CgroupnsMode: 'host' } };
+    expect(shapeOf(onFirstVersion, image, { ...docker, ownCgroups: false })).toEqual(plain);
+    const request = { name: 'n', shape: plain, ownLabels: {}, ownTargets: [] };
+    expect(createCall(request, 'docker', { ownCgroups: true }).body).toMatchObject({
+      HostConfig: { CgroupnsMode: 'private' },
+    });
+    expect([hasOwnCgroups('docker', { CgroupVersion: '2' }), hasOwnCgroups('docker', {})]).toEqual([true, false]);
+  });
+
   test('another network (docker network connect)', () => {
     const reported = engineReports(plain);
     const networks = { ...reported.NetworkSettings?.Networks, other: { Aliases: null } };
@@ -324,7 +337,9 @@ test('a tmpfs cannot belong to a user by name', () => {
 
 test('the log of a container is bounded where the engine keeps it on its disk, by the driver that the engine has', () => {
   const logOf = (driver?: string): unknown => {
-    const { body } = createCall({ name: 'n', shape: plain, ownLabels: {}, ownTargets: [] }, 'docker', driver);
+    const { body } = createCall({ name: 'n', shape: plain, ownLabels: {}, ownTargets: [] }, 'docker', {
+      logDriver: driver,
+    });
     return (body as { HostConfig: { LogConfig?: unknown } }).HostConfig.LogConfig;
   };
   for (const driver of ['json-file', 'local']) {

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/posture-confinement.ts';
+import type { Look } from '../../../src/app/inspect/posture-look.ts';
+import { mounts, tmpfs } from '../../../src/app/inspect/posture-reach.ts';
+import type { ServerView } from '../../../src/model/server-view.ts';
+import { server } from '../../support/planner-world.ts';
+
+type Confinement = ServerView['confinement'];
+
+/** What the engine says of a container of `server('a')` that nobody can look into. */
+const engineSays = (confinement: Partial<Confinement>, live: ServerView['mounts'] = []): Look =>
+  ({
+    spec: server('a').spec,
+    engine: { kind: 'docker', securityModules: ['seccomp', 'apparmor'] },
+    view: {
+      user: server('a').spec.security.user,
+      mounts: live,
+      confinement: {
+        privileged: false,
+        securityOptions: [],
+        sharedNamespaces: [],
+        devices: [],
+        tmpfs: [{ path: '/tmp', exec: false }],
+        recordedMounts: [],
+        otherSettings: [],
+        ...confinement,
+      },
+    },
+  }) as unknown as Look;
+
+describe('a promise of confinement is broken', () => {
+  test.each([
+    ['gpus=[{"Count":-1}]'],
+    ['device-cgroup-rule=c *:* rwm'],
+    ['userns=host'],
+    ['uts=host'],
+    ['cgroupns=host'],
+  ])('by the setting %s', (setting) => {
+    expect(hostAccess(engineSays({})).engine).toEqual(['its own', true]);
+    expect(hostAccess(engineSays({ otherSettings: [setting] })).engine).toEqual([setting, false]);
+    expect(hostAccess(engineSays({ otherSettings: ['cpuset-cpus=0'] })).engine).toEqual(['its own', true]);
+  });
+
+  test.each(['systempaths=unconfined', 'label=disable'])('by the option %s', (option) => {
+    expect(hostAccess(engineSays({ securityOptions: [option] })).engine).toEqual([option, false]);
+  });
+
+  test('by any profile of its own, whatever it is called', () => {
+    const open = 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}';
+    expect(seccomp(engineSays({ securityOptions: [open] })).engine).toEqual([open, false]);
+    const named = 'apparmor=allow-everything';
+    expect(apparmor(engineSays({ securityOptions: [named] })).engine).toEqual([named, false]);
+    expect(apparmor(engineSays({})).engine).toEqual(['its profile', true]);
+  });
+
+  test('by a group that was added', () => {
+    expect(user(engineSays({ otherSettings: ['group-add=0'] })).engine).toEqual([
+      expect.stringMatching(/group-add=0$/),
+      false,
+    ]);
+  });
+
+  test('by what is mounted, not only by where', () => {
+    const recordedMounts = [{ type: 'bind', source: '/srv/a', target: '/a', readOnly: false }] as const;
+    const { spec, ...rest } = engineSays({ recordedMounts }, [{ ...recordedMounts[0], source: '/etc' }]);
+    const look = { ...rest, spec: { ...spec, mounts: recordedMounts } } as Look;
+    expect(mounts(look).engine).toEqual(['/a from bind /etc', false]);
+    const kept = { ...look, view: { ...look.view, mounts: recordedMounts } };
+    expect(mounts(kept).engine).toEqual(['/a', true]);
+  });
+
+  test('by a tmpfs that nobody asked for, or in which programs run; the working directory is one', () => {
+    const at = (...more: Confinement['tmpfs']) =>
+      tmpfs(engineSays({ tmpfs: [{ path: '/tmp', exec: false }, ...more] })).engine;
+    expect(at({ path: '/workspace', exec: false })).toEqual(['/tmp, /workspace', true]);
+    expect(at({ path: '/workspace', exec: true })).toEqual(['/tmp, /workspace (runs programs)', false]);
+    expect(at({ path: '/opt', exec: false })).toEqual(['/tmp, /opt', false]);
+  });
+});
