@@ -95,7 +95,9 @@ export function upstreamsOf(
       const serving = await orchestrator.serving(project, server);
       const { container, generation, spec } = serving;
       ports.forgetSecrets();
-      const linkTarget = await trustedTarget(ports, orchestrator, serving, { mayAskForTrust: false });
+      // No person waits here: what answers for one is the flag.
+      const mayAskForTrust = ports.trust.acceptsAll;
+      const linkTarget = await trustedTarget(ports, orchestrator, serving, { mayAskForTrust });
       const limitMs = spec.mcp.timeoutSeconds * 1000;
       const options: LinkOptions = {
         deadline: ports.monotonicMs() + limitMs,

@@ -4,10 +4,12 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { basisOf } from '../../../src/model/plan-basis.ts';
 import { loadDocuments } from '../../../src/spec/load.ts';
 import { recordSpec, specHash } from '../../../src/spec/record/record.ts';
+import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
 import { httpSpec } from '../../support/odd-servers.ts';
 import { schemaProblems } from '../../support/schemas.ts';
+import { socketFetch } from '../../support/socket-fetch.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
@@ -243,6 +245,30 @@ describe.skipIf(withoutEngine())('what is only claimed', () => {
     expect(await project.run(call, { env: third })).toExit(9);
     expect(await project.apply(text, [], { env: third })).toExit(0);
     expect(await project.run(call, { env: third })).toExit(0);
+  });
+
+  test('a gateway gives it none either, unless it was started with --trust-record, which says what it accepted', async () => {
+    const project = newProject('foreign-gateway');
+    expect(await project.apply(asksForSecret('fs'), [], { env: { ...env, XDG_STATE_HOME: emptyFolder() } })).toExit(0);
+    const answered = async (...flags: string[]) => {
+      const gateway = project.start(['serve', '--json', ...flags], { env });
+      const { socket } = await eventually((): { socket: string } => JSON.parse(gateway.stdout()), 60_000);
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } };
+      const response = await socketFetch(socket)('http://localhost/mcp/fs', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
+      });
+      const text = await response.text();
+      gateway.child.kill('SIGINT');
+      return { text, stderr: (await gateway.finished).stderr };
+    };
+    expect((await answered()).text).toContain('record-untrusted');
+    const trusting = await answered('--trust-record');
+    expect(trusting.text).toContain('"protocolVersion"');
+    expect(trusting.stderr).toMatch(/│ made by[\s\S]*Accepted by --trust-record/);
+    const again = await answered();
+    expect({ ...again, text: again.text.includes('"protocolVersion"') }).toEqual({ text: true, stderr: '' });
   });
 
   test('a record of somebody else has no secret looked up for it, by anything that only looks', async () => {
