@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { echoArgv } from './lib/echo-server.mjs';
+import { startGateway } from './lib/gateway.mjs';
 import { looms, onSpecs, removeProject } from './lib/looms.mjs';
 import { mcpClient } from './lib/mcp-http.mjs';
 import { inTurn, printRatios, printTable, runProgram } from './lib/measure.mjs';
@@ -9,8 +8,6 @@ import { serverImage } from './lib/server-image.mjs';
 import { names } from './lib/specs.mjs';
 
 const project = 'bench-gateway';
-/** Ticks of the clock that Linux counts CPU time in, a second. */
-const ticks = 100;
 const calls = 2_000;
 
 const spec = (name, image, protocol) =>
@@ -23,33 +20,6 @@ const spec = (name, image, protocol) =>
     },
     mcp_server: { command: echoArgv[0], args: echoArgv.slice(1), protocol },
   });
-
-/** A gateway of the project, as a process of its own. */
-async function startGateway() {
-  const args = [looms, 'serve', '--json', '--project', project, '--max-sessions', '200', '--max-per-principal', '200'];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const { socket } = await new Promise((resolve, reject) => {
-    let text = '';
-    child.on('exit', (code) => reject(new Error(`looms serve ended with ${code}`)));
-    child.stdout.on('data', (piece) => {
-      text += piece;
-      if (text.includes('}\n')) resolve(JSON.parse(text));
-    });
-  });
-  const stat = () => readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/^.*\)/s, '').trim().split(' ');
-  return {
-    socket,
-    /** CPU time so far, ms. */
-    cpuMs: () => ((Number(stat()[11]) + Number(stat()[12])) * 1000) / ticks,
-    /** What is its own of memory, and its share of what is not, MiB. */
-    mib: () => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8'))[1]) / 1024,
-    stop: () =>
-      new Promise((resolve) => {
-        child.removeAllListeners('exit').on('exit', resolve);
-        child.kill('SIGINT');
-      }),
-  };
-}
 
 /** An MCP session straight by a held exec. */
 async function heldExec(container) {
@@ -211,7 +181,7 @@ export async function benchGateway() {
     ...twenty.map((name) => spec(name, image, 'legacy')),
   ];
   await onSpecs(project, specs.join('\n---\n'), ['apply', '--yes']);
-  const gateway = await startGateway();
+  const gateway = await startGateway(project);
   try {
     await benchCalls(gateway, image);
     await benchMany(gateway);
@@ -219,7 +189,7 @@ export async function benchGateway() {
   } finally {
     await gateway.stop();
   }
-  const idle = await startGateway();
+  const idle = await startGateway(project);
   try {
     const empty = idle.mib();
     const clients = twenty.flatMap((name) =>

@@ -12,7 +12,7 @@ const server = { image: 'debian:bookworm-slim', argv: shellArgv };
 
 /** The labels that looms writes on the containers of these specs, from the plan that would make them. */
 async function plannedLabels(specs) {
-  const { stdout } = await onSpecs(project, specs, ['diff', '--json'], [2]);
+  const { stdout } = await onSpecs(project, specs, ['diff', '--json'], { exits: [2] });
   const creations = JSON.parse(stdout).steps.filter(({ op }) => op === 'create-container');
   return new Map(creations.map((step) => [step.server, step.container.ownLabels]));
 }

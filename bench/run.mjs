@@ -14,6 +14,7 @@ import { benchGateway } from './gateway.mjs';
 import { benchGrowth } from './growth.mjs';
 import { tables } from './lib/measure.mjs';
 import { benchLook } from './look.mjs';
+import { benchScan } from './scan.mjs';
 import { benchStart } from './start.mjs';
 import { benchThv } from './thv.mjs';
 
@@ -23,6 +24,7 @@ const parts = {
   gates: benchGates,
   call: benchCall,
   gateway: benchGateway,
+  scan: benchScan,
   look: benchLook,
   growth: benchGrowth,
   thv: benchThv,

@@ -1,18 +1,21 @@
 /**
  * A whole MCP server of both eras for `node -e`, as small as one can be: what is measured is everything around it. `echo`
- * answers its text, `big` answers `bytes` characters.
+ * answers its text, `big` so many characters, and `log` so many of a log, no two lines of which are the same.
  */
 const program = `
 const send = (id, result) => process.stdout.write('{"jsonrpc":"2.0","id":' + JSON.stringify(id) + ',"result":' + JSON.stringify(result) + '}\\n');
 const tool = (name, type) => ({ name, inputSchema: { type: 'object', properties: { value: { type } } } });
-const tools = [tool('echo', 'string'), tool('big', 'integer')];
+const tools = [tool('echo', 'string'), tool('big', 'integer'), tool('log', 'integer')];
+let lines = '';
+for (let line = 0; lines.length < 1e6; line += 1) lines += '2026-11-29T02:14:' + line + 'Z GET /v1/orders/' + line * 7919 + '?page=3 took 45 ms, asked by user-' + line * 31 + '@10.0.0.7\\n';
+const says = { echo: (text) => text, big: (length) => 'x'.repeat(length), log: (length) => lines.slice(0, length) };
 const info = { serverInfo: { name: 'echo', version: '1' }, capabilities: { tools: {} } };
 const cached = { ttlMs: 0, cacheScope: 'private', resultType: 'complete' };
 const answers = {
   initialize: ({ protocolVersion }) => ({ protocolVersion, ...info }),
   'server/discover': () => ({ supportedVersions: ['2026-07-28'], ...info, ...cached }),
   'tools/list': () => ({ tools, ...cached }),
-  'tools/call': ({ name, arguments: { value } }) => ({ content: [{ type: 'text', text: name === 'big' ? 'x'.repeat(value) : value }], resultType: 'complete' }),
+  'tools/call': ({ name, arguments: { value } }) => ({ content: [{ type: 'text', text: says[name](value) }], resultType: 'complete' }),
   ping: () => ({}),
 };
 let rest = '';

@@ -12,13 +12,10 @@ export const looms = resolve(import.meta.dirname, '../../bin/run.js');
  * @param {string} project
  * @param {string} specs
  * @param {readonly string[]} args e.g. `['apply', '--yes']`
- * @param {readonly number[]} [exits] codes that are no failure
+ * @param {{ exits?: readonly number[], env?: NodeJS.ProcessEnv }} [options] codes that are no failure; its environment
  */
-export const onSpecs = (project, specs, args, exits) =>
-  runProgram(process.execPath, [looms, ...args, '-f', '-', '--project', project], {
-    input: specs,
-    ...(exits === undefined ? {} : { exits }),
-  });
+export const onSpecs = (project, specs, args, options) =>
+  runProgram(process.execPath, [looms, ...args, '-f', '-', '--project', project], { input: specs, ...options });
 
 /** @param {string} project */
 export async function removeProject(project) {
