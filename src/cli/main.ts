@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { BaseCommand } from './base-command.ts';
 import { exitCode } from './exit-codes.ts';
+import { watchOutput } from './lost-output.ts';
 import { thisProgram } from './program.ts';
-import { watchOutput } from './watch-output.ts';
 
 /**
  * Runs one command line and ends the process with its exit code. `root` is the package's folder, where the manifest
@@ -11,7 +11,7 @@ import { watchOutput } from './watch-output.ts';
  * wrong before a command was found.
  */
 export async function main(argv: readonly string[], root: string): Promise<void> {
-  const lost = watchOutput();
+  const finish = watchOutput();
   try {
     const words = withHelp(argv);
     const found = await findCommand(words, root);
@@ -23,14 +23,7 @@ export async function main(argv: readonly string[], root: string): Promise<void>
     const { exitRequested, reportError } = await import('./report-error.ts');
     process.exitCode = exitRequested(error) ?? (await reportError(error, { ...thisProgram(), argv }, (text) => text));
   }
-  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-  const reason = lost();
-  if (reason !== undefined) {
-    process.exitCode ||= exitCode.cannotWrite;
-    process.stderr.write(`error[file-not-writable]: the output could not be written: ${reason.message}\n`);
-  }
-  // What a second Ctrl-C abandoned must not hold the process, nor must connections that are kept alive.
-  process.exit();
+  await finish();
 }
 
 type CommandClass = Pick<typeof BaseCommand, 'id' | 'args' | 'configFor'> &

@@ -1,12 +1,12 @@
 // The way from the command line to a gateway that runs already. It is a bundle of its own, which loads nothing but itself.
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
-import { homedir } from 'node:os';
+import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
 import { stateFolder } from '../model/state-folder.ts';
+import { watchOutput } from './lost-output.ts';
 import { frameOf, frameReader, kinds, type NearCommand, nearNames } from './near-frames.ts';
 import { viewOfFiles } from './near-view.ts';
-import { watchOutput } from './watch-output.ts';
 
 const commands: ReadonlySet<string> = new Set(nearNames);
 /** How long a gateway may take to say that it would do it, ms; nothing is done before it heard that it shall. */
@@ -16,7 +16,6 @@ const patienceMs = 3_000;
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** `server-exited` of docs/exit-codes.md; the table there loads more than this way to a gateway may. */
 const unreachable = 69;
-const numberOf = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 /**
  * Has a gateway of this user's do a command, where one runs that serves its project. False when this program has to do it:
@@ -115,13 +114,13 @@ function commandOf(argv: readonly string[], root: string): NearCommand {
 /** Lets the gateway do it, and passes on what goes in and out until its end, which ends this process. */
 function follow(connection: Connection): Promise<never> {
   const { socket } = connection;
-  const lost = watchOutput();
+  const end = watchOutput();
   const say = (...[kind, content]: Parameters<typeof frameOf>): void => void socket.write(frameOf(kind, content));
   let asking: AbortController | undefined;
   let since: number | undefined;
   for (const signal of signals) {
     process.on(signal, () => {
-      if (since !== undefined && performance.now() - since > patienceMs) process.exit(128 + numberOf[signal]);
+      if (since !== undefined && performance.now() - since > patienceMs) process.exit(128 + constants.signals[signal]);
       since ??= performance.now();
       say(kinds.signal, signal);
     });
@@ -129,14 +128,7 @@ function follow(connection: Connection): Promise<never> {
   const finish = (code: number): void => {
     socket.off('close', broken);
     process.exitCode = code;
-    process.stdout.write('', () => {
-      const reason = lost();
-      if (reason !== undefined) {
-        process.exitCode ||= 73;
-        process.stderr.write(`error[file-not-writable]: the output could not be written: ${reason.message}\n`);
-      }
-      process.exit();
-    });
+    end();
   };
   const broken = (): void => {
     process.stderr.write(
