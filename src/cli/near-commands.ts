@@ -38,9 +38,13 @@ class Declined extends Error {}
 export function nearCommands(served: Served): NearCommands {
   const view = viewOfFiles();
   const running = new Set<NearProgram>();
+  /** Whoever has a connection, also before and after its command: none may keep the gateway from ending. */
+  const connected = new Set<NearProgram>();
 
   const carryOut = async (socket: Duplex, head: Buffer): Promise<void> => {
     const near = nearProgram(socket, head);
+    connected.add(near);
+    socket.once('close', () => connected.delete(near));
     const command = await near.command;
     const load = served.commands[command.argv[1] ?? ''];
     const isAlike = command.version === served.version && command.view === view && command.argv[0] === 'mcp';
@@ -79,7 +83,7 @@ export function nearCommands(served: Served): NearCommands {
       });
     },
     stop() {
-      for (const near of running) near.stop();
+      for (const near of connected) near.stop();
     },
   };
 }

@@ -14,7 +14,7 @@ export type NearProgram = {
   readonly programOf: (command: NearCommand) => Omit<Program, 'warm'> & { readonly exitCode: () => number | undefined };
   /** Says that it would be done, and resolves when it shall be. Rejects when its program leaves instead. */
   readonly agree: () => Promise<void>;
-  /** Has it end, as a signal would; what takes no notice is cut off. */
+  /** Has its command end, as a signal would; what takes no notice is cut off, and at once what has none yet. */
   readonly stop: () => void;
   /** Ends it: with the exit code, or with the word that nothing was done. */
   readonly end: (how: { readonly exitCode: number } | 'declined') => Promise<void>;
@@ -29,6 +29,7 @@ export function nearProgram(socket: Duplex, head: Buffer): NearProgram {
   const screens: Screen[] = [];
   const hearing = new Set<(signal: EndingSignal) => void>();
   let typed: ((answer: Typed) => void) | undefined;
+  let hasCommand = false;
   /** Nothing goes out before the program has agreed: one that is declined does it all itself. */
   let held: Buffer[] | undefined = [];
   const say = (kind: Kind, content?: string | Uint8Array): boolean => {
@@ -57,6 +58,7 @@ export function nearProgram(socket: Duplex, head: Buffer): NearProgram {
   const take = frameReader((kind, content) => {
     switch (kind) {
       case kinds.command:
+        hasCommand = true;
         command.resolve(JSON.parse(content.toString()));
         break;
       case kinds.go:
@@ -149,6 +151,7 @@ export function nearProgram(socket: Duplex, head: Buffer): NearProgram {
       for (const frame of waiting) socket.write(frame);
     },
     stop() {
+      if (!hasCommand) return void socket.destroy();
       tell('SIGTERM');
       setTimeout(() => socket.destroy(), stopMs).unref();
     },

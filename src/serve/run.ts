@@ -26,6 +26,7 @@ export type Near = {
   readonly take: (connection: Duplex, head: Buffer) => void;
   /** What it keeps open with servers. */
   readonly kept: () => readonly Followed[];
+  /** Ends it, and each connection that it took. */
   readonly close: () => Promise<void>;
 };
 
@@ -61,7 +62,7 @@ export async function runGateway(
     local.on('upgrade', ({ url, headers }, connection, head) => {
       const isNear = url === '/looms' && headers.upgrade === 'looms';
       if (isNear && misdirected({ kind: 'socket' }, headers) === undefined) near.take(connection, head);
-      else connection.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      else connection.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n', () => connection.destroy());
     });
     // The mode is there before anybody can connect.
     const before = process.umask(0o177);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -296,6 +296,18 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     const { code, stderr } = await call.finished;
     expect(code).toBe(143);
     expect(stderr).toContain('interrupted by SIGTERM');
+    await start();
+  });
+
+  test('a gateway that is told to end does so while a program holds a connection to it and says nothing', async () => {
+    const { socket } = JSON.parse(gateway.stdout());
+    const connection = createConnection(socket);
+    connection.write('GET /looms HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: looms\r\n\r\n');
+    await once(connection, 'data');
+    const before = performance.now();
+    await stop('SIGTERM');
+    expect(performance.now() - before).toBeLessThan(15_000);
+    connection.destroy();
     await start();
   });
 
