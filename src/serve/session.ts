@@ -26,7 +26,7 @@ const questions: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/
 export type Session = {
   readonly id: string;
   readonly principal: string;
-  /** Takes note of a token of its principal that was accepted: it lives by the one that holds longest. */
+  /** Takes note of a token of its principal that was accepted: it lives by the one that ends last, and of such by the newest. */
   readonly renew: (guard: Guard) => void;
   /** Whether one of those still holds. */
   readonly isValid: () => boolean;
@@ -173,7 +173,7 @@ export function createSession(
     id,
     principal: guard.key,
     renew(next) {
-      if (!latest.isValid() || next.endsAt > latest.endsAt) latest = next;
+      if (!latest.isValid() || next.endsAt >= latest.endsAt) latest = next;
     },
     isValid: () => latest.isValid(),
     path,

@@ -123,6 +123,16 @@ describe('a session whose client has renewed its token', () => {
     expect(seen).toEqual([1, 0]);
   });
 
+  test('lives by the one that took the place of another without an end, once that is revoked', async () => {
+    const { sessions, place } = start();
+    let isRevoked = false;
+    const id = sessions.open(place({ ...guardOf('ann'), isValid: () => !isRevoked }), handshake)?.id ?? '';
+    expect(await sessions.findOrBegin(id, place(guardOf('ann')))).toBeDefined();
+    isRevoked = true;
+    sessions.sweep();
+    expect(sessions.all()).toHaveLength(1);
+  });
+
   test('goes on for what has no sessions, but not a subscription that was made with a token that is over', async () => {
     vi.useFakeTimers({ now: base, toFake: ['Date'] });
     const { sessions, place } = start();
