@@ -2,27 +2,26 @@ import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
-import {
-  capabilities,
-  createCatalogue,
-  type Item,
-  instructions,
-  isList,
-  itemsIn,
-  type ListMethod,
-  lists,
-} from './catalogue.ts';
+import { capabilities, createCatalogue, type Item, instructions, itemsIn } from './catalogue.ts';
 import { answerText, type Face, type Route } from './face.ts';
 import type { Guard } from './guard.ts';
 import { createLeg, type Leg, type LegHooks } from './leg.ts';
-import { code, errorText, type Message, paramsOf, resultText, sessionRevisions } from './message.ts';
+import { errorText, paramsOf, resultText } from './message.ts';
 import { askBounded, ownPages } from './pages.ts';
+import {
+  type ClientRequest,
+  code,
+  type Fields,
+  isList,
+  type ListMethod,
+  lists,
+  type Message,
+  sessionRevisions,
+} from './protocol.ts';
 import type { Upstreams } from './upstreams.ts';
 
-type ClientRequest = Message & { readonly id: string | number };
-
 /** A server among all, with what it says it can do. */
-type Member = { readonly leg: Leg; readonly can: Readonly<Record<string, unknown>> };
+type Member = { readonly leg: Leg; readonly can: Fields };
 
 export type Everything = {
   readonly version: string;

@@ -2,37 +2,28 @@ import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
 import { failureText, statusOfFailure } from './call.ts';
-import {
-  capabilities,
-  createCatalogue,
-  type Item,
-  instructions,
-  isList,
-  itemsIn,
-  type ListMethod,
-  lists,
-} from './catalogue.ts';
+import { capabilities, createCatalogue, type Item, instructions, itemsIn } from './catalogue.ts';
 import { headerText } from './envelope.ts';
+import { errorText, metaOf, paramsOf, resultText } from './message.ts';
+import { pagesOf } from './pages.ts';
 import {
+  type ClientRequest,
+  changeOf,
   code,
   envelopeKeys,
-  errorText,
+  type Fields,
+  type HeaderFields,
+  isList,
+  type ListMethod,
+  lists,
   type Message,
-  metaOf,
   modernRevision,
-  paramsOf,
-  resultText,
   subscriptionKey,
-} from './message.ts';
-import { pagesOf } from './pages.ts';
+} from './protocol.ts';
 import type { Reply } from './reply.ts';
 
-type ClientRequest = Message & { readonly id: string | number };
-type Fields = Readonly<Record<string, unknown>>;
-type Headers = Readonly<Record<string, string>>;
-
 /** A request to one of the servers, or to all; what a client over HTTP sent as `mcp-…`. */
-type Request = { readonly message: ClientRequest; readonly headers?: Headers };
+type Request = { readonly message: ClientRequest; readonly headers?: HeaderFields };
 /** Asks one server in the name of a client, as it is asked at its own address. Nothing of it throws. */
 export type AskOne = (server: ServerName, request: Request, reply: Reply) => Promise<void>;
 /** In whose name servers are asked, and which of them it reaches. */
@@ -123,7 +114,7 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     const timer = setTimeout(stopWaiting, listenMs);
     const tellLate = (changed: Message): void => {
       const params = { _meta: { [subscriptionKey]: message.id } };
-      if (honoured[changedBy(changed)] === true) reply.tell(JSON.stringify({ ...changed, params }));
+      if (honoured[changeOf(changed) ?? ''] === true) reply.tell(JSON.stringify({ ...changed, params }));
     };
     reply.onleft = leave;
     reply.begin();
@@ -197,10 +188,6 @@ const answerOf = (askOne: AskOne, server: ServerName, message: ClientRequest): P
     const reply: Reply = { tell: () => true, answer: resolve, begin: nothing, end, isOpen: () => true };
     askOne(server, { message }, reply).then(end, end);
   });
-
-/** Which part of a subscription wants to hear of this. */
-const changedBy = ({ method = '' }: Message): string =>
-  `${/^notifications\/(\w+)\/list_changed$/.exec(method)?.[1] ?? ''}ListChanged`;
 
 const discovered = (id: string | number, version: string, names: JoinedNames): string =>
   resultText(id, {

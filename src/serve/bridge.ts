@@ -6,36 +6,42 @@ import { failureText, statusOfFailure } from './call.ts';
 import { createDeclaredHeaders } from './declared-headers.ts';
 import type { Guard } from './guard.ts';
 import {
-  code,
-  envelopeKeys,
   errorText,
   isRequest,
-  type Message,
   metaOf,
-  modernRevision,
   paramsOf,
   resultText,
-  sessionRevisions,
   statusOf,
-  subscriptionKey,
   withId,
   withParams,
   withResult,
 } from './message.ts';
 import { paramContradiction } from './param-headers.ts';
+import {
+  type ClientRequest,
+  changeOf,
+  code,
+  envelopeKeys,
+  type Fields,
+  type HeaderFields,
+  type Id,
+  isList,
+  type Message,
+  modernRevision,
+  questions,
+  sessionRevisions,
+  subscriptionKey,
+} from './protocol.ts';
 import type { Reply } from './reply.ts';
 import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
 import type { SessionPlace, Sessions } from './sessions.ts';
 
-type Id = string | number;
-type Fields = Readonly<Record<string, unknown>>;
-
 /** A request without a session, and what a session for it is opened with. */
 export type BridgedRequest = SessionPlace & {
-  readonly message: Message & { readonly id: Id };
+  readonly message: ClientRequest;
   /** What a client over HTTP sent as `mcp-…`. Absent: it has none. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: HeaderFields;
 };
 
 export type Bridge = {
@@ -49,14 +55,6 @@ export type Bridge = {
 const keptMs = 10 * 60_000;
 /** Methods whose calls may come back for input; what a server asks meanwhile is asked on one of these. */
 const mayAsk: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
-/** Methods whose results say how long they may be kept. */
-const cacheable: ReadonlySet<string> = new Set([
-  'tools/list',
-  'prompts/list',
-  'resources/list',
-  'resources/templates/list',
-  'resources/read',
-]);
 /** What only the older revisions have. */
 const older: ReadonlySet<string> = new Set([
   'initialize',
@@ -65,21 +63,8 @@ const older: ReadonlySet<string> = new Set([
   'resources/subscribe',
   'resources/unsubscribe',
 ]);
-/** What a server may ask for, and which capability of a client says that it can be asked. */
-const questions: Readonly<Record<string, string>> = {
-  'elicitation/create': 'elicitation',
-  'sampling/createMessage': 'sampling',
-  'roots/list': 'roots',
-};
 /** From what tells most to what tells least. */
 const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
-/** Which part of a subscription wants a notification. */
-const changes: Readonly<Record<string, string>> = {
-  'notifications/tools/list_changed': 'toolsListChanged',
-  'notifications/prompts/list_changed': 'promptsListChanged',
-  'notifications/resources/list_changed': 'resourcesListChanged',
-};
-
 /** What is answered, as `Reply.answer` takes it. */
 type Outcome = { readonly text: string; readonly status: number; readonly scope?: readonly string[] | undefined };
 
@@ -314,7 +299,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     one.calls.set(made.id, made);
     const done = attach(made, message.id, reply);
     if (!reply.isOpen()) return forget(made);
-    const sent: Message & { readonly id: Id } = {
+    const sent: ClientRequest = {
       jsonrpc: '2.0',
       id: made.id,
       method,
@@ -460,7 +445,7 @@ const withoutId = ({ elicitationId: _, ...params }: Fields): Fields => params;
 const modernResult = (method: string, text: string): string =>
   withResult(text, (result) => ({
     resultType: 'complete',
-    ...(cacheable.has(method) ? { ttlMs: 0, cacheScope: 'private' } : {}),
+    ...(isList(method) || method === 'resources/read' ? { ttlMs: 0, cacheScope: 'private' } : {}),
     ...result,
   }));
 
@@ -494,6 +479,6 @@ function honoured(wanted: Fields, can: Fields): { readonly lists: Fields; readon
 
 function wants({ filter, uris }: Listener, message: Message): boolean {
   if (message.method === 'notifications/resources/updated') return uris.includes(String(paramsOf(message).uri));
-  const part = changes[message.method ?? ''];
+  const part = changeOf(message);
   return part !== undefined && filter[part] === true;
 }

@@ -9,7 +9,8 @@ import { answerText } from './face.ts';
 import { whyRefused } from './filter.ts';
 import type { Guard } from './guard.ts';
 import type { Answered, Asked, Leg } from './leg.ts';
-import { code, errorText, type Message, paramsOf } from './message.ts';
+import { errorText, paramsOf } from './message.ts';
+import { type ClientRequest, code, type HeaderFields, type Message } from './protocol.ts';
 import type { Reply } from './reply.ts';
 import { asClient, asPart, asServer, endedWith } from './traced.ts';
 import type { CallOutcome, Operation, Upstreams } from './upstreams.ts';
@@ -18,8 +19,8 @@ import type { CallOutcome, Operation, Upstreams } from './upstreams.ts';
 export type Request = {
   readonly upstreams: Upstreams;
   readonly leg: Leg;
-  readonly message: Message & { readonly id: string | number };
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly message: ClientRequest;
+  readonly headers?: HeaderFields;
   readonly clocks: CallClocks;
   /** Of whoever asks. */
   readonly guard: Guard;

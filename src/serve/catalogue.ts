@@ -4,25 +4,11 @@ import { asServerName, type ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { joinedName, serverOf } from '../model/joined-names.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
-import { type Message, paramsOf } from './message.ts';
+import { paramsOf } from './message.ts';
+import { type ClientRequest, type Fields, type ListMethod, lists, type Message } from './protocol.ts';
 
 /** How long a list waits for one server, ms: a bad one must not hold up the others; it is told of when it comes. */
 const listMs = 5_000;
-
-/** Lists by method: where their items stand, what names an item, and what tells that the list has changed. */
-export const lists = {
-  'tools/list': { key: 'tools', capability: 'tools', changed: 'notifications/tools/list_changed' },
-  'prompts/list': { key: 'prompts', capability: 'prompts', changed: 'notifications/prompts/list_changed' },
-  'resources/list': { key: 'resources', capability: 'resources', changed: 'notifications/resources/list_changed' },
-  'resources/templates/list': {
-    key: 'resourceTemplates',
-    capability: 'resources',
-    changed: 'notifications/resources/list_changed',
-  },
-} as const;
-
-export type ListMethod = keyof typeof lists;
-export const isList = (method: string | undefined): method is ListMethod => method !== undefined && method in lists;
 
 /** What all servers of a project can do together; a server without one of these has empty lists of it. */
 export const capabilities = {
@@ -42,11 +28,10 @@ export function itemsIn(text: string, method: ListMethod): readonly Item[] {
   return Array.isArray(found) ? found.filter((item: unknown) => isWhole(method, item)) : [];
 }
 
-export type Item = Readonly<Record<string, unknown>>;
+export type Item = Fields;
 /** Something of one server, by the name that it has there. */
 type Own = { readonly server: ServerName; readonly name: string };
 
-type ClientRequest = Message & { readonly id: string | number };
 export type Routed = { readonly server: ServerName; readonly message: ClientRequest } | { readonly unknown: string };
 
 /** What all servers list, under the names that it has among all. */

@@ -1,9 +1,9 @@
 import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { Leg } from './leg.ts';
-import { envelopeKeys, modernRevision } from './message.ts';
 import { ownPages } from './pages.ts';
 import { type Declared, type ParamHeader, rememberHeaders } from './param-headers.ts';
+import { envelopeKeys, modernRevision } from './protocol.ts';
 
 /** What the servers of a gateway want to have in headers. */
 export type DeclaredHeaders = {

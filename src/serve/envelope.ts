@@ -1,5 +1,6 @@
 import { isRecord } from '../model/is-record.ts';
-import { code, envelopeKeys, errorText, type Message, metaOf, modernRevision, paramsOf } from './message.ts';
+import { errorText, metaOf, paramsOf } from './message.ts';
+import { code, envelopeKeys, type HeaderFields, type Message, modernRevision, naming } from './protocol.ts';
 
 // What each request of the stateless revisions says of itself, and the headers that mirror it (2026-07-28,
 // basic/transports). Over HTTP whoever takes the request in is to hold one against the other: a server over stdio sees no
@@ -21,16 +22,13 @@ export function unknownRevision(id: string | number, revision: string): string |
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
-/** The parameter of a method that stands in `mcp-name` too. */
-const named: Readonly<Record<string, string>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-};
+/** Methods whose requests name what they want in `mcp-name` too. */
+const mirrors: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
+const nameKey = ({ method = '' }: Message): string | undefined => (mirrors.has(method) ? naming[method] : undefined);
 
 /** The headers that mirror a request. */
-export function mirrored(message: Message, revision: string): Readonly<Record<string, string>> {
-  const key = named[message.method ?? ''];
+export function mirrored(message: Message, revision: string): HeaderFields {
+  const key = nameKey(message);
   const name = key === undefined ? undefined : paramsOf(message)[key];
   return {
     'mcp-protocol-version': revision,
@@ -41,7 +39,7 @@ export function mirrored(message: Message, revision: string): Readonly<Record<st
 
 /** Why headers do not fit the body that they are to mirror, or undefined. */
 export function contradiction(message: Message, headers: Headers, revision: string): string | undefined {
-  const key = named[message.method ?? ''];
+  const key = nameKey(message);
   const expected: readonly (readonly [string, unknown])[] = [
     ['mcp-protocol-version', revision],
     ['mcp-method', message.method],

@@ -1,10 +1,8 @@
 import type { ServerName } from '../model/ids.ts';
 import { filteredTools } from './filter.ts';
 import { type Answered, createLeg, type Leg, type LegHooks } from './leg.ts';
-import type { Message } from './message.ts';
+import type { ClientRequest, Message } from './protocol.ts';
 import type { Upstreams } from './upstreams.ts';
-
-type ClientRequest = Message & { readonly id: string | number };
 
 /** Where a request of a client goes to. */
 export type Route =

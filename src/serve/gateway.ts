@@ -11,10 +11,11 @@ import { type Followed, followServing } from './follow.ts';
 import { createGuards, type Guarding, within } from './guard.ts';
 import type { LegHooks } from './leg.ts';
 import { createLimits, createLoads, type Load } from './limits.ts';
-import { code, errorText, isRequest, type Message, modernRevision, readClientMessage, revisionOf } from './message.ts';
+import { errorText, isRequest, readClientMessage, revisionOf } from './message.ts';
 import { metadataAt, metadataUrl, scopeOf } from './metadata.ts';
 import { createMetrics, measured } from './metrics.ts';
 import { createOldSse, noStream } from './old-sse.ts';
+import { type ClientRequest, code, type HeaderFields, type Message, modernRevision } from './protocol.ts';
 import { createReply, type Reply } from './reply.ts';
 import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
@@ -102,7 +103,7 @@ export function createGateway(
     createReply(response, { challenge, load: loadOf(guard.name, response) });
 
   const begin = async (
-    message: Message & { readonly id: string | number },
+    message: ClientRequest,
     { response, ...place }: Place & { readonly response: ServerResponse },
   ): Promise<void> => {
     const session = sessions.open(place, message);
@@ -377,7 +378,7 @@ async function bodyOf(
 }
 
 /** What an HTTP server of the stateless revisions is to have of a client's headers; never who the client is. */
-const mcpHeaders = (request: IncomingMessage): Readonly<Record<string, string>> =>
+const mcpHeaders = (request: IncomingMessage): HeaderFields =>
   Object.fromEntries(
     Object.entries(request.headers).flatMap(([name, value]) =>
       /^mcp-(protocol-version|method|name|param-.+)$/.test(name) && typeof value === 'string' ? [[name, value]] : [],

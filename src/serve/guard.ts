@@ -4,10 +4,11 @@ import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { Judge } from '../model/serve-settings.ts';
 import type { Leg } from './leg.ts';
-import { envelopeKeys, type Message, metaOf, paramsOf, withResult } from './message.ts';
+import { metaOf, paramsOf, withResult } from './message.ts';
 import { ownPages } from './pages.ts';
+import { envelopeKeys, isList, type Message } from './protocol.ts';
 import type { Scan } from './scan.ts';
-import { holds, isListed, isRoundabout, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
+import { holds, isRoundabout, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** Who speaks, and what was granted to them. */
@@ -127,7 +128,7 @@ export function createGuards({ judge, scan }: Guarding): Guards {
       },
       shown(server, message, text) {
         const seen =
-          scopes === 'all' || !isListed(message.method)
+          scopes === 'all' || !isList(message.method)
             ? text
             : withResult(text, (result) => listedFor(scopes, server, message.method, result));
         return scan === undefined ? seen : scan.answer(seen);

@@ -5,7 +5,8 @@ import type { ContainerId, ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { inSpan, noTracing, type TraceContext } from '../model/tracing.ts';
 import { legacyChannel, mostSubscriptions } from './legacy-channel.ts';
-import { code, isAnswer, isRequest, type Message, modernRevision, paramsOf, withId, withParams } from './message.ts';
+import { isAnswer, isRequest, paramsOf, withId, withParams } from './message.ts';
+import { code, type HeaderFields, type Message, modernRevision } from './protocol.ts';
 import type { Upstream, Upstreams } from './upstreams.ts';
 
 /** An answer of a server, still under the id that the leg asked with. */
@@ -42,11 +43,7 @@ export type Leg = {
   /** Begins the conversation with a client's `initialize`, which later containers get again. */
   readonly initialize: (message: Message) => Promise<Answered>;
   /** `admit` throws where a server of this spec is not to be asked; it is held against the container that is asked. */
-  readonly ask: (
-    message: Message,
-    headers?: Readonly<Record<string, string>>,
-    admit?: (spec: DesiredServer) => void,
-  ) => Asked;
+  readonly ask: (message: Message, headers?: HeaderFields, admit?: (spec: DesiredServer) => void) => Asked;
   /** Passes a notification of the client on; with nothing open there is nobody to tell. */
   readonly notify: (message: Message) => Promise<void>;
   /** Passes the answer to a request of the server on; false for an id that is none of its. */
@@ -161,7 +158,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
     line: Line,
     message: Message,
     id: number,
-    headers?: Readonly<Record<string, string>>,
+    headers?: HeaderFields,
   ): Promise<{ readonly answer: Promise<Answered> }> => {
     const { promise: answer, ...waiting } = Promise.withResolvers<Answered>();
     answer.catch(() => {}); // Whoever waits for it hears of it as well.

@@ -2,25 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { Channel } from '../mcp/link/channel.ts';
 import { isRecord } from '../model/is-record.ts';
 import { mirrored } from './envelope.ts';
+import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from './message.ts';
+import { type Declared, paramHeaders, rememberHeaders } from './param-headers.ts';
 import {
+  type ClientRequest,
   code,
   envelopeKeys,
-  isAnswer,
-  isRequest,
+  type Fields,
+  type Id,
   type Message,
-  metaOf,
   modernRevision,
-  paramsOf,
   sessionRevisions,
   subscriptionKey,
-  withId,
-  withParams,
-} from './message.ts';
-import { type Declared, paramHeaders, rememberHeaders } from './param-headers.ts';
-
-type Id = string | number;
-type ClientRequest = Message & { readonly id: Id; readonly method: string };
-type Fields = Readonly<Record<string, unknown>>;
+} from './protocol.ts';
 
 /** How often one request may come back for input. Servers of the SDK go as far for clients of older revisions. */
 const mostRounds = 10;

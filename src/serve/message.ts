@@ -1,45 +1,10 @@
 import { parseExactly } from '../model/exact-number.ts';
 import { isRecord } from '../model/is-record.ts';
+import { type ClientRequest, code, envelopeKeys, type Fields, type Id, type Message } from './protocol.ts';
 
-/** A JSON-RPC message of a client or server, as far as the gateway looks at it. */
-export type Message = Readonly<Record<string, unknown>> & {
-  readonly jsonrpc: '2.0';
-  readonly id?: string | number;
-  readonly method?: string;
-};
+export const paramsOf = ({ params }: Fields): Fields => (isRecord(params) ? params : {});
 
-/** JSON-RPC's own codes and those of MCP 2026-07-28; nothing here has one of its own. */
-export const code = {
-  parse: -32700,
-  invalidRequest: -32600,
-  unknownMethod: -32601,
-  invalidParams: -32602,
-  internal: -32603,
-  headerMismatch: -32020,
-  unsupportedVersion: -32022,
-} as const;
-
-/** The first revision without sessions. */
-export const modernRevision = '2026-07-28';
-
-/** Those with sessions that all servers as one are spoken to in, newest first. */
-export const sessionRevisions = ['2025-11-25', '2025-06-18', '2025-03-26'] as const;
-
-/** What a request of that revision says of itself and of who asks, and where a result says who answers. */
-export const envelopeKeys = {
-  revision: 'io.modelcontextprotocol/protocolVersion',
-  clientInfo: 'io.modelcontextprotocol/clientInfo',
-  capabilities: 'io.modelcontextprotocol/clientCapabilities',
-  logLevel: 'io.modelcontextprotocol/logLevel',
-  serverInfo: 'io.modelcontextprotocol/serverInfo',
-} as const;
-/** What a notification says of the subscription that it belongs to. */
-export const subscriptionKey = 'io.modelcontextprotocol/subscriptionId';
-
-export const paramsOf = ({ params }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
-  isRecord(params) ? params : {};
-
-export const metaOf = (message: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
+export const metaOf = (message: Fields): Fields => {
   const { _meta: meta } = paramsOf(message);
   return isRecord(meta) ? meta : {};
 };
@@ -50,7 +15,7 @@ export const revisionOf = (message: Message): string | undefined => {
   return typeof revision === 'string' ? revision : undefined;
 };
 
-export const isRequest = (message: Message): message is Message & { id: string | number; method: string } =>
+export const isRequest = (message: Message): message is ClientRequest =>
   message.method !== undefined && message.id !== undefined;
 export const isAnswer = (message: Message): boolean => message.method === undefined && message.id !== undefined;
 
@@ -91,7 +56,7 @@ const idAtEnd = new RegExp(String.raw`(,"id":)${jsonId}\}$`);
  * the text is touched or read; else it is written anew, numbers as they were. It always comes to stand last: of a member
  * that is there twice readers take the last one, and a server must not choose whose answer this is.
  */
-export function withId(text: string, id: string | number): string {
+export function withId(text: string, id: Id): string {
   const own = `"id":${JSON.stringify(id)}}`;
   const front = idInFront.exec(text);
   if (front !== null && text.endsWith('}')) return `{${front[1] ?? ''}${text.slice(front[0].length, -1)},${own}`;
@@ -104,24 +69,23 @@ export function withId(text: string, id: string | number): string {
 }
 
 /** The text of a message with other parameters. */
-export const withParams = (text: string, change: (params: Readonly<Record<string, unknown>>) => object): string => {
+export const withParams = (text: string, change: (params: Fields) => object): string => {
   const message = parseExactly(text);
   return isRecord(message) ? JSON.stringify({ ...message, params: change(paramsOf(message)) }) : text;
 };
 
 /** The text of an answer with another result. */
-export const withResult = (text: string, change: (result: Readonly<Record<string, unknown>>) => object): string => {
+export const withResult = (text: string, change: (result: Fields) => object): string => {
   const message = parseExactly(text);
   return isRecord(message) && isRecord(message.result)
     ? JSON.stringify({ ...message, result: change(message.result) })
     : text;
 };
 
-export const errorText = (id: string | number | null, code: number, message: string, data?: unknown): string =>
+export const errorText = (id: Id | null, code: number, message: string, data?: unknown): string =>
   JSON.stringify({ jsonrpc: '2.0', id, error: { code, message, ...(data === undefined ? {} : { data }) } });
 
-export const resultText = (id: string | number, result: object): string =>
-  JSON.stringify({ jsonrpc: '2.0', id, result });
+export const resultText = (id: Id, result: object): string => JSON.stringify({ jsonrpc: '2.0', id, result });
 
 /** The HTTP status that 2026-07-28 gives an answer (basic/transports, "Streamable HTTP"). */
 export function statusOf(text: string): number {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { failureText } from './call.ts';
-import { code, errorText, isRequest, type Message } from './message.ts';
+import { errorText, isRequest } from './message.ts';
+import { code, type Message } from './protocol.ts';
 import { createReply, type Reply } from './reply.ts';
 import type { SessionPlace, Sessions } from './sessions.ts';
 

@@ -2,7 +2,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { Answered, Leg } from './leg.ts';
-import type { Message } from './message.ts';
+import type { Fields, HeaderFields, Message } from './protocol.ts';
 
 // Lists that the gateway asks for itself: a server that pages without end, or says nothing, must neither fill it nor hold
 // up the request that they are asked for.
@@ -11,7 +11,6 @@ import type { Message } from './message.ts';
 const mostPages = 100;
 const mostText = 16 * 1024 * 1024;
 
-type Fields = Readonly<Record<string, unknown>>;
 type Page = Pick<Answered, 'text' | 'message'>;
 
 /** Whose list it is, and how long all of it may take, ms. */
@@ -49,7 +48,7 @@ export async function* pagesOf<P extends Page>(
 }
 
 /** What a request of our own says beside its parameters. */
-type Said = { readonly meta?: Fields; readonly headers?: Readonly<Record<string, string>> };
+type Said = { readonly meta?: Fields; readonly headers?: HeaderFields };
 
 /** The pages of a list of the server of a leg, all of them within the bound of a handshake. Throws as `pagesOf`. */
 export async function* ownPages(leg: Leg, method: string, { meta, headers }: Said = {}): AsyncGenerator<Answered> {

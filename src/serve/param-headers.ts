@@ -1,6 +1,7 @@
 import { numberOf, plainText } from '../model/exact-number.ts';
 import { isRecord } from '../model/is-record.ts';
 import { headerText, plainHeader } from './envelope.ts';
+import type { HeaderFields } from './protocol.ts';
 
 /** An argument of a tool that stands in a header too (2026-07-28, `x-mcp-header`). */
 export type ParamHeader = { readonly name: string; readonly path: readonly string[] };
@@ -45,7 +46,7 @@ const isPlain = (value: unknown): boolean =>
 export function paramContradiction(
   declared: readonly ParamHeader[],
   args: unknown,
-  headers: Readonly<Record<string, string>>,
+  headers: HeaderFields,
 ): string | undefined {
   for (const { name, path } of declared) {
     const value = valueAt(args, path);
@@ -62,7 +63,7 @@ export function paramContradiction(
 }
 
 /** The headers that mirror the arguments of a call. */
-export const paramHeaders = (declared: readonly ParamHeader[], args: unknown): Readonly<Record<string, string>> =>
+export const paramHeaders = (declared: readonly ParamHeader[], args: unknown): HeaderFields =>
   Object.fromEntries(
     declared.flatMap(({ name, path }) => {
       const value = valueAt(args, path);

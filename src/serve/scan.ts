@@ -1,6 +1,7 @@
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
-import { type Message, withResult } from './message.ts';
+import { withResult } from './message.ts';
+import type { Message } from './protocol.ts';
 
 /** Looks for secrets in what is said to servers and by them. */
 export type Scan = {

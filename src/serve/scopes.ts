@@ -1,5 +1,6 @@
 import { isRecord } from '../model/is-record.ts';
-import { type Message, paramsOf } from './message.ts';
+import { paramsOf } from './message.ts';
+import { type Fields, isList, lists, type Message, naming } from './protocol.ts';
 
 /** What somebody may use: scopes `server:name`, or everything. */
 export type Scopes = 'all' | readonly string[];
@@ -52,20 +53,8 @@ const open: ReadonlySet<string | undefined> = new Set([
   'ping',
   'server/discover',
   'logging/setLevel',
-  'tools/list',
-  'prompts/list',
-  'resources/list',
-  'resources/templates/list',
+  ...Object.keys(lists),
 ]);
-
-/** The parameters by which a request names what it wants. */
-const naming: Readonly<Record<string, string>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'resources/subscribe': 'uri',
-  'resources/unsubscribe': 'uri',
-};
 
 /**
  * What a request wants of a server, as the second half of a scope; `*` where that is not known, so that only who may do
@@ -95,29 +84,15 @@ export function wantedBy(message: Message): readonly string[] | undefined {
     : undefined;
 }
 
-/** Lists, with the key of their items and what names one. */
-const lists: Readonly<Record<string, readonly [string, string]>> = {
-  'tools/list': ['tools', 'name'],
-  'prompts/list': ['prompts', 'name'],
-  'resources/list': ['resources', 'uri'],
-  'resources/templates/list': ['resourceTemplates', 'uriTemplate'],
-};
-
 /** The result of a list without what scopes do not hold; that of another request as it is. */
-export function listedFor(
-  scopes: Scopes,
-  server: string,
-  method: string | undefined,
-  result: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  const [key, name] = lists[method ?? ''] ?? [];
-  const items = key === undefined ? undefined : result[key];
-  if (key === undefined || name === undefined || !Array.isArray(items)) return result;
+export function listedFor(scopes: Scopes, server: string, method: string | undefined, result: Fields): Fields {
+  if (!isList(method)) return result;
+  const { key, named } = lists[method];
+  const items = result[key];
+  if (!Array.isArray(items)) return result;
   return {
     ...result,
-    [key]: items.filter((item) => isRecord(item) && holds(scopes, server, String(item[name]))),
+    [key]: items.filter((item) => isRecord(item) && holds(scopes, server, String(item[named]))),
     ...(result.cacheScope === undefined ? {} : { cacheScope: 'private' }),
   };
 }
-
-export const isListed = (method: string | undefined): boolean => method !== undefined && method in lists;

@@ -5,7 +5,8 @@ import { answerFailure, askGuarded, callTool, tookTooLong } from './call.ts';
 import type { Face } from './face.ts';
 import type { Guard } from './guard.ts';
 import type { Asked, LegHooks } from './leg.ts';
-import { code, errorText, isAnswer, isRequest, type Message, metaOf, paramsOf, withId } from './message.ts';
+import { errorText, isAnswer, isRequest, metaOf, paramsOf, withId } from './message.ts';
+import { type ClientRequest, code, type Message, questions } from './protocol.ts';
 import type { Reply } from './reply.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -19,9 +20,6 @@ const mostHeldText = 1024 * 1024;
 /** How long a client may take to answer what a server asks, ms: calls stand still meanwhile. As for `looms mcp call`. */
 const questionMs = 10 * 60_000;
 
-/** What a server asks a person or a model for, so that the time of calls stands still. */
-const questions: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/createMessage', 'roots/list']);
-
 /** A session of the older revisions, with all that was promised to its client. */
 export type Session = {
   readonly id: string;
@@ -33,11 +31,11 @@ export type Session = {
   /** Which address it was begun at: an id is of no use at another. */
   readonly path: string;
   /** Answers `initialize`. Throws what opening a server throws. */
-  readonly initialize: (message: Message & { readonly id: string | number }) => Promise<string>;
+  readonly initialize: (message: ClientRequest) => Promise<string>;
   /** Begins it as it was begun before, in a gateway that is gone. Throws what opening a server throws. */
-  readonly beginAgain: (message: Message & { readonly id: string | number }) => Promise<void>;
+  readonly beginAgain: (message: ClientRequest) => Promise<void>;
   /** A request of the client; its answer goes to the reply. Nothing of it throws. */
-  readonly request: (message: Message & { readonly id: string | number }, reply: Reply) => Promise<void>;
+  readonly request: (message: ClientRequest, reply: Reply) => Promise<void>;
   /** An answer or a notification of the client. */
   readonly take: (message: Message) => Promise<void>;
   /** Gives it the stream for what belongs to no request; one that was open ends. */
@@ -122,7 +120,8 @@ export function createSession(
     },
     onRequest(text, message) {
       const { id: questionId, method } = message;
-      if (questionId !== undefined && method !== undefined && questions.has(method)) {
+      if (questionId !== undefined && method !== undefined && Object.hasOwn(questions, method)) {
+        // A person or a model is asked: the time of calls stands still.
         const { promise, resolve } = Promise.withResolvers<void>();
         const timer = setTimeout(() => refuse(questionId), questionMs);
         questionsOpen.set(questionId, () => {
@@ -136,7 +135,7 @@ export function createSession(
     },
   });
 
-  const answerTo = async (message: Message & { id: string | number }, one: UnderWay): Promise<string> => {
+  const answerTo = async (message: ClientRequest, one: UnderWay): Promise<string> => {
     const route = await face.route(message);
     if (route.kind === 'here') return route.text;
     const request = {

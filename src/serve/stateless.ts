@@ -12,26 +12,21 @@ import { mirrored } from './envelope.ts';
 import { answerText, oneServer } from './face.ts';
 import type { Guard } from './guard.ts';
 import { type Asked, createLeg, type Leg } from './leg.ts';
+import { errorText, metaOf, paramsOf, statusOf, withId, withParams } from './message.ts';
+import { paramContradiction, paramHeaders } from './param-headers.ts';
 import {
+  type ClientRequest,
   code,
   envelopeKeys,
-  errorText,
+  type Fields,
+  type HeaderFields,
   type Message,
-  metaOf,
   modernRevision,
-  paramsOf,
-  statusOf,
   subscriptionKey,
-  withId,
-  withParams,
-} from './message.ts';
-import { paramContradiction, paramHeaders } from './param-headers.ts';
+} from './protocol.ts';
 import type { Reply } from './reply.ts';
 import type { SessionPlace } from './sessions.ts';
 import type { Upstreams } from './upstreams.ts';
-
-type Headers = Readonly<Record<string, string>>;
-type ClientRequest = Message & { readonly id: string | number };
 
 /** A request of the stateless revisions. */
 export type StatelessRequest = SessionPlace & {
@@ -39,7 +34,7 @@ export type StatelessRequest = SessionPlace & {
   readonly server: ServerName | undefined;
   readonly message: ClientRequest;
   /** What a client over HTTP sent as `mcp-…`; all but `mcp-param-…` fits the body. Absent: it has none. */
-  readonly headers?: Headers;
+  readonly headers?: HeaderFields;
   readonly revision: string;
 };
 
@@ -127,7 +122,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     }
     const one = all.find(({ asked }) => String(asked?.id) === String(subscription));
     if (one === undefined) return;
-    const own = (params: Readonly<Record<string, unknown>>) => ({
+    const own = (params: Fields) => ({
       ...params,
       _meta: { ...metaOf(message), [subscriptionKey]: one.clientId },
     });
@@ -184,7 +179,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
   const headersFor = async (
     leg: Leg,
     { message, headers, revision }: StatelessRequest,
-  ): Promise<{ readonly headers: Headers } | { readonly wrong: string }> => {
+  ): Promise<{ readonly headers: HeaderFields } | { readonly wrong: string }> => {
     const overHttp = isHttp((await leg.ready()).spec);
     const isCall = message.method === 'tools/call';
     if (headers === undefined ? !overHttp : overHttp || !isCall) return { headers: headers ?? {} };
@@ -198,7 +193,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
   const answerTo = async (
     { leg, underWay }: Shared,
     { message, revision, guard }: StatelessRequest,
-    headers: Headers,
+    headers: HeaderFields,
     one: UnderWay,
     token: number,
   ): Promise<string> => {

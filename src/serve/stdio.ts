@@ -12,7 +12,8 @@ import { followServing } from './follow.ts';
 import type { GatewayOptions } from './gateway.ts';
 import { createGuards, ownGrant } from './guard.ts';
 import type { LegHooks } from './leg.ts';
-import { code, errorText, isRequest, type Message, paramsOf, readClientMessage, revisionOf } from './message.ts';
+import { errorText, isRequest, paramsOf, readClientMessage, revisionOf } from './message.ts';
+import { type ClientRequest, code, type Message } from './protocol.ts';
 import type { Reply } from './reply.ts';
 import { createSeal } from './seal.ts';
 import { createSession } from './session.ts';
@@ -68,14 +69,14 @@ export async function serveStdio(
   const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());
   const stopFollowing = followServing(upstreams, legs, nothing);
 
-  const begin = async (message: Message & { readonly id: string | number }): Promise<void> => {
+  const begin = async (message: ClientRequest): Promise<void> => {
     try {
       write(await session.initialize(message));
     } catch (error) {
       write(failureText(message.id, error));
     }
   };
-  const askStateless = async (message: Message & { readonly id: string | number }, revision: string): Promise<void> => {
+  const askStateless = async (message: ClientRequest, revision: string): Promise<void> => {
     const wrong = missingOfEnvelope(message);
     if (wrong !== undefined) return void write(errorText(message.id, code.invalidParams, wrong));
     const unknown = unknownRevision(message.id, revision);

@@ -1,7 +1,8 @@
 import { type DesiredServer, isHttp } from '../model/desired.ts';
 import { isRecord } from '../model/is-record.ts';
 import { inSpan, noTracing, type Span, type SpanStart, type TraceContext, traceContextIn } from '../model/tracing.ts';
-import { type Message, metaOf, paramsOf } from './message.ts';
+import { metaOf, paramsOf } from './message.ts';
+import type { ClientRequest, Message } from './protocol.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { Upstreams } from './upstreams.ts';
  */
 type Traced = {
   readonly upstreams: Upstreams;
-  readonly message: Message & { readonly id: string | number };
+  readonly message: ClientRequest;
   readonly protocolVersion: string;
   /** The span that this is a part of; else what the client says. */
   readonly within?: TraceContext | undefined;

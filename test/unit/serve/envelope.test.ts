@@ -3,8 +3,8 @@ import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { createDeclaredHeaders } from '../../../src/serve/declared-headers.ts';
 import { contradiction, mirrored, missingOfEnvelope, unknownRevision } from '../../../src/serve/envelope.ts';
 import type { Leg } from '../../../src/serve/leg.ts';
-import type { Message } from '../../../src/serve/message.ts';
 import { paramContradiction, paramHeaders } from '../../../src/serve/param-headers.ts';
+import type { Message } from '../../../src/serve/protocol.ts';
 
 const revision = '2026-07-28';
 const request = (method: string, params: object): Message => ({ jsonrpc: '2.0', id: 1, method, params });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { usualServe } from '../../../src/model/serve-settings.ts';
 import { createGateway } from '../../../src/serve/gateway.ts';
-import type { Message } from '../../../src/serve/message.ts';
+import type { Message } from '../../../src/serve/protocol.ts';
 import { createSeal } from '../../../src/serve/seal.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fakeChannel, specWith, upstreamsWith } from './fake-servers.ts';

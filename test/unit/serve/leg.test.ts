@@ -7,7 +7,7 @@ import { callTool, tookTooLong } from '../../../src/serve/call.ts';
 import { oneServer } from '../../../src/serve/face.ts';
 import { openGuard } from '../../../src/serve/guard.ts';
 import { createLeg, type LegHooks } from '../../../src/serve/leg.ts';
-import type { Message } from '../../../src/serve/message.ts';
+import type { ClientRequest, Message } from '../../../src/serve/protocol.ts';
 import type { Reply } from '../../../src/serve/reply.ts';
 import { createSeal } from '../../../src/serve/seal.ts';
 import { createSession } from '../../../src/serve/session.ts';
@@ -24,7 +24,7 @@ const hooks = () => {
   let lastId = 0;
   return { nextId: () => ++lastId, onNotification: vi.fn(), onRequest: vi.fn() };
 };
-const message = (method: string, params: object = {}): Message => ({ jsonrpc: '2.0', id: 1, method, params });
+const message = (method: string, params: object = {}): ClientRequest => ({ jsonrpc: '2.0', id: 1, method, params });
 const methods = (channel: Fake) => channel.sent.map(({ method }) => method);
 
 describe('a conversation with a server', () => {

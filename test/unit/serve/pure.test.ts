@@ -5,7 +5,8 @@ import { tokenDigest } from '../../../src/model/token-digest.ts';
 import { accessOf, type Door, misdirected } from '../../../src/serve/access.ts';
 import { createBearers } from '../../../src/serve/bearers.ts';
 import { filteredTools, whyRefused } from '../../../src/serve/filter.ts';
-import { type Message, readClientMessage, withId } from '../../../src/serve/message.ts';
+import { readClientMessage, withId } from '../../../src/serve/message.ts';
+import type { Message } from '../../../src/serve/protocol.ts';
 
 describe('a message of a client', () => {
   test('keeps its numbers as they were written, and loses what a server could take for something else', () => {
