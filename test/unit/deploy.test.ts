@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { createLoopRecord } from '../../src/app/watch/loop-record.ts';
+import { createMetrics } from '../../src/serve/metrics.ts';
+import { parsed } from '../support/prometheus.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8');
+
+/** All that a gateway with a loop prints, by name and type. */
+const { status } = createLoopRecord({ monotonicMs: () => 0, now: () => 0 }, 60_000);
+const printed = parsed(createMetrics().text({ version: '1', sessions: 0, engineUp: true }, status.families()));
+
+type Panel = { readonly title: string; readonly targets: readonly { readonly expr: string }[] };
+const { panels }: { readonly panels: readonly Panel[] } = JSON.parse(read('deploy/grafana-dashboard.json'));
+const named = panels.flatMap(({ title, targets }) =>
+  targets.flatMap(({ expr }) =>
+    [...expr.matchAll(/\b(?:looms|mcp)_[a-z_]+(?=[^a-z_=])|\b(?:looms|mcp)_[a-z_]+$/g)].map(
+      ([name]) => [title, name] as const,
+    ),
+  ),
+);
+
+test('every metric of the dashboard is one that /metrics prints, by the name that its type gives it', () => {
+  const isLabel = (name: string) => name === 'mcp_method_name';
+  const names = new Set(
+    [...printed].flatMap(([name, { type }]) =>
+      type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+    ),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  for (const [title, name] of named) if (!isLabel(name)) expect(names, title).toContain(name);
+});
+
+test('every metric that /metrics prints is on the dashboard, and in the docs with its type', () => {
+  const docs = read('docs/commands.md');
+  for (const [name, { type }] of printed) {
+    expect(
+      named.some(([, one]) => one.startsWith(name)),
+      name,
+    ).toBe(true);
+    expect(docs, name).toMatch(new RegExp(`^\\| \`${name}\` \\| ${type} \\|`, 'm'));
+  }
+});
+
+test('Prometheus asks where looms listens, by an address that it is called by', () => {
+  const {
+    scrape_configs: [scrape],
+  } = parse(read('deploy/prometheus.yaml'));
+  const { serve } = parse(read('deploy/looms/looms.yaml'));
+  const port = serve.listen.split(':')[1];
+  expect(scrape.static_configs[0].targets).toEqual([`127.0.0.1:${port}`]);
+  expect(read('deploy/compose.yaml')).toContain(`:${port}"]`);
+  const token = scrape.authorization.credentials_file.split('/').at(-1);
+  const scraper = serve.tokens.find(({ secret }: { secret: string }) => secret === `\${secret:${token}}`);
+  expect(scraper.allow).toEqual(['looms:metrics']);
+});
