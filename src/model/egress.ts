@@ -8,12 +8,21 @@ export const isTlsPort = (port: number): boolean => tlsPorts.has(port);
 /** Each host has an address of its own in the server's network, so that two of them can have one port. */
 export const mostTargets = 30;
 
+/** Of these, addresses: each takes a container of its own, and 14 addresses of a subnet are for those of its server. */
+export const mostAddresses = 8;
+
 /** Whether a server has a forwarder, that leads it to what it lists, or notes what it tries. */
 export const hasForwarder = ({ network }: Pick<DesiredServer, 'network'>): boolean =>
   network.mode === 'isolated' && (network.egress.length > 0 || network.egressLearn);
 
 export const isIpv4 = (text: string): boolean =>
-  /^\d{1,3}(?:\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
+  /^(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
+
+/** Addresses that no target has: of the container itself, of a link (metadata services among them), of groups. */
+export const isNowhere = (address: string): boolean => /^(?:0|127|22[4-9]|2[3-5]\d)\.|^169\.254\./.test(address);
+
+/** The subnet around a listed address that is its server's alone on an engine. */
+export const blockOf = (address: string): string => address.replace(/\d+$/, '0/24');
 
 /** Names of hosts, as a list may have them: lower case, without the dot of the root. */
 export const isHostName = (text: string): boolean =>

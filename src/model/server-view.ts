@@ -86,11 +86,14 @@ export type ServerView = ServerInstance &
       /** `internal`: nothing on it has a way out, as the engine says now. */
       readonly networks: readonly { readonly name: string; readonly internal: boolean; readonly ipv6: boolean }[];
       readonly publishes: readonly string[];
-      /** The forwarder that was made for its allow-list; null without a list, and where there is none for it. */
+      /**
+       * The forwarder that was made for its allow-list, or what stands in for an address on it where that is not as it should be;
+       * null without a list, and where one of them is missing.
+       */
       readonly forwarder: {
         readonly name: string;
         readonly running: boolean;
-        /** Whether both are on the network that they share. */
+        /** Whether it and the server are on the network that they share. */
         readonly joined: boolean;
       } | null;
     };

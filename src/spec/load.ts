@@ -1,5 +1,6 @@
 import type { DesiredServer, Source } from '../model/desired.ts';
 import type { Diagnostic, Position } from '../model/diagnostics.ts';
+import { blockOf, isIpv4 } from '../model/egress.ts';
 import type { ServerName } from '../model/ids.ts';
 import { otherDocument, specOptions, specWording } from './check/spec-rules.ts';
 import type { HostPath } from './fields/mounts.ts';
@@ -100,7 +101,9 @@ export function loadDocuments(files: readonly SpecFile[], context: LoadContext):
       else faulty.push({ ...rest, spec, wrong });
     }
   }
-  diagnostics.push(...[...servers, ...faulty].flatMap((server) => takenHostname(server, names) ?? []));
+  const all = [...servers, ...faulty];
+  diagnostics.push(...all.flatMap((server) => takenHostname(server, names) ?? []));
+  diagnostics.push(...all.flatMap((server, index) => takenAddress(server, all.slice(0, index)) ?? []));
   return {
     servers,
     faulty,
@@ -163,6 +166,33 @@ function takenHostname(
     related: [{ ...holder, message: 'the other server' }],
   };
 }
+
+/** An engine has one network around an address, and that leads one server. */
+function takenAddress(
+  { spec, locate }: LoadedServer | FaultyServer,
+  before: readonly (LoadedServer | FaultyServer)[],
+): Diagnostic | undefined {
+  const path = 'docker_backend.network.egress';
+  const addressesOf = ({ network: { egress } }: ReadServer): readonly string[] =>
+    egress.map(({ host }) => host).filter(isIpv4);
+  for (const address of addressesOf(spec)) {
+    const block = blockOf(address);
+    const other = before.find((one) => addressesOf(one.spec).some((taken) => blockOf(taken) === block));
+    if (other === undefined) continue;
+    return {
+      severity: 'error',
+      code: 'taken-address',
+      message: `${address} is in ${block}, where ${other.spec.name} is led to an address already: an engine can do so for one server`,
+      ...placed(locate(path)),
+      path,
+      hint: `write { host: NAME, address: ${address}, port: … } with a NAME of your choice, and let the server connect to NAME`,
+      related: [{ ...placed(other.locate(path)), message: 'the other server' }],
+    };
+  }
+  return undefined;
+}
+
+const placed = ({ position, length }: FieldLocation) => ({ position, length });
 
 const duplicateName = (
   named: Named,

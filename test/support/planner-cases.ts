@@ -33,6 +33,11 @@ const egressChoices: readonly (readonly EgressTarget[])[] = [
   [],
   [reached('db')],
   [reached('db'), reached('other')],
+  [{ ...reached('10.1.2.3'), address: '10.1.2.3' }, reached('db')],
+  [
+    { ...reached('10.1.2.4'), address: '10.1.2.4' },
+    { ...reached('10.9.2.4'), address: '10.9.2.4' },
+  ],
 ];
 
 const preserveChoices: readonly (readonly string[])[] = [[], ['/state'], ['/state', '/more'], ['/more']];

@@ -1,7 +1,7 @@
 import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
-import { egressText, hasForwarder } from '../../model/egress.ts';
+import { egressText, hasForwarder, isIpv4, isNowhere } from '../../model/egress.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
@@ -224,6 +224,10 @@ const signs = [
 /** A connection that the forwarder of an allow-list gave up begins all the same, and ends at once. */
 const signsOfForwarder = /\b(?:ECONNRESET|socket hang up|connection reset|closed the connection unexpectedly)\b/i;
 
+/** An address that a message names, and that a list could have. */
+const addressIn = (said: string): string | undefined =>
+  (said.match(/\b(?:\d{1,3}\.){3}\d{1,3}\b/g) ?? []).find((one) => isIpv4(one) && !isNowhere(one));
+
 /** A host that a message does not name. */
 const unnamed = 'the host';
 
@@ -235,7 +239,8 @@ function wayHint(host: string, { mode, egress, egressLearn }: DesiredServer['net
   }
   const listed = egress.filter((one) => one.host === host).map(egressText);
   if (listed.length > 0) {
-    return `${listed.join(' and ')} may be reached: check that the port is this one, and that the host answers; it is found at an address of 169.254.0.0/16, which some programs refuse`;
+    const found = isIpv4(host) ? '' : '; it is found at an address of 169.254.0.0/16, which some programs refuse';
+    return `${listed.join(' and ')} may be reached: check that the port is this one, and that the host answers${found}`;
   }
   const now = egress.length === 0 ? 'nothing outside' : `only ${egress.map(egressText).join(', ')}`;
   const entry = `"${host === unnamed ? 'HOST' : host}:PORT"`;
@@ -272,7 +277,7 @@ export function unreachableHint(
     return match === null ? [] : [match[1]];
   });
   if (found.length === 0) return undefined;
-  const host = found.find((name) => name !== undefined) ?? unnamed;
+  const host = found.find((name) => name !== undefined) ?? addressIn(said) ?? unnamed;
   const provided = secretUses(spec).flatMap(({ refs }) => refs.filter(({ from }) => from === 'provider'));
   const secrets = [...new Set(provided.map(({ name }) => name))];
   const way = wayHint(host, spec.network) + refusedText(host, refused);

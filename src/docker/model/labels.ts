@@ -31,7 +31,7 @@ export const label = {
   secrets: 'looms.secrets',
   /** Servers: the HMAC of their record by the machine that made it (claims.ts). */
   signature: 'looms.signature',
-  /** Forwarders: which addresses are theirs, and for which list of hosts (way-out.ts). */
+  /** Forwarders: which addresses are theirs, and for which list of hosts (way-out.ts); of stand-ins, what is handed on where. */
   egress: 'looms.egress',
   /** For users of loom: the server's name. */
   loomServer: 'loom.mcp.server',
@@ -41,7 +41,8 @@ export const label = {
 /**
  * helper: made, used and removed within one step; one that is seen was left by a run that was killed.
  * data: never started; keeps the preserved files of a server that was deleted until the next one of its name.
- * forwarder: what an isolated server reaches of the outside goes through it, and nothing else does.
+ * forwarder: what an isolated server reaches of the outside goes through it, and nothing else does; also what stands in for an
+ * address that it lists (stand-in.ts).
  * history: the record of a past generation, created and never started.
  */
 export type Role = 'server' | 'relay' | 'lock' | 'helper' | 'data' | 'history' | 'forwarder';
@@ -68,7 +69,7 @@ export const dataName = (project: ProjectName, server: ServerName): string => `l
 export const networkName = (project: ProjectName, mode: 'isolated' | 'bridge'): string =>
   `looms-${project}${mode === 'isolated' ? '' : '.open'}`;
 export const egressSuffix = '.egress';
-/** The network that a server shares with its forwarder, and nobody else. */
+/** The network that a server shares with its forwarder and its stand-ins, and nobody else. */
 export const egressNetworkName = (project: ProjectName, server: ServerName): string =>
   `${containerName(project, server)}${egressSuffix}`;
 /** The network through which the forwarders of a project reach the outside. */
@@ -76,5 +77,13 @@ export const outNetworkName = (project: ProjectName): string => `looms-${project
 /** `part` says which of the addresses of its server's network are its own. */
 export const forwarderName = (project: ProjectName, server: ServerName, part: number): string =>
   `${containerName(project, server)}.egress-${part}`;
+/** The network around addresses that a server lists, by the first address of the subnet. */
+export const blockNetworkName = (project: ProjectName, server: ServerName, subnet: string): string =>
+  `${containerName(project, server)}.${subnet.split('/')[0]}${egressSuffix}`;
+/** Of the networks that lead a server out: the one that it shares with its forwarder. */
+export const mainEgressNetwork = (name: string): string => name.replace(/(?:\.\d+){4}\.egress$/, egressSuffix);
+/** What has an address that a server lists. */
+export const standInName = (project: ProjectName, server: ServerName, address: string): string =>
+  `${containerName(project, server)}.egress-${address}`;
 /** Volumes are scoped by the project, as in Compose: two projects never share one by accident. */
 export const volumeName = (project: ProjectName, name: string): string => `looms-${project}-${name}`;

@@ -80,6 +80,8 @@ export type NetworkShape = {
   readonly subnet?: string;
   /** CIDR that the engine gives addresses from by itself; absent: all of the subnet. */
   readonly ipRange?: string;
+  /** The address that the engine keeps for itself; absent: it chooses. */
+  readonly gateway?: string;
 };
 
 /** The option by which a bridge has no IPv4 address of its own, at which the engine's host would be reached. */

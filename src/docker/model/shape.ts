@@ -34,6 +34,8 @@ export type ShapeNetwork = {
   readonly name: string;
   /** Names other containers reach this one by, without those the engine adds by itself; sorted. */
   readonly aliases: readonly string[];
+  /** Its address there; absent: the engine chooses. */
+  readonly address?: string;
   /** Addresses that it has there besides; absent: none. An engine takes them from 169.254.0.0/16 only. */
   readonly linkLocalIps?: readonly string[];
 };

@@ -3,8 +3,10 @@ import { canonicalJson } from '../../model/canonical-json.ts';
 import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
 import { hasForwarder, mostTargets } from '../../model/egress.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import { addressOf, numberOf, overlap, rangeOf } from './ipv4.ts';
 import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
 import { type NetworkShape, type Observed, type ObservedContainer, withoutHost } from './observed.ts';
+import { type StandIn, standInsOf } from './stand-in.ts';
 
 /**
  * How an isolated server gets out to what its spec lists: a network that it shares with a forwarder and nobody else,
@@ -19,8 +21,9 @@ export type WayOut = {
   /** Which of the addresses are the forwarder's, and for which list: what its label says. */
   readonly mark: string;
   readonly targets: readonly EgressTarget[];
-  /** Where the server finds each host; a wildcard's is that of all names below it. */
+  /** Where the server finds each host; a wildcard's is that of all names below it, an address's that for its stand-in. */
   readonly addresses: ReadonlyMap<string, string>;
+  readonly standIns: readonly StandIn[];
   /** Where the server's questions for names are answered. */
   readonly names: string;
   /** Where what is not listed is noted; absent where it is refused at once. */
@@ -41,10 +44,6 @@ export type Learn = {
 const learnedPorts =
   '1-10000 11211 11434 15672 19092 19530 25060-25061 26257 27017-27020 29092 30013-30015 39013-39015 50000 50051 61613-61617';
 
-const numberOf = (address: string): number =>
-  address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
-const addressOf = (number: number): string => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
-
 /**
  * Engines give an endpoint further addresses from 169.254.0.0/16 only, so the subnets of servers lie there. These stay clear
  * of metadata services (169.254.169.0/24, 169.254.170.0/23) and of what Kubernetes keeps on its nodes (169.254.20.0/24).
@@ -55,16 +54,6 @@ const subnets = { first: numberOf('169.254.64.0'), size: 128, bits: 25, count: 1
 /** The parts of a server's subnet: the first is for what the engine gives out, each of the others for one forwarder. */
 const partSize = 32;
 const parts = [1, 2, 3] as const;
-
-type Range = { readonly from: number; readonly to: number };
-
-function rangeOf(cidr: string): Range | undefined {
-  const [, address = '', bits = ''] = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(cidr) ?? [];
-  if (address === '') return undefined;
-  const size = 2 ** (32 - Number(bits));
-  const from = Math.floor(numberOf(address) / size) * size;
-  return { from, to: from + size - 1 };
-}
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -80,7 +69,7 @@ function subnetFor(name: string, observed: Observed): string | undefined {
   const start = Number.parseInt(hashOf(name).slice(0, 8), 16) % count;
   const at = [...Array(count).keys()]
     .map((index) => first + ((start + index) % count) * size)
-    .find((from) => !taken.some((one) => one.from < from + size && one.to >= from));
+    .find((from) => !taken.some((one) => overlap(one, { from, to: from + size - 1 })));
   return at === undefined ? undefined : `${addressOf(at)}/${bits}`;
 }
 
@@ -148,6 +137,7 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
   const hosts = [...new Set(targets.map(({ host }) => host))];
   const base = first + part * partSize;
   const all = [...Array(mostTargets).keys()].map((index) => addressOf(base + index));
+  const addresses = new Map(hosts.map((host, index) => [host, addressOf(base + index)]));
   return {
     network: {
       name,
@@ -162,7 +152,8 @@ export function wayOutOf(spec: DesiredServer, observed: Observed): WayOut | unde
     forwarder: forwarderName(project, spec.name, part),
     mark: `${part}:${listHash(spec.network)}`,
     targets,
-    addresses: new Map(hosts.map((host, index) => [host, addressOf(base + index)])),
+    addresses,
+    standIns: standInsOf(spec, addresses, observed),
     names: addressOf(base + mostTargets),
     ...(egressLearn ? { learn: { addresses: all.slice(hosts.length), ports: learnedPorts } } : {}),
   };

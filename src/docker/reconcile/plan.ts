@@ -85,9 +85,9 @@ const isToBeRemoved = (name: ServerName, rule: RemovalRule): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
 /** A server that would be made or started where the network or the relay is someone else's is blocked. */
-function withBlocker(slot: Slot, observed: Observed): Slot {
+function withBlocker(slot: Slot, observed: Observed, earlier: readonly DeclaredServer[]): Slot {
   const { decision } = slot;
-  const blocker = supportBlocker(slot.server, observed);
+  const blocker = supportBlocker(slot.server, observed, earlier);
   const needsIt = makesContainer(decision) || decision.kind === 'resume';
   return blocker === undefined || !needsIt ? slot : { ...slot, decision: { kind: 'blocked', why: blocker } };
 }
@@ -109,8 +109,12 @@ export function makePlan(input: PlanInput): DockerPlan {
     stop,
     rollbackTo,
   };
-  const slots = desired.map((server) =>
-    withBlocker({ server, ...decideServer(server, present.get(server.spec.name) ?? [], context) }, observed),
+  const slots = desired.map((server, index) =>
+    withBlocker(
+      { server, ...decideServer(server, present.get(server.spec.name) ?? [], context) },
+      observed,
+      desired.slice(0, index),
+    ),
   );
 
   const wantedNames = new Set(desired.map((server) => server.spec.name));

@@ -58,17 +58,28 @@ const instanceOf = (container: ObservedContainer): ServerInstance => ({
   engineHealthCommand: `docker inspect --format '{{json .State.Health}}' ${container.name}`,
 });
 
+/** Of the forwarder and the stand-ins of a server's list the one that is not as it should be, else the forwarder. */
 function forwarderOf(
   { server, recorded, shape }: ObservedContainer,
   observed: Observed,
 ): ServerView['confinement']['forwarder'] {
   const way = recorded && wayOutOf(recorded.spec, observed);
-  const found = observed.containers.find(
-    (one) => one.role === 'forwarder' && one.server === server && one.egress === way?.mark,
-  );
-  if (way === undefined || found === undefined) return null;
-  const isOn = (one: ObservedContainer['shape']): boolean => one.networks.some(({ name }) => name === way.network.name);
-  return { name: found.name, running: isRunning(found), joined: isOn(shape) && isOn(found.shape) };
+  if (way === undefined) return null;
+  const isOn = (one: ObservedContainer['shape'], network: string): boolean =>
+    one.networks.some(({ name }) => name === network);
+  const wanted = [
+    { mark: way.mark, networks: [way.network.name] },
+    ...way.standIns.map(({ mark, network }) => ({ mark, networks: [way.network.name, network.name] })),
+  ];
+  const found = wanted.map(({ mark, networks }) => {
+    const one = observed.containers.find(
+      (each) => each.role === 'forwarder' && each.server === server && each.egress === mark,
+    );
+    const joined = one !== undefined && networks.every((name) => isOn(shape, name) && isOn(one.shape, name));
+    return one && { name: one.name, running: isRunning(one), joined };
+  });
+  if (found.includes(undefined)) return null;
+  return found.find((one) => one?.running === false || one?.joined === false) ?? found[0] ?? null;
 }
 
 function viewOf(name: ServerName, containers: readonly ObservedContainer[], observed: Observed): ServerView[] {

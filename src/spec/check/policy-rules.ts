@@ -221,8 +221,8 @@ function* checkNetwork(subject: PolicySubject, policy: Policy): Iterable<PolicyB
   }
   for (const target of network.egress) {
     if (allowed.some((entry) => allowsTarget(entry, target))) continue;
-    const { port, address } = target;
-    const leads = address === undefined ? '' : ` leads to ${address}:${port}, which`;
+    const { host, port, address } = target;
+    const leads = address === undefined || address === host ? '' : ` leads to ${address}:${port}, which`;
     yield breach(subject, {
       rule: 'allowed-egress',
       value: egressText(target),

@@ -1,5 +1,5 @@
 import type { EgressTarget } from '../../model/desired.ts';
-import { isHostName, isIpv4, isTlsPort, mostTargets } from '../../model/egress.ts';
+import { isHostName, isIpv4, isNowhere, isTlsPort, mostAddresses, mostTargets } from '../../model/egress.ts';
 import type { Reader } from '../read/reader.ts';
 import type { EgressInput } from './input.ts';
 
@@ -25,7 +25,10 @@ function readText(entry: string): Written {
     return { message: 'egress is TCP only', hint: 'use a TCP port of the host, where it has one' };
   }
   if (/^[\d.]+\/\d+(?::.*)?$/.test(entry) || /^\d[\d.]*-\d[\d.]*(?::.*)?$/.test(entry)) {
-    return { message: 'a range of addresses cannot be allowed', hint: 'write one entry for each host, by its name' };
+    return {
+      message: 'a range of addresses cannot be allowed',
+      hint: 'write one entry for each host, by its name or address',
+    };
   }
   if (entry.startsWith('[') || (entry.match(/:/g) ?? []).length > 1) {
     return {
@@ -46,12 +49,6 @@ function readText(entry: string): Written {
 
 /** Why a host cannot be one of the list; undefined for one that can. */
 function refusedHost(host: string, port: number, tls: boolean, address: string | undefined): Problem | undefined {
-  if (isIpv4(host)) {
-    return {
-      message: `${host} is an address, and a server is led by names`,
-      hint: `write { host: NAME, address: ${host}, port: ${port} } with a NAME of your choice, and let the server connect to NAME:${port}`,
-    };
-  }
   if (host === 'localhost') return { message: 'localhost is the server itself', hint: 'write the name of the host' };
   if (host.startsWith('_')) {
     return { message: `${host} is an SRV name, which is no host`, hint: 'write the hosts that it stands for' };
@@ -60,7 +57,7 @@ function refusedHost(host: string, port: number, tls: boolean, address: string |
   if (host === '*') return { message: '* is every host', hint: 'write the hosts that the server needs' };
   const isWildcard = host.startsWith('*.');
   const name = isWildcard ? host.slice(2) : host;
-  if (!isHostName(name)) {
+  if (!isHostName(name) || /(?:^|\.)\d+$/.test(name)) {
     return { message: `${JSON.stringify(host)} is not the name of a host`, hint: example };
   }
   if (!isWildcard) return undefined;
@@ -77,8 +74,27 @@ function refusedHost(host: string, port: number, tls: boolean, address: string |
   return undefined;
 }
 
-/** Addresses that no target has: of the container itself, of a link (metadata services among them), of groups. */
-const isNowhere = (address: string): boolean => /^(?:0|127|22[4-9]|2[3-5]\d)\.|^169\.254\./.test(address);
+/** Why an address cannot be one of the list; `tls` is what the entry says of it. */
+function refusedAddress(host: string, port: number, tls: boolean | undefined, address = host): Problem | undefined {
+  const named = `{ host: NAME, address: ${address}, port: ${port} } with a NAME of your choice, and let the server connect to NAME:${port}`;
+  if (address !== host) {
+    return { message: `${host} is an address, and led to another one`, hint: `leave address out, or write ${named}` };
+  }
+  if (isNowhere(host)) {
+    return { message: `${host} is not the address of a host`, hint: 'write the IPv4 address of the host, or its name' };
+  }
+  if (/\.(?:0|255)$/.test(host)) {
+    return {
+      message: `${host} is at an end of its subnet, where no container can stand in for it`,
+      hint: `write ${named}`,
+    };
+  }
+  if (tls !== true) return undefined;
+  return {
+    message: 'who connects to an address names no host in TLS',
+    hint: 'leave tls out, or write a NAME of your choice as host, and this as its address',
+  };
+}
 
 function target(reader: Reader, entry: EgressInput, path: string): EgressTarget | undefined {
   const refuse = ({ message, hint }: Problem, at = path): undefined => {
@@ -94,7 +110,13 @@ function target(reader: Reader, entry: EgressInput, path: string): EgressTarget 
   }
   const written = typeof entry === 'string' ? readText(entry) : { host: entry.host ?? '', port: entry.port ?? 0 };
   if ('message' in written) return refuse(written);
-  const { address, tls = isTlsPort(written.port) } = typeof entry === 'string' ? {} : entry;
+  const { address, tls: said } = typeof entry === 'string' ? {} : entry;
+  if (isIpv4(written.host)) {
+    const { host, port } = written;
+    const problem = refusedAddress(host, port, said, address);
+    return problem === undefined ? { host, port, tls: false, address: host } : refuse(problem);
+  }
+  const tls = said ?? isTlsPort(written.port);
   const host = written.host.toLowerCase();
   const problem = refusedHost(host, written.port, tls, address);
   if (problem !== undefined) return refuse(problem, typeof entry === 'string' ? path : `${path}.host`);
@@ -127,6 +149,12 @@ export function egressOf(reader: Reader, entries: readonly EgressInput[]): reado
   if (hosts.size > mostTargets) {
     const message = `${hosts.size} hosts: a server can be led to ${mostTargets} at most`;
     reader.report({ code: 'invalid-egress', path: listPath, onKey: true, message });
+  }
+  const addresses = [...hosts].filter(isIpv4);
+  if (addresses.length > mostAddresses) {
+    const message = `${addresses.length} addresses: a server can be led to ${mostAddresses} at most`;
+    const hint = 'write { host: NAME, address: …, port: … } where the server can be told a NAME of your choice';
+    reader.report({ code: 'invalid-egress', path: listPath, onKey: true, message, hint });
   }
   return targets.toSorted((a, b) => (a.host === b.host ? a.port - b.port : a.host < b.host ? -1 : 1));
 }

@@ -143,7 +143,7 @@ const mount = ({ source, target, readOnly }: Mount): Written => ({
 
 /** An entry of `egress`, in the short form where that says it all. */
 export const writtenTarget = ({ host, port, tls, address }: EgressTarget): Written | string =>
-  address === undefined && tls === isTlsPort(port)
+  (address === undefined && tls === isTlsPort(port)) || address === host
     ? `${host}:${port}`
     : { host, port, address, ...(tls === isTlsPort(port) ? {} : { tls }) };
 

@@ -7,6 +7,7 @@ import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { looms, startLooms } from '../../support/looms.ts';
 import { brokenSpec, changed, httpSpec } from '../../support/odd-servers.ts';
+import { routedTarget } from '../../support/routed-target.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
 const missing = withoutEngine() ? 'no engine' : noPrivateEngine();
@@ -85,8 +86,9 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
   test('leaves a server with an allow-list its way out, and no other, however it went away', async () => {
     // The address of the engine's machine on its default network: outside of all that the project has.
     const [address, port] = ['172.17.0.1', 7001];
+    let neighbour = await routedTarget(engine.enter());
     const led = changed(tinySpec({ name: 'led' }), {
-      backend: { network: { egress: [{ host: 'db', address, port }] } },
+      backend: { network: { egress: [{ host: 'db', address, port }, `${neighbour.address}:1025`] } },
     });
     const own = (...args: readonly string[]) =>
       looms([...args, '-f', '-', '--project', 'led'], { env: env(), stdin: led });
@@ -103,15 +105,20 @@ describe.skipIf(missing !== undefined)('an engine that goes away and comes back'
       for (const goAway of [() => engine.stop(), () => engine.kill()]) {
         await goAway();
         target.kill();
+        neighbour.close();
         await engine.start();
         target = listener();
+        neighbour = await routedTarget(engine.enter(), neighbour.address);
         await eventually(async () => expect(await tried('tcp', 'db', String(port))).toBe('open: here'), 60_000);
+        await eventually(async () => expect(await tried('tcp', neighbour.address, '1025')).toBe('open: you said 4'));
+        expect(await tried('tcp', neighbour.address, '5432')).toMatch(/^closed: /);
         expect(await tried('tcp', address, String(port))).toMatch(/^closed: /);
         expect(await tried('tcp', '1.1.1.1', '443')).toMatch(/^closed: /);
         expect(await own('diff')).toExit(0);
       }
     } finally {
       target.kill();
+      neighbour.close();
     }
   });
 });

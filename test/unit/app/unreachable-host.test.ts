@@ -18,7 +18,10 @@ describe('a server that says it could not reach a host', () => {
     ['[SQLState 08000] Hostname lookup failed for db', 'db'],
     ['could not translate host name "db.example.com" to address', 'db.example.com'],
     ['dial tcp: lookup db.example.com on 127.0.0.11:53: no such host', 'db.example.com'],
-    ['connect ECONNREFUSED 10.0.0.1:5432', 'the host'],
+    ['connect ECONNREFUSED 10.0.0.1:5432', '10.0.0.1'],
+    ['dial tcp 10.1.2.3:1025: connect: no route to host', '10.1.2.3'],
+    ['connect ECONNREFUSED 127.0.0.1:5432', 'the host'],
+    ['connect ECONNREFUSED 169.254.64.33:5432', 'the host'],
     ['[Errno -2] Name or service not known', 'the host'],
   ])('%s: gets the host, the network and the secret to set', (said, host) => {
     const hint = unreachableHint(said, spec('isolated'));

@@ -142,6 +142,9 @@ const egress: fc.Arbitrary<readonly EgressTarget[]> = fc
         },
         { requiredKeys: ['host', 'port', 'tls'] },
       ),
+      fc
+        .constantFrom('10.1.2.3', '192.168.7.254')
+        .map((address) => ({ host: address, port: 443, tls: false, address })),
       fc.record({
         host: fc.constant('*.example.com'),
         port: fc.constantFrom(443, 9443),

@@ -197,5 +197,7 @@ describe('allowed_egress', () => {
       'a.example.com:443 leads to 10.1.2.3:443, which',
     ]);
     expect(refused(['10.1.2.3:443'], led)).toEqual([]);
+    expect(refused(['10.1.2.3:*'], '10.1.2.3:1025')).toEqual([]);
+    expect(refused(['*.1.2.3:1025', '10.1.2.3:443'], '10.1.2.3:1025')).toEqual(['10.1.2.3:1025']);
   });
 });

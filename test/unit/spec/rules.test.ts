@@ -403,13 +403,26 @@ describe('rules across fields', () => {
     ['db:', 'nothing is not a port'],
     ['db:5432-5440', 'several ports cannot be allowed at once (hint: write one entry for each port)'],
     ['db:*', 'several ports cannot be allowed at once'],
-    ['10.0.0.0/8:5432', 'a range of addresses cannot be allowed (hint: write one entry for each host, by its name)'],
+    [
+      '10.0.0.0/8:5432',
+      'a range of addresses cannot be allowed (hint: write one entry for each host, by its name or address)',
+    ],
     ['10.0.0.0/8', 'a range of addresses cannot be allowed'],
     ['10.0.0.1-10.0.0.9:5432', 'a range of addresses cannot be allowed'],
     [
-      '10.1.2.3:1025',
-      '10.1.2.3 is an address, and a server is led by names (hint: write { host: NAME, address: 10.1.2.3, port: 1025 } with a NAME of your choice, and let the server connect to NAME:1025)',
+      '10.1.2.255:1025',
+      '10.1.2.255 is at an end of its subnet, where no container can stand in for it (hint: write { host: NAME, address: 10.1.2.255, port: 1025 } with a NAME of your choice, and let the server connect to NAME:1025)',
     ],
+    [
+      '127.0.0.1:1025',
+      '127.0.0.1 is not the address of a host (hint: write the IPv4 address of the host, or its name)',
+    ],
+    ['169.254.169.254:80', '169.254.169.254 is not the address of a host'],
+    ['010.1.2.3:1025', '"010.1.2.3" is not the name of a host'],
+    ['10.1.2:1025', '"10.1.2" is not the name of a host'],
+    ['10.1.2.3:1025/udp', 'egress is TCP only'],
+    ['10.1.2.3', '10.1.2.3 has no port (hint: write 10.1.2.3:PORT)'],
+    ['[::ffff:10.1.2.3]:1025', 'IPv6 addresses cannot be allowed (hint: write the name of the host'],
     ['ns.example:53/udp', 'egress is TCP only (hint: use a TCP port of the host, where it has one)'],
     ['icmp', 'egress is TCP only'],
     ['db.example:5432/tcp', 'egress is TCP already (hint: write db.example:5432)'],
@@ -440,6 +453,10 @@ describe('rules across fields', () => {
     ['{ host: db, port: 1, address: 169.254.169.254 }', '"169.254.169.254" is not the address of a host'],
     ['{ host: db, port: 1, address: db.example }', '"db.example" is not the address of a host'],
     ['{ host: "*.example.com", port: 443, address: 10.0.0.1 }', 'a wildcard has no address'],
+    ['{ host: 10.1.2.3, port: 443, tls: true }', 'who connects to an address names no host in TLS'],
+    ['{ host: 10.1.2.3, port: 1, address: 10.1.2.4 }', '10.1.2.3 is an address, and led to another one'],
+    ['10.1.2.3:1, { host: 10.1.2.3, port: 1 }', '10.1.2.3:1 is listed twice'],
+    [[1, 2, 3, 4, 5, 6, 7, 8, 9].map((last) => `10.1.2.${last}:1`).join(', '), '9 addresses: a server can be led to 8'],
     ['12', 'expected host:port, or a map with host and port, got 12'],
     ['[a]', 'expected host:port, or a map with host and port, got a list'],
     ['"db:1", "DB:1"', 'db:1 is listed twice'],
@@ -460,6 +477,25 @@ describe('rules across fields', () => {
       { host: 'b.example', port: 443, tls: true },
       { host: 'db', port: 1025, tls: false, address: '10.1.2.3' },
     ]);
+  });
+
+  test('egress to an address is one by itself, with no TLS to hold it to', () => {
+    const { spec } = only(
+      document({ backend: ["network: { egress: ['10.1.2.3:443', { host: 10.1.2.3, port: 1025 }] }"] }),
+    );
+    expect(spec.network.egress).toEqual([
+      { host: '10.1.2.3', port: 443, tls: false, address: '10.1.2.3' },
+      { host: '10.1.2.3', port: 1025, tls: false, address: '10.1.2.3' },
+    ]);
+  });
+
+  test('egress to addresses of one /24 is one server’s', () => {
+    const one = (name: string, address: string): string =>
+      document({ top: [`name: ${name}`], backend: [`network: { egress: ['${address}:1025'] }`] });
+    const text = [one('a', '10.1.2.3'), one('b', '10.1.3.3'), one('c', '10.1.2.4')].join('---\n');
+    expect(check(text)).toMatchInlineSnapshot(
+      `"18:22 error[taken-address] docker_backend.network.egress: 10.1.2.4 is in 10.1.2.0/24, where a is led to an address already: an engine can do so for one server [4:22 the other server] (hint: write { host: NAME, address: 10.1.2.4, port: … } with a NAME of your choice, and let the server connect to NAME)"`,
+    );
   });
 
   test('egress on another mode has no effect', () => {

@@ -164,15 +164,18 @@ function readNetworks(container: InspectedContainer, { isGone }: ReadingContext)
     .map(([name, endpoint]) => ({
       name,
       aliases: [...new Set(endpoint.Aliases ?? [])].filter((alias) => !added.includes(alias)).sort(),
-      ...linkLocalIpsOf(endpoint),
+      ...addressesOf(endpoint),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   return [...listed, ...borrowedNetwork(container.HostConfig.NetworkMode)];
 }
 
-function linkLocalIpsOf({ IPAMConfig: asked }: InspectedEndpoint): Pick<ShapeNetwork, 'linkLocalIps'> {
-  const linkLocalIps = asked?.LinkLocalIPs ?? [];
-  return linkLocalIps.length === 0 ? {} : { linkLocalIps };
+function addressesOf({ IPAMConfig: asked }: InspectedEndpoint): Pick<ShapeNetwork, 'address' | 'linkLocalIps'> {
+  const { IPv4Address: address = '', LinkLocalIPs: linkLocalIps } = asked ?? {};
+  return {
+    ...(address === '' ? {} : { address }),
+    ...(linkLocalIps == null || linkLocalIps.length === 0 ? {} : { linkLocalIps }),
+  };
 }
 
 function readPorts(host: InspectedHostConfig): ShapePort[] {

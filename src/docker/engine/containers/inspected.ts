@@ -44,7 +44,7 @@ export type InspectedContainer = {
 
 export type InspectedEndpoint = {
   /** What was asked for, beside what the engine chose. */
-  readonly IPAMConfig?: { readonly LinkLocalIPs?: List } | null;
+  readonly IPAMConfig?: { readonly IPv4Address?: string; readonly LinkLocalIPs?: List } | null;
   readonly Aliases?: readonly string[] | null;
   /** Empty until the container was started for the first time. */
   readonly NetworkID?: string;

@@ -127,20 +127,28 @@ function hostConfig(request: CreateContainer, engine: EngineKind, { logDriver = 
 }
 
 /** How a container is reached on a network, for create and for connect. */
-export const endpointSettings = ({ aliases, linkLocalIps }: ShapeNetwork): object => ({
-  Aliases: aliases,
-  ...(linkLocalIps === undefined
+export const endpointSettings = (network: ShapeNetwork): object => ({
+  Aliases: network.aliases,
+  ...(network.address === undefined && network.linkLocalIps === undefined
     ? {}
-    : { IPAMConfig: { LinkLocalIPs: linkLocalIps }, MacAddress: macAddressFor(linkLocalIps) }),
+    : {
+        IPAMConfig: {
+          ...(network.address === undefined ? {} : { IPv4Address: network.address }),
+          ...(network.linkLocalIps === undefined ? {} : { LinkLocalIPs: network.linkLocalIps }),
+        },
+        ...macAddressOf(network),
+      }),
 });
 
 /**
  * Whoever takes these addresses over has the same MAC address: neighbours keep what they learned of it for half a minute,
  * and Engine 28 makes up another one for each container.
  */
-function macAddressFor([first = '']: readonly string[]): string {
-  const bytes = first.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
-  return ['02', '42', ...bytes].join(':');
+function macAddressOf({ address, linkLocalIps }: ShapeNetwork): { readonly MacAddress?: string } {
+  const own = address ?? linkLocalIps?.[0];
+  if (own === undefined) return {};
+  const bytes = own.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return { MacAddress: ['02', '42', ...bytes].join(':') };
 }
 
 /**
@@ -170,7 +178,7 @@ export function createCall(request: CreateContainer, engine: EngineKind, given: 
       ExposedPorts: Object.fromEntries(shape.ports.map((port) => [containerPort(port.container), {}])),
       HostConfig: hostConfig(request, engine, given),
       // Where engines before API 1.44 look for it.
-      ...(first?.linkLocalIps === undefined ? {} : { MacAddress: macAddressFor(first.linkLocalIps) }),
+      ...(first === undefined ? {} : macAddressOf(first)),
       ...(first === undefined
         ? {}
         : { NetworkingConfig: { EndpointsConfig: { [first.name]: endpointSettings(first) } } }),

@@ -53,7 +53,17 @@ export async function createNetwork(
     Options: network.options,
     ...(network.subnet === undefined
       ? {}
-      : { IPAM: { Config: [{ Subnet: network.subnet, ...(network.ipRange && { IPRange: network.ipRange }) }] } }),
+      : {
+          IPAM: {
+            Config: [
+              {
+                Subnet: network.subnet,
+                ...(network.ipRange && { IPRange: network.ipRange }),
+                ...(network.gateway && { Gateway: network.gateway }),
+              },
+            ],
+          },
+        }),
     Labels: labels,
     CheckDuplicate: true,
   };

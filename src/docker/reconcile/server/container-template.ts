@@ -1,16 +1,16 @@
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
 import { isHttp, usualWorkingDir } from '../../../model/desired.ts';
+import { isIpv4 } from '../../../model/egress.ts';
 import { LoomsError } from '../../../model/errors.ts';
-import type { ProjectName, ServerName } from '../../../model/ids.ts';
+import type { ProjectName } from '../../../model/ids.ts';
 import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
 import { secretUses } from '../../../model/secret-names.ts';
 import { sourceText } from '../../../model/source.ts';
 import type { TmpfsMount } from '../../../model/tmpfs.ts';
 import { ownedBy, readTmpfs } from '../../../model/tmpfs.ts';
-import { forwarderProgram } from '../../model/forwarder-program.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../../model/labels.ts';
 import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate } from '../../model/shape.ts';
-import { proxyConfig, type WayOut } from '../../model/way-out.ts';
+import type { WayOut } from '../../model/way-out.ts';
 import type { PlannedContainer } from '../../steps.ts';
 
 const mebibyte = 1024 * 1024;
@@ -57,7 +57,9 @@ export const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
 function networksOf(spec: DesiredServer, project: ProjectName, way: WayOut | undefined): ShapeNetwork[] {
   if (spec.network.mode === 'none') return [];
   const own = { name: networkName(project, spec.network.mode), aliases: [spec.name] };
-  return way === undefined ? [own] : [own, { name: way.network.name, aliases: [] }];
+  if (way === undefined) return [own];
+  const led = new Set([way.network, ...way.standIns.map(({ network }) => network)].map(({ name }) => name));
+  return [own, ...[...led].map((name) => ({ name, aliases: [] }))];
 }
 
 /**
@@ -67,7 +69,9 @@ function networksOf(spec: DesiredServer, project: ProjectName, way: WayOut | und
 const withWayOut = ({ addresses, names }: WayOut) => ({
   ...isolatedDns,
   dns: [names],
-  extraHosts: [...addresses].flatMap(([host, address]) => (host.startsWith('*') ? [] : [`${host}:${address}`])),
+  extraHosts: [...addresses].flatMap(([host, address]) =>
+    host.startsWith('*') || isIpv4(host) ? [] : [`${host}:${address}`],
+  ),
   sysctls: { 'net.ipv4.ip_forward': '0' },
 });
 
@@ -216,64 +220,6 @@ export function relayContainer(
     ownLabels: {
       [label.project]: project,
       [label.role]: 'relay' satisfies Role,
-      [label.image]: imageRef,
-      [label.managedBy]: managedBy,
-    },
-    freshVolumes: [],
-  };
-}
-
-/** In a container of its own, as many files may be open as there are; what runs by default may open fewer. */
-const withAllDescriptors = ['sh', '-c', 'ulimit -n "$(ulimit -Hn)" && exec "$@"', 'sh'];
-
-/** 800 connections with their buffers, and as many seldom have one at once. */
-const forwarderLimits = { memoryBytes: 64 * mebibyte, pidsLimit: 32, nanoCpus: 1e9 };
-
-/** And 10,000 ports at which what is tried is noted. */
-const learnerLimits = { ...forwarderLimits, memoryBytes: 160 * mebibyte };
-
-/**
- * The forwarder of a server: the only thing on the server's network that leads anywhere, and only where its configuration
- * says. The kernel hands nothing on for it; ports below 1024 are open to its user, which has no capability.
- */
-export function forwarderContainer(
-  project: ProjectName,
-  server: ServerName,
-  way: WayOut,
-  imageRef: string,
-  managedBy: string,
-): PlannedContainer {
-  const { network, out, addresses, names, learn } = way;
-  const known = [...addresses].map(([host, address]) => `${host}=${address}`);
-  const free = learn?.addresses ?? [];
-  const program = [forwarderProgram, proxyConfig(way), names, learn?.ports ?? '', ...known];
-  const argv = ['perl', '-e', ...program, ...free.map((address) => `?=${address}`)];
-  const limits = learn === undefined ? forwarderLimits : learnerLimits;
-  const template: ShapeTemplate = {
-    ...idleTemplate,
-    ...limits,
-    memorySwapBytes: limits.memoryBytes,
-    pidOne: { kind: 'fixed', argv: learn === undefined ? argv : [...withAllDescriptors, ...argv] },
-    workingDir: { kind: 'own', path: '/tmp' },
-    tmpfs: { '/tmp': { sizeBytes: mebibyte, exec: false, mode: '1777' } },
-    networks: [
-      { name: network.name, aliases: [], linkLocalIps: [...addresses.values(), ...free, names] },
-      ...(out === undefined ? [] : [{ name: out.name, aliases: [] }]),
-    ],
-    restart: 'unless-stopped',
-    readOnlyRoot: true,
-    sysctls: { 'net.ipv4.ip_forward': '0', 'net.ipv4.ip_unprivileged_port_start': '0' },
-  };
-  return {
-    name: way.forwarder,
-    role: 'forwarder',
-    imageRef,
-    template,
-    ownLabels: {
-      [label.project]: project,
-      [label.role]: 'forwarder' satisfies Role,
-      [label.server]: server,
-      [label.egress]: way.mark,
       [label.image]: imageRef,
       [label.managedBy]: managedBy,
     },

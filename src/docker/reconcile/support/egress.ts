@@ -1,14 +1,11 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { hasForwarder } from '../../../model/egress.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
-import { type Blocker, isNonEmpty, type SupportChange } from '../../../model/plan.ts';
-import { egressNetworkName, egressSuffix, outNetworkName } from '../../model/labels.ts';
+import { isNonEmpty, type Reason, type SupportChange } from '../../../model/plan.ts';
+import { egressNetworkName, egressSuffix, label, mainEgressNetwork, outNetworkName } from '../../model/labels.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../../model/observed.ts';
 import { hasPartOf, isUsedBy, listensAt, type WayOut, wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft } from '../../steps.ts';
-import { forwarderContainer } from '../server/container-template.ts';
-import { nameTaken } from './free-names.ts';
-import { networkTaken } from './networks.ts';
+import { forwarderContainer, standInContainer } from '../server/forwarder-containers.ts';
 import { isOn, nothing, type SupportInput, type SupportPlan, supportStep, type Teardown } from './support-plan.ts';
 import { type SupportReasons, supportReasons } from './support-reasons.ts';
 
@@ -17,40 +14,26 @@ const readySeconds = 30;
 
 const why = 'what its server reaches of the outside goes through it';
 
-/** Why a server cannot be led to what it lists, when it cannot. */
-export function egressBlocker({ spec }: DeclaredServer, observed: Observed): Blocker | undefined {
-  if (!hasForwarder(spec)) return undefined;
-  if (observed.engine.kind === 'podman') {
-    return {
-      kind: 'unsupported',
-      detail: 'Podman gives no container the addresses that network.egress needs, and would leave it without a way out',
-      hint: 'run the server on a Docker Engine, or leave network.egress and egress_learn out',
-    };
-  }
-  const way = wayOutOf(spec, observed);
-  if (way === undefined) {
-    return {
-      kind: 'unsupported',
-      detail: 'the engine has no subnet left for network.egress: 128 servers have one, in 169.254.64.0/18',
-      hint: '`docker network ls` shows them; those of servers that are gone can be removed',
-    };
-  }
-  const holder = observed.foreign.find(({ name }) => name === way.forwarder);
-  return (
-    networkTaken(way.network, observed) ??
-    (way.out && networkTaken(way.out, observed)) ??
-    (holder === undefined ? undefined : nameTaken(holder))
-  );
-}
-
 const networkNamed = ({ networks }: Observed, wanted: string): ObservedNetwork | undefined =>
   networks.find(({ name }) => name === wanted);
 
-const createNetwork = (network: NetworkShape, reason: string): SupportPlan => ({
-  changes: [{ kind: 'network', name: network.name, action: 'create', reasons: [{ kind: 'missing' }] }],
-  steps: [supportStep(`network:${network.name}/create`, reason, { op: 'create-network', network })],
-  teardown: [],
-});
+const networkPlan = (network: NetworkShape, reason: string, observed: Observed): SupportPlan =>
+  networkNamed(observed, network.name) === undefined
+    ? {
+        changes: [{ kind: 'network', name: network.name, action: 'create', reasons: [{ kind: 'missing' }] }],
+        steps: [supportStep(`network:${network.name}/create`, reason, { op: 'create-network', network })],
+        teardown: [],
+      }
+    : nothing;
+
+/** A forwarder or a stand-in as it shall be, and where it listens then. */
+type Wanted = { readonly planned: PlannedContainer; readonly listens: readonly string[] };
+
+/** What a label says that is not what it should: of a stand-in, which follows its server's list, that list has changed. */
+const otherMark = (found: string | undefined, mark: string): Reason =>
+  found === undefined || !mark.includes(' by ')
+    ? { kind: 'unreadable-record' }
+    : { kind: 'spec-changed', fields: [{ path: 'docker_backend.network.egress', from: found, to: mark }] };
 
 /** In one order, however the engine lists them. */
 const forwardersOf = ({ containers }: Observed): readonly ObservedContainer[] =>
@@ -68,32 +51,30 @@ const removeForwarder = ({ id, name }: ObservedContainer, after: readonly StepId
 function reasonsOf(
   forwarder: ObservedContainer,
   planned: PlannedContainer,
-  way: WayOut,
   { observed, forwarderImage }: SupportInput,
 ): SupportReasons {
   const { stale, state } = supportReasons(forwarder, planned, forwarderImage, observed);
-  if (forwarder.egress === way.mark) return { stale, state };
-  // What it was made by is not known, so what differs says nothing.
-  return { stale: [{ kind: 'unreadable-record' }, ...stale.filter(({ kind }) => kind !== 'live-drift')], state };
+  const mark = planned.ownLabels[label.egress] ?? '';
+  if (forwarder.egress === mark) return { stale, state };
+  // It was made for something else, so what differs says nothing.
+  return { stale: [otherMark(forwarder.egress, mark), ...stale.filter(({ kind }) => kind !== 'live-drift')], state };
 }
 
-/** Makes, repairs or starts one forwarder and waits until it listens. */
+/** Makes, repairs or starts one forwarder or stand-in and waits until it listens. */
 function forwarderPlan(
-  server: ServerName,
-  way: WayOut,
+  { planned, listens }: Wanted,
   input: SupportInput,
   there: readonly ObservedContainer[],
   networkSteps: readonly StepId[],
 ): SupportPlan {
-  const name = way.forwarder;
-  const planned = forwarderContainer(input.project, server, way, input.forwarderImage, input.managedBy);
+  const { name } = planned;
   const [first] = there;
-  const { stale, state } = first === undefined ? { stale: [], state: [] } : reasonsOf(first, planned, way, input);
+  const { stale, state } = first === undefined ? { stale: [], state: [] } : reasonsOf(first, planned, input);
   const gate = (target: Extract<Operation, { op: 'start-container' }>['target'], after: StepId) =>
     supportStep(
       `egress:${name}/gate`,
       why,
-      { op: 'await-listening', target, name, addresses: listensAt(way), timeoutSeconds: readySeconds },
+      { op: 'await-listening', target, name, addresses: listens, timeoutSeconds: readySeconds },
       [after],
     );
   if (first !== undefined && stale.length === 0) {
@@ -148,36 +129,73 @@ export type EgressPlan = {
   readonly stepsFor: (server: DeclaredServer) => readonly StepId[];
 };
 
-/** What one server is led out by, and the forwarders that are it already. */
+/** What one server is led out by, and the forwarders and stand-ins that are it already. */
 type Led = {
   readonly name: ServerName;
-  readonly network: SupportPlan;
-  readonly forwarder: SupportPlan;
+  readonly networkNames: readonly string[];
+  readonly networks: readonly SupportPlan[];
+  readonly forwarders: readonly SupportPlan[];
   readonly there: readonly ObservedContainer[];
 };
 
-function ledOf(input: SupportInput, server: DeclaredServer, way: WayOut, out: SupportPlan): Led {
-  const { name } = server.spec;
-  const network =
-    networkNamed(input.observed, way.network.name) === undefined
-      ? createNetwork(way.network, 'its server and its forwarder are on it')
-      : nothing;
-  const there = forwardersOf(input.observed)
-    .filter((one) => one.server === name && (one.name === way.forwarder || hasPartOf(one, way)))
-    .sort((a, b) => Number(b.name === way.forwarder) - Number(a.name === way.forwarder) || (a.id < b.id ? -1 : 1));
-  const networkSteps = [...network.steps, ...out.steps].map(({ id }) => id);
-  return { name, network, forwarder: forwarderPlan(name, way, input, there, networkSteps), there };
+function ledOf(input: SupportInput, { spec: { name } }: DeclaredServer, way: WayOut, out: SupportPlan): Led {
+  const { observed, project, forwarderImage: imageRef, managedBy } = input;
+  const owner = { project, server: name, imageRef, managedBy };
+  const own = forwardersOf(observed).filter((one) => one.server === name);
+  /** One of them: it is there already by its name, or by what it has of the network. */
+  const partOf = (wanted: Wanted, isIt: (one: ObservedContainer) => boolean, ready: readonly SupportPlan[]) => {
+    const isNamed = (one: ObservedContainer): boolean => one.name === wanted.planned.name;
+    const there = own
+      .filter((one) => isNamed(one) || isIt(one))
+      .sort((a, b) => Number(isNamed(b)) - Number(isNamed(a)) || (a.id < b.id ? -1 : 1));
+    const after = ready.flatMap(({ steps }) => steps.slice(-1).map(({ id }) => id));
+    return { there, plan: forwarderPlan(wanted, input, there, after) };
+  };
+  const main = networkPlan(way.network, 'its server and its forwarder are on it', observed);
+  const forwarder = partOf(
+    { planned: forwarderContainer(way, owner), listens: listensAt(way) },
+    (one) => hasPartOf(one, way),
+    [main, out],
+  );
+  const blocks = new Map(way.standIns.map(({ network }) => [network.name, network]));
+  const around = new Map(
+    [...blocks].map(([key, network]) => [key, networkPlan(network, 'its server finds an address on it', observed)]),
+  );
+  const standIns = way.standIns.map((standIn) =>
+    partOf(
+      {
+        planned: standInContainer(standIn, way, owner),
+        listens: standIn.ports.map((port) => `${standIn.address}:${port}`),
+      },
+      ({ shape }) => shape.networks.some(({ address }) => address === standIn.address),
+      // One that is there goes when there is something for the next one to hand on to.
+      [main, around.get(standIn.network.name) ?? nothing, forwarder.plan],
+    ),
+  );
+  const parts = [forwarder, ...standIns];
+  return {
+    name,
+    networkNames: [way.network.name, ...blocks.keys()],
+    networks: [main, ...around.values()],
+    forwarders: parts.map(({ plan }) => plan),
+    there: parts.flatMap(({ there }) => there),
+  };
 }
 
-/** Servers that stay as they are and are led out, and the forwarders that lead them. */
+/** Servers that stay as they are and are led out, the networks that they are on for it, and what leads them there. */
 function ledAndStaying({ observed, project, staying }: SupportInput) {
   const led = staying.flatMap((container) => {
     const { server } = container;
     const network = server && networkNamed(observed, egressNetworkName(project, server));
     if (server === undefined || network === undefined || !isOn(container, network.name)) return [];
-    return [{ server, forwarders: forwardersOf(observed).filter((one) => isUsedBy(one, container, network)) }];
+    const networks = container.shape.networks.map(({ name }) => name).filter((name) => name.endsWith(egressSuffix));
+    const around = networks.filter((name) => name !== network.name);
+    const forwarders = forwardersOf(observed).filter(
+      (one) => isUsedBy(one, container, network) || around.some((name) => isOn(one, name)),
+    );
+    return [{ networks, forwarders }];
   });
-  return { servers: led.map(({ server }) => server), forwarders: led.flatMap(({ forwarders }) => forwarders) };
+  return { networks: led.flatMap(({ networks }) => networks), forwarders: led.flatMap(({ forwarders }) => forwarders) };
 }
 
 const removed = (kind: 'forwarder' | 'network', name: string): SupportChange => ({
@@ -199,41 +217,44 @@ export function planEgress(input: SupportInput): EgressPlan {
     return way === undefined ? [] : [{ server, way }];
   });
   const [wanted] = ways.flatMap(({ way }) => way.out ?? []);
-  const out =
-    wanted === undefined || networkNamed(observed, wanted.name) !== undefined
-      ? nothing
-      : createNetwork(wanted, 'forwarders reach the outside through it');
+  const out = wanted === undefined ? nothing : networkPlan(wanted, 'forwarders reach the outside through it', observed);
   const led = ways.map(({ server, way }) => ledOf(input, server, way, way.out === undefined ? nothing : out));
   const staying = ledAndStaying(input);
-  const inUse = new Set([...led.map(({ name }) => name), ...staying.servers]);
+  const networksInUse = new Set([...led.flatMap(({ networkNames }) => networkNames), ...staying.networks]);
   const kept = new Set([...led.flatMap(({ there }) => there), ...staying.forwarders]);
   const idle = forwardersOf(observed).filter((one) => !kept.has(one));
 
   const networkOf = (server: ServerName): string => egressNetworkName(project, server);
-  const networksInUse = new Set([...inUse].map(networkOf));
   const known = [...observed.containers.flatMap(({ server }) => server ?? [])].map(networkOf);
   // A network alone is left by a run that was killed.
-  const left = observed.networks.map(({ name }) => name).filter((name) => name.endsWith(egressSuffix));
-  const teardown = [...new Set([...known, ...left])].sort().flatMap((network): Teardown[] => {
-    const idleNetwork = networksInUse.has(network) ? undefined : ownNetwork(observed, network);
+  const left = observed.networks
+    .map(({ name }) => name)
+    .filter((name) => name.endsWith(egressSuffix))
+    .sort();
+  const teardown = [...new Set([...known, ...left.map(mainEgressNetwork)])].sort().flatMap((network): Teardown[] => {
+    const idleNetworks = left
+      .filter((name) => mainEgressNetwork(name) === network && !networksInUse.has(name))
+      .flatMap((name) => ownNetwork(observed, name) ?? []);
     const containers = [
       ...idle
         .filter(({ server }) => server !== undefined && networkOf(server) === network)
         .map((one) => removeForwarder(one)),
-      ...led.filter(({ name }) => networkOf(name) === network).flatMap(({ forwarder }) => forwarder.teardown),
+      ...led
+        .filter(({ name }) => networkOf(name) === network)
+        .flatMap(({ forwarders }) => forwarders.flatMap((one) => one.teardown)),
     ];
-    if (containers.length === 0 && idleNetwork === undefined) return [];
-    return [{ network, containers, networks: idleNetwork === undefined ? [] : [removeNetwork(idleNetwork)] }];
+    if (containers.length === 0 && idleNetworks.length === 0) return [];
+    return [{ network, containers, networks: idleNetworks.map((one) => removeNetwork(one)) }];
   });
   const idleOut =
-    wanted !== undefined || staying.servers.length > 0 ? undefined : ownNetwork(observed, outNetworkName(project));
+    wanted !== undefined || staying.networks.length > 0 ? undefined : ownNetwork(observed, outNetworkName(project));
   const forwarderRemovals = teardown.flatMap(({ containers }) => containers.map(({ id }) => id));
   const networkRemovals = idleOut === undefined ? [] : [removeNetwork(idleOut, forwarderRemovals)];
   const networks = [...teardown.flatMap((one) => one.networks), ...networkRemovals];
   return {
     parts: [
       out,
-      ...led.flatMap(({ network, forwarder }) => [network, forwarder]),
+      ...led.flatMap((one) => [...one.networks, ...one.forwarders]),
       {
         ...nothing,
         changes: [
@@ -246,7 +267,7 @@ export function planEgress(input: SupportInput): EgressPlan {
     stepsFor: ({ spec }) =>
       led
         .filter(({ name }) => name === spec.name)
-        // The last one is its gate, before which everything else was there.
-        .flatMap(({ forwarder }) => forwarder.steps.slice(-1).map(({ id }) => id)),
+        // The last ones are their gates, before which everything else was there.
+        .flatMap(({ forwarders }) => forwarders.flatMap(({ steps }) => steps.slice(-1).map(({ id }) => id))),
   };
 }

@@ -34,6 +34,9 @@ function networkMismatch(found: ObservedNetwork, wanted: NetworkShape): string |
   if (found.driver !== wanted.driver) return `its driver is ${found.driver}`;
   if (wanted.ipv6 === false && found.ipv6 === true) return 'it has IPv6';
   if (wanted.subnet !== undefined && found.subnet !== wanted.subnet) return `its subnet is ${found.subnet}`;
+  if (wanted.ipRange !== undefined && found.ipRange !== wanted.ipRange) {
+    return `of its addresses the engine gives out ${found.ipRange ?? 'all'}`;
+  }
   const option = Object.entries(wanted.options).find(([key, value]) => found.options[key] !== value);
   return option && `its option ${option[0]} is ${found.options[option[0]] ?? 'not set'}`;
 }

@@ -7,7 +7,8 @@ import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { overlaps } from '../../model/resolve-shape.ts';
 import type { StepDraft } from '../../steps.ts';
 import { removalsIn } from '../step-builders.ts';
-import { egressBlocker, planEgress } from './egress.ts';
+import { planEgress } from './egress.ts';
+import { egressBlocker } from './egress-blocker.ts';
 import { networkBlocker, networkPlan } from './networks.ts';
 import { relayBlocker, relayPlan } from './relays.ts';
 import {
@@ -45,14 +46,18 @@ function mountBlocker({ spec }: DeclaredServer, { engine: { stateFolder } }: Obs
 }
 
 /** Why a server cannot run for what stands behind it: a network or a relay of its name is somebody else's. */
-export function supportBlocker(server: DeclaredServer, observed: Observed): Blocker | undefined {
+export function supportBlocker(
+  server: DeclaredServer,
+  observed: Observed,
+  earlier: readonly DeclaredServer[],
+): Blocker | undefined {
   const { mode } = server.spec.network;
   const ofMounts = mountBlocker(server, observed);
   if (ofMounts !== undefined || mode === 'none') return ofMounts;
   return (
     networkBlocker(observed.project, mode, observed) ??
     relayBlocker(server, mode, observed) ??
-    egressBlocker(server, observed)
+    egressBlocker(server, observed, earlier)
   );
 }
 

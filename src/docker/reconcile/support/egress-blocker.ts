@@ -1,0 +1,63 @@
+import type { DeclaredServer } from '../../../model/desired.ts';
+import { blockOf, hasForwarder, isIpv4 } from '../../../model/egress.ts';
+import type { Blocker } from '../../../model/plan.ts';
+import type { Observed } from '../../model/observed.ts';
+import { blockTakenBy, type StandIn } from '../../model/stand-in.ts';
+import { wayOutOf } from '../../model/way-out.ts';
+import { nameTaken } from './free-names.ts';
+import { networkTaken } from './networks.ts';
+
+/** Why no network can be around a listed address: another one is there, or will be by this plan. */
+function addressBlocker(standIn: StandIn, observed: Observed, earlier: readonly DeclaredServer[]): Blocker | undefined {
+  const { address, network } = standIn;
+  const taken = networkTaken(network, observed);
+  if (taken !== undefined) return taken;
+  const overlapping = blockTakenBy(standIn, observed);
+  const other = earlier.find(({ spec }) =>
+    spec.network.egress.some(({ host }) => isIpv4(host) && blockOf(host) === network.subnet),
+  );
+  if (overlapping === undefined && (other === undefined || observed.networks.some(({ name }) => name === network.name)))
+    return undefined;
+  const holder = overlapping === undefined ? other?.spec.name : `another network of the engine (${overlapping})`;
+  return {
+    kind: 'unsupported',
+    detail: `the address ${address} needs a network around it (${network.subnet}), and ${holder} has these addresses`,
+    hint: `write { host: NAME, address: ${address}, port: … } with a NAME of your choice, and let the server connect to NAME`,
+  };
+}
+
+/**
+ * Why a server cannot be led to what it lists, when it cannot. `earlier` are servers of the plan that come before it: of two
+ * that list one address, one has it.
+ */
+export function egressBlocker(
+  { spec }: DeclaredServer,
+  observed: Observed,
+  earlier: readonly DeclaredServer[],
+): Blocker | undefined {
+  if (!hasForwarder(spec)) return undefined;
+  if (observed.engine.kind === 'podman') {
+    return {
+      kind: 'unsupported',
+      detail: 'Podman gives no container the addresses that network.egress needs, and would leave it without a way out',
+      hint: 'run the server on a Docker Engine, or leave network.egress and egress_learn out',
+    };
+  }
+  const way = wayOutOf(spec, observed);
+  if (way === undefined) {
+    return {
+      kind: 'unsupported',
+      detail: 'the engine has no subnet left for network.egress: 128 servers have one, in 169.254.64.0/18',
+      hint: '`docker network ls` shows them; those of servers that are gone can be removed',
+    };
+  }
+  const names = [way.forwarder, ...way.standIns.map(({ name }) => name)];
+  const holder = observed.foreign.find(({ name }) => names.includes(name));
+  const [addressed] = way.standIns.flatMap((standIn) => addressBlocker(standIn, observed, earlier) ?? []);
+  return (
+    networkTaken(way.network, observed) ??
+    (way.out && networkTaken(way.out, observed)) ??
+    addressed ??
+    (holder === undefined ? undefined : nameTaken(holder))
+  );
+}
