@@ -110,6 +110,8 @@ export type Composition = {
   readonly projectFile: FoundProjectFile | undefined;
   /** Of the project file, of the user and of the machine. */
   readonly policies: Policies;
+  /** The same as they are by now, for commands that run on. Throws what opening a command throws of them. */
+  readonly readPolicies: () => Promise<Policies>;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
   /** Masks the secrets that were looked up so far. */
@@ -436,11 +438,15 @@ export async function compose(settings: Settings): Promise<Composition> {
   const place = { files, workingDirectory };
   const savedPlan = await readSettingsPlan(place, settings);
   const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
-  const [projectFile, ofMachine] = await Promise.all([
-    readProjectFile(place, specPaths, environment),
-    readPolicyFiles(place, environment),
-  ]);
-  const policies = [...(projectFile === undefined ? [] : [projectFile.file.policy]), ...ofMachine];
+  const readRules = async () => {
+    const [found, ofMachine] = await Promise.all([
+      readProjectFile(place, specPaths, environment),
+      readPolicyFiles(place, environment),
+    ]);
+    return { projectFile: found, policies: [...(found === undefined ? [] : [found.file.policy]), ...ofMachine] };
+  };
+  const { projectFile, policies } = await readRules();
+  const readPolicies = async (): Promise<Policies> => (await readRules()).policies;
   const { close, engineAddress, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
@@ -507,7 +513,11 @@ export async function compose(settings: Settings): Promise<Composition> {
       import('../app/serve/upstreams.ts'),
       import('../mcp/link/open-link.ts'),
     ]);
-    return upstreamsOf(ports, { project, policies, openLink: createLinkSource(), tracing: await tracing() }, log);
+    return upstreamsOf(
+      ports,
+      { project, policies, readPolicies, openLink: createLinkSource(), tracing: await tracing() },
+      log,
+    );
   };
   const serving = projectFile?.file.serve ?? usualServe;
   /** What each request to a gateway is held against; CEL is loaded by who has rules. */
@@ -641,6 +651,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     engineAddress,
     projectFile,
     policies,
+    readPolicies,
     savedPlan,
     secretStores: stores,
     serve,

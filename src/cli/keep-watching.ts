@@ -69,7 +69,7 @@ export async function keepWatching(
   context: CommandContext,
   { json, record, stop, abort }: Watching,
 ): Promise<void> {
-  const { terminal, ports, project, policies } = context;
+  const { terminal, ports, project, readPolicies } = context;
   const remote = await remoteSpecs(flags, context);
   const files = remote === undefined ? await choosePaths(flags.file ?? [], context) : [];
   const folders = await watchedFolders(files, ports);
@@ -82,11 +82,11 @@ export async function keepWatching(
     for (const line of lines) void terminal.stream(line);
     if (told.type === 'drift' || told.type === 'changing') hook?.(context.redact(event));
   };
-  const read = remote?.read ?? (() => readUsableSpecs(flags, context, true));
+  const read = remote?.read ?? ((now: CommandContext) => readUsableSpecs(flags, now, true));
   const { watchProject } = await import('../app/watch/watch-project.ts');
   await watchProject(ports, {
     project: project.name,
-    policies,
+    readPolicies: () => readPolicies().catch(withFindings),
     prune: {
       prune: flags.prune === true,
       allowEmpty: false,
@@ -97,7 +97,7 @@ export async function keepWatching(
     intervalMs: flags.interval * 1000,
     dryRun: flags['dry-run'],
     timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
-    read: () => read().catch(withFindings),
+    read: (policies) => read({ ...context, policies }).catch(withFindings),
     ...(remote === undefined ? {} : { remote: remote.source }),
     hints: (mark, signal) => ports.files.watchFolders(folders, () => mark('files'), signal),
     tell,

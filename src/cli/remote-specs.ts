@@ -53,7 +53,8 @@ type GitFlags = {
 /** Specs of a repository that is followed. */
 export type RemoteSpecs = {
   readonly source: NonNullable<WatchOptions['remote']>;
-  readonly read: () => Promise<LoadedSpecs>;
+  /** Of what was taken last, for a command with these policies. */
+  readonly read: (now: CommandContext) => Promise<LoadedSpecs>;
 };
 
 /** The path in the repository, as Git writes it. Throws `usage` for one that leads out of it. */
@@ -82,10 +83,10 @@ export async function remoteSpecs(flags: GitFlags, context: CommandContext): Pro
     allowRewind: flags['allow-rewind'],
     folder: join(stateFolder(ports.environment, homedir), 'git', project.name),
   });
-  const read = async (): Promise<LoadedSpecs> => {
+  const read: RemoteSpecs['read'] = async (now) => {
     const tree = source.held();
     if (tree === undefined) throw new LoomsError('source-unreachable', 'nothing was taken from the repository yet');
-    const inTree = { ...context, ports: { ...ports, workingDirectory: tree.folder } };
+    const inTree = { ...now, ports: { ...ports, workingDirectory: tree.folder } };
     const loaded = await readUsableSpecs({ file: [path], strict: flags.strict }, inTree, true, tree.commit);
     requireNoMounts(loaded, tree.folder);
     return loaded;

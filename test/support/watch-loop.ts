@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import type { WatchEvent } from '../../src/cli/render/watch-lines.ts';
 import { eventually } from './eventually.ts';
+import type { RunOptions } from './looms.ts';
 import { schemaProblems } from './schemas.ts';
 import type { TestProject } from './test-project.ts';
 
@@ -19,9 +20,12 @@ export async function endLoops(): Promise<void> {
 }
 
 /** A command that keeps a project until it is ended, with what it told so far. */
-export function watchLoop(project: TestProject, ...words: readonly string[]) {
+export const watchLoop = (project: TestProject, ...words: readonly string[]) => watchLoopWith(project, {}, ...words);
+
+/** The same in an environment of its own. */
+export function watchLoopWith(project: TestProject, options: RunOptions, ...words: readonly string[]) {
   const often = words.includes('--interval') ? [] : ['--interval', '2s'];
-  const run = project.start([...words, '--json', ...often]);
+  const run = project.start([...words, '--json', ...often], options);
   loops.push(run);
   const events = (): WatchEvent[] =>
     run

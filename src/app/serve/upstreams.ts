@@ -12,6 +12,7 @@ import { requireCallsLeft } from '../talk/call-tool.ts';
 import { trustedTarget } from '../talk/open-server.ts';
 import { recordCall, recordRefusal } from '../talk/record-call.ts';
 import { followWork } from '../talk/server-work.ts';
+import { heldPolicies } from './held-policies.ts';
 
 /** Lease of a process that is held, ms: whoever holds it renews it, so that it is what a killed gateway leaves behind. */
 const leaseMs = 60_000;
@@ -39,6 +40,8 @@ export async function engineAnswers(
 type Served = {
   readonly project: ProjectName;
   readonly policies: Policies;
+  /** As they are by now; throws what keeps them from being used. */
+  readonly readPolicies: () => Promise<Policies>;
   readonly openLink: LinkSource;
   readonly tracing: Tracing;
 };
@@ -46,7 +49,7 @@ type Served = {
 /** The servers of a project for a gateway: found on the engine, opened with their secrets, written down in the trail. */
 export function upstreamsOf(
   ports: Ports,
-  { project, policies, openLink, tracing }: Served,
+  { project, policies: first, readPolicies, openLink, tracing }: Served,
   onWarning: (text: string) => void,
 ): Upstreams {
   let engineId: Promise<string> | undefined;
@@ -72,10 +75,12 @@ export function upstreamsOf(
   };
   const warn = ({ message, hint }: { readonly message: string; readonly hint: string }): void =>
     onWarning(`${message} (${hint})`);
+  const { monotonicMs } = ports;
+  const policies = heldPolicies(first, { read: readPolicies, monotonicMs, warn });
   /** The day on which it was said that the project makes more calls than it should: once is enough. */
   let warnedOf = '';
   const holdQuota = async (): Promise<QuotaLimit | undefined> => {
-    const { over, limit } = await requireCallsLeft(ports, project, policies);
+    const { over, limit } = await requireCallsLeft(ports, project, await policies.now());
     const today = startOfDay(ports.now());
     if (over !== undefined && warnedOf !== today) {
       warnedOf = today;
@@ -95,6 +100,7 @@ export function upstreamsOf(
       const serving = await orchestrator.serving(project, server);
       const { container, generation, spec } = serving;
       ports.forgetSecrets();
+      await policies.readAnew();
       // No person waits here: what answers for one is the flag.
       const mayAskForTrust = ports.trust.acceptsAll;
       const linkTarget = await trustedTarget(ports, orchestrator, serving, { mayAskForTrust });

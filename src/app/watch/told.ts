@@ -5,7 +5,7 @@ import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { Trigger } from './wake.ts';
 
 /** What a loop depends on and can go on without for a while. */
-export type Dependency = 'engine' | 'source' | 'repository' | 'lock';
+export type Dependency = 'engine' | 'repository' | 'lock';
 
 /** Why a server that is not as declared is left as it is for now. */
 export type LeftAlone =
@@ -47,4 +47,4 @@ export type Told =
   | { readonly type: 'slow'; readonly server: ServerName; readonly milliseconds: number }
   | { readonly type: 'healthy'; readonly server: ServerName; readonly tools: number | null }
   | { readonly type: 'away'; readonly what: Dependency; readonly failure: Failure }
-  | { readonly type: 'back'; readonly what: Dependency };
+  | { readonly type: 'back'; readonly what: Dependency | 'source' };

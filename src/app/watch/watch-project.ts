@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
 import { defined } from '../../model/defined.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
-import type { Failure } from '../../model/events.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
@@ -11,7 +10,7 @@ import type { ApplyReport, Undesired } from '../../orchestrator/port.ts';
 import { applyWork } from '../apply/apply-plan.ts';
 import { acceptDeclared } from '../apply/require-trust.ts';
 import type { LoadedSpecs } from '../plan/load-specs.ts';
-import { type PruneRules, planWork, type Work } from '../plan/plan-work.ts';
+import { type PruneRules, planWork, requirePolicy, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followRemote } from './follow-remote.ts';
@@ -19,12 +18,14 @@ import { heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
 import { keepLogs } from './keep-logs.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
-import type { Dependency, LeftAlone, Told } from './told.ts';
+import { sayOnce } from './say-once.ts';
+import type { Dependency, Told } from './told.ts';
 import { createWake, type Trigger } from './wake.ts';
 
 export type WatchOptions = {
   readonly project: ProjectName;
-  readonly policies: Policies;
+  /** Reads the policies; throws what keeps them from being used. */
+  readonly readPolicies: () => Promise<Policies>;
   readonly prune: PruneRules;
   readonly keep: number | undefined;
   /** Between two looks when nothing calls for one, ms; a tenth of it is left to chance. */
@@ -33,8 +34,8 @@ export type WatchOptions = {
   readonly dryRun: boolean;
   /** Bound of one run of a plan, ms. */
   readonly timeoutMs: number | undefined;
-  /** Reads the source; throws what makes it unusable. */
-  readonly read: () => Promise<LoadedSpecs>;
+  /** Reads the source, which these policies allow; throws what makes it unusable. */
+  readonly read: (policies: Policies) => Promise<LoadedSpecs>;
   /** Where the source comes from, when that is a repository elsewhere. */
   readonly remote?: GitSource;
   /** Calls `mark` for what may be a change, until the signal aborts. */
@@ -49,7 +50,8 @@ export type WatchOptions = {
 /** How long the lock of somebody else's run is waited for before the loop goes on and looks again, ms. */
 const lockPatienceMs = 5_000;
 
-type Source = { readonly loaded: LoadedSpecs; readonly digest: string };
+/** What was read last, and the policies of the last look: those may be newer. */
+type Source = { readonly loaded: LoadedSpecs; readonly digest: string; readonly policies: Policies };
 
 const digestOf = ({ servers }: LoadedSpecs): string =>
   createHash('sha256')
@@ -77,9 +79,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   let tried: string | undefined;
 
   const readSource = async (): Promise<Source | undefined> => {
+    let policies = source?.policies ?? [];
     try {
       ports.forgetSecrets();
-      const loaded = await options.read();
+      policies = await options.readPolicies();
+      const loaded = await options.read(policies);
       if (loaded.servers.length === 0) throw emptySource;
       const digest = digestOf(loaded);
       said.back('source');
@@ -90,19 +94,24 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
         tell({ type: 'source-changed', servers: loaded.servers.length, commits, ...defined({ commitBy }) });
       }
       if (source?.digest !== digest) probes.setServers(loaded.servers);
-      source = { loaded, digest };
+      source = { loaded, digest, policies };
     } catch (error) {
       const failure = failureOf(error);
-      said.away('source', failure, () => ({
-        type: 'source-unusable',
-        failure,
-        keeps: source === undefined ? null : source.loaded.servers.length,
-      }));
+      said.unusable(failure, source === undefined ? null : source.loaded.servers.length);
+      if (source === undefined) return undefined;
+      source = { ...source, policies };
+      requirePolicy(
+        source.loaded.servers.map(({ spec }) => spec),
+        policies,
+        { project, now: ports.now() },
+        noLongerAllowed,
+      );
     }
     return source;
   };
 
-  const plan = async ({ servers, recipes }: LoadedSpecs, only?: readonly ServerName[]): Promise<Work> => {
+  const plan = async ({ loaded, policies }: Source, only?: readonly ServerName[]): Promise<Work> => {
+    const { servers, recipes } = loaded;
     const toReplace = dryRun ? [] : probes.toReplace();
     const undesired: Undesired = options.prune.prune ? 'remove' : 'warn';
     return planWork(
@@ -117,13 +126,14 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
         only,
         replace: toReplace.filter((server) => only === undefined || only.includes(server)),
       },
-      { policies: options.policies, prune: options.prune },
+      { policies, prune: options.prune },
     );
   };
 
   /** The plan without what is left alone for now. */
-  const planNow = async (loaded: LoadedSpecs): Promise<{ whole: Plan; work: Work }> => {
-    const work = await plan(loaded);
+  const planNow = async (now: Source): Promise<{ whole: Plan; work: Work }> => {
+    const { loaded } = now;
+    const work = await plan(now);
     const looked = { servers: loaded.servers, plan: work.plan };
     if (dryRun) {
       record.looked({ ...looked, left: new Map() });
@@ -140,7 +150,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     }
     if (held.size === 0) return { whole: work.plan, work };
     const others = loaded.servers.map(({ spec }) => spec.name).filter((server) => !held.has(server));
-    return { whole: work.plan, work: await plan(loaded, others) };
+    return { whole: work.plan, work: await plan(now, others) };
   };
 
   const carryOut = async (work: Work, triggers: readonly Trigger[]): Promise<void> => {
@@ -208,7 +218,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const pass = async (triggers: readonly Trigger[]): Promise<void> => {
     const now = await readSource();
     if (now === undefined) return;
-    const { whole, work } = await planNow(now.loaded);
+    const { whole, work } = await planNow(now);
     const servers = now.loaded.servers.length;
     if (inSync === undefined) tell({ type: 'watching', servers, plan: whole });
     else if (isInSync(whole) && !inSync) tell({ type: 'in-sync', servers });
@@ -244,7 +254,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       const failure = failureOf(error);
       const what = awayFrom(error);
       if (what === undefined) said.refused(failure);
-      else said.away(what, failure, () => ({ type: 'away', what, failure }));
+      else said.away(what, failure);
       wake.markAt('retry', ports.monotonicMs() + Math.min(intervalMs, firstRetryMs * 2 ** Math.min(troubles, 10)));
       troubles += 1;
     }
@@ -289,8 +299,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
             begin({ following });
           },
           onTrouble: (error) => {
-            const failure = failureOf(error);
-            said.away('repository', failure, () => ({ type: 'away', what: 'repository', failure }));
+            said.away('repository', failureOf(error));
             if (remote.held() !== undefined) begin({ following });
           },
         },
@@ -327,6 +336,11 @@ const emptySource = new LoomsError('refused', 'the files hold no server', {
   hint: 'looms delete --all removes all servers of a project',
 });
 
+const noLongerAllowed = {
+  message: 'what was declared last breaks the policy as it is now',
+  hint: 'change the specs, or have the policy changed',
+};
+
 /** When is looked again after a look that failed, ms: doubling, up to the interval. */
 const firstRetryMs = 1_000;
 /** Longest pause before the engine's events are listened to again, ms. */
@@ -339,42 +353,4 @@ function awayFrom(error: unknown): Dependency | undefined {
   if (!(error instanceof LoomsError)) return undefined;
   if (traitsOf(error.code).class === 'locked') return 'lock';
   return traitsOf(error.code).ours ? 'engine' : undefined;
-}
-
-/** Tells what stays so once, and that it is over. */
-function sayOnce(tell: (told: Told) => void) {
-  const away = new Map<Dependency, string>();
-  let refusal: string | undefined;
-  let drift: string | undefined;
-  let left = new Map<ServerName, string>();
-  return {
-    away(what: Dependency, { code, message }: Failure, told: () => Told): void {
-      const text = `${code} ${message}`;
-      if (away.get(what) !== text) tell(told());
-      away.set(what, text);
-    },
-    back(what: Dependency): void {
-      if (away.delete(what)) tell({ type: 'back', what });
-    },
-    refused(failure: Failure): void {
-      if (refusal !== failure.message) tell({ type: 'refused', failure });
-      refusal = failure.message;
-    },
-    accepted(): void {
-      refusal = undefined;
-    },
-    drift(plan: Plan): void {
-      const now = isInSync(plan) ? undefined : plan.basis;
-      if (now !== undefined && now !== drift) tell({ type: 'drift', plan });
-      drift = now;
-    },
-    left(held: ReadonlyMap<ServerName, LeftAlone>): void {
-      const now = new Map(
-        [...held].map(([server, one]) => [server, one.why === 'waiting' ? `waiting ${one.repairs}` : one.why]),
-      );
-      for (const [server, one] of held)
-        if (left.get(server) !== now.get(server)) tell({ type: 'left-alone', server, left: one });
-      left = now;
-    },
-  };
 }

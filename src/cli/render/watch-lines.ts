@@ -53,7 +53,6 @@ const changeLines = (changes: readonly Change[]): readonly string[] =>
 
 const awayWords = {
   engine: 'the engine, or what a plan needs, is not there',
-  source: 'the files cannot be read',
   repository: 'the repository cannot be followed; what it said last, if anything, stays in force',
   lock: 'somebody else changes this project',
 } as const;

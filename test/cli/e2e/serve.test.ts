@@ -416,6 +416,19 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     expect((await trail()).at(-1)).toMatchObject({ tool: 'echo', result: 'refused', principal: 'local' });
   });
 
+  test('a quota that is set while it runs is heard with the next process that is opened', async () => {
+    gateway.child.kill('SIGTERM');
+    await gateway.finished;
+    const config = mkdtempSync(join(tmpdir(), 'looms-quota-'));
+    await start([], { XDG_CONFIG_HOME: config });
+    const before = await connect('/mcp/fs');
+    expect(textOf(await before.callTool({ name: 'echo', arguments: { text: 'free' } }))).toBe('free');
+    mkdirSync(join(config, 'looms'));
+    writeFileSync(join(config, 'looms', 'policy.yaml'), 'projects: { "*": { calls_per_day: 0 } }\n');
+    const after = await connect('/mcp/fs');
+    await expect(after.callTool({ name: 'echo', arguments: { text: 'more' } })).rejects.toThrow(/are allowed/);
+  });
+
   test('a call that cannot be counted against a quota is refused, and its client is told', async () => {
     gateway.child.kill('SIGTERM');
     await gateway.finished;

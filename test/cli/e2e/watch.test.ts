@@ -11,7 +11,7 @@ import { emptyFolder } from '../../support/looms.ts';
 import { changed } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
-import { endLoops, soonMs, watchLoop } from '../../support/watch-loop.ts';
+import { endLoops, soonMs, watchLoop, watchLoopWith } from '../../support/watch-loop.ts';
 
 /** A loop over a folder of specs. */
 const watching = (project: TestProject, folder: string, ...flags: readonly string[]) =>
@@ -166,6 +166,36 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     ]);
     expect(await one.idOf('fs')).not.toBe(before);
     expect((await one.run(['mcp', 'call', 'fs', 'echo', 'text=hi'])).stdout).toBe('hi\n');
+    expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('a policy that is tightened is heard: what it forbids is not made again; one that is wrong changes nothing', async () => {
+    const one = project();
+    const config = emptyFolder();
+    const write = (policy: string): void => {
+      mkdirSync(join(config, 'looms'), { recursive: true });
+      writeFileSync(join(config, 'looms/policy.yaml'), policy, { mode: 0o644 });
+    };
+    const words = ['watch', '-f', folderOf(tinySpec({ name: 'fs' }))];
+    const loop = watchLoopWith(one, { env: { XDG_CONFIG_HOME: config } }, ...words);
+    await loop.told('changed');
+    write('max_memory_mb: 64\n');
+    await loop.told('refused');
+    expect(loop.of('source-unusable')[0]).toMatchObject({
+      keeps: 1,
+      failure: { code: 'refused', detail: [expect.stringMatching(/mcp\.yaml.* at most 64 /)] },
+    });
+    expect(loop.of('refused')[0]?.failure.detail).toEqual([expect.stringMatching(/fs: .*policy\.yaml:1/)]);
+    await one.container('fs').remove({ force: true });
+    write('max_memory_mb: 32\n');
+    await loop.told('refused', 2);
+    expect(await one.names()).toEqual([]);
+    write('max_memory_mb: [');
+    await loop.told('source-unusable', 3);
+    expect(loop.of('changing')).toHaveLength(1);
+    write('max_memory_mb: 512\n');
+    await loop.told('changed', 2);
+    expect(await isRunning(one, 'fs')).toBe(true);
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 

@@ -1,0 +1,58 @@
+import type { Failure } from '../../model/events.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { isInSync, type Plan } from '../../model/plan.ts';
+import type { Dependency, LeftAlone, Told } from './told.ts';
+
+type Said = {
+  readonly away: (what: Dependency, failure: Failure) => void;
+  /** The source cannot be used; how many servers it declared last, null for none yet. */
+  readonly unusable: (failure: Failure, keeps: number | null) => void;
+  readonly back: (what: Dependency | 'source') => void;
+  readonly refused: (failure: Failure) => void;
+  readonly accepted: () => void;
+  readonly drift: (plan: Plan) => void;
+  readonly left: (held: ReadonlyMap<ServerName, LeftAlone>) => void;
+};
+
+/** With its detail: what is wrong with a file, or whose rule is broken, is only there. */
+const inFull = ({ code, message, detail }: Failure): string => [code, message, ...detail].join('\n');
+
+/** Tells what stays so once, and that it is over. */
+export function sayOnce(tell: (told: Told) => void): Said {
+  const away = new Map<Dependency | 'source', string>();
+  let refusal: string | undefined;
+  let drift: string | undefined;
+  let left = new Map<ServerName, string>();
+  const gone = (what: Dependency | 'source', text: string, told: Told): void => {
+    if (away.get(what) !== text) tell(told);
+    away.set(what, text);
+  };
+  return {
+    away: (what, failure) => gone(what, `${failure.code} ${failure.message}`, { type: 'away', what, failure }),
+    unusable: (failure, keeps) => gone('source', inFull(failure), { type: 'source-unusable', failure, keeps }),
+    back(what) {
+      if (away.delete(what)) tell({ type: 'back', what });
+    },
+    refused(failure) {
+      const text = inFull(failure);
+      if (refusal !== text) tell({ type: 'refused', failure });
+      refusal = text;
+    },
+    accepted() {
+      refusal = undefined;
+    },
+    drift(plan) {
+      const now = isInSync(plan) ? undefined : plan.basis;
+      if (now !== undefined && now !== drift) tell({ type: 'drift', plan });
+      drift = now;
+    },
+    left(held) {
+      const now = new Map(
+        [...held].map(([server, one]) => [server, one.why === 'waiting' ? `waiting ${one.repairs}` : one.why]),
+      );
+      for (const [server, one] of held)
+        if (left.get(server) !== now.get(server)) tell({ type: 'left-alone', server, left: one });
+      left = now;
+    },
+  };
+}
