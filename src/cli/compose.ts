@@ -227,6 +227,7 @@ function localPorts(
         yield* (await state()).auditReader.changes(query);
       },
       countCalls: async (query) => (await state()).auditReader.countCalls(query),
+      newest: async () => (await state()).auditReader.newest(),
       verify: async (expected) => (await state()).auditReader.verify(expected),
     },
     keptLogs: {
@@ -236,6 +237,8 @@ function localPorts(
       lines: async function* (container, query) {
         yield* (await state()).keptLogs.lines(container, query);
       },
+      keepEvents: async (at, events) => (await state()).keptLogs.keepEvents(at, events),
+      events: async (at, since) => (await state()).keptLogs.events(at, since),
     },
     readHealth: async (at) => (await state()).readHealth(at),
     recordHealth: async (at, findings) => (await state()).recordHealth(at, findings),

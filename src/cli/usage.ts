@@ -190,6 +190,7 @@ export const commandNames: readonly string[] = [
   'doctor',
   'egress suggest',
   'egress watch',
+  'events',
   'get',
   'history',
   'init',

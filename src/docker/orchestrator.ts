@@ -29,6 +29,7 @@ export function dockerOrchestrator(engine: Engine, needs: OrchestratorPorts): Or
         located.map((one) => ({ ...one, server })),
       ),
     usage: (project, options) => engine.usage(project, options),
+    events: (project, query, hear, options) => engine.events(project, query, hear, options),
     watchServers: (project, hear, options) => engine.watchServers(project, hear, options),
     lock: projectLock(ports),
     sessions: engine,

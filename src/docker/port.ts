@@ -1,18 +1,19 @@
 import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
+import type { EngineEvent } from '../model/engine-events.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ServerContainer } from '../model/server-view.ts';
 import type { ContainerUsage } from '../model/usage.ts';
-import type { ServerWatch } from '../orchestrator/port.ts';
+import type { EventQuery, ServerWatch } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
 import type { NetworkShape, Observed } from './model/observed.ts';
 import type { ContainerShape, ImageFacts } from './model/shape.ts';
 
 export type { LockHolder } from '../model/lock.ts';
-export type { EngineAttempt, ServerWatch } from '../orchestrator/port.ts';
+export type { EngineAttempt, EventQuery, ServerWatch } from '../orchestrator/port.ts';
 export type {
   CallOptions,
   ExecRequest,
@@ -73,6 +74,13 @@ export type Engine = SessionHost & {
   locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
   /** What servers take, as `Orchestrator.usage` tells it. */
   usage(project: ProjectName, options?: CallOptions): Promise<readonly ContainerUsage[]>;
+  /** What it tells of servers, as `Orchestrator.events` does. */
+  events(
+    project: ProjectName,
+    query: EventQuery,
+    hear: (event: EngineEvent) => void,
+    options?: CallOptions,
+  ): Promise<void>;
   /** Tells of containers that change, as `Orchestrator.watchServers` does. */
   watchServers(project: ProjectName, hear: ServerWatch, options?: CallOptions): Promise<void>;
   /** Names of all projects that have a container here, sorted. */

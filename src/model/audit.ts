@@ -1,5 +1,6 @@
 import type { ErrorCode } from './errors.ts';
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
+import type { Reason } from './plan.ts';
 
 /** How a call ended. `refused`: it was never sent, since the tool is filtered, unknown, or the arguments do not fit. */
 const callResults = [
@@ -78,7 +79,13 @@ export type AuditedChange = {
   /** The engine's own id. */
   readonly engine?: string;
   /** What is done with which server, and the file, line and commit that it comes from. */
-  readonly servers?: readonly { readonly server: ServerName; readonly action: string; readonly source?: string }[];
+  readonly servers?: readonly {
+    readonly server: ServerName;
+    readonly action: string;
+    readonly source?: string;
+    /** Why, as the plan had it; secrets masked, and long values cut. */
+    readonly reasons?: readonly Reason[];
+  }[];
   /** What else is: networks, volumes, records, images. */
   readonly support?: readonly { readonly kind: string; readonly name: string; readonly action: string }[];
   /** The secret whose value is stored or forgotten, by its name. */
@@ -112,6 +119,8 @@ export type ChangeRecord = AuditedChange & {
   readonly user: string;
   readonly host: string;
   readonly pid: number;
+  /** As `time`, of its last record. */
+  readonly endedAt?: string;
 } & Partial<ChangeEnd>;
 
 /** Whether something reached the trail; when not, why, for people. */
@@ -184,6 +193,8 @@ export type AuditQuery = {
   readonly since?: string;
   /** The same; before this moment. */
   readonly until?: string;
+  /** Only records behind this place in the chain. */
+  readonly after?: number;
   /** Oldest first without it. */
   readonly newestFirst?: boolean;
 };
@@ -220,6 +231,8 @@ export type AuditReader = {
   readonly changes: (query: AuditQuery) => AsyncIterable<ChangeRecord>;
   /** How many calls of a query were sent, whatever became of them. */
   readonly countCalls: (query: AuditQuery) => Promise<number>;
+  /** Place of the newest record in the chain; 0 where there is none. */
+  readonly newest: () => Promise<number>;
   /** Whether every record is as it was written; `expected` is a head that was noted down earlier. */
   readonly verify: (expected?: TrailHead) => Promise<Verification>;
 };

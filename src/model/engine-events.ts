@@ -20,6 +20,3 @@ export type EngineEvent = {
   /** The HEALTHCHECK of its image says something else. */
   | { readonly type: 'health'; readonly health: EngineHealth }
 );
-
-/** A span of the engine's time, both ends inclusive. */
-export type EngineSpan = { readonly since: EngineTime; readonly until?: EngineTime };

@@ -1,4 +1,5 @@
 import type { EngineTime } from './engine.ts';
+import type { EngineEvent } from './engine-events.ts';
 import type { HealthPlace } from './health.ts';
 import type { ContainerId, ServerName } from './ids.ts';
 
@@ -24,7 +25,7 @@ export type KeptQuery = {
   readonly tail?: number;
 };
 
-/** Logs that outlive their containers, kept on this machine: 10 MB and 14 days of each server. */
+/** Logs and events that outlive their containers, kept on this machine: logs are 10 MB and 14 days of each server. */
 export type LogKeeper = {
   /** The moment from which on a container's log is not kept yet; its line may be there already, and is not kept twice. */
   readonly keptUntil: (container: ContainerId) => Promise<EngineTime>;
@@ -34,4 +35,8 @@ export type LogKeeper = {
   readonly containers: (at: HealthPlace) => Promise<readonly LoggedContainer[]>;
   /** In the order in which they were written, as they are taken. Throws `ledger-unreadable`. */
   readonly lines: (container: ContainerId, query: KeptQuery) => AsyncIterable<KeptLine>;
+  /** Keeps what an engine told, for 14 days; what is kept already stays as it is. Throws `ledger-unreadable`. */
+  readonly keepEvents: (at: HealthPlace, events: readonly EngineEvent[]) => Promise<void>;
+  /** Those that are kept from a moment on, oldest first. Throws `ledger-unreadable`. */
+  readonly events: (at: HealthPlace, since: EngineTime) => Promise<readonly EngineEvent[]>;
 };

@@ -27,6 +27,8 @@ export type ContainerUsage = {
   readonly status: ServerContainer['status'];
   /** As `ServerInstance.run`. */
   readonly run: string;
+  /** When that run began; 0 for one that never ran. */
+  readonly startedAt: EngineTime;
   /** As the engine holds it to them now; null: no limit. */
   readonly limits: {
     readonly cpuCores: number | null;
@@ -35,8 +37,6 @@ export type ContainerUsage = {
   };
   /** Sessions that are open, whoever has them. */
   readonly sessions: number;
-  /** How often the kernel ended something in it for lack of memory, in this run, as far as the engine remembers. */
-  readonly oomKills: number;
   /** Null: it does not run. */
   readonly sample: UsageSample | null;
 };

@@ -1,5 +1,6 @@
 import type { DeclaredServer, DesiredServer } from '../model/desired.ts';
 import type { EngineDescription } from '../model/engine.ts';
+import type { EngineEvent } from '../model/engine-events.ts';
 import type { EventSink, Failure, StepResult } from '../model/events.ts';
 import type { HealthFinding, HealthPlace } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
@@ -21,7 +22,7 @@ import type {
   Serving,
 } from '../model/server-view.ts';
 import type { ContainerUsage } from '../model/usage.ts';
-import type { CallOptions, SessionHost } from './session-host.ts';
+import type { CallOptions, LogMoment, SessionHost } from './session-host.ts';
 
 /** One place where an engine was looked for, for `doctor`. */
 export type EngineAttempt = {
@@ -184,8 +185,15 @@ export type ApplyOptions = {
   readonly onLockWait: (holder: LockHolder) => void;
 };
 
-/** Who is told of servers that change; `onReady` when nothing is missed from now on. */
-export type ServerWatch = { readonly onReady: () => void; readonly onChange: (server: ServerName) => void };
+/** Who is told of servers that change; `onReady` when nothing is missed from now on, `onEvent` of each event as it is told. */
+export type ServerWatch = {
+  readonly onReady: () => void;
+  readonly onChange: (server: ServerName) => void;
+  readonly onEvent?: (event: EngineEvent) => void;
+};
+
+/** From which moment of the engine's on events are told, and whether also what comes. */
+export type EventQuery = { readonly since: LogMoment; readonly follow: boolean };
 
 /** Makes what is declared so, on one kind of engine. */
 export type Orchestrator = {
@@ -225,6 +233,16 @@ export type Orchestrator = {
   instances(project: ProjectName, options?: CallOptions): Promise<readonly ServerContainer[]>;
   /** What all containers of servers take now, in no order. May take a second, in which the engine measures. */
   usage(project: ProjectName, options?: CallOptions): Promise<readonly ContainerUsage[]>;
+  /**
+   * Tells what the engine remembers of containers of servers, oldest first, and with `follow` what comes, until the signal
+   * aborts (`interrupted`). An engine forgets soon: Docker has the last 256 events of everything.
+   */
+  events(
+    project: ProjectName,
+    query: EventQuery,
+    hear: (event: EngineEvent) => void,
+    options?: CallOptions,
+  ): Promise<void>;
   /**
    * Tells of servers of which something has changed, so that something else may serve. Resolves when that ends; throws
    * `interrupted`, and what the engine throws.

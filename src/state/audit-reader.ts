@@ -23,20 +23,15 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
   return {
     calls: (query) => read(places, selectJoined(conditionsOf(query), query), toCall),
     changes: (query) => read(places, selectJoined(conditionsOfChanges(query), query), toChange),
-    async countCalls(query) {
-      const database = await open(places);
-      if (database === undefined) return 0;
-      try {
-        if (!hasRecords(database)) return 0;
-        const { text, values } = conditionsOf(query);
-        const sql = `SELECT count(*) AS calls FROM audit AS start WHERE start.event = 'started' AND ${text}`;
-        return Number(database.prepare(sql).get(...values)?.calls);
-      } catch (error) {
-        throw unreadable(error, places);
-      } finally {
-        database.close();
-      }
+    countCalls(query) {
+      const { text, values } = conditionsOf(query);
+      return count(
+        places,
+        `SELECT count(*) AS n FROM audit AS start WHERE start.event = 'started' AND ${text}`,
+        values,
+      );
     },
+    newest: () => count(places, 'SELECT max(seq) AS n FROM audit', []),
     async verify(expected) {
       const database = await open(places);
       if (database === undefined) return nothingWritten(places, expected);
@@ -55,6 +50,19 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
       }
     },
   };
+}
+
+/** The number that a query answers; 0 where nothing is written. */
+async function count(places: LedgerPlaces, sql: string, values: readonly SQLInputValue[]): Promise<number> {
+  const database = await open(places);
+  if (database === undefined) return 0;
+  try {
+    return hasRecords(database) ? Number(database.prepare(sql).get(...values)?.n ?? 0) : 0;
+  } catch (error) {
+    throw unreadable(error, places);
+  } finally {
+    database.close();
+  }
 }
 
 /** What a query finds, one after the other, each made from the record of its start and that of its end. */
@@ -137,8 +145,9 @@ const oneOf = (column: string, wanted: readonly string[] | undefined): readonly 
   wanted === undefined ? [] : [{ text: `${column} IN (${wanted.map(() => '?').join(', ')})`, values: wanted }];
 
 /** What is asked of calls and changes alike. All values are bound, none is part of the text. */
-const sharedConditions = ({ project, since, until, who = [] }: AuditQuery): readonly Condition[] => [
+const sharedConditions = ({ project, since, until, who = [], after }: AuditQuery): readonly Condition[] => [
   ...oneOf(field('project'), project === undefined ? undefined : [project]),
+  ...(after === undefined ? [] : [{ text: 'start.seq > ?', values: [after] }]),
   ...(since === undefined ? [] : [{ text: 'start.time >= ?', values: [since] }]),
   ...(until === undefined ? [] : [{ text: 'start.time < ?', values: [until] }]),
   ...(who.length === 0 ? [] : [whoIs(who)]),
@@ -238,12 +247,13 @@ const changeFields: readonly (keyof ChangeRecord)[] = [
   'message',
   'outcomes',
   'durationMs',
+  'endedAt',
 ];
 
 function toChange(seq: number, start: string, ending: string | undefined): ChangeRecord {
-  const { call: _, time, ...last } = ending === undefined ? {} : parseRecord(ending);
+  const { call: _, time: endedAt, ...last } = ending === undefined ? {} : parseRecord(ending);
   const { call: change, ...first } = parseRecord(start);
-  const found: Readonly<Record<string, unknown>> = { seq, change, ...first, ...last };
+  const found: Readonly<Record<string, unknown>> = { seq, change, ...first, ...last, endedAt };
   return Object.fromEntries(
     changeFields.flatMap((name) => (found[name] === undefined ? [] : [[name, found[name]]])),
   ) as ChangeRecord;

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { EngineEvent } from '../model/engine-events.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { HealthPlace } from '../model/health.ts';
 import { asContainerId, asServerName, type ContainerId } from '../model/ids.ts';
@@ -34,6 +35,14 @@ const schema = `
     text TEXT NOT NULL,
     PRIMARY KEY (owner, time, n)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS events (
+    engine TEXT NOT NULL,
+    project TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (engine, project, time, key)
+  ) STRICT, WITHOUT ROWID;
 `;
 
 const ofServer = 'engine = ? AND project = ? AND server = ?';
@@ -50,28 +59,30 @@ export function logKeeper(
   const oldest = (): number => now() - longestMs;
   const all = async (sql: string, ...values: readonly SQLInputValue[]) =>
     (await readLedger(path, 'lines', (database) => database.prepare(sql).all(...values))) ?? [];
+  const write = async (work: (database: DatabaseSync) => void): Promise<void> => {
+    try {
+      const database = await openDatabase(path, schema);
+      try {
+        await inTransaction(database, () => work(database));
+      } finally {
+        database.close();
+      }
+    } catch (error) {
+      const { why, hint } = describeFault(error, path);
+      throw new LoomsError('ledger-unreadable', why, { hint, cause: error });
+    }
+  };
   return {
     async keptUntil(container) {
       const sql = `SELECT max(time) AS time FROM lines WHERE owner = (SELECT id FROM containers WHERE container = ?)`;
       const [found] = await all(sql, container);
       return Math.max(Number(found?.time ?? 0), oldest());
     },
-    async keep(at, of, lines) {
-      try {
-        const database = await openDatabase(path, schema);
-        try {
-          await inTransaction(database, () => {
-            insert(database, at, of, lines);
-            forget(database, { at, server: of.server, oldest: oldest() });
-          });
-        } finally {
-          database.close();
-        }
-      } catch (error) {
-        const { why, hint } = describeFault(error, path);
-        throw new LoomsError('ledger-unreadable', why, { hint, cause: error });
-      }
-    },
+    keep: (at, of, lines) =>
+      write((database) => {
+        insert(database, at, of, lines);
+        forget(database, { at, server: of.server, oldest: oldest() });
+      }),
     async containers({ engine, project }) {
       const sql = `SELECT container, server, generation FROM containers
         WHERE engine = ? AND project = ? ORDER BY generation, id`;
@@ -82,6 +93,21 @@ export function logKeeper(
       }));
     },
     lines: (container, query) => readLines(all, container, query),
+    keepEvents: ({ engine, project }, events) =>
+      write((database) => {
+        const statement = database.prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)');
+        for (const event of events) statement.run(engine, project, event.time, event.key, JSON.stringify(event));
+        database
+          .prepare('DELETE FROM events WHERE engine = ? AND project = ? AND time < ?')
+          .run(engine, project, oldest());
+      }),
+    async events({ engine, project }, since) {
+      const sql = 'SELECT event FROM events WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
+      const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);
+      return ((await readLedger(path, 'events', read)) ?? []).map(
+        ({ event }) => JSON.parse(String(event)) as EngineEvent,
+      );
+    },
   };
 }
 

@@ -6,8 +6,8 @@ export function schemaProblems(name: string, value: unknown): readonly string[] 
   const read = (one: string) =>
     JSON.parse(readFileSync(new URL(`../../schemas/${one}.schema.json`, import.meta.url), 'utf8'));
   const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true, formats: { 'date-time': true } });
-  // A saved plan holds a plan, and what a watch tells parts of one.
-  if (name === 'saved-plan' || name === 'watch-event') ajv.addSchema(read('plan'));
+  // A saved plan holds a plan, and what a watch and the trail tell parts of one.
+  if (['saved-plan', 'watch-event', 'events', 'audit-change'].includes(name)) ajv.addSchema(read('plan'));
   const validate = ajv.compile(read(name));
   return validate(value)
     ? []

@@ -23,6 +23,7 @@ const outputs: Readonly<
   describe: { file: 'src/app/inspect/server-status.ts', type: 'ServerDetail', list: 'or' },
   doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },
   'egress-suggest': { file: 'src/app/inspect/suggest-egress.ts', type: 'EgressSuggestion' },
+  events: { file: 'src/app/inspect/lifecycle-events.ts', type: 'LifecycleEvent' },
   get: { file: 'src/app/inspect/server-status.ts', type: 'ServerStatus', list: true },
   'get-all-projects': { file: 'src/app/inspect/project-use.ts', type: 'AllProjects' },
   history: { file: 'src/app/inspect/get-history.ts', type: 'Generation', list: true },

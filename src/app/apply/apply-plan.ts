@@ -69,7 +69,7 @@ export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOpt
     );
   const isChange = work.plan.steps.length > 0;
   const report = await (isChange
-    ? recordChange(ports, changeOf(work), run, (ended) => endOfReport(ended, ports.mask))
+    ? recordChange(ports, changeOf(work, ports.mask), run, (ended) => endOfReport(ended, ports.mask))
     : orchestrator.apply(work, { ...options, check }));
   if (report.healthy.length === 0) return report;
   const { engine, project } = report.plan;

@@ -39,15 +39,34 @@ export async function recordChange<T>(
   return made;
 }
 
-/** What a plan is about to change. */
-export function changeOf({ plan, servers }: Prepared): Omit<AuditedChange, 'command'> {
+/** What the trail keeps of a reason: characters of a text, entries of a list. */
+const longest = { text: 200, list: 20 };
+
+/** Data with its texts masked, and cut to what the trail keeps. */
+function keptOf<T>(value: T, mask: Ports['mask']): T {
+  const kept = (one: unknown): unknown => {
+    if (typeof one === 'string') {
+      const text = mask(one);
+      return text.length > longest.text ? `${text.slice(0, longest.text)}…` : text;
+    }
+    if (typeof one !== 'object' || one === null) return one;
+    if (Array.isArray(one)) return one.slice(0, longest.list).map(kept);
+    return Object.fromEntries(Object.entries(one).map(([name, part]) => [name, kept(part)]));
+  };
+  return kept(value) as T;
+}
+
+/** What a plan is about to change, and why. */
+export function changeOf({ plan, servers }: Prepared, mask: Ports['mask']): Omit<AuditedChange, 'command'> {
   const sources = new Map(servers.map(({ spec, source }) => [spec.name, sourceText(source)] as const));
   return {
     project: plan.project,
     engine: plan.engine.id,
-    servers: plan.changes.flatMap(({ server, action }) =>
-      action === 'unchanged' ? [] : [{ server, action, ...defined({ source: sources.get(server) }) }],
-    ),
+    servers: plan.changes.flatMap((change) => {
+      const { server, action } = change;
+      const reasons = 'reasons' in change ? keptOf(change.reasons, mask) : undefined;
+      return action === 'unchanged' ? [] : [{ server, action, ...defined({ source: sources.get(server), reasons }) }];
+    }),
     support: plan.support.map(({ kind, name, action }) => ({ kind, name, action })),
   };
 }

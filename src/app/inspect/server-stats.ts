@@ -1,8 +1,10 @@
+import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { ContainerUsage, UsageSample } from '../../model/usage.ts';
 import type { Ports } from '../ports.ts';
+import { pastEvents } from './lifecycle-events.ts';
 
 /** What a container of a server takes, beside what it may take. A share is of the limit, 1 being all of it. */
 export type ServerStats = {
@@ -84,9 +86,9 @@ export function statsOf(
   project: ProjectName,
   now: ContainerUsage,
   before: ContainerUsage | undefined,
-  calls: ReadonlyMap<string, number> | null,
+  { calls, events }: { readonly calls: ReadonlyMap<string, number> | null; readonly events: readonly EngineEvent[] },
 ): ServerStats {
-  const { server: name, container, containerName, generation, status, sessions, oomKills, sample } = now;
+  const { server: name, container, containerName, generation, status, sessions, sample, startedAt } = now;
   const earlier = before?.run === now.run ? (before.sample ?? undefined) : undefined;
   const use = sample === null ? null : useOf(sample, earlier, now);
   return {
@@ -99,7 +101,7 @@ export function statsOf(
     use,
     sessions,
     callsPerMinute: calls === null ? null : (calls.get(container) ?? 0),
-    oomKills,
+    oomKills: events.filter((one) => one.type === 'oom' && one.container === container && one.time >= startedAt).length,
     near: limitedThings.filter((one) => (use?.[one].share ?? 0) >= nearFrom),
   };
 }
@@ -168,17 +170,21 @@ export async function* watchStats(
   signal: AbortSignal,
 ): AsyncGenerator<readonly ServerStats[]> {
   const orchestrator = await ports.orchestrator();
+  const { id: engine } = await orchestrator.describe({ signal });
   let before: ReadonlyMap<ContainerId, ContainerUsage> = new Map();
   while (!signal.aborted) {
-    const began = ports.monotonicMs();
+    const lookedAt = ports.monotonicMs();
     const [all, calls] = await Promise.all([orchestrator.usage(project, { signal }), recentCalls(ports)]);
     const missing = names.find((name) => !all.some(({ server }) => server === name));
     if (missing !== undefined && before.size === 0) {
       throw serverNotFound(project, missing, [...new Set(all.map(({ server }) => server))].sort());
     }
     const wanted = names.length === 0 ? all : all.filter(({ server }) => names.includes(server));
-    yield wanted.map((one) => statsOf(project, one, before.get(one.container), calls));
+    const began = wanted.flatMap(({ sample, startedAt }) => (sample === null ? [] : [startedAt]));
+    const events =
+      began.length === 0 ? [] : await pastEvents(ports, { engine, project }, { at: Math.min(...began) }, signal);
+    yield wanted.map((one) => statsOf(project, one, before.get(one.container), { calls, events }));
     before = new Map(all.map((one) => [one.container, one]));
-    await ports.pause(Math.max(0, began + betweenMs - ports.monotonicMs()), signal);
+    await ports.pause(Math.max(0, lookedAt + betweenMs - ports.monotonicMs()), signal);
   }
 }

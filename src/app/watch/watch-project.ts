@@ -15,7 +15,7 @@ import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followRemote } from './follow-remote.ts';
 import { heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
-import { keepLogs } from './keep-logs.ts';
+import { createKeeper } from './keeper.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
 import { sayOnce } from './say-once.ts';
@@ -70,6 +70,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const probes = createProbes(ports, project, tell);
   record.probedBy(probes.stateOf);
   const said = sayOnce(tell);
+  const keeper = createKeeper(ports, project);
   let source: Source | undefined;
   let inSync: boolean | undefined;
   let lastRotation = Number.NEGATIVE_INFINITY;
@@ -269,10 +270,8 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
         // What happened before the stream began is found by a look.
         wake.mark('engine');
       },
-      onChange() {
-        wake.mark('engine');
-        logs.mark('engine');
-      },
+      onChange: () => wake.mark('engine'),
+      ...(dryRun ? {} : { onEvent: keeper.hear }),
     };
     while (!stop.aborted) {
       try {
@@ -309,8 +308,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
 
   const followed = options.remote && (await follow(options.remote));
   options.hints(wake.mark, stop);
-  const logs = createWake(ports);
-  const listening = Promise.all([listen(), dryRun ? undefined : keepLogs(ports, project, logs, stop)]);
+  const listening = Promise.all([listen(), dryRun ? undefined : keeper.run(stop)]);
   wake.mark('start');
   for (;;) {
     const triggers = await wake.next(stop);

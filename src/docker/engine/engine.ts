@@ -23,7 +23,7 @@ import { listBuiltImages, removeBuiltImage } from './images/built-images.ts';
 import { findImage, type ImageClient, imageMemory } from './images/find.ts';
 import { pullImage } from './images/pull.ts';
 import { describeEngine, requireLimits } from './listing/describe.ts';
-import { watchServers } from './listing/events.ts';
+import { followEvents, watchServers } from './listing/events.ts';
 import { recordGeneration } from './listing/history.ts';
 import { createNetwork, removeNetwork } from './listing/networks.ts';
 import { observe } from './listing/observe.ts';
@@ -69,9 +69,10 @@ export async function connectDocker(
     describe: async (options) => describeEngine(connection, await connection.info.known(options ?? {})),
     observe: (query, options) => observe(at(options), records, query),
     projects: (options) => listProjects(at(options)),
+    events: (project, query, hear, options) => followEvents(at(options), project, query, hear),
     watchServers: (project, hear, options) => watchServers(at(options), project, hear),
     locate,
-    usage: async (project, options) => readUsage(at(options), project, await locate(project, options)),
+    usage: async (project, options) => readUsage(at(options), await locate(project, options)),
 
     findImage: (ref, { mayLook, ...options } = {}) => findImage(at(options), ref, mayLook),
     pullImage: (ref, wanted, onProgress, options) => pullImage(at(options), ref, wanted, onProgress),

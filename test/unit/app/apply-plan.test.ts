@@ -64,6 +64,8 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     keptLogs: {
       keptUntil: async () => 0,
       keep: async () => {},
+      keepEvents: async () => {},
+      events: async () => [],
       containers: async () => [],
       lines: async function* () {},
     },
@@ -95,6 +97,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
       calls: async function* () {},
       changes: async function* () {},
       countCalls: async () => 0,
+      newest: async () => 0,
       verify: async () => ({ intact: true, records: 0 }),
     },
     readHealth: async () => new Map(),

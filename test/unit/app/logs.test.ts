@@ -56,6 +56,8 @@ class World {
       keptLogs: {
         keptUntil: async () => 0,
         keep: async () => {},
+        keepEvents: async () => {},
+        events: async () => [],
         containers: async () =>
           [...this.kept].map(([{ id }]) => ({
             container: asContainerId(id),

@@ -3,6 +3,7 @@ import { type ServerStats, sortStats, statsOf } from '../../../src/app/inspect/s
 import { palette } from '../../../src/cli/palette.ts';
 import { renderStats } from '../../../src/cli/render/server-stats.ts';
 import { sampleOf } from '../../../src/docker/engine/listing/usage.ts';
+import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import type { ContainerUsage, UsageSample } from '../../../src/model/usage.ts';
 
@@ -29,13 +30,27 @@ const usage = (name: string, taken: UsageSample | null, more: Partial<ContainerU
   run: 'first',
   limits: { cpuCores: 0.5, memoryBytes: 100 * MiB, processes: 10 },
   sessions: 0,
-  oomKills: 0,
+  startedAt: 1_000,
   sample: taken,
   ...more,
 });
 
+/** The kernel ended something in the container of `full`. */
+const oom = (time: number): EngineEvent => ({
+  key: `${time}`,
+  time,
+  type: 'oom',
+  server: asServerName('full'),
+  generation: 1,
+  container: asContainerId('full-id'),
+  containerName: 'looms-p-full',
+});
+
 const stats = (now: ContainerUsage, before?: ContainerUsage, calls: Record<string, number> = {}): ServerStats =>
-  statsOf(asProjectName('p'), now, before, new Map(Object.entries(calls)));
+  statsOf(asProjectName('p'), now, before, {
+    calls: new Map(Object.entries(calls)),
+    events: [oom(999), oom(1_000), oom(2_000)],
+  });
 
 test('processor time is what was taken between two looks, against the limit, and what is near a limit is named', () => {
   const before = usage('fs', sample({ cpuPeriods: 5, throttledPeriods: 1 }));
@@ -67,7 +82,7 @@ test('the nearest to a limit stands first, what does not run last, and ! marks w
   const all = [
     stats(usage('idle', sample())),
     stats(usage('gone', null)),
-    stats(usage('full', sample({ memoryBytes: 95 * MiB, network: null }), { oomKills: 2, sessions: 3 })),
+    stats(usage('full', sample({ memoryBytes: 95 * MiB, network: null }), { sessions: 3 })),
     stats(usage('busy', sample({ at: 11_000, cpuMs: 250 })), usage('busy', sample())),
   ];
   const text = renderStats(sortStats(all, 'limit'), palette(false));

@@ -13,6 +13,7 @@ import { isFindingFormat, renderFindingsAs } from '../../../src/cli/render/diagn
 import { errorJson, renderFailure, renderWarning } from '../../../src/cli/render/error.ts';
 import { renderHealth } from '../../../src/cli/render/health.ts';
 import { renderHistory } from '../../../src/cli/render/history.ts';
+import { renderEvent } from '../../../src/cli/render/lifecycle-events.ts';
 import { renderLock } from '../../../src/cli/render/lock.ts';
 import { renderMcpServers } from '../../../src/cli/render/mcp-servers.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/offers.ts';
@@ -272,6 +273,28 @@ const rendered: Readonly<Record<string, () => string>> = {
       plain,
     ),
   renderLock: () => renderLock({ project: `team${evil}`, removed: false, lock }, found, plain),
+  renderEvent: () =>
+    renderEvent(
+      {
+        ...{
+          v: 1,
+          id: 'i',
+          ts: '2026-11-29T01:00:00.000Z',
+          source: 'looms',
+          type: 'changed',
+          action: `replace${evil}`,
+        },
+        project: asProjectName('p'),
+        server: asServerName(`a${evil}`),
+        reasons: [{ kind: 'spec-changed', fields: [{ path: `p${evil}`, from: evil, to: evil }] }],
+        cause: {
+          ...{ change: 'c', command: `looms apply${evil}`, principal: `a@b${evil}`, file: `f${evil}`, line: 1 },
+          ...{ commit: `c${evil}`, author: `a${evil}` },
+        },
+        ...{ result: `failed${evil}`, message: `m${evil}` },
+      },
+      plain,
+    ),
   renderStats: () =>
     renderStats(
       [{ ...server, status: 'running', use: null, sessions: 0, callsPerMinute: null, oomKills: 0, near: [] }],

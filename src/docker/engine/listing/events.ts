@@ -1,11 +1,12 @@
-import type { EngineEvent, EngineSpan, PlainEvent } from '../../../model/engine-events.ts';
+import type { EngineEvent, PlainEvent } from '../../../model/engine-events.ts';
 import { asContainerId, asServerName, namePattern, type ProjectName } from '../../../model/ids.ts';
 import { readClaim } from '../../model/claims.ts';
 import { label } from '../../model/labels.ts';
-import type { ServerWatch } from '../../port.ts';
+import type { EventQuery, ServerWatch } from '../../port.ts';
 import { get } from '../connection/ask.ts';
 import type { Client } from '../connection/connection.ts';
 import { followStream, type StreamEntry } from '../images/stream.ts';
+import { secondsOf } from '../logs/logs.ts';
 import { isEngineHealth } from './observed-container.ts';
 
 /** After which of a container's events another one may serve, or it is not as it was; Docker's words and Podman's. Execs are events, too. */
@@ -33,6 +34,8 @@ export async function watchServers(client: Client, project: ProjectName, hear: S
     get('/events', { filters: ofContainers(project) }),
     (entry) => {
       const server = entry.Actor?.Attributes?.[label.server];
+      const event = hear.onEvent && engineEvent(entry);
+      if (event !== undefined) hear.onEvent?.(event);
       if (telling.has(entry.Action) && server !== undefined && namePattern.test(server))
         hear.onChange(asServerName(server));
     },
@@ -78,30 +81,19 @@ export function engineEvent({ Action: action = '', Actor: actor, timeNano = 0 }:
 }
 
 /**
- * Tells what the engine remembers of a span, and without an end what comes, until the signal aborts (`interrupted`).
+ * Tells what the engine remembers from a moment on, and with `follow` what comes, until the signal aborts (`interrupted`).
  * Docker remembers the last 256 events of all that it runs, so what is told of the past is a part of it.
  */
 export async function followEvents(
   client: Client,
   project: ProjectName,
-  { since, until }: EngineSpan,
+  { since, follow }: EventQuery,
   onEvent: (event: EngineEvent) => void,
 ): Promise<void> {
-  const seconds = (time: number): string => (time / 1000).toFixed(3);
-  const span = { since: seconds(since), ...(until === undefined ? {} : { until: seconds(until) }) };
+  const until = follow ? {} : { until: await secondsOf({ agoMs: 0 }, client) };
+  const span = { since: await secondsOf(since, client), ...until };
   await followStream(client, 'read events', get('/events', { ...span, filters: ofContainers(project) }), (entry) => {
     const event = engineEvent(entry);
     if (event !== undefined) onEvent(event);
   });
-}
-
-/** What the engine remembers from a moment on, oldest first. */
-export async function eventsSince(
-  client: Client,
-  project: ProjectName,
-  since: number,
-): Promise<readonly EngineEvent[]> {
-  const events: EngineEvent[] = [];
-  await followEvents(client, project, { since, until: await client.info.now(client) }, (event) => events.push(event));
-  return events;
 }

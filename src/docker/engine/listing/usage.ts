@@ -1,4 +1,4 @@
-import { type ContainerId, type ProjectName, shortId } from '../../../model/ids.ts';
+import { type ContainerId, shortId } from '../../../model/ids.ts';
 import { mapBounded } from '../../../model/map-bounded.ts';
 import type { ContainerUsage, UsageSample } from '../../../model/usage.ts';
 import type { LocatedContainer } from '../../port.ts';
@@ -9,7 +9,6 @@ import { engineTime } from '../connection/engine-clock.ts';
 import { carriedTo, runningExecs } from '../containers/containers.ts';
 import { type InspectedContainer, inspectContainer, runOf } from '../containers/inspected.ts';
 import { inspectWidth } from '../containers/ownership.ts';
-import { eventsSince } from './events.ts';
 
 /** What `GET /containers/{id}/stats` answers, as far as read. Optional: what a kernel or Podman leaves out. */
 type Stats = {
@@ -85,10 +84,9 @@ const cpuLimit = ({
 
 const positive = (value: number | null | undefined): number | null => (value != null && value > 0 ? value : null);
 
-/** What the containers of a project's servers take, in the order of `located`; one that is gone meanwhile is left out. */
+/** What the servers among a project's containers take, in their order; one that is gone meanwhile is left out. */
 export async function readUsage(
   client: Client,
-  project: ProjectName,
   located: readonly LocatedContainer[],
 ): Promise<readonly ContainerUsage[]> {
   const relays = located.filter(({ role, running }) => role === 'relay' && running);
@@ -125,13 +123,5 @@ export async function readUsage(
       };
     },
   );
-  const there = found.filter((one) => one !== null);
-  const began = there.flatMap(({ startedAt, sample: taken }) => (taken === null ? [] : [startedAt]));
-  const events = began.length === 0 ? [] : await eventsSince(client, project, Math.min(...began));
-  return there.map(({ startedAt, ...one }) => ({
-    ...one,
-    oomKills: events.filter(
-      ({ type, container, time }) => type === 'oom' && container === one.container && time >= startedAt,
-    ).length,
-  }));
+  return found.filter((one) => one !== null);
 }

@@ -21,7 +21,7 @@ export async function tailLog(client: Client, id: ContainerId, count: number): P
 }
 
 /** A moment as the engine takes it: seconds since the epoch with a fraction. */
-async function secondsOf(moment: LogMoment, client: Client): Promise<string> {
+export async function secondsOf(moment: LogMoment, client: Client): Promise<string> {
   const at = 'at' in moment ? moment.at : Math.max(0, (await client.info.now(client)) - moment.agoMs);
   return (at / 1000).toFixed(3);
 }

@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import type { EngineEvent } from '../../model/engine-events.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { HealthPlace } from '../../model/health.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { Reason } from '../../model/plan.ts';
+import { parseSource } from '../../model/source.ts';
+import { isoTime } from '../../model/times.ts';
+import type { LogMoment } from '../../orchestrator/session-host.ts';
+import type { Ports } from '../ports.ts';
+import { readChanges, type SeenChange } from './read-audit.ts';
+
+/** Something that happened to a server. */
+export type LifecycleEvent = EngineTold | LoomsDid;
+
+type About = {
+  /** Version of this form. */
+  readonly v: 1;
+  /** A ULID: sorts by time, and is the same each time that the event is told. */
+  readonly id: string;
+  /** RFC 3339, UTC, with milliseconds; of a change when it ended. */
+  readonly ts: string;
+  readonly project: ProjectName;
+  readonly server: ServerName;
+};
+
+/** What the engine told of a container; `ts` is on its clock. */
+type EngineTold = About & {
+  readonly source: 'engine';
+  readonly type: EngineEvent['type'];
+  readonly generation: number;
+  readonly container: ContainerId;
+  readonly containerName: string;
+  /** Of one that ended. */
+  readonly exitCode?: number;
+  /** What its HEALTHCHECK says now. */
+  readonly health?: string;
+};
+
+/** What looms did with a server, from the audit trail of this machine. */
+type LoomsDid = About & {
+  readonly source: 'looms';
+  readonly type: 'changed';
+  /** As a plan has it: create, replace, start, stop, rename, clean-up, remove, blocked. */
+  readonly action: string;
+  /** Why; none in records of earlier versions. */
+  readonly reasons: readonly Reason[];
+  readonly cause: {
+    /** The change in the audit trail. */
+    readonly change: string;
+    /** Without its arguments: `looms apply`. */
+    readonly command: string;
+    /** `user@host`. */
+    readonly principal: string;
+    /** Where the server was declared. */
+    readonly file?: string;
+    readonly line?: number;
+    readonly commit?: string;
+    /** Who made that commit, and who vouches for that; of a repository that is followed. */
+    readonly author?: string;
+  };
+  /** What became of this server; `running`: it goes on; `unknown`: its program ended before it could tell. */
+  readonly result: string;
+  readonly code?: string;
+  readonly message?: string;
+  /** How long the whole change took. */
+  readonly ms?: number;
+};
+
+export type EventsRequest = {
+  readonly project: ProjectName;
+  /** Empty: all servers. */
+  readonly names: readonly ServerName[];
+  readonly since: LogMoment;
+  /** Goes on with what comes until the signal aborts. */
+  readonly follow: boolean;
+};
+
+const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** A ULID of a moment and of what makes an event this one. */
+function ulid(time: number, key: string): string {
+  let id = '';
+  for (let rest = time, at = 0; at < 10; at += 1, rest = Math.floor(rest / 32)) id = `${digits[rest % 32]}${id}`;
+  const hash = createHash('sha256').update(key).digest();
+  return id + [...hash.subarray(0, 16)].map((byte) => digits[byte % 32]).join('');
+}
+
+function engineTold(project: ProjectName, { key, time, ...event }: EngineEvent): EngineTold {
+  return { v: 1, id: ulid(time, key), ts: isoTime(time), source: 'engine', project, ...event };
+}
+
+/** An event for each server of a change. */
+function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[] {
+  const { time, endedAt = time, durationMs: ms, command, user, host, servers = [], outcomes = [], result } = change;
+  return servers.map(({ server, action, source, reasons = [] }) => {
+    const outcome = outcomes.find((one) => one.server === server);
+    const { code = change.code, message = change.message } = outcome ?? {};
+    const { file, line, commit, commitBy: author } = source === undefined ? {} : parsedSource(source);
+    return {
+      v: 1,
+      id: ulid(Date.parse(time), `${change.change} ${server}`),
+      ts: endedAt,
+      source: 'looms',
+      type: 'changed',
+      project,
+      server,
+      action,
+      reasons,
+      cause: {
+        change: change.change,
+        command,
+        principal: `${user}@${host}`,
+        ...(file === undefined ? {} : { file }),
+        ...(line === undefined ? {} : { line }),
+        ...(commit === undefined ? {} : { commit }),
+        ...(author === undefined ? {} : { author }),
+      },
+      result: outcome?.outcome ?? result,
+      ...(code === undefined ? {} : { code }),
+      ...(message === undefined ? {} : { message }),
+      ...(ms === undefined ? {} : { ms }),
+    };
+  });
+}
+
+const parsedSource = (text: string) => parseSource(text, '');
+
+/** What is known of a project's engine events from a moment on: what the engine remembers, and what a watch kept here. */
+export async function pastEvents(
+  ports: Ports,
+  at: HealthPlace,
+  since: LogMoment,
+  signal: AbortSignal,
+): Promise<readonly EngineEvent[]> {
+  const events = new Map<string, EngineEvent>();
+  try {
+    const from = 'at' in since ? since.at : ports.now() - since.agoMs;
+    for (const event of await ports.keptLogs.events(at, from)) events.set(event.key, event);
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    ports.warn(`events that a watch kept are not known: ${error.message}`);
+  }
+  const { events: ask } = await ports.orchestrator();
+  await ask(at.project, { since, follow: false }, (event) => void events.set(event.key, event), { signal });
+  return [...events.values()].sort((a, b) => a.time - b.time);
+}
+
+/** How often the trail is looked at for what is new, ms. */
+const lookEveryMs = 1_000;
+
+/**
+ * What happened to the servers of a project from a moment on, oldest first, and with `follow` what comes, as it comes. A
+ * change that goes on is told when it has ended, and told as `running` where nobody follows. Throws `ledger-unreadable`,
+ * and what the engine throws.
+ */
+export async function* lifecycleEvents(
+  ports: Ports,
+  { project, names, since, follow }: EventsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<LifecycleEvent> {
+  const orchestrator = await ports.orchestrator();
+  const { id: engine } = await orchestrator.describe({ signal });
+  const from = 'at' in since ? since.at : ports.now() - since.agoMs;
+  const told = new Set<string>();
+  const isNew = ({ id, server }: LifecycleEvent): boolean => {
+    if (told.has(id) || (names.length > 0 && !names.includes(server))) return false;
+    told.add(id);
+    return true;
+  };
+  /** What a part of the trail says; changes that go on are left for later where somebody follows. */
+  const changes = async (part: { readonly since: string } | { readonly after: number }) => {
+    const events: LoomsDid[] = [];
+    let next = await ports.auditReader.newest();
+    for await (const change of readChanges(ports, { project, ...part })) {
+      if (change.engine !== undefined && change.engine !== engine) continue;
+      if (follow && change.result === 'running') next = Math.min(next, change.seq - 1);
+      else events.push(...loomsDid(project, change));
+    }
+    return { events, next };
+  };
+
+  const past = await pastEvents(ports, { engine, project }, since, signal);
+  const first = await changes({ since: isoTime(from) });
+  const before = [...past.map((event) => engineTold(project, event)), ...first.events].filter(isNew);
+  yield* before.sort(byTime);
+  if (!follow) return;
+
+  const heard: EngineTold[] = [];
+  const last = past.at(-1);
+  let stirred = new AbortController();
+  let ended: { readonly failure?: unknown } | undefined;
+  const hear = (event: EngineEvent): void => {
+    heard.push(engineTold(project, event));
+    stirred.abort();
+  };
+  const end = (how: { readonly failure?: unknown }): void => {
+    ended = how;
+    stirred.abort();
+  };
+  orchestrator
+    .events(project, { since: last === undefined ? since : { at: last.time }, follow: true }, hear, { signal })
+    .then(
+      () => end({}),
+      (failure: unknown) => end({ failure }),
+    );
+  let { next } = first;
+  while (!signal.aborted) {
+    const isGrown = (await ports.auditReader.newest()) > next;
+    const now = isGrown ? await changes({ after: next }) : { events: [], next };
+    ({ next } = now);
+    yield* [...heard.splice(0), ...now.events].filter(isNew).sort(byTime);
+    if (ended !== undefined) {
+      if ('failure' in ended && !signal.aborted) throw ended.failure;
+      return;
+    }
+    stirred = new AbortController();
+    if (heard.length === 0) await ports.pause(lookEveryMs, AbortSignal.any([signal, stirred.signal]));
+  }
+}
+
+const byTime = (a: LifecycleEvent, b: LifecycleEvent): number => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0);

@@ -1,0 +1,77 @@
+import * as Flags from '@oclif/core/flags';
+import { lifecycleEvents } from '../app/inspect/lifecycle-events.ts';
+import { remainingArgs } from '../cli/args.ts';
+import { BaseCommand } from '../cli/base-command.ts';
+import { exitCodeOfSignal } from '../cli/exit-codes.ts';
+import { placeFlags } from '../cli/flags.ts';
+import { parseMoment } from '../cli/moment.ts';
+import { renderEvent } from '../cli/render/lifecycle-events.ts';
+import { serverName } from '../cli/server-name.ts';
+import { listenForSignals } from '../cli/signals.ts';
+import { LoomsError } from '../model/errors.ts';
+import { seenJson } from '../model/unseen.ts';
+
+export default class Events extends BaseCommand {
+  static override summary = 'Show what happened to servers, and why';
+  static override description =
+    'Shows what the engine tells of the containers of servers, and what was changed with looms from this machine: who did ' +
+    'it, from which file and commit, why, and what became of it; oldest first. With --follow (-F) it goes on until Ctrl-C ' +
+    '(exit 130). An engine forgets soon; looms watch keeps what it tells for 14 days.';
+  static override examples = [
+    { description: 'The last hour', command: 'looms events' },
+    { description: 'One server, as it happens', command: 'looms events fs -F' },
+    {
+      description: 'What was replaced today, for a program',
+      command: 'looms events --since 1d -o json | jq \'select(.action == "replace")\'',
+    },
+  ];
+  static override args = { names: remainingArgs({ description: 'only these servers; default is all' }) };
+  static override flags = {
+    follow: Flags.boolean({ char: 'F', description: 'go on with what comes, until Ctrl-C' }),
+    since: Flags.string({
+      description: 'from this moment on, or so long ago (10m, 2h30m)',
+      helpValue: 'TIME',
+      default: '1h',
+    }),
+    output: Flags.string({
+      char: 'o',
+      description: 'the form of the events; json is one object a line, as with --json',
+      options: ['text', 'json'],
+      default: 'text',
+      exclusive: ['json'],
+    }),
+    ...placeFlags,
+  };
+
+  async run(): Promise<void> {
+    const { flags, args } = await this.parse(Events);
+    const { ports, project, terminal } = await this.open(flags);
+    const request = {
+      project: project.name,
+      names: (args.names ?? []).map(serverName),
+      since: parseMoment(flags.since, '--since'),
+      follow: flags.follow,
+    };
+    const json = this.jsonEnabled() || flags.output === 'json';
+    const interruption = listenForSignals(0, () => {}, this.program);
+    let count = 0;
+    try {
+      for await (const event of lifecycleEvents(ports, request, interruption.stop)) {
+        count += 1;
+        const text = json ? seenJson(JSON.stringify(event)) : renderEvent(event, terminal.palette);
+        if (!(await terminal.stream(text))) break;
+      }
+    } catch (error) {
+      if (!(error instanceof LoomsError) || error.code !== 'interrupted') throw error;
+    } finally {
+      interruption.dispose();
+    }
+    const signal = interruption.received();
+    if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
+    else if (count === 0 && !json)
+      terminal.notice(`Nothing is known of servers of project ${project.name} since then.`);
+  }
+
+  /** The lines are printed already. */
+  override logJson(): void {}
+}
