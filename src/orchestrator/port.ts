@@ -113,7 +113,7 @@ export type Prepared = {
   /** Records of others that it was made from; their servers get no secrets before somebody accepted them. */
   readonly untrusted: readonly UntrustedRecord[];
   /** Containers of servers that are there, whatever the plan does with them. */
-  readonly records: readonly (MadeFrom & { readonly container: ContainerId })[];
+  readonly records: readonly (MadeFrom & { readonly container: ContainerId; readonly runs: boolean })[];
   /** Servers whose gate it opens a session to; none is made without one, so these are the ones that are given secrets. */
   readonly gated: ReadonlySet<ServerName>;
   /** Servers of which a container is made. */

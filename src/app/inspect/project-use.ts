@@ -36,7 +36,10 @@ export async function getAllProjects(ports: Ports, policies: Policies): Promise<
       const { servers, now } = await orchestrator.servers(project);
       // What is wrong with the trail is said by `looms audit`; the engine's answer stands without it.
       const callsToday = await ports.auditReader.countCalls({ project, since }).catch(() => null);
-      const specs = servers.flatMap(({ recorded }) => (recorded === undefined ? [] : [recorded.spec]));
+      // As a plan counts: what runs takes something, whatever is declared of it.
+      const specs = servers.flatMap(({ recorded, status: { status } }) =>
+        recorded === undefined ? [] : [{ ...recorded.spec, enabled: status === 'running' || status === 'restarting' }],
+      );
       const quota = limitsIn(quotaOf(policies, { project, now: ports.now() }));
       return {
         servers: servers.map((view) => statusOf(view, now)),

@@ -95,16 +95,26 @@ export function requirePolicy(
   });
 }
 
-/** What is declared of the servers of a project, as it is and as it will be once a plan is carried out. */
+/**
+ * What the servers of a project take, as it is and as it will be once a plan is carried out. What is there takes something
+ * of the machine while it runs, whatever is declared of it: a server that was stopped takes it again when it is started.
+ */
 function beforeAndAfter({ plan, records, servers }: Prepared): Readonly<Record<'before' | 'after', ProjectUse>> {
+  const run = new Set(records.flatMap(({ recorded, runs }) => (runs && recorded ? [recorded.spec.name] : [])));
   const before = new Map(
-    records.flatMap(({ recorded }) => (recorded === undefined ? [] : [[recorded.spec.name, recorded.spec] as const])),
+    records.flatMap(({ recorded }) =>
+      recorded === undefined
+        ? []
+        : [[recorded.spec.name, { ...recorded.spec, enabled: run.has(recorded.spec.name) }] as const],
+    ),
   );
   const after = new Map(before);
   for (const { server, action } of plan.changes) {
     const spec = servers.find((one) => one.spec.name === server)?.spec;
     if (action === 'remove') after.delete(server);
-    else if (action !== 'blocked' && spec !== undefined) after.set(server, spec);
+    else if (action !== 'blocked' && action !== 'unchanged' && spec !== undefined) {
+      after.set(server, action === 'stop' ? { ...spec, enabled: false } : spec);
+    }
   }
   return { before: useOf([...before.values()]), after: useOf([...after.values()]) };
 }

@@ -53,11 +53,12 @@ export const preparedOf = (
   plan,
   servers,
   untrusted,
-  records: observed.containers.flatMap(({ id: container, role, recorded, foreignRecord }) =>
+  records: observed.containers.flatMap(({ id: container, role, state, recorded, foreignRecord }) =>
     role === 'server'
       ? [
           {
             container,
+            runs: state.status === 'running' || state.status === 'restarting',
             ...(recorded === undefined ? {} : { recorded }),
             ...(foreignRecord === undefined ? {} : { foreignRecord }),
           },

@@ -207,6 +207,31 @@ describe.skipIf(withoutEngine())('quotas of projects', () => {
     expect(call).toMatchObject({ code: 0, stdout: 'x\n', stderr: expect.stringContaining('at most 0 are allowed') });
   });
 
+  test('count what runs: a server that was stopped to make room is not started again beside what took it', async () => {
+    const project = newProject('room');
+    const { root, env } = folderWith({
+      'config/looms/policy.yaml': `projects: { "${project.name}": { max_total_memory_mb: 256 } }\n`,
+    });
+    const disabled = tinySpec({ name: 'a' }).replace('"mcp_server":{', '"mcp_server":{"enabled":false,');
+    const apply = (text: string) => project.run(['apply', '-f', '-', '--yes'], { cwd: root, env, stdin: text });
+    expect(await apply(specs(tinySpec({ name: 'a' }), tinySpec({ name: 'b' })))).toExit(0);
+    expect(await apply(disabled)).toExit(0);
+    expect(await apply(tinySpec({ name: 'c' }))).toExit(0);
+    const in_ = { cwd: root, env };
+    expect(await project.run(['mcp', 'start', 'a'], in_)).toMatchObject({
+      code: 8,
+      stderr: expect.stringContaining('would have 384 MiB of memory in all, at most 256'),
+    });
+    expect(await apply(tinySpec({ name: 'a' }))).toExit(8);
+    const shown = await looms(['get', '--json', '--all-projects'], in_);
+    expect(JSON.parse(shown.stdout).projects).toContainEqual(
+      expect.objectContaining({ project: project.name, use: expect.objectContaining({ memoryMiB: 256, servers: 3 }) }),
+    );
+    expect(await project.run(['mcp', 'restart', 'b'], in_)).toExit(0);
+    expect(await project.run(['mcp', 'stop', 'a', 'c'], in_)).toExit(0);
+    expect(await project.run(['mcp', 'start', 'a'], in_)).toExit(0);
+  });
+
   test('bound the calls of a day, and are shown with what is used', async () => {
     const project = newProject('calls');
     const { root, env: config } = folderWith({
