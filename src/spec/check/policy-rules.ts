@@ -256,7 +256,7 @@ function* checkCapabilities(subject: PolicySubject, policy: Policy): Iterable<Po
         message: `capability ${name} is forbidden`,
         path: 'docker_backend.security.cap_add',
       });
-    } else if (!capDrop.includes('ALL') && !capDrop.includes(name) && engineDefaults.has(name)) {
+    } else if (name === 'ALL' ? left.length > 0 : left.includes(name)) {
       yield breach(subject, {
         rule: 'forbidden-capabilities',
         value: name,

@@ -201,3 +201,14 @@ describe('allowed_egress', () => {
     expect(refused(['*.1.2.3:1025', '10.1.2.3:443'], '10.1.2.3:1025')).toEqual(['10.1.2.3:1025']);
   });
 });
+
+test('forbidden_capabilities: ALL forbids those that the engine gives by itself, too', () => {
+  const with_ = (security: string): string => document({ backend: [`security: ${security}`] });
+  expect(breaches('{ forbidden_capabilities: [ALL] }', document({}))).toEqual([]);
+  expect(breaches('{ forbidden_capabilities: [ALL] }', with_('{ cap_drop: [] }'))).toEqual([
+    'error forbidden-capabilities: capability ALL is forbidden, and cap_drop leaves it',
+  ]);
+  expect(breaches('{ forbidden_capabilities: [ALL] }', with_('{ cap_add: [CHOWN] }'))).toEqual([
+    'error forbidden-capabilities: capability ALL is forbidden',
+  ]);
+});
