@@ -1,5 +1,5 @@
 import type { EgressTarget, ImageSource, Security } from '../../model/desired.ts';
-import { egressText } from '../../model/egress.ts';
+import { egressText, isTlsPort } from '../../model/egress.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../../model/policy.ts';
 import { parseImageRef } from '../fields/image-ref.ts';
@@ -223,11 +223,14 @@ function* checkNetwork(subject: PolicySubject, policy: Policy): Iterable<PolicyB
     if (allowed.some((entry) => allowsTarget(entry, target))) continue;
     const { host, port, address } = target;
     const leads = address === undefined || address === host ? '' : ` leads to ${address}:${port}, which`;
+    const withTls = allowed.some((entry) => allowsTarget(entry, { ...target, tls: true }));
     yield breach(subject, {
       rule: 'allowed-egress',
       value: egressText(target),
       limit: allowed.join(', '),
-      message: `${egressText(target)}${leads} is not one of: ${allowed.join(', ')}`,
+      message: withTls
+        ? `${egressText(target)} with tls: false reaches every host behind the same address, and is allowed with TLS only`
+        : `${egressText(target)}${leads} is not one of: ${allowed.join(', ')}`,
       path: 'docker_backend.network.egress',
     });
   }
@@ -235,20 +238,23 @@ function* checkNetwork(subject: PolicySubject, policy: Policy): Iterable<PolicyB
 
 /**
  * Whether an entry of a policy allows a target: `host:port`, `*` for any port, `*.` for all names below. Where a spec leads
- * a name to an address, that is what is reached: the name is of its own choice.
+ * a name to an address, that is what is reached: the name is of its own choice. On a port of TLS, where nobody looks at the
+ * name in it, other hosts are reached as well: the entry has to say ` without TLS`.
  */
-function allowsTarget(entry: string, { host, port, address }: EgressTarget): boolean {
-  const [, name = '', ports = ''] = /^(.*):([^:]*)$/.exec(entry.toLowerCase()) ?? [];
+function allowsTarget(entry: string, { host, port, tls, address }: EgressTarget): boolean {
+  const [, name = '', ports = '', without] = /^(.*):([^:]*?)( without tls)?$/.exec(entry.toLowerCase()) ?? [];
   if (ports !== '*' && ports !== String(port)) return false;
   if (address !== undefined) return name === address;
+  if (!tls && isTlsPort(port) && without === undefined) return false;
   return name === host || (name.startsWith('*.') && host.endsWith(name.slice(1)));
 }
 
 function* checkCapabilities(subject: PolicySubject, policy: Policy): Iterable<PolicyBreach> {
   yield* checkAllowedCapabilities(subject, policy);
   const { capAdd, capDrop } = subject.spec.security;
+  const left = leftCapabilities(capDrop);
   for (const name of policy.forbiddenCapabilities) {
-    if (capAdd.includes(name) || (name === 'ALL' && capAdd.length > 0)) {
+    if (name === 'ALL' ? capAdd.length > 0 : capAdd.includes(name)) {
       yield breach(subject, {
         rule: 'forbidden-capabilities',
         value: name,

@@ -212,3 +212,13 @@ test('forbidden_capabilities: ALL forbids those that the engine gives by itself,
     'error forbidden-capabilities: capability ALL is forbidden',
   ]);
 });
+
+test('allowed_egress means the listed host: without TLS on a port of it only where the entry says so', () => {
+  const spec = document({
+    backend: ['network: { egress: ["a.example:443", { host: b.example, port: 443, tls: false }, "b.example:80"] }'],
+  });
+  expect(breaches('{ allowed_egress: ["a.example:443", "b.example:*"] }', spec)).toEqual([
+    'error allowed-egress: b.example:443 with tls: false reaches every host behind the same address, and is allowed with TLS only',
+  ]);
+  expect(breaches('{ allowed_egress: [a.example:443 without TLS, b.example:* without TLS] }', spec)).toEqual([]);
+});
