@@ -142,6 +142,19 @@ describe.skipIf(withoutEngine())('images', () => {
       await docker.getImage(named.id).remove({ force: true });
     });
 
+    test('the beginning of an id is no name, and a name of the same letters is one', async () => {
+      const named = `${Date.now().toString(16).replace(/^0+/, '')}abcdef`;
+      await bench.importImage(`${named}:latest`, archive('blob', 1000));
+      const found = await findImage(access(), named, false);
+      const id = String(found?.id);
+      expect(found).toMatchObject({ ref: named });
+      expect(await findImage(access(), id, false)).toMatchObject({ id });
+      for (const begins of [id.slice(7, 19), id.slice(0, 19)]) {
+        expect((await docker.getImage(begins).inspect()).Id).toBe(id);
+        expect(await findImage(access(), begins, false)).toBeNull();
+      }
+    });
+
     test('several processes that look into one image at once all find its shell', async () => {
       for (const round of [1, 2, 3]) {
         const looks = Array.from({ length: 8 }, () => findImage(accessOf({}), 'node:24-slim'));

@@ -8,7 +8,10 @@ type ImageRef = {
   readonly digest?: string;
 };
 
-/** Reads an image reference by the rules of Docker's `distribution/reference`; undefined when it is none. */
+/**
+ * Reads an image reference by the rules of Docker's `distribution/reference`; undefined when it is none. An id is none: it
+ * says of no image where that is from.
+ */
 export function parseImageRef(text: string): ImageRef | undefined {
   const [named = '', digest, ...more] = text.split('@');
   if (more.length > 0 || (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest))) return undefined;
@@ -17,6 +20,8 @@ export function parseImageRef(text: string): ImageRef | undefined {
   const name = hasTag ? named.slice(0, colon) : named;
   const tag = hasTag ? named.slice(colon + 1) : undefined;
   if (tag !== undefined && !/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(tag)) return undefined;
+  if (/^[0-9a-f]{64}$/.test(name) || (name === 'sha256' && tag !== undefined && /^[0-9a-f]+$/.test(tag)))
+    return undefined;
   const components = name.split('/');
   const first = components[0] ?? '';
   const hasRegistry = components.length > 1 && (/[.:]/.test(first) || first === 'localhost');

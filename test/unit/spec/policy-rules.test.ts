@@ -3,7 +3,7 @@ import { asProjectName } from '../../../src/model/ids.ts';
 import { checkPolicy } from '../../../src/spec/check/policy.ts';
 import { loadPolicyFile } from '../../../src/spec/policy-file.ts';
 import { describeDiagnostics } from '../../../src/spec/read/findings.ts';
-import { document, only } from './checking.ts';
+import { check, document, only } from './checking.ts';
 
 const read = (text: string) =>
   loadPolicyFile({ file: 'policy.yaml', directory: '/etc/looms', text }, { environment: {} });
@@ -221,4 +221,10 @@ test('allowed_egress means the listed host: without TLS on a port of it only whe
     'error allowed-egress: b.example:443 with tls: false reaches every host behind the same address, and is allowed with TLS only',
   ]);
   expect(breaches('{ allowed_egress: [a.example:443 without TLS, b.example:* without TLS] }', spec)).toEqual([]);
+});
+
+test.each([`sha256:${'a'.repeat(64)}`, 'sha256:abcdef', 'b'.repeat(64)])('an id is no image of a spec: %s', (id) => {
+  expect(check(`name: a\ndocker_backend: { base_image: "${id}" }\nmcp_server: { command: run }\n`)).toContain(
+    'invalid-image',
+  );
 });

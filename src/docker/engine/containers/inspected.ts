@@ -181,9 +181,21 @@ export type InspectedImage = {
   > | null;
 };
 
+/** A name that an engine also takes for the beginning of an image's id, of whatever image that is. */
+const mayBeginId = /^(?:sha256:)?[0-9a-f]{1,63}$/;
+
 /** The engine's own view of an image, by reference or id; null when it has none. */
 export const inspectImage = (client: Client, ref: string): Promise<InspectedImage | null> =>
   orNull(askObject<InspectedImage>(client, `look for image ${ref}`, get(`/images/${ref}/json`), ['Id']));
+
+/** As `inspectImage`, by a name as specs have it or a whole id: the beginning of an id names no image. */
+export async function imageNamed(client: Client, ref: string): Promise<InspectedImage | null> {
+  const found = await inspectImage(client, ref);
+  if (found === null || !mayBeginId.test(ref)) return found;
+  const tagged = ref.includes(':') ? ref : `${ref}:latest`;
+  // Podman tells the registry, too.
+  return found.RepoTags?.some((tag) => tag === tagged || tag.endsWith(`/${tagged}`)) === true ? found : null;
+}
 
 /** An image's id in one spelling; Podman leaves out `sha256:`. */
 export const imageIdOf = (id: string): ImageId => asImageId(/^[0-9a-f]{64}$/.test(id) ? `sha256:${id}` : id);

@@ -15,7 +15,7 @@ import { type Client, unsignalled } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
 import { removeContainer } from '../containers/containers.ts';
-import { inspectImage } from '../containers/inspected.ts';
+import { imageNamed, inspectImage } from '../containers/inspected.ts';
 import { type BuildLog, followBuild } from './build-log.ts';
 import { findImage, type ImageClient } from './find.ts';
 import { pullImage } from './pull.ts';
@@ -47,7 +47,7 @@ export async function buildImage(
   // Pulled by us and not by the build: with the user's credentials, progress in bytes, and errors that have a code.
   const bases = recipe.base === undefined ? externalImages(recipe.dockerfile) : [recipe.base];
   for (const base of bases) {
-    if ((await inspectImage(client, base)) !== null) continue;
+    if ((await imageNamed(client, base)) !== null) continue;
     if (!settings.mayPull) throw absentBase(base);
     await pullImage(client, base, recipe.platform === undefined ? {} : { platform: recipe.platform }, onProgress);
   }

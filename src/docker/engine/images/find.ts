@@ -3,7 +3,7 @@ import { label } from '../../model/labels.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { Client } from '../connection/connection.ts';
 import { readArgv, readEnv } from '../containers/docker-to-shape.ts';
-import { type InspectedImage, inspectImage } from '../containers/inspected.ts';
+import { type InspectedImage, imageNamed } from '../containers/inspected.ts';
 import { type CredentialSource, dockerCredentials } from './credentials.ts';
 import { probeShell } from './shell-probe.ts';
 
@@ -24,7 +24,7 @@ export const imageMemory = (environment: Readonly<Record<string, string | undefi
 
 /** What the engine has under a name or id, or null. `mayLook` false: nothing is made to look for a shell. */
 export async function findImage(client: ImageClient, ref: string, mayLook = true): Promise<ImageFacts | null> {
-  const image = await inspectImage(client, ref);
+  const image = await imageNamed(client, ref);
   return image === null ? null : imageFacts(client, ref, image, mayLook);
 }
 

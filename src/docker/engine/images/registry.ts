@@ -3,7 +3,7 @@ import { duration } from '../../../model/times.ts';
 import type { RegistryAnswer } from '../../model/observed.ts';
 import { ask, get } from '../connection/ask.ts';
 import { type StatusError, statusOf } from '../connection/errors.ts';
-import { inspectImage } from '../containers/inspected.ts';
+import { imageNamed } from '../containers/inspected.ts';
 import { authHeaders, type Credential } from './credentials.ts';
 import type { ImageClient } from './find.ts';
 import { canonicalRepository, parseReference } from './reference.ts';
@@ -12,7 +12,7 @@ type DistributionAnswer = { readonly Descriptor?: { readonly digest?: unknown } 
 
 /** Whether a reference means another image at the registry; silence is an answer. Throws `interrupted`, `engine-…`. */
 export async function registryDigest(client: ImageClient, ref: string, timeoutMs: number): Promise<RegistryAnswer> {
-  const local = await inspectImage(client, ref);
+  const local = await imageNamed(client, ref);
   const { registry, name } = parseReference(ref);
   const credential = await client.credentials(registry);
   const what = `ask the registry for ${ref}`;

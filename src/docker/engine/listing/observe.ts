@@ -9,8 +9,8 @@ import type { ImageShare, ReadingContext } from '../containers/docker-to-shape.t
 import {
   type InspectedContainer,
   imageIdOf,
+  imageNamed,
   inspectContainer,
-  inspectImage,
   type ListedContainer,
   listContainers,
   listedName,
@@ -123,7 +123,7 @@ export async function observe(client: ImageClient, records: RecordReader, query:
   const refs = [...new Set(query.images)].sort();
   const [{ ours: all, strangers }, images] = await Promise.all([
     listProject(client, query.project),
-    mapBounded(refs, inspectWidth, async (ref) => [ref, await inspectImage(client, ref)] as const),
+    mapBounded(refs, inspectWidth, async (ref) => [ref, await imageNamed(client, ref)] as const),
   ]);
   for (const { ImageID: image, Labels: labels } of all) learnShell(client, imageIdOf(image), labels?.[label.hasShell]);
   // A record says everything in its listing, so that a long history costs no call.
