@@ -5,7 +5,8 @@
  *
  *   npm run test:soak                       ten minutes
  *   npm run test:soak -- --minutes 2
- *   npm run test:soak -- --restart-engine   also restarts the engine: only where none runs yet, as it takes one of its own
+ *   npm run test:soak -- --restart-engine   on an engine of its own, which is restarted, too (Linux, root)
+ *   npm run test:soak -- --quiet            nothing happens: the memory of one gateway after 2,000 to 16,000 calls
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -14,25 +15,34 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { stopDockerd } from '../scripts/lib/dockerd.mjs';
-import { ensureEngine, findEngine } from '../scripts/lib/ensure-engine.mjs';
+import { findEngine } from '../scripts/lib/ensure-engine.mjs';
+import { makePrivateEngine, noPrivateEngine } from '../scripts/lib/private-engine.mjs';
 import { echoArgv } from './lib/echo-server.mjs';
 import { looms } from './lib/looms.mjs';
 import { mcpClient } from './lib/mcp-http.mjs';
 import { runProgram } from './lib/measure.mjs';
-import { call as engineCall } from './lib/raw-engine.mjs';
 
 const { values: flags } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' }, 'restart-engine': { type: 'boolean', default: false } },
+  options: {
+    minutes: { type: 'string', default: '10' },
+    'restart-engine': { type: 'boolean', default: false },
+    quiet: { type: 'boolean', default: false },
+  },
 });
+/** One that may be restarted: others may work on the machine's. */
+const ownEngine = flags['restart-engine'] ? await startOwnEngine() : undefined;
+if (ownEngine !== undefined) process.env.DOCKER_HOST = ownEngine.host;
+// It goes to the engine that is named when it is loaded.
+const { call: engineCall } = await import('./lib/raw-engine.mjs');
 const lastsMs = Number(flags.minutes) * 60_000;
+const image = 'node:24-slim';
 const project = `soak-${randomBytes(3).toString('hex')}`;
 const state = mkdtempSync(join(tmpdir(), 'looms-soak-'));
 const env = { ...process.env, XDG_STATE_HOME: state };
 const servers = ['sessions', 'shared'];
 /** Clients of each kind at once. */
 const clients = 8;
-/** How long after a gateway or an engine was killed a failure is its, ms. */
+/** How long after a gateway that was killed is there again a failure is its, ms. */
 const outageMs = 15_000;
 
 const spec = (name, revision) =>
@@ -40,7 +50,7 @@ const spec = (name, revision) =>
     name,
     docker_backend: {
       runtime_type: 'custom',
-      base_image: 'node:24-slim',
+      base_image: image,
       environment: { REVISION: String(revision) },
       resource_limits: { memory_mb: 1024, pids_limit: 500 },
     },
@@ -66,9 +76,9 @@ let isOver = false;
 let outageUntil = 0;
 let gateway;
 
-async function startGateway() {
-  const child = spawn(process.execPath, [looms, 'serve', '--json', '--project', project, '--idle', '10'], {
-    env,
+async function startGateway(idle = '10', options = {}) {
+  const child = spawn(process.execPath, [looms, 'serve', '--json', '--project', project, '--idle', idle], {
+    env: { ...env, ...options },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -171,17 +181,27 @@ async function replaceServers() {
 }
 
 async function killGateway() {
-  outageUntil = performance.now() + outageMs;
+  outageUntil = Number.POSITIVE_INFINITY;
   gateway.child.kill('SIGKILL');
   await gateway.gone;
   await startGateway();
+  outageUntil = performance.now() + outageMs;
 }
 
 async function restartEngine() {
   outageUntil = Number.POSITIVE_INFINITY;
-  await stopDockerd();
-  await ensureEngine(() => {});
+  await ownEngine.stop();
+  await ownEngine.start();
   outageUntil = performance.now() + 60_000;
+}
+
+async function startOwnEngine() {
+  const why = noPrivateEngine();
+  const { host } = (await findEngine()) ?? {};
+  if (why !== undefined || host === undefined) {
+    throw new Error(`--restart-engine: ${why ?? 'there is no engine to copy the image from'}`);
+  }
+  return makePrivateEngine({ images: ['node:24-slim'], from: host });
 }
 
 const isSession = (command) => command.startsWith('node -e');
@@ -197,13 +217,17 @@ async function processes() {
   return tops.flatMap(({ Processes }) => Processes).filter(([, command]) => isSession(command)).length;
 }
 
+/** What the gateway has of memory, MiB. */
+const memory = () =>
+  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${gateway.child.pid}/smaps_rollup`, 'utf8'))[1]) / 1024;
+const handles = () => readdirSync(`/proc/${gateway.child.pid}/fd`).length;
+
 async function sample(startedAt) {
-  const { pid } = gateway.child;
   try {
     return {
       seconds: Math.round((performance.now() - startedAt) / 1000),
-      mib: Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / 1024,
-      handles: readdirSync(`/proc/${pid}/fd`).length,
+      mib: memory(),
+      handles: handles(),
       processes: await processes(),
       ...counts,
     };
@@ -237,12 +261,6 @@ const printRow = (row) =>
 const most = (samples, name) => Math.max(...samples.map((one) => one[name]));
 
 async function main() {
-  if (flags['restart-engine'] && (await findEngine())) {
-    throw new Error(
-      '--restart-engine: an engine runs already, and others may work on it; stop it, and this starts one of its own',
-    );
-  }
-  if (flags['restart-engine']) await ensureEngine(console.log);
   await apply(0);
   await startGateway();
   const startedAt = performance.now();
@@ -256,7 +274,7 @@ async function main() {
   ];
   const events = [
     [1 / 3, killGateway],
-    ...(flags['restart-engine'] ? [[1 / 2, restartEngine]] : []),
+    ...(ownEngine === undefined ? [] : [[1 / 2, restartEngine]]),
     [2 / 3, killGateway],
   ];
   const everyMs = Math.max(2_000, lastsMs / 20);
@@ -309,8 +327,56 @@ async function main() {
   console.log(faults.length === 0 ? 'no fault' : `${faults.length} faults`);
 }
 
+/** Has a gateway say what its heap holds once all garbage is collected, bytes: when that is done is otherwise V8's to choose. */
+const sayHeap = 'process.on("SIGUSR2",()=>{gc();process.stderr.write("heap="+process.memoryUsage().heapUsed+";")})';
+
+/** The memory of one gateway with the same clients, by the calls that it has answered: what it grows by is a leak. */
+async function quiet() {
+  await apply(0);
+  await startGateway('1h', {
+    NODE_OPTIONS: `--expose-gc --import=data:text/javascript,${encodeURIComponent(sayHeap)}`,
+  });
+  const own = [
+    ...Array.from({ length: clients }, () => mcpClient({ socketPath: gateway.socket, path: '/mcp/sessions' })),
+    ...Array.from({ length: clients }, () => mcpClient({ socketPath: gateway.socket, path: '/mcp/shared' })),
+  ];
+  await Promise.all(own.slice(0, clients).map((client) => client.open()));
+  const heap = () =>
+    new Promise((resolve) => {
+      let said = '';
+      const hear = (piece) => {
+        said += piece;
+        const bytes = /heap=(\d+);/.exec(said)?.[1];
+        if (bytes === undefined) return;
+        gateway.child.stderr.off('data', hear);
+        resolve(Number(bytes) / 1024 / 1024);
+      };
+      gateway.child.stderr.on('data', hear);
+      gateway.child.kill('SIGUSR2');
+    });
+  console.log('     calls   handles  heap MiB   PSS MiB');
+  const rows = [];
+  for (const calls of [2_000, 4_000, 8_000, 16_000]) {
+    const each = (calls - counts.calls) / own.length;
+    await Promise.all(
+      own.map(async (client, index) => {
+        for (let call = 0; call < each; call += 1) await callOnce(index < clients ? client.call : client.callAlone);
+      }),
+    );
+    rows.push(await heap());
+    const cells = [counts.calls, handles(), rows.at(-1).toFixed(1), memory().toFixed(1)];
+    console.log(cells.map((cell) => String(cell).padStart(10)).join(''));
+  }
+  const [, early, , late] = rows;
+  if (late > early + 2) fault(`the heap went from ${early.toFixed(1)} to ${late.toFixed(1)} MiB with the calls`);
+  for (const client of own) client.close();
+  gateway.child.kill('SIGINT');
+  await gateway.gone;
+  console.log(faults.length === 0 ? 'no fault' : `${faults.length} faults`);
+}
+
 try {
-  await main();
+  await (flags.quiet ? quiet() : main());
 } catch (error) {
   fault(error.message);
 } finally {
@@ -322,7 +388,7 @@ try {
   ]) {
     await ours(args).catch((error) => fault(error.message));
   }
-  if (flags['restart-engine']) await stopDockerd();
+  await ownEngine?.close();
   rmSync(state, { recursive: true, force: true });
   process.exitCode = faults.length === 0 ? 0 : 1;
 }
