@@ -27,7 +27,8 @@ export async function streamLogs(
     const { palette } = terminal;
     const render = json ? logLineJson : logLineRenderer({ servers, timestamps, palette });
     for await (const line of lines) {
-      if (stop.aborted || !(await terminal.stream(render(line)))) break;
+      // Masked as it stands: a span that is taken out of it no longer looks like the secret.
+      if (stop.aborted || !(await terminal.stream(render({ ...line, text: ports.mask(line.text) })))) break;
     }
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'interrupted' || !stop.aborted) throw error;

@@ -19,7 +19,11 @@ const elsewhere = [
 ];
 
 /** Settings under which nothing that a repository holds is run or followed. */
-const settings = ['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'core.symlinks=false', 'submodule.recurse=false'];
+const settings = [
+  ...['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'core.symlinks=false', 'submodule.recurse=false'],
+  // It would put words before what is asked for.
+  'log.showSignature=false',
+];
 
 export type GitEnd = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
@@ -43,12 +47,14 @@ export function gitOf(environment: Readonly<Record<string, string | undefined>>)
     });
     const stopped = AbortSignal.any([signal, AbortSignal.timeout(mostSeconds * 1000)]);
     const kill = (): void => {
-      if (child.pid === undefined || child.exitCode !== null) return;
       try {
-        process.kill(-child.pid, 'SIGKILL');
+        // Git itself may have ended before what it started, which holds the pipes.
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       } catch {
-        // It has just ended.
+        // All of it has just ended.
       }
+      child.stdout.destroy();
+      child.stderr.destroy();
     };
     stopped.addEventListener('abort', kill, { once: true });
     let stdout = '';
@@ -62,7 +68,7 @@ export function gitOf(environment: Readonly<Record<string, string | undefined>>)
     try {
       const [code] = (await once(child, 'close')) as [number | null];
       signal.throwIfAborted();
-      if (code !== null) return { code, stdout, stderr };
+      if (code !== null && !stopped.aborted) return { code, stdout, stderr };
     } catch (error) {
       if (signal.aborted) throw error;
       throw new LoomsError('source-unreachable', 'Git cannot be run', {

@@ -91,7 +91,7 @@ export async function followGit(
   const describe = async (repository: string, id: string, signal: AbortSignal): Promise<GitCommit> => {
     const read = await git(['--git-dir', repository, 'cat-file', 'commit', id], signal);
     const content = done(read, `commit ${id} cannot be read`);
-    const [, author = 'unknown'] = /^author (.*) \d+ [+-]\d{4}$/m.exec(content) ?? [];
+    const [, author = 'unknown'] = /^author ([^<>\n]*<[^<>\n]*>) \d+ [+-]\d{4}$/m.exec(content) ?? [];
     return { id, author: author.slice(0, 200), signature: await signatureOf(repository, id, content, signal) };
   };
 

@@ -6,6 +6,8 @@ const mark = '__LOOM_TRACE__:';
 
 /** What a server says of a piece of its work; times in ms since 1970. Names and values are the server's own. */
 export type TraceLine = {
+  /** The trace that its process was started in, where somebody told it. */
+  readonly trace?: string;
   readonly name: string;
   readonly startMs: number;
   readonly endMs: number;
@@ -40,12 +42,13 @@ export function readTraceLine(text: string): TraceLine | undefined {
     return undefined;
   }
   if (!isRecord(value)) return undefined;
-  const { name, start_time: start, end_time: end, status, attributes } = value;
+  const { name, start_time: start, end_time: end, status, attributes, trace_id: trace } = value;
   if (typeof name !== 'string' || name === '' || typeof start !== 'string' || typeof end !== 'string') return undefined;
   const [startMs, endMs] = [Date.parse(start), Date.parse(end)];
   // Also false where one is no time.
   if (!(endMs >= startMs && endMs - startMs <= longestMs)) return undefined;
   return {
+    ...(typeof trace === 'string' && /^[0-9a-f]{32}$/.test(trace) ? { trace } : {}),
     name: name.slice(0, longest.name),
     startMs,
     endMs,

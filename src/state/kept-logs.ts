@@ -124,14 +124,19 @@ function insert(
     )
     .run(container, engine, project, server, generation);
   const owner = Number(database.prepare('SELECT id FROM containers WHERE container = ?').get(container)?.id);
-  const statement = database.prepare(
-    'INSERT OR IGNORE INTO lines (owner, time, n, stream, text) VALUES (?, ?, ?, ?, ?)',
-  );
-  let bytes = 0;
+  const kept = database.prepare('SELECT octet_length(text) AS bytes FROM lines WHERE owner = ? AND time = ? AND n = ?');
+  const put = database.prepare('INSERT OR REPLACE INTO lines (owner, time, n, stream, text) VALUES (?, ?, ?, ?, ?)');
+  let more = 0;
   for (const { time, n, stream, text } of lines) {
-    if (statement.run(owner, time, n, stream, text).changes > 0) bytes += Buffer.byteLength(text) + bytesBesideText;
+    const found = kept.get(owner, time, n);
+    const before = found === undefined ? -bytesBesideText : Number(found.bytes);
+    const bytes = Buffer.byteLength(text);
+    // One that was not finished when it was kept is longer the next time.
+    if (bytes <= before) continue;
+    put.run(owner, time, n, stream, text);
+    more += bytes - before;
   }
-  database.prepare('UPDATE containers SET bytes = bytes + ? WHERE id = ?').run(bytes, owner);
+  database.prepare('UPDATE containers SET bytes = bytes + ? WHERE id = ?').run(more, owner);
 }
 
 /** Deletes what is too old of all, and the oldest of a server that has too much. */

@@ -48,6 +48,14 @@ export function gitRepository(name: string) {
       const [type, key] = execFileSync('cat', [`${file}.pub`], { encoding: 'utf8' }).split(' ');
       return { file, signer: `${who} ${type} ${key}\n` };
     },
+    /** Makes a commit of this text, well-formed or not, the newest one. */
+    take(commit: string): void {
+      const id = execFileSync('git', ['-C', folder, 'hash-object', '-t', 'commit', '-w', '--literally', '--stdin'], {
+        input: `${commit}\n`,
+        encoding: 'utf8',
+      }).trim();
+      git('update-ref', 'refs/heads/main', id);
+    },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }

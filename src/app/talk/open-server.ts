@@ -4,7 +4,7 @@ import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
-import { inSpan, type TraceContext } from '../../model/tracing.ts';
+import { inSpan } from '../../model/tracing.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 import { requireTrust } from '../apply/require-trust.ts';
 import type { Ports } from '../ports.ts';
@@ -17,11 +17,8 @@ export type OfServer = { readonly project: ProjectName; readonly server: ServerN
 /** A server that runs, with a session to it. */
 export type OpenServer = Pick<Serving, 'container' | 'generation' | 'spec'> & { readonly session: Session };
 
-/**
- * `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. `within`: the
- * span that the opening is a part of; it is traced as such only.
- */
-type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean; readonly within?: TraceContext | undefined };
+/** `mayAskForTrust`: false where no person waits for the answer to a question about a record; default true. */
+type OpenOptions = SessionOptions & { readonly mayAskForTrust?: boolean };
 
 /** Codes of a session that never came to be because its container stopped meanwhile. */
 const containerEnded: ReadonlySet<ErrorCode> = new Set(['server-not-running', 'engine-not-found', 'server-exited']);

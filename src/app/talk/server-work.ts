@@ -1,6 +1,6 @@
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { readTraceLine, type TraceLine } from '../../model/trace-line.ts';
-import type { TraceContext, Tracing } from '../../model/tracing.ts';
+import { idsOf, type TraceContext, type Tracing } from '../../model/tracing.ts';
 import type { LogQuery } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 
@@ -12,13 +12,18 @@ const readMs = 2_000;
 const mostLines = 2_000;
 /** How long after its end a call may still be what a line is about, ms: lines come by way of the engine. */
 const lateMs = 2_000;
+/** How far the clocks of a server and of this program may be apart, ms. */
+const skewMs = 1_000;
+/** After how long a log that could not be read any more is followed again, ms. */
+const againMs = 5_000;
 
 /** Pieces of its own work that a server writes to its log, as a query asks for it. Ends where the log cannot be read. */
 async function* workIn(ports: Ports, { container }: Of, query: Omit<LogQuery, 'streams'>, signal: AbortSignal) {
   try {
     const { sessions } = await ports.orchestrator();
     for await (const { text } of sessions.readLog(container, { ...query, streams: ['stderr'] }, { signal })) {
-      const work = readTraceLine(text);
+      // Masked as it stands: what is cut or taken apart no longer looks like the secret.
+      const work = readTraceLine(ports.mask(text));
       if (work !== undefined) yield work;
     }
   } catch {
@@ -26,23 +31,22 @@ async function* workIn(ports: Ports, { container }: Of, query: Omit<LogQuery, 's
   }
 }
 
-function tell(ports: Ports, tracing: Tracing, { server }: Of, work: TraceLine, parent: TraceContext | undefined): void {
-  const own = Object.entries(work.attributes).map(([key, value]) => [
-    key,
-    typeof value === 'string' ? ports.mask(value) : value,
-  ]);
+function tell(tracing: Tracing, { server }: Of, work: TraceLine, parent: TraceContext | undefined): void {
   tracing.add({
-    name: ports.mask(work.name),
+    name: work.name,
     kind: 'internal',
     parent,
     startMs: work.startMs,
     endMs: work.endMs,
     failed: work.failed ? '_OTHER' : undefined,
-    attributes: { ...Object.fromEntries(own), 'looms.server': server },
+    attributes: { ...work.attributes, 'looms.server': server },
   });
 }
 
-/** Tells of the work that a server wrote of since `since` (ms since 1970), as parts of one call. Does not throw. */
+/**
+ * Tells of the work that the process of one session wrote of since `since` (ms since 1970), as parts of a call of that
+ * session: the process was told its trace, so the lines of others in the same log are known. Does not throw.
+ */
 export async function tellWorkSince(
   ports: Ports,
   of: Of,
@@ -50,8 +54,10 @@ export async function tellWorkSince(
 ): Promise<void> {
   const tracing = await ports.tracing();
   const query = { since: { at: since }, tail: mostLines, follow: false };
-  for await (const work of workIn(ports, of, query, AbortSignal.timeout(readMs)))
-    tell(ports, tracing, of, work, parent);
+  const { trace } = idsOf(parent);
+  for await (const work of workIn(ports, of, query, AbortSignal.timeout(readMs))) {
+    if (work.trace === trace) tell(tracing, of, work, parent);
+  }
 }
 
 type Call = { readonly within: TraceContext; readonly startMs: number; endMs: number };
@@ -69,7 +75,8 @@ export type WorkFollower = {
 function callOf(work: TraceLine, calls: ReadonlySet<Call>): Call | undefined {
   const now = [...calls];
   const around = now.filter(({ startMs, endMs }) => startMs <= work.startMs && work.startMs <= endMs);
-  const [one, ...more] = around.length === 0 ? now : around;
+  const begun = now.filter(({ startMs }) => startMs - skewMs <= work.startMs);
+  const [one, ...more] = around.length === 0 ? begun : around;
   return more.length === 0 ? one : undefined;
 }
 
@@ -77,9 +84,13 @@ function callOf(work: TraceLine, calls: ReadonlySet<Call>): Call | undefined {
 export function followWork(ports: Ports, tracing: Tracing): WorkFollower {
   const followed = new Map<ContainerId, Followed>();
   const begin = async (of: Of, { calls, stop }: Followed): Promise<void> => {
-    const query = { since: { at: ports.now() }, follow: true };
-    for await (const work of workIn(ports, of, query, stop.signal)) {
-      tell(ports, tracing, of, work, callOf(work, calls)?.within);
+    while (!stop.signal.aborted) {
+      const query = { since: { at: ports.now() }, follow: true };
+      for await (const work of workIn(ports, of, query, stop.signal)) {
+        // One that was told its trace is part of a call that somebody else makes, and tells of.
+        if (work.trace === undefined) tell(tracing, of, work, callOf(work, calls)?.within);
+      }
+      await ports.pause(againMs, stop.signal);
     }
   };
   return {

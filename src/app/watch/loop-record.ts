@@ -35,6 +35,8 @@ export type LoopRecord = {
   readonly lookEnded: (seconds: number, isWell: boolean) => void;
   readonly sourceRead: (from: 'git' | 'files', commits: readonly string[]) => void;
   readonly sourceReached: () => void;
+  /** A repository was asked, whatever came of it: a sign of life until there is something to look at. */
+  readonly sourceAsked: () => void;
   readonly looked: (look: Look) => void;
   /** A run of these changes began; what comes back says that it ended, and how. */
   readonly changing: (changes: readonly Change[]) => (seconds: number, result: string) => void;
@@ -44,7 +46,7 @@ export type LoopRecord = {
 
 /** What a loop tells of itself to whoever asks. */
 export type LoopStatus = {
-  /** Whether a look, or a step of a run, ended within three intervals. */
+  /** Whether a look ended within three intervals, and in a run a step in the time that the longest may take. */
   readonly isAlive: () => boolean;
   /** Whether the last look came to its end. */
   readonly isReady: () => boolean;
@@ -54,6 +56,8 @@ export type LoopStatus = {
 /** Intervals without an end of a look after which a loop is stuck, and the least time until it is, ms. */
 const mostIntervals = 3;
 const leastMs = 60_000;
+/** In a run nothing may be heard of for so long, ms: `drain_seconds` may be an hour. */
+const longestStepMs = 3_700_000;
 /** Bounds of durations, s: a look takes a moment, a run may build images. */
 const bounds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const;
 
@@ -70,7 +74,7 @@ export function createLoopRecord(
   { monotonicMs, now }: Pick<Ports, 'monotonicMs' | 'now'>,
   intervalMs: number,
 ): { readonly record: LoopRecord; readonly status: LoopStatus } {
-  let lastSign: number | undefined;
+  let lastSign = monotonicMs();
   let isReady = false;
   let source: { readonly from: string; readonly commits: readonly string[] } | undefined;
   let sourceAt: number | undefined;
@@ -80,8 +84,12 @@ export function createLoopRecord(
   const looks = createHistogram(bounds);
   const runs = new Map<string, ReturnType<typeof createHistogram>>();
   const changes = new Map<string, number>();
+  let hasLooked = false;
   const stirred = (): void => {
     lastSign = monotonicMs();
+  };
+  const sourceAsked = (): void => {
+    if (!hasLooked) stirred();
   };
 
   const stateOf = ({ spec: { name, enabled } }: DeclaredServer, { plan, left }: Look): ServerState => {
@@ -168,6 +176,7 @@ export function createLoopRecord(
       stirred,
       lookEnded(seconds, isWell) {
         stirred();
+        hasLooked = true;
         isReady = isWell;
         looks.observe(seconds);
       },
@@ -175,7 +184,9 @@ export function createLoopRecord(
         source = { from, commits };
         if (from === 'files') sourceAt = now();
       },
+      sourceAsked,
       sourceReached() {
+        sourceAsked();
         sourceAt = now();
       },
       looked(found) {
@@ -201,7 +212,8 @@ export function createLoopRecord(
     },
     status: {
       isAlive: () =>
-        lastSign === undefined || monotonicMs() - lastSign <= Math.max(leastMs, mostIntervals * intervalMs),
+        monotonicMs() - lastSign <=
+        (repairing.size > 0 ? longestStepMs : Math.max(leastMs, mostIntervals * intervalMs)),
       isReady: () => isReady,
       families,
     },

@@ -65,18 +65,19 @@ const phaseOf = (project: ProjectName, server: ServerName): number =>
 /** How many calls of a server are looked at for one that was answered. */
 const mostCalls = 20;
 
-/** When the last call began that a server answered after a moment of the wall clock, whoever made it from this machine. */
+/** When the last call began that a server of this engine answered after a moment of the wall clock, by this machine's trail. */
 async function answeredCall(
-  { auditReader }: Pick<Ports, 'auditReader'>,
+  { auditReader, orchestrator }: Pick<Ports, 'auditReader' | 'orchestrator'>,
   project: ProjectName,
   server: ServerName,
   since: number,
 ): Promise<number | undefined> {
   let seen = 0;
   try {
+    const here = (await (await orchestrator()).describe()).id;
     const query = { project, servers: [server], since: isoTime(since), newestFirst: true };
-    for await (const { result, time } of auditReader.calls(query)) {
-      if (result === 'ok' || result === 'tool-error') return Date.parse(time);
+    for await (const { result, time, engine } of auditReader.calls(query)) {
+      if (engine === here && (result === 'ok' || result === 'tool-error')) return Date.parse(time);
       seen += 1;
       if (seen === mostCalls) break;
     }

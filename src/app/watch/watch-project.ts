@@ -298,6 +298,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
             begin({ following });
           },
           onTrouble: (error) => {
+            record.sourceAsked();
             said.away('repository', failureOf(error));
             if (remote.held() !== undefined) begin({ following });
           },

@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ProtocolChoice } from '../../model/desired.ts';
+import { isHttp, type ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { idsOf, type TraceContext } from '../../model/tracing.ts';
 import type { LinkOptions } from '../link/link.ts';
 import { createLinkSource, type LinkSource } from '../link/open-link.ts';
 import type { Attempt } from './converse.ts';
@@ -95,7 +96,8 @@ async function attempt(
     onConnected: options.onConnected ?? (() => {}),
   };
 
-  const link = await openLink(target, linkOptions, { signal, limitMs });
+  const env = { ...traceVariables(target, options.within), ...target.env };
+  const link = await openLink({ ...target, env }, linkOptions, { signal, limitMs });
   // Only now: what speaks MCP takes long to load, and the server starts meanwhile.
   const { converse } = await import('./converse.ts');
   return converse(target, { link, exact, ends }, options, protocol, {
@@ -104,6 +106,10 @@ async function attempt(
     signal: linkOptions.signal,
   });
 }
+
+/** What loom's trace libraries look for; the process of an HTTP server runs already. */
+const traceVariables = ({ spec }: SessionTarget, within: TraceContext | undefined): Readonly<Record<string, string>> =>
+  within === undefined || isHttp(spec) ? {} : { LOOM_TRACE_ID: idsOf(within).trace, LOOM_SPAN_ID: idsOf(within).span };
 
 /** Bound of a session's process, ms: connecting, one call, what lies between, and the time that questions may take. */
 const defaultLifetimeMs = (target: SessionTarget, limitMs: number, canAnswer: boolean): number =>

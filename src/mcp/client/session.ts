@@ -120,6 +120,8 @@ export type SessionOptions = {
   readonly graceMs?: number;
   /** Whether it has to be one that nobody has used: a look at whether a session can be had. */
   readonly fresh?: boolean;
+  /** The span that the session is opened in: the process of a stdio server is told of it, in loom's variables. */
+  readonly within?: TraceContext | undefined;
   /** Era chosen for this session; default the spec's `protocol`. */
   readonly protocol?: ProtocolChoice;
   /** Called when the way to the server is there (its process runs, its port answers), before it is asked anything. */

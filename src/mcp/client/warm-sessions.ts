@@ -127,6 +127,8 @@ export function warmSessions(source: SessionSource, { idleMs, most }: Bounds): W
     let one: Kept | undefined;
     const session = await source(target, {
       ...options,
+      // It is used for other calls, too.
+      within: undefined,
       lifetimeMs: leaseMs,
       renews: true,
       onRefused: (refusal) => (one === undefined ? onRefused : one.user?.onRefused)?.(refusal),

@@ -24,7 +24,7 @@ const working = (name: string): string => {
   expect(script).toContain(begin);
   const work = `const call = (id, { name, arguments: a = {}, _meta }) => {
     const now = new Date().toISOString();
-    const one = { trace_id: 'x', span_id: 'y', parent_id: 'z', name: 'query_database', start_time: now, end_time: now, attributes: { rows: 3, token: process.env.API_TOKEN }, status: 'ok' };
+    const one = { trace_id: process.env.LOOM_TRACE_ID ?? 'x', span_id: 'y', parent_id: 'z', name: 'query_database', start_time: now, end_time: now, attributes: { rows: 3, token: process.env.API_TOKEN }, status: 'ok' };
     console.error('__LOOM_TRACE__:' + JSON.stringify(one));
     console.error('__LOOM_TRACE__:{"name":"no times"}');
     if (a.text === 'meta') return send({ id, result: text(JSON.stringify(_meta)) });`;

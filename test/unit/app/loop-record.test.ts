@@ -32,10 +32,11 @@ describe('what a loop tells of itself', () => {
     left: new Map<ServerName, LeftAlone>(left.map(([one, why]) => [name(one), why])),
   });
 
-  test('it is alive before its first look, and stuck when no look and no step ended within three intervals', () => {
+  test('it is alive at its start, and stuck when no look ended within three intervals, the first one neither', () => {
     const { record, status } = begin();
-    nowMs = 1_000_000;
     expect([status.isAlive(), status.isReady()]).toEqual([true, false]);
+    nowMs += 180_001;
+    expect(status.isAlive()).toBe(false);
     record.lookEnded(0.2, true);
     nowMs += 180_000;
     expect([status.isAlive(), status.isReady()]).toEqual([true, true]);
@@ -45,6 +46,17 @@ describe('what a loop tells of itself', () => {
     expect(status.isAlive()).toBe(true);
     record.lookEnded(0.2, false);
     expect(status.isReady()).toBe(false);
+  });
+
+  test('in a run a step may take as long as servers may drain', () => {
+    const { record, status } = begin();
+    const ended = record.changing([{ server: name('a'), action: 'create', reasons: [{ kind: 'missing' }] }]);
+    nowMs += 3_600_000;
+    expect(status.isAlive()).toBe(true);
+    ended(3_600, 'done');
+    record.lookEnded(3_600, true);
+    nowMs += 180_001;
+    expect(status.isAlive()).toBe(false);
   });
 
   test('a loop that looks each second has a minute', () => {

@@ -164,7 +164,9 @@ describe('a Git repository that is followed', () => {
     await unchecked.look(never);
     expect(unchecked.held()?.commit.signature).toEqual({ state: 'unchecked' });
 
-    const source = await follow({ allowedSigners, requireSigned: true });
+    // Whatever Git shows of signatures by itself.
+    const shown = { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'log.showSignature', GIT_CONFIG_VALUE_0: 'true' };
+    const source = await follow({ allowedSigners, requireSigned: true }, { ...process.env, ...shown });
     // What was taken on other rules is looked at anew.
     expect(source.held()).toBeUndefined();
     await source.look(never);
@@ -186,6 +188,26 @@ describe('a Git repository that is followed', () => {
     const last = repository.commit({ 'specs/a.yaml': 'four' }, ann);
     await source.look(never);
     expect(source.held()?.commit.id).toBe(last);
+  });
+
+  test('whose way leaves a program behind ends when it is given up, whoever holds its pipes', async () => {
+    const source = await follow(
+      { url: 'ssh://example.invalid/x' },
+      { ...process.env, GIT_SSH_COMMAND: "sh -c 'sleep 60 >/dev/null & exit 1' --" },
+    );
+    const looking = source.look(AbortSignal.timeout(1_000));
+    await expect(looking).rejects.toMatchObject({ name: 'TimeoutError' });
+  }, 30_000);
+
+  test('an author is a name and one address, whatever else stands in the commit', async () => {
+    const id = repository.commit({ 'specs/a.yaml': 'one' });
+    const forged = repository
+      .git('cat-file', 'commit', id)
+      .replace(/^author .*>/m, 'author Boss <boss@example.com>, signed by boss@example.com <e@example.com>');
+    repository.take(forged);
+    const source = await follow();
+    await source.look(never);
+    expect(source.held()?.commit).toMatchObject({ author: 'unknown', signature: { state: 'none' } });
   });
 
   test('signed: a list of signers that is empty, gone or in the repository lets nothing in', async () => {

@@ -42,6 +42,14 @@ test('lines are kept once, whoever keeps them, those of one millisecond apart; n
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
+test('a line that was not finished when it was kept is kept as it is in the end', async () => {
+  const { logs, textsOf } = keeper();
+  await logs.keep(place, of('a'), [line(1, 'half')]);
+  await logs.keep(place, of('a'), [line(1, 'half of it and the rest'), line(2, '')]);
+  await logs.keep(place, of('a'), [line(1, 'half')]);
+  expect(await textsOf('a')).toEqual(['half of it and the rest', '']);
+});
+
 test('they are read by moment, stream and number from the end, page by page', async () => {
   const { logs, textsOf } = keeper();
   const many = Array.from({ length: 1_200 }, (_, at) => line(Math.floor(at / 3), `${at}`, at % 3));

@@ -1,0 +1,399 @@
+/**
+ * A night in miniature: servers are stopped, killed, removed, renamed, updated, paused, disconnected and run out of memory,
+ * their specs change and break in Git, a secret goes and comes back, an image is another one, while `looms watch` and
+ * `looms serve` run and clients call. Prints how long each kind of deviation lasted, and fails where something is not as
+ * declared in the end, something foreign was touched, a server was replaced without a reason that was told, the memory of
+ * the loop went on growing, or a call failed whose server nobody had harmed.
+ *
+ *   npm run test:chaos                       ten minutes, twenty servers
+ *   npm run test:chaos -- --minutes 3 --servers 8
+ *   npm run test:chaos -- --restart-engine   also restarts the engine: only where none runs yet, as it takes one of its own
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { stopDockerd } from '../scripts/lib/dockerd.mjs';
+import { ensureEngine, findEngine } from '../scripts/lib/ensure-engine.mjs';
+import { echoArgv } from './lib/echo-server.mjs';
+import { looms } from './lib/looms.mjs';
+import { mcpClient } from './lib/mcp-http.mjs';
+import { median, runProgram } from './lib/measure.mjs';
+import { call as engineCall } from './lib/raw-engine.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    servers: { type: 'string', default: '20' },
+    'restart-engine': { type: 'boolean', default: false },
+  },
+});
+const lastsMs = Number(flags.minutes) * 60_000;
+const project = `chaos-${randomBytes(3).toString('hex')}`;
+const folder = mkdtempSync(join(tmpdir(), 'looms-chaos-'));
+const repository = join(folder, 'specs');
+const env = {
+  ...process.env,
+  LOOMS_PROJECT: project,
+  XDG_STATE_HOME: join(folder, 'state'),
+  XDG_CONFIG_HOME: join(folder, 'config'),
+};
+const names = Array.from({ length: Number(flags.servers) }, (_, index) => `s${index}`);
+/** Of these servers one takes its image by a tag that moves, another one a secret. */
+const [tagged, secretive] = names;
+const movingTag = `${project}:latest`;
+/** A call is its server's fault alone this long after it was harmed, ms: a repair waits for its turn, and each try longer. */
+const harmMs = 150_000;
+/** How long the loop may take to make all as declared when nothing happens any more, ms: its longest pause, and a run. */
+const settlesMs = 360_000;
+/** How much the loop's memory may grow from the second quarter of the time to the last: what is left of noise. */
+const growth = 1.25;
+
+const declared = new Map(names.map((name) => [name, { memoryMiB: 512, revision: 0 }]));
+const specOf = (name) => {
+  const { memoryMiB, revision } = declared.get(name);
+  return JSON.stringify({
+    name,
+    docker_backend: {
+      runtime_type: 'custom',
+      base_image: name === tagged ? movingTag : 'node:24-slim',
+      environment: { REVISION: String(revision) },
+      resource_limits: { memory_mb: memoryMiB, pids_limit: 200 },
+      lifecycle: { health_check_interval_seconds: 20, rotate_on_image_change: true },
+    },
+    mcp_server: {
+      command: echoArgv[0],
+      args: echoArgv.slice(1),
+      ...(name === secretive ? { env: { TOKEN: '${secret:chaos_token}' } } : {}),
+    },
+  });
+};
+const git = (...args) => execFileSync('git', ['-C', repository, ...args], { stdio: 'pipe', encoding: 'utf8' });
+function commit(text) {
+  for (const name of names) writeFileSync(join(repository, `${name}.yaml`), specOf(name));
+  git('add', '-A');
+  git('-c', 'user.name=chaos', '-c', 'user.email=chaos@example.com', 'commit', '-qm', text, '--allow-empty');
+}
+const ours = (args, more = {}) => runProgram(process.execPath, [looms, ...args], { env, ...more });
+const any = (list) => list[Math.floor(Math.random() * list.length)];
+const containerOf = (name) => `looms-${project}-${name}`;
+const onContainer = (name, method, what, body) => engineCall(method, `/containers/${containerOf(name)}${what}`, body);
+
+const faults = [];
+const fault = (text) => {
+  faults.push(text);
+  console.error(`  FAULT ${text}`);
+};
+let isOver = false;
+
+/** What was done to a server, until the loop has told that it is as declared again. */
+const open = new Map();
+/** Seconds from a deviation to its repair, by kind. */
+const repaired = new Map();
+const harmed = new Map();
+const harm = (name, kind) => {
+  harmed.set(name, performance.now());
+  if (!open.has(name)) open.set(name, { kind, since: performance.now() });
+};
+
+/** What the loop told, one object each. */
+const told = [];
+function hear(event) {
+  told.push(event);
+  const done = event.type === 'changed' ? event.servers.filter(({ outcome }) => outcome !== 'unchanged') : [];
+  for (const { server, outcome } of done) {
+    const what = open.get(server);
+    if (what === undefined || ['failed', 'skipped', 'blocked'].includes(outcome)) continue;
+    open.delete(server);
+    repaired.set(what.kind, [...(repaired.get(what.kind) ?? []), (performance.now() - what.since) / 1000]);
+  }
+}
+
+function start(args, onLine) {
+  const child = spawn(process.execPath, [looms, ...args, '--json'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const started = { child, said: '', gone: new Promise((resolve) => child.once('exit', resolve)) };
+  child.stderr.on('data', (piece) => {
+    started.said = (started.said + piece).slice(-20_000);
+  });
+  let rest = '';
+  child.stdout.on('data', (piece) => {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop();
+    for (const line of lines.filter(Boolean)) onLine(JSON.parse(line));
+  });
+  return started;
+}
+
+let socketPath;
+const counts = { calls: 0, answered: 0, harmed: 0 };
+/** Calls servers through the gateway; a failure is one where nobody harmed the server lately. */
+async function client() {
+  while (!isOver) {
+    const name = any(names);
+    const one = mcpClient({ socketPath, path: `/mcp/${name}` });
+    try {
+      await one.open();
+      for (let turn = 0; turn < 5 && !isOver; turn += 1) {
+        counts.calls += 1;
+        const value = `v${counts.calls}`;
+        const answer = await one.call('echo', { value });
+        if (answer !== value) fault(`${name} answered ${value} with ${answer}`);
+        counts.answered += 1;
+        await delay(50);
+      }
+    } catch (error) {
+      const since = performance.now() - (harmed.get(name) ?? Number.NEGATIVE_INFINITY);
+      if (since < harmMs) counts.harmed += 1;
+      else if (!isOver) fault(`a call of ${name}, which nobody had harmed, failed: ${error.message}`);
+      await delay(200);
+    }
+    one.close();
+    await delay(100);
+  }
+}
+
+/** All that happens in the night: by its kind, what is done to which server. */
+const deeds = {
+  stop: (name) => onContainer(name, 'POST', '/stop?t=1'),
+  kill: (name) => onContainer(name, 'POST', '/kill'),
+  remove: (name) => onContainer(name, 'DELETE', '?force=true'),
+  rename: (name) => onContainer(name, 'POST', `/rename?name=taken-${randomBytes(3).toString('hex')}`),
+  update: (name) => onContainer(name, 'POST', '/update', { Memory: 640 * 2 ** 20, MemorySwap: 640 * 2 ** 20 }),
+  pause: (name) => onContainer(name, 'POST', '/pause'),
+  disconnect: (name) =>
+    engineCall('POST', `/networks/looms-${project}/disconnect`, { Container: containerOf(name), Force: true }),
+  /** The kernel ends the process; nothing is to be repaired where it was no more than a process beside the server. */
+  memory: async (name) => {
+    const script = 'const all=[];for(;;)all.push(Buffer.alloc(1<<24,1))';
+    const { Id } = await onContainer(name, 'POST', '/exec', { Cmd: ['node', '-e', script] });
+    await engineCall('POST', `/exec/${Id}/start`, { Detach: true });
+    open.delete(name);
+  },
+  spec: async (name) => {
+    const one = declared.get(name);
+    one.revision += 1;
+    one.memoryMiB = any([448, 512, 576]);
+    commit(`${name} is another one`);
+  },
+};
+const deedsOfAll = {
+  brokenSpec: async () => {
+    writeFileSync(join(repository, 'broken.yaml'), 'name: [not a name\n');
+    git('add', '-A');
+    git('-c', 'user.name=chaos', '-c', 'user.email=chaos@example.com', 'commit', '-qm', 'broken');
+    await delay(8_000);
+    rmSync(join(repository, 'broken.yaml'));
+    commit('mended');
+  },
+  image: async () => {
+    harm(tagged, 'image');
+    const other = any(['node:24-slim', 'python:3.13-slim']);
+    // Only what has Node passes the gate, so that the one without is a repair that fails.
+    const from = Math.random() < 0.3 ? other : 'node:24-slim';
+    await engineCall(
+      'POST',
+      `/commit?container=${await scratchOf(from)}&repo=${project}&tag=latest&comment=${Date.now()}`,
+    );
+  },
+  secret: async () => {
+    harm(secretive, 'secret');
+    await ours(['config', 'delete-key', 'chaos_token', '--store', 'file']).catch(() => {});
+    await delay(5_000);
+    await ours(['config', 'set-key', 'chaos_token', '--store', 'file'], { input: randomBytes(12).toString('hex') });
+  },
+};
+const scratch = new Map();
+async function scratchOf(image) {
+  if (!scratch.has(image)) {
+    const { Id } = await engineCall('POST', `/containers/create`, {
+      Image: image,
+      Labels: { 'looms.test': 'chaos' },
+      Cmd: ['true'],
+    });
+    scratch.set(image, Id);
+  }
+  return scratch.get(image);
+}
+
+let deedsDone = 0;
+async function night(endsAt) {
+  while (performance.now() < endsAt) {
+    const deed = any([...Object.keys(deeds), ...Object.keys(deeds), ...Object.keys(deedsOfAll)]);
+    const name = any(names);
+    try {
+      if (deed in deedsOfAll) await deedsOfAll[deed]();
+      else {
+        harm(name, deed);
+        await deeds[deed](name);
+      }
+      deedsDone += 1;
+    } catch {
+      // It is not there, or not so, any more: another deed was faster.
+      if (deed in deeds && open.get(name)?.kind === deed) open.delete(name);
+    }
+    await delay(500 + Math.random() * 2_500);
+  }
+}
+
+async function restartEngine() {
+  for (const name of names) harm(name, 'engine');
+  await stopDockerd();
+  await ensureEngine(() => {});
+}
+
+const psOf = (pid) => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / 1024;
+const ticksOf = (pid) => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+};
+
+/** Containers, networks and volumes that nobody of looms made, as the engine tells of them. */
+async function foreign() {
+  const { Id: container } = await engineCall('POST', `/containers/create?name=${project}-foreign`, {
+    Image: 'node:24-slim',
+    Labels: { 'looms.test': 'chaos', other: 'true' },
+    Cmd: ['sleep', '100000'],
+  });
+  await engineCall('POST', `/containers/${container}/start`);
+  const { Id: network } = await engineCall('POST', '/networks/create', {
+    Name: `${project}-foreign`,
+    Labels: { 'looms.test': 'chaos' },
+  });
+  return { container, network };
+}
+
+function printRepairs() {
+  const rows = [...repaired].map(([kind, seconds]) => [
+    kind,
+    seconds.length,
+    median(seconds).toFixed(1),
+    Math.max(...seconds).toFixed(1),
+  ]);
+  const all = [...repaired.values()].flat();
+  console.log('\nfrom deviation to repair   times   median s   worst s');
+  const last = ['all', all.length, median(all).toFixed(1), Math.max(...all).toFixed(1)];
+  for (const [kind, times, middle, worst] of [...rows.toSorted(), last]) {
+    console.log(`${kind.padEnd(24)}${String(times).padStart(8)}${middle.padStart(11)}${worst.padStart(10)}`);
+  }
+}
+
+/** Each generation of a server is one that the loop told of, with a reason. */
+async function checkReasons() {
+  const { stdout } = await ours(['get', '--json']);
+  const changes = told.filter(({ type }) => type === 'changing').flatMap((event) => event.changes);
+  for (const change of changes) {
+    if ((change.reasons ?? []).length === 0 && change.action !== 'remove')
+      fault(`${change.server} was changed (${change.action}) without a reason`);
+  }
+  for (const { name, generation } of JSON.parse(stdout).servers ?? JSON.parse(stdout)) {
+    const made = changes.filter(({ server, action }) => server === name && ['create', 'replace'].includes(action));
+    if (generation > made.length) fault(`${name} is generation ${generation}, and ${made.length} were told of`);
+  }
+}
+
+const everyProgram = [];
+async function main() {
+  if (flags['restart-engine']) {
+    if (await findEngine()) throw new Error('--restart-engine: an engine runs already, and others may work on it');
+    await ensureEngine(console.log);
+  }
+  mkdirSync(repository, { recursive: true });
+  git('init', '-q', '-b', 'main');
+  commit('all');
+  await engineCall('POST', `/images/node:24-slim/tag?repo=${project}&tag=latest`);
+  await ours(['config', 'set-key', 'chaos_token', '--store', 'file'], { input: 'first-token-of-chaos' });
+  const theirs = await foreign();
+  const loop = start(['watch', '--git', `file://${repository}`, '--interval', '5'], hear);
+  everyProgram.push(loop);
+  const isUp = () => told.some(({ type }) => type === 'in-sync');
+  const since = performance.now();
+  while (!isUp()) {
+    if (loop.child.exitCode !== null || performance.now() - since > settlesMs)
+      throw new Error(`the loop does not begin: ${loop.said}`);
+    await delay(200);
+  }
+  console.log(`${names.length} servers as declared after ${((performance.now() - since) / 1000).toFixed(1)} s`);
+  const quiet = { since: performance.now(), ticks: ticksOf(loop.child.pid) };
+  await delay(Math.min(30_000, lastsMs / 4));
+  const idle = (ticksOf(loop.child.pid) - quiet.ticks) / ((performance.now() - quiet.since) / 10);
+  const gateway = start(['serve', '--idle', '10'], (event) => {
+    socketPath ??= event.socket;
+  });
+  everyProgram.push(gateway);
+  while (socketPath === undefined) {
+    if (gateway.child.exitCode !== null) throw new Error(`looms serve ended: ${gateway.said}`);
+    await delay(100);
+  }
+  const startedAt = performance.now();
+  const clients = Array.from({ length: 4 }, client);
+  const memory = [];
+  const sampling = setInterval(() => memory.push(psOf(loop.child.pid)), Math.max(1_000, lastsMs / 80));
+  const working = night(startedAt + lastsMs);
+  if (flags['restart-engine']) setTimeout(() => restartEngine().catch((error) => fault(error.message)), lastsMs / 2);
+  await working;
+  clearInterval(sampling);
+  isOver = true;
+  await Promise.all(clients);
+  declared.get(names.at(-1)).revision += 1;
+  commit('the last one');
+
+  const until = performance.now() + settlesMs;
+  let last;
+  do {
+    await delay(3_000);
+    last = await ours(['diff', '-f', repository]).then(
+      () => undefined,
+      (error) => error,
+    );
+  } while (last !== undefined && performance.now() < until);
+  if (last !== undefined) fault(`not as declared ${settlesMs / 1000} s after the last deed: ${last.message}`);
+  if (loop.child.exitCode !== null) fault(`the loop ended with ${loop.child.exitCode}: ${loop.said}`);
+  if (gateway.child.exitCode !== null) fault(`the gateway ended with ${gateway.child.exitCode}: ${gateway.said}`);
+  printRepairs();
+  const { State: foreignState } = await engineCall('GET', `/containers/${theirs.container}/json`);
+  if (foreignState.Running !== true && !flags['restart-engine']) fault('a foreign container does not run any more');
+  await engineCall('GET', `/networks/${theirs.network}`);
+  await checkReasons();
+  const quarter = Math.floor(memory.length / 4);
+  const [early, late] = [median(memory.slice(quarter, 2 * quarter)), median(memory.slice(-quarter))];
+  if (late > early * growth) fault(`the loop's memory went from ${early.toFixed(0)} to ${late.toFixed(0)} MiB`);
+  console.log(
+    `\n${deedsDone} deeds in ${flags.minutes} minutes; ${counts.answered} of ${counts.calls} calls answered, ${counts.harmed} failed where the server had been harmed`,
+  );
+  console.log(
+    `the loop: ${early.toFixed(0)} MiB early, ${late.toFixed(0)} MiB late; idle ${idle.toFixed(2)} % of a core with ${names.length} servers`,
+  );
+  console.log(faults.length === 0 ? 'no fault' : `${faults.length} faults`);
+}
+
+try {
+  await main();
+} catch (error) {
+  fault(error.stack);
+} finally {
+  isOver = true;
+  for (const { child, gone } of everyProgram) {
+    child.kill('SIGTERM');
+    await gone;
+  }
+  for (const args of [
+    ['delete', '--all', '--yes'],
+    ['prune', '--history', '--yes'],
+  ]) {
+    await ours(args).catch((error) => fault(error.message));
+  }
+  const filters = encodeURIComponent(JSON.stringify({ label: ['looms.test=chaos'] }));
+  const left = await engineCall('GET', `/containers/json?all=true&filters=${filters}`).catch(() => []);
+  for (const { Id } of left) await engineCall('DELETE', `/containers/${Id}?force=true`).catch(() => {});
+  await engineCall('DELETE', `/networks/${project}-foreign`).catch(() => {});
+  await engineCall('DELETE', `/images/${project}:latest?force=true`).catch(() => {});
+  if (flags['restart-engine']) await stopDockerd();
+  rmSync(folder, { recursive: true, force: true });
+  process.exitCode = faults.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import type { Ports } from '../../../src/app/ports.ts';
+import { followWork, tellWorkSince } from '../../../src/app/talk/server-work.ts';
+import { asContainerId, asServerName } from '../../../src/model/ids.ts';
+import type { MeasuredSpan, Tracing } from '../../../src/model/tracing.ts';
+import type { LogLine } from '../../../src/orchestrator/session-host.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const of = { server: asServerName('db'), container: asContainerId('c') };
+const contextOf = (digit: string) => ({ traceparent: `00-${digit.repeat(32)}-${digit.repeat(16)}-01` });
+const workAt = (startMs: number, more: object = {}): string => {
+  const time = new Date(startMs).toISOString();
+  return `__LOOM_TRACE__:${JSON.stringify({ name: 'query', start_time: time, end_time: time, trace_id: 'none', ...more })}`;
+};
+
+/** A log that is written to by the test, a clock that it sets, and the spans that were told. */
+function place() {
+  const spans: MeasuredSpan[] = [];
+  const clock = { now: 1_000_000 };
+  const lines: string[] = [];
+  let wake = (): void => {};
+  const tracing: Tracing = {
+    start: () => expect.fail(),
+    add: (span) => void spans.push(span),
+    close: async () => {},
+  };
+  async function* readLog(_id: unknown, { follow }: { follow: boolean }, { signal }: { signal: AbortSignal }) {
+    for (let next = 0; !signal.aborted; next += 1) {
+      while (follow && next >= lines.length && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+      }
+      const text = lines[next];
+      if (text === undefined) return;
+      yield { text } as LogLine;
+    }
+  }
+  const ports = {
+    orchestrator: async () => ({ sessions: { readLog } }),
+    tracing: async () => tracing,
+    mask: (text: string) => text.replaceAll('hunter2', '(secret)'),
+    now: () => clock.now,
+    pause: async () => {},
+  } as unknown as Ports;
+  const write = (text: string): void => {
+    lines.push(text);
+    wake();
+  };
+  return { ports, tracing, spans, clock, write };
+}
+
+test('a line is part of the one call that it can be about, and of none that began after it', async () => {
+  const { ports, tracing, spans, clock, write } = place();
+  const work = followWork(ports, tracing);
+  const left = work.opened(of);
+  const [ann, bob] = [contextOf('a'), contextOf('b')];
+  await work.during(of.container, ann, async () => {
+    clock.now += 100;
+    write(workAt(clock.now));
+    await eventually(() => expect(spans).toHaveLength(1));
+  });
+  clock.now += 20_000;
+  await work.during(of.container, bob, async () => {
+    write(workAt(clock.now - 20_000));
+    write(workAt(clock.now));
+    await eventually(() => expect(spans).toHaveLength(3));
+    await work.during(of.container, ann, async () => {
+      write(workAt(clock.now));
+      // It says itself whose it is: somebody else tells of it.
+      write(workAt(clock.now, { trace_id: 'c'.repeat(32) }));
+      write(workAt(clock.now, { name: 'last' }));
+      await eventually(() => expect(spans.at(-1)?.name).toBe('last'));
+    });
+  });
+  left();
+  // The one of Ann's time has no call any more: what comes late may be anybody's.
+  expect(spans.map(({ parent }) => parent)).toEqual([ann, ann, bob, undefined, undefined]);
+});
+
+test('of a log that others write to as well, a call has what its own process wrote, masked before it is taken apart', async () => {
+  const { ports, spans, write } = place();
+  const parent = contextOf('a');
+  const mine = { trace_id: 'a'.repeat(32), name: `${'x'.repeat(195)}hunter2`, attributes: { hunter2: 1 } };
+  for (const line of [workAt(0), workAt(0, { trace_id: 'b'.repeat(32) }), workAt(0, mine), 'text']) write(line);
+  await tellWorkSince(ports, of, { since: 0, parent });
+  expect(spans).toMatchObject([{ parent, attributes: { '(secret)': 1, 'looms.server': 'db' } }]);
+  expect(spans[0]?.name).toBe(`${'x'.repeat(195)}(secr`);
+});
