@@ -1,6 +1,7 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import type { CountedLine, KeptQuery } from '../../../src/model/kept-logs.ts';
 import { logKeeper } from '../../../src/state/kept-logs.ts';
@@ -97,4 +98,23 @@ test('a file that is none of looms is an error that names it', async () => {
   const unreadable = { code: 'ledger-unreadable', message: expect.stringContaining(path) };
   await expect(logs.keep(place, of('a'), [line(1, 'one')])).rejects.toMatchObject(unreadable);
   await expect(logs.containers(place)).rejects.toMatchObject(unreadable);
+});
+
+test('events are kept once, of each project apart, for 14 days', async () => {
+  const { logs, clock } = keeper();
+  const event = (time: number): EngineEvent => ({
+    key: `k${time}`,
+    time: now + time,
+    type: 'oom',
+    ...of('a'),
+    containerName: 'looms-p-fs',
+  });
+  expect(await logs.events(place, 0)).toEqual([]);
+  await logs.keepEvents(place, [event(2), event(1)]);
+  await logs.keepEvents(place, [event(1), event(3)]);
+  expect(await logs.events(place, now + 2)).toEqual([event(2), event(3)]);
+  expect(await logs.events({ ...place, engine: 'another' }, 0)).toEqual([]);
+  clock.now += 15 * day;
+  await logs.keepEvents(place, [event(15 * day)]);
+  expect(await logs.events(place, 0)).toEqual([event(15 * day)]);
 });
