@@ -1,3 +1,5 @@
+import { readingsOf, unescaped } from './unescaped.ts';
+
 /** What stands for a secret in everything we print (docs/commands.md). */
 export const mask = '(secret)';
 
@@ -10,13 +12,15 @@ const shortest = 4;
  */
 export function createRedactor(values: Iterable<string>): (text: string) => string {
   const long = new Set<string>();
+  const escaped = new Set<string>();
   const forms = new Map<string, number>();
   for (const value of values) {
     for (const part of [value, ...value.split(/\r?\n/)]) {
       const bare = part.trim();
       if (bare.length < shortest) continue;
       if (part.length > longestPattern) {
-        for (const form of [part, bare, encodeURIComponent(part.toWellFormed()), ...formsOf(part)]) long.add(form);
+        for (const form of [part, bare, ...formsOf(part)]) long.add(form);
+        for (const reading of readingsOf(bare.toWellFormed())) escaped.add(reading);
         continue;
       }
       for (const one of [part, bare]) forms.set(encodedForms(one), one.length);
@@ -24,11 +28,38 @@ export function createRedactor(values: Iterable<string>): (text: string) => stri
     }
   }
   const ordered = [...forms].sort(([, a], [, b]) => b - a).map(([form]) => form);
-  const patterns = [...[...long].sort((a, b) => b.length - a.length), ...patternsOf(ordered)];
-  return (text) => patterns.reduce<string>((masked, pattern) => masked.replaceAll(pattern, mask), text);
+  const texts = longestFirst(long);
+  const readings = longestFirst(escaped);
+  const patterns = patternsOf(ordered);
+  const replaced = (text: string, wanted: readonly (string | RegExp)[]): string =>
+    wanted.reduce<string>((masked, one) => masked.replaceAll(one, mask), text);
+  return (text) => replaced(maskEscaped(replaced(text, texts), readings), patterns);
 }
 
-/** Characters of a value beyond which it is looked for as text: V8 refuses expressions that are too large. */
+const longestFirst = (texts: Iterable<string>): readonly string[] => [...texts].sort((a, b) => b.length - a.length);
+
+/** Masks whatever reads as one of these, the longest first: values that are too long for an expression. */
+function maskEscaped(text: string, readings: readonly string[]): string {
+  // An escape is never shorter than what it stands for.
+  if (text.length < (readings.at(-1)?.length ?? Number.POSITIVE_INFINITY)) return text;
+  const { plain, starts } = unescaped(text, 'both');
+  const found: { readonly from: number; readonly to: number }[] = [];
+  for (const reading of readings) {
+    for (let at = plain.indexOf(reading); at >= 0; at = plain.indexOf(reading, at + reading.length)) {
+      found.push({ from: starts[at] ?? 0, to: starts[at + reading.length] ?? text.length });
+    }
+  }
+  const pieces: string[] = [];
+  let end = 0;
+  for (const { from, to } of found.sort((a, b) => a.from - b.from)) {
+    // One that overlaps the one before it is masked with it.
+    if (from >= end) pieces.push(text.slice(end, from), mask);
+    end = Math.max(end, to);
+  }
+  return pieces.join('') + text.slice(end);
+}
+
+/** Characters of a value beyond which it is looked for in the text and in what its escapes read as: V8 refuses expressions that are too large. */
 const longestPattern = 1_000;
 /** Characters of one expression, for the same reason: a secret can have thousands of lines. */
 const longestExpression = 200_000;

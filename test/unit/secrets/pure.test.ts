@@ -72,6 +72,53 @@ describe('masking secrets', () => {
     expect(maskLong('as in line 4321 of many, so')).toBe('as in (secret), so');
   });
 
+  describe('that is longer than an expression may be', () => {
+    const odd = `<a href="https://x.example/?a=1&b=%41%zz&é€😀">it's +1</a> `;
+    const longSecrets = [odd.repeat(40).trim(), 'AbC+/='.repeat(300), `${'%E2%82'.repeat(300)}end`];
+    const html = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+    const named = (text: string): string =>
+      text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&QUOT;');
+    const forms: readonly (readonly [string, (text: string) => string])[] = [
+      ['as it is', (text) => text],
+      ['URL-encoded', encodeURIComponent],
+      [
+        'URL-encoded in small letters',
+        (text) => encodeURIComponent(text).replaceAll(/%../g, (one) => one.toLowerCase()),
+      ],
+      ['URL-encoded in every byte', (text) => Buffer.from(text).toString('hex').replaceAll(/../g, '%$&')],
+      ['in a form', (text) => new URLSearchParams({ text }).toString().slice('text='.length)],
+      ['in HTML by numbers', html],
+      ['in HTML by names', named],
+      ['in part in HTML', (text) => text.slice(0, 700) + html(text.slice(700))],
+    ];
+    const maskAll = createRedactor(longSecrets);
+
+    it.each(forms)('%s', (_, write) => {
+      for (const secret of longSecrets) {
+        expect(maskAll(`a&b%20c ${write(secret)} d&amp;e`)).toBe('a&b%20c (secret) d&amp;e');
+      }
+      const [first = '', second = ''] = longSecrets;
+      expect(maskAll(write(first) + write(second) + write(second))).toMatch(/^(\(secret\)){2,3}$/);
+    });
+
+    it('leaves other text alone, also where it looks like an escape', () => {
+      const text = '%zz %E2%28%A1 &#99999999; &nope; 100% a+b '.repeat(100);
+      expect(maskAll(text)).toBe(text);
+    });
+
+    it('in proportion to the text, and at once where a secret is added', () => {
+      const secrets = Array.from({ length: 20 }, (_, index) => `${index}<${'k&9 é'.repeat(1700)}`);
+      const text = encodeURIComponent(secrets[7]?.slice(0, 4_000) ?? '')
+        .repeat(200)
+        .slice(0, 1_000_000);
+      const since = performance.now();
+      const masked = createRedactor(secrets)(`${text}${encodeURIComponent(secrets[7] ?? '')}`);
+      expect(masked.endsWith('(secret)')).toBe(true);
+      // It takes about a second; what went through the text once for each place of it would take minutes.
+      expect(performance.now() - since).toBeLessThan(20_000);
+    }, 30_000);
+  });
+
   it('within something longer in base64, wherever it begins', () => {
     for (const user of ['a:', 'ab:', 'abc:', '']) {
       const basic = Buffer.from(`${user}${value}:more`).toString('base64');
