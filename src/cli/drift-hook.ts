@@ -27,23 +27,43 @@ const byCommand =
       child.stdin.end(text);
     });
 
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+/** Where a URL leads, and a name and password in it as the header that they belong into: `fetch` refuses and shows them. */
+function addressOf(text: string): { readonly url: URL; readonly headers: Readonly<Record<string, string>> } {
+  if (!URL.canParse(text)) throw new Error('it is no URL');
+  const url = new URL(text);
+  const user = `${decoded(url.username)}:${decoded(url.password)}`;
+  url.username = '';
+  url.password = '';
+  return { url, headers: user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` } };
+}
+
 /** A POST of the JSON; tried again where nobody answered, or the server said that the fault is its own. Throws. */
 const byUrl =
-  (url: string): Deliver =>
+  (target: string): Deliver =>
   async (text, signal) => {
+    const { url, headers: login } = addressOf(target);
+    const headers = { 'content-type': 'application/json', ...login };
     for (let tries = 1; ; tries += 1) {
-      try {
-        const bound = AbortSignal.any([signal, AbortSignal.timeout(urlMs)]);
-        const headers = { 'content-type': 'application/json' };
-        const answer = await fetch(url, { method: 'POST', body: text, headers, redirect: 'error', signal: bound });
-        await answer.body?.cancel();
-        if (answer.ok) return;
-        if (answer.status < 500) throw Object.assign(new Error(`it answered ${answer.status}`), { isFinal: true });
-        throw new Error(`it answered ${answer.status}`);
-      } catch (error) {
-        if (signal.aborted || tries === mostTries || (error as { isFinal?: true }).isFinal) throw error;
-        await pause(firstPauseMs * 2 ** (tries - 1), undefined, { signal });
+      const bound = AbortSignal.any([signal, AbortSignal.timeout(urlMs)]);
+      const asked = fetch(url, { method: 'POST', body: text, headers, redirect: 'error', signal: bound });
+      const end = await asked.catch((error: unknown) => ({ error }));
+      if (!('error' in end)) {
+        // What it says beside its status is of no use; that it breaks off there neither.
+        await end.body?.cancel().catch(() => {});
+        if (end.ok) return;
       }
+      const isLast = signal.aborted || tries === mostTries;
+      if ('error' in end && isLast) throw end.error;
+      if (!('error' in end) && (isLast || end.status < 500)) throw new Error(`it answered ${end.status}`);
+      await pause(firstPauseMs * 2 ** (tries - 1), undefined, { signal });
     }
   };
 
