@@ -54,7 +54,7 @@ export async function followGit(
   /** Throws what a command of Git failed with, as it says it. */
   const done = ({ code, stdout, stderr }: GitEnd, what: string): string => {
     if (code === 0) return stdout;
-    const said = stderr.replaceAll(url, shownUrl(url)).split(/\s*\n/);
+    const said = stderr.replaceAll(url, shownUrl(url)).split(/\s*\n\s*/);
     const [first = `git ended with exit code ${code}`, ...detail] = said.filter((line) => !saysNothing.test(line));
     throw new LoomsError('source-unreachable', `${what}: ${first.replace(/^fatal: /, '')}`, { detail });
   };

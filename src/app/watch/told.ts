@@ -14,16 +14,17 @@ export type LeftAlone =
   | { readonly why: 'waiting'; readonly repairs: number; readonly forMs: number; readonly after: string }
   | { readonly why: 'rotation-turn' };
 
+/** Which commits the specs are of. */
+export type Commits = {
+  readonly commits: readonly string[];
+  /** Who made the one commit, and whether it is signed; of a repository that is followed. */
+  readonly commitBy?: string;
+};
+
 /** What a loop tells, each once as long as it stays so. */
 export type Told =
-  | { readonly type: 'watching'; readonly servers: number; readonly plan: Plan }
-  | {
-      readonly type: 'source-changed';
-      readonly servers: number;
-      readonly commits: readonly string[];
-      /** Who made the one commit, and whether it is signed; of a repository that is followed. */
-      readonly commitBy?: string;
-    }
+  | ({ readonly type: 'watching'; readonly servers: number; readonly plan: Plan } & Commits)
+  | ({ readonly type: 'source-changed'; readonly servers: number } & Commits)
   | { readonly type: 'source-unusable'; readonly failure: Failure; readonly keeps: number | null }
   | { readonly type: 'refused'; readonly failure: Failure }
   | { readonly type: 'drift'; readonly plan: Plan }

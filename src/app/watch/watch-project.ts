@@ -19,7 +19,7 @@ import { createKeeper } from './keeper.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
 import { sayOnce } from './say-once.ts';
-import type { Dependency, Told } from './told.ts';
+import type { Commits, Dependency, Told } from './told.ts';
 import { createWake, type Trigger } from './wake.ts';
 
 export type WatchOptions = {
@@ -52,6 +52,11 @@ const lockPatienceMs = 5_000;
 
 /** What was read last, and the policies of the last look: those may be newer. */
 type Source = { readonly loaded: LoadedSpecs; readonly digest: string; readonly policies: Policies };
+
+const commitsOf = ({ servers }: LoadedSpecs): Commits => {
+  const [commitBy] = servers.flatMap(({ source }) => source.commitBy ?? []);
+  return { commits: [...new Set(servers.flatMap(({ source }) => source.commit ?? []))], ...defined({ commitBy }) };
+};
 
 const digestOf = ({ servers }: LoadedSpecs): string =>
   createHash('sha256')
@@ -88,11 +93,10 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       if (loaded.servers.length === 0) throw emptySource;
       const digest = digestOf(loaded);
       said.back('source');
-      const commits = [...new Set(loaded.servers.flatMap(({ source: { commit } }) => commit ?? []))];
-      record.sourceRead(options.remote === undefined ? 'files' : 'git', commits);
+      const commits = commitsOf(loaded);
+      record.sourceRead(options.remote === undefined ? 'files' : 'git', commits.commits);
       if (source !== undefined && source.digest !== digest) {
-        const [commitBy] = loaded.servers.flatMap((server) => server.source.commitBy ?? []);
-        tell({ type: 'source-changed', servers: loaded.servers.length, commits, ...defined({ commitBy }) });
+        tell({ type: 'source-changed', servers: loaded.servers.length, ...commits });
       }
       if (source?.digest !== digest) probes.setServers(loaded.servers);
       source = { loaded, digest, policies };
@@ -221,7 +225,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (now === undefined) return;
     const { whole, work } = await planNow(now);
     const servers = now.loaded.servers.length;
-    if (inSync === undefined) tell({ type: 'watching', servers, plan: whole });
+    if (inSync === undefined) tell({ type: 'watching', servers, plan: whole, ...commitsOf(now.loaded) });
     else if (isInSync(whole) && !inSync) tell({ type: 'in-sync', servers });
     inSync = isInSync(whole);
     if (dryRun) {

@@ -1,4 +1,4 @@
-import type { LeftAlone, Told } from '../../app/watch/told.ts';
+import type { Commits, LeftAlone, Told } from '../../app/watch/told.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ProjectName } from '../../model/ids.ts';
@@ -79,6 +79,11 @@ function leftWords(left: LeftAlone): string {
   }
 }
 
+function atCommits({ commits, commitBy }: Commits): string {
+  const by = commitBy === undefined ? '' : ` (${visible(commitBy)})`;
+  return commits.length === 0 ? '' : ` at ${commits.map((commit) => visible(commit).slice(0, 12)).join(', ')}${by}`;
+}
+
 /** What was told, in lines that belong together: the first says it, the others follow below. */
 function linesOf(told: Told, palette: Palette): readonly string[] {
   const below = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
@@ -89,14 +94,10 @@ function linesOf(told: Told, palette: Palette): readonly string[] {
   switch (told.type) {
     case 'watching':
       return [
-        `${palette.strong('watching')} ${plural(told.servers, 'server')} on ${visible(told.plan.engine.name)}: ${described(told.plan)}`,
+        `${palette.strong('watching')} ${plural(told.servers, 'server')}${atCommits(told)} on ${visible(told.plan.engine.name)}: ${described(told.plan)}`,
       ];
-    case 'source-changed': {
-      const commits = told.commits.map((commit) => visible(commit).slice(0, 12));
-      const by = told.commitBy === undefined ? '' : ` (${visible(told.commitBy)})`;
-      const at = commits.length === 0 ? '' : ` at ${commits.join(', ')}${by}`;
-      return [`the files changed: ${plural(told.servers, 'server')}${at}`];
-    }
+    case 'source-changed':
+      return [`the files changed: ${plural(told.servers, 'server')}${atCommits(told)}`];
     case 'source-unusable': {
       const keeps = told.keeps === null ? 'nothing is changed until they can' : 'what they said before stays in force';
       return problem(`the files cannot be used, and ${keeps}`, told.failure);

@@ -32,6 +32,7 @@ describe.skipIf(withoutEngine())('looms watch --git', () => {
     repository.commit({ [path]: specs(tinySpec({ name: 'fs' }), tinySpec({ name: 'web' })) }, ann);
     const loop = watch('--allowed-signers', signers, '--require-signed');
     await loop.told('changed');
+    expect(loop.of('watching')).toMatchObject([{ commitBy: 'Ann <ann@example.com>, signed by ann@example.com' }]);
     const [fs, web] = [await project.idOf('fs'), await project.idOf('web')];
 
     // Who is nobody of the allowed signers changes nothing, however well it is meant.
