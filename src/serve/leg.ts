@@ -285,6 +285,7 @@ export function createLeg(server: ServerName, upstreams: Upstreams, hooks: LegHo
           }
           const answered = await sent.answer;
           if (answered.message.error === undefined) remember(message);
+          if (message.method === 'tools/list') upstreams.listed?.(server, answered.message);
           if (message.method === 'tools/list' && paramsOf(message).cursor === undefined) {
             memory.tools = toolsText(answered.message) ?? memory.tools ?? '';
           }

@@ -8,6 +8,7 @@ import type { Operation, Upstreams } from './upstreams.ts';
 export type Metrics = {
   readonly opened: (result: string) => void;
   readonly ended: (operation: Operation) => void;
+  readonly listed: NonNullable<Upstreams['listed']>;
   /** All of it in Prometheus' text format, version 0.0.4. */
   readonly text: (
     now: { readonly version: string; readonly sessions: number; readonly engineUp: boolean },
@@ -61,12 +62,11 @@ export function createMetrics(): Metrics {
   const durations = new Map<string, Histogram>();
   const tools = new Map<ServerName, Set<string>>();
 
-  const learn = ({ server, message, end }: Operation): void => {
-    if (message.method !== 'tools/list' || end.kind !== 'answered' || !isRecord(end.answer.result)) return;
-    const { tools: listed } = end.answer.result;
+  const listed: Metrics['listed'] = (server, { result }) => {
+    if (!isRecord(result)) return;
     const known = tools.get(server) ?? new Set<string>();
     tools.set(server, known);
-    for (const tool of Array.isArray(listed) ? listed : []) {
+    for (const tool of Array.isArray(result.tools) ? result.tools : []) {
       if (known.size < mostTools && isRecord(tool) && typeof tool.name === 'string') known.add(tool.name);
     }
   };
@@ -82,8 +82,8 @@ export function createMetrics(): Metrics {
   };
   return {
     opened: (result) => void opens.set(result, (opens.get(result) ?? 0) + 1),
+    listed,
     ended(operation) {
-      learn(operation);
       const labels = labelsOf(operation);
       const key = JSON.stringify(labels);
       const histogram = durations.get(key) ?? createHistogram(bounds, labels);
@@ -124,9 +124,10 @@ function errorOf(end: Operation['end']): { readonly error_type?: string } {
 }
 
 /** The servers of a project, counted. */
-export const measured = (upstreams: Upstreams, { opened, ended }: Metrics): Upstreams => ({
+export const measured = (upstreams: Upstreams, { opened, ended, listed }: Metrics): Upstreams => ({
   ...upstreams,
   ended,
+  listed,
   async open(server) {
     try {
       const upstream = await upstreams.open(server);

@@ -68,6 +68,8 @@ export type Upstreams = {
   readonly record: (call: GatewayCall, make: () => Promise<CallOutcome>) => Promise<void>;
   /** Tells of requests in spans; without it nothing is. */
   readonly tracing?: Tracing;
+  /** Hears of what a server lists as its tools, whoever asked: a page of the answer. */
+  readonly listed?: (server: ServerName, answer: Json) => void;
   /** Hears of each request that is over. */
   readonly ended?: (operation: Operation) => void;
   /** Writes that a call was wanted and not sent, and why. */

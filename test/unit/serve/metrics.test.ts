@@ -33,11 +33,9 @@ describe('what is counted', () => {
     const metrics = createMetrics();
     const operation = { server: fs, seconds: 0.03 };
     metrics.ended({ ...operation, message: call('read'), end: answered({ result: {} }) });
-    metrics.ended({
-      ...operation,
-      message: { method: 'tools/list' },
-      end: answered({ result: { tools: [{ name: 'read' }, { name: 'a"b\\c\nd' }] } }),
-    });
+    metrics.listed(fs, { result: { tools: [{ name: 'read' }, { name: 'a"b\\c\nd' }] } });
+    metrics.listed(fs, { error: { code: -32603 } });
+    metrics.ended({ ...operation, message: { method: 'tools/list' }, end: answered({ result: {} }) });
     metrics.ended({ ...operation, message: call('read'), end: answered({ result: { isError: true } }) });
     metrics.ended({ ...operation, message: call('a"b\\c\nd'), end: answered({ error: { code: -32603 } }) });
     metrics.ended({ ...operation, message: call('made-up'), end: { kind: 'failed', code: 'call-timeout' } });
