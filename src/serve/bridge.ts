@@ -2,20 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { canonicalJson } from '../model/canonical-json.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
+import {
+  askedFor,
+  discovered,
+  honoured,
+  legacyParams,
+  levels,
+  mayAsk,
+  modernResult,
+  older,
+  withoutId,
+} from './bridge-terms.ts';
 import { failureText, statusOfFailure } from './call.ts';
 import { createDeclaredHeaders } from './declared-headers.ts';
 import type { Guard } from './guard.ts';
-import {
-  errorText,
-  isRequest,
-  metaOf,
-  paramsOf,
-  resultText,
-  statusOf,
-  withId,
-  withParams,
-  withResult,
-} from './message.ts';
+import { errorText, isRequest, metaOf, paramsOf, resultText, statusOf, withId, withParams } from './message.ts';
 import { paramContradiction } from './param-headers.ts';
 import {
   type ClientRequest,
@@ -25,9 +26,7 @@ import {
   type Fields,
   type HeaderFields,
   type Id,
-  isList,
   type Message,
-  modernRevision,
   questions,
   sessionRevisions,
   subscriptionKey,
@@ -53,27 +52,15 @@ export type Bridge = {
 
 /** How long the answer to a call is kept for a client that was asked something and is not back yet, ms. */
 const keptMs = 10 * 60_000;
-/** Methods whose calls may come back for input; what a server asks meanwhile is asked on one of these. */
-const mayAsk: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
-/** What only the older revisions have. */
-const older: ReadonlySet<string> = new Set([
-  'initialize',
-  'ping',
-  'logging/setLevel',
-  'resources/subscribe',
-  'resources/unsubscribe',
-]);
-/** From what tells most to what tells least. */
-const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
 /** What is answered, as `Reply.answer` takes it. */
 type Outcome = { readonly text: string; readonly status: number; readonly scope?: readonly string[] | undefined };
 
 /** A call that is under way, or whose answer nobody has taken yet. */
-type Call = {
+type BridgedCall = {
   readonly id: string;
   readonly asked: string;
   readonly method: string;
-  readonly warm: Warm;
+  readonly conversation: Conversation;
   readonly token: unknown;
   readonly level: number;
   /** Whoever waits for it now; nobody while its client was asked something. */
@@ -96,12 +83,12 @@ type Listener = {
 };
 
 /** One conversation with a server, for all clients of a principal that can do the same. */
-type Warm = {
+type Conversation = {
   readonly session: Session;
   readonly begun: Promise<Fields>;
   readonly capabilities: Fields;
   readonly listeners: Set<Listener>;
-  readonly calls: Map<string, Call>;
+  readonly calls: Map<string, BridgedCall>;
   /** The most that the server was asked to log. */
   level: number;
 };
@@ -112,11 +99,11 @@ type Warm = {
  * client hears `input_required`, and takes the call up again when it comes back with the answer.
  */
 export function createBridge(sessions: Sessions, seal: Seal): Bridge {
-  const warm = new Map<string, Warm>();
-  const calls = new Map<string, Call>();
+  const conversations = new Map<string, Conversation>();
+  const calls = new Map<string, BridgedCall>();
   const declared = createDeclaredHeaders();
 
-  const heard = (one: Warm, text: string, message: Message): void => {
+  const heard = (one: Conversation, text: string, message: Message): void => {
     const { method = '' } = message;
     if (isRequest(message)) {
       ask(one, message);
@@ -139,7 +126,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     }
   };
   /** Puts what the server asks to a client: on a call that waits, else on one whose client was asked already. */
-  const ask = ({ session, calls: its, capabilities }: Warm, { id, method, params }: Message): void => {
+  const ask = ({ session, calls: its, capabilities }: Conversation, { id, method, params }: Message): void => {
     const refuse = (why: string, number: number): void =>
       void session.take({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), error: { code: number, message: why } });
     if (id === undefined || method === undefined) return;
@@ -160,7 +147,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     park(call);
   };
   /** Tells the client that waits what is asked, if anything is. */
-  const park = (call: Call): void => {
+  const park = (call: BridgedCall): void => {
     const { client, open } = call;
     if (client === undefined || open.size === 0) return;
     const inputRequests = Object.fromEntries([...open].map(([key, { question }]) => [key, question]));
@@ -168,7 +155,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     const text = resultText(client.id, { resultType: 'input_required', inputRequests, requestState });
     settle(call, { text, status: 200 });
   };
-  const settle = (call: Call, { text, status, scope }: Outcome): void => {
+  const settle = (call: BridgedCall, { text, status, scope }: Outcome): void => {
     const { client } = call;
     if (client === undefined) return;
     delete call.client;
@@ -176,12 +163,12 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     client.reply.answer(text, status, scope);
     client.left();
   };
-  const forget = (call: Call): void => {
+  const forget = (call: BridgedCall): void => {
     calls.delete(call.id);
-    call.warm.calls.delete(call.id);
+    call.conversation.calls.delete(call.id);
   };
   /** Gives a call to a client that waits for it. Resolves when that client has what it gets of it. */
-  const attach = (call: Call, id: Id, reply: Reply): Promise<void> => {
+  const attach = (call: BridgedCall, id: Id, reply: Reply): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     call.client = { reply, id, left: resolve };
     const { outcome } = call;
@@ -199,11 +186,11 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     park(call);
     return promise;
   };
-  const cancel = (call: Call, reason: string): void => {
+  const cancel = (call: BridgedCall, reason: string): void => {
     const params = { requestId: call.id, reason };
-    call.warm.session.take({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    call.conversation.session.take({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
   };
-  const finish = (call: Call, outcome: Outcome): void => {
+  const finish = (call: BridgedCall, outcome: Outcome): void => {
     const { client } = call;
     if (client === undefined) {
       call.outcome = outcome;
@@ -215,7 +202,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     settle(call, { ...outcome, text: withId(outcome.text, client.id) });
   };
 
-  const begin = (given: BridgedRequest, key: string, capabilities: Fields): Warm => {
+  const begin = (given: BridgedRequest, key: string, capabilities: Fields): Conversation => {
     const audience = {
       hear: (text: string, message: Message) => heard(made, text, message),
       isListening: () => made.listeners.size > 0,
@@ -241,7 +228,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       await session.take({ jsonrpc: '2.0', method: 'notifications/initialized' });
       return result;
     };
-    const made: Warm = {
+    const made: Conversation = {
       session,
       capabilities,
       begun: start(),
@@ -249,31 +236,31 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       calls: new Map(),
       level: levels.length,
     };
-    warm.set(key, made);
+    conversations.set(key, made);
     made.begun.catch(() => {
-      if (warm.get(key) === made) warm.delete(key);
+      if (conversations.get(key) === made) conversations.delete(key);
       sessions.end(session);
     });
     return made;
   };
-  const warmFor = (given: BridgedRequest): Warm => {
+  const conversationFor = (given: BridgedRequest): Conversation => {
     const declared = metaOf(given.message)[envelopeKeys.capabilities];
     const capabilities = isRecord(declared) ? declared : {};
     const key = canonicalJson([given.principal, given.path, capabilities]);
-    const known = warm.get(key);
+    const known = conversations.get(key);
     if (known === undefined || !sessions.has(known.session)) return begin(given, key, capabilities);
     known.session.renew(given.guard);
     return known;
   };
 
   /** A request of our own on the session; its answer. */
-  const request = (one: Warm, method: string, params: Fields): Promise<Message> =>
+  const request = (one: Conversation, method: string, params: Fields): Promise<Message> =>
     new Promise((resolve) => {
       const answer = (text: string): void => resolve(JSON.parse(text));
       one.session.request({ jsonrpc: '2.0', id: randomUUID(), method, params }, replyTo({ answer }));
     });
   /** Has the server log as much as the most that a client wants; each is told only what it wants itself. */
-  const wantLevel = async (one: Warm, level: number): Promise<void> => {
+  const wantLevel = async (one: Conversation, level: number): Promise<void> => {
     if (level >= one.level || !isRecord((await one.begun).capabilities)) return;
     const { capabilities } = await one.begun;
     if (!isRecord(capabilities) || capabilities.logging === undefined) return;
@@ -281,16 +268,16 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     await request(one, 'logging/setLevel', { level: levels[level] });
   };
 
-  const call = async (one: Warm, { message }: BridgedRequest, reply: Reply): Promise<void> => {
+  const call = async (one: Conversation, { message }: BridgedRequest, reply: Reply): Promise<void> => {
     const { method = '' } = message;
     const meta = metaOf(message);
     const level = levels.indexOf(String(meta[envelopeKeys.logLevel]));
     if (level >= 0) await wantLevel(one, level);
-    const made: Call = {
+    const made: BridgedCall = {
       id: randomUUID(),
       asked: askedFor(message),
       method,
-      warm: one,
+      conversation: one,
       token: meta.progressToken,
       level: level < 0 ? levels.length : level,
       open: new Map(),
@@ -327,7 +314,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     const refuse = (why: string): void => reply.answer(errorText(message.id, code.invalidParams, why), 200);
     if (state === undefined) return refuse('the requestState is none that was given here');
     if (parked === undefined) return refuse('the call of this requestState is over; it may have run');
-    const { session } = parked.warm;
+    const { session } = parked.conversation;
     if (session.principal !== principal || session.path !== path || parked.asked !== askedFor(message)) {
       return refuse('the requestState belongs to another request');
     }
@@ -340,7 +327,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     }
     return attach(parked, message.id, reply);
   };
-  const listen = async (one: Warm, { message, guard }: BridgedRequest, reply: Reply): Promise<void> => {
+  const listen = async (one: Conversation, { message, guard }: BridgedRequest, reply: Reply): Promise<void> => {
     const { capabilities } = await one.begun;
     const { notifications } = paramsOf(message);
     if (!isRecord(notifications)) {
@@ -373,7 +360,10 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
   };
 
   /** Why the headers of a call do not fit its arguments: a server that knows sessions only does not look at them. */
-  const wrongHeaders = async ({ session }: Warm, { message, headers }: BridgedRequest): Promise<string | undefined> => {
+  const wrongHeaders = async (
+    { session }: Conversation,
+    { message, headers }: BridgedRequest,
+  ): Promise<string | undefined> => {
     const [leg] = session.legs();
     if (leg === undefined || headers === undefined || message.method !== 'tools/call') return undefined;
     const { name, arguments: args } = paramsOf(message);
@@ -389,7 +379,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       }
       try {
         if (paramsOf(message).requestState !== undefined) return await resume(given, reply);
-        const one = warmFor(given);
+        const one = conversationFor(given);
         const begun = await one.begun;
         if (method === 'server/discover') return reply.answer(discovered(id, begun));
         const wrong = await wrongHeaders(one, given);
@@ -400,13 +390,13 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
       }
     },
     sweep() {
-      for (const [key, one] of warm) {
-        if (!sessions.has(one.session)) warm.delete(key);
+      for (const [key, one] of conversations) {
+        if (!sessions.has(one.session)) conversations.delete(key);
         for (const listener of one.listeners) if (!listener.guard.isValid()) listener.end();
       }
       for (const call of calls.values()) {
         const isOld = call.ended !== undefined && performance.now() - call.ended > keptMs;
-        if (isOld || !sessions.has(call.warm.session)) forget(call);
+        if (isOld || !sessions.has(call.conversation.session)) forget(call);
       }
     },
   };
@@ -423,59 +413,6 @@ const replyTo = (some: Partial<Reply>): Reply => ({
   isOpen: () => true,
   ...some,
 });
-
-/** What a request asks for, whichever round of it this is. */
-function askedFor(message: Message): string {
-  const { name, uri, arguments: args } = paramsOf(message);
-  return canonicalJson([message.method, name, uri, args]);
-}
-
-/** The older revisions know who asks by their session: some of their servers refuse what says it once more. */
-function legacyParams(message: Message, token: string): Fields {
-  const { _meta: _, inputResponses: __, ...params } = paramsOf(message);
-  const envelope: ReadonlySet<string> = new Set(Object.values(envelopeKeys));
-  const own = Object.entries(metaOf(message)).filter(([key]) => !envelope.has(key));
-  const meta = own.map(([key, value]) => [key, key === 'progressToken' ? token : value]);
-  return meta.length === 0 ? params : { ...params, _meta: Object.fromEntries(meta) };
-}
-
-const withoutId = ({ elicitationId: _, ...params }: Fields): Fields => params;
-
-/** The text of an answer with what the revision wants in it. */
-const modernResult = (method: string, text: string): string =>
-  withResult(text, (result) => ({
-    resultType: 'complete',
-    ...(isList(method) || method === 'resources/read' ? { ttlMs: 0, cacheScope: 'private' } : {}),
-    ...result,
-  }));
-
-function discovered(id: Id, { capabilities, serverInfo, instructions }: Fields): string {
-  return resultText(id, {
-    resultType: 'complete',
-    supportedVersions: [modernRevision],
-    capabilities: isRecord(capabilities) ? withoutTasks(capabilities) : {},
-    ...(instructions === undefined ? {} : { instructions }),
-    ttlMs: 0,
-    cacheScope: 'private',
-    _meta: { [envelopeKeys.serverInfo]: serverInfo },
-  });
-}
-
-const withoutTasks = ({ tasks: _, ...capabilities }: Fields): Fields => capabilities;
-
-/** What of a subscription the server says that it can tell. */
-function honoured(wanted: Fields, can: Fields): { readonly lists: Fields; readonly uris: readonly string[] } {
-  const offers = (key: string, what: string): boolean => isRecord(can[key]) && can[key][what] === true;
-  const lists = ['tools', 'prompts', 'resources'].filter(
-    (key) => wanted[`${key}ListChanged`] === true && offers(key, 'listChanged'),
-  );
-  const { resourceSubscriptions: named } = wanted;
-  return {
-    lists: Object.fromEntries(lists.map((key) => [`${key}ListChanged`, true])),
-    uris:
-      Array.isArray(named) && offers('resources', 'subscribe') ? named.filter((one) => typeof one === 'string') : [],
-  };
-}
 
 function wants({ filter, uris }: Listener, message: Message): boolean {
   if (message.method === 'notifications/resources/updated') return uris.includes(String(paramsOf(message).uri));
