@@ -29,6 +29,8 @@ export type Request = {
   readonly within?: TraceContext | undefined;
   /** Hears of the request once it is under way, for those who may want to cancel it. */
   readonly onAsked: (asked: Asked) => void;
+  /** Hears of the answer as the server gave it. */
+  readonly onAnswered?: (answered: Answered) => void;
   /** Throws where a server of this spec is not to be asked. */
   readonly admit?: (spec: DesiredServer) => void;
 };
@@ -44,6 +46,7 @@ export const askGuarded = (asked: Request): Promise<string> =>
     const message = await asPart(request, 'looms.policy', () => guard.admit(leg, request.message));
     const answered = await askInTime({ ...request, message });
     endedWith(span, answered.message);
+    request.onAnswered?.(answered);
     return guard.shown(leg.server, message, answerText(message, answered));
   });
 

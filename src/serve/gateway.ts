@@ -241,6 +241,15 @@ export function createGateway(
     return session;
   };
 
+  /** What the gateway says of itself at an address of its own; undefined at another one. */
+  const ownState = async (path: string): Promise<StatusAnswer | undefined> => {
+    if (path === '/healthz') return healthAnswer(loop, { sessions: sessions.all().length });
+    if (path === '/readyz') return readyAnswer(loop, await upstreams.engineAnswers());
+    if (path !== '/metrics') return undefined;
+    const engineUp = await upstreams.engineAnswers();
+    return metricsAnswer(metrics.text({ version, sessions: sessions.all().length, engineUp }, loop?.families()));
+  };
+
   const handle = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {
     const wrong = misdirected(door, request.headers);
     if (wrong !== undefined) return send(response, 403, errorText(null, code.invalidRequest, wrong));
@@ -255,30 +264,19 @@ export function createGateway(
     const access = await accessOf(door, request.headers);
     if (!access.granted) return turnAway(response, access, `${challenge}, scope="${scopeOf(path)}"`);
     const guard = guardOf(access.grant);
-    if (path === '/healthz') return tell(response, healthAnswer(loop, { sessions: sessions.all().length }));
-    if (path === '/readyz') return tell(response, readyAnswer(loop, await upstreams.engineAnswers()));
-    if (path === '/metrics') {
-      if (!guard.seesMetrics) {
-        const why = `${guard.name} may not use looms:metrics`;
-        return replyTo(response, { challenge, guard }).answer(errorText(null, code.invalidRequest, why), 403, [
-          'looms:metrics',
-        ]);
-      }
-      const engineUp = await upstreams.engineAnswers();
-      const now = { version, sessions: sessions.all().length, engineUp };
-      return tell(response, metricsAnswer(metrics.text(now, loop?.families())));
-    }
+    const refuse = (what: string, scope: string): void => {
+      const why = `${guard.name} may not use ${what}`;
+      replyTo(response, { challenge, guard }).answer(errorText(null, code.invalidRequest, why), 403, [scope]);
+    };
+    if (path === '/metrics' && !guard.seesMetrics) return refuse('looms:metrics', 'looms:metrics');
+    const own = await ownState(path);
+    if (own !== undefined) return tell(response, own);
     const [, kind, name] = /^\/(mcp|sse)(?:\/([^/]+))?$/.exec(path) ?? [];
     if (kind === undefined || (kind === 'sse' && !sse) || (name !== undefined && !namePattern.test(name))) {
       return send(response, 404, JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }));
     }
     const server = name === undefined ? undefined : asServerName(name);
-    if (server !== undefined && !guard.reaches(server)) {
-      const why = `${guard.name} may not use ${server}`;
-      return replyTo(response, { challenge, guard }).answer(errorText(null, code.invalidRequest, why), 403, [
-        `${server}:*`,
-      ]);
-    }
+    if (server !== undefined && !guard.reaches(server)) return refuse(server, `${server}:*`);
     const { aggregate: names } = settings;
     const faceOf = (heard: LegHooks): Face =>
       server === undefined

@@ -6,12 +6,12 @@ import { isRecord } from '../model/is-record.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
 import { type AskOne, createAllStateless } from './all-stateless.ts';
 import type { Bridge } from './bridge.ts';
-import { answerFailure, askInTime, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
+import { answerFailure, askGuarded, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
 import { createDeclaredHeaders } from './declared-headers.ts';
 import { mirrored } from './envelope.ts';
-import { answerText, oneServer } from './face.ts';
+import { oneServer } from './face.ts';
 import type { Guard } from './guard.ts';
-import { type Asked, createLeg, type Leg } from './leg.ts';
+import { type Answered, type Asked, createLeg, type Leg } from './leg.ts';
 import { errorText, metaOf, paramsOf, statusOf, withId, withParams } from './message.ts';
 import { paramContradiction, paramHeaders } from './param-headers.ts';
 import {
@@ -213,16 +213,15 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     underWay.set(token, one);
     const request = { upstreams, leg, message: sent, headers, clocks, guard, protocolVersion: revision, onAsked };
     if (message.method === 'tools/call') return callTool(request);
-    const admitted = await guard.admit(leg, sent);
-    if (message.method !== 'subscriptions/listen') {
-      const answered = await askInTime({ ...request, message: admitted });
-      const { result } = answered.message;
-      if (message.method === 'tools/list' && isRecord(result)) {
-        declared.saw(leg.server, (await leg.ready()).container, result.tools);
-      }
-      return guard.shown(leg.server, message, answerText(message, answered));
+    if (message.method === 'tools/list') {
+      const { container } = await leg.ready();
+      const onAnswered = ({ message: { result } }: Answered): void =>
+        declared.saw(leg.server, container, isRecord(result) ? result.tools : []);
+      return askGuarded({ ...request, onAnswered });
     }
+    if (message.method !== 'subscriptions/listen') return askGuarded(request);
     // A subscription has no end of its own.
+    const admitted = await guard.admit(leg, sent);
     one.reply.begin();
     const asked = leg.ask(admitted, headers);
     onAsked(asked);
