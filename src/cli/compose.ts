@@ -2,7 +2,7 @@ import { homedir, hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ConnectPorts } from '../app/connect/ports.ts';
+import type { ConnectPorts, EntryRecord } from '../app/connect/ports.ts';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
 import type { EnginePart } from '../model/engine.ts';
@@ -641,7 +641,7 @@ export async function compose(settings: Settings): Promise<Composition> {
         workingDirectory,
         names: serving.aggregate,
         place: { platform: process.platform, home: environment.HOME || homedir(), environment },
-        records: entryRecords(environment),
+        records: entryRecords<EntryRecord>(environment),
         tryEntry: (entry, folder) => tryEntry(entry, { folder, version }),
         readToken: gateway.findToken,
       },

@@ -6,29 +6,23 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { stateFolder } from '../model/state-folder.ts';
 
-type EntryPath = readonly [key: string, name: string];
+/** Of which file of a client, and of which entry in it. */
+type About = { readonly file: string; readonly path: readonly string[] };
 
-/** What was put into the file of a client (src/app/connect/ports.ts). */
-type EntryRecord = {
-  readonly file: string;
-  readonly path: EntryPath;
-  readonly entry: Readonly<Record<string, unknown>>;
-  readonly splice: { readonly at: number; readonly removed: string; readonly inserted: string };
-  readonly made: boolean;
-};
-
-type EntryRecords = {
+type EntryRecords<R extends About> = {
   /** Undefined where there is none that can be read. */
-  readonly read: (file: string, path: EntryPath) => Promise<EntryRecord | undefined>;
+  readonly read: (file: string, path: R['path']) => Promise<R | undefined>;
   /** Throws `file-not-writable`. */
-  readonly write: (record: EntryRecord) => Promise<void>;
-  readonly forget: (file: string, path: EntryPath) => Promise<void>;
+  readonly write: (record: R) => Promise<void>;
+  readonly forget: (file: string, path: R['path']) => Promise<void>;
 };
 
 /** What looms put into the files of clients, one file each in the state folder (mode 0600: it may hold a token). */
-export function entryRecords(environment: Readonly<Record<string, string | undefined>>): EntryRecords {
+export function entryRecords<R extends About>(
+  environment: Readonly<Record<string, string | undefined>>,
+): EntryRecords<R> {
   const folder = join(stateFolder(environment, homedir), 'clients');
-  const placeOf = (file: string, path: EntryPath): string =>
+  const placeOf = (file: string, path: R['path']): string =>
     join(
       folder,
       `${createHash('sha256')
