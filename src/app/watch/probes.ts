@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { mapBounded } from '../../model/map-bounded.ts';
 import { isoTime } from '../../model/times.ts';
 import { checkHealth, type ServerHealth } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
+import type { OfServer } from '../talk/open-server.ts';
 import type { Told } from './told.ts';
 
 /** Failures in a row until a server is down, and when it is asked again after the first ones, ms. */
@@ -87,6 +89,20 @@ async function answeredCall(
   return undefined;
 }
 
+/** Asks one server; undefined for one that is not there: making it is the plan's. */
+async function healthOf(
+  ports: Ports,
+  { project, server }: OfServer,
+  signal: AbortSignal,
+): Promise<ServerHealth | undefined> {
+  try {
+    return (await checkHealth(ports, { project, servers: [server] }, signal)).servers[0];
+  } catch (error) {
+    if (error instanceof LoomsError && error.code === 'server-not-found') return undefined;
+    throw error;
+  }
+}
+
 /** Asks servers again and again whether they answer MCP, by the handshake and the list of the gate. */
 export function createProbes(ports: Ports, project: ProjectName, tell: (told: Told) => void): Probes {
   const states = new Map<ServerName, State>();
@@ -151,10 +167,12 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
         const before = states.get(server);
         const calledAt = before && (await answeredCall(ports, project, server, before.askedAt));
         if (before !== undefined && calledAt !== undefined) return heardByCall(server, before, calledAt);
-        const { servers } = await checkHealth(ports, { project, servers: [server] }, signal);
-        const [health] = servers;
+        const health = await healthOf(ports, { project, server }, signal);
         const state = states.get(server);
-        return health !== undefined && state !== undefined && heard(health, state);
+        if (state === undefined) return false;
+        if (health !== undefined) return heard(health, state);
+        states.set(server, { ...state, nextAt: ports.monotonicMs() + intervalOf(server) });
+        return false;
       });
       return news.some(Boolean);
     },

@@ -10,19 +10,22 @@ const fs = asServerName('fs');
 const never = new AbortController().signal;
 
 /** A server whose spec has it asked each minute, an engine that counts who asks it, and the trail of its calls. */
-function world() {
+function world(whenAsked: () => unknown = () => expect.fail('the engine was asked')) {
   let nowMs = 0;
   let asked = 0;
-  const calls: Pick<CallRecord, 'time' | 'result'>[] = [];
+  const calls: Pick<CallRecord, 'time' | 'result' | 'engine'>[] = [];
   const told: Told[] = [];
   const start = Date.parse('2026-11-29T00:00:00.000Z');
   const ports = {
     monotonicMs: () => nowMs,
     now: () => start + nowMs,
-    orchestrator: async () => {
-      asked += 1;
-      throw new Error('the engine was asked');
-    },
+    orchestrator: async () => ({
+      describe: async () => ({ id: 'here' }),
+      servers: async () => {
+        asked += 1;
+        return whenAsked();
+      },
+    }),
     auditReader: {
       async *calls({ since = '' }) {
         yield* calls.filter(({ time }) => time >= since).toReversed();
@@ -39,8 +42,8 @@ function world() {
     pass: (seconds: number) => {
       nowMs += seconds * 1000;
     },
-    call: (result: NonNullable<CallRecord['result']>) =>
-      void calls.push({ time: new Date(start + nowMs).toISOString(), result }),
+    call: (result: NonNullable<CallRecord['result']>, engine = 'here') =>
+      void calls.push({ time: new Date(start + nowMs).toISOString(), result, engine }),
   };
 }
 
@@ -66,7 +69,19 @@ test('a call that no server answered says nothing about it', async () => {
   pass(10);
   call('timeout');
   call('refused');
+  call('ok', 'another engine');
   pass(50);
   await expect(probes.round(never)).rejects.toThrow();
   expect(asked()).toBe(1);
+});
+
+test('of a server that is not there nothing is known: making it is the plan’s', async () => {
+  const { probes, asked, pass, told } = world(() => ({ servers: [], now: 0 }));
+  probes.settled(fs, false);
+  pass(60);
+  expect(await probes.round(never)).toBe(false);
+  expect(asked()).toBe(1);
+  expect(probes.stateOf(fs)).toEqual({ state: 'unknown' });
+  expect(probes.nextAt()).toBe(120_000);
+  expect(told).toEqual([]);
 });
