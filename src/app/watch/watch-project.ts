@@ -195,13 +195,15 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const settle = async ({ servers, plan: { changes } }: Work, report: ApplyReport): Promise<void> => {
     const hashes = new Map(servers.map(({ spec, hash }) => [spec.name, hash]));
     const changed = new Map(changes.map((change) => [change.server, change]));
+    // What the time limit cut off would stall again; what the end of the loop cut off says nothing.
+    const isCutOff = report.outcome === 'timed-out' && !stop.aborted;
     for (const { server, outcome, failure } of report.servers) {
       const change = changed.get(server);
-      if (change === undefined || outcome === 'unchanged' || outcome === 'interrupted' || outcome === 'blocked')
-        continue;
+      if (change === undefined || outcome === 'unchanged' || outcome === 'blocked') continue;
+      if (outcome === 'interrupted' && !isCutOff) continue;
       if (isRotation(change)) lastRotation = ports.monotonicMs();
       probes.settled(server, outcome === 'done');
-      const end = { ok: outcome === 'done', why: failure?.message ?? outcome };
+      const end = { ok: outcome === 'done', why: failure?.message ?? (isCutOff ? 'it took longer than --timeout' : outcome) };
       await backOff.repaired(server, hashes.get(server) ?? '', end);
     }
     const [failed] = report.support;

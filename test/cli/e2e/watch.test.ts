@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
-import { changed } from '../../support/odd-servers.ts';
+import { brokenSpec, changed } from '../../support/odd-servers.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 import { endLoops, soonMs, watchLoop, watchLoopWith } from '../../support/watch-loop.ts';
@@ -150,6 +150,18 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     writeFileSync(join(folder, 'mcp.yaml'), tinySpec({ name: 'fs', memoryMiB: 96 }));
     await eventually(async () => expect(await one.idOf('fs')).not.toBe(serving), soonMs);
     expect(await next.ended()).toBe(130);
+  }, 180_000);
+
+  test('a server that stalls until --timeout is made again later each time', async () => {
+    const one = project();
+    const loop = watching(one, folderOf(brokenSpec('fs', 'silent', 60)), '--timeout', '3s');
+    await loop.told('left-alone', 2);
+    const left = loop.of('left-alone').map(({ left: why }) => why);
+    expect(left).toMatchObject([
+      { why: 'waiting', repairs: 1, after: 'it took longer than --timeout' },
+      { why: 'waiting', repairs: 2 },
+    ]);
+    expect(await loop.ended()).toBe(130);
   }, 180_000);
 
   test('a server that runs and does not answer is replaced after three failures, and the new one answers', async () => {
