@@ -11,7 +11,6 @@ import { planFlags } from './plan-request.ts';
 import { gitFlags, remoteSpecs } from './remote-specs.ts';
 import { watchEvent, watchLines } from './render/watch-lines.ts';
 import { choosePaths, readUsableSpecs } from './specs.ts';
-import { watchedFolders } from './watched-folders.ts';
 
 const { prune, 'max-deletes': maxDeletes, keep } = planFlags;
 const { timeout, grace } = applyFlags;
@@ -72,7 +71,8 @@ export async function keepWatching(
   const { terminal, ports, project, readPolicies } = context;
   const remote = await remoteSpecs(flags, context);
   const files = remote === undefined ? await choosePaths(flags.file ?? [], context) : [];
-  const folders = await watchedFolders(files, ports);
+  const { watchedFolders } = await import('../app/plan/spec-files.ts');
+  const folders = await watchedFolders(ports, files);
   const hook =
     flags['on-drift'] === undefined ? undefined : driftHook(flags['on-drift'], { warn: ports.warn, signal: stop });
   const tell = (told: Told): void => {

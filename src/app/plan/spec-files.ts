@@ -40,6 +40,35 @@ export async function specPaths(
   });
 }
 
+/** The folders in which files of these paths may change. Throws `usage` for standard input, which is read once. */
+export async function watchedFolders(
+  { files, workingDirectory }: Pick<Ports, 'files' | 'workingDirectory'>,
+  paths: readonly string[],
+): Promise<readonly string[]> {
+  if (paths.includes('-')) {
+    throw new LoomsError('usage', 'standard input cannot be watched: it is read once', {
+      hint: 'name files or folders with -f',
+    });
+  }
+  const { isDynamicPattern } = await import('tinyglobby');
+  const folders = paths.map(async (path) => {
+    const absolute = resolve(workingDirectory, path);
+    const kind = await files.kindOf(absolute);
+    if (kind === 'folder') return absolute;
+    if (kind === 'file' || !isDynamicPattern(path)) return dirname(absolute);
+    const parts = path.split('/');
+    const plain = parts
+      .slice(
+        0,
+        parts.findIndex((part) => isDynamicPattern(part)),
+      )
+      .join('/');
+    // What a glob escapes is a plain character of a name.
+    return resolve(path.startsWith('/') ? '/' : workingDirectory, plain.replaceAll(/\\(.)/g, '$1'));
+  });
+  return [...new Set(await Promise.all(folders))];
+}
+
 /** Files, folders and globs that are written relative to `folder`, as absolute ones. */
 export async function pathsBelow(folder: string, written: readonly string[]): Promise<readonly string[]> {
   const { escapePath, isDynamicPattern } = await import('tinyglobby');

@@ -203,7 +203,10 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       if (outcome === 'interrupted' && !isCutOff) continue;
       if (isRotation(change)) lastRotation = ports.monotonicMs();
       probes.settled(server, outcome === 'done');
-      const end = { ok: outcome === 'done', why: failure?.message ?? (isCutOff ? 'it took longer than --timeout' : outcome) };
+      const end = {
+        ok: outcome === 'done',
+        why: failure?.message ?? (isCutOff ? 'it took longer than --timeout' : outcome),
+      };
       await backOff.repaired(server, hashes.get(server) ?? '', end);
     }
     const [failed] = report.support;

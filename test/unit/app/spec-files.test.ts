@@ -1,6 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readSpecFiles } from '../../../src/app/plan/spec-files.ts';
+import { readSpecFiles, watchedFolders } from '../../../src/app/plan/spec-files.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 
@@ -17,3 +19,23 @@ test.skipIf(!existsSync(unreadable))(
     });
   },
 );
+
+test.each([
+  ['a file', 'specs/fs.yaml', 'specs'],
+  ['a file in a folder that reads like a glob', 'a(1)/mcp.yaml', 'a(1)'],
+  ['a folder', 'specs', 'specs'],
+  ['a file that is not there yet', 'specs/new.yaml', 'specs'],
+  ['a glob', 'specs/**/*.yaml', 'specs'],
+  ['a glob below a folder that is written as one', 'a\\(1\\)/*.yaml', 'a(1)'],
+])('what changes of %s is seen in its folder', async (_, path, folder) => {
+  const root = mkdtempSync(join(tmpdir(), 'looms-folders-'));
+  for (const name of ['specs', 'a(1)']) mkdirSync(join(root, name));
+  for (const file of ['specs/fs.yaml', 'a(1)/mcp.yaml']) writeFileSync(join(root, file), '');
+  const ports = { files: localFiles({}, root), workingDirectory: root };
+  expect(await watchedFolders(ports, [path])).toEqual([join(root, folder)]);
+});
+
+test('standard input cannot be watched', async () => {
+  const ports = { files: localFiles({}, '/'), workingDirectory: '/' };
+  await expect(watchedFolders(ports, ['-'])).rejects.toMatchObject({ code: 'usage' });
+});
