@@ -1,3 +1,7 @@
+import type { ProjectName } from '../../model/ids.ts';
+import type { Orchestrator } from '../../orchestrator/port.ts';
+import type { Ports } from '../ports.ts';
+
 /** What makes a loop look again. */
 export type Trigger = 'start' | 'timer' | 'files' | 'git' | 'engine' | 'probe' | 'retry';
 
@@ -67,4 +71,38 @@ export function createWake({ monotonicMs, pause }: Clock): Wake {
       return triggers;
     },
   };
+}
+
+/** First and longest pause before the engine's events are listened to again, ms. */
+const firstPauseMs = 1_000;
+const longestPauseMs = 30_000;
+
+type Hear = Parameters<Orchestrator['watchServers']>[1];
+
+/** Marks when containers change, until the signal aborts; a stream that ended begins anew, later each time. */
+export async function hearEngine(
+  { orchestrator, pause }: Pick<Ports, 'orchestrator' | 'pause'>,
+  project: ProjectName,
+  { mark, ...heard }: Pick<Wake, 'mark'> & Pick<Hear, 'onEvent'>,
+  signal: AbortSignal,
+): Promise<void> {
+  let pauseMs = firstPauseMs;
+  const hear: Hear = {
+    ...heard,
+    onReady() {
+      pauseMs = firstPauseMs;
+      // What happened before the stream began is found by a look.
+      mark('engine');
+    },
+    onChange: () => mark('engine'),
+  };
+  while (!signal.aborted) {
+    try {
+      await (await orchestrator()).watchServers(project, hear, { signal });
+    } catch {
+      // The looks tell that the engine is away.
+    }
+    await pause(pauseMs, signal);
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+  }
 }

@@ -20,7 +20,7 @@ import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
 import { sayOnce } from './say-once.ts';
 import type { Commits, Dependency, Told } from './told.ts';
-import { createWake, type Trigger } from './wake.ts';
+import { createWake, hearEngine, type Trigger } from './wake.ts';
 
 export type WatchOptions = {
   readonly project: ProjectName;
@@ -217,7 +217,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   };
 
   /** A look came to its end: what it needs is there, and its plan keeps to the rules. */
-  const isWell = (): void => {
+  const endWell = (): void => {
     said.back('engine');
     said.back('lock');
     said.accepted();
@@ -235,14 +235,14 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     inSync = isInSync(whole);
     if (dryRun) {
       said.drift(whole);
-      return isWell();
+      return endWell();
     }
     await acceptDeclared(ports, work);
-    if (isInSync(work.plan)) return isWell();
+    if (isInSync(work.plan)) return endWell();
     const waiting = await backOff.waiting(behindServers, '');
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
     await carryOut(work, triggers);
-    isWell();
+    endWell();
   };
 
   const look = async (triggers: readonly Trigger[]): Promise<void> => {
@@ -267,29 +267,6 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       else said.away(what, failure);
       wake.markAt('retry', ports.monotonicMs() + Math.min(intervalMs, firstRetryMs * 2 ** Math.min(troubles, 10)));
       troubles += 1;
-    }
-  };
-
-  /** Hears of containers that change until the loop ends; a stream that ended begins anew, later each time. */
-  const listen = async (): Promise<void> => {
-    let pauseMs = firstRetryMs;
-    const hear = {
-      onReady() {
-        pauseMs = firstRetryMs;
-        // What happened before the stream began is found by a look.
-        wake.mark('engine');
-      },
-      onChange: () => wake.mark('engine'),
-      ...(dryRun ? {} : { onEvent: keeper.hear }),
-    };
-    while (!stop.aborted) {
-      try {
-        await (await ports.orchestrator()).watchServers(project, hear, { signal: stop });
-      } catch {
-        // The looks tell that the engine is away.
-      }
-      await ports.pause(pauseMs, stop);
-      pauseMs = Math.min(pauseMs * 2, longestListenPauseMs);
     }
   };
 
@@ -318,7 +295,9 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
 
   const followed = options.remote && (await follow(options.remote));
   options.hints(wake.mark, stop);
-  const listening = Promise.all([listen(), dryRun ? undefined : keeper.run(stop)]);
+  const heard = { mark: wake.mark, ...(dryRun ? {} : { onEvent: keeper.hear }) };
+  const hearing = hearEngine(ports, project, heard, stop);
+  const listening = Promise.all([hearing, dryRun ? undefined : keeper.run(stop)]);
   wake.mark('start');
   for (;;) {
     const triggers = await wake.next(stop);
@@ -351,8 +330,6 @@ const noLongerAllowed = {
 
 /** When is looked again after a look that failed, ms: doubling, up to the interval. */
 const firstRetryMs = 1_000;
-/** Longest pause before the engine's events are listened to again, ms. */
-const longestListenPauseMs = 30_000;
 /** What stands behind the servers, among what is repaired: no server has such a name. */
 const behindServers = '*';
 
