@@ -1,5 +1,5 @@
 /**
- * A night in miniature: servers are stopped, killed, removed, renamed, updated, paused, disconnected and run out of memory,
+ * A night in miniature: servers are stopped, killed, removed, renamed, updated, disconnected and run out of memory,
  * their specs change and break in Git, a secret goes and comes back, an image is another one, while `looms watch` and
  * `looms serve` run and clients call. Prints how long each kind of deviation lasted, and fails where something is not as
  * declared in the end, something foreign was touched, a server was replaced without a reason that was told, the memory of
@@ -158,14 +158,16 @@ async function client() {
   }
 }
 
-/** All that happens in the night: by its kind, what is done to which server. */
+/**
+ * All that happens in the night: by its kind, what is done to which server. Nothing is paused: where an exec begins in that
+ * moment, Engine 20.10 never lets go of the container again, and answers nothing about it until it is started anew.
+ */
 const deeds = {
   stop: (name) => onContainer(name, 'POST', '/stop?t=1'),
   kill: (name) => onContainer(name, 'POST', '/kill'),
   remove: (name) => onContainer(name, 'DELETE', '?force=true'),
   rename: (name) => onContainer(name, 'POST', `/rename?name=taken-${randomBytes(3).toString('hex')}`),
   update: (name) => onContainer(name, 'POST', '/update', { Memory: 640 * 2 ** 20, MemorySwap: 640 * 2 ** 20 }),
-  pause: (name) => onContainer(name, 'POST', '/pause'),
   disconnect: (name) =>
     engineCall('POST', `/networks/looms-${project}/disconnect`, { Container: containerOf(name), Force: true }),
   /** The kernel ends the process; nothing is to be repaired where it was no more than a process beside the server. */
