@@ -4,6 +4,11 @@ import { duration } from '../model/times.ts';
 import { parseSeconds } from './moment.ts';
 import { reportFormats } from './output-format.ts';
 
+type Relationships = NonNullable<NonNullable<Parameters<typeof Flags.boolean>[0]>['relationships']>;
+
+/** Flags without which one means nothing. Not said as `dependsOn`, which would glue them together in the usage line. */
+export const needs = (...flags: string[]): Relationships => [{ type: 'all', flags }];
+
 /** A flag that takes how long, `least` seconds or more, and gives it in seconds. */
 export const durationFlag = (least: number) =>
   Flags.custom<number>({

@@ -3,13 +3,8 @@ import type { InferredFlags } from '@oclif/core/interfaces';
 import type { LoadedSpecs } from '../app/plan/load-specs.ts';
 import { planWork, type Work } from '../app/plan/plan-work.ts';
 import type { CommandContext } from './context.ts';
-import { historyFlags, keepOf } from './flags.ts';
+import { historyFlags, keepOf, needs } from './flags.ts';
 import { serverName } from './server-name.ts';
-
-/** Said this way and not as `dependsOn`, which would glue the flags together in the usage line. */
-const needsPrune: NonNullable<Parameters<typeof Flags.boolean>[0]>['relationships'] = [
-  { type: 'all', flags: ['prune'] },
-];
 
 /** What is planned: shared by diff and apply, so that both show the same plan. */
 export const planFlags = {
@@ -28,11 +23,11 @@ export const planFlags = {
     description: 'refuse to prune more servers than this',
     helpValue: 'N',
     min: 0,
-    relationships: needsPrune,
+    relationships: needs('prune'),
   }),
   'allow-empty': Flags.boolean({
     description: 'let --prune remove everything when no server is declared',
-    relationships: needsPrune,
+    relationships: needs('prune'),
   }),
   ...historyFlags,
 };

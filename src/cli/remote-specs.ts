@@ -6,6 +6,7 @@ import type { WatchOptions } from '../app/watch/watch-project.ts';
 import { LoomsError } from '../model/errors.ts';
 import { stateFolder } from '../model/state-folder.ts';
 import type { CommandContext } from './context.ts';
+import { needs } from './flags.ts';
 import { readUsableSpecs } from './specs.ts';
 
 /** For commands that follow specs in a Git repository. */
@@ -18,25 +19,25 @@ export const gitFlags = {
   branch: Flags.string({
     description: 'the branch of --git: default is what the repository calls its head',
     helpValue: 'NAME',
-    dependsOn: ['git'],
+    relationships: needs('git'),
   }),
   path: Flags.string({
     description: 'the spec file or folder in the repository of --git: default is its top',
     helpValue: 'PATH',
-    dependsOn: ['git'],
+    relationships: needs('git'),
   }),
   'allowed-signers': Flags.string({
     description: 'whose ssh signatures of commits count, as in `man ssh-keygen`, ALLOWED SIGNERS',
     helpValue: 'FILE',
-    dependsOn: ['git'],
+    relationships: needs('git'),
   }),
   'require-signed': Flags.boolean({
     description: 'take only commits that one of the allowed signers signed',
-    dependsOn: ['git', 'allowed-signers'],
+    relationships: needs('git', 'allowed-signers'),
   }),
   'allow-rewind': Flags.boolean({
     description: 'also take a commit that does not follow the last one, as after a forced push',
-    dependsOn: ['git'],
+    relationships: needs('git'),
   }),
 };
 

@@ -59,6 +59,7 @@ describe('the command line', () => {
       f: ['file'],
       n: ['tail'],
       o: ['output'],
+      p: ['previous'],
       t: ['timestamps'],
       y: ['yes'],
     });

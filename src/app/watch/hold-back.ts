@@ -14,17 +14,26 @@ export const isRotation = (change: Change): boolean =>
 
 /** The command that is a person's word that a server shall not run; whatever else stops one does so for a file. */
 const stopByHand = 'looms mcp stop';
+/** So long a stop may be under way, ms: `drain_seconds` may be an hour. */
+const longestStopMs = 3_900_000;
+
+/**
+ * What is declared of a server, for the pauses between repairs: with other words in the file, also those that switch it on
+ * or off, it begins anew.
+ */
+export const declaredAs = ({ spec, hash }: DeclaredServer): string => (spec.enabled ? hash : `${hash} disabled`);
 
 /**
  * Who stopped a server by hand, where that is the last that looms did with it on this engine; `docker stop` is drift. A
- * stop that failed is none: the server ran on.
+ * stop that failed is none: the server ran on. One that is under way has stopped it before its end is written down.
  */
 async function stoppedBy(ports: Ports, { project, engine }: Plan, server: ServerName): Promise<LeftAlone | undefined> {
   const asked = { project, servers: [server], newestFirst: true };
   for await (const { servers = [], outcomes = [], ...change } of ports.auditReader.changes(asked)) {
     if (change.engine !== engine.id || !servers.some((one) => one.server === server)) continue;
     const isDone = outcomes.some((one) => one.server === server && one.outcome === 'done');
-    if (change.command !== stopByHand || !isDone) return undefined;
+    const isUnderWay = change.result === undefined && ports.now() - Date.parse(change.time) < longestStopMs;
+    if (change.command !== stopByHand || !(isDone || isUnderWay)) return undefined;
     return { why: 'stopped-by-person', user: change.user, time: change.time };
   }
   return undefined;
@@ -43,7 +52,7 @@ export async function heldBack(
   plan: Plan,
   { ports, backOff, servers, mayRotate }: HoldBack,
 ): Promise<ReadonlyMap<ServerName, LeftAlone>> {
-  const hashes = new Map(servers.map(({ spec, hash }) => [spec.name, hash]));
+  const hashes = new Map(servers.map((one) => [one.spec.name, declaredAs(one)]));
   const held = new Map<ServerName, LeftAlone>();
   let turns = mayRotate ? 1 : 0;
   for (const change of plan.changes) {

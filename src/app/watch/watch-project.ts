@@ -14,7 +14,7 @@ import { type PruneRules, planWork, requirePolicy, type Work } from '../plan/pla
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followRemote } from './follow-remote.ts';
-import { heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
+import { declaredAs, heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
@@ -193,7 +193,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
 
   /** What was done is not done again at once; then all is looked at once more, as more may have changed meanwhile. */
   const settle = async ({ servers, plan: { changes } }: Work, report: ApplyReport): Promise<void> => {
-    const hashes = new Map(servers.map(({ spec, hash }) => [spec.name, hash]));
+    const hashes = new Map(servers.map((one) => [one.spec.name, declaredAs(one)]));
     const changed = new Map(changes.map((change) => [change.server, change]));
     // What the time limit cut off would stall again; what the end of the loop cut off says nothing.
     const isCutOff = report.outcome === 'timed-out' && !stop.aborted;

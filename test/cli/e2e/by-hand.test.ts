@@ -132,7 +132,7 @@ describe.skipIf(skipped)('one server by hand', () => {
       health: { verdict: 'healthy', tools: 5, about: 'current' },
     });
     expect((await project.run(['mcp', 'info', 'fs'])).stdout).toMatch(
-      /rotation +in (?:1d|23h59m) \(\S+\), or after 9 more calls of 10/,
+      /rotation +in (?:1d|19h|2[0-3]h)(?:\d+m)? \(\S+\), or after 9 more calls of 10/,
     );
     const list = await project.run(['mcp', 'list', '--json']);
     expect(schemaProblems('mcp-list', JSON.parse(list.stdout))).toEqual([]);

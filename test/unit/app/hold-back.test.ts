@@ -21,6 +21,7 @@ const record = (more: Partial<ChangeRecord> = {}): Partial<ChangeRecord> => ({
 
 async function whyHeld(records: readonly Partial<ChangeRecord>[]): Promise<string | undefined> {
   const ports = {
+    now: () => Date.parse('2026-11-21T12:00:00.000Z'),
     auditReader: {
       changes: async function* () {
         yield* records;
@@ -36,6 +37,9 @@ describe('a server that does not run is left alone', () => {
   test('where the last thing that looms did with it is a stop by hand', async () => {
     expect(await whyHeld([record()])).toBe('stopped-by-person');
 
+    const { result: _, outcomes: __, ...underWay } = record();
+    expect(await whyHeld([underWay])).toBe('stopped-by-person');
+
     const web = record({ command: 'looms apply', servers: [{ server: asServerName('web'), action: 'create' }] });
     expect(await whyHeld([web, record()])).toBe('stopped-by-person');
   });
@@ -48,7 +52,7 @@ describe('a server that does not run is left alone', () => {
       'another server was stopped, this one not',
       { result: 'partly', outcomes: [{ server: fs, outcome: 'interrupted' }] },
     ],
-    ['nobody knows how the stop ended', { result: undefined, outcomes: undefined }],
+    ['nobody knows how the stop ended', { result: undefined, outcomes: undefined, time: '2026-11-21T10:00:00.000Z' }],
     ['a server of that name was stopped on another engine', { engine: 'e2' }],
     ['it was started since', { command: 'looms mcp start', servers: [{ server: fs, action: 'start' }] }],
   ] as const)('but not where %s', async (_, more) => {
