@@ -83,8 +83,14 @@ export type ServerView = ServerInstance &
       readonly recordedMounts: ServerView['mounts'];
       /** Settings that no spec can ask for, as `uts=host`. */
       readonly otherSettings: readonly string[];
-      /** `internal`: nothing on it has a way out, as the engine says now. */
-      readonly networks: readonly { readonly name: string; readonly internal: boolean; readonly ipv6: boolean }[];
+      readonly networks: readonly {
+        readonly name: string;
+        /** Nothing on it has a way out, as the engine says now. */
+        readonly internal: boolean;
+        readonly ipv6: boolean;
+        /** Whether it is one of those of the recorded spec; else somebody has connected it. */
+        readonly isRecorded: boolean;
+      }[];
       readonly publishes: readonly string[];
       /**
        * The forwarder that was made for its allow-list, or what stands in for an address on it where that is not as it should be;
@@ -93,8 +99,10 @@ export type ServerView = ServerInstance &
       readonly forwarder: {
         readonly name: string;
         readonly running: boolean;
-        /** Whether it and the server are on the network that they share. */
+        /** Whether the server is on the networks that it shares with it. */
         readonly joined: boolean;
+        /** What of it is not as it is made, as `docker_backend.network.NAME`; none: nothing. */
+        readonly differs: readonly string[];
       } | null;
     };
     /** When it is due to be replaced by age; null: never. */

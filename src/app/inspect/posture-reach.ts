@@ -1,5 +1,6 @@
 import { usualWorkingDir } from '../../model/desired.ts';
 import { egressText, hasForwarder } from '../../model/egress.ts';
+import type { ServerView } from '../../model/server-view.ts';
 import { readTmpfs } from '../../model/tmpfs.ts';
 import { type Look, type Looked, orNone } from './posture-look.ts';
 import type { Inside } from './read-inside.ts';
@@ -14,8 +15,10 @@ export function network({ spec, view, inside }: Look): Looked {
   const { mode } = spec.network;
   const { networks, publishes } = view.confinement;
   const open = networks.filter(({ internal }) => !internal);
+  const isForeign = networks.some(({ isRecorded }) => !isRecorded);
   const names = networks.map(
-    ({ name, internal, ipv6 }) => `${name} (${internal ? 'no way out' : 'open'}${ipv6 ? ', IPv6' : ''})`,
+    ({ name, internal, ipv6, isRecorded }) =>
+      `${name} (${internal ? 'no way out' : 'open'}${ipv6 ? ', IPv6' : ''}${isRecorded ? '' : ', not of its record'})`,
   );
   const published = publishes.length === 0 ? '' : `, publishes ${publishes.join(', ')}`;
   const interfaces = inside
@@ -51,7 +54,7 @@ export function network({ spec, view, inside }: Look): Looked {
   return {
     promise: 'network',
     spec: words[mode],
-    engine: [orNone(names) + host + published, asEngine[mode] && publishes.length === 0],
+    engine: [orNone(names) + host + published, asEngine[mode] && publishes.length === 0 && !isForeign],
     inside: isRead ? [found, asInside[mode]] : undefined,
   };
 }
@@ -60,15 +63,20 @@ export function network({ spec, view, inside }: Look): Looked {
 export function egress({ spec, view }: Look): Looked {
   const { mode, egress: targets } = spec.network;
   const { networks, forwarder } = view.confinement;
-  const open = networks.filter(({ internal }) => !internal).map(({ name }) => name);
-  const openText = open.length === 0 ? 'no open network' : `open by ${open.join(', ')}`;
-  if (mode === 'bridge') return { promise: 'egress', spec: 'every host', engine: [openText, true], inside: undefined };
-  const led = forwarder?.running === true && forwarder.joined;
-  const words =
-    forwarder === null
-      ? 'no forwarder has this list'
-      : `${forwarder.running ? 'by' : 'stopped:'} ${forwarder.name}${forwarder.joined ? '' : ', which is not on its network'}`;
+  const namesOf = (found: typeof networks): string => found.map(({ name }) => name).join(', ');
+  const open = networks.filter(({ internal }) => !internal);
+  // Closed as such a network is: another server's forwarder may lead out of it.
+  const others = networks.filter(({ internal, isRecorded }) => internal && !isRecorded);
+  const reach = [
+    open.length === 0 ? 'no open network' : `open by ${namesOf(open)}`,
+    ...(others.length === 0 ? [] : [`within reach of ${namesOf(others)}, not of its record`]),
+  ].join(', ');
+  if (mode === 'bridge') return { promise: 'egress', spec: 'every host', engine: [reach, true], inside: undefined };
   const needsNone = !hasForwarder(spec);
+  const led = forwarder?.running === true && forwarder.joined && forwarder.differs.length === 0;
+  // What is not as it is made may lead to more, whether its server runs or not.
+  const leadsElsewhere = forwarder !== null && forwarder.differs.length > 0;
+  const isIdle = view.status.status !== 'running' && !leadsElsewhere;
   return {
     promise: 'egress',
     spec: needsNone
@@ -78,11 +86,21 @@ export function egress({ spec, view }: Look): Looked {
           ...(spec.network.egressLearn ? ['the rest is noted'] : []),
         ].join(', '),
     engine: [
-      needsNone ? openText : `${words}, ${openText}`,
-      open.length === 0 && (needsNone || led || view.status.status !== 'running'),
+      needsNone ? reach : `${forwarderText(forwarder)}, ${reach}`,
+      open.length === 0 && others.length === 0 && (needsNone || led || isIdle),
     ],
     inside: undefined,
   };
+}
+
+function forwarderText(forwarder: ServerView['confinement']['forwarder']): string {
+  if (forwarder === null) return 'no forwarder has this list';
+  const { name, running, joined, differs } = forwarder;
+  return [
+    `${running ? 'by' : 'stopped:'} ${name}`,
+    ...(joined ? [] : ['whose network it is not on']),
+    ...(differs.length === 0 ? [] : [`which is changed in ${differs.join(', ')}`]),
+  ].join(', ');
 }
 
 type MountLine = {

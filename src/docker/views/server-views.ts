@@ -2,14 +2,16 @@ import { assertNever } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { ServerImage, ServerInstance, ServerListing, ServerState, ServerView } from '../../model/server-view.ts';
 import { isRunning, serversOf, servingOf, settledOf, slotsOf } from '../model/generations.ts';
-import { containerName, generationName } from '../model/labels.ts';
+import { containerName, generationName, label } from '../model/labels.ts';
 import { hidesHost, type Observed, type ObservedContainer } from '../model/observed.ts';
 import { isSecretsShell, resolveArgv } from '../model/resolve-shape.ts';
-import { wayOutOf } from '../model/way-out.ts';
+import { type WayOut, wayOutOf } from '../model/way-out.ts';
 import type { Engine } from '../port.ts';
 import { strangersNotice } from '../reconcile/plan-warnings.ts';
-import { argvTemplateOf, mountOf } from '../reconcile/server/container-template.ts';
+import { argvTemplateOf, mountOf, networksOf } from '../reconcile/server/container-template.ts';
+import { leadingOut } from '../reconcile/server/forwarder-containers.ts';
 import { rotationTime } from '../reconcile/server/rotation.ts';
+import { changedFields } from '../reconcile/support/support-reasons.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -60,26 +62,24 @@ const instanceOf = (container: ObservedContainer): ServerInstance => ({
 
 /** Of the forwarder and the stand-ins of a server's list the one that is not as it should be, else the forwarder. */
 function forwarderOf(
-  { server, recorded, shape }: ObservedContainer,
-  observed: Observed,
+  { server, shape }: ObservedContainer,
+  way: WayOut | undefined,
+  { project, containers }: Observed,
 ): ServerView['confinement']['forwarder'] {
-  const way = recorded && wayOutOf(recorded.spec, observed);
-  if (way === undefined) return null;
-  const isOn = (one: ObservedContainer['shape'], network: string): boolean =>
-    one.networks.some(({ name }) => name === network);
-  const wanted = [
-    { mark: way.mark, networks: [way.network.name] },
-    ...way.standIns.map(({ mark, network }) => ({ mark, networks: [way.network.name, network.name] })),
-  ];
-  const found = wanted.map(({ mark, networks }) => {
-    const one = observed.containers.find(
-      (each) => each.role === 'forwarder' && each.server === server && each.egress === mark,
+  if (way === undefined || server === undefined) return null;
+  const found = leadingOut(way, { project, server, imageRef: '', managedBy: '' }).map((planned) => {
+    const one = containers.find(
+      (each) => each.role === 'forwarder' && each.server === server && each.egress === planned.ownLabels[label.egress],
     );
-    const joined = one !== undefined && networks.every((name) => isOn(shape, name) && isOn(one.shape, name));
-    return one && { name: one.name, running: isRunning(one), joined };
+    // The way out is the forwarder's own: its server has no part in it.
+    const shared = planned.template.networks.filter(({ name }) => name !== way.out?.name);
+    const joined = shared.every(({ name }) => shape.networks.some((each) => each.name === name));
+    return one && { name: one.name, running: isRunning(one), joined, differs: changedFields(one, planned) };
   });
   if (found.includes(undefined)) return null;
-  return found.find((one) => one?.running === false || one?.joined === false) ?? found[0] ?? null;
+  const isAsMade = (one: (typeof found)[number]): boolean =>
+    one?.running === true && one.joined && one.differs.length === 0;
+  return found.find((one) => !isAsMade(one)) ?? found[0] ?? null;
 }
 
 function viewOf(name: ServerName, containers: readonly ObservedContainer[], observed: Observed): ServerView[] {
@@ -89,6 +89,8 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
   const { shape, recorded, foreignRecord } = container;
   const state = stateOf(container, project);
   const { readOnlyRoot, capDrop, capAdd, noNewPrivileges } = shape;
+  const way = recorded && wayOutOf(recorded.spec, observed);
+  const recordedNetworks = new Set(recorded && networksOf(recorded.spec, project, way).map((one) => one.name));
   return [
     {
       name,
@@ -134,13 +136,14 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
         otherSettings: shape.otherSettings ?? [],
         networks: shape.networks.map(({ name: wanted }) => {
           const found = networks.find((one) => one.name === wanted);
-          return { name: wanted, internal: found?.internal === true, ipv6: found?.ipv6 === true };
+          const isRecorded = recordedNetworks.has(wanted);
+          return { name: wanted, internal: found?.internal === true, ipv6: found?.ipv6 === true, isRecorded };
         }),
         publishes: [
           ...shape.ports.map(({ container: port, host }) => `${port} at ${host}`),
           ...(shape.otherSettings?.includes('publish-all=true') ? ['all'] : []),
         ],
-        forwarder: forwarderOf(container, observed),
+        forwarder: forwarderOf(container, way, observed),
       },
       rotatesAt: (recorded && rotationTime(recorded.spec.lifecycle, container)) ?? null,
     },

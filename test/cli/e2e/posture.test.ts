@@ -84,6 +84,46 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('4 of 15 promises broken') });
   });
 
+  test('names the network of another server’s forwarder that it was connected to, closed as that is (4)', async () => {
+    const project = newProject('lent');
+    const egress = ['db.example.com:5432'];
+    const yaml = specs(tinySpec({ name: 'a', backend: { network: { egress } } }), tinySpec({ name: 'b' }));
+    expect(await project.apply(yaml)).toExit(0);
+    const theirs = `looms-${project.name}-a.egress`;
+    await docker('network', 'connect', theirs, `looms-${project.name}-b`);
+    const { code, broken } = await lookAt(project, 'b');
+    expect(code).toBe(4);
+    expect(broken.map(({ promise, engine }) => [promise, engine])).toEqual([
+      ['network', expect.stringContaining(`${theirs} (no way out, not of its record)`)],
+      ['egress', `no open network, within reach of ${theirs}, not of its record`],
+    ]);
+    expect((await lookAt(project, 'a')).broken).toEqual([]);
+  });
+
+  test('names what was changed by hand on a forwarder: a network more, its way out or its addresses less (4)', async () => {
+    const project = newProject('forwarder');
+    const egress = ['db.example.com:5432'];
+    expect(await project.apply(tinySpec({ name: 'a', backend: { network: { egress } } }))).toExit(0);
+    const [prefix, forwarder] = [`looms-${project.name}`, `looms-${project.name}-a.egress-1`];
+    const expectBroken = async (network: string): Promise<void> => {
+      const { code, broken } = await lookAt(project, 'a');
+      const engine = `by ${forwarder}, which is changed in docker_backend.network.${network}, no open network`;
+      expect(broken.map((row) => [row.promise, row.engine])).toEqual([['egress', engine]]);
+      expect(code).toBe(4);
+    };
+    expect((await lookAt(project, 'a')).broken).toEqual([]);
+    await docker('network', 'connect', 'bridge', forwarder);
+    await expectBroken('bridge');
+    await docker('network', 'disconnect', 'bridge', forwarder);
+    await docker('network', 'disconnect', `${prefix}.out`, forwarder);
+    await expectBroken(`${prefix}.out`);
+    await docker('network', 'connect', `${prefix}.out`, forwarder);
+    expect((await lookAt(project, 'a')).broken).toEqual([]);
+    await docker('network', 'disconnect', `${prefix}-a.egress`, forwarder);
+    await docker('network', 'connect', `${prefix}-a.egress`, forwarder);
+    await expectBroken(`${prefix}-a.egress`);
+  });
+
   test('names what a container made anew by hand has besides, and never takes it for what was promised (4)', async () => {
     const project = newProject('wide-open');
     const [theirs, mine] = [emptyFolder(), emptyFolder()];

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Look } from '../../../src/app/inspect/posture-look.ts';
-import { mounts, network } from '../../../src/app/inspect/posture-reach.ts';
+import { egress, mounts, network } from '../../../src/app/inspect/posture-reach.ts';
 import { server } from '../../support/planner-world.ts';
 
 /** What is found of a server on the project's own network, with these lines of mountinfo. */
-function look({ kind, hidesHost, mountinfo = [], ipv6 = [] }: LookOptions): Look {
+function look({ kind, hidesHost, mountinfo = [], ipv6 = [], others = [] }: LookOptions): Look {
   const lines: Readonly<Record<string, readonly string[]>> = {
     '/proc/self/mountinfo': mountinfo,
     '/proc/self/net/dev': ['', '', 'lo: 0'],
@@ -14,10 +14,15 @@ function look({ kind, hidesHost, mountinfo = [], ipv6 = [] }: LookOptions): Look
     spec: server('a').spec,
     engine: { kind },
     view: {
+      status: { status: 'running' },
       hidesHost,
       mounts: [],
       confinement: {
-        networks: [{ name: 'looms-test', internal: true }],
+        networks: [
+          { name: 'looms-test', internal: true, isRecorded: true },
+          ...others.map((name) => ({ name, internal: true, isRecorded: false })),
+        ],
+        forwarder: null,
         publishes: [],
         tmpfs: [{ path: '/tmp', exec: false }],
         recordedMounts: [],
@@ -31,6 +36,8 @@ type LookOptions = {
   readonly hidesHost: boolean;
   readonly mountinfo?: readonly string[];
   readonly ipv6?: readonly string[];
+  /** Closed networks that it was connected to by hand. */
+  readonly others?: readonly string[];
 };
 
 const tmpfsAt = (path: string): string => `30 20 0:40 / ${path} rw,nosuid - tmpfs tmpfs rw`;
@@ -42,6 +49,19 @@ describe('what a server reaches', () => {
       false,
     ]);
     expect(network(look({ kind: 'docker', hidesHost: true })).engine).toEqual(['looms-test (no way out)', true]);
+  });
+
+  test('is broken by a closed network that is not of its record: the forwarder of another server may be on it', () => {
+    const found = look({ kind: 'docker', hidesHost: true, others: ['looms-test-b.egress'] });
+    expect(network(found).engine).toEqual([
+      'looms-test (no way out), looms-test-b.egress (no way out, not of its record)',
+      false,
+    ]);
+    expect(egress(found).engine).toEqual([
+      'no open network, within reach of looms-test-b.egress, not of its record',
+      false,
+    ]);
+    expect(egress(look({ kind: 'docker', hidesHost: true })).engine).toEqual(['no open network', true]);
   });
 
   test.each(['fe80::1 of a link', 'an address of a network'])('is broken where an interface has %s', (what) => {

@@ -54,7 +54,8 @@ export const mountOf = (project: ProjectName, mount: Mount): ShapeMount => ({
   source: mount.type === 'volume' ? volumeName(project, mount.source) : mount.source,
 });
 
-function networksOf(spec: DesiredServer, project: ProjectName, way: WayOut | undefined): ShapeNetwork[] {
+/** The networks of a spec's container: of its project, and those of the way out that it has. */
+export function networksOf(spec: DesiredServer, project: ProjectName, way: WayOut | undefined): ShapeNetwork[] {
   if (spec.network.mode === 'none') return [];
   const own = { name: networkName(project, spec.network.mode), aliases: [spec.name] };
   if (way === undefined) return [own];

@@ -101,3 +101,9 @@ export function standInContainer(standIn: StandIn, way: WayOut, owner: Forwarder
   };
   return { ...ofForwarder(standIn.name, standIn.mark, owner), template };
 }
+
+/** All that leads a server out: its forwarder, then its stand-ins. */
+export const leadingOut = (way: WayOut, owner: ForwarderOwner): readonly PlannedContainer[] => [
+  forwarderContainer(way, owner),
+  ...way.standIns.map((standIn) => standInContainer(standIn, way, owner)),
+];

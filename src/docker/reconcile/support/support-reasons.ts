@@ -1,6 +1,7 @@
 import { isNonEmpty, type Reason } from '../../../model/plan.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';
 import { resolveShape, unknownImage } from '../../model/resolve-shape.ts';
+import { type ContainerShape, liveFields } from '../../model/shape.ts';
 import type { PlannedContainer } from '../../steps.ts';
 import { compareShapes } from '../compare/compare-shapes.ts';
 import { stateReason } from '../step-builders.ts';
@@ -34,4 +35,18 @@ export function supportReasons(
     ],
     state: state === undefined || isBroken ? [] : [state],
   };
+}
+
+/** What of a container behind servers is not as it is made, whatever its image: by the paths of its fields. */
+export function changedFields(
+  { shape, imageRef }: ObservedContainer,
+  { template }: PlannedContainer,
+): readonly string[] {
+  const wanted = resolveShape(template, unknownImage(shape.imageId, imageRef));
+  // Its program is given to it whole, and so no part of what its image decides.
+  const program = ({ entrypoint, command }: ContainerShape): string => JSON.stringify([entrypoint, command]);
+  return [
+    ...compareShapes(wanted, shape, false).map(({ path }) => path),
+    ...(program(wanted) === program(shape) ? [] : [liveFields.command.path]),
+  ];
 }
