@@ -20,7 +20,7 @@ import type { Guarding } from '../serve/guard.ts';
 import type { Near, RunningGateway, RunningStatus } from '../serve/run.ts';
 import type { Scan } from '../serve/scan.ts';
 import type { SessionBounds } from '../serve/sessions.ts';
-import type { LoopStatus } from '../serve/status.ts';
+import type { LoopStatus, Measured } from '../serve/status.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import type { ClientTokens } from '../state/client-tokens.ts';
 import type { Token } from '../state/gateway-files.ts';
@@ -72,6 +72,8 @@ export type ServeOptions = {
   readonly log: (text: string) => void;
   /** Of a loop that keeps the project in the same program. */
   readonly loop?: LoopStatus | undefined;
+  /** What servers take. */
+  readonly measured: Measured;
   /** Takes commands of other programs of this user, to be done with what is open here. */
   readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => NearCommands;
 };
@@ -95,7 +97,7 @@ export type Composition = {
   readonly tellOfLoop: (
     project: ProjectName,
     loop: LoopStatus,
-    where: { readonly host: string; readonly port: number },
+    where: { readonly host: string; readonly port: number; readonly measured: Measured },
   ) => Promise<RunningStatus>;
   /** The tokens that were made for clients of a project's gateway. */
   readonly clientTokens: (project: ProjectName) => Promise<ClientTokens>;
@@ -580,7 +582,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     return createBearers(() => [...fixed, ...madeTokens(tokens.list())], issued);
   };
   const serve: Composition['serve'] = async (project, options) => {
-    const { listen, log, bounds, sse, loop } = options;
+    const { listen, log, bounds, sse, loop, measured } = options;
     const [near, upstreams, { runGateway }, { createSeal, maxAgeMs }, files, { endedSessions }] = await Promise.all([
       nearFor(options),
       upstreamsFor(project, log),
@@ -608,6 +610,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       log,
       near,
       loop,
+      measured,
       settings: serving,
       guarding: await guarding(),
       socket: places.socket,

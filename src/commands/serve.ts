@@ -4,6 +4,7 @@ import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { durationFlag, placeFlags, trustFlags } from '../cli/flags.ts';
 import { keepWatching, loopRecord, watchFlags } from '../cli/keep-watching.ts';
 import { listenAddress } from '../cli/listen-address.ts';
+import { measuring } from '../cli/measuring.ts';
 import { nearCommands } from '../cli/near-commands.ts';
 import type { nearNames } from '../cli/near-frames.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
@@ -90,6 +91,7 @@ export default class Serve extends BaseCommand {
     const interruption = listenForSignals(flags.watch ? flags.grace * 1000 : 0, () => {});
     const { stop } = interruption;
     const loop = flags.watch ? await loopRecord(flags, context) : undefined;
+    const { begin, families } = await measuring(context);
     const log = (text: string): void => terminal.note(text);
     const running = await serve(project.name, {
       bounds: {
@@ -101,6 +103,7 @@ export default class Serve extends BaseCommand {
       sse: flags.sse,
       log,
       loop: loop?.status,
+      measured: families,
       near: (warm, engine) =>
         nearCommands({
           version: this.config.version,
@@ -121,6 +124,7 @@ export default class Serve extends BaseCommand {
     // It goes out now, and not when the command ends.
     if (this.jsonEnabled()) await terminal.stream(JSON.stringify(serving));
     else this.answer(() => renderServing(serving, terminal.palette));
+    const endLooks = begin();
     try {
       if (loop !== undefined) {
         await keepWatching(flags, context, { ...interruption, record: loop.record, json: this.jsonEnabled() });
@@ -128,7 +132,7 @@ export default class Serve extends BaseCommand {
         await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
       }
     } finally {
-      await running.close();
+      await Promise.all([running.close(), endLooks()]);
     }
     interruption.dispose();
     process.exitCode = exitCodeOfSignal(interruption.received());

@@ -4,6 +4,7 @@ import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags, trustFlags } from '../cli/flags.ts';
 import { keepWatching, loopRecord, watchFlags } from '../cli/keep-watching.ts';
 import { listenAddress } from '../cli/listen-address.ts';
+import { measuring } from '../cli/measuring.ts';
 import { listenForSignals } from '../cli/signals.ts';
 
 export default class Watch extends BaseCommand {
@@ -47,12 +48,15 @@ export default class Watch extends BaseCommand {
     const address = flags.listen === undefined ? undefined : listenAddress(flags.listen);
     const interruption = listenForSignals(flags.grace * 1000, () => {});
     const { record, status } = await loopRecord(flags, context);
-    const told = address && (await context.tellOfLoop(context.project.name, status, address));
+    const { begin, families } = await measuring(context);
+    const where = address && { ...address, measured: families };
+    const told = where && (await context.tellOfLoop(context.project.name, status, where));
     if (told !== undefined) context.terminal.notice(`telling of the loop at ${told.url}`);
+    const endLooks = begin();
     try {
       await keepWatching(flags, context, { ...interruption, record, json: this.jsonEnabled() });
     } finally {
-      await told?.close();
+      await Promise.all([told?.close(), endLooks()]);
     }
     interruption.dispose();
     process.exitCode = exitCodeOfSignal(interruption.received());

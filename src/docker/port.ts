@@ -6,7 +6,7 @@ import type { LockHolder } from '../model/lock.ts';
 import type { Recipe } from '../model/recipe.ts';
 import type { ServerContainer } from '../model/server-view.ts';
 import type { ContainerUsage } from '../model/usage.ts';
-import type { EventQuery, ServerWatch } from '../orchestrator/port.ts';
+import type { EventQuery, ServerWatch, UsageOptions } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
 import type { NetworkShape, Observed } from './model/observed.ts';
@@ -73,7 +73,7 @@ export type Engine = SessionHost & {
   /** A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. */
   locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
   /** What servers take, as `Orchestrator.usage` tells it. */
-  usage(project: ProjectName, options?: CallOptions): Promise<readonly ContainerUsage[]>;
+  usage(project: ProjectName, options?: UsageOptions): Promise<readonly ContainerUsage[]>;
   /** What it tells of servers, as `Orchestrator.events` does. */
   events(
     project: ProjectName,

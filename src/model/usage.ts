@@ -29,6 +29,10 @@ export type ContainerUsage = {
   readonly run: string;
   /** When that run began; 0 for one that never ran. */
   readonly startedAt: EngineTime;
+  /** As `ServerInstance.restarts`. */
+  readonly restarts: number;
+  /** The reference that it was made from. */
+  readonly image: string;
   /** As the engine holds it to them now; null: no limit. */
   readonly limits: {
     readonly cpuCores: number | null;

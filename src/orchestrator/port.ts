@@ -24,6 +24,9 @@ import type {
 import type { ContainerUsage } from '../model/usage.ts';
 import type { CallOptions, LogMoment, SessionHost } from './session-host.ts';
 
+/** `atOnce`: how many containers are measured at once; absent: as many as are soonest done. */
+export type UsageOptions = CallOptions & { readonly atOnce?: number };
+
 /** One place where an engine was looked for, for `doctor`. */
 export type EngineAttempt = {
   /** `--host`, `DOCKER_HOST`, `Colima socket` … */
@@ -232,7 +235,7 @@ export type Orchestrator = {
   /** All containers of servers, by one listing, sorted by server and generation. */
   instances(project: ProjectName, options?: CallOptions): Promise<readonly ServerContainer[]>;
   /** What all containers of servers take now, in no order. May take a second, in which the engine measures. */
-  usage(project: ProjectName, options?: CallOptions): Promise<readonly ContainerUsage[]>;
+  usage(project: ProjectName, options?: UsageOptions): Promise<readonly ContainerUsage[]>;
   /**
    * Tells what the engine remembers of containers of servers, oldest first, and with `follow` what comes, until the signal
    * aborts (`interrupted`). An engine forgets soon: Docker has the last 256 events of everything.

@@ -21,7 +21,14 @@ import type { Seal } from './seal.ts';
 import type { Session } from './session.ts';
 import { createSessions, type Ended, type SessionBounds, type SessionPlace } from './sessions.ts';
 import { createStateless } from './stateless.ts';
-import { healthAnswer, type LoopStatus, metricsAnswer, readyAnswer, type StatusAnswer } from './status.ts';
+import {
+  healthAnswer,
+  type LoopStatus,
+  type Measured,
+  metricsAnswer,
+  readyAnswer,
+  type StatusAnswer,
+} from './status.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** Longest body of a client where nothing else is said, MiB. */
@@ -38,6 +45,8 @@ const checkMs = 1_000;
 export type GatewayOptions = {
   /** Of the loop that runs in the same program, where one does. */
   readonly loop?: LoopStatus | undefined;
+  /** What servers take. */
+  readonly measured?: Measured;
   /** What else is open with servers. */
   readonly kept?: () => readonly Followed[];
   readonly bounds: SessionBounds;
@@ -69,7 +78,19 @@ export type Gateway = {
 /** The gateway of one project. It starts and stops no container; what it talks to comes from `upstreams`. */
 export function createGateway(
   given: Upstreams,
-  { bounds, seal, sse = false, settings = usualServe, guarding = {}, version, log, kept, ended, loop }: GatewayOptions,
+  {
+    bounds,
+    seal,
+    sse = false,
+    settings = usualServe,
+    guarding = {},
+    version,
+    log,
+    kept,
+    ended,
+    loop,
+    measured: families = async () => [],
+  }: GatewayOptions,
 ): Gateway {
   const metrics = createMetrics();
   const upstreams = measured(given, metrics);
@@ -246,8 +267,9 @@ export function createGateway(
     if (path === '/healthz') return healthAnswer(loop, { sessions: sessions.all().length });
     if (path === '/readyz') return readyAnswer(loop, await upstreams.engineAnswers());
     if (path !== '/metrics') return undefined;
-    const engineUp = await upstreams.engineAnswers();
-    return metricsAnswer(metrics.text({ version, sessions: sessions.all().length, engineUp }, loop?.families()));
+    const [engineUp, taken] = await Promise.all([upstreams.engineAnswers(), families()]);
+    const more = [...taken, ...(loop?.families() ?? [])];
+    return metricsAnswer(metrics.text({ version, sessions: sessions.all().length, engineUp }, more));
   };
 
   const handle = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {

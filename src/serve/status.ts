@@ -10,6 +10,9 @@ export type LoopStatus = {
   readonly families: () => readonly MetricFamily[];
 };
 
+/** What is told at `/metrics` beside what is counted here: what servers take. */
+export type Measured = () => Promise<readonly MetricFamily[]>;
+
 /** What is answered at an address for whoever looks after the program. */
 export type StatusAnswer = { readonly status: number; readonly type: string; readonly text: string };
 
@@ -45,15 +48,21 @@ export function createStatusServer(
     host,
     version,
     engineAnswers,
-  }: { readonly host: string; readonly version: string; readonly engineAnswers: () => Promise<boolean> },
+    measured,
+  }: {
+    readonly host: string;
+    readonly version: string;
+    readonly engineAnswers: () => Promise<boolean>;
+    readonly measured: Measured;
+  },
 ): Server {
   const answer = async (path: string): Promise<StatusAnswer> => {
     if (path === '/healthz') return healthAnswer(loop, {});
     if (path === '/readyz') return readyAnswer(loop, await engineAnswers());
     if (path !== '/metrics')
       return { status: 404, type: 'text/plain', text: 'there are /healthz, /readyz and /metrics\n' };
-    const engineUp = await engineAnswers();
-    return metricsAnswer(metricsText([...commonFamilies({ version, engineUp }), ...loop.families()]));
+    const [engineUp, families] = await Promise.all([engineAnswers(), measured()]);
+    return metricsAnswer(metricsText([...commonFamilies({ version, engineUp }), ...families, ...loop.families()]));
   };
   return createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, async (request, response) => {
     // Where others may ask, they need no page of a foreign site for it, and call it by names of their own.

@@ -22,6 +22,8 @@ describe.skipIf(withoutEngine())('what containers take, on a real engine', () =>
     const before = await usageOf('busy');
     expect(before).toMatchObject({
       status: 'running',
+      restarts: 0,
+      image: expect.stringMatching(/./),
       limits: { cpuCores: 0.1, memoryBytes: 64 * 1024 * 1024, processes: 50 },
     });
     await eventually(async () => {

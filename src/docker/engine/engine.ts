@@ -72,7 +72,7 @@ export async function connectDocker(
     events: (project, query, hear, options) => followEvents(at(options), project, query, hear),
     watchServers: (project, hear, options) => watchServers(at(options), project, hear),
     locate,
-    usage: async (project, options) => readUsage(at(options), await locate(project, options)),
+    usage: async (project, options) => readUsage(at(options), await locate(project, options), options?.atOnce),
 
     findImage: (ref, { mayLook, ...options } = {}) => findImage(at(options), ref, mayLook),
     pullImage: (ref, wanted, onProgress, options) => pullImage(at(options), ref, wanted, onProgress),

@@ -23,6 +23,16 @@ describe.skipIf(withoutEngine())('what a loop tells of itself', () => {
     writeFileSync(join(folder, 'mcp.yaml'), text);
     return folder;
   };
+  /** What is told of what a server takes, by the ends of the names of metrics. */
+  const takenBy = async (url: string, server: string, headers: Record<string, string> = {}) => {
+    const text = await (await fetch(`${url}/metrics`, { headers })).text();
+    const samples = [...parsed(text).values()].flatMap((family) => family.samples);
+    return new Map(
+      samples.flatMap(({ name, labels, value }) =>
+        labels.server === server ? [[name.replace('looms_server_', ''), value] as const] : [],
+      ),
+    );
+  };
   const stateOf = async (url: string, server: string, headers: Record<string, string> = {}) => {
     const text = await (await fetch(`${url}/metrics`, { headers })).text();
     const states = parsed(text).get('looms_server_health')?.samples ?? [];
@@ -42,6 +52,15 @@ describe.skipIf(withoutEngine())('what a loop tells of itself', () => {
     expect(parsed(text).get('looms_changes_total')?.samples).toMatchObject([
       { labels: { reason: 'missing' }, value: 2 },
     ]);
+    await eventually(async () => {
+      const taken = await takenBy(url, 'fs');
+      expect(taken.get('info')).toBe(1);
+      expect(taken.get('memory_working_set_bytes')).toBeGreaterThan(0);
+      expect(taken.get('memory_limit_bytes')).toBeGreaterThan(taken.get('memory_working_set_bytes') ?? Number.NaN);
+      expect(taken.get('cpu_seconds_total')).toBeGreaterThan(0);
+      expect(taken.get('pids')).toBeGreaterThan(0);
+      expect(taken.get('oom_kills_total')).toBe(0);
+    }, soonMs);
     expect((await project.run(['mcp', 'stop', 'web'])).code).toBe(0);
     await eventually(async () => expect(await stateOf(url, 'web')).toBe('stopped'), soonMs);
     expect(await loop.ended()).toBe(130);
@@ -69,6 +88,11 @@ describe.skipIf(withoutEngine())('what a loop tells of itself', () => {
     await run.told('changed', 2);
     expect(await client.callTool(hello)).toMatchObject({ content: [{ text: 'hello' }] });
     expect(await stateOf(url, 'fs', headers)).toBe('healthy');
+    await eventually(async () => {
+      const taken = await takenBy(url, 'fs', headers);
+      expect(taken.get('memory_limit_bytes')).toBe(96 * 1024 * 1024);
+      expect(taken.get('restarts_total')).toBe(0);
+    }, soonMs);
     const text = await (await fetch(`${url}/metrics`, { headers })).text();
     expect(
       parsed(text)

@@ -31,6 +31,8 @@ const usage = (name: string, taken: UsageSample | null, more: Partial<ContainerU
   limits: { cpuCores: 0.5, memoryBytes: 100 * MiB, processes: 10 },
   sessions: 0,
   startedAt: 1_000,
+  restarts: 0,
+  image: 'debian:12',
   sample: taken,
   ...more,
 });

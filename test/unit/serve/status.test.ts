@@ -7,6 +7,9 @@ describe('a loop without a gateway', () => {
   let running: RunningStatus | undefined;
   afterEach(() => running?.close());
   const loop = { alive: true, ready: true, engine: true };
+  const measured = async () => [
+    { name: 'looms_y', type: 'gauge', help: 'Y.', samples: [{ labels: {}, value: 2 }] } as const,
+  ];
   const begin = async (host = '127.0.0.1'): Promise<void> => {
     Object.assign(loop, { alive: true, ready: true, engine: true });
     running = await runStatus(
@@ -15,7 +18,7 @@ describe('a loop without a gateway', () => {
         isReady: () => loop.ready,
         families: () => [{ name: 'looms_x', type: 'gauge', help: 'X.', samples: [{ labels: {}, value: 1 }] }],
       },
-      { host, port: 0, version: '1.2.3', engineAnswers: async () => loop.engine },
+      { host, port: 0, version: '1.2.3', engineAnswers: async () => loop.engine, measured },
     );
   };
   const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
@@ -38,7 +41,7 @@ describe('a loop without a gateway', () => {
     expect(await get('/healthz')).toEqual([200, '{"watch":"alive"}']);
     expect(await get('/readyz')).toEqual([200, '{"ready":true}']);
     const [, text] = await get('/metrics?x=1');
-    expect([...parsed(text).keys()]).toEqual(['looms_build_info', 'looms_engine_up', 'looms_x']);
+    expect([...parsed(text).keys()]).toEqual(['looms_build_info', 'looms_engine_up', 'looms_y', 'looms_x']);
     loop.alive = false;
     expect(await get('/healthz')).toEqual([503, '{"watch":"stuck"}']);
     loop.ready = false;

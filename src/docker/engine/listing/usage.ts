@@ -88,6 +88,7 @@ const positive = (value: number | null | undefined): number | null => (value != 
 export async function readUsage(
   client: Client,
   located: readonly LocatedContainer[],
+  atOnce = width(client),
 ): Promise<readonly ContainerUsage[]> {
   const relays = located.filter(({ role, running }) => role === 'relay' && running);
   const carried = await mapBounded(relays, inspectWidth, async ({ id }) =>
@@ -96,7 +97,7 @@ export async function readUsage(
   const servers = located.flatMap((one) => (one.server === undefined ? [] : [{ ...one, server: one.server }]));
   const found = await mapBounded(
     servers.filter(({ role }) => role === 'server'),
-    width(client),
+    atOnce,
     async ({ id, name, server, generation, status }) => {
       const [inspected, taken] = await Promise.all([
         inspectContainer(client, id),
@@ -107,6 +108,8 @@ export async function readUsage(
       const own = await runningExecs(client, inspected);
       return {
         startedAt: engineTime(state.StartedAt),
+        restarts: inspected.RestartCount ?? 0,
+        image: inspected.Config.Image ?? inspected.Image,
         server,
         container: id,
         containerName: name,

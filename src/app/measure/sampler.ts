@@ -1,0 +1,172 @@
+import type { EngineEvent } from '../../model/engine-events.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
+import type { ContainerUsage } from '../../model/usage.ts';
+import { pastEvents } from '../inspect/lifecycle-events.ts';
+import type { Ports } from '../ports.ts';
+
+/** Between two looks, ms, how many containers are measured at once, and how long what was seen is kept, ms. */
+export const sampleEveryMs = 15_000;
+const atOnce = 4;
+const keptMs = 3_600_000;
+/** After how long without a look what was seen last says nothing of now, ms. */
+const staleMs = 3 * sampleEveryMs;
+/** How long one look may take, ms; on Engine 20.10 four containers take a second. */
+const longestLookMs = 60_000;
+/** How long looks go on for somebody who asked once, as a scraper does, ms; and how long the first answer waits, ms. */
+const wantedForMs = 300_000;
+const firstLookMs = 5_000;
+/** As long as a timer takes. */
+const longestWaitMs = 86_400_000;
+
+/** What a server takes, by the container that stands for it: the newest that runs, else the newest. */
+export type ServerUse = ContainerUsage & {
+  /** How often the kernel ended something in one of its containers for lack of memory, as far as is known. */
+  readonly oomKills: number;
+  /** Its containers that run: two while one replaces the other. */
+  readonly running: number;
+};
+
+/** What one look saw of a server. */
+export type Point = Pick<
+  ServerUse,
+  'container' | 'run' | 'limits' | 'sample' | 'restarts' | 'oomKills' | 'sessions'
+> & {
+  /** On the monotonic clock, ms. */
+  readonly at: number;
+};
+
+/** Measures the servers of a project again and again while somebody wants to know. */
+export type Sampler = {
+  /** Looks are made from now on, until what comes back is called. */
+  readonly want: () => () => void;
+  /** What the last look saw; undefined where there was none, or it is too old to say something of now. */
+  readonly latest: () => ReadonlyMap<ServerName, ServerUse> | undefined;
+  /** The same; looks go on for five minutes, and the first one is waited for, 5 s at most. */
+  readonly asked: () => Promise<ReadonlyMap<ServerName, ServerUse> | undefined>;
+  /** What was seen of a server in the last hour, oldest first. */
+  readonly points: (server: ServerName) => readonly Point[];
+  /** Tells of each look, until what comes back is called. */
+  readonly onLook: (hear: () => void) => () => void;
+  /** Looks, as long as somebody wants that, until `stop` aborts. Throws nothing: a look that fails is none. */
+  readonly run: (stop: AbortSignal) => Promise<void>;
+};
+
+/** The container that stands for each server. */
+function standing(all: readonly ContainerUsage[]): ReadonlyMap<ServerName, ContainerUsage> {
+  const found = new Map<ServerName, ContainerUsage>();
+  for (const one of all) {
+    const before = found.get(one.server);
+    const isNearer =
+      before === undefined ||
+      Number(one.sample !== null) - Number(before.sample !== null) > 0 ||
+      ((one.sample !== null) === (before.sample !== null) && one.generation > before.generation);
+    if (isNearer) found.set(one.server, one);
+  }
+  return found;
+}
+
+export function createSampler(ports: Ports, project: ProjectName): Sampler {
+  let stirred = new AbortController();
+  const stir = (): void => stirred.abort();
+  const wants = new Set<object>();
+  const hearers = new Set<() => void>();
+  const points = new Map<ServerName, Point[]>();
+  const oomKills = new Map<ServerName, number>();
+  /** Keys of the events that were counted and may be told once more, and the moment of the last, on the engine's clock. */
+  let counted = new Set<string>();
+  let heardUntil: number | undefined;
+  let last: { readonly at: number; readonly servers: ReadonlyMap<ServerName, ServerUse> } | undefined;
+  let wantedUntil = Number.NEGATIVE_INFINITY;
+  const isWanted = (): boolean => wants.size > 0 || ports.monotonicMs() < wantedUntil;
+  const latest = (): ReadonlyMap<ServerName, ServerUse> | undefined =>
+    last !== undefined && ports.monotonicMs() - last.at <= staleMs ? last.servers : undefined;
+
+  /** Counts what ran out of memory since the last look; in the first look since those containers began to run. */
+  const countOom = async (all: readonly ContainerUsage[], signal: AbortSignal): Promise<void> => {
+    const orchestrator = await ports.orchestrator();
+    const began = new Map<ContainerId, number>(all.map((one) => [one.container, one.startedAt]));
+    const starts = all.flatMap(({ sample, startedAt }) => (sample === null ? [] : [startedAt]));
+    const newest = Math.max(0, ...all.flatMap(({ sample }) => sample?.at ?? []));
+    let events: readonly EngineEvent[] = [];
+    if (heardUntil === undefined) {
+      if (starts.length === 0) return;
+      const { id: engine } = await orchestrator.describe({ signal });
+      const past = await pastEvents(ports, { engine, project }, { at: Math.min(...starts) }, signal);
+      events = past.filter(({ container, time }) => time >= (began.get(container) ?? Number.POSITIVE_INFINITY));
+    } else {
+      const found: EngineEvent[] = [];
+      const query = { since: { at: heardUntil }, follow: false };
+      await orchestrator.events(project, query, (event) => found.push(event), { signal });
+      events = found;
+    }
+    for (const { key, type, server } of events) {
+      if (type === 'oom' && !counted.has(key)) oomKills.set(server, (oomKills.get(server) ?? 0) + 1);
+    }
+    heardUntil = Math.max(newest, heardUntil ?? 0, ...events.map(({ time }) => time));
+    const from = heardUntil - 1_000;
+    counted = new Set(events.flatMap(({ key, time }) => (time >= from ? [key] : [])));
+  };
+
+  const look = async (stop: AbortSignal): Promise<void> => {
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(longestLookMs)]);
+    const all = await (await ports.orchestrator()).usage(project, { signal, atOnce });
+    // What could not be heard is asked for again with the next look.
+    await countOom(all, signal).catch(() => {});
+    const at = ports.monotonicMs();
+    const servers = new Map<ServerName, ServerUse>();
+    for (const [server, one] of standing(all)) {
+      const running = all.filter((other) => other.server === server && other.sample !== null).length;
+      servers.set(server, { ...one, oomKills: oomKills.get(server) ?? 0, running });
+    }
+    last = { at, servers };
+    for (const server of [...points.keys()]) if (!servers.has(server)) points.delete(server);
+    for (const [server, { container, run, limits, sample, restarts, sessions, oomKills: kills }] of servers) {
+      const kept = (points.get(server) ?? []).filter((one) => at - one.at <= keptMs);
+      kept.push({ at, container, run, limits, sample, restarts, sessions, oomKills: kills });
+      points.set(server, kept);
+    }
+    for (const hear of hearers) hear();
+  };
+
+  const want: Sampler['want'] = () => {
+    const one = {};
+    wants.add(one);
+    stir();
+    return () => void wants.delete(one);
+  };
+
+  return {
+    want,
+    latest,
+    async asked() {
+      const wasWanted = isWanted();
+      wantedUntil = ports.monotonicMs() + wantedForMs;
+      if (!wasWanted) stir();
+      if (latest() === undefined) {
+        const over = new AbortController();
+        const hear = (): void => over.abort();
+        hearers.add(hear);
+        await ports.pause(firstLookMs, over.signal);
+        hearers.delete(hear);
+      }
+      return latest();
+    },
+    points: (server) => points.get(server) ?? [],
+    onLook(hear) {
+      hearers.add(hear);
+      return () => void hearers.delete(hear);
+    },
+    async run(stop) {
+      let nextAt = ports.monotonicMs();
+      while (!stop.aborted) {
+        stirred = new AbortController();
+        const wait = isWanted() ? Math.max(0, nextAt - ports.monotonicMs()) : longestWaitMs;
+        await ports.pause(wait, AbortSignal.any([stop, stirred.signal]));
+        if (stop.aborted || !isWanted() || ports.monotonicMs() < nextAt) continue;
+        nextAt = ports.monotonicMs() + sampleEveryMs;
+        // The engine is away, or too slow: those who look after it tell that.
+        await look(stop).catch(() => {});
+      }
+    },
+  };
+}
