@@ -4,11 +4,11 @@ import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags } from '../cli/flags.ts';
-import { parseMoment } from '../cli/moment.ts';
 import { renderEvent } from '../cli/render/lifecycle-events.ts';
 import { serverName } from '../cli/server-name.ts';
 import { listenForSignals } from '../cli/signals.ts';
 import { LoomsError } from '../model/errors.ts';
+import { parseMoment } from '../model/moment.ts';
 import { seenJson } from '../model/unseen.ts';
 
 export default class Events extends BaseCommand {

@@ -5,12 +5,12 @@ import type { AuditRequest, ChangesRequest } from '../../app/inspect/read-audit.
 import { readAudit, readChanges, type SeenCall, type SeenChange } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
-import { isoMoment, parseMoment } from '../../cli/moment.ts';
 import type { ProjectChoice } from '../../cli/project.ts';
 import { renderCalls, renderChanges } from '../../cli/render/audit.ts';
 import { seenChangeResults, seenResults } from '../../model/audit.ts';
 import { defined } from '../../model/defined.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { isoMoment, parseMoment } from '../../model/moment.ts';
 import { seenJson } from '../../model/unseen.ts';
 
 /** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
