@@ -8,6 +8,12 @@ const gitSays = (args: readonly string[]): Promise<string> =>
     execFile('git', args, { timeout: 3000 }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
   });
 
+/**
+ * A folder that somebody else filled can look like a bare repository to Git, whose settings name programs: only a `.git`
+ * is a repository. Nor is what tells Git of changes run.
+ */
+const settings = ['-c', 'safe.bareRepository=explicit', '-c', 'core.fsmonitor=false'];
+
 /** How many fields stand before the path, by the kind of an entry of `git status --porcelain=v2`. */
 const fieldsBeforePath: Readonly<Record<string, number>> = { '1': 8, '2': 9, u: 10, '?': 1 };
 
@@ -24,7 +30,17 @@ async function commitsIn(
   files: readonly NamedFile[],
 ): Promise<readonly (readonly [string, string])[]> {
   const named = files.map(({ file }) => ({ file, name: basename(file) }));
-  const status = ['-C', directory, '--literal-pathspecs', 'status', '--porcelain=v2', '--branch', '-z', '--'];
+  const status = [
+    ...settings,
+    '-C',
+    directory,
+    '--literal-pathspecs',
+    'status',
+    '--porcelain=v2',
+    '--branch',
+    '-z',
+    '--',
+  ];
   try {
     const entries = (await gitSays([...status, ...named.map(({ name }) => name)])).split('\0');
     const commit = entries

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { devNull } from 'node:os';
 import { LoomsError } from '../model/errors.ts';
 
 /** Longest time of one command, s: Git itself has no end of waiting for a server that says nothing. */
@@ -27,7 +28,8 @@ const settings = [
 
 export type GitEnd = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-export type RunGit = (args: readonly string[], signal: AbortSignal) => Promise<GitEnd>;
+/** `hear` is given the output as it comes, which is not kept then. */
+export type RunGit = (args: readonly string[], signal: AbortSignal, hear?: (text: string) => void) => Promise<GitEnd>;
 
 /**
  * The user's own Git, with the user's own settings and credentials, which never asks: it has no terminal, and its
@@ -36,12 +38,19 @@ export type RunGit = (args: readonly string[], signal: AbortSignal) => Promise<G
 export function gitOf(environment: Readonly<Record<string, string | undefined>>): RunGit {
   const { GIT_SSH: ssh, GIT_SSH_COMMAND: sshCommand } = environment;
   const kept = Object.entries(environment).filter(([name]) => !elsewhere.includes(name));
+  // Settings of a repository that looms is started in are not this user's: where there is none, Git looks no further.
+  const nowhere = { GIT_DIR: devNull };
   const quiet = { GIT_TERMINAL_PROMPT: '0', GCM_INTERACTIVE: 'never', SSH_ASKPASS_REQUIRE: 'never' };
-  const run = async (args: readonly string[], signal: AbortSignal, more: Record<string, string>): Promise<GitEnd> => {
+  const run = async (
+    args: readonly string[],
+    signal: AbortSignal,
+    more: Record<string, string>,
+    hear?: (text: string) => void,
+  ): Promise<GitEnd> => {
     signal.throwIfAborted();
     // Its own group: what it starts for the way to a server ends with it, and has no terminal to ask at.
     const child = spawn('git', [...settings.flatMap((one) => ['-c', one]), ...args], {
-      env: { ...Object.fromEntries(kept), ...quiet, ...more },
+      env: { ...Object.fromEntries(kept), ...nowhere, ...quiet, ...more },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
@@ -60,7 +69,8 @@ export function gitOf(environment: Readonly<Record<string, string | undefined>>)
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (stdout.length < mostOutput) stdout += text;
+      if (hear !== undefined) hear(text);
+      else if (stdout.length < mostOutput) stdout += text;
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr = (stderr + text).slice(-mostOutput);
@@ -80,9 +90,9 @@ export function gitOf(environment: Readonly<Record<string, string | undefined>>)
     }
     throw new LoomsError('source-unreachable', `git ${args[0]} took more than ${mostSeconds} s, and was ended`);
   };
-  return async (args, signal) => {
-    if (ssh !== undefined && sshCommand === undefined) return run(args, signal, {});
+  return async (args, signal, hear) => {
+    if (ssh !== undefined && sshCommand === undefined) return run(args, signal, {}, hear);
     const configured = sshCommand ?? (await run(['config', '--get', 'core.sshCommand'], signal, {})).stdout.trim();
-    return run(args, signal, { GIT_SSH_COMMAND: `${configured || 'ssh'} -oBatchMode=yes` });
+    return run(args, signal, { GIT_SSH_COMMAND: `${configured || 'ssh'} -oBatchMode=yes` }, hear);
   };
 }

@@ -6,6 +6,7 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { GitCommit } from '../model/source.ts';
+import { type GitBounds, gitBounds, requireSmall, withinBytes } from './git-bounds.ts';
 import { type GitEnd, gitOf } from './git-run.ts';
 import type { GitPlace, GitSource, GitTree } from './port.ts';
 
@@ -22,13 +23,22 @@ type Accepted = { readonly commit: GitCommit; readonly rules: string };
 const digest = (parts: readonly (string | undefined)[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
-/** A URL without the password that may stand in it. */
+/** A URL without what may be a credential: a password, of HTTP also a name, as tokens stand in its place, and a query. */
 function shownUrl(url: string): string {
   if (!URL.canParse(url)) return url;
   const parsed = new URL(url);
   parsed.password = '';
+  if (isHttp.test(url)) parsed.username = '';
+  parsed.search = '';
   return parsed.href;
 }
+
+const isHttp = /^https?:/i;
+/** The name in a URL that Git says: it asks for a password by it. */
+const namesInUrls = /(https?:\/\/)[^\s/@]*@/gi;
+
+/** Attributes that count before those of a repository: its files are written as they are, and none goes through a program. */
+const attributes = '* -text !eol !ident !filter !working-tree-encoding\n';
 
 /**
  * A branch of a Git repository, taken commit by commit into folders of their own below `place.folder`. Nothing is kept of
@@ -39,6 +49,7 @@ function shownUrl(url: string): string {
 export async function followGit(
   place: GitPlace,
   environment: Readonly<Record<string, string | undefined>>,
+  bounds: GitBounds = gitBounds,
 ): Promise<GitSource> {
   const git = gitOf(environment);
   const { url, branch, path, allowedSigners, requireSigned, allowRewind } = place;
@@ -54,7 +65,10 @@ export async function followGit(
   /** Throws what a command of Git failed with, as it says it. */
   const done = ({ code, stdout, stderr }: GitEnd, what: string): string => {
     if (code === 0) return stdout;
-    const said = stderr.replaceAll(url, shownUrl(url)).split(/\s*\n\s*/);
+    const said = stderr
+      .replaceAll(url, shownUrl(url))
+      .replaceAll(namesInUrls, '$1')
+      .split(/\s*\n\s*/);
     const [first = `git ended with exit code ${code}`, ...detail] = said.filter((line) => !saysNothing.test(line));
     throw new LoomsError('source-unreachable', `${what}: ${first.replace(/^fatal: /, '')}`, { detail });
   };
@@ -125,9 +139,13 @@ export async function followGit(
       if (there.code !== 0) {
         throw new LoomsError('file-not-found', `${called} has no ${path} in commit ${id}`);
       }
-      const from = ['--git-dir', repository, '--work-tree', fresh, '--literal-pathspecs'];
+      const of = ['--git-dir', repository, '--literal-pathspecs'];
+      const list = [...of, 'ls-tree', '-r', '-l', '-z', '--full-tree', id, '--', path];
+      await requireSmall(git, list, bounds, signal);
+      await mkdir(join(repository, 'info'), { recursive: true });
+      await writeFile(join(repository, 'info', 'attributes'), attributes);
       done(
-        await git([...from, 'checkout', '--quiet', '--force', id, '--', path], signal),
+        await git([...of, '--work-tree', fresh, 'checkout', '--quiet', '--force', id, '--', path], signal),
         `${path} of commit ${id} cannot be written`,
       );
       await rm(top(id), { recursive: true, force: true });
@@ -148,11 +166,11 @@ export async function followGit(
     }
   };
 
-  const take = async (before: string | undefined, signal: AbortSignal): Promise<GitTree> => {
-    const rules = await rulesNow();
+  const take = async (before: string | undefined, rules: string, signal: AbortSignal): Promise<GitTree> => {
     const repository = await mkdtemp(join(folder, 'fetch-'));
     try {
-      const commit = await describe(repository, await fetchTip(repository, before, signal), signal);
+      const tip = await withinBytes(repository, bounds.fetched, signal, (bound) => fetchTip(repository, before, bound));
+      const commit = await describe(repository, tip, signal);
       if (requireSigned && commit.signature.state !== 'good') {
         const why = commit.signature.state === 'none' ? 'is not signed' : 'is signed by nobody of the allowed signers';
         throw new LoomsError('refused', `commit ${commit.id} of ${called} ${why}`, {
@@ -170,11 +188,11 @@ export async function followGit(
     }
   };
 
-  const rules = await rulesNow();
+  let heldBy = await rulesNow();
   const accepted = acceptedOf(await readFile(noteFile, 'utf8').catch(() => ''));
   let before = accepted?.commit.id;
   let held: GitTree | undefined =
-    accepted?.rules === rules && existsSync(top(accepted.commit.id))
+    accepted?.rules === heldBy && existsSync(top(accepted.commit.id))
       ? { commit: accepted.commit, folder: top(accepted.commit.id) }
       : undefined;
   return {
@@ -185,8 +203,11 @@ export async function followGit(
       const lines = listed.code === 2 ? [] : done(listed, `${shownUrl(url)} cannot be asked`).split('\n');
       const tip = lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0];
       if (tip === undefined) throw new LoomsError('file-not-found', `${called} is not there`);
-      if (held !== undefined && tip === held.commit.id && existsSync(held.folder)) return false;
-      held = await take(before, signal);
+      const rules = await rulesNow();
+      const isHeld = tip === held?.commit.id && rules === heldBy;
+      if (held !== undefined && isHeld && existsSync(held.folder)) return false;
+      held = await take(before, rules, signal);
+      heldBy = rules;
       before = held.commit.id;
       return true;
     },

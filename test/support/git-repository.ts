@@ -56,6 +56,9 @@ export function gitRepository(name: string) {
       }).trim();
       git('update-ref', 'refs/heads/main', id);
     },
+    /** Makes a tree of what `git ls-tree` prints; its id. */
+    makeTree: (entries: string): string =>
+      execFileSync('git', ['-C', folder, 'mktree'], { input: entries, encoding: 'utf8' }).trim(),
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
@@ -49,6 +49,19 @@ test('files of one folder are asked for in one call of Git, and each is told apa
     'specs/new.yaml': `${head}+dirty`,
   });
   expect(calls()).toBe(1);
+});
+
+test('a repository that lies among the files of a checkout is not one: none of its settings runs a program', async () => {
+  const folder = mkdtempSync(join(root, 'nested-'));
+  const ran = join(root, 'ran');
+  execFileSync('git', ['init', '--quiet', '--bare', folder]);
+  // What a clone brings along, as a bare repository has all of it in plain files.
+  execFileSync('git', ['config', '--file', join(folder, 'config'), 'core.bare', 'false']);
+  execFileSync('git', ['config', '--file', join(folder, 'config'), 'core.worktree', folder]);
+  execFileSync('git', ['config', '--file', join(folder, 'config'), 'core.fsmonitor', `touch '${ran}'; false`]);
+  writeFileSync(join(folder, 'a.yaml'), 'a');
+  expect((await commitsOf([{ file: 'a.yaml', directory: folder }])).size).toBe(0);
+  expect(existsSync(ran)).toBe(false);
 });
 
 test('outside of a checkout there is no commit', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -9,9 +10,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { gitBounds } from '../../../src/files/git-bounds.ts';
 import { followGit } from '../../../src/files/git-source.ts';
 import type { GitPlace } from '../../../src/files/port.ts';
 import { gitRepository } from '../../support/git-repository.ts';
@@ -25,7 +28,11 @@ describe('a Git repository that is followed', () => {
   });
   afterEach(() => repository.remove());
 
-  const follow = (more: Partial<GitPlace> = {}, environment: Record<string, string | undefined> = process.env) =>
+  const follow = (
+    more: Partial<GitPlace> = {},
+    environment: Record<string, string | undefined> = process.env,
+    bounds: Partial<typeof gitBounds> = {},
+  ) =>
     followGit(
       {
         url: repository.url,
@@ -38,6 +45,7 @@ describe('a Git repository that is followed', () => {
         ...more,
       },
       environment,
+      { ...gitBounds, ...bounds },
     );
   const signers = (text: string): string => {
     const file = join(repository.root, 'signers');
@@ -96,7 +104,17 @@ describe('a Git repository that is followed', () => {
       { url: 'file:///nowhere' },
       { code: 'source-unreachable', message: /cannot be asked: '\/nowhere' does not appear to be a git repository$/ },
     ],
-    ['a password is not told', { url: 'http://ann:hunter2@127.0.0.1:1/x' }, { message: /^http:\/\/ann@127/ }],
+    ['a password is not told', { url: 'http://ann:hunter2@127.0.0.1:1/x' }, { message: /^http:\/\/127/ }],
+    [
+      'a token in the place of a name is not told',
+      { url: 'http://hunter2@127.0.0.1:1/x' },
+      { message: /^http:\/\/127/ },
+    ],
+    [
+      'nor one in a query',
+      { url: 'http://127.0.0.1:1/x?token=hunter2' },
+      { message: /^http:\/\/127\.0\.0\.1:1\/x cannot/ },
+    ],
   ])('that is not there changes nothing: %s', async (_, more, expected) => {
     repository.commit({ 'specs/a.yaml': 'one' });
     const source = await follow(more);
@@ -254,6 +272,104 @@ describe('a Git repository that is followed', () => {
     expect(readFileSync(join(folder, 'link.yaml'), 'utf8')).toBe('/etc/passwd');
     expect(existsSync(join(folder, 'module', '.git'))).toBe(false);
     expect(existsSync(ran)).toBe(false);
+  });
+
+  test('a token is not told where Git asks for what belongs to it', async () => {
+    const server = createHttpServer((_, response) => response.writeHead(401, { 'www-authenticate': 'Basic' }).end());
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    const source = await follow({ url: `http://hunter2@127.0.0.1:${port}/x` });
+    const error = await source.look(never).catch((thrown: unknown) => thrown);
+    server.close();
+    expect(error).toMatchObject({ code: 'source-unreachable' });
+    expect(`${error}${JSON.stringify(error)}`).not.toContain('hunter2');
+  });
+
+  test('programs of the user that a file in it names are not run, and its files are written as they are', async () => {
+    const ran = join(repository.root, 'ran');
+    repository.commit({
+      'specs/a.yaml': 'one\n$Id$\n',
+      'specs/.gitattributes': 'a.yaml filter=mine ident eol=crlf',
+    });
+    const source = await follow(
+      {},
+      {
+        ...process.env,
+        GIT_CONFIG_COUNT: '1',
+        GIT_CONFIG_KEY_0: 'filter.mine.smudge',
+        GIT_CONFIG_VALUE_0: `touch '${ran}'; cat`,
+      },
+    );
+    await source.look(never);
+    expect(readFileSync(join(source.held()?.folder ?? '', 'specs/a.yaml'), 'utf8')).toBe('one\n$Id$\n');
+    expect(existsSync(ran)).toBe(false);
+  });
+
+  test('settings of a repository that looms is started in are not those of whoever starts it', async () => {
+    repository.commit({ 'specs/a.yaml': 'one' });
+    repository.git('config', `url.file:///nowhere/.insteadOf`, 'file:///');
+    const before = process.cwd();
+    process.chdir(repository.folder);
+    try {
+      const source = await follow();
+      expect(await source.look(never)).toBe(true);
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  test('a signer who is no longer allowed has signed nothing, also what was taken already', async () => {
+    const [ann, eve] = [repository.key('ann@example.com'), repository.key('eve@example.com')];
+    const rules = { allowedSigners: signers(ann.signer), requireSigned: true };
+    repository.commit({ 'specs/a.yaml': 'one' }, ann);
+    const source = await follow(rules);
+    expect(await source.look(never)).toBe(true);
+    expect(await source.look(never)).toBe(false);
+    signers(eve.signer);
+    await expect(source.look(never)).rejects.toMatchObject({ code: 'refused' });
+    signers(`${eve.signer}${ann.signer}`);
+    expect(await source.look(never)).toBe(true);
+  });
+
+  test.each([
+    ['files', { files: 2 }, /more than 2 files/],
+    ['bytes', { bytes: 10_000 }, /more than 10000 bytes/],
+    ['bytes to fetch', { fetched: 1_000 }, /more than 1000 bytes/],
+  ])('one that holds too much is refused, and leaves nothing: %s', async (_, more, message) => {
+    repository.commit({
+      'specs/a.yaml': 'one',
+      'specs/b.yaml': 'two',
+      'specs/c.bin': randomBytes(20_000).toString('hex'),
+    });
+    const source = await follow({}, process.env, more);
+    await expect(source.look(never)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(message),
+    });
+    expect(source.held()).toBeUndefined();
+    expect(kept()).toEqual([]);
+  });
+
+  test('folders within folders that name the same files ten billion times are refused before they are written', async () => {
+    repository.commit({ 'specs/a.yaml': 'one' });
+    let tree = repository.git('rev-parse', 'HEAD:specs');
+    const input = (): string => Array.from({ length: 10 }, (_, at) => `040000 tree ${tree}\td${at}\n`).join('');
+    for (let depth = 0; depth < 10; depth += 1) tree = repository.makeTree(input());
+    const commit = repository.git(
+      'commit-tree',
+      '-m',
+      'bomb',
+      '-p',
+      'HEAD',
+      repository.makeTree(`040000 tree ${tree}\tspecs\n`),
+    );
+    repository.git('update-ref', 'refs/heads/main', commit);
+    const source = await follow({}, process.env, { files: 1_000 });
+    await expect(source.look(never)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/more than \d+ files/),
+    });
+    expect(kept()).toEqual([]);
   });
 
   test('a repository that Git is in by its environment is not taken for it', async () => {
