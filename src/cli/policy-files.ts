@@ -1,4 +1,3 @@
-import { lstat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Ports } from '../app/ports.ts';
@@ -19,21 +18,38 @@ function policyPlaces({ XDG_CONFIG_HOME: wanted, HOME: home }: Environment): rea
 /** The largest policy file that is read. */
 const mostBytes = 1024 * 1024;
 
-/** Who may change a policy: nobody but its owner, who is this user or root. */
-async function requireKept(files: Ports['files'], path: string, what: string): Promise<void> {
-  const access = await files.accessOf(path);
-  if (access === undefined) return;
-  const words = `the rules of ${what} could be anybody's`;
-  if ((access.mode & 0o022) !== 0) {
-    const mode = access.mode.toString(8).padStart(3, '0');
-    throw new LoomsError('refused', `others may write to ${path} (mode ${mode}), so ${words}`, {
-      hint: `chmod go-w ${path}`,
-    });
-  }
-  if (access.uid !== 0 && access.uid !== process.getuid?.()) {
-    throw new LoomsError('refused', `${path} belongs to user ${access.uid}, so ${words}`, {
-      hint: `chown root ${path}`,
-    });
+/** In a folder with this bit only who owns an entry may take it away (`/tmp`). */
+const sticky = 0o1000;
+
+/**
+ * Throws `refused` where somebody else than root or this user could put other rules in the place of `path`, which `what` is
+ * read from: each folder that the path goes through, each link in it and the file have to be theirs, and no group and no
+ * others may write to them, as sshd asks of keys (StrictModes). `isExempt`: of which folders this is not asked.
+ */
+export async function requireKept(
+  files: Ports['files'],
+  path: string,
+  isExempt: (hop: string) => boolean = () => false,
+): Promise<void> {
+  const words = `the rules of ${path} could be anybody's`;
+  const user = process.getuid?.();
+  // Windows has other rights.
+  if (user === undefined) return;
+  for (const { path: hop, kind, uid, mode } of (await files.wayTo(path)).hops) {
+    if (isExempt(hop)) continue;
+    // Everybody may write to a link, by its bits; only the folder that it is in counts.
+    const isOpen = kind !== 'link' && (mode & 0o022) !== 0 && !(kind === 'folder' && (mode & sticky) !== 0);
+    if (isOpen) {
+      const bits = mode.toString(8).padStart(3, '0');
+      throw new LoomsError('refused', `others may write to ${hop} (mode ${bits}), so ${words}`, {
+        hint: `chmod go-w ${hop}`,
+      });
+    }
+    if (uid !== 0 && uid !== user) {
+      throw new LoomsError('refused', `${hop} belongs to user ${uid}, so ${words}`, {
+        hint: `chown ${kind === 'link' ? '-h ' : ''}root ${hop}`,
+      });
+    }
   }
 }
 
@@ -45,21 +61,16 @@ async function readPolicyAt(
 ): Promise<PolicyFile | undefined> {
   const read = await files.readRegular(path, mostBytes);
   if (!read.done) {
-    // A link that leads nowhere is there; `ENOTDIR`: a part of the path is a file, so nothing is.
-    const isLink = await lstat(path).then(
-      () => true,
-      () => false,
-    );
-    if ((read.why === 'missing' && !isLink) || read.code === 'ENOTDIR') return undefined;
+    // What a link of the path leads to was there once, so a policy was; `ENOTDIR`: a part of the path is a file.
+    const { hops, deadLink } = await files.wayTo(path);
+    if (read.why === 'missing' && deadLink === undefined) return undefined;
+    if (read.code === 'ENOTDIR' && hops.every(({ kind }) => kind !== 'link')) return undefined;
     throw new LoomsError('file-not-found', `${shown} is there and cannot be read: ${read.message}`, {
       hint: 'a policy must not be taken for none: make it readable, or have it moved away',
       cause: read.cause,
     });
   }
-  if (mustBeKept) {
-    await requireKept(files, dirname(path), path);
-    await requireKept(files, path, path);
-  }
+  if (mustBeKept) await requireKept(files, path);
   const { loadPolicyFile } = await import('../spec/policy-file.ts');
   const source = { file: shown, directory: dirname(path), text: read.text };
   const { policy, diagnostics } = loadPolicyFile(source, { environment });

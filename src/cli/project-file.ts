@@ -5,6 +5,7 @@ import { hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { SpecError } from './errors.ts';
+import { requireKept } from './policy-files.ts';
 import { countDiagnostics } from './render/diagnostics.ts';
 
 const projectFileName = 'looms.yaml';
@@ -29,12 +30,15 @@ const isBelow = (folder: string, root: string): boolean => !relative(root, folde
  */
 async function nearestFolder({ files, workingDirectory }: Place, folder: string): Promise<string | undefined> {
   const has = async (one: string, name: string) => (await files.kindOf(join(one, name))) !== undefined;
+  // A link that leads nowhere is there: its rules must not be taken for none.
+  const hasProject = async (one: string) =>
+    (await has(one, projectFileName)) || files.isLink(join(one, projectFileName));
   const above = ancestors(folder);
   const checkouts = await Promise.all(above.map((one) => has(one, '.git')));
   const checkout = checkouts.indexOf(true);
   const outside = isBelow(folder, workingDirectory) ? above.indexOf(workingDirectory) : 0;
   for (const one of above.slice(0, (checkout === -1 ? outside : checkout) + 1)) {
-    if (await has(one, projectFileName)) return one;
+    if (await hasProject(one)) return one;
   }
   return undefined;
 }
@@ -92,10 +96,26 @@ export async function pathsOfPlan(
   return paths.filter((_, index) => kinds[index] === 'file');
 }
 
+/**
+ * Who may write to a checkout, or to a folder above it, may write the specs in it, too. A `looms.yaml` that is a link to
+ * another place can have its policy changed, and programs named in it, by who may write there. Throws `refused`.
+ */
+async function requireKeptOutside(files: Place['files'], folder: string): Promise<void> {
+  const link = join((await files.realPath(folder)) ?? folder, projectFileName);
+  if (!(await files.isLink(link))) return;
+  const above = ancestors(dirname(link));
+  const checkouts = await Promise.all(above.map((one) => files.kindOf(join(one, '.git'))));
+  const root = above[checkouts.findIndex((kind) => kind !== undefined)] ?? dirname(link);
+  await requireKept(files, link, (hop) => isBelow(hop, root) || isBelow(root, hop));
+}
+
 /** The largest project file that is read. */
 const mostBytes = 1024 * 1024;
 
-/** Finds and reads the project file, if any. Throws `spec-invalid`, `file-not-found`: unread is not none. */
+/**
+ * Finds and reads the project file, if any. Throws `spec-invalid`, `file-not-found`: unread is not none; `refused` for a
+ * link to a place where others may write.
+ */
 export async function readProjectFile(
   place: Place,
   paths: readonly string[],
@@ -111,6 +131,7 @@ export async function readProjectFile(
       cause: read.cause,
     });
   }
+  await requireKeptOutside(place.files, folder);
   const { text } = read;
   const { loadProjectFile } = await import('../spec/project-file.ts');
   const source = { file: shown, directory: folder, text };

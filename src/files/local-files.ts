@@ -1,5 +1,5 @@
 import { constants, watch } from 'node:fs';
-import { chmod, chown, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '../model/failure.ts';
 import type { FileFailure, Files, FileWrite } from './port.ts';
@@ -83,6 +83,12 @@ export const localFiles = (
     if (found === undefined) return undefined;
     return { uid: found.uid, gid: found.gid, mode: found.mode & 0o7777, isFolder: found.isDirectory() };
   },
+  wayTo: async (path) => (await import('./path-way.ts')).pathWay(path),
+  isLink: (path) =>
+    lstat(path).then(
+      (found) => found.isSymbolicLink(),
+      () => false,
+    ),
   realPath: (path) => realpath(path).catch(() => undefined),
   matching: async (patterns, folder) => {
     const { glob } = await import('tinyglobby');

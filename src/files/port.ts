@@ -22,6 +22,17 @@ export type FileAccess = {
   readonly isFolder: boolean;
 };
 
+/** A folder, a link or a file that a path goes through: whose it is, and its permission bits as in `chmod`. */
+export type PathHop = {
+  readonly path: string;
+  readonly kind: 'folder' | 'link' | 'other';
+  readonly uid: number;
+  readonly mode: number;
+};
+
+/** What a path goes through, and the link that leads nowhere, where one does. */
+export type PathWay = { readonly hops: readonly PathHop[]; readonly deadLink?: string };
+
 /** Files of a build, under the paths that `recipeFor` expects, and the main one among them. */
 export type ReadFiles = { readonly files: readonly ContextFile[]; readonly entry?: string };
 
@@ -66,6 +77,10 @@ export type Files = {
   readonly kindOf: (path: string) => Promise<'file' | 'folder' | 'other' | undefined>;
   /** Who may use what is there, links followed; undefined where nothing is, and on Windows. */
   readonly accessOf: (path: string) => Promise<FileAccess | undefined>;
+  /** What a path goes through, from the root on, links and what they lead through as well. */
+  readonly wayTo: (path: string) => Promise<PathWay>;
+  /** Whether there is a link, wherever it leads. */
+  readonly isLink: (path: string) => Promise<boolean>;
   /** Where a path leads, links followed; undefined where nothing is. */
   readonly realPath: (path: string) => Promise<string | undefined>;
   /** Files in or below `folder` that match a glob, absolute, in no order. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -31,6 +31,31 @@ it('is no fault of looms when looms.yaml cannot be read, and not taken for absen
     message: expect.stringContaining('looms.yaml is there and cannot be read'),
   });
 });
+
+it('is not taken for absent where it is a link that leads nowhere', async () => {
+  const root = folderWith('mine/');
+  symlinkSync(join(root, 'gone.yaml'), join(root, 'mine/looms.yaml'));
+  await expect(readProjectFile(place(join(root, 'mine')), [], {})).rejects.toMatchObject({ code: 'file-not-found' });
+});
+
+it.skipIf(process.platform === 'win32')(
+  'is refused as a link to a place out of its checkout where others may write',
+  async () => {
+    const root = folderWith('repo/.git/', 'repo/shared/looms.yaml', 'repo/team/', 'open/looms.yaml');
+    const link = join(root, 'repo/team/looms.yaml');
+    const read = () => readProjectFile(place(join(root, 'repo/team')), [], {});
+    chmodSync(join(root, 'open'), 0o777);
+    symlinkSync(join(root, 'open/looms.yaml'), link);
+    await expect(read()).rejects.toMatchObject({ code: 'refused', hint: `chmod go-w ${join(root, 'open')}` });
+    chmodSync(join(root, 'open'), 0o755);
+    expect(await read()).toBeDefined();
+    // Who may write to the checkout may write its specs.
+    rmSync(link);
+    symlinkSync('../shared/looms.yaml', link);
+    chmodSync(join(root, 'repo/shared'), 0o777);
+    expect(await read()).toBeDefined();
+  },
+);
 
 it('is found from the spec, wherever looms is started: a policy does not depend on that', async () => {
   const root = folderWith('.git/', 'team/looms.yaml', 'team/specs/deep/a.yaml', 'other/');
