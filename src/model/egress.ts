@@ -24,9 +24,15 @@ export const isNowhere = (address: string): boolean => /^(?:0|127|22[4-9]|2[3-5]
 /** The subnet around a listed address that is its server's alone on an engine. */
 export const blockOf = (address: string): string => address.replace(/\d+$/, '0/24');
 
-/** Names of hosts, as a list may have them: lower case, without the dot of the root. */
+/**
+ * Whether programs may take a name for an IPv4 address in another spelling, by its last label: a number in decimal, octal or
+ * hexadecimal (https://url.spec.whatwg.org/#ends-in-a-number-checker; inet_aton(3) takes the same).
+ */
+export const endsInNumber = (name: string): boolean => /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(name);
+
+/** Names of hosts, as a list may have them: lower case, without the dot of the root, and no address in any spelling. */
 export const isHostName = (text: string): boolean =>
-  /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(text);
+  /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(text) && !endsInNumber(text);
 
 /** A target for people, and as a spec's short form has it. */
 export const egressText = ({ host, port }: Pick<EgressTarget, 'host' | 'port'>): string => `${host}:${port}`;

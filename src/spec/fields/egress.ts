@@ -1,5 +1,5 @@
 import type { EgressTarget } from '../../model/desired.ts';
-import { isHostName, isIpv4, isNowhere, isTlsPort, mostAddresses, mostTargets } from '../../model/egress.ts';
+import { endsInNumber, isHostName, isIpv4, isNowhere, isTlsPort, mostAddresses, mostTargets } from '../../model/egress.ts';
 import type { Reader } from '../read/reader.ts';
 import type { EgressInput } from './input.ts';
 
@@ -53,11 +53,18 @@ function refusedHost(host: string, port: number, tls: boolean, address: string |
   if (host.startsWith('_')) {
     return { message: `${host} is an SRV name, which is no host`, hint: 'write the hosts that it stands for' };
   }
-  if (host.endsWith('.')) return { message: 'the name ends in a dot', hint: `write ${host.slice(0, -1)}:${port}` };
+  const undotted = host.replace(/\.+$/, '');
+  if (endsInNumber(undotted.replace(/^\*\./, '')) && !isIpv4(undotted)) {
+    return {
+      message: `${host} is a number or ends in one, so it is the name of no host: programs take it for an address`,
+      hint: `write an address as four decimal numbers, without zeros before them, as 10.1.2.3:${port}`,
+    };
+  }
+  if (undotted !== host) return { message: 'the name ends in a dot', hint: `write ${undotted}:${port}` };
   if (host === '*') return { message: '* is every host', hint: 'write the hosts that the server needs' };
   const isWildcard = host.startsWith('*.');
   const name = isWildcard ? host.slice(2) : host;
-  if (!isHostName(name) || /(?:^|\.)\d+$/.test(name)) {
+  if (!isHostName(name)) {
     return { message: `${JSON.stringify(host)} is not the name of a host`, hint: example };
   }
   if (!isWildcard) return undefined;
