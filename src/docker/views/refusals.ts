@@ -32,7 +32,8 @@ function refusedIn(line: string): Noted | undefined {
 const portOf = (target: string): string => target.slice(target.lastIndexOf(':') + 1);
 
 /** What would have to be listed for a name that a server chose; null for what can be none. */
-const entryFor = (name: string, port: string): string | null => (isHostName(name) || isIpv4(name) ? `${name}:${port}` : null);
+const entryFor = (name: string, port: string): string | null =>
+  isHostName(name) || isIpv4(name) ? `${name}:${port}` : null;
 
 /** `Orchestrator.refusals`: counted in the logs of the server's forwarders, the most frequent first. */
 export async function refusalsOf(

@@ -1,5 +1,13 @@
 import type { EgressTarget } from '../../model/desired.ts';
-import { endsInNumber, isHostName, isIpv4, isNowhere, isTlsPort, mostAddresses, mostTargets } from '../../model/egress.ts';
+import {
+  endsInNumber,
+  isHostName,
+  isIpv4,
+  isNowhere,
+  isTlsPort,
+  mostAddresses,
+  mostTargets,
+} from '../../model/egress.ts';
 import type { Reader } from '../read/reader.ts';
 import type { EgressInput } from './input.ts';
 
