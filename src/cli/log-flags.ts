@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import type { InferredFlags } from '@oclif/core/interfaces';
-import type { LogRequest } from '../app/inspect/read-logs.ts';
+import type { LogRequest } from '../app/inspect/logs/read-logs.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import { parseMoment } from '../model/moment.ts';

@@ -1,4 +1,4 @@
-import { lookAtPosture, type ServerPosture } from '../app/inspect/posture.ts';
+import { lookAtPosture, type ServerPosture } from '../app/inspect/posture/posture.ts';
 import type { ServerName } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
 import { exitCode } from './exit-codes.ts';

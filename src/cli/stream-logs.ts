@@ -1,5 +1,5 @@
-import type { ServerLogLine } from '../app/inspect/log-source.ts';
-import { type LogRequest, openLogs } from '../app/inspect/read-logs.ts';
+import type { ServerLogLine } from '../app/inspect/logs/log-source.ts';
+import { type LogRequest, openLogs } from '../app/inspect/logs/read-logs.ts';
 import { defined } from '../model/defined.ts';
 import { LoomsError } from '../model/errors.ts';
 import { duration, isoTime } from '../model/times.ts';

@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import type { ServerPosture } from '../app/inspect/posture.ts';
+import type { ServerPosture } from '../app/inspect/posture/posture.ts';
 import type { ServerDetail } from '../app/inspect/server-status.ts';
 import { describeServers } from '../app/inspect/servers.ts';
 import { requiredArgs } from '../cli/args.ts';

@@ -1,4 +1,4 @@
-import type { ServerPosture } from '../app/inspect/posture.ts';
+import type { ServerPosture } from '../app/inspect/posture/posture.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { placeFlags } from '../cli/flags.ts';

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { applyWork } from '../../src/app/apply/apply-plan.ts';
 import { checkHealth } from '../../src/app/inspect/check-health.ts';
 import { getHistory } from '../../src/app/inspect/get-history.ts';
-import { openLogs } from '../../src/app/inspect/read-logs.ts';
+import { openLogs } from '../../src/app/inspect/logs/read-logs.ts';
 import { planWork } from '../../src/app/plan/plan-work.ts';
 import { restorePlan } from '../../src/app/plan/restore-plan.ts';
 import { readSavedPlan, savedPlanOf } from '../../src/app/plan/saved-plan.ts';

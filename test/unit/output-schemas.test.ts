@@ -31,7 +31,7 @@ const outputs: Readonly<
   'mcp-info': { file: 'src/app/inspect/server-info.ts', type: 'ServerInfo' },
   'mcp-list': { file: 'src/app/inspect/list-mcp-servers.ts', type: 'McpServer', list: true },
   plan: { file: 'src/model/plan.ts', type: 'Plan' },
-  posture: { file: 'src/app/inspect/posture.ts', type: 'ServerPosture', list: true },
+  posture: { file: 'src/app/inspect/posture/posture.ts', type: 'ServerPosture', list: true },
   'policy-test': { file: 'src/app/plan/test-policy.ts', type: 'PolicyTest' },
   'saved-plan': {
     file: 'src/app/plan/saved-plan.ts',

@@ -2,7 +2,7 @@ import { runGate } from '../../mcp/client/gate.ts';
 import { isHttp } from '../../model/desired.ts';
 import { duration } from '../../model/times.ts';
 import type { OrchestratorPorts } from '../../orchestrator/port.ts';
-import { keepLog } from '../inspect/keep-log.ts';
+import { keepLog } from '../inspect/logs/keep-log.ts';
 import { changedSecrets } from '../plan/changed-secrets.ts';
 import { requireRules } from '../plan/require-rules.ts';
 import type { Ports } from '../ports.ts';

@@ -3,7 +3,7 @@ import { messageOf } from '../../model/failure.ts';
 import type { HealthPlace } from '../../model/health.ts';
 import type { ContainerId, ProjectName } from '../../model/ids.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
-import { keepLog } from '../inspect/keep-log.ts';
+import { keepLog } from '../inspect/logs/keep-log.ts';
 import type { Ports } from '../ports.ts';
 import { createWake } from './wake.ts';
 

@@ -1,4 +1,4 @@
-import type { PostureVerdict, ServerPosture } from '../../app/inspect/posture.ts';
+import type { PostureVerdict, ServerPosture } from '../../app/inspect/posture/posture.ts';
 import { shortId } from '../../model/ids.ts';
 import { shownTime } from '../../model/times.ts';
 import type { PaintName, Palette } from '../palette.ts';

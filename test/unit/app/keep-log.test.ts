@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keepLog } from '../../../src/app/inspect/keep-log.ts';
+import { keepLog } from '../../../src/app/inspect/logs/keep-log.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';

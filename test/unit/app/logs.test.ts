@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type LogRequest, openLogs } from '../../../src/app/inspect/read-logs.ts';
+import { type LogRequest, openLogs } from '../../../src/app/inspect/logs/read-logs.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Engine, LocatedContainer, LogLine, LogQuery } from '../../../src/docker/port.ts';
 import type { EngineDescription } from '../../../src/model/engine.ts';

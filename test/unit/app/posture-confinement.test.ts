@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/posture-confinement.ts';
-import type { Look } from '../../../src/app/inspect/posture-look.ts';
-import { mounts, tmpfs } from '../../../src/app/inspect/posture-reach.ts';
+import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/posture/posture-confinement.ts';
+import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
+import { mounts, tmpfs } from '../../../src/app/inspect/posture/posture-reach.ts';
 import type { ServerView } from '../../../src/model/server-view.ts';
 import { server } from '../../support/planner-world.ts';
 

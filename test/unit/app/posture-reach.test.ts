@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Look } from '../../../src/app/inspect/posture-look.ts';
-import { egress, mounts, network } from '../../../src/app/inspect/posture-reach.ts';
+import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
+import { egress, mounts, network } from '../../../src/app/inspect/posture/posture-reach.ts';
 import { server } from '../../support/planner-world.ts';
 
 /** What is found of a server on the project's own network, with these lines of mountinfo. */

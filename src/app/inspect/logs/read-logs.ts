@@ -1,13 +1,13 @@
-import { defined } from '../../model/defined.ts';
-import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import type { LoggedContainer } from '../../model/kept-logs.ts';
-import { serverNotFound } from '../../model/server-not-found.ts';
-import type { ServerContainer } from '../../model/server-view.ts';
-import { readTraceLine } from '../../model/trace-line.ts';
-import type { LogLine, LogMoment } from '../../orchestrator/session-host.ts';
-import type { Ports } from '../ports.ts';
-import { knowSecrets } from '../talk/know-secrets.ts';
+import { defined } from '../../../model/defined.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
+import type { LoggedContainer } from '../../../model/kept-logs.ts';
+import { serverNotFound } from '../../../model/server-not-found.ts';
+import type { ServerContainer } from '../../../model/server-view.ts';
+import { readTraceLine } from '../../../model/trace-line.ts';
+import type { LogLine, LogMoment } from '../../../orchestrator/session-host.ts';
+import type { Ports } from '../../ports.ts';
+import { knowSecrets } from '../../talk/know-secrets.ts';
 import { followLogs } from './follow-logs.ts';
 import { type LogSource, logSource, type ServerLogLine } from './log-source.ts';
 

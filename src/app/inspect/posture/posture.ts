@@ -1,14 +1,14 @@
-import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import { mapBounded } from '../../model/map-bounded.ts';
-import { secretUses } from '../../model/secret-names.ts';
-import { isoTime } from '../../model/times.ts';
-import type { Ports } from '../ports.ts';
+import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
+import { mapBounded } from '../../../model/map-bounded.ts';
+import { secretUses } from '../../../model/secret-names.ts';
+import { isoTime } from '../../../model/times.ts';
+import type { Ports } from '../../ports.ts';
+import { lookUpServers } from '../servers.ts';
 import { apparmor, capabilities, hostAccess, newPrivileges, seccomp, secrets, user } from './posture-confinement.ts';
 import { cpu, memory, pids } from './posture-limits.ts';
 import type { Look, Looked } from './posture-look.ts';
 import { egress, mounts, network, root, tmpfs } from './posture-reach.ts';
 import { readInside } from './read-inside.ts';
-import { lookUpServers } from './servers.ts';
 
 /**
  * Whether a promise is kept: `broken` by what the engine or the container itself says, `unknown` where the inside could not

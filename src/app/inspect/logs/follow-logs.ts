@@ -1,4 +1,4 @@
-import type { ContainerId } from '../../model/ids.ts';
+import type { ContainerId } from '../../../model/ids.ts';
 import type { LogSource, ServerLogLine } from './log-source.ts';
 
 /** How often is looked for new containers of the servers, ms: a replacement gates its successor for longer than that. */

@@ -1,6 +1,6 @@
-import type { DesiredServer } from '../../model/desired.ts';
-import type { EngineDescription } from '../../model/engine.ts';
-import type { ServerView } from '../../model/server-view.ts';
+import type { DesiredServer } from '../../../model/desired.ts';
+import type { EngineDescription } from '../../../model/engine.ts';
+import type { ServerView } from '../../../model/server-view.ts';
 import type { Inside, InsideFile } from './read-inside.ts';
 
 /** What one promise is, and whether each of both says that it is kept. */

@@ -1,8 +1,8 @@
-import { defined } from '../../model/defined.ts';
-import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId } from '../../model/ids.ts';
-import type { SessionHost } from '../../orchestrator/session-host.ts';
-import type { Ports } from '../ports.ts';
+import { defined } from '../../../model/defined.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import type { ContainerId } from '../../../model/ids.ts';
+import type { SessionHost } from '../../../orchestrator/session-host.ts';
+import type { Ports } from '../../ports.ts';
 
 /** Files that tell a process how it is confined; of those that name one thing twice, cgroup v2 and v1. */
 const files = [

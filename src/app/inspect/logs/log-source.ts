@@ -1,7 +1,7 @@
-import { LoomsError } from '../../model/errors.ts';
-import type { ContainerId, ServerName } from '../../model/ids.ts';
-import type { ServerContainer } from '../../model/server-view.ts';
-import type { LogLine, LogQuery, SessionHost } from '../../orchestrator/session-host.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import type { ContainerId, ServerName } from '../../../model/ids.ts';
+import type { ServerContainer } from '../../../model/server-view.ts';
+import type { LogLine, LogQuery, SessionHost } from '../../../orchestrator/session-host.ts';
 
 /** A line of a server's log, and which of its containers wrote it. */
 export type ServerLogLine = LogLine & {

@@ -1,5 +1,5 @@
-import { secretUses } from '../../model/secret-names.ts';
-import { keptCapabilities } from '../../spec/check/policy-rules.ts';
+import { secretUses } from '../../../model/secret-names.ts';
+import { keptCapabilities } from '../../../spec/check/policy-rules.ts';
 import { first, type Look, type Looked, ofBoth, orNone, statusField, yesNo } from './posture-look.ts';
 
 /** Settings of these kinds that a container has and no spec can ask for. */

@@ -1,11 +1,11 @@
-import { LoomsError } from '../../model/errors.ts';
-import { messageOf } from '../../model/failure.ts';
-import type { HealthPlace } from '../../model/health.ts';
-import type { CountedLine } from '../../model/kept-logs.ts';
-import type { LoggedServer } from '../../orchestrator/port.ts';
-import type { SessionHost } from '../../orchestrator/session-host.ts';
-import type { Ports } from '../ports.ts';
-import { unknownSecrets } from '../talk/know-secrets.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import { messageOf } from '../../../model/failure.ts';
+import type { HealthPlace } from '../../../model/health.ts';
+import type { CountedLine } from '../../../model/kept-logs.ts';
+import type { LoggedServer } from '../../../orchestrator/port.ts';
+import type { SessionHost } from '../../../orchestrator/session-host.ts';
+import type { Ports } from '../../ports.ts';
+import { unknownSecrets } from '../../talk/know-secrets.ts';
 
 /** How long reading a log may take, ms: what waits for it is a removal. */
 const readLimitMs = 10_000;
