@@ -1,5 +1,5 @@
-import { type FormField, formFields } from '../../mcp/client/question-form.ts';
-import { describeKind, readValue, takesSeveral, valueText } from '../../mcp/client/question-value.ts';
+import { type FormField, formFields } from '../../mcp/client/arguments/question-form.ts';
+import { describeKind, readValue, takesSeveral, valueText } from '../../mcp/client/arguments/question-value.ts';
 import type { Answer, Answerer, AnswerValue, Question } from '../../mcp/client/session.ts';
 
 /** How one value is asked for. */

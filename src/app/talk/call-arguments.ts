@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { parseArguments, parseJsonArguments } from '../../mcp/client/arguments.ts';
-import type { Schema } from '../../mcp/client/schema.ts';
+import { parseArguments, parseJsonArguments } from '../../mcp/client/arguments/arguments.ts';
+import type { Schema } from '../../mcp/client/arguments/schema.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { Ports } from '../ports.ts';
 
@@ -40,7 +40,7 @@ export async function readArguments(
   const args = await hinted(hint, async () =>
     source.kind === 'file' ? parseJsonArguments(await read(source.path)) : parseArguments(source.words, schema, read),
   );
-  const { checkInTime } = await import('../../mcp/client/check-in-time.ts');
+  const { checkInTime } = await import('../../mcp/client/arguments/check-in-time.ts');
   const check = await checkInTime(schema, args, { signal });
   if (check.valid === true) return { args };
   if (check.valid === 'unknown') return { args, warning: check.warning };

@@ -1,4 +1,4 @@
-import { type ContentPart, resultParts } from '../../mcp/client/content.ts';
+import { type ContentPart, resultParts } from '../../mcp/client/answers/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
 import { egressText, hasForwarder, isIpv4, isNowhere } from '../../model/egress.ts';
@@ -87,7 +87,7 @@ export async function callTool(ports: Ports, request: CallRequest, options: Tool
   const onAsked = () => {
     ports.audit.prepare();
     // Loaded once more when it is needed, where a failure is told.
-    import('../../mcp/client/argument-validation.ts').catch(() => undefined);
+    import('../../mcp/client/arguments/argument-validation.ts').catch(() => undefined);
   };
   const attributes = { 'looms.project': project, 'looms.server': server };
   const parent = startedIn(ports.environment);

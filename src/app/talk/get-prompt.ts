@@ -1,4 +1,4 @@
-import { type PromptMessage, promptMessages } from '../../mcp/client/content.ts';
+import { type PromptMessage, promptMessages } from '../../mcp/client/answers/content.ts';
 import { promptSchema } from '../../mcp/client/prompts.ts';
 import type { PromptResult, SessionOptions } from '../../mcp/client/session.ts';
 import { plainText } from '../../model/exact-number.ts';

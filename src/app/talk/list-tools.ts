@@ -1,10 +1,10 @@
+import { type ToolDetails, toolDetails, toolSignature } from '../../mcp/client/arguments/tool-details.ts';
 import type { SessionOptions, Tool } from '../../mcp/client/session.ts';
-import { type ToolDetails, toolDetails, toolSignature } from '../../mcp/client/tool-details.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Ports } from '../ports.ts';
 import { type OfServer, onServer } from './open-server.ts';
 
-export type { SchemaRow } from '../../mcp/client/schema-rows.ts';
+export type { SchemaRow } from '../../mcp/client/arguments/schema-rows.ts';
 
 export type ToolList = {
   readonly server: ServerName;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { type ContentPart, readParts } from '../../mcp/client/content.ts';
-import { nameOfUri } from '../../mcp/client/file-names.ts';
+import { type ContentPart, readParts } from '../../mcp/client/answers/content.ts';
+import { nameOfUri } from '../../mcp/client/answers/file-names.ts';
 import type { ReadResult, SessionOptions } from '../../mcp/client/session.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Ports } from '../ports.ts';

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
 import type { FileFailure } from '../../files/port.ts';
-import type { ContentPart } from '../../mcp/client/content.ts';
-import { endingOf, safeStem } from '../../mcp/client/file-names.ts';
+import type { ContentPart } from '../../mcp/client/answers/content.ts';
+import { endingOf, safeStem } from '../../mcp/client/answers/file-names.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Ports } from '../ports.ts';
 
-export type { ContentPart, PromptMessage } from '../../mcp/client/content.ts';
+export type { ContentPart, PromptMessage } from '../../mcp/client/answers/content.ts';
 
 /** What is written to, and what relative paths start at. */
 type Place = Pick<Ports, 'files' | 'workingDirectory'>;

@@ -9,12 +9,12 @@ import {
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { nearest } from '../../model/nearest.ts';
+import type { ExactResults } from './answers/exact-results.ts';
+import { headerProblem } from './arguments/param-headers.ts';
 import { type CallClocks, maxTimerMs } from './call-clock.ts';
 import type { HooksInUse } from './call-hooks.ts';
 import type { Connection } from './connection.ts';
-import type { ExactResults } from './exact-results.ts';
 import { filterTools, isAllowed, unknownFilterNames } from './filter.ts';
-import { headerProblem } from './param-headers.ts';
 import { promptsOf } from './prompts.ts';
 import { identified, listAll, type RequestBounds, type Requester } from './requests.ts';
 import { resourcesOf } from './resources.ts';

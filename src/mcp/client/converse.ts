@@ -2,6 +2,7 @@ import { type Client, SdkError, SdkErrorCode } from '@modelcontextprotocol/clien
 import type { ProtocolChoice } from '../../model/desired.ts';
 import type { LoomsError } from '../../model/errors.ts';
 import type { HttpLink, StdioLink } from '../link/link.ts';
+import { replaceUnusable } from './answers/unusable-answers.ts';
 import { createCallClocks } from './call-clock.ts';
 import { createHooksInUse } from './call-hooks.ts';
 import { createClient } from './client.ts';
@@ -10,7 +11,6 @@ import { type Connection, connectionOver } from './connection.ts';
 import { answerQuestions, assumeComplete, createObserver } from './server-requests.ts';
 import type { Session, SessionOptions, SessionTarget } from './session.ts';
 import { explain } from './session-errors.ts';
-import { replaceUnusable } from './unusable-answers.ts';
 
 /** A session, or why there is none. */
 export type Attempt =

@@ -1,8 +1,8 @@
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { nearest } from '../../model/nearest.ts';
+import type { Schema } from './arguments/schema.ts';
 import { identified, listAll, type Requester } from './requests.ts';
-import type { Schema } from './schema.ts';
 import type { AskOptions, Prompt, PromptList, PromptResult, Session } from './session.ts';
 
 /** The part of a session that is about prompts. */

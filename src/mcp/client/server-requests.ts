@@ -2,10 +2,10 @@ import type { Client, JSONRPCMessage, JSONRPCRequest } from '@modelcontextprotoc
 import { LoomsError } from '../../model/errors.ts';
 import { isExactNumber } from '../../model/exact-number.ts';
 import { isRecord } from '../../model/is-record.ts';
+import { markNumber } from './answers/exact-results.ts';
+import { isSchema } from './arguments/schema.ts';
 import type { CallClocks } from './call-clock.ts';
 import type { HooksInUse } from './call-hooks.ts';
-import { markNumber } from './exact-results.ts';
-import { isSchema } from './schema.ts';
 import type { Answer, AnswerValue, Question, SessionOptions } from './session.ts';
 
 type Hooks = Pick<SessionOptions, 'answer' | 'onLog' | 'onRefused'>;

@@ -10,7 +10,7 @@ import { type ErrorCode, LoomsError, withHint } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
 import { isHangUp, type Lack, type LinkEnding } from '../link/link.ts';
-import { maxDepth, unusableAnswer } from './unusable-answers.ts';
+import { maxDepth, unusableAnswer } from './answers/unusable-answers.ts';
 
 /** What is known about a server when something went wrong with it. */
 export type Circumstances = {

@@ -31,7 +31,7 @@ import { renderServing } from '../../../src/cli/render/serving.ts';
 import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
 import { renderTool, renderTools } from '../../../src/cli/render/tool.ts';
 import { logLineRenderer } from '../../../src/cli/stream-logs.ts';
-import { toolDetails, toolSignature } from '../../../src/mcp/client/tool-details.ts';
+import { toolDetails, toolSignature } from '../../../src/mcp/client/arguments/tool-details.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { asContainerId, asProjectName, asServerName, asStepId } from '../../../src/model/ids.ts';
 import { seenJson } from '../../../src/model/unseen.ts';

@@ -7,7 +7,7 @@ import { resourceAnswer } from '../../../src/cli/render/resource.ts';
 import { size, unwrapped, visible, wrap } from '../../../src/cli/render/text.ts';
 import { quoted, renderTool, renderTools } from '../../../src/cli/render/tool.ts';
 import { optionalToolWords, toolWords } from '../../../src/cli/tool-words.ts';
-import { toolDetails, toolSignature } from '../../../src/mcp/client/tool-details.ts';
+import { toolDetails, toolSignature } from '../../../src/mcp/client/arguments/tool-details.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 
 const plain = palette(false);

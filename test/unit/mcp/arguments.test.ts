@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { validateArguments } from '../../../src/mcp/client/argument-validation.ts';
-import { parseArguments, parseJsonArguments } from '../../../src/mcp/client/arguments.ts';
+import { validateArguments } from '../../../src/mcp/client/arguments/argument-validation.ts';
+import { parseArguments, parseJsonArguments } from '../../../src/mcp/client/arguments/arguments.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 
 const schema = {

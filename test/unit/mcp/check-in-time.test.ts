@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkInTime } from '../../../src/mcp/client/check-in-time.ts';
-import { alternativesOf } from '../../../src/mcp/client/schema.ts';
+import { checkInTime } from '../../../src/mcp/client/arguments/check-in-time.ts';
+import { alternativesOf } from '../../../src/mcp/client/arguments/schema.ts';
 
 const hostile = { type: 'object', properties: { name: { type: 'string', pattern: '^(a+)+$' } } };
 const long = { name: `${'a'.repeat(60)}!` };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { promptMessages, readParts, resultParts } from '../../../src/mcp/client/content.ts';
-import { endingOf, nameOfUri, safeStem } from '../../../src/mcp/client/file-names.ts';
+import { promptMessages, readParts, resultParts } from '../../../src/mcp/client/answers/content.ts';
+import { endingOf, nameOfUri, safeStem } from '../../../src/mcp/client/answers/file-names.ts';
 
 const base64 = Buffer.from('abc').toString('base64');
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { headerProblem } from '../../../src/mcp/client/arguments/param-headers.ts';
 import { createCallClocks } from '../../../src/mcp/client/call-clock.ts';
-import { headerProblem } from '../../../src/mcp/client/param-headers.ts';
 import { limitedBody } from '../../../src/mcp/link/body-limit.ts';
 
 const hooks = { onText: () => {}, ready: async () => undefined };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { toolSignature } from '../../../src/mcp/client/arguments/tool-details.ts';
 import { filterTools, isAllowed, unknownFilterNames } from '../../../src/mcp/client/filter.ts';
-import { toolSignature } from '../../../src/mcp/client/tool-details.ts';
 import { createLineSplitter } from '../../../src/mcp/link/line-splitter.ts';
 import { nearest } from '../../../src/model/nearest.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type FormField, formFields } from '../../../src/mcp/client/question-form.ts';
-import { describeKind, readValue } from '../../../src/mcp/client/question-value.ts';
+import { type FormField, formFields } from '../../../src/mcp/client/arguments/question-form.ts';
+import { describeKind, readValue } from '../../../src/mcp/client/arguments/question-value.ts';
 
 const field = (schema: object): FormField => {
   const [first] = formFields({ type: 'object', properties: { it: schema } });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { validateArguments } from '../../../src/mcp/client/argument-validation.ts';
-import { parseArguments } from '../../../src/mcp/client/arguments.ts';
-import { type SchemaRow, schemaRows } from '../../../src/mcp/client/schema-rows.ts';
-import { toolDetails } from '../../../src/mcp/client/tool-details.ts';
-import { exampleWords } from '../../../src/mcp/client/tool-example.ts';
+import { validateArguments } from '../../../src/mcp/client/arguments/argument-validation.ts';
+import { parseArguments } from '../../../src/mcp/client/arguments/arguments.ts';
+import { type SchemaRow, schemaRows } from '../../../src/mcp/client/arguments/schema-rows.ts';
+import { toolDetails } from '../../../src/mcp/client/arguments/tool-details.ts';
+import { exampleWords } from '../../../src/mcp/client/arguments/tool-example.ts';
 
 /** Rows as lines: `name*: type; note; note`, indented; `*` marks what is required. */
 const asText = (rows: readonly SchemaRow[]): string[] =>

@@ -1,6 +1,6 @@
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../../model/is-record.ts';
 
-import type { CallResult, PromptResult, ReadResult } from './session.ts';
+import type { CallResult, PromptResult, ReadResult } from '../session.ts';
 
 type Block = Readonly<Record<string, unknown>>;
 

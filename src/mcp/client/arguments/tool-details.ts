@@ -1,7 +1,7 @@
-import { isRecord } from '../../model/is-record.ts';
+import { isRecord } from '../../../model/is-record.ts';
+import type { Tool } from '../session.ts';
 import { isSchema, propertiesOf, requiredOf, typeText } from './schema.ts';
 import { type SchemaRow, schemaRows } from './schema-rows.ts';
-import type { Tool } from './session.ts';
 import { exampleWords } from './tool-example.ts';
 
 /** Everything about one tool that a person wants to read before calling it. */

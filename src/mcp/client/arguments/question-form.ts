@@ -1,5 +1,5 @@
+import type { AnswerValue } from '../session.ts';
 import { allowedValues, isSchema, listOf, propertiesOf, requiredOf, type Schema } from './schema.ts';
-import type { AnswerValue } from './session.ts';
 
 /** One value that a question wants, as far as its schema is one of those that questions may use. */
 export type FormField = {

@@ -1,5 +1,5 @@
+import type { Tool } from '../session.ts';
 import { isSchema, type Schema } from './schema.ts';
-import type { Tool } from './session.ts';
 
 /** Characters of an HTTP field name (RFC 9110, token). */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

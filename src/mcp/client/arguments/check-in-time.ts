@@ -1,7 +1,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { LoomsError } from '../../model/errors.ts';
-import { messageOf } from '../../model/failure.ts';
-import { duration } from '../../model/times.ts';
+import { LoomsError } from '../../../model/errors.ts';
+import { messageOf } from '../../../model/failure.ts';
+import { duration } from '../../../model/times.ts';
 import type { ArgumentCheck } from './argument-validation.ts';
 import type { Schema } from './schema.ts';
 

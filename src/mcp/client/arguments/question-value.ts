@@ -1,8 +1,8 @@
-import { assertNever } from '../../model/errors.ts';
-import { numberOf, plainText, readNumber, readWhole } from '../../model/exact-number.ts';
-import { nearest } from '../../model/nearest.ts';
+import { assertNever } from '../../../model/errors.ts';
+import { numberOf, plainText, readNumber, readWhole } from '../../../model/exact-number.ts';
+import { nearest } from '../../../model/nearest.ts';
+import type { AnswerValue } from '../session.ts';
 import type { FieldKind, FormField, Option, TextFormat } from './question-form.ts';
-import type { AnswerValue } from './session.ts';
 
 type ReadValue = { readonly value: AnswerValue } | { readonly problem: string };
 
