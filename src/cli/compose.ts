@@ -15,11 +15,11 @@ import { usualServe } from '../model/serve-settings.ts';
 import { noTracing, type Tracing } from '../model/tracing.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
-import type { Bearers } from '../serve/bearers.ts';
-import type { Guarding } from '../serve/guard.ts';
+import type { Bearers } from '../serve/access/bearers.ts';
+import type { Guarding } from '../serve/access/guard.ts';
+import type { Scan } from '../serve/access/scan.ts';
 import type { Near, RunningGateway, RunningStatus } from '../serve/run.ts';
-import type { Scan } from '../serve/scan.ts';
-import type { SessionBounds } from '../serve/sessions.ts';
+import type { SessionBounds } from '../serve/sessions/sessions.ts';
 import type { LoopStatus, Measured } from '../serve/status.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import type { ClientTokens } from '../state/client-tokens.ts';
@@ -536,7 +536,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const scanOf = async (mode: 'mask' | 'deny'): Promise<Scan> => {
     const [{ createScan }, { coverOf }] = await Promise.all([
-      import('../serve/scan.ts'),
+      import('../serve/access/scan.ts'),
       import('../secrets/cover.ts'),
     ]);
     return createScan(mode, coverOf(redact));
@@ -574,11 +574,11 @@ export async function compose(settings: Settings): Promise<Composition> {
   const bearersOf = async (project: ProjectName, token: Token | undefined): Promise<Bearers> => {
     const [tokens, { createBearers }, { madeTokens, namedTokens }] = await Promise.all([
       clientTokens(project),
-      import('../serve/bearers.ts'),
+      import('../serve/access/bearers.ts'),
       import('../app/serve/tokens.ts'),
     ]);
     const fixed = await namedTokens(ports, serving.tokens, token);
-    const issued = serving.oidc && (await import('../serve/oidc.ts')).createIssued(serving.oidc);
+    const issued = serving.oidc && (await import('../serve/access/oidc.ts')).createIssued(serving.oidc);
     return createBearers(() => [...fixed, ...madeTokens(tokens.list())], issued);
   };
   const serve: Composition['serve'] = async (project, options) => {
@@ -587,7 +587,7 @@ export async function compose(settings: Settings): Promise<Composition> {
       nearFor(options),
       upstreamsFor(project, log),
       import('../serve/run.ts'),
-      import('../serve/seal.ts'),
+      import('../serve/sessions/seal.ts'),
       import('../state/gateway-files.ts'),
       import('../state/ended-sessions.ts'),
     ]);

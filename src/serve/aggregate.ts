@@ -2,12 +2,12 @@ import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
+import type { Guard } from './access/guard.ts';
 import { capabilities, createCatalogue, type Item, instructions, itemsIn } from './catalogue.ts';
 import { answerText, type Face, type Route } from './face.ts';
-import type { Guard } from './guard.ts';
-import { createLeg, type Leg, type LegHooks } from './leg.ts';
-import { errorText, paramsOf, resultText } from './message.ts';
-import { askBounded, ownPages } from './pages.ts';
+import { createLeg, type Leg, type LegHooks } from './leg/leg.ts';
+import { errorText, paramsOf, resultText } from './messages/message.ts';
+import { askBounded, ownPages } from './messages/pages.ts';
 import {
   type ClientRequest,
   code,
@@ -17,7 +17,7 @@ import {
   lists,
   type Message,
   sessionRevisions,
-} from './protocol.ts';
+} from './messages/protocol.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** A server among all, with what it says it can do. */

@@ -5,13 +5,13 @@ import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { duration } from '../model/times.ts';
 import type { Span, TraceContext } from '../model/tracing.ts';
+import type { Guard } from './access/guard.ts';
 import { answerText } from './face.ts';
 import { whyRefused } from './filter.ts';
-import type { Guard } from './guard.ts';
-import type { Answered, Asked, Leg } from './leg.ts';
-import { errorText, paramsOf } from './message.ts';
-import { type ClientRequest, code, type HeaderFields, type Message } from './protocol.ts';
-import type { Reply } from './reply.ts';
+import type { Answered, Asked, Leg } from './leg/leg.ts';
+import { errorText, paramsOf } from './messages/message.ts';
+import { type ClientRequest, code, type HeaderFields, type Message } from './messages/protocol.ts';
+import type { Reply } from './messages/reply.ts';
 import { asClient, asPart, asServer, endedWith } from './traced.ts';
 import type { CallOutcome, Operation, Upstreams } from './upstreams.ts';
 

@@ -4,8 +4,8 @@ import { asServerName, type ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
 import { joinedName, serverOf } from '../model/joined-names.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
-import { paramsOf } from './message.ts';
-import { type ClientRequest, type Fields, type ListMethod, lists, type Message } from './protocol.ts';
+import { paramsOf } from './messages/message.ts';
+import { type ClientRequest, type Fields, type ListMethod, lists, type Message } from './messages/protocol.ts';
 
 /** How long a list waits for one server, ms: a bad one must not hold up the others; it is told of when it comes. */
 const listMs = 5_000;

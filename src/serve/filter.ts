@@ -1,8 +1,8 @@
 import { isAllowed } from '../mcp/client/filter.ts';
 import type { ToolFilter } from '../model/desired.ts';
 import { isRecord } from '../model/is-record.ts';
-import { paramsOf, withResult } from './message.ts';
-import type { Message } from './protocol.ts';
+import { paramsOf, withResult } from './messages/message.ts';
+import type { Message } from './messages/protocol.ts';
 
 const filters = ({ include, exclude }: ToolFilter): boolean => include !== undefined || exclude.length > 0;
 

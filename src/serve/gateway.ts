@@ -1,26 +1,26 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { asServerName, namePattern } from '../model/ids.ts';
 import { type ServeSettings, usualServe } from '../model/serve-settings.ts';
-import { type Access, accessOf, type Door, misdirected } from './access.ts';
+import { type Access, accessOf, type Door, misdirected } from './access/access.ts';
+import { createGuards, type Guarding, within } from './access/guard.ts';
+import { createLimits, createLoads, type Load } from './access/limits.ts';
+import { metadataAt, metadataUrl, scopeOf } from './access/metadata.ts';
 import { allServers } from './aggregate.ts';
-import { createBridge } from './bridge.ts';
 import { failureText, statusOfFailure } from './call.ts';
-import { contradiction, missingOfEnvelope, unknownRevision } from './envelope.ts';
 import { type Face, oneServer } from './face.ts';
-import { type Followed, followServing } from './follow.ts';
-import { createGuards, type Guarding, within } from './guard.ts';
-import type { LegHooks } from './leg.ts';
-import { createLimits, createLoads, type Load } from './limits.ts';
-import { errorText, isRequest, readClientMessage, revisionOf } from './message.ts';
-import { metadataAt, metadataUrl, scopeOf } from './metadata.ts';
+import { type Followed, followServing } from './leg/follow.ts';
+import type { LegHooks } from './leg/leg.ts';
+import { contradiction, missingOfEnvelope, unknownRevision } from './messages/envelope.ts';
+import { errorText, isRequest, readClientMessage, revisionOf } from './messages/message.ts';
+import { type ClientRequest, code, type HeaderFields, type Message, modernRevision } from './messages/protocol.ts';
+import { createReply, type Reply } from './messages/reply.ts';
 import { createMetrics, measured } from './metrics.ts';
-import { createOldSse, noStream } from './old-sse.ts';
-import { type ClientRequest, code, type HeaderFields, type Message, modernRevision } from './protocol.ts';
-import { createReply, type Reply } from './reply.ts';
-import type { Seal } from './seal.ts';
-import type { Session } from './session.ts';
-import { createSessions, type Ended, type SessionBounds, type SessionPlace } from './sessions.ts';
-import { createStateless } from './stateless.ts';
+import { createOldSse, noStream } from './sessions/old-sse.ts';
+import type { Seal } from './sessions/seal.ts';
+import type { Session } from './sessions/session.ts';
+import { createSessions, type Ended, type SessionBounds, type SessionPlace } from './sessions/sessions.ts';
+import { createBridge } from './stateless/bridge.ts';
+import { createStateless } from './stateless/stateless.ts';
 import {
   healthAnswer,
   type LoopStatus,

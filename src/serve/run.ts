@@ -5,10 +5,10 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
-import { misdirected } from './access.ts';
-import type { Bearers } from './bearers.ts';
-import type { Followed } from './follow.ts';
+import { misdirected } from './access/access.ts';
+import type { Bearers } from './access/bearers.ts';
 import { createGateway, type GatewayOptions } from './gateway.ts';
+import type { Followed } from './leg/follow.ts';
 import { createStatusServer, type LoopStatus } from './status.ts';
 import type { Upstreams } from './upstreams.ts';
 

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { type MetricFamily, metricsText } from '../model/metrics.ts';
-import { loopback, misdirected } from './access.ts';
+import { loopback, misdirected } from './access/access.ts';
 import { commonFamilies } from './metrics.ts';
 
 /** A loop that keeps servers as they are declared, as far as one who asks for its health wants to know. */

@@ -3,7 +3,7 @@ import { writtenRef } from '../../model/secret-names.ts';
 import type { NamedToken } from '../../model/serve-settings.ts';
 import { endOfDay } from '../../model/times.ts';
 import { tokenDigest } from '../../model/token-digest.ts';
-import type { KnownToken } from '../../serve/bearers.ts';
+import type { KnownToken } from '../../serve/access/bearers.ts';
 import type { Ports } from '../ports.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { PageRoutes } from '../../model/page.ts';
-import type { Grant } from '../guard.ts';
+import type { Grant } from '../access/guard.ts';
 import { rightsOf } from './rights.ts';
 
 type Session = PageRoutes['POST /page/session']['answers'];

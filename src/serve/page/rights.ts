@@ -1,6 +1,6 @@
 import type { PageRights } from '../../model/page.ts';
-import type { Grant } from '../guard.ts';
-import { isMeant } from '../scopes.ts';
+import type { Grant } from '../access/guard.ts';
+import { isMeant } from '../access/scopes.ts';
 
 /** What of the page somebody may use. */
 export type Right = 'page' | 'logs' | 'audit' | 'operate';

@@ -8,7 +8,7 @@ import { nearCommands } from '../../../src/cli/near-commands.ts';
 import { frameOf, kinds } from '../../../src/cli/near-frames.ts';
 import { asProjectName } from '../../../src/model/ids.ts';
 import { type RunningGateway, runGateway } from '../../../src/serve/run.ts';
-import { createSeal } from '../../../src/serve/seal.ts';
+import { createSeal } from '../../../src/serve/sessions/seal.ts';
 import { key, localUpstreams } from '../serve/local-gateway.ts';
 
 // Programs at the gateway's socket must not keep it from ending, whatever they say or leave unsaid.

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { asServerName, type ServerName } from '../../../src/model/ids.ts';
 import { usualNames } from '../../../src/model/serve-settings.ts';
-import { createBridge } from '../../../src/serve/bridge.ts';
+import type { Guard } from '../../../src/serve/access/guard.ts';
 import { createCatalogue } from '../../../src/serve/catalogue.ts';
 import { oneServer } from '../../../src/serve/face.ts';
-import type { Guard } from '../../../src/serve/guard.ts';
-import { createSeal } from '../../../src/serve/seal.ts';
-import { createSessions } from '../../../src/serve/sessions.ts';
-import { createStateless, type Stateless } from '../../../src/serve/stateless.ts';
+import { createSeal } from '../../../src/serve/sessions/seal.ts';
+import { createSessions } from '../../../src/serve/sessions/sessions.ts';
+import { createBridge } from '../../../src/serve/stateless/bridge.ts';
+import { createStateless, type Stateless } from '../../../src/serve/stateless/stateless.ts';
 import {
   type Fake,
   fakeChannel,

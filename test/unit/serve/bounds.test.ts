@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { createDeclaredHeaders } from '../../../src/serve/declared-headers.ts';
-import { createGuards, ownGrant } from '../../../src/serve/guard.ts';
-import { createLeg } from '../../../src/serve/leg.ts';
-import type { Message } from '../../../src/serve/protocol.ts';
+import { createGuards, ownGrant } from '../../../src/serve/access/guard.ts';
+import { createLeg } from '../../../src/serve/leg/leg.ts';
+import { createDeclaredHeaders } from '../../../src/serve/messages/declared-headers.ts';
+import type { Message } from '../../../src/serve/messages/protocol.ts';
 import { fakeChannel, fs, specWith, upstreamsWith } from './fake-servers.ts';
 
 // What a server cannot make the gateway do or hold, however it answers.

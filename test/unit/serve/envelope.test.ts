@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
-import { createDeclaredHeaders } from '../../../src/serve/declared-headers.ts';
-import { contradiction, mirrored, missingOfEnvelope, unknownRevision } from '../../../src/serve/envelope.ts';
-import type { Leg } from '../../../src/serve/leg.ts';
-import { paramContradiction, paramHeaders } from '../../../src/serve/param-headers.ts';
-import type { Message } from '../../../src/serve/protocol.ts';
+import type { Leg } from '../../../src/serve/leg/leg.ts';
+import { createDeclaredHeaders } from '../../../src/serve/messages/declared-headers.ts';
+import { contradiction, mirrored, missingOfEnvelope, unknownRevision } from '../../../src/serve/messages/envelope.ts';
+import { paramContradiction, paramHeaders } from '../../../src/serve/messages/param-headers.ts';
+import type { Message } from '../../../src/serve/messages/protocol.ts';
 
 const revision = '2026-07-28';
 const request = (method: string, params: object): Message => ({ jsonrpc: '2.0', id: 1, method, params });

@@ -2,9 +2,9 @@ import type { Channel } from '../../../src/mcp/link/channel.ts';
 import type { DesiredServer } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
-import { type Guard, openGuard } from '../../../src/serve/guard.ts';
-import type { Message } from '../../../src/serve/protocol.ts';
-import type { Reply } from '../../../src/serve/reply.ts';
+import { type Guard, openGuard } from '../../../src/serve/access/guard.ts';
+import type { Message } from '../../../src/serve/messages/protocol.ts';
+import type { Reply } from '../../../src/serve/messages/reply.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
 
 export const fs = asServerName('fs');

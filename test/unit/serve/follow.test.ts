@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
-import { followServing } from '../../../src/serve/follow.ts';
+import { followServing } from '../../../src/serve/leg/follow.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
 
 const [fs, web] = [asServerName('fs'), asServerName('web')];

@@ -7,8 +7,8 @@ import type { McpSpec } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
 import { createGateway, type Gateway } from '../../../src/serve/gateway.ts';
-import { createSeal, type Seal } from '../../../src/serve/seal.ts';
-import type { Ended } from '../../../src/serve/sessions.ts';
+import { createSeal, type Seal } from '../../../src/serve/sessions/seal.ts';
+import type { Ended } from '../../../src/serve/sessions/sessions.ts';
 import type { Upstreams } from '../../../src/serve/upstreams.ts';
 import { fixture, localEngine, targetFor } from '../mcp/local-engine.ts';
 

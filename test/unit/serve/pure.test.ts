@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { listenAddress } from '../../../src/cli/listen-address.ts';
 import { joinedName, serverOf } from '../../../src/model/joined-names.ts';
 import { tokenDigest } from '../../../src/model/token-digest.ts';
-import { accessOf, type Door, misdirected } from '../../../src/serve/access.ts';
-import { createBearers } from '../../../src/serve/bearers.ts';
+import { accessOf, type Door, misdirected } from '../../../src/serve/access/access.ts';
+import { createBearers } from '../../../src/serve/access/bearers.ts';
 import { filteredTools, whyRefused } from '../../../src/serve/filter.ts';
-import { readClientMessage, withId } from '../../../src/serve/message.ts';
-import type { Message } from '../../../src/serve/protocol.ts';
+import { readClientMessage, withId } from '../../../src/serve/messages/message.ts';
+import type { Message } from '../../../src/serve/messages/protocol.ts';
 
 describe('a message of a client', () => {
   test('keeps its numbers as they were written, and loses what a server could take for something else', () => {

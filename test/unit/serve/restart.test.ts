@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { asServerName } from '../../../src/model/ids.ts';
+import { openGuard } from '../../../src/serve/access/guard.ts';
 import { oneServer } from '../../../src/serve/face.ts';
-import { openGuard } from '../../../src/serve/guard.ts';
-import { createSeal, maxAgeMs } from '../../../src/serve/seal.ts';
-import { createSessions, type Ended } from '../../../src/serve/sessions.ts';
+import { createSeal, maxAgeMs } from '../../../src/serve/sessions/seal.ts';
+import { createSessions, type Ended } from '../../../src/serve/sessions/sessions.ts';
 import { endedSessions } from '../../../src/state/ended-sessions.ts';
 import { key, type LocalGateway, localGateway, localUpstreams, rawClient } from './local-gateway.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Grant, ownGrant } from '../../../../src/serve/guard.ts';
+import { type Grant, ownGrant } from '../../../../src/serve/access/guard.ts';
 import { createLogins } from '../../../../src/serve/page/logins.ts';
 
 function atClock() {

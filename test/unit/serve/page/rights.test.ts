@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ownGrant } from '../../../../src/serve/guard.ts';
+import { ownGrant } from '../../../../src/serve/access/guard.ts';
 import { hasRight, rightsOf, seesPage } from '../../../../src/serve/page/rights.ts';
 
 const token = (...scopes: string[]) => ({ kind: 'token', scopes }) as const;

@@ -1,19 +1,17 @@
-import { createCallClocks } from '../mcp/client/call-clock.ts';
-import { isHttp } from '../model/desired.ts';
-import { LoomsError } from '../model/errors.ts';
-import type { ContainerId, ServerName } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
-import type { JoinedNames } from '../model/serve-settings.ts';
-import { type AskOne, createAllStateless } from './all-stateless.ts';
-import type { Bridge } from './bridge.ts';
-import { answerFailure, askGuarded, callTool, failureText, statusOfFailure, tookTooLong } from './call.ts';
-import { createDeclaredHeaders } from './declared-headers.ts';
-import { mirrored } from './envelope.ts';
-import { oneServer } from './face.ts';
-import type { Guard } from './guard.ts';
-import { type Answered, type Asked, createLeg, type Leg } from './leg.ts';
-import { errorText, metaOf, paramsOf, statusOf, withId, withParams } from './message.ts';
-import { paramContradiction, paramHeaders } from './param-headers.ts';
+import { createCallClocks } from '../../mcp/client/call-clock.ts';
+import { isHttp } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { JoinedNames } from '../../model/serve-settings.ts';
+import type { Guard } from '../access/guard.ts';
+import { answerFailure, askGuarded, callTool, failureText, statusOfFailure, tookTooLong } from '../call.ts';
+import { oneServer } from '../face.ts';
+import { type Answered, type Asked, createLeg, type Leg } from '../leg/leg.ts';
+import { createDeclaredHeaders } from '../messages/declared-headers.ts';
+import { mirrored } from '../messages/envelope.ts';
+import { errorText, metaOf, paramsOf, statusOf, withId, withParams } from '../messages/message.ts';
+import { paramContradiction, paramHeaders } from '../messages/param-headers.ts';
 import {
   type ClientRequest,
   code,
@@ -23,10 +21,12 @@ import {
   type Message,
   modernRevision,
   subscriptionKey,
-} from './protocol.ts';
-import type { Reply } from './reply.ts';
-import type { SessionPlace } from './sessions.ts';
-import type { Upstreams } from './upstreams.ts';
+} from '../messages/protocol.ts';
+import type { Reply } from '../messages/reply.ts';
+import type { SessionPlace } from '../sessions/sessions.ts';
+import type { Upstreams } from '../upstreams.ts';
+import { type AskOne, createAllStateless } from './all-stateless.ts';
+import type { Bridge } from './bridge.ts';
 
 /** A request of the stateless revisions. */
 export type StatelessRequest = SessionPlace & {

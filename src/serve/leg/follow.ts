@@ -1,6 +1,6 @@
-import type { ServerName } from '../model/ids.ts';
+import type { ServerName } from '../../model/ids.ts';
+import type { Upstreams } from '../upstreams.ts';
 import type { Leg } from './leg.ts';
-import type { Upstreams } from './upstreams.ts';
 
 /** How often is looked which container serves, ms, should the engine have told of a change to nobody. */
 const lookEveryMs = 60_000;

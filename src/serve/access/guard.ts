@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import { LoomsError } from '../model/errors.ts';
-import type { ContainerId, ServerName } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
-import type { Judge } from '../model/serve-settings.ts';
-import type { Leg } from './leg.ts';
-import { metaOf, paramsOf, withResult } from './message.ts';
-import { ownPages } from './pages.ts';
-import { envelopeKeys, isList, type Message } from './protocol.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { Judge } from '../../model/serve-settings.ts';
+import type { Leg } from '../leg/leg.ts';
+import { metaOf, paramsOf, withResult } from '../messages/message.ts';
+import { ownPages } from '../messages/pages.ts';
+import { envelopeKeys, isList, type Message } from '../messages/protocol.ts';
+import type { Upstreams } from '../upstreams.ts';
 import type { Scan } from './scan.ts';
 import { holds, isRoundabout, listedFor, reaches, type Scopes, wantedBy } from './scopes.ts';
-import type { Upstreams } from './upstreams.ts';
 
 /** Who speaks, and what was granted to them. */
 export type Grant = {

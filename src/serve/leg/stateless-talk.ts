@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Channel } from '../mcp/link/channel.ts';
-import { isRecord } from '../model/is-record.ts';
-import { mirrored } from './envelope.ts';
-import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from './message.ts';
-import { type Declared, paramHeaders, rememberHeaders } from './param-headers.ts';
+import type { Channel } from '../../mcp/link/channel.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { mirrored } from '../messages/envelope.ts';
+import { isAnswer, isRequest, metaOf, paramsOf, withId, withParams } from '../messages/message.ts';
+import { type Declared, paramHeaders, rememberHeaders } from '../messages/param-headers.ts';
 import {
   type ClientRequest,
   code,
@@ -14,7 +14,7 @@ import {
   modernRevision,
   sessionRevisions,
   subscriptionKey,
-} from './protocol.ts';
+} from '../messages/protocol.ts';
 
 /** How often one request may come back for input. Servers of the SDK go as far for clients of older revisions. */
 const mostRounds = 10;

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Load } from './limits.ts';
+import type { Load } from '../access/limits.ts';
 
 /** How often something is written on a stream that is silent, ms: what lies between cuts an idle one after a minute. */
 const keepAliveMs = 15_000;

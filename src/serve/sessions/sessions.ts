@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { isRecord } from '../model/is-record.ts';
-import type { Face } from './face.ts';
-import type { Guard } from './guard.ts';
-import type { LegHooks } from './leg.ts';
-import { paramsOf } from './message.ts';
-import type { Message } from './protocol.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { Guard } from '../access/guard.ts';
+import type { Face } from '../face.ts';
+import type { LegHooks } from '../leg/leg.ts';
+import { paramsOf } from '../messages/message.ts';
+import type { Message } from '../messages/protocol.ts';
+import type { Upstreams } from '../upstreams.ts';
 import type { Seal } from './seal.ts';
 import { type Audience, createSession, type Session } from './session.ts';
-import type { Upstreams } from './upstreams.ts';
 
 /** What sessions may take. */
 export type SessionBounds = {

@@ -1,6 +1,6 @@
-import { isRecord } from '../model/is-record.ts';
-import { paramsOf } from './message.ts';
-import { type Fields, isList, lists, type Message, naming } from './protocol.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { paramsOf } from '../messages/message.ts';
+import { type Fields, isList, lists, type Message, naming } from '../messages/protocol.ts';
 
 /** What somebody may use: scopes `server:name`, or everything. */
 export type Scopes = 'all' | readonly string[];

@@ -1,23 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { canonicalJson } from '../model/canonical-json.ts';
-import { LoomsError } from '../model/errors.ts';
-import { isRecord } from '../model/is-record.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { Guard } from '../access/guard.ts';
+import { failureText, statusOfFailure } from '../call.ts';
+import { createDeclaredHeaders } from '../messages/declared-headers.ts';
 import {
-  askedFor,
-  discovered,
-  honoured,
-  legacyParams,
-  levels,
-  mayAsk,
-  modernResult,
-  older,
-  withoutId,
-} from './bridge-terms.ts';
-import { failureText, statusOfFailure } from './call.ts';
-import { createDeclaredHeaders } from './declared-headers.ts';
-import type { Guard } from './guard.ts';
-import { errorText, isRequest, metaOf, paramsOf, resultText, statusOf, withId, withParams } from './message.ts';
-import { paramContradiction } from './param-headers.ts';
+  errorText,
+  isRequest,
+  metaOf,
+  paramsOf,
+  resultText,
+  statusOf,
+  withId,
+  withParams,
+} from '../messages/message.ts';
+import { paramContradiction } from '../messages/param-headers.ts';
 import {
   type ClientRequest,
   changeOf,
@@ -30,11 +28,22 @@ import {
   questions,
   sessionRevisions,
   subscriptionKey,
-} from './protocol.ts';
-import type { Reply } from './reply.ts';
-import type { Seal } from './seal.ts';
-import type { Session } from './session.ts';
-import type { SessionPlace, Sessions } from './sessions.ts';
+} from '../messages/protocol.ts';
+import type { Reply } from '../messages/reply.ts';
+import type { Seal } from '../sessions/seal.ts';
+import type { Session } from '../sessions/session.ts';
+import type { SessionPlace, Sessions } from '../sessions/sessions.ts';
+import {
+  askedFor,
+  discovered,
+  honoured,
+  legacyParams,
+  levels,
+  mayAsk,
+  modernResult,
+  older,
+  withoutId,
+} from './bridge-terms.ts';
 
 /** A request without a session, and what a session for it is opened with. */
 export type BridgedRequest = SessionPlace & {

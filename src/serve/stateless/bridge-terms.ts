@@ -1,7 +1,7 @@
-import { canonicalJson } from '../model/canonical-json.ts';
-import { isRecord } from '../model/is-record.ts';
-import { metaOf, paramsOf, resultText, withResult } from './message.ts';
-import { envelopeKeys, type Fields, type Id, isList, type Message, modernRevision } from './protocol.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { metaOf, paramsOf, resultText, withResult } from '../messages/message.ts';
+import { envelopeKeys, type Fields, type Id, isList, type Message, modernRevision } from '../messages/protocol.ts';
 
 // What is said in 2026-07-28, in the terms of the revisions with sessions, and back.
 

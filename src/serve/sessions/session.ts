@@ -1,14 +1,14 @@
-import { createCallClocks } from '../mcp/client/call-clock.ts';
-import { LoomsError } from '../model/errors.ts';
-import { isRecord } from '../model/is-record.ts';
-import { answerFailure, askGuarded, callTool, tookTooLong } from './call.ts';
-import type { Face } from './face.ts';
-import type { Guard } from './guard.ts';
-import type { Asked, LegHooks } from './leg.ts';
-import { errorText, isAnswer, isRequest, metaOf, paramsOf, withId } from './message.ts';
-import { type ClientRequest, code, type Message, questions } from './protocol.ts';
-import type { Reply } from './reply.ts';
-import type { Upstreams } from './upstreams.ts';
+import { createCallClocks } from '../../mcp/client/call-clock.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { Guard } from '../access/guard.ts';
+import { answerFailure, askGuarded, callTool, tookTooLong } from '../call.ts';
+import type { Face } from '../face.ts';
+import type { Asked, LegHooks } from '../leg/leg.ts';
+import { errorText, isAnswer, isRequest, metaOf, paramsOf, withId } from '../messages/message.ts';
+import { type ClientRequest, code, type Message, questions } from '../messages/protocol.ts';
+import type { Reply } from '../messages/reply.ts';
+import type { Upstreams } from '../upstreams.ts';
 
 /** Requests of one session that may be under way; what comes beyond is told to come again. */
 const mostAtOnce = 32;

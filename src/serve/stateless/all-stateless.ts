@@ -1,11 +1,11 @@
-import type { ServerName } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
-import type { JoinedNames } from '../model/serve-settings.ts';
-import { failureText, statusOfFailure } from './call.ts';
-import { capabilities, createCatalogue, type Item, instructions, itemsIn } from './catalogue.ts';
-import { headerText } from './envelope.ts';
-import { errorText, metaOf, paramsOf, resultText } from './message.ts';
-import { pagesOf } from './pages.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { JoinedNames } from '../../model/serve-settings.ts';
+import { failureText, statusOfFailure } from '../call.ts';
+import { capabilities, createCatalogue, type Item, instructions, itemsIn } from '../catalogue.ts';
+import { headerText } from '../messages/envelope.ts';
+import { errorText, metaOf, paramsOf, resultText } from '../messages/message.ts';
+import { pagesOf } from '../messages/pages.ts';
 import {
   type ClientRequest,
   changeOf,
@@ -19,8 +19,8 @@ import {
   type Message,
   modernRevision,
   subscriptionKey,
-} from './protocol.ts';
-import type { Reply } from './reply.ts';
+} from '../messages/protocol.ts';
+import type { Reply } from '../messages/reply.ts';
 
 /** A request to one of the servers, or to all; what a client over HTTP sent as `mcp-…`. */
 type Request = { readonly message: ClientRequest; readonly headers?: HeaderFields };

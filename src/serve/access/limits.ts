@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { ServeLimits } from '../model/serve-settings.ts';
+import type { ServeLimits } from '../../model/serve-settings.ts';
 
 /** Whether a request of a principal may be taken; `done` when it is over. */
 export type Taken =

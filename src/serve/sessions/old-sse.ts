@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { failureText } from './call.ts';
-import { errorText, isRequest } from './message.ts';
-import { code, type Message } from './protocol.ts';
-import { createReply, type Reply } from './reply.ts';
+import { failureText } from '../call.ts';
+import { errorText, isRequest } from '../messages/message.ts';
+import { code, type Message } from '../messages/protocol.ts';
+import { createReply, type Reply } from '../messages/reply.ts';
 import type { SessionPlace, Sessions } from './sessions.ts';
 
 /** Clients of the HTTP+SSE transport (2024-11-05), which newer ones took the place of. */

@@ -1,7 +1,7 @@
-import { LoomsError } from '../model/errors.ts';
-import { isRecord } from '../model/is-record.ts';
-import { withResult } from './message.ts';
-import type { Message } from './protocol.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { withResult } from '../messages/message.ts';
+import type { Message } from '../messages/protocol.ts';
 
 /** Looks for secrets in what is said to servers and by them. */
 export type Scan = {

@@ -1,4 +1,4 @@
-import type { OidcSettings } from '../model/serve-settings.ts';
+import type { OidcSettings } from '../../model/serve-settings.ts';
 
 /** What a resource server tells of itself (RFC 9728), and where. */
 const wellKnown = '/.well-known/oauth-protected-resource';

@@ -1,7 +1,7 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose';
-import { messageOf } from '../model/failure.ts';
-import { isRecord } from '../model/is-record.ts';
-import type { OidcSettings } from '../model/serve-settings.ts';
+import { messageOf } from '../../model/failure.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { OidcSettings } from '../../model/serve-settings.ts';
 import type { Bearers } from './bearers.ts';
 
 /** Signatures with a key pair alone: with a shared key, whoever may check a token could make one. */

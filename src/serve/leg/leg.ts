@@ -1,14 +1,14 @@
-import { canonicalJson } from '../model/canonical-json.ts';
-import type { DesiredServer } from '../model/desired.ts';
-import { LoomsError } from '../model/errors.ts';
-import type { ContainerId, ServerName } from '../model/ids.ts';
-import { isRecord } from '../model/is-record.ts';
-import { inSpan, noTracing, type TraceContext } from '../model/tracing.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import type { DesiredServer } from '../../model/desired.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { inSpan, noTracing, type TraceContext } from '../../model/tracing.ts';
+import { isAnswer, isRequest, paramsOf, withId, withParams } from '../messages/message.ts';
+import { code, type HeaderFields, type Message, modernRevision } from '../messages/protocol.ts';
+import type { Upstream, Upstreams } from '../upstreams.ts';
 import { legacyChannel } from './legacy-channel.ts';
-import { isAnswer, isRequest, paramsOf, withId, withParams } from './message.ts';
-import { code, type HeaderFields, type Message, modernRevision } from './protocol.ts';
 import { mostSubscriptions } from './stateless-talk.ts';
-import type { Upstream, Upstreams } from './upstreams.ts';
 
 /** An answer of a server, still under the id that the leg asked with. */
 export type Answered = {
