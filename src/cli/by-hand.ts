@@ -7,7 +7,7 @@ import type { ServerName } from '../model/ids.ts';
 import type { Plan, Reason } from '../model/plan.ts';
 import type { CommandContext } from './context.ts';
 import { applyFlags, keepOf, placeFlags, trustFlags } from './flags.ts';
-import { reasonsOf } from './render/reasons.ts';
+import { reasonsOf } from './render/plan/reasons.ts';
 import { defaultPaths, readUsableSpecs } from './specs.ts';
 
 /** Flags of commands that work on servers by hand. */

@@ -4,7 +4,7 @@ import type { ProtocolChoice } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
 import { terminalInterviewer } from './ask-question.ts';
 import type { Program, Screen } from './program.ts';
-import { type CallDisplay, lineDisplay, liveDisplay, silentDisplay } from './render/call-progress.ts';
+import { type CallDisplay, lineDisplay, liveDisplay, silentDisplay } from './render/progress/call-progress.ts';
 import { visible, visibleBlock } from './render/text.ts';
 import type { Terminal } from './terminal.ts';
 

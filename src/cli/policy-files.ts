@@ -5,7 +5,7 @@ import { hasErrors } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Policies, PolicyFile } from '../model/policy.ts';
 import { SpecError } from './errors.ts';
-import { countDiagnostics } from './render/diagnostics.ts';
+import { countDiagnostics } from './render/diagnostics/diagnostics.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -6,7 +6,7 @@ import { LoomsError } from '../model/errors.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import { SpecError } from './errors.ts';
 import { requireKept } from './policy-files.ts';
-import { countDiagnostics } from './render/diagnostics.ts';
+import { countDiagnostics } from './render/diagnostics/diagnostics.ts';
 
 const projectFileName = 'looms.yaml';
 

@@ -10,12 +10,12 @@ import { confirm } from './confirm.ts';
 import type { CommandContext } from './context.ts';
 import { InterruptedError } from './errors.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
-import { disabledServers, renderPlan, renderPlanTitle, warningLines } from './render/plan-text.ts';
-import type { Progress } from './render/progress-lanes.ts';
-import { lineProgress } from './render/progress-lines.ts';
-import { renderReport } from './render/report.ts';
+import { disabledServers, renderPlan, renderPlanTitle, warningLines } from './render/plan/plan-text.ts';
+import { renderReport } from './render/plan/report.ts';
+import { timeline } from './render/plan/timeline.ts';
+import type { Progress } from './render/progress/progress-lanes.ts';
+import { lineProgress } from './render/progress/progress-lines.ts';
 import { plural, visible } from './render/text.ts';
-import { timeline } from './render/timeline.ts';
 import { type Interruption, listenForSignals } from './signals.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -169,6 +169,6 @@ async function execute(
 /** Live progress on a terminal, else plain lines. The live one is loaded only when used, as it costs the most. */
 async function openProgress(plan: Plan, terminal: Terminal, nowMs: () => number): Promise<Progress> {
   if (!terminal.live) return lineProgress({ notice: terminal.notice, palette: terminal.noticePalette, nowMs });
-  const { liveProgress } = await import('./render/progress-listr.ts');
+  const { liveProgress } = await import('./render/progress/progress-listr.ts');
   return liveProgress(plan, terminal, nowMs);
 }

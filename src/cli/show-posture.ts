@@ -2,7 +2,7 @@ import { lookAtPosture, type ServerPosture } from '../app/inspect/posture/postur
 import type { ServerName } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
 import { exitCode } from './exit-codes.ts';
-import { renderPosture } from './render/posture.ts';
+import { renderPosture } from './render/servers/posture.ts';
 
 /** Looks at the posture of servers, all where none is named, and shows it: for `posture` and `describe --posture`. */
 export async function showPosture(

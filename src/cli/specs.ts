@@ -7,7 +7,7 @@ import type { GitCommit } from '../model/source.ts';
 import type { CommandContext } from './context.ts';
 import { SpecError } from './errors.ts';
 import { findProjectFolder } from './project-file.ts';
-import { countDiagnostics, renderDiagnostics } from './render/diagnostics.ts';
+import { countDiagnostics, renderDiagnostics } from './render/diagnostics/diagnostics.ts';
 
 /** What is read when no `-f` is given and no project file names specs. */
 const defaultFile = 'mcp.yaml';

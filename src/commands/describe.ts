@@ -5,7 +5,7 @@ import { describeServers } from '../app/inspect/servers.ts';
 import { requiredArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { placeFlags } from '../cli/flags.ts';
-import { renderServer } from '../cli/render/servers.ts';
+import { renderServer } from '../cli/render/servers/servers.ts';
 import { serverName } from '../cli/server-name.ts';
 import { showPosture } from '../cli/show-posture.ts';
 

@@ -4,7 +4,7 @@ import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags } from '../cli/flags.ts';
-import { renderEvent } from '../cli/render/lifecycle-events.ts';
+import { renderEvent } from '../cli/render/servers/lifecycle-events.ts';
 import { serverName } from '../cli/server-name.ts';
 import { listenForSignals } from '../cli/signals.ts';
 import { LoomsError } from '../model/errors.ts';

@@ -5,8 +5,8 @@ import { getServers, getSpecs } from '../app/inspect/servers.ts';
 import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { placeFlags } from '../cli/flags.ts';
-import { renderProjectUse } from '../cli/render/project-use.ts';
-import { renderServers } from '../cli/render/servers.ts';
+import { renderProjectUse } from '../cli/render/servers/project-use.ts';
+import { renderServers } from '../cli/render/servers/servers.ts';
 import { serverName } from '../cli/server-name.ts';
 import { LoomsError } from '../model/errors.ts';
 

@@ -2,7 +2,7 @@ import { type Generation, getHistory } from '../app/inspect/get-history.ts';
 import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { placeFlags } from '../cli/flags.ts';
-import { renderHistory } from '../cli/render/history.ts';
+import { renderHistory } from '../cli/render/servers/history.ts';
 import { serverName } from '../cli/server-name.ts';
 
 export default class History extends BaseCommand {

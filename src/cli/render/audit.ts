@@ -3,7 +3,7 @@ import type { SeenChangeResult, SeenResult, Verification } from '../../model/aud
 import { assertNever } from '../../model/errors.ts';
 import { duration, shownTime } from '../../model/times.ts';
 import type { PaintName, Palette } from '../palette.ts';
-import { shortSource } from './servers.ts';
+import { shortSource } from './servers/servers.ts';
 import { type Cell, renderTable } from './table.ts';
 import { byteSize, plural, truncate, visible } from './text.ts';
 

@@ -5,8 +5,8 @@ import type { ProjectName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
 import { duration, shownTime } from '../../model/times.ts';
 import type { Palette } from '../palette.ts';
-import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './reasons.ts';
-import { outcomeWords } from './report.ts';
+import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './plan/reasons.ts';
+import { outcomeWords } from './plan/report.ts';
 import { plural, visible } from './text.ts';
 
 /** What a loop told, as it is written with `--json`: one object a line. */

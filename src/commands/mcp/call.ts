@@ -6,7 +6,7 @@ import { argumentFlags, argumentSource, outFlags } from '../../cli/call-argument
 import { openCallSession } from '../../cli/call-session.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { answerFlags, gatewayFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
-import { contentOptions, renderParts, renderSaved } from '../../cli/render/content.ts';
+import { contentOptions, renderParts, renderSaved } from '../../cli/render/answers/content.ts';
 import { renderWarning } from '../../cli/render/error.ts';
 import { visible } from '../../cli/render/text.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';

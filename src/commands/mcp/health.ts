@@ -3,14 +3,14 @@ import { remainingArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { durationFlag, gatewayFlags, placeFlags } from '../../cli/flags.ts';
-import { renderHealth } from '../../cli/render/health.ts';
-import type { healthProgress } from '../../cli/render/health-progress.ts';
+import type { healthProgress } from '../../cli/render/progress/health-progress.ts';
+import { renderHealth } from '../../cli/render/servers/health.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 
 /** Loaded only where it is drawn: it costs more than all other rendering together. */
 const liveHealth = async (...args: Parameters<typeof healthProgress>) =>
-  (await import('../../cli/render/health-progress.ts')).healthProgress(...args);
+  (await import('../../cli/render/progress/health-progress.ts')).healthProgress(...args);
 
 export default class McpHealth extends BaseCommand {
   static override summary = 'Ask servers whether they answer';

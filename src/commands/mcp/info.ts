@@ -2,7 +2,7 @@ import { type ServerInfo, serverInfo } from '../../app/inspect/server-info.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { placeFlags } from '../../cli/flags.ts';
-import { renderServerInfo } from '../../cli/render/server-info.ts';
+import { renderServerInfo } from '../../cli/render/servers/server-info.ts';
 import { serverName } from '../../cli/server-name.ts';
 
 export default class McpInfo extends BaseCommand {

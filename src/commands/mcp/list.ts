@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { listMcpServers, type McpServer } from '../../app/inspect/list-mcp-servers.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { placeFlags } from '../../cli/flags.ts';
-import { renderMcpServers } from '../../cli/render/mcp-servers.ts';
+import { renderMcpServers } from '../../cli/render/servers/mcp-servers.ts';
 
 export default class McpList extends BaseCommand {
   static override summary = 'List the MCP servers';

@@ -3,7 +3,7 @@ import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
-import { contentOptions, renderMessages, renderSaved } from '../../cli/render/content.ts';
+import { contentOptions, renderMessages, renderSaved } from '../../cli/render/answers/content.ts';
 import { visible } from '../../cli/render/text.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';

@@ -2,7 +2,7 @@ import { listPrompts } from '../../app/talk/list-prompts.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
-import { renderPrompts } from '../../cli/render/offers.ts';
+import { renderPrompts } from '../../cli/render/answers/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { Prompt } from '../../mcp/client/session.ts';

@@ -2,7 +2,7 @@ import { listResources } from '../../app/talk/list-resources.ts';
 import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
-import { renderResources } from '../../cli/render/offers.ts';
+import { renderResources } from '../../cli/render/answers/offers.ts';
 import { serverName } from '../../cli/server-name.ts';
 import { cancelOnSignal } from '../../cli/signals.ts';
 import type { Resource, ResourceTemplate } from '../../mcp/client/session.ts';

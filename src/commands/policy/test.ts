@@ -5,7 +5,7 @@ import { SpecError } from '../../cli/errors.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { specFlags } from '../../cli/flags.ts';
 import { readPolicyOf } from '../../cli/policy-files.ts';
-import { countDiagnostics } from '../../cli/render/diagnostics.ts';
+import { countDiagnostics } from '../../cli/render/diagnostics/diagnostics.ts';
 import { renderPolicyTest } from '../../cli/render/policy-test.ts';
 import { choosePaths } from '../../cli/specs.ts';
 
