@@ -164,7 +164,7 @@ async function writeFiles({ outputFiles }) {
 
 /** What hands a command to a gateway that runs is one file, and so are the few things that it may need on its way. */
 const bundleNear = async () =>
-  writeFiles(await build({ ...shape, entryPoints: { 'cli/near': join(root, 'src/cli/near.ts') } }));
+  writeFiles(await build({ ...shape, entryPoints: { 'cli/near': join(root, 'src/cli/near/near.ts') } }));
 
 async function bundle(commands) {
   const entries = Object.fromEntries(

@@ -4,14 +4,14 @@ import { Command } from '@oclif/core/command';
 import { Config } from '@oclif/core/config';
 import { exit } from '@oclif/core/errors';
 import { seenJson } from '../model/unseen.ts';
+import type { ReportFormat } from './command-line/output-format.ts';
 import { type CommandContext, type ContextFlags, openContext } from './context.ts';
 import { commonFlags } from './flags.ts';
-import type { ReportFormat } from './output-format.ts';
-import { palette } from './palette.ts';
-import { type Program, thisProgram } from './program.ts';
-import { publishReport } from './publish-report.ts';
 import { reportError } from './report-error.ts';
-import type { Terminal } from './terminal.ts';
+import { publishReport } from './run/publish-report.ts';
+import { palette } from './terminal/palette.ts';
+import { type Program, thisProgram } from './terminal/program.ts';
+import type { Terminal } from './terminal/terminal.ts';
 
 /** How a report looks where it goes to; a file also holds what is told beside an answer. */
 export type Look = Pick<Terminal, 'palette' | 'width'> & { readonly inFile: boolean };

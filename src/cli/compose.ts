@@ -24,12 +24,12 @@ import type { LoopStatus, Measured } from '../serve/status.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import type { ClientTokens } from '../state/client-tokens.ts';
 import type { Token } from '../state/gateway-files.ts';
-import { readPolicyFiles } from './policy-files.ts';
-import type { Program } from './program.ts';
-import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project-file.ts';
+import type { NearCommands, Warm } from './near/warm.ts';
+import { readPolicyFiles } from './project/policy-files.ts';
+import { type FoundProjectFile, pathsOfPlan, readProjectFile } from './project/project-file.ts';
 import { visible } from './render/text.ts';
-import { isAlive, processSpace, userName } from './this-process.ts';
-import type { NearCommands, Warm } from './warm.ts';
+import type { Program } from './terminal/program.ts';
+import { isAlive, processSpace, userName } from './terminal/this-process.ts';
 
 export type Settings = {
   /** `--host` and `--context`. */

@@ -3,12 +3,12 @@ import { isAbsolute } from 'node:path';
 import type { TrustQuestion } from '../app/ports.ts';
 import { LoomsError } from '../model/errors.ts';
 import { type Composition, compose } from './compose.ts';
-import { confirm } from './confirm.ts';
-import type { Program } from './program.ts';
-import { chooseProject, type ProjectChoice } from './project.ts';
+import { chooseProject, type ProjectChoice } from './project/project.ts';
 import { visible } from './render/text.ts';
-import type { Terminal } from './terminal.ts';
-import { openTerminal } from './terminal.ts';
+import { confirm } from './terminal/confirm.ts';
+import type { Program } from './terminal/program.ts';
+import type { Terminal } from './terminal/terminal.ts';
+import { openTerminal } from './terminal/terminal.ts';
 
 /** The flags that decide with what a command works; a command passes those it has. */
 export type ContextFlags = {

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { BaseCommand } from './base-command.ts';
 import { exitCode } from './exit-codes.ts';
-import { watchOutput } from './lost-output.ts';
-import { thisProgram } from './program.ts';
+import { watchOutput } from './terminal/lost-output.ts';
+import { thisProgram } from './terminal/program.ts';
 
 /**
  * Runs one command line and ends the process with its exit code. `root` is the package's folder, where the manifest

@@ -2,16 +2,16 @@ import type { Diagnostic } from '../model/diagnostics.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { Failure } from '../model/events.ts';
 import { failureOf, messageOf } from '../model/failure.ts';
+import { flagValue, flagWords, outputFormat } from './command-line/output-format.ts';
 import { InterruptedError, SpecError } from './errors.ts';
 import { exitCodeOfError, exitCodeOfSignal } from './exit-codes.ts';
-import { flagValue, flagWords, outputFormat } from './output-format.ts';
-import { palette, wantsColor } from './palette.ts';
-import type { Program } from './program.ts';
-import { checkoutPaths, diagnosticsIn, publishReport } from './publish-report.ts';
 import { renderDiagnostics } from './render/diagnostics/diagnostics.ts';
 import { isFindingFormat, renderFindingsAs } from './render/diagnostics/diagnostics-formats.ts';
 import { errorJson, renderFailure } from './render/error.ts';
 import { onlyOurs, visibleBlock } from './render/text.ts';
+import { checkoutPaths, diagnosticsIn, publishReport } from './run/publish-report.ts';
+import { palette, wantsColor } from './terminal/palette.ts';
+import type { Program } from './terminal/program.ts';
 import { isUsageError, usageFailure } from './usage.ts';
 
 /** Whether a flag was given, also when the command line could not be parsed. */

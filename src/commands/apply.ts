@@ -1,12 +1,12 @@
 import * as Flags from '@oclif/core/flags';
 import { acceptDeclared } from '../app/apply/require-trust.ts';
-import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { optionalArg } from '../cli/command-line/args.ts';
+import { planFlags, planSpecs } from '../cli/command-line/plan-request.ts';
 import { applyFlags, placeFlags, specFlags } from '../cli/flags.ts';
-import { planFlags, planSpecs } from '../cli/plan-request.ts';
-import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
-import { openSavedPlan } from '../cli/saved-plan.ts';
-import { readUsableSpecs } from '../cli/specs.ts';
+import { readUsableSpecs } from '../cli/project/specs.ts';
+import { type PlanOutcome, runPlan } from '../cli/run/run-plan.ts';
+import { openSavedPlan } from '../cli/run/saved-plan.ts';
 
 export default class Apply extends BaseCommand {
   static override summary = 'Make the engine agree with the specs';

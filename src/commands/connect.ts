@@ -8,9 +8,9 @@ import {
   printClientEntry,
 } from '../app/connect/connect-client.ts';
 import { type FoundClient, listClients } from '../app/connect/list-clients.ts';
-import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { connectRequest } from '../cli/connect-request.ts';
+import { optionalArg } from '../cli/command-line/args.ts';
+import { connectRequest } from '../cli/command-line/connect-request.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderClients, renderConnected } from '../cli/render/connect.ts';
 import { visible } from '../cli/render/text.ts';

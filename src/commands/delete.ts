@@ -1,12 +1,12 @@
 import * as Flags from '@oclif/core/flags';
 import { planWork } from '../app/plan/plan-work.ts';
-import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { remainingArgs } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import type { CommandContext } from '../cli/context.ts';
 import { applyFlags, keepOf, placeFlags, specFlags } from '../cli/flags.ts';
-import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
-import { serverName } from '../cli/server-name.ts';
-import { readUsableSpecs } from '../cli/specs.ts';
+import { readUsableSpecs } from '../cli/project/specs.ts';
+import { type PlanOutcome, runPlan } from '../cli/run/run-plan.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { ServerName } from '../model/ids.ts';
 

@@ -2,12 +2,12 @@ import * as Flags from '@oclif/core/flags';
 import type { ServerPosture } from '../app/inspect/posture/posture.ts';
 import type { ServerDetail } from '../app/inspect/server-status.ts';
 import { describeServers } from '../app/inspect/servers.ts';
-import { requiredArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { requiredArgs } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderServer } from '../cli/render/servers/servers.ts';
-import { serverName } from '../cli/server-name.ts';
-import { showPosture } from '../cli/show-posture.ts';
+import { showPosture } from '../cli/run/show-posture.ts';
 
 export default class Describe extends BaseCommand {
   static override summary = 'Show everything about servers';

@@ -2,16 +2,16 @@ import * as Flags from '@oclif/core/flags';
 import { writePlanFile } from '../app/plan/plan-file.ts';
 import { savedPlanOf } from '../app/plan/saved-plan.ts';
 import { BaseCommand, type Look } from '../cli/base-command.ts';
+import type { ReportFormat } from '../cli/command-line/output-format.ts';
+import { planFlags, planSpecs } from '../cli/command-line/plan-request.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { placeFlags, reportFlags, specFlags } from '../cli/flags.ts';
-import type { ReportFormat } from '../cli/output-format.ts';
-import { planFlags, planSpecs } from '../cli/plan-request.ts';
-import { checkoutPaths, diagnosticsIn } from '../cli/publish-report.ts';
+import { notableDiagnostics, readUsableSpecs } from '../cli/project/specs.ts';
 import { renderPlanAs } from '../cli/render/plan/plan-formats.ts';
 import { disabledServers } from '../cli/render/plan/plan-text.ts';
 import { isRotationOnly } from '../cli/render/plan/reasons.ts';
-import { appliedPolicy } from '../cli/saved-plan.ts';
-import { notableDiagnostics, readUsableSpecs } from '../cli/specs.ts';
+import { checkoutPaths, diagnosticsIn } from '../cli/run/publish-report.ts';
+import { appliedPolicy } from '../cli/run/saved-plan.ts';
 import { isInSync, type Plan } from '../model/plan.ts';
 
 export default class Diff extends BaseCommand {

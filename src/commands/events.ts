@@ -1,12 +1,12 @@
 import * as Flags from '@oclif/core/flags';
 import { lifecycleEvents } from '../app/inspect/lifecycle-events.ts';
-import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { remainingArgs } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderEvent } from '../cli/render/servers/lifecycle-events.ts';
-import { serverName } from '../cli/server-name.ts';
-import { listenForSignals } from '../cli/signals.ts';
+import { listenForSignals } from '../cli/terminal/signals.ts';
 import { LoomsError } from '../model/errors.ts';
 import { parseMoment } from '../model/moment.ts';
 import { seenJson } from '../model/unseen.ts';

@@ -2,12 +2,12 @@ import * as Flags from '@oclif/core/flags';
 import { type AllProjects, getAllProjects } from '../app/inspect/project-use.ts';
 import type { ServerStatus } from '../app/inspect/server-status.ts';
 import { getServers, getSpecs } from '../app/inspect/servers.ts';
-import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { remainingArgs } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderProjectUse } from '../cli/render/servers/project-use.ts';
 import { renderServers } from '../cli/render/servers/servers.ts';
-import { serverName } from '../cli/server-name.ts';
 import { LoomsError } from '../model/errors.ts';
 
 export default class Get extends BaseCommand {

@@ -1,9 +1,9 @@
 import { type Generation, getHistory } from '../app/inspect/get-history.ts';
-import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { requiredArg } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderHistory } from '../cli/render/servers/history.ts';
-import { serverName } from '../cli/server-name.ts';
 
 export default class History extends BaseCommand {
   static override summary = 'Show what a server was before';

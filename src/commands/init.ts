@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { initSpec, templates } from '../app/plan/init-spec.ts';
-import { defaultedArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { defaultedArg } from '../cli/command-line/args.ts';
 
 const templateList = templates.map(({ name, summary }) => `${name} (${summary})`).join(', ');
 

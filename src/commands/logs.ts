@@ -1,10 +1,10 @@
 import * as Flags from '@oclif/core/flags';
-import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { remainingArgs } from '../cli/command-line/args.ts';
+import { logFlags, logRequest } from '../cli/command-line/log-flags.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { placeFlags } from '../cli/flags.ts';
-import { logFlags, logRequest } from '../cli/log-flags.ts';
-import { serverName } from '../cli/server-name.ts';
-import { streamLogs } from '../cli/stream-logs.ts';
+import { streamLogs } from '../cli/run/stream-logs.ts';
 
 export default class Logs extends BaseCommand {
   static override summary = 'Show the logs of all servers of a project, or of some, also of past generations';

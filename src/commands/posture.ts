@@ -1,9 +1,9 @@
 import type { ServerPosture } from '../app/inspect/posture/posture.ts';
-import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { remainingArgs } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { placeFlags } from '../cli/flags.ts';
-import { serverName } from '../cli/server-name.ts';
-import { showPosture } from '../cli/show-posture.ts';
+import { showPosture } from '../cli/run/show-posture.ts';
 
 export default class Posture extends BaseCommand {
   static override summary = 'Show whether servers are confined as they should be';

@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { planWork } from '../app/plan/plan-work.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { applyFlags, placeFlags } from '../cli/flags.ts';
-import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
+import { type PlanOutcome, runPlan } from '../cli/run/run-plan.ts';
 import { LoomsError } from '../model/errors.ts';
 
 export default class Prune extends BaseCommand {

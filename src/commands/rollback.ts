@@ -1,10 +1,10 @@
 import * as Flags from '@oclif/core/flags';
 import { planWork } from '../app/plan/plan-work.ts';
-import { requiredArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { requiredArg } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { applyFlags, historyFlags, keepOf, placeFlags, trustFlags } from '../cli/flags.ts';
-import { type PlanOutcome, runPlan } from '../cli/run-plan.ts';
-import { serverName } from '../cli/server-name.ts';
+import { type PlanOutcome, runPlan } from '../cli/run/run-plan.ts';
 
 export default class Rollback extends BaseCommand {
   static override summary = 'Take a server back to an earlier generation';

@@ -1,14 +1,14 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
+import { listenAddress } from '../cli/command-line/listen-address.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { durationFlag, placeFlags, trustFlags } from '../cli/flags.ts';
-import { keepWatching, loopRecord, watchFlags } from '../cli/keep-watching.ts';
-import { listenAddress } from '../cli/listen-address.ts';
 import { measuring } from '../cli/measuring.ts';
-import { nearCommands } from '../cli/near-commands.ts';
-import type { nearNames } from '../cli/near-frames.ts';
+import { nearCommands } from '../cli/near/near-commands.ts';
+import type { nearNames } from '../cli/near/near-frames.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
-import { listenForSignals } from '../cli/signals.ts';
+import { keepWatching, loopRecord, watchFlags } from '../cli/run/keep-watching.ts';
+import { listenForSignals } from '../cli/terminal/signals.ts';
 import { LoomsError } from '../model/errors.ts';
 import { usualServe } from '../model/serve-settings.ts';
 

@@ -1,12 +1,12 @@
 import * as Flags from '@oclif/core/flags';
 import { type ServerStats, sortStats, statsOrders, watchStats } from '../app/inspect/server-stats.ts';
-import { remainingArgs } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
+import { remainingArgs } from '../cli/command-line/args.ts';
+import { serverName } from '../cli/command-line/server-name.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { renderStats } from '../cli/render/servers/server-stats.ts';
-import { serverName } from '../cli/server-name.ts';
-import { listenForSignals } from '../cli/signals.ts';
+import { listenForSignals } from '../cli/terminal/signals.ts';
 import { LoomsError } from '../model/errors.ts';
 
 export default class Stats extends BaseCommand {

@@ -1,12 +1,12 @@
 import * as Flags from '@oclif/core/flags';
 import { recordChange } from '../app/apply/record-change.ts';
 import { requireLockId } from '../app/apply/unlock-project.ts';
-import { optionalArg } from '../cli/args.ts';
 import { BaseCommand } from '../cli/base-command.ts';
-import { confirm } from '../cli/confirm.ts';
+import { optionalArg } from '../cli/command-line/args.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { placeFlags } from '../cli/flags.ts';
 import { type LockView, lockView, renderLock } from '../cli/render/lock.ts';
+import { confirm } from '../cli/terminal/confirm.ts';
 import { describeHolder, shortLockId } from '../model/lock.ts';
 
 export default class Unlock extends BaseCommand {

@@ -1,14 +1,14 @@
 import { BaseCommand } from '../cli/base-command.ts';
+import type { ReportFormat } from '../cli/command-line/output-format.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { reportFlags, specFlags } from '../cli/flags.ts';
-import type { ReportFormat } from '../cli/output-format.ts';
-import { type Palette, palette } from '../cli/palette.ts';
-import { checkoutPaths, diagnosticsIn } from '../cli/publish-report.ts';
+import { breaksOnlyPolicy, readSpecs } from '../cli/project/specs.ts';
 import { countDiagnostics, renderDiagnostics } from '../cli/render/diagnostics/diagnostics.ts';
 import { renderFindingsAs } from '../cli/render/diagnostics/diagnostics-formats.ts';
 import { command } from '../cli/render/diagnostics/github-commands.ts';
 import { plural } from '../cli/render/text.ts';
-import { breaksOnlyPolicy, readSpecs } from '../cli/specs.ts';
+import { checkoutPaths, diagnosticsIn } from '../cli/run/publish-report.ts';
+import { type Palette, palette } from '../cli/terminal/palette.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 
 export type ValidateResult = {

@@ -1,11 +1,11 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
+import { listenAddress } from '../cli/command-line/listen-address.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags, trustFlags } from '../cli/flags.ts';
-import { keepWatching, loopRecord, watchFlags } from '../cli/keep-watching.ts';
-import { listenAddress } from '../cli/listen-address.ts';
 import { measuring } from '../cli/measuring.ts';
-import { listenForSignals } from '../cli/signals.ts';
+import { keepWatching, loopRecord, watchFlags } from '../cli/run/keep-watching.ts';
+import { listenForSignals } from '../cli/terminal/signals.ts';
 
 export default class Watch extends BaseCommand {
   static override summary = 'Keep the engine as the specs say, until Ctrl-C';

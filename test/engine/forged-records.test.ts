@@ -10,7 +10,7 @@ import { readSavedPlan, savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import type { Ports } from '../../src/app/ports.ts';
 import { openServer } from '../../src/app/talk/open-server.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
-import { thisProgram } from '../../src/cli/program.ts';
+import { thisProgram } from '../../src/cli/terminal/program.ts';
 import { containerName, recordName } from '../../src/docker/model/labels.ts';
 import type { DeclaredServer, DesiredServer } from '../../src/model/desired.ts';
 import { asServerName } from '../../src/model/ids.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { detailOf, statusOf } from '../../src/app/inspect/server-status.ts';
-import { palette } from '../../src/cli/palette.ts';
 import { renderPlanAs } from '../../src/cli/render/plan/plan-formats.ts';
 import { renderServer, renderServers } from '../../src/cli/render/servers/servers.ts';
+import { palette } from '../../src/cli/terminal/palette.ts';
 import { makePlan } from '../../src/docker/reconcile/plan.ts';
 import { listingOf } from '../../src/docker/views/server-views.ts';
 import { seenJson } from '../../src/model/unseen.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callTool } from '../../src/app/talk/call-tool.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
-import { thisProgram } from '../../src/cli/program.ts';
+import { thisProgram } from '../../src/cli/terminal/program.ts';
 import { asProjectName, asServerName } from '../../src/model/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { withoutEngine } from '../support/images.ts';

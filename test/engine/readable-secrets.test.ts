@@ -4,7 +4,7 @@ import { applyWork } from '../../src/app/apply/apply-plan.ts';
 import { planWork } from '../../src/app/plan/plan-work.ts';
 import { savedPlanOf } from '../../src/app/plan/saved-plan.ts';
 import { type Composition, compose } from '../../src/cli/compose.ts';
-import { thisProgram } from '../../src/cli/program.ts';
+import { thisProgram } from '../../src/cli/terminal/program.ts';
 import type { DeclaredServer } from '../../src/model/desired.ts';
 import { loadDocuments } from '../../src/spec/load.ts';
 import { specHash } from '../../src/spec/record/record.ts';

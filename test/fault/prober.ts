@@ -1,6 +1,6 @@
 import { callTool } from '../../src/app/talk/call-tool.ts';
 import { compose } from '../../src/cli/compose.ts';
-import { thisProgram } from '../../src/cli/program.ts';
+import { thisProgram } from '../../src/cli/terminal/program.ts';
 import { asProjectName, asServerName } from '../../src/model/ids.ts';
 
 /**

@@ -170,7 +170,7 @@ const adapters = [
 ];
 
 /** The composition function, and the files that read settings for it. */
-const composition = ['cli/compose.ts', 'cli/project-file.ts', 'cli/policy-files.ts'];
+const composition = ['cli/compose.ts', 'cli/project/project-file.ts', 'cli/project/policy-files.ts'];
 
 /** Folders to which everything with an effect is passed in, and what they may use of Node themselves. */
 const pure = [

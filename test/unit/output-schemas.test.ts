@@ -14,7 +14,7 @@ const outputs: Readonly<
     { readonly file: string; readonly type: string; readonly list?: true | 'or'; readonly beside?: readonly string[] }
   >
 > = {
-  apply: { file: 'src/cli/run-plan.ts', type: 'PlanOutcome' },
+  apply: { file: 'src/cli/run/run-plan.ts', type: 'PlanOutcome' },
   'audit-change': { file: 'src/app/inspect/read-audit.ts', type: 'SeenChange', beside: ['.code'] },
   'audit-verify': { file: 'src/model/audit.ts', type: 'Verification' },
   connect: { file: 'src/app/connect/connect-client.ts', type: 'Connected' },

@@ -1,6 +1,6 @@
 import type { Connected } from '../../app/connect/connect-client.ts';
 import type { FoundClient } from '../../app/connect/list-clients.ts';
-import type { Palette } from '../palette.ts';
+import type { Palette } from '../terminal/palette.ts';
 import { type Cell, renderTable } from './table.ts';
 import { visible } from './text.ts';
 

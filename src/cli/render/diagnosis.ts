@@ -1,6 +1,6 @@
 import type { Check, Diagnosis } from '../../app/inspect/diagnose.ts';
 import type { EngineAttempt } from '../../orchestrator/port.ts';
-import type { Palette } from '../palette.ts';
+import type { Palette } from '../terminal/palette.ts';
 import { padEnd, visible } from './text.ts';
 
 const marks = { ok: ['✓', 'good'], warning: ['!', 'warning'], failed: ['✗', 'error'] } as const;

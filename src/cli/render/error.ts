@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { Failure } from '../../model/events.ts';
 import { seenJson } from '../../model/unseen.ts';
-import type { Palette } from '../palette.ts';
+import type { Palette } from '../terminal/palette.ts';
 import { visibleBlock } from './text.ts';
 
 /** Lines of a server's own error that a screen shows: of a longer one, a stack trace as a rule, the ends. */

@@ -2,7 +2,7 @@ import { assertNever } from '../../model/errors.ts';
 import { describeHolder, type LockHolder, shortLockId } from '../../model/lock.ts';
 import { isoTime, shownTime } from '../../model/times.ts';
 import type { FoundLock } from '../../orchestrator/port.ts';
-import type { Palette } from '../palette.ts';
+import type { Palette } from '../terminal/palette.ts';
 import { displayed, visible } from './text.ts';
 
 /** The value of `unlock --json`. */

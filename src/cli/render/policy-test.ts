@@ -1,5 +1,5 @@
 import type { PolicyExample, PolicyTest } from '../../app/plan/test-policy.ts';
-import type { Palette } from '../palette.ts';
+import type { Palette } from '../terminal/palette.ts';
 import { plural, shownFile, visible } from './text.ts';
 
 const word = (severity: 'error' | 'warning'): string => (severity === 'error' ? 'error' : 'warn');

@@ -1,5 +1,5 @@
 import type { ProjectName } from '../../model/ids.ts';
-import type { Palette } from '../palette.ts';
+import type { Palette } from '../terminal/palette.ts';
 import { visible } from './text.ts';
 
 /** Where a gateway listens (schemas/serve.schema.json). */

@@ -1,4 +1,4 @@
-import type { Paint, Palette } from '../palette.ts';
+import type { Paint, Palette } from '../terminal/palette.ts';
 import { displayWidth, padEnd, truncate, visible } from './text.ts';
 
 export type Cell = string | { readonly text: string; readonly paint: Paint };

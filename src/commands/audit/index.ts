@@ -5,7 +5,7 @@ import type { AuditRequest, ChangesRequest } from '../../app/inspect/read-audit.
 import { readAudit, readChanges, type SeenCall, type SeenChange } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
-import type { ProjectChoice } from '../../cli/project.ts';
+import type { ProjectChoice } from '../../cli/project/project.ts';
 import { renderCalls, renderChanges } from '../../cli/render/audit.ts';
 import { seenChangeResults, seenResults } from '../../model/audit.ts';
 import { defined } from '../../model/defined.ts';

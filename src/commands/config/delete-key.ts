@@ -1,8 +1,8 @@
 import { recordChange } from '../../app/apply/record-change.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { missingKey } from '../../cli/command-line/missing-key.ts';
 import { storeFlag } from '../../cli/flags.ts';
-import { missingKey } from '../../cli/missing-key.ts';
 
 export default class ConfigDeleteKey extends BaseCommand {
   static override summary = 'Delete a secret that is stored on this machine';

@@ -1,7 +1,7 @@
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { missingKey } from '../../cli/command-line/missing-key.ts';
 import { storeFlag } from '../../cli/flags.ts';
-import { missingKey } from '../../cli/missing-key.ts';
 
 export default class ConfigGetKey extends BaseCommand {
   static override summary = 'Print a secret that is stored on this machine';

@@ -1,8 +1,8 @@
 import { recordChange } from '../../app/apply/record-change.ts';
-import { requiredArg } from '../../cli/args.ts';
-import { askSecret } from '../../cli/ask-secret.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
 import { storeFlag } from '../../cli/flags.ts';
+import { askSecret } from '../../cli/terminal/ask-secret.ts';
 import { requireSecretName } from '../../model/secret-names.ts';
 
 export default class ConfigSetKey extends BaseCommand {

@@ -1,9 +1,9 @@
 import { type EgressSuggestion, suggestEgress } from '../../app/inspect/suggest-egress.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { visibleLines } from '../../cli/render/text.ts';
-import { serverName } from '../../cli/server-name.ts';
 
 export default class EgressSuggest extends BaseCommand {
   static override summary = 'Show what to list so that a server reaches what it tried';

@@ -1,11 +1,11 @@
 import { watchEgress } from '../../app/inspect/suggest-egress.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { exitCodeOfSignal } from '../../cli/exit-codes.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { visibleLines } from '../../cli/render/text.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { listenForSignals } from '../../cli/signals.ts';
+import { listenForSignals } from '../../cli/terminal/signals.ts';
 import { seenJson } from '../../model/unseen.ts';
 
 export default class EgressWatch extends BaseCommand {

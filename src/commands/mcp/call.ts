@@ -1,16 +1,16 @@
 import * as Flags from '@oclif/core/flags';
 import { type CallWarning, callTool } from '../../app/talk/call-tool.ts';
-import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
-import { openCallSession } from '../../cli/call-session.ts';
+import { remainingArgs, requiredArg } from '../../cli/command-line/args.ts';
+import { argumentFlags, argumentSource, outFlags } from '../../cli/command-line/call-arguments.ts';
+import { toolWords } from '../../cli/command-line/tool-words.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { answerFlags, gatewayFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderParts, renderSaved } from '../../cli/render/answers/content.ts';
 import { renderWarning } from '../../cli/render/error.ts';
 import { visible } from '../../cli/render/text.ts';
-import { cancelOnSignal } from '../../cli/signals.ts';
-import { toolWords } from '../../cli/tool-words.ts';
+import { openCallSession } from '../../cli/run/call-session.ts';
+import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { CallResult } from '../../mcp/client/session.ts';
 
 export default class McpCall extends BaseCommand {

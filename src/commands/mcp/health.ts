@@ -1,12 +1,12 @@
 import { checkHealth, type ServerHealth } from '../../app/inspect/check-health.ts';
-import { remainingArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { remainingArgs } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { exitCodeOfHealth } from '../../cli/exit-codes.ts';
 import { durationFlag, gatewayFlags, placeFlags } from '../../cli/flags.ts';
 import type { healthProgress } from '../../cli/render/progress/health-progress.ts';
 import { renderHealth } from '../../cli/render/servers/health.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { cancelOnSignal } from '../../cli/signals.ts';
+import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 
 /** Loaded only where it is drawn: it costs more than all other rendering together. */
 const liveHealth = async (...args: Parameters<typeof healthProgress>) =>

@@ -1,9 +1,9 @@
 import { type ServerInfo, serverInfo } from '../../app/inspect/server-info.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { renderServerInfo } from '../../cli/render/servers/server-info.ts';
-import { serverName } from '../../cli/server-name.ts';
 
 export default class McpInfo extends BaseCommand {
   static override summary = 'Show how a server runs';

@@ -1,9 +1,9 @@
-import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArgs } from '../../cli/command-line/args.ts';
+import { logFlags, logRequest } from '../../cli/command-line/log-flags.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { placeFlags } from '../../cli/flags.ts';
-import { logFlags, logRequest } from '../../cli/log-flags.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { streamLogs } from '../../cli/stream-logs.ts';
+import { streamLogs } from '../../cli/run/stream-logs.ts';
 
 export default class McpLogs extends BaseCommand {
   static override summary = 'Show the logs of servers';

@@ -1,12 +1,12 @@
 import { getPrompt } from '../../app/talk/get-prompt.ts';
-import { remainingArgs, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { argumentFlags, argumentSource, outFlags } from '../../cli/call-arguments.ts';
+import { remainingArgs, requiredArg } from '../../cli/command-line/args.ts';
+import { argumentFlags, argumentSource, outFlags } from '../../cli/command-line/call-arguments.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { contentOptions, renderMessages, renderSaved } from '../../cli/render/answers/content.ts';
 import { visible } from '../../cli/render/text.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { cancelOnSignal } from '../../cli/signals.ts';
+import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { PromptResult } from '../../mcp/client/session.ts';
 
 export default class McpPrompt extends BaseCommand {

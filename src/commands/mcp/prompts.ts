@@ -1,10 +1,10 @@
 import { listPrompts } from '../../app/talk/list-prompts.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderPrompts } from '../../cli/render/answers/offers.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { cancelOnSignal } from '../../cli/signals.ts';
+import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { Prompt } from '../../mcp/client/session.ts';
 
 export default class McpPrompts extends BaseCommand {

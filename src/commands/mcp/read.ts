@@ -1,13 +1,13 @@
 import * as Flags from '@oclif/core/flags';
 import { readResource } from '../../app/talk/read-resource.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderSaved } from '../../cli/render/answers/content.ts';
 import { resourceAnswer } from '../../cli/render/answers/resource.ts';
 import { visible } from '../../cli/render/text.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { cancelOnSignal } from '../../cli/signals.ts';
+import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { ReadResult } from '../../mcp/client/session.ts';
 
 export default class McpRead extends BaseCommand {

@@ -1,10 +1,10 @@
 import { listResources } from '../../app/talk/list-resources.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { gatewayFlags, placeFlags, trustFlags } from '../../cli/flags.ts';
 import { renderResources } from '../../cli/render/answers/offers.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { cancelOnSignal } from '../../cli/signals.ts';
+import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { Resource, ResourceTemplate } from '../../mcp/client/session.ts';
 
 type Resources = { readonly resources: readonly Resource[]; readonly resourceTemplates: readonly ResourceTemplate[] };

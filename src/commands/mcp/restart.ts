@@ -1,9 +1,9 @@
-import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { doesWhatWasSaid, planStart, startFlags } from '../../cli/by-hand.ts';
+import { requiredArgs } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { listed } from '../../cli/render/text.ts';
-import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
-import { serverName } from '../../cli/server-name.ts';
+import { doesWhatWasSaid, planStart, startFlags } from '../../cli/run/by-hand.ts';
+import { type PlanOutcome, runPlan } from '../../cli/run/run-plan.ts';
 
 export default class McpRestart extends BaseCommand {
   static override summary = 'Replace the containers of servers by new ones';

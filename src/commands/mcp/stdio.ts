@@ -1,11 +1,11 @@
 import * as Flags from '@oclif/core/flags';
-import { optionalArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { optionalArg } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { exitCodeOfSignal } from '../../cli/exit-codes.ts';
 import { placeFlags, trustFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
-import { serverName } from '../../cli/server-name.ts';
-import { listenForSignals } from '../../cli/signals.ts';
+import { listenForSignals } from '../../cli/terminal/signals.ts';
 import { LoomsError } from '../../model/errors.ts';
 
 export default class McpStdio extends BaseCommand {

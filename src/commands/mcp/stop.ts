@@ -1,11 +1,11 @@
 import { planWork } from '../../app/plan/plan-work.ts';
-import { requiredArgs } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { byHandFlags } from '../../cli/by-hand.ts';
+import { requiredArgs } from '../../cli/command-line/args.ts';
+import { serverName } from '../../cli/command-line/server-name.ts';
 import { durationFlag, placeFlags } from '../../cli/flags.ts';
 import { listed } from '../../cli/render/text.ts';
-import { type PlanOutcome, runPlan } from '../../cli/run-plan.ts';
-import { serverName } from '../../cli/server-name.ts';
+import { byHandFlags } from '../../cli/run/by-hand.ts';
+import { type PlanOutcome, runPlan } from '../../cli/run/run-plan.ts';
 
 export default class McpStop extends BaseCommand {
   static override summary = 'Stop servers and keep their containers';

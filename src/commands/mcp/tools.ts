@@ -1,12 +1,12 @@
 import { listTools } from '../../app/talk/list-tools.ts';
-import { optionalArg, requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { sessionNotices } from '../../cli/call-session.ts';
+import { optionalArg, requiredArg } from '../../cli/command-line/args.ts';
+import { optionalToolWords } from '../../cli/command-line/tool-words.ts';
 import { gatewayFlags, placeFlags, sessionFlags, trustFlags } from '../../cli/flags.ts';
 import { renderTool, renderTools } from '../../cli/render/answers/tool.ts';
 import { visible } from '../../cli/render/text.ts';
-import { cancelOnSignal } from '../../cli/signals.ts';
-import { optionalToolWords } from '../../cli/tool-words.ts';
+import { sessionNotices } from '../../cli/run/call-session.ts';
+import { cancelOnSignal } from '../../cli/terminal/signals.ts';
 import type { Tool } from '../../mcp/client/session.ts';
 import { LoomsError } from '../../model/errors.ts';
 

@@ -4,10 +4,10 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { SpecError } from '../../cli/errors.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { specFlags } from '../../cli/flags.ts';
-import { readPolicyOf } from '../../cli/policy-files.ts';
+import { readPolicyOf } from '../../cli/project/policy-files.ts';
+import { choosePaths } from '../../cli/project/specs.ts';
 import { countDiagnostics } from '../../cli/render/diagnostics/diagnostics.ts';
 import { renderPolicyTest } from '../../cli/render/policy-test.ts';
-import { choosePaths } from '../../cli/specs.ts';
 
 export default class PolicyTestCommand extends BaseCommand {
   static override summary = 'Try policies on example specs';

@@ -1,8 +1,8 @@
 import * as Flags from '@oclif/core/flags';
 import { recordChange, tokenChange } from '../../app/apply/record-change.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { tokenEnd } from '../../cli/command-line/token-end.ts';
 import { projectFlags } from '../../cli/flags.ts';
-import { tokenEnd } from '../../cli/token-end.ts';
 import { LoomsError } from '../../model/errors.ts';
 
 /** A token that was made; `token` is told this once. */

@@ -1,6 +1,6 @@
 import { recordChange, tokenChange } from '../../app/apply/record-change.ts';
-import { requiredArg } from '../../cli/args.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { requiredArg } from '../../cli/command-line/args.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import { LoomsError } from '../../model/errors.ts';
 

@@ -6,7 +6,7 @@ import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { frameOf, kinds } from '../../../src/cli/near-frames.ts';
+import { frameOf, kinds } from '../../../src/cli/near/near-frames.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder, type startLooms } from '../../support/looms.ts';

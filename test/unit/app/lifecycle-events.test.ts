@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { type LifecycleEvent, lifecycleEvents } from '../../../src/app/inspect/lifecycle-events.ts';
 import type { Ports } from '../../../src/app/ports.ts';
-import { palette } from '../../../src/cli/palette.ts';
 import { renderEvent } from '../../../src/cli/render/servers/lifecycle-events.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
 import { engineEvent } from '../../../src/docker/engine/listing/events.ts';
 import type { Engine } from '../../../src/docker/port.ts';
 import type { ChangeRecord } from '../../../src/model/audit.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type ServerStats, sortStats, statsOf } from '../../../src/app/inspect/server-stats.ts';
-import { palette } from '../../../src/cli/palette.ts';
 import { renderStats } from '../../../src/cli/render/servers/server-stats.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
 import { sampleOf } from '../../../src/docker/engine/listing/usage.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { palette } from '../../../src/cli/palette.ts';
 import { describeProgress, lineDisplay, liveDisplay } from '../../../src/cli/render/progress/call-progress.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
 
 function screen(columns = 60) {
   let raw = '';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { type Composition, compose } from '../../../src/cli/compose.ts';
-import { thisProgram } from '../../../src/cli/program.ts';
+import { thisProgram } from '../../../src/cli/terminal/program.ts';
 import { emptyFolder } from '../../support/looms.ts';
 
 const folder = emptyFolder();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { driftHook } from '../../../src/cli/drift-hook.ts';
+import { driftHook } from '../../../src/cli/run/drift-hook.ts';
 
 const open: { close(): void }[] = [];
 afterEach(() => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { palette } from '../../../src/cli/palette.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics/diagnostics.ts';
 import { renderPlan } from '../../../src/cli/render/plan/plan-text.ts';
 import { renderTable } from '../../../src/cli/render/table.ts';
 import { displayWidth } from '../../../src/cli/render/text.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { asContainerId, asServerName, asStepId } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';

@@ -1,12 +1,12 @@
 import { describe, expect, it, test } from 'vitest';
 import type { ContentPart } from '../../../src/app/talk/save-content.ts';
-import { palette } from '../../../src/cli/palette.ts';
+import { optionalToolWords, toolWords } from '../../../src/cli/command-line/tool-words.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/answers/content.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/answers/offers.ts';
 import { resourceAnswer } from '../../../src/cli/render/answers/resource.ts';
 import { quoted, renderTool, renderTools } from '../../../src/cli/render/answers/tool.ts';
 import { size, unwrapped, visible, wrap } from '../../../src/cli/render/text.ts';
-import { optionalToolWords, toolWords } from '../../../src/cli/tool-words.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
 import { toolDetails, toolSignature } from '../../../src/mcp/client/arguments/tool-details.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { ReportFormat } from '../../../src/cli/output-format.ts';
-import { palette } from '../../../src/cli/palette.ts';
+import type { ReportFormat } from '../../../src/cli/command-line/output-format.ts';
 import { renderPlanAs } from '../../../src/cli/render/plan/plan-formats.ts';
 import { describeReason, valuesOf } from '../../../src/cli/render/plan/reasons.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import { everyChange, hostile, inSync, sources } from './plans.ts';

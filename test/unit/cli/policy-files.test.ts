@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readPolicyFiles } from '../../../src/cli/policy-files.ts';
+import { readPolicyFiles } from '../../../src/cli/project/policy-files.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 
 const made: string[] = [];

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { findProjectFolder, pathsOfPlan, readProjectFile } from '../../../src/cli/project-file.ts';
+import { findProjectFolder, pathsOfPlan, readProjectFile } from '../../../src/cli/project/project-file.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 
 const made: string[] = [];

@@ -1,11 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import { exitCodeOfOutcome } from '../../../src/cli/exit-codes.ts';
-import { palette, wantsColor } from '../../../src/cli/palette.ts';
-import { chooseProject } from '../../../src/cli/project.ts';
+import { chooseProject } from '../../../src/cli/project/project.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics/diagnostics.ts';
 import { lineProgress } from '../../../src/cli/render/progress/progress-lines.ts';
 import { renderTable } from '../../../src/cli/render/table.ts';
 import { displayWidth, truncate, visible } from '../../../src/cli/render/text.ts';
+import { palette, wantsColor } from '../../../src/cli/terminal/palette.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { nearest } from '../../../src/model/nearest.ts';
 import { age, duration } from '../../../src/model/times.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { listenAddress } from '../../../src/cli/listen-address.ts';
+import { listenAddress } from '../../../src/cli/command-line/listen-address.ts';
 import { joinedName, serverOf } from '../../../src/model/joined-names.ts';
 import { tokenDigest } from '../../../src/model/token-digest.ts';
 import { accessOf, type Door, misdirected } from '../../../src/serve/access/access.ts';

@@ -1,7 +1,7 @@
 import type { ContentPart, PromptMessage, SavedFile } from '../../../app/talk/save-content.ts';
 import { assertNever } from '../../../model/errors.ts';
-import type { Palette } from '../../palette.ts';
-import type { Terminal } from '../../terminal.ts';
+import type { Palette } from '../../terminal/palette.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { size, visible, visibleLines } from '../text.ts';
 
 type ContentOptions = {

@@ -1,6 +1,6 @@
 import type { ListedPrompts } from '../../../app/talk/list-prompts.ts';
 import type { ResourceList } from '../../../app/talk/list-resources.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { displayWidth, size, truncate, unwrapped, visible, visibleLines } from '../text.ts';
 

@@ -1,5 +1,5 @@
 import type { SchemaRow, ToolList } from '../../../app/talk/list-tools.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { displayWidth, listed, padEnd, truncate, unwrapped, visible, visibleLines, wrap } from '../text.ts';
 

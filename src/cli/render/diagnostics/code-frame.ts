@@ -1,5 +1,5 @@
 import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../../model/credentials.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { displayWidth, visible } from '../text.ts';
 
 type Frame = {

@@ -1,6 +1,6 @@
 import { type Diagnostic, hasErrors } from '../../../model/diagnostics.ts';
 import { assertNever } from '../../../model/errors.ts';
-import { type ReportFormat, reportFormats } from '../../output-format.ts';
+import { type ReportFormat, reportFormats } from '../../command-line/output-format.ts';
 import { attribute, xml } from '../plan/plan-junit.ts';
 import { cell, code } from '../plan/plan-markdown.ts';
 import { sarifLocations, sarifLog } from '../plan/plan-sarif.ts';

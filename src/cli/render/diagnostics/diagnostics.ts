@@ -1,5 +1,5 @@
 import type { Diagnostic, Position, SourceText } from '../../../model/diagnostics.ts';
-import type { Paint, Palette } from '../../palette.ts';
+import type { Paint, Palette } from '../../terminal/palette.ts';
 import { alike, othersOf } from '../alike.ts';
 import { plural, shownFile, visible, visibleBlock } from '../text.ts';
 import { renderFrame } from './code-frame.ts';

@@ -2,7 +2,7 @@ import type { Source } from '../../../model/desired.ts';
 import type { Diagnostic } from '../../../model/diagnostics.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { Plan } from '../../../model/plan.ts';
-import type { ReportFormat } from '../../output-format.ts';
+import type { ReportFormat } from '../../command-line/output-format.ts';
 import { command, diagnosticCommand } from '../diagnostics/github-commands.ts';
 import { planFindings } from './plan-findings.ts';
 import { renderJunit } from './plan-junit.ts';

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { shortId } from '../../../model/ids.ts';
 import { type Change, type FieldDifference, isInSync, type Plan, type PlanWarning } from '../../../model/plan.ts';
-import type { Paint, PaintName, Palette } from '../../palette.ts';
+import type { Paint, PaintName, Palette } from '../../terminal/palette.ts';
 import { alike, othersOf } from '../alike.ts';
 import { displayed, displayWidth, padEnd, visible } from '../text.ts';
 import {

@@ -4,7 +4,7 @@ import type { StepId } from '../../../model/ids.ts';
 import type { Plan } from '../../../model/plan.ts';
 import { duration } from '../../../model/times.ts';
 import type { ApplyReport, ServerOutcome } from '../../../orchestrator/port.ts';
-import type { PaintName, Palette } from '../../palette.ts';
+import type { PaintName, Palette } from '../../terminal/palette.ts';
 import { renderFailure } from '../error.ts';
 import { displayed, displayWidth, listed, padEnd, shownFile, visible } from '../text.ts';
 import { describeSupport } from './reasons.ts';

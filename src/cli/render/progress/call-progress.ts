@@ -1,6 +1,6 @@
 import type { CallProgress } from '../../../mcp/client/session.ts';
 import { duration } from '../../../model/times.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { displayWidth, padEnd, truncate, visibleLines } from '../text.ts';
 
 /** Shows how far a call is, and prints notices without disturbing that. */

@@ -1,7 +1,7 @@
 import type { HealthWatch } from '../../../app/inspect/check-health.ts';
 import { duration } from '../../../model/times.ts';
-import type { Screen } from '../../program.ts';
-import type { Terminal } from '../../terminal.ts';
+import type { Screen } from '../../terminal/program.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { paintOfVerdict } from '../servers/mcp-servers.ts';
 import { padEnd } from '../text.ts';
 import { liveLines } from './live-lines.ts';

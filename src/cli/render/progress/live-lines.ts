@@ -1,5 +1,5 @@
 import { Listr, ListrLogger, ProcessOutput } from 'listr2';
-import type { Screen } from '../../program.ts';
+import type { Screen } from '../../terminal/program.ts';
 
 /** A line of a list: its title can change until it is settled, with an error text or without. */
 export type Line = { setTitle: (title: string) => void; settle: (failure?: string) => void };

@@ -2,7 +2,7 @@ import { assertNever } from '../../../model/errors.ts';
 import type { EventSink } from '../../../model/events.ts';
 import type { StepId } from '../../../model/ids.ts';
 import { duration } from '../../../model/times.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { visible } from '../text.ts';
 import { describeProgress, laneOf, type Progress } from './progress-lanes.ts';
 

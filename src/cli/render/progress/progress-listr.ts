@@ -1,7 +1,7 @@
 import type { EventSink } from '../../../model/events.ts';
 import type { Plan } from '../../../model/plan.ts';
 import { duration } from '../../../model/times.ts';
-import type { Terminal } from '../../terminal.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { padEnd, truncate, visible } from '../text.ts';
 import { liveLines } from './live-lines.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { padEnd } from '../text.ts';
 
 /** A name and its value, which may have several lines. */

@@ -1,7 +1,7 @@
 import type { ServerHealth } from '../../../app/inspect/check-health.ts';
 import type { HealthStep } from '../../../app/inspect/health-steps.ts';
 import { duration } from '../../../model/times.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { renderFailure } from '../error.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { visible } from '../text.ts';

@@ -3,7 +3,7 @@ import type { GenerationOutcome } from '../../../model/engine.ts';
 import { shortId } from '../../../model/ids.ts';
 import type { FieldDifference } from '../../../model/plan.ts';
 import { shownTime } from '../../../model/times.ts';
-import type { PaintName, Palette } from '../../palette.ts';
+import type { PaintName, Palette } from '../../terminal/palette.ts';
 import { fieldLines } from '../plan/plan-text.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { truncate, visible } from '../text.ts';

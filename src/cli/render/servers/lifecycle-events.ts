@@ -1,7 +1,7 @@
 import type { LifecycleEvent } from '../../../app/inspect/lifecycle-events.ts';
 import { assertNever } from '../../../model/errors.ts';
 import { duration, shownTime } from '../../../model/times.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { describeReason, valuesOf } from '../plan/reasons.ts';
 import { truncate, visible } from '../text.ts';
 import { shortSource } from './servers.ts';

@@ -1,7 +1,7 @@
 import type { McpServer } from '../../../app/inspect/list-mcp-servers.ts';
 import type { Verdict } from '../../../model/health.ts';
 import { age } from '../../../model/times.ts';
-import type { Paint, Palette } from '../../palette.ts';
+import type { Paint, Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { paintOfStatus, withEngineHealth } from './servers.ts';
 

@@ -1,7 +1,7 @@
 import type { PostureVerdict, ServerPosture } from '../../../app/inspect/posture/posture.ts';
 import { shortId } from '../../../model/ids.ts';
 import { shownTime } from '../../../model/times.ts';
-import type { PaintName, Palette } from '../../palette.ts';
+import type { PaintName, Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { visible } from '../text.ts';
 

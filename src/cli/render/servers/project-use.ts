@@ -1,5 +1,5 @@
 import type { UsedQuota } from '../../../app/inspect/project-use.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 
 /** `3 of 5`, in the colour of an error where it is more, of a warning where nothing is left. */

@@ -1,7 +1,7 @@
 import type { ServerInfo } from '../../../app/inspect/server-info.ts';
 import { shortId } from '../../../model/ids.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
-import type { Palette } from '../../palette.ts';
+import type { Palette } from '../../terminal/palette.ts';
 import { displayed, plural } from '../text.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';

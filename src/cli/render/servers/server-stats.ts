@@ -1,5 +1,5 @@
 import type { Limited, ServerStats } from '../../../app/inspect/server-stats.ts';
-import type { Paint, Palette } from '../../palette.ts';
+import type { Paint, Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { byteSize } from '../text.ts';
 

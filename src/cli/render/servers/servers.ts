@@ -3,7 +3,7 @@ import { shortId } from '../../../model/ids.ts';
 import { type SecretUse, writtenRef } from '../../../model/secret-names.ts';
 import type { ServerState } from '../../../model/server-view.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
-import type { Paint, PaintName, Palette } from '../../palette.ts';
+import type { Paint, PaintName, Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { displayed, plural, visible, visibleBlock } from '../text.ts';
 import { type Entry, renderGroups } from './groups.ts';

@@ -1,0 +1,124 @@
+import type { ConnectRequest } from '../../app/connect/connect-client.ts';
+import type { Client } from '../../clients/client.ts';
+import { clients } from '../../clients/table.ts';
+import { LoomsError } from '../../model/errors.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import { nearest } from '../../model/nearest.ts';
+import type { Connecting } from '../compose.ts';
+import type { ProjectChoice } from '../project/project.ts';
+import { serverName } from './server-name.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What was written on the command line. */
+type Words = {
+  readonly client: string;
+  readonly server: string | undefined;
+  readonly all: boolean;
+  readonly as?: string | undefined;
+  readonly local: boolean;
+  readonly url?: string | undefined;
+  readonly 'token-file'?: string | undefined;
+  readonly stdio: boolean;
+  readonly force: boolean;
+  readonly host?: string | undefined;
+  readonly context?: string | undefined;
+};
+
+/** What is wanted of the client. Throws `usage` for a client, name or address that cannot be one. */
+export function connectRequest(
+  words: Words,
+  { name: project }: ProjectChoice,
+  { ports, url, tokenFile }: Connecting,
+  program: string,
+): ConnectRequest {
+  const client = clientNamed(words.client);
+  if (words.all && words.server !== undefined) {
+    throw new LoomsError('usage', 'looms connect takes the name of a server, or --all');
+  }
+  const server = words.server === undefined ? undefined : serverName(words.server);
+  const name = words.as ?? server ?? 'looms';
+  if (!/^[\w-]{1,40}$/.test(name)) {
+    throw new LoomsError('usage', `"${name}" is no name for an entry`, {
+      hint: 'clients take letters, digits, _ and -, at most 40',
+    });
+  }
+  const address = words.stdio ? undefined : (words.url ?? url);
+  return {
+    client,
+    project,
+    server,
+    name,
+    inProject: words.local,
+    force: words.force,
+    start: startOf(words, { server, project, program, environment: ports.place.environment }),
+    ...(address === undefined
+      ? {}
+      : {
+          http: {
+            url: addressOf(address, server),
+            tokenFile: words['token-file'] ?? tokenFile,
+            wasAsked: words.url !== undefined,
+          },
+        }),
+  };
+}
+
+/** Of the variables that say where engine and state are those that are set: a program started by a desktop has none. */
+function settingsOf(environment: Environment): Readonly<Record<string, string>> {
+  const names = ['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value ? [[name, value] as const] : [];
+    }),
+  );
+}
+
+/** The address of a server, or of all, at a gateway. Throws `usage`. */
+function addressOf(text: string, server: string | undefined): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new LoomsError('usage', `"${text}" is no address of a gateway`, {
+      hint: 'for example http://127.0.0.1:7777',
+    });
+  }
+  const base = url.href.replace(/\/+$/, '').replace(/\/mcp$/, '');
+  return server === undefined ? `${base}/mcp` : `${base}/mcp/${server}`;
+}
+
+/** The client of that id. Throws `usage`. */
+function clientNamed(text: string): Client {
+  const found = clients.find(({ id }) => id === text);
+  if (found !== undefined) return found;
+  const close = nearest(
+    text,
+    clients.map(({ id }) => id),
+  );
+  throw new LoomsError('usage', `looms knows no client "${text}"`, {
+    hint: close === undefined ? '`looms connect` lists those that it knows' : `did you mean ${close}?`,
+  });
+}
+
+type Started = {
+  readonly server: string | undefined;
+  readonly project: ProjectName;
+  /** The path of `bin/run.js`. */
+  readonly program: string;
+  readonly environment: Environment;
+};
+
+/** How `looms mcp stdio` is started; a file that others have as well holds no path of this machine. */
+function startOf(
+  { local, host, context }: Words,
+  { server, project, program, environment }: Started,
+): ConnectRequest['start'] {
+  const args = [
+    ...['mcp', 'stdio', server ?? '--all', '--project', project],
+    ...(host === undefined ? [] : ['--host', host]),
+    ...(context === undefined ? [] : ['--context', context]),
+  ];
+  return local
+    ? { kind: 'stdio', command: 'looms', args, env: {} }
+    : { kind: 'stdio', command: process.execPath, args: [program, ...args], env: settingsOf(environment) };
+}

@@ -1,0 +1,23 @@
+import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { LoomsError } from '../../model/errors.ts';
+import { InterruptedError } from '../errors.ts';
+import { askLine } from './ask-line.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Reads a secret: without echo on a terminal, else stdin without its last line break. Throws `usage` for nothing. */
+export async function askSecret(question: string, terminal: Terminal): Promise<string> {
+  const value = terminal.canAsk ? await askWithoutEcho(question) : (await text(process.stdin)).replace(/\r?\n$/, '');
+  if (value !== '') return value;
+  throw new LoomsError('usage', 'the secret is empty', { hint: 'type it when asked, or send it to standard input' });
+}
+
+async function askWithoutEcho(question: string): Promise<string> {
+  process.stderr.write(`${question}: `);
+  // readline echoes what is typed to its output: this one keeps it to itself.
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const typed = await askLine('', { output: silent, terminal: true }).finally(() => process.stderr.write('\n'));
+  if ('line' in typed) return typed.line;
+  if (typed.ended === 'interrupted') throw new InterruptedError('SIGINT', typed.cause);
+  return '';
+}

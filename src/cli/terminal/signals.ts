@@ -1,0 +1,67 @@
+import { type EndingSignal, InterruptedError } from '../errors.ts';
+import { type Program, thisProgram } from './program.ts';
+
+/** What an interruption asks for, as two steps. */
+export type Interruption = {
+  /** First signal: start nothing new, let running calls end. */
+  readonly stop: AbortSignal;
+  /** Second signal, or the time of grace has passed: stop now. */
+  readonly abort: AbortSignal;
+  /** The first signal that came. */
+  readonly received: () => EndingSignal | undefined;
+  /** Gives the signals back to Node. */
+  readonly dispose: () => void;
+};
+
+/** Listens for the signals that end a program: the first asks to stop; the second, or `graceMs`, stops. `onSignal` hears both. */
+export function listenForSignals(
+  graceMs: number,
+  onSignal: (which: 'first' | 'second') => void,
+  program: Pick<Program, 'onSignal'> = thisProgram(),
+): Interruption {
+  const stop = new AbortController();
+  const abort = new AbortController();
+  let received: EndingSignal | undefined;
+  let grace: NodeJS.Timeout | undefined;
+
+  const handle = (signal: EndingSignal) => {
+    if (received === undefined) {
+      received = signal;
+      onSignal('first');
+      stop.abort();
+      grace = setTimeout(() => abort.abort(), graceMs);
+      // Waiting out the grace is no reason to stay alive once everything has ended.
+      grace.unref();
+    } else if (!abort.signal.aborted) {
+      onSignal('second');
+      abort.abort();
+    }
+  };
+  const stopHearing = program.onSignal(handle);
+  return {
+    stop: stop.signal,
+    abort: abort.signal,
+    received: () => received,
+    dispose: () => {
+      clearTimeout(grace);
+      stopHearing();
+    },
+  };
+}
+
+/** Runs work that the first such signal cancels. Throws `interrupted` after one, whatever the work threw. */
+export async function cancelOnSignal<T>(
+  program: Pick<Program, 'onSignal'>,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const interruption = listenForSignals(0, () => {}, program);
+  try {
+    return await work(interruption.stop);
+  } catch (error) {
+    const signal = interruption.received();
+    if (signal === undefined) throw error;
+    throw new InterruptedError(signal, error);
+  } finally {
+    interruption.dispose();
+  }
+}
