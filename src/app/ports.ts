@@ -1,12 +1,12 @@
 import type { Files } from '../files/port.ts';
 import type { SessionSource } from '../mcp/client/session.ts';
-import type { AuditReader, AuditTrail } from '../model/audit.ts';
 import type { EnginePart } from '../model/engine.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
-import type { LogKeeper } from '../model/kept-logs.ts';
-import type { SecretPrinter } from '../model/secret-prints.ts';
-import type { Tracing } from '../model/tracing.ts';
+import type { SecretPrinter } from '../model/secrets/secret-prints.ts';
+import type { AuditReader, AuditTrail } from '../model/trail/audit.ts';
+import type { LogKeeper } from '../model/trail/kept-logs.ts';
+import type { Tracing } from '../model/trail/tracing.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { SecretStore } from '../secrets/provider.ts';
 

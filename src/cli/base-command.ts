@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from '@oclif/core/command';
 import { Config } from '@oclif/core/config';
 import { exit } from '@oclif/core/errors';
-import { seenJson } from '../model/unseen.ts';
+import { seenJson } from '../model/values/unseen.ts';
 import type { ReportFormat } from './command-line/output-format.ts';
 import { type CommandContext, type ContextFlags, openContext } from './context.ts';
 import { commonFlags } from './flags.ts';

@@ -1,7 +1,7 @@
 import { CLIError } from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
-import { parseSeconds } from '../model/moment.ts';
 import { duration } from '../model/times.ts';
+import { parseSeconds } from '../model/values/moment.ts';
 import { reportFormats } from './command-line/output-format.ts';
 
 type Relationships = NonNullable<NonNullable<Parameters<typeof Flags.boolean>[0]>['relationships']>;

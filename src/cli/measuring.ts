@@ -1,5 +1,5 @@
 import type { Sampler } from '../app/measure/sampler.ts';
-import type { MetricFamily } from '../model/metrics.ts';
+import type { MetricFamily } from '../model/trail/metrics.ts';
 import type { CommandContext } from './context.ts';
 
 /** What a program that stays knows of what the servers of its project take. */

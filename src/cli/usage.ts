@@ -1,5 +1,5 @@
 import type { Failure } from '../model/events.ts';
-import { nearest } from '../model/nearest.ts';
+import { nearest } from '../model/values/nearest.ts';
 import { listed } from './render/text.ts';
 
 type UsageError = Error & { readonly oclif: { readonly exit?: number } };

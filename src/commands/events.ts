@@ -8,8 +8,8 @@ import { placeFlags } from '../cli/flags.ts';
 import { renderEvent } from '../cli/render/servers/lifecycle-events.ts';
 import { listenForSignals } from '../cli/terminal/signals.ts';
 import { LoomsError } from '../model/errors.ts';
-import { parseMoment } from '../model/moment.ts';
-import { seenJson } from '../model/unseen.ts';
+import { parseMoment } from '../model/values/moment.ts';
+import { seenJson } from '../model/values/unseen.ts';
 
 export default class Events extends BaseCommand {
   static override summary = 'Show what happened to servers, and why';

@@ -1,11 +1,11 @@
+import type { Recipe } from '../model/container/recipe.ts';
 import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
 import type { EngineEvent } from '../model/engine-events.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
-import type { Recipe } from '../model/recipe.ts';
 import type { ServerContainer } from '../model/server-view.ts';
-import type { ContainerUsage } from '../model/usage.ts';
+import type { ContainerUsage } from '../model/trail/usage.ts';
 import type { EventQuery, ServerWatch, UsageOptions } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';

@@ -7,10 +7,10 @@ import { hasExceptions, type IgnoreRule, ignoreRules } from '../image/ignore.ts'
 import { lockFiles } from '../image/node-recipe.ts';
 import { requirementsFolder } from '../image/python-recipe.ts';
 import { includedFiles } from '../image/requirements.ts';
+import type { ContextFile } from '../model/container/recipe.ts';
+import { appFolder } from '../model/container/recipe.ts';
 import type { ImageSource } from '../model/desired.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
-import type { ContextFile } from '../model/recipe.ts';
-import { appFolder } from '../model/recipe.ts';
 import type { ReadFiles } from './port.ts';
 import { systemCa } from './system-ca.ts';
 

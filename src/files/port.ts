@@ -1,5 +1,5 @@
+import type { ContextFile } from '../model/container/recipe.ts';
 import type { ImageSource } from '../model/desired.ts';
-import type { ContextFile } from '../model/recipe.ts';
 import type { GitCommit } from '../model/source.ts';
 
 /** Why a file was not read or written: `code` is the system's (`ENOENT`, `EACCES` …), `message` says it in words. */

@@ -1,4 +1,4 @@
-import type { ContextFile } from '../model/recipe.ts';
+import type { ContextFile } from '../model/container/recipe.ts';
 import { argInstruction, copyInstruction } from './dockerfile-text.ts';
 
 /** Folder of the context, and of the image while it is built, that holds what only the build needs. */

@@ -1,6 +1,6 @@
+import type { ContextFile } from '../model/container/recipe.ts';
 import type { ImageSource } from '../model/desired.ts';
 import { LoomsError } from '../model/errors.ts';
-import type { ContextFile } from '../model/recipe.ts';
 import { copyInstruction, envInstruction, onOneLine, type RecipeBody, runInstruction } from './dockerfile-text.ts';
 
 type CustomSource = Extract<ImageSource, { kind: 'build' }>;

@@ -1,5 +1,5 @@
+import { appFolder, type ContextFile } from '../model/container/recipe.ts';
 import type { ImageSource } from '../model/desired.ts';
-import { appFolder, type ContextFile } from '../model/recipe.ts';
 import {
   argInstruction,
   copyInstruction,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ContextFile } from '../model/recipe.ts';
+import type { ContextFile } from '../model/container/recipe.ts';
 
 /** Raise it when the same input shall give another image: it is part of every hash. */
 const recipeVersion = 1;

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
+import type { ContextFile, Recipe } from '../model/container/recipe.ts';
 import type { ImageSource } from '../model/desired.ts';
 import { assertNever, LoomsError } from '../model/errors.ts';
-import type { ContextFile, Recipe } from '../model/recipe.ts';
 import { caFiles, forgetCa, specCaPath, trustCa } from './build-ca.ts';
 import { customBody } from './custom-recipe.ts';
 import { onOneLine, type RecipeBody } from './dockerfile-text.ts';

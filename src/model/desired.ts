@@ -1,3 +1,4 @@
+import { readTmpfs } from './container/tmpfs.ts';
 import {
   choice,
   field,
@@ -24,8 +25,7 @@ import {
   record,
   tagged,
   text,
-} from './structure.ts';
-import { readTmpfs } from './tmpfs.ts';
+} from './values/structure.ts';
 
 /**
  * Where a secret's value comes from when a session starts; the value itself is never part of desired state. `provider`

@@ -1,6 +1,6 @@
-import { canonicalJson } from './canonical-json.ts';
 import { isRecord } from './is-record.ts';
-import { type Check, type Flat, object, optional, own, tagged } from './structure.ts';
+import { canonicalJson } from './values/canonical-json.ts';
+import { type Check, type Flat, object, optional, own, tagged } from './values/structure.ts';
 
 /** A field of a spec (desired.ts): its type, how it is read, written, recorded, hashed and called in a plan. */
 export type Field<T = unknown, Optional extends boolean = boolean, Plain extends boolean = boolean> = {

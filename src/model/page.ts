@@ -1,8 +1,8 @@
-import type { SeenChangeResult, SeenResult } from './audit.ts';
 import type { Failure } from './events.ts';
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
 import type { Change, Drift, FieldDifference, Reason } from './plan.ts';
 import type { ServerState } from './server-view.ts';
+import type { SeenChangeResult, SeenResult } from './trail/audit.ts';
 
 // What the page of `looms serve` and the gateway say to one another (docs/page.md). Names are as in all JSON of looms.
 // Moments are ISO 8601, UTC. All text may hold what a server, an engine or a file wrote: the page shows it as text only.

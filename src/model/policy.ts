@@ -1,7 +1,7 @@
 import type { Position } from './diagnostics.ts';
 import { field, madeField, madeOptional, type Of, optionalField, plainOf, usualField } from './fields.ts';
 import type { ServerName } from './ids.ts';
-import { bool, type Checked, list, number, object, oneOf, optional, record, text } from './structure.ts';
+import { bool, type Checked, list, number, object, oneOf, optional, record, text } from './values/structure.ts';
 
 const limitName = oneOf('cpu_cores', 'memory_mb', 'pids_limit', 'execution_timeout_seconds', 'storage_mb');
 

@@ -1,6 +1,6 @@
 import { LoomsError } from './errors.ts';
 import type { ProjectName, ServerName } from './ids.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from './values/nearest.ts';
 
 /** `server-not-found` with the nearest name; for one among `deleted`, with what brings it back. */
 export function serverNotFound(

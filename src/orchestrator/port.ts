@@ -1,15 +1,14 @@
+import type { Recipe } from '../model/container/recipe.ts';
 import type { DeclaredServer, DesiredServer } from '../model/desired.ts';
 import type { EngineDescription } from '../model/engine.ts';
 import type { EngineEvent } from '../model/engine-events.ts';
 import type { EventSink, Failure, StepResult } from '../model/events.ts';
 import type { HealthFinding, HealthPlace } from '../model/health.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../model/ids.ts';
-import type { LoggedContainer } from '../model/kept-logs.ts';
 import type { LockHolder } from '../model/lock.ts';
 import type { NonEmpty, Plan, PlanWarning } from '../model/plan.ts';
-import type { Recipe } from '../model/recipe.ts';
 import type { ForeignRecord, UntrustedRecord } from '../model/records.ts';
-import type { SecretPrints } from '../model/secret-prints.ts';
+import type { SecretPrints } from '../model/secrets/secret-prints.ts';
 import type {
   GenerationView,
   MadeFrom,
@@ -21,7 +20,8 @@ import type {
   ServerView,
   Serving,
 } from '../model/server-view.ts';
-import type { ContainerUsage } from '../model/usage.ts';
+import type { LoggedContainer } from '../model/trail/kept-logs.ts';
+import type { ContainerUsage } from '../model/trail/usage.ts';
 import type { CallOptions, LogMoment, SessionHost } from './session-host.ts';
 
 /** `atOnce`: how many containers are measured at once; absent: as many as are soonest done. */

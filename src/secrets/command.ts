@@ -1,5 +1,5 @@
-import { looksLikeCredential } from '../model/credentials.ts';
 import { assertNever } from '../model/errors.ts';
+import { looksLikeCredential } from '../model/secrets/credentials.ts';
 import { duration } from '../model/times.ts';
 import { type SecretProvider, sourceFailed } from './provider.ts';
 import { createRedactor } from './redact.ts';

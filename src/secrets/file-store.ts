@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
-import { requireSecretName } from '../model/secret-names.ts';
+import { requireSecretName } from '../model/secrets/secret-names.ts';
 import { withFileLock } from './file-lock.ts';
 import type { WritableProvider } from './provider.ts';
 import { keyBytes, keyFromPassphrase, type SealedSecret, type StoreKey, seal, unseal } from './secret-cipher.ts';

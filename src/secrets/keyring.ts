@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
-import { requireSecretName } from '../model/secret-names.ts';
+import { requireSecretName } from '../model/secrets/secret-names.ts';
 import { sourceFailed, type WritableProvider } from './provider.ts';
 import { runTool, type ToolResult } from './run-tool.ts';
 

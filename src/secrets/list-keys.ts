@@ -1,5 +1,5 @@
 import { messageOf } from '../model/failure.ts';
-import { type ListedKeys, secretVariable } from '../model/secret-names.ts';
+import { type ListedKeys, secretVariable } from '../model/secrets/secret-names.ts';
 import type { SecretProvider } from './provider.ts';
 
 /**

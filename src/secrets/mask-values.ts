@@ -1,5 +1,5 @@
-import { looksLikeCredential } from '../model/credentials.ts';
-import { isExactNumber } from '../model/exact-number.ts';
+import { looksLikeCredential } from '../model/secrets/credentials.ts';
+import { isExactNumber } from '../model/values/exact-number.ts';
 import { mask } from './redact.ts';
 
 /** A JSON value with its texts, numbers and keys masked by `redact`, and what stands under a credential's name. */

@@ -1,5 +1,5 @@
 import { assertNever } from '../model/errors.ts';
-import type { ProgramStore } from '../model/secret-providers.ts';
+import type { ProgramStore } from '../model/secrets/secret-providers.ts';
 import type { CommandRecipe } from './command.ts';
 
 const option = (flag: string, value: string | undefined): readonly string[] =>

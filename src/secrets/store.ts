@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../model/failure.ts';
-import { secretNamePattern, secretVariable } from '../model/secret-names.ts';
-import type { SecretProviderConfig } from '../model/secret-providers.ts';
+import { secretNamePattern, secretVariable } from '../model/secrets/secret-names.ts';
+import type { SecretProviderConfig } from '../model/secrets/secret-providers.ts';
 import { commandProvider, ownCommand } from './command.ts';
 import { createFileStore, fileStorePlaces } from './file-store.ts';
 import { findKeyring } from './keyring.ts';

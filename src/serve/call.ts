@@ -4,7 +4,7 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import { duration } from '../model/times.ts';
-import type { Span, TraceContext } from '../model/tracing.ts';
+import type { Span, TraceContext } from '../model/trail/tracing.ts';
 import type { Guard } from './access/guard.ts';
 import { answerText } from './face.ts';
 import { whyRefused } from './filter.ts';

@@ -1,9 +1,9 @@
-import { parseExactly } from '../model/exact-number.ts';
 import { messageOf } from '../model/failure.ts';
 import { asServerName, type ServerName } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
-import { joinedName, serverOf } from '../model/joined-names.ts';
 import type { JoinedNames } from '../model/serve-settings.ts';
+import { parseExactly } from '../model/values/exact-number.ts';
+import { joinedName, serverOf } from '../model/values/joined-names.ts';
 import { paramsOf } from './messages/message.ts';
 import { type ClientRequest, type Fields, type ListMethod, lists, type Message } from './messages/protocol.ts';
 

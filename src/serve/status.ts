@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { type MetricFamily, metricsText } from '../model/metrics.ts';
+import { type MetricFamily, metricsText } from '../model/trail/metrics.ts';
 import { loopback, misdirected } from './access/access.ts';
 import { commonFamilies } from './metrics.ts';
 

@@ -1,6 +1,13 @@
 import { type DesiredServer, isHttp } from '../model/desired.ts';
 import { isRecord } from '../model/is-record.ts';
-import { inSpan, noTracing, type Span, type SpanStart, type TraceContext, traceContextIn } from '../model/tracing.ts';
+import {
+  inSpan,
+  noTracing,
+  type Span,
+  type SpanStart,
+  type TraceContext,
+  traceContextIn,
+} from '../model/trail/tracing.ts';
 import { metaOf, paramsOf } from './messages/message.ts';
 import type { ClientRequest, Message } from './messages/protocol.ts';
 import type { Upstreams } from './upstreams.ts';

@@ -2,7 +2,7 @@ import type { Channel } from '../mcp/link/channel.ts';
 import type { DesiredServer } from '../model/desired.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { ContainerId, ServerName } from '../model/ids.ts';
-import type { TraceContext, Tracing } from '../model/tracing.ts';
+import type { TraceContext, Tracing } from '../model/trail/tracing.ts';
 
 /** A way to the container that serves a server now. */
 export type Upstream = {

@@ -1,6 +1,6 @@
+import { blockOf, isIpv4 } from '../model/container/egress.ts';
 import type { DesiredServer, Source } from '../model/desired.ts';
 import type { Diagnostic, Position } from '../model/diagnostics.ts';
-import { blockOf, isIpv4 } from '../model/egress.ts';
 import type { ServerName } from '../model/ids.ts';
 import { otherDocument, specOptions, specWording } from './check/spec-rules.ts';
 import type { HostPath } from './fields/mounts.ts';

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { defined } from '../model/defined.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { plainOf } from '../model/fields.ts';
 import {
@@ -11,6 +10,7 @@ import {
   type QuotaLimits,
   type RuleDetail,
 } from '../model/policy.ts';
+import { defined } from '../model/values/defined.ts';
 import { capabilityNames } from './fields/security.ts';
 import { type PolicyInput, policyShape, policyValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';

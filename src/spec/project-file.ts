@@ -1,9 +1,9 @@
-import { defined } from '../model/defined.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
 import { noRules, type PolicyFile } from '../model/policy.ts';
-import type { SecretProviderConfig } from '../model/secret-providers.ts';
+import type { SecretProviderConfig } from '../model/secrets/secret-providers.ts';
 import type { ServeSettings } from '../model/serve-settings.ts';
+import { defined } from '../model/values/defined.ts';
 import { type ProjectInput, projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
 import { policyAt } from './policy-file.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { defined } from '../model/defined.ts';
-import type { SecretProviderConfig, VaultAuth } from '../model/secret-providers.ts';
+import type { SecretProviderConfig, VaultAuth } from '../model/secrets/secret-providers.ts';
+import { defined } from '../model/values/defined.ts';
 import type { ProjectInput } from './generated/validators.mjs';
 import type { Reader } from './read/reader.ts';
 import { childPath } from './read/tree.ts';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { defined } from '../model/defined.ts';
 import type { SecretRef } from '../model/desired.ts';
 import { type CallRule, type NamedToken, type ServeSettings, usualNames } from '../model/serve-settings.ts';
+import { defined } from '../model/values/defined.ts';
 import type { ProjectInput } from './generated/validators.mjs';
 import type { Reader } from './read/reader.ts';
 import type { Located } from './read/settings.ts';

@@ -1,9 +1,16 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { AuditQuery, AuditReader, CallRecord, ChangeRecord, TrailHead, Verification } from '../model/audit.ts';
 import { LoomsError } from '../model/errors.ts';
-import { parseExactly } from '../model/exact-number.ts';
 import { isRecord } from '../model/is-record.ts';
+import type {
+  AuditQuery,
+  AuditReader,
+  CallRecord,
+  ChangeRecord,
+  TrailHead,
+  Verification,
+} from '../model/trail/audit.ts';
+import { parseExactly } from '../model/values/exact-number.ts';
 import { type AuditKeys, readKeys } from './audit-key.ts';
 import { hasBegun, verifyChain } from './chain.ts';
 import { KeyFault } from './key-file.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditedCall, AuditTrail } from '../model/audit.ts';
-import { canonicalJson } from '../model/canonical-json.ts';
 import { isoTime } from '../model/times.ts';
+import type { AuditedCall, AuditTrail } from '../model/trail/audit.ts';
+import { canonicalJson } from '../model/values/canonical-json.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
 type AuditSettings = {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { TrailHead, Verification } from '../model/audit.ts';
+import type { TrailHead, Verification } from '../model/trail/audit.ts';
 import type { AuditKeys } from './audit-key.ts';
 import { hasTable } from './ledger.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
-import { tokenDigest } from '../model/token-digest.ts';
+import { tokenDigest } from '../model/secrets/token-digest.ts';
 
 /** A token of a client, as it is kept: what it is cannot be had from it. */
 export type ClientToken = {

@@ -5,8 +5,8 @@ import type { EngineEvent } from '../model/engine-events.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { HealthPlace } from '../model/health.ts';
 import { asContainerId, asServerName, type ContainerId } from '../model/ids.ts';
-import type { CountedLine, KeptLine, KeptQuery, LoggedContainer, LogKeeper } from '../model/kept-logs.ts';
 import { stateFolder } from '../model/state-folder.ts';
+import type { CountedLine, KeptLine, KeptQuery, LoggedContainer, LogKeeper } from '../model/trail/kept-logs.ts';
 import { describeFault, inTransaction, openDatabase, readLedger } from './ledger.ts';
 
 /** Of each server: lines with what they take beside their text, bytes; then the oldest go, a tenth more than is needed. */

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import type { Written } from '../model/audit.ts';
-import { canonicalJson } from '../model/canonical-json.ts';
-import { parseExactly } from '../model/exact-number.ts';
 import type { ContainerId } from '../model/ids.ts';
 import { isRecord } from '../model/is-record.ts';
+import type { Written } from '../model/trail/audit.ts';
+import { canonicalJson } from '../model/values/canonical-json.ts';
+import { parseExactly } from '../model/values/exact-number.ts';
 import { type AuditKeys, makeKeys, readKeys } from './audit-key.ts';
 import { hasBegun, type TrailEnd, trailWriter } from './chain.ts';
 import { executionCounter } from './executions.ts';

@@ -1,10 +1,10 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { AuditReader } from '../model/audit.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
-import type { LogKeeper } from '../model/kept-logs.ts';
-import type { SecretPrinter } from '../model/secret-prints.ts';
+import type { SecretPrinter } from '../model/secrets/secret-prints.ts';
+import type { AuditReader } from '../model/trail/audit.ts';
+import type { LogKeeper } from '../model/trail/kept-logs.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
 import { readHealth, recordHealth } from './health.ts';

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../model/canonical-json.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
-import type { SecretPrints } from '../model/secret-prints.ts';
+import type { SecretPrints } from '../model/secrets/secret-prints.ts';
+import { canonicalJson } from '../model/values/canonical-json.ts';
 import { keySource } from './key-source.ts';
 
 /** Characters of a print: 128 bits. */

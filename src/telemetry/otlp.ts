@@ -22,7 +22,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import { idsOf, type Span, type SpanStart, type TraceContext, type Tracing } from '../model/tracing.ts';
+import { idsOf, type Span, type SpanStart, type TraceContext, type Tracing } from '../model/trail/tracing.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

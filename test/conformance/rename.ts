@@ -1,5 +1,5 @@
 import { registerHooks } from 'node:module';
-import { joinedName } from '../../src/model/joined-names.ts';
+import { joinedName } from '../../src/model/values/joined-names.ts';
 
 // Loaded before the suite: it then asks for its tools and prompts by the names that they have among all servers,
 // where one `everything` serves them.

@@ -8,10 +8,10 @@ import { type ImageClient, imageMemory } from '../../src/docker/engine/images/fi
 import type { ImageFacts } from '../../src/docker/model/shape.ts';
 import { readBuildCa, readContext } from '../../src/files/build-context.ts';
 import { type BuildContext, recipeFor } from '../../src/image/recipe.ts';
+import type { Recipe } from '../../src/model/container/recipe.ts';
 import type { ImageSource } from '../../src/model/desired.ts';
 import type { LoomsError } from '../../src/model/errors.ts';
 import type { StepProgress } from '../../src/model/events.ts';
-import type { Recipe } from '../../src/model/recipe.ts';
 import { imageBench, withoutEngine } from '../support/images.ts';
 import { onPodman, skipOnPodman } from '../support/podman.ts';
 

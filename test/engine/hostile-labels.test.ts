@@ -5,7 +5,7 @@ import { renderServer, renderServers } from '../../src/cli/render/servers/server
 import { palette } from '../../src/cli/terminal/palette.ts';
 import { makePlan } from '../../src/docker/reconcile/plan.ts';
 import { listingOf } from '../../src/docker/views/server-views.ts';
-import { seenJson } from '../../src/model/unseen.ts';
+import { seenJson } from '../../src/model/values/unseen.ts';
 import { type EngineBench, engineBench } from '../support/docker-engine.ts';
 import { withoutEngine } from '../support/images.ts';
 import { server } from '../support/planner-world.ts';

@@ -1,5 +1,5 @@
-import type { AuditedCall } from '../../src/model/audit.ts';
 import { asContainerId, asProjectName, asServerName } from '../../src/model/ids.ts';
+import type { AuditedCall } from '../../src/model/trail/audit.ts';
 import { createAuditReader } from '../../src/state/audit-reader.ts';
 import { createAuditTrail } from '../../src/state/audit-trail.ts';
 import { type LedgerPlaces, ledgerPlaces } from '../../src/state/ledger.ts';

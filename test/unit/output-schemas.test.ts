@@ -16,7 +16,7 @@ const outputs: Readonly<
 > = {
   apply: { file: 'src/cli/run/run-plan.ts', type: 'PlanOutcome' },
   'audit-change': { file: 'src/app/inspect/read-audit.ts', type: 'SeenChange', beside: ['.code'] },
-  'audit-verify': { file: 'src/model/audit.ts', type: 'Verification' },
+  'audit-verify': { file: 'src/model/trail/audit.ts', type: 'Verification' },
   connect: { file: 'src/app/connect/connect-client.ts', type: 'Connected' },
   'connect-clients': { file: 'src/app/connect/list-clients.ts', type: 'FoundClient', list: true },
   'connect-print': { file: 'src/app/connect/connect-client.ts', type: 'PrintedEntry' },

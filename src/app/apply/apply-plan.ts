@@ -1,4 +1,4 @@
-import { processEnv } from '../../model/secret-names.ts';
+import { processEnv } from '../../model/secrets/secret-names.ts';
 import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';

@@ -1,8 +1,8 @@
-import type { AuditedChange, ChangeEnd } from '../../model/audit.ts';
-import { defined } from '../../model/defined.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { sourceText } from '../../model/source.ts';
+import type { AuditedChange, ChangeEnd } from '../../model/trail/audit.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 

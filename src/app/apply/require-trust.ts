@@ -1,7 +1,7 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
-import { secretUses } from '../../model/secret-names.ts';
+import { secretUses } from '../../model/secrets/secret-names.ts';
 import type { Prepared } from '../../orchestrator/port.ts';
 import { describeRecord } from '../inspect/describe-record.ts';
 import type { Ports } from '../ports.ts';

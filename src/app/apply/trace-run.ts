@@ -1,6 +1,6 @@
 import type { EventSink } from '../../model/events.ts';
 import type { ProjectName, StepId } from '../../model/ids.ts';
-import { inSpan, type Span, startedIn, type TraceContext, type Tracing } from '../../model/tracing.ts';
+import { inSpan, type Span, startedIn, type TraceContext, type Tracing } from '../../model/trail/tracing.ts';
 import type { ApplyReport } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 

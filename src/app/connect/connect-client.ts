@@ -11,7 +11,7 @@ import {
 import { type EntryPath, editText, entryAt, isSame, printEntry, spliceOf, undoSplice } from '../../clients/edit.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { serverOf } from '../../model/joined-names.ts';
+import { serverOf } from '../../model/values/joined-names.ts';
 import { type ClientFile, clientFilePath, readClientFile, writeClientFile } from './client-file.ts';
 import type { ConnectPorts, EntryProof } from './ports.ts';
 

@@ -1,9 +1,9 @@
+import { egressText } from '../../model/container/egress.ts';
 import type { DesiredServer, Mount } from '../../model/desired.ts';
-import { egressText } from '../../model/egress.ts';
 import { assertNever } from '../../model/errors.ts';
 import { shortId } from '../../model/ids.ts';
 import type { ForeignRecord, UntrustedRecord } from '../../model/records.ts';
-import { secretUses, writtenRef } from '../../model/secret-names.ts';
+import { secretUses, writtenRef } from '../../model/secrets/secret-names.ts';
 
 function makerText(maker: ForeignRecord['maker']): string {
   switch (maker.kind) {

@@ -1,4 +1,4 @@
-import type { AuditQuery, CallRecord, ChangeRecord, SeenChangeResult, SeenResult } from '../../model/audit.ts';
+import type { AuditQuery, CallRecord, ChangeRecord, SeenChangeResult, SeenResult } from '../../model/trail/audit.ts';
 import type { Ports } from '../ports.ts';
 
 /** A call of the trail with a result in every case. */

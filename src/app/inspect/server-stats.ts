@@ -2,7 +2,7 @@ import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
-import type { ContainerUsage, UsageSample } from '../../model/usage.ts';
+import type { ContainerUsage, UsageSample } from '../../model/trail/usage.ts';
 import type { Ports } from '../ports.ts';
 import { pastEvents } from './lifecycle-events.ts';
 

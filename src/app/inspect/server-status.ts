@@ -1,6 +1,6 @@
-import { egressText } from '../../model/egress.ts';
+import { egressText } from '../../model/container/egress.ts';
 import type { EngineTime } from '../../model/engine.ts';
-import { secretUses } from '../../model/secret-names.ts';
+import { secretUses } from '../../model/secrets/secret-names.ts';
 import type { Refusal, ServerImage, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import { formatSpec } from '../../spec/fields/format.ts';

@@ -1,5 +1,5 @@
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { type SecretUse, secretUses } from '../../model/secret-names.ts';
+import { type SecretUse, secretUses } from '../../model/secrets/secret-names.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal, RefusedServer, ServerListing } from '../../model/server-view.ts';
 import type { CallOptions } from '../../orchestrator/session-host.ts';

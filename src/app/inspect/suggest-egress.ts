@@ -1,5 +1,5 @@
+import { egressText, mostTargets } from '../../model/container/egress.ts';
 import type { EgressTarget } from '../../model/desired.ts';
-import { egressText, mostTargets } from '../../model/egress.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';

@@ -1,6 +1,6 @@
 import type { EngineEvent } from '../../model/engine-events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import type { ContainerUsage } from '../../model/usage.ts';
+import type { ContainerUsage } from '../../model/trail/usage.ts';
 import { pastEvents } from '../inspect/lifecycle-events.ts';
 import type { Ports } from '../ports.ts';
 

@@ -1,6 +1,6 @@
 import type { ServerName } from '../../model/ids.ts';
-import type { MetricFamily, Sample } from '../../model/metrics.ts';
-import type { UsageSample } from '../../model/usage.ts';
+import type { MetricFamily, Sample } from '../../model/trail/metrics.ts';
+import type { UsageSample } from '../../model/trail/usage.ts';
 import type { ServerUse } from './sampler.ts';
 
 type Rest = Readonly<Record<string, string>>;

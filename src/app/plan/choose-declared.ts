@@ -1,8 +1,8 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { suggestion } from '../../model/nearest.ts';
 import { sourceText } from '../../model/source.ts';
+import { suggestion } from '../../model/values/nearest.ts';
 import { specHash } from '../../spec/record/record.ts';
 
 const renamed = (server: DeclaredServer, name: ServerName): DeclaredServer => {

@@ -1,13 +1,13 @@
 import type { FileAccess, Files } from '../../files/port.ts';
 import { recipeFor } from '../../image/recipe.ts';
-import { defined } from '../../model/defined.ts';
+import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer, DesiredServer, ImageSource, ResolvedImage, Source } from '../../model/desired.ts';
 import { type Diagnostic, hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
-import type { Recipe } from '../../model/recipe.ts';
 import { commitWords, type GitCommit } from '../../model/source.ts';
+import { defined } from '../../model/values/defined.ts';
 import { breachDiagnostic, checkFaulty, checkPolicy } from '../../spec/check/policy.ts';
 import { checkQuotas } from '../../spec/check/quotas.ts';
 import { type HostPath, refusedEngine, refusedHostPath } from '../../spec/fields/mounts.ts';

@@ -1,6 +1,6 @@
 import type { SecretRef, Source } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { secretVariable, writtenRef } from '../../model/secret-names.ts';
+import { secretVariable, writtenRef } from '../../model/secrets/secret-names.ts';
 import type { UnfoundSecret } from '../../secrets/provider.ts';
 
 /** A secret that a server needs and nobody has. */

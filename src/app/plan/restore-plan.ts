@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
 import { planDifferences } from '../../model/compare-plans.ts';
+import type { Recipe } from '../../model/container/recipe.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { Recipe } from '../../model/recipe.ts';
 import { specHash } from '../../spec/record/record.ts';
 import type { Ports } from '../ports.ts';
 import { recipeOf } from './load-specs.ts';

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { canonicalJson } from '../../model/canonical-json.ts';
-import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { Plan } from '../../model/plan.ts';
 import { basisOf } from '../../model/plan-basis.ts';
 import { noRules, type Policies, type Policy } from '../../model/policy.ts';
-import { type Check, list, number, object, oneOf, optional, text } from '../../model/structure.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { defined } from '../../model/values/defined.ts';
+import { type Check, list, number, object, oneOf, optional, text } from '../../model/values/structure.ts';
 import type { FilesIntent } from '../../orchestrator/port.ts';
 import { isDeclaredServer } from '../../spec/record/record.ts';
 import { nearPath } from './near-path.ts';

@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Files } from '../../files/port.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { nearest } from '../../model/nearest.ts';
+import { nearest } from '../../model/values/nearest.ts';
 import type { SpecFile } from '../../spec/load.ts';
 import type { Ports } from '../ports.ts';
 import { nearPath } from './near-path.ts';

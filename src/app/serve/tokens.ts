@@ -1,8 +1,8 @@
 import { LoomsError } from '../../model/errors.ts';
-import { writtenRef } from '../../model/secret-names.ts';
+import { writtenRef } from '../../model/secrets/secret-names.ts';
+import { tokenDigest } from '../../model/secrets/token-digest.ts';
 import type { NamedToken } from '../../model/serve-settings.ts';
 import { endOfDay } from '../../model/times.ts';
-import { tokenDigest } from '../../model/token-digest.ts';
 import type { KnownToken } from '../../serve/access/bearers.ts';
 import type { Ports } from '../ports.ts';
 

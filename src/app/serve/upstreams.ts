@@ -5,7 +5,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
 import { startOfDay } from '../../model/times.ts';
-import { noTracing, type Tracing } from '../../model/tracing.ts';
+import { noTracing, type Tracing } from '../../model/trail/tracing.ts';
 import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
 import type { Ports } from '../ports.ts';
 import { requireCallsLeft } from '../talk/call-tool.ts';

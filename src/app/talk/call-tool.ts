@@ -1,14 +1,14 @@
 import { type ContentPart, resultParts } from '../../mcp/client/answers/content.ts';
 import type { CallProgress, CallResult, SessionOptions } from '../../mcp/client/session.ts';
+import { egressText, hasForwarder, isIpv4, isNowhere } from '../../model/container/egress.ts';
 import { type DesiredServer, isHttp } from '../../model/desired.ts';
-import { egressText, hasForwarder, isIpv4, isNowhere } from '../../model/egress.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, QuotaLimit } from '../../model/policy.ts';
-import { secretUses } from '../../model/secret-names.ts';
+import { secretUses } from '../../model/secrets/secret-names.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { startOfDay } from '../../model/times.ts';
-import { inSpan, startedIn, type TraceContext } from '../../model/tracing.ts';
+import { inSpan, startedIn, type TraceContext } from '../../model/trail/tracing.ts';
 import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
 import { refusedTo } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';

@@ -1,7 +1,7 @@
 import { type PromptMessage, promptMessages } from '../../mcp/client/answers/content.ts';
 import { promptSchema } from '../../mcp/client/prompts.ts';
 import type { PromptResult, SessionOptions } from '../../mcp/client/session.ts';
-import { plainText } from '../../model/exact-number.ts';
+import { plainText } from '../../model/values/exact-number.ts';
 import type { Ports } from '../ports.ts';
 import { type ArgumentSource, readArguments } from './call-arguments.ts';
 import { type OfServer, onServer } from './open-server.ts';

@@ -1,6 +1,6 @@
 import type { DesiredServer } from '../../model/desired.ts';
 import type { ForeignRecord } from '../../model/records.ts';
-import { secretUses, writtenRef } from '../../model/secret-names.ts';
+import { secretUses, writtenRef } from '../../model/secrets/secret-names.ts';
 import type { Ports } from '../ports.ts';
 
 /**

@@ -4,7 +4,7 @@ import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
-import { inSpan } from '../../model/tracing.ts';
+import { inSpan } from '../../model/trail/tracing.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 import { requireTrust } from '../apply/require-trust.ts';
 import type { Ports } from '../ports.ts';

@@ -1,8 +1,8 @@
 import type { CallResult } from '../../mcp/client/session.ts';
-import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/audit.ts';
-import { canonicalJson } from '../../model/canonical-json.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { QuotaLimit } from '../../model/policy.ts';
+import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/trail/audit.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { sayQuota } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 

@@ -1,6 +1,6 @@
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import { readTraceLine, type TraceLine } from '../../model/trace-line.ts';
-import { idsOf, type TraceContext, type Tracing } from '../../model/tracing.ts';
+import { readTraceLine, type TraceLine } from '../../model/trail/trace-line.ts';
+import { idsOf, type TraceContext, type Tracing } from '../../model/trail/tracing.ts';
 import type { LogQuery } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 

@@ -1,7 +1,7 @@
 import type { SessionTarget } from '../../mcp/client/session.ts';
 import type { DesiredServer, Env } from '../../model/desired.ts';
 import { isHttp } from '../../model/desired.ts';
-import { processEnv } from '../../model/secret-names.ts';
+import { processEnv } from '../../model/secrets/secret-names.ts';
 import type { Serving } from '../../model/server-view.ts';
 import type { SessionHost } from '../../orchestrator/session-host.ts';
 import type { SecretStore } from '../../secrets/provider.ts';

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { ServerName } from '../../model/ids.ts';
-import { createHistogram, type MetricFamily, type Sample, single } from '../../model/metrics.ts';
 import type { Change, Plan } from '../../model/plan.ts';
+import { createHistogram, type MetricFamily, type Sample, single } from '../../model/trail/metrics.ts';
 import type { Ports } from '../ports.ts';
 import type { ProbeState } from './probes.ts';
 import type { LeftAlone } from './told.ts';

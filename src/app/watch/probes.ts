@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { mapBounded } from '../../model/map-bounded.ts';
 import { isoTime } from '../../model/times.ts';
+import { defined } from '../../model/values/defined.ts';
+import { mapBounded } from '../../model/values/map-bounded.ts';
 import { checkHealth, type ServerHealth } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
 import type { OfServer } from '../talk/open-server.ts';

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
-import { defined } from '../../model/defined.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, Undesired } from '../../orchestrator/port.ts';
 import { applyWork } from '../apply/apply-plan.ts';
 import { acceptDeclared } from '../apply/require-trust.ts';

@@ -3,7 +3,7 @@ import type { InferredFlags } from '@oclif/core/interfaces';
 import type { LogRequest } from '../../app/inspect/logs/read-logs.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { parseMoment } from '../../model/moment.ts';
+import { parseMoment } from '../../model/values/moment.ts';
 
 /** Which lines of logs are shown. */
 export const logFlags = {

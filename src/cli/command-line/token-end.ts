@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
-import { parseSeconds } from '../../model/moment.ts';
 import { endOfDay, isoTime } from '../../model/times.ts';
+import { parseSeconds } from '../../model/values/moment.ts';
 
 /** When a token ends, by `--expires`: after its last day (UTC), or so long from `now` (ms). RFC 3339. Throws `usage`. */
 export function tokenEnd(text: string, now: number): string {

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { SessionSource } from '../../mcp/client/session.ts';
-import type { AuditTrail } from '../../model/audit.ts';
 import type { ProjectName } from '../../model/ids.ts';
-import type { Tracing } from '../../model/tracing.ts';
+import type { AuditTrail } from '../../model/trail/audit.ts';
+import type { Tracing } from '../../model/trail/tracing.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 
 /** What a gateway has open, for the commands that it carries out for other programs of its user. */

@@ -1,7 +1,7 @@
 import type { SeenCall, SeenChange } from '../../app/inspect/read-audit.ts';
-import type { SeenChangeResult, SeenResult, Verification } from '../../model/audit.ts';
 import { assertNever } from '../../model/errors.ts';
 import { duration, shownTime } from '../../model/times.ts';
+import type { SeenChangeResult, SeenResult, Verification } from '../../model/trail/audit.ts';
 import type { PaintName, Palette } from '../terminal/palette.ts';
 import { shortSource } from './servers/servers.ts';
 import { type Cell, renderTable } from './table.ts';

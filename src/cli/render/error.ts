@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { Failure } from '../../model/events.ts';
-import { seenJson } from '../../model/unseen.ts';
+import { seenJson } from '../../model/values/unseen.ts';
 import type { Palette } from '../terminal/palette.ts';
 import { visibleBlock } from './text.ts';
 

@@ -1,4 +1,4 @@
-import { unseen, unseenInLines } from '../../model/unseen.ts';
+import { unseen, unseenInLines } from '../../model/values/unseen.ts';
 
 /**
  * Text that is not ours, made safe to stand in a line of ours, on a terminal or in a file for people: every character

@@ -1,10 +1,10 @@
 import type { ServerLogLine } from '../../app/inspect/logs/log-source.ts';
 import { type LogRequest, openLogs } from '../../app/inspect/logs/read-logs.ts';
-import { defined } from '../../model/defined.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { duration, isoTime } from '../../model/times.ts';
-import { readTraceLine, type TraceLine } from '../../model/trace-line.ts';
-import { seenJson } from '../../model/unseen.ts';
+import { readTraceLine, type TraceLine } from '../../model/trail/trace-line.ts';
+import { defined } from '../../model/values/defined.ts';
+import { seenJson } from '../../model/values/unseen.ts';
 import type { CommandContext } from '../context.ts';
 import { exitCodeOfSignal } from '../exit-codes.ts';
 import { padEnd, visible, visibleLines } from '../render/text.ts';

@@ -7,11 +7,11 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import type { ProjectChoice } from '../../cli/project/project.ts';
 import { renderCalls, renderChanges } from '../../cli/render/audit.ts';
-import { seenChangeResults, seenResults } from '../../model/audit.ts';
-import { defined } from '../../model/defined.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { isoMoment, parseMoment } from '../../model/moment.ts';
-import { seenJson } from '../../model/unseen.ts';
+import { seenChangeResults, seenResults } from '../../model/trail/audit.ts';
+import { defined } from '../../model/values/defined.ts';
+import { isoMoment, parseMoment } from '../../model/values/moment.ts';
+import { seenJson } from '../../model/values/unseen.ts';
 
 /** Calls a table shows unless `--tail` says more: about what fits a screen or two. */
 const shownInTable = 50;

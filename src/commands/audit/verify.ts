@@ -2,8 +2,8 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { exitCode } from '../../cli/exit-codes.ts';
 import { renderVerification } from '../../cli/render/audit.ts';
-import type { TrailHead, Verification } from '../../model/audit.ts';
 import { LoomsError } from '../../model/errors.ts';
+import type { TrailHead, Verification } from '../../model/trail/audit.ts';
 
 export default class AuditVerify extends BaseCommand {
   static override summary = 'Check that nobody changed the audit trail of this machine';

@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { renderTable } from '../../cli/render/table.ts';
 import { visible } from '../../cli/render/text.ts';
-import type { ListedKey } from '../../model/secret-names.ts';
+import type { ListedKey } from '../../model/secrets/secret-names.ts';
 
 export default class ConfigListKeys extends BaseCommand {
   static override summary = 'List the secrets that specs can use here, and where each comes from';

@@ -3,7 +3,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArg } from '../../cli/command-line/args.ts';
 import { storeFlag } from '../../cli/flags.ts';
 import { askSecret } from '../../cli/terminal/ask-secret.ts';
-import { requireSecretName } from '../../model/secret-names.ts';
+import { requireSecretName } from '../../model/secrets/secret-names.ts';
 
 export default class ConfigSetKey extends BaseCommand {
   static override summary = 'Store a secret on this machine';

@@ -6,7 +6,7 @@ import { exitCodeOfSignal } from '../../cli/exit-codes.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { visibleLines } from '../../cli/render/text.ts';
 import { listenForSignals } from '../../cli/terminal/signals.ts';
-import { seenJson } from '../../model/unseen.ts';
+import { seenJson } from '../../model/values/unseen.ts';
 
 export default class EgressWatch extends BaseCommand {
   static override summary = 'Show what a server tries to reach, as it tries it';

@@ -1,12 +1,12 @@
 import { proxySettings } from '../../image/proxies.ts';
 import { planDifferences } from '../../model/compare-plans.ts';
-import { defined } from '../../model/defined.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ExecutionEvent, Failure } from '../../model/events.ts';
 import type { HealthFinding } from '../../model/health.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import { engineWidth } from '../../model/map-bounded.ts';
+import { defined } from '../../model/values/defined.ts';
+import { engineWidth } from '../../model/values/map-bounded.ts';
 import type { ApplyOptions, ApplyReport, LoggedServer, OrchestratorPorts, Prepared } from '../../orchestrator/port.ts';
 import { executePlan } from '../execute/execute-plan.ts';
 import type { StepEnvironment } from '../execute/perform-step.ts';

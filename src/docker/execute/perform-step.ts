@@ -1,10 +1,10 @@
-import { defined } from '../../model/defined.ts';
+import type { Recipe } from '../../model/container/recipe.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
-import type { Recipe } from '../../model/recipe.ts';
-import { type SecretPrints, writeSecretPrints } from '../../model/secret-prints.ts';
+import { type SecretPrints, writeSecretPrints } from '../../model/secrets/secret-prints.ts';
 import { duration } from '../../model/times.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { GateOutcome } from '../../orchestrator/port.ts';
 import { label } from '../model/labels.ts';
 import { resolveShape } from '../model/resolve-shape.ts';

@@ -1,5 +1,5 @@
-import { canonicalJson } from '../../model/canonical-json.ts';
 import { asProjectName, asServerName, namePattern, type ProjectName, type ServerName } from '../../model/ids.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { label, type Role } from './labels.ts';
 
 /** What is signed of a server's record: which server it is, what it was made from, and of which image. */

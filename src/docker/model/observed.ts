@@ -1,6 +1,6 @@
 import type { ContainerState, EngineDescription, EngineTime, GenerationOutcome } from '../../model/engine.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../../model/ids.ts';
-import type { SecretPrints } from '../../model/secret-prints.ts';
+import type { SecretPrints } from '../../model/secrets/secret-prints.ts';
 import type { MadeFrom, ServerInstance } from '../../model/server-view.ts';
 import type { Role } from './labels.ts';
 import type { ContainerShape, ImageFacts } from './shape.ts';

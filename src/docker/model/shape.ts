@@ -1,5 +1,5 @@
+import type { TmpfsMount } from '../../model/container/tmpfs.ts';
 import type { ImageId } from '../../model/ids.ts';
-import type { TmpfsMount } from '../../model/tmpfs.ts';
 
 /** An image as the engine has it. */
 export type ImageFacts = {

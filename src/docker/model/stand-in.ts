@@ -1,5 +1,5 @@
+import { blockOf, isIpv4 } from '../../model/container/egress.ts';
 import type { DesiredServer } from '../../model/desired.ts';
-import { blockOf, isIpv4 } from '../../model/egress.ts';
 import { addressOf, numberOf, overlap, rangeOf } from './ipv4.ts';
 import { blockNetworkName, standInName } from './labels.ts';
 import { type NetworkShape, type Observed, withoutHost } from './observed.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../model/canonical-json.ts';
+import { hasForwarder, mostTargets } from '../../model/container/egress.ts';
 import type { DesiredServer, EgressTarget } from '../../model/desired.ts';
-import { hasForwarder, mostTargets } from '../../model/egress.ts';
 import type { ProjectName } from '../../model/ids.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { addressOf, numberOf, overlap, rangeOf } from './ipv4.ts';
 import { egressNetworkName, forwarderName, outNetworkName } from './labels.ts';
 import { type NetworkShape, type Observed, type ObservedContainer, withoutHost } from './observed.ts';

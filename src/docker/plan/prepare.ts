@@ -1,5 +1,5 @@
+import { hasForwarder } from '../../model/container/egress.ts';
 import { type DeclaredServer, isHttp } from '../../model/desired.ts';
-import { hasForwarder } from '../../model/egress.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
 import type { Intent, Prepared, PruneIntent } from '../../orchestrator/port.ts';

@@ -1,6 +1,6 @@
+import { hasForwarder } from '../../model/container/egress.ts';
 import type { DeclaredServer } from '../../model/desired.ts';
 import { isHttp } from '../../model/desired.ts';
-import { hasForwarder } from '../../model/egress.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName, StepId } from '../../model/ids.ts';
 import { type Change, type Drift, isNonEmpty, type NextRotation, type NonEmpty } from '../../model/plan.ts';

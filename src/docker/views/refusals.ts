@@ -1,4 +1,4 @@
-import { hasForwarder, isHostName, isIpv4 } from '../../model/egress.ts';
+import { hasForwarder, isHostName, isIpv4 } from '../../model/container/egress.ts';
 import type { Refusal, RefusedServer } from '../../model/server-view.ts';
 import type { Engine } from '../port.ts';
 

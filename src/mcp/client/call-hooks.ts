@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
-import { defined } from '../../model/defined.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { CallHooks } from './session.ts';
 
 /** Whose hooks hear of what a server sends beside its answers. */

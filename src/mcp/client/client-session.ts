@@ -8,7 +8,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { nearest } from '../../model/nearest.ts';
+import { nearest } from '../../model/values/nearest.ts';
 import type { ExactResults } from './answers/exact-results.ts';
 import { headerProblem } from './arguments/param-headers.ts';
 import { type CallClocks, maxTimerMs } from './call-clock.ts';

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isHttp, type ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
-import { idsOf, type TraceContext } from '../../model/tracing.ts';
+import { idsOf, type TraceContext } from '../../model/trail/tracing.ts';
 import type { LinkOptions } from '../link/link.ts';
 import { createLinkSource, type LinkSource } from '../link/open-link.ts';
 import { createExactResults } from './answers/exact-results.ts';

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { nearest } from '../../model/nearest.ts';
+import { nearest } from '../../model/values/nearest.ts';
 import type { Schema } from './arguments/schema.ts';
 import { identified, listAll, type Requester } from './requests.ts';
 import type { AskOptions, Prompt, PromptList, PromptResult, Session } from './session.ts';

@@ -1,7 +1,7 @@
 import type { DesiredServer, ProtocolChoice } from '../../model/desired.ts';
 import type { Failure } from '../../model/events.ts';
-import type { ExactNumber } from '../../model/exact-number.ts';
-import type { TraceContext } from '../../model/tracing.ts';
+import type { TraceContext } from '../../model/trail/tracing.ts';
+import type { ExactNumber } from '../../model/values/exact-number.ts';
 import type { LinkTarget } from '../link/link.ts';
 
 /** An MCP tool as the server sent it; fields we do not know are kept. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../model/canonical-json.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
 import type { Session, SessionOptions, SessionSource, SessionTarget } from './session.ts';
 
 /** Lease of a process that is held, ms: whoever holds it renews it, so that it is what a killed program leaves behind. */

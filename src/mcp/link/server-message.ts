@@ -1,5 +1,5 @@
-import { parseExactly } from '../../model/exact-number.ts';
 import { isRecord } from '../../model/is-record.ts';
+import { parseExactly } from '../../model/values/exact-number.ts';
 import type { Message } from './link.ts';
 
 const members: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);

@@ -1,4 +1,4 @@
-import { tokenDigest } from '../../model/token-digest.ts';
+import { tokenDigest } from '../../model/secrets/token-digest.ts';
 import type { Grant } from './guard.ts';
 import type { Scopes } from './scopes.ts';
 

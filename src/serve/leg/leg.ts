@@ -1,9 +1,9 @@
-import { canonicalJson } from '../../model/canonical-json.ts';
 import type { DesiredServer } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { inSpan, noTracing, type TraceContext } from '../../model/tracing.ts';
+import { inSpan, noTracing, type TraceContext } from '../../model/trail/tracing.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { isAnswer, isRequest, paramsOf, withId, withParams } from '../messages/message.ts';
 import { code, type HeaderFields, type Message, modernRevision } from '../messages/protocol.ts';
 import type { Upstream, Upstreams } from '../upstreams.ts';

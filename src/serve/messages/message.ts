@@ -1,5 +1,5 @@
-import { parseExactly } from '../../model/exact-number.ts';
 import { isRecord } from '../../model/is-record.ts';
+import { parseExactly } from '../../model/values/exact-number.ts';
 import { type ClientRequest, code, envelopeKeys, type Fields, type Id, type Message } from './protocol.ts';
 
 export const paramsOf = ({ params }: Fields): Fields => (isRecord(params) ? params : {});

@@ -1,5 +1,5 @@
-import { looksLikeCredential, standsAsCredential, surroundingsReach } from '../../model/credentials.ts';
 import type { EnvValue } from '../../model/desired.ts';
+import { looksLikeCredential, standsAsCredential, surroundingsReach } from '../../model/secrets/credentials.ts';
 import type { Prepared } from '../read/prepare.ts';
 import { lastName } from '../read/words.ts';
 

@@ -1,4 +1,4 @@
-import { installedArgv, packageRunOf, writtenArgv } from '../../model/package-run.ts';
+import { installedArgv, packageRunOf, writtenArgv } from '../../model/container/package-run.ts';
 import type { ReadServer } from '../fields/normalize.ts';
 
 /** A package that an installer may take another version of tomorrow, and the field that names it. */

@@ -1,5 +1,5 @@
+import { egressText, isTlsPort } from '../../model/container/egress.ts';
 import type { EgressTarget, ImageSource, Security } from '../../model/desired.ts';
-import { egressText, isTlsPort } from '../../model/egress.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { LimitName, Policy, PolicyBreach, PolicyRule } from '../../model/policy.ts';
 import { parseImageRef } from '../fields/image-ref.ts';

@@ -6,7 +6,7 @@ import {
   looksLikeCredential,
   looksLikeKey,
   standsAsCredential,
-} from '../../model/credentials.ts';
+} from '../../model/secrets/credentials.ts';
 import type { Wording } from '../read/explain.ts';
 import type { Finding } from '../read/findings.ts';
 import type { PrepareOptions, RefusedKey } from '../read/prepare.ts';

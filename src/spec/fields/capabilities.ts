@@ -1,4 +1,4 @@
-import { nearest } from '../../model/nearest.ts';
+import { nearest } from '../../model/values/nearest.ts';
 
 /** Linux capabilities, without CAP_, as of Linux 6.x (capabilities(7)). */
 const known = [

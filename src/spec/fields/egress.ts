@@ -1,4 +1,3 @@
-import type { EgressTarget } from '../../model/desired.ts';
 import {
   endsInNumber,
   isHostName,
@@ -7,7 +6,8 @@ import {
   isTlsPort,
   mostAddresses,
   mostTargets,
-} from '../../model/egress.ts';
+} from '../../model/container/egress.ts';
+import type { EgressTarget } from '../../model/desired.ts';
 import type { Reader } from '../read/reader.ts';
 import type { EgressInput } from './input.ts';
 

@@ -1,5 +1,5 @@
 import { Document, visit } from 'yaml';
-import { canonicalJson } from '../../model/canonical-json.ts';
+import { isTlsPort } from '../../model/container/egress.ts';
 import {
   type DesiredServer,
   defaultVersions,
@@ -14,11 +14,11 @@ import {
   serverFields,
   type Transport,
 } from '../../model/desired.ts';
-import { isTlsPort } from '../../model/egress.ts';
 import type { Choice, Field, Fields } from '../../model/fields.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { writtenRef } from '../../model/secret-names.ts';
-import { unicodeEscape, unseenInLines } from '../../model/unseen.ts';
+import { writtenRef } from '../../model/secrets/secret-names.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { unicodeEscape, unseenInLines } from '../../model/values/unseen.ts';
 import { escapeTemplate } from '../read/template.ts';
 import { defaultPaths } from './network.ts';
 

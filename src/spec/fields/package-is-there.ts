@@ -1,5 +1,5 @@
+import { installedArgv, type PackageRun, packageRunOf, writtenArgv } from '../../model/container/package-run.ts';
 import type { DesiredServer } from '../../model/desired.ts';
-import { installedArgv, type PackageRun, packageRunOf, writtenArgv } from '../../model/package-run.ts';
 import type { Reader } from '../read/reader.ts';
 import { writtenRuntime } from './image-source.ts';
 import type { BackendInput } from './input.ts';

@@ -1,6 +1,6 @@
+import { readTmpfs } from '../../model/container/tmpfs.ts';
 import { type Security, securityFields } from '../../model/desired.ts';
 import { plainOf } from '../../model/fields.ts';
-import { readTmpfs } from '../../model/tmpfs.ts';
 import type { Reader } from '../read/reader.ts';
 import { childPath } from '../read/tree.ts';
 import { readCapability } from './capabilities.ts';

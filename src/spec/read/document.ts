@@ -1,4 +1,4 @@
-import { canonicalJson } from '../../model/canonical-json.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { explainSchemaErrors, type Wording } from './explain.ts';
 import type { Finding } from './findings.ts';
 import { type Place, type Prepared, type PrepareOptions, prepare } from './prepare.ts';

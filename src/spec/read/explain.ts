@@ -1,4 +1,4 @@
-import { nearest } from '../../model/nearest.ts';
+import { nearest } from '../../model/values/nearest.ts';
 import type { Finding } from './findings.ts';
 import type { Place, Prepared } from './prepare.ts';
 import type { ScalarShape, SchemaError } from './shape.ts';

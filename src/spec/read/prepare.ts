@@ -1,5 +1,5 @@
-import type { Surroundings } from '../../model/credentials.ts';
 import type { EnvValue } from '../../model/desired.ts';
+import type { Surroundings } from '../../model/secrets/credentials.ts';
 import type { Finding } from './findings.ts';
 import { type MapShape, type ScalarShape, type Shape, snakeCase } from './shape.ts';
 import { resolveTemplate, type TemplateRules } from './template.ts';

@@ -1,6 +1,6 @@
-import { type Surroundings, surroundingsReach } from '../../model/credentials.ts';
 import type { SecretRef } from '../../model/desired.ts';
-import { secretNamePattern } from '../../model/secret-names.ts';
+import { type Surroundings, surroundingsReach } from '../../model/secrets/credentials.ts';
+import { secretNamePattern } from '../../model/secrets/secret-names.ts';
 
 /** Something wrong with a placeholder; `index` and `length` are in the text that was read. */
 type TemplateProblem = {

@@ -1,4 +1,4 @@
-import { nearest } from '../../model/nearest.ts';
+import { nearest } from '../../model/values/nearest.ts';
 import type { ScalarShape, Shape } from './shape.ts';
 import { childPath, type Tree } from './tree.ts';
 

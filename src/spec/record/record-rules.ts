@@ -1,5 +1,5 @@
-import { canonicalJson } from '../../model/canonical-json.ts';
 import type { DesiredServer, Env } from '../../model/desired.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { formatSpec } from '../fields/format.ts';
 import { type LoadedServer, loadDocuments } from '../load.ts';
 

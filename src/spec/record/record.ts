@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../model/canonical-json.ts';
 import {
   type DeclaredServer,
   type DesiredServer,
@@ -9,7 +8,8 @@ import {
 } from '../../model/desired.ts';
 import { onlyLater, withLater, withoutLater } from '../../model/fields.ts';
 import { isRecord } from '../../model/is-record.ts';
-import { type Check, number, object, optional, tagged, text } from '../../model/structure.ts';
+import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { type Check, number, object, optional, tagged, text } from '../../model/values/structure.ts';
 
 const laterFields = onlyLater(serverFields);
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mapBounded } from '../../../src/model/map-bounded.ts';
+import { mapBounded } from '../../../src/model/values/map-bounded.ts';
 import { attack } from '../../support/attacker.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';

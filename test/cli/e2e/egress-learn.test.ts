@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mapBounded } from '../../../src/model/map-bounded.ts';
+import { mapBounded } from '../../../src/model/values/map-bounded.ts';
 import { attack } from '../../support/attacker.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';

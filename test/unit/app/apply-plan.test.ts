@@ -8,7 +8,7 @@ import type { Engine, LockHolder } from '../../../src/docker/port.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
-import { noTracing } from '../../../src/model/tracing.ts';
+import { noTracing } from '../../../src/model/trail/tracing.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
 import { emptyEngine, plan, project, server } from '../../support/planner-world.ts';

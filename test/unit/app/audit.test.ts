@@ -4,8 +4,8 @@ import type { Ports } from '../../../src/app/ports.ts';
 import { type AuditWarning, recordCall, recordRefusal } from '../../../src/app/talk/record-call.ts';
 import { renderCalls } from '../../../src/cli/render/audit.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
-import type { AuditTrail, CallEnd, CallRecord } from '../../../src/model/audit.ts';
 import { type ErrorCode, LoomsError } from '../../../src/model/errors.ts';
+import type { AuditTrail, CallEnd, CallRecord } from '../../../src/model/trail/audit.ts';
 import { auditedCall } from '../../support/audit-calls.ts';
 
 const now = Date.parse('2026-11-21T12:00:00.000Z');

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { heldBack } from '../../../src/app/watch/hold-back.ts';
-import type { ChangeRecord } from '../../../src/model/audit.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
+import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
 
 const fs = asServerName('fs');
 

@@ -3,7 +3,7 @@ import { keepLog } from '../../../src/app/inspect/logs/keep-log.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
-import type { CountedLine } from '../../../src/model/kept-logs.ts';
+import type { CountedLine } from '../../../src/model/trail/kept-logs.ts';
 import type { LogLine } from '../../../src/orchestrator/session-host.ts';
 import { document, only } from '../spec/checking.ts';
 

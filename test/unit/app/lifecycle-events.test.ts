@@ -5,12 +5,12 @@ import { renderEvent } from '../../../src/cli/render/servers/lifecycle-events.ts
 import { palette } from '../../../src/cli/terminal/palette.ts';
 import { engineEvent } from '../../../src/docker/engine/listing/events.ts';
 import type { Engine } from '../../../src/docker/port.ts';
-import type { ChangeRecord } from '../../../src/model/audit.ts';
 import type { EngineDescription } from '../../../src/model/engine.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import { isoTime } from '../../../src/model/times.ts';
+import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 
 const project = asProjectName('p');

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createLoopRecord } from '../../../src/app/watch/loop-record.ts';
 import type { LeftAlone } from '../../../src/app/watch/told.ts';
 import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
-import { metricsText } from '../../../src/model/metrics.ts';
 import type { Change, Plan } from '../../../src/model/plan.ts';
+import { metricsText } from '../../../src/model/trail/metrics.ts';
 import { emptyEngine, plan as planOf, server } from '../../support/planner-world.ts';
 import { parsed } from '../../support/prometheus.ts';
 

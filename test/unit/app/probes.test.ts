@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { createProbes } from '../../../src/app/watch/probes.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
-import type { CallRecord } from '../../../src/model/audit.ts';
 import { asServerName } from '../../../src/model/ids.ts';
+import type { CallRecord } from '../../../src/model/trail/audit.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');

@@ -5,7 +5,7 @@ import { palette } from '../../../src/cli/terminal/palette.ts';
 import { sampleOf } from '../../../src/docker/engine/listing/usage.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
-import type { ContainerUsage, UsageSample } from '../../../src/model/usage.ts';
+import type { ContainerUsage, UsageSample } from '../../../src/model/trail/usage.ts';
 
 const MiB = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { followWork, tellWorkSince } from '../../../src/app/talk/server-work.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
-import type { MeasuredSpan, Tracing } from '../../../src/model/tracing.ts';
+import type { MeasuredSpan, Tracing } from '../../../src/model/trail/tracing.ts';
 import type { LogLine } from '../../../src/orchestrator/session-host.ts';
 import { eventually } from '../../support/eventually.ts';
 

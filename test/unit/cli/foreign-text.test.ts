@@ -34,7 +34,7 @@ import { palette } from '../../../src/cli/terminal/palette.ts';
 import { toolDetails, toolSignature } from '../../../src/mcp/client/arguments/tool-details.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
 import { asContainerId, asProjectName, asServerName, asStepId } from '../../../src/model/ids.ts';
-import { seenJson } from '../../../src/model/unseen.ts';
+import { seenJson } from '../../../src/model/values/unseen.ts';
 import type { FoundLock } from '../../../src/orchestrator/port.ts';
 import { everyChange, sources } from './plans.ts';
 

@@ -7,8 +7,8 @@ import { renderTable } from '../../../src/cli/render/table.ts';
 import { displayWidth, truncate, visible } from '../../../src/cli/render/text.ts';
 import { palette, wantsColor } from '../../../src/cli/terminal/palette.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
-import { nearest } from '../../../src/model/nearest.ts';
 import { age, duration } from '../../../src/model/times.ts';
+import { nearest } from '../../../src/model/values/nearest.ts';
 import { everyChange } from './plans.ts';
 
 const plain = palette(false);

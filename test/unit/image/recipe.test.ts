@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type BuildContext, recipeFor } from '../../../src/image/recipe.ts';
+import type { ContextFile, Recipe } from '../../../src/model/container/recipe.ts';
 import type { ImageSource } from '../../../src/model/desired.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
-import type { ContextFile, Recipe } from '../../../src/model/recipe.ts';
 import { forAll } from '../../support/properties.ts';
 
 const python = (more: Partial<Extract<ImageSource, { kind: 'python' }>> = {}): ImageSource => ({

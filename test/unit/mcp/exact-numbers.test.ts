@@ -8,8 +8,8 @@ import { parseArguments, parseJsonArguments } from '../../../src/mcp/client/argu
 import { toolDetails } from '../../../src/mcp/client/arguments/tool-details.ts';
 import { openSession } from '../../../src/mcp/client/connect.ts';
 import type { Session, SessionOptions, SessionTarget } from '../../../src/mcp/client/session.ts';
-import { canonicalJson } from '../../../src/model/canonical-json.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
+import { canonicalJson } from '../../../src/model/values/canonical-json.ts';
 import { maskValues } from '../../../src/secrets/mask-values.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
@@ -83,7 +83,7 @@ describe('numbers over the wire', () => {
   it.each([['stdio', 'legacy'] as const, ['stdio', 'modern'] as const, ['json', 'modern'] as const])(
     'of an answer to a question go out as they are written (%s, %s)',
     async (way, era) => {
-      const { exactNumber } = await import('../../../src/model/exact-number.ts');
+      const { exactNumber } = await import('../../../src/model/values/exact-number.ts');
       const count = exactNumber('9007199254740993');
       const session = await open(way, era, ['--ask'], {
         answer: async () => ({ action: 'accept', content: { count } }),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { toolSignature } from '../../../src/mcp/client/arguments/tool-details.ts';
 import { filterTools, isAllowed, unknownFilterNames } from '../../../src/mcp/client/filter.ts';
 import { createLineSplitter } from '../../../src/mcp/link/line-splitter.ts';
-import { nearest } from '../../../src/model/nearest.ts';
+import { nearest } from '../../../src/model/values/nearest.ts';
 
 describe('the tool filter', () => {
   const tools = ['a', 'b', 'c'].map((name) => ({ name }));

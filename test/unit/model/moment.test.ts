@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isoMoment, parseMoment, parseSeconds } from '../../../src/model/moment.ts';
+import { isoMoment, parseMoment, parseSeconds } from '../../../src/model/values/moment.ts';
 
 const now = Date.parse('2026-11-21T12:00:00.000Z');
 const parse = (text: string) => isoMoment(parseMoment(text, '--since'), now);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readTraceLine } from '../../../src/model/trace-line.ts';
-import { idsOf, startedIn, traceContextIn } from '../../../src/model/tracing.ts';
+import { readTraceLine } from '../../../src/model/trail/trace-line.ts';
+import { idsOf, startedIn, traceContextIn } from '../../../src/model/trail/tracing.ts';
 
 const valid = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 

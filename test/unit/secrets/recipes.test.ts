@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ProgramStore } from '../../../src/model/secret-providers.ts';
+import type { ProgramStore } from '../../../src/model/secrets/secret-providers.ts';
 import { commandProvider } from '../../../src/secrets/command.ts';
 import { recipeOf } from '../../../src/secrets/recipes.ts';
 import { standInStores } from '../../support/stand-in-programs.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { localFiles } from '../../../src/files/local-files.ts';
-import type { VaultAuth, VaultStore } from '../../../src/model/secret-providers.ts';
+import type { VaultAuth, VaultStore } from '../../../src/model/secrets/secret-providers.ts';
 import type { SecretProvider } from '../../../src/secrets/provider.ts';
 import { vaultProvider } from '../../../src/secrets/vault/vault.ts';
 import { startVault, type VaultServer } from '../../support/vault-server.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { listenAddress } from '../../../src/cli/command-line/listen-address.ts';
-import { joinedName, serverOf } from '../../../src/model/joined-names.ts';
-import { tokenDigest } from '../../../src/model/token-digest.ts';
+import { tokenDigest } from '../../../src/model/secrets/token-digest.ts';
+import { joinedName, serverOf } from '../../../src/model/values/joined-names.ts';
 import { accessOf, type Door, misdirected } from '../../../src/serve/access/access.ts';
 import { createBearers } from '../../../src/serve/access/bearers.ts';
 import { filteredTools, whyRefused } from '../../../src/serve/filter.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { looksLikeConnectionUri, looksLikeCredential, looksLikeKey } from '../../../src/model/credentials.ts';
+import { looksLikeConnectionUri, looksLikeCredential, looksLikeKey } from '../../../src/model/secrets/credentials.ts';
 import { check, document, only } from './checking.ts';
 import { publicSpecs } from './public-specs.ts';
 

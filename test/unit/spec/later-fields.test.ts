@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { choice, field, hasFields, laterField, withLater, withoutLater } from '../../../src/model/fields.ts';
-import { text } from '../../../src/model/structure.ts';
+import { text } from '../../../src/model/values/structure.ts';
 
 const fields = {
   transport: choice('', 'kind', 'transport', {

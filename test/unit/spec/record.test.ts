@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicalJson } from '../../../src/model/canonical-json.ts';
+import { canonicalJson } from '../../../src/model/values/canonical-json.ts';
 import { readRecordedSpec, recordSpec, specHash } from '../../../src/spec/record/record.ts';
 import { forAll } from '../../support/properties.ts';
 import { document, only } from './checking.ts';

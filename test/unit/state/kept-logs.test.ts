@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
-import type { CountedLine, KeptQuery } from '../../../src/model/kept-logs.ts';
+import type { CountedLine, KeptQuery } from '../../../src/model/trail/kept-logs.ts';
 import { logKeeper } from '../../../src/state/kept-logs.ts';
 import { emptyFolder } from '../../support/looms.ts';
 

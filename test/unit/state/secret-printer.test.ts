@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { asProjectName, asServerName } from '../../../src/model/ids.ts';
-import { readSecretPrints, writeSecretPrints } from '../../../src/model/secret-prints.ts';
+import { readSecretPrints, writeSecretPrints } from '../../../src/model/secrets/secret-prints.ts';
 import { secretPrinter } from '../../../src/state/secret-printer.ts';
 import { emptyFolder } from '../../support/looms.ts';
 

@@ -1,7 +1,7 @@
 import { LoomsError } from '../../../model/errors.ts';
 import { messageOf } from '../../../model/failure.ts';
 import type { HealthPlace } from '../../../model/health.ts';
-import type { CountedLine } from '../../../model/kept-logs.ts';
+import type { CountedLine } from '../../../model/trail/kept-logs.ts';
 import type { LoggedServer } from '../../../orchestrator/port.ts';
 import type { SessionHost } from '../../../orchestrator/session-host.ts';
 import type { Ports } from '../../ports.ts';

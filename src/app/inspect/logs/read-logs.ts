@@ -1,10 +1,10 @@
-import { defined } from '../../../model/defined.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
-import type { LoggedContainer } from '../../../model/kept-logs.ts';
 import { serverNotFound } from '../../../model/server-not-found.ts';
 import type { ServerContainer } from '../../../model/server-view.ts';
-import { readTraceLine } from '../../../model/trace-line.ts';
+import type { LoggedContainer } from '../../../model/trail/kept-logs.ts';
+import { readTraceLine } from '../../../model/trail/trace-line.ts';
+import { defined } from '../../../model/values/defined.ts';
 import type { LogLine, LogMoment } from '../../../orchestrator/session-host.ts';
 import type { Ports } from '../../ports.ts';
 import { knowSecrets } from '../../talk/know-secrets.ts';

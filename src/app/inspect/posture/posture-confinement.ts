@@ -1,4 +1,4 @@
-import { secretUses } from '../../../model/secret-names.ts';
+import { secretUses } from '../../../model/secrets/secret-names.ts';
 import { keptCapabilities } from '../../../spec/check/policy-rules.ts';
 import { first, type Look, type Looked, ofBoth, orNone, statusField, yesNo } from './posture-look.ts';
 

@@ -1,7 +1,7 @@
+import { egressText, hasForwarder } from '../../../model/container/egress.ts';
+import { readTmpfs } from '../../../model/container/tmpfs.ts';
 import { usualWorkingDir } from '../../../model/desired.ts';
-import { egressText, hasForwarder } from '../../../model/egress.ts';
 import type { ServerView } from '../../../model/server-view.ts';
-import { readTmpfs } from '../../../model/tmpfs.ts';
 import { type Look, type Looked, orNone } from './posture-look.ts';
 import type { Inside } from './read-inside.ts';
 

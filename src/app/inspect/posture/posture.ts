@@ -1,7 +1,7 @@
 import type { ContainerId, ProjectName, ServerName } from '../../../model/ids.ts';
-import { mapBounded } from '../../../model/map-bounded.ts';
-import { secretUses } from '../../../model/secret-names.ts';
+import { secretUses } from '../../../model/secrets/secret-names.ts';
 import { isoTime } from '../../../model/times.ts';
+import { mapBounded } from '../../../model/values/map-bounded.ts';
 import type { Ports } from '../../ports.ts';
 import { lookUpServers } from '../servers.ts';
 import { apparmor, capabilities, hostAccess, newPrivileges, seccomp, secrets, user } from './posture-confinement.ts';

@@ -1,6 +1,6 @@
-import { defined } from '../../../model/defined.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ContainerId } from '../../../model/ids.ts';
+import { defined } from '../../../model/values/defined.ts';
 import type { SessionHost } from '../../../orchestrator/session-host.ts';
 import type { Ports } from '../../ports.ts';
 

@@ -1,4 +1,4 @@
-import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../../model/credentials.ts';
+import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../../model/secrets/credentials.ts';
 import type { Palette } from '../../terminal/palette.ts';
 import { displayWidth, visible } from '../text.ts';
 

@@ -1,6 +1,6 @@
 import type { Source } from '../../../model/desired.ts';
 import type { Plan } from '../../../model/plan.ts';
-import { seenJson } from '../../../model/unseen.ts';
+import { seenJson } from '../../../model/values/unseen.ts';
 import { type PlanFinding, planFindings } from './plan-findings.ts';
 
 /** The kinds of finding, as SARIF wants them: a closed list of rules. */

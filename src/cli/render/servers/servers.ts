@@ -1,6 +1,6 @@
 import type { ServerDetail, ServerStatus } from '../../../app/inspect/server-status.ts';
 import { shortId } from '../../../model/ids.ts';
-import { type SecretUse, writtenRef } from '../../../model/secret-names.ts';
+import { type SecretUse, writtenRef } from '../../../model/secrets/secret-names.ts';
 import type { ServerState } from '../../../model/server-view.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
 import type { Paint, PaintName, Palette } from '../../terminal/palette.ts';

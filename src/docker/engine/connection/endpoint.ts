@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { defined } from '../../../model/defined.ts';
 import { assertNever, LoomsError } from '../../../model/errors.ts';
+import { defined } from '../../../model/values/defined.ts';
 
 /** PEM texts of a TLS connection; `verify` false accepts any server certificate (contexts may ask for that). */
 export type TlsSettings = {

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path/posix';
-import type { TmpfsMount } from '../../../model/tmpfs.ts';
+import type { TmpfsMount } from '../../../model/container/tmpfs.ts';
 import { label } from '../../model/labels.ts';
 import { secretsFilePath } from '../../model/resolve-shape.ts';
 import type { ContainerShape, ImageFacts, ShapeMount, ShapeNetwork, ShapePort } from '../../model/shape.ts';

@@ -1,5 +1,5 @@
 import { asProjectName, type ImageId, type ProjectName } from '../../../model/ids.ts';
-import { mapBounded } from '../../../model/map-bounded.ts';
+import { mapBounded } from '../../../model/values/map-bounded.ts';
 import { isBelieved, readClaim } from '../../model/claims.ts';
 import { label, type Role } from '../../model/labels.ts';
 import type { Client } from '../connection/connection.ts';

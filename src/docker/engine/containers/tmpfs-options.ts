@@ -1,5 +1,5 @@
+import type { TmpfsMount } from '../../../model/container/tmpfs.ts';
 import { LoomsError } from '../../../model/errors.ts';
-import type { TmpfsMount } from '../../../model/tmpfs.ts';
 
 const units: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 

@@ -1,5 +1,5 @@
 import { asContainerId, asNetworkId, type ProjectName } from '../../../model/ids.ts';
-import { mapBounded } from '../../../model/map-bounded.ts';
+import { mapBounded } from '../../../model/values/map-bounded.ts';
 import { egressSuffix, label, lockName, networkName, outNetworkName, projectPrefix } from '../../model/labels.ts';
 import type { Observed, ObservedContainer, ObservedNetwork, ObservedVolume } from '../../model/observed.ts';
 import type { ObserveQuery } from '../../port.ts';

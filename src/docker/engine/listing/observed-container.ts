@@ -4,7 +4,7 @@ import type { ContainerState, EngineHealth } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, shortId } from '../../../model/ids.ts';
 import type { ForeignRecord, RecordMaker } from '../../../model/records.ts';
-import { readSecretPrints } from '../../../model/secret-prints.ts';
+import { readSecretPrints } from '../../../model/secrets/secret-prints.ts';
 import { type Claim, readClaim, signedText } from '../../model/claims.ts';
 import { label } from '../../model/labels.ts';
 import type { ForeignContainer, ObservedContainer } from '../../model/observed.ts';

@@ -1,6 +1,6 @@
 import { type ContainerId, shortId } from '../../../model/ids.ts';
-import { mapBounded } from '../../../model/map-bounded.ts';
-import type { ContainerUsage, UsageSample } from '../../../model/usage.ts';
+import type { ContainerUsage, UsageSample } from '../../../model/trail/usage.ts';
+import { mapBounded } from '../../../model/values/map-bounded.ts';
 import type { LocatedContainer } from '../../port.ts';
 import { askObject, get } from '../connection/ask.ts';
 import { orNull } from '../connection/call.ts';

@@ -1,5 +1,5 @@
-import { looksLikeConnectionUri, looksLikeCredential } from '../../../model/credentials.ts';
 import type { FieldDifference } from '../../../model/plan.ts';
+import { looksLikeConnectionUri, looksLikeCredential } from '../../../model/secrets/credentials.ts';
 import { type ContainerShape, type LiveField, liveFields } from '../../model/shape.ts';
 
 const bytes = (value: number): string =>

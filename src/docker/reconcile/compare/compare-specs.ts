@@ -1,9 +1,9 @@
-import { canonicalJson } from '../../../model/canonical-json.ts';
-import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../../model/credentials.ts';
 import { type RecordedSpec, serverFields } from '../../../model/desired.ts';
 import { type Choice, type Field, type Fields, type Group, group } from '../../../model/fields.ts';
 import { isRecord } from '../../../model/is-record.ts';
 import type { FieldDifference } from '../../../model/plan.ts';
+import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../../model/secrets/credentials.ts';
+import { canonicalJson } from '../../../model/values/canonical-json.ts';
 
 /** The recorded shape of a value with secrets: what is shown is where it comes from, never the value. */
 function isSecretValue(value: object): boolean {

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../../../model/canonical-json.ts';
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { type Blocker, isNonEmpty, type PlanWarning } from '../../../model/plan.ts';
+import { canonicalJson } from '../../../model/values/canonical-json.ts';
 import { holderToKeep } from '../../model/generations.ts';
 import { dataName, label, type Role } from '../../model/labels.ts';
 import type { Observed, ObservedContainer } from '../../model/observed.ts';

@@ -1,13 +1,13 @@
+import { isIpv4 } from '../../../model/container/egress.ts';
+import { installedArgv, packageRunOf, writtenArgv } from '../../../model/container/package-run.ts';
+import type { TmpfsMount } from '../../../model/container/tmpfs.ts';
+import { ownedBy, readTmpfs } from '../../../model/container/tmpfs.ts';
 import type { DeclaredServer, DesiredServer, Env, Mount } from '../../../model/desired.ts';
 import { isHttp, usualWorkingDir } from '../../../model/desired.ts';
-import { isIpv4 } from '../../../model/egress.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
-import { installedArgv, packageRunOf, writtenArgv } from '../../../model/package-run.ts';
-import { secretUses } from '../../../model/secret-names.ts';
+import { secretUses } from '../../../model/secrets/secret-names.ts';
 import { sourceText } from '../../../model/source.ts';
-import type { TmpfsMount } from '../../../model/tmpfs.ts';
-import { ownedBy, readTmpfs } from '../../../model/tmpfs.ts';
 import { label, networkName, type Role, relayName, volumeName } from '../../model/labels.ts';
 import type { ArgvTemplate, PidOne, ShapeMount, ShapeNetwork, ShapeTemplate } from '../../model/shape.ts';
 import type { WayOut } from '../../model/way-out.ts';

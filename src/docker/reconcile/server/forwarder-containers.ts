@@ -1,4 +1,4 @@
-import { isIpv4 } from '../../../model/egress.ts';
+import { isIpv4 } from '../../../model/container/egress.ts';
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { forwarderProgram } from '../../model/forwarder-program.ts';
 import { label, type Role } from '../../model/labels.ts';

@@ -1,5 +1,5 @@
+import { blockOf, hasForwarder, isIpv4 } from '../../../model/container/egress.ts';
 import type { DeclaredServer } from '../../../model/desired.ts';
-import { blockOf, hasForwarder, isIpv4 } from '../../../model/egress.ts';
 import type { Blocker } from '../../../model/plan.ts';
 import type { Observed } from '../../model/observed.ts';
 import { blockTakenBy, type StandIn } from '../../model/stand-in.ts';

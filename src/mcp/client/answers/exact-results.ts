@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { JSONRPCMessage } from '@modelcontextprotocol/client';
-import { exactNumber, numberOf, parseExactly } from '../../../model/exact-number.ts';
 import { isRecord } from '../../../model/is-record.ts';
+import { exactNumber, numberOf, parseExactly } from '../../../model/values/exact-number.ts';
 
 type Result = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import { withPlainNumbers } from '../../../model/exact-number.ts';
 import { messageOf } from '../../../model/failure.ts';
-import { nearest } from '../../../model/nearest.ts';
+import { withPlainNumbers } from '../../../model/values/exact-number.ts';
+import { nearest } from '../../../model/values/nearest.ts';
 import { propertiesOf, type Schema, typeText } from './schema.ts';
 
 export type ArgumentCheck =

@@ -1,8 +1,8 @@
 import { LoomsError } from '../../../model/errors.ts';
-import { isExactNumber, parseExactly, plainText, readNumber, readWhole } from '../../../model/exact-number.ts';
 import { messageOf } from '../../../model/failure.ts';
 import { isRecord } from '../../../model/is-record.ts';
-import { nearest } from '../../../model/nearest.ts';
+import { isExactNumber, parseExactly, plainText, readNumber, readWhole } from '../../../model/values/exact-number.ts';
+import { nearest } from '../../../model/values/nearest.ts';
 import { allowedValues, alternativesOf, isSchema, propertiesOf, type Schema, typeText } from './schema.ts';
 
 /** Reads the file of `key=@file`; throws `file-not-found` and the like. */

@@ -1,6 +1,6 @@
 import { assertNever } from '../../../model/errors.ts';
-import { numberOf, plainText, readNumber, readWhole } from '../../../model/exact-number.ts';
-import { nearest } from '../../../model/nearest.ts';
+import { numberOf, plainText, readNumber, readWhole } from '../../../model/values/exact-number.ts';
+import { nearest } from '../../../model/values/nearest.ts';
 import type { AnswerValue } from '../session.ts';
 import type { FieldKind, FormField, Option, TextFormat } from './question-form.ts';
 

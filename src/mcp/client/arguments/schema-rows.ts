@@ -1,4 +1,4 @@
-import { isExactNumber, numberOf, plainText } from '../../../model/exact-number.ts';
+import { isExactNumber, numberOf, plainText } from '../../../model/values/exact-number.ts';
 import {
   allowedValues,
   alternativesOf,

@@ -5,7 +5,7 @@ import { engineError } from '../../../../src/docker/engine/connection/errors.ts'
 import { secretsScript } from '../../../../src/docker/engine/containers/container-files.ts';
 import { firstFile, packTar } from '../../../../src/docker/engine/containers/tar.ts';
 import { parseLog } from '../../../../src/docker/engine/logs/logs.ts';
-import { mapBounded } from '../../../../src/model/map-bounded.ts';
+import { mapBounded } from '../../../../src/model/values/map-bounded.ts';
 
 const never = (): Promise<never> => new Promise(() => undefined);
 

@@ -1,4 +1,4 @@
-import type { DesiredServer, ImageSource } from './desired.ts';
+import type { DesiredServer, ImageSource } from '../desired.ts';
 import { appFolder } from './recipe.ts';
 
 /** A command line that fetches a package when it starts and runs it: `npx -y @scope/server /data`. */

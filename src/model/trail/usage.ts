@@ -1,6 +1,6 @@
-import type { EngineTime } from './engine.ts';
-import type { ContainerId, ServerName } from './ids.ts';
-import type { ServerContainer } from './server-view.ts';
+import type { EngineTime } from '../engine.ts';
+import type { ContainerId, ServerName } from '../ids.ts';
+import type { ServerContainer } from '../server-view.ts';
 
 /** What the processes of a container take, as their kernel counts it; what grows has grown since the container's run began. */
 export type UsageSample = {

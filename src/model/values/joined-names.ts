@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type JoinedNames, usualNames } from './serve-settings.ts';
+import { type JoinedNames, usualNames } from '../serve-settings.ts';
 
 /**
  * The name of a server's tool or prompt among those of all servers: `server__name`, of letters, digits, `_` and `-` alone,

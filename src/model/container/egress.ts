@@ -1,4 +1,4 @@
-import type { DesiredServer, EgressTarget } from './desired.ts';
+import type { DesiredServer, EgressTarget } from '../desired.ts';
 
 /** Ports on which a connection begins with TLS (IANA's `…s` services, and what is customary beside them). */
 const tlsPorts: ReadonlySet<number> = new Set([443, 465, 636, 853, 989, 990, 992, 993, 995, 5671, 8443, 8883]);

@@ -1,6 +1,6 @@
-import type { ErrorCode } from './errors.ts';
-import type { ContainerId, ProjectName, ServerName } from './ids.ts';
-import type { Reason } from './plan.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { ContainerId, ProjectName, ServerName } from '../ids.ts';
+import type { Reason } from '../plan.ts';
 
 /** How a call ended. `refused`: it was never sent, since the tool is filtered, unknown, or the arguments do not fit. */
 const callResults = [

@@ -1,7 +1,7 @@
-import type { EngineTime } from './engine.ts';
-import type { EngineEvent } from './engine-events.ts';
-import type { HealthPlace } from './health.ts';
-import type { ContainerId, ServerName } from './ids.ts';
+import type { EngineTime } from '../engine.ts';
+import type { EngineEvent } from '../engine-events.ts';
+import type { HealthPlace } from '../health.ts';
+import type { ContainerId, ServerName } from '../ids.ts';
 
 /** A container whose log is kept here. */
 export type LoggedContainer = {

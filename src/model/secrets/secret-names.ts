@@ -1,5 +1,5 @@
-import type { DesiredServer, Env, SecretRef } from './desired.ts';
-import { LoomsError } from './errors.ts';
+import type { DesiredServer, Env, SecretRef } from '../desired.ts';
+import { LoomsError } from '../errors.ts';
 
 /** What a secret may be called: it becomes part of a variable's name and a file's name. */
 export const secretNamePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;

@@ -1,6 +1,6 @@
-import { canonicalJson } from './canonical-json.ts';
-import type { ProjectName, ServerName } from './ids.ts';
-import { isRecord } from './is-record.ts';
+import type { ProjectName, ServerName } from '../ids.ts';
+import { isRecord } from '../is-record.ts';
+import { canonicalJson } from '../values/canonical-json.ts';
 
 /** Keyed hashes of the secrets a container was made with, by variable: a change shows, no value does. */
 export type SecretPrints = {

@@ -1,4 +1,4 @@
-import { isRecord } from './is-record.ts';
+import { isRecord } from '../is-record.ts';
 import type { SpanAttributes } from './tracing.ts';
 
 /** What stands before a span on the stderr of a server that uses loom's trace library. */

@@ -1,4 +1,4 @@
-import { isRecord } from './is-record.ts';
+import { isRecord } from '../is-record.ts';
 
 /** JSON with sorted keys and without undefined values: the same content gives the same text. */
 export function canonicalJson(value: unknown): string {

@@ -1,5 +1,5 @@
-import { LoomsError } from './errors.ts';
-import { isoTime } from './times.ts';
+import { LoomsError } from '../errors.ts';
+import { isoTime } from '../times.ts';
 
 /** A moment in ms since 1970, or so long before now. */
 type Moment = { readonly at: number } | { readonly agoMs: number };
