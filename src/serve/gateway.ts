@@ -12,7 +12,14 @@ import { type Followed, followServing } from './leg/follow.ts';
 import type { LegHooks } from './leg/leg.ts';
 import { contradiction, missingOfEnvelope, unknownRevision } from './messages/envelope.ts';
 import { errorText, isRequest, readClientMessage, revisionOf } from './messages/message.ts';
-import { type ClientRequest, code, type HeaderFields, type Message, modernRevision } from './messages/protocol.ts';
+import {
+  type ClientRequest,
+  code,
+  type HeaderFields,
+  type Id,
+  type Message,
+  modernRevision,
+} from './messages/protocol.ts';
 import { createReply, type Reply } from './messages/reply.ts';
 import { createMetrics, measured } from './metrics.ts';
 import { createOldSse, noStream } from './sessions/old-sse.ts';
@@ -152,22 +159,25 @@ export function createGateway(
     request: IncomingMessage,
     response: ServerResponse,
     { guard }: Place,
-  ): Promise<{ readonly message: Message; readonly done: () => void } | undefined> => {
-    const body = await bodyOf(request, maxBodyBytes, loadOf(guard.name, response));
-    if (typeof body !== 'string') {
+  ): Promise<TakenMessage | undefined> => {
+    const load = loadOf(guard.name, response);
+    const body = await bodyOf(request, maxBodyBytes, load);
+    if ('status' in body) {
       response.setHeader('connection', 'close');
-      if (body.status === 429) response.setHeader('retry-after', '1');
-      send(response, body.status, errorText(null, code.invalidRequest, body.why));
+      if (body.status === 413) send(response, 413, errorText(null, code.invalidRequest, body.why));
+      else refuseLoad(response, null);
       return;
     }
-    const message = readClientMessage(body);
+    const { text, bytes } = body;
+    const message = readClientMessage(text);
+    const held = { bytes, letGo: () => load.remove(bytes) };
     if (message === undefined) {
       send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
       return;
     }
-    if (!isRequest(message)) return { message, done: () => {} };
+    if (!isRequest(message)) return { message, held, done: () => {} };
     const taken = limits.take(guard.name, message.method === 'tools/call');
-    if (taken.taken) return { message, done: taken.done };
+    if (taken.taken) return { message, held, done: taken.done };
     const { why, retryAfterSeconds } = taken;
     response.setHeader('retry-after', String(retryAfterSeconds));
     send(response, 429, errorText(message.id, code.invalidRequest, why, { code: 'refused', retryAfterSeconds }));
@@ -207,7 +217,8 @@ export function createGateway(
 
   const handleSse = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
     if (request.method === 'GET') {
-      if (!oldSse.open(place, response)) send(response, 503, JSON.stringify({ error: 'too many sessions are busy' }));
+      if (!oldSse.open(place, response, loadOf(place.guard.name, response)))
+        send(response, 503, JSON.stringify({ error: 'too many sessions are busy' }));
       return;
     }
     if (request.method !== 'POST') {
@@ -216,12 +227,15 @@ export function createGateway(
     }
     const taken = await messageOf(request, response, place);
     if (taken === undefined) return;
-    const { message, done } = taken;
+    const { message, held, done } = taken;
+    // From here on its stream has it, as its own request is over at once.
+    held.letGo();
     const id = new URL(request.url ?? '', 'http://localhost').searchParams.get('sessionId') ?? '';
-    const over = oldSse.take(place, id, message);
-    if (over === undefined) send(response, 404, noStream(message.id ?? null));
+    const posted = oldSse.take(place, id, message, held.bytes);
+    if (posted.kind === 'unknown') send(response, 404, noStream(message.id ?? null));
+    else if (posted.kind === 'too-much') refuseLoad(response, message.id ?? null);
     else response.writeHead(202).end();
-    await (over ?? Promise.resolve()).finally(done);
+    await (posted.kind === 'taken' ? posted.over : Promise.resolve()).finally(done);
   };
 
   const postStateless = async (
@@ -354,11 +368,24 @@ type Place = SessionPlace & {
   readonly challenge: string;
 };
 
+/** A message of a client, which its request has the gateway hold, and which is under way until `done`. */
+type TakenMessage = {
+  readonly message: Message;
+  readonly held: { readonly bytes: number; readonly letGo: () => void };
+  readonly done: () => void;
+};
+
 const tell = (response: ServerResponse, { status, type, text }: StatusAnswer): void =>
   void response.writeHead(status, { 'content-type': type }).end(text);
 
 function send(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(text);
+}
+
+function refuseLoad(response: ServerResponse, id: Id | null): void {
+  const why = 'too much of what you sent is not answered yet, or of the answers not read';
+  response.setHeader('retry-after', '1');
+  send(response, 429, errorText(id, code.invalidRequest, why));
 }
 
 function turnAway(
@@ -383,18 +410,20 @@ async function bodyOf(
   request: IncomingMessage,
   maxBodyBytes: number,
   load: Load,
-): Promise<string | { readonly status: 413 | 429; readonly why: string }> {
+): Promise<
+  | { readonly text: string; readonly bytes: number }
+  | { readonly status: 413; readonly why: string }
+  | { readonly status: 429 }
+> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of request) {
     length += part.length;
     if (length > maxBodyBytes) return { status: 413, why: `a body of more than ${maxBodyBytes} bytes` };
-    if (!load.add(part.length)) {
-      return { status: 429, why: 'too much of what you sent is not answered yet, or of the answers not read' };
-    }
+    if (!load.add(part.length)) return { status: 429 };
     parts.push(part);
   }
-  return Buffer.concat(parts).toString('utf8');
+  return { text: Buffer.concat(parts).toString('utf8'), bytes: length };
 }
 
 /** What an HTTP server of the stateless revisions is to have of a client's headers; never who the client is. */

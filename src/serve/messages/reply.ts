@@ -23,11 +23,17 @@ export type Reply = {
   onleft?: (() => void) | undefined;
 };
 
+/** One that may go on as a stream after an answer. */
+export type Stream = Reply & {
+  /** What must not be left out, however much is unread; false when nobody reads it any more. */
+  readonly push: (text: string) => boolean;
+};
+
 /** `challenge` is what `WWW-Authenticate` says beside a scope that was wanting; `load` counts what is not read yet. */
 export function createReply(
   response: ServerResponse,
-  { challenge, load }: { readonly challenge?: string; readonly load?: Load } = {},
-): Reply {
+  { challenge, load }: { readonly challenge?: string; readonly load: Load },
+): Stream {
   let isOver = false;
   const begin = (): void => {
     if (isOver || response.headersSent) return;
@@ -39,14 +45,14 @@ export function createReply(
     });
     response.flushHeaders();
   };
-  const event = (text: string): boolean => {
+  const push = (text: string): boolean => {
     begin();
     if (isOver) return false;
-    if (response.writableLength > maxUnreadBytes || load?.add(text.length) === false) {
+    if (response.writableLength > maxUnreadBytes || !load.add(text.length)) {
       response.destroy();
       return false;
     }
-    response.write(`event: message\ndata: ${text.replace(/[\r\n]+/g, ' ')}\n\n`, () => load?.remove(text.length));
+    response.write(`event: message\ndata: ${text.replace(/[\r\n]+/g, ' ')}\n\n`, () => load.remove(text.length));
     return true;
   };
   const keepAlive = setInterval(() => {
@@ -54,16 +60,17 @@ export function createReply(
     if (!isOver && response.writableLength === 0) response.write(': still here\n\n');
   }, keepAliveMs);
   keepAlive.unref();
-  const reply: Reply = {
-    tell: (text) => !isOver && response.writableLength <= maxUntoldBytes && event(text),
+  const reply: Stream = {
+    tell: (text) => !isOver && response.writableLength <= maxUntoldBytes && push(text),
+    push,
     answer(text, status = 200, scope) {
       if (isOver) return;
       if (response.headersSent) {
-        event(text);
+        push(text);
         return reply.end();
       }
       isOver = true;
-      if (load?.add(text.length) === false) return void response.destroy();
+      if (!load.add(text.length)) return void response.destroy();
       if (scope !== undefined && challenge !== undefined) {
         const wanting = `error="insufficient_scope", scope="${scope.map(plainScope).join(' ')}"`;
         response.setHeader('www-authenticate', [challenge, wanting].join(', '));
