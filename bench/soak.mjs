@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { findEngine } from '../scripts/lib/ensure-engine.mjs';
@@ -44,6 +45,10 @@ const servers = ['sessions', 'shared'];
 const clients = 8;
 /** How long after a gateway that was killed is there again a failure is its, ms. */
 const outageMs = 15_000;
+/** Calls of a run of more than ten minutes, about: the trail of more would fill the disk of a small machine. */
+const mostCalls = 300_000;
+/** What each client waits after a call, ms. */
+const pauseMs = lastsMs > 600_000 ? (2 * clients * lastsMs) / mostCalls : 0;
 
 const spec = (name, revision) =>
   JSON.stringify({
@@ -76,9 +81,13 @@ let isOver = false;
 let outageUntil = 0;
 let gateway;
 
-async function startGateway(idle = '10', options = {}) {
+/** Has a gateway say what its heap holds once all garbage is collected, bytes: when that is done is otherwise V8's to choose. */
+const sayHeap = 'process.on("SIGUSR2",()=>{gc();process.stderr.write("heap="+process.memoryUsage().heapUsed+";")})';
+const heapOptions = `--expose-gc --import=data:text/javascript,${encodeURIComponent(sayHeap)}`;
+
+async function startGateway(idle = '10') {
   const child = spawn(process.execPath, [looms, 'serve', '--json', '--project', project, '--idle', idle], {
-    env: { ...env, ...options },
+    env: { ...env, NODE_OPTIONS: heapOptions },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -108,6 +117,7 @@ async function callOnce(call) {
     const text = await call('echo', { value });
     counts.answered += 1;
     if (text !== value) fault(`${value} was answered with ${text}`);
+    if (pauseMs > 0) await delay(pauseMs);
     return true;
   } catch (error) {
     if (isOver) return false;
@@ -217,16 +227,36 @@ async function processes() {
   return tops.flatMap(({ Processes }) => Processes).filter(([, command]) => isSession(command)).length;
 }
 
-/** What the gateway has of memory, MiB. */
-const memory = () =>
-  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${gateway.child.pid}/smaps_rollup`, 'utf8'))[1]) / 1024;
+/** What the gateway has of memory, MiB: that of its machine, and what of its heap is no garbage. */
+const resident = () =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${gateway.child.pid}/status`, 'utf8'))[1]) / 1024;
+const heap = () =>
+  new Promise((resolve, reject) => {
+    const { child } = gateway;
+    let said = '';
+    const over = (settle, value) => {
+      clearTimeout(timer);
+      child.stderr.off('data', hear);
+      settle(value);
+    };
+    const hear = (piece) => {
+      said += piece;
+      const bytes = /heap=(\d+);/.exec(said)?.[1];
+      if (bytes !== undefined) over(resolve, Number(bytes) / 1024 / 1024);
+    };
+    const timer = setTimeout(() => over(reject, new Error('the gateway does not say what its heap holds')), 30_000);
+    child.stderr.on('data', hear);
+    child.kill('SIGUSR2');
+  });
 const handles = () => readdirSync(`/proc/${gateway.child.pid}/fd`).length;
 
 async function sample(startedAt) {
   try {
     return {
       seconds: Math.round((performance.now() - startedAt) / 1000),
-      mib: memory(),
+      gateway: gateway.child.pid,
+      heap: await heap(),
+      rss: resident(),
       handles: handles(),
       processes: await processes(),
       ...counts,
@@ -248,7 +278,8 @@ const columns = [
   'replaced',
   'processes',
   'handles',
-  'mib',
+  'heap',
+  'rss',
 ];
 const printRow = (row) =>
   console.log(
@@ -259,6 +290,24 @@ const printRow = (row) =>
 
 /** The most of a figure in a part of the samples; what grows without end is more in the last part. */
 const most = (samples, name) => Math.max(...samples.map((one) => one[name]));
+/** The least of a heap in each half of the life of each gateway: what is held for good is there in all samples. */
+const leastHeaps = (samples) =>
+  [...Map.groupBy(samples, (one) => one.gateway).values()]
+    .filter((own) => own.length > 3)
+    .map((own) => {
+      const heaps = own.map((one) => one.heap);
+      const half = Math.ceil(heaps.length / 2);
+      return [Math.min(...heaps.slice(0, half)), Math.min(...heaps.slice(half))];
+    });
+
+/** The arguments of each call of the trail, by their hash. */
+async function argumentHashes() {
+  const args = [looms, 'audit', '--json', '--tail', '0', '--project', project];
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const hashes = [];
+  for await (const line of createInterface({ input: child.stdout })) hashes.push(JSON.parse(line).argumentsHash);
+  return hashes;
+}
 
 async function main() {
   await apply(0);
@@ -298,12 +347,18 @@ async function main() {
   const third = Math.floor(samples.length / 3);
   const [early, late] = [samples.slice(1, third + 1), samples.slice(-third)];
   for (const [name, slack] of [
-    ['mib', 60],
+    ['rss', 60],
     ['handles', 40],
     ['processes', 12],
   ]) {
     const [before, after] = [most(early, name), most(late, name)];
     if (after > before * 1.3 + slack) fault(`${name} went from ${before.toFixed(0)} to ${after.toFixed(0)}`);
+  }
+  for (const [before, after] of leastHeaps(samples)) {
+    console.log(
+      `least heap of a gateway after all garbage is collected: ${before.toFixed(1)}, then ${after.toFixed(1)} MiB`,
+    );
+    if (after > before + 4) fault(`a heap went from ${before.toFixed(1)} to ${after.toFixed(1)} MiB`);
   }
   const deadline = performance.now() + 90_000;
   let left = await processes();
@@ -313,11 +368,7 @@ async function main() {
   }
   if (left > 0) fault(`${left} processes outlived the gateway`);
 
-  const { stdout } = await ours(['audit', '--json', '--tail', '0']);
-  const hashes = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line).argumentsHash);
+  const hashes = await argumentHashes();
   const twice = hashes.length - new Set(hashes).size;
   if (twice > 0) fault(`${twice} calls are in the trail more than once`);
   console.log(
@@ -327,34 +378,16 @@ async function main() {
   console.log(faults.length === 0 ? 'no fault' : `${faults.length} faults`);
 }
 
-/** Has a gateway say what its heap holds once all garbage is collected, bytes: when that is done is otherwise V8's to choose. */
-const sayHeap = 'process.on("SIGUSR2",()=>{gc();process.stderr.write("heap="+process.memoryUsage().heapUsed+";")})';
-
 /** The memory of one gateway with the same clients, by the calls that it has answered: what it grows by is a leak. */
 async function quiet() {
   await apply(0);
-  await startGateway('1h', {
-    NODE_OPTIONS: `--expose-gc --import=data:text/javascript,${encodeURIComponent(sayHeap)}`,
-  });
+  await startGateway('1h');
   const own = [
     ...Array.from({ length: clients }, () => mcpClient({ socketPath: gateway.socket, path: '/mcp/sessions' })),
     ...Array.from({ length: clients }, () => mcpClient({ socketPath: gateway.socket, path: '/mcp/shared' })),
   ];
   await Promise.all(own.slice(0, clients).map((client) => client.open()));
-  const heap = () =>
-    new Promise((resolve) => {
-      let said = '';
-      const hear = (piece) => {
-        said += piece;
-        const bytes = /heap=(\d+);/.exec(said)?.[1];
-        if (bytes === undefined) return;
-        gateway.child.stderr.off('data', hear);
-        resolve(Number(bytes) / 1024 / 1024);
-      };
-      gateway.child.stderr.on('data', hear);
-      gateway.child.kill('SIGUSR2');
-    });
-  console.log('     calls   handles  heap MiB   PSS MiB');
+  console.log('     calls   handles  heap MiB   RSS MiB');
   const rows = [];
   for (const calls of [2_000, 4_000, 8_000, 16_000]) {
     const each = (calls - counts.calls) / own.length;
@@ -364,7 +397,7 @@ async function quiet() {
       }),
     );
     rows.push(await heap());
-    const cells = [counts.calls, handles(), rows.at(-1).toFixed(1), memory().toFixed(1)];
+    const cells = [counts.calls, handles(), rows.at(-1).toFixed(1), resident().toFixed(1)];
     console.log(cells.map((cell) => String(cell).padStart(10)).join(''));
   }
   const [, early, , late] = rows;
