@@ -295,7 +295,8 @@ const leastHeaps = (samples) =>
   [...Map.groupBy(samples, (one) => one.gateway).values()]
     .filter((own) => own.length > 3)
     .map((own) => {
-      const heaps = own.map((one) => one.heap);
+      // At first it has not loaded all that it needs.
+      const heaps = own.slice(1).map((one) => one.heap);
       const half = Math.ceil(heaps.length / 2);
       return [Math.min(...heaps.slice(0, half)), Math.min(...heaps.slice(half))];
     });

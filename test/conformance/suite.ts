@@ -65,18 +65,28 @@ export async function runSuite(args: readonly string[], hook: readonly string[] 
 
 type Check = { readonly id: string; readonly name: string; readonly status: string; readonly errorMessage?: string };
 
-/** Each verdict of a server at this address as `scenario: check (name) STATUS`, in the suite's order. */
-export async function serverVerdicts(
+/** A check as `scenario: check (name) STATUS`, and what the suite says of a failure. */
+export type Verdict = { readonly verdict: string; readonly said: string };
+
+/** Each verdict of a server at this address, in the suite's order. */
+export async function serverChecks(
   url: string,
   revision: Revision,
   hook: readonly string[] = [],
-): Promise<readonly string[]> {
+): Promise<readonly Verdict[]> {
   const { output, results } = await runSuite(['server', '--url', url, '--requirements', revision], hook);
   const verdicts = readdirSync(results).flatMap((one) => {
     const scenario = /^server-(.+?)-\d{4}-\d\d-\d\dT/.exec(one)?.[1] ?? one;
     const checks: readonly Check[] = JSON.parse(readFileSync(join(results, one, 'checks.json'), 'utf8'));
-    return checks.map(({ id, name, status }) => `${scenario}: ${id} (${name}) ${status}`);
+    return checks.map(({ id, name, status, errorMessage = '' }) => ({
+      verdict: `${scenario}: ${id} (${name}) ${status}`,
+      said: errorMessage,
+    }));
   });
   if (verdicts.length === 0) throw new Error(output);
   return verdicts;
 }
+
+/** The same without what the suite says. */
+export const serverVerdicts = async (...where: Parameters<typeof serverChecks>): Promise<readonly string[]> =>
+  (await serverChecks(...where)).map(({ verdict }) => verdict);
