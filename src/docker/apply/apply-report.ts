@@ -1,8 +1,9 @@
 import type { Failure } from '../../model/events.ts';
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import type { Change } from '../../model/plan.ts';
+import type { Change, Reason } from '../../model/plan.ts';
 import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { StepResults } from '../execute/execute-plan.ts';
+import { label } from '../model/labels.ts';
 import type { DockerPlan, StepDraft } from '../steps.ts';
 
 /** Whether what served before a replacement still serves: nothing stopped it, or it was started again. */
@@ -57,6 +58,43 @@ function gateNote(server: ServerName, plan: DockerPlan, results: StepResults): s
   return notes[0];
 }
 
+/**
+ * What keeps to a list that its server did not pass its gate with: an address can be had once, so the stand-in of the list
+ * before went for its successor (docs/architecture.md), and only a run that reads that list again makes it anew.
+ */
+function changedStandIns(server: ServerName, plan: DockerPlan, results: StepResults): readonly string[] {
+  const isOk = (step: StepDraft): boolean => results.get(step.id)?.result === 'ok';
+  const changed = new Set(
+    plan.support
+      .filter(({ kind, action, reasons }) => kind === 'forwarder' && action === 'replace' && reasons.some(isOtherList))
+      .map(({ name }) => name),
+  );
+  return plan.steps.flatMap((step) => {
+    if (step.op !== 'create-container' || step.container.ownLabels[label.server] !== server) return [];
+    const { name } = step.container;
+    const hasGone = plan.steps.some((one) => one.op === 'remove-container' && one.name === name && isOk(one));
+    if (!changed.has(name) || !hasGone) return [];
+    return [`${name} ${isOk(step) ? 'has the new list' : 'is gone'}`];
+  });
+}
+
+const isOtherList = ({ kind }: Reason): boolean => kind === 'spec-changed';
+
+/** Of what served before and still does: that, where the outcome does not say it, and what its way out has become. */
+function stillServingNote(
+  { outcome }: ServerOutcome,
+  change: Change,
+  plan: DockerPlan,
+  results: StepResults,
+): string | undefined {
+  const standIns = changedStandIns(change.server, plan, results);
+  const texts = [
+    ...(outcome === 'failed' ? ['what served before still does'] : []),
+    ...(standIns.length === 0 ? [] : [`until the next apply ${standIns.join(', ')}`]),
+  ];
+  return texts.length === 0 ? undefined : texts.join('; ');
+}
+
 /** The failure that a skipped step goes back to; undefined when it was an interrupt. */
 function rootFailure(step: StepDraft, plan: DockerPlan, results: StepResults): Failure | undefined {
   const result = results.get(step.id);
@@ -88,8 +126,9 @@ export function reportOf(plan: DockerPlan, results: StepResults, running: Readon
   const servers = plan.changes.map(({ server }) => {
     const outcome = serverOutcome(server, plan, results, running);
     const change = plan.changes.find((one) => one.server === server);
-    const serves = outcome.outcome === 'failed' && change !== undefined && stillServes(change, plan, results, running);
-    const note = serves ? 'what served before still does' : gateNote(server, plan, results);
+    const hasFailed = outcome.outcome === 'failed' || outcome.outcome === 'gate-failed';
+    const serves = hasFailed && change !== undefined && stillServes(change, plan, results, running);
+    const note = serves ? stillServingNote(outcome, change, plan, results) : gateNote(server, plan, results);
     return { ...outcome, ...(note === undefined ? {} : { note }) };
   });
   const support = plan.steps.flatMap((step) => {

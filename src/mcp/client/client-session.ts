@@ -25,6 +25,9 @@ import { type Circumstances, explain } from './session-errors.ts';
 /** How long the engine may take to say how a process ended once its stream is closed, ms. */
 const exitWaitMs = 1_000;
 
+/** The exit code of a program that ended itself with SIGABRT. */
+const aborted = 134;
+
 /** How often a list that changes while it is read is read: a server may say so each time. */
 const mostFetches = 3;
 
@@ -46,14 +49,18 @@ export async function circumstancesOf(
 ): Promise<Circumstances> {
   const ending = await connection.ending(exitWaitMs);
   const wantsLog = (phase === 'handshake' || ending !== undefined) && ending?.kind !== 'no-room';
-  const diedEarly = phase === 'handshake' && ending?.kind === 'exited' && !connection.isHttp;
+  const died = phase === 'handshake' && ending?.kind === 'exited' && !connection.isHttp ? ending : undefined;
+  const others = died && (await openSessions(target));
+  // One that ends at once alone in its container most often does not know what it was asked.
+  const mayBeCrowded = others !== undefined && (others > 0 || died?.code === aborted);
   return {
     server: target.spec.name,
     phase,
     limitMs: bounds.limitMs,
     interrupted: bounds.signal?.aborted === true,
     ...(ending === undefined ? {} : { ending }),
-    ...(diedEarly ? { others: await openSessions(target) } : {}),
+    ...(others === undefined ? {} : { others }),
+    ...(mayBeCrowded ? { refused: (await connection.wasRefused?.()) === true } : {}),
     stray: connection.stray(),
     log: wantsLog ? [...connection.stderr(), ...(await logTail(target))] : [],
   };

@@ -28,6 +28,8 @@ export type Circumstances = {
   readonly interrupted: boolean;
   /** Sessions that were open beside this one, when its server ended in the handshake. */
   readonly others?: number;
+  /** Whether the kernel refused a process or a thread in its container meanwhile. */
+  readonly refused?: boolean;
   /** What became of the connection, when that is known better than the SDK knows it. */
   readonly ending?: LinkEnding;
   /** Lines on stdout that were no JSON-RPC. */
@@ -87,7 +89,7 @@ function causeOf(error: unknown, about: Circumstances): LoomsError {
   if (lack !== undefined) return noRoom(lack, about, error);
   if (about.ending?.kind === 'exited') {
     const { code } = about.ending;
-    const { message, hint } = lacksProcesses(code, about.log) ? noProcesses : exitMeaning(code);
+    const { message, hint } = lacksProcesses(about) ? noProcesses : exitMeaning(code);
     const how = code === null ? 'ended' : `exited with code ${code}`;
     return make('server-exited', `${about.server} ${how} during ${doing(about)}${message}`, hint, [
       ...about.stray,
@@ -168,10 +170,11 @@ function timedOut(
 }
 
 /** What a server lacked that was not begun, or that began beside others and could not start. */
-function lackOf({ ending, others = 0, log }: Circumstances): Lack | undefined {
+function lackOf(about: Circumstances): Lack | undefined {
+  const { ending, others = 0 } = about;
   if (ending?.kind === 'no-room') return ending.lack;
   if (ending?.kind !== 'exited' || others === 0) return undefined;
-  if (lacksProcesses(ending.code, log)) return { of: 'processes', open: others };
+  if (lacksProcesses(about)) return { of: 'processes', open: others };
   return ending.code === killed ? { of: 'memory', open: others } : undefined;
 }
 
@@ -207,13 +210,20 @@ const noProcesses = {
   hint: 'raise docker_backend.resource_limits.pids_limit, or have fewer sessions open at a time: each has its own processes',
 };
 
-/** EAGAIN of fork, as dash says it, and as the C library does for bash, `timeout` and others. */
-const lacksProcesses = (code: number | null, log: readonly string[]): boolean =>
-  code !== 0 && log.some((line) => /cannot fork|resource temporarily unavailable/i.test(line));
+/**
+ * By what the kernel counts: a program that was refused a thread may say nothing (Node aborts, with 134). Else by EAGAIN of
+ * fork, as dash says it, and as the C library does for bash, `timeout` and others. Not where its exit code says why it ended.
+ */
+function lacksProcesses({ ending, refused, log }: Circumstances): boolean {
+  if (ending?.kind !== 'exited' || ending.code === 0) return false;
+  const isExplained = ending.code !== null && [124, 126, 127, killed].includes(ending.code);
+  if (refused === true && !isExplained) return true;
+  return log.some((line) => /cannot fork|resource temporarily unavailable/i.test(line));
+}
 
-/** What the usual exit codes of a process that could not run mean. */
 const killed = 137;
 
+/** What the usual exit codes of a process that could not run mean. */
 function exitMeaning(code: number | null): { message: string; hint: string } {
   switch (code) {
     case 126:

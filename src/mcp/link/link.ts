@@ -26,7 +26,12 @@ type Way = {
 };
 
 /** A stdio server, by exec: messages go both ways on one stream. */
-export type StdioLink = Way & { readonly kind: 'stdio'; readonly frames: Frames };
+export type StdioLink = Way & {
+  readonly kind: 'stdio';
+  readonly frames: Frames;
+  /** Whether the kernel has refused a process or a thread in the container since the server began. Never throws. */
+  readonly wasRefused: () => Promise<boolean>;
+};
 
 /** An HTTP server, through the relay: each request is one of `fetch`. */
 export type HttpLink = Way & {

@@ -10,6 +10,9 @@ const markVariable = 'LOOMS_SESSION';
 /** Begins the line on stderr that says who watches over a session whose lease can be renewed. */
 const watcherWord = 'looms-watcher';
 
+/** Begins the line on stderr that says with which refusals of processes a session began. */
+const beginsWord = 'looms-begins';
+
 /** Begins the last line on the stderr of a session that found no room in its container. */
 const noRoomWord = 'looms-no-room';
 
@@ -89,6 +92,11 @@ until has_room; do
   fi
   sleep 0.3 || sleep 1
 done
+refused=0
+{
+  while read -r key value; do if [ "$key" = max ]; then refused=$value; fi; done <"$pids.events"
+} 2>/dev/null || :
+echo "${beginsWord} $refused" >&2
 limit=$((limit - (now - began) / 100))
 [ "$limit" -gt 0 ] || limit=1
 exec 3>&2
@@ -159,6 +167,19 @@ while [ "$left" -gt 0 ] && any_alive; do
 done
 [ -z "$(find_all)" ]`;
 
+/**
+ * Exits 0 where the kernel has refused a process or a thread in the container more often than $0 times. Room is counted
+ * before what an engine needs to begin other sessions is there (runc: some seven threads for a moment), so a server can
+ * meet the limit that had room for it.
+ */
+const refusedScript = `group=/sys/fs/cgroup
+events=$group/pids.events
+[ -e "$group/pids/pids.max" ] && events=$group/pids/pids.events
+while read -r key value; do
+  if [ "$key" = max ] && [ "$value" -gt "$0" ]; then exit 0; fi
+done <"$events"
+exit 1`;
+
 /** Tenths of a second that a server gets between SIGTERM and SIGKILL. */
 const killAfterTenths = '10';
 /** How long the engine and the end script may take, ms: two waits of at most 2 s, and room for a busy machine. */
@@ -173,6 +194,8 @@ export type SessionProcess = {
   readonly stderrTail: () => readonly string[];
   /** What was lacking, for a process that ended with this code before the server began. */
   readonly noRoom: (exitCode: number | null) => Lack | undefined;
+  /** Whether the kernel has refused a process or a thread in the container since it began; false where nobody can say. */
+  readonly wasRefused: () => Promise<boolean>;
   /** Half-closes its input, waits `graceMs`, then ends the group by an exec; says which it took. Never throws. */
   readonly end: () => Promise<SessionEnd>;
   /** Half-closes its input, and resolves when that is on its way to the container. Never throws. */
@@ -261,6 +284,11 @@ export async function startSessionProcess(
       const never = exitCode !== null && stderr.group() === 0;
       return never ? { of: 'anything' } : lackOf(stderr.tail().at(-1));
     },
+    wasRefused: async () => {
+      const before = stderr.refused();
+      if (before === undefined) return false;
+      return (await runScript(target, refusedScript, before).catch(() => null)) === 0;
+    },
     end: () => {
       ending ??= end().catch((error: unknown) => ({ how: 'abandoned', why: String(error) }));
       return ending;
@@ -276,6 +304,7 @@ function lackOf(line: string | undefined): Lack | undefined {
   return { of, open: Number(open), used: Number(used), most: Number(most) };
 }
 
+const beginsLine = new RegExp(`^${beginsWord} (\\d+)\\n`, 'm');
 const watcherLine = new RegExp(`^${watcherWord} (\\d+)\\n`, 'm');
 
 const stoppedStarting = (): LoomsError => new LoomsError('interrupted', 'stopped while a session was being started');
@@ -333,14 +362,20 @@ async function runScript({ sessions, container }: LinkTarget, ...argv: readonly 
   return code;
 }
 
-/** Reads the process group's id from the wrapper's first line, and its watcher's; keeps the end of whatever follows. */
+/** Reads what the wrapper says of itself: its process group's id in its first line; keeps the end of whatever else there is. */
 function readStderr(
   exec: ExecSession,
   wrapped: boolean,
-): { group: () => number; watcher: () => string | undefined; tail: () => readonly string[] } {
+): {
+  group: () => number;
+  watcher: () => string | undefined;
+  refused: () => string | undefined;
+  tail: () => readonly string[];
+} {
   let text = '';
   let group = 0;
   let watcher: string | undefined;
+  let refused: string | undefined;
   exec.stderr.on('error', () => {}); // The same break shows in `ended`.
   exec.stderr.setEncoding('utf8');
   exec.stderr.on('data', (chunk: string) => {
@@ -348,6 +383,12 @@ function readStderr(
     if (wrapped && group === 0 && text.includes('\n')) {
       group = Number.parseInt(text, 10) || 0;
       if (group !== 0) text = text.slice(text.indexOf('\n') + 1);
+    }
+    if (wrapped && refused === undefined) {
+      text = text.replace(beginsLine, (_, count: string) => {
+        refused = count;
+        return '';
+      });
     }
     if (wrapped && watcher === undefined) {
       text = text.replace(watcherLine, (_, id: string) => {
@@ -360,6 +401,7 @@ function readStderr(
   return {
     group: () => group,
     watcher: () => watcher,
+    refused: () => refused,
     tail: () =>
       text
         .slice(-stderrTailLength)

@@ -45,6 +45,7 @@ export async function linkStdio(target: LinkTarget, options: LinkOptions): Promi
       const lack = process.noRoom(code);
       return lack === undefined ? { kind: 'exited', code } : { kind: 'no-room', lack };
     },
+    wasRefused: process.wasRefused,
     stray: () => kept,
     stderr: process.stderrTail,
     close: async () => ({ byItself: (await process.end()).how === 'by-itself' }),

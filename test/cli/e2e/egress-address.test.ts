@@ -160,6 +160,27 @@ describe.skipIf(withoutEngine() || withoutRoutes())('a server with an address on
     expect((await project.diff(yaml())).plan.steps).toEqual([]);
   });
 
+  test('has the new list before its server, which is said where that fails its gate, and the old one with the next apply', async () => {
+    const broken = specs(
+      changed(tinySpec({ name: 'a' }), {
+        backend: { network: { egress: [`${target.address}:5432`] } },
+        mcp: { command: 'no-such-command' },
+      }),
+      spec('b', []),
+    );
+    const failed = await project.apply(broken);
+    expect(failed).toExit(4);
+    const standInName = `looms-${project.name}-a.egress-${target.address}`;
+    expect(failed.stdout).toContain(`until the next apply ${standInName} has the new list`);
+    expect(await reaches()).toMatch(/^closed: /);
+    const posture = await project.run(['posture', 'a']);
+    expect(posture.stdout).toMatch(/egress +BROKEN /);
+    expect(await project.apply(yaml())).toExit(0);
+    expect(await reaches()).toBe('open: you said 4');
+    expect(await reaches(5432)).toMatch(/^closed: /);
+    expect((await project.diff(yaml())).plan.steps).toEqual([]);
+  });
+
   test('leads one server of the engine there, and another one is told what to write', async () => {
     const other = testProject('address-other');
     try {

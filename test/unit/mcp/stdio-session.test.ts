@@ -252,6 +252,30 @@ describe('what goes wrong in a stdio session', () => {
     expect(performance.now() - started).toBeLessThan(4_000);
   });
 
+  it.each([
+    [0, 3, { code: 'server-crowded', message: expect.stringContaining('3 are open, the number of its processes') }],
+    [0, 0, { code: 'server-exited', message: expect.stringContaining('no more processes could be started') }],
+    [1, 3, { code: 'server-exited', message: expect.stringMatching(/code 134 during the handshake$/) }],
+    [126, 3, { code: 'server-exited' }],
+  ])(
+    'is out of room by what the kernel has refused since it began (%s), beside %s others',
+    async (isMore, others, expected) => {
+      const { engine } = localEngine({ sessions: others });
+      // Node ends so where it gets no thread, with nothing in the end of the log that says why.
+      const aborts = { argv: ['sh', '-c', 'echo 1 >&2; echo looms-begins 7 >&2; exit 134'] };
+      const asked: (readonly string[])[] = [];
+      const exec: Engine['exec'] = (id, request) => {
+        if (request.argv.length > 4) return engine.exec(id, aborts);
+        asked.push(request.argv.slice(3));
+        return engine.exec(id, { argv: ['sh', '-c', `exit ${isMore}`] });
+      };
+      const refusing = new Proxy(engine, { get: (to, key) => (key === 'exec' ? exec : Reflect.get(to, key)) });
+      const failure = await failureOf(openSession(targetFor(refusing, argv()), { connectTimeoutMs: 1_500 }));
+      expect(failure).toMatchObject(expected);
+      expect(asked[0]).toEqual(['7']);
+    },
+  );
+
   it('says that a command was not found', async () => {
     const error = await failureOf(openSession(targetFor(localEngine().engine, ['no-such-command-here'])));
     expect(error.code).toBe('server-exited');
