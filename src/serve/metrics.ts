@@ -38,6 +38,8 @@ const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300] 
 /** What clients and servers name could be without end; beyond what is known it is all one. */
 const other = '_other';
 const mostTools = 500;
+/** Longest name of a tool that is a label, characters: names are the server's own, and each is told some twenty times. */
+const longestTool = 128;
 
 const methods: ReadonlySet<string> = new Set([
   'completion/complete',
@@ -67,7 +69,8 @@ export function createMetrics(): Metrics {
     const known = tools.get(server) ?? new Set<string>();
     tools.set(server, known);
     for (const tool of Array.isArray(result.tools) ? result.tools : []) {
-      if (known.size < mostTools && isRecord(tool) && typeof tool.name === 'string') known.add(tool.name);
+      const name = isRecord(tool) && typeof tool.name === 'string' ? tool.name : '';
+      if (name !== '' && known.size < mostTools && name.length <= longestTool) known.add(name);
     }
   };
   const labelsOf = ({ server, message: { method, params }, end }: Operation): Readonly<Record<string, string>> => {

@@ -41,6 +41,9 @@ export const metricsAnswer = (text: string): StatusAnswer => ({
   text,
 });
 
+/** Connections at once: whoever asks without end must not take what the loop needs for the engine and for Git. */
+const mostConnections = 500;
+
 /** A server of HTTP that tells of a loop and does nothing else, not listening yet; names of servers are what it tells. */
 export function createStatusServer(
   loop: LoopStatus,
@@ -56,15 +59,25 @@ export function createStatusServer(
     readonly measured: Measured;
   },
 ): Server {
+  let looking: Promise<boolean> | undefined;
+  /** One look for all who ask meanwhile: nobody needs a token here, and each look is a listing on the engine. */
+  const engineUp = (): Promise<boolean> => {
+    looking ??= engineAnswers().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
   const answer = async (path: string): Promise<StatusAnswer> => {
     if (path === '/healthz') return healthAnswer(loop, {});
-    if (path === '/readyz') return readyAnswer(loop, await engineAnswers());
+    if (path === '/readyz') return readyAnswer(loop, await engineUp());
     if (path !== '/metrics')
       return { status: 404, type: 'text/plain', text: 'there are /healthz, /readyz and /metrics\n' };
-    const [engineUp, families] = await Promise.all([engineAnswers(), measured()]);
-    return metricsAnswer(metricsText([...commonFamilies({ version, engineUp }), ...families, ...loop.families()]));
+    const [isUp, families] = await Promise.all([engineUp(), measured()]);
+    return metricsAnswer(
+      metricsText([...commonFamilies({ version, engineUp: isUp }), ...families, ...loop.families()]),
+    );
   };
-  return createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, async (request, response) => {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, async (request, response) => {
     // Where others may ask, they need no page of a foreign site for it, and call it by names of their own.
     const wrong = loopback.test(host) ? misdirected({ kind: 'tcp', host }, request.headers) : undefined;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
@@ -77,4 +90,6 @@ export function createStatusServer(
           : { status: 405, type: 'text/plain', text: 'only GET\n' };
     response.writeHead(status, { 'content-type': type, ...(status === 405 ? { allow: 'GET, HEAD' } : {}) }).end(text);
   });
+  server.maxConnections = mostConnections;
+  return server;
 }

@@ -14,6 +14,8 @@ const mostBytes = 10 * 1024 * 1024;
 const trimmedBytes = mostBytes * 0.9;
 const bytesBesideText = 32;
 const longestMs = 14 * 86_400_000;
+/** Events of a server that are kept: a HEALTHCHECK that flaps makes hundreds a second. */
+const mostEvents = 10_000;
 /** Lines that are read at once: what a slow reader has of a log in memory. */
 const pageLines = 500;
 
@@ -46,6 +48,9 @@ const schema = `
 `;
 
 const ofServer = 'engine = ? AND project = ? AND server = ?';
+const ofEvents = "engine = ? AND project = ? AND event ->> '$.server' = ?";
+const newestEvents = `SELECT time FROM events WHERE ${ofEvents} ORDER BY time DESC LIMIT 1 OFFSET ?`;
+const olderEvents = `DELETE FROM events WHERE ${ofEvents} AND time < ?`;
 const bytesOfLine = `octet_length(text) + ${bytesBesideText}`;
 const countBytes = `UPDATE containers SET bytes =
   (SELECT coalesce(sum(${bytesOfLine}), 0) FROM lines WHERE owner = containers.id) WHERE id = ?`;
@@ -100,6 +105,11 @@ export function logKeeper(
         database
           .prepare('DELETE FROM events WHERE engine = ? AND project = ? AND time < ?')
           .run(engine, project, oldest());
+        for (const server of new Set(events.map((event) => event.server))) {
+          const place = [engine, project, server];
+          const last = database.prepare(newestEvents).get(...place, mostEvents - 1);
+          if (last !== undefined) database.prepare(olderEvents).run(...place, last.time ?? 0);
+        }
       }),
     async events({ engine, project }, since) {
       const sql = 'SELECT event FROM events WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';

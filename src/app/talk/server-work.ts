@@ -1,5 +1,5 @@
 import type { ContainerId, ServerName } from '../../model/ids.ts';
-import { readTraceLine, type TraceLine } from '../../model/trail/trace-line.ts';
+import { readTraceLine, saysTrace, type TraceLine } from '../../model/trail/trace-line.ts';
 import { idsOf, type TraceContext, type Tracing } from '../../model/trail/tracing.ts';
 import type { LogQuery } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
@@ -22,6 +22,7 @@ async function* workIn(ports: Ports, { container }: Of, query: Omit<LogQuery, 's
   try {
     const { sessions } = await ports.orchestrator();
     for await (const { text } of sessions.readLog(container, { ...query, streams: ['stderr'] }, { signal })) {
+      if (!saysTrace(text)) continue;
       // Masked as it stands: what is cut or taken apart no longer looks like the secret.
       const work = readTraceLine(ports.mask(text));
       if (work !== undefined) yield work;

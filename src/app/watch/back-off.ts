@@ -54,9 +54,10 @@ export function createBackOff(
     },
     async waiting(server, hash) {
       const waiting = await look(server);
-      if (waiting === undefined || waiting.hash !== hash || waiting.until <= now()) return undefined;
-      // A clock that was set back must not make a wait longer than any is.
-      return { ...waiting, forMs: Math.min(waiting.until - now(), longestMs * (1 + jitter)) };
+      if (waiting === undefined || waiting.hash !== hash) return undefined;
+      const forMs = waiting.until - now();
+      // A clock that was set back would make a wait as long as that; so would whoever can write the ledger.
+      return forMs <= 0 || forMs > longestMs * (1 + jitter) ? undefined : { ...waiting, forMs };
     },
   };
 }

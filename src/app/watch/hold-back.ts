@@ -32,7 +32,7 @@ async function stoppedBy(ports: Ports, { project, engine }: Plan, server: Server
   for await (const { servers = [], outcomes = [], ...change } of ports.auditReader.changes(asked)) {
     if (change.engine !== engine.id || !servers.some((one) => one.server === server)) continue;
     const isDone = outcomes.some((one) => one.server === server && one.outcome === 'done');
-    const isUnderWay = change.result === undefined && ports.now() - Date.parse(change.time) < longestStopMs;
+    const isUnderWay = change.result === undefined && Math.abs(ports.now() - Date.parse(change.time)) < longestStopMs;
     if (change.command !== stopByHand || !(isDone || isUnderWay)) return undefined;
     return { why: 'stopped-by-person', user: change.user, time: change.time };
   }

@@ -67,9 +67,12 @@ const phaseOf = (project: ProjectName, server: ServerName): number =>
 /** How many calls of a server are looked at for one that was answered. */
 const mostCalls = 20;
 
-/** When the last call began that a server of this engine answered after a moment of the wall clock, by this machine's trail. */
+/**
+ * When the last call began that a server of this engine answered after a moment of the wall clock, by this machine's
+ * trail. A call of the future, which is there when a clock was set back, says nothing of now.
+ */
 async function answeredCall(
-  { auditReader, orchestrator }: Pick<Ports, 'auditReader' | 'orchestrator'>,
+  { auditReader, orchestrator, now }: Pick<Ports, 'auditReader' | 'orchestrator' | 'now'>,
   project: ProjectName,
   server: ServerName,
   since: number,
@@ -79,7 +82,8 @@ async function answeredCall(
     const here = (await (await orchestrator()).describe()).id;
     const query = { project, servers: [server], since: isoTime(since), newestFirst: true };
     for await (const { result, time, engine } of auditReader.calls(query)) {
-      if (engine === here && (result === 'ok' || result === 'tool-error')) return Date.parse(time);
+      const at = Date.parse(time);
+      if (at <= now() && engine === here && (result === 'ok' || result === 'tool-error')) return at;
       seen += 1;
       if (seen === mostCalls) break;
     }

@@ -1,9 +1,9 @@
 import * as Flags from '@oclif/core/flags';
 import type { InferredFlags } from '@oclif/core/interfaces';
 import type { LogRequest } from '../../app/inspect/logs/read-logs.ts';
-import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { parseMoment } from '../../model/values/moment.ts';
+import { linePattern } from './line-pattern.ts';
 
 /** Which lines of logs are shown. */
 export const logFlags = {
@@ -40,17 +40,6 @@ export const logFlags = {
   }),
 };
 
-function parsePattern(text: string): RegExp {
-  try {
-    return new RegExp(text, 'u');
-  } catch (cause) {
-    throw new LoomsError('usage', `--grep: "${text}" is no regular expression`, {
-      hint: 'put a backslash before characters such as ( [ * + ? that stand for themselves',
-      cause,
-    });
-  }
-}
-
 /** What the flags ask for; `gone`: also of what is kept of containers that are gone. Throws `usage` for a time or a pattern that is none. */
 export function logRequest(
   flags: InferredFlags<typeof logFlags>,
@@ -69,6 +58,6 @@ export function logRequest(
     ...(since === undefined ? {} : { since: parseMoment(since, '--since') }),
     ...(until === undefined ? {} : { until: parseMoment(until, '--until') }),
     ...(tail === undefined ? {} : { tail }),
-    ...(grep === undefined ? {} : { pattern: parsePattern(grep) }),
+    ...(grep === undefined ? {} : { pattern: linePattern(grep) }),
   };
 }

@@ -4,6 +4,7 @@ import type { Failure } from '../../model/events.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
 import { duration, shownTime } from '../../model/times.ts';
+import { seenJson } from '../../model/unseen.ts';
 import type { Palette } from '../terminal/palette.ts';
 import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './plan/reasons.ts';
 import { outcomeWords } from './plan/report.ts';
@@ -26,10 +27,10 @@ const inShort = ({ basis, engine, drift, changes }: Plan): PlanInShort => ({
   changes: changes.filter(({ action }) => action !== 'unchanged'),
 });
 
-/** What is told as an object of one line. */
+/** What is told as an object of one line, which holds nothing raw that a terminal would take for a command. */
 export function watchEvent(told: Told, time: string, project: ProjectName): string {
   const { plan, ...rest } = 'plan' in told ? told : { ...told, plan: undefined };
-  return JSON.stringify({ time, project, ...rest, ...(plan === undefined ? {} : inShort(plan)) });
+  return seenJson(JSON.stringify({ time, project, ...rest, ...(plan === undefined ? {} : inShort(plan)) }));
 }
 
 /** What is told in lines for people. */

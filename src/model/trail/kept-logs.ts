@@ -35,7 +35,7 @@ export type LogKeeper = {
   readonly containers: (at: HealthPlace) => Promise<readonly LoggedContainer[]>;
   /** In the order in which they were written, as they are taken. Throws `ledger-unreadable`. */
   readonly lines: (container: ContainerId, query: KeptQuery) => AsyncIterable<KeptLine>;
-  /** Keeps what an engine told, for 14 days; what is kept already stays as it is. Throws `ledger-unreadable`. */
+  /** Keeps what an engine told, for 14 days, and the last 10,000 of each server; what is kept already stays as it is. Throws `ledger-unreadable`. */
   readonly keepEvents: (at: HealthPlace, events: readonly EngineEvent[]) => Promise<void>;
   /** Those that are kept from a moment on, oldest first. Throws `ledger-unreadable`. */
   readonly events: (at: HealthPlace, since: EngineTime) => Promise<readonly EngineEvent[]>;

@@ -72,3 +72,17 @@ test('a log that is gone, or that the engine cannot read, is nothing to keep; an
   const keptLogs = { keptUntil: async () => 0, ...full } as unknown as Ports['keptLogs'];
   expect((await keeping([line(7, 'x')], { keptLogs })).why).toContain('the disk is full');
 });
+
+test('of a log of long lines no more than a few are in memory at once', async () => {
+  const batches: number[] = [];
+  const keptLogs = {
+    keptUntil: async () => 0,
+    keep: async (_at: unknown, _of: unknown, lines: readonly CountedLine[]) => void batches.push(lines.length),
+  } as unknown as Ports['keptLogs'];
+  const long = 'x'.repeat(600_000);
+  await keeping(
+    Array.from({ length: 10 }, (_, at) => line(at, long)),
+    { keptLogs },
+  );
+  expect(batches).toEqual([2, 2, 2, 2, 2]);
+});

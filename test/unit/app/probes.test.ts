@@ -15,7 +15,7 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
   let asked = 0;
   const calls: Pick<CallRecord, 'time' | 'result' | 'engine'>[] = [];
   const told: Told[] = [];
-  const start = Date.parse('2026-11-29T00:00:00.000Z');
+  let start = Date.parse('2026-11-29T00:00:00.000Z');
   const ports = {
     monotonicMs: () => nowMs,
     now: () => start + nowMs,
@@ -42,6 +42,9 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
     pass: (seconds: number) => {
       nowMs += seconds * 1000;
     },
+    setBack: (seconds: number) => {
+      start -= seconds * 1000;
+    },
     call: (result: NonNullable<CallRecord['result']>, engine = 'here') =>
       void calls.push({ time: new Date(start + nowMs).toISOString(), result, engine }),
   };
@@ -60,6 +63,16 @@ test('a server that answered a real call meanwhile is not asked: its next turn i
   expect(told).toEqual([]);
   // The same call says it once.
   pass(50);
+  await expect(probes.round(never)).rejects.toThrow('the engine was asked');
+  expect(asked()).toBe(1);
+});
+
+test('a call that was made before the clock was set back says nothing of now', async () => {
+  const { probes, asked, pass, call, setBack } = world();
+  pass(50);
+  call('ok');
+  setBack(30 * 86_400);
+  pass(10);
   await expect(probes.round(never)).rejects.toThrow('the engine was asked');
   expect(asked()).toBe(1);
 });

@@ -32,12 +32,15 @@ describe('what is counted', () => {
   test('names tools that a server lists, and nothing else that a client or a server says', () => {
     const metrics = createMetrics();
     const operation = { server: fs, seconds: 0.03 };
+    // Each label is told some twenty times, at every scrape.
+    const long = 'x'.repeat(129);
     metrics.ended({ ...operation, message: call('read'), end: answered({ result: {} }) });
-    metrics.listed(fs, { result: { tools: [{ name: 'read' }, { name: 'a"b\\c\nd' }] } });
+    metrics.listed(fs, { result: { tools: [{ name: 'read' }, { name: 'a"b\\c\nd' }, { name: long }] } });
     metrics.listed(fs, { error: { code: -32603 } });
     metrics.ended({ ...operation, message: { method: 'tools/list' }, end: answered({ result: {} }) });
     metrics.ended({ ...operation, message: call('read'), end: answered({ result: { isError: true } }) });
     metrics.ended({ ...operation, message: call('a"b\\c\nd'), end: answered({ error: { code: -32603 } }) });
+    metrics.ended({ ...operation, message: call(long), end: { kind: 'failed', code: 'call-timeout' } });
     metrics.ended({ ...operation, message: call('made-up'), end: { kind: 'failed', code: 'call-timeout' } });
     metrics.ended({ ...operation, message: { method: 'x/made-up' }, end: answered({ result: {} }) });
     const { samples = [] } = parsed(metrics.text(now)).get(duration) ?? {};

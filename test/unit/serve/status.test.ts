@@ -7,6 +7,15 @@ describe('a loop without a gateway', () => {
   let running: RunningStatus | undefined;
   afterEach(() => running?.close());
   const loop = { alive: true, ready: true, engine: true };
+  /** Looks at the engine that are under way, and the most that ever were; `free` lets them end. */
+  const looks = { now: 0, most: 0, free: Promise.resolve() };
+  const engineAnswers = async (): Promise<boolean> => {
+    looks.now += 1;
+    looks.most = Math.max(looks.most, looks.now);
+    await looks.free;
+    looks.now -= 1;
+    return loop.engine;
+  };
   const measured = async () => [
     { name: 'looms_y', type: 'gauge', help: 'Y.', samples: [{ labels: {}, value: 2 }] } as const,
   ];
@@ -18,7 +27,7 @@ describe('a loop without a gateway', () => {
         isReady: () => loop.ready,
         families: () => [{ name: 'looms_x', type: 'gauge', help: 'X.', samples: [{ labels: {}, value: 1 }] }],
       },
-      { host, port: 0, version: '1.2.3', engineAnswers: async () => loop.engine, measured },
+      { host, port: 0, version: '1.2.3', engineAnswers, measured },
     );
   };
   const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
@@ -51,6 +60,18 @@ describe('a loop without a gateway', () => {
     expect(parsed((await get('/metrics'))[1]).get('looms_engine_up')?.samples[0]?.value).toBe(0);
     expect((await get('/mcp'))[0]).toBe(404);
     expect((await get('/healthz', {}, 'POST'))[0]).toBe(405);
+  });
+
+  test('who asks without end makes one look at the engine at a time', async () => {
+    await begin();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    Object.assign(looks, { most: 0, free: promise });
+    const asked = Array.from({ length: 40 }, (_, at) => get(at % 2 === 0 ? '/readyz' : '/metrics'));
+    // Answered after all that came before it.
+    await get('/healthz');
+    resolve();
+    expect((await Promise.all(asked)).map(([status]) => status)).toEqual(asked.map(() => 200));
+    expect(looks.most).toBe(1);
   });
 
   test('a page of a foreign site does not read it on the machine that it is on', async () => {

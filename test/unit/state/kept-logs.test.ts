@@ -118,3 +118,22 @@ test('events are kept once, of each project apart, for 14 days', async () => {
   await logs.keepEvents(place, [event(15 * day)]);
   expect(await logs.events(place, 0)).toEqual([event(15 * day)]);
 });
+
+test('of a server the last 10,000 events stay, and those of others all', async () => {
+  const { logs } = keeper();
+  const event = (time: number, server: string): EngineEvent => ({
+    key: `k${time}`,
+    time: now + time,
+    type: 'health',
+    health: 'unhealthy',
+    ...of('a', server),
+    containerName: `looms-p-${server}`,
+  });
+  await logs.keepEvents(place, [event(0, 'quiet')]);
+  const flapping = Array.from({ length: 12_000 }, (_, at) => event(at + 1, 'flaps'));
+  await logs.keepEvents(place, flapping.slice(0, 9_000));
+  await logs.keepEvents(place, flapping.slice(9_000));
+  const kept = await logs.events(place, 0);
+  expect(kept).toHaveLength(10_001);
+  expect(kept.slice(0, 2).map(({ time, server }) => `${time - now} ${server}`)).toEqual(['0 quiet', '2001 flaps']);
+});

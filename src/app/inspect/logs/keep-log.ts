@@ -9,8 +9,9 @@ import { unknownSecrets } from '../../talk/know-secrets.ts';
 
 /** How long reading a log may take, ms: what waits for it is a removal. */
 const readLimitMs = 10_000;
-/** Lines that are written at once. */
+/** Lines that are written at once, and characters: one line may be a mebibyte, and what is held of a log is in memory. */
 const batchLines = 2_000;
+const batchLength = 1_000_000;
 
 /**
  * Keeps what is not kept yet of a container's log on this machine, with secrets masked; one whose secrets cannot be
@@ -46,14 +47,17 @@ export async function keepLog(
     const query = { streams: ['stdout', 'stderr'], since, follow: false } as const;
     const counts = new Map<number, number>();
     let lines: CountedLine[] = [];
+    let length = 0;
     for await (const line of sessions.readLog(of.container, query, { signal: bound })) {
       const n = counts.get(line.time) ?? 0;
       counts.set(line.time, n + 1);
       lines.push({ ...line, n });
-      if (lines.length < batchLines) continue;
+      length += line.text.length;
+      if (lines.length < batchLines && length < batchLength) continue;
       const problem = await keep(lines);
       if (problem !== undefined) return problem;
       lines = [];
+      length = 0;
     }
     return lines.length === 0 ? undefined : await keep(lines);
   } catch (error) {

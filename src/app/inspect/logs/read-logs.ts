@@ -23,7 +23,7 @@ export type LogRequest = {
   /** Goes on until the signal aborts, across stops and replacements. */
   readonly follow: boolean;
   /** Only lines in which this is found. */
-  readonly pattern?: RegExp;
+  readonly pattern?: { readonly test: (line: string) => boolean };
   /** Without loom's trace lines, or only these; absent: all lines. */
   readonly traces?: 'hide' | 'only';
   /** Also what this machine kept of containers that are gone. */

@@ -1,0 +1,53 @@
+import { createContext, Script } from 'node:vm';
+import { LoomsError } from '../../model/errors.ts';
+
+/** How long a pattern may be looked for in one line, ms: an honest one is found in a thousandth of that. */
+const limitMs = 2_000;
+/** Up to so many characters a line is looked through at once where the pattern repeats no group: a square of it is nothing. */
+const shortLine = 1_000;
+
+/** What repeats a part of a pattern, and what repeats a group of it, or refers to one: these can take exponentially long. */
+const repeats = /[*+{]/;
+const repeatsGroup = /\)[*+{?]|\\[1-9k]/;
+
+/**
+ * Whether a pattern is found in a line. Lines are a stranger's text, and `error.*timeout` takes a quarter of an hour for a
+ * mebibyte of `error`, during which no Ctrl-C is heard: where that can be, the search has an end. Throws `usage` for what is
+ * no pattern, and later for a line in which it takes too long.
+ */
+export function linePattern(text: string): { readonly test: (line: string) => boolean } {
+  const pattern = compiled(text);
+  if (!repeats.test(text)) return pattern;
+  const isBounded = repeatsGroup.test(text);
+  const search = new Script('pattern.test(line)');
+  const context = createContext({ pattern, line: '' });
+  return {
+    test(line) {
+      if (!isBounded && line.length <= shortLine) return pattern.test(line);
+      context.line = line;
+      try {
+        return search.runInContext(context, { timeout: limitMs });
+      } catch (cause) {
+        throw new LoomsError(
+          'usage',
+          `--grep: "${text}" takes more than ${limitMs / 1000} s in a line of ${line.length} characters`,
+          {
+            hint: 'take a simpler pattern, or name the servers whose logs are searched',
+            cause,
+          },
+        );
+      }
+    },
+  };
+}
+
+function compiled(text: string): RegExp {
+  try {
+    return new RegExp(text, 'u');
+  } catch (cause) {
+    throw new LoomsError('usage', `--grep: "${text}" is no regular expression`, {
+      hint: 'put a backslash before characters such as ( [ * + ? that stand for themselves',
+      cause,
+    });
+  }
+}
