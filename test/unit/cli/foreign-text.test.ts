@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import type { Told } from '../../../src/app/watch/told.ts';
 import { reportFormats } from '../../../src/cli/command-line/output-format.ts';
 import { renderMessages, renderParts, renderSaved } from '../../../src/cli/render/answers/content.ts';
 import { renderPrompts, renderResources } from '../../../src/cli/render/answers/offers.ts';
@@ -29,6 +30,7 @@ import { renderStats } from '../../../src/cli/render/servers/server-stats.ts';
 import { renderServer, renderServers } from '../../../src/cli/render/servers/servers.ts';
 import { renderServing } from '../../../src/cli/render/serving.ts';
 import { displayed, onlyOurs, visible, visibleBlock, visibleLines } from '../../../src/cli/render/text.ts';
+import { watchEvent, watchLines } from '../../../src/cli/render/watch-lines.ts';
 import { logLineRenderer } from '../../../src/cli/run/stream-logs.ts';
 import { palette } from '../../../src/cli/terminal/palette.ts';
 import { toolDetails, toolSignature } from '../../../src/mcp/client/arguments/tool-details.ts';
@@ -419,11 +421,51 @@ describe('text that is not ours, in every field', () => {
     const folder = fileURLToPath(new URL('../../../src/cli/render', import.meta.url));
     // What lays out text that others made, what passes through to those here, and answers, which are above.
     const others = ['renderTable', 'renderGroups', 'renderFrame', 'renderPlanAs', 'renderParts', 'renderMessages'];
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     const names = await Promise.all(
-      readdirSync(folder).map(async (file) => Object.keys((await import(join(folder, file))) as object)),
+      files.map(async (file) => Object.keys((await import(join(folder, file))) as object)),
     );
     const renderers = names.flat().filter((name) => name.startsWith('render'));
     expect(renderers.filter((name) => !(name in rendered) && !others.includes(name))).toEqual([]);
+  });
+});
+
+describe('what a loop tells', () => {
+  const name = asServerName(`fs${evil}`);
+  const blocked = plan.changes.find(({ action }) => action === 'blocked');
+  const told: readonly Told[] = [
+    { type: 'watching', servers: 1, plan, commits: [evil], commitBy: evil },
+    { type: 'source-changed', servers: 1, commits: [evil], commitBy: evil },
+    { type: 'source-unusable', failure, keeps: 1 },
+    { type: 'refused', failure },
+    { type: 'drift', plan },
+    { type: 'changing', triggers: ['files'], changes: plan.changes },
+    {
+      type: 'changed',
+      outcome: 'failed',
+      servers: [{ server: name, outcome: 'failed', note: evil, failure }],
+      failures: [failure],
+      milliseconds: 1,
+    },
+    { type: 'left-alone', server: name, left: { why: 'stopped-by-person', user: evil, time: '2026-01-01T00:00:00Z' } },
+    { type: 'left-alone', server: name, left: { why: 'waiting', repairs: 1, forMs: 1, after: evil } },
+    ...(blocked?.action === 'blocked'
+      ? [{ type: 'left-alone' as const, server: name, left: { why: 'blocked' as const, blocker: blocked.why } }]
+      : []),
+    { type: 'failing', server: name, failures: 1, failure, isDown: false },
+    { type: 'slow', server: name, milliseconds: 1 },
+    { type: 'healthy', server: name, tools: 1 },
+    { type: 'away', what: 'repository', failure },
+  ];
+
+  test.each(told)('$type: in lines and as JSON it shows foreign text without being steered', (one) => {
+    const time = '2026-01-01T00:00:00Z';
+    const lines = watchLines(one, time, plain);
+    const json = watchEvent(one, time, asProjectName('team'));
+    expect(json).toContain('FORGED');
+    for (const line of [...lines, json]) expect(line).not.toMatch(/[\n\t]/);
+    expect([...lines, json].join('\n')).not.toMatch(raw);
+    expect(JSON.parse(json)).toMatchObject({ type: one.type });
   });
 });
 
