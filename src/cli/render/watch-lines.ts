@@ -4,7 +4,7 @@ import type { Failure } from '../../model/events.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
 import { duration, shownTime } from '../../model/times.ts';
-import { seenJson } from '../../model/unseen.ts';
+import { seenJson } from '../../model/values/unseen.ts';
 import type { Palette } from '../terminal/palette.ts';
 import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './plan/reasons.ts';
 import { outcomeWords } from './plan/report.ts';
