@@ -1,4 +1,4 @@
-// Builds `dist/`: validators, then one bundle per command with shared chunks, then the commands' manifest.
+// Builds `dist/`: validators, then one bundle per command with shared chunks, then the page, then the commands' manifest.
 // The shape of the bundle is the start-up recipe of docs/architecture.md: every command is an entry of its own, what
 // several share is a chunk, adapters are chunks that load on demand.
 import { existsSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { buildPage } from './lib/build-page.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -215,5 +216,6 @@ await compileValidators();
 const commands = await commandFiles();
 await bundle(commands);
 await bundleNear();
+await buildPage(root);
 const count = await writeManifest();
 console.log(`built ${count} commands in ${((performance.now() - started) / 1000).toFixed(1)} s`);

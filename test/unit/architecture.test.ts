@@ -31,6 +31,22 @@ const imports: readonly Import[] = readdirSync(source, { recursive: true, encodi
   .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
   .flatMap((name) => importsOf(join(source, name)));
 
+/** What runs in a browser; its files are named as seen from src. */
+const pageImports: readonly Import[] = readdirSync(join(source, '../web'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.tsx?$/.test(name))
+  .flatMap((name) => importsOf(join(source, '../web', name)));
+
+const page: Rule = {
+  folders: [
+    'model',
+    'mcp/client/arguments/schema.ts',
+    'cli/render/text.ts',
+    'cli/render/plan/reasons.ts',
+    'cli/render/servers/servers.ts',
+  ],
+  packages: ['preact', '@preact/signals', 'anser', 'eventsource-parser'],
+};
+
 type Rule = {
   readonly folders: readonly string[];
   readonly types?: readonly string[];
@@ -190,7 +206,7 @@ const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix'];
 const isIn = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
 const placeOf = (path: string): string | undefined => Object.keys(rules).find((place) => isIn(path, place));
 const isBuiltIn = (name: string): boolean => name.startsWith('node:') || builtinModules.includes(name);
-const isFile = (path: string): boolean => /\.(ts|mjs|json)$/.test(path);
+const isFile = (path: string): boolean => /\.(tsx?|mjs|json)$/.test(path);
 
 function breach({ from, to, kind }: Import): string | undefined {
   const place = placeOf(from);
@@ -224,9 +240,9 @@ test('commands and their helpers reach adapters only through the composition fun
 });
 
 /** Files that reach themselves again by what they import, types included. */
-function circles(): readonly string[] {
+function circles(all: readonly Import[]): readonly string[] {
   const next = Map.groupBy(
-    imports.filter(({ to }) => isFile(to)),
+    all.filter(({ to }) => isFile(to)),
     ({ from }) => from,
   );
   const found: string[] = [];
@@ -255,7 +271,16 @@ test('every file of src that the documentation or a comment names is there', () 
 });
 
 test('no file imports itself by way of others', () => {
-  expect(circles()).toEqual([]);
+  expect(circles([...imports, ...pageImports])).toEqual([]);
+});
+
+test('the page takes of the program what is pure, and nothing of the program takes from the page', () => {
+  const mayUse = (to: string): boolean =>
+    isIn(to, '../web') ||
+    (isFile(to) ? page.folders.some((folder) => isIn(to, folder)) : page.packages.some((name) => isIn(to, name)));
+  expect(pageImports.length).toBeGreaterThan(100);
+  expect(pageImports.filter(({ to }) => !mayUse(to))).toEqual([]);
+  expect(imports.filter(({ to }) => isIn(to, '../web'))).toEqual([]);
 });
 
 test('pure folders use nothing of Node that has an effect', () => {

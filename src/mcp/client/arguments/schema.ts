@@ -32,11 +32,12 @@ function resolvePointer(root: Schema, pointer: string): Schema | undefined {
 /** The properties of an object schema, references followed, those of its `allOf` included. */
 export function propertiesOf(schema: Schema, root: Schema): Readonly<Record<string, Schema>> {
   const resolved = dereference(schema, root);
-  const result: Record<string, Schema> = {};
-  for (const part of listOf(resolved.allOf)) {
-    if (part !== schema) Object.assign(result, isSchema(part) ? ownProperties(dereference(part, root)) : {});
-  }
-  return Object.assign(result, ownProperties(resolved));
+  const parts = listOf(resolved.allOf)
+    .filter(isSchema)
+    .filter((part) => part !== schema)
+    .map((part) => dereference(part, root));
+  // From entries: a property called __proto__ stays one.
+  return Object.fromEntries([...parts, resolved].flatMap((part) => Object.entries(ownProperties(part))));
 }
 
 function ownProperties(schema: Schema): Record<string, Schema> {

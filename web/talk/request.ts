@@ -1,0 +1,98 @@
+import { isRecord } from '../../src/model/is-record.ts';
+
+/** Why the gateway did not do what it was asked for. */
+export type Refusal = {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+};
+
+export type Answer<T> =
+  | { readonly done: true; readonly value: T }
+  | { readonly done: false; readonly refusal: Refusal };
+
+/** The way to the gateway that sent this page. */
+export type Gateway = {
+  /** Asks it for something. `key` is what it knows the session of this page by. */
+  readonly ask: <T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+    signal?: AbortSignal,
+  ) => Promise<Answer<T>>;
+  /** Opens a stream of events that goes on behind the one with the id `after`. Throws where the gateway is not reached. */
+  readonly open: (path: string, after: string | undefined, signal: AbortSignal) => Promise<Response>;
+};
+
+/** `key` is asked for with each request; `signedOut` hears that the gateway does not know it any more. */
+export function gatewayWith(key: () => string | undefined, signedOut: () => void): Gateway {
+  const headers = (): Record<string, string> => {
+    const known = key();
+    return known === undefined ? {} : { authorization: `Bearer ${known}` };
+  };
+  const seen = (response: Response): Response => {
+    if (response.status === 401 && key() !== undefined) signedOut();
+    return response;
+  };
+  return {
+    ask: async <T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer<T>> => {
+      try {
+        const response = seen(
+          await fetch(path, {
+            method,
+            headers: { ...headers(), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+            ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+            ...(signal === undefined ? {} : { signal }),
+          }),
+        );
+        const text = await response.text();
+        return response.ok
+          ? { done: true, value: (text === '' ? undefined : JSON.parse(text)) as T }
+          : { done: false, refusal: refusalOf(response.status, text) };
+      } catch (error) {
+        return { done: false, refusal: away(error) };
+      }
+    },
+    open: async (path, after, signal) =>
+      seen(
+        await fetch(path, {
+          headers: {
+            ...headers(),
+            accept: 'text/event-stream',
+            ...(after === undefined ? {} : { 'last-event-id': after }),
+          },
+          signal,
+          cache: 'no-store',
+        }),
+      ),
+  };
+}
+
+const away = (error: unknown): Refusal => ({
+  status: 0,
+  code: 'gateway-away',
+  message: 'the gateway does not answer',
+  hint: error instanceof Error ? error.message : String(error),
+});
+
+/** What the gateway said in place of an answer: `{error: {code, message, hint}}`. */
+export function refusalOf(status: number, text: string): Refusal {
+  const error = errorIn(text);
+  const { code, message, hint } = error ?? {};
+  return {
+    status,
+    code: typeof code === 'string' ? code : 'failed',
+    message: typeof message === 'string' ? message : `the gateway answered with status ${status}`,
+    ...(typeof hint === 'string' ? { hint } : {}),
+  };
+}
+
+function errorIn(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) && isRecord(value.error) ? value.error : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,97 @@
+import { describeReason } from '../../src/cli/render/plan/reasons.ts';
+import { shortSource } from '../../src/cli/render/servers/servers.ts';
+import { visible } from '../../src/cli/render/text.ts';
+import type { PageEvent } from '../../src/model/page.ts';
+import { duration, shownTime } from '../../src/model/times.ts';
+import { fragmentOf } from '../state/route.ts';
+import { usePage } from '../state/store.ts';
+import { timeOfDay } from '../state/words.ts';
+import { Differences } from './differences.tsx';
+import { Nothing } from './notes.tsx';
+
+/** What happened to a server, or to all of them, newest first: what the engine told, and what looms did and why. */
+export function EventsView({ server, most }: { readonly server?: string; readonly most?: number }) {
+  const { events } = usePage();
+  const shown = events.value.items
+    .filter((event) => server === undefined || event.server === server)
+    .toReversed()
+    .slice(0, most);
+  if (shown.length === 0) return <Nothing>nothing happened that is known here</Nothing>;
+  return (
+    <ol class={server === undefined ? 'events of-all' : 'events'} reversed>
+      {shown.map((event) => (
+        <li key={event.id}>
+          <time dateTime={event.ts} title={shownTime(event.ts)}>
+            {timeOfDay(event.ts)}
+          </time>
+          {server !== undefined ? null : (
+            <a href={fragmentOf({ of: 'server', server: event.server, tab: 'events' })}>{visible(event.server)}</a>
+          )}
+          {event.source === 'engine' ? <Told event={event} /> : <Did event={event} />}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** What the engine told of a container. */
+function Told({ event }: { readonly event: PageEvent }) {
+  const { type, generation, exitCode, health } = event;
+  const isBad = type === 'oom' || health === 'unhealthy' || (type === 'ended' && exitCode !== 0);
+  return (
+    <div class="what">
+      <span class={isBad ? 'bad' : 'quiet'}>{toldWords(event)}</span>
+      <span class="quiet"> gen {generation ?? '?'}</span>
+    </div>
+  );
+}
+
+function toldWords({ type, exitCode, health }: PageEvent): string {
+  switch (type) {
+    case 'oom':
+      return 'ran out of memory: the kernel ended something in it';
+    case 'ended':
+      return `ended with exit code ${exitCode ?? 'unknown'}`;
+    case 'health':
+      return `is ${visible(health ?? 'unknown')}, says its HEALTHCHECK`;
+    case 'updated':
+      return 'updated: somebody changed its limits or restart policy';
+    default:
+      return visible(type);
+  }
+}
+
+/** What looms did, and the chain of causes: the reasons, the command, who, and the file or commit. */
+function Did({ event }: { readonly event: PageEvent }) {
+  const { action = '', result = '', reasons = [], message, ms, cause } = event;
+  const fields = reasons.flatMap((reason) => ('fields' in reason ? reason.fields : []));
+  return (
+    <div class="what">
+      <strong>{visible(action)}</strong>
+      {': '}
+      <span class={result === 'done' ? 'good' : 'bad'}>{visible(result)}</span>
+      {ms === undefined ? null : <span class="quiet"> in {duration(ms)}</span>}
+      {message === undefined ? null : <p class="bad">{visible(message)}</p>}
+      {reasons.map((reason, at) => (
+        <p key={`${reason.kind} ${at}`}>because {describeReason(reason)}</p>
+      ))}
+      {fields.length === 0 ? null : <Differences fields={fields} label="fields" />}
+      {cause === undefined ? null : <p class="quiet">{causeWords(cause)}</p>}
+    </div>
+  );
+}
+
+function causeWords(cause: NonNullable<PageEvent['cause']>): string {
+  const text = (value: unknown): string =>
+    typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  const [command, principal, file, line, commit, author] = [
+    'command',
+    'principal',
+    'file',
+    'line',
+    'commit',
+    'author',
+  ].map((name) => text(cause[name]));
+  const place = file ? `, ${shortSource(`${file}${line ? `:${line}` : ''}${commit ? `@${commit}` : ''}`)}` : '';
+  return `by ${visible(command ?? '')}, ${visible(principal ?? '')}${place}${author ? ` by ${visible(author)}` : ''}`;
+}

@@ -1,0 +1,149 @@
+import { useState } from 'preact/hooks';
+import { visible } from '../../src/cli/render/text.ts';
+import type { PageDone, PageServer, PageServerDetail } from '../../src/model/page.ts';
+import { fragmentOf, type ServerTab, serverTabs } from '../state/route.ts';
+import { usePage } from '../state/store.ts';
+import { diffWords, standingOf, stateWord } from '../state/words.ts';
+import type { Refusal } from '../talk/request.ts';
+import { useAsked } from './asked.ts';
+import { AuditView } from './audit.tsx';
+import { DiffView } from './diff.tsx';
+import { EventsView } from './events.tsx';
+import { HistoryView } from './history.tsx';
+import { LogView } from './log.tsx';
+import { Mark } from './mark.tsx';
+import { Nothing, RefusalNote } from './notes.tsx';
+import { ServerOverview } from './overview.tsx';
+import { Tabs } from './tabs.tsx';
+import { ToolsView } from './tools.tsx';
+
+/** One server: what it is and does, and what can be done with it. */
+export function ServerView({ server, tab }: { readonly server: PageServer; readonly tab: ServerTab }) {
+  const { go } = usePage();
+  const { name, health, generation, may } = server;
+  const diff = diffWords(server);
+  // What changes here changes what the detail says; each probe alone does not.
+  const key = JSON.stringify([server.state, health.state, health.detail, generation, server.drift]);
+  const detail = useAsked<PageServerDetail>(`/page/servers/${encodeURIComponent(name)}`, key);
+  const tabs = serverTabs.filter((one) => (one !== 'log' || may.logs) && (one !== 'audit' || may.audit));
+  const chosen = tabs.includes(tab) ? tab : 'overview';
+  return (
+    <div class="place" id="place" tabIndex={-1}>
+      <a class="back" href={fragmentOf({ of: 'list' })}>
+        ‹ all servers
+      </a>
+      <div class="title">
+        <h2>{visible(name)}</h2>
+        <Mark standing={standingOf(server)} />
+        <span class="quiet">
+          {stateWord(server)}
+          {generation === null ? '' : ` · generation ${generation}`}
+        </span>
+        <span class={diff.tone} title={diff.long}>
+          {diff.text}
+        </span>
+        {may.operate ? <Deeds server={server} /> : null}
+      </div>
+      {server.description === null ? null : <p class="quiet about">{visible(server.description)}</p>}
+      {health.detail === '' ? null : <p class="detail">{visible(health.detail)}</p>}
+      <Tabs
+        tabs={tabs}
+        chosen={chosen}
+        label={`about ${visible(name)}`}
+        beside={(one) => countOf(one, server, detail.value)}
+        choose={(one) => go({ of: 'server', server: name, tab: one })}
+      >
+        {detail.refusal === undefined ? null : <RefusalNote refusal={detail.refusal} />}
+        <Panel tab={chosen} server={server} detail={detail.value} />
+      </Tabs>
+    </div>
+  );
+}
+
+function countOf(tab: ServerTab, server: PageServer, detail: PageServerDetail | undefined): string | undefined {
+  if (tab === 'tools' && detail?.tools.kind === 'known') return String(detail.tools.list.length);
+  if (tab === 'diff' && server.drift.kind === 'known' && server.drift.action !== 'unchanged') return '!';
+  return undefined;
+}
+
+type PanelProps = {
+  readonly tab: ServerTab;
+  readonly server: PageServer;
+  readonly detail: PageServerDetail | undefined;
+};
+
+function Panel({ tab, server, detail }: PanelProps) {
+  const { name } = server;
+  switch (tab) {
+    case 'overview':
+      return <ServerOverview server={server} detail={detail} />;
+    case 'log':
+      return <LogView key={name} server={name} />;
+    case 'events':
+      return <EventsView server={name} />;
+    case 'audit':
+      return <AuditView key={name} server={name} />;
+  }
+  if (detail === undefined) return <Nothing>asking …</Nothing>;
+  switch (tab) {
+    case 'diff':
+      return <DiffView diff={detail.diff} />;
+    case 'tools':
+      return <ToolsView key={name} server={name} tools={detail.tools} />;
+    case 'history':
+      return <HistoryView history={detail.history} />;
+  }
+}
+
+type Doing =
+  | { readonly is: 'idle' }
+  | { readonly is: 'doing'; readonly word: string }
+  | { readonly is: 'refused'; readonly refusal: Refusal };
+
+const deeds = ['start', 'restart', 'stop'] as const;
+type Deed = (typeof deeds)[number];
+
+const warnings: Readonly<Record<Exclude<Deed, 'start'>, string>> = {
+  restart: 'Sessions that are open on it end. A new container takes over when it has answered.',
+  stop: 'Sessions that are open on it end, and calls of it fail until somebody starts it again.',
+};
+
+/** Start, restart, stop; the latter two are repeated by name. */
+function Deeds({ server: { name, state } }: { readonly server: PageServer }) {
+  const { gateway, question, said } = usePage();
+  const [doing, setDoing] = useState<Doing>({ is: 'idle' });
+  const run = async (deed: Deed): Promise<void> => {
+    setDoing({ is: 'doing', word: deed });
+    const answer = await gateway.ask<PageDone>('POST', '/page/act', { deed, server: name, repeat: name });
+    setDoing(answer.done ? { is: 'idle' } : { is: 'refused', refusal: answer.refusal });
+    if (answer.done) said.value = `${deed} of ${name}: ${answer.value.outcome}`;
+  };
+  const ask = (deed: Deed): void => {
+    if (deed === 'start') return void run(deed);
+    question.value = {
+      title: `${deed} ${name}?`,
+      text: warnings[deed],
+      repeat: name,
+      word: deed,
+      agree: () => void run(deed),
+    };
+  };
+  const isOn = state === 'running' || state === 'restarting' || state === 'paused';
+  return (
+    <>
+      <span class="deeds">
+        {deeds.map((deed) => (
+          <button
+            type="button"
+            key={deed}
+            disabled={doing.is === 'doing' || (deed === 'start' ? isOn : !isOn)}
+            onClick={() => ask(deed)}
+          >
+            {doing.is === 'doing' && doing.word === deed ? `${deed} …` : deed}
+          </button>
+        ))}
+      </span>
+      {doing.is === 'refused' ? <RefusalNote refusal={doing.refusal} /> : null}
+    </>
+  );
+}
