@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const maxWorkers = 2 * availableParallelism();
 
 /** The projects with the longest files first: one that begins last is waited for alone. */
-const order = ['fault', 'cli', 'engine', 'conformance', 'unit'];
+const order = ['fault', 'cli', 'engine', 'browser', 'conformance', 'unit'];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -29,6 +29,7 @@ export default defineConfig({
       project('conformance', { testTimeout: 300_000, hookTimeout: 240_000 }),
       project('engine', { testTimeout: 120_000, hookTimeout: 180_000 }),
       project('cli', { testTimeout: 180_000, hookTimeout: 240_000 }),
+      project('browser', { testTimeout: 300_000, hookTimeout: 180_000 }),
       project('fault', { testTimeout: 1_800_000 }),
     ],
   },

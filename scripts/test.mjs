@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { allImages, ensureBaseImages } from './lib/base-images.mjs';
+import { ensureBrowser } from './lib/ensure-browser.mjs';
 import { ensureEngine } from './lib/ensure-engine.mjs';
 import { onInterrupt } from './lib/interrupts.mjs';
 import { narrator, seconds } from './lib/narrator.mjs';
@@ -13,7 +14,7 @@ const { title, step, note, elapsed } = narrator();
 const interrupt = onInterrupt();
 const isCi = process.env.CI === 'true';
 const testRun = randomBytes(6).toString('hex');
-const projects = ['unit', 'conformance', 'engine', 'cli', 'fault'];
+const projects = ['unit', 'conformance', 'engine', 'cli', 'browser', 'fault'];
 
 /** One finished stage, `tests` with what came of each project. */
 const stages = [];
@@ -32,6 +33,7 @@ async function main() {
   if (!(await stage('npm packages', installPackages))) return;
   const env = { ...projectEnvironment(root), LOOMS_TEST_RUN: testRun };
   await stage('Docker Engine and base images', () => prepareEngine(env));
+  await stage('browser', () => prepareBrowser(env));
   await stage('lock file', () => runChecked('node', ['scripts/complete-lockfile.mjs', '--check'], env));
   await stage('build', () => npmRun('build', env));
   await stage('types', () => npmRun('typecheck', env));
@@ -80,6 +82,20 @@ async function prepareEngine(env) {
     if (isCi) throw error;
     note(`${error.message}\nThe tests that need an engine are skipped.`);
     env.LOOMS_TEST_NO_ENGINE = error.message.split('\n')[0];
+    return { ok: true };
+  }
+}
+
+/** Without a browser the tests of the page skip themselves and say why; in CI that is a failure. */
+async function prepareBrowser(env) {
+  try {
+    env.LOOMS_CHROMIUM = await ensureBrowser(note);
+    note(env.LOOMS_CHROMIUM);
+    return { ok: true };
+  } catch (error) {
+    if (isCi) throw error;
+    note(`${error.message}\nThe tests of the page are skipped.`);
+    env.LOOMS_TEST_NO_BROWSER = error.message.split('\n')[0];
     return { ok: true };
   }
 }
