@@ -4,7 +4,6 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { isoTime } from '../../model/times.ts';
 import { defined } from '../../model/values/defined.ts';
-import { mapBounded } from '../../model/values/map-bounded.ts';
 import { checkHealth, type ServerHealth } from '../inspect/check-health.ts';
 import type { Ports } from '../ports.ts';
 import type { OfServer } from '../talk/open-server.ts';
@@ -46,10 +45,16 @@ export type ProbeState = {
 };
 
 export type Probes = {
-  /** Asks those whose turn it is; whether one went down, or came back. Never throws for what is wrong with a server. */
-  readonly round: (signal: AbortSignal) => Promise<boolean>;
-  /** When the next one is due, on the monotonic clock. */
+  /**
+   * Asks those whose turn it is, beside those that are asked already, a few at once; whether one went down, or came back.
+   * `heard` is told of each when it was asked, as another may take its whole time to answer nothing. Never throws for what
+   * is wrong with a server.
+   */
+  readonly round: (signal: AbortSignal, heard?: (isNews: boolean) => void) => Promise<boolean>;
+  /** When the next one can be asked, on the monotonic clock; infinite while as many are asked as may be. */
   readonly nextAt: () => number;
+  /** Servers that are being changed, from now on: they are not asked, and what they answer meanwhile says nothing. */
+  readonly changing: (servers: readonly ServerName[]) => void;
   /** What there is to probe from now on. */
   readonly setServers: (servers: readonly DeclaredServer[]) => void;
   /** Which servers that run are to be replaced, as they do not answer; few at a time. */
@@ -111,6 +116,9 @@ async function healthOf(
 export function createProbes(ports: Ports, project: ProjectName, tell: (told: Told) => void): Probes {
   const states = new Map<ServerName, State>();
   const specs = new Map<ServerName, DeclaredServer>();
+  /** Those that are asked just now, and those that are changed. */
+  const asking = new Set<ServerName>();
+  let busy: ReadonlySet<ServerName> = new Set();
   const intervalOf = (server: ServerName): number =>
     (specs.get(server)?.spec.lifecycle.healthCheckIntervalSeconds ?? 60) * 1000;
 
@@ -164,23 +172,49 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     return failures > 0;
   };
 
+  /** Those that are neither asked nor changed. */
+  const waiting = (): readonly (readonly [ServerName, State])[] =>
+    [...states].filter(([server]) => !asking.has(server) && !busy.has(server));
+
+  const ask = async (server: ServerName, before: State, signal: AbortSignal): Promise<boolean> => {
+    const calledAt = await answeredCall(ports, project, server, before.askedAt);
+    const health = calledAt === undefined ? await healthOf(ports, { project, server }, signal) : undefined;
+    // What was changed meanwhile is another one by now.
+    if (states.get(server) !== before || busy.has(server)) return false;
+    if (calledAt !== undefined) return heardByCall(server, before, calledAt);
+    if (health !== undefined) return heard(health, before);
+    states.set(server, { ...before, nextAt: ports.monotonicMs() + intervalOf(server) });
+    return false;
+  };
+
   return {
-    async round(signal) {
-      const due = [...states].filter(([, { nextAt }]) => nextAt <= ports.monotonicMs()).map(([server]) => server);
-      const news = await mapBounded(due, atOnce, async (server) => {
-        const before = states.get(server);
-        const calledAt = before && (await answeredCall(ports, project, server, before.askedAt));
-        if (before !== undefined && calledAt !== undefined) return heardByCall(server, before, calledAt);
-        const health = await healthOf(ports, { project, server }, signal);
-        const state = states.get(server);
-        if (state === undefined) return false;
-        if (health !== undefined) return heard(health, state);
-        states.set(server, { ...state, nextAt: ports.monotonicMs() + intervalOf(server) });
-        return false;
+    async round(signal, told) {
+      const due = waiting().filter(([, { nextAt }]) => nextAt <= ports.monotonicMs());
+      const asked = due.slice(0, Math.max(0, atOnce - asking.size)).map(async ([server, before]) => {
+        asking.add(server);
+        let isNews = false;
+        try {
+          isNews = await ask(server, before, signal);
+        } catch (error) {
+          // What is in the way is not the server's: it is asked again, and not at once.
+          if (states.get(server) === before)
+            states.set(server, { ...before, nextAt: ports.monotonicMs() + againMs[0] });
+          throw error;
+        } finally {
+          asking.delete(server);
+          told?.(isNews);
+        }
+        return isNews;
       });
-      return news.some(Boolean);
+      return (await Promise.all(asked)).some(Boolean);
     },
-    nextAt: () => Math.min(Number.POSITIVE_INFINITY, ...[...states.values()].map(({ nextAt }) => nextAt)),
+    nextAt: () =>
+      asking.size >= atOnce
+        ? Number.POSITIVE_INFINITY
+        : Math.min(Number.POSITIVE_INFINITY, ...waiting().map(([, { nextAt }]) => nextAt)),
+    changing(servers) {
+      busy = new Set(servers);
+    },
     setServers(servers) {
       const now = ports.monotonicMs();
       specs.clear();

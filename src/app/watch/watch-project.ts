@@ -18,6 +18,7 @@ import { declaredAs, heldBack, isRotation, rotationPauseMs } from './hold-back.t
 import { createKeeper } from './keeper.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';
+import { readStill } from './read-still.ts';
 import { sayOnce } from './say-once.ts';
 import type { Commits, Dependency, Told } from './told.ts';
 import { createWake, hearEngine, type Trigger } from './wake.ts';
@@ -84,12 +85,19 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   /** The plan that was begun in the last of them. */
   let tried: string | undefined;
 
+  const readNow = (policies: Policies): Promise<LoadedSpecs> => {
+    const read = () => options.read(policies);
+    // What is taken of a repository is there whole, or not at all.
+    if (options.remote !== undefined) return read();
+    return readStill(ports, { read, digestOf, known: source?.digest, signal: stop });
+  };
+
   const readSource = async (): Promise<Source | undefined> => {
     let policies = source?.policies ?? [];
     try {
       ports.forgetSecrets();
       policies = await options.readPolicies();
-      const loaded = await options.read(policies);
+      const loaded = await readNow(policies);
       if (loaded.servers.length === 0) throw emptySource;
       const digest = digestOf(loaded);
       said.back('source');
@@ -165,6 +173,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     tried = work.plan.basis;
     const started = ports.monotonicMs();
     const ended = record.changing(changes);
+    probes.changing(changes.map(({ server }) => server));
     const end = (result: string): void => ended((ports.monotonicMs() - started) / 1000, result);
     const report = await applyWork(ports, work, {
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
@@ -241,7 +250,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (isInSync(work.plan)) return endWell();
     const waiting = await backOff.waiting(behindServers, '');
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
-    await carryOut(work, triggers);
+    try {
+      await carryOut(work, triggers);
+    } finally {
+      probes.changing([]);
+    }
     endWell();
   };
 
@@ -293,6 +306,23 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       following.then(() => begin({ following }));
     });
 
+  /** Probes under way: one that takes its whole time to fail holds up neither a look nor the others. */
+  const rounds = new Set<Promise<void>>();
+  /** Whether a probe found what a look is needed for. */
+  let hasNews = false;
+  const nextProbe = (): void => {
+    if (!dryRun && Number.isFinite(probes.nextAt())) wake.markAt('probe', probes.nextAt());
+  };
+  const probe = (): void => {
+    const heard = (isNews: boolean): void => {
+      hasNews ||= isNews;
+      if (isNews) wake.mark('probe');
+      nextProbe();
+    };
+    const round = guarded(async () => void (await probes.round(stop, heard))).finally(() => rounds.delete(round));
+    rounds.add(round);
+  };
+
   const followed = options.remote && (await follow(options.remote));
   options.hints(wake.mark, stop);
   const heard = { mark: wake.mark, ...(dryRun ? {} : { onEvent: keeper.hear }) };
@@ -302,19 +332,16 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   for (;;) {
     const triggers = await wake.next(stop);
     if (stop.aborted) {
-      await Promise.all([listening, followed?.following]);
+      await Promise.all([listening, followed?.following, ...rounds]);
       return;
     }
-    await guarded(async () => {
-      if (!dryRun && triggers.every((trigger) => trigger === 'probe')) {
-        const hasNews = await probes.round(stop);
-        record.stirred();
-        if (!hasNews) return;
-      }
-      await look(triggers);
-    });
+    if (!dryRun) probe();
+    if (hasNews || triggers.some((trigger) => trigger !== 'probe')) {
+      hasNews = false;
+      await guarded(() => look(triggers));
+    }
     wake.markAt('timer', ports.monotonicMs() + intervalMs * (0.9 + 0.2 * Math.random()));
-    if (!dryRun && Number.isFinite(probes.nextAt())) wake.markAt('probe', probes.nextAt());
+    nextProbe();
   }
 }
 

@@ -181,6 +181,28 @@ describe.skipIf(withoutEngine())('looms watch', () => {
     expect(await loop.ended()).toBe(130);
   }, 180_000);
 
+  test('a server that takes its whole time to answer nothing holds up the repair of no other', async () => {
+    const one = project();
+    const silent = tinySpec({ name: 'fs', timeoutSeconds: 600 });
+    const [, script] = JSON.parse(silent).mcp_server.args;
+    const hang = "process.title = 'hung'; setInterval(() => {}, 1000);";
+    const fs = changed(silent, {
+      args: ['-e', `if (require('fs').existsSync('/tmp/stuck')) { ${hang} } else { ${script} }`],
+      backend: { lifecycle: { health_check_interval_seconds: 1 } },
+    });
+    const loop = watching(one, folderOf(fs, tinySpec({ name: 'web' })));
+    await loop.told('changed');
+    await (await one.container('fs').exec({ Cmd: ['touch', '/tmp/stuck'] })).start({});
+    await eventually(
+      async () => expect(JSON.stringify((await one.container('fs').top()).Processes)).toContain('hung'),
+      soonMs,
+    );
+    await one.container('web').stop({ t: 0 });
+    await eventually(async () => expect(await isRunning(one, 'web')).toBe(true), soonMs);
+    expect(loop.of('failing')).toEqual([]);
+    expect(await loop.ended()).toBe(130);
+  }, 240_000);
+
   test('a policy that is tightened is heard: what it forbids is not made again; one that is wrong changes nothing', async () => {
     const one = project();
     const config = emptyFolder();

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { createProbes } from '../../../src/app/watch/probes.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { CallRecord } from '../../../src/model/trail/audit.ts';
+import { eventually } from '../../support/eventually.ts';
 import { project, server } from '../../support/planner-world.ts';
 
 const fs = asServerName('fs');
@@ -86,6 +88,54 @@ test('a call that no server answered says nothing about it', async () => {
   pass(50);
   await expect(probes.round(never)).rejects.toThrow();
   expect(asked()).toBe(1);
+});
+
+test('a server that answers nothing holds up no other, and is not asked twice at once', async () => {
+  const { promise, resolve } = Promise.withResolvers<object>();
+  const answers: unknown[] = [promise];
+  const { probes, asked, pass } = world(() => answers.shift() ?? { servers: [], now: 0 });
+  probes.setServers([server('fs'), server('web')]);
+  probes.settled(asServerName('web'), true);
+  pass(60);
+  const heard: boolean[] = [];
+  const hear = (isNews: boolean) => void heard.push(isNews);
+  const first = probes.round(never, hear);
+  await eventually(async () => expect(heard).toEqual([false]));
+  expect(asked()).toBe(2);
+  expect(probes.nextAt()).toBe(120_000);
+  pass(60);
+  expect(await probes.round(never, hear)).toBe(false);
+  expect(asked()).toBe(3);
+  resolve({ servers: [], now: 0 });
+  expect(await first).toBe(false);
+  expect(heard).toHaveLength(3);
+});
+
+test('a server that is changed is not asked, and what it answers meanwhile says nothing of it', async () => {
+  const { promise, resolve } = Promise.withResolvers<object>();
+  const { probes, asked, pass } = world(() => promise);
+  pass(60);
+  const round = probes.round(never);
+  probes.changing([fs]);
+  probes.settled(fs, true);
+  resolve({ servers: [], now: 0 });
+  await round;
+  expect(probes.stateOf(fs)).toEqual({ state: 'healthy' });
+  expect(probes.nextAt()).toBe(Number.POSITIVE_INFINITY);
+  pass(60);
+  await probes.round(never);
+  expect(asked()).toBe(1);
+  probes.changing([]);
+  expect(probes.nextAt()).toBe(120_000);
+});
+
+test('what keeps servers from being asked is not tried again at once', async () => {
+  const { probes, pass } = world(() => {
+    throw new LoomsError('engine-unreachable', 'away');
+  });
+  pass(60);
+  await expect(probes.round(never)).rejects.toMatchObject({ code: 'engine-unreachable' });
+  expect(probes.nextAt()).toBe(65_000);
 });
 
 test('of a server that is not there nothing is known: making it is the plan’s', async () => {
