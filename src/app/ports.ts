@@ -82,5 +82,7 @@ export type Ports = HealthKeeper & {
     /** As in `LockHolder`. */
     readonly processes?: string;
     readonly command: string;
+    /** Whom a gateway does something for; absent: for the user. */
+    readonly principal?: string;
   };
 };

@@ -1,10 +1,12 @@
 import { homedir, hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectPorts, EntryRecord } from '../app/connect/ports.ts';
+import type { PageSourceParts } from '../app/page/page-source.ts';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
+import type { LoopStatus } from '../app/watch/loop-record.ts';
 import type { EnginePart } from '../model/engine.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
@@ -18,9 +20,10 @@ import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/prov
 import type { Bearers } from '../serve/access/bearers.ts';
 import type { Guarding } from '../serve/access/guard.ts';
 import type { Scan } from '../serve/access/scan.ts';
+import type { PageLogin } from '../serve/page/ask-for-code.ts';
 import type { Near, RunningGateway, RunningStatus } from '../serve/run.ts';
 import type { SessionBounds } from '../serve/sessions/sessions.ts';
-import type { LoopStatus, Measured } from '../serve/status.ts';
+import type { Measured } from '../serve/status.ts';
 import type { ProjectFile } from '../spec/project-file.ts';
 import type { ClientTokens } from '../state/client-tokens.ts';
 import type { Token } from '../state/gateway-files.ts';
@@ -74,6 +77,8 @@ export type ServeOptions = {
   readonly loop?: LoopStatus | undefined;
   /** What servers take. */
   readonly measured: Measured;
+  /** What its page stands on; `root` is the folder of looms. */
+  readonly page: Pick<PageSourceParts, 'sampler' | 'loop' | 'stop' | 'abort' | 'keep'> & { readonly root: string };
   /** Takes commands of other programs of this user, to be done with what is open here. */
   readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => NearCommands;
 };
@@ -99,6 +104,8 @@ export type Composition = {
     loop: LoopStatus,
     where: { readonly host: string; readonly port: number; readonly measured: Measured },
   ) => Promise<RunningStatus>;
+  /** A way to log in to the page of the project's gateway, which asks it for a code. As `askForCode`. */
+  readonly pageLogin: (project: ProjectName) => Promise<PageLogin | undefined>;
   /** The tokens that were made for clients of a project's gateway. */
   readonly clientTokens: (project: ProjectName) => Promise<ClientTokens>;
   /** Serves the client at this program's standard streams, all servers where none is named, until its input ends. */
@@ -581,6 +588,16 @@ export async function compose(settings: Settings): Promise<Composition> {
     const issued = serving.oidc && (await import('../serve/access/oidc.ts')).createIssued(serving.oidc);
     return createBearers(() => [...fixed, ...madeTokens(tokens.list())], issued);
   };
+  /** What the page of a gateway shows and does, and its files. */
+  const pageFor = async (project: ProjectName, { root, ...parts }: ServeOptions['page']) => {
+    const [{ createPageSource }, { createAssets }, { pageWords: words }] = await Promise.all([
+      import('../app/page/page-source.ts'),
+      import('../serve/page/assets.ts'),
+      import('./render/page-words.ts'),
+    ]);
+    const source = createPageSource(ports, { project, version, words, readPolicies, ...parts });
+    return { source, assets: createAssets(join(root, 'dist', 'web')) };
+  };
   const serve: Composition['serve'] = async (project, options) => {
     const { listen, log, bounds, sse, loop, measured } = options;
     const [near, upstreams, { runGateway }, { createSeal, maxAgeMs }, files, { endedSessions }] = await Promise.all([
@@ -601,8 +618,10 @@ export async function compose(settings: Settings): Promise<Composition> {
       listen === undefined
         ? undefined
         : { host: listen.host, port: listen.port, bearers: await bearersOf(project, token) };
+    const page = await pageFor(project, options.page);
     const running = await runGateway(upstreams, {
       bounds,
+      page,
       seal: createSeal(sealKeyOfFile(places.sealFile), project),
       ended: endedSessions(places.endedFile, { keepMs: maxAgeMs, onFault: log }),
       sse,
@@ -620,6 +639,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     const forget = noteAddress(places.address, listen?.port === 0 ? undefined : running.url);
     const close = async (): Promise<void> => {
       forget();
+      await page.source.close();
       await running.close();
     };
     return { ...running, close, ...(tokenFile === undefined ? {} : { tokenFile }) };
@@ -630,6 +650,13 @@ export async function compose(settings: Settings): Promise<Composition> {
       import('../app/serve/upstreams.ts'),
     ]);
     return runStatus(loop, { ...where, version, engineAnswers: () => engineAnswers(ports, project) });
+  };
+  const pageLogin: Composition['pageLogin'] = async (project) => {
+    const [{ askForCode }, { servePlaces }] = await Promise.all([
+      import('../serve/page/ask-for-code.ts'),
+      import('../state/gateway-files.ts'),
+    ]);
+    return askForCode(servePlaces(environment, project).socket);
   };
   const connecting: Composition['connecting'] = async (project) => {
     const [{ tryEntry }, { entryRecords }, gateway] = await Promise.all([
@@ -662,6 +689,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     secretStores: stores,
     serve,
     tellOfLoop,
+    pageLogin,
     clientTokens,
     serveStdio,
     connecting,

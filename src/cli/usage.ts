@@ -184,6 +184,7 @@ export const commandNames: readonly string[] = [
   'config list-keys',
   'config set-key',
   'connect',
+  'dashboard',
   'delete',
   'describe',
   'diff',

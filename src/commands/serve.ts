@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { listenAddress } from '../cli/command-line/listen-address.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
-import { durationFlag, placeFlags, trustFlags } from '../cli/flags.ts';
+import { durationFlag, keepOf, placeFlags, trustFlags } from '../cli/flags.ts';
 import { measuring } from '../cli/measuring.ts';
 import { nearCommands } from '../cli/near/near-commands.ts';
 import type { nearNames } from '../cli/near/near-frames.ts';
@@ -91,7 +91,7 @@ export default class Serve extends BaseCommand {
     const interruption = listenForSignals(flags.watch ? flags.grace * 1000 : 0, () => {});
     const { stop } = interruption;
     const loop = flags.watch ? await loopRecord(flags, context) : undefined;
-    const { begin, families } = await measuring(context);
+    const { begin, families, sampler } = await measuring(context);
     const log = (text: string): void => terminal.note(text);
     const running = await serve(project.name, {
       bounds: {
@@ -104,6 +104,14 @@ export default class Serve extends BaseCommand {
       log,
       loop: loop?.status,
       measured: families,
+      page: {
+        sampler,
+        loop: loop?.status,
+        keep: keepOf(flags, context),
+        root: this.config.root,
+        stop,
+        abort: interruption.abort,
+      },
       near: (warm, engine) =>
         nearCommands({
           version: this.config.version,

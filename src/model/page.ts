@@ -1,6 +1,6 @@
 import type { Failure } from './events.ts';
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
-import type { Change, Drift, FieldDifference, Reason } from './plan.ts';
+import type { Change, FieldDifference, Reason } from './plan.ts';
 import type { ServerState } from './server-view.ts';
 import type { SeenChangeResult, SeenResult } from './trail/audit.ts';
 
@@ -297,7 +297,7 @@ export type PageServerDiff = {
   /** From what is to what shall be. */
   readonly fields: readonly FieldDifference[];
   /** What somebody changed outside looms: `from` is what was found, `to` what was declared. */
-  readonly drift: Drift['fields'] | readonly [];
+  readonly drift: readonly FieldDifference[];
 };
 
 export type PageGeneration = {

@@ -1,15 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { asServerName, namePattern } from '../model/ids.ts';
+import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
 import { type ServeSettings, usualServe } from '../model/serve-settings.ts';
 import { type Access, accessOf, type Door, misdirected } from './access/access.ts';
-import { createGuards, type Guarding, within } from './access/guard.ts';
-import { createLimits, createLoads, type Load } from './access/limits.ts';
+import { createGuards, type Guarding, nameIn, within } from './access/guard.ts';
+import { createLimits, createLoads } from './access/limits.ts';
 import { metadataAt, metadataUrl, scopeOf } from './access/metadata.ts';
 import { allServers } from './aggregate.ts';
 import { failureText, statusOfFailure } from './call.ts';
 import { type Face, oneServer } from './face.ts';
 import { type Followed, followServing } from './leg/follow.ts';
 import type { LegHooks } from './leg/leg.ts';
+import { bodyOf } from './messages/body.ts';
 import { contradiction, missingOfEnvelope, unknownRevision } from './messages/envelope.ts';
 import { errorText, isRequest, readClientMessage, revisionOf } from './messages/message.ts';
 import {
@@ -22,6 +23,10 @@ import {
 } from './messages/protocol.ts';
 import { createReply, type Reply } from './messages/reply.ts';
 import { createMetrics, measured } from './metrics.ts';
+import { createAsk } from './page/ask.ts';
+import type { Assets } from './page/assets.ts';
+import { createPage } from './page/page.ts';
+import type { PageSource } from './page/source.ts';
 import { createOldSse, noStream } from './sessions/old-sse.ts';
 import type { Seal } from './sessions/seal.ts';
 import type { Session } from './sessions/session.ts';
@@ -67,6 +72,10 @@ export type GatewayOptions = {
   readonly settings?: Pick<ServeSettings, 'aggregate' | 'limits' | 'oidc' | 'publicUrl'>;
   /** What each request is held against, whoever it is of. */
   readonly guarding?: Guarding;
+  /** What its page shows and does, and the files of it; absent: it has none. */
+  readonly page?: { readonly source: PageSource; readonly assets: Assets } | undefined;
+  /** Where it listens on TCP, for a browser; undefined where it does not. */
+  readonly url?: () => string | undefined;
   /** Of looms, for clients that ask. */
   readonly version: string;
   /** Says what somebody who runs it should know; foreign text in it. */
@@ -97,6 +106,8 @@ export function createGateway(
     ended,
     loop,
     measured: families = async () => [],
+    page: shown,
+    url = () => undefined,
   }: GatewayOptions,
 ): Gateway {
   const metrics = createMetrics();
@@ -116,6 +127,22 @@ export function createGateway(
   const limits = createLimits(settings.limits);
   const loadOf = createLoads();
   const maxBodyBytes = (settings.limits.bodyMiB ?? usualBodyMiB) * 1024 * 1024;
+
+  const sessionsOf = (server: ServerName): readonly { principal: string; count: number }[] => {
+    const those = sessions.all().filter((session) => session.legs().some((leg) => leg.server === server));
+    const byName = Map.groupBy(those, ({ principal }) => nameIn(principal));
+    return [...byName].map(([principal, { length: count }]) => ({ principal, count }));
+  };
+  const page =
+    shown &&
+    createPage({
+      ...shown,
+      ask: createAsk({ stateless, upstreams, guardOf, limits, version }),
+      sessionsOf,
+      loadOf,
+      mostBody: maxBodyBytes,
+      url,
+    });
 
   const stopFollowing = followServing(
     upstreams,
@@ -289,6 +316,7 @@ export function createGateway(
   const handle = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {
     const wrong = misdirected(door, request.headers);
     if (wrong !== undefined) return send(response, 403, errorText(null, code.invalidRequest, wrong));
+    if (await page?.handle(request, response, door)) return;
     const path = (request.url ?? '').split('?')[0] ?? '';
     const base = (settings.publicUrl ?? `http://${header(request, 'host') ?? ''}`).replace(/\/$/, '');
     const metadata = settings.oidc && metadataAt(path, base, settings.oidc);
@@ -352,6 +380,7 @@ export function createGateway(
     sessions: () => sessions.all().length,
     async close() {
       stopFollowing();
+      page?.close();
       const closed = [...servers].map((server) => new Promise((resolve) => server.close(resolve)));
       await Promise.all([sessions.close(), stateless.close()]);
       for (const server of servers) server.closeAllConnections();
@@ -404,27 +433,6 @@ const header = (request: IncomingMessage, name: string): string | undefined => {
   const value = request.headers[name];
   return typeof value === 'string' ? value : undefined;
 };
-
-/** A whole body, or why it is not taken. */
-async function bodyOf(
-  request: IncomingMessage,
-  maxBodyBytes: number,
-  load: Load,
-): Promise<
-  | { readonly text: string; readonly bytes: number }
-  | { readonly status: 413; readonly why: string }
-  | { readonly status: 429 }
-> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const part of request) {
-    length += part.length;
-    if (length > maxBodyBytes) return { status: 413, why: `a body of more than ${maxBodyBytes} bytes` };
-    if (!load.add(part.length)) return { status: 429 };
-    parts.push(part);
-  }
-  return { text: Buffer.concat(parts).toString('utf8'), bytes: length };
-}
 
 /** What an HTTP server of the stateless revisions is to have of a client's headers; never who the client is. */
 const mcpHeaders = (request: IncomingMessage): HeaderFields =>

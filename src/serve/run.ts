@@ -50,10 +50,20 @@ export async function runGateway(
     tcp,
     near,
     ...options
-  }: GatewayOptions & { readonly socket: string; readonly tcp?: TcpWay | undefined; readonly near: Near },
+  }: Omit<GatewayOptions, 'kept' | 'url'> & {
+    readonly socket: string;
+    readonly tcp?: TcpWay | undefined;
+    readonly near: Near;
+  },
 ): Promise<RunningGateway> {
   await freeSocket(socket);
-  const gateway = createGateway(upstreams, { ...options, kept: near.kept });
+  const { publicUrl } = options.settings ?? {};
+  let address: string | undefined;
+  const gateway = createGateway(upstreams, {
+    ...options,
+    kept: near.kept,
+    url: () => publicUrl ?? (address === undefined ? undefined : reachable(address)),
+  });
   const close = async (): Promise<void> => {
     await Promise.all([gateway.close(), near.close()]);
   };
@@ -71,11 +81,11 @@ export async function runGateway(
     await listening;
     if (tcp === undefined) return { socket, close };
     const { host, port, bearers } = tcp;
-    const { publicUrl } = options.settings ?? {};
     const known = publicUrl === undefined ? {} : { publicHost: new URL(publicUrl).hostname };
     const open = gateway.serverFor({ kind: 'tcp', host, bearers, ...known });
     await listen(open, { host, port }, `${host}:${port}`);
-    return { socket, url: urlOf(open, host), close };
+    address = urlOf(open, host);
+    return { socket, url: address, close };
   } catch (error) {
     await close();
     throw error;
@@ -101,6 +111,9 @@ export async function runStatus(
 
 const urlOf = (server: Server, host: string): string =>
   `http://${isIPv6(host) ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`;
+
+/** An address that a browser of this machine gets to: of one that stands for all of the machine's, its own. */
+const reachable = (url: string): string => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
 
 const listen = (
   server: Server,

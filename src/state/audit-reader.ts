@@ -243,6 +243,7 @@ const changeFields: readonly (keyof ChangeRecord)[] = [
   'host',
   'pid',
   'command',
+  'principal',
   'project',
   'engine',
   'servers',

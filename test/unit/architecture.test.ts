@@ -146,7 +146,7 @@ const rules: Readonly<Record<string, Rule>> = {
   state: { folders: ['model'], packages: [] },
   app: {
     folders: ['model', 'spec', 'image', 'mcp', 'secrets', 'orchestrator', 'clients'],
-    types: ['files/port.ts', 'serve/upstreams.ts', 'serve/access/bearers.ts'],
+    types: ['files/port.ts', 'serve/upstreams.ts', 'serve/access/bearers.ts', 'serve/page/source.ts'],
     packages: ['tinyglobby'],
   },
   commands: {
@@ -165,6 +165,7 @@ const rules: Readonly<Record<string, Rule>> = {
       'serve/sessions/sessions.ts',
       'serve/status.ts',
       'serve/access/bearers.ts',
+      'serve/page/ask-for-code.ts',
       'serve/access/guard.ts',
       'serve/access/scan.ts',
       'state/client-tokens.ts',

@@ -20,6 +20,7 @@ const outputs: Readonly<
   connect: { file: 'src/app/connect/connect-client.ts', type: 'Connected' },
   'connect-clients': { file: 'src/app/connect/list-clients.ts', type: 'FoundClient', list: true },
   'connect-print': { file: 'src/app/connect/connect-client.ts', type: 'PrintedEntry' },
+  dashboard: { file: 'src/commands/dashboard.ts', type: 'Dashboard' },
   describe: { file: 'src/app/inspect/server-status.ts', type: 'ServerDetail', list: 'or' },
   doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },
   'egress-suggest': { file: 'src/app/inspect/suggest-egress.ts', type: 'EgressSuggestion' },

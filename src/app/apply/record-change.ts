@@ -14,11 +14,12 @@ type End = Omit<ChangeEnd, 'durationMs'>;
  */
 export async function recordChange<T>(
   ports: Ports,
-  change: Omit<AuditedChange, 'command'>,
+  change: Omit<AuditedChange, 'command' | 'principal'>,
   make: () => Promise<T>,
   endOf: (made: T) => End = () => ({ result: 'done' }),
 ): Promise<T> {
-  const { start, ended } = await ports.audit.changing({ command: ports.whoAmI.command, ...change });
+  const { command, principal } = ports.whoAmI;
+  const { start, ended } = await ports.audit.changing({ command, ...defined({ principal }), ...change });
   if (!start.written) ports.warn(`this change is not in the audit trail: ${start.why}; ${start.hint}`);
   const startedAt = ports.monotonicMs();
   const end = async (how: End): Promise<void> => {
@@ -57,7 +58,10 @@ function keptOf<T>(value: T, mask: Ports['mask']): T {
 }
 
 /** What a plan is about to change, and why. */
-export function changeOf({ plan, servers }: Prepared, mask: Ports['mask']): Omit<AuditedChange, 'command'> {
+export function changeOf(
+  { plan, servers }: Prepared,
+  mask: Ports['mask'],
+): Omit<AuditedChange, 'command' | 'principal'> {
   const sources = new Map(servers.map(({ spec, source }) => [spec.name, sourceText(source)] as const));
   return {
     project: plan.project,
@@ -92,4 +96,4 @@ export const tokenChange = (
   project: ProjectName,
   name: string,
   action: 'create' | 'remove',
-): Omit<AuditedChange, 'command'> => ({ project, support: [{ kind: 'token', name, action }] });
+): Omit<AuditedChange, 'command' | 'principal'> => ({ project, support: [{ kind: 'token', name, action }] });

@@ -2,9 +2,11 @@ import type { DeclaredServer } from '../../model/desired.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
 import { createHistogram, type MetricFamily, type Sample, single } from '../../model/trail/metrics.ts';
+import { defined } from '../../model/values/defined.ts';
+import type { Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
 import type { ProbeState } from './probes.ts';
-import type { LeftAlone } from './told.ts';
+import type { Commits, LeftAlone } from './told.ts';
 
 /** What a server is to the loop (docs/commands.md, "What a loop tells of itself"). */
 export const serverStates = [
@@ -26,6 +28,29 @@ export type Look = {
   readonly servers: readonly DeclaredServer[];
   readonly plan: Plan;
   readonly left: ReadonlyMap<ServerName, LeftAlone>;
+  /** What would be done of it all. */
+  readonly work: Work;
+  /** It is told, and not done. */
+  readonly dryRun: boolean;
+};
+
+/** What a loop knows now. */
+export type LoopView = {
+  /** Absent: nothing could be read yet. */
+  readonly source?: {
+    readonly from: 'git' | 'files';
+    readonly commits: readonly string[];
+    readonly commitBy?: string;
+    /** When it could last be read, ms since 1970. */
+    readonly at?: number;
+  };
+  /** Absent: no look has come so far. */
+  readonly look?: Look;
+  /** Undefined for what is not declared. */
+  readonly stateOf: (server: ServerName) => ServerState | undefined;
+  readonly probeOf: (server: ServerName) => ProbeState | undefined;
+  /** A plan is being carried out. */
+  readonly isChanging: boolean;
 };
 
 /** What a loop notes of itself while it runs. */
@@ -33,7 +58,7 @@ export type LoopRecord = {
   /** It is not stuck: a look ended, or a step of a run. */
   readonly stirred: () => void;
   readonly lookEnded: (seconds: number, isWell: boolean) => void;
-  readonly sourceRead: (from: 'git' | 'files', commits: readonly string[]) => void;
+  readonly sourceRead: (from: 'git' | 'files', of: Commits) => void;
   readonly sourceReached: () => void;
   /** A repository was asked, whatever came of it: a sign of life until there is something to look at. */
   readonly sourceAsked: () => void;
@@ -51,6 +76,9 @@ export type LoopStatus = {
   /** Whether the last look came to its end. */
   readonly isReady: () => boolean;
   readonly families: () => readonly MetricFamily[];
+  readonly view: () => LoopView;
+  /** Tells that the view may be another one, until what comes back is called. */
+  readonly onChange: (hear: () => void) => () => void;
 };
 
 /** Intervals without an end of a look after which a loop is stuck, and the least time until it is, ms. */
@@ -76,7 +104,11 @@ export function createLoopRecord(
 ): { readonly record: LoopRecord; readonly status: LoopStatus } {
   let lastSign = monotonicMs();
   let isReady = false;
-  let source: { readonly from: string; readonly commits: readonly string[] } | undefined;
+  let source: ({ readonly from: 'git' | 'files' } & Commits) | undefined;
+  const hearers = new Set<() => void>();
+  const tell = (): void => {
+    for (const hear of hearers) hear();
+  };
   let sourceAt: number | undefined;
   let look: Look | undefined;
   let probeOf: (server: ServerName) => ProbeState | undefined = () => undefined;
@@ -179,9 +211,10 @@ export function createLoopRecord(
         hasLooked = true;
         isReady = isWell;
         looks.observe(seconds);
+        tell();
       },
-      sourceRead(from, commits) {
-        source = { from, commits };
+      sourceRead(from, of) {
+        source = { from, ...of };
         if (from === 'files') sourceAt = now();
       },
       sourceAsked,
@@ -199,8 +232,10 @@ export function createLoopRecord(
             changes.set(kind, (changes.get(kind) ?? 0) + 1);
           }
         }
+        tell();
         return (seconds, result) => {
           repairing.clear();
+          tell();
           const histogram = runs.get(result) ?? createHistogram(bounds, { result });
           runs.set(result, histogram);
           histogram.observe(seconds);
@@ -216,6 +251,20 @@ export function createLoopRecord(
         (repairing.size > 0 ? longestStepMs : Math.max(leastMs, mostIntervals * intervalMs)),
       isReady: () => isReady,
       families,
+      view: () => ({
+        ...(source === undefined ? {} : { source: { ...source, ...defined({ at: sourceAt }) } }),
+        ...defined({ look }),
+        stateOf(server) {
+          const declared = look?.servers.find(({ spec }) => spec.name === server);
+          return declared === undefined || look === undefined ? undefined : stateOf(declared, look);
+        },
+        probeOf: (server) => probeOf(server),
+        isChanging: repairing.size > 0,
+      }),
+      onChange(hear) {
+        hearers.add(hear);
+        return () => void hearers.delete(hear);
+      },
     },
   };
 }

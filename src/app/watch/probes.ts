@@ -35,13 +35,18 @@ type State = {
   /** Whether it ever answered, and how long that took, s, where it was measured. */
   hasAnswered: boolean;
   seconds?: number;
+  probe?: Probe;
 };
+
+/** What came of the last probe, and when that was, ms since 1970. */
+type Probe = { readonly at: number; readonly steps: ServerHealth['steps']; readonly failure: string | null };
 
 /** How a server answers, as far as it was asked. */
 export type ProbeState = {
   readonly state: 'healthy' | 'slow' | 'failing' | 'down' | 'unknown';
   /** Of the last probe. */
   readonly seconds?: number;
+  readonly probe?: Probe;
 };
 
 export type Probes = {
@@ -123,9 +128,10 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     (specs.get(server)?.spec.lifecycle.healthCheckIntervalSeconds ?? 60) * 1000;
 
   const heard = (health: ServerHealth, state: State): boolean => {
-    const { name: server, verdict, milliseconds, failure, tools } = health;
+    const { name: server, verdict, milliseconds, failure, tools, steps } = health;
     const now = ports.monotonicMs();
     const askedAt = ports.now();
+    const probe: Probe = { at: askedAt, steps, failure: failure?.message ?? null };
     const calm = Math.max(intervalOf(server), costShare * milliseconds);
     if (verdict === 'healthy') {
       const wasFailing = state.failures > 0;
@@ -134,12 +140,12 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       if (isSlow && !state.isSlow) tell({ type: 'slow', server, milliseconds });
       if (wasFailing) tell({ type: 'healthy', server, tools });
       const seconds = milliseconds / 1000;
-      states.set(server, { nextAt: now + calm, askedAt, failures: 0, isSlow, hasAnswered: true, seconds });
+      states.set(server, { nextAt: now + calm, askedAt, failures: 0, isSlow, hasAnswered: true, seconds, probe });
       return wasFailing;
     }
     // One that does not run is the plan's to start; of one that could not be asked nothing is known.
     if (verdict !== 'unhealthy') {
-      states.set(server, { ...state, nextAt: now + calm, askedAt });
+      states.set(server, { ...state, nextAt: now + calm, askedAt, probe });
       return verdict === 'stopped';
     }
     const failures = state.failures + 1;
@@ -153,6 +159,7 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       isSlow: false,
       hasAnswered: state.hasAnswered,
       seconds: milliseconds / 1000,
+      probe,
       ...(isDown ? { downAt: state.downAt ?? now } : {}),
     });
     return isDown;
@@ -241,10 +248,10 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
     stateOf(server) {
       const found = states.get(server);
       if (found === undefined) return undefined;
-      const { failures, downAt, isSlow, hasAnswered, seconds } = found;
+      const { failures, downAt, isSlow, hasAnswered, seconds, probe } = found;
       const bad = downAt !== undefined ? 'down' : failures > 0 ? 'failing' : undefined;
       const state = bad ?? (isSlow ? 'slow' : hasAnswered ? 'healthy' : 'unknown');
-      return { state, ...defined({ seconds }) };
+      return { state, ...defined({ seconds, probe }) };
     },
   };
 }

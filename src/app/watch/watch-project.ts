@@ -102,7 +102,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       const digest = digestOf(loaded);
       said.back('source');
       const commits = commitsOf(loaded);
-      record.sourceRead(options.remote === undefined ? 'files' : 'git', commits.commits);
+      record.sourceRead(options.remote === undefined ? 'files' : 'git', commits);
       if (source !== undefined && source.digest !== digest) {
         tell({ type: 'source-changed', servers: loaded.servers.length, ...commits });
       }
@@ -147,7 +147,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   const planNow = async (now: Source): Promise<{ whole: Plan; work: Work }> => {
     const { loaded } = now;
     const work = await plan(now);
-    const looked = { servers: loaded.servers, plan: work.plan };
+    const looked = { servers: loaded.servers, plan: work.plan, work, dryRun };
     if (dryRun) {
       record.looked({ ...looked, left: new Map() });
       return { whole: work.plan, work };

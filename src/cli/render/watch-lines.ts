@@ -65,7 +65,8 @@ const backWords = {
   lock: 'nobody else changes this project any more',
 } as const;
 
-function leftWords(left: LeftAlone): string {
+/** Why a server is left as it is for now, in words. */
+export function leftWords(left: LeftAlone): string {
   switch (left.why) {
     case 'stopped-by-person':
       return `left as it is: ${visible(left.user)} stopped it with looms at ${shownTime(left.time)}; looms mcp start begins it again`;

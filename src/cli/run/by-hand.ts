@@ -4,11 +4,9 @@ import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
 import { planWork, type Work } from '../../app/plan/plan-work.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { Plan, Reason } from '../../model/plan.ts';
 import type { CommandContext } from '../context.ts';
 import { applyFlags, keepOf, placeFlags, trustFlags } from '../flags.ts';
 import { defaultPaths, readUsableSpecs } from '../project/specs.ts';
-import { reasonsOf } from '../render/plan/reasons.ts';
 
 /** Flags of commands that work on servers by hand. */
 export const byHandFlags = {
@@ -29,20 +27,6 @@ export const startFlags = {
   ...trustFlags,
   ...placeFlags,
 };
-
-/** Differences between what is declared and what is there, which nobody meant who only said start or restart. */
-const surprises: ReadonlySet<Reason['kind']> = new Set([
-  'spec-changed',
-  'live-drift',
-  'image-changed',
-  'unreadable-record',
-] satisfies Reason['kind'][]);
-
-/** Whether a plan does no more than the command's name says; any other is shown and asked about, as in apply. */
-export const doesWhatWasSaid = (plan: Plan): boolean =>
-  plan.changes.every(
-    (change) => change.action !== 'blocked' && !reasonsOf(change).some(({ kind }) => surprises.has(kind)),
-  );
 
 type StartRequest = {
   readonly names: readonly ServerName[];

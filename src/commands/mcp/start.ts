@@ -1,8 +1,9 @@
+import { doesWhatWasSaid } from '../../app/plan/does-what-was-said.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArgs } from '../../cli/command-line/args.ts';
 import { serverName } from '../../cli/command-line/server-name.ts';
 import { listed } from '../../cli/render/text.ts';
-import { doesWhatWasSaid, planStart, startFlags } from '../../cli/run/by-hand.ts';
+import { planStart, startFlags } from '../../cli/run/by-hand.ts';
 import { type PlanOutcome, runPlan } from '../../cli/run/run-plan.ts';
 
 export default class McpStart extends BaseCommand {

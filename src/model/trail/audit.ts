@@ -75,6 +75,8 @@ export type SeenChangeResult = (typeof seenChangeResults)[number];
 export type AuditedChange = {
   /** `looms apply`; never its arguments, which may hold values. */
   readonly command: string;
+  /** Whom a gateway did it for, by its page: `local` by its user, else the name of a token. Absent: `user` did it. */
+  readonly principal?: string;
   readonly project?: ProjectName;
   /** The engine's own id. */
   readonly engine?: string;

@@ -147,6 +147,9 @@ function keyOf({ kind, name, groups, scopes }: Omit<Grant, 'isValid' | 'endsAt'>
   return kind === 'local' ? kind : `${kind}:${name}:${createHash('sha256').update(granted).digest('hex').slice(0, 16)}`;
 }
 
+/** The name in a guard's key. */
+export const nameIn = (key: string): string => key.replace(/^(?:token|oidc):/, '').replace(/:[0-9a-f]{16}$/, '');
+
 /** Only the servers that somebody reaches. */
 export const within = (upstreams: Upstreams, guard: Guard): Upstreams => ({
   ...upstreams,

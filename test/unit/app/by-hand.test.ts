@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chooseDeclared } from '../../../src/app/plan/choose-declared.ts';
+import { doesWhatWasSaid } from '../../../src/app/plan/does-what-was-said.ts';
 import { exitCodeOfHealth } from '../../../src/cli/exit-codes.ts';
-import { doesWhatWasSaid } from '../../../src/cli/run/by-hand.ts';
 import { recordedServer } from '../../../src/docker/plan/plan-recorded.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { parseSource, sourceText } from '../../../src/model/source.ts';

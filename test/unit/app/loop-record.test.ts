@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Work } from '../../../src/app/plan/plan-work.ts';
 import { createLoopRecord } from '../../../src/app/watch/loop-record.ts';
 import type { LeftAlone } from '../../../src/app/watch/told.ts';
 import { asContainerId, asServerName, type ServerName } from '../../../src/model/ids.ts';
@@ -30,6 +31,9 @@ describe('what a loop tells of itself', () => {
     servers: servers.map((one) => server(one)),
     plan: { ...planOf([], emptyEngine()), changes, drift: [] } as Plan,
     left: new Map<ServerName, LeftAlone>(left.map(([one, why]) => [name(one), why])),
+    // What would be done is handed on, and not read here.
+    work: {} as Work,
+    dryRun: false,
   });
 
   test('it is alive at its start, and stuck when no look ended within three intervals, the first one neither', () => {
@@ -107,10 +111,36 @@ describe('what a loop tells of itself', () => {
     expect(new Set(Object.values(states()))).toEqual(new Set(['unknown']));
   });
 
+  test('what it knows now is seen by whoever looks, and each change of it is told', () => {
+    const { record, status } = begin();
+    let heard = 0;
+    const leave = status.onChange(() => {
+      heard += 1;
+    });
+    expect(status.view()).toMatchObject({ isChanging: false });
+    expect(status.view().stateOf(name('fs'))).toBeUndefined();
+    record.sourceRead('git', { commits: ['abc'], commitBy: 'Ann' });
+    record.looked(look(['fs'], [change('fs', 'create')]));
+    record.lookEnded(0.1, true);
+    const ended = record.changing([change('fs', 'create')]);
+    expect(status.view()).toMatchObject({
+      source: { from: 'git', commits: ['abc'], commitBy: 'Ann' },
+      isChanging: true,
+    });
+    expect(status.view().stateOf(name('fs'))).toBe('repairing');
+    ended(1, 'done');
+    expect(status.view().stateOf(name('fs'))).toBe('down');
+    expect(status.view().stateOf(name('web'))).toBeUndefined();
+    expect(heard).toBe(3);
+    leave();
+    record.lookEnded(0.1, true);
+    expect(heard).toBe(3);
+  });
+
   test('source, drift, probes, looks, runs and changes are counted', () => {
     const { record, samples } = begin();
     record.sourceReached();
-    record.sourceRead('git', ['abc']);
+    record.sourceRead('git', { commits: ['abc'], commitBy: 'Ann' });
     const drift = [
       {
         server: name('fs'),

@@ -38,6 +38,9 @@ type OpenLogs = {
    * everything that is there was read, and what the engine throws.
    */
   readonly lines: AsyncIterable<ServerLogLine>;
+  /** The same in two parts, of which the second is begun when the first was read to its end. */
+  readonly past: AsyncIterable<ServerLogLine>;
+  readonly coming: AsyncIterable<ServerLogLine>;
 };
 
 /** Opens the logs of servers, read as they are taken. Throws `server-not-found`, and what the engine throws. */
@@ -76,16 +79,25 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
   };
 
   const known = [...sources.values()];
-  const lines = (async function* () {
-    yield* mergeByTime([
+  const sifted = (all: AsyncIterable<ServerLogLine>): AsyncIterable<ServerLogLine> =>
+    request.pattern === undefined && request.traces === undefined ? all : matching(all, request);
+  const past = (): AsyncIterable<ServerLogLine> =>
+    mergeByTime([
       ...gone.filter(isWanted).map((one) => keptLines(ports, one, request)),
       ...known.map(({ read }) => read(false, signal)),
     ]);
+  const coming = async function* (): AsyncGenerator<ServerLogLine> {
     if (request.follow) yield* followLogs(known, { look, pause: ports.pause, signal });
-  })();
+  };
+  const parts = { past: sifted(past()), coming: sifted(coming()) };
+  const both = async function* (): AsyncGenerator<ServerLogLine> {
+    yield* parts.past;
+    yield* parts.coming;
+  };
   return {
     servers: names.filter((name) => request.servers.length === 0 || request.servers.includes(name)),
-    lines: request.pattern === undefined && request.traces === undefined ? lines : matching(lines, request),
+    lines: both(),
+    ...parts,
   };
 }
 

@@ -1,0 +1,92 @@
+import type { ServerName } from '../../model/ids.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { parseExactly } from '../../model/values/exact-number.ts';
+import type { Grant, Guards } from '../access/guard.ts';
+import type { Limits } from '../access/limits.ts';
+import { oneServer } from '../face.ts';
+import { errorText } from '../messages/message.ts';
+import { code, envelopeKeys, type Fields, type Message, modernRevision } from '../messages/protocol.ts';
+import type { Reply } from '../messages/reply.ts';
+import type { Stateless } from '../stateless/stateless.ts';
+import type { Upstreams } from '../upstreams.ts';
+
+/** A request to a server. */
+export type Question = { readonly method: string; readonly params: Fields };
+export type Answer = { readonly status: number; readonly message: Message };
+
+/**
+ * Asks a server as a client of 2026-07-28 does, for somebody: filter, rules, limits and audit are those of any client. The
+ * status is that of HTTP, 429 where they take too much. What nobody waits for any more is cancelled. Does not throw.
+ */
+export type Ask = (grant: Grant, server: ServerName, question: Question, left: AbortSignal) => Promise<Answer>;
+
+type Asking = {
+  readonly stateless: Stateless;
+  readonly upstreams: Upstreams;
+  readonly guardOf: Guards;
+  readonly limits: Limits;
+  /** Of looms. */
+  readonly version: string;
+};
+
+export function createAsk({ stateless, upstreams, guardOf, limits, version }: Asking): Ask {
+  let lastId = 0;
+  return async (grant, server, { method, params }, left) => {
+    lastId += 1;
+    const guard = guardOf(grant);
+    const taken = limits.take(guard.name, method === 'tools/call');
+    if (!taken.taken) return { status: 429, message: read(errorText(lastId, code.invalidRequest, taken.why)) };
+    const _meta = {
+      [envelopeKeys.revision]: modernRevision,
+      [envelopeKeys.clientInfo]: { name: 'looms page', version },
+      [envelopeKeys.capabilities]: {},
+    };
+    const message = { jsonrpc: '2.0', id: lastId, method, params: { ...params, _meta } } as const;
+    const place = {
+      principal: guard.key,
+      guard,
+      path: `/mcp/${server}`,
+      faceOf: (heard: Parameters<typeof oneServer>[2]) => oneServer(server, upstreams, heard),
+    };
+    try {
+      return await new Promise((resolve) => {
+        const { reply, ended } = awaited(resolve, left);
+        void stateless.request({ ...place, server, message, revision: modernRevision }, reply).finally(ended);
+      });
+    } finally {
+      taken.done();
+    }
+  };
+}
+
+/** A reply that nobody reads as it comes: its answer is what counts. */
+function awaited(
+  resolve: (answer: Answer) => void,
+  left: AbortSignal,
+): { readonly reply: Reply; readonly ended: () => void } {
+  let isOver = false;
+  const leave = (): void => reply.onleft?.();
+  const give = (answer: Answer): void => {
+    isOver = true;
+    left.removeEventListener('abort', leave);
+    resolve(answer);
+  };
+  const ended = (): void => {
+    if (isOver) return;
+    give({ status: 502, message: read(errorText(0, code.internal, 'the request ended without an answer')) });
+  };
+  const reply: Reply = {
+    tell: () => true,
+    answer: (text, status = 200) => give({ status, message: read(text) }),
+    begin: () => {},
+    end: ended,
+    isOpen: () => !isOver && !left.aborted,
+  };
+  left.addEventListener('abort', leave, { once: true });
+  return { reply, ended };
+}
+
+function read(text: string): Message {
+  const message = parseExactly(text);
+  return isRecord(message) ? ({ ...message, jsonrpc: '2.0' } as Message) : { jsonrpc: '2.0' };
+}

@@ -1,0 +1,160 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LoomsError } from '../../model/errors.ts';
+import type { ServerName } from '../../model/ids.ts';
+import { isRecord } from '../../model/is-record.ts';
+import type { PageCall, PageRoutes, PageTool } from '../../model/page.ts';
+import { type Grant, ownGrant } from '../access/guard.ts';
+import type { createLoads } from '../access/limits.ts';
+import { holds } from '../access/scopes.ts';
+import type { Message } from '../messages/protocol.ts';
+import type { Ask } from './ask.ts';
+import { hasRight } from './rights.ts';
+import type { PageSource } from './source.ts';
+import { readObject, requireRight, sendJson, serverIn, statusOfCode } from './terms.ts';
+
+/** Longest body of everything but a call, bytes. */
+const smallBody = 16 * 1024;
+/** Pages of a list of tools that are asked for, and records of the trail that are told: where nothing is said, and at most. */
+const mostPages = 20;
+const usualRecords = 100;
+const mostRecords = 500;
+
+/** What requests of the page stand on. */
+export type RequestParts = {
+  readonly source: PageSource;
+  readonly ask: Ask;
+  /** Sessions of clients with a server, by whose they are. */
+  readonly sessionsOf: (server: ServerName) => readonly { readonly principal: string; readonly count: number }[];
+  readonly loadOf: ReturnType<typeof createLoads>;
+  /** Longest body of a call, bytes. */
+  readonly mostBody: number;
+};
+
+/** Aborts when whoever waits for a response has left. */
+function leftOf(response: ServerResponse): AbortSignal {
+  const left = new AbortController();
+  response.once('close', () => left.abort());
+  return left.signal;
+}
+
+/** What the page asks for and does; each throws what a person is told of it. */
+export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: RequestParts) {
+  const answer = (response: ServerResponse, status: number, value: unknown): void =>
+    sendJson(response, status, source.mask(JSON.stringify(value)));
+
+  /** Tools of a server behind its filter, as whoever sees the page may see them, whether or not they may be called. */
+  const toolsOf = async (
+    left: AbortSignal,
+    grant: Grant,
+    server: ServerName,
+  ): Promise<PageRoutes['GET /page/servers/NAME']['answers']['tools']> => {
+    const list: PageTool[] = [];
+    let cursor: unknown;
+    for (let page = 0; page < mostPages; page += 1) {
+      const params = cursor === undefined ? {} : { cursor };
+      const { message } = await ask(ownGrant, server, { method: 'tools/list', params }, left);
+      if (!isRecord(message.result)) return { kind: 'unknown', why: failureIn(message).message };
+      const { tools, nextCursor } = message.result;
+      for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {
+        const { name, title, description, inputSchema, annotations } = tool;
+        if (typeof name !== 'string') continue;
+        const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+        list.push({
+          name,
+          title: text(title),
+          description: text(description),
+          inputSchema: inputSchema ?? null,
+          annotations: isRecord(annotations) ? annotations : null,
+          callable: holds(grant.scopes, server, name),
+        });
+      }
+      cursor = nextCursor;
+      if (typeof cursor !== 'string') break;
+    }
+    return { kind: 'known', list };
+  };
+
+  const detail = async (response: ServerResponse, grant: Grant, name: string): Promise<void> => {
+    const server = serverIn(name);
+    requireRight(grant, 'page', server);
+    const found = await source.detail(server);
+    const tools =
+      found.container === null
+        ? ({ kind: 'unknown', why: 'it is not there' } as const)
+        : await toolsOf(leftOf(response), grant, server);
+    const sessions = hasRight(grant, 'audit', server) ? sessionsOf(server) : [];
+    answer(response, 200, { ...found, tools, sessions } satisfies PageRoutes['GET /page/servers/NAME']['answers']);
+  };
+
+  const call = async (request: IncomingMessage, response: ServerResponse, grant: Grant): Promise<void> => {
+    const {
+      server,
+      tool,
+      arguments: args,
+    } = (await readObject(request, mostBody, loadOf(grant.name, response))) as Partial<PageCall>;
+    const asked = serverIn(server);
+    if (typeof tool !== 'string' || !isRecord(args))
+      throw new LoomsError('usage', 'a call has a tool and its arguments');
+    const since = performance.now();
+    const { status, message } = await ask(
+      grant,
+      asked,
+      {
+        method: 'tools/call',
+        params: { name: tool, arguments: args },
+      },
+      leftOf(response),
+    );
+    const milliseconds = Math.round(performance.now() - since);
+    if (isRecord(message.result)) return answer(response, 200, { result: message.result, milliseconds });
+    const failure = failureIn(message);
+    if (status === 429) response.setHeader('retry-after', '1');
+    answer(response, status === 429 ? 429 : statusOfCode(failure.code), { error: failure });
+  };
+
+  const act = async (request: IncomingMessage, response: ServerResponse, grant: Grant): Promise<void> => {
+    const { deed, server, repeat } = await readObject(request, smallBody, loadOf(grant.name, response));
+    const asked = serverIn(server);
+    if (deed !== 'start' && deed !== 'stop' && deed !== 'restart')
+      throw new LoomsError('usage', 'deed is start, stop or restart');
+    requireRight(grant, 'operate', asked);
+    if (repeat === undefined ? deed === 'stop' : repeat !== asked) {
+      throw new LoomsError('not-confirmed', `to stop ${asked}, repeat its name`);
+    }
+    answer(response, 200, await source.act({ deed, server: asked }, grant.name));
+  };
+
+  const approve = async (request: IncomingMessage, response: ServerResponse, grant: Grant): Promise<void> => {
+    const { digest } = await readObject(request, smallBody, loadOf(grant.name, response));
+    if (typeof digest !== 'string') throw new LoomsError('usage', 'digest says which plan is meant');
+    requireRight(grant, 'page');
+    requireRight(grant, 'operate');
+    answer(response, 200, await source.approve(digest, grant.name));
+  };
+
+  /** The trail of these servers; undefined: of all. */
+  const audit = async (
+    response: ServerResponse,
+    servers: readonly ServerName[] | undefined,
+    query: URLSearchParams,
+  ): Promise<void> => {
+    const given = query.get('limit');
+    if (given !== null && !/^\d{1,6}$/.test(given))
+      throw new LoomsError('usage', `limit=${given} is no number of records`);
+    const limit = given === null ? usualRecords : Math.min(Number(given), mostRecords);
+    answer(response, 200, await source.audit(servers, limit));
+  };
+
+  return { detail, call, act, approve, audit };
+}
+
+/** What an answer of a server, or of the gateway for it, says of its failure. */
+function failureIn({ error }: Message): { readonly code: string; readonly message: string; readonly hint?: string } {
+  const { message, data } = isRecord(error) ? error : {};
+  const { code, hint } = isRecord(data) ? data : {};
+  return {
+    code: typeof code === 'string' ? code : 'json-rpc-error',
+    message: typeof message === 'string' ? message : 'the server answered with an error',
+    ...(typeof hint === 'string' ? { hint } : {}),
+  };
+}

@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerName } from '../../model/ids.ts';
+import type { Grant } from '../access/guard.ts';
+import type { createLoads } from '../access/limits.ts';
+import { beginEvents, createSeats, type EventStream } from './event-stream.ts';
+import type { Hub } from './hub.ts';
+import { logWishOf, openLog } from './log.ts';
+import { hasRight } from './rights.ts';
+import { stateFor } from './shown.ts';
+import { asPageError, type PageSource } from './source.ts';
+import { sendJson } from './terms.ts';
+
+/** Streams of one principal at once, and of all. */
+const seats = { each: 16, all: 128 };
+/** How often it is looked whether whoever looks may do so still, ms. */
+const holdsMs = 1_000;
+
+/** What the page is told as it happens. */
+export type Streams = {
+  /** `GET /page/stream`. */
+  readonly follow: (request: IncomingMessage, response: ServerResponse, grant: Grant) => Promise<void>;
+  /** `GET /page/log`, of these servers; none: of all. Throws what is wrong with what the address says. */
+  readonly log: (
+    response: ServerResponse,
+    grant: Grant,
+    servers: readonly ServerName[],
+    query: URLSearchParams,
+  ) => Promise<void>;
+};
+
+export function createStreams({
+  source,
+  hub,
+  loadOf,
+}: {
+  readonly source: PageSource;
+  readonly hub: Hub;
+  readonly loadOf: ReturnType<typeof createLoads>;
+}): Streams {
+  const places = createSeats(seats);
+
+  /** A stream that ends when its principal may not look any more; undefined, and answered, where there is no place. */
+  const beginStream = (
+    response: ServerResponse,
+    grant: Grant,
+  ): { readonly stream: EventStream; readonly isValid: () => boolean } | undefined => {
+    const leave = places.take(`${grant.kind} ${grant.name}`);
+    if (leave === undefined) {
+      response.setHeader('retry-after', '5');
+      const why = asPageError({ code: 'sessions-busy', message: `too many streams of ${grant.name} are open` });
+      sendJson(response, 429, JSON.stringify(why));
+      return undefined;
+    }
+    const stream = beginEvents(response, loadOf(grant.name, response));
+    const isValid = (): boolean => grant.isValid() && grant.endsAt > Date.now();
+    const check = setInterval(() => {
+      if (isValid()) return;
+      clearInterval(check);
+      const why = asPageError({ code: 'insufficient-scope', message: 'the token was revoked, or has ended' });
+      stream.send({ event: 'end', data: JSON.stringify(why) });
+      stream.end();
+    }, holdsMs);
+    check.unref();
+    stream.over.addEventListener('abort', () => {
+      clearInterval(check);
+      leave();
+    });
+    return { stream, isValid };
+  };
+
+  return {
+    async follow(request, response, grant) {
+      const begun = beginStream(response, grant);
+      if (begun === undefined) return;
+      const { stream: events } = begun;
+      let shown = '';
+      const send = (event: string, value: unknown, id: string): void =>
+        events.send({ event, data: source.mask(JSON.stringify(value)), id });
+      const after = request.headers['last-event-id'];
+      const sees = ({ name }: { readonly name: string }): boolean => hasRight(grant, 'page', name);
+      const leave = await hub.join(
+        {
+          look(found, id) {
+            const state = stateFor(found, grant);
+            const text = JSON.stringify(state);
+            if (text === shown) return;
+            shown = text;
+            send('state', state, id);
+          },
+          past: ({ samples, events: before }, id) =>
+            send(
+              'past',
+              {
+                samples: samples.map(({ at, servers }) => ({ at, servers: servers.filter(sees) })),
+                events: before.filter(({ server }) => sees({ name: server })),
+              },
+              id,
+            ),
+          entry(entry, id) {
+            if (entry.event === 'sample') {
+              const { at, servers } = entry.data;
+              send('sample', { at, servers: servers.filter(sees) }, id);
+            } else if (sees({ name: entry.data.server })) send('event', entry.data, id);
+          },
+        },
+        typeof after === 'string' ? after : undefined,
+      );
+      if (events.over.aborted) leave();
+      else events.over.addEventListener('abort', leave);
+    },
+    async log(response, grant, servers, query) {
+      const tell = openLog(source, { servers, ...logWishOf(query) });
+      const begun = beginStream(response, grant);
+      if (begun !== undefined) await tell(begun.stream, begun.isValid);
+    },
+  };
+}
