@@ -1,13 +1,13 @@
 import { useEffect } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageState } from '../../src/model/page.ts';
+import { KeysHelp, useKeys } from '../part/keys.tsx';
+import { Nothing } from '../part/notes.tsx';
+import { QuestionDialog } from '../part/question.tsx';
 import { fragmentOf, type Route } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
 import { Bar } from './bar.tsx';
-import { KeysHelp, useKeys } from './keys.tsx';
-import { Nothing } from './notes.tsx';
 import { ProjectView } from './project.tsx';
-import { QuestionDialog } from './question.tsx';
 import { ServerView } from './server.tsx';
 import { ServerList } from './servers.tsx';
 import { SignIn } from './sign-in.tsx';

@@ -1,9 +1,9 @@
 import { byteSize, visible } from '../../src/cli/render/text.ts';
 import type { PageAudit } from '../../src/model/page.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
+import { useAsked } from '../part/asked.ts';
+import { Nothing, RefusalNote, Wide } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
-import { useAsked } from './asked.ts';
-import { Nothing, RefusalNote, Wide } from './notes.tsx';
 
 /** The audit trail of a server, or of the project: who called what, and who changed what. */
 export function AuditView({ server }: { readonly server?: string }) {

@@ -1,8 +1,8 @@
 import type { PageSample, PageServer } from '../../src/model/page.ts';
+import { Chart } from '../part/chart.tsx';
 import type { Point } from '../state/chart.ts';
 import { usePage } from '../state/store.ts';
 import { bytes, cores, nearFrom, shareOf } from '../state/words.ts';
-import { Chart } from './chart.tsx';
 
 type Measured = PageSample['servers'][number];
 type Measure = (measured: Measured) => number | null;

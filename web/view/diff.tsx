@@ -1,7 +1,7 @@
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageServerDetail } from '../../src/model/page.ts';
-import { asHappened, Differences } from './differences.tsx';
-import { Nothing, UnknownNote } from './notes.tsx';
+import { asHappened, Differences } from '../part/differences.tsx';
+import { Nothing, UnknownNote } from '../part/notes.tsx';
 
 /** What `diff` says of a server: what somebody changed outside looms, and what would be done. */
 export function DiffView({ diff }: Pick<PageServerDetail, 'diff'>) {

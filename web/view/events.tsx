@@ -3,11 +3,11 @@ import { shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageEvent } from '../../src/model/page.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
+import { Differences } from '../part/differences.tsx';
+import { Nothing } from '../part/notes.tsx';
 import { fragmentOf } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
 import { timeOfDay } from '../state/words.ts';
-import { Differences } from './differences.tsx';
-import { Nothing } from './notes.tsx';
 
 /** What happened to a server, or to all of them, newest first: what the engine told, and what looms did and why. */
 export function EventsView({ server, most }: { readonly server?: string; readonly most?: number }) {

@@ -2,8 +2,8 @@ import { shortImage, shortSource } from '../../src/cli/render/servers/servers.ts
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageServerDetail } from '../../src/model/page.ts';
 import { shownTime } from '../../src/model/times.ts';
-import { Differences } from './differences.tsx';
-import { Lines, Nothing } from './notes.tsx';
+import { Differences } from '../part/differences.tsx';
+import { Lines, Nothing } from '../part/notes.tsx';
 
 /** The generations of a server, newest first, each with what it changed. */
 export function HistoryView({ history }: Pick<PageServerDetail, 'history'>) {

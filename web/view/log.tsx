@@ -2,14 +2,14 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageLogLine, PageLogMessage } from '../../src/model/page.ts';
 import { shownTime } from '../../src/model/times.ts';
+import { memo } from '../part/memo.ts';
+import { RefusalNote } from '../part/notes.tsx';
 import { piecesOf } from '../state/ansi.ts';
 import { emptyRing, type Ring, withMore } from '../state/ring.ts';
 import { usePage } from '../state/store.ts';
 import { timeOfDay } from '../state/words.ts';
 import { type Refusal, refusalOf } from '../talk/request.ts';
 import { followStream, type StreamState } from '../talk/stream.ts';
-import { memo } from './memo.ts';
-import { RefusalNote } from './notes.tsx';
 
 /** How many lines are kept. */
 const mostLines = 2_000;

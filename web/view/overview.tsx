@@ -2,11 +2,11 @@ import { limitsText, shortImage, shortSource } from '../../src/cli/render/server
 import { plural, visible } from '../../src/cli/render/text.ts';
 import type { PageServer, PageServerDetail } from '../../src/model/page.ts';
 import { age, duration, shownTime } from '../../src/model/times.ts';
+import { Mark } from '../part/mark.tsx';
+import { Lines, Nothing } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
 import { ago, healthStanding } from '../state/words.ts';
 import { ServerCharts } from './charts.tsx';
-import { Mark } from './mark.tsx';
-import { Lines, Nothing } from './notes.tsx';
 
 /** How a server is: what it takes, its probe, what it is made of. */
 export function ServerOverview({

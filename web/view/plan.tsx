@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageDone, PageState } from '../../src/model/page.ts';
+import { Lines, Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
 import { isUnknown } from '../state/words.ts';
 import type { Refusal } from '../talk/request.ts';
-import { Lines, Nothing, RefusalNote, UnknownNote } from './notes.tsx';
 
 type Carrying =
   | { readonly is: 'not' }

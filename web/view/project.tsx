@@ -1,6 +1,9 @@
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageState } from '../../src/model/page.ts';
 import { duration } from '../../src/model/times.ts';
+import { Mark } from '../part/mark.tsx';
+import { Nothing, Wide } from '../part/notes.tsx';
+import { Tabs } from '../part/tabs.tsx';
 import { fragmentOf, type ProjectTab, projectTabs } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
 import { isUnknown, type Standing, standingOf } from '../state/words.ts';
@@ -9,10 +12,7 @@ import { Alerts } from './bar.tsx';
 import { ProjectCharts } from './charts.tsx';
 import { EventsView } from './events.tsx';
 import { LogView } from './log.tsx';
-import { Mark } from './mark.tsx';
-import { Nothing, Wide } from './notes.tsx';
 import { PlanView } from './plan.tsx';
-import { Tabs } from './tabs.tsx';
 
 /** The project as a whole: what fires, what waits, how many servers are how, and the tools that fail or take long. */
 export function ProjectView({ state, tab }: { readonly state: PageState; readonly tab: ProjectTab }) {

@@ -1,20 +1,20 @@
 import { useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageDone, PageServer, PageServerDetail } from '../../src/model/page.ts';
+import { useAsked } from '../part/asked.ts';
+import { Mark } from '../part/mark.tsx';
+import { Nothing, RefusalNote } from '../part/notes.tsx';
+import { Tabs } from '../part/tabs.tsx';
 import { fragmentOf, type ServerTab, serverTabs } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
 import { diffWords, standingOf, stateWord } from '../state/words.ts';
 import type { Refusal } from '../talk/request.ts';
-import { useAsked } from './asked.ts';
 import { AuditView } from './audit.tsx';
 import { DiffView } from './diff.tsx';
 import { EventsView } from './events.tsx';
 import { HistoryView } from './history.tsx';
 import { LogView } from './log.tsx';
-import { Mark } from './mark.tsx';
-import { Nothing, RefusalNote } from './notes.tsx';
 import { ServerOverview } from './overview.tsx';
-import { Tabs } from './tabs.tsx';
 import { ToolsView } from './tools.tsx';
 
 /** One server: what it is and does, and what can be done with it. */

@@ -1,10 +1,10 @@
 import { useRef } from 'preact/hooks';
 import { byteSize, visible } from '../../src/cli/render/text.ts';
 import type { PageServer, PageState } from '../../src/model/page.ts';
+import { Mark } from '../part/mark.tsx';
 import { fragmentOf } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
 import { diffWords, nearFrom, percent, shareOf, standingOf } from '../state/words.ts';
-import { Mark } from './mark.tsx';
 
 /** The servers of the project, each a link to its own view. */
 export function ServerList({ state }: { readonly state: PageState }) {

@@ -1,7 +1,7 @@
 import { useRef } from 'preact/hooks';
+import { RefusalNote } from '../part/notes.tsx';
 import type { Visitor } from '../state/store.ts';
 import { usePage } from '../state/store.ts';
-import { RefusalNote } from './notes.tsx';
 
 /** Asks who one is: by the address of `looms dashboard`, or with a token. */
 export function SignIn({ visitor }: { readonly visitor: Exclude<Visitor, { readonly is: 'in' }> }) {

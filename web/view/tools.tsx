@@ -3,10 +3,10 @@ import { visible, visibleLines } from '../../src/cli/render/text.ts';
 import { isRecord } from '../../src/model/is-record.ts';
 import type { PageCallResult, PageServerDetail, PageTool } from '../../src/model/page.ts';
 import { duration } from '../../src/model/times.ts';
+import { Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
 import type { Refusal } from '../talk/request.ts';
 import { ToolForm } from './form.tsx';
-import { Nothing, RefusalNote, UnknownNote } from './notes.tsx';
 import { ToolResult } from './result.tsx';
 
 /** The tools of a server behind its filter; one of them with a form to call it. */
