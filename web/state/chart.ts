@@ -52,8 +52,10 @@ export function shapeOf(
     stretches.at(-1)?.push(point);
     before = point;
   }
+  // One alone is a dot: a line without length that has round ends.
   const path = (stretch: readonly Point[]): string =>
-    stretch.map(({ at, value }, index) => `${index === 0 ? 'M' : 'L'}${x(at)} ${y(value ?? 0)}`).join('');
+    stretch.map(({ at, value }, index) => `${index === 0 ? 'M' : 'L'}${x(at)} ${y(value ?? 0)}`).join('') +
+    (stretch.length === 1 ? 'h0' : '');
   return {
     lines: stretches.map(path),
     areas: stretches.map(

@@ -1,6 +1,7 @@
 import { describeReason } from '../../src/cli/render/plan/reasons.ts';
 import { shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
+import { endedAsTold } from '../../src/model/health.ts';
 import type { PageEvent } from '../../src/model/page.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
 import { Differences } from '../part/differences.tsx';
@@ -37,7 +38,8 @@ export function EventsView({ server, most }: { readonly server?: string; readonl
 /** What the engine told of a container. */
 function Told({ event }: { readonly event: PageEvent }) {
   const { type, generation, exitCode, health } = event;
-  const isBad = type === 'oom' || health === 'unhealthy' || (type === 'ended' && exitCode !== 0);
+  const isBad =
+    type === 'oom' || health === 'unhealthy' || (type === 'ended' && exitCode !== undefined && !endedAsTold(exitCode));
   return (
     <div class="what">
       <span class={isBad ? 'bad' : 'quiet'}>{toldWords(event)}</span>

@@ -22,7 +22,7 @@ export function ServerOverview({
       <div class="columns">
         <section>
           <h3>probe</h3>
-          <Probe server={server} steps={detail?.probe ?? []} />
+          <Probe server={server} steps={detail?.probe} />
         </section>
         <section>
           <h3>sessions</h3>
@@ -45,7 +45,13 @@ export function ServerOverview({
 
 const stepWords = { ok: '✓', failed: '✗', skipped: '–' } as const;
 
-function Probe({ server, steps }: { readonly server: PageServer; readonly steps: PageServerDetail['probe'] }) {
+function Probe({
+  server,
+  steps,
+}: {
+  readonly server: PageServer;
+  readonly steps: PageServerDetail['probe'] | undefined;
+}) {
   const { now } = usePage();
   const { health } = server;
   return (
@@ -54,8 +60,10 @@ function Probe({ server, steps }: { readonly server: PageServer; readonly steps:
         <Mark standing={healthStanding(health)} />
         {health.checkedAt === null ? null : <span class="quiet"> asked {ago(health.checkedAt, now.value)}</span>}
       </p>
-      {steps.length === 0 ? (
-        <Nothing>not asked since the gateway began</Nothing>
+      {steps === undefined ? (
+        <Nothing>asking …</Nothing>
+      ) : steps.length === 0 ? (
+        <Nothing>its steps are not known here</Nothing>
       ) : (
         <ol class="steps">
           {steps.map(({ name, result, milliseconds }) => (
@@ -77,7 +85,9 @@ function Sessions({ server, detail }: { readonly server: PageServer; readonly de
     <>
       <p>
         {sessions === null ? 'not measured yet' : `${plural(sessions, 'session')} open`}
-        <span class="quiet">{callsPerMinute === null ? '' : ` · ${callsPerMinute} calls a minute`}</span>
+        <span class="quiet">
+          {callsPerMinute === null ? '' : ` · ${plural(callsPerMinute, 'call')} in the last minute`}
+        </span>
       </p>
       {detail === undefined || detail.sessions.length === 0 ? null : (
         <ul class="plainlist">

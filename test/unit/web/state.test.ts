@@ -48,7 +48,7 @@ describe('a small chart', () => {
   ];
 
   test('has a gap where nothing was measured', () => {
-    expect(shapeOf(points, frame).lines).toEqual(['M0.0 6.9L15.0 0.7', 'M45.0 3.8']);
+    expect(shapeOf(points, frame).lines).toEqual(['M0.0 6.9L15.0 0.7', 'M45.0 3.8h0']);
     expect(
       shapeOf(
         [
