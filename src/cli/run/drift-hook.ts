@@ -12,16 +12,27 @@ type Deliver = (text: string, signal: AbortSignal) => Promise<void>;
 
 /** A command of the user, with the JSON on its standard input. Throws how it ended. */
 const byCommand =
-  (command: string): Deliver =>
+  (command: string, limitMs: number): Deliver =>
   (text, signal) =>
     new Promise((resolve, reject) => {
-      const child = spawn(command, {
-        shell: true,
-        stdio: ['pipe', 'ignore', 'inherit'],
-        signal: AbortSignal.any([signal, AbortSignal.timeout(commandMs)]),
-      });
+      // Its own group: what a shell starts would outlive it, one more with each difference that is told.
+      const child = spawn(command, { shell: true, stdio: ['pipe', 'ignore', 'inherit'], detached: true });
+      const stopped = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+      const kill = (): void => {
+        reject(new Error(`it took more than ${limitMs / 1000} s`));
+        try {
+          if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+        } catch {
+          // All of it has just ended.
+        }
+      };
+      stopped.addEventListener('abort', kill, { once: true });
       child.on('error', reject);
-      child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`it ended with exit code ${code}`))));
+      child.on('close', (code) => {
+        stopped.removeEventListener('abort', kill);
+        if (code === 0) resolve();
+        else reject(new Error(`it ended with exit code ${code}`));
+      });
       // A command that does not read what it is given is none the worse for it.
       child.stdin.on('error', () => {});
       child.stdin.end(text);
@@ -73,9 +84,13 @@ const byUrl =
  */
 export function driftHook(
   target: string,
-  { warn, signal }: { readonly warn: (text: string) => void; readonly signal: AbortSignal },
+  {
+    warn,
+    signal,
+    limitMs = commandMs,
+  }: { readonly warn: (text: string) => void; readonly signal: AbortSignal; readonly limitMs?: number },
 ): (text: string) => void {
-  const deliver = /^https?:\/\//.test(target) ? byUrl(target) : byCommand(target);
+  const deliver = /^https?:\/\//i.test(target) ? byUrl(target) : byCommand(target, limitMs);
   let waiting: string | undefined;
   let isBusy = false;
   const work = async (): Promise<void> => {

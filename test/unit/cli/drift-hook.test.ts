@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { driftHook } from '../../../src/cli/run/drift-hook.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const open: { close(): void }[] = [];
 afterEach(() => {
@@ -23,13 +25,13 @@ async function hookServer(...statuses: readonly number[]) {
 }
 
 /** The next thing that a hook to this target says it failed with. */
-function hookTo(target: string) {
+function hookTo(target: string, limitMs?: number) {
   const { signal } = new AbortController();
   let say = (_: string): void => {};
   const warned = new Promise<string>((resolve) => {
     say = resolve;
   });
-  return { tell: driftHook(target, { warn: say, signal }), warned };
+  return { tell: driftHook(target, { warn: say, signal, ...(limitMs === undefined ? {} : { limitMs }) }), warned };
 }
 
 test('the name and password of a URL go into a header', async () => {
@@ -56,4 +58,21 @@ test('a server that says that the fault is its own is asked again, and without a
   await once(server, 'heard');
   await once(server, 'heard');
   expect(heard).toEqual([undefined, undefined]);
+});
+
+test('a command that takes too long is ended with all that it started', async () => {
+  const seconds = `1000${process.pid}`;
+  const { tell, warned } = hookTo(`sleep ${seconds} | cat`, 500);
+  tell('{}');
+  expect(await warned).toBe('--on-drift failed: it took more than 0.5 s');
+  await eventually(async () => {
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(`sleep ${seconds}`);
+  });
+});
+
+test('a URL is one however it is written, and never a command', async () => {
+  const { server, heard, host } = await hookServer(200);
+  hookTo(`HTTP://${host}/x`).tell('{}');
+  await once(server, 'heard');
+  expect(heard).toHaveLength(1);
 });
