@@ -118,7 +118,7 @@ export type Refusal = {
 };
 
 /** Whose refusals are asked for. */
-export type RefusedServer = Pick<ServerView, 'project' | 'name'> & {
+export type RefusedServer = Pick<ServerView, 'project' | 'name' | 'foreignRecord'> & {
   readonly recorded?: Pick<RecordedSpec, 'spec'>;
 };
 

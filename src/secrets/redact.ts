@@ -8,7 +8,7 @@ const shortest = 4;
 
 /**
  * Masks secrets in text: each value as it is, its lines, and its URL-encoded, HTML-escaped, JSON-escaped, base64 and hex
- * forms. Longer forms go first, so that a secret inside another leaves no rest.
+ * forms, and as the name of a host. Longer forms go first, so that a secret inside another leaves no rest.
  */
 export function createRedactor(values: Iterable<string>): (text: string) => string {
   const long = new Set<string>();
@@ -103,7 +103,16 @@ const anyCase = (hex: string): string => hex.replaceAll(/[a-f]/g, (digit) => `[$
 function formsOf(value: string): readonly string[] {
   const bytes = Buffer.from(value, 'utf8');
   const hex = bytes.toString('hex');
-  return [...escapedForms(value), ...base64Forms(bytes), hex, hex.toUpperCase()];
+  return [...escapedForms(value), ...base64Forms(bytes), hex, hex.toUpperCase(), ...nameForms(value)];
+}
+
+/** Letters of a value below which its lower case could be any word. */
+const shortestName = 8;
+
+/** As who notes names of hosts has them: in lower case, `?` for what they cannot hold (docker/model, the forwarder's program). */
+function nameForms(value: string): readonly string[] {
+  const name = value.toLowerCase();
+  return value.length < shortestName ? [] : [name, name.replaceAll(/[^a-z0-9._-]/g, '?')];
 }
 
 /** Characters of base64 below which a piece could be anything. */

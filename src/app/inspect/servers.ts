@@ -5,6 +5,7 @@ import type { Refusal, RefusedServer, ServerListing } from '../../model/server-v
 import type { CallOptions } from '../../orchestrator/session-host.ts';
 import { formatSpec } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
+import { knowSecrets } from '../talk/know-secrets.ts';
 import { detailOf, type ServerDetail, type ServerStatus, statusOf } from './server-status.ts';
 
 /** The servers of a project that are named; all where none is. */
@@ -41,10 +42,25 @@ export async function getSpecs(ports: Ports, request: Wanted): Promise<string> {
     .join('---\n');
 }
 
-/** What a server was refused; null when the engine cannot tell. */
+/**
+ * What a server was refused, with its secrets masked: names are what it asked for, and may be a token below a domain. What
+ * no list can say then has no entry. Throws what the engine throws.
+ */
+export async function refusalsOf(ports: Ports, server: RefusedServer): Promise<readonly Refusal[]> {
+  const refused = await (await ports.orchestrator()).refusals(server);
+  if (refused.length > 0 && server.recorded !== undefined) {
+    await knowSecrets(ports, server.recorded.spec, server.foreignRecord);
+  }
+  return refused.map((one) => {
+    const what = ports.mask(one.what);
+    return { ...one, what, entry: what === one.what ? one.entry : null };
+  });
+}
+
+/** The same; null when the engine cannot tell. */
 export async function refusedTo(ports: Ports, server: RefusedServer): Promise<readonly Refusal[] | null> {
   try {
-    return await (await ports.orchestrator()).refusals(server);
+    return await refusalsOf(ports, server);
   } catch {
     return null;
   }

@@ -6,7 +6,7 @@ import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { writtenTarget } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
-import { lookUpServers } from './servers.ts';
+import { lookUpServers, refusalsOf } from './servers.ts';
 
 export type EgressSuggestion = {
   readonly server: ServerName;
@@ -82,7 +82,7 @@ export async function suggestEgress(
     throw new LoomsError('spec-invalid', `the record of ${name} cannot be read, so nothing is known of its list`);
   }
   const { mode, egress, egressLearn } = view.recorded.spec.network;
-  const list = suggestList(egress, await (await ports.orchestrator()).refusals(view));
+  const list = suggestList(egress, await refusalsOf(ports, view));
   const hosts = new Set([...egress.map(({ host }) => host), ...list.missing.map(({ entry }) => hostOf(entry))]);
   const notices = [
     ...(mode === 'isolated' && egress.length === 0 && !egressLearn

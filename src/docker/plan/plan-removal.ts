@@ -3,7 +3,7 @@ import type { PlanWarning } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { RemovalIntent } from '../../orchestrator/port.ts';
 import { slotsOf } from '../model/generations.ts';
-import { dataName } from '../model/labels.ts';
+import { dataName, egressNetworkName, mainEgressNetwork } from '../model/labels.ts';
 import type { Observed, ObservedContainer } from '../model/observed.ts';
 import type { DockerPorts } from '../ports.ts';
 import { type DockerPrepared, lookAt, prepare } from './prepare.ts';
@@ -11,6 +11,15 @@ import { type DockerPrepared, lookAt, prepare } from './prepare.ts';
 /** Servers of which an earlier deletion kept files. */
 const keptOf = (containers: readonly ObservedContainer[]): ServerName[] =>
   containers.flatMap(({ role, server }) => (role === 'data' && server !== undefined ? [server] : []));
+
+/** Servers of which a deletion that was cut off has left what led them out: forwarders, or only networks. */
+function leftOf({ project, containers, networks }: Observed, wanted: readonly ServerName[]): ServerName[] {
+  const forwarders = containers.flatMap(({ role, server }) =>
+    role === 'forwarder' && server !== undefined ? [server] : [],
+  );
+  const left = new Set(networks.filter(({ ours }) => ours).map(({ name }) => mainEgressNetwork(name)));
+  return [...forwarders, ...wanted.filter((name) => left.has(egressNetworkName(project, name)))];
+}
 
 /** Data outlives its server; whoever wants it gone is told how. */
 function volumesLeft(observed: Observed, removed: readonly ServerName[]): PlanWarning[] {
@@ -47,18 +56,21 @@ export async function planRemoval(ports: DockerPorts, intent: RemovalIntent): Pr
   const known = [...new Set([...present, ...kept])].sort();
   const wanted = intent.servers === 'all' ? present : intent.servers;
   const deleted = observed.history.map(({ server }) => server);
-  for (const name of wanted) if (!known.includes(name)) throw serverNotFound(project, name, known, deleted);
+  // Every plan removes what no server needs any more, so these need nothing of their own.
+  const left = leftOf(observed, wanted);
+  for (const name of wanted)
+    if (!known.includes(name) && !left.includes(name)) throw serverNotFound(project, name, known, deleted);
   // By the names that were meant: `all` could mean more when it is planned again.
   const prepared = prepare(ports, { ...intent, servers: wanted }, observed, {
     desired: [],
     undesired: { remove: wanted, data },
   });
   const told = new Set(prepared.plan.support.map(({ name }) => name));
-  const left = kept.filter((name) => !told.has(dataName(project, name)));
+  const keptOn = kept.filter((name) => !told.has(dataName(project, name)));
   const warnings = [
     ...prepared.plan.warnings,
     ...volumesLeft(observed, wanted),
-    ...(intent.servers === 'all' && data === 'leave' ? dataLeft(left) : []),
+    ...(intent.servers === 'all' && data === 'leave' ? dataLeft(keptOn) : []),
   ];
   return { ...prepared, plan: { ...prepared.plan, warnings } };
 }

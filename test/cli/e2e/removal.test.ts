@@ -102,3 +102,24 @@ describe.skipIf(withoutEngine())('removing servers', () => {
     expect(await project.run(['delete', '--all', '--yes'])).toExit(0);
   });
 });
+
+describe.skipIf(withoutEngine())('a deletion that was cut off behind its server', () => {
+  const project = testProject('cut-removal');
+  const prefix = `looms-${project.name}`;
+  afterAll(() => project.remove());
+
+  test.each([
+    ['its forwarder', [`${prefix}-a`]],
+    ['networks', [`${prefix}-a`, `${prefix}-a.egress-1`]],
+  ])('is completed by the same one, where only %s are left, and by no other name', async (_, gone) => {
+    const spec = tinySpec({ name: 'a', backend: { network: { egress: ['db.example.com:5432'] } } });
+    expect(await project.apply(spec)).toExit(0);
+    for (const name of gone) await project.docker.getContainer(name).remove({ force: true });
+    expect(await project.networks()).toContain(`${prefix}-a.egress`);
+    expect(await project.run(['delete', 'b', '--yes'])).toExit(66);
+    expect(await project.run(['delete', 'a', '--yes'])).toExit(0);
+    expect(await project.networks()).toEqual([]);
+    expect(await project.names()).toEqual([]);
+    expect(await project.run(['delete', 'a', '--yes'])).toExit(66);
+  });
+});

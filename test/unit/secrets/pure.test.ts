@@ -55,6 +55,7 @@ describe('masking secrets', () => {
     ['URL-encoded in every letter', [...Buffer.from(value)].map((byte) => `%${byte.toString(16)}`).join('')],
     ['in HTML', value.replaceAll('"', '&quot;').replaceAll('>', '&#x3E;')],
     ['in hexadecimal', Buffer.from(value).toString('hex')],
+    ['as the name of a host', value.toLowerCase().replaceAll(/[^a-z0-9._-]/g, '?')],
     ['in upper-case hexadecimal', Buffer.from(value).toString('hex').toUpperCase()],
     ['one of its lines', 'line two'],
   ])('%s', (_, form) => {
