@@ -54,7 +54,7 @@ function yamlOf(
     ...missing.map(({ entry, times }) => `- ${JSON.stringify(entry)} # refused ${counted(times)}`),
   ];
   const comments = vain.map(({ what, times }) => `# ${what}, ${counted(times)}`);
-  const list = lines.length === 0 ? ' []' : ['', ...lines, ...comments].join('\n      ');
+  const list = [...(lines.length === 0 ? [' []'] : ['', ...lines]), ...comments].join('\n      ');
   return `docker_backend:\n  network:\n    egress:${list}`;
 }
 

@@ -47,4 +47,11 @@ describe('a list for a server that was refused something', () => {
   test('is empty where nothing is listed and nothing was noted', () => {
     expect(suggestList([], []).yaml).toBe('docker_backend:\n  network:\n    egress: []');
   });
+
+  test('tells what no entry helps against where there is no entry at all', () => {
+    const masked = { what: '(secret).example.com: not listed', entry: null, times: 2 };
+    expect(suggestList([], [masked]).yaml).toBe(
+      'docker_backend:\n  network:\n    egress: []\n      # (secret).example.com: not listed, 2 times',
+    );
+  });
 });
