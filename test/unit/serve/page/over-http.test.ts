@@ -14,6 +14,7 @@ import { createBearers, type KnownToken } from '../../../../src/serve/access/bea
 import { createGateway } from '../../../../src/serve/gateway.ts';
 import { createAssets } from '../../../../src/serve/page/assets.ts';
 import { createSeal } from '../../../../src/serve/sessions/seal.ts';
+import { followEvents } from '../../../support/event-source.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { madeUpSource, pageEvent } from '../../../support/page-source.ts';
 import { key, localUpstreams } from '../local-gateway.ts';
@@ -22,8 +23,6 @@ const open: { close(): Promise<unknown> | unknown }[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((one) => one.close()));
 });
-
-type Told = { readonly event: string; readonly id: string | undefined; readonly data: Record<string, unknown> };
 
 const known = (name: string, scopes: KnownToken['scopes']): KnownToken => ({
   name,
@@ -87,38 +86,10 @@ async function pageGateway({ settings = {} }: { settings?: Partial<typeof usualS
     const { body } = await ask('/page/code', { at: socket, body: {} });
     return (await ask('/page/session', { body: { code: body.code } })).body.token as string;
   };
-  /** A stream as it comes. */
   const follow = async (path: string, as: string, headers: Record<string, string> = {}) => {
-    const leaving = new AbortController();
-    const response = await fetch(`${url}${path}`, {
-      headers: { authorization: `Bearer ${as}`, ...headers },
-      signal: leaving.signal,
-    });
-    const told: Told[] = [];
-    let isOver = false;
-    const reading = (async () => {
-      let text = '';
-      for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-        const events = (text + part).split('\n\n');
-        text = events.pop() ?? '';
-        for (const event of events) {
-          const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(event)?.[1];
-          const data = field('data');
-          if (data !== undefined) told.push({ event: field('event') ?? '', id: field('id'), data: JSON.parse(data) });
-        }
-      }
-    })()
-      .catch(() => {})
-      .finally(() => {
-        isOver = true;
-      });
-    const leave = async () => {
-      leaving.abort();
-      await reading;
-    };
-    open.push({ close: leave });
-    const of = (event: string) => told.filter((one) => one.event === event);
-    return { status: response.status, told, of, isOver: () => isOver, leave };
+    const stream = await followEvents(`${url}${path}`, as, headers);
+    open.push({ close: stream.leave });
+    return stream;
   };
   return { ...made, calls, tokens, url: () => url, socket, ask, logIn, follow };
 }
