@@ -18,9 +18,13 @@ const tickMs = 5_000;
 /** The page in this window: enters by the code in its address or by the key of this tab, and follows what the gateway tells. */
 export function openPage(window: Window): Page {
   const { location, history, sessionStorage, localStorage } = window;
-  const code = /^#c=([\w-]+)$/.exec(location.hash)?.[1];
-  // Taken out before anything else: what is in the address is in the history and in bookmarks.
-  if (code !== undefined) history.replaceState(null, '', location.pathname + fragmentOf({ of: 'list' }));
+  /** A code in the address, taken out before anything else: what is in the address is in the history and in bookmarks. */
+  const takeCode = (): string | undefined => {
+    const code = /^#c=([\w-]+)$/.exec(location.hash)?.[1];
+    if (code !== undefined) history.replaceState(null, '', location.pathname + fragmentOf({ of: 'list' }));
+    return code;
+  };
+  const code = takeCode();
 
   const now = signal(Date.now());
   window.setInterval(() => {
@@ -29,6 +33,8 @@ export function openPage(window: Window): Page {
   const store = createStore(now, location.hash, localStorage.getItem(singleKeysName) !== 'off');
   const { visitor, route } = store;
   window.addEventListener('hashchange', () => {
+    const another = takeCode();
+    if (another !== undefined) void enter({ code: another });
     route.value = routeOf(location.hash);
   });
   effect(() => localStorage.setItem(singleKeysName, store.singleKeys.value ? 'on' : 'off'));
@@ -46,17 +52,23 @@ export function openPage(window: Window): Page {
   const gateway = gatewayWith(keyOf, () => forget(ended));
 
   const enter: Page['enter'] = async (given) => {
+    const before = visitor.value;
     visitor.value = { is: 'entering' };
     const answer = await gateway.ask<PageSession>('POST', '/page/session', given);
-    if (!answer.done) return forget(answer.refusal);
+    // Whoever is in stays in: an address with a code that is none may come from anywhere.
+    if (!answer.done) {
+      if (before.is === 'in') visitor.value = before;
+      else forget(answer.refusal);
+      return;
+    }
     const { token, principal } = answer.value;
     sessionStorage.setItem(keyName, JSON.stringify({ token, principal }));
     visitor.value = { is: 'in', session: { token, principal } };
   };
 
   const known = sessionOf(sessionStorage.getItem(keyName));
+  if (known !== undefined) visitor.value = { is: 'in', session: known };
   if (code !== undefined) void enter({ code });
-  else if (known !== undefined) visitor.value = { is: 'in', session: known };
 
   effect(() => {
     if (visitor.value.is !== 'in') return;

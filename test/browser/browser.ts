@@ -41,7 +41,7 @@ export async function watchedPage(browser: Browser, url: string, { width, scheme
     viewport: { width, height: width === 400 ? 800 : 1000 },
     colorScheme: scheme,
   });
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const problems: string[] = [];
   await page.exposeFunction('tellBreach', (breach: string) => void problems.push(`policy: ${breach}`));

@@ -72,15 +72,6 @@ const servers: readonly PageServer[] = [
     health: { state: 'failing', detail: 'the handshake timed out after 10s', checkedAt: before(3) },
     callsPerMinute: 0,
   }),
-  server({
-    name: 'hostile',
-    description: hostile,
-    health: { state: 'down', detail: `exited: ${hostile}`, checkedAt: before(2) },
-    drift: { kind: 'known', action: 'start', fields: 0, text: `start: ${hostile}` },
-    use: null,
-    sessions: null,
-    callsPerMinute: null,
-  }),
   server({ name: 'mail', state: 'disabled', health: { state: 'stopped', detail: '', checkedAt: null }, use: null }),
   server({
     name: 'memory',
@@ -108,6 +99,15 @@ const servers: readonly PageServer[] = [
     callsPerMinute: null,
   }),
   server({
+    name: 'scraper',
+    description: hostile,
+    health: { state: 'down', detail: `exited: ${hostile}`, checkedAt: before(2) },
+    drift: { kind: 'known', action: 'start', fields: 0, text: `start: ${hostile}` },
+    use: null,
+    sessions: null,
+    callsPerMinute: null,
+  }),
+  server({
     name: 'search',
     health: { state: 'unknown', detail: '', checkedAt: null },
     drift: { kind: 'unknown', why: 'no files are watched: looms serve --watch -f …' },
@@ -121,8 +121,8 @@ changed outside looms
   files 5b337b7306ed
       docker_backend.resource_limits.memory_mb  512 MiB → 1024 MiB
 
-+/- files   replace without downtime: changed outside looms
-~   hostile start: exited with code 1
++/- files    replace without downtime: changed outside looms
+~   scraper start: exited with code 1
 
 0 to create, 1 to replace, 1 to start, 0 to remove, 9 unchanged`;
 
@@ -143,7 +143,7 @@ export const pageState = (may: 'all' | 'look' = 'all'): PageState =>
     may: may === 'all' ? { ...rights, approve: true } : { ...none, logs: true, approve: false },
     alerts: [
       { rule: 'memory > 90% for 5m', server: 'browser', state: 'firing', since: before(420), value: '92 %' },
-      { rule: 'health is down for 2m', server: 'hostile', state: 'pending', since: before(45), value: 'down' },
+      { rule: 'health is down for 2m', server: 'scraper', state: 'pending', since: before(45), value: 'down' },
     ],
     servers: servers.map((one) => (may === 'all' ? one : { ...one, may: { ...none, logs: true } })),
     plan: {
@@ -245,7 +245,7 @@ export const pageEvents = (): readonly PageEvent[] =>
       },
     },
     { id: '01K0A5', ts: before(300), source: 'engine', type: 'updated', server: 'files', generation: 7 },
-    { id: '01K0A6', ts: before(60), source: 'engine', type: 'ended', server: 'hostile', generation: 3, exitCode: 1 },
+    { id: '01K0A6', ts: before(60), source: 'engine', type: 'ended', server: 'scraper', generation: 3, exitCode: 1 },
   ].map((event) => ({ project: 'team-a', ...event })) as unknown as readonly PageEvent[];
 
 const tool = (name: string, properties: object, more: object = {}): PageTool => ({

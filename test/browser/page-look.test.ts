@@ -22,7 +22,7 @@ const places: readonly Route[] = [
   { of: 'list' },
   ...projectTabs.map((tab): Route => ({ of: 'project', tab })),
   ...serverTabs.map((tab): Route => ({ of: 'server', server: 'files', tab })),
-  { of: 'server', server: 'hostile', tab: 'overview' },
+  { of: 'server', server: 'scraper', tab: 'overview' },
   { of: 'server', server: 'search', tab: 'diff' },
   { of: 'server', server: 'nobody', tab: 'overview' },
 ];

@@ -73,6 +73,11 @@ describe.skipIf(noBrowser !== undefined)(
       await page.getByLabel('or a token').fill('looms-token');
       await page.getByRole('button', { name: 'sign in' }).click();
       await page.getByRole('banner').waitFor();
+      // Whoever is in stays in: an address with a code that is none may come from anywhere.
+      await page.goto(`${gateway.url}#c=used-again`);
+      await eventually(() => expect(bodies(gateway, '/page/session').at(-1)).toEqual({ code: 'used-again' }));
+      await page.getByRole('banner').waitFor();
+      expect(page.url()).not.toContain('used-again');
       gateway.forget();
       await listed(page, 'files').click();
       await page.getByText('the session of this page has ended').waitFor();
@@ -240,7 +245,7 @@ describe.skipIf(noBrowser !== undefined)(
 
     test('shows what servers write as text, whatever it is', async () => {
       await using gateway = await startPageGateway();
-      const watched = await entered(gateway, wide, '#/servers/hostile');
+      const watched = await entered(gateway, wide, '#/servers/scraper');
       const { page } = watched;
       for (const tab of ['overview', 'diff', 'log', 'tools']) {
         await page.getByRole('tab', { name: tab }).click();
@@ -249,7 +254,7 @@ describe.skipIf(noBrowser !== undefined)(
       await page.getByRole('button', { name: 'hostile_tool' }).click();
       await page.getByLabel(/onerror/).waitFor();
       expect(await page.locator('img').count()).toBe(0);
-      expect(await page.title()).toBe('hostile · team-a · looms');
+      expect(await page.title()).toBe('scraper · team-a · looms');
       expect(await page.evaluate(() => document.body.textContent?.includes('\u202e'))).toBe(false);
       expect(hostile).toContain('\u202e');
       expectNoProblems(watched);

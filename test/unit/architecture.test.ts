@@ -261,7 +261,9 @@ function circles(all: readonly Import[]): readonly string[] {
 test('every file of src that the documentation or a comment names is there', () => {
   const root = join(source, '..');
   const texts = [
-    ...readdirSync(join(root, 'docs')).map((name) => join(root, 'docs', name)),
+    ...readdirSync(join(root, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(root, 'docs', name)),
     ...readdirSync(source, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => join(source, name)),
