@@ -90,7 +90,9 @@ export function healthOf(
   const probe = loop?.probeOf(server)?.probe;
   const checked = Math.max(probe?.at ?? 0, kept?.checkedAt ?? 0);
   const checkedAt = checked === 0 ? null : isoTime(checked);
-  if (state !== undefined) {
+  // The loop has not asked it yet, and somebody else has.
+  const isNew = state === 'unknown' && loop?.probeOf(server)?.state === 'unknown' && kept !== undefined;
+  if (state !== undefined && !isNew) {
     const left = loop?.look?.left.get(server);
     return { state, detail: left === undefined ? (probe?.failure ?? '') : words.left(left), checkedAt };
   }
