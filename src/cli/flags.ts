@@ -100,15 +100,14 @@ export const specFlags = {
   strict: Flags.boolean({ description: 'treat warnings about credentials as errors' }),
 };
 
+/** In which form a command prints what it found; the first one where none is named. */
+export const outputFlag = <const T extends readonly [string, ...string[]]>(options: T, description: string) => ({
+  output: Flags.option({ char: 'o', description, options, default: options[0], exclusive: ['json'] })(),
+});
+
 /** In which form a command reports what it found, and where to. */
 export const reportFlags = {
-  output: Flags.option({
-    char: 'o',
-    description: 'the form of the report',
-    options: reportFormats,
-    default: 'text' as const,
-    exclusive: ['json'],
-  })(),
+  ...outputFlag(reportFormats, 'the form of the report'),
   'output-file': Flags.string({
     description: 'write that form to this file, and text to the terminal',
     helpValue: 'FILE',

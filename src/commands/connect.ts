@@ -11,7 +11,7 @@ import { type FoundClient, listClients } from '../app/connect/list-clients.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { optionalArg } from '../cli/command-line/args.ts';
 import { connectRequest } from '../cli/command-line/connect-request.ts';
-import { placeFlags } from '../cli/flags.ts';
+import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderClients, renderConnected } from '../cli/render/connect.ts';
 import { visible } from '../cli/render/text.ts';
 import { clients } from '../clients/table.ts';
@@ -52,13 +52,7 @@ export default class Connect extends BaseCommand {
     print: Flags.boolean({ description: 'print the entry, and write nothing' }),
     undo: Flags.boolean({ description: 'take the entry out', exclusive: ['print'] }),
     force: Flags.boolean({ description: 'also in the place of an entry that looms did not write' }),
-    output: Flags.option({
-      char: 'o',
-      description: 'the form of the answer',
-      options: ['text', 'json'] as const,
-      default: 'text' as const,
-      exclusive: ['json'],
-    })(),
+    ...outputFlag(['text', 'json'], 'the form of the answer'),
     ...placeFlags,
   };
 

@@ -3,11 +3,9 @@ import { lifecycleEvents } from '../app/inspect/lifecycle-events.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { remainingArgs } from '../cli/command-line/args.ts';
 import { serverName } from '../cli/command-line/server-name.ts';
-import { exitCodeOfSignal } from '../cli/exit-codes.ts';
-import { placeFlags } from '../cli/flags.ts';
+import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderEvent } from '../cli/render/servers/lifecycle-events.ts';
-import { listenForSignals } from '../cli/terminal/signals.ts';
-import { LoomsError } from '../model/errors.ts';
+import { untilSignal } from '../cli/terminal/signals.ts';
 import { parseMoment } from '../model/values/moment.ts';
 import { seenJson } from '../model/values/unseen.ts';
 
@@ -33,13 +31,7 @@ export default class Events extends BaseCommand {
       helpValue: 'TIME',
       default: '1h',
     }),
-    output: Flags.string({
-      char: 'o',
-      description: 'the form of the events; json is one object a line, as with --json',
-      options: ['text', 'json'],
-      default: 'text',
-      exclusive: ['json'],
-    }),
+    ...outputFlag(['text', 'json'], 'the form of the events; json is one object a line, as with --json'),
     ...placeFlags,
   };
 
@@ -53,22 +45,15 @@ export default class Events extends BaseCommand {
       follow: flags.follow,
     };
     const json = this.jsonEnabled() || flags.output === 'json';
-    const interruption = listenForSignals(0, () => {}, this.program);
     let count = 0;
-    try {
-      for await (const event of lifecycleEvents(ports, request, interruption.stop)) {
+    const isStopped = await untilSignal(async (stop) => {
+      for await (const event of lifecycleEvents(ports, request, stop)) {
         count += 1;
         const text = json ? seenJson(JSON.stringify(event)) : renderEvent(event, terminal.palette);
         if (!(await terminal.stream(text))) break;
       }
-    } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'interrupted') throw error;
-    } finally {
-      interruption.dispose();
-    }
-    const signal = interruption.received();
-    if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
-    else if (count === 0 && !json)
+    }, this.program);
+    if (!isStopped && count === 0 && !json)
       terminal.notice(`Nothing is known of servers of project ${project.name} since then.`);
   }
 

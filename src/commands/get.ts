@@ -5,7 +5,7 @@ import { getServers, getSpecs } from '../app/inspect/servers.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { remainingArgs } from '../cli/command-line/args.ts';
 import { serverName } from '../cli/command-line/server-name.ts';
-import { placeFlags } from '../cli/flags.ts';
+import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderProjectUse } from '../cli/render/servers/project-use.ts';
 import { renderServers } from '../cli/render/servers/servers.ts';
 import { LoomsError } from '../model/errors.ts';
@@ -23,13 +23,7 @@ export default class Get extends BaseCommand {
   ];
   static override args = { names: remainingArgs({ description: 'only these servers; default is all' }) };
   static override flags = {
-    output: Flags.string({
-      char: 'o',
-      description: 'the form of the list',
-      options: ['table', 'wide', 'json', 'yaml'],
-      default: 'table',
-      exclusive: ['json'],
-    }),
+    ...outputFlag(['table', 'wide', 'json', 'yaml'], 'the form of the list'),
     'all-projects': Flags.boolean({
       char: 'A',
       description: 'the servers of all projects on the engine, and what each project takes of its quota',

@@ -3,11 +3,9 @@ import { type ServerStats, sortStats, statsOrders, watchStats } from '../app/ins
 import { BaseCommand } from '../cli/base-command.ts';
 import { remainingArgs } from '../cli/command-line/args.ts';
 import { serverName } from '../cli/command-line/server-name.ts';
-import { exitCodeOfSignal } from '../cli/exit-codes.ts';
-import { placeFlags } from '../cli/flags.ts';
+import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { renderStats } from '../cli/render/servers/server-stats.ts';
-import { listenForSignals } from '../cli/terminal/signals.ts';
-import { LoomsError } from '../model/errors.ts';
+import { untilSignal } from '../cli/terminal/signals.ts';
 
 export default class Stats extends BaseCommand {
   static override summary = 'Show what servers take of processor, memory and the rest';
@@ -31,13 +29,7 @@ export default class Stats extends BaseCommand {
       options: statsOrders,
       default: 'limit' as const,
     })(),
-    output: Flags.string({
-      char: 'o',
-      description: 'the form of the list',
-      options: ['table', 'json'],
-      default: 'table',
-      exclusive: ['json'],
-    }),
+    ...outputFlag(['table', 'json'], 'the form of the list'),
     ...placeFlags,
   };
 
@@ -47,25 +39,19 @@ export default class Stats extends BaseCommand {
     const asJson = this.jsonEnabled() || flags.output === 'json';
     const goesOn = terminal.redraws && !flags['no-stream'] && !asJson;
     const request = { project: project.name, names: (args.names ?? []).map(serverName) };
-    const interruption = listenForSignals(0, () => {}, this.program);
     let latest: readonly ServerStats[] = [];
-    try {
+    const isStopped = await untilSignal(async (stop) => {
       let looks = 0;
-      for await (const found of watchStats(ports, request, interruption.stop)) {
+      for await (const found of watchStats(ports, request, stop)) {
         latest = sortStats(found, flags.sort);
         looks += 1;
         if (latest.length === 0) break;
         if (goesOn) terminal.redraw((width) => renderStats(latest, terminal.palette, width));
         else if (looks === 2) break;
       }
-    } catch (error) {
-      if (!(error instanceof LoomsError) || error.code !== 'interrupted') throw error;
-    } finally {
-      interruption.dispose();
-    }
-    const signal = interruption.received();
-    if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
-    else if (flags.output === 'json') this.logJson(latest);
+    }, this.program);
+    if (isStopped) return latest;
+    if (flags.output === 'json') this.logJson(latest);
     else if (latest.length === 0) this.notice(`No server in project ${project.name}.`);
     else
       this.answer(() => renderStats(latest, terminal.palette, terminal.answerIsTerminal ? terminal.width : undefined));

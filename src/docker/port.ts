@@ -1,12 +1,10 @@
 import type { Recipe } from '../model/container/recipe.ts';
 import type { EngineDescription, GenerationOutcome } from '../model/engine.ts';
-import type { EngineEvent } from '../model/engine-events.ts';
 import type { StepProgress } from '../model/events.ts';
 import type { ContainerId, ImageId, NetworkId, ProjectName, ServerName } from '../model/ids.ts';
 import type { LockHolder } from '../model/lock.ts';
 import type { ServerContainer } from '../model/server-view.ts';
-import type { ContainerUsage } from '../model/trail/usage.ts';
-import type { EventQuery, ServerWatch, UsageOptions } from '../orchestrator/port.ts';
+import type { Orchestrator } from '../orchestrator/port.ts';
 import type { CallOptions, SessionHost } from '../orchestrator/session-host.ts';
 import type { Role } from './model/labels.ts';
 import type { NetworkShape, Observed } from './model/observed.ts';
@@ -66,98 +64,88 @@ export type LocatedContainer = Omit<ServerContainer, 'server'> & {
 };
 
 /** What runs containers: a method is a plan's step, or a question. Expected failures are `LoomsError`s. */
-export type Engine = SessionHost & {
-  describe(options?: CallOptions): Promise<EngineDescription>;
-  /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
-  observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
-  /** A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. */
-  locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
-  /** What servers take, as `Orchestrator.usage` tells it. */
-  usage(project: ProjectName, options?: UsageOptions): Promise<readonly ContainerUsage[]>;
-  /** What it tells of servers, as `Orchestrator.events` does. */
-  events(
-    project: ProjectName,
-    query: EventQuery,
-    hear: (event: EngineEvent) => void,
-    options?: CallOptions,
-  ): Promise<void>;
-  /** Tells of containers that change, as `Orchestrator.watchServers` does. */
-  watchServers(project: ProjectName, hear: ServerWatch, options?: CallOptions): Promise<void>;
-  /** Names of all projects that have a container here, sorted. */
-  projects(options?: CallOptions): Promise<readonly ProjectName[]>;
+export type Engine = SessionHost &
+  Pick<Orchestrator, 'usage' | 'events' | 'watchServers'> & {
+    describe(options?: CallOptions): Promise<EngineDescription>;
+    /** Lists a project's reality; read-only. Only successful listings return: a failure is never an empty list. */
+    observe(query: ObserveQuery, options?: CallOptions): Promise<Observed>;
+    /** A project's containers by one listing, sorted by generation; for sessions, where each round trip counts. */
+    locate(project: ProjectName, options?: CallOptions): Promise<readonly LocatedContainer[]>;
+    /** Names of all projects that have a container here, sorted. */
+    projects(options?: CallOptions): Promise<readonly ProjectName[]>;
 
-  /** By reference or id. `mayLook` false: that of an image nobody has looked into, `hasShell` stays null, and nothing is made. */
-  findImage(ref: string, options?: CallOptions & { readonly mayLook?: boolean }): Promise<ImageFacts | null>;
-  pullImage(
-    ref: string,
-    wanted: { platform?: string },
-    onProgress: ProgressSink,
-    options?: CallOptions,
-  ): Promise<ImageFacts>;
-  buildImage(
-    recipe: Recipe,
-    settings: BuildSettings,
-    onProgress: ProgressSink,
-    options?: CallOptions,
-  ): Promise<ImageFacts>;
+    /** By reference or id. `mayLook` false: that of an image nobody has looked into, `hasShell` stays null, and nothing is made. */
+    findImage(ref: string, options?: CallOptions & { readonly mayLook?: boolean }): Promise<ImageFacts | null>;
+    pullImage(
+      ref: string,
+      wanted: { platform?: string },
+      onProgress: ProgressSink,
+      options?: CallOptions,
+    ): Promise<ImageFacts>;
+    buildImage(
+      recipe: Recipe,
+      settings: BuildSettings,
+      onProgress: ProgressSink,
+      options?: CallOptions,
+    ): Promise<ImageFacts>;
 
-  /** Removes an image built under `ref`. false: looms did not build it, it has another name, or is in use. */
-  removeBuiltImage(id: ImageId, ref: string, options?: CallOptions): Promise<boolean>;
+    /** Removes an image built under `ref`. false: looms did not build it, it has another name, or is in use. */
+    removeBuiltImage(id: ImageId, ref: string, options?: CallOptions): Promise<boolean>;
 
-  /** All images that looms built on this engine, for any project, and who may be about to use one; read-only. */
-  builtImages(options?: CallOptions): Promise<BuiltImages>;
-  /** Removes a volume with its data; false when it is not the project's, or is in use. One that is gone is no error. */
-  removeVolume(project: ProjectName, name: string, options?: CallOptions): Promise<boolean>;
+    /** All images that looms built on this engine, for any project, and who may be about to use one; read-only. */
+    builtImages(options?: CallOptions): Promise<BuiltImages>;
+    /** Removes a volume with its data; false when it is not the project's, or is in use. One that is gone is no error. */
+    removeVolume(project: ProjectName, name: string, options?: CallOptions): Promise<boolean>;
 
-  createNetwork(
-    network: NetworkShape,
-    labels: Readonly<Record<string, string>>,
-    options?: CallOptions,
-  ): Promise<NetworkId>;
-  /** false: the engine keeps it although no container is on it (see the adapter); it does no harm. */
-  removeNetwork(id: NetworkId, options?: CallOptions): Promise<boolean>;
+    createNetwork(
+      network: NetworkShape,
+      labels: Readonly<Record<string, string>>,
+      options?: CallOptions,
+    ): Promise<NetworkId>;
+    /** false: the engine keeps it although no container is on it (see the adapter); it does no harm. */
+    removeNetwork(id: NetworkId, options?: CallOptions): Promise<boolean>;
 
-  createContainer(request: CreateContainer, options?: CallOptions): Promise<ContainerId>;
-  /**
-   * Copies a file or folder of a container's writable layer to the same place in another, with owners and modes; both
-   * may be stopped. A path that `from` does not have is no error. Throws `engine-rejected` above 1 GiB.
-   */
-  copyPath(from: ContainerId, to: ContainerId, path: string, options?: CallOptions): Promise<void>;
-  startContainer(id: ContainerId, options?: CallOptions): Promise<void>;
-  unpauseContainer(id: ContainerId, options?: CallOptions): Promise<void>;
-  /** SIGTERM, then SIGKILL after `graceSeconds`. A container that is stopped already is no error. */
-  stopContainer(id: ContainerId, graceSeconds: number, options?: CallOptions): Promise<void>;
-  /** Removes the container and its anonymous volumes, also when it runs. One that is gone already is no error. */
-  removeContainer(id: ContainerId, options?: CallOptions): Promise<void>;
-  renameContainer(id: ContainerId, name: string, options?: CallOptions): Promise<void>;
-  /** What TCP sockets of a container that runs listen on, as `address:port`, IPv4. */
-  listeningOn(id: ContainerId, options?: CallOptions): Promise<readonly string[]>;
-  /**
-   * Keeps a record of a generation under the name `record`: what its labels say it was made from, and its image. One
-   * that is there already is no error. false: its container or its image is gone, so that there is nothing to go back to.
-   */
-  recordGeneration(
-    id: ContainerId,
-    record: { readonly record: string; readonly outcome: GenerationOutcome; readonly failure?: string },
-    options?: CallOptions,
-  ): Promise<boolean>;
-  /** One atomic try to take the project's lock. */
-  acquireLock(project: ProjectName, request: LockRequest, options?: CallOptions): Promise<LockAttempt>;
-  /** Who holds the project's lock, and whether it ran out; null when nobody does. Read-only. */
-  findLock(
-    project: ProjectName,
-    options?: CallOptions,
-  ): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null>;
-  /** Prolongs a lock; throws `lock-lost` when the container with this id is gone. */
-  renewLock(lock: LockHolder, lifetimeMs: number, options?: CallOptions): Promise<LockHolder>;
-  /** Throws `lock-lost` when it is not ours any more. One cheap call. */
-  checkLock(lock: LockHolder, options?: CallOptions): Promise<void>;
-  /** Removes the lock by id; one that is gone already is no error. */
-  releaseLock(id: ContainerId, options?: CallOptions): Promise<void>;
+    createContainer(request: CreateContainer, options?: CallOptions): Promise<ContainerId>;
+    /**
+     * Copies a file or folder of a container's writable layer to the same place in another, with owners and modes; both
+     * may be stopped. A path that `from` does not have is no error. Throws `engine-rejected` above 1 GiB.
+     */
+    copyPath(from: ContainerId, to: ContainerId, path: string, options?: CallOptions): Promise<void>;
+    startContainer(id: ContainerId, options?: CallOptions): Promise<void>;
+    unpauseContainer(id: ContainerId, options?: CallOptions): Promise<void>;
+    /** SIGTERM, then SIGKILL after `graceSeconds`. A container that is stopped already is no error. */
+    stopContainer(id: ContainerId, graceSeconds: number, options?: CallOptions): Promise<void>;
+    /** Removes the container and its anonymous volumes, also when it runs. One that is gone already is no error. */
+    removeContainer(id: ContainerId, options?: CallOptions): Promise<void>;
+    renameContainer(id: ContainerId, name: string, options?: CallOptions): Promise<void>;
+    /** What TCP sockets of a container that runs listen on, as `address:port`, IPv4. */
+    listeningOn(id: ContainerId, options?: CallOptions): Promise<readonly string[]>;
+    /**
+     * Keeps a record of a generation under the name `record`: what its labels say it was made from, and its image. One
+     * that is there already is no error. false: its container or its image is gone, so that there is nothing to go back to.
+     */
+    recordGeneration(
+      id: ContainerId,
+      record: { readonly record: string; readonly outcome: GenerationOutcome; readonly failure?: string },
+      options?: CallOptions,
+    ): Promise<boolean>;
+    /** One atomic try to take the project's lock. */
+    acquireLock(project: ProjectName, request: LockRequest, options?: CallOptions): Promise<LockAttempt>;
+    /** Who holds the project's lock, and whether it ran out; null when nobody does. Read-only. */
+    findLock(
+      project: ProjectName,
+      options?: CallOptions,
+    ): Promise<{ readonly holder: LockHolder; readonly expired: boolean } | null>;
+    /** Prolongs a lock; throws `lock-lost` when the container with this id is gone. */
+    renewLock(lock: LockHolder, lifetimeMs: number, options?: CallOptions): Promise<LockHolder>;
+    /** Throws `lock-lost` when it is not ours any more. One cheap call. */
+    checkLock(lock: LockHolder, options?: CallOptions): Promise<void>;
+    /** Removes the lock by id; one that is gone already is no error. */
+    releaseLock(id: ContainerId, options?: CallOptions): Promise<void>;
 
-  /** Ends connections that are kept alive. */
-  close(): Promise<void>;
-};
+    /** Ends connections that are kept alive. */
+    close(): Promise<void>;
+  };
 
 /** An image that looms built. */
 type BuiltImage = {

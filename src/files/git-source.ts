@@ -6,6 +6,7 @@ import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
 import type { GitCommit } from '../model/source.ts';
+import { parsedJson } from '../model/values/parsed-json.ts';
 import { type GitBounds, gitBounds, requireSmall, withinBytes } from './git-bounds.ts';
 import { type GitEnd, gitOf } from './git-run.ts';
 import type { GitPlace, GitSource, GitTree } from './port.ts';
@@ -216,12 +217,7 @@ export async function followGit(
 
 /** What is noted is a claim of whoever can write the folder; other text is no note. */
 function acceptedOf(text: string): Accepted | undefined {
-  let read: unknown;
-  try {
-    read = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const read = parsedJson(text);
   if (!isRecord(read) || !isRecord(read.commit) || !isRecord(read.commit.signature)) return undefined;
   const { id, author } = read.commit;
   const isSound = typeof id === 'string' && /^[0-9a-f]{40,64}$/.test(id) && typeof author === 'string';

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { isRecord } from '../model/is-record.ts';
 import type { TrailHead, Verification } from '../model/trail/audit.ts';
+import { parsedJson } from '../model/values/parsed-json.ts';
 import type { AuditKeys } from './audit-key.ts';
 import { hasTable } from './ledger.ts';
 
@@ -101,13 +103,6 @@ export function verifyChain(database: DatabaseSync, keys: AuditKeys, expected?: 
 
 /** The time that a record carries; it may have been changed into anything. */
 function timeOf(record: string): { time?: string } {
-  try {
-    const value: unknown = JSON.parse(record);
-    if (typeof value === 'object' && value !== null && 'time' in value && typeof value.time === 'string') {
-      return { time: value.time };
-    }
-  } catch {
-    // No JSON any more: the place in the chain says which record it is.
-  }
-  return {};
+  const value = parsedJson(record);
+  return isRecord(value) && typeof value.time === 'string' ? { time: value.time } : {};
 }

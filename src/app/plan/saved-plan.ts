@@ -8,6 +8,7 @@ import { basisOf } from '../../model/plan-basis.ts';
 import { noRules, type Policies, type Policy } from '../../model/policy.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { defined } from '../../model/values/defined.ts';
+import { parsedJson } from '../../model/values/parsed-json.ts';
 import { type Check, list, number, object, oneOf, optional, text } from '../../model/values/structure.ts';
 import type { FilesIntent } from '../../orchestrator/port.ts';
 import { isDeclaredServer } from '../../spec/record/record.ts';
@@ -153,13 +154,8 @@ const isSavedPlan: Check = object({
 });
 
 function parse(content: string): { readonly kind?: unknown; readonly schemaVersion?: unknown } | undefined {
-  try {
-    const value: unknown = JSON.parse(content);
-    return typeof value === 'object' && value !== null ? value : undefined;
-  } catch {
-    // Told by the caller: whatever is no JSON is no plan.
-    return undefined;
-  }
+  const value = parsedJson(content);
+  return typeof value === 'object' && value !== null ? value : undefined;
 }
 
 /** Whether a file's text is a saved plan of any version: such a file may be written over. */

@@ -1,3 +1,5 @@
+import { parsedJson } from '../../model/values/parsed-json.ts';
+
 /** First and longest wait between repairs, ms, and how much of it is left to chance (docs/commands.md, "Keeping it so"). */
 const firstMs = 2_000;
 const longestMs = 300_000;
@@ -64,14 +66,7 @@ export function createBackOff(
 
 /** What is remembered is a claim of whoever can write the ledger. */
 function waitingOf(text: string | undefined): Waiting | undefined {
-  if (text === undefined) return undefined;
-  let read: unknown;
-  try {
-    read = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const { hash, repairs, until, why } = (read ?? {}) as Partial<Record<keyof Waiting, unknown>>;
+  const { hash, repairs, until, why } = (parsedJson(text) ?? {}) as Partial<Record<keyof Waiting, unknown>>;
   const isSound =
     typeof hash === 'string' &&
     typeof why === 'string' &&

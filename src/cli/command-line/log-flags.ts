@@ -3,6 +3,7 @@ import type { InferredFlags } from '@oclif/core/interfaces';
 import type { LogRequest } from '../../app/inspect/logs/read-logs.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { parseMoment } from '../../model/values/moment.ts';
+import { outputFlag } from '../flags.ts';
 import { linePattern } from './line-pattern.ts';
 
 /** Which lines of logs are shown. */
@@ -31,13 +32,7 @@ export const logFlags = {
     default: 'show' as const,
   })(),
   timestamps: Flags.boolean({ char: 't', description: 'put the time of each line before it' }),
-  output: Flags.string({
-    char: 'o',
-    description: 'the form of the lines; json is one object a line, as with --json',
-    options: ['text', 'json'],
-    default: 'text',
-    exclusive: ['json'],
-  }),
+  ...outputFlag(['text', 'json'], 'the form of the lines; json is one object a line, as with --json'),
 };
 
 /** What the flags ask for; `gone`: also of what is kept of containers that are gone. Throws `usage` for a time or a pattern that is none. */

@@ -1,3 +1,4 @@
+import { doesWhatWasSaid } from '../../app/plan/does-what-was-said.ts';
 import * as Flags from '@oclif/core/flags';
 import { chooseDeclared } from '../../app/plan/choose-declared.ts';
 import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
@@ -7,6 +8,8 @@ import type { ServerName } from '../../model/ids.ts';
 import type { CommandContext } from '../context.ts';
 import { applyFlags, keepOf, placeFlags, trustFlags } from '../flags.ts';
 import { defaultPaths, readUsableSpecs } from '../project/specs.ts';
+import { listed } from '../render/text.ts';
+import { type PlanOutcome, type RunPlanFlags, runPlan } from './run-plan.ts';
 
 /** Flags of commands that work on servers by hand. */
 export const byHandFlags = {
@@ -30,15 +33,32 @@ export const startFlags = {
 
 type StartRequest = {
   readonly names: readonly ServerName[];
-  readonly file: string | undefined;
   /** Replace them also when nothing changed. */
   readonly replace: boolean;
   readonly json: boolean;
 };
 
-/** Plans a start: by the file named, the containers' records, or this folder's specs. Throws `server-not-found`. */
-export async function planStart(context: CommandContext, request: StartRequest): Promise<Work> {
-  const { names, file, replace } = request;
+/** Starts servers, or replaces them, and asks where they would become others. Throws `server-not-found`. */
+export async function startByHand(
+  context: CommandContext,
+  flags: RunPlanFlags & { readonly config?: string | undefined },
+  request: StartRequest,
+): Promise<PlanOutcome> {
+  const { names, replace, json } = request;
+  return runPlan(await planStart(context, request, flags.config), flags, {
+    context,
+    json,
+    question: `Replace ${listed(names)} of project ${context.project.name} by this?`,
+    goesAhead: doesWhatWasSaid,
+    ...(replace
+      ? {}
+      : { nothingToDo: `${listed(names)} ${names.length === 1 ? 'runs' : 'run'} already, as declared.` }),
+  });
+}
+
+/** Plans a start: by the file named, the containers' records, or this folder's specs. */
+async function planStart(context: CommandContext, request: StartRequest, file: string | undefined): Promise<Work> {
+  const { names, replace } = request;
   if (file !== undefined) {
     const loaded = await readUsableSpecs({ file: [file], strict: false }, context, request.json);
     return planDeclared(context, loaded, request, file);

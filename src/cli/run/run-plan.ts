@@ -19,7 +19,7 @@ import { confirm } from '../terminal/confirm.ts';
 import { type Interruption, listenForSignals } from '../terminal/signals.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-type RunPlanFlags = {
+export type RunPlanFlags = {
   readonly yes: boolean;
   readonly 'dry-run': boolean;
   readonly parallelism?: number | undefined;

@@ -1,15 +1,13 @@
 import type { ServerLogLine } from '../../app/inspect/logs/log-source.ts';
 import { type LogRequest, openLogs } from '../../app/inspect/logs/read-logs.ts';
-import { LoomsError } from '../../model/errors.ts';
 import { duration, isoTime } from '../../model/times.ts';
 import { readTraceLine, type TraceLine } from '../../model/trail/trace-line.ts';
 import { defined } from '../../model/values/defined.ts';
 import { seenJson } from '../../model/values/unseen.ts';
 import type { CommandContext } from '../context.ts';
-import { exitCodeOfSignal } from '../exit-codes.ts';
 import { padEnd, visible, visibleLines } from '../render/text.ts';
 import type { Palette } from '../terminal/palette.ts';
-import { listenForSignals } from '../terminal/signals.ts';
+import { untilSignal } from '../terminal/signals.ts';
 
 type StreamLogsOptions = { readonly json: boolean; readonly timestamps: boolean };
 
@@ -19,9 +17,7 @@ export async function streamLogs(
   request: LogRequest,
   { json, timestamps }: StreamLogsOptions,
 ): Promise<void> {
-  const interruption = listenForSignals(0, () => {});
-  const { stop } = interruption;
-  try {
+  await untilSignal(async (stop) => {
     const { servers, lines } = await openLogs(ports, request, stop);
     if (servers.length === 0 && !json) terminal.notice(`No server in project ${project.name}.`);
     const { palette } = terminal;
@@ -30,13 +26,7 @@ export async function streamLogs(
       // Masked as it stands: a span that is taken out of it no longer looks like the secret.
       if (stop.aborted || !(await terminal.stream(render({ ...line, text: ports.mask(line.text) })))) break;
     }
-  } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'interrupted' || !stop.aborted) throw error;
-  } finally {
-    interruption.dispose();
-  }
-  const signal = interruption.received();
-  if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
+  });
 }
 
 /** A line of a log for programs (schemas/mcp-logs.schema.json). */

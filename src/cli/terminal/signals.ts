@@ -1,4 +1,6 @@
+import { LoomsError } from '../../model/errors.ts';
 import { type EndingSignal, InterruptedError } from '../errors.ts';
+import { exitCodeOfSignal } from '../exit-codes.ts';
 import { type Program, thisProgram } from './program.ts';
 
 /** What an interruption asks for, as two steps. */
@@ -47,6 +49,27 @@ export function listenForSignals(
       stopHearing();
     },
   };
+}
+
+/**
+ * Does work that goes on until such a signal, with which it ends as it should: the exit code is the signal's then.
+ * Whether one came.
+ */
+export async function untilSignal(
+  work: (stop: AbortSignal) => Promise<void>,
+  program: Pick<Program, 'onSignal'> = thisProgram(),
+): Promise<boolean> {
+  const interruption = listenForSignals(0, () => {}, program);
+  try {
+    await work(interruption.stop);
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'interrupted' || !interruption.stop.aborted) throw error;
+  } finally {
+    interruption.dispose();
+  }
+  const signal = interruption.received();
+  if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
+  return signal !== undefined;
 }
 
 /** Runs work that the first such signal cancels. Throws `interrupted` after one, whatever the work threw. */

@@ -4,7 +4,7 @@ import type { InferredFlags } from '@oclif/core/interfaces';
 import type { AuditRequest, ChangesRequest } from '../../app/inspect/read-audit.ts';
 import { readAudit, readChanges, type SeenCall, type SeenChange } from '../../app/inspect/read-audit.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { projectFlags } from '../../cli/flags.ts';
+import { outputFlag, projectFlags } from '../../cli/flags.ts';
 import type { ProjectChoice } from '../../cli/project/project.ts';
 import { renderCalls, renderChanges } from '../../cli/render/audit.ts';
 import { LoomsError } from '../../model/errors.ts';
@@ -61,13 +61,7 @@ export default class Audit extends BaseCommand {
       description: 'calls of all projects, also where looms.yaml names one',
       exclusive: ['project'],
     }),
-    output: Flags.string({
-      char: 'o',
-      description: 'the form of the list; json is one object a line',
-      options: ['table', 'json'],
-      default: 'table',
-      exclusive: ['json'],
-    }),
+    ...outputFlag(['table', 'json'], 'the form of the list; json is one object a line'),
     ...projectFlags,
   };
 

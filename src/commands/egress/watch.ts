@@ -2,10 +2,9 @@ import { watchEgress } from '../../app/inspect/suggest-egress.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArg } from '../../cli/command-line/args.ts';
 import { serverName } from '../../cli/command-line/server-name.ts';
-import { exitCodeOfSignal } from '../../cli/exit-codes.ts';
 import { placeFlags } from '../../cli/flags.ts';
 import { visibleLines } from '../../cli/render/text.ts';
-import { listenForSignals } from '../../cli/terminal/signals.ts';
+import { untilSignal } from '../../cli/terminal/signals.ts';
 import { seenJson } from '../../model/values/unseen.ts';
 
 export default class EgressWatch extends BaseCommand {
@@ -27,10 +26,8 @@ export default class EgressWatch extends BaseCommand {
     const { flags, args } = await this.parse(EgressWatch);
     const { ports, project, terminal } = await this.open(flags);
     const request = { project: project.name, name: serverName(args.server) };
-    const interruption = listenForSignals(0, () => {});
-    const { stop } = interruption;
     const said = new Set<string>();
-    try {
+    await untilSignal(async (stop) => {
       for await (const { suggestion, notices } of watchEgress(ports, request, stop)) {
         const lines = this.jsonEnabled() ? [JSON.stringify(suggestion)] : suggestion.yaml.split('\n');
         const fresh = [...notices, ...lines].filter((line) => !said.has(line));
@@ -40,10 +37,6 @@ export default class EgressWatch extends BaseCommand {
           else if (!(await terminal.stream(this.jsonEnabled() ? seenJson(line) : visibleLines(line)))) return;
         }
       }
-    } finally {
-      interruption.dispose();
-    }
-    const signal = interruption.received();
-    if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
+    });
   }
 }

@@ -1,10 +1,8 @@
-import { doesWhatWasSaid } from '../../app/plan/does-what-was-said.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArgs } from '../../cli/command-line/args.ts';
 import { serverName } from '../../cli/command-line/server-name.ts';
-import { listed } from '../../cli/render/text.ts';
-import { planStart, startFlags } from '../../cli/run/by-hand.ts';
-import { type PlanOutcome, runPlan } from '../../cli/run/run-plan.ts';
+import { startByHand, startFlags } from '../../cli/run/by-hand.ts';
+import type { PlanOutcome } from '../../cli/run/run-plan.ts';
 
 export default class McpRestart extends BaseCommand {
   static override summary = 'Replace the containers of servers by new ones';
@@ -21,15 +19,7 @@ export default class McpRestart extends BaseCommand {
 
   async run(): Promise<PlanOutcome> {
     const { flags, args } = await this.parse(McpRestart);
-    const context = await this.open(flags);
-    const json = this.jsonEnabled();
     const names = [...new Set(args.servers.map(serverName))];
-    const prepared = await planStart(context, { names, file: flags.config, replace: true, json });
-    return runPlan(prepared, flags, {
-      context,
-      json,
-      question: `Replace ${listed(names)} of project ${context.project.name} by this?`,
-      goesAhead: doesWhatWasSaid,
-    });
+    return startByHand(await this.open(flags), flags, { names, replace: true, json: this.jsonEnabled() });
   }
 }

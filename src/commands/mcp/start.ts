@@ -1,10 +1,8 @@
-import { doesWhatWasSaid } from '../../app/plan/does-what-was-said.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { requiredArgs } from '../../cli/command-line/args.ts';
 import { serverName } from '../../cli/command-line/server-name.ts';
-import { listed } from '../../cli/render/text.ts';
-import { planStart, startFlags } from '../../cli/run/by-hand.ts';
-import { type PlanOutcome, runPlan } from '../../cli/run/run-plan.ts';
+import { startByHand, startFlags } from '../../cli/run/by-hand.ts';
+import type { PlanOutcome } from '../../cli/run/run-plan.ts';
 
 export default class McpStart extends BaseCommand {
   static override summary = 'Start servers';
@@ -21,16 +19,7 @@ export default class McpStart extends BaseCommand {
 
   async run(): Promise<PlanOutcome> {
     const { flags, args } = await this.parse(McpStart);
-    const context = await this.open(flags);
-    const json = this.jsonEnabled();
     const names = [...new Set(args.servers.map(serverName))];
-    const prepared = await planStart(context, { names, file: flags.config, replace: false, json });
-    return runPlan(prepared, flags, {
-      context,
-      json,
-      question: `Replace ${listed(names)} of project ${context.project.name} by this?`,
-      goesAhead: doesWhatWasSaid,
-      nothingToDo: `${listed(names)} ${names.length === 1 ? 'runs' : 'run'} already, as declared.`,
-    });
+    return startByHand(await this.open(flags), flags, { names, replace: false, json: this.jsonEnabled() });
   }
 }

@@ -2,10 +2,9 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { optionalArg } from '../../cli/command-line/args.ts';
 import { serverName } from '../../cli/command-line/server-name.ts';
-import { exitCodeOfSignal } from '../../cli/exit-codes.ts';
 import { placeFlags, trustFlags } from '../../cli/flags.ts';
 import { visible } from '../../cli/render/text.ts';
-import { listenForSignals } from '../../cli/terminal/signals.ts';
+import { untilSignal } from '../../cli/terminal/signals.ts';
 import { LoomsError } from '../../model/errors.ts';
 
 export default class McpStdio extends BaseCommand {
@@ -31,14 +30,8 @@ export default class McpStdio extends BaseCommand {
       throw new LoomsError('usage', 'looms mcp stdio takes the name of a server, or --all');
     }
     const { serveStdio, project, terminal } = await this.open(flags);
-    const interruption = listenForSignals(0, () => {});
-    await serveStdio(project.name, {
-      server: args.server === undefined ? undefined : serverName(args.server),
-      signal: interruption.stop,
-      log: (text) => terminal.notice(`note: ${visible(text)}`),
-    });
-    interruption.dispose();
-    const signal = interruption.received();
-    if (signal !== undefined) process.exitCode = exitCodeOfSignal(signal);
+    const server = args.server === undefined ? undefined : serverName(args.server);
+    const log = (text: string) => terminal.notice(`note: ${visible(text)}`);
+    await untilSignal((signal) => serveStdio(project.name, { server, signal, log }));
   }
 }

@@ -1,6 +1,7 @@
 import type { ProjectName, ServerName } from '../ids.ts';
 import { isRecord } from '../is-record.ts';
 import { canonicalJson } from '../values/canonical-json.ts';
+import { parsedJson } from '../values/parsed-json.ts';
 
 /** Keyed hashes of the secrets a container was made with, by variable: a change shows, no value does. */
 export type SecretPrints = {
@@ -30,12 +31,7 @@ export const writeSecretPrints = (prints: SecretPrints): string => canonicalJson
 
 /** Reads the label; undefined for a text that looms does not write. */
 export function readSecretPrints(text: string): SecretPrints | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = parsedJson(text);
   if (!isRecord(value) || Object.keys(value).length !== 2) return undefined;
   const { key, values } = value;
   if (typeof key !== 'string' || !keyPattern.test(key) || !isRecord(values)) return undefined;

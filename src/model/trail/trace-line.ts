@@ -1,4 +1,5 @@
 import { isRecord } from '../is-record.ts';
+import { parsedJson } from '../values/parsed-json.ts';
 import type { SpanAttributes } from './tracing.ts';
 
 /** What stands before a span on the stderr of a server that uses loom's trace library. */
@@ -38,12 +39,7 @@ export const saysTrace = (text: string): boolean => text.startsWith(mark);
 /** The span that a line of a log holds; undefined for any other line, and for one that does not hold together. */
 export function readTraceLine(text: string): TraceLine | undefined {
   if (!saysTrace(text) || text.length > longest.line) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text.slice(mark.length));
-  } catch {
-    return undefined;
-  }
+  const value = parsedJson(text.slice(mark.length));
   if (!isRecord(value)) return undefined;
   const { name, start_time: start, end_time: end, status, attributes, trace_id: trace } = value;
   if (typeof name !== 'string' || name === '' || typeof start !== 'string' || typeof end !== 'string') return undefined;

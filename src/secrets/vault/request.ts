@@ -2,6 +2,7 @@ import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { duration } from '../../model/times.ts';
+import { parsedJson } from '../../model/values/parsed-json.ts';
 import { sourceFailed } from '../provider.ts';
 import { createRedactor } from '../redact.ts';
 
@@ -72,7 +73,7 @@ async function ask(source: string, url: string, timeoutMs: number, init: Request
       if (size > mostBytes) throw sourceFailed(source, 'answered more than 2 MiB');
       chunks.push(chunk);
     }
-    return { status: response.status, body: parsed(Buffer.concat(chunks).toString('utf8')) };
+    return { status: response.status, body: parsedJson(Buffer.concat(chunks).toString('utf8')) };
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError') {
       throw sourceFailed(source, `gave no answer within ${duration(timeoutMs)}`);
@@ -80,15 +81,6 @@ async function ask(source: string, url: string, timeoutMs: number, init: Request
     if (error instanceof LoomsError) throw error;
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw sourceFailed(source, `cannot be reached: ${messageOf(cause)}`, hintFor(cause), cause);
-  }
-}
-
-/** Undefined for what is no JSON: a login page of a proxy, an empty answer. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

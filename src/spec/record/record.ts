@@ -9,6 +9,7 @@ import {
 import { onlyLater, withLater, withoutLater } from '../../model/fields.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { canonicalJson } from '../../model/values/canonical-json.ts';
+import { parsedJson } from '../../model/values/parsed-json.ts';
 import { type Check, number, object, optional, tagged, text } from '../../model/values/structure.ts';
 
 const laterFields = onlyLater(serverFields);
@@ -31,13 +32,7 @@ const isRecorded: Check<RecordedSpec> = object({ spec: isSpec, image: text });
 
 /** Reads a label that `recordSpec` wrote, in any version. Undefined for other text: anyone can write a label. */
 export function readRecordedSpec(content: string): RecordedSpec | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const value = parsedJson(content);
   const recorded = isRecord(value) ? { ...value, spec: withLater(laterFields, value.spec) } : value;
   return isRecorded(recorded) ? recorded : undefined;
 }

@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type Duplex, pipeline } from 'node:stream';
+import { parsedJson } from '../../../model/values/parsed-json.ts';
 import type { RequestTarget } from './connection.ts';
 import type { StatusError } from './errors.ts';
 
@@ -39,15 +40,8 @@ const readAll = (stream: IncomingMessage, mostBytes = Number.POSITIVE_INFINITY):
 /** What no engine answers, but something before or instead of it may. */
 export const noSuchAnswer = (what: string): Error => Object.assign(new Error(what), { code: 'EPROTO' });
 
-/** An answer as JSON; undefined for one that is none. */
-export function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    // Not every answer is JSON: some calls answer nothing, and proxies answer in plain text.
-    return undefined;
-  }
-}
+/** An answer as JSON. Not every one is: some calls answer nothing, and proxies answer in plain text. */
+export const parseJson = (bytes: Buffer): unknown => parsedJson(bytes.toString('utf8'));
 
 async function statusError(response: IncomingMessage): Promise<StatusError> {
   const bytes = await readAll(response);

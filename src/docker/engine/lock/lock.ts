@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { EngineTime } from '../../../model/engine.ts';
 import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, type ContainerId, type ProjectName } from '../../../model/ids.ts';
+import { parsedJson } from '../../../model/values/parsed-json.ts';
 import { label, lockName, type Role } from '../../model/labels.ts';
 import type { LockAttempt, LockHolder, LockRequest } from '../../port.ts';
 import { ask, askBytes, post } from '../connection/ask.ts';
@@ -101,20 +102,11 @@ const isRecord = (value: unknown): value is HolderRecord => {
   );
 };
 
-function parse(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    // Looked at by the caller: a container without a readable record holds the name all the same.
-    return undefined;
-  }
-}
-
 /** When a renewal said the lock ends; undefined when it was never renewed. */
 async function renewedUntil(client: Client, id: string): Promise<EngineTime | undefined> {
   const path = `${heartbeat.directory}${heartbeat.name}`;
   const bytes = await readContainerFile(client, id, path);
-  const record = parse(bytes?.toString('utf8')) as { expiresAt?: unknown } | undefined;
+  const record = parsedJson(bytes?.toString('utf8')) as { expiresAt?: unknown } | undefined;
   return isTime(record?.expiresAt) ? record.expiresAt : undefined;
 }
 
@@ -123,7 +115,7 @@ async function readHolder(client: Client, project: ProjectName): Promise<FoundLo
   const container = await inspectContainer(client, lockName(project));
   if (container === null) return null;
   const labels = container.Config.Labels ?? {};
-  const record = parse(labels[holderLabel]);
+  const record = parsedJson(labels[holderLabel]); // One that is not readable holds the name all the same.
   if (!isRecord(record) || labels[label.role] !== 'lock' || !(await isOurs(client, container))) {
     throw new LoomsError('engine-conflict', `container ${lockName(project)} is no lock of looms`, {
       hint: `its name is what the lock of project ${project} needs: rename or remove it`,

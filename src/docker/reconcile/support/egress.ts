@@ -1,12 +1,24 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import type { ServerName, StepId } from '../../../model/ids.ts';
-import { isNonEmpty, type Reason, type SupportChange } from '../../../model/plan.ts';
+import { isNonEmpty, type Reason } from '../../../model/plan.ts';
 import { egressNetworkName, egressSuffix, label, mainEgressNetwork, outNetworkName } from '../../model/labels.ts';
 import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../../model/observed.ts';
 import { hasPartOf, isUsedBy, listensAt, type WayOut, wayOutOf } from '../../model/way-out.ts';
 import type { Operation, PlannedContainer, StepDraft } from '../../steps.ts';
 import { forwarderContainer, standInContainer } from '../server/forwarder-containers.ts';
-import { isOn, nothing, type SupportInput, type SupportPlan, supportStep, type Teardown } from './support-plan.ts';
+import {
+  isOn,
+  madeNetwork,
+  networkNamed,
+  nothing,
+  ownNetwork,
+  removedChange,
+  removeNetwork,
+  type SupportInput,
+  type SupportPlan,
+  supportStep,
+  type Teardown,
+} from './support-plan.ts';
 import { type SupportReasons, supportReasons } from './support-reasons.ts';
 
 /** A forwarder is ready in half a second; an engine under load takes longer. */
@@ -14,17 +26,8 @@ const readySeconds = 30;
 
 const why = 'what its server reaches of the outside goes through it';
 
-const networkNamed = ({ networks }: Observed, wanted: string): ObservedNetwork | undefined =>
-  networks.find(({ name }) => name === wanted);
-
 const networkPlan = (network: NetworkShape, reason: string, observed: Observed): SupportPlan =>
-  networkNamed(observed, network.name) === undefined
-    ? {
-        changes: [{ kind: 'network', name: network.name, action: 'create', reasons: [{ kind: 'missing' }] }],
-        steps: [supportStep(`network:${network.name}/create`, reason, { op: 'create-network', network })],
-        teardown: [],
-      }
-    : nothing;
+  networkNamed(observed, network.name) ? nothing : madeNetwork(network, network.name, reason);
 
 /** A forwarder or a stand-in as it shall be, and where it listens then. */
 type Wanted = { readonly planned: PlannedContainer; readonly listens: readonly string[] };
@@ -112,15 +115,8 @@ function forwarderPlan(
   };
 }
 
-const removeNetwork = ({ id, name }: ObservedNetwork, after: readonly StepId[] = []): StepDraft =>
-  supportStep(`network:${name}/remove`, 'no server gets out by it', { op: 'remove-network', network: id, name }, after);
-
-/** A network that looms made, and that nothing but what looms made is on. */
-function ownNetwork(observed: Observed, name: string): ObservedNetwork | undefined {
-  const found = networkNamed(observed, name);
-  const own = new Set(observed.containers.map(({ id }) => id));
-  return found?.ours && found.members.every((id) => own.has(id)) ? found : undefined;
-}
+const removeEgressNetwork = (network: ObservedNetwork, after?: readonly StepId[]): StepDraft =>
+  removeNetwork(network, network.name, 'no server gets out by it', after);
 
 export type EgressPlan = {
   readonly parts: readonly SupportPlan[];
@@ -198,13 +194,6 @@ function ledAndStaying({ observed, project, staying }: SupportInput) {
   return { networks: led.flatMap(({ networks }) => networks), forwarders: led.flatMap(({ forwarders }) => forwarders) };
 }
 
-const removed = (kind: 'forwarder' | 'network', name: string): SupportChange => ({
-  kind,
-  name,
-  action: 'remove',
-  reasons: [{ kind: 'not-in-spec' }],
-});
-
 /**
  * The forwarders of servers that list hosts, each with the network that it shares with its server; and the removal of
  * those that no container needs any more. The forwarder of a list that was changed stays until the container that was made
@@ -244,12 +233,12 @@ export function planEgress(input: SupportInput): EgressPlan {
         .flatMap(({ forwarders }) => forwarders.flatMap((one) => one.teardown)),
     ];
     if (containers.length === 0 && idleNetworks.length === 0) return [];
-    return [{ network, containers, networks: idleNetworks.map((one) => removeNetwork(one)) }];
+    return [{ network, containers, networks: idleNetworks.map((one) => removeEgressNetwork(one)) }];
   });
   const idleOut =
     wanted !== undefined || staying.networks.length > 0 ? undefined : ownNetwork(observed, outNetworkName(project));
   const forwarderRemovals = teardown.flatMap(({ containers }) => containers.map(({ id }) => id));
-  const networkRemovals = idleOut === undefined ? [] : [removeNetwork(idleOut, forwarderRemovals)];
+  const networkRemovals = idleOut === undefined ? [] : [removeEgressNetwork(idleOut, forwarderRemovals)];
   const networks = [...teardown.flatMap((one) => one.networks), ...networkRemovals];
   return {
     parts: [
@@ -258,8 +247,8 @@ export function planEgress(input: SupportInput): EgressPlan {
       {
         ...nothing,
         changes: [
-          ...idle.map(({ name }) => removed('forwarder', name)),
-          ...networks.flatMap((step) => (step.op === 'remove-network' ? [removed('network', step.name)] : [])),
+          ...idle.map(({ name }) => removedChange('forwarder', name)),
+          ...networks.flatMap((step) => (step.op === 'remove-network' ? [removedChange('network', step.name)] : [])),
         ],
       },
     ],

@@ -5,10 +5,14 @@ import { type NetworkShape, type Observed, type ObservedNetwork, withoutHost } f
 import {
   isOn,
   type Mode,
+  madeNetwork,
+  networkNamed,
   nothing,
+  ownNetwork,
+  removedChange,
+  removeNetwork,
   type SupportInput,
   type SupportPlan,
-  supportStep,
   usesMode,
 } from './support-plan.ts';
 
@@ -41,16 +45,13 @@ function networkMismatch(found: ObservedNetwork, wanted: NetworkShape): string |
   return option && `its option ${option[0]} is ${found.options[option[0]] ?? 'not set'}`;
 }
 
-const networkFor = ({ networks }: Observed, wanted: NetworkShape): ObservedNetwork | undefined =>
-  networks.find((network) => network.name === wanted.name);
-
 /** Why no server can be on a network of the project, when none can: somebody else made one of its name, or changed it. */
 export const networkBlocker = (project: ProjectName, mode: Mode, observed: Observed): Blocker | undefined =>
   networkTaken(networkShape(project, mode, observed.engine.canHideHost), observed);
 
 /** Why one network cannot be as it is wanted. */
 export function networkTaken(wanted: NetworkShape, observed: Observed): Blocker | undefined {
-  const found = networkFor(observed, wanted);
+  const found = networkNamed(observed, wanted.name);
   const mismatch = found && networkMismatch(found, wanted);
   if (mismatch === undefined) return undefined;
   const first = found?.members.length === 0 ? '' : 'stop what is on it, then ';
@@ -61,32 +62,19 @@ export function networkTaken(wanted: NetworkShape, observed: Observed): Blocker 
 /** Makes the network that servers are on, and removes it when the last of them is gone. */
 export function networkPlan({ project, observed, servers, staying }: SupportInput, mode: Mode): SupportPlan {
   const wanted = networkShape(project, mode, observed.engine.canHideHost);
-  const found = networkFor(observed, wanted);
   if (servers.some((server) => usesMode(server, mode))) {
-    if (found !== undefined) return nothing;
-    return {
-      changes: [{ kind: 'network', name: wanted.name, action: 'create', reasons: [{ kind: 'missing' }] }],
-      steps: [supportStep(`network:${mode}/create`, 'servers are on it', { op: 'create-network', network: wanted })],
-      teardown: [],
-    };
+    return networkNamed(observed, wanted.name) ? nothing : madeNetwork(wanted, mode, 'servers are on it');
   }
   // What lost the label that says which server it is stays, and so does what it is on.
   const needed = [
     ...staying,
     ...observed.containers.filter(({ role, server }) => role === 'server' && server === undefined),
   ];
-  const ownIds = new Set(observed.containers.map((container) => container.id));
-  const lent = found?.members.some((id) => !ownIds.has(id)) ?? false;
-  if (found === undefined || !found.ours || lent || needed.some((one) => isOn(one, wanted.name))) return nothing;
+  const found = ownNetwork(observed, wanted.name);
+  if (found === undefined || needed.some((one) => isOn(one, wanted.name))) return nothing;
   return {
-    changes: [{ kind: 'network', name: found.name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
+    changes: [removedChange('network', found.name)],
     steps: [],
-    teardown: [
-      supportStep(`network:${mode}/remove`, 'no server is on it', {
-        op: 'remove-network',
-        network: found.id,
-        name: found.name,
-      }),
-    ],
+    teardown: [removeNetwork(found, mode, 'no server is on it')],
   };
 }

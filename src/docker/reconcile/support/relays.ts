@@ -12,6 +12,7 @@ import {
   isOn,
   type Mode,
   nothing,
+  removedChange,
   type SupportInput,
   type SupportPlan,
   supportStep,
@@ -72,7 +73,7 @@ function removalOf(relays: readonly ObservedContainer[], input: SupportInput, mo
   if (needed || !isNonEmpty(relays)) return nothing;
   const name = relayName(input.project, mode);
   return {
-    changes: [{ kind: 'relay', name, action: 'remove', reasons: [{ kind: 'not-in-spec' }] }],
+    changes: [removedChange('relay', name)],
     steps: [],
     teardown: relays.map((relay, index) => removeRelay(relay, mode, index)),
   };

@@ -1,7 +1,7 @@
 import type { DeclaredServer } from '../../../model/desired.ts';
 import { asStepId, type ProjectName, type StepId } from '../../../model/ids.ts';
 import type { SupportChange } from '../../../model/plan.ts';
-import type { Observed, ObservedContainer } from '../../model/observed.ts';
+import type { NetworkShape, Observed, ObservedContainer, ObservedNetwork } from '../../model/observed.ts';
 import type { Operation, StepDraft } from '../../steps.ts';
 
 /** The networks of a project: closed, and open to the outside. A server that has none is on neither. */
@@ -50,6 +50,37 @@ export const supportStep = (
   cause: { kind: 'support', why },
   after,
   ...operation,
+});
+
+export const networkNamed = ({ networks }: Observed, wanted: string): ObservedNetwork | undefined =>
+  networks.find(({ name }) => name === wanted);
+
+/** Makes a network; its step's id goes on with `id`. */
+export const madeNetwork = (network: NetworkShape, id: string, why: string): SupportPlan => ({
+  changes: [{ kind: 'network', name: network.name, action: 'create', reasons: [{ kind: 'missing' }] }],
+  steps: [supportStep(`network:${id}/create`, why, { op: 'create-network', network })],
+  teardown: [],
+});
+
+export const removeNetwork = (
+  { id: network, name }: ObservedNetwork,
+  id: string,
+  why: string,
+  after: readonly StepId[] = [],
+): StepDraft => supportStep(`network:${id}/remove`, why, { op: 'remove-network', network, name }, after);
+
+/** A network that looms made, and that nothing but what looms made is on. */
+export function ownNetwork(observed: Observed, name: string): ObservedNetwork | undefined {
+  const found = networkNamed(observed, name);
+  const own = new Set(observed.containers.map(({ id }) => id));
+  return found?.ours && found.members.every((id) => own.has(id)) ? found : undefined;
+}
+
+export const removedChange = (kind: SupportChange['kind'], name: string): SupportChange => ({
+  kind,
+  name,
+  action: 'remove',
+  reasons: [{ kind: 'not-in-spec' }],
 });
 
 export const usesMode = (server: DeclaredServer, mode: Mode): boolean => server.spec.network.mode === mode;

@@ -1,6 +1,7 @@
 import { assertNever } from '../../../model/errors.ts';
 import { numberOf, plainText, readNumber, readWhole } from '../../../model/values/exact-number.ts';
 import { nearest } from '../../../model/values/nearest.ts';
+import { parsedJson } from '../../../model/values/parsed-json.ts';
 import type { AnswerValue } from '../session.ts';
 import type { FieldKind, FormField, Option, TextFormat } from './question-form.ts';
 
@@ -164,12 +165,9 @@ function listWords(text: string): readonly unknown[] {
 }
 
 function jsonArray(text: string): readonly unknown[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined; // A text that happens to begin with a bracket.
-  }
+  const value = parsedJson(text);
+  // A text may happen to begin with a bracket.
+  return Array.isArray(value) ? value : undefined;
 }
 
 function findOption(options: readonly Option[], text: string, numbered: boolean): Option | undefined {
