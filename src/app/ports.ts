@@ -3,8 +3,10 @@ import type { SessionSource } from '../mcp/client/session.ts';
 import type { EnginePart } from '../model/engine.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
+import type { LockHolder } from '../model/lock.ts';
 import type { SecretPrinter } from '../model/secrets/secret-prints.ts';
 import type { AuditReader, AuditTrail } from '../model/trail/audit.ts';
+import type { Findings } from '../model/trail/findings.ts';
 import type { LogKeeper } from '../model/trail/kept-logs.ts';
 import type { Tracing } from '../model/trail/tracing.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
@@ -47,10 +49,7 @@ export type Ports = HealthKeeper & {
   /** Executions counted here, by container; one never called is left out. Throws `ledger-unreadable`. */
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   /** What was found out about servers here, by a key; one that cannot be used forgets. Never fails. */
-  readonly findings: {
-    readonly recall: (key: string) => Promise<string | undefined>;
-    readonly remember: (key: string, found: string) => Promise<void>;
-  };
+  readonly findings: Findings;
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;
@@ -75,13 +74,8 @@ export type Ports = HealthKeeper & {
   readonly atEnd: (work: () => Promise<void>) => () => void;
   /** Whether a process of this machine is alive. */
   readonly processIsAlive: (pid: number) => boolean;
-  readonly whoAmI: {
+  readonly whoAmI: Pick<LockHolder, 'host' | 'pid' | 'processes' | 'command'> & {
     readonly user: string;
-    readonly host: string;
-    readonly pid: number;
-    /** As in `LockHolder`. */
-    readonly processes?: string;
-    readonly command: string;
     /** Whom a gateway does something for; absent: for the user. */
     readonly principal?: string;
   };

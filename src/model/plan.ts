@@ -144,6 +144,10 @@ export type Plan<S extends Step = Step> = {
   readonly warnings: readonly PlanWarning[];
 };
 
+/** Whether a change does nothing but replace a server that has served its time. */
+export const isRotation = (change: Change): boolean =>
+  'reasons' in change && change.reasons.every(({ kind }) => kind === 'rotation-due');
+
 /** Whether the engine is as declared: nothing to do and nothing in the way. */
 export const isInSync = (plan: Plan): boolean =>
   plan.steps.length === 0 && plan.support.length === 0 && plan.changes.every((change) => change.action === 'unchanged');

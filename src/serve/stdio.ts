@@ -13,7 +13,7 @@ import type { LegHooks } from './leg/leg.ts';
 import { missingOfEnvelope, unknownRevision } from './messages/envelope.ts';
 import { errorText, isRequest, paramsOf, readClientMessage, revisionOf } from './messages/message.ts';
 import { type ClientRequest, code, type Message } from './messages/protocol.ts';
-import type { Reply } from './messages/reply.ts';
+import { type Reply, replyTo } from './messages/reply.ts';
 import { createSeal } from './sessions/seal.ts';
 import { createSession } from './sessions/session.ts';
 import { createSessions } from './sessions/sessions.ts';
@@ -47,7 +47,7 @@ export async function serveStdio(
 ): Promise<void> {
   stdout.on('error', () => {}); // Its reader is gone, as its input will say.
   const write = (text: string): boolean => stdout.write(`${text.replace(/[\r\n]+/g, ' ')}\n`) || true;
-  const replyLines = (): Reply => ({ tell: write, answer: write, begin: nothing, end: nothing, isOpen: () => true });
+  const replyLines = (): Reply => replyTo({ tell: write, answer: write });
   const faceOf = (heard: LegHooks) =>
     server === undefined
       ? allServers(upstreams, heard, { version, log, guard, names })
@@ -67,7 +67,7 @@ export async function serveStdio(
   });
   const leaving = new Map<string | number, Reply>();
   const legs = () => [session, ...sessions.all()].flatMap((one) => one.legs()).concat(stateless.legs());
-  const stopFollowing = followServing(upstreams, legs, nothing);
+  const stopFollowing = followServing(upstreams, legs, () => {});
 
   const begin = async (message: ClientRequest): Promise<void> => {
     try {
@@ -109,8 +109,6 @@ export async function serveStdio(
   stopFollowing();
   await Promise.all([session.close(), sessions.close(), stateless.close()]);
 }
-
-const nothing = (): void => {};
 
 /** On one stream a client says what it gives up, where over HTTP it leaves. */
 function cancelStateless(message: Message, leaving: ReadonlyMap<string | number, Reply>): boolean {

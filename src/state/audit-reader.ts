@@ -40,35 +40,37 @@ export function createAuditReader(places: LedgerPlaces): AuditReader {
     },
     newest: () => count(places, 'SELECT max(seq) AS n FROM audit', []),
     async verify(expected) {
-      const database = await open(places);
-      if (database === undefined) return nothingWritten(places, expected);
-      try {
+      const found = await asked(places, (database) => {
         // One view of it all: a writer may go on meanwhile.
         database.exec('BEGIN');
         if (!hasOurTrail(database)) return otherTables;
         if (!hasTable(database, 'audit') && (hasBegun(database) || existsSync(places.keyFile))) return allRemoved;
-        if (!hasBegun(database)) return nothingWritten(places, expected);
-        const found = verifyChain(database, needKeys(places), expected);
-        return found.intact && !hasWholeIndex(database) ? otherTables : found;
-      } catch (error) {
-        throw unreadable(error, places);
-      } finally {
-        database.close();
-      }
+        if (!hasBegun(database)) return undefined;
+        const verified = verifyChain(database, needKeys(places), expected);
+        return verified.intact && !hasWholeIndex(database) ? otherTables : verified;
+      });
+      return found ?? nothingWritten(places, expected);
     },
   };
 }
 
 /** The number that a query answers; 0 where nothing is written. */
 async function count(places: LedgerPlaces, sql: string, values: readonly SQLInputValue[]): Promise<number> {
+  const found = await asked(places, (database) =>
+    hasRecords(database) ? database.prepare(sql).get(...values) : undefined,
+  );
+  return Number(found?.n ?? 0);
+}
+
+/** What is found in the ledger; undefined where there is none. */
+async function asked<T>(places: LedgerPlaces, look: (database: DatabaseSync) => T): Promise<T | undefined> {
   const database = await open(places);
-  if (database === undefined) return 0;
   try {
-    return hasRecords(database) ? Number(database.prepare(sql).get(...values)?.n ?? 0) : 0;
+    return database && look(database);
   } catch (error) {
     throw unreadable(error, places);
   } finally {
-    database.close();
+    database?.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isoTime } from '../model/times.ts';
-import type { AuditedCall, AuditTrail } from '../model/trail/audit.ts';
+import type { AuditedCall, AuditTrail, Written } from '../model/trail/audit.ts';
 import { canonicalJson } from '../model/values/canonical-json.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
@@ -18,6 +18,14 @@ type AuditSettings = {
  */
 export function createAuditTrail({ writer, who, mask }: AuditSettings): AuditTrail {
   const stamp = (event: string, call: string) => ({ v: 1, event, call, time: isoTime(Date.now()) });
+  /** Of what is not written that it began, nothing is written that it ended. */
+  const begun = (call: string, start: Written) => ({
+    start,
+    ended: async (end: object): Promise<Written> =>
+      start.written
+        ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' })
+        : { written: true },
+  });
   return {
     prepare: writer.prepare,
     async started({ arguments: args, keepArguments, ...target }: AuditedCall) {
@@ -31,26 +39,12 @@ export function createAuditTrail({ writer, who, mask }: AuditSettings): AuditTra
         ...(keepArguments ? { arguments: mask(args) } : {}),
       };
       const json = canonicalJson(record);
-      const start = await writer.write({ json, arguments: text, counted: target.container, part: 'begins' });
-      return {
-        start,
-        ended: async (end) =>
-          start.written
-            ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' })
-            : { written: true },
-      };
+      return begun(call, await writer.write({ json, arguments: text, counted: target.container, part: 'begins' }));
     },
     async changing(change) {
       const call = randomUUID();
       const json = canonicalJson({ ...stamp('change', call), ...who, ...change });
-      const start = await writer.write({ json, part: 'begins' });
-      return {
-        start,
-        ended: async (end) =>
-          start.written
-            ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' })
-            : { written: true },
-      };
+      return begun(call, await writer.write({ json, part: 'begins' }));
     },
     refused: (target, code) => {
       const record = { ...stamp('refused', randomUUID()), ...who, ...target, result: 'refused', code };

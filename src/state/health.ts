@@ -1,6 +1,6 @@
 import type { HealthFinding, HealthRecord, Verdict } from '../model/health.ts';
 import { asContainerId, asServerName, type ServerName } from '../model/ids.ts';
-import { inTransaction, openLedger, readLedger } from './ledger.ts';
+import { readLedger, writeLedger } from './ledger.ts';
 
 /** Whose health: an engine's own id, and a project on it. */
 type Place = { readonly engine: string; readonly project: string };
@@ -37,19 +37,13 @@ export async function recordHealth(
   now: number,
 ): Promise<void> {
   if (findings.length === 0) return;
-  const database = await openLedger(path);
-  try {
-    // One transaction: a write to disk for all of them instead of one for each.
-    await inTransaction(database, () => {
-      database.exec(table);
-      const statement = database.prepare(upsert);
-      for (const { server, verdict, container, run, tools, detail } of findings) {
-        statement.run(engine, project, server, verdict, container, run, tools, detail, now, now);
-      }
-    });
-  } finally {
-    database.close();
-  }
+  await writeLedger(path, (database) => {
+    database.exec(table);
+    const statement = database.prepare(upsert);
+    for (const { server, verdict, container, run, tools, detail } of findings) {
+      statement.run(engine, project, server, verdict, container, run, tools, detail, now, now);
+    }
+  });
 }
 
 const verdicts: ReadonlySet<unknown> = new Set<Verdict>(['healthy', 'unhealthy', 'stopped']);

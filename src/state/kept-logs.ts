@@ -7,7 +7,7 @@ import type { HealthPlace } from '../model/health.ts';
 import { asContainerId, asServerName, type ContainerId } from '../model/ids.ts';
 import { stateFolder } from '../model/state-folder.ts';
 import type { CountedLine, KeptLine, KeptQuery, LoggedContainer, LogKeeper } from '../model/trail/kept-logs.ts';
-import { describeFault, inTransaction, openDatabase, readLedger } from './ledger.ts';
+import { describeFault, readLedger, writeDatabase } from './ledger.ts';
 
 /** Of each server: lines with what they take beside their text, bytes; then the oldest go, a tenth more than is needed. */
 const mostBytes = 10 * 1024 * 1024;
@@ -66,12 +66,7 @@ export function logKeeper(
     (await readLedger(path, 'lines', (database) => database.prepare(sql).all(...values))) ?? [];
   const write = async (work: (database: DatabaseSync) => void): Promise<void> => {
     try {
-      const database = await openDatabase(path, schema);
-      try {
-        await inTransaction(database, () => work(database));
-      } finally {
-        database.close();
-      }
+      await writeDatabase(path, schema, work);
     } catch (error) {
       const { why, hint } = describeFault(error, path);
       throw new LoomsError('ledger-unreadable', why, { hint, cause: error });

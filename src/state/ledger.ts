@@ -117,6 +117,23 @@ export async function openDatabase(path: string, tables: string): Promise<Databa
   });
 }
 
+/** Writes to such a file in one transaction, which is one write to disk. Throws what SQLite throws. */
+export async function writeDatabase(
+  path: string,
+  tables: string,
+  work: (database: DatabaseSync) => void,
+): Promise<void> {
+  const database = await openDatabase(path, tables);
+  try {
+    await inTransaction(database, () => work(database));
+  } finally {
+    database.close();
+  }
+}
+
+export const writeLedger = (path: string, work: (database: DatabaseSync) => void): Promise<void> =>
+  writeDatabase(path, schema, work);
+
 /** Opens the ledger for reading. The file must be there. Throws what SQLite throws. */
 export async function openLedgerToRead(path: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();

@@ -4,6 +4,7 @@ import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
 import type { SecretPrinter } from '../model/secrets/secret-prints.ts';
 import type { AuditReader } from '../model/trail/audit.ts';
+import type { Findings } from '../model/trail/findings.ts';
 import type { LogKeeper } from '../model/trail/kept-logs.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
@@ -14,18 +15,13 @@ import { recordSigner } from './record-signer.ts';
 import { secretPrinter } from './secret-printer.ts';
 import { recallFinding, rememberFinding } from './server-memory.ts';
 
-/** Where what is found about servers is remembered; a ledger that cannot be used costs a probe or a moment, no more. */
-type ServerMemory = {
-  readonly recall: (key: string) => Promise<string | undefined>;
-  readonly remember: (key: string, found: string) => Promise<void>;
-};
-
 /** What this machine counted, recorded and found out; nothing is read or made before it is asked for. */
 type LocalState = HealthKeeper & {
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   readonly auditReader: AuditReader;
   readonly keptLogs: LogKeeper;
-  readonly serverMemory: ServerMemory;
+  /** A ledger that cannot be used costs a probe or a moment, no more. */
+  readonly serverMemory: Findings;
   readonly secretPrints: SecretPrinter;
   /** Records of others that somebody accepted here. `remember` throws what the file system throws. */
   readonly records: {

@@ -1,4 +1,4 @@
-import { inTransaction, openLedger, readLedger } from './ledger.ts';
+import { readLedger, writeLedger } from './ledger.ts';
 
 /** Rows that are kept, two for a server: an image that was not met for so long is probably gone. */
 const mostKept = 1_000;
@@ -13,14 +13,9 @@ export async function recallFinding(path: string, key: string): Promise<string |
 
 /** Keeps a finding in place of an earlier one, and drops all but the newest `kept`. Throws what SQLite throws. */
 export async function rememberFinding(path: string, key: string, found: string, kept = mostKept): Promise<void> {
-  const database = await openLedger(path);
-  try {
-    await inTransaction(database, () => {
-      database.prepare('DELETE FROM verdicts WHERE key = ?').run(key);
-      database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, found);
-      database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(kept);
-    });
-  } finally {
-    database.close();
-  }
+  await writeLedger(path, (database) => {
+    database.prepare('DELETE FROM verdicts WHERE key = ?').run(key);
+    database.prepare('INSERT INTO verdicts (key, era) VALUES (?, ?)').run(key, found);
+    database.prepare('DELETE FROM verdicts WHERE rowid <= (SELECT max(rowid) FROM verdicts) - ?').run(kept);
+  });
 }

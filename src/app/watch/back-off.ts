@@ -1,3 +1,4 @@
+import type { Findings } from '../../model/trail/findings.ts';
 import { parsedJson } from '../../model/values/parsed-json.ts';
 
 /** First and longest wait between repairs, ms, and how much of it is left to chance (docs/commands.md, "Keeping it so"). */
@@ -20,12 +21,6 @@ export type BackOff = {
   readonly waiting: (server: string, hash: string) => Promise<(Waiting & { readonly forMs: number }) | undefined>;
 };
 
-/** What was found about servers and outlives the program; a memory that cannot be used forgets. */
-export type Memory = {
-  readonly recall: (key: string) => Promise<string | undefined>;
-  readonly remember: (key: string, found: string) => Promise<void>;
-};
-
 /**
  * How long a server is left alone between repairs: none after the first one that succeeded, then doubling up to five
  * minutes, so that nothing is made again and again that does not last, be it that it fails or that somebody reverts it.
@@ -33,7 +28,7 @@ export type Memory = {
  */
 export function createBackOff(
   project: string,
-  { memory, now, random }: { readonly memory: Memory; readonly now: () => number; readonly random: () => number },
+  { memory, now, random }: { readonly memory: Findings; readonly now: () => number; readonly random: () => number },
 ): BackOff {
   const known = new Map<string, Waiting | undefined>();
   const keyOf = (server: string): string => `watch ${project} ${server}`;

@@ -1,16 +1,12 @@
 import type { DeclaredServer } from '../../model/desired.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { Change, Plan } from '../../model/plan.ts';
+import { isRotation, type Plan } from '../../model/plan.ts';
 import type { Ports } from '../ports.ts';
 import type { BackOff } from './back-off.ts';
 import type { LeftAlone } from './told.ts';
 
 /** Rotations that are due are a minute apart, ms: a fleet that was made at once is not made anew at once. */
 export const rotationPauseMs = 60_000;
-
-/** Whether a change does nothing but replace a server that has served its time. */
-export const isRotation = (change: Change): boolean =>
-  'reasons' in change && change.reasons.every(({ kind }) => kind === 'rotation-due');
 
 /** The command that is a person's word that a server shall not run; whatever else stops one does so for a file. */
 const stopByHand = 'looms mcp stop';

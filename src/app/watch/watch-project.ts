@@ -3,7 +3,7 @@ import type { GitSource } from '../../files/port.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { isInSync, type Plan } from '../../model/plan.ts';
+import { isInSync, isRotation, type Plan } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, Undesired } from '../../orchestrator/port.ts';
@@ -14,7 +14,7 @@ import { type PruneRules, planWork, requirePolicy, type Work } from '../plan/pla
 import type { Ports } from '../ports.ts';
 import { createBackOff } from './back-off.ts';
 import { followRemote } from './follow-remote.ts';
-import { declaredAs, heldBack, isRotation, rotationPauseMs } from './hold-back.ts';
+import { declaredAs, heldBack, rotationPauseMs } from './hold-back.ts';
 import { createKeeper } from './keeper.ts';
 import type { LoopRecord } from './loop-record.ts';
 import { createProbes } from './probes.ts';

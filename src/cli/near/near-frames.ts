@@ -1,3 +1,4 @@
+import type { Program } from '../terminal/program.ts';
 /** `looms mcp …` that a gateway can do with the sessions that it holds. */
 export const nearNames = ['call', 'tools', 'read', 'health', 'resources', 'prompts', 'prompt'] as const;
 
@@ -32,12 +33,8 @@ export const kinds = {
 export type Kind = (typeof kinds)[keyof typeof kinds];
 
 /** A command as its program gives it. */
-export type NearCommand = {
+export type NearCommand = Pick<Program, 'argv' | 'environment' | 'workingDirectory' | 'pid'> & {
   readonly version: string;
-  readonly argv: readonly string[];
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly workingDirectory: string;
-  readonly pid: number;
   /** What of this process decides which files it reaches and how it makes them. */
   readonly view: string;
   readonly isTerminal: readonly [stdin: boolean, stdout: boolean, stderr: boolean];

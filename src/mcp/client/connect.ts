@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isHttp, type ProtocolChoice } from '../../model/desired.ts';
 import { LoomsError } from '../../model/errors.ts';
+import type { Findings } from '../../model/trail/findings.ts';
 import { idsOf, type TraceContext } from '../../model/trail/tracing.ts';
 import type { LinkOptions } from '../link/link.ts';
 import { createLinkSource, type LinkSource } from '../link/open-link.ts';
@@ -9,7 +10,7 @@ import { createExactResults } from './answers/exact-results.ts';
 import type { Attempt } from './converse.ts';
 import { type EndMemory, endMemory, firstChoice, memoryKey, nextChoice } from './server-memory.ts';
 import { answerAllowanceMs } from './server-requests.ts';
-import type { ServerMemory, SessionOptions, SessionSource, SessionTarget } from './session.ts';
+import type { SessionOptions, SessionSource, SessionTarget } from './session.ts';
 
 /** How long a server may take to end by itself when its session is closed, ms. */
 const defaultGraceMs = 1_000;
@@ -23,7 +24,7 @@ const lifetimeSlackMs = 60_000;
  * `json-rpc-error` or `interrupted` with the end of the server's log, and what the engine throws; nothing is left running
  * then. What `auto` found out about a server goes into `memory`, and is tried first the next time.
  */
-export function createSessionSource(memory?: ServerMemory): SessionSource {
+export function createSessionSource(memory?: Findings): SessionSource {
   const openLink = createLinkSource();
   return async (target, options = {}) => {
     const wanted = options.protocol ?? target.spec.mcp.protocol;

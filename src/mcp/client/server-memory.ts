@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ProtocolChoice } from '../../model/desired.ts';
 import type { ErrorCode } from '../../model/errors.ts';
-import type { ServerMemory, SessionTarget } from './session.ts';
+import type { Findings } from '../../model/trail/findings.ts';
+import type { SessionTarget } from './session.ts';
 
 /** What is remembered of a server's protocol belongs to this key: an image and what is run of it; undefined where the image is not known. */
 export function memoryKey({ image, argv, spec }: SessionTarget): string | undefined {
@@ -32,7 +33,7 @@ export function nextChoice(
 export async function firstChoice(
   wanted: ProtocolChoice,
   key: string | undefined,
-  memory: ServerMemory | undefined,
+  memory: Findings | undefined,
 ): Promise<ProtocolChoice> {
   if (wanted !== 'auto' || key === undefined) return wanted;
   switch (await memory?.recall(key)) {
@@ -52,7 +53,7 @@ export type EndMemory = {
   readonly ended: (how: { readonly byItself: boolean }) => Promise<void>;
 };
 
-export function endMemory(target: SessionTarget, memory: ServerMemory | undefined): EndMemory {
+export function endMemory(target: SessionTarget, memory: Findings | undefined): EndMemory {
   const server = memoryKey(target);
   const key = `${server} end`;
   if (memory === undefined || server === undefined) return { endsWithInput: async () => false, ended: async () => {} };

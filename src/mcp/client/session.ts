@@ -200,12 +200,6 @@ export type Session = {
   close(options?: { readonly trusting?: boolean }): Promise<void>;
 };
 
-/** What servers turned out to do, kept between programs. Never throws: what is lost is found out again. */
-export type ServerMemory = {
-  readonly recall: (key: string) => Promise<string | undefined>;
-  readonly remember: (key: string, found: string) => Promise<void>;
-};
-
 /** Opens sessions; opening one by exec or through a relay is one source, a program that keeps them warm another. */
 export type SessionSource = (target: SessionTarget, options?: SessionOptions) => Promise<Session>;
 

@@ -1,6 +1,14 @@
 import { isRecord } from '../../model/is-record.ts';
 import { parseExactly } from '../../model/values/exact-number.ts';
-import { type ClientRequest, code, envelopeKeys, type Fields, type Id, type Message } from './protocol.ts';
+import {
+  type ClientRequest,
+  code,
+  envelopeKeys,
+  type Fields,
+  type Id,
+  type Message,
+  subscriptionKey,
+} from './protocol.ts';
 
 export const paramsOf = ({ params }: Fields): Fields => (isRecord(params) ? params : {});
 
@@ -86,6 +94,22 @@ export const errorText = (id: Id | null, code: number, message: string, data?: u
   JSON.stringify({ jsonrpc: '2.0', id, error: { code, message, ...(data === undefined ? {} : { data }) } });
 
 export const resultText = (id: Id, result: object): string => JSON.stringify({ jsonrpc: '2.0', id, result });
+
+/** A message that is told on a subscription of a client. */
+export const withSubscription = (text: string, message: Message, id: Id): string =>
+  withParams(text, (params) => ({ ...params, _meta: { ...metaOf(message), [subscriptionKey]: id } }));
+
+/** What a client first hears on a subscription: what of its wishes it is told. */
+export const acknowledgement = (id: Id, notifications: Fields): string =>
+  JSON.stringify({
+    jsonrpc: '2.0',
+    method: 'notifications/subscriptions/acknowledged',
+    params: { notifications, _meta: { [subscriptionKey]: id } },
+  });
+
+/** The answer that ends a subscription. */
+export const subscriptionEnd = (id: Id): string =>
+  resultText(id, { resultType: 'complete', _meta: { [subscriptionKey]: id } });
 
 /** The HTTP status that 2026-07-28 gives an answer (basic/transports, "Streamable HTTP"). */
 export function statusOf(text: string): number {

@@ -23,6 +23,18 @@ export type Reply = {
   onleft?: (() => void) | undefined;
 };
 
+/** What goes back on a request that no client waits for over HTTP: some of it is heard, the rest is for nobody. */
+export const replyTo = (some: Partial<Reply>): Reply => ({
+  tell: () => true,
+  answer: nothing,
+  begin: nothing,
+  end: nothing,
+  isOpen: () => true,
+  ...some,
+});
+
+const nothing = (): void => {};
+
 /** One that may go on as a stream after an answer. */
 export type Stream = Reply & {
   /** What must not be left out, however much is unread; false when nobody reads it any more. */

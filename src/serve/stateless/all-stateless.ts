@@ -4,7 +4,7 @@ import type { JoinedNames } from '../../model/serve-settings.ts';
 import { failureText, statusOfFailure } from '../call.ts';
 import { capabilities, createCatalogue, type Item, instructions, itemsIn } from '../catalogue.ts';
 import { headerText } from '../messages/envelope.ts';
-import { errorText, metaOf, paramsOf, resultText } from '../messages/message.ts';
+import { acknowledgement, errorText, metaOf, paramsOf, resultText, subscriptionEnd } from '../messages/message.ts';
 import { pagesOf } from '../messages/pages.ts';
 import {
   type ClientRequest,
@@ -20,7 +20,7 @@ import {
   modernRevision,
   subscriptionKey,
 } from '../messages/protocol.ts';
-import type { Reply } from '../messages/reply.ts';
+import { type Reply, replyTo } from '../messages/reply.ts';
 
 /** A request to one of the servers, or to all; what a client over HTTP sent as `mcp-…`. */
 type Request = { readonly message: ClientRequest; readonly headers?: HeaderFields };
@@ -104,7 +104,7 @@ export function createAllStateless({ servers, version, log, names }: Options): A
         resolve();
         return true;
       };
-      const one: Reply = { tell, answer: () => resolve(), begin: nothing, end: resolve, isOpen: reply.isOpen };
+      const one = replyTo({ tell, answer: () => resolve(), end: resolve, isOpen: reply.isOpen });
       leaving.push(one);
       const request = { ...message, params: { ...paramsOf(message), notifications: wanted } };
       return { told, over: askOne(server, { message: request }, one) };
@@ -121,15 +121,13 @@ export function createAllStateless({ servers, version, log, names }: Options): A
     await Promise.race([Promise.all(asked.map(({ told }) => told)), tooLate, left]);
     clearTimeout(timer);
     const filter = { ...honoured, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
-    const params = { notifications: filter, _meta: { [subscriptionKey]: message.id } };
-    reply.tell(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params }));
+    reply.tell(acknowledgement(message.id, filter));
     isAcknowledged = true;
     late.add(tellLate);
     await Promise.race([Promise.all(asked.map(({ over }) => over)), left]);
     late.delete(tellLate);
     for (const one of leaving) one.onleft?.();
-    const _meta = { [subscriptionKey]: message.id };
-    reply.answer(resultText(message.id, { resultType: 'complete', _meta }));
+    reply.answer(subscriptionEnd(message.id));
   };
   const homeOf = async (uri: unknown, { id }: ClientRequest, context: Context): Promise<ServerName | undefined> => {
     const routed = await catalogue.route({ jsonrpc: '2.0', id, method: 'resources/read', params: { uri } }, context);
@@ -179,14 +177,11 @@ export function createAllStateless({ servers, version, log, names }: Options): A
   };
 }
 
-const nothing = (): void => {};
-
 /** The text of a server's answer to a request of our own. */
 const answerOf = (askOne: AskOne, server: ServerName, message: ClientRequest): Promise<string> =>
   new Promise((resolve) => {
     const end = (): void => resolve(errorText(message.id, code.internal, `${server} gave no answer`));
-    const reply: Reply = { tell: () => true, answer: resolve, begin: nothing, end, isOpen: () => true };
-    askOne(server, { message }, reply).then(end, end);
+    askOne(server, { message }, replyTo({ answer: resolve, end })).then(end, end);
   });
 
 const discovered = (id: string | number, version: string, names: JoinedNames): string =>

@@ -6,14 +6,17 @@ import type { Guard } from '../access/guard.ts';
 import { failureText, statusOfFailure } from '../call.ts';
 import { createDeclaredHeaders } from '../messages/declared-headers.ts';
 import {
+  acknowledgement,
   errorText,
   isRequest,
   metaOf,
   paramsOf,
   resultText,
   statusOf,
+  subscriptionEnd,
   withId,
   withParams,
+  withSubscription,
 } from '../messages/message.ts';
 import { paramContradiction } from '../messages/param-headers.ts';
 import {
@@ -27,9 +30,8 @@ import {
   type Message,
   questions,
   sessionRevisions,
-  subscriptionKey,
 } from '../messages/protocol.ts';
-import type { Reply } from '../messages/reply.ts';
+import { type Reply, replyTo } from '../messages/reply.ts';
 import type { Seal } from '../sessions/seal.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionPlace, Sessions } from '../sessions/sessions.ts';
@@ -130,8 +132,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     }
     for (const listener of one.listeners) {
       if (!wants(listener, message)) continue;
-      const own = (params: Fields) => ({ ...params, _meta: { ...metaOf(message), [subscriptionKey]: listener.id } });
-      listener.reply.tell(withParams(text, own));
+      listener.reply.tell(withSubscription(text, message, listener.id));
     }
   };
   /** Puts what the server asks to a client: on a call that waits, else on one whose client was asked already. */
@@ -345,7 +346,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     const wanted = honoured(notifications, isRecord(capabilities) ? capabilities : {});
     const { promise: over, resolve: left } = Promise.withResolvers<void>();
     const end = (): void => {
-      reply.answer(resultText(message.id, { resultType: 'complete', _meta: { [subscriptionKey]: message.id } }));
+      reply.answer(subscriptionEnd(message.id));
       left();
     };
     reply.onleft = left;
@@ -357,8 +358,7 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
     }
     const filter = { ...wanted.lists, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
     const listener = { id: message.id, reply, filter, uris, guard, end };
-    const params = { notifications: filter, _meta: { [subscriptionKey]: message.id } };
-    reply.tell(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params }));
+    reply.tell(acknowledgement(message.id, filter));
     if (Object.keys(filter).length === 0) return end();
     one.listeners.add(listener);
     if (reply.isOpen()) await over;
@@ -412,16 +412,6 @@ export function createBridge(sessions: Sessions, seal: Seal): Bridge {
 }
 
 const keyOf = (id: unknown): string => `q${String(id)}`;
-
-const nothing = (): void => {};
-const replyTo = (some: Partial<Reply>): Reply => ({
-  tell: () => true,
-  answer: nothing,
-  begin: nothing,
-  end: nothing,
-  isOpen: () => true,
-  ...some,
-});
 
 function wants({ filter, uris }: Listener, message: Message): boolean {
   if (message.method === 'notifications/resources/updated') return uris.includes(String(paramsOf(message).uri));

@@ -10,13 +10,12 @@ import { oneServer } from '../face.ts';
 import { type Answered, type Asked, createLeg, type Leg } from '../leg/leg.ts';
 import { createDeclaredHeaders } from '../messages/declared-headers.ts';
 import { mirrored } from '../messages/envelope.ts';
-import { errorText, metaOf, paramsOf, statusOf, withId, withParams } from '../messages/message.ts';
+import { errorText, metaOf, paramsOf, statusOf, withId, withParams, withSubscription } from '../messages/message.ts';
 import { paramContradiction, paramHeaders } from '../messages/param-headers.ts';
 import {
   type ClientRequest,
   code,
   envelopeKeys,
-  type Fields,
   type HeaderFields,
   type Message,
   modernRevision,
@@ -122,11 +121,7 @@ export function createStateless(upstreams: Upstreams, { idleMs, bridge, ...told 
     }
     const one = all.find(({ asked }) => String(asked?.id) === String(subscription));
     if (one === undefined) return;
-    const own = (params: Fields) => ({
-      ...params,
-      _meta: { ...metaOf(message), [subscriptionKey]: one.clientId },
-    });
-    one.reply.tell(withParams(text, own));
+    one.reply.tell(withSubscription(text, message, one.clientId));
   };
   const sharedOf = (server: ServerName): Shared => {
     const known = shared.get(server);

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createBackOff, type Memory } from '../../../src/app/watch/back-off.ts';
+import { createBackOff } from '../../../src/app/watch/back-off.ts';
 import { followRemote, remotePauseMs } from '../../../src/app/watch/follow-remote.ts';
 import { createWake } from '../../../src/app/watch/wake.ts';
+import type { Findings } from '../../../src/model/trail/findings.ts';
 
 /** A clock that goes on when somebody waits, with what is to happen at which moment of it, ms. */
 function clockOf(plans: readonly (readonly [at: number, what: () => void])[] = []) {
@@ -66,7 +67,7 @@ describe('what calls for a look', () => {
 describe('repairs that do not last', () => {
   function world(kept = new Map<string, string>()) {
     let now = 1_000_000;
-    const memory: Memory = {
+    const memory: Findings = {
       recall: async (key) => kept.get(key),
       remember: async (key, found) => void kept.set(key, found),
     };

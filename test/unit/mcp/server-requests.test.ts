@@ -5,10 +5,10 @@ import type {
   CallProgress,
   Question,
   ServerLog,
-  ServerMemory,
   Session,
   SessionOptions,
 } from '../../../src/mcp/client/session.ts';
+import type { Findings } from '../../../src/model/trail/findings.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
@@ -18,7 +18,7 @@ afterEach(async () => {
   await Promise.all(sessions.splice(0).map((session) => session.close()));
 });
 
-async function open(argv: readonly string[], options: SessionOptions = {}, memory?: ServerMemory, image?: string) {
+async function open(argv: readonly string[], options: SessionOptions = {}, memory?: Findings, image?: string) {
   const local = localEngine();
   const target = { ...targetFor(local.engine, [process.execPath, ...argv]), ...(image === undefined ? {} : { image }) };
   const session = await createSessionSource(memory)(target, options);
@@ -156,7 +156,7 @@ describe('what auto finds out', () => {
   function memory(start: Record<string, string> = {}) {
     const known = new Map(Object.entries(start));
     const asked: string[] = [];
-    const store: ServerMemory = {
+    const store: Findings = {
       recall: async (key) => {
         asked.push(key);
         return known.get(key);

@@ -5,23 +5,17 @@ import type { ServerContainer } from '../../../model/server-view.ts';
 import type { LoggedContainer } from '../../../model/trail/kept-logs.ts';
 import { readTraceLine } from '../../../model/trail/trace-line.ts';
 import { defined } from '../../../model/values/defined.ts';
-import type { LogLine, LogMoment } from '../../../orchestrator/session-host.ts';
+import type { LogMoment, LogQuery } from '../../../orchestrator/session-host.ts';
 import type { Ports } from '../../ports.ts';
 import { knowSecrets } from '../../talk/know-secrets.ts';
 import { followLogs } from './follow-logs.ts';
 import { type LogSource, logSource, type ServerLogLine } from './log-source.ts';
 
-export type LogRequest = {
+/** `tail` is of each container; `follow` goes on until the signal aborts, across stops and replacements. */
+export type LogRequest = LogQuery & {
   readonly project: ProjectName;
   /** Empty: all servers of the project. */
   readonly servers: readonly ServerName[];
-  readonly streams: readonly LogLine['stream'][];
-  readonly since?: LogMoment;
-  readonly until?: LogMoment;
-  /** So many lines from the end of each container's log. */
-  readonly tail?: number;
-  /** Goes on until the signal aborts, across stops and replacements. */
-  readonly follow: boolean;
   /** Only lines in which this is found. */
   readonly pattern?: { readonly test: (line: string) => boolean };
   /** Without loom's trace lines, or only these; absent: all lines. */

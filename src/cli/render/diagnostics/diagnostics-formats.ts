@@ -1,7 +1,7 @@
 import { type Diagnostic, hasErrors } from '../../../model/diagnostics.ts';
 import { assertNever } from '../../../model/errors.ts';
 import { type ReportFormat, reportFormats } from '../../command-line/output-format.ts';
-import { attribute, xml } from '../plan/plan-junit.ts';
+import { attribute, junitReport, xml } from '../plan/plan-junit.ts';
 import { cell, code } from '../plan/plan-markdown.ts';
 import { sarifLocations, sarifLog } from '../plan/plan-sarif.ts';
 import { shownFile, visible } from '../text.ts';
@@ -34,8 +34,7 @@ export function renderFindingsAs(format: FindingFormat, diagnostics: readonly Di
 }
 
 function junit(diagnostics: readonly Diagnostic[]): string {
-  const failed = diagnostics.filter(({ severity }) => severity === 'error').length;
-  const counts = `tests="${diagnostics.length}" failures="${failed}" errors="0"`;
+  const failures = diagnostics.filter(({ severity }) => severity === 'error').length;
   const cases = diagnostics.flatMap((one) => {
     const open = `    <testcase classname="looms.specs" name="${attribute(`${place(one)} ${one.code}`)}" file="${attribute(shownFile(one.position.file))}" line="${one.position.line}" time="0">`;
     const body =
@@ -44,14 +43,7 @@ function junit(diagnostics: readonly Diagnostic[]): string {
         : `      <system-out>${xml(`${one.severity}: ${describeDiagnostic(one)}`)}</system-out>`;
     return [open, body, '    </testcase>'];
   });
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="looms" ${counts}>`,
-    `  <testsuite name="looms.specs" ${counts} skipped="0" time="0">`,
-    ...cases,
-    '  </testsuite>',
-    '</testsuites>',
-  ].join('\n');
+  return junitReport('looms.specs', { tests: diagnostics.length, failures }, cases);
 }
 
 function sarif(diagnostics: readonly Diagnostic[]): string {

@@ -34,7 +34,16 @@ export function renderJunit(plan: Plan, sources: ReadonlyMap<string, Source>): s
       '    </testcase>',
     ];
   });
-  const counts = `tests="${plan.changes.length}" failures="${findings.size}" errors="0"`;
+  return junitReport(suite, { tests: plan.changes.length, failures: findings.size }, cases);
+}
+
+/** A report of one suite with these lines of test cases. */
+export function junitReport(
+  suite: string,
+  { tests, failures }: { readonly tests: number; readonly failures: number },
+  cases: readonly string[],
+): string {
+  const counts = `tests="${tests}" failures="${failures}" errors="0"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="looms" ${counts}>`,

@@ -1,15 +1,16 @@
 import { assertNever } from '../../../model/errors.ts';
 import { endedAsTold } from '../../../model/health.ts';
 import { shortId } from '../../../model/ids.ts';
-import type {
-  Blocker,
-  Change,
-  FieldDifference,
-  NextRotation,
-  Plan,
-  PlannedImage,
-  Reason,
-  SupportChange,
+import {
+  type Blocker,
+  type Change,
+  type FieldDifference,
+  isRotation,
+  type NextRotation,
+  type Plan,
+  type PlannedImage,
+  type Reason,
+  type SupportChange,
 } from '../../../model/plan.ts';
 import { shownTime } from '../../../model/times.ts';
 import { shortImage } from '../servers/servers.ts';
@@ -212,8 +213,4 @@ export const describeRotation = ({ server, at, callsLeft }: NextRotation): strin
 /** Whether all that is to be done is to replace servers that have served their time. */
 export const isRotationOnly = (plan: Plan): boolean =>
   plan.support.length === 0 &&
-  plan.changes.every(
-    (change) =>
-      change.action === 'unchanged' ||
-      (change.action === 'replace' && change.reasons.every(({ kind }) => kind === 'rotation-due')),
-  );
+  plan.changes.every((change) => change.action === 'unchanged' || (change.action === 'replace' && isRotation(change)));

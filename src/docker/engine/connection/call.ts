@@ -59,12 +59,14 @@ export async function orNull<T>(answer: Promise<T>): Promise<T | null> {
   }
 }
 
-/** Waits for a removal. A conflict counts as done: the same removal is under way, or someone still uses it. */
-export async function ignoringConflict(removal: Promise<unknown>): Promise<void> {
+/** Waits for a removal; false for a conflict: the same removal is under way, or someone still uses it. */
+export async function unlessInUse(removal: Promise<unknown>): Promise<boolean> {
   try {
     await removal;
+    return true;
   } catch (error) {
-    if (!(error instanceof LoomsError) || error.code !== 'engine-conflict') throw error;
+    if (error instanceof LoomsError && error.code === 'engine-conflict') return false;
+    throw error;
   }
 }
 

@@ -2,9 +2,8 @@ import { LoomsError } from '../../../model/errors.ts';
 import type { ProjectName } from '../../../model/ids.ts';
 import { label } from '../../model/labels.ts';
 import { ask, get, post, remove } from '../connection/ask.ts';
-import { ignoringConflict, orNull } from '../connection/call.ts';
+import { orNull, unlessInUse } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
-import { statusOf } from '../connection/errors.ts';
 
 type InspectedVolume = { readonly Name: string; readonly Labels?: Readonly<Record<string, string>> | null };
 
@@ -38,19 +37,13 @@ export const hasVolume = async (client: Client, name: string): Promise<boolean> 
   (await inspectVolume(client, name)) !== null;
 
 /** Removes a volume unless a container uses it or it is gone already. */
-export const removeUnusedVolume = (client: Client, name: string): Promise<void> =>
-  ignoringConflict(orNull(ask(client, `remove volume ${name}`, remove(`/volumes/${name}`))));
+export const removeUnusedVolume = (client: Client, name: string): Promise<boolean> =>
+  unlessInUse(orNull(ask(client, `remove volume ${name}`, remove(`/volumes/${name}`))));
 
 /** Removes a volume with its data; false when it is not the project's, or is in use. One that is gone is no error. */
 export async function removeVolume(client: Client, project: ProjectName, name: string): Promise<boolean> {
   const volume = await inspectVolume(client, name);
   if (volume === null) return true;
   if (volume.Labels?.[label.project] !== project) return false;
-  try {
-    await orNull(ask(client, `remove volume ${name}`, remove(`/volumes/${name}`)));
-    return true;
-  } catch (error) {
-    if (statusOf(error) !== 409) throw error;
-    return false;
-  }
+  return unlessInUse(orNull(ask(client, `remove volume ${name}`, remove(`/volumes/${name}`))));
 }

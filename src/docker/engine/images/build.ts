@@ -10,7 +10,7 @@ import { label } from '../../model/labels.ts';
 import type { ImageFacts } from '../../model/shape.ts';
 import type { BuildSettings, ProgressSink } from '../../port.ts';
 import { ask, post, remove } from '../connection/ask.ts';
-import { ignoringConflict, orNull } from '../connection/call.ts';
+import { orNull, unlessInUse } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { engineTime } from '../connection/engine-clock.ts';
 import { statusOf } from '../connection/errors.ts';
@@ -211,6 +211,6 @@ async function removeRemains(client: Client, log: BuildLog, startedAt: number): 
     if (image === null || (image.RepoTags ?? []).length > 0 || Date.parse(image.Created) < startedAt) continue;
     // With `noprune` the parents stay, which may be someone else's build cache; ours come next in this loop.
     const removal = remove(`/images/${id}`, { noprune: true });
-    await ignoringConflict(orNull(ask(client, `remove image ${id}`, removal)));
+    await unlessInUse(orNull(ask(client, `remove image ${id}`, removal)));
   }
 }

@@ -2,9 +2,8 @@ import { asContainerId, asProjectName, type ImageId } from '../../../model/ids.t
 import { label, type Role } from '../../model/labels.ts';
 import type { BuiltImages } from '../../port.ts';
 import { ask, askList, get, remove } from '../connection/ask.ts';
-import { orNull } from '../connection/call.ts';
+import { orNull, unlessInUse } from '../connection/call.ts';
 import type { Client } from '../connection/connection.ts';
-import { statusOf } from '../connection/errors.ts';
 import { imageIdOf, inspectImage, listContainers } from '../containers/inspected.ts';
 import { isSameName } from './reference.ts';
 
@@ -44,12 +43,6 @@ export async function removeBuiltImage(client: Client, id: ImageId, ref: string)
   const names = image.RepoTags ?? [];
   if (image.Config?.Labels?.[label.managedBy] === undefined || names.some((name) => !isSameName(name, ref)))
     return false;
-  try {
-    // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
-    await orNull(ask(client, `remove image ${ref}`, remove(`/images/${id}`)));
-    return true;
-  } catch (error) {
-    if (statusOf(error) !== 409) throw error;
-    return false;
-  }
+  // By its id and without force: the engine refuses while a container is made of it, also one that does not run.
+  return unlessInUse(orNull(ask(client, `remove image ${ref}`, remove(`/images/${id}`))));
 }

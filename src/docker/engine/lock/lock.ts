@@ -7,7 +7,7 @@ import { parsedJson } from '../../../model/values/parsed-json.ts';
 import { label, lockName, type Role } from '../../model/labels.ts';
 import type { LockAttempt, LockHolder, LockRequest } from '../../port.ts';
 import { ask, askBytes, post } from '../connection/ask.ts';
-import { ignoringConflict, orNull } from '../connection/call.ts';
+import { orNull, unlessInUse } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { putFiles, readContainerFile } from '../containers/container-files.ts';
@@ -56,7 +56,7 @@ async function importLockImage(client: Client): Promise<void> {
   // Others may have made it at the same moment: only the last one keeps the tag, the rest would pile up.
   const filters = { dangling: ['true'], label: [`${label.role}=lock`] };
   // The engine prunes for one at a time and answers 409 to the others, whose work is then being done.
-  await ignoringConflict(ask(client, 'tidy the images of the lock', post('/images/prune', { filters })));
+  await unlessInUse(ask(client, 'tidy the images of the lock', post('/images/prune', { filters })));
 }
 
 async function tryCreate(client: Client, project: ProjectName, record: HolderRecord): Promise<CreateAnswer> {
