@@ -165,15 +165,21 @@ async function watched(
   };
 }
 
-/** Calls of a port whose adapter is loaded by the first of them. */
-const lazily = <T extends Readonly<Record<string, (...args: never[]) => Promise<unknown>>>>(
-  make: () => Promise<T>,
-): T =>
+type Asked = Promise<unknown> | AsyncIterable<unknown>;
+
+/** Calls of a port whose adapter is loaded by the first of them. What one answers is waited for, or gone through. */
+const lazily = <T extends Readonly<Record<string, (...args: never[]) => Asked>>>(make: () => Promise<T>): T =>
   new Proxy({} as T, {
     get:
       (_, name: string) =>
-      async (...args: never[]) =>
-        (await make())[name]?.(...args),
+      (...args: never[]) => {
+        const answer = make().then((port) => port[name]?.(...args));
+        answer.catch(() => {}); // Whoever waits for it, or goes through it, hears of it.
+        const each = async function* () {
+          yield* (await answer) as AsyncIterable<unknown>;
+        };
+        return Object.assign(answer, { [Symbol.asyncIterator]: each });
+      },
   });
 
 /** Where spans go, if anywhere: what sends them is loaded (170 ms) where somebody collects them. */
@@ -228,27 +234,8 @@ function localPorts(
       changing: async (change) => (await trail()).changing(change),
       refused: async (target, code) => (await trail()).refused(target, code),
     },
-    auditReader: {
-      calls: async function* (query) {
-        yield* (await state()).auditReader.calls(query);
-      },
-      changes: async function* (query) {
-        yield* (await state()).auditReader.changes(query);
-      },
-      countCalls: async (query) => (await state()).auditReader.countCalls(query),
-      newest: async () => (await state()).auditReader.newest(),
-      verify: async (expected) => (await state()).auditReader.verify(expected),
-    },
-    keptLogs: {
-      keptUntil: async (container) => (await state()).keptLogs.keptUntil(container),
-      keep: async (at, of, lines) => (await state()).keptLogs.keep(at, of, lines),
-      containers: async (at) => (await state()).keptLogs.containers(at),
-      lines: async function* (container, query) {
-        yield* (await state()).keptLogs.lines(container, query);
-      },
-      keepEvents: async (at, events) => (await state()).keptLogs.keepEvents(at, events),
-      events: async (at, since) => (await state()).keptLogs.events(at, since),
-    },
+    auditReader: lazily(async () => (await state()).auditReader),
+    keptLogs: lazily(async () => (await state()).keptLogs),
     readHealth: async (at) => (await state()).readHealth(at),
     recordHealth: async (at, findings) => (await state()).recordHealth(at, findings),
     secretPrints: lazily(async () => (await state()).secretPrints),
@@ -358,22 +345,17 @@ function engineSource(settings: Settings, file: ProjectFile | undefined, ports: 
     return connected;
   };
   const orchestrator = once(() => warm?.orchestrator() ?? connect());
-  const engineAttempts = async (): Promise<readonly EngineAttempt[]> => {
-    try {
-      return (await look()).tried;
-    } catch (error) {
-      const detail = messageOf(error);
-      return [{ origin: 'what was named', outcome: 'refused', detail }];
-    }
-  };
-  const engineIsLocal = async (): Promise<boolean> => {
-    try {
-      return (await look()).endpoint?.kind === 'socket';
-    } catch {
-      // What is named cannot be understood; that is said when the engine is asked for.
-      return false;
-    }
-  };
+  const engineAttempts = (): Promise<readonly EngineAttempt[]> =>
+    look().then(
+      ({ tried }) => tried,
+      (error: unknown) => [{ origin: 'what was named', outcome: 'refused', detail: messageOf(error) }],
+    );
+  // Where what is named cannot be understood, that is said when the engine is asked for.
+  const engineIsLocal = (): Promise<boolean> =>
+    look().then(
+      ({ endpoint }) => endpoint?.kind === 'socket',
+      () => false,
+    );
   const parts = once(
     async () => {
       const { engineFinder } = await import('../docker/engine/connection/engine-sockets.ts');

@@ -6,10 +6,10 @@ import { breaksOnlyPolicy, readSpecs } from '../cli/project/specs.ts';
 import { countDiagnostics, renderDiagnostics } from '../cli/render/diagnostics/diagnostics.ts';
 import { renderFindingsAs } from '../cli/render/diagnostics/diagnostics-formats.ts';
 import { command } from '../cli/render/diagnostics/github-commands.ts';
-import { plural } from '../cli/render/text.ts';
 import { checkoutPaths, diagnosticsIn } from '../cli/run/publish-report.ts';
 import { type Palette, palette } from '../cli/terminal/palette.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
+import { plural } from '../model/values/words.ts';
 
 export type ValidateResult = {
   readonly valid: boolean;

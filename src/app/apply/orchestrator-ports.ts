@@ -1,6 +1,7 @@
 import { runGate } from '../../mcp/client/gate.ts';
 import { isHttp } from '../../model/desired.ts';
 import { duration } from '../../model/times.ts';
+import { plural } from '../../model/values/words.ts';
 import type { OrchestratorPorts } from '../../orchestrator/port.ts';
 import { keepLog } from '../inspect/logs/keep-log.ts';
 import { changedSecrets } from '../plan/changed-secrets.ts';
@@ -34,7 +35,7 @@ export const orchestratorPorts = (ports: Omit<Ports, 'orchestrator'>): Orchestra
     return {
       passed: true,
       tools,
-      note: `${tools} ${tools === 1 ? 'tool' : 'tools'} in ${duration(milliseconds)}${unknown}`,
+      note: `${plural(tools, 'tool')} in ${duration(milliseconds)}${unknown}`,
     };
   },
   keepLog: (at, of, { sessions, signal }) => keepLog(ports, sessions, at, of, signal),

@@ -4,6 +4,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal } from '../../model/server-view.ts';
+import { plural } from '../../model/values/words.ts';
 import { writtenTarget } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
 import { lookUpServers, refusalsOf } from './servers.ts';
@@ -43,17 +44,15 @@ function missingOf(refused: readonly Refusal[], targets: readonly EgressTarget[]
     .sort((a, b) => b.times - a.times || (a.entry < b.entry ? -1 : 1));
 }
 
-const counted = (times: number): string => `${times} time${times === 1 ? '' : 's'}`;
-
 function yamlOf(
   targets: readonly EgressTarget[],
   { missing, vain }: Pick<EgressSuggestion, 'missing' | 'vain'>,
 ): string {
   const lines = [
     ...targets.map((one) => `- ${JSON.stringify(writtenTarget(one))}`),
-    ...missing.map(({ entry, times }) => `- ${JSON.stringify(entry)} # refused ${counted(times)}`),
+    ...missing.map(({ entry, times }) => `- ${JSON.stringify(entry)} # refused ${plural(times, 'time')}`),
   ];
-  const comments = vain.map(({ what, times }) => `# ${what}, ${counted(times)}`);
+  const comments = vain.map(({ what, times }) => `# ${what}, ${plural(times, 'time')}`);
   const list = [...(lines.length === 0 ? [' []'] : ['', ...lines]), ...comments].join('\n      ');
   return `docker_backend:\n  network:\n    egress:${list}`;
 }

@@ -2,6 +2,7 @@ import type { DesiredServer } from '../../model/desired.ts';
 import { assertNever, LoomsError } from '../../model/errors.ts';
 import type { Plan, PlanWarning } from '../../model/plan.ts';
 import type { Policies, PolicyBreach } from '../../model/policy.ts';
+import { plural } from '../../model/values/words.ts';
 import type { Intent, Prepared } from '../../orchestrator/port.ts';
 import { checkPolicy, type PolicyCase, sourceOf } from '../../spec/check/policy.ts';
 import { overQuota, type ProjectUse, quotaOf, sayQuota, useOf } from '../../spec/check/quotas.ts';
@@ -33,7 +34,7 @@ function pruneRefusal(plan: Plan, declared: number, rules: PruneRules): LoomsErr
   }
   const names = plan.changes.filter(({ action }) => action === 'remove').map(({ server }) => server);
   const removed = names.length;
-  const servers = `${removed} server${removed === 1 ? '' : 's'}`;
+  const servers = plural(removed, 'server');
   if (declared === 0 && removed > 0 && !rules.allowEmpty) {
     return new LoomsError(
       'refused',

@@ -9,6 +9,7 @@ import { secretUses } from '../../model/secrets/secret-names.ts';
 import type { Refusal } from '../../model/server-view.ts';
 import { startOfDay } from '../../model/times.ts';
 import { inSpan, startedIn, type TraceContext } from '../../model/trail/tracing.ts';
+import { atMost, plural } from '../../model/values/words.ts';
 import { quotaOf, sayQuota } from '../../spec/check/quotas.ts';
 import { refusedTo } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';
@@ -203,8 +204,7 @@ export async function requireCallsLeft(ports: Ports, project: ProjectName, polic
   const used = callsPerDay.find((one) => calls >= one.limit);
   if (used === undefined) return { limit: counted };
   const { limit } = used;
-  const made = `${calls} call${calls === 1 ? '' : 's'} today`;
-  const message = `project ${project} has made ${made}, at most ${limit} ${limit === 1 ? 'is' : 'are'} allowed`;
+  const message = `project ${project} has made ${plural(calls, 'call')} today, ${atMost(limit)}`;
   const text = `${message} (${sayQuota(used)})`;
   const hint = `\`looms audit --project ${project} --since ${since}\` shows them; the next day begins at midnight UTC`;
   if (used.severity === 'warning') {

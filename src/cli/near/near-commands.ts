@@ -4,7 +4,7 @@ import type { ProjectName } from '../../model/ids.ts';
 import type { BaseCommand } from '../base-command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { exitRequested, reportError } from '../report-error.ts';
-import { type NearProgram, nearProgram } from './near-program.ts';
+import { type NearProgram, nearProgram, ProgramLeft } from './near-program.ts';
 import { viewOfFiles } from './near-view.ts';
 import type { NearCommands, Warm } from './warm.ts';
 
@@ -77,9 +77,7 @@ export function nearCommands(served: Served): NearCommands {
     take(socket, head) {
       carryOut(socket, head).catch((error: unknown) => {
         socket.destroy();
-        if (!(error instanceof Error) || error.message !== 'the program left') {
-          served.log(`a command of another program failed: ${messageOf(error)}`);
-        }
+        if (!(error instanceof ProgramLeft)) served.log(`a command of another program failed: ${messageOf(error)}`);
       });
     },
     stop() {

@@ -53,8 +53,11 @@ export function frameOf(kind: Kind, content: string | Uint8Array = ''): Buffer {
   return frame;
 }
 
-/** Takes what comes in any pieces, and hands on each frame. */
-export function frameReader(take: (kind: string, content: Buffer) => void): (piece: Buffer) => void {
+/** What is done with frames, by their kind; one that nobody waits for goes to `else`, or is left out. */
+export type FrameTakers = { readonly [kind in Kind | 'else']?: (content: Buffer) => void };
+
+/** Takes what comes in any pieces, and hands on each frame to those who take it then. */
+export function frameReader(takers: FrameTakers | (() => FrameTakers)): (piece: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (piece) => {
     rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
@@ -63,7 +66,9 @@ export function frameReader(take: (kind: string, content: Buffer) => void): (pie
       if (rest.length < end) return;
       const frame = rest;
       rest = rest.subarray(end);
-      take(frame.toString('latin1', 0, 1), frame.subarray(headBytes, end));
+      const by = typeof takers === 'function' ? takers() : takers;
+      const kind = frame.toString('latin1', 0, 1) as Kind;
+      (by[kind] ?? by.else)?.(frame.subarray(headBytes, end));
     }
   };
 }

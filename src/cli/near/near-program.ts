@@ -7,6 +7,9 @@ import { frameOf, frameReader, type Kind, kinds, type NearCommand } from './near
 /** How long a command may take to end when the gateway does, ms. */
 const stopMs = 2_000;
 
+/** A program went before its command had come to an end. */
+export class ProgramLeft extends Error {}
+
 /** A program at the other end of a socket, that the gateway works for. */
 export type NearProgram = {
   /** Resolves with its command; rejects for what is none, or when it leaves before. */
@@ -48,37 +51,26 @@ export function nearProgram(socket: Duplex, head: Buffer): NearProgram {
     },
   });
   const left = (): void => {
-    const why = new Error('the program left');
+    const why = new ProgramLeft('the program left');
     command.reject(why);
     go.reject(why);
     typed?.({ ended: 'closed', cause: why });
     // As when a terminal goes away: nobody waits for it.
     tell('SIGHUP');
   };
-  const take = frameReader((kind, content) => {
-    switch (kind) {
-      case kinds.command:
-        hasCommand = true;
-        command.resolve(JSON.parse(content.toString()));
-        break;
-      case kinds.go:
-        go.resolve();
-        break;
-      case kinds.signal: {
-        const signal = endingSignals.find((one) => one === content.toString());
-        if (signal !== undefined) tell(signal);
-        break;
-      }
-      case kinds.input:
-        input.push(content);
-        break;
-      case kinds.inputEnd:
-        input.push(null);
-        break;
-      case kinds.typed:
-        typed?.(JSON.parse(content.toString()));
-        break;
-    }
+  const take = frameReader({
+    [kinds.command](content) {
+      hasCommand = true;
+      command.resolve(JSON.parse(content.toString()));
+    },
+    [kinds.go]: () => go.resolve(),
+    [kinds.signal](content) {
+      const signal = endingSignals.find((one) => one === content.toString());
+      if (signal !== undefined) tell(signal);
+    },
+    [kinds.input]: (content) => void input.push(content),
+    [kinds.inputEnd]: () => void input.push(null),
+    [kinds.typed]: (content) => typed?.(JSON.parse(content.toString())),
   });
   socket.on('data', (piece: Buffer) => {
     try {

@@ -5,7 +5,7 @@ import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
 import { stateFolder } from '../../model/state-folder.ts';
 import { watchOutput } from '../terminal/lost-output.ts';
-import { frameOf, frameReader, kinds, type NearCommand, nearNames } from './near-frames.ts';
+import { type FrameTakers, frameOf, frameReader, kinds, type NearCommand, nearNames } from './near-frames.ts';
 import { viewOfFiles } from './near-view.ts';
 
 const commands: ReadonlySet<string> = new Set(nearNames);
@@ -56,7 +56,7 @@ function isOwn(path: string): boolean {
   }
 }
 
-type Connection = { readonly socket: Socket; hear: (kind: string, content: Buffer) => void };
+type Connection = { readonly socket: Socket; takers: FrameTakers };
 
 /** Shows the command to a gateway; undefined where none listens, it is none of its, or it does not say so in time. */
 function agreed(path: string, argv: readonly string[], root: string): Promise<Connection | undefined> {
@@ -68,16 +68,13 @@ function agreed(path: string, argv: readonly string[], root: string): Promise<Co
     resolve(undefined);
   };
   const timer = setTimeout(give, readyMs);
-  const connection: Connection = {
-    socket,
-    hear(kind) {
-      if (kind !== kinds.ready) return give();
-      clearTimeout(timer);
-      socket.off('close', give);
-      resolve(connection);
-    },
+  const ready = (): void => {
+    clearTimeout(timer);
+    socket.off('close', give);
+    resolve(connection);
   };
-  const read = frameReader((kind, content) => connection.hear(kind, content));
+  const connection: Connection = { socket, takers: { [kinds.ready]: ready, else: give } };
+  const read = frameReader(() => connection.takers);
   let head = '';
   const onHead = (piece: Buffer): void => {
     head += piece.toString('latin1');
@@ -143,29 +140,18 @@ function follow(connection: Connection): Promise<never> {
     const typed = await askLine(question, { signal: asking.signal });
     say(kinds.typed, JSON.stringify('line' in typed ? typed : { ended: typed.ended }));
   };
-  connection.hear = (kind, content) => {
-    switch (kind) {
-      case kinds.stdout:
-        // One that reads slowly slows down whoever writes.
-        if (!process.stdout.write(content)) {
-          socket.pause();
-          process.stdout.once('drain', () => socket.resume());
-        }
-        break;
-      case kinds.stderr:
-        process.stderr.write(content);
-        break;
-      case kinds.wantInput:
-        process.stdin.on('data', (piece) => say(kinds.input, piece)).on('end', () => say(kinds.inputEnd));
-        break;
-      case kinds.ask:
-        if (content.length > 0) ask(JSON.parse(content.toString()));
-        else asking?.abort();
-        break;
-      case kinds.exit:
-        finish(Number(content.toString()));
-        break;
-    }
+  connection.takers = {
+    [kinds.stdout](content) {
+      // One that reads slowly slows down whoever writes.
+      if (process.stdout.write(content)) return;
+      socket.pause();
+      process.stdout.once('drain', () => socket.resume());
+    },
+    [kinds.stderr]: (content) => void process.stderr.write(content),
+    [kinds.wantInput]: () =>
+      void process.stdin.on('data', (piece) => say(kinds.input, piece)).on('end', () => say(kinds.inputEnd)),
+    [kinds.ask]: (content) => (content.length > 0 ? void ask(JSON.parse(content.toString())) : asking?.abort()),
+    [kinds.exit]: (content) => finish(Number(content.toString())),
   };
   socket.off('close', broken).on('close', broken);
   say(kinds.go);

@@ -1,3 +1,4 @@
+import type { Palette } from '../terminal/palette.ts';
 import { wrap } from './text.ts';
 
 /** Fewer that are equal are shown one by one: they are read faster than they are counted. */
@@ -25,5 +26,11 @@ export function alike<T>(
 }
 
 /** The others of a group, counted and named, below the one that is shown in full: `and 3 more: b, c, d`. */
-export const othersOf = (names: readonly string[], indent: string, width: number): readonly string[] =>
-  names.length === 0 ? [] : wrap(`${indent}and ${names.length} more: ${names.join(', ')}`, width);
+export const othersOf = (
+  names: readonly string[],
+  indent: string,
+  { palette, width }: { readonly palette: Palette; readonly width: number },
+): readonly string[] =>
+  names.length === 0
+    ? []
+    : wrap(`${indent}and ${names.length} more: ${names.join(', ')}`, width).map((line) => palette.quiet(line));

@@ -2,10 +2,11 @@ import type { SeenCall, SeenChange } from '../../app/inspect/read-audit.ts';
 import { assertNever } from '../../model/errors.ts';
 import { duration, shownTime } from '../../model/times.ts';
 import type { SeenChangeResult, SeenResult, Verification } from '../../model/trail/audit.ts';
+import { plural } from '../../model/values/words.ts';
 import type { PaintName, Palette } from '../terminal/palette.ts';
 import { shortSource } from './servers/servers.ts';
 import { type Cell, renderTable } from './table.ts';
-import { byteSize, plural, truncate, visible } from './text.ts';
+import { byteSize, truncate, visible } from './text.ts';
 
 const paintNames: Readonly<Record<SeenResult, PaintName>> = {
   ok: 'good',

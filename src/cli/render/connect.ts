@@ -1,5 +1,6 @@
 import type { Connected } from '../../app/connect/connect-client.ts';
 import type { FoundClient } from '../../app/connect/list-clients.ts';
+import { plural } from '../../model/values/words.ts';
 import type { Palette } from '../terminal/palette.ts';
 import { type Cell, renderTable } from './table.ts';
 import { visible } from './text.ts';
@@ -12,8 +13,6 @@ const done: Readonly<Record<Connected['action'], string>> = {
   absent: 'is not in',
 };
 
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
-
 /** What became of an entry, and what a call made from it found. */
 export function renderConnected({ file, entry, action, proof, note }: Connected, palette: Palette): string {
   const mark = action === 'absent' ? '·' : palette.good('✓');
@@ -22,7 +21,7 @@ export function renderConnected({ file, entry, action, proof, note }: Connected,
     ...(proof === undefined
       ? []
       : [
-          `${palette.good('✓')} a call made from it found ${counted(proof.servers, 'server')} with ${counted(proof.tools, 'tool')}`,
+          `${palette.good('✓')} a call made from it found ${plural(proof.servers, 'server')} with ${plural(proof.tools, 'tool')}`,
         ]),
     ...(note === undefined ? [] : [`${palette.note('note')}: ${visible(note)}`]),
   ].join('\n');

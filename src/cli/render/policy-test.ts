@@ -1,6 +1,7 @@
 import type { PolicyExample, PolicyTest } from '../../app/plan/test-policy.ts';
+import { plural } from '../../model/values/words.ts';
 import type { Palette } from '../terminal/palette.ts';
-import { plural, shownFile, visible } from './text.ts';
+import { shownFile, visible } from './text.ts';
 
 const word = (severity: 'error' | 'warning'): string => (severity === 'error' ? 'error' : 'warn');
 

@@ -120,10 +120,6 @@ export function size(bytes: number): string {
   return Math.round(kib) < 1000 ? `${short(kib)} KiB` : `${short(kib / 1024)} MiB`;
 }
 
-/** `1 server`, `2 servers`. */
-export const plural = (count: number, noun: string, many = `${noun}s`): string =>
-  `${count} ${count === 1 ? noun : many}`;
-
 /** Joins with commas and a final word: `a, b and c`. */
 export function listed(items: readonly string[], word = 'and'): string {
   const last = items.at(-1);

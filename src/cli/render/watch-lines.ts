@@ -5,10 +5,11 @@ import type { ProjectName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
 import { duration, shownTime } from '../../model/times.ts';
 import { seenJson } from '../../model/values/unseen.ts';
+import { plural } from '../../model/values/words.ts';
 import type { Palette } from '../terminal/palette.ts';
 import { describeBlocker, describeReasons, describeTotals, driftOf, fieldsOf } from './plan/reasons.ts';
 import { outcomeWords } from './plan/report.ts';
-import { plural, visible } from './text.ts';
+import { visible } from './text.ts';
 
 /** What a loop told, as it is written with `--json`: one object a line. */
 export type WatchEvent = { readonly time: string; readonly project: ProjectName } & (

@@ -2,6 +2,7 @@ import type { Diagnostic } from '../../model/diagnostics.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies, Quota, QuotaBreach, QuotaKey, QuotaLimit } from '../../model/policy.ts';
 import { endOfDay } from '../../model/times.ts';
+import { atMost, plural } from '../../model/values/words.ts';
 import type { ReadServer } from '../fields/normalize.ts';
 import { childPath } from '../read/tree.ts';
 import { isNamedBy, latestOf, type PolicyCase } from './policy.ts';
@@ -72,14 +73,14 @@ export function overQuota(
   before: ProjectUse = { servers: 0, memoryMiB: 0, cpuCores: 0 },
 ): readonly QuotaBreach[] {
   const parts = [
-    ['maxServers', use.servers, before.servers, (n: number) => `${n} server${n === 1 ? '' : 's'}`],
+    ['maxServers', use.servers, before.servers, (n: number) => plural(n, 'server')],
     ['maxTotalMemoryMiB', use.memoryMiB, before.memoryMiB, (n: number) => `${n} MiB of memory`],
-    ['maxTotalCpuCores', use.cpuCores, before.cpuCores, (n: number) => `${n} CPU core${n === 1 ? '' : 's'}`],
+    ['maxTotalCpuCores', use.cpuCores, before.cpuCores, (n: number) => plural(n, 'CPU core')],
   ] as const;
   return parts.flatMap(([key, now, then, words]): readonly QuotaBreach[] => {
     const broken = quota[key]?.find(({ limit }) => now > limit);
     if (broken === undefined) return [];
-    const message = `project ${project} would have ${words(now)} in all, at most ${broken.limit} ${broken.limit === 1 ? 'is' : 'are'} allowed`;
+    const message = `project ${project} would have ${words(now)} in all, ${atMost(broken.limit)}`;
     return [{ rule: quotaKeys[key].replaceAll('_', '-'), message, grows: now > then, ...broken }];
   });
 }

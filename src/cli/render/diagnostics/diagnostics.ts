@@ -1,7 +1,8 @@
 import type { Diagnostic, Position, SourceText } from '../../../model/diagnostics.ts';
+import { plural } from '../../../model/values/words.ts';
 import type { Paint, Palette } from '../../terminal/palette.ts';
 import { alike, othersOf } from '../alike.ts';
-import { plural, shownFile, visible, visibleBlock } from '../text.ts';
+import { shownFile, visible, visibleBlock } from '../text.ts';
 import { renderFrame } from './code-frame.ts';
 
 type DiagnosticsOptions = { readonly palette: Palette; readonly width: number };
@@ -69,8 +70,8 @@ export function renderDiagnostics(
       ...othersOf(
         others.map(([, { position }]) => `${visible(shownFile(position.file))}:${position.line}`),
         '  ',
-        options.width,
-      ).map((line) => options.palette.quiet(line)),
+        options,
+      ),
       '',
     ])
     .join('\n')

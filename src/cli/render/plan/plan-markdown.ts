@@ -1,5 +1,6 @@
 import { isInSync, type Plan } from '../../../model/plan.ts';
-import { displayed, plural, visibleLines } from '../text.ts';
+import { plural } from '../../../model/values/words.ts';
+import { displayed, visibleLines } from '../text.ts';
 import { describeChange } from './plan-findings.ts';
 import { describeEngine, signOf } from './plan-text.ts';
 import { describeInSync, describeSupportReasons, describeTotals, fieldsOf, imageWorkOf, valuesOf } from './reasons.ts';

@@ -104,12 +104,13 @@ function changeLines(change: Change, nameWidth: number, options: PlanTextOptions
 const asHappened = ({ path, from, to }: FieldDifference): FieldDifference => ({ path, from: to, to: from });
 
 /** Servers of which the same is to be said as of the one above. */
-const serversBelow = (others: readonly { readonly server: string }[], { palette, width }: PlanTextOptions): string[] =>
-  othersOf(
+const below = (names: readonly string[], options: PlanTextOptions): readonly string[] =>
+  othersOf(names, ' '.repeat(symbolWidth + 3), options);
+const serversBelow = (others: readonly { readonly server: string }[], options: PlanTextOptions): readonly string[] =>
+  below(
     others.map(({ server }) => server),
-    ' '.repeat(symbolWidth + 3),
-    width,
-  ).map((line) => palette.quiet(line));
+    options,
+  );
 
 /** What makes two changes the same to whoever reads them. */
 const sameChange = ({ server: _, container: __, ...change }: Change): string => JSON.stringify(change);
@@ -149,8 +150,8 @@ function supportLines(plan: Plan, options: PlanTextOptions): string[] {
         ' '.repeat(symbolWidth + 3),
         options,
       ),
-      ...serversBelow(
-        others.map(({ name }) => ({ server: name })),
+      ...below(
+        others.map(({ name }) => name),
         options,
       ),
     ]),
@@ -186,16 +187,16 @@ const describeWarning = (warning: PlanWarning, palette: Palette): string =>
 /** Warnings of a plan; of those that say the same of several servers, one. */
 export const warningLines = (
   warnings: readonly PlanWarning[],
-  { palette, width }: Pick<PlanTextOptions, 'palette' | 'width'>,
+  options: Pick<PlanTextOptions, 'palette' | 'width'>,
 ): string[] =>
   alike(warnings, ({ code, message, server }) => JSON.stringify([code, message, server === undefined]), 2).flatMap(
     ([warning, ...others]) => [
-      describeWarning(warning, palette),
+      describeWarning(warning, options.palette),
       ...othersOf(
         others.map(({ server = '' }) => visible(server)),
         '  ',
-        width,
-      ).map((line) => palette.quiet(line)),
+        options,
+      ),
     ],
   );
 

@@ -13,8 +13,9 @@ import {
   type SupportChange,
 } from '../../../model/plan.ts';
 import { shownTime } from '../../../model/times.ts';
+import { plural } from '../../../model/values/words.ts';
 import { shortImage } from '../servers/servers.ts';
-import { plural, visible, visibleLines } from '../text.ts';
+import { visible, visibleLines } from '../text.ts';
 
 /** Why something changes, in words. Fields are listed apart. */
 export function describeReason(reason: Reason): string {

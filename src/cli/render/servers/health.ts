@@ -1,6 +1,7 @@
 import type { ServerHealth } from '../../../app/inspect/check-health.ts';
 import type { HealthStep } from '../../../app/inspect/health-steps.ts';
 import { duration } from '../../../model/times.ts';
+import { plural } from '../../../model/values/words.ts';
 import type { Palette } from '../../terminal/palette.ts';
 import { renderFailure } from '../error.ts';
 import { type Cell, renderTable } from '../table.ts';
@@ -18,7 +19,7 @@ const isOfSession = ({ name }: HealthStep): boolean => name !== 'engine' && name
 const answerOf = ({ server, tools, protocolVersion }: ServerHealth): string =>
   server === null || tools === null
     ? ''
-    : `${tools} ${tools === 1 ? 'tool' : 'tools'} · ${visible(`${server.name} ${server.version}`.trim())} · MCP ${visible(protocolVersion ?? '')}`;
+    : `${plural(tools, 'tool')} · ${visible(`${server.name} ${server.version}`.trim())} · MCP ${visible(protocolVersion ?? '')}`;
 
 const counted = (servers: readonly ServerHealth[]): string =>
   (['healthy', 'unhealthy', 'stopped', 'unknown'] as const)

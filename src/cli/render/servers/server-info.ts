@@ -1,8 +1,9 @@
 import type { ServerInfo } from '../../../app/inspect/server-info.ts';
 import { shortId } from '../../../model/ids.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
+import { plural } from '../../../model/values/words.ts';
 import type { Palette } from '../../terminal/palette.ts';
-import { displayed, plural } from '../text.ts';
+import { displayed } from '../text.ts';
 import { type Entry, renderGroups } from './groups.ts';
 import { paintOfVerdict } from './mcp-servers.ts';
 import { limitsText, networkText, paintOfStatus, refusedEntries, shortSource, stateText } from './servers.ts';

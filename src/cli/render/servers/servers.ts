@@ -3,9 +3,10 @@ import { shortId } from '../../../model/ids.ts';
 import { type SecretUse, writtenRef } from '../../../model/secrets/secret-names.ts';
 import type { ServerState } from '../../../model/server-view.ts';
 import { age, duration, shownTime } from '../../../model/times.ts';
+import { plural } from '../../../model/values/words.ts';
 import type { Paint, PaintName, Palette } from '../../terminal/palette.ts';
 import { type Cell, renderTable } from '../table.ts';
-import { displayed, plural, visible, visibleBlock } from '../text.ts';
+import { displayed, visible, visibleBlock } from '../text.ts';
 import { type Entry, renderGroups } from './groups.ts';
 
 const paintNames: Readonly<Record<ServerState, PaintName>> = {

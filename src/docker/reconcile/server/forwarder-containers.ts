@@ -2,9 +2,10 @@ import { isIpv4 } from '../../../model/container/egress.ts';
 import type { ProjectName, ServerName } from '../../../model/ids.ts';
 import { forwarderProgram } from '../../model/forwarder-program.ts';
 import { label, type Role } from '../../model/labels.ts';
+import { proxyConfig } from '../../model/proxy-config.ts';
 import type { ShapeTemplate } from '../../model/shape.ts';
 import { type StandIn, standInConfig } from '../../model/stand-in.ts';
-import { proxyConfig, type WayOut } from '../../model/way-out.ts';
+import type { WayOut } from '../../model/way-out.ts';
 import type { PlannedContainer } from '../../steps.ts';
 import { idleTemplate } from './container-template.ts';
 

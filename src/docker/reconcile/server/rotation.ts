@@ -3,6 +3,7 @@ import type { DesiredServer, Lifecycle } from '../../../model/desired.ts';
 import type { EngineTime } from '../../../model/engine.ts';
 import type { NextRotation, Reason } from '../../../model/plan.ts';
 import { duration, isoTime } from '../../../model/times.ts';
+import { plural } from '../../../model/values/words.ts';
 import type { ObservedContainer } from '../../model/observed.ts';
 
 const hourMs = 3_600_000;
@@ -39,11 +40,8 @@ export function rotationDue(
     return { kind: 'rotation-due', by: 'age', detail: `${age} old, limit ${limit}` };
   }
   if (lifecycle.maxExecutions !== undefined && executions >= lifecycle.maxExecutions) {
-    return {
-      kind: 'rotation-due',
-      by: 'executions',
-      detail: `${executions} ${executions === 1 ? 'call' : 'calls'}, limit ${lifecycle.maxExecutions}`,
-    };
+    const detail = `${plural(executions, 'call')}, limit ${lifecycle.maxExecutions}`;
+    return { kind: 'rotation-due', by: 'executions', detail };
   }
   return undefined;
 }

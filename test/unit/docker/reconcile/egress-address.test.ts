@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Observed } from '../../../../src/docker/model/observed.ts';
+import { proxyConfig } from '../../../../src/docker/model/proxy-config.ts';
 import { standInConfig } from '../../../../src/docker/model/stand-in.ts';
-import { proxyConfig, wayOutOf } from '../../../../src/docker/model/way-out.ts';
+import { wayOutOf } from '../../../../src/docker/model/way-out.ts';
 import type { DeclaredServer, EgressTarget } from '../../../../src/model/desired.ts';
 import { format } from '../../../support/format-plan.ts';
 import { newEngine, type SimulatedEngine, simulate } from '../../../support/planner-simulation.ts';

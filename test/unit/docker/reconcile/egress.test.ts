@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Observed } from '../../../../src/docker/model/observed.ts';
-import { proxyConfig, wayOutOf } from '../../../../src/docker/model/way-out.ts';
+import { proxyConfig } from '../../../../src/docker/model/proxy-config.ts';
+import { wayOutOf } from '../../../../src/docker/model/way-out.ts';
 import type { DeclaredServer, EgressTarget } from '../../../../src/model/desired.ts';
 import { asServerName } from '../../../../src/model/ids.ts';
 import { format } from '../../../support/format-plan.ts';
