@@ -1,6 +1,6 @@
-import { doesWhatWasSaid } from '../../app/plan/does-what-was-said.ts';
 import * as Flags from '@oclif/core/flags';
 import { chooseDeclared } from '../../app/plan/choose-declared.ts';
+import { doesWhatWasSaid } from '../../app/plan/does-what-was-said.ts';
 import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
 import { planWork, type Work } from '../../app/plan/plan-work.ts';
 import { LoomsError } from '../../model/errors.ts';
