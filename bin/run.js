@@ -21,12 +21,12 @@ if (major < 22 || (major === 22 && minor < 13)) {
       if (code !== 'EPIPE') process.exitCode = 73;
     });
     process.stdout.write(`looms/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
-  } else if (!existsSync(new URL('../dist/cli/main.js', import.meta.url))) {
+  } else if (!existsSync(new URL('../dist/cli/start.js', import.meta.url))) {
     process.stderr.write('error[not-built]: this checkout of looms is not built yet: run `npm run build` in it\n');
     process.exitCode = 1;
   } else if (!(await isDoneByGateway())) {
-    const { main } = await import('../dist/cli/main.js');
-    await main(argv, fileURLToPath(new URL('..', import.meta.url)));
+    const { start } = await import('../dist/cli/start.js');
+    await start(argv, fileURLToPath(new URL('..', import.meta.url)));
   }
 }
 

@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { buildPage } from './lib/build-page.mjs';
+import { packOf } from './lib/pack.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -27,17 +28,18 @@ function withBuiltinsAsObjects(text) {
   const taken = [];
   const builtin = (name) => `globalThis.process.getBuiltinModule("${name}")`;
   const rest = text.replace(
-    /(?<=^|[;}\n])import(?:\s*\*\s*as\s+(\w+)\s*|\s+(\w+)\s*)?,?(?:\{([^{}]*)\})?\s*from\s*"(node:[\w/]+)";/g,
-    (_statement, all, whole, named = '', module) => {
+    /(?<=^|[;}\n])import(?:\s*\*\s*as\s+(\w+)\s*|\s+(\w+)\s*)?,?(?:\{([^{}]*)\})?\s*from\s*"(?:node:)?([\w/]+)";/g,
+    (_statement, all, whole, named = '', name) => {
+      const module = `node:${name}`;
       const names = named.split(',').filter(Boolean);
       // A class is needed as it is, for `new` and `instanceof`.
-      const isFunction = (name) => /^\s*[a-z]/.test(name);
+      const isFunction = (one) => /^\s*[a-z]/.test(one);
       const onCall = loadedOnFirstCall.test(module) ? names.filter(isFunction) : [];
-      for (const name of onCall) {
-        const [theirs, ours = theirs] = name.trim().split(/ as /);
+      for (const one of onCall) {
+        const [theirs, ours = theirs] = one.trim().split(/ as /);
         taken.push(`const ${ours}=(...given)=>${builtin(module)}.${theirs}(...given);`);
       }
-      const atOnce = names.filter((name) => !onCall.includes(name)).join(',');
+      const atOnce = names.filter((one) => !onCall.includes(one)).join(',');
       for (const target of [all ?? whole, atOnce && `{${atOnce.replaceAll(' as ', ':')}}`].filter(Boolean)) {
         taken.push(`const ${target}=${builtin(module)};`);
       }
@@ -163,9 +165,35 @@ async function writeFiles({ outputFiles }) {
   }
 }
 
-/** What hands a command to a gateway that runs is one file, and so are the few things that it may need on its way. */
-const bundleNear = async () =>
-  writeFiles(await build({ ...shape, entryPoints: { 'cli/near': join(root, 'src/cli/near/near.ts') } }));
+/** What runs before anything else is loaded is one file each: the way to a gateway that runs, and the way to the chunks. */
+async function bundleFirst() {
+  for (const [name, file] of Object.entries({ near: 'near/near.ts', start: 'start.ts' })) {
+    await writeFiles(await build({ ...shape, entryPoints: { [`cli/${name}`]: join(root, 'src/cli', file) } }));
+  }
+}
+
+/** Libraries that most runs have no use for: they are read with the first chunk that needs one. */
+const isRare = ({ bytes, inputs }) => {
+  const [largest] = Object.entries(inputs).sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput);
+  return bytes > 10_000 && /^node_modules\/(?!@oclif|yaml|chalk|cli-spinners|picomatch)/.test(largest?.[0] ?? '');
+};
+
+/** The chunks as scripts, which is how they are run (`src/cli/start.ts`); threads are started from the files. */
+async function pack({ outputs }) {
+  const nameOf = (path) => relative('dist', path);
+  const chunks = new Map();
+  const names = { looms: [], libraries: [] };
+  for (const [path, output] of Object.entries(outputs)) {
+    const imports = output.imports.filter(({ kind, external }) => kind === 'import-statement' && !external);
+    chunks.set(nameOf(path), {
+      text: await readFile(join(root, path), 'utf8'),
+      imports: imports.map((found) => nameOf(found.path)),
+    });
+    names[isRare(output) ? 'libraries' : 'looms'].push(nameOf(path));
+  }
+  for (const [script, own] of Object.entries(names))
+    await writeFile(join(dist, `${script}.js`), await packOf(chunks, own));
+}
 
 async function bundle(commands) {
   const entries = Object.fromEntries(
@@ -184,6 +212,7 @@ async function bundle(commands) {
   });
   await writeFiles(result);
   await writeFile(join(dist, 'meta.json'), JSON.stringify(result.metafile));
+  await pack(result.metafile);
 }
 
 /** What oclif would otherwise find out at every start by importing all commands. */
@@ -215,7 +244,7 @@ await rm(join(root, 'oclif.manifest.json'), { force: true });
 await compileValidators();
 const commands = await commandFiles();
 await bundle(commands);
-await bundleNear();
+await bundleFirst();
 await buildPage(root);
 const count = await writeManifest();
 console.log(`built ${count} commands in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import type { BaseCommand } from './base-command.ts';
 import { exitCode } from './exit-codes.ts';
 import { watchOutput } from './terminal/lost-output.ts';
@@ -7,14 +5,14 @@ import { thisProgram } from './terminal/program.ts';
 
 /**
  * Runs one command line and ends the process with its exit code. `root` is the package's folder, where the manifest
- * is. Every failure becomes text on stderr and an exit code: commands report their own, this one reports what went
- * wrong before a command was found.
+ * is; `load` gives what the file of a command exports, by its name: `mcp/call`. Every failure becomes text on stderr and
+ * an exit code: commands report their own, this one reports what went wrong before a command was found.
  */
-export async function main(argv: readonly string[], root: string): Promise<void> {
+export async function main(argv: readonly string[], root: string, load: LoadCommand): Promise<void> {
   const finish = watchOutput();
   try {
     const words = withHelp(argv);
-    const found = await findCommand(words, root);
+    const found = await findCommand(words, load);
     if (found === undefined) await (await import('@oclif/core/run')).default.run(words, { root });
     else await new found.command(found.argv, found.command.configFor(root)).start(thisProgram());
     // Commands set the code of what they found out (2, 3, 4, 5 …); nothing set means done.
@@ -31,22 +29,25 @@ type CommandClass = Pick<typeof BaseCommand, 'id' | 'args' | 'configFor'> &
     ...given: ConstructorParameters<typeof BaseCommand>
   ) => BaseCommand);
 
+/** Undefined where there is no command of that name. */
+type LoadCommand = (name: string) => Promise<object | undefined>;
+
 /**
  * The command that the words name, where that is plain from the names of the files: with it oclif parses and runs, but
  * need not first read what all commands are. Help, aliases and what is not understood are left to oclif as a whole.
  */
 async function findCommand(
   words: readonly string[],
-  root: string,
+  load: LoadCommand,
 ): Promise<{ command: CommandClass; argv: string[] } | undefined> {
   const end = words.indexOf('--');
   if ((end === -1 ? words : words.slice(0, end)).includes('--help')) return undefined;
   for (const length of [2, 1]) {
     const named = words.slice(0, length);
     if (named.length < length || !named.every((word) => /^[a-z][a-z-]*$/.test(word))) continue;
-    const file = new URL(`dist/commands/${named.join('/')}.js`, pathToFileURL(root));
-    if (!existsSync(file)) continue;
-    const { default: command }: { default: CommandClass } = await import(file.href);
+    const loaded = await load(named.join('/'));
+    if (loaded === undefined) continue;
+    const { default: command } = loaded as { default: CommandClass };
     const [next = '-'] = words.slice(length);
     // oclif takes a word that the command has no place for as part of the command's name, and says so.
     if (!next.startsWith('-') && Object.keys(command.args).length === 0) return undefined;

@@ -77,11 +77,14 @@ function mayTakeLong(schema: Schema): boolean {
   return text.length > longSchema || /"(pattern|patternProperties|\$ref|\$dynamicRef|\$recursiveRef)":/.test(text);
 }
 
-const given: Partial<Task> | undefined = isMainThread ? undefined : workerData;
-if (given?.task === task && given.json !== undefined) {
+/** What the thread does. No module waits for it: one that waits at its top cannot be loaded by those that do not. */
+async function answer(json: string): Promise<void> {
   const { validateArguments } = await import('./argument-validation.ts');
-  const [schema, args] = JSON.parse(given.json);
+  const [schema, args] = JSON.parse(json);
   const tell = (message: Message): void => parentPort?.postMessage(message);
   tell('began');
   tell(validateArguments(schema, args));
 }
+
+const given: Partial<Task> | undefined = isMainThread ? undefined : workerData;
+if (given?.task === task && given.json !== undefined) void answer(given.json);
