@@ -1,4 +1,5 @@
 import { isRecord } from './is-record.ts';
+import { isAlike } from './values/alike.ts';
 import { canonicalJson } from './values/canonical-json.ts';
 import { type Check, type Flat, object, optional, own, tagged } from './values/structure.ts';
 
@@ -193,4 +194,6 @@ export const withLater = (fields: Fields, values: unknown): unknown =>
 
 /** A value without the later fields that have their defaults: what an earlier version would have recorded. */
 export const withoutLater = (fields: Fields, values: unknown): unknown =>
-  eachLater(fields, values, (one, value) => (canonicalJson(value) === canonicalJson(one.default) ? undefined : value));
+  eachLater(fields, values, (one, value) =>
+    isAlike(value, one.default) || canonicalJson(value) === canonicalJson(one.default) ? undefined : value,
+  );

@@ -85,7 +85,7 @@ const isToBeRemoved = (name: ServerName, rule: RemovalRule): boolean =>
   typeof rule === 'object' ? rule.remove.includes(name) : rule === 'remove';
 
 /** A server that would be made or started where the network or the relay is someone else's is blocked. */
-function withBlocker(slot: Slot, observed: Observed, earlier: readonly DeclaredServer[]): Slot {
+function withBlocker(slot: Slot, observed: Observed, earlier: () => readonly DeclaredServer[]): Slot {
   const { decision } = slot;
   const blocker = supportBlocker(slot.server, observed, earlier);
   const needsIt = makesContainer(decision) || decision.kind === 'resume';
@@ -110,9 +110,7 @@ export function makePlan(input: PlanInput): DockerPlan {
     rollbackTo,
   };
   const slots = desired.map((server, index) =>
-    withBlocker(
-      { server, ...decideServer(server, present.get(server.spec.name) ?? [], context) },
-      observed,
+    withBlocker({ server, ...decideServer(server, present.get(server.spec.name) ?? [], context) }, observed, () =>
       desired.slice(0, index),
     ),
   );

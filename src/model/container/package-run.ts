@@ -65,9 +65,14 @@ const runners: Readonly<Record<string, Options>> = {
   'pip3 install': pip,
 };
 
+const firstWords: ReadonlySet<string | undefined> = new Set(Object.keys(runners).map((name) => name.split(' ')[0]));
+
 /** What a command line fetches and runs; undefined for one that names a program of the image. */
 export function packageRunOf(argv: readonly string[]): PackageRun | undefined {
-  const words = [argv[0]?.split('/').at(-1) ?? '', ...argv.slice(1)];
+  const first = argv[0]?.split('/').at(-1) ?? '';
+  // Most command lines begin with none of these words.
+  if (!firstWords.has(first.split(' ')[0])) return undefined;
+  const words = [first, ...argv.slice(1)];
   const runner = Object.keys(runners).find((name) => name === words.slice(0, name.split(' ').length).join(' '));
   const options = runner === undefined ? undefined : runners[runner];
   if (runner === undefined || options === undefined) return undefined;

@@ -1,5 +1,6 @@
 import type { FieldDifference } from '../../../model/plan.ts';
 import { looksLikeConnectionUri, looksLikeCredential } from '../../../model/secrets/credentials.ts';
+import { isAlike } from '../../../model/values/alike.ts';
 import { type ContainerShape, type LiveField, liveFields } from '../../model/shape.ts';
 
 const bytes = (value: number): string =>
@@ -66,6 +67,7 @@ function compareField(field: keyof typeof liveFields, wanted: ContainerShape, li
     const [now, then] = [memoryText(live), memoryText(wanted)];
     return now === then ? [] : [{ path, from: now, to: then }];
   }
+  if (isAlike(to, from)) return [];
   if (Array.isArray(to) && Array.isArray(from)) {
     if (keyOf !== undefined) {
       const keyed = (list: readonly unknown[]) =>
@@ -78,12 +80,13 @@ function compareField(field: keyof typeof liveFields, wanted: ContainerShape, li
   if (typeof to === 'object' && to !== null && typeof from === 'object' && from !== null) {
     return compareMaps(path, new Map(Object.entries(to)), new Map(Object.entries(from)));
   }
-  return to === from ? [] : [{ path, from: scalarText(from, unit), to: scalarText(to, unit) }];
+  return [{ path, from: scalarText(from, unit), to: scalarText(to, unit) }];
 }
 
 /** The fields that differ: `from` is live, `to` wanted. Without `imageKnown` none that follows from the image. */
 export function compareShapes(wanted: ContainerShape, live: ContainerShape, imageKnown: boolean): FieldDifference[] {
-  return (Object.keys(liveFields) as (keyof typeof liveFields)[])
-    .filter((field) => imageKnown || liveFields[field].ofImage !== true)
-    .flatMap((field) => compareField(field, wanted, live));
+  return (imageKnown ? allFields : withoutImage).flatMap((field) => compareField(field, wanted, live));
 }
+
+const allFields = Object.keys(liveFields) as (keyof typeof liveFields)[];
+const withoutImage = allFields.filter((field) => (liveFields[field] as LiveField).ofImage !== true);

@@ -3,6 +3,7 @@ import { type Choice, type Field, type Fields, type Group, group } from '../../.
 import { isRecord } from '../../../model/is-record.ts';
 import type { FieldDifference } from '../../../model/plan.ts';
 import { hasPasswordInUri, looksLikeCredential, looksLikeKey } from '../../../model/secrets/credentials.ts';
+import { isAlike } from '../../../model/values/alike.ts';
 import { canonicalJson } from '../../../model/values/canonical-json.ts';
 
 /** The recorded shape of a value with secrets: what is shown is where it comes from, never the value. */
@@ -52,6 +53,7 @@ const same = (a: unknown, b: unknown): boolean =>
 
 /** What differs below `path`, which is the file's name for the field `key`. */
 function walk(node: Node, path: string, key: string, from: unknown, to: unknown): FieldDifference[] {
+  if (isAlike(from, to)) return [];
   if (isLeaf(from) || isLeaf(to)) {
     // A whole group that came or went is shown by its own fields.
     if (isRecord(from) && to === undefined && !isLeaf(from)) return walk(node, path, key, from, {});

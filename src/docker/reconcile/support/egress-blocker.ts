@@ -33,7 +33,7 @@ function addressBlocker(standIn: StandIn, observed: Observed, earlier: readonly 
 export function egressBlocker(
   { spec }: DeclaredServer,
   observed: Observed,
-  earlier: readonly DeclaredServer[],
+  earlier: () => readonly DeclaredServer[],
 ): Blocker | undefined {
   if (!hasForwarder(spec)) return undefined;
   if (observed.engine.kind === 'podman') {
@@ -53,7 +53,7 @@ export function egressBlocker(
   }
   const names = [way.forwarder, ...way.standIns.map(({ name }) => name)];
   const holder = observed.foreign.find(({ name }) => names.includes(name));
-  const [addressed] = way.standIns.flatMap((standIn) => addressBlocker(standIn, observed, earlier) ?? []);
+  const [addressed] = way.standIns.flatMap((standIn) => addressBlocker(standIn, observed, earlier()) ?? []);
   return (
     networkTaken(way.network, observed) ??
     (way.out && networkTaken(way.out, observed)) ??

@@ -92,7 +92,10 @@ export function withoutFailedImages(
 
 /** An image that in the end nobody waits for (its server is blocked, its relay is there) is neither pulled nor built. */
 export function withNeededImages(images: readonly StepDraft[], others: readonly StepDraft[]): StepDraft[] {
-  const needed = new Set(others.flatMap((step) => step.after));
+  if (images.length === 0) return [...others];
+  const ids = new Set(images.map(({ id }) => id));
+  const needed = new Set<StepId>();
+  for (const { after } of others) for (const id of after) if (ids.has(id)) needed.add(id);
   for (const image of images) if (needed.has(image.id)) for (const base of image.after) needed.add(base);
   return [...images.filter((image) => needed.has(image.id)), ...others];
 }

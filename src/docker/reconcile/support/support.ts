@@ -49,7 +49,7 @@ function mountBlocker({ spec }: DeclaredServer, { engine: { stateFolder } }: Obs
 export function supportBlocker(
   server: DeclaredServer,
   observed: Observed,
-  earlier: readonly DeclaredServer[],
+  earlier: () => readonly DeclaredServer[],
 ): Blocker | undefined {
   const { mode } = server.spec.network;
   const ofMounts = mountBlocker(server, observed);
