@@ -107,6 +107,19 @@ const wslWithoutPrograms = {
   },
 };
 
+/** Help hands each of its texts to `ejs`, which compiles a program for it; one without a tag comes back as it is. */
+const ejsForTemplates = {
+  name: 'ejs-for-templates',
+  setup(context) {
+    context.onLoad({ filter: /@oclif[/\\]core[/\\]lib[/\\]help[/\\]util\.js$/ }, async ({ path }) => ({
+      contents: lazyRequires(
+        (await readFile(path, 'utf8')).replace('return ejs_1', 'if (!/<%|%>/.test(t)) return t;\n        return ejs_1'),
+      ),
+      loader: 'js',
+    }));
+  },
+};
+
 /**
  * What is small and shared by nearly all of the program, as one chunk instead of twenty: each file costs half a
  * millisecond to resolve and link. esbuild puts into one chunk what the same entries reach, so all of them reach it.
@@ -206,7 +219,7 @@ async function bundle(commands) {
     splitting: true,
     // Its other form asks for its own files in a way that no bundler follows.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
-    plugins: [lazyOclif, wslWithoutPrograms, oneCommonChunk],
+    plugins: [ejsForTemplates, lazyOclif, wslWithoutPrograms, oneCommonChunk],
     keepNames: false,
     metafile: true,
   });

@@ -13,7 +13,7 @@ export async function main(argv: readonly string[], root: string, load: LoadComm
   try {
     const words = withHelp(argv);
     const found = await findCommand(words, load);
-    if (found === undefined) await (await import('@oclif/core/run')).default.run(words, { root });
+    if (found === undefined) await askOclif(words, root);
     else await new found.command(found.argv, found.command.configFor(root)).start(thisProgram());
     // Commands set the code of what they found out (2, 3, 4, 5 …); nothing set means done.
     process.exitCode ??= exitCode.done;
@@ -40,8 +40,7 @@ async function findCommand(
   words: readonly string[],
   load: LoadCommand,
 ): Promise<{ command: CommandClass; argv: string[] } | undefined> {
-  const end = words.indexOf('--');
-  if ((end === -1 ? words : words.slice(0, end)).includes('--help')) return undefined;
+  if (asksForHelp(words)) return undefined;
   for (const length of [2, 1]) {
     const named = words.slice(0, length);
     if (named.length < length || !named.every((word) => /^[a-z][a-z-]*$/.test(word))) continue;
@@ -55,6 +54,17 @@ async function findCommand(
     return { command, argv: words.slice(length) };
   }
   return undefined;
+}
+
+/** Help, and what is left to oclif as a whole. */
+async function askOclif(words: readonly string[], root: string): Promise<void> {
+  if (asksForHelp(words) && (await (await import('./help.ts')).showHelp(words, root))) return;
+  await (await import('@oclif/core/run')).default.run([...words], { root });
+}
+
+function asksForHelp(words: readonly string[]): boolean {
+  const end = words.indexOf('--');
+  return words.length === 0 || (end === -1 ? words : words.slice(0, end)).includes('--help');
 }
 
 /** `-h` anywhere before `--`, and `help` in front, ask for help as well as `--help` does. */
