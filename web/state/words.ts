@@ -112,3 +112,10 @@ const gib = 1024 ** 3;
 /** A size without its nought: `512M`, `1.5G`. */
 export const bytes = (value: number): string =>
   (value < gib ? byteSize(value) : `${(value / gib).toFixed(1)}G`).replace('.0', '');
+
+/** What a plan would do, without what it would not: `1 to replace, 4 unchanged`. */
+export const shortTotals = (totals: string): string =>
+  visible(totals)
+    .split(/, (?=\d)/)
+    .filter((part) => !/^0 [a-z ]+$/.test(part))
+    .join(', ');

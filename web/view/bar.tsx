@@ -3,7 +3,7 @@ import type { PageState } from '../../src/model/page.ts';
 import { duration } from '../../src/model/times.ts';
 import { fragmentOf } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
-import { ago, isUnknown, sourceWords } from '../state/words.ts';
+import { ago, isUnknown, shortTotals, sourceWords } from '../state/words.ts';
 import type { StreamState } from '../talk/stream.ts';
 
 /** Top of the page: which project on which engine, where its specs come from, what fires, what waits. */
@@ -39,7 +39,7 @@ export function Bar({ state }: { readonly state: PageState }) {
         )}
         {isUnknown(plan) || plan.inSync ? null : (
           <a class="chip warn" href={fragmentOf({ of: 'project', tab: 'plan' })}>
-            {plan.running ? 'plan runs' : 'plan waits'}: {visible(plan.totals)}
+            {plan.running ? 'plan runs' : 'plan waits'}: {shortTotals(plan.totals)}
           </a>
         )}
       </div>

@@ -3,7 +3,7 @@ import { visible } from '../../src/cli/render/text.ts';
 import type { PageDone, PageState } from '../../src/model/page.ts';
 import { Lines, Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
-import { isUnknown } from '../state/words.ts';
+import { isUnknown, shortTotals } from '../state/words.ts';
 import type { Refusal } from '../talk/request.ts';
 
 type Carrying =
@@ -26,7 +26,8 @@ export function PlanView({ state: { plan, may } }: { readonly state: PageState }
       </>
     );
   }
-  const { digest, totals, text, waits, running } = plan;
+  const { digest, text, waits, running } = plan;
+  const totals = shortTotals(plan.totals);
   const carryOut = async (): Promise<void> => {
     setCarrying({ is: 'doing' });
     const answer = await gateway.ask<PageDone>('POST', '/page/plan', { digest });
@@ -45,7 +46,7 @@ export function PlanView({ state: { plan, may } }: { readonly state: PageState }
     <>
       {after}
       <p>
-        <strong>{visible(totals)}</strong> <span class="quiet">plan {visible(digest.slice(0, 12))}</span>
+        <strong>{totals}</strong> <span class="quiet">plan {visible(digest.slice(0, 12))}</span>
       </p>
       {waits.length === 0 ? null : (
         <ul class="plainlist">

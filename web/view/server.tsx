@@ -22,6 +22,7 @@ export function ServerView({ server, tab }: { readonly server: PageServer; reado
   const { go } = usePage();
   const { name, health, generation, may } = server;
   const diff = diffWords(server);
+  const standing = standingOf(server);
   // What changes here changes what the detail says; each probe alone does not.
   const key = JSON.stringify([server.state, health.state, health.detail, generation, server.drift]);
   const detail = useAsked<PageServerDetail>(`/page/servers/${encodeURIComponent(name)}`, key);
@@ -34,10 +35,12 @@ export function ServerView({ server, tab }: { readonly server: PageServer; reado
       </a>
       <div class="title">
         <h2>{visible(name)}</h2>
-        <Mark standing={standingOf(server)} />
+        <Mark standing={standing} />
         <span class="quiet">
-          {stateWord(server)}
-          {generation === null ? '' : ` · generation ${generation}`}
+          {[
+            ...(standing.word === stateWord(server) ? [] : [stateWord(server)]),
+            ...(generation === null ? [] : [`generation ${generation}`]),
+          ].join(' · ')}
         </span>
         <span class={diff.tone} title={diff.long}>
           {diff.text}

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import type { PageHealth } from '../../../src/model/page.ts';
 import { piecesOf } from '../../../web/state/ansi.ts';
 import { extentOf, shapeOf } from '../../../web/state/chart.ts';
 import { emptyRing, withMore } from '../../../web/state/ring.ts';
 import { fragmentOf, type Route, routeOf } from '../../../web/state/route.ts';
+import { healthStanding, shortTotals, standingOf } from '../../../web/state/words.ts';
 
 describe('the address', () => {
   test.each<[string, Route]>([
@@ -22,6 +24,39 @@ describe('the address', () => {
 
   test('is never wrong enough to break the page', () => {
     expect(routeOf('#/servers/%E0%A4/nothing')).toEqual({ of: 'server', server: '%E0%A4', tab: 'overview' });
+  });
+});
+
+test.each([
+  ['0 to create, 1 to replace, 0 to remove, 4 unchanged', '1 to replace, 4 unchanged'],
+  [
+    '1 to create, 0 unchanged; behind them 1 network to create',
+    '1 to create, 0 unchanged; behind them 1 network to create',
+  ],
+])('of %j what would be done is shown', (totals, shown) => expect(shortTotals(totals)).toBe(shown));
+
+describe('how a server is, in one word', () => {
+  const health = (state: PageHealth['state']): PageHealth => ({ state, detail: '', checkedAt: null });
+
+  test('is its health, and where nobody knows that its state', () => {
+    expect(standingOf({ state: 'running', health: health('slow') }).word).toBe('slow');
+    expect(standingOf({ state: 'paused', health: health('unknown') }).word).toBe('paused');
+    expect(standingOf({ state: null, health: health('unknown') }).word).toBe('not there');
+  });
+
+  test('has a shape of its own among those that are told apart', () => {
+    const states = [
+      'healthy',
+      'slow',
+      'failing',
+      'down',
+      'repairing',
+      'waiting',
+      'stopped',
+      'blocked',
+      'unknown',
+    ] as const;
+    expect(new Set(states.map((state) => healthStanding(health(state)).shape)).size).toBe(states.length);
   });
 });
 
