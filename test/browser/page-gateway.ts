@@ -27,6 +27,8 @@ export type PageGateway = AsyncDisposable & {
   readonly cut: () => void;
   /** Ids that streams were asked to go on from. */
   readonly resumed: string[];
+  /** How many pages look now. */
+  readonly looking: () => number;
   /** How often a log was opened. */
   readonly logsOpened: () => number;
   /** Knows no session any more. */
@@ -152,6 +154,7 @@ export async function startPageGateway(may: 'all' | 'look' = 'all'): Promise<Pag
     url: `http://127.0.0.1:${port}/`,
     asked,
     resumed,
+    looking: () => streams.size,
     logsOpened: () => logsOpened,
     tell: ({ event: name, data }) => {
       for (const response of streams) event(response, name, data);

@@ -1,7 +1,8 @@
 import { limitsText, shortImage, shortSource } from '../../src/cli/render/servers/servers.ts';
-import { plural, visible } from '../../src/cli/render/text.ts';
+import { visible } from '../../src/cli/render/text.ts';
 import type { PageServer, PageServerDetail } from '../../src/model/page.ts';
 import { age, duration, shownTime } from '../../src/model/times.ts';
+import { plural } from '../../src/model/values/words.ts';
 import { Mark } from '../part/mark.tsx';
 import { Lines, Nothing } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
