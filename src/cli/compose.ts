@@ -503,10 +503,8 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const version = managedBy.split('/')[1] ?? '';
   const upstreamsFor = async (project: ProjectName, log: (text: string) => void) => {
-    const [{ upstreamsOf }, { createLinkSource }] = await Promise.all([
-      import('../app/serve/upstreams.ts'),
-      import('../mcp/link/open-link.ts'),
-    ]);
+    const { upstreamsOf } = await import('../app/serve/upstreams.ts');
+    const { createLinkSource } = await import('../mcp/link/open-link.ts');
     return upstreamsOf(
       ports,
       { project, policies, readPolicies, openLink: createLinkSource(), tracing: await tracing() },
@@ -524,10 +522,8 @@ export async function compose(settings: Settings): Promise<Composition> {
     };
   };
   const scanOf = async (mode: 'mask' | 'deny'): Promise<Scan> => {
-    const [{ createScan }, { coverOf }] = await Promise.all([
-      import('../serve/access/scan.ts'),
-      import('../secrets/cover.ts'),
-    ]);
+    const { createScan } = await import('../serve/access/scan.ts');
+    const { coverOf } = await import('../secrets/cover.ts');
     return createScan(mode, coverOf(redact));
   };
   const clientTokens: Composition['clientTokens'] = async (project) => {
@@ -627,10 +623,8 @@ export async function compose(settings: Settings): Promise<Composition> {
     return { ...running, close, ...(tokenFile === undefined ? {} : { tokenFile }) };
   };
   const tellOfLoop: Composition['tellOfLoop'] = async (project, loop, where) => {
-    const [{ runStatus }, { engineAnswers }] = await Promise.all([
-      import('../serve/run.ts'),
-      import('../app/serve/upstreams.ts'),
-    ]);
+    const { runStatus } = await import('../serve/run.ts');
+    const { engineAnswers } = await import('../app/serve/upstreams.ts');
     return runStatus(loop, { ...where, version, engineAnswers: () => engineAnswers(ports, project) });
   };
   const pageLogin: Composition['pageLogin'] = async (project) => {
