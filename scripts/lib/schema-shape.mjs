@@ -101,13 +101,19 @@ function shapeAt(root, node) {
         .reduce((at, key) => at[key], root),
     );
   }
+  if (Array.isArray(node.type) && node.type.includes('object')) {
+    const { properties: _, additionalProperties: __, ...other } = node;
+    const type = node.type.includes('array') ? 'array' : 'string';
+    return {
+      kind: 'either',
+      other: shapeAt(root, { ...other, type }),
+      map: shapeAt(root, { ...node, type: 'object' }),
+    };
+  }
   if (node.properties !== undefined) {
     const keys = {};
     for (const [key, value] of Object.entries(node.properties)) keys[key] = shapeAt(root, value);
-    const map = { kind: 'map', keys };
-    if (node.type === 'object') return map;
-    const { properties: _, ...text } = node;
-    return { kind: 'either', text: shapeAt(root, { ...text, type: 'string' }), map };
+    return { kind: 'map', keys };
   }
   if (node.type === 'object') {
     return {
@@ -139,7 +145,7 @@ export function typeOf(shape) {
     case 'dictionary':
       return `Readonly<Record<string, ${typeOf(shape.values)}>>`;
     case 'either':
-      return `${typeOf(shape.text)} | ${typeOf(shape.map)}`;
+      return `${typeOf(shape.other)} | ${typeOf(shape.map)}`;
     case 'list':
       return `readonly (${typeOf(shape.items)})[]`;
     default:

@@ -1,5 +1,6 @@
 import type { Files } from '../files/port.ts';
 import type { SessionSource } from '../mcp/client/session.ts';
+import type { AlertKeeper } from '../model/alerts.ts';
 import type { EnginePart } from '../model/engine.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
@@ -50,6 +51,8 @@ export type Ports = HealthKeeper & {
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   /** What was found out about servers here, by a key; one that cannot be used forgets. Never fails. */
   readonly findings: Findings;
+  /** Alerts of projects, as the loops of this machine keep them. */
+  readonly alerts: AlertKeeper;
   /** The trail of calls on this machine, which also counts them. */
   readonly audit: AuditTrail;
   readonly auditReader: AuditReader;

@@ -7,6 +7,7 @@ import type { PageSourceParts } from '../app/page/page-source.ts';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
 import type { LoopStatus } from '../app/watch/loop-record.ts';
+import { type AlertSettings, noAlerts } from '../model/alerts.ts';
 import type { EnginePart } from '../model/engine.ts';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
@@ -121,6 +122,8 @@ export type Composition = {
   readonly policies: Policies;
   /** The same as they are by now, for commands that run on. Throws what opening a command throws of them. */
   readonly readPolicies: () => Promise<Policies>;
+  /** `alerts` of the project file as it is by now. Throws as `readPolicies` does. */
+  readonly readAlerts: () => Promise<AlertSettings>;
   /** What the file of `planFile` holds; read once, so that project file and plan belong together. */
   readonly savedPlan: SavedPlan | undefined;
   /** Masks the secrets that were looked up so far. */
@@ -236,6 +239,7 @@ function localPorts(
     },
     auditReader: lazily(async () => (await state()).auditReader),
     keptLogs: lazily(async () => (await state()).keptLogs),
+    alerts: lazily(async () => (await state()).alerts),
     readHealth: async (at) => (await state()).readHealth(at),
     recordHealth: async (at, findings) => (await state()).recordHealth(at, findings),
     secretPrints: lazily(async () => (await state()).secretPrints),
@@ -441,6 +445,8 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const { projectFile, policies } = await readRules();
   const readPolicies = async (): Promise<Policies> => (await readRules()).policies;
+  const readAlerts = async (): Promise<AlertSettings> =>
+    (await readProjectFile(place, specPaths, environment))?.file.alerts ?? noAlerts;
   const { close, engineAddress, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
   const { proxyPasswords } = await import('../image/proxies.ts');
   const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
@@ -661,6 +667,7 @@ export async function compose(settings: Settings): Promise<Composition> {
     projectFile,
     policies,
     readPolicies,
+    readAlerts,
     savedPlan,
     secretStores: stores,
     serve,

@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import { type ShownAlert, shownAlerts } from '../app/alerts/shown-alerts.ts';
 import { type AllProjects, getAllProjects } from '../app/inspect/project-use.ts';
 import type { ServerStatus } from '../app/inspect/server-status.ts';
 import { getServers, getSpecs } from '../app/inspect/servers.ts';
@@ -6,9 +7,16 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { remainingArgs } from '../cli/command-line/args.ts';
 import { serverName } from '../cli/command-line/server-name.ts';
 import { outputFlag, placeFlags } from '../cli/flags.ts';
+import { renderAlerts } from '../cli/render/servers/alerts.ts';
 import { renderProjectUse } from '../cli/render/servers/project-use.ts';
 import { renderServers } from '../cli/render/servers/servers.ts';
 import { LoomsError } from '../model/errors.ts';
+
+/** A server of the list, with its alerts that are not calm. */
+export type ListedServer = ServerStatus & { readonly alerts: readonly ShownAlert[] };
+
+const withAlerts = (servers: readonly ServerStatus[], alerts: readonly ShownAlert[]): readonly ListedServer[] =>
+  servers.map((server) => ({ ...server, alerts: alerts.filter((one) => one.server === server.name) }));
 
 export default class Get extends BaseCommand {
   static override summary = 'List the servers that the engine runs for a project';
@@ -32,9 +40,9 @@ export default class Get extends BaseCommand {
     ...placeFlags,
   };
 
-  async run(): Promise<readonly ServerStatus[] | AllProjects> {
+  async run(): Promise<readonly ListedServer[] | AllProjects> {
     const { flags, args } = await this.parse(Get);
-    const { ports, policies, project, terminal } = await this.open(flags);
+    const { ports, policies, project, projectFile, terminal } = await this.open(flags);
     const request = { project: project.name, names: (args.names ?? []).map(serverName) };
     if (flags['all-projects']) {
       if (request.names.length > 0 || flags.output === 'yaml') {
@@ -57,10 +65,22 @@ export default class Get extends BaseCommand {
       this.answer(() => specs.trimEnd());
       return [];
     }
-    const servers = await getServers(ports, request);
+    // Where no file names alerts, the ledger need not be opened.
+    const hasAlerts = projectFile?.file.alerts !== undefined;
+    const [found, all] = await Promise.all([
+      getServers(ports, request),
+      hasAlerts ? shownAlerts(ports, project.name) : [],
+    ]);
+    const alerts = request.names.length === 0 ? all : all.filter(({ server }) => request.names.includes(server));
+    const servers = withAlerts(found, alerts);
     if (flags.output === 'json') this.logJson(servers);
-    else if (servers.length === 0) this.notice(`No server in project ${project.name}.`);
-    else this.answer(() => renderServers(servers, { wide: flags.output === 'wide' }, terminal.palette));
+    else {
+      const { palette } = terminal;
+      if (servers.length === 0) this.notice(`No server in project ${project.name}.`);
+      const list = servers.length === 0 ? [] : [renderServers(servers, { wide: flags.output === 'wide' }, palette)];
+      const told = alerts.length === 0 ? [] : [renderAlerts(alerts, ports.now(), palette)];
+      if (list.length + told.length > 0) this.answer(() => [...list, ...told].join('\n\n'));
+    }
     return servers;
   }
 }

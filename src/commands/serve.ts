@@ -3,11 +3,12 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { listenAddress } from '../cli/command-line/listen-address.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { durationFlag, keepOf, placeFlags, trustFlags } from '../cli/flags.ts';
-import { measuring } from '../cli/measuring.ts';
 import { nearCommands } from '../cli/near/near-commands.ts';
 import type { nearNames } from '../cli/near/near-frames.ts';
 import { renderServing, type Serving } from '../cli/render/serving.ts';
+import { alerting } from '../cli/run/alerting.ts';
 import { keepWatching, loopRecord, watchFlags } from '../cli/run/keep-watching.ts';
+import { measuring } from '../cli/run/measuring.ts';
 import { listenForSignals } from '../cli/terminal/signals.ts';
 import { LoomsError } from '../model/errors.ts';
 import { usualServe } from '../model/serve-settings.ts';
@@ -90,8 +91,9 @@ export default class Serve extends BaseCommand {
     const address = listen === undefined ? undefined : listenAddress(listen);
     const interruption = listenForSignals(flags.watch ? flags.grace * 1000 : 0, () => {});
     const { stop } = interruption;
+    const { sampler, begin, families } = await measuring(context);
     const loop = flags.watch ? await loopRecord(flags, context) : undefined;
-    const { begin, families, sampler } = await measuring(context);
+    const alerts = loop && (await alerting(context, { sampler, status: loop.status }));
     const log = (text: string): void => terminal.note(text);
     const running = await serve(project.name, {
       bounds: {
@@ -103,10 +105,11 @@ export default class Serve extends BaseCommand {
       sse: flags.sse,
       log,
       loop: loop?.status,
-      measured: families,
+      measured: async () => [...(await families()), ...(alerts?.families() ?? [])],
       page: {
         sampler,
         loop: loop?.status,
+        alerts,
         keep: keepOf(flags, context),
         root: this.config.root,
         stop,
@@ -134,8 +137,9 @@ export default class Serve extends BaseCommand {
     else this.answer(() => renderServing(serving, terminal.palette));
     const endLooks = begin();
     try {
-      if (loop !== undefined) {
-        await keepWatching(flags, context, { ...interruption, record: loop.record, json: this.jsonEnabled() });
+      if (loop !== undefined && alerts !== undefined) {
+        const watching = { ...interruption, record: loop.record, alerts, json: this.jsonEnabled() };
+        await keepWatching(flags, context, watching);
       } else if (!stop.aborted) {
         await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
       }

@@ -3,8 +3,9 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { listenAddress } from '../cli/command-line/listen-address.ts';
 import { exitCodeOfSignal } from '../cli/exit-codes.ts';
 import { placeFlags, trustFlags } from '../cli/flags.ts';
-import { measuring } from '../cli/measuring.ts';
+import { alerting } from '../cli/run/alerting.ts';
 import { keepWatching, loopRecord, watchFlags } from '../cli/run/keep-watching.ts';
+import { measuring } from '../cli/run/measuring.ts';
 import { listenForSignals } from '../cli/terminal/signals.ts';
 
 export default class Watch extends BaseCommand {
@@ -48,13 +49,15 @@ export default class Watch extends BaseCommand {
     const address = flags.listen === undefined ? undefined : listenAddress(flags.listen);
     const interruption = listenForSignals(flags.grace * 1000, () => {});
     const { record, status } = await loopRecord(flags, context);
-    const { begin, families } = await measuring(context);
-    const where = address && { ...address, measured: families };
+    const { sampler, begin, families } = await measuring(context);
+    const alerts = await alerting(context, { sampler, status });
+    const measured = async () => [...(await families()), ...alerts.families()];
+    const where = address && { ...address, measured };
     const told = where && (await context.tellOfLoop(context.project.name, status, where));
     if (told !== undefined) context.terminal.notice(`telling of the loop at ${told.url}`);
     const endLooks = begin();
     try {
-      await keepWatching(flags, context, { ...interruption, record, json: this.jsonEnabled() });
+      await keepWatching(flags, context, { ...interruption, record, alerts, json: this.jsonEnabled() });
     } finally {
       await Promise.all([told?.close(), endLooks()]);
     }

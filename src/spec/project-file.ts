@@ -1,9 +1,11 @@
+import type { AlertSettings } from '../model/alerts.ts';
 import { type Diagnostic, hasErrors } from '../model/diagnostics.ts';
 import { asProjectName, type ProjectName } from '../model/ids.ts';
 import { noRules, type PolicyFile } from '../model/policy.ts';
 import type { SecretProviderConfig } from '../model/secrets/secret-providers.ts';
 import type { ServeSettings } from '../model/serve-settings.ts';
 import { defined } from '../model/values/defined.ts';
+import { alertsOf, isAlertSecret } from './alerts.ts';
 import { type ProjectInput, projectShape, projectValidator } from './generated/validators.mjs';
 import type { LoadContext, SpecFile } from './load.ts';
 import { policyAt } from './policy-file.ts';
@@ -24,6 +26,8 @@ export type ProjectFile = {
   readonly secretProviders: readonly SecretProviderConfig[];
   /** How `looms serve` listens, and who may do what through it. */
   readonly serve?: ServeSettings;
+  /** What `looms watch` tells of, and whom. */
+  readonly alerts?: AlertSettings;
 };
 
 type CheckExpression = (expression: string) => ExpressionProblem | undefined;
@@ -37,7 +41,7 @@ export function loadProjectFile(
   context: Pick<LoadContext, 'environment'>,
   checkExpression: CheckExpression = () => undefined,
 ): { readonly project?: ProjectFile; readonly diagnostics: readonly Diagnostic[] } {
-  const kind = { shape: projectShape, validator: projectValidator, called: 'looms.yaml', isReference: isTokenSecret };
+  const kind = { shape: projectShape, validator: projectValidator, called: 'looms.yaml', isReference: isKept };
   const { value: project, diagnostics } = readSettings<ProjectInput, ProjectFile>(file, context, kind, (found) =>
     found === undefined
       ? { policy: { rules: noRules, file: file.file, lines: {} }, secretProviders: [] }
@@ -45,6 +49,8 @@ export function loadProjectFile(
   );
   return { ...(hasErrors(diagnostics) ? {} : { project }), diagnostics };
 }
+
+const isKept = (path: string): boolean => isTokenSecret(path) || isAlertSecret(path);
 
 function readProject(found: Located, file: string, input: ProjectInput, checkExpression: CheckExpression): ProjectFile {
   const { reader } = found;
@@ -54,6 +60,7 @@ function readProject(found: Located, file: string, input: ProjectInput, checkExp
     ...defined({ specs: input.specs, engine, keep: input.keep }),
     policy: policyAt(found, file, 'policy', input.policy ?? {}),
     secretProviders: secretProvidersOf(reader, input),
+    ...defined({ alerts: alertsOf(found, input) }),
     ...(input.serve === undefined ? {} : { serve: serveSettingsOf(found, file, input.serve, checkExpression) }),
   };
 }

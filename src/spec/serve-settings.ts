@@ -121,7 +121,7 @@ const isDay = (day: string): boolean => {
 };
 
 function ruleOf(
-  { reader, lineOf }: Located,
+  { reader, lineOf }: Pick<Located, 'reader' | 'lineOf'>,
   file: string,
   path: string,
   { deny, allow }: NonNullable<ServeInput['policy']>[number],

@@ -1,11 +1,13 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { AlertKeeper } from '../model/alerts.ts';
 import type { HealthKeeper } from '../model/health.ts';
 import type { ContainerId } from '../model/ids.ts';
 import type { SecretPrinter } from '../model/secrets/secret-prints.ts';
 import type { AuditReader } from '../model/trail/audit.ts';
 import type { Findings } from '../model/trail/findings.ts';
 import type { LogKeeper } from '../model/trail/kept-logs.ts';
+import { changeAlerts, readAlerts } from './alerts.ts';
 import { createAuditReader } from './audit-reader.ts';
 import { readExecutions } from './executions.ts';
 import { readHealth, recordHealth } from './health.ts';
@@ -19,6 +21,7 @@ import { recallFinding, rememberFinding } from './server-memory.ts';
 type LocalState = HealthKeeper & {
   readonly countExecutions: (containers: readonly ContainerId[]) => Promise<ReadonlyMap<ContainerId, number>>;
   readonly auditReader: AuditReader;
+  readonly alerts: AlertKeeper;
   readonly keptLogs: LogKeeper;
   /** A ledger that cannot be used costs a probe or a moment, no more. */
   readonly serverMemory: Findings;
@@ -40,6 +43,10 @@ export function localState(environment: Readonly<Record<string, string | undefin
   return {
     countExecutions: (containers) => readExecutions(database, containers),
     auditReader: createAuditReader(places),
+    alerts: {
+      readAlerts: (at) => readAlerts(database, at),
+      changeAlerts: (at, change) => changeAlerts(database, at, change),
+    },
     keptLogs: logKeeper(environment),
     readHealth: (at) => readHealth(database, at),
     recordHealth: async (at, findings) => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { alertFamilies } from '../../src/app/alerts/alert-metrics.ts';
 import { serverFamilies } from '../../src/app/measure/server-metrics.ts';
 import { createLoopRecord } from '../../src/app/watch/loop-record.ts';
 import { createMetrics } from '../../src/serve/metrics.ts';
@@ -12,7 +13,7 @@ const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8');
 
 /** All that a gateway with a loop prints, by name and type. */
 const { status } = createLoopRecord({ monotonicMs: () => 0, now: () => 0 }, 60_000);
-const more = [...serverFamilies(new Map()), ...status.families()];
+const more = [...serverFamilies(new Map()), ...alertFamilies([], []), ...status.families()];
 const printed = parsed(createMetrics().text({ version: '1', sessions: 0, engineUp: true }, more));
 
 type Panel = { readonly title: string; readonly targets: readonly { readonly expr: string }[] };

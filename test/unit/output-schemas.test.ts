@@ -25,7 +25,7 @@ const outputs: Readonly<
   doctor: { file: 'src/app/inspect/diagnose.ts', type: 'Diagnosis' },
   'egress-suggest': { file: 'src/app/inspect/suggest-egress.ts', type: 'EgressSuggestion' },
   events: { file: 'src/app/inspect/lifecycle-events.ts', type: 'LifecycleEvent' },
-  get: { file: 'src/app/inspect/server-status.ts', type: 'ServerStatus', list: true },
+  get: { file: 'src/commands/get.ts', type: 'ListedServer', list: true },
   'get-all-projects': { file: 'src/app/inspect/project-use.ts', type: 'AllProjects' },
   history: { file: 'src/app/inspect/get-history.ts', type: 'Generation', list: true },
   'mcp-health': { file: 'src/app/inspect/check-health.ts', type: 'ServerHealth', list: true },

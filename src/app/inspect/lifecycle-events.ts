@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { HealthPlace } from '../../model/health.ts';
@@ -6,6 +5,7 @@ import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import type { Reason } from '../../model/plan.ts';
 import { parseSource } from '../../model/source.ts';
 import { isoTime } from '../../model/times.ts';
+import { ulid } from '../../model/ulid.ts';
 import type { LogMoment } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { readChanges, type SeenChange } from './read-audit.ts';
@@ -75,16 +75,6 @@ export type EventsRequest = {
   /** Goes on with what comes until the signal aborts. */
   readonly follow: boolean;
 };
-
-const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-
-/** A ULID of a moment and of what makes an event this one. */
-function ulid(time: number, key: string): string {
-  let id = '';
-  for (let rest = time, at = 0; at < 10; at += 1, rest = Math.floor(rest / 32)) id = `${digits[rest % 32]}${id}`;
-  const hash = createHash('sha256').update(key).digest();
-  return id + [...hash.subarray(0, 16)].map((byte) => digits[byte % 32]).join('');
-}
 
 function engineTold(project: ProjectName, { key, time, ...event }: EngineEvent): EngineTold {
   return { v: 1, id: ulid(time, key), ts: isoTime(time), source: 'engine', project, ...event };

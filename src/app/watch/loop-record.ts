@@ -23,6 +23,16 @@ export const serverStates = [
 
 export type ServerState = (typeof serverStates)[number];
 
+/** A server as the loop sees it. */
+export type ServerToLoop = {
+  readonly server: ServerName;
+  readonly state: ServerState;
+  /** It does not run, or does not answer, whatever is being done about it. */
+  readonly isDown: boolean;
+  /** In which fields, or how else, it is not as declared; a rotation that is due is none, nor is a person's stop. `unknown`: the last look failed. */
+  readonly drift: readonly string[] | 'unknown';
+};
+
 /** What one look found. */
 export type Look = {
   readonly servers: readonly DeclaredServer[];
@@ -79,6 +89,8 @@ export type LoopStatus = {
   readonly view: () => LoopView;
   /** Tells that the view may be another one, until what comes back is called. */
   readonly onChange: (hear: () => void) => () => void;
+  /** Those that are declared; undefined before the first look. */
+  readonly servers: () => readonly ServerToLoop[] | undefined;
 };
 
 /** Intervals without an end of a look after which a loop is stuck, and the least time until it is, ms. */
@@ -95,6 +107,15 @@ function stateByPlan(change: Change | undefined, left: LeftAlone | undefined): S
   if (left?.why === 'blocked' || change?.action === 'blocked') return 'blocked';
   if (left?.why === 'waiting') return 'waiting';
   return change?.action === 'create' || change?.action === 'start' ? 'down' : undefined;
+}
+
+/** How a server is not as declared: its fields that somebody changed, else why a plan would change it. */
+function deviations(server: ServerName, { drift }: Plan, change: Change | undefined): readonly string[] {
+  const fields = drift.flatMap((one) => (one.server === server ? one.fields.map(({ path }) => path) : []));
+  if (fields.length > 0) return fields;
+  if (change?.action === 'blocked') return ['blocked'];
+  const kinds = change !== undefined && 'reasons' in change ? change.reasons.map(({ kind }) => kind) : [];
+  return kinds.filter((kind) => kind !== 'rotation-due');
 }
 
 /** What a loop notes, and what is read of it as metrics. `intervalMs` is that between two looks. */
@@ -134,6 +155,15 @@ export function createLoopRecord(
   const perServer = (value: (server: DeclaredServer, look: Look) => readonly Sample[]): readonly Sample[] => {
     const current = look;
     return current === undefined ? [] : current.servers.flatMap((server) => value(server, current));
+  };
+  const seen = (server: DeclaredServer, current: Look): ServerToLoop => {
+    const { name } = server.spec;
+    const state = stateOf(server, current);
+    const change = current.plan.changes.find((one) => one.server === name);
+    const byPlan = stateByPlan(change, undefined);
+    const isDown = state !== 'stopped' && state !== 'unknown' && (byPlan === 'down' || probeOf(name)?.state === 'down');
+    const drift = state === 'stopped' ? [] : deviations(name, current.plan, change);
+    return { server: name, state, isDown, drift: isReady || repairing.has(name) ? drift : 'unknown' };
   };
   const driftOf = ({ spec: { name } }: DeclaredServer, { plan }: Look): number =>
     plan.drift.filter(({ server }) => server === name).reduce((sum, { fields }) => sum + fields.length, 0);
@@ -264,6 +294,10 @@ export function createLoopRecord(
       onChange(hear) {
         hearers.add(hear);
         return () => void hearers.delete(hear);
+      },
+      servers: () => {
+        const current = look;
+        return current?.servers.map((server) => seen(server, current));
       },
     },
   };

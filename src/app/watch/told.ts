@@ -1,3 +1,4 @@
+import type { Alert } from '../../model/alerts.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Blocker, Change, Plan } from '../../model/plan.ts';
@@ -5,7 +6,7 @@ import type { ApplyReport, ServerOutcome } from '../../orchestrator/port.ts';
 import type { Trigger } from './wake.ts';
 
 /** What a loop depends on and can go on without for a while. */
-export type Dependency = 'engine' | 'repository' | 'lock';
+export type Dependency = 'engine' | 'repository' | 'lock' | 'receiver';
 
 /** Why a server that is not as declared is left as it is for now. */
 export type LeftAlone =
@@ -45,6 +46,12 @@ export type Told =
       readonly failure: Failure | null;
       readonly isDown: boolean;
     }
+  | ({
+      readonly type: 'alert';
+      readonly state: 'firing' | 'resolved';
+      /** Why it resolved where it was not by its number. */
+      readonly why?: NonNullable<Alert['why']>;
+    } & Pick<Alert, 'rule' | 'server' | 'value'>)
   | { readonly type: 'slow'; readonly server: ServerName; readonly milliseconds: number }
   | { readonly type: 'healthy'; readonly server: ServerName; readonly tools: number | null }
   | { readonly type: 'away'; readonly what: Dependency; readonly failure: Failure }

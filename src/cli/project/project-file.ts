@@ -1,7 +1,7 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import { nearPath } from '../../app/plan/near-path.ts';
 import type { Ports } from '../../app/ports.ts';
-import { hasErrors } from '../../model/diagnostics.ts';
+import { hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectFile } from '../../spec/project-file.ts';
 import { SpecError } from '../errors.ts';
@@ -11,7 +11,12 @@ import { requireKept } from './policy-files.ts';
 const projectFileName = 'looms.yaml';
 
 /** A project file that was found, and the folder that it is in. */
-export type FoundProjectFile = { readonly folder: string; readonly file: ProjectFile };
+export type FoundProjectFile = {
+  readonly folder: string;
+  readonly file: ProjectFile;
+  /** For code frames. */
+  readonly source: SourceText;
+};
 
 type Place = Pick<Ports, 'files' | 'workingDirectory'>;
 
@@ -139,6 +144,6 @@ export async function readProjectFile(
   const mayHaveRules = /\bserve\b/.test(text) && /\bpolicy\b/.test(text);
   const check = mayHaveRules ? (await import('../../spec/check/call-rules.ts')).expressionProblem : undefined;
   const { project, diagnostics } = loadProjectFile(source, { environment }, check);
-  if (project !== undefined && !hasErrors(diagnostics)) return { folder, file: project };
+  if (project !== undefined && !hasErrors(diagnostics)) return { folder, file: project, source };
   throw new SpecError(`${shown} cannot be used: ${countDiagnostics(diagnostics)}`, diagnostics, [source]);
 }

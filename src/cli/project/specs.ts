@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { alertsOfNoServer } from '../../app/alerts/declared-servers.ts';
 import { type CheckedSpecs, checkSpecs, type LoadedSpecs, loadSpecs } from '../../app/plan/load-specs.ts';
 import { type Diagnostic, hasErrors } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
@@ -46,7 +47,25 @@ type SpecFlags = { readonly file?: readonly string[] | undefined; readonly stric
 
 /** Reads and checks specs; findings are data, also errors. */
 export async function readSpecs(flags: SpecFlags, context: CommandContext): Promise<CheckedSpecs> {
-  return checkSpecs(context.ports, { ...(await toLoad(flags, context)), commits: 'none' });
+  return withAlertFindings(
+    await checkSpecs(context.ports, { ...(await toLoad(flags, context)), commits: 'none' }),
+    flags,
+    context,
+  );
+}
+
+/** What is wrong with alerts of servers; where files are named, others may declare them. */
+function withAlertFindings<T extends CheckedSpecs | LoadedSpecs>(
+  specs: T,
+  { file = [] }: SpecFlags,
+  { projectFile }: CommandContext,
+): T {
+  const { diagnostics, texts, servers } = specs;
+  if (projectFile?.file.alerts === undefined || file.length > 0 || hasErrors(diagnostics)) return specs;
+  const declared = servers.map(({ spec }) => spec.name);
+  const findings = alertsOfNoServer(projectFile.file.alerts.rules, declared);
+  if (findings.length === 0) return specs;
+  return { ...specs, diagnostics: [...diagnostics, ...findings], texts: [...texts, projectFile.source] };
 }
 
 const toLoad = async ({ file = [], strict }: SpecFlags, context: CommandContext) => ({
@@ -71,7 +90,8 @@ export async function readUsableSpecs(
   json: boolean,
   commits: 'ask' | GitCommit = 'ask',
 ): Promise<LoadedSpecs> {
-  const loaded = await loadSpecs(context.ports, { ...(await toLoad(flags, context)), commits });
+  const read = await loadSpecs(context.ports, { ...(await toLoad(flags, context)), commits });
+  const loaded = withAlertFindings(read, flags, context);
   const { diagnostics, texts } = loaded;
   if (hasErrors(diagnostics)) {
     const code = breaksOnlyPolicy(diagnostics) ? 'refused' : 'spec-invalid';

@@ -57,6 +57,7 @@ const awayWords = {
   engine: 'the engine, or what a plan needs, is not there',
   repository: 'the repository cannot be followed; what it said last, if anything, stays in force',
   lock: 'somebody else changes this project',
+  receiver: 'who is to be told of alerts cannot be told; it is tried again',
 } as const;
 
 const backWords = {
@@ -64,6 +65,13 @@ const backWords = {
   source: 'the files can be used again',
   repository: 'the repository is followed again',
   lock: 'nobody else changes this project any more',
+  receiver: 'alerts are told again',
+} as const;
+
+const resolvedWords = {
+  stopped: 'it was stopped',
+  'no-server': 'it is not declared any more',
+  'no-rule': 'the alert is not in looms.yaml any more',
 } as const;
 
 /** Why a server is left as it is for now, in words. */
@@ -134,6 +142,12 @@ function linesOf(told: Told, palette: Palette): readonly string[] {
       return told.failure === null
         ? [`${visible(told.server)} ${times}`]
         : problem(`${visible(told.server)} ${times}`, told.failure);
+    }
+    case 'alert': {
+      const { rule, server, state, value, why } = told;
+      const what = `${visible(server)} ${visible(rule)}: ${visible(value)}`;
+      if (state === 'firing') return [`${palette.error('alert')} ${what}`];
+      return [`${palette.good('resolved')} ${what}${why === undefined ? '' : ` (${resolvedWords[why]})`}`];
     }
     case 'slow':
       return [`${visible(told.server)} answers slowly: ${duration(told.milliseconds)}`];

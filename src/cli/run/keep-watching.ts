@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import type { Alerts } from '../../app/alerts/watch-alerts.ts';
 import type { LoopRecord, LoopStatus } from '../../app/watch/loop-record.ts';
 import type { Told } from '../../app/watch/told.ts';
 import { LoomsError } from '../../model/errors.ts';
@@ -48,6 +49,7 @@ type Watching = {
   readonly json: boolean;
   /** Where the loop notes what it does. */
   readonly record: LoopRecord;
+  readonly alerts: Alerts;
   /** First: begin nothing new. Second: stop now. */
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
@@ -66,7 +68,7 @@ export async function loopRecord(
 export async function keepWatching(
   flags: WatchFlags,
   context: CommandContext,
-  { json, record, stop, abort }: Watching,
+  { json, record, alerts, stop, abort }: Watching,
 ): Promise<void> {
   const { terminal, ports, project, readPolicies } = context;
   const remote = await remoteSpecs(flags, context);
@@ -84,7 +86,9 @@ export async function keepWatching(
   };
   const read = remote?.read ?? ((now: CommandContext) => readUsableSpecs(flags, now, true));
   const { watchProject } = await import('../../app/watch/watch-project.ts');
-  await watchProject(ports, {
+  const over = new AbortController();
+  const alerting = alerts.run(AbortSignal.any([stop, over.signal]), tell);
+  const watching = watchProject(ports, {
     project: project.name,
     readPolicies: () => readPolicies().catch(withFindings),
     prune: {
@@ -104,6 +108,10 @@ export async function keepWatching(
     record,
     stop,
     abort,
+  });
+  await watching.finally(() => {
+    over.abort();
+    return alerting;
   });
 }
 

@@ -82,7 +82,7 @@ function walkOnce(root: Tree, shape: Shape, options: PrepareOptions, credentials
   let nodes = 0;
 
   const walk = (tree: Tree, at: Shape, path: string, keySpan: Span, use: DictionaryUse): unknown => {
-    if (at.kind === 'either') return walk(tree, tree.kind === 'map' ? at.map : at.text, path, keySpan, use);
+    if (at.kind === 'either') return walk(tree, tree.kind === 'map' ? at.map : at.other, path, keySpan, use);
     nodes += 1;
     if (nodes > maxNodes) return undefined;
     // `python:` with everything below it commented out is as if it were not there.

@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../../model/diagnostics.ts';
+import type { Diagnostic, Position } from '../../model/diagnostics.ts';
 import { type CheckedDocument, checkDocument, type DocumentKind } from './document.ts';
 import { asDiagnostic, sortDiagnostics } from './findings.ts';
 import { parseDocuments } from './parse.ts';
@@ -6,7 +6,11 @@ import type { Reader } from './reader.ts';
 import { indexLines } from './tree.ts';
 
 /** Where the parts of a document stand; lines from 1. */
-export type Located = { readonly reader: Reader; readonly lineOf: (path: string) => number };
+export type Located = {
+  readonly reader: Reader;
+  readonly lineOf: (path: string) => number;
+  readonly placeOf: (path: string) => { readonly position: Position; readonly length: number };
+};
 
 /**
  * Reads a file of settings, which is one document; `read` makes something of it, also of one without
@@ -55,7 +59,11 @@ export function readSettings<Input, T>(
   if (checked === undefined) return { value: read(), diagnostics };
   const { reader, locate, findings } = checked;
   const lineOf = (path: string): number => lines.position(locate(path, true).span.start).line;
-  const value = read({ reader, lineOf, input: checked.value as Input });
+  const placeOf: Located['placeOf'] = (path) => {
+    const { start, end } = locate(path).span;
+    return { position: lines.position(start), length: Math.max(1, end - start) };
+  };
+  const value = read({ reader, lineOf, placeOf, input: checked.value as Input });
   diagnostics.push(...findings.map((finding) => asDiagnostic(lines, finding)));
   return { value, diagnostics: sortDiagnostics(diagnostics, [file.file]) };
 }

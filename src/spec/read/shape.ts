@@ -12,8 +12,12 @@ type DictionaryShape = {
   readonly nameWords?: string;
 };
 
-/** A short form as text, or all of it as a map. */
-type EitherShape = { readonly kind: 'either'; readonly text: ScalarShape; readonly map: MapShape };
+/** A map, or something else: a short form of it as text, or a list of several. */
+type EitherShape = {
+  readonly kind: 'either';
+  readonly other: ScalarShape | ListShape;
+  readonly map: MapShape | DictionaryShape;
+};
 
 type ListShape = { readonly kind: 'list'; readonly items: Shape };
 

@@ -55,7 +55,7 @@ export function lastName(path: string): string {
 /** What a shape expects, in words. */
 export function wordsOf(shape: Shape): string {
   if (shape.kind === 'scalar') return shape.words;
-  if (shape.kind === 'either') return wordsOf(shape.text);
+  if (shape.kind === 'either') return wordsOf(shape.other);
   if (shape.kind === 'list') return 'a list';
   return 'a map (key: value)';
 }

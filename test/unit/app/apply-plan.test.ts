@@ -60,6 +60,7 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
     tracing: async () => noTracing,
     atEnd: () => () => {},
     forgetSecrets: () => {},
+    alerts: { readAlerts: async () => undefined, changeAlerts: async () => undefined },
     findings: { recall: async () => undefined, remember: async () => {} },
     keptLogs: {
       keptUntil: async () => 0,

@@ -1,6 +1,6 @@
-import type { Sampler } from '../app/measure/sampler.ts';
-import type { MetricFamily } from '../model/trail/metrics.ts';
-import type { CommandContext } from './context.ts';
+import type { Sampler } from '../../app/measure/sampler.ts';
+import type { MetricFamily } from '../../model/trail/metrics.ts';
+import type { CommandContext } from '../context.ts';
 
 /** What a program that stays knows of what the servers of its project take. */
 export type Measuring = {
@@ -14,8 +14,8 @@ export type Measuring = {
 /** What measures the servers of a command's project; it does not look yet. */
 export async function measuring({ ports, project }: CommandContext): Promise<Measuring> {
   const [{ createSampler }, { serverFamilies }] = await Promise.all([
-    import('../app/measure/sampler.ts'),
-    import('../app/measure/server-metrics.ts'),
+    import('../../app/measure/sampler.ts'),
+    import('../../app/measure/server-metrics.ts'),
   ]);
   const sampler = createSampler(ports, project.name);
   const begin = (): (() => Promise<void>) => {

@@ -1,0 +1,238 @@
+import type { Alert, AlertBook, AlertReceiver, AlertSettings } from '../../model/alerts.ts';
+import { LoomsError, traitsOf } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import { failureOf } from '../../model/failure.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
+import type { MetricFamily } from '../../model/trail/metrics.ts';
+import { defined } from '../../model/values/defined.ts';
+import { type Sampler, sampleEveryMs } from '../measure/sampler.ts';
+import type { Ports } from '../ports.ts';
+import type { ServerToLoop } from '../watch/loop-record.ts';
+import type { Told } from '../watch/told.ts';
+import { alertFamilies, type RuleOfServer } from './alert-metrics.ts';
+import { forgetTold, isDue, lookAtAlerts, type Owed, owedTo, turnedIn, withTold } from './book.ts';
+import { countCalls } from './count-calls.ts';
+import { addressOf, messageOf, receiverKey, signedHeaders } from './message.ts';
+import { type CallCount, readingOf } from './readings.ts';
+
+/** How old what is kept may get before it is written down again although nothing changed, ms. */
+const freshMs = 60_000;
+/** Between two looks, ms, and after a message that was not taken: longer each time. */
+const everyMs = sampleEveryMs;
+const firstAgainMs = 30_000;
+const longestAgainMs = 300_000;
+/** How long other programs leave telling to the one that began, ms: longer than all of its tries take. */
+const tellingMs = 90_000;
+
+/** Delivers a message by POST. Throws why nobody took it. */
+export type Post = (
+  url: string,
+  message: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+) => Promise<void>;
+
+type Needs = {
+  readonly project: ProjectName;
+  readonly sampler: Sampler;
+  /** The servers that are declared, as the loop sees them; undefined before its first look. */
+  readonly servers: () => readonly ServerToLoop[] | undefined;
+  /** As they are by now. Throws what keeps them from being read. */
+  readonly settings: () => Promise<AlertSettings>;
+  readonly post: Post;
+};
+
+type Running = { readonly stop: AbortSignal; readonly tell: (told: Told) => void };
+
+/** The alerts of a project while a loop runs. */
+export type Alerts = {
+  /** Those that are not calm, and those of which nothing is known, which are firing, pending, unknown. */
+  readonly current: () => readonly CurrentAlert[];
+  readonly families: () => readonly MetricFamily[];
+  /** Looks, and tells whom looms.yaml names, until `stop` aborts; `tell` hears of what turned. Throws nothing. */
+  readonly run: (stop: AbortSignal, tell: (told: Told) => void) => Promise<void>;
+};
+
+/** An alert as it is now. Moments are ms since 1970. */
+export type CurrentAlert = Pick<Alert, 'rule' | 'server' | 'value' | 'since'> & {
+  readonly state: 'firing' | 'pending' | 'unknown';
+};
+
+export function createAlerts(ports: Ports, { project, sampler, servers, settings, post }: Needs): Alerts {
+  const me = `${ports.whoAmI.host} ${ports.whoAmI.pid} ${ports.now()}`;
+  let held: AlertBook | undefined;
+  let known: AlertSettings = { rules: [], receivers: [] };
+  let engine: string | undefined;
+  let unknown: readonly CurrentAlert[] = [];
+  let calm: readonly RuleOfServer[] = [];
+  let enough: (() => void) | undefined;
+  const again = new Map<string, { readonly at: number; readonly failures: number }>();
+  /** What was told of receivers that cannot be reached, so that it is told once. */
+  let untold: string | undefined;
+
+  const place = async (): Promise<{ readonly engine: string; readonly project: ProjectName }> => {
+    engine ??= (await (await ports.orchestrator()).describe()).id;
+    return { engine, project };
+  };
+
+  /** Changes the book of this project, in the ledger, or where that cannot be written in memory alone. */
+  const change = async (work: (book: AlertBook | undefined) => AlertBook | undefined): Promise<void> => {
+    const at = await place();
+    try {
+      held = (await ports.alerts.changeAlerts(at, work)) ?? held;
+    } catch (error) {
+      if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+      ports.warn(`alerts are not kept: ${error.message}`);
+      held = work(held) ?? held;
+    }
+  };
+
+  const callsIn = async (): Promise<(server: ServerName, overMs: number) => CallCount | undefined> => {
+    const spans = known.rules.flatMap(({ when }) =>
+      when.kind === 'number' && when.metric.startsWith('calls') ? (when.overMs ?? []) : [],
+    );
+    if (spans.length === 0) return () => undefined;
+    const counted = await countCalls(ports, { project, engine: (await place()).engine, spans: [...new Set(spans)] });
+    return (server, overMs) => counted?.get(overMs)?.get(server) ?? (counted && { all: 0, failed: 0 });
+  };
+
+  const look = async (tell: (told: Told) => void): Promise<void> => {
+    const seen = servers();
+    const calls = await callsIn();
+    const declared = seen && new Map(seen.map((one) => [one.server, one]));
+    const latest = sampler.latest();
+    const blind: CurrentAlert[] = [];
+    const well: RuleOfServer[] = [];
+    const now = ports.now();
+    let turned: readonly Alert[] = [];
+    await change((book) => {
+      blind.length = 0;
+      well.length = 0;
+      const after = lookAtAlerts(book, {
+        now,
+        rules: known.rules,
+        servers: declared,
+        isChanging: (server) => (latest?.get(server)?.running ?? 0) > 1,
+        readingOf: (rule, loop) => {
+          const { server } = loop;
+          const reading = readingOf(rule, {
+            now: ports.monotonicMs(),
+            points: sampler.points(server),
+            calls: (overMs) => calls(server, overMs),
+            loop,
+          });
+          if (reading.kind === 'unknown')
+            blind.push({ rule: rule.text, server, state: 'unknown', value: '', since: now });
+          else well.push({ rule: rule.text, server });
+          return reading;
+        },
+      });
+      turned = turnedIn(book?.alerts ?? [], after);
+      const alerts = forgetTold(after, known.receivers.map(receiverKey));
+      const isSame = JSON.stringify(alerts) === JSON.stringify(book?.alerts ?? []);
+      const isFresh = book !== undefined && now - book.at < freshMs;
+      return isSame && isFresh ? undefined : { ...book, at: now, alerts };
+    });
+    unknown = blind;
+    calm = well;
+    for (const { rule, server, state, value, why } of turned) {
+      if (state !== 'pending') tell({ type: 'alert', rule, server, state, value, ...defined({ why }) });
+    }
+  };
+
+  /** Tells one receiver what it is owed, if that is due and no other program does. */
+  const tellReceiver = async (receiver: AlertReceiver, { stop, tell }: Running): Promise<void> => {
+    const key = receiverKey(receiver);
+    const waits = again.get(key);
+    if (waits !== undefined && waits.at > ports.monotonicMs()) return;
+    const owedIn = (alerts: readonly Alert[]): readonly Owed[] =>
+      owedTo(alerts, key, { remindMs: receiver.remindMs, now: ports.now() });
+    if (!isDue(owedIn(held?.alerts ?? []), ports.now())) return;
+    let owed: readonly Owed[] = [];
+    await change((book) => {
+      const now = ports.now();
+      owed = [];
+      const isOthers = book?.teller !== undefined && book.teller.id !== me && book.teller.until > now;
+      if (book === undefined || isOthers) return undefined;
+      const found = owedIn(book.alerts);
+      if (!isDue(found, now)) return undefined;
+      owed = found;
+      return { ...book, teller: { id: me, until: now + tellingMs } };
+    });
+    if (owed.length === 0) return;
+    let failure: Failure | undefined;
+    try {
+      ports.forgetSecrets();
+      const { url, secret } = await addressOf(ports, receiver);
+      const message = messageOf(await place(), owed, ports.now());
+      const body = JSON.stringify(message);
+      const time = Math.floor(ports.now() / 1000);
+      await post(url, { body, headers: signedHeaders({ id: message.id, time, body }, secret) }, stop);
+    } catch (error) {
+      if (stop.aborted) return;
+      failure = failureOf(error);
+    }
+    await change((book) => {
+      if (book === undefined) return undefined;
+      const { teller: _, ...rest } = book;
+      const told = failure === undefined ? withTold(book.alerts, key, owed, ports.now()) : book.alerts;
+      return { ...rest, alerts: forgetTold(told, known.receivers.map(receiverKey)) };
+    });
+    if (failure === undefined) {
+      again.delete(key);
+      if (untold !== undefined && again.size === 0) {
+        untold = undefined;
+        tell({ type: 'back', what: 'receiver' });
+      }
+      return;
+    }
+    const failures = (waits?.failures ?? 0) + 1;
+    const pauseMs = Math.min(longestAgainMs, firstAgainMs * 2 ** Math.min(failures - 1, 10));
+    again.set(key, { at: ports.monotonicMs() + pauseMs, failures });
+    const said = `${failure.code} ${failure.message}`;
+    if (said !== untold) tell({ type: 'away', what: 'receiver', failure });
+    untold = said;
+  };
+
+  const pass = async (running: Running): Promise<void> => {
+    // A file that cannot be read, which the loop tells, leaves in force what it said last.
+    known = await settings().catch(() => known);
+    if (known.rules.length > 0) enough ??= sampler.want();
+    else {
+      enough?.();
+      enough = undefined;
+    }
+    if (known.rules.length === 0 && (held?.alerts.length ?? 0) === 0 && held !== undefined) return;
+    await look(running.tell);
+    for (const receiver of known.receivers) await tellReceiver(receiver, running);
+  };
+
+  return {
+    current: () => [
+      ...(held?.alerts ?? []).flatMap(({ rule, server, state, value, since }) =>
+        state === 'resolved' ? [] : [{ rule, server, state, value, since }],
+      ),
+      ...unknown.filter(({ rule, server }) => !held?.alerts.some((one) => one.rule === rule && one.server === server)),
+    ],
+    families() {
+      const firing = (held?.alerts ?? []).filter(({ state }) => state === 'firing');
+      const others = [...calm, ...unknown].filter(
+        ({ rule, server }) => !firing.some((one) => one.rule === rule && one.server === server),
+      );
+      return alertFamilies(firing, others);
+    },
+    async run(stop, tell) {
+      while (!stop.aborted) {
+        const looked = new AbortController();
+        const ended = sampler.onLook(() => looked.abort());
+        // Nothing is known of alerts while the engine is away, which the loop tells.
+        await pass({ stop, tell }).catch((error: unknown) => {
+          const isAway = stop.aborted || (error instanceof LoomsError && traitsOf(error.code).ours);
+          if (!isAway) ports.warn(`alerts cannot be looked at: ${failureOf(error).message}`);
+        });
+        await ports.pause(everyMs, AbortSignal.any([stop, looked.signal]));
+        ended();
+      }
+      enough?.();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../../model/failure.ts';
+
+/** How long one try may take, ms, how often it is tried, and how long after the first failure, ms: longer each time. */
+const urlMs = 10_000;
+const mostTries = 3;
+const firstPauseMs = 1_000;
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+/** Where a URL leads, and a name and password in it as the header that they belong into: `fetch` refuses and shows them. */
+function addressOf(text: string): { readonly url: URL; readonly headers: Readonly<Record<string, string>> } {
+  if (!URL.canParse(text)) throw new Error('it is no URL');
+  const url = new URL(text);
+  const user = `${decoded(url.username)}:${decoded(url.password)}`;
+  url.username = '';
+  url.password = '';
+  return { url, headers: user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` } };
+}
+
+/**
+ * A POST of JSON, in 10 s and three tries: again where nobody answered, or the server said that the fault is its own. No
+ * redirect is followed. Throws why nobody took it.
+ */
+export async function postJson(
+  target: string,
+  { body, headers: more }: { readonly body: string; readonly headers?: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+): Promise<void> {
+  const { url, headers: login } = addressOf(target);
+  const headers = { 'content-type': 'application/json', ...more, ...login };
+  for (let tries = 1; ; tries += 1) {
+    const bound = AbortSignal.any([signal, AbortSignal.timeout(urlMs)]);
+    const asked = fetch(url, { method: 'POST', body, headers, redirect: 'error', signal: bound });
+    const end = await asked.catch((error: unknown) => ({ error }));
+    if (!('error' in end)) {
+      // What it says beside its status is of no use; that it breaks off there neither.
+      await end.body?.cancel().catch(() => {});
+      if (end.ok) return;
+    }
+    const isLast = signal.aborted || tries === mostTries;
+    if ('error' in end && isLast) throw told(end.error);
+    if (!('error' in end) && (isLast || end.status < 500)) throw new Error(`it answered ${end.status}`);
+    await pause(firstPauseMs * 2 ** (tries - 1), undefined, { signal });
+  }
+}
+
+/** Why nobody answered: `fetch` says it in the cause alone. */
+function told(error: unknown): Error {
+  const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  return new Error(`${messageOf(error)}${cause}`, { cause: error });
+}

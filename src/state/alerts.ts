@@ -1,0 +1,92 @@
+import type { Alert, AlertBook } from '../model/alerts.ts';
+import { LoomsError } from '../model/errors.ts';
+import { isRecord } from '../model/is-record.ts';
+import { describeFault, inTransaction, openLedger, readLedger } from './ledger.ts';
+
+/** Whose alerts: an engine's own id, and a project on it. */
+type Place = { readonly engine: string; readonly project: string };
+
+const table = `CREATE TABLE IF NOT EXISTS alerts (
+  engine TEXT NOT NULL,
+  project TEXT NOT NULL,
+  book TEXT NOT NULL,
+  PRIMARY KEY (engine, project)
+) STRICT`;
+
+const select = 'SELECT book FROM alerts WHERE engine = ? AND project = ?';
+
+/** The alerts of a project; undefined where no loop ever looked. Throws `ledger-unreadable`. */
+export const readAlerts = (path: string, { engine, project }: Place): Promise<AlertBook | undefined> =>
+  readLedger(path, 'alerts', (database) => bookOf(database.prepare(select).get(engine, project)?.book));
+
+/**
+ * Changes the alerts of a project, alone among all programs; `undefined` leaves them. Returns what is kept then. Throws
+ * `ledger-unreadable`, and what `change` throws.
+ */
+export async function changeAlerts(
+  path: string,
+  { engine, project }: Place,
+  change: (book: AlertBook | undefined) => AlertBook | undefined,
+): Promise<AlertBook | undefined> {
+  try {
+    const database = await openLedger(path);
+    try {
+      return await inTransaction(database, () => {
+        database.exec(table);
+        const before = bookOf(database.prepare(select).get(engine, project)?.book);
+        const after = change(before);
+        if (after === undefined) return before;
+        database
+          .prepare('INSERT OR REPLACE INTO alerts (engine, project, book) VALUES (?, ?, ?)')
+          .run(engine, project, JSON.stringify(after));
+        return after;
+      });
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    if (error instanceof LoomsError) throw error;
+    const { why, hint } = describeFault(error, path);
+    throw new LoomsError('ledger-unreadable', `the ledger cannot be written: ${why}`, { hint, cause: error });
+  }
+}
+
+/** What is kept is a claim of whoever can write the ledger; of one that is not sound the rest counts. */
+function bookOf(text: unknown): AlertBook | undefined {
+  let read: unknown;
+  try {
+    read = JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(read) || !Number.isSafeInteger(read.at) || !Array.isArray(read.alerts)) return undefined;
+  const { at, alerts, teller } = read;
+  const isTeller = isRecord(teller) && typeof teller.id === 'string' && Number.isSafeInteger(teller.until);
+  return {
+    at: Number(at),
+    alerts: alerts.filter(isAlert),
+    ...(isTeller ? { teller: { id: String(teller.id), until: Number(teller.until) } } : {}),
+  };
+}
+
+const isMoment = (value: unknown): boolean => Number.isSafeInteger(value);
+const mayBeMoment = (value: unknown): boolean => value === undefined || isMoment(value);
+
+function isAlert(value: unknown): value is Alert {
+  if (!isRecord(value)) return false;
+  const { rule, server, state, since, value: shown, knownAt, firedAt, clearSince, resolvedAt, told } = value;
+  const isFired = state === 'firing' || state === 'resolved';
+  return (
+    [rule, server, shown].every((one) => typeof one === 'string') &&
+    (isFired || state === 'pending') &&
+    isMoment(since) &&
+    isMoment(knownAt) &&
+    (isFired ? isMoment(firedAt) : firedAt === undefined) &&
+    mayBeMoment(clearSince) &&
+    (state === 'resolved' ? isMoment(resolvedAt) : resolvedAt === undefined) &&
+    isRecord(told) &&
+    Object.values(told).every(
+      (one) => isRecord(one) && (one.state === 'firing' || one.state === 'resolved') && isMoment(one.at),
+    )
+  );
+}
