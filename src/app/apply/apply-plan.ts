@@ -1,4 +1,7 @@
+import type { ServerName } from '../../model/ids.ts';
 import { processEnv } from '../../model/secrets/secret-names.ts';
+import type { ChangeCause } from '../../model/trail/audit.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { ApplyOptions, ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { resolveEnv } from '../../secrets/resolve-env.ts';
 import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
@@ -7,7 +10,7 @@ import { requireSamePaths } from '../plan/require-rules.ts';
 import type { Ports } from '../ports.ts';
 import { changeOf, endOfReport, recordChange } from './record-change.ts';
 import { requireTrustInPlan } from './require-trust.ts';
-import { traceRun } from './trace-run.ts';
+import { type TracedRun, traceRun } from './trace-run.ts';
 
 /** A missing secret is an error before anything is stopped (docs/spec.md, Variables and secrets). */
 async function requireSecrets(ports: Ports, { servers, gated }: Prepared): Promise<void> {
@@ -32,12 +35,21 @@ async function canSign(ports: Ports, { plan: { project }, made }: Prepared): Pro
 const healthNotKept = (why: string): string =>
   `what the gates found was not kept for \`looms mcp list\` and \`looms mcp info\` (${why})`;
 
+/** What had a plan carried out, and for each server the event before that, by its id. */
+export type Occasion = Pick<ChangeCause, 'trigger'> & {
+  readonly eventBefore: (server: ServerName) => string | undefined;
+};
+
 /**
  * Carries a plan out under the project's lock, and keeps what its gates found. Secrets and trust are looked at before the
  * lock is waited for, and once more under it: the plan, and the records it is made from, may be others by then.
- * Throws `record-untrusted`, `secret-missing`, and what `Orchestrator.apply` throws.
+ * Without an `occasion` whoever runs the command stands behind it. Throws `record-untrusted`, `secret-missing`, and what `Orchestrator.apply` throws.
  */
-export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOptions, 'check'>): Promise<ApplyReport> {
+export async function applyWork(
+  ports: Ports,
+  work: Work,
+  { occasion, ...options }: Omit<ApplyOptions, 'check'> & { readonly occasion?: Occasion },
+): Promise<ApplyReport> {
   const orchestrator = await ports.orchestrator();
   const mayHaveSecrets = async (prepared: Prepared): Promise<void> => {
     await requireTrustInPlan(ports, prepared, false);
@@ -56,8 +68,12 @@ export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOpt
     if (!(await canSign(ports, again))) ports.warn(unsignedWarning);
     return warnings;
   };
-  const run = (): Promise<ApplyReport> =>
-    traceRun(ports, { project: work.plan.project, sink: options.sink }, ({ planned, sink }) =>
+  const run = ({ planned, sink, traceId }: TracedRun): Promise<ApplyReport> => {
+    const change = {
+      ...changeOf(work, { mask: ports.mask, eventBefore: (server) => occasion?.eventBefore(server) }),
+      ...defined({ trigger: occasion?.trigger, traceId }),
+    };
+    const apply = (): Promise<ApplyReport> =>
       orchestrator.apply(work, {
         ...options,
         sink,
@@ -65,11 +81,11 @@ export async function applyWork(ports: Ports, work: Work, options: Omit<ApplyOpt
           planned();
           return check(again);
         },
-      }),
-    );
-  const isChange = work.plan.steps.length > 0;
-  const report = await (isChange
-    ? recordChange(ports, changeOf(work, ports.mask), run, (ended) => endOfReport(ended, ports.mask))
+      });
+    return recordChange(ports, change, apply, (ended) => endOfReport(ended, ports.mask));
+  };
+  const report = await (work.plan.steps.length > 0
+    ? traceRun(ports, { project: work.plan.project, sink: options.sink }, run)
     : orchestrator.apply(work, { ...options, check }));
   if (report.healthy.length === 0) return report;
   const { engine, project } = report.plan;

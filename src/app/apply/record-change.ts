@@ -1,5 +1,5 @@
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
-import type { ProjectName } from '../../model/ids.ts';
+import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { sourceText } from '../../model/source.ts';
 import type { AuditedChange, ChangeEnd } from '../../model/trail/audit.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -19,7 +19,8 @@ export async function recordChange<T>(
   endOf: (made: T) => End = () => ({ result: 'done' }),
 ): Promise<T> {
   const { command, principal } = ports.whoAmI;
-  const { start, ended } = await ports.audit.changing({ command, ...defined({ principal }), ...change });
+  const trigger = principal === undefined ? 'person' : 'api';
+  const { start, ended } = await ports.audit.changing({ command, trigger, ...defined({ principal }), ...change });
   if (!start.written) ports.warn(`this change is not in the audit trail: ${start.why}; ${start.hint}`);
   const startedAt = ports.monotonicMs();
   const end = async (how: End): Promise<void> => {
@@ -60,7 +61,10 @@ function keptOf<T>(value: T, mask: Ports['mask']): T {
 /** What a plan is about to change, and why. */
 export function changeOf(
   { plan, servers }: Prepared,
-  mask: Ports['mask'],
+  {
+    mask,
+    eventBefore,
+  }: { readonly mask: Ports['mask']; readonly eventBefore: (server: ServerName) => string | undefined },
 ): Omit<AuditedChange, 'command' | 'principal'> {
   const sources = new Map(servers.map(({ spec, source }) => [spec.name, sourceText(source)] as const));
   return {
@@ -69,7 +73,9 @@ export function changeOf(
     servers: plan.changes.flatMap((change) => {
       const { server, action } = change;
       const reasons = 'reasons' in change ? keptOf(change.reasons, mask) : undefined;
-      return action === 'unchanged' ? [] : [{ server, action, ...defined({ source: sources.get(server), reasons }) }];
+      return action === 'unchanged'
+        ? []
+        : [{ server, action, ...defined({ source: sources.get(server), reasons, event: eventBefore(server) }) }];
     }),
     support: plan.support.map(({ kind, name, action }) => ({ kind, name, action })),
   };

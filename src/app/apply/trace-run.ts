@@ -1,12 +1,14 @@
 import type { EventSink } from '../../model/events.ts';
 import type { ProjectName, StepId } from '../../model/ids.ts';
-import { inSpan, type Span, startedIn, type TraceContext, type Tracing } from '../../model/trail/tracing.ts';
+import { idsOf, inSpan, type Span, startedIn, type TraceContext, type Tracing } from '../../model/trail/tracing.ts';
 import type { ApplyReport } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 
 /** What a run tells of itself while it is traced. */
-type TracedRun = {
+export type TracedRun = {
   readonly sink: EventSink;
+  /** 32 hexadecimal digits; undefined where nothing is traced. */
+  readonly traceId: string | undefined;
   /** Called once when the plan was made anew under the lock. */
   readonly planned: () => void;
 };
@@ -54,7 +56,11 @@ export async function traceRun(
       isPlanned = true;
     };
     try {
-      const report = await run({ planned, sink: stepSpans(tracing, parent, sink) });
+      const report = await run({
+        planned,
+        traceId: parent && idsOf(parent).trace,
+        sink: stepSpans(tracing, parent, sink),
+      });
       if (report.outcome !== 'done') span.fail(report.outcome);
       return report;
     } finally {

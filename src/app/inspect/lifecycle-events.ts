@@ -5,7 +5,9 @@ import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import type { Reason } from '../../model/plan.ts';
 import { parseSource } from '../../model/source.ts';
 import { isoTime } from '../../model/times.ts';
+import type { ChangeTrigger } from '../../model/trail/audit.ts';
 import { ulid } from '../../model/ulid.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { LogMoment } from '../../orchestrator/session-host.ts';
 import type { Ports } from '../ports.ts';
 import { readChanges, type SeenChange } from './read-audit.ts';
@@ -45,13 +47,17 @@ type LoomsDid = About & {
   readonly action: string;
   /** Why; none in records of earlier versions. */
   readonly reasons: readonly Reason[];
+  /** The change in the audit trail: the same for all servers that were changed at once. */
+  readonly run: string;
   readonly cause: {
-    /** The change in the audit trail. */
-    readonly change: string;
+    /** What had it made; absent in records of earlier versions. */
+    readonly trigger?: ChangeTrigger;
     /** Without its arguments: `looms apply`. */
     readonly command: string;
-    /** `user@host`. */
+    /** Whom a gateway made it for, else `user@host`. */
     readonly principal: string;
+    /** The event of the engine before it, by its id, where a loop heard one. */
+    readonly event?: string;
     /** Where the server was declared. */
     readonly file?: string;
     readonly line?: number;
@@ -65,6 +71,8 @@ type LoomsDid = About & {
   readonly message?: string;
   /** How long the whole change took. */
   readonly ms?: number;
+  /** The trace that its spans are in. */
+  readonly traceId?: string;
 };
 
 export type EventsRequest = {
@@ -76,14 +84,18 @@ export type EventsRequest = {
   readonly follow: boolean;
 };
 
+/** The id by which `looms events` tells an event of the engine. */
+export const engineEventId = ({ key, time }: Pick<EngineEvent, 'key' | 'time'>): string => ulid(time, key);
+
 function engineTold(project: ProjectName, { key, time, ...event }: EngineEvent): EngineTold {
-  return { v: 1, id: ulid(time, key), ts: isoTime(time), source: 'engine', project, ...event };
+  return { v: 1, id: engineEventId({ key, time }), ts: isoTime(time), source: 'engine', project, ...event };
 }
 
 /** An event for each server of a change. */
 function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[] {
   const { time, endedAt = time, durationMs: ms, command, user, host, servers = [], outcomes = [], result } = change;
-  return servers.map(({ server, action, source, reasons = [] }) => {
+  const { change: run, trigger, traceId, principal = `${user}@${host}` } = change;
+  return servers.map(({ server, action, source, reasons = [], event }) => {
     const outcome = outcomes.find((one) => one.server === server);
     const { code = change.code, message = change.message } = outcome ?? {};
     const { file, line, commit, commitBy: author } = source === undefined ? {} : parsedSource(source);
@@ -97,10 +109,12 @@ function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[]
       server,
       action,
       reasons,
+      run,
       cause: {
-        change: change.change,
+        ...defined({ trigger }),
         command,
-        principal: `${user}@${host}`,
+        principal,
+        ...defined({ event }),
         ...(file === undefined ? {} : { file }),
         ...(line === undefined ? {} : { line }),
         ...(commit === undefined ? {} : { commit }),
@@ -109,7 +123,7 @@ function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[]
       result: outcome?.outcome ?? result,
       ...(code === undefined ? {} : { code }),
       ...(message === undefined ? {} : { message }),
-      ...(ms === undefined ? {} : { ms }),
+      ...defined({ ms, traceId }),
     };
   });
 }

@@ -1,9 +1,21 @@
 import type { ProjectName } from '../../model/ids.ts';
+import type { ChangeTrigger } from '../../model/trail/audit.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 import type { Ports } from '../ports.ts';
 
 /** What makes a loop look again. */
 export type Trigger = 'start' | 'timer' | 'files' | 'git' | 'engine' | 'probe' | 'retry';
+
+/** The one of several that says most of why something is changed; a begin of the loop and another try are the clock's. */
+const telling: readonly (readonly [Trigger, ChangeTrigger])[] = [
+  ['git', 'git'],
+  ['files', 'file'],
+  ['probe', 'probe'],
+  ['engine', 'engine'],
+];
+
+export const triggerOf = (triggers: readonly Trigger[]): ChangeTrigger =>
+  telling.find(([trigger]) => triggers.includes(trigger))?.[1] ?? 'timer';
 
 export type Wake = {
   /** Something may have changed: what exactly is found out by looking. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
+import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
@@ -9,6 +10,7 @@ import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, Undesired } from '../../orchestrator/port.ts';
 import { applyWork } from '../apply/apply-plan.ts';
 import { acceptDeclared } from '../apply/require-trust.ts';
+import { engineEventId } from '../inspect/lifecycle-events.ts';
 import type { LoadedSpecs } from '../plan/load-specs.ts';
 import { type PruneRules, planWork, requirePolicy, type Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
@@ -21,7 +23,7 @@ import { createProbes } from './probes.ts';
 import { readStill } from './read-still.ts';
 import { sayOnce } from './say-once.ts';
 import type { Commits, Dependency, Told } from './told.ts';
-import { createWake, hearEngine, type Trigger } from './wake.ts';
+import { createWake, hearEngine, type Trigger, triggerOf } from './wake.ts';
 
 export type WatchOptions = {
   readonly project: ProjectName;
@@ -77,6 +79,8 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   record.probedBy(probes.stateOf);
   const said = sayOnce(tell);
   const keeper = createKeeper(ports, project);
+  /** The id of the last event of each server. */
+  const lastEvents = new Map<ServerName, string>();
   let source: Source | undefined;
   let inSync: boolean | undefined;
   let lastRotation = Number.NEGATIVE_INFINITY;
@@ -180,6 +184,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       lockTimeoutMs: lockPatienceMs,
       // Whoever starts the loop agrees to whatever brings the engine in line, within the rules that the plan is held to.
       acceptNewPlan: () => true,
+      occasion: { trigger: triggerOf(triggers), eventBefore: (server) => lastEvents.get(server) },
       stopSignal: options.stop,
       abortSignal: options.abort,
       sink: record.stirred,
@@ -325,7 +330,11 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
 
   const followed = options.remote && (await follow(options.remote));
   options.hints(wake.mark, stop);
-  const heard = { mark: wake.mark, ...(dryRun ? {} : { onEvent: keeper.hear }) };
+  const onEvent = (event: EngineEvent): void => {
+    lastEvents.set(event.server, engineEventId(event));
+    keeper.hear(event);
+  };
+  const heard = { mark: wake.mark, ...(dryRun ? {} : { onEvent }) };
   const hearing = hearEngine(ports, project, heard, stop);
   const listening = Promise.all([hearing, dryRun ? undefined : keeper.run(stop)]);
   wake.mark('start');

@@ -71,8 +71,19 @@ export const seenChangeResults = [...changeResults, 'running', 'unknown'] as con
 
 export type SeenChangeResult = (typeof seenChangeResults)[number];
 
-/** What is about to be changed. */
-export type AuditedChange = {
+/** What had a change made: a commit or files, an event of the engine, the clock, a probe, a person, or a client. */
+export const changeTriggers = ['git', 'file', 'engine', 'timer', 'probe', 'person', 'api'] as const;
+export type ChangeTrigger = (typeof changeTriggers)[number];
+
+/** What stands behind a change. */
+export type ChangeCause = {
+  readonly trigger: ChangeTrigger;
+  /** The trace that its spans are in, where there is one: 32 hexadecimal digits. */
+  readonly traceId?: string;
+};
+
+/** What is about to be changed; records of earlier versions do not say what had it made. */
+export type AuditedChange = Partial<ChangeCause> & {
   /** `looms apply`; never its arguments, which may hold values. */
   readonly command: string;
   /** Whom a gateway did it for, by its page: `local` by its user, else the name of a token. Absent: `user` did it. */
@@ -87,6 +98,8 @@ export type AuditedChange = {
     readonly source?: string;
     /** Why, as the plan had it; secrets masked, and long values cut. */
     readonly reasons?: readonly Reason[];
+    /** The event of the engine before it, by its id in `looms events`, where a loop heard one. */
+    readonly event?: string;
   }[];
   /** What else is: networks, volumes, records, images. */
   readonly support?: readonly { readonly kind: string; readonly name: string; readonly action: string }[];

@@ -54,7 +54,7 @@ describe.skipIf(withoutEngine())('looms events', () => {
             fields: [{ path: 'docker_backend.resource_limits.memory_mb', from: '128', to: '160' }],
           },
         ],
-        cause: { command: 'looms apply', file: '-', line: 1 },
+        cause: { trigger: 'person', command: 'looms apply', file: '-', line: 1 },
       },
     ]);
     const text = await project.run(['events'], { env });

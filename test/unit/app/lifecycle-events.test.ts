@@ -12,6 +12,7 @@ import { asContainerId, asProjectName, asServerName } from '../../../src/model/i
 import { isoTime } from '../../../src/model/times.ts';
 import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
 import { portsOn } from '../../support/docker-ports.ts';
+import { schemaProblems } from '../../support/schemas.ts';
 
 const project = asProjectName('p');
 
@@ -149,8 +150,8 @@ test('what the engine remembers, what a watch kept and what looms did are one st
   expect(events.every(({ id }) => /^[0-9A-HJKMNP-TV-Z]{26}$/.test(id))).toBe(true);
   expect(events[2]).toMatchObject({
     ts: isoTime(5_000),
+    run: 'change-1',
     cause: {
-      change: 'change-1',
       principal: 'ada@desk',
       file: 'specs/fs.yaml',
       line: 3,
@@ -171,6 +172,26 @@ test('what the engine remembers, what a watch kept and what looms did are one st
     ].join('\n'),
     '1970-01-01T00:00:06Z  fs gen 2 ended with exit code 137',
   ]);
+});
+
+test('a change says what had it made, for whom, in which trace, and which event came before', async () => {
+  const world = new World();
+  const [server] = change(1, 4_000).servers ?? [];
+  const more = { trigger: 'engine', command: 'looms watch', traceId: 'f'.repeat(32) } as const;
+  const servers = server === undefined ? [] : [{ ...server, event: '01' }];
+  world.trail = [
+    change(1, 4_000, { ...more, servers, ...ended(5_000) }),
+    change(3, 6_000, { trigger: 'api', principal: 'page', ...ended(7_000) }),
+    change(5, 8_000, ended(9_000)),
+  ];
+  const events = await all(world);
+  expect(events).toMatchObject([
+    { run: 'change-1', traceId: 'f'.repeat(32), cause: { trigger: 'engine', principal: 'ada@desk', event: '01' } },
+    { run: 'change-3', cause: { trigger: 'api', principal: 'page' } },
+    { run: 'change-5', cause: { principal: 'ada@desk' } },
+  ]);
+  for (const event of events) expect(schemaProblems('events', event)).toEqual([]);
+  expect(events[0] && renderEvent(events[0], palette(false))).toContain('by looms watch (engine), ada@desk');
 });
 
 test('who follows is told of what comes, and of a change once it has ended', async () => {

@@ -19,6 +19,7 @@ import { renderPlanTitle, warningLines } from '../../../src/cli/render/plan/plan
 import { renderReport } from '../../../src/cli/render/plan/report.ts';
 import { renderPolicyTest } from '../../../src/cli/render/policy-test.ts';
 import { lineProgress } from '../../../src/cli/render/progress/progress-lines.ts';
+import { renderAlerts } from '../../../src/cli/render/servers/alerts.ts';
 import { renderHealth } from '../../../src/cli/render/servers/health.ts';
 import { renderHistory } from '../../../src/cli/render/servers/history.ts';
 import { renderEvent } from '../../../src/cli/render/servers/lifecycle-events.ts';
@@ -290,11 +291,22 @@ const rendered: Readonly<Record<string, () => string>> = {
         server: asServerName(`a${evil}`),
         reasons: [{ kind: 'spec-changed', fields: [{ path: `p${evil}`, from: evil, to: evil }] }],
         cause: {
-          ...{ change: 'c', command: `looms apply${evil}`, principal: `a@b${evil}`, file: `f${evil}`, line: 1 },
+          ...{ command: `looms apply${evil}`, principal: `a@b${evil}`, file: `f${evil}`, line: 1 },
           ...{ commit: `c${evil}`, author: `a${evil}` },
         },
-        ...{ result: `failed${evil}`, message: `m${evil}` },
+        ...{ run: 'c', result: `failed${evil}`, message: `m${evil}` },
       },
+      plain,
+    ),
+  renderAlerts: () =>
+    renderAlerts(
+      [
+        {
+          ...{ rule: `drift${evil}`, server: asServerName(`a${evil}`), state: 'firing', value: `v${evil}` },
+          ...{ since: '2026-11-29T01:00:00.000Z', asOf: '2026-11-29T01:00:00.000Z' },
+        },
+      ],
+      0,
       plain,
     ),
   renderStats: () =>
@@ -455,6 +467,7 @@ describe('what a loop tells', () => {
       : []),
     { type: 'failing', server: name, failures: 1, failure, isDown: false },
     { type: 'slow', server: name, milliseconds: 1 },
+    { type: 'alert', state: 'firing', rule: `r${evil}`, server: name, value: `v${evil}` },
     { type: 'healthy', server: name, tools: 1 },
     { type: 'away', what: 'repository', failure },
   ];

@@ -19,13 +19,14 @@ export function renderEvent(event: LifecycleEvent, palette: Palette): string {
   const isDone = result === 'done';
   const outcome = `${isDone ? palette.good(result) : palette.error(visible(result))}${isDone ? took : ''}`;
   const from = cause.file === undefined ? '' : `, ${sourceOf(cause)}`;
+  const trigger = cause.trigger === undefined || cause.trigger === 'person' ? '' : ` (${cause.trigger})`;
   const author = cause.author === undefined ? '' : ` by ${visible(cause.author)}`;
   return [
     `${head} ${palette.change(visible(event.action))}: ${outcome}`,
     ...(message === undefined ? [] : [palette.error(visible(message))]),
     ...reasons.map((reason) => `because ${describeReason(reason)}`),
     ...reasons.flatMap((reason) => ('fields' in reason ? reason.fields : [])).map(fieldText),
-    palette.quiet(`by ${visible(cause.command)}, ${visible(cause.principal)}${from}${author}`),
+    palette.quiet(`by ${visible(cause.command)}${trigger}, ${visible(cause.principal)}${from}${author}`),
   ].join('\n    ');
 }
 
