@@ -7,11 +7,11 @@ import {
   alertMetrics,
   alertOperators,
 } from '../model/alerts.ts';
-import { defined } from '../model/values/defined.ts';
 import { asServerName, namePattern } from '../model/ids.ts';
+import { duration } from '../model/times.ts';
+import { defined } from '../model/values/defined.ts';
 import { parseSeconds } from '../model/values/moment.ts';
 import { nearest } from '../model/values/nearest.ts';
-import { duration } from '../model/times.ts';
 
 /** Why a rule cannot be read, and what to write instead. */
 export type RuleProblem = { readonly problem: string; readonly hint: string };

@@ -1,8 +1,8 @@
 import { type AlertReceiver, type AlertRule, type AlertSettings, usualAlertSecret } from '../model/alerts.ts';
-import { defined } from '../model/values/defined.ts';
 import type { EnvValue } from '../model/desired.ts';
-import { parseSeconds } from '../model/values/moment.ts';
 import { duration } from '../model/times.ts';
+import { defined } from '../model/values/defined.ts';
+import { parseSeconds } from '../model/values/moment.ts';
 import { readAlertRule } from './alert-rule.ts';
 import type { ProjectInput } from './generated/validators.mjs';
 import type { Reader } from './read/reader.ts';

@@ -125,7 +125,13 @@ alert_to:
     10:48 error[conflict] alert_to[2].unsigned: unsigned and secret exclude each other [10:33 secret is here] (hint: keep one of them)
     11:33 error[unknown-key] alert_to[3].colour: alert_to[3] has no key colour (hint: valid keys: remind, secret, unsigned, url)"
   `);
-  expect(check('alert_to: { url: "https://x.example" }\n')).toMatchInlineSnapshot(`"1:1 error[no-effect] alert_to: alert_to has no effect without alerts (hint: write what to be told of: alerts: [health is down for 2m])"`);
-  expect(check('alerts: memory > 90%\n')).toMatchInlineSnapshot(`"1:9 error[wrong-type] alerts: alerts: expected a list, got "memory > 90%" (hint: write a list: ["memory > 90%"])"`);
-  expect(check('alerts: [drift]\nalert_to: https://x.example\n')).toMatchInlineSnapshot(`"2:11 error[wrong-type] alert_to: alert_to: expected a list, got "https://x.example" (hint: write a list: ["https://x.example"])"`);
+  expect(check('alert_to: { url: "https://x.example" }\n')).toMatchInlineSnapshot(
+    `"1:1 error[no-effect] alert_to: alert_to has no effect without alerts (hint: write what to be told of: alerts: [health is down for 2m])"`,
+  );
+  expect(check('alerts: memory > 90%\n')).toMatchInlineSnapshot(
+    `"1:9 error[wrong-type] alerts: alerts: expected a list, got "memory > 90%" (hint: write a list: ["memory > 90%"])"`,
+  );
+  expect(check('alerts: [drift]\nalert_to: https://x.example\n')).toMatchInlineSnapshot(
+    `"2:11 error[wrong-type] alert_to: alert_to: expected a list, got "https://x.example" (hint: write a list: ["https://x.example"])"`,
+  );
 });
