@@ -79,7 +79,9 @@ export type ServeOptions = {
   /** What servers take. */
   readonly measured: Measured;
   /** What its page stands on; `root` is the folder of looms. */
-  readonly page: Pick<PageSourceParts, 'sampler' | 'loop' | 'stop' | 'abort' | 'keep'> & { readonly root: string };
+  readonly page: Pick<PageSourceParts, 'sampler' | 'loop' | 'alerts' | 'stop' | 'abort' | 'keep'> & {
+    readonly root: string;
+  };
   /** Takes commands of other programs of this user, to be done with what is open here. */
   readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => NearCommands;
 };

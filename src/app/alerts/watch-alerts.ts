@@ -45,7 +45,7 @@ type Running = { readonly stop: AbortSignal; readonly tell: (told: Told) => void
 
 /** The alerts of a project while a loop runs. */
 export type Alerts = {
-  /** Those that are not calm, and those of which nothing is known, which are firing, pending, unknown. */
+  /** Those that fire, then those that are pending, then those of which nothing is known. */
   readonly current: () => readonly CurrentAlert[];
   readonly families: () => readonly MetricFamily[];
   /** Looks, and tells whom looms.yaml names, until `stop` aborts; `tell` hears of what turned. Throws nothing. */
@@ -207,12 +207,15 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
   };
 
   return {
-    current: () => [
-      ...(held?.alerts ?? []).flatMap(({ rule, server, state, value, since }) =>
+    current() {
+      const open = (held?.alerts ?? []).flatMap(({ rule, server, state, value, since }) =>
         state === 'resolved' ? [] : [{ rule, server, state, value, since }],
-      ),
-      ...unknown.filter(({ rule, server }) => !held?.alerts.some((one) => one.rule === rule && one.server === server)),
-    ],
+      );
+      const isOpen = ({ rule, server }: RuleOfServer): boolean =>
+        open.some((one) => one.rule === rule && one.server === server);
+      const firing = open.filter(({ state }) => state === 'firing');
+      return [...firing, ...open.filter(({ state }) => state === 'pending'), ...unknown.filter((one) => !isOpen(one))];
+    },
     families() {
       const firing = (held?.alerts ?? []).filter(({ state }) => state === 'firing');
       const others = [...calm, ...unknown].filter(

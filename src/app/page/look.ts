@@ -5,6 +5,7 @@ import type { PageHealth, PagePlan, PageServer, PageSource, PageState, Unknown }
 import { type Change, isInSync, type Plan } from '../../model/plan.ts';
 import type { ServerListing, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
+import type { Alerts } from '../alerts/watch-alerts.ts';
 import { readKept } from '../inspect/read-kept.ts';
 import type { Sampler } from '../measure/sampler.ts';
 import type { Ports } from '../ports.ts';
@@ -20,6 +21,8 @@ type PageLook = Omit<PageState, 'principal' | 'may' | 'servers'> & {
 
 /** What a look at everything stands on. */
 export type LookParts = {
+  /** Of the loop in the same program, where one runs. */
+  readonly alerts: Pick<Alerts, 'current'> | undefined;
   readonly project: ProjectName;
   /** Of looms. */
   readonly version: string;
@@ -194,7 +197,7 @@ export function createLook(ports: Ports, parts: LookParts): () => Promise<PageLo
         failure,
       },
       source: sourceOf(loop),
-      alerts: [],
+      alerts: (parts.alerts?.current() ?? []).map((one) => ({ ...one, since: isoTime(one.since) })),
       servers: names.map((name) => serverOf(name, views.get(name), { loop, calls, health })),
       plan: planOf(loop, words),
       tools: calls.tools,

@@ -5,6 +5,7 @@ import type { Policies } from '../../model/policy.ts';
 import { isoTime } from '../../model/times.ts';
 import { parseMoment } from '../../model/values/moment.ts';
 import type { PageLogQuery, PageSource } from '../../serve/page/source.ts';
+import type { Alerts } from '../alerts/watch-alerts.ts';
 import { lifecycleEvents } from '../inspect/lifecycle-events.ts';
 import type { ServerLogLine } from '../inspect/logs/log-source.ts';
 import { openLogs } from '../inspect/logs/read-logs.ts';
@@ -32,6 +33,8 @@ export type PageSourceParts = {
   readonly sampler: Sampler;
   /** Of the loop in the same program, where one runs. */
   readonly loop: LoopStatus | undefined;
+  /** The alerts that it looks at. */
+  readonly alerts: Pick<Alerts, 'current'> | undefined;
   /** Throws what keeps them from being used. */
   readonly readPolicies: () => Promise<Policies>;
   /** Past generations that are kept, where looms.yaml says. */
