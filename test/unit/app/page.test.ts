@@ -162,9 +162,12 @@ describe('a look of the page', () => {
       }),
     } as unknown as Ports;
     const calls = async () => ({ perMinute: () => null, tools: [] });
+    const alert = { rule: 'drift', server: fs, state: 'firing', value: 'image', since: 1_000 } as const;
     const look = createLook(ports, {
       ...{ project, version: '1', words: pageWords, sampler: samplerOf([]), calls, loop: undefined },
+      alerts: { current: () => [alert] },
     });
+    expect((await look()).alerts).toEqual([{ ...alert, since: '1970-01-01T00:00:01.000Z' }]);
     expect(await look()).toMatchObject({ engine: { name: 'unknown', failure: { code: 'engine-unreachable' } } });
     isAway = false;
     expect(await look()).toMatchObject({ engine: { name: 'box', failure: null }, plan: { kind: 'unknown' } });
