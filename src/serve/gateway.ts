@@ -21,7 +21,7 @@ import {
   type Message,
   modernRevision,
 } from './messages/protocol.ts';
-import { createReply, type Reply } from './messages/reply.ts';
+import { createReply, type Reply, sendJson } from './messages/reply.ts';
 import { createMetrics, measured } from './metrics.ts';
 import { createAsk } from './page/ask.ts';
 import type { Assets } from './page/assets.ts';
@@ -165,7 +165,7 @@ export function createGateway(
     if (session === undefined) {
       response.setHeader('retry-after', '1');
       const why = 'too many sessions are busy';
-      return send(response, 503, errorText(message.id, code.internal, why));
+      return sendJson(response, 503, errorText(message.id, code.internal, why));
     }
     try {
       const text = await session.initialize(message);
@@ -174,7 +174,7 @@ export function createGateway(
       replyTo(response, place).answer(text);
     } catch (error) {
       await sessions.end(session);
-      send(response, statusOfFailure(error), failureText(message.id, error));
+      sendJson(response, statusOfFailure(error), failureText(message.id, error));
     }
   };
 
@@ -191,7 +191,7 @@ export function createGateway(
     const body = await bodyOf(request, maxBodyBytes, load);
     if ('status' in body) {
       response.setHeader('connection', 'close');
-      if (body.status === 413) send(response, 413, errorText(null, code.invalidRequest, body.why));
+      if (body.status === 413) sendJson(response, 413, errorText(null, code.invalidRequest, body.why));
       else refuseLoad(response, null);
       return;
     }
@@ -199,7 +199,7 @@ export function createGateway(
     const message = readClientMessage(text);
     const held = { bytes, letGo: () => load.remove(bytes) };
     if (message === undefined) {
-      send(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
+      sendJson(response, 400, errorText(null, code.parse, 'the body is no JSON-RPC message, or several'));
       return;
     }
     if (!isRequest(message)) return { message, held, done: () => {} };
@@ -207,7 +207,7 @@ export function createGateway(
     if (taken.taken) return { message, held, done: taken.done };
     const { why, retryAfterSeconds } = taken;
     response.setHeader('retry-after', String(retryAfterSeconds));
-    send(response, 429, errorText(message.id, code.invalidRequest, why, { code: 'refused', retryAfterSeconds }));
+    sendJson(response, 429, errorText(message.id, code.invalidRequest, why, { code: 'refused', retryAfterSeconds }));
     return undefined;
   };
 
@@ -245,12 +245,12 @@ export function createGateway(
   const handleSse = async (request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> => {
     if (request.method === 'GET') {
       if (!oldSse.open(place, response, loadOf(place.guard.name, response)))
-        send(response, 503, JSON.stringify({ error: 'too many sessions are busy' }));
+        sendJson(response, 503, JSON.stringify({ error: 'too many sessions are busy' }));
       return;
     }
     if (request.method !== 'POST') {
       response.setHeader('allow', 'GET, POST');
-      return send(response, 405, JSON.stringify({ error: 'method not allowed' }));
+      return sendJson(response, 405, JSON.stringify({ error: 'method not allowed' }));
     }
     const taken = await messageOf(request, response, place);
     if (taken === undefined) return;
@@ -259,7 +259,7 @@ export function createGateway(
     held.letGo();
     const id = new URL(request.url ?? '', 'http://localhost').searchParams.get('sessionId') ?? '';
     const posted = oldSse.take(place, id, message, held.bytes);
-    if (posted.kind === 'unknown') send(response, 404, noStream(message.id ?? null));
+    if (posted.kind === 'unknown') sendJson(response, 404, noStream(message.id ?? null));
     else if (posted.kind === 'too-much') refuseLoad(response, message.id ?? null);
     else response.writeHead(202).end();
     await (posted.kind === 'taken' ? posted.over : Promise.resolve()).finally(done);
@@ -272,12 +272,12 @@ export function createGateway(
   ): Promise<void> => {
     if (!isRequest(message)) return void response.writeHead(202).end();
     const missing = missingOfEnvelope(message);
-    if (missing !== undefined) return send(response, 400, errorText(message.id, code.invalidParams, missing));
+    if (missing !== undefined) return sendJson(response, 400, errorText(message.id, code.invalidParams, missing));
     const headers = mcpHeaders(request);
     const wrong = contradiction(message, headers, revision);
-    if (wrong !== undefined) return send(response, 400, errorText(message.id, code.headerMismatch, wrong));
+    if (wrong !== undefined) return sendJson(response, 400, errorText(message.id, code.headerMismatch, wrong));
     const unknown = unknownRevision(message.id, revision);
-    if (unknown !== undefined) return send(response, 400, unknown);
+    if (unknown !== undefined) return sendJson(response, 400, unknown);
     await stateless.request({ ...place, message, headers, revision }, replyTo(response, place));
   };
 
@@ -292,13 +292,13 @@ export function createGateway(
     try {
       session = given === undefined ? undefined : await sessions.findOrBegin(given, place);
     } catch (error) {
-      send(response, statusOfFailure(error), failureText(id, error));
+      sendJson(response, statusOfFailure(error), failureText(id, error));
       return;
     }
     if (given === undefined) {
-      send(response, 400, errorText(id, code.invalidRequest, 'no Mcp-Session-Id: begin with initialize'));
+      sendJson(response, 400, errorText(id, code.invalidRequest, 'no Mcp-Session-Id: begin with initialize'));
     } else if (session === undefined) {
-      send(response, 404, errorText(id, code.invalidRequest, 'this session is over: begin with initialize'));
+      sendJson(response, 404, errorText(id, code.invalidRequest, 'this session is over: begin with initialize'));
     }
     return session;
   };
@@ -315,12 +315,12 @@ export function createGateway(
 
   const handle = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {
     const wrong = misdirected(door, request.headers);
-    if (wrong !== undefined) return send(response, 403, errorText(null, code.invalidRequest, wrong));
+    if (wrong !== undefined) return sendJson(response, 403, errorText(null, code.invalidRequest, wrong));
     if (await page?.handle(request, response, door)) return;
     const path = (request.url ?? '').split('?')[0] ?? '';
     const base = (settings.publicUrl ?? `http://${header(request, 'host') ?? ''}`).replace(/\/$/, '');
     const metadata = settings.oidc && metadataAt(path, base, settings.oidc);
-    if (metadata !== undefined) return send(response, 200, metadata);
+    if (metadata !== undefined) return sendJson(response, 200, metadata);
     // Who has to find out where tokens come from finds it here (RFC 9728, 5.1).
     const challenge = settings.oidc
       ? `Bearer realm="looms", resource_metadata="${metadataUrl(base, path)}"`
@@ -337,7 +337,11 @@ export function createGateway(
     if (own !== undefined) return tell(response, own);
     const [, kind, name] = /^\/(mcp|sse)(?:\/([^/]+))?$/.exec(path) ?? [];
     if (kind === undefined || (kind === 'sse' && !sse) || (name !== undefined && !namePattern.test(name))) {
-      return send(response, 404, JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }));
+      return sendJson(
+        response,
+        404,
+        JSON.stringify({ error: 'not found; servers are at /mcp/NAME, all of them at /mcp' }),
+      );
     }
     const server = name === undefined ? undefined : asServerName(name);
     if (server !== undefined && !guard.reaches(server)) return refuse(server, `${server}:*`);
@@ -352,7 +356,7 @@ export function createGateway(
     if (request.method === 'POST') return post(request, response, place);
     if ((request.method !== 'GET' && request.method !== 'DELETE') || isModern) {
       response.setHeader('allow', isModern ? 'POST' : 'GET, POST, DELETE');
-      return send(response, 405, JSON.stringify({ error: 'method not allowed' }));
+      return sendJson(response, 405, JSON.stringify({ error: 'method not allowed' }));
     }
     const session = await sessionOf(request, response, place, null);
     if (session === undefined) return;
@@ -370,7 +374,7 @@ export function createGateway(
           if (request.destroyed && !request.complete) return;
           log(`a request failed: ${String(error)}`);
           if (response.headersSent) response.destroy();
-          else send(response, 500, failureText(null, error));
+          else sendJson(response, 500, failureText(null, error));
         });
       });
       if (door.kind === 'tcp') server.maxConnections = mostConnections;
@@ -407,14 +411,10 @@ type TakenMessage = {
 const tell = (response: ServerResponse, { status, type, text }: StatusAnswer): void =>
   void response.writeHead(status, { 'content-type': type }).end(text);
 
-function send(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(text);
-}
-
 function refuseLoad(response: ServerResponse, id: Id | null): void {
   const why = 'too much of what you sent is not answered yet, or of the answers not read';
   response.setHeader('retry-after', '1');
-  send(response, 429, errorText(id, code.invalidRequest, why));
+  sendJson(response, 429, errorText(id, code.invalidRequest, why));
 }
 
 function turnAway(
@@ -426,7 +426,7 @@ function turnAway(
     response.setHeader('www-authenticate', error === undefined ? challenge : `${challenge}, error="${error}"`);
   }
   if (status === 503) response.setHeader('retry-after', '5');
-  send(response, status, errorText(null, code.invalidRequest, why));
+  sendJson(response, status, errorText(null, code.invalidRequest, why));
 }
 
 const header = (request: IncomingMessage, name: string): string | undefined => {
@@ -435,9 +435,13 @@ const header = (request: IncomingMessage, name: string): string | undefined => {
 };
 
 /** What an HTTP server of the stateless revisions is to have of a client's headers; never who the client is. */
-const mcpHeaders = (request: IncomingMessage): HeaderFields =>
-  Object.fromEntries(
-    Object.entries(request.headers).flatMap(([name, value]) =>
-      /^mcp-(protocol-version|method|name|param-.+)$/.test(name) && typeof value === 'string' ? [[name, value]] : [],
-    ),
-  );
+function mcpHeaders({ headers }: IncomingMessage): HeaderFields {
+  const own: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (name.startsWith('mcp-') && isPassedOn.test(name) && typeof value === 'string') own[name] = value;
+  }
+  return own;
+}
+
+const isPassedOn = /^mcp-(protocol-version|method|name|param-.+)$/;

@@ -7,6 +7,7 @@ import {
   type SpanStart,
   type TraceContext,
   traceContextIn,
+  unseenSpan,
 } from '../model/trail/tracing.ts';
 import { metaOf, paramsOf } from './messages/message.ts';
 import type { ClientRequest, Message } from './messages/protocol.ts';
@@ -64,24 +65,30 @@ export const asServer = <R extends Traced, T>(
   request: R,
   server: string,
   work: (request: R, span: Span) => Promise<T>,
-): Promise<T> =>
-  inSpan(request.upstreams.tracing ?? noTracing, spanOf(request, 'server', server), (span) =>
+): Promise<T> => {
+  const { tracing = noTracing } = request.upstreams;
+  if (tracing === noTracing) return work(request, unseenSpan);
+  return inSpan(tracing, spanOf(request, 'server', server), (span) =>
     work({ ...request, within: span.context ?? request.within }, span),
   );
+};
 
 /** Asks a server in a span, whose context goes along in the message's `_meta`. */
 export const asClient = <R extends Traced, T>(
   request: R,
   spec: DesiredServer,
   work: (message: R['message'], span: Span) => Promise<T>,
-): Promise<T> =>
-  inSpan(request.upstreams.tracing ?? noTracing, spanOf(request, 'client', spec.name), (span) => {
+): Promise<T> => {
+  const { message } = request;
+  const { tracing = noTracing } = request.upstreams;
+  if (tracing === noTracing) return work(message, unseenSpan);
+  return inSpan(tracing, spanOf(request, 'client', spec.name), (span) => {
     const { context } = span;
-    const { message } = request;
     if (context === undefined) return work(message, span);
     span.set({ 'network.transport': isHttp(spec) ? 'tcp' : 'pipe' });
     return work({ ...message, params: { ...paramsOf(message), _meta: { ...metaOf(message), ...context } } }, span);
   });
+};
 
 /** A part of the work on a request. */
 export const asPart = <T>(

@@ -61,7 +61,8 @@ export type Upstreams = {
   /** The container that sessions go to; undefined where none serves, or the engine does not say. Does not throw. */
   readonly serving: (server: ServerName) => Promise<ContainerId | undefined>;
   /**
-   * Makes a call between its two records in the audit trail, counted against `max_executions`. Throws `refused` when a
+   * Makes a call after its first record in the audit trail, counted against `max_executions`; the second one is written
+   * within 10 ms of its end, or with what is written next. Throws `refused` when a
    * quota of the project is used up, with that in the trail, or the call cannot be counted against it; what `make` fails
    * with stays there.
    */

@@ -21,9 +21,9 @@ export function createAuditTrail({ writer, who, mask }: AuditSettings): AuditTra
   /** Of what is not written that it began, nothing is written that it ended. */
   const begun = (call: string, start: Written) => ({
     start,
-    ended: async (end: object): Promise<Written> =>
+    ended: async (end: object, when: 'now' | 'soon' = 'now'): Promise<Written> =>
       start.written
-        ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' })
+        ? writer.write({ json: canonicalJson({ ...stamp('ended', call), ...end }), part: 'ends' }, when)
         : { written: true },
   });
   return {

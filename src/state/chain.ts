@@ -54,7 +54,9 @@ export type TrailEnd = {
 export function trailWriter(database: DatabaseSync): (keys: AuditKeys) => TrailEnd {
   const readEnd = database.prepare("SELECT seq, hash, proof FROM audit_marks WHERE name = 'head'");
   const insert = database.prepare('INSERT INTO audit (seq, record, hash) VALUES (?, ?, ?)');
-  const mark = database.prepare("INSERT OR REPLACE INTO audit_marks (name, seq, hash, proof) VALUES ('head', ?, ?, ?)");
+  // Most have one already, and to change it leaves the index of the table as it is.
+  const changeMark = database.prepare("UPDATE audit_marks SET seq = ?, hash = ?, proof = ? WHERE name = 'head'");
+  const addMark = database.prepare("INSERT INTO audit_marks (name, seq, hash, proof) VALUES ('head', ?, ?, ?)");
   return (keys) => {
     const found = markIn(readEnd.get());
     const isProven = found === undefined ? !hasBegun(database) : found.proof === proofOf(keys, found.head);
@@ -70,7 +72,9 @@ export function trailWriter(database: DatabaseSync): (keys: AuditKeys) => TrailE
         return true;
       },
       seal() {
-        if (last !== first) mark.run(last.seq, last.hash, proofOf(keys, last));
+        if (last === first) return;
+        const mark = [last.seq, last.hash, proofOf(keys, last)] as const;
+        if (changeMark.run(...mark).changes === 0) addMark.run(...mark);
       },
     };
   };

@@ -6,7 +6,7 @@ import { isRecord } from '../model/is-record.ts';
 import type { Written } from '../model/trail/audit.ts';
 import { canonicalJson } from '../model/values/canonical-json.ts';
 import { parseExactly } from '../model/values/exact-number.ts';
-import { type AuditKeys, makeKeys, readKeys } from './audit-key.ts';
+import { type AuditKeys, keyReader, makeKeys } from './audit-key.ts';
 import { hasBegun, type TrailEnd, trailWriter } from './chain.ts';
 import { executionCounter } from './executions.ts';
 import { KeyFault } from './key-file.ts';
@@ -28,7 +28,8 @@ type TrailRecord = {
 export type LedgerWriter = {
   /** Starts what writes, so that the first record does not wait for that. */
   readonly prepare: () => void;
-  readonly write: (record: TrailRecord) => Promise<Written>;
+  /** `soon`: with the next record that is written `now`, and 10 ms from now in any case. */
+  readonly write: (record: TrailRecord, when?: 'now' | 'soon') => Promise<Written>;
   /** Resolves when the ledger is closed; a record after that opens it again. */
   readonly close: () => Promise<void>;
 };
@@ -45,6 +46,9 @@ type Message = 'began' | readonly { readonly id: number; readonly outcome: Writt
 const answerMs = 2 * busyTimeoutMs + 1_000;
 /** How long the thread may take to begin, ms: a busy machine makes it slow. */
 const beginMs = 30_000;
+
+/** How long a record that nobody waits for may wait for company, ms: a transaction of its own costs as much as that of a call. */
+const soonMs = 10;
 
 /** How long the ledger stays open when no call is: opening it costs more than a warm call. */
 const openMs = 500;
@@ -64,6 +68,9 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
   /** What waits until the thread has answered: a message to it costs more than what stands in one. */
   let outbox: Request[] = [];
   let isAnswering = false;
+  /** Whether what waits is to go as soon as the thread has answered. */
+  let isDue = false;
+  let soon: NodeJS.Timeout | undefined;
 
   const settle = (id: number, outcome: Written): void => {
     const one = waiting.get(id);
@@ -88,6 +95,9 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
     hasBegunYet = false;
     outbox = [];
     isAnswering = false;
+    isDue = false;
+    clearTimeout(soon);
+    soon = undefined;
     const outcome: Written = { written: false, ...describeFault(error, places.database) };
     for (const id of [...waiting.keys()]) settle(id, outcome);
   };
@@ -119,21 +129,28 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
     return made;
   };
   const post = (running: Worker): void => {
-    if (isAnswering || outbox.length === 0) return;
+    if (isAnswering || !isDue) return;
     isAnswering = true;
+    isDue = false;
+    clearTimeout(soon);
+    soon = undefined;
     running.postMessage(outbox);
     outbox = [];
   };
-  const ask = (record?: TrailRecord): Promise<Written> =>
+  const due = (): void => {
+    isDue = true;
+    if (thread !== undefined) post(thread);
+  };
+  const ask = (record?: TrailRecord, when: 'now' | 'soon' = 'now'): Promise<Written> =>
     new Promise((resolve) => {
       last += 1;
       const id = last;
       waiting.set(id, { settle: resolve });
-      const running = start();
-      running.ref();
+      start().ref();
       giveUp(id, hasBegunYet ? answerMs : beginMs);
       outbox.push({ id, ...(record === undefined ? {} : { record }) });
-      post(running);
+      if (when === 'now') due();
+      else soon ??= setTimeout(due, soonMs);
     });
 
   return {
@@ -150,6 +167,7 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
   let queue: Request[] = [];
   let isWriting = false;
   let open: Open | undefined;
+  const readKeys = keyReader(places.keyFile);
   let openCalls = 0;
   let idle: NodeJS.Timeout | undefined;
 
@@ -167,7 +185,7 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
     try {
       open ??= openFor(await openLedger(places.database));
       const writing = open;
-      const keys = keysFor(writing.database, places);
+      const keys = keysFor(writing.database, places, readKeys);
       return await inTransaction(writing.database, () => addRecords(writing, places, keys, records));
     } catch (error) {
       shut();
@@ -246,14 +264,18 @@ function textOf({ json, arguments: text }: TrailRecord, keys: AuditKeys): string
 
 type Keys = { readonly keys: AuditKeys } | { readonly fault: Written };
 
-function keysFor(database: DatabaseSync, { database: path, keyFile }: LedgerPlaces): Keys {
+function keysFor(
+  database: DatabaseSync,
+  { database: path, keyFile }: LedgerPlaces,
+  readKeys: () => AuditKeys | undefined,
+): Keys {
   try {
-    const found = readKeys(keyFile);
+    const found = readKeys();
     if (found !== undefined) return { keys: found };
     if (!hasBegun(database)) return { keys: makeKeys(keyFile) };
     const hint = `put it back; without it, move ${path} away to begin a new trail`;
     // Whoever began the trail a moment ago made its key before: then it is there now.
-    const now = readKeys(keyFile);
+    const now = readKeys();
     if (now !== undefined) return { keys: now };
     return { fault: { written: false, why: `the key of the trail is gone (${keyFile})`, hint } };
   } catch (error) {

@@ -146,7 +146,7 @@ export function upstreamsOf(
       const limit = await recordRefusal(ports, audit, warn, holdQuota);
       const audited = { ...audit, timeoutMs, arguments: call.arguments, keepArguments: false };
       let isMade = false;
-      const made = recordCall(ports, audited, { onWarning: warn, limit }, async () => {
+      const made = recordCall(ports, audited, { onWarning: warn, limit, end: 'soon' }, async () => {
         isMade = true;
         const outcome = await (work?.during(call.container, call.within, make) ?? make());
         if (outcome.kind === 'failed') throw new LoomsError(outcome.code, outcome.message);

@@ -2,7 +2,6 @@ import type { CallResult } from '../../mcp/client/session.ts';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
 import type { QuotaLimit } from '../../model/policy.ts';
 import type { AuditedCall, AuditedTarget, CallResultKind, Written } from '../../model/trail/audit.ts';
-import { canonicalJson } from '../../model/values/canonical-json.ts';
 import { sayQuota } from '../../spec/check/quotas.ts';
 import type { Ports } from '../ports.ts';
 
@@ -15,6 +14,8 @@ type Recording = {
   readonly onWarning: OnWarning;
   /** How many calls a day there may be, where too many are refused: then a call that cannot be counted is, too. */
   readonly limit: QuotaLimit | undefined;
+  /** Whether the result waits until the second record is written, or that follows `soon`. */
+  readonly end?: 'awaited' | 'soon';
 };
 
 /**
@@ -24,7 +25,7 @@ type Recording = {
 export async function recordCall(
   ports: Ports,
   call: AuditedCall,
-  { onWarning, limit }: Recording,
+  { onWarning, limit, end: how = 'awaited' }: Recording,
   make: () => Promise<CallResult>,
 ): Promise<CallResult> {
   const { start, ended } = await ports.audit.started(call);
@@ -36,8 +37,12 @@ export async function recordCall(
   warn(start, 'this call is not in the audit trail', onWarning);
   const startedAt = ports.monotonicMs();
   const durationMs = () => Math.round(ports.monotonicMs() - startedAt);
-  const end = async (...[how]: Parameters<typeof ended>) =>
-    warn(await ended(how), 'the end of this call is not in the audit trail', onWarning);
+  const end = async (...[one]: Parameters<typeof ended>): Promise<void> => {
+    const writing = ended(one, how === 'soon' ? 'soon' : 'now').then((outcome) =>
+      warn(outcome, 'the end of this call is not in the audit trail', onWarning),
+    );
+    if (how === 'awaited') await writing;
+  };
   let result: CallResult;
   try {
     result = await make();
@@ -47,7 +52,8 @@ export async function recordCall(
     throw error;
   }
   const took = durationMs();
-  const resultBytes = Buffer.byteLength(canonicalJson(result));
+  // Canonical JSON has its keys in another order, and the same length.
+  const resultBytes = Buffer.byteLength(JSON.stringify(result));
   await end({ result: result.isError === true ? 'tool-error' : 'ok', resultBytes, durationMs: took });
   return result;
 }

@@ -150,8 +150,11 @@ export type AuditTrail = {
   /** Writes that a call is about to be sent, and raises the count of its container. */
   readonly started: (call: AuditedCall) => Promise<{
     readonly start: Written;
-    /** Writes how it ended. Does nothing when its start could not be written. Call it once. */
-    readonly ended: (end: CallEnd) => Promise<Written>;
+    /**
+     * Writes how it ended: `soon` with what is written next, 10 ms later at most. Does nothing when its start could not be
+     * written. Call it once.
+     */
+    readonly ended: (end: CallEnd, when?: 'now' | 'soon') => Promise<Written>;
   }>;
   /** Writes that a change is about to be made. */
   readonly changing: (change: AuditedChange) => Promise<{

@@ -41,9 +41,9 @@ export type Tracing = {
   readonly close: () => Promise<void>;
 };
 
-const unseen: Span = { context: undefined, set: () => {}, fail: () => {}, end: () => {} };
+export const unseenSpan: Span = { context: undefined, set: () => {}, fail: () => {}, end: () => {} };
 
-export const noTracing: Tracing = { start: () => unseen, add: () => {}, close: async () => {} };
+export const noTracing: Tracing = { start: () => unseenSpan, add: () => {}, close: async () => {} };
 
 /** Does work in a span, which ends with it. Passes on what `work` returns or throws; a failure is told by its code. */
 export async function inSpan<T>(tracing: Tracing, of: SpanStart, work: (span: Span) => Promise<T>): Promise<T> {

@@ -87,7 +87,7 @@ export function createReply(
         const wanting = `error="insufficient_scope", scope="${scope.map(plainScope).join(' ')}"`;
         response.setHeader('www-authenticate', [challenge, wanting].join(', '));
       }
-      response.writeHead(status, { 'content-type': 'application/json' }).end(text);
+      sendJson(response, status, text);
     },
     begin,
     end() {
@@ -106,6 +106,12 @@ export function createReply(
     if (left) reply.onleft?.();
   });
   return reply;
+}
+
+/** Sends a whole answer. With its length it goes out as one piece, without it as two chunks. */
+export function sendJson(response: ServerResponse, status: number, text: string): void {
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  response.writeHead(status, headers).end(text);
 }
 
 /** A scope as a header takes it (RFC 6749, 3.3); the body has it as it is. */

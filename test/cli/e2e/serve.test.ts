@@ -142,12 +142,15 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     expect(textOf(await client.callTool({ name: 'echo', arguments: { text: 'warm' } }))).toBe('warm');
     await expect(client.callTool({ name: 'secret', arguments: {} })).rejects.toMatchObject({ code: -32602 });
     await expect(client.callTool({ name: 'break', arguments: {} })).rejects.toMatchObject({ code: -32603 });
-    const calls = await trail();
-    expect(calls.map(({ tool, result, principal }) => `${tool} ${result} ${principal}`)).toEqual([
-      'echo ok local',
-      'secret refused local',
-      'break json-rpc-error local',
-    ]);
+    const calls = await eventually(async () => {
+      const written = await trail();
+      expect(written.map(({ tool, result, principal }) => `${tool} ${result} ${principal}`)).toEqual([
+        'echo ok local',
+        'secret refused local',
+        'break json-rpc-error local',
+      ]);
+      return written;
+    });
     expect(schemaProblems('audit', calls[0])).toEqual([]);
   });
 
@@ -307,7 +310,11 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     expect(tools.map(({ name }) => name)).toContain('fs__echo');
     await expect(all.callTool({ name: 'fs__secret', arguments: {} })).rejects.toMatchObject({ code: -32602 });
     await all.close();
-    expect(await trail()).toContainEqual(expect.objectContaining({ server: 'deaf', principal: 'local', result: 'ok' }));
+    await eventually(async () =>
+      expect(await trail()).toContainEqual(
+        expect.objectContaining({ server: 'deaf', principal: 'local', result: 'ok' }),
+      ),
+    );
     expect(await project.run(['mcp', 'stdio'], { env })).toMatchObject({ code: 64 });
   });
 

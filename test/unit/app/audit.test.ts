@@ -133,6 +133,28 @@ describe('recording a call', () => {
     }
   });
 
+  it('gives the result before its end is written where nobody waits for that, and says when it could not be', async () => {
+    const { ports, warnings, onWarning, ends } = trail('end');
+    const result = { content: [] };
+    const written = Promise.withResolvers<void>();
+    const slow: Ports = {
+      ...ports,
+      audit: {
+        ...ports.audit,
+        started: async (call) => {
+          const { start, ended } = await ports.audit.started(call);
+          return { start, ended: (end, when) => written.promise.then(() => ended({ ...end, when } as CallEnd)) };
+        },
+      },
+    };
+    const recording = { onWarning, limit: undefined, end: 'soon' } as const;
+    expect(await recordCall(slow, auditedCall(), recording, async () => result)).toBe(result);
+    expect(ends).toEqual([]);
+    written.resolve();
+    await vi.waitFor(() => expect(warnings).toMatchObject([{ code: 'not-audited', hint: 'make room' }]));
+    expect(ends).toMatchObject([{ result: 'ok', when: 'soon' }]);
+  });
+
   it('makes no call that a quota could not count', async () => {
     const limit = { limit: 5, severity: 'error', from: 'policy.yaml:2' } as const;
     const { ports, warnings, onWarning } = trail('start');

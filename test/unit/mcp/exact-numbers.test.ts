@@ -10,12 +10,37 @@ import { openSession } from '../../../src/mcp/client/connect.ts';
 import type { Session, SessionOptions, SessionTarget } from '../../../src/mcp/client/session.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
 import { canonicalJson } from '../../../src/model/values/canonical-json.ts';
+import { parseExactly } from '../../../src/model/values/exact-number.ts';
 import { maskValues } from '../../../src/secrets/mask-values.ts';
 import { fixture, localEngine, targetFor } from './local-engine.ts';
 
 const written = '{"id":9007199254740993,"list":[1e400,-0,{"deep":0.1000000000000000055}],"one":1.0,"plain":5}';
 const answered =
   '{"id":9007199254740993,"big":1e400,"small":0.1000000000000000055,"zero":-0,"one":1.0,"text":"1e400 \\" 1.0"}';
+
+it.each([
+  '0',
+  '-0',
+  '-1',
+  '123456789012345',
+  '1234567890123456',
+  '-1234567890123456',
+  '1.0',
+  '1e5',
+  '1E5',
+  '0e0',
+  '[ -0 ]',
+  '[1,-0]',
+  '{"a":-0}',
+  '{"a": 10,"b":[0,12,\n9007199254740993]}',
+  '["2026-07-28","1.0 -0",1]',
+  '"1.5"',
+  '[\t1e400]',
+  '{"a":1.5,"b":"-0"}',
+])('%s is written as it was read', (text) => {
+  const spaces = /\s+(?=(?:[^"]*"[^"]*")*[^"]*$)/g;
+  expect(JSON.stringify(parseExactly(text))).toBe(text.replaceAll(spaces, ''));
+});
 
 const sessions: Session[] = [];
 const ends: (() => void)[] = [];

@@ -67,6 +67,25 @@ describe('the audit trail', () => {
     ]);
   });
 
+  it('writes an end that nobody waits for with what comes next, by itself where nothing does, and before it is closed', async () => {
+    const { trail, writer } = trailIn(folder);
+    const ends = async () => (await callsOf()).map(({ tool, result }) => `${tool} ${result}`);
+    const first = await trail.started(auditedCall({ tool: 'first' }));
+    const told: string[] = [];
+    const ended = first.ended({ result: 'ok', durationMs: 1 }, 'soon').then(() => told.push('first ended'));
+    // What is written now goes with it, behind it.
+    const second = await trail.started(auditedCall({ tool: 'second' }));
+    told.push('second began');
+    await ended;
+    expect(told).toEqual(['first ended', 'second began']);
+    await second.ended({ result: 'ok', durationMs: 1 }, 'soon');
+    expect(await ends()).toEqual(['first ok', 'second ok']);
+    const third = await trail.started(auditedCall({ tool: 'third' }));
+    third.ended({ result: 'ok', durationMs: 1 }, 'soon');
+    await writer.close();
+    expect(await ends()).toEqual(['first ok', 'second ok', 'third ok']);
+  });
+
   it('gives the same arguments the same hash on this machine, and another one elsewhere', async () => {
     const other = mkdtempSync(join(folder, 'other-'));
     for (const place of [folder, folder, other]) {
