@@ -6,6 +6,7 @@ import type { ConnectPorts, EntryRecord } from '../app/connect/ports.ts';
 import type { PageSourceParts } from '../app/page/page-source.ts';
 import type { SavedPlan } from '../app/plan/saved-plan.ts';
 import type { Ports } from '../app/ports.ts';
+import type { Rules } from '../app/serve/live-rules.ts';
 import type { LoopStatus } from '../app/watch/loop-record.ts';
 import { type AlertSettings, noAlerts } from '../model/alerts.ts';
 import type { EnginePart } from '../model/engine.ts';
@@ -14,7 +15,7 @@ import { messageOf } from '../model/failure.ts';
 import type { ProjectName, ServerName } from '../model/ids.ts';
 import type { Policies } from '../model/policy.ts';
 import type { ListedKeys } from '../model/secrets/secret-names.ts';
-import { usualServe } from '../model/serve-settings.ts';
+import { type ServeSettings, usualServe } from '../model/serve-settings.ts';
 import { noTracing, type Tracing } from '../model/trail/tracing.ts';
 import type { EngineAttempt, Orchestrator } from '../orchestrator/port.ts';
 import type { ReadRegular, SecretStore, WritableProvider } from '../secrets/provider.ts';
@@ -85,6 +86,9 @@ export type ServeOptions = {
   /** Takes commands of other programs of this user, to be done with what is open here. */
   readonly near: (open: Omit<Warm, 'admit'>, engine: string | undefined) => NearCommands;
 };
+
+/** Where changes of a file are told, and how long it is followed. */
+type Following = Pick<ServeOptions, 'log'> & { readonly signal: AbortSignal };
 
 export type ServedProject = RunningGateway & { readonly tokenFile?: string };
 
@@ -521,8 +525,7 @@ export async function compose(settings: Settings): Promise<Composition> {
   };
   const serving = projectFile?.file.serve ?? usualServe;
   /** What each request to a gateway is held against; CEL is loaded by who has rules. */
-  const guarding = async (): Promise<Guarding> => {
-    const { policy, scan } = serving;
+  const guardingOf = async ({ policy, scan }: ServeSettings): Promise<Guarding> => {
     const judge = policy.length === 0 ? undefined : (await import('../spec/check/call-rules.ts')).judgeOf(policy);
     return {
       ...(judge === undefined ? {} : { judge }),
@@ -541,11 +544,57 @@ export async function compose(settings: Settings): Promise<Composition> {
     ]);
     return createClientTokens(servePlaces(environment, project).tokens);
   };
+  /** Who may do what by `serve` of looms.yaml: at the start, and as it says later; whoever takes no tokens looks up none. */
+  const liveRules = async ({ log, signal }: Following, own: Token | 'takes-none' | undefined): Promise<() => Rules> => {
+    const [{ followRules, sameIssuer }, { namedTokens }] = await Promise.all([
+      import('../app/serve/live-rules.ts'),
+      import('../app/serve/tokens.ts'),
+    ]);
+    const ready = async (settings: ServeSettings, before?: Rules): Promise<Rules> => {
+      const { oidc } = settings;
+      const isKnown = before !== undefined && sameIssuer(before, settings);
+      const made = async () => oidc && (await import('../serve/access/oidc.ts')).createIssued(oidc);
+      return {
+        settings,
+        guarding: await guardingOf(settings),
+        tokens: own === 'takes-none' ? [] : await namedTokens(ports, settings.tokens, own),
+        issued: isKnown ? before.issued : await made(),
+      };
+    };
+    const read = async (): Promise<ServeSettings> => {
+      const { projectFile: found } = await readRules();
+      if (found === undefined && projectFile !== undefined) {
+        throw new LoomsError('file-not-found', `the looms.yaml of ${projectFile.folder} is gone`);
+      }
+      return found?.file.serve ?? usualServe;
+    };
+    const following = {
+      read,
+      ready: async (settings: ServeSettings, before: Rules) => {
+        forgetSecrets();
+        return ready(settings, before);
+      },
+      hints: (changed: () => void, until: AbortSignal) =>
+        files.watchFolders([projectFile?.folder ?? workingDirectory], changed, until),
+      pause: ports.pause,
+      log,
+    };
+    return followRules(await ready(serving), following, signal).now;
+  };
   const serveStdio: Composition['serveStdio'] = async (project, options) => {
-    const [upstreams, bridge] = await Promise.all([upstreamsFor(project, options.log), import('../serve/stdio.ts')]);
+    const { log } = options;
+    const over = new AbortController();
+    const [upstreams, bridge, now, { asSeen }] = await Promise.all([
+      upstreamsFor(project, log),
+      import('../serve/stdio.ts'),
+      liveRules({ log, signal: over.signal }, 'takes-none'),
+      import('../app/serve/live-rules.ts'),
+    ]);
     const { aggregate: names } = serving;
     const streams = { stdin: process.stdin, stdout: process.stdout };
-    await bridge.serveStdio(upstreams, { ...options, names, guarding: await guarding(), version, ...streams });
+    await bridge
+      .serveStdio(upstreams, { ...options, names, guarding: asSeen(now).guarding, version, ...streams })
+      .finally(() => over.abort());
   };
   const nearFor = async ({ near, bounds }: ServeOptions): Promise<Near> => {
     const [open, { warmSessions }] = await Promise.all([sessions(), import('../mcp/client/warm-sessions.ts')]);
@@ -564,15 +613,14 @@ export async function compose(settings: Settings): Promise<Composition> {
       },
     };
   };
-  const bearersOf = async (project: ProjectName, token: Token | undefined): Promise<Bearers> => {
-    const [tokens, { createBearers }, { madeTokens, namedTokens }] = await Promise.all([
+  const bearersOf = async (project: ProjectName, now: () => Rules): Promise<Bearers> => {
+    const [tokens, { createBearers }, { madeTokens }, { issuedNow }] = await Promise.all([
       clientTokens(project),
       import('../serve/access/bearers.ts'),
       import('../app/serve/tokens.ts'),
+      import('../app/serve/live-rules.ts'),
     ]);
-    const fixed = await namedTokens(ports, serving.tokens, token);
-    const issued = serving.oidc && (await import('../serve/access/oidc.ts')).createIssued(serving.oidc);
-    return createBearers(() => [...fixed, ...madeTokens(tokens.list())], issued);
+    return createBearers(() => [...now().tokens, ...madeTokens(tokens.list())], issuedNow(now));
   };
   /** What the page of a gateway shows and does, and its files. */
   const pageFor = async (project: ProjectName, { root, ...parts }: ServeOptions['page']) => {
@@ -600,11 +648,14 @@ export async function compose(settings: Settings): Promise<Composition> {
     const named = listen?.tokenFile ?? (isConfigured ? undefined : places.tokenFile);
     const tokenFile = listen === undefined || named === undefined ? undefined : resolve(named);
     const token = tokenFile === undefined ? undefined : tokenOfFile(tokenFile);
+    const page = await pageFor(project, options.page);
+    const over = new AbortController();
+    const now = await liveRules({ log, signal: over.signal }, listen === undefined ? 'takes-none' : token);
     const tcp =
       listen === undefined
         ? undefined
-        : { host: listen.host, port: listen.port, bearers: await bearersOf(project, token) };
-    const page = await pageFor(project, options.page);
+        : { host: listen.host, port: listen.port, bearers: await bearersOf(project, now) };
+    const { asSeen } = await import('../app/serve/live-rules.ts');
     const running = await runGateway(upstreams, {
       bounds,
       page,
@@ -616,15 +667,18 @@ export async function compose(settings: Settings): Promise<Composition> {
       near,
       loop,
       measured,
-      settings: serving,
-      guarding: await guarding(),
+      ...asSeen(now),
       socket: places.socket,
       tcp,
+    }).catch((error: unknown) => {
+      over.abort();
+      throw error;
     });
     // A port that was free is another one the next time, and no address to give to clients.
     const forget = noteAddress(places.address, listen?.port === 0 ? undefined : running.url);
     const close = async (): Promise<void> => {
       forget();
+      over.abort();
       await page.source.close();
       await running.close();
     };

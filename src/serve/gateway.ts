@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { asServerName, namePattern, type ServerName } from '../model/ids.ts';
-import { type ServeSettings, usualServe } from '../model/serve-settings.ts';
+import { type OidcSettings, type ServeSettings, usualServe } from '../model/serve-settings.ts';
 import { type Access, accessOf, type Door, misdirected } from './access/access.ts';
 import { createGuards, type Guarding, nameIn, within } from './access/guard.ts';
 import { createLimits, createLoads } from './access/limits.ts';
@@ -68,8 +68,10 @@ export type GatewayOptions = {
   readonly ended?: Ended;
   /** Whether clients of the old HTTP+SSE transport are served too, at /sse. */
   readonly sse?: boolean;
-  /** Of the project's `looms.yaml`. */
-  readonly settings?: Pick<ServeSettings, 'aggregate' | 'limits' | 'oidc' | 'publicUrl'>;
+  /** Of the project's `looms.yaml`; limits and issuer are looked at with each request. */
+  readonly settings?: Pick<ServeSettings, 'aggregate' | 'limits' | 'publicUrl'> & {
+    readonly oidc?: OidcSettings | undefined;
+  };
   /** What each request is held against, whoever it is of. */
   readonly guarding?: Guarding;
   /** What its page shows and does, and the files of it; absent: it has none. */
@@ -124,9 +126,9 @@ export function createGateway(
   const oldSse = createOldSse(sessions);
   const servers = new Set<Server>();
   const guardOf = createGuards(guarding);
-  const limits = createLimits(settings.limits);
+  const limits = createLimits(settings);
+  const mostBody = (): number => (settings.limits.bodyMiB ?? usualBodyMiB) * 1024 * 1024;
   const loadOf = createLoads();
-  const maxBodyBytes = (settings.limits.bodyMiB ?? usualBodyMiB) * 1024 * 1024;
 
   const sessionsOf = (server: ServerName): readonly { principal: string; count: number }[] => {
     const those = sessions.all().filter((session) => session.legs().some((leg) => leg.server === server));
@@ -140,7 +142,7 @@ export function createGateway(
       ask: createAsk({ stateless, upstreams, guardOf, limits, version }),
       sessionsOf,
       loadOf,
-      mostBody: maxBodyBytes,
+      mostBody,
       url,
     });
 
@@ -188,7 +190,7 @@ export function createGateway(
     { guard }: Place,
   ): Promise<TakenMessage | undefined> => {
     const load = loadOf(guard.name, response);
-    const body = await bodyOf(request, maxBodyBytes, load);
+    const body = await bodyOf(request, mostBody(), load);
     if ('status' in body) {
       response.setHeader('connection', 'close');
       if (body.status === 413) sendJson(response, 413, errorText(null, code.invalidRequest, body.why));

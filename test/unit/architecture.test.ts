@@ -146,7 +146,13 @@ const rules: Readonly<Record<string, Rule>> = {
   state: { folders: ['model'], packages: [] },
   app: {
     folders: ['model', 'spec', 'image', 'mcp', 'secrets', 'orchestrator', 'clients'],
-    types: ['files/port.ts', 'serve/upstreams.ts', 'serve/access/bearers.ts', 'serve/page/source.ts'],
+    types: [
+      'files/port.ts',
+      'serve/upstreams.ts',
+      'serve/access/bearers.ts',
+      'serve/access/guard.ts',
+      'serve/page/source.ts',
+    ],
     packages: ['tinyglobby'],
   },
   commands: {

@@ -49,8 +49,8 @@ export type Guard = {
   readonly shown: (server: string, message: Message, text: string) => string;
 } & Pick<Grant, 'isValid' | 'endsAt'>;
 
-/** What holds for all principals of a gateway. */
-export type Guarding = { readonly judge?: Judge; readonly scan?: Scan };
+/** What holds for all principals of a gateway, looked at with each request. */
+export type Guarding = { readonly judge?: Judge | undefined; readonly scan?: Scan | undefined };
 
 type Annotations = Readonly<Record<string, unknown>>;
 /** What a tool is that says nothing of it (MCP, `ToolAnnotations`). */
@@ -59,13 +59,13 @@ const usual: Annotations = { readOnlyHint: false, destructiveHint: true, idempot
 export type Guards = (grant: Grant) => Guard;
 
 /** Makes the guards of a gateway; what servers say of their tools is asked once a container, where a rule looks at it. */
-export function createGuards({ judge, scan }: Guarding): Guards {
+export function createGuards(guarding: Guarding): Guards {
   const known = new Map<
     ServerName,
     { readonly container: ContainerId; readonly tools: Promise<Map<string, Annotations>> }
   >();
   const annotationsOf = async (leg: Leg, tool: string, from: Message): Promise<Annotations> => {
-    if (judge?.needsAnnotations !== true) return usual;
+    if (guarding.judge?.needsAnnotations !== true) return usual;
     const { container } = await leg.ready();
     const before = known.get(leg.server);
     const found = before?.container === container ? before : { container, tools: toolsOf(leg, from) };
@@ -108,6 +108,7 @@ export function createGuards({ judge, scan }: Guarding): Guards {
         if (!reaches(scopes, server) || !wanted.every((one) => holds(scopes, server, one))) {
           throw refuseScope(server, wanted.length === 0 ? ['*'] : wanted);
         }
+        const { judge, scan } = guarding;
         if (judge !== undefined && message.method === 'tools/call') {
           const { arguments: args } = paramsOf(message);
           const tool = wanted[0] ?? '';
@@ -127,6 +128,7 @@ export function createGuards({ judge, scan }: Guarding): Guards {
         return scan === undefined ? message : scan.request(message);
       },
       shown(server, message, text) {
+        const { scan } = guarding;
         const seen =
           scopes === 'all' || !isList(message.method)
             ? text

@@ -22,14 +22,15 @@ const manyPrincipals = 1_000;
 
 /**
  * Counts what principals take: calls by a bucket that fills again over a minute, so that a burst is as large as the limit.
- * In this one process there is nothing to share, and so nothing that a library for it would bring.
+ * `settings` may say something else later. In this one process there is nothing to share, and so nothing that a library for it would bring.
  */
 export function createLimits(
-  { callsPerMinute, inFlight = usualInFlight }: ServeLimits,
+  settings: { readonly limits: ServeLimits },
   now: () => number = () => performance.now(),
 ): Limits {
   const used = new Map<string, { calls: number; at: number; open: number }>();
   const leak = (one: { calls: number; at: number }): void => {
+    const { callsPerMinute } = settings.limits;
     const at = now();
     one.calls = Math.max(0, one.calls - ((at - one.at) * (callsPerMinute ?? 0)) / minuteMs);
     one.at = at;
@@ -42,6 +43,7 @@ export function createLimits(
   };
   return {
     take(principal, isCall) {
+      const { callsPerMinute, inFlight = usualInFlight } = settings.limits;
       if (used.size > manyPrincipals) sweep();
       const one = used.get(principal) ?? { calls: 0, at: now(), open: 0 };
       used.set(principal, one);

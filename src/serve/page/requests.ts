@@ -27,7 +27,7 @@ export type RequestParts = {
   readonly sessionsOf: (server: ServerName) => readonly { readonly principal: string; readonly count: number }[];
   readonly loadOf: ReturnType<typeof createLoads>;
   /** Longest body of a call, bytes. */
-  readonly mostBody: number;
+  readonly mostBody: () => number;
 };
 
 /** Aborts when whoever waits for a response has left. */
@@ -91,7 +91,7 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
       server,
       tool,
       arguments: args,
-    } = (await readObject(request, mostBody, loadOf(grant.name, response))) as Partial<PageCall>;
+    } = (await readObject(request, mostBody(), loadOf(grant.name, response))) as Partial<PageCall>;
     const asked = serverIn(server);
     if (typeof tool !== 'string' || !isRecord(args))
       throw new LoomsError('usage', 'a call has a tool and its arguments');

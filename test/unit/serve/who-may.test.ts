@@ -334,7 +334,7 @@ describe('rules for calls', () => {
 describe('limits', () => {
   test('calls come back over a minute, and what is under way is counted until it is over', () => {
     let now = 0;
-    const { take } = createLimits({ callsPerMinute: 2, inFlight: 2 }, () => now);
+    const { take } = createLimits({ limits: { callsPerMinute: 2, inFlight: 2 } }, () => now);
     const [first, second] = [take('a', true), take('a', true)];
     expect([first.taken, second.taken]).toEqual([true, true]);
     expect(take('a', true)).toMatchObject({ taken: false, why: '2 requests of a are under way' });
