@@ -305,5 +305,33 @@ describe.skipIf(noBrowser !== undefined)(
       await eventually(async () => expect(await page.locator('.log-row').count()).toBe(rows + 1));
       expectNoProblems(watched);
     });
+
+    test('rests while nobody looks for longer than a minute, and goes on where it was', async () => {
+      await using gateway = await startPageGateway();
+      const watched = await watchedPage(browser, gateway.url, wide);
+      const { page } = watched;
+      await page.clock.install();
+      await page.goto(`${gateway.url}#c=${code}`);
+      await page.getByRole('banner').waitFor();
+      const hide = (isHidden: boolean): Promise<void> =>
+        page.evaluate((hidden) => {
+          Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }, isHidden);
+      await hide(true);
+      await page.clock.fastForward(50_000);
+      await hide(false);
+      await page.clock.fastForward(50_000);
+      expect(gateway.looking()).toBe(1);
+      await hide(true);
+      await page.clock.fastForward(61_000);
+      await eventually(() => expect(gateway.looking()).toBe(0));
+      expect(gateway.resumed).toEqual([]);
+      await hide(false);
+      await eventually(() => expect(gateway.looking()).toBe(1));
+      expect(gateway.resumed).toHaveLength(1);
+      await page.getByText('live', { exact: false }).first().waitFor();
+      expectNoProblems(watched);
+    });
   },
 );
