@@ -30,7 +30,8 @@ async function stoppedBy(ports: Ports, { project, engine }: Plan, server: Server
     const isDone = outcomes.some((one) => one.server === server && one.outcome === 'done');
     const isUnderWay = change.result === undefined && Math.abs(ports.now() - Date.parse(change.time)) < longestStopMs;
     if (change.command !== stopByHand || !(isDone || isUnderWay)) return undefined;
-    return { why: 'stopped-by-person', user: change.user, time: change.time };
+    const { user, principal = 'local', time } = change;
+    return { why: 'stopped-by-person', user: principal === 'local' ? user : principal, time };
   }
   return undefined;
 }

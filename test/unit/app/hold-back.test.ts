@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Ports } from '../../../src/app/ports.ts';
 import { heldBack } from '../../../src/app/watch/hold-back.ts';
+import type { LeftAlone } from '../../../src/app/watch/told.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import type { Plan } from '../../../src/model/plan.ts';
 import type { ChangeRecord } from '../../../src/model/trail/audit.ts';
@@ -19,7 +20,7 @@ const record = (more: Partial<ChangeRecord> = {}): Partial<ChangeRecord> => ({
   ...more,
 });
 
-async function whyHeld(records: readonly Partial<ChangeRecord>[]): Promise<string | undefined> {
+async function held(records: readonly Partial<ChangeRecord>[]): Promise<LeftAlone | undefined> {
   const ports = {
     now: () => Date.parse('2026-11-21T12:00:00.000Z'),
     auditReader: {
@@ -30,8 +31,9 @@ async function whyHeld(records: readonly Partial<ChangeRecord>[]): Promise<strin
   } as unknown as Ports;
   const plan = { project: 'p', engine: { id: 'e1' }, changes: [{ server: fs, action: 'start' }] } as unknown as Plan;
   const backOff = { repaired: async () => 0, waiting: async () => undefined };
-  return (await heldBack(plan, { ports, backOff, servers: [], mayRotate: true })).get(fs)?.why;
+  return (await heldBack(plan, { ports, backOff, servers: [], mayRotate: true })).get(fs);
 }
+const whyHeld = async (records: readonly Partial<ChangeRecord>[]) => (await held(records))?.why;
 
 describe('a server that does not run is left alone', () => {
   test('where the last thing that looms did with it is a stop by hand', async () => {
@@ -42,6 +44,13 @@ describe('a server that does not run is left alone', () => {
 
     const web = record({ command: 'looms apply', servers: [{ server: asServerName('web'), action: 'create' }] });
     expect(await whyHeld([web, record()])).toBe('stopped-by-person');
+  });
+
+  test('and it is said who stopped it: by the page of a gateway, the one whose token it was', async () => {
+    const { user } = record();
+    expect(await held([record()])).toMatchObject({ user });
+    expect(await held([record({ principal: 'local' })])).toMatchObject({ user });
+    expect(await held([record({ principal: 'ci' })])).toMatchObject({ user: 'ci' });
   });
 
   test.each([
