@@ -106,11 +106,14 @@ describe.skipIf(withoutEngine())('the page of a gateway', () => {
     expect((await call('echo', { text: 'hello', times: 2 })).body.result.content[0].text).toBe('hello hello');
     expect((await call('fail', {})).body.result.isError).toBe(true);
     expect((await call('break', {})).body.error).toMatchObject({ message: 'broken inside' });
-    const trail = await ask('/audit?server=fs&limit=2');
-    expect(trail.body.calls).toMatchObject([
-      { tool: 'break', principal: 'local', result: 'json-rpc-error' },
-      { tool: 'fail', principal: 'local', result: 'tool-error' },
-    ]);
+    // How a call ended is written down after it was answered.
+    await eventually(async () => {
+      const trail = await ask('/audit?server=fs&limit=2');
+      expect(trail.body.calls).toMatchObject([
+        { tool: 'break', principal: 'local', result: 'json-rpc-error' },
+        { tool: 'fail', principal: 'local', result: 'tool-error' },
+      ]);
+    }, soonMs);
     await soon(() =>
       expect(stateIn(stream)?.tools).toContainEqual(
         expect.objectContaining({ server: 'fs', tool: 'echo', calls: 1, failed: 0 }),
