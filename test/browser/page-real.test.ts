@@ -61,7 +61,11 @@ describe.skipIf(noBrowser !== undefined || withoutEngine())('the page of looms s
     await page.getByRole('button', { name: 'call', exact: true }).click();
     await page.getByText('a word a word', { exact: true }).waitFor();
     await page.getByRole('tab', { name: 'audit' }).click();
-    await page.getByRole('row', { name: /echo.*ok/ }).waitFor();
+    // The end of a call is written after its answer.
+    await eventually(async () => {
+      await page.getByRole('button', { name: 'look again' }).click();
+      await page.getByRole('row', { name: /echo.*ok/ }).waitFor({ timeout: 1_000 });
+    }, soonMs);
 
     await page.getByRole('button', { name: 'stop', exact: true }).click();
     await page.getByLabel('to go on, type').fill('fs');
