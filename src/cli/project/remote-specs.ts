@@ -61,7 +61,7 @@ export type RemoteSpecs = {
 /** The path in the repository, as Git writes it. Throws `usage` for one that leads out of it. */
 function pathInside(path: string): string {
   const plain = posix.normalize(path).replace(/\/$/, '');
-  if (!isAbsolute(plain) && plain !== '..' && !plain.startsWith('../../')) return plain;
+  if (!isAbsolute(plain) && plain !== '..' && !plain.startsWith('../')) return plain;
   throw new LoomsError('usage', `--path takes a path in the repository, not ${path}`);
 }
 
