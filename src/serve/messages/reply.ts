@@ -2,9 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { Load } from '../access/limits.ts';
 
 /** How often something is written on a stream that is silent, ms: what lies between cuts an idle one after a minute. */
-const keepAliveMs = 15_000;
+export const keepAliveMs = 15_000;
 /** What a client may leave unread before its stream is cut, bytes: a slow one costs nobody else memory. */
-const maxUnreadBytes = 4 * 1024 * 1024;
+export const maxUnreadBytes = 4 * 1024 * 1024;
 /** What it may leave unread before it is told nothing more than answers, bytes: a server that floods it does not cost it those. */
 const maxUntoldBytes = 1024 * 1024;
 
@@ -60,11 +60,12 @@ export function createReply(
   const push = (text: string): boolean => {
     begin();
     if (isOver) return false;
-    if (response.writableLength > maxUnreadBytes || !load.add(text.length)) {
+    const bytes = Buffer.byteLength(text);
+    if (response.writableLength > maxUnreadBytes || !load.add(bytes)) {
       response.destroy();
       return false;
     }
-    response.write(`event: message\ndata: ${text.replace(/[\r\n]+/g, ' ')}\n\n`, () => load.remove(text.length));
+    response.write(`event: message\ndata: ${text.replace(/[\r\n]+/g, ' ')}\n\n`, () => load.remove(bytes));
     return true;
   };
   const keepAlive = setInterval(() => {
@@ -82,7 +83,7 @@ export function createReply(
         return reply.end();
       }
       isOver = true;
-      if (!load.add(text.length)) return void response.destroy();
+      if (!load.add(Buffer.byteLength(text))) return void response.destroy();
       if (scope !== undefined && challenge !== undefined) {
         const wanting = `error="insufficient_scope", scope="${scope.map(plainScope).join(' ')}"`;
         response.setHeader('www-authenticate', [challenge, wanting].join(', '));

@@ -29,10 +29,13 @@ type Asking = {
   readonly version: string;
 };
 
+/** Asks through what serves clients of 2026-07-28; who may what, and how much, is said by `guardOf` and `limits`. */
 export function createAsk({ stateless, upstreams, guardOf, limits, version }: Asking): Ask {
   let lastId = 0;
   return async (grant, server, { method, params }, left) => {
     lastId += 1;
+    // A signal that has aborted tells nobody any more.
+    if (left.aborted) return { status: 502, message: read(errorText(lastId, code.internal, 'the client went away')) };
     const guard = guardOf(grant);
     const taken = limits.take(guard.name, method === 'tools/call');
     if (!taken.taken) return { status: 429, message: read(errorText(lastId, code.invalidRequest, taken.why)) };

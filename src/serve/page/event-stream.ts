@@ -1,9 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Load } from '../access/limits.ts';
-
-/** As of the gateway's other streams: how often something is written, ms, and how much may be left unread, bytes. */
-const keepAliveMs = 15_000;
-const mostUnread = 4 * 1024 * 1024;
+import { keepAliveMs, maxUnreadBytes } from '../messages/reply.ts';
 
 /** Server-sent events to one browser. */
 export type EventStream = {
@@ -35,13 +32,16 @@ export function beginEvents(response: ServerResponse, load: Load): EventStream {
     over.abort();
   };
   response.on('error', () => {}).on('close', close);
+  // Of a browser that left before that, `close` has been told, and is not told again.
+  if (response.closed) close();
   return {
     send({ event, data, id }) {
       if (over.signal.aborted || response.writableEnded) return;
       // JSON has no raw newline; a line break in what is sent all the same would begin a field of its own.
       const text = `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data.replace(/[\r\n]+/g, ' ')}\n\n`;
-      if (response.writableLength > mostUnread || !load.add(text.length)) return void response.destroy();
-      response.write(text, () => load.remove(text.length));
+      const bytes = Buffer.byteLength(text);
+      if (response.writableLength > maxUnreadBytes || !load.add(bytes)) return void response.destroy();
+      response.write(text, () => load.remove(bytes));
     },
     taken: () =>
       over.signal.aborted || !response.writableNeedDrain

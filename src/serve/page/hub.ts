@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { LoomsError } from '../../model/errors.ts';
 import type { PageEvent, PageSample } from '../../model/page.ts';
 import type { PageLook, PageSource } from './source.ts';
 
@@ -8,8 +9,9 @@ const gatherMs = 300;
 const lingerMs = 60_000;
 /** After how long something that ended is begun again, ms. */
 const againMs = 1_000;
-/** What is kept for those who come back, and of it the events that one who is new is shown. */
+/** What is kept for those who come back, for how long of measurements, ms, and the events that one who is new is shown. */
 const mostEntries = 2_000;
+const samplesMs = 3_600_000;
 const mostEvents = 500;
 
 type Entry =
@@ -29,13 +31,17 @@ export type Viewer = {
 
 /** What is seen once for all who look, and only while somebody does. */
 export type Hub = {
-  /** Tells a viewer from now on, or from behind the id of what it was told last; what comes back ends that. */
+  /**
+   * Tells a viewer from now on, or from behind the id of what it was told last; what comes back ends that. Throws
+   * `interrupted` after `close`.
+   */
   readonly join: (viewer: Viewer, after: string | undefined) => Promise<() => void>;
   /** What was seen last; looks where nobody has. */
   readonly seen: () => Promise<PageLook>;
   readonly close: () => void;
 };
 
+/** What viewers of the page are told: `source` is looked at and watched for the first of them, and a minute after the last. */
 export function createHub(source: PageSource): Hub {
   /** Ids of another run of the gateway are not known in this one. */
   const run = randomBytes(6).toString('hex');
@@ -51,21 +57,28 @@ export function createHub(source: PageSource): Hub {
   let gathering: NodeJS.Timeout | undefined;
   let looking: Promise<PageLook> | undefined;
   let isStale = false;
+  let isClosed = false;
   const idOf = (at: number): string => `${run}-${at}`;
 
   const look = async (): Promise<PageLook> => {
     isStale = false;
+    const by = watching;
     const found = await source.look();
+    // What was seen before the watch ended is of no use to a later one: what changed in between was not heard.
+    if (by !== watching) return found;
     latest = found;
     for (const viewer of viewers) viewer.look(found, idOf(place));
     return found;
   };
   const lookNow = (): Promise<PageLook> => {
-    looking ??= look().finally(() => {
+    if (looking !== undefined) return looking;
+    const own = look().finally(() => {
+      if (looking !== own) return;
       looking = undefined;
       if (isStale) onChange();
     });
-    return looking;
+    looking = own;
+    return own;
   };
   const onChange = (): void => {
     isStale = true;
@@ -76,12 +89,21 @@ export function createHub(source: PageSource): Hub {
     }, gatherMs);
     gathering.unref();
   };
+  /** Measurements are of all servers: they take the room of thousands of events. `before` is in ms since 1970. */
+  const forgetSamples = (before: number): void => {
+    const isOld = (one: Kept): boolean => one.event === 'sample' && Date.parse(one.data.at) < before;
+    const last = kept.findLast(isOld);
+    if (last === undefined) return;
+    kept = kept.filter((one) => !isOld(one));
+    whole = Math.max(whole, last.place);
+  };
   const keep = (entry: Entry): void => {
     place += 1;
     kept.push({ ...entry, place });
+    if (entry.event === 'sample') forgetSamples(Date.parse(entry.data.at) - samplesMs);
     if (kept.length > mostEntries) {
       kept = kept.slice(-mostEntries);
-      whole = (kept[0]?.place ?? 1) - 1;
+      whole = Math.max(whole, (kept[0]?.place ?? 1) - 1);
     }
     for (const viewer of viewers) viewer.entry(entry, idOf(place));
   };
@@ -125,6 +147,7 @@ export function createHub(source: PageSource): Hub {
     gathering = undefined;
     watching?.abort();
     watching = undefined;
+    looking = undefined;
     latest = undefined;
     kept = [];
     whole = place;
@@ -143,6 +166,7 @@ export function createHub(source: PageSource): Hub {
 
   return {
     async join(viewer, after) {
+      if (isClosed) throw new LoomsError('interrupted', 'the gateway ends');
       joining += 1;
       try {
         begin();
@@ -168,6 +192,9 @@ export function createHub(source: PageSource): Hub {
       };
     },
     seen: async () => latest ?? (await source.look()),
-    close: stop,
+    close() {
+      isClosed = true;
+      stop();
+    },
   };
 }

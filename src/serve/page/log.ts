@@ -23,7 +23,8 @@ export type LogWish = {
 /** The wish of an address, without its servers. Throws `usage`. */
 export function logWishOf(query: URLSearchParams): Omit<LogWish, 'servers'> {
   const tail = query.get('tail');
-  if (tail !== null && !/^\d{1,6}$/.test(tail)) throw new LoomsError('usage', `tail=${tail} is no number of lines`);
+  if (tail !== null && !/^[1-9]\d{0,5}$/.test(tail))
+    throw new LoomsError('usage', `tail=${tail} is no number of lines`);
   return {
     grep: query.get('grep') || undefined,
     since: query.get('since') || undefined,

@@ -33,6 +33,7 @@ export type RequestParts = {
 /** Aborts when whoever waits for a response has left. */
 function leftOf(response: ServerResponse): AbortSignal {
   const left = new AbortController();
+  if (response.closed) left.abort();
   response.once('close', () => left.abort());
   return left.signal;
 }

@@ -28,6 +28,7 @@ export type Streams = {
   ) => Promise<void>;
 };
 
+/** The streams of the page. `hub` is what is seen for all who follow; a log is read from `source` for whoever asks for it. */
 export function createStreams({
   source,
   hub,
@@ -39,11 +40,15 @@ export function createStreams({
 }): Streams {
   const places = createSeats(seats);
 
-  /** A stream that ends when its principal may not look any more; undefined, and answered, where there is no place. */
+  /**
+   * A stream that ends when its principal may not look any more; undefined where whoever asked has left meanwhile, and,
+   * answered, where there is no place.
+   */
   const beginStream = (
     response: ServerResponse,
     grant: Grant,
   ): { readonly stream: EventStream; readonly isValid: () => boolean } | undefined => {
+    if (response.closed) return undefined;
     const leave = places.take(`${grant.kind} ${grant.name}`);
     if (leave === undefined) {
       response.setHeader('retry-after', '5');

@@ -375,7 +375,7 @@ describe('the page over HTTP: streams', () => {
     const log = await follow(`/page/log?server=*&grep=${encodeURIComponent('(a+)+$')}`, 'everything-token');
     await eventually(async () => expect(log.isOver()).toBe(true));
     expect(log.of('end')[0]?.data).toMatchObject({ error: { code: 'refused' } });
-    for (const query of ['grep=(', `grep=${'a'.repeat(300)}`, 'tail=-1', 'tail=x', 'server=..']) {
+    for (const query of ['grep=(', `grep=${'a'.repeat(300)}`, 'tail=-1', 'tail=0', 'tail=x', 'server=..']) {
       expect((await ask(`/page/log?${query}`, { as: 'everything-token' })).status, query).toBe(400);
     }
   });
