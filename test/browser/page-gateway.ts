@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import type { PageMessage } from '../../src/model/page.ts';
+import type { PageError, PageMessage } from '../../src/model/page.ts';
 import { pageAudit, pageDetail, pageEvents, pageLog, pageSamples, pageState } from './page-data.ts';
 
 /** What was asked of a gateway, in its order. */
@@ -21,6 +21,8 @@ export type PageGateway = AsyncDisposable & {
   readonly tell: (message: PageMessage) => void;
   /** Writes to all logs that are followed. */
   readonly write: (count: number) => void;
+  /** Ends all logs that are followed, and says why. */
+  readonly endLogs: (why: PageError) => void;
   /** Answers the next request of a path otherwise. */
   readonly answerNext: (path: string, instead: Instead) => void;
   /** Ends all streams, as a gateway does that goes down. */
@@ -174,6 +176,9 @@ export async function startPageGateway(may: 'all' | 'look' = 'all'): Promise<Pag
           });
         }
       }
+    },
+    endLogs: (why) => {
+      for (const response of logs) event(response, 'end', why);
     },
     answerNext: (path, other) => void instead.set(path, other),
     cut,

@@ -229,6 +229,31 @@ describe.skipIf(noBrowser !== undefined)(
       expectNoProblems(watched);
     });
 
+    test('shows why something that was asked for failed, where it was asked for', async () => {
+      await using gateway = await startPageGateway();
+      const watched = await entered(gateway, wide, '#/servers/mail');
+      const { page } = watched;
+      const failure = { code: 'gate-failed', message: 'mail did not answer', detail: [] };
+      const servers = [{ server: 'mail', outcome: 'failed', failure }];
+      gateway.answerNext('/page/act', { status: 200, body: { outcome: 'failed', servers, notices: [] } });
+      await page.getByRole('button', { name: 'start', exact: true }).click();
+      await page.locator('.note').getByText('mail: failed, mail did not answer').waitFor();
+      expectNoProblems(watched);
+    });
+
+    test('shows the last lines of a log that ends, and why it ends', async () => {
+      await using gateway = await startPageGateway();
+      const watched = await entered(gateway, wide, '#/servers/files/log');
+      const { page } = watched;
+      await page.getByText('live', { exact: true }).last().waitFor();
+      await eventually(async () => expect(await page.locator('.log-row').count()).toBeGreaterThan(0));
+      gateway.write(3);
+      gateway.endLogs({ error: { code: 'server-not-found', message: 'files is gone' } });
+      await page.getByText('files is gone').waitFor();
+      await page.getByText('new line 3').waitFor();
+      expectNoProblems(watched);
+    });
+
     test('offers nothing to who may only look', async () => {
       await using gateway = await startPageGateway('look');
       const watched = await entered(gateway, wide, '#/servers/files/tools');

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
-import type { Unknown } from '../../src/model/page.ts';
+import type { PageDone, Unknown } from '../../src/model/page.ts';
 import type { Refusal } from '../talk/request.ts';
 
 /** Why something was not done, with what to do about it. */
@@ -9,6 +9,26 @@ export function RefusalNote({ refusal }: { readonly refusal: Refusal }) {
     <div class="note bad" role="alert">
       <strong>{visible(refusal.message)}</strong> <code>{visible(refusal.code)}</code>
       {refusal.hint === undefined ? null : <p>{visible(refusal.hint)}</p>}
+    </div>
+  );
+}
+
+/** What came of something that the gateway carried out: for each server, and why where it failed. */
+export function DoneNote({ done: { outcome, servers, notices } }: { readonly done: PageDone }) {
+  return (
+    <div class={outcome === 'done' ? 'note good' : 'note bad'} role="status">
+      <strong>{visible(outcome)}</strong>
+      <ul>
+        {servers.map(({ server, outcome: each, failure }) => (
+          <li key={server}>
+            {visible(server)}: {visible(each)}
+            {failure === null ? '' : `, ${visible(failure.message)}`}
+          </li>
+        ))}
+        {notices.map((notice) => (
+          <li key={notice}>{visible(notice)}</li>
+        ))}
+      </ul>
     </div>
   );
 }

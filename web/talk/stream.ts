@@ -1,4 +1,5 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { messageOf } from '../../src/model/failure.ts';
 import { type Gateway, type Refusal, refusalOf } from './request.ts';
 
 /** How a stream is doing. */
@@ -25,7 +26,8 @@ const hiddenMs = 60_000;
 
 /**
  * Follows a stream of the gateway until the signal aborts: begins again behind the last event where it breaks, rests while
- * the page is out of sight for longer than a minute, and ends where the gateway refuses it.
+ * the page is out of sight for longer than a minute, and ends where the gateway refuses it. What `event` throws ends it too:
+ * that is told as a state and thrown.
  */
 export async function followStream(
   { open }: Gateway,
@@ -44,8 +46,8 @@ export async function followStream(
     state({ is: 'opening' });
     const sight = inSight(signal);
     try {
-      const response = await open(path, after, sight.signal);
-      if (response.ok && response.body !== null) {
+      const response = await orLost(open(path, after, sight.signal));
+      if (response?.ok && response.body !== null) {
         state({ is: 'open' });
         waitMs = firstWaitMs;
         const parser = createParser({
@@ -54,14 +56,19 @@ export async function followStream(
             event(message);
           },
         });
-        for await (const chunk of chunksOf(response.body.pipeThrough(new TextDecoderStream()))) parser.feed(chunk);
-      } else {
-        const refusal = refusalOf(response.status, await response.text());
+        await feed(response.body.pipeThrough(new TextDecoderStream()), (text) => parser.feed(text));
+      } else if (response !== undefined) {
+        const text = await orLost(response.text());
         // Too many streams, or a gateway that is on its way down: later there may be room.
-        if (response.status < 500 && response.status !== 429) return state({ is: 'over', refusal });
+        if (text !== undefined && response.status < 500 && response.status !== 429) {
+          return state({ is: 'over', refusal: refusalOf(response.status, text) });
+        }
       }
-    } catch {
-      if (signal.aborted) return;
+    } catch (error) {
+      const hint = 'load the page again';
+      const message = `what the gateway told cannot be shown: ${messageOf(error)}`;
+      state({ is: 'over', refusal: { status: 0, code: 'page-failed', message, hint } });
+      throw error;
     } finally {
       sight.end();
     }
@@ -72,16 +79,20 @@ export async function followStream(
   }
 }
 
-async function* chunksOf(stream: ReadableStream<string>): AsyncGenerator<string> {
+/** What a connection gives; undefined where it is lost, or was never there. */
+const orLost = <T>(given: Promise<T>): Promise<T | undefined> => given.catch(() => undefined);
+
+/** Hands on what a stream gives until it ends or its connection is lost. Throws what `take` throws, and ends the stream. */
+async function feed(stream: ReadableStream<string>, take: (text: string) => void): Promise<void> {
   const reader = stream.getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
+      const read = await orLost(reader.read());
+      if (read === undefined || read.done) return;
+      take(read.value);
     }
   } finally {
-    reader.releaseLock();
+    void orLost(reader.cancel());
   }
 }
 

@@ -61,7 +61,7 @@ function LinkState({ link, now }: { readonly link: StreamState; readonly now: nu
     open: 'live',
     waiting: link.is === 'waiting' ? `not connected, again in ${duration(Math.max(0, link.until - now))}` : '',
     resting: 'resting',
-    over: 'not connected',
+    over: link.is === 'over' && link.refusal ? `not connected: ${visible(link.refusal.message)}` : 'not connected',
   };
   return (
     <span class={link.is === 'open' ? 'link good' : 'link warn'} role="status">

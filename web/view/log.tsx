@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
+import { assertNever } from '../../src/model/errors.ts';
 import type { PageLogLine, PageLogMessage } from '../../src/model/page.ts';
 import { shownTime } from '../../src/model/times.ts';
 import { memo } from '../part/memo.ts';
@@ -156,8 +157,13 @@ function useLog(server: string, grep: string, since: Span): LogFound {
           put({ isLive: true });
           return;
         case 'end':
+          clearTimeout(timer);
+          show();
           put({ refusal: refusalOf(0, JSON.stringify(message.data)), state: { is: 'over' } });
           controller.abort();
+          return;
+        default:
+          assertNever(message);
       }
     };
     const query = new URLSearchParams({ server, since, tail: String(mostLines), ...(grep === '' ? {} : { grep }) });

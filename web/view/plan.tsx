@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
 import type { PageDone, PageState } from '../../src/model/page.ts';
-import { Lines, Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
+import { DoneNote, Lines, Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
 import { isUnknown, shortTotals } from '../state/words.ts';
 import type { Refusal } from '../talk/request.ts';
@@ -16,7 +16,12 @@ type Carrying =
 export function PlanView({ state: { plan, may } }: { readonly state: PageState }) {
   const { gateway, question, said } = usePage();
   const [carrying, setCarrying] = useState<Carrying>({ is: 'not' });
-  const after = <Ended of={carrying} />;
+  const after =
+    carrying.is === 'ended' ? (
+      <DoneNote done={carrying.done} />
+    ) : carrying.is === 'refused' ? (
+      <RefusalNote refusal={carrying.refusal} />
+    ) : null;
   if (isUnknown(plan)) return <UnknownNote what="plan" of={plan} />;
   if (plan.inSync) {
     return (
@@ -67,27 +72,5 @@ export function PlanView({ state: { plan, may } }: { readonly state: PageState }
         </div>
       )}
     </>
-  );
-}
-
-function Ended({ of }: { readonly of: Carrying }) {
-  if (of.is === 'refused') return <RefusalNote refusal={of.refusal} />;
-  if (of.is !== 'ended') return null;
-  const { outcome, servers, notices } = of.done;
-  return (
-    <div class={outcome === 'done' ? 'note good' : 'note bad'} role="status">
-      <strong>{visible(outcome)}</strong>
-      <ul>
-        {servers.map(({ server, outcome: each, failure }) => (
-          <li key={server}>
-            {visible(server)}: {visible(each)}
-            {failure === null ? '' : `, ${visible(failure.message)}`}
-          </li>
-        ))}
-        {notices.map((notice) => (
-          <li key={notice}>{visible(notice)}</li>
-        ))}
-      </ul>
-    </div>
   );
 }

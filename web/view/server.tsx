@@ -1,13 +1,14 @@
 import { useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
+import { assertNever } from '../../src/model/errors.ts';
 import type { PageDone, PageServer, PageServerDetail } from '../../src/model/page.ts';
 import { useAsked } from '../part/asked.ts';
 import { Mark } from '../part/mark.tsx';
-import { Nothing, RefusalNote } from '../part/notes.tsx';
+import { DoneNote, Nothing, RefusalNote } from '../part/notes.tsx';
 import { Tabs } from '../part/tabs.tsx';
 import { fragmentOf, type ServerTab, serverTabs } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
-import { diffWords, standingOf, stateWord } from '../state/words.ts';
+import { diffWords, markOf, stateWord } from '../state/words.ts';
 import type { Refusal } from '../talk/request.ts';
 import { AuditView } from './audit.tsx';
 import { DiffView } from './diff.tsx';
@@ -22,7 +23,7 @@ export function ServerView({ server, tab }: { readonly server: PageServer; reado
   const { go } = usePage();
   const { name, health, generation, may } = server;
   const diff = diffWords(server);
-  const standing = standingOf(server);
+  const mark = markOf(server);
   // What changes here changes what the detail says; each probe alone does not.
   const key = JSON.stringify([server.state, health.state, health.detail, generation, server.drift]);
   const detail = useAsked<PageServerDetail>(`/page/servers/${encodeURIComponent(name)}`, key);
@@ -35,10 +36,10 @@ export function ServerView({ server, tab }: { readonly server: PageServer; reado
       </a>
       <div class="title">
         <h2>{visible(name)}</h2>
-        <Mark standing={standing} />
+        <Mark mark={mark} />
         <span class="quiet">
           {[
-            ...(standing.word === stateWord(server) ? [] : [stateWord(server)]),
+            ...(mark.word === stateWord(server) ? [] : [stateWord(server)]),
             ...(generation === null ? [] : [`generation ${generation}`]),
           ].join(' · ')}
         </span>
@@ -86,21 +87,23 @@ function Panel({ tab, server, detail }: PanelProps) {
       return <EventsView server={name} />;
     case 'audit':
       return <AuditView key={name} server={name} />;
-  }
-  if (detail === undefined) return <Nothing>asking …</Nothing>;
-  switch (tab) {
     case 'diff':
-      return <DiffView diff={detail.diff} />;
+      return detail === undefined ? <Asking /> : <DiffView diff={detail.diff} />;
     case 'tools':
-      return <ToolsView key={name} server={name} tools={detail.tools} />;
+      return detail === undefined ? <Asking /> : <ToolsView key={name} server={name} tools={detail.tools} />;
     case 'history':
-      return <HistoryView history={detail.history} />;
+      return detail === undefined ? <Asking /> : <HistoryView history={detail.history} />;
+    default:
+      return assertNever(tab);
   }
 }
+
+const Asking = () => <Nothing>asking …</Nothing>;
 
 type Doing =
   | { readonly is: 'idle' }
   | { readonly is: 'doing'; readonly word: string }
+  | { readonly is: 'ended'; readonly done: PageDone }
   | { readonly is: 'refused'; readonly refusal: Refusal };
 
 const deeds = ['start', 'restart', 'stop'] as const;
@@ -118,7 +121,7 @@ function Deeds({ server: { name, state } }: { readonly server: PageServer }) {
   const run = async (deed: Deed): Promise<void> => {
     setDoing({ is: 'doing', word: deed });
     const answer = await gateway.ask<PageDone>('POST', '/page/act', { deed, server: name, repeat: name });
-    setDoing(answer.done ? { is: 'idle' } : { is: 'refused', refusal: answer.refusal });
+    setDoing(answer.done ? { is: 'ended', done: answer.value } : { is: 'refused', refusal: answer.refusal });
     if (answer.done) said.value = `${deed} of ${name}: ${answer.value.outcome}`;
   };
   const ask = (deed: Deed): void => {
@@ -146,6 +149,7 @@ function Deeds({ server: { name, state } }: { readonly server: PageServer }) {
           </button>
         ))}
       </span>
+      {doing.is === 'ended' ? <DoneNote done={doing.done} /> : null}
       {doing.is === 'refused' ? <RefusalNote refusal={doing.refusal} /> : null}
     </>
   );
