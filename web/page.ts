@@ -1,4 +1,5 @@
 import { batch, effect, signal } from '@preact/signals';
+import { assertNever } from '../src/model/errors.ts';
 import type { PageEvent, PageMessage, PageSample, PageSession } from '../src/model/page.ts';
 import { emptyRing, withMore } from './state/ring.ts';
 import { fragmentOf, routeOf } from './state/route.ts';
@@ -132,6 +133,9 @@ function take(store: Store, message: PageMessage, forget: (why: ReturnType<typeo
       return;
     case 'end':
       forget(refusalOf(401, JSON.stringify(message.data)));
+      return;
+    default:
+      assertNever(message);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { MarkShape, Standing } from '../state/words.ts';
+import type { MarkShape, MarkWords } from '../state/words.ts';
 
 /** Shapes in a box of 12 × 12; what is filled and what is drawn tells them apart without colour. */
 const paths: Readonly<Record<MarkShape, { readonly fill?: string; readonly line?: string }>> = {
@@ -16,7 +16,7 @@ const paths: Readonly<Record<MarkShape, { readonly fill?: string; readonly line?
 };
 
 /** A state: its shape, in its colour, and its word. */
-export function Mark({ standing: { word, tone, shape } }: { readonly standing: Standing }) {
+export function Mark({ mark: { word, tone, shape } }: { readonly mark: MarkWords }) {
   const { fill, line } = paths[shape];
   return (
     <span class={`mark ${tone}`}>

@@ -14,6 +14,7 @@ export type Shape = {
 /** The least, the greatest and the last value that is known; undefined where none is. */
 export type Extent = { readonly least: number; readonly greatest: number; readonly last: number };
 
+/** The extent of points, in any order. */
 export function extentOf(points: readonly Point[]): Extent | undefined {
   const values = points.flatMap(({ value }) => (value === null ? [] : [value]));
   const last = values.at(-1);

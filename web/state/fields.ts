@@ -6,6 +6,7 @@ import {
   requiredOf,
   type Schema,
 } from '../../src/mcp/client/arguments/schema.ts';
+import { assertNever } from '../../src/model/errors.ts';
 import { isRecord } from '../../src/model/is-record.ts';
 import {
   isExactNumber,
@@ -161,6 +162,8 @@ function readWidget(widget: Widget, given: string | readonly string[]): Value {
     }
     case 'json':
       return readJson(text);
+    default:
+      return assertNever(widget);
   }
 }
 

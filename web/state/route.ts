@@ -22,6 +22,7 @@ export function routeOf(fragment: string): Route {
     : { of: 'list' };
 }
 
+/** The fragment of an address that says where one is: `routeOf` reads it back. */
 export function fragmentOf(route: Route): string {
   if (route.of === 'list') return '#/';
   const place = route.of === 'project' ? '#/project' : `#/servers/${encodeURIComponent(route.server)}`;

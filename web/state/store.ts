@@ -43,6 +43,7 @@ export type Store = {
   readonly now: ReadonlySignal<number>;
 };
 
+/** What the page knows before the gateway told anything. `fragment`: of its address, which says what is looked at first. */
 export const createStore = (now: ReadonlySignal<number>, fragment: string, singleKeys: boolean): Store => ({
   visitor: signal<Visitor>({ is: 'asked' }),
   state: signal(undefined),

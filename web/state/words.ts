@@ -9,9 +9,9 @@ export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'quiet';
 /** The shape beside a word. */
 export type MarkShape = 'disc' | 'half' | 'triangle' | 'cross' | 'turn' | 'dots' | 'square' | 'diamond' | 'ring';
 
-export type Standing = { readonly word: string; readonly tone: Tone; readonly shape: MarkShape };
+export type MarkWords = { readonly word: string; readonly tone: Tone; readonly shape: MarkShape };
 
-const healthMarks: Readonly<Record<PageHealth['state'], Omit<Standing, 'word'>>> = {
+const healthMarks: Readonly<Record<PageHealth['state'], Omit<MarkWords, 'word'>>> = {
   healthy: { tone: 'good', shape: 'disc' },
   slow: { tone: 'warn', shape: 'half' },
   failing: { tone: 'warn', shape: 'triangle' },
@@ -24,7 +24,7 @@ const healthMarks: Readonly<Record<PageHealth['state'], Omit<Standing, 'word'>>>
   unknown: { tone: 'quiet', shape: 'ring' },
 };
 
-const stateMarks: Readonly<Record<NonNullable<PageServer['state']>, Omit<Standing, 'word'>>> = {
+const stateMarks: Readonly<Record<NonNullable<PageServer['state']>, Omit<MarkWords, 'word'>>> = {
   running: { tone: 'quiet', shape: 'ring' },
   paused: { tone: 'warn', shape: 'square' },
   stopped: { tone: 'quiet', shape: 'square' },
@@ -35,13 +35,13 @@ const stateMarks: Readonly<Record<NonNullable<PageServer['state']>, Omit<Standin
 };
 
 /** How a server is, in one word: what the loop says of its health, else what `looms get` says of its state. */
-export function standingOf({ state, health }: Pick<PageServer, 'state' | 'health'>): Standing {
+export function markOf({ state, health }: Pick<PageServer, 'state' | 'health'>): MarkWords {
   if (health.state !== 'unknown') return { word: health.state, ...healthMarks[health.state] };
   return state === null ? { word: 'not there', tone: 'bad', shape: 'cross' } : { word: state, ...stateMarks[state] };
 }
 
 /** How a server's health is, by itself. */
-export const healthStanding = ({ state }: PageHealth): Standing => ({ word: state, ...healthMarks[state] });
+export const healthMark = ({ state }: PageHealth): MarkWords => ({ word: state, ...healthMarks[state] });
 
 /** The state of a server as `looms get` has it. */
 export const stateWord = ({ state }: Pick<PageServer, 'state'>): string =>

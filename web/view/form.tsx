@@ -1,6 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
 import type { Schema } from '../../src/mcp/client/arguments/schema.ts';
+import { assertNever } from '../../src/model/errors.ts';
 import { plainText } from '../../src/model/values/exact-number.ts';
 import { type Field, fieldsOf, readFields, readObject, type Typed, type Widget } from '../state/fields.ts';
 
@@ -237,5 +238,7 @@ function typeWords(widget: Widget): string {
       return widget.item.kind === 'choice' ? 'any of these' : `${typeWords(widget.item)}, one a line`;
     case 'json':
       return 'JSON';
+    default:
+      return assertNever(widget);
   }
 }

@@ -6,7 +6,7 @@ import { plural } from '../../src/model/values/words.ts';
 import { Mark } from '../part/mark.tsx';
 import { Lines, Nothing } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
-import { ago, healthStanding } from '../state/words.ts';
+import { ago, healthMark } from '../state/words.ts';
 import { ServerCharts } from './charts.tsx';
 
 /** How a server is: what it takes, its probe, what it is made of. */
@@ -58,7 +58,7 @@ function Probe({
   return (
     <>
       <p>
-        <Mark standing={healthStanding(health)} />
+        <Mark mark={healthMark(health)} />
         {health.checkedAt === null ? null : <span class="quiet"> asked {ago(health.checkedAt, now.value)}</span>}
       </p>
       {steps === undefined ? (

@@ -1,4 +1,5 @@
 import { visible } from '../../src/cli/render/text.ts';
+import { assertNever } from '../../src/model/errors.ts';
 import type { PageState } from '../../src/model/page.ts';
 import { duration } from '../../src/model/times.ts';
 import { Mark } from '../part/mark.tsx';
@@ -6,7 +7,7 @@ import { Nothing, Wide } from '../part/notes.tsx';
 import { Tabs } from '../part/tabs.tsx';
 import { fragmentOf, type ProjectTab, projectTabs } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
-import { isUnknown, type Standing, standingOf } from '../state/words.ts';
+import { isUnknown, type MarkWords, markOf } from '../state/words.ts';
 import { AuditView } from './audit.tsx';
 import { Alerts } from './bar.tsx';
 import { ProjectCharts } from './charts.tsx';
@@ -54,6 +55,8 @@ function Panel({ tab, state }: { readonly tab: ProjectTab; readonly state: PageS
       return <EventsView />;
     case 'audit':
       return <AuditView />;
+    default:
+      return assertNever(tab);
   }
 }
 
@@ -77,17 +80,17 @@ function ProjectOverview({ state }: { readonly state: PageState }) {
 
 /** How many servers are how, those first that somebody should look at. */
 function Counts({ state }: { readonly state: PageState }) {
-  const groups = Map.groupBy(state.servers.map(standingOf), ({ word }) => word);
-  const order: readonly Standing['tone'][] = ['bad', 'warn', 'busy', 'good', 'quiet'];
+  const groups = Map.groupBy(state.servers.map(markOf), ({ word }) => word);
+  const order: readonly MarkWords['tone'][] = ['bad', 'warn', 'busy', 'good', 'quiet'];
   const rows = [...groups.values()]
-    .flatMap((group) => (group[0] === undefined ? [] : [{ standing: group[0], count: group.length }]))
-    .toSorted((a, b) => order.indexOf(a.standing.tone) - order.indexOf(b.standing.tone));
+    .flatMap((group) => (group[0] === undefined ? [] : [{ mark: group[0], count: group.length }]))
+    .toSorted((a, b) => order.indexOf(a.mark.tone) - order.indexOf(b.mark.tone));
   if (rows.length === 0) return <Nothing>no servers</Nothing>;
   return (
     <ul class="counts" aria-label="servers by state">
-      {rows.map(({ standing, count }) => (
-        <li key={standing.word}>
-          <strong class="number">{count}</strong> <Mark standing={standing} />
+      {rows.map(({ mark, count }) => (
+        <li key={mark.word}>
+          <strong class="number">{count}</strong> <Mark mark={mark} />
         </li>
       ))}
     </ul>

@@ -4,7 +4,7 @@ import type { PageServer, PageState } from '../../src/model/page.ts';
 import { Mark } from '../part/mark.tsx';
 import { fragmentOf } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
-import { diffWords, nearFrom, percent, shareOf, standingOf } from '../state/words.ts';
+import { diffWords, markOf, nearFrom, percent, shareOf } from '../state/words.ts';
 
 /** The servers of the project, each a link to its own view. */
 export function ServerList({ state }: { readonly state: PageState }) {
@@ -68,7 +68,7 @@ function Row({ server, isCurrent }: { readonly server: PageServer; readonly isCu
       aria-current={isCurrent ? 'page' : undefined}
     >
       <span class="name">{visible(name)}</span>
-      <Mark standing={standingOf(server)} />
+      <Mark mark={markOf(server)} />
       <span class="number gen">
         <span class="unseen">generation </span>
         {generation ?? '–'}

@@ -4,7 +4,7 @@ import { piecesOf } from '../../../web/state/ansi.ts';
 import { extentOf, shapeOf } from '../../../web/state/chart.ts';
 import { emptyRing, withMore } from '../../../web/state/ring.ts';
 import { fragmentOf, type Route, routeOf } from '../../../web/state/route.ts';
-import { healthStanding, shortTotals, standingOf } from '../../../web/state/words.ts';
+import { healthMark, markOf, shortTotals } from '../../../web/state/words.ts';
 
 describe('the address', () => {
   test.each<[string, Route]>([
@@ -39,9 +39,9 @@ describe('how a server is, in one word', () => {
   const health = (state: PageHealth['state']): PageHealth => ({ state, detail: '', checkedAt: null });
 
   test('is its health, and where nobody knows that its state', () => {
-    expect(standingOf({ state: 'running', health: health('slow') }).word).toBe('slow');
-    expect(standingOf({ state: 'paused', health: health('unknown') }).word).toBe('paused');
-    expect(standingOf({ state: null, health: health('unknown') }).word).toBe('not there');
+    expect(markOf({ state: 'running', health: health('slow') }).word).toBe('slow');
+    expect(markOf({ state: 'paused', health: health('unknown') }).word).toBe('paused');
+    expect(markOf({ state: null, health: health('unknown') }).word).toBe('not there');
   });
 
   test('has a shape of its own among those that are told apart', () => {
@@ -56,7 +56,7 @@ describe('how a server is, in one word', () => {
       'blocked',
       'unknown',
     ] as const;
-    expect(new Set(states.map((state) => healthStanding(health(state)).shape)).size).toBe(states.length);
+    expect(new Set(states.map((state) => healthMark(health(state)).shape)).size).toBe(states.length);
   });
 });
 
