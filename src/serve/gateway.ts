@@ -144,6 +144,7 @@ export function createGateway(
       loadOf,
       mostBody,
       url,
+      log,
     });
 
   const stopFollowing = followServing(

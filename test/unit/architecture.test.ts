@@ -208,7 +208,7 @@ const pure = [
   'docker/views',
   'app',
 ];
-const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix'];
+const withoutEffect = ['node:crypto', 'node:path', 'node:path/posix', 'node:vm'];
 
 const isIn = (path: string, place: string): boolean => path === place || path.startsWith(`${place}/`);
 const placeOf = (path: string): string | undefined => Object.keys(rules).find((place) => isIn(path, place));

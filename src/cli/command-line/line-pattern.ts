@@ -1,5 +1,5 @@
-import { createContext, Script } from 'node:vm';
 import { LoomsError } from '../../model/errors.ts';
+import { timedSearch } from '../../model/values/timed-search.ts';
 
 /** How long a pattern may be looked for in one line, ms: an honest one is found in a thousandth of that. */
 const limitMs = 2_000;
@@ -19,24 +19,17 @@ export function linePattern(text: string): { readonly test: (line: string) => bo
   const pattern = compiled(text);
   if (!repeats.test(text)) return pattern;
   const isBounded = repeatsGroup.test(text);
-  const search = new Script('pattern.test(line)');
-  const context = createContext({ pattern, line: '' });
+  const search = timedSearch(pattern);
   return {
     test(line) {
       if (!isBounded && line.length <= shortLine) return pattern.test(line);
-      context.line = line;
-      try {
-        return search.runInContext(context, { timeout: limitMs });
-      } catch (cause) {
-        throw new LoomsError(
-          'usage',
-          `--grep: "${text}" takes more than ${limitMs / 1000} s in a line of ${line.length} characters`,
-          {
-            hint: 'take a simpler pattern, or name the servers whose logs are searched',
-            cause,
-          },
-        );
-      }
+      const found = search([line], limitMs);
+      if (found !== undefined) return found[0] === true;
+      throw new LoomsError(
+        'usage',
+        `--grep: "${text}" takes more than ${limitMs / 1000} s in a line of ${line.length} characters`,
+        { hint: 'take a simpler pattern, or name the servers whose logs are searched' },
+      );
     },
   };
 }

@@ -35,10 +35,10 @@ export const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i;
 const nameIn = (host: string): string => host.replace(/:\d+$/, '').toLowerCase();
 
 /**
- * Why a request may not come in by this door, whoever it is of, or undefined. A page of a foreign site can make a browser send requests here, under a
- * name of its own that it lets point here (DNS rebinding): so a page has to be of this machine or of the host that it asks,
- * and a host is called by an address, as `localhost`, or by the name that it listens on (MCP, "Security Warning" of the
- * transport).
+ * Why a request may not come in by this door, whoever it is of, or undefined. The page of a foreign site can make a browser
+ * send requests here, under a name of that site which the site lets point here (DNS rebinding). So the Origin has to be of
+ * this machine or of the host that is asked, and that host is called by an address, as `localhost`, or by the name that the
+ * gateway listens on (MCP, "Security Warning" of the transport).
  */
 export function misdirected(door: Way, { origin, host }: Headers): string | undefined {
   const asked = typeof host === 'string' ? nameIn(host) : '';
@@ -49,10 +49,14 @@ export function misdirected(door: Way, { origin, host }: Headers): string | unde
   return undefined;
 }
 
+/** The bearer token of a request; undefined where it has none. */
+export const bearerIn = ({ authorization }: Headers): string | undefined =>
+  /^Bearer +([^\s]+) *$/i.exec(typeof authorization === 'string' ? authorization : '')?.[1];
+
 /** Whose a request is that may come in by this door. */
-export async function accessOf(door: Door, { authorization }: Headers): Promise<Access> {
+export async function accessOf(door: Door, headers: Headers): Promise<Access> {
   if (door.kind === 'socket') return { granted: true, grant: ownGrant };
-  const given = /^Bearer +([^\s]+) *$/i.exec(typeof authorization === 'string' ? authorization : '')?.[1];
+  const given = bearerIn(headers);
   if (given === undefined) return { granted: false, status: 401, why: 'a bearer token is needed' };
   const found = await door.bearers(given);
   if (found.kind === 'known') return { granted: true, grant: found.grant };

@@ -12,13 +12,20 @@ import type { Upstreams } from '../upstreams.ts';
 
 /** A request to a server. */
 export type Question = { readonly method: string; readonly params: Fields };
-export type Answer = { readonly status: number; readonly message: Message };
+export type Answer = { readonly status: number; readonly message: Message; readonly text: string };
 
 /**
  * Asks a server as a client of 2026-07-28 does, for somebody: filter, rules, limits and audit are those of any client. The
- * status is that of HTTP, 429 where they take too much. What nobody waits for any more is cancelled. Does not throw.
+ * status is that of HTTP, 429 where they take too much. What nobody waits for any more is cancelled. `whoCounts` is the
+ * principal whose limits the request is counted on where that is another one than whose rights hold. Does not throw.
  */
-export type Ask = (grant: Grant, server: ServerName, question: Question, left: AbortSignal) => Promise<Answer>;
+export type Ask = (
+  grant: Grant,
+  server: ServerName,
+  question: Question,
+  left: AbortSignal,
+  whoCounts?: string,
+) => Promise<Answer>;
 
 type Asking = {
   readonly stateless: Stateless;
@@ -32,13 +39,13 @@ type Asking = {
 /** Asks through what serves clients of 2026-07-28; who may what, and how much, is said by `guardOf` and `limits`. */
 export function createAsk({ stateless, upstreams, guardOf, limits, version }: Asking): Ask {
   let lastId = 0;
-  return async (grant, server, { method, params }, left) => {
+  return async (grant, server, { method, params }, left, whoCounts = grant.name) => {
     lastId += 1;
     // A signal that has aborted tells nobody any more.
-    if (left.aborted) return { status: 502, message: read(errorText(lastId, code.internal, 'the client went away')) };
+    if (left.aborted) return answerOf(errorText(lastId, code.internal, 'the client went away'), 502);
     const guard = guardOf(grant);
-    const taken = limits.take(guard.name, method === 'tools/call');
-    if (!taken.taken) return { status: 429, message: read(errorText(lastId, code.invalidRequest, taken.why)) };
+    const taken = limits.take(whoCounts, method === 'tools/call');
+    if (!taken.taken) return answerOf(errorText(lastId, code.invalidRequest, taken.why), 429);
     const _meta = {
       [envelopeKeys.revision]: modernRevision,
       [envelopeKeys.clientInfo]: { name: 'looms page', version },
@@ -76,11 +83,11 @@ function awaited(
   };
   const ended = (): void => {
     if (isOver) return;
-    give({ status: 502, message: read(errorText(0, code.internal, 'the request ended without an answer')) });
+    give(answerOf(errorText(0, code.internal, 'the request ended without an answer'), 502));
   };
   const reply: Reply = {
     tell: () => true,
-    answer: (text, status = 200) => give({ status, message: read(text) }),
+    answer: (text, status = 200) => give(answerOf(text, status)),
     begin: () => {},
     end: ended,
     isOpen: () => !isOver && !left.aborted,
@@ -89,7 +96,11 @@ function awaited(
   return { reply, ended };
 }
 
-function read(text: string): Message {
+function answerOf(text: string, status: number): Answer {
   const message = parseExactly(text);
-  return isRecord(message) ? ({ ...message, jsonrpc: '2.0' } as Message) : { jsonrpc: '2.0' };
+  return {
+    status,
+    message: isRecord(message) ? ({ ...message, jsonrpc: '2.0' } as Message) : { jsonrpc: '2.0' },
+    text,
+  };
 }

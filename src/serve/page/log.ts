@@ -1,10 +1,11 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { LoomsError } from '../../model/errors.ts';
-import { failureOf } from '../../model/failure.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { PageLogLine } from '../../model/page.ts';
 import type { EventStream } from './event-stream.ts';
 import { grepFor } from './grep.ts';
 import { asPageError, type PageSource } from './source.ts';
+import { toldOf } from './terms.ts';
 
 /** Lines of the past that are told: where nothing is said, and at most. */
 const usualTail = 500;
@@ -34,11 +35,13 @@ export function logWishOf(query: URLSearchParams): Omit<LogWish, 'servers'> {
 
 /**
  * Opens what is told of logs: it throws at once what is wrong with the wish. What it gives back tells the lines of the past
- * that fit, the newest of them, and then those that come, as fast as they are taken; why it ended is told last.
+ * that fit, the newest of them, and then those that come, as fast as they are taken; why it ended is told last. `log` hears
+ * of failures of the gateway's own.
  */
 export function openLog(
   source: PageSource,
   { servers, grep, since, tail = usualTail }: LogWish,
+  log: (text: string) => void,
 ): (stream: EventStream, isValid: () => boolean) => Promise<void> {
   const found = grep === undefined ? undefined : grepFor(grep);
   return async (stream, isValid) => {
@@ -49,10 +52,12 @@ export function openLog(
     /** The newest lines of the past that fit, before they are told. */
     let past: PageLogLine[] | undefined = [];
     let unread: PageLogLine[] = [];
-    const sift = (): readonly PageLogLine[] => {
+    const sift = async (): Promise<readonly PageLogLine[]> => {
       const lines = unread;
       unread = [];
       if (found === undefined || lines.length === 0) return lines;
+      // Requests of others come in between.
+      await turn();
       const fits = found(lines.map(({ text }) => text));
       return lines.filter((_, at) => fits[at]);
     };
@@ -64,18 +69,18 @@ export function openLog(
         if (line !== 'live') unread.push(line);
         if (past !== undefined) {
           if (line !== 'live' && unread.length < batch) continue;
-          past = [...past, ...sift()].slice(-tail);
+          past = [...past, ...(await sift())].slice(-tail);
           if (line !== 'live') continue;
           for (const one of past) await tell(one);
           past = undefined;
           stream.send({ event: 'live', data: JSON.stringify({ at: new Date().toISOString() }) });
         } else {
-          for (const one of sift()) await tell(one);
+          for (const one of await sift()) await tell(one);
         }
       }
     } catch (error) {
       if (stream.over.aborted) return;
-      stream.send({ event: 'end', data: source.mask(JSON.stringify(asPageError(failureOf(error)))) });
+      stream.send({ event: 'end', data: source.mask(JSON.stringify(asPageError(toldOf(error, log)))) });
     }
     stream.end();
   };

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LoomsError } from '../../model/errors.ts';
-import { failureOf } from '../../model/failure.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { PageRoutes } from '../../model/page.ts';
-import { accessOf, type Door } from '../access/access.ts';
+import { accessOf, bearerIn, type Door } from '../access/access.ts';
 import { type Grant, ownGrant } from '../access/guard.ts';
+import { sendJson } from '../messages/reply.ts';
 import type { Assets } from './assets.ts';
 import { createHub } from './hub.ts';
 import { createLogins } from './logins.ts';
@@ -12,13 +12,15 @@ import { createRequests, type RequestParts } from './requests.ts';
 import { hasRight, type Right, seesPage } from './rights.ts';
 import { asPageError } from './source.ts';
 import { createStreams } from './streams.ts';
-import { readObject, refusal, requireRight, sendJson, serverIn, statusOfCode } from './terms.ts';
+import { readObject, refusal, requireRight, serverIn, statusOf, toldOf } from './terms.ts';
 
 /** What the page stands on. */
 export type PageParts = RequestParts & {
   readonly assets: Assets;
   /** Where the gateway listens on TCP, for a browser; undefined where it does not. */
   readonly url: () => string | undefined;
+  /** Hears of failures of the gateway's own; foreign text in it. */
+  readonly log: (text: string) => void;
 };
 
 export type Page = {
@@ -31,28 +33,30 @@ export type Page = {
 /** Longest body of a login, bytes. */
 const loginBody = 16 * 1024;
 
-const keyIn = ({ headers }: IncomingMessage): string | undefined =>
-  /^Bearer +([^\s]+) *$/i.exec(headers.authorization ?? '')?.[1];
+/** Whose load the bodies of logins are, as nobody is known yet: no principal has this name, as a name is not empty. */
+const nobody = '';
 
 /** The page of a gateway, and what it is told and does (docs/page.md). */
-export function createPage({ assets, url: ownUrl, ...parts }: PageParts): Page {
+export function createPage({ assets, url: ownUrl, log, ...parts }: PageParts): Page {
   const { source, loadOf } = parts;
   const logins = createLogins();
   const hub = createHub(source);
-  const streams = createStreams({ source, hub, loadOf });
+  const streams = createStreams({ source, hub, loadOf, log });
   const requests = createRequests(parts);
 
   /** Of what was said by the gateway alone: no secret can be in it, and a key must not be masked. */
   const answer = (response: ServerResponse, status: number, value: unknown): void =>
     sendJson(response, status, JSON.stringify(value));
   const fail = (response: ServerResponse, error: unknown): void => {
-    const failure = failureOf(error);
-    const text = source.mask(JSON.stringify(asPageError(failure)));
-    sendJson(response, statusOfCode(failure.code), text);
+    const status = statusOf(error);
+    if (status === 429) response.setHeader('retry-after', '1');
+    // The rest of such a body is not waited for.
+    if (status === 413 || status === 429) response.setHeader('connection', 'close');
+    sendJson(response, status, source.mask(JSON.stringify(asPageError(toldOf(error, log)))));
   };
   /** A session for a code that was asked for over the socket, or for the token of a client. */
   const logIn = async (request: IncomingMessage, response: ServerResponse, door: Door): Promise<void> => {
-    const { code, token } = await readObject(request, loginBody, loadOf('login', response));
+    const { code, token } = await readObject(request, loginBody, loadOf(nobody, response));
     let grant: Grant | undefined;
     if (typeof code === 'string') grant = logins.redeem(code) ? ownGrant : undefined;
     else if (typeof token === 'string' && door.kind === 'tcp') {
@@ -97,7 +101,7 @@ export function createPage({ assets, url: ownUrl, ...parts }: PageParts): Page {
     response: ServerResponse,
     door: Door,
   ): Promise<Grant | undefined> => {
-    const key = keyIn(request);
+    const key = bearerIn(request.headers);
     const own = key === undefined ? undefined : logins.find(key);
     const access = own === undefined ? await accessOf(door, request.headers) : ({ granted: true, grant: own } as const);
     if (!access.granted) {
@@ -128,7 +132,7 @@ export function createPage({ assets, url: ownUrl, ...parts }: PageParts): Page {
     const { searchParams: query } = url;
     switch (asked) {
       case 'DELETE /page/session': {
-        const key = keyIn(request);
+        const key = bearerIn(request.headers);
         if (key !== undefined) logins.close(key);
         return void response.writeHead(204).end();
       }
@@ -160,11 +164,18 @@ export function createPage({ assets, url: ownUrl, ...parts }: PageParts): Page {
         return isRead && assets.answer(request, response, pathname);
       }
       if (!pathname.startsWith('/page/')) return false;
+      // Nothing that the page is told is for anybody else.
+      response.setHeader('cache-control', 'no-store');
       try {
         await route(request, response, door, url);
       } catch (error) {
-        if (response.headersSent) response.destroy();
-        else fail(response, error);
+        // Whoever has left is told nothing, and that they left is no failure.
+        if (request.socket.destroyed) return true;
+        if (!response.headersSent) fail(response, error);
+        else {
+          toldOf(error, log);
+          response.destroy();
+        }
       }
       return true;
     },

@@ -6,16 +6,19 @@ import type { PageCall, PageRoutes, PageTool } from '../../model/page.ts';
 import { type Grant, ownGrant } from '../access/guard.ts';
 import type { createLoads } from '../access/limits.ts';
 import { holds } from '../access/scopes.ts';
+import { pagesOf } from '../messages/pages.ts';
 import type { Message } from '../messages/protocol.ts';
+import { sendJson } from '../messages/reply.ts';
 import type { Ask } from './ask.ts';
 import { hasRight } from './rights.ts';
 import type { PageSource } from './source.ts';
-import { readObject, requireRight, sendJson, serverIn, statusOfCode } from './terms.ts';
+import { readObject, requireRight, serverIn, statusOfCode } from './terms.ts';
 
 /** Longest body of everything but a call, bytes. */
 const smallBody = 16 * 1024;
-/** Pages of a list of tools that are asked for, and records of the trail that are told: where nothing is said, and at most. */
-const mostPages = 20;
+/** How long all pages of a list of tools may take, ms: a person waits for them. */
+const listMs = 30_000;
+/** Records of the trail that are told: where nothing is said, and at most. */
 const usualRecords = 100;
 const mostRecords = 500;
 
@@ -50,12 +53,16 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     server: ServerName,
   ): Promise<PageRoutes['GET /page/servers/NAME']['answers']['tools']> => {
     const list: PageTool[] = [];
-    let cursor: unknown;
-    for (let page = 0; page < mostPages; page += 1) {
-      const params = cursor === undefined ? {} : { cursor };
-      const { message } = await ask(ownGrant, server, { method: 'tools/list', params }, left);
+    const method = 'tools/list';
+    const pages = pagesOf({ server, method, limitMs: listMs }, async (params, leftMs) => {
+      const late = AbortSignal.timeout(Math.ceil(leftMs));
+      const answer = await ask(ownGrant, server, { method, params }, AbortSignal.any([left, late]), grant.name);
+      if (late.aborted) throw new LoomsError('call-timeout', `${server} did not answer ${method} in time`);
+      return answer;
+    });
+    for await (const { message } of pages) {
       if (!isRecord(message.result)) return { kind: 'unknown', why: failureIn(message).message };
-      const { tools, nextCursor } = message.result;
+      const { tools } = message.result;
       for (const tool of Array.isArray(tools) ? tools.filter(isRecord) : []) {
         const { name, title, description, inputSchema, annotations } = tool;
         if (typeof name !== 'string') continue;
@@ -69,8 +76,6 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
           callable: holds(grant.scopes, server, name),
         });
       }
-      cursor = nextCursor;
-      if (typeof cursor !== 'string') break;
     }
     return { kind: 'known', list };
   };
@@ -82,7 +87,10 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     const tools =
       found.container === null
         ? ({ kind: 'unknown', why: 'it is not there' } as const)
-        : await toolsOf(leftOf(response), grant, server);
+        : await toolsOf(leftOf(response), grant, server).catch((error: unknown) => {
+            if (!(error instanceof LoomsError)) throw error;
+            return { kind: 'unknown', why: error.message } as const;
+          });
     const sessions = hasRight(grant, 'audit', server) ? sessionsOf(server) : [];
     answer(response, 200, { ...found, tools, sessions } satisfies PageRoutes['GET /page/servers/NAME']['answers']);
   };

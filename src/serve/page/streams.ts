@@ -2,13 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerName } from '../../model/ids.ts';
 import type { Grant } from '../access/guard.ts';
 import type { createLoads } from '../access/limits.ts';
+import { sendJson } from '../messages/reply.ts';
 import { beginEvents, createSeats, type EventStream } from './event-stream.ts';
 import type { Hub } from './hub.ts';
 import { logWishOf, openLog } from './log.ts';
 import { hasRight } from './rights.ts';
 import { stateFor } from './shown.ts';
 import { asPageError, type PageSource } from './source.ts';
-import { sendJson } from './terms.ts';
 
 /** Streams of one principal at once, and of all. */
 const seats = { each: 16, all: 128 };
@@ -33,10 +33,13 @@ export function createStreams({
   source,
   hub,
   loadOf,
+  log,
 }: {
   readonly source: PageSource;
   readonly hub: Hub;
   readonly loadOf: ReturnType<typeof createLoads>;
+  /** Hears of failures of the gateway's own. */
+  readonly log: (text: string) => void;
 }): Streams {
   const places = createSeats(seats);
 
@@ -114,7 +117,7 @@ export function createStreams({
       else events.over.addEventListener('abort', leave);
     },
     async log(response, grant, servers, query) {
-      const tell = openLog(source, { servers, ...logWishOf(query) });
+      const tell = openLog(source, { servers, ...logWishOf(query) }, log);
       const begun = beginStream(response, grant);
       if (begun !== undefined) await tell(begun.stream, begun.isValid);
     },

@@ -1,5 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import type { Failure } from '../../model/events.ts';
+import { failureOf } from '../../model/failure.ts';
 import { asServerName, namePattern, type ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
 import { parseExactly } from '../../model/values/exact-number.ts';
@@ -42,16 +44,32 @@ export function requireRight(grant: Grant, right: Right, server?: ServerName): v
   if (!hasRight(grant, right, server)) throw refusal(right, server);
 }
 
-/** Sends JSON that nobody keeps. */
-export function sendJson(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(text);
+/** What is told of something that was thrown; what nobody foresaw is for `log`, and for nobody in a browser. */
+export function toldOf(error: unknown, log: (text: string) => void): Failure {
+  const failure = failureOf(error);
+  if (failure.code !== 'internal') return failure;
+  log(`a request of the page failed: ${failure.message}`);
+  return { code: 'internal', message: 'the gateway failed; its log says more', detail: [] };
 }
 
-/** The JSON object of a body, its numbers as they were written. Throws `usage` for another one, or one that is too long. */
+/** A body that was not taken, which HTTP has words of its own for. */
+const notTaken = (status: 413 | 429, why: string): LoomsError =>
+  Object.assign(new LoomsError('usage', why), { status });
+
+/** HTTP's status for what was thrown. */
+export const statusOf = (error: unknown): number =>
+  error instanceof LoomsError && 'status' in error && typeof error.status === 'number'
+    ? error.status
+    : statusOfCode(failureOf(error).code);
+
+/**
+ * The JSON object of a body, its numbers as they were written. Throws `usage` for another one, and, with HTTP's status, for
+ * one that is too long or that comes while too much of its principal is held.
+ */
 export async function readObject(request: IncomingMessage, most: number, load: Load): Promise<Fields> {
   const body = await bodyOf(request, most, load);
   if (!('text' in body)) {
-    throw new LoomsError('usage', body.status === 413 ? body.why : 'too much of what you sent is not answered yet');
+    throw notTaken(body.status, body.status === 413 ? body.why : 'too much of what you sent is not answered yet');
   }
   let value: unknown;
   try {

@@ -34,6 +34,7 @@ const known = (name: string, scopes: KnownToken['scopes']): KnownToken => ({
 async function pageGateway({ settings = {} }: { settings?: Partial<typeof usualServe> } = {}) {
   const made = madeUpSource();
   const calls: string[] = [];
+  const logged: string[] = [];
   const folder = mkdtempSync(join(tmpdir(), 'looms-page-'));
   mkdirSync(join(folder, 'assets'));
   writeFileSync(join(folder, 'index.html'), '<!doctype html><title>looms</title>');
@@ -50,7 +51,12 @@ async function pageGateway({ settings = {} }: { settings?: Partial<typeof usualS
   ];
   let url = '';
   const gateway = createGateway(localUpstreams(calls), {
-    ...{ bounds: { idleMs: 60_000, most: 64, mostEach: 64 }, seal: createSeal(key, 'p'), version: '1', log: () => {} },
+    ...{
+      bounds: { idleMs: 60_000, most: 64, mostEach: 64 },
+      seal: createSeal(key, 'p'),
+      version: '1',
+      log: (text: string) => void logged.push(text),
+    },
     settings: { ...usualServe, ...settings },
     page: { source: made.source, assets: createAssets(folder) },
     url: () => url,
@@ -91,7 +97,7 @@ async function pageGateway({ settings = {} }: { settings?: Partial<typeof usualS
     open.push({ close: stream.leave });
     return stream;
   };
-  return { ...made, calls, tokens, url: () => url, socket, ask, logIn, follow };
+  return { ...made, calls, logged, tokens, url: () => url, socket, ask, logIn, follow };
 }
 
 describe('the page over HTTP: its files', () => {
@@ -171,7 +177,7 @@ describe('the page over HTTP: who looks', () => {
     });
     expect((await ask('/page/session', { body: { token: 'guessed' } })).status).toBe(401);
     expect((await ask('/page/session', { body: 'text' })).status).toBe(400);
-    expect((await ask('/page/session', { body: { token: 'x'.repeat(20_000) } })).status).toBe(400);
+    expect((await ask('/page/session', { body: { token: 'x'.repeat(20_000) } })).status).toBe(413);
   });
 
   test('without a token, with a foreign one and with one for tools nothing is told and nothing done', async () => {
@@ -260,6 +266,14 @@ describe('the page over HTTP: calls', () => {
     expect((await call('add')).status).toBe(429);
     expect((await call('add', 'everything-token')).status).toBe(200);
     expect(calls).toEqual(['everything add']);
+  });
+});
+
+describe('the page over HTTP: limits', () => {
+  test('a list of tools counts on the limits of whoever looks at it', async () => {
+    const { ask } = await pageGateway({ settings: { limits: { inFlight: 0 } } });
+    const { body } = await ask('/page/servers/legacy', { as: 'reader-token' });
+    expect(body.tools).toEqual({ kind: 'unknown', why: '0 requests of reader are under way' });
   });
 });
 
@@ -397,5 +411,20 @@ describe('the page over HTTP: streams', () => {
         text: '{"error":{"code":"lock-held","message":"ann changes it: (secret)","hint":"wait"}}',
       },
     );
+  });
+
+  test('what nobody foresaw is for the log of the gateway, and for no browser', async () => {
+    const { ask, follow, source, logged } = await pageGateway();
+    const fail = () => {
+      throw new TypeError('cannot read /root/looms of undefined');
+    };
+    Object.assign(source, { act: async () => fail(), log: fail });
+    const told = { error: { code: 'internal', message: 'the gateway failed; its log says more' } };
+    const act = await ask('/page/act', { as: 'everything-token', body: { deed: 'start', server: 'legacy' } });
+    expect(act).toMatchObject({ status: 500, body: told });
+    const log = await follow('/page/log?server=*', 'everything-token');
+    await eventually(async () => expect(log.isOver()).toBe(true));
+    expect(log.of('end')[0]?.data).toEqual(told);
+    expect(logged).toEqual(Array(2).fill('a request of the page failed: cannot read /root/looms of undefined'));
   });
 });

@@ -35,7 +35,7 @@ test('a browser that left before its stream began takes no place, and nothing is
   const { source, isWatched } = madeUpSource();
   const hub = createHub(source);
   open.push(hub.close);
-  const streams = createStreams({ source, hub, loadOf: createLoads() });
+  const streams = createStreams({ source, hub, loadOf: createLoads(), log: () => {} });
   for (let at = 0; at < 17; at += 1) {
     const { request: asked, response } = await leftMeanwhile();
     await streams.follow(asked, response, ownGrant);
