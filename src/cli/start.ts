@@ -1,7 +1,17 @@
 // Starts the program from its scripts. It is a bundle of its own, which loads nothing but itself.
-import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { constants, Script } from 'node:vm';
 import type { main as Main } from './main.ts';
@@ -22,6 +32,8 @@ const scripts = ['looms', 'libraries'] as const;
 
 /** How many runs of a command add to the compiled code that is kept for it. */
 const learningRuns = 3;
+/** How many versions of the program have code kept for a command: two that are used in turn do not push each other out. */
+const mostVersions = 2;
 /** Exit codes of runs that went the way that most runs go: done, and changes found. */
 const usualExits: ReadonlySet<unknown> = new Set([undefined, 0, 2]);
 
@@ -58,8 +70,9 @@ function chunksOf(dist: string, command: string): (name: string) => Exports | un
     const exports: Exports = {};
     const chunk = find(name);
     if (chunk === undefined) return undefined;
-    chunk(exports, take, load, importFile, urlOf);
+    // Before it runs: one that leads back to itself takes what there is of it by then, as modules do.
     evaluated.set(name, exports);
+    chunk(exports, take, load, importFile, urlOf);
     return exports;
   };
   const take = (name: string): Exports => {
@@ -134,7 +147,22 @@ function keepCode(source: string, name: string, runs: number, code: Buffer): voi
   try {
     writeFileSync(draft, Buffer.concat([header, code]), { mode: 0o600, flag: 'wx', flush: true });
     renameSync(draft, place);
+    dropOlder(place, name);
   } catch {
     rmSync(draft, { force: true });
   }
+}
+
+/** Removes what other versions of the program kept for the same script and command, but for the newest. */
+function dropOlder(place: string, name: string): void {
+  const folder = dirname(place);
+  const isOther = (file: string): boolean =>
+    file !== basename(place) && file.startsWith('looms-') && /^\w+$/.test(file.slice(6, -name.length - 1));
+  readdirSync(folder)
+    .filter((file) => file.endsWith(`-${name}`) && isOther(file))
+    .map((file) => join(folder, file))
+    .map((file) => ({ file, at: lstatSync(file).mtimeMs }))
+    .toSorted((a, b) => b.at - a.at)
+    .slice(mostVersions - 1)
+    .forEach(({ file }) => void rmSync(file, { force: true }));
 }

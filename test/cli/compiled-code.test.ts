@@ -1,5 +1,5 @@
-import { chownSync, lstatSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, lstatSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { emptyFolder, looms } from '../support/looms.ts';
 
@@ -29,6 +29,22 @@ describe('compiled code that is kept', () => {
       expect(learned(file)).toBe(runs);
       expect(lstatSync(file).mode & 0o777).toBe(0o600);
     }
+  });
+
+  test('of other versions is removed but for the newest; what another command has stays', async () => {
+    const folder = emptyFolder();
+    await validate(folder);
+    const [file = ''] = keptIn(folder);
+    const others = ['looms-aaaa-looms-validate', 'looms-bbbb-looms-validate', 'looms-cccc-looms-get', 'aaaa-validate'];
+    for (const [at, name] of others.entries()) {
+      const other = join(dirname(file), name);
+      writeFileSync(other, '');
+      utimesSync(other, 1_000 + at, 1_000 + at);
+    }
+    await validate(folder);
+    const left = readdirSync(dirname(file));
+    expect(keptIn(folder).sort()).toEqual([file, join(dirname(file), 'looms-bbbb-looms-validate')].sort());
+    expect(left).toEqual(expect.arrayContaining(['looms-cccc-looms-get', 'aaaa-validate']));
   });
 
   test('is not taken from a run that failed', async () => {
