@@ -1,11 +1,22 @@
 import { secretUses } from '../../../model/secrets/secret-names.ts';
 import { keptCapabilities } from '../../../spec/check/policy-rules.ts';
-import { first, type Look, type Looked, ofBoth, orNone, statusField, yesNo } from './posture-look.ts';
+import {
+  first,
+  type Inner,
+  type Look,
+  type Looked,
+  ofBoth,
+  orNone,
+  type SecurityModule,
+  statusField,
+  yesNo,
+} from './posture-look.ts';
 
 /** Settings of these kinds that a container has and no spec can ask for. */
 const settingsOf = ({ view }: Look, ...kinds: readonly string[]): readonly string[] =>
   view.confinement.otherSettings.filter((setting) => kinds.some((kind) => setting.startsWith(`${kind}=`)));
 
+/** Its user and groups: those of its first process and of one like a session’s. */
 export function user(look: Look): Looked {
   const { spec, view, inside } = look;
   const wanted = spec.security.user;
@@ -48,6 +59,7 @@ function namesIn(mask: string): readonly string[] {
     .map((bit) => capabilityNames[bit] ?? `number ${bit}`);
 }
 
+/** Its capabilities: no set of a process may hold one that the spec does not keep. */
 export function capabilities({ spec, view, inside }: Look): Looked {
   const allowed = keptCapabilities(spec.security);
   const given = view.confinement.privileged ? capabilityNames : keptCapabilities(view.security);
@@ -68,6 +80,7 @@ export function capabilities({ spec, view, inside }: Look): Looked {
   };
 }
 
+/** Whether its processes can gain privileges, by setuid programs say. A spec that lets them is kept by either. */
 export function newPrivileges({ spec, view, inside }: Look): Looked {
   const wanted = spec.security.noNewPrivileges;
   const found = ofBoth(inside, (process) => inside && statusField(inside, process, 'NoNewPrivs'));
@@ -82,6 +95,7 @@ export function newPrivileges({ spec, view, inside }: Look): Looked {
   };
 }
 
+/** What of the host it has beside files and network. Only the engine knows of these. */
 export function hostAccess(look: Look): Looked {
   const { privileged, devices, sharedNamespaces, securityOptions } = look.view.confinement;
   const found = [
@@ -96,7 +110,7 @@ export function hostAccess(look: Look): Looked {
     promise: 'devices, namespaces',
     spec: 'its own',
     engine: [found.length === 0 ? 'its own' : found.join(', '), found.length === 0],
-    inside: undefined,
+    inside: 'not-asked',
   };
 }
 
@@ -104,15 +118,12 @@ export function hostAccess(look: Look): Looked {
  * A security module of the kernel: whether the engine has it, and whether this container is under the engine's profile. One
  * of its own may allow anything, whatever it is called.
  */
-function profile(
-  { view, engine }: Look,
-  name: 'seccomp' | 'apparmor',
-  inside: readonly [text: string, kept: boolean] | undefined,
-): Looked {
+function profile({ view, engine }: Look, name: SecurityModule, inside: Inner): Looked {
   const own = view.confinement.securityOptions.filter((option) => option.startsWith(name));
   const off = view.confinement.privileged || own.length > 0;
   return {
     promise: name === 'seccomp' ? 'seccomp' : 'AppArmor',
+    module: name,
     spec: 'the engine’s profile',
     engine: [
       own.length > 0
@@ -128,6 +139,7 @@ function profile(
   };
 }
 
+/** Whether its system calls are filtered, by the engine’s own profile. */
 export function seccomp(look: Look): Looked {
   const { inside } = look;
   const found = ofBoth(inside, (process) => inside && statusField(inside, process, 'Seccomp'));
@@ -135,11 +147,13 @@ export function seccomp(look: Look): Looked {
   return profile(look, 'seccomp', found && [found.map(words).join(' and '), found.every((mode) => mode !== '0')]);
 }
 
+/** Whether AppArmor confines it, by the engine’s own profile. */
 export function apparmor(look: Look): Looked {
   const found = first(look.inside, '/proc/self/attr/current')?.replace(/\0$/, '');
   return profile(look, 'apparmor', found === undefined ? undefined : [found, !/^unconfined/.test(found)]);
 }
 
+/** Where values of secrets are: never in its configuration, nor in the first process where sessions have their own. */
 export function secrets({ spec, view, inside }: Look): Looked {
   const names = secretUses(spec).map(({ variable }) => variable);
   const inConfig = names.filter((name) => view.confinement.environment.includes(name));

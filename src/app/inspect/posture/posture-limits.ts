@@ -2,6 +2,7 @@ import { first, type Look, type Looked } from './posture-look.ts';
 
 const mebibyte = 1024 * 1024;
 
+/** Its memory and swap, MiB; by cgroup v2 or v1. More than the spec’s, or no limit, is a breach. */
 export function memory({ spec, view, inside }: Look): Looked {
   const wanted = spec.limits.memoryMiB;
   const limit = first(inside, '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes');
@@ -27,6 +28,7 @@ export function memory({ spec, view, inside }: Look): Looked {
   };
 }
 
+/** Its processors, in cores; by cgroup v2 or v1. */
 export function cpu({ spec, view, inside }: Look): Looked {
   const wanted = spec.limits.cpuCores;
   const [quota, period] = (
@@ -49,6 +51,7 @@ export function cpu({ spec, view, inside }: Look): Looked {
   };
 }
 
+/** How many processes and threads it may have at once. */
 export function pids({ spec, view, inside }: Look): Looked {
   const wanted = spec.limits.pidsLimit;
   const found = first(inside, '/sys/fs/cgroup/pids.max', '/sys/fs/cgroup/pids/pids.max');

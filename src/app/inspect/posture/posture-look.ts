@@ -8,9 +8,15 @@ export type Looked = {
   readonly promise: string;
   readonly spec: string;
   readonly engine: readonly [text: string, kept: boolean];
-  /** undefined: it could not be read. */
-  readonly inside: readonly [text: string, kept: boolean | undefined] | undefined;
+  readonly inside: Inner;
+  /** The security module that keeps it, by the engine's name of it: an engine without that module cannot give it. */
+  readonly module?: SecurityModule;
 };
+
+/** What was read inside. `not-asked`: only the engine can tell. undefined: it could not be read. */
+export type Inner = readonly [text: string, kept: boolean | undefined] | 'not-asked' | undefined;
+
+export type SecurityModule = 'seccomp' | 'apparmor';
 
 export type Look = {
   readonly spec: DesiredServer;

@@ -11,6 +11,7 @@ function wayOut(gateway: Inside['gateway']): string {
   return answers ? `a way out by ${address}` : `a route to ${address}, which was not tried`;
 }
 
+/** Its networks, and whether they lead anywhere: to the outside, to the engine’s host, to what the record does not name. */
 export function network({ spec, view, inside }: Look): Looked {
   const { mode } = spec.network;
   const { networks, publishes } = view.confinement;
@@ -71,7 +72,7 @@ export function egress({ spec, view }: Look): Looked {
     open.length === 0 ? 'no open network' : `open by ${namesOf(open)}`,
     ...(others.length === 0 ? [] : [`within reach of ${namesOf(others)}, not of its record`]),
   ].join(', ');
-  if (mode === 'bridge') return { promise: 'egress', spec: 'every host', engine: [reach, true], inside: undefined };
+  if (mode === 'bridge') return { promise: 'egress', spec: 'every host', engine: [reach, true], inside: 'not-asked' };
   const needsNone = !hasForwarder(spec);
   const led = forwarder?.running === true && forwarder.joined && forwarder.differs.length === 0;
   // What is not as it is made may lead to more, whether its server runs or not.
@@ -89,7 +90,7 @@ export function egress({ spec, view }: Look): Looked {
       needsNone ? reach : `${forwarderText(forwarder)}, ${reach}`,
       open.length === 0 && others.length === 0 && (needsNone || led || isIdle),
     ],
-    inside: undefined,
+    inside: 'not-asked',
   };
 }
 
@@ -126,6 +127,7 @@ function mountsIn(inside: Inside): ReadonlyMap<string, MountLine> {
   );
 }
 
+/** Whether its root file system can be written. */
 export function root({ spec, view, inside }: Look): Looked {
   const wanted = spec.security.readOnlyRoot;
   const found = inside && mountsIn(inside).get('/');
@@ -146,6 +148,7 @@ const podmansTmpfs = new Set(['/run', '/var/tmp']);
 const ofEngine =
   /^\/(?:$|proc|sys|dev|etc\/(?:hosts|hostname|resolv\.conf)$|run\/(?:\.containerenv|looms)$|(?:usr\/)?s?bin\/docker-init$|run\/podman-init$|dev\/)/;
 
+/** What is mounted in it, but for what every container has, tmpfs and volumes that its image asks for. */
 export function mounts({ spec, view, engine, inside }: Look): Looked {
   const asked = new Map(spec.mounts.map(({ target, readOnly }) => [target, readOnly]));
   const { recordedMounts } = view.confinement;
@@ -193,6 +196,7 @@ export function mounts({ spec, view, engine, inside }: Look): Looked {
   };
 }
 
+/** Which of its folders are in memory, and whether programs run in them. */
 export function tmpfs({ spec, view, inside }: Look): Looked {
   const wanted = new Map(
     Object.entries(spec.security.tmpfs).map(([path, size]) => [path, readTmpfs(size)?.exec === true]),

@@ -43,13 +43,12 @@ export type ServerPosture = {
   readonly promises: readonly PosturePromise[];
 };
 
-function verdictOf({ promise, engine, inside }: Looked, modules: readonly string[]): PostureVerdict {
-  const isModule = promise === 'seccomp' || promise === 'AppArmor';
-  if (isModule && !modules.includes(promise.toLowerCase())) return 'not-there';
-  if (!engine[1] || inside?.[1] === false) return 'broken';
-  // Only the engine knows of these.
-  if (promise === 'devices, namespaces' || promise === 'egress') return 'kept';
-  return inside?.[1] === undefined ? 'unknown' : 'kept';
+function verdictOf({ engine, inside, module }: Looked, modules: readonly string[]): PostureVerdict {
+  if (module !== undefined && !modules.includes(module)) return 'not-there';
+  if (!engine[1]) return 'broken';
+  if (inside === 'not-asked') return 'kept';
+  if (inside?.[1] === undefined) return 'unknown';
+  return inside[1] ? 'kept' : 'broken';
 }
 
 const promises = [
@@ -74,9 +73,10 @@ const promises = [
 const judgePosture = (look: Look): readonly PosturePromise[] =>
   promises.map((promise) => {
     const looked = promise(look);
-    const { engine, inside, ...rest } = looked;
+    const { engine, inside, spec } = looked;
     const verdict = verdictOf(looked, look.engine.securityModules);
-    return { ...rest, engine: engine[0], inside: inside?.[0] ?? null, verdict };
+    const read = inside === 'not-asked' ? null : (inside?.[0] ?? null);
+    return { promise: looked.promise, spec, engine: engine[0], inside: read, verdict };
   });
 
 /** Servers that are asked at once. */
