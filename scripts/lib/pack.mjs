@@ -16,9 +16,9 @@ const pairs = (list) =>
     .map(([from, to = from]) => [from, to]);
 
 /**
- * A chunk as the body of a function of `$exports`, `$static` (what it imports), `$load` (what it imports later), `$import` (the
- * same by the place of a file) and `$url` (where a file of `dist` is). What it imports is taken once, which is right as long as nothing assigns to an export after
- * its chunk was evaluated.
+ * A chunk as the body of a function. Its parameters: `$exports`; `$static` and `$load`, which give the exports of another
+ * chunk by its name, the latter later; `$import`, which imports a file by its URL; `$url`, the URL of a file of `dist`. Each
+ * export of another chunk is read once, which is right as long as nothing assigns to it after that chunk was evaluated.
  */
 function asFunction(name, text) {
   const nameOf = (path) => join(dirname(name), path);

@@ -40,7 +40,7 @@ export async function postJson(
     const asked = fetch(url, { method: 'POST', body, headers, redirect: 'error', signal: bound });
     const end = await asked.catch((error: unknown) => ({ error }));
     if (!('error' in end)) {
-      // What it says beside its status is of no use; that it breaks off there neither.
+      // The body of an answer is of no use, and so is an error of its connection: the status has come.
       await end.body?.cancel().catch(() => {});
       if (end.ok) return;
     }

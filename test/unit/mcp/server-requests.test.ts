@@ -56,15 +56,19 @@ describe.each(['legacy', '2026-07-28'] as const)('a server that asks, in %s,', (
   });
 
   it('is given more time than the call has, as long as a person thinks', async () => {
+    const bound = { timeoutMs: 2_000 };
+    const { session: slow } = await open(plain('--slow'));
+    await slow.listTools();
+    // A call that began later is over its time by then.
     const answer: Answerer = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 2_200));
+      await expect(slow.callTool('read_file', {}, bound)).rejects.toMatchObject({ code: 'call-timeout' });
       return blue;
     };
     const { session } = await open(sdk2(), { protocol, answer });
     await session.listTools();
-    const result = await session.callTool('ask', {}, { timeoutMs: 2_000 });
+    const result = await session.callTool('ask', {}, bound);
     expect(result.content[0]?.text).toBe('{"colour":"blue"}');
-  }, 15_000);
+  });
 });
 
 describe('a server that asks for what it does not get', () => {

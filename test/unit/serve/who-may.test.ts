@@ -4,6 +4,7 @@ import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, test } from 'vitest';
 import { madeTokens } from '../../../src/app/serve/tokens.ts';
@@ -114,6 +115,9 @@ async function gatewayWith(
 const tokens = (...all: (readonly [string, readonly string[]])[]): Bearers =>
   createBearers(() => all.map(([name, scopes]) => ({ name, sha256: tokenDigest(`${name}-token`), scopes })));
 
+/** What something gives that has to end: it is stopped after a minute, far more than it takes on any machine. Throws then. */
+const ended = <T>(run: () => T): T => runInNewContext('run()', { run }, { timeout: 60_000 });
+
 describe('scopes', () => {
   test.each([
     ['read_*', 'read_file', true],
@@ -125,9 +129,9 @@ describe('scopes', () => {
   ])('%s means %s: %s', (pattern, text, expected) => expect(isMeant(pattern, text)).toBe(expected));
 
   test('a pattern takes no longer than it is long, whatever a client calls a tool', () => {
-    const before = performance.now();
-    expect(isMeant(`${'a*'.repeat(50)}b`, 'a'.repeat(1_000_000))).toBe(false);
-    expect(performance.now() - before).toBeLessThan(500);
+    // One that went back to try other places would not end.
+    const text = 'a'.repeat(1_000_000);
+    expect(ended(() => isMeant(`${'a*'.repeat(50)}b*a`, text))).toBe(false);
   });
 
   test('a request is held against what it names; what is not known needs all of the server', () => {
@@ -304,15 +308,13 @@ describe('rules for calls', () => {
 
   test('are not made slow by what a client sends', () => {
     const walk = [rule('deny', 'arguments.l.all(x, x in arguments.l) && arguments.t.contains("b")')];
-    const before = performance.now();
     const largest = { l: Array.from({ length: 900 }, (_, index) => `item ${index}`), t: 'a'.repeat(200_000) };
-    expect(says(walk, { args: largest })).toBeUndefined();
-    expect(says(walk, { args: { l: Array(5_000).fill(1), t: '' } })).toContain('too large');
-    expect(says(walk, { args: { l: [], t: 'a'.repeat(300_000) } })).toContain('too large');
+    expect(ended(() => says(walk, { args: largest }))).toBeUndefined();
+    expect(ended(() => says(walk, { args: { l: Array(5_000).fill(1), t: '' } }))).toContain('too large');
+    expect(ended(() => says(walk, { args: { l: [], t: 'a'.repeat(300_000) } }))).toContain('too large');
     let deep: object = {};
     for (let level = 0; level < 5_000; level += 1) deep = { deep };
-    expect(says(walk, { args: deep })).toContain('too large');
-    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(ended(() => says(walk, { args: deep }))).toContain('too large');
   });
 
   test('hold for every client, and a refusal says which one, and where it stands', async () => {
