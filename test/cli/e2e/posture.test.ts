@@ -77,7 +77,11 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     expect(broken.map(({ promise, engine, inside }) => [promise, engine, inside])).toEqual([
       ['memory', '256 MiB', '256 MiB, swap 256 MiB'],
       ['processes', 'no limit', 'no limit'],
-      ['network', expect.stringContaining('bridge (open, not of its record)'), expect.stringContaining('a way out by ')],
+      [
+        'network',
+        expect.stringContaining('bridge (open, not of its record)'),
+        expect.stringContaining('a way out by '),
+      ],
       ['egress', 'open by bridge', null],
     ]);
     const shown = await project.run(['posture']);
