@@ -1,6 +1,19 @@
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
 import type { ServerInstance } from './server-view.ts';
 
+/** What a server is to the loop (docs/commands.md, "What a loop tells of itself"). */
+export const loopStates = [
+  'healthy',
+  'slow',
+  'failing',
+  'down',
+  'repairing',
+  'waiting',
+  'stopped',
+  'blocked',
+  'unknown',
+] as const;
+
 /**
  * How a server is: `healthy` when it answered the handshake and `tools/list` in time and its image's own HEALTHCHECK, where
  * it has one, does not say otherwise; `stopped` when somebody stopped it; `unhealthy` otherwise.

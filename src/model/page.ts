@@ -1,4 +1,5 @@
 import type { Failure } from './events.ts';
+import type { loopStates } from './health.ts';
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
 import type { Change, FieldDifference, Reason } from './plan.ts';
 import type { ServerState } from './server-view.ts';
@@ -43,6 +44,9 @@ export type PageRights = {
   readonly operate: boolean;
 };
 
+/** `POST /page/code`, by the socket only: where the page is, and a code to log in with; neither where no TCP port has it. */
+export type PageCode = { readonly url: string; readonly code: string } | Readonly<Record<string, never>>;
+
 /** `POST /page/session`: a code of `looms dashboard`, or a token of a client, for a key of this page. */
 export type PageLogin = { readonly code: string } | { readonly token: string };
 
@@ -81,6 +85,7 @@ export type PageState = {
   readonly alerts: readonly PageAlert[];
   /** Sorted by name; those that may be seen. */
   readonly servers: readonly PageServer[];
+  /** Unknown, too, to whoever may not see all servers that it could be about. */
   readonly plan: PagePlan | Unknown;
   /** Tools by their calls of the last hour through this machine, the most called first, at most 50. */
   readonly tools: readonly PageToolUse[];
@@ -108,19 +113,9 @@ export type PageAlert = {
   readonly value: string;
 };
 
-/** What a server is to the loop (docs/commands.md, "What a loop tells of itself"). */
+/** What a server is to the loop. */
 export type PageHealth = {
-  readonly state:
-    | 'healthy'
-    | 'slow'
-    | 'failing'
-    | 'down'
-    | 'repairing'
-    | 'waiting'
-    | 'stopped'
-    | 'blocked'
-    | 'contested'
-    | 'unknown';
+  readonly state: (typeof loopStates)[number];
   /** Why, in one line; empty when there is nothing to say. */
   readonly detail: string;
   /** When it was last asked; null: never. */
@@ -210,7 +205,7 @@ export type PagePlan = {
   readonly inSync: boolean;
   /** As `diff` counts: `1 to replace, 4 unchanged`; empty when nothing is to be done. */
   readonly totals: string;
-  /** As `looms diff` prints it, without colours; '' where it may not be seen, as it is about more than may be seen. */
+  /** As `looms diff` prints it, without colours. */
   readonly text: string;
   /** Why it is not carried out by itself: `--dry-run`, a person's stop, a pause between repairs; per server where it is about one. */
   readonly waits: readonly { readonly server: ServerName | null; readonly why: string }[];
@@ -384,7 +379,10 @@ export type PageAudit = {
 
 /** What is at each address: what it takes, and what it answers; of a stream its events. */
 export type PageRoutes = {
+  'POST /page/code': { readonly answers: PageCode };
   'POST /page/session': { readonly takes: PageLogin; readonly answers: PageSession };
+  /** 204, with no body. */
+  'DELETE /page/session': { readonly answers: undefined };
   'GET /page/stream': { readonly tells: PageMessage };
   'GET /page/log': { readonly tells: PageLogMessage };
   'GET /page/servers/NAME': { readonly answers: PageServerDetail };

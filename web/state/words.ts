@@ -20,7 +20,6 @@ const healthMarks: Readonly<Record<PageHealth['state'], Omit<MarkWords, 'word'>>
   waiting: { tone: 'warn', shape: 'dots' },
   stopped: { tone: 'quiet', shape: 'square' },
   blocked: { tone: 'bad', shape: 'diamond' },
-  contested: { tone: 'bad', shape: 'diamond' },
   unknown: { tone: 'quiet', shape: 'ring' },
 };
 

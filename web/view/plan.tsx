@@ -63,7 +63,7 @@ export function PlanView({ state: { plan, may } }: { readonly state: PageState }
           ))}
         </ul>
       )}
-      {text === '' ? null : <Lines text={text} label="the plan, as diff shows it" />}
+      <Lines text={text} label="the plan, as diff shows it" />
       {!may.approve ? null : (
         <div class="row">
           <button type="button" class="main" disabled={running || carrying.is === 'doing'} onClick={ask}>

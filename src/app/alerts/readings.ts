@@ -1,4 +1,5 @@
 import type { AlertCondition, AlertMetric, AlertRule } from '../../model/alerts.ts';
+import { coresBetween, isSameRun } from '../measure/between.ts';
 import { type Point, sampleEveryMs } from '../measure/sampler.ts';
 import type { ServerToLoop } from '../watch/loop-record.ts';
 
@@ -58,21 +59,15 @@ type Measure = (now: Point, before: Point | undefined, unit: NumberCondition['un
 const inUnit = (value: number, unit: NumberCondition['unit'], limit: number | null): number | undefined =>
   unit === 'share' ? (limit === null ? undefined : value / limit) : value;
 
-/** Counts go on from one measurement to the next in the same run only. */
-const sameRun = (now: Point, before: Point | undefined): before is Point =>
-  before !== undefined && before.container === now.container && before.run === now.run;
-
 const measures: Readonly<Record<'memory' | 'cpu' | 'cpu.throttled' | 'processes', Measure>> = {
   memory: ({ sample, limits }, _, unit) => sample?.memoryBytes && inUnit(sample.memoryBytes, unit, limits.memoryBytes),
   processes: ({ sample, limits }, _, unit) => sample?.processes && inUnit(sample.processes, unit, limits.processes),
   cpu(now, before, unit) {
-    if (!sameRun(now, before) || now.sample === null || before.sample === null) return undefined;
-    const span = now.sample.at - before.sample.at;
-    const cores = span <= 0 ? undefined : Math.max(0, now.sample.cpuMs - before.sample.cpuMs) / span;
+    const cores = coresBetween(now, before);
     return cores === undefined ? undefined : inUnit(cores, unit, now.limits.cpuCores);
   },
   'cpu.throttled'(now, before) {
-    if (!sameRun(now, before) || now.sample === null || before.sample === null) return undefined;
+    if (!isSameRun(now, before) || now.sample === null || before.sample === null) return undefined;
     const periods = now.sample.cpuPeriods - before.sample.cpuPeriods;
     // Where nothing ran nothing was held up.
     return periods <= 0 ? 0 : (now.sample.throttledPeriods - before.sample.throttledPeriods) / periods;

@@ -14,7 +14,7 @@ const lockPatienceMs = 10_000;
 
 type Signals = { readonly stop: AbortSignal; readonly abort: AbortSignal };
 
-/** The trail says of it what it says of the command that does the same, and for whom the gateway did it. */
+/** Ports whose trail names the command that would do the same as the page does, and the principal for whom it is done. */
 const asCommand = (ports: Ports, command: string, principal: string): Ports => ({
   ...ports,
   whoAmI: { ...ports.whoAmI, command, principal },

@@ -1,4 +1,5 @@
 import { LoomsError } from '../../model/errors.ts';
+import { messageOf } from '../../model/failure.ts';
 import { asServerName, type ProjectName, type ServerName } from '../../model/ids.ts';
 import type { PageToolUse } from '../../model/page.ts';
 import { isoTime } from '../../model/times.ts';
@@ -93,17 +94,23 @@ async function readCalls(ports: Pick<Ports, 'auditReader' | 'now'>, project: Pro
   };
 }
 
-/** Reads the calls of the last hour when asked, not more often than every 5 s. An unreadable trail tells nothing. */
+/**
+ * Reads the calls of the last hour when asked: not more often than every 5 s, except for those up to a later moment, `upTo`
+ * on the monotonic clock, ms. A trail that cannot be read tells nothing; does not throw.
+ */
 export function recentCalls(
-  ports: Pick<Ports, 'auditReader' | 'now' | 'monotonicMs'>,
+  ports: Pick<Ports, 'auditReader' | 'now' | 'monotonicMs' | 'warn'>,
   project: ProjectName,
-): () => Promise<RecentCalls> {
+): (upTo?: number) => Promise<RecentCalls> {
   let read: { readonly at: number; readonly calls: Promise<RecentCalls> } | undefined;
-  return () => {
+  return (upTo) => {
     const at = ports.monotonicMs();
-    if (read !== undefined && at - read.at <= freshMs) return read.calls;
+    if (read !== undefined && at - read.at <= freshMs && read.at >= (upTo ?? read.at)) return read.calls;
     const calls = readCalls(ports, project).catch((error: unknown) => {
-      if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+      // That a ledger cannot be read is seen on the page: calls are not known there.
+      if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') {
+        ports.warn(`the page does not know the calls: ${messageOf(error)}`);
+      }
       return unknownCalls;
     });
     read = { at, calls };

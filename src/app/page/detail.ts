@@ -1,15 +1,13 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import type { PageServerDetail } from '../../model/page.ts';
 import type { GenerationView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
+import type { PageDetail } from '../../serve/page/source.ts';
 import { readKept } from '../inspect/read-kept.ts';
 import { type ServerInfo, serverInfo } from '../inspect/server-info.ts';
 import { lookUpServers } from '../inspect/servers.ts';
 import type { Ports } from '../ports.ts';
 import { changeIn, driftIn, healthOf, type LookParts, unknownSpecs } from './look.ts';
-
-type PageDetail = Omit<PageServerDetail, 'tools' | 'sessions'>;
 
 /** What is there of a server; undefined where only files have it. */
 async function infoOf(ports: Ports, project: ProjectName, name: ServerName): Promise<ServerInfo | undefined> {

@@ -5,6 +5,7 @@ import type { PageHealth, PagePlan, PageServer, PageSource, PageState, Unknown }
 import { type Change, isInSync, type Plan } from '../../model/plan.ts';
 import type { ServerListing, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
+import type { PageLook } from '../../serve/page/source.ts';
 import type { Alerts } from '../alerts/watch-alerts.ts';
 import { readKept } from '../inspect/read-kept.ts';
 import type { Sampler } from '../measure/sampler.ts';
@@ -13,11 +14,6 @@ import type { Look, LoopView } from '../watch/loop-record.ts';
 import type { RecentCalls } from './calls.ts';
 import { newestUse } from './measured.ts';
 import type { PageWords } from './words.ts';
-
-/** How everything is, before it is said who looks. */
-type PageLook = Omit<PageState, 'principal' | 'may' | 'servers'> & {
-  readonly servers: readonly Omit<PageServer, 'may'>[];
-};
 
 /** What a look at everything stands on. */
 export type LookParts = {
@@ -28,6 +24,7 @@ export type LookParts = {
   readonly version: string;
   readonly words: PageWords;
   readonly sampler: Sampler;
+  /** Does not throw. */
   readonly calls: () => Promise<RecentCalls>;
   /** Of the loop in the same program; undefined where there is none. */
   readonly loop: (() => LoopView) | undefined;

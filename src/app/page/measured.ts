@@ -1,20 +1,16 @@
 import type { ServerName } from '../../model/ids.ts';
 import type { PageSample, PageUse } from '../../model/page.ts';
 import { isoTime } from '../../model/times.ts';
+import { coresBetween } from '../measure/between.ts';
 import type { Point, Sampler } from '../measure/sampler.ts';
 import type { Ports } from '../ports.ts';
 import type { RecentCalls } from './calls.ts';
 
 /** What a server took at one look; null where it did not run. Its share of processors takes the look before. */
-function useOf({ run, sample }: Point, before: Point | undefined): PageUse | null {
-  if (sample === null) return null;
-  const earlier = before?.run === run ? (before.sample ?? undefined) : undefined;
-  const span = earlier === undefined ? 0 : sample.at - earlier.at;
-  return {
-    cpuCores: earlier === undefined || span <= 0 ? null : Math.max(0, sample.cpuMs - earlier.cpuMs) / span,
-    memoryBytes: sample.memoryBytes,
-    processes: sample.processes,
-  };
+function useOf(now: Point, before: Point | undefined): PageUse | null {
+  if (now.sample === null) return null;
+  const { memoryBytes, processes } = now.sample;
+  return { cpuCores: coresBetween(now, before) ?? null, memoryBytes, processes };
 }
 
 /** The newest measurement of a server; null where it does not run, or was not measured. */
@@ -26,7 +22,7 @@ export function newestUse(sampler: Sampler, server: ServerName): PageUse | null 
 
 /** All measurements that are kept of some servers, oldest first. */
 export function samplesOf(
-  sampler: Sampler,
+  sampler: Pick<Sampler, 'points'>,
   servers: Iterable<ServerName>,
   calls: RecentCalls,
   { now, monotonicMs }: Pick<Ports, 'now' | 'monotonicMs'>,
@@ -48,3 +44,13 @@ export function samplesOf(
     .sort(([a], [b]) => a - b)
     .map(([at, all]) => ({ at: isoTime(Math.round(epoch + at)), servers: all }));
 }
+
+/** The newest of these measurements, as `samplesOf` has it, without the hour before; undefined where there is none. */
+export const newestSample = (
+  sampler: Pick<Sampler, 'points'>,
+  servers: Iterable<ServerName>,
+  calls: RecentCalls,
+  clock: Pick<Ports, 'now' | 'monotonicMs'>,
+): PageSample | undefined =>
+  // The last but one is what the share of processors is counted from.
+  samplesOf({ points: (server) => sampler.points(server).slice(-2) }, servers, calls, clock).at(-1);

@@ -17,7 +17,7 @@ import { actOn, approvePlan } from './act.ts';
 import { type RecentCalls, recentCalls } from './calls.ts';
 import { serverDetail } from './detail.ts';
 import { createLook } from './look.ts';
-import { samplesOf } from './measured.ts';
+import { newestSample, samplesOf } from './measured.ts';
 import type { PageWords } from './words.ts';
 
 /** How far back events are told to whoever begins to look, ms. */
@@ -117,9 +117,8 @@ export function createPageSource(
     underWay.add(work);
     return work.finally(() => underWay.delete(work));
   };
-  /** Those that are known, whose measurements there may be, and the calls as they were read then. */
+  /** Those that are known, whose measurements there may be, and the calls as they were read last. */
   let known: { readonly names: readonly ServerName[]; readonly calls: RecentCalls } | undefined;
-  const samples = () => (known === undefined ? [] : samplesOf(sampler, known.names, known.calls, ports));
 
   return {
     async look() {
@@ -127,16 +126,18 @@ export function createPageSource(
       known = { names: found.servers.map(({ name }) => name), calls: await calls() };
       return found;
     },
-    samples,
+    samples: () => (known === undefined ? [] : samplesOf(sampler, known.names, known.calls, ports)),
     async watch({ onChange, onSample, onEvent }, signal) {
       const leave = sampler.want();
-      const off = [
-        sampler.onLook(() => {
-          const newest = samples().at(-1);
-          if (newest !== undefined) onSample(newest);
-        }),
-        ...(loop === undefined ? [] : [loop.onChange(onChange)]),
-      ];
+      const tellNewest = async (): Promise<void> => {
+        // The minute before a measurement ends with it: calls that were read earlier are not all of that minute.
+        const recent = await calls(ports.monotonicMs());
+        if (known === undefined || signal.aborted) return;
+        known = { ...known, calls: recent };
+        const newest = newestSample(sampler, known.names, recent, ports);
+        if (newest !== undefined) onSample(newest);
+      };
+      const off = [sampler.onLook(() => void tellNewest()), ...(loop === undefined ? [] : [loop.onChange(onChange)])];
       try {
         const request = { project, names: [], since: { agoMs: eventsMs }, follow: true };
         for await (const event of lifecycleEvents(ports, request, signal)) onEvent(event);

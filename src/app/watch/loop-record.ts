@@ -1,4 +1,5 @@
 import type { DeclaredServer } from '../../model/desired.ts';
+import { loopStates } from '../../model/health.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Change, Plan } from '../../model/plan.ts';
 import { createHistogram, type MetricFamily, type Sample, single } from '../../model/trail/metrics.ts';
@@ -8,20 +9,8 @@ import type { Ports } from '../ports.ts';
 import type { ProbeState } from './probes.ts';
 import type { Commits, LeftAlone } from './told.ts';
 
-/** What a server is to the loop (docs/commands.md, "What a loop tells of itself"). */
-export const serverStates = [
-  'healthy',
-  'slow',
-  'failing',
-  'down',
-  'repairing',
-  'waiting',
-  'stopped',
-  'blocked',
-  'unknown',
-] as const;
-
-export type ServerState = (typeof serverStates)[number];
+/** What a server is to the loop. */
+export type ServerState = (typeof loopStates)[number];
 
 /** A server as the loop sees it. */
 export type ServerToLoop = {
@@ -190,7 +179,7 @@ export function createLoopRecord(
       help: 'What a server is to the loop: 1 for the state that it is in.',
       samples: perServer((server, current) => {
         const is = stateOf(server, current);
-        return serverStates.map((state) => ({
+        return loopStates.map((state) => ({
           labels: { server: server.spec.name, state },
           value: state === is ? 1 : 0,
         }));

@@ -10,8 +10,10 @@ import {
   subscriptionKey,
 } from './protocol.ts';
 
+/** The parameters of a message; empty where it has none, or what is no object. */
 export const paramsOf = ({ params }: Fields): Fields => (isRecord(params) ? params : {});
 
+/** `_meta` in the parameters of a message; empty where it has none. */
 export const metaOf = (message: Fields): Fields => {
   const { _meta: meta } = paramsOf(message);
   return isRecord(meta) ? meta : {};
@@ -23,8 +25,10 @@ export const revisionOf = (message: Message): string | undefined => {
   return typeof revision === 'string' ? revision : undefined;
 };
 
+/** Whether a message of a client wants an answer. */
 export const isRequest = (message: Message): message is ClientRequest =>
   message.method !== undefined && message.id !== undefined;
+/** Whether a message answers a request, with a result or an error. */
 export const isAnswer = (message: Message): boolean => message.method === undefined && message.id !== undefined;
 
 /**
@@ -90,9 +94,11 @@ export const withResult = (text: string, change: (result: Fields) => object): st
     : text;
 };
 
+/** The text of an answer that is an error; `id` is null where the request could not be read. */
 export const errorText = (id: Id | null, code: number, message: string, data?: unknown): string =>
   JSON.stringify({ jsonrpc: '2.0', id, error: { code, message, ...(data === undefined ? {} : { data }) } });
 
+/** The text of an answer that is a result. */
 export const resultText = (id: Id, result: object): string => JSON.stringify({ jsonrpc: '2.0', id, result });
 
 /** A message that is told on a subscription of a client. */

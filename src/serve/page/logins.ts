@@ -18,7 +18,7 @@ const mostSessions = 256;
 export type Logins = {
   /** A code that lets its bearer in once, within 60 s. Where too many wait, the oldest is none any more. */
   readonly makeCode: () => string;
-  /** Whether it is a code that waits; it is none any more afterwards. How long that takes says nothing of any code. */
+  /** Whether a text is a code that waits; the code is used up by that. How long the answer takes says nothing of any code. */
   readonly redeem: (code: string) => boolean;
   /** Opens a session with what was granted; undefined where there are too many. */
   readonly open: (grant: Grant) => Session | undefined;
@@ -37,6 +37,7 @@ type Clock = {
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** The logins of one gateway: none at first. */
 export function createLogins(
   { now, monotonicMs }: Clock = { now: () => Date.now(), monotonicMs: () => performance.now() },
 ): Logins {

@@ -123,7 +123,8 @@ export function createPage({ assets, url: ownUrl, log, ...parts }: PageParts): P
     if (asked === 'POST /page/code' && door.kind === 'socket') {
       const at = ownUrl();
       // A code is of no use to whoever cannot get to the page with it.
-      return answer(response, 200, at === undefined ? {} : { url: at, code: logins.makeCode() });
+      const made = at === undefined ? {} : { url: at, code: logins.makeCode() };
+      return answer(response, 200, made satisfies PageRoutes['POST /page/code']['answers']);
     }
     const grant = await whoLooks(request, response, door);
     if (grant === undefined) return;

@@ -9,10 +9,10 @@ export type Right = 'page' | 'logs' | 'audit' | 'operate';
 const own = 'looms:';
 
 /**
- * Whether somebody has a right, on one server or, where none is named, in the whole project. Such a scope says `looms` in
- * full: `looms:operate`, or `looms:operate/NAME` for one server. `*:*` is not meant, as tokens for all tools were made before
- * there was anything to operate. The token of a token file, which clients have in their settings, reads all and operates
- * nothing; whoever has the socket, or a code that was asked for there, may do all.
+ * Whether somebody has a right, on one server or, where none is named, in the whole project. A scope that grants a right
+ * says `looms` in full: `looms:operate`, or `looms:operate/NAME` for one server. The scope `*:*` grants none, as tokens for
+ * all tools were made before there was anything to operate. The token of a token file, which clients have in their settings,
+ * reads all and operates nothing; whoever has the socket, or a code that was asked for over the socket, may do all.
  */
 export function hasRight({ kind, scopes }: Pick<Grant, 'kind' | 'scopes'>, right: Right, server?: string): boolean {
   if (scopes === 'all') return kind === 'local' || right !== 'operate';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Point, Sampler } from '../../../src/app/measure/sampler.ts';
 import { recentCalls } from '../../../src/app/page/calls.ts';
 import { createLook, healthOf } from '../../../src/app/page/look.ts';
-import { newestUse, samplesOf } from '../../../src/app/page/measured.ts';
+import { newestSample, newestUse, samplesOf } from '../../../src/app/page/measured.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { LoopView } from '../../../src/app/watch/loop-record.ts';
 import { pageWords } from '../../../src/cli/render/page-words.ts';
@@ -23,9 +23,11 @@ const container = asContainerId('c'.repeat(64));
 function trail(calls: readonly (Partial<CallRecord> & { readonly agoS: number })[]) {
   const looked = { records: 0 };
   const clock = { at: 0 };
+  const warned: string[] = [];
   const ports = {
     now: () => start + clock.at,
     monotonicMs: () => clock.at,
+    warn: (text: string) => void warned.push(text),
     auditReader: {
       calls: async function* () {
         for (const { agoS, ...call } of [...calls].sort((a, b) => a.agoS - b.agoS)) {
@@ -36,7 +38,12 @@ function trail(calls: readonly (Partial<CallRecord> & { readonly agoS: number })
       },
     },
   };
-  return { ports: ports as unknown as Pick<Ports, 'now' | 'monotonicMs' | 'auditReader'>, looked, clock };
+  return {
+    ports: ports as unknown as Pick<Ports, 'now' | 'monotonicMs' | 'auditReader' | 'warn'>,
+    looked,
+    clock,
+    warned,
+  };
 }
 
 describe('calls that the page tells of', () => {
@@ -61,7 +68,7 @@ describe('calls that the page tells of', () => {
   });
 
   test('the trail is read once for all who look within five seconds, and one that is unreadable tells nothing', async () => {
-    const { ports, looked, clock } = trail([{ agoS: 1 }]);
+    const { ports, looked, clock, warned } = trail([{ agoS: 1 }]);
     const calls = recentCalls(ports, project);
     await calls();
     clock.at += 5_000;
@@ -70,17 +77,26 @@ describe('calls that the page tells of', () => {
     clock.at += 1;
     await calls();
     expect(looked.records).toBe(2);
-    const unreadable = {
-      ...ports,
-      auditReader: {
-        calls: async function* () {
-          yield* [];
-          throw new LoomsError('ledger-unreadable', 'no');
+    // A measurement that was made since then is told with the calls up to it.
+    clock.at += 1_000;
+    await calls(clock.at);
+    expect(looked.records).toBe(3);
+    await calls(clock.at);
+    expect(looked.records).toBe(3);
+    for (const error of [new LoomsError('ledger-unreadable', 'no'), new Error('the disk is full')]) {
+      const unreadable = {
+        ...ports,
+        auditReader: {
+          calls: async function* () {
+            yield* [];
+            throw error;
+          },
         },
-      },
-    } as unknown as typeof ports;
-    const { perMinute, tools } = await recentCalls(unreadable, project)();
-    expect([perMinute(fs, start), tools]).toEqual([null, []]);
+      } as unknown as typeof ports;
+      const { perMinute, tools } = await recentCalls(unreadable, project)();
+      expect([perMinute(fs, start), tools]).toEqual([null, []]);
+    }
+    expect(warned).toEqual(['the page does not know the calls: the disk is full']);
   });
 });
 
@@ -114,6 +130,10 @@ describe('measurements that the page tells of', () => {
       ['06:00:30', []],
       ['06:00:45', [null]],
     ]);
+    expect(newestSample(sampler, [fs, asServerName('web')], none, clock)).toEqual(samples.at(-1));
+    const moving = samplerOf([point(0, 0), point(15_000, 100), point(30_000, 15_100)]);
+    expect(newestSample(moving, [fs], none, clock)?.servers[0]?.cpuCores).toBe(1);
+    expect(newestSample(samplerOf([]), [fs], none, clock)).toBeUndefined();
     expect(newestUse(sampler, fs)).toEqual({ cpuCores: null, memoryBytes: 50, processes: 3 });
     expect(newestUse(sampler, asServerName('web'))).toBeNull();
   });
