@@ -27,14 +27,17 @@ describe.skipIf(withoutEngine()).each(earlierVersions)('containers that looms $v
   async function make(earlier: EarlierContainer, { project: before }: EarlierVersion): Promise<void> {
     const moved = JSON.stringify(earlier).replaceAll(`looms-${before}`, `looms-${project.name}`);
     const one: EarlierContainer = JSON.parse(moved);
-    const { Id: image } = await project.docker.getImage(one.labels['looms.image'] ?? '').inspect();
+    const { Id: image, Config } = await project.docker.getImage(one.labels['looms.image'] ?? '').inspect();
+    // An image says of itself which Node or Python it holds, and that of today may hold a newer one.
+    const ofImage = new Map(Config.Env.map((text) => [text.split('=', 1)[0], text]));
+    const environment = one.config.Env?.map((text) => ofImage.get(text.split('=', 1)[0]) ?? text);
     const labels: Readonly<Record<string, string>> = {
       ...one.labels,
       'looms.project': project.name,
       'looms.image-id': image,
     };
     const signature = recordSigner(env).sign(signedText(labels, image));
-    const { Aliases: _, ...config } = { Aliases: [], ...one.config };
+    const { Aliases: _, ...config } = { Aliases: [], ...one.config, ...(environment && { Env: environment }) };
     const made = await project.docker.createContainer({
       ...(config as object),
       name: one.name,
