@@ -5,7 +5,7 @@ import { isRecord } from '../../model/is-record.ts';
 import type { PageCall, PageRoutes, PageTool } from '../../model/page.ts';
 import { type Grant, ownGrant } from '../access/guard.ts';
 import type { createLoads } from '../access/limits.ts';
-import { holds } from '../access/scopes.ts';
+import { holds, reaches } from '../access/scopes.ts';
 import { pagesOf } from '../messages/pages.ts';
 import type { Message } from '../messages/protocol.ts';
 import { sendJson } from '../messages/reply.ts';
@@ -104,6 +104,8 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     const asked = serverIn(server);
     if (typeof tool !== 'string' || !isRecord(args))
       throw new LoomsError('usage', 'a call has a tool and its arguments');
+    // Before a process is opened for it, and before anything tells whether there is such a server.
+    if (!reaches(grant.scopes, asked)) throw new LoomsError('insufficient-scope', `this needs ${asked}:${tool}`);
     const since = performance.now();
     const { status, message } = await ask(
       grant,

@@ -263,6 +263,10 @@ describe('the page over HTTP: calls', () => {
       ask('/page/call', { as, body: { server: 'legacy', tool, arguments: { a: 1, b: 1 } } });
     expect(await call(other)).toMatchObject({ status: 403, body: { error: { code: 'insufficient-scope' } } });
     expect((await call('add', 'reader-token')).status).toBe(403);
+    for (const server of ['modern', 'none']) {
+      const refused = await ask('/page/call', { as: 'caller-token', body: { server, tool: 'add', arguments: {} } });
+      expect(refused).toMatchObject({ status: 403, body: { error: { message: `this needs ${server}:add` } } });
+    }
     expect((await call('add')).status).toBe(429);
     expect((await call('add', 'everything-token')).status).toBe(200);
     expect(calls).toEqual(['everything add']);
