@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { LoomsError } from '../model/errors.ts';
 import { messageOf } from '../model/failure.ts';
 import { isRecord } from '../model/is-record.ts';
@@ -14,12 +14,15 @@ import type { GitPlace, GitSource, GitTree } from './port.ts';
 /** After how long what a run left halfway is nobody's any more, ms. */
 const leftMs = 600_000;
 
+/** How much of an author is told, characters. */
+const mostAuthor = 200;
+
 /** What Git says whatever is wrong, over ssh and with folders. */
 const saysNothing =
   /^(|fatal: Could not read from remote repository\.|Please make sure you have.*|and the repository exists\.)$/;
 
-/** What was taken last: on which rules, so that what was taken on others is looked at anew. */
-type Accepted = { readonly commit: GitCommit; readonly rules: string };
+/** What was taken last, the name of its folder, and on which rules: what was taken on others is looked at anew. */
+type Accepted = { readonly commit: GitCommit; readonly rules: string; readonly tree: string };
 
 const digest = (parts: readonly (string | undefined)[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
@@ -61,7 +64,8 @@ export async function followGit(
   // Links above it are followed once, here: what a spec names below it is seen to be so.
   const folder = await realpath(wanted);
   const noteFile = join(folder, 'accepted.json');
-  const top = (commit: string): string => join(folder, commit);
+  const readNote = async (): Promise<Accepted | undefined> =>
+    acceptedOf(await readFile(noteFile, 'utf8').catch(() => ''));
 
   /** Throws what a command of Git failed with, as it says it. */
   const done = ({ code, stdout, stderr }: GitEnd, what: string): string => {
@@ -107,7 +111,7 @@ export async function followGit(
     const read = await git(['--git-dir', repository, 'cat-file', 'commit', id], signal);
     const content = done(read, `commit ${id} cannot be read`);
     const [, author = 'unknown'] = /^author ([^<>\n]*<[^<>\n]*>) \d+ [+-]\d{4}$/m.exec(content) ?? [];
-    return { id, author: author.slice(0, 200), signature: await signatureOf(repository, id, content, signal) };
+    return { id, author: author.slice(0, mostAuthor), signature: await signatureOf(repository, id, content, signal) };
   };
 
   /** Fetches the branch, and where there was a commit before it, what shows that it follows that one. */
@@ -132,8 +136,11 @@ export async function followGit(
     return tip;
   };
 
-  /** Writes the path of a commit into a folder of its own: whole, or not at all. */
-  const exportTree = async (repository: string, id: string, signal: AbortSignal): Promise<void> => {
+  /**
+   * Writes the path of a commit into a folder that none had before, as the same commit, taken earlier, may be read just
+   * now: whole, or not at all. Returns the name of the folder.
+   */
+  const exportTree = async (repository: string, id: string, signal: AbortSignal): Promise<string> => {
     const fresh = await mkdtemp(join(folder, 'tree-'));
     try {
       const there = await git(['--git-dir', repository, 'cat-file', '-t', `${id}:${path === '.' ? '' : path}`], signal);
@@ -149,17 +156,18 @@ export async function followGit(
         await git([...of, '--work-tree', fresh, 'checkout', '--quiet', '--force', id, '--', path], signal),
         `${path} of commit ${id} cannot be written`,
       );
-      await rm(top(id), { recursive: true, force: true });
-      await rename(fresh, top(id));
+      const tree = `${id}${basename(fresh).slice('tree'.length)}`;
+      await rename(fresh, join(folder, tree));
+      return tree;
     } finally {
       await rm(fresh, { recursive: true, force: true });
     }
   };
 
-  /** Takes away all folders but those of two commits, and what a run that was killed left. */
+  /** Takes away all folders of commits but some, and what a run that was killed left. */
   const tidy = async (keep: readonly (string | undefined)[]): Promise<void> => {
     for (const name of await readdir(folder)) {
-      const isTree = /^[0-9a-f]{40,64}$/.test(name) && !keep.includes(name);
+      const isTree = isTreeName.test(name) && !keep.includes(name);
       const isTemporary = /^(tree|fetch)-/.test(name);
       const found = isTemporary ? await stat(join(folder, name)).catch(() => undefined) : undefined;
       const isLeft = found !== undefined && Date.now() - found.mtimeMs > leftMs;
@@ -178,23 +186,25 @@ export async function followGit(
           detail: [`author ${commit.author}`],
         });
       }
-      await exportTree(repository, commit.id, signal);
-      const accepted: Accepted = { commit, rules };
+      const tree = await exportTree(repository, commit.id, signal);
+      const accepted: Accepted = { commit, rules, tree };
+      // Another program on the same folder may have noted its own.
+      const noted = await readNote();
       await writeFile(`${noteFile}.new`, `${JSON.stringify(accepted)}\n`, { mode: 0o600, flush: true });
       await rename(`${noteFile}.new`, noteFile);
-      await tidy([commit.id, before]);
-      return { commit, folder: top(commit.id) };
+      await tidy([tree, noted?.tree, held && basename(held.folder)]);
+      return { commit, folder: join(folder, tree) };
     } finally {
       await rm(repository, { recursive: true, force: true });
     }
   };
 
   let heldBy = await rulesNow();
-  const accepted = acceptedOf(await readFile(noteFile, 'utf8').catch(() => ''));
+  const accepted = await readNote();
   let before = accepted?.commit.id;
   let held: GitTree | undefined =
-    accepted?.rules === heldBy && existsSync(top(accepted.commit.id))
-      ? { commit: accepted.commit, folder: top(accepted.commit.id) }
+    accepted?.rules === heldBy && existsSync(join(folder, accepted.tree))
+      ? { commit: accepted.commit, folder: join(folder, accepted.tree) }
       : undefined;
   return {
     held: () => held,
@@ -215,11 +225,26 @@ export async function followGit(
   };
 }
 
+/** The name of a folder that holds a commit; earlier versions called it by the commit alone. */
+const isTreeName = /^[0-9a-f]{40,64}(-\w{6})?$/;
+
 /** What is noted is a claim of whoever can write the folder; other text is no note. */
 function acceptedOf(text: string): Accepted | undefined {
   const read = parsedJson(text);
-  if (!isRecord(read) || !isRecord(read.commit) || !isRecord(read.commit.signature)) return undefined;
-  const { id, author } = read.commit;
-  const isSound = typeof id === 'string' && /^[0-9a-f]{40,64}$/.test(id) && typeof author === 'string';
-  return isSound ? (read as Accepted) : undefined;
+  if (!isRecord(read) || !isRecord(read.commit)) return undefined;
+  const { rules, commit } = read;
+  const { id, author } = commit;
+  const signature = signatureIn(commit.signature);
+  if (typeof id !== 'string' || !/^[0-9a-f]{40,64}$/.test(id) || typeof rules !== 'string') return undefined;
+  if (typeof author !== 'string' || author.length > mostAuthor || signature === undefined) return undefined;
+  const { tree = id } = read;
+  const isOfCommit = typeof tree === 'string' && isTreeName.test(tree) && tree.split('-')[0] === id;
+  return isOfCommit ? { commit: { id, author, signature }, rules, tree } : undefined;
+}
+
+function signatureIn(read: unknown): GitCommit['signature'] | undefined {
+  if (!isRecord(read)) return undefined;
+  const { state, by } = read;
+  if (state === 'good') return typeof by === 'string' ? { state, by } : undefined;
+  return state === 'not-accepted' || state === 'unchecked' || state === 'none' ? { state } : undefined;
 }
