@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
+import { isoTime } from '../model/times.ts';
 import type {
   AuditQuery,
   AuditReader,
@@ -154,7 +155,8 @@ const oneOf = (column: string, wanted: readonly string[] | undefined): readonly 
   wanted === undefined ? [] : [{ text: `${column} IN (${wanted.map(() => '?').join(', ')})`, values: wanted }];
 
 /** What is asked of calls and changes alike. All values are bound, none is part of the text. */
-const sharedConditions = ({ project, since, until, who = [], after }: AuditQuery): readonly Condition[] => [
+const sharedConditions = ({ project, since, backTo, until, who = [], after }: AuditQuery): readonly Condition[] => [
+  ...(backTo === undefined ? [] : [newerThan(backTo)]),
   ...oneOf(field('project'), project === undefined ? undefined : [project]),
   ...(after === undefined ? [] : [{ text: 'start.seq > ?', values: [after] }]),
   ...(since === undefined ? [] : [{ text: 'start.time >= ?', values: [since] }]),
@@ -196,6 +198,17 @@ const selectJoined = ({ text, values }: Condition, { newestFirst }: AuditQuery):
     ORDER BY start.seq ${newestFirst === true ? 'DESC' : 'ASC'}`,
   values,
 });
+
+/** Records come into the trail at most so long after their own time, ms: whoever writes waits for others. */
+const lateMs = 60_000;
+
+function newerThan(backTo: string): Condition {
+  const behind = 'SELECT seq FROM audit WHERE time < ? ORDER BY seq DESC LIMIT 1';
+  return {
+    text: `start.seq > coalesce((${behind}), 0) AND start.time >= ?`,
+    values: [isoTime(Date.parse(backTo) - lateMs), backTo],
+  };
+}
 
 function whoIs(who: readonly string[]): Condition {
   const places = who.map(() => '?').join(', ');

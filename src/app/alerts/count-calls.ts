@@ -22,12 +22,10 @@ export async function countCalls(
   }: { readonly project: ProjectName; readonly engine: string; readonly spans: readonly number[] },
 ): Promise<Counts | undefined> {
   const counts = new Map(spans.map((span) => [span, new Map<ServerName, CallCount>()]));
-  const since = isoTime(now() - Math.max(...spans));
+  const backTo = isoTime(now() - Math.max(...spans));
   const starts = spans.map((span) => [span, isoTime(now() - span)] as const);
   try {
-    // Newest first, and no further than that: the trail of years need not be read.
-    for await (const { time, server, result, engine: where } of auditReader.calls({ project, newestFirst: true })) {
-      if (time < since) break;
+    for await (const { time, server, result, engine: where } of auditReader.calls({ project, backTo })) {
       if (result === undefined || result === 'refused' || where !== engine) continue;
       for (const [span, start] of starts) {
         if (time < start) continue;

@@ -72,7 +72,7 @@ async function readCalls(ports: Pick<Ports, 'auditReader' | 'now'>, project: Pro
   const calls: Call[] = [];
   /** Before it, not all calls were looked at. */
   let knownFrom = since - minuteMs;
-  const query = { project, since: isoTime(knownFrom), newestFirst: true };
+  const query = { project, backTo: isoTime(knownFrom), newestFirst: true };
   for await (const { time, server, tool, result, durationMs: ms } of ports.auditReader.calls(query)) {
     if (result === 'refused') continue;
     const at = Date.parse(time);

@@ -90,7 +90,7 @@ async function answeredCall(
   let seen = 0;
   try {
     const here = (await (await orchestrator()).describe()).id;
-    const query = { project, servers: [server], since: isoTime(since), newestFirst: true };
+    const query = { project, servers: [server], backTo: isoTime(since), newestFirst: true };
     for await (const { result, time, engine } of auditReader.calls(query)) {
       const at = Date.parse(time);
       if (at <= now() && engine === here && (result === 'ok' || result === 'tool-error')) return at;
@@ -166,7 +166,11 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
   };
 
   /** A real call says what a probe would. */
-  const heardByCall = (server: ServerName, { failures, downAt: _, ...state }: State, calledAt: number): boolean => {
+  const heardByCall = (
+    server: ServerName,
+    { failures, downAt: _, probe, ...state }: State,
+    calledAt: number,
+  ): boolean => {
     if (failures > 0) tell({ type: 'healthy', server, tools: null });
     const left = Math.max(0, intervalOf(server) - (ports.now() - calledAt));
     states.set(server, {
@@ -175,6 +179,8 @@ export function createProbes(ports: Ports, project: ProjectName, tell: (told: To
       askedAt: calledAt + 1,
       failures: 0,
       hasAnswered: true,
+      // Why a probe failed is not why the server is as it is by now.
+      ...(probe?.failure === null ? { probe } : {}),
     });
     return failures > 0;
   };

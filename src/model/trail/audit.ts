@@ -209,6 +209,11 @@ export type AuditQuery = {
   readonly who?: readonly string[];
   /** RFC 3339, UTC, with milliseconds; from this moment on. */
   readonly since?: string;
+  /**
+   * As `since`, read back from the end of the trail no further than to a record that is a minute older: what was written
+   * before a clock was set back is not found, and the trail of years is not read.
+   */
+  readonly backTo?: string;
   /** The same; before this moment. */
   readonly until?: string;
   /** Only records behind this place in the chain. */

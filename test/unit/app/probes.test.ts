@@ -27,10 +27,12 @@ function world(whenAsked: () => unknown = () => expect.fail('the engine was aske
         asked += 1;
         return whenAsked();
       },
+      sessions: { containerRunning: async () => ({ running: true, run: 'r1' }), tailLog: async () => [] },
     }),
+    recordHealth: async () => ({ recorded: true }),
     auditReader: {
-      async *calls({ since = '' }) {
-        yield* calls.filter(({ time }) => time >= since).toReversed();
+      async *calls({ backTo = '' }) {
+        yield* calls.filter(({ time }) => time >= backTo).toReversed();
       },
     },
   } as unknown as Ports;
@@ -147,4 +149,18 @@ test('of a server that is not there nothing is known: making it is the plan’s'
   expect(probes.stateOf(fs)).toEqual({ state: 'unknown' });
   expect(probes.nextAt()).toBe(120_000);
   expect(told).toEqual([]);
+});
+
+test('why a probe failed is not told of a server that has answered a call since', async () => {
+  const paused = { name: fs, project, status: { status: 'running', paused: true } };
+  const { probes, pass, call } = world(() => ({ servers: [paused], engine: { cpus: 1 }, notices: [], now: 0 }));
+  pass(60);
+  await probes.round(never);
+  expect(probes.stateOf(fs)).toMatchObject({ state: 'failing', probe: { failure: 'server fs is paused' } });
+  pass(1);
+  call('ok');
+  pass(9);
+  await probes.round(never);
+  expect(probes.stateOf(fs)?.state).toBe('healthy');
+  expect(probes.stateOf(fs)).not.toHaveProperty('probe');
 });

@@ -122,6 +122,21 @@ describe('the audit trail', () => {
     expect(await readExecutions(places.database, [asContainerId('c1')])).toEqual(new Map([['c1', 1]]));
   });
 
+  it('is read back to a moment, from its end, and no further than a minute behind that', async () => {
+    await writeCalls(folder, 3);
+    const [first] = await callsOf();
+    const asked = { project: asProjectName('p'), newestFirst: true };
+    expect(await callsOf({ ...asked, backTo: first?.time ?? '' })).toHaveLength(3);
+    expect(await callsOf({ ...asked, backTo: new Date(Date.now() + 1_000).toISOString() })).toEqual([]);
+    // A clock that was set back by an hour at the third record: what is before it says nothing of what is now.
+    const at = (ms: number) => new Date(Date.parse(first?.time ?? '') + ms).toISOString();
+    tamper(`UPDATE audit SET record = json_set(record, '$.time', '${at(-3_600_000)}') WHERE seq = 3`);
+    expect((await callsOf({ ...asked, backTo: at(0) })).map(({ seq }) => seq)).toEqual([5]);
+    // One that is some seconds older, and was written later, hides nothing.
+    tamper(`UPDATE audit SET record = json_set(record, '$.time', '${at(-5_000)}') WHERE seq = 3`);
+    expect((await callsOf({ ...asked, backTo: at(0) })).map(({ seq }) => seq)).toEqual([5, 1]);
+  });
+
   it('can be read and filtered, oldest or newest first', async () => {
     const { trail } = trailIn(folder);
     for (const [project, server, tool] of [
