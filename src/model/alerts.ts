@@ -72,26 +72,40 @@ export const noAlerts: AlertSettings = { rules: [], receivers: [] };
 /** The name of the secret that messages are signed with where no other is named. */
 export const usualAlertSecret = 'looms-alerts';
 
-/** An alert that is not calm. Moments are ms since 1970. */
-export type Alert = {
+/** Why an alert resolved where it was not by its number. */
+export const alertEnds = ['stopped', 'no-server', 'no-rule'] as const;
+export type AlertEnd = (typeof alertEnds)[number];
+
+/** What is known of an alert whatever became of it. Moments are ms since 1970. */
+type SeenAlert = {
   readonly rule: string;
   readonly server: ServerName;
-  readonly state: 'pending' | 'firing' | 'resolved';
   /** Since when it is true. */
   readonly since: number;
   /** What it was when it was last known, for people: `93 %`. */
   readonly value: string;
   /** When it was last known. */
   readonly knownAt: number;
-  readonly firedAt?: number;
-  /** Since when it is below 95 % of its threshold. */
-  readonly clearSince?: number;
-  readonly resolvedAt?: number;
-  /** Why it resolved where it was not by its number. */
-  readonly why?: 'stopped' | 'no-server' | 'no-rule';
   /** What receivers were told last, and when, by their digests. */
   readonly told: Readonly<Record<string, { readonly state: 'firing' | 'resolved'; readonly at: number }>>;
 };
+export type PendingAlert = SeenAlert & { readonly state: 'pending' };
+export type FiringAlert = SeenAlert & {
+  readonly state: 'firing';
+  readonly firedAt: number;
+  /** Since when it is below 95 % of its threshold. */
+  readonly clearSince?: number;
+};
+export type ResolvedAlert = SeenAlert & {
+  readonly state: 'resolved';
+  readonly firedAt: number;
+  readonly resolvedAt: number;
+  /** Absent: by its number. */
+  readonly why?: AlertEnd;
+};
+
+/** An alert that is not calm. */
+export type Alert = PendingAlert | FiringAlert | ResolvedAlert;
 
 /** The alerts of a project as they are kept between looks, and between programs. */
 export type AlertBook = {

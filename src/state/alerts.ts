@@ -1,4 +1,4 @@
-import type { Alert, AlertBook } from '../model/alerts.ts';
+import { type Alert, type AlertBook, type AlertEnd, alertEnds } from '../model/alerts.ts';
 import { LoomsError } from '../model/errors.ts';
 import { isRecord } from '../model/is-record.ts';
 import { describeFault, inTransaction, openLedger, readLedger } from './ledger.ts';
@@ -69,21 +69,24 @@ function bookOf(text: unknown): AlertBook | undefined {
   };
 }
 
-const isMoment = (value: unknown): boolean => Number.isSafeInteger(value);
-const mayBeMoment = (value: unknown): boolean => value === undefined || isMoment(value);
+const isMoment = (value: unknown): value is number => Number.isSafeInteger(value);
+
+/** What an alert has in the state that it claims to have; what its state does not know of is no matter. */
+const isOfState = ({ state, firedAt, clearSince, resolvedAt, why }: Readonly<Record<string, unknown>>): boolean =>
+  state === 'pending' ||
+  (state === 'firing' && isMoment(firedAt) && (clearSince === undefined || isMoment(clearSince))) ||
+  (state === 'resolved' && isMoment(firedAt) && isMoment(resolvedAt) && (why === undefined || isEnd(why)));
+
+const isEnd = (value: unknown): value is AlertEnd => alertEnds.some((one) => one === value);
 
 function isAlert(value: unknown): value is Alert {
   if (!isRecord(value)) return false;
-  const { rule, server, state, since, value: shown, knownAt, firedAt, clearSince, resolvedAt, told } = value;
-  const isFired = state === 'firing' || state === 'resolved';
+  const { rule, server, since, value: shown, knownAt, told } = value;
   return (
     [rule, server, shown].every((one) => typeof one === 'string') &&
-    (isFired || state === 'pending') &&
     isMoment(since) &&
     isMoment(knownAt) &&
-    (isFired ? isMoment(firedAt) : firedAt === undefined) &&
-    mayBeMoment(clearSince) &&
-    (state === 'resolved' ? isMoment(resolvedAt) : resolvedAt === undefined) &&
+    isOfState(value) &&
     isRecord(told) &&
     Object.values(told).every(
       (one) => isRecord(one) && (one.state === 'firing' || one.state === 'resolved') && isMoment(one.at),

@@ -1,4 +1,4 @@
-import type { Alert, AlertRule } from '../../model/alerts.ts';
+import type { Alert, AlertEnd, AlertRule, FiringAlert, PendingAlert, ResolvedAlert } from '../../model/alerts.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { Reading } from './readings.ts';
@@ -16,8 +16,8 @@ type Seen = {
 };
 
 /** An alert that is over. */
-export const resolved = (alert: Alert, now: number, why?: Alert['why']): Alert => ({
-  ...alert,
+export const resolved = (alert: FiringAlert, now: number, why?: AlertEnd): ResolvedAlert => ({
+  ...withoutClear(alert),
   state: 'resolved',
   resolvedAt: now,
   ...defined({ why }),
@@ -28,17 +28,21 @@ export const resolved = (alert: Alert, now: number, why?: Alert['why']): Alert =
  * ends when it was clear for a minute; nothing follows from what is not known. `before` has not resolved; `now` is ms since
  * 1970.
  */
-export function advance(before: Alert | undefined, { rule, server, reading }: Seen, now: number): Alert | undefined {
+export function advance(
+  before: PendingAlert | FiringAlert | undefined,
+  { rule, server, reading }: Seen,
+  now: number,
+): Alert | undefined {
   if (reading.kind === 'unknown') {
     const isOver = before?.state === 'pending' && now - before.knownAt > pendingGapMs;
     return isOver ? undefined : before;
   }
   const { isTrue, isClear, value } = reading;
   if (before?.state === 'firing') {
-    const { clearSince = now, ...rest } = before;
-    if (!isClear) return { ...withoutClear(rest), value, knownAt: now };
-    if (now - clearSince >= clearMs) return resolved({ ...rest, value, knownAt: now }, now);
-    return { ...rest, value, knownAt: now, clearSince };
+    if (!isClear) return { ...withoutClear(before), value, knownAt: now };
+    const { clearSince = now } = before;
+    if (now - clearSince >= clearMs) return resolved({ ...before, value, knownAt: now }, now);
+    return { ...before, value, knownAt: now, clearSince };
   }
   if (!isTrue) return undefined;
   const isContinued = before !== undefined && now - before.knownAt <= pendingGapMs;
@@ -47,6 +51,6 @@ export function advance(before: Alert | undefined, { rule, server, reading }: Se
   return now - since >= rule.forMs ? { ...known, state: 'firing', firedAt: now } : { ...known, state: 'pending' };
 }
 
-function withoutClear({ clearSince: _, ...rest }: Alert): Alert {
+function withoutClear({ clearSince: _, ...rest }: FiringAlert): FiringAlert {
   return rest;
 }

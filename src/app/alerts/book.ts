@@ -1,4 +1,12 @@
-import type { Alert, AlertBook, AlertRule } from '../../model/alerts.ts';
+import type {
+  Alert,
+  AlertBook,
+  AlertEnd,
+  AlertRule,
+  FiringAlert,
+  PendingAlert,
+  ResolvedAlert,
+} from '../../model/alerts.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { ServerToLoop } from '../watch/loop-record.ts';
 import { advance, resolved } from './advance.ts';
@@ -21,7 +29,7 @@ export type AlertLook = {
 const keyOf = (rule: string, server: ServerName): string => `${server} ${rule}`;
 
 /** What becomes of an alert whose server is not there any more, is stopped, or whose rule was taken away. */
-const given = (alert: Alert, now: number, why: NonNullable<Alert['why']>): readonly Alert[] =>
+const given = (alert: PendingAlert | FiringAlert, now: number, why: AlertEnd): readonly Alert[] =>
   alert.state === 'firing' ? [resolved(alert, now, why)] : [];
 
 /** The alerts of a project, a look later. Those that resolved stay until everybody was told (`forgetTold`). */
@@ -58,7 +66,11 @@ export function lookAtAlerts(book: AlertBook | undefined, look: AlertLook): read
 }
 
 /** Something that a receiver has to be told of an alert. */
-export type Owed = { readonly alert: Alert; readonly isReminder: boolean; readonly since: number };
+export type Owed = {
+  readonly alert: FiringAlert | ResolvedAlert;
+  readonly isReminder: boolean;
+  readonly since: number;
+};
 
 /** What a receiver has not been told yet, by its digest; reminders too, where it wants some. */
 export const owedTo = (
@@ -67,9 +79,10 @@ export const owedTo = (
   { remindMs, now }: { readonly remindMs: number | undefined; readonly now: number },
 ): readonly Owed[] =>
   alerts.flatMap((alert): Owed[] => {
+    if (alert.state === 'pending') return [];
     const told = alert.told[receiver];
-    if (alert.state === 'pending' || alert.firedAt === undefined) return [];
-    if (told?.state !== alert.state) return [{ alert, isReminder: false, since: alert.resolvedAt ?? alert.firedAt }];
+    const since = alert.state === 'resolved' ? alert.resolvedAt : alert.firedAt;
+    if (told?.state !== alert.state) return [{ alert, isReminder: false, since }];
     const remindAt = alert.state === 'firing' && remindMs !== undefined ? told.at + remindMs : Number.POSITIVE_INFINITY;
     return remindAt <= now ? [{ alert, isReminder: true, since: remindAt }] : [];
   });
@@ -77,8 +90,10 @@ export const owedTo = (
 /** Whether what is owed waited long enough for what may belong to it. */
 export const isDue = (owed: readonly Owed[], now: number): boolean => owed.some(({ since }) => now - since >= groupMs);
 
+const firedAt = (alert: Alert): number | undefined => (alert.state === 'pending' ? undefined : alert.firedAt);
+
 const isSame = (one: Alert, other: Alert): boolean =>
-  one.rule === other.rule && one.server === other.server && one.firedAt === other.firedAt;
+  one.rule === other.rule && one.server === other.server && firedAt(one) === firedAt(other);
 
 /** The same alerts, of which a receiver was told these. */
 export const withTold = (
@@ -89,7 +104,7 @@ export const withTold = (
 ): readonly Alert[] =>
   alerts.map((alert) => {
     const found = told.find((one) => isSame(one.alert, alert));
-    if (found === undefined || found.alert.state === 'pending') return alert;
+    if (found === undefined) return alert;
     return { ...alert, told: { ...alert.told, [receiver]: { state: found.alert.state, at: now } } };
   });
 
@@ -98,6 +113,16 @@ export const forgetTold = (alerts: readonly Alert[], receivers: readonly string[
   alerts.filter(
     ({ state, told }) => state !== 'resolved' || receivers.some((receiver) => told[receiver]?.state !== 'resolved'),
   );
+
+/** How many alerts that have resolved wait for receivers at most. */
+const mostResolved = 1_000;
+
+/** Without the oldest of those that resolved, where nobody takes them, and how many were dropped so. */
+export function withinBound(alerts: readonly Alert[]): { readonly alerts: readonly Alert[]; readonly dropped: number } {
+  const over = alerts.filter((alert) => alert.state === 'resolved').sort((a, b) => a.resolvedAt - b.resolvedAt);
+  const dropped = new Set<Alert>(over.slice(0, Math.max(0, over.length - mostResolved)));
+  return { alerts: alerts.filter((alert) => !dropped.has(alert)), dropped: dropped.size };
+}
 
 /** What began to fire and what resolved from one look to the next. */
 export const turnedIn = (before: readonly Alert[], after: readonly Alert[]): readonly Alert[] =>

@@ -41,7 +41,7 @@ export type AlertMessage = {
 };
 
 /** What is owed to a receiver, as one message. */
-export function messageOf(
+export function alertMessage(
   { project, engine }: Pick<AlertMessage, 'project' | 'engine'>,
   owed: readonly Owed[],
   now: number,
@@ -54,18 +54,16 @@ export function messageOf(
     type: 'alerts',
     project,
     engine,
-    alerts: owed.map(
-      ({ alert: { rule, server, state, value, since, firedAt = since, resolvedAt, why }, isReminder }) => ({
-        rule,
-        server,
-        state: state === 'resolved' ? 'resolved' : 'firing',
-        reminder: isReminder,
-        value,
-        since: isoTime(since),
-        firedAt: isoTime(firedAt),
-        ...defined({ resolvedAt: resolvedAt === undefined ? undefined : isoTime(resolvedAt), why }),
-      }),
-    ),
+    alerts: owed.map(({ alert, isReminder }) => ({
+      rule: alert.rule,
+      server: alert.server,
+      state: alert.state,
+      reminder: isReminder,
+      value: alert.value,
+      since: isoTime(alert.since),
+      firedAt: isoTime(alert.firedAt),
+      ...(alert.state === 'resolved' ? { resolvedAt: isoTime(alert.resolvedAt), ...defined({ why: alert.why }) } : {}),
+    })),
   };
 }
 
@@ -96,7 +94,7 @@ async function textOf({ secrets }: Pick<Ports, 'secrets'>, what: string, value: 
 }
 
 /** Where messages to a receiver go, and what signs them. Throws `secret-missing`, `usage`, and what the stores throw. */
-export async function addressOf(
+export async function receiverAddress(
   ports: Pick<Ports, 'secrets'>,
   { url, secret }: AlertReceiver,
 ): Promise<{ readonly url: string; readonly secret: string | null }> {

@@ -10,9 +10,9 @@ import type { Ports } from '../ports.ts';
 import type { ServerToLoop } from '../watch/loop-record.ts';
 import type { Told } from '../watch/told.ts';
 import { alertFamilies, type RuleOfServer } from './alert-metrics.ts';
-import { forgetTold, isDue, lookAtAlerts, type Owed, owedTo, turnedIn, withTold } from './book.ts';
+import { forgetTold, isDue, lookAtAlerts, type Owed, owedTo, turnedIn, withinBound, withTold } from './book.ts';
 import { countCalls } from './count-calls.ts';
-import { addressOf, messageOf, receiverKey, signedHeaders } from './message.ts';
+import { alertMessage, receiverAddress, receiverKey, signedHeaders } from './message.ts';
 import { type CallCount, readingOf } from './readings.ts';
 
 /** How old what is kept may get before it is written down again although nothing changed, ms. */
@@ -65,9 +65,13 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
   let unknown: readonly CurrentAlert[] = [];
   let calm: readonly RuleOfServer[] = [];
   let enough: (() => void) | undefined;
-  const again = new Map<string, { readonly at: number; readonly failures: number }>();
-  /** What was told of receivers that cannot be reached, so that it is told once. */
-  let untold: string | undefined;
+  /** Receivers that took nothing: when each is tried again, and what was told of it, so that it is told once. */
+  const again = new Map<string, { readonly at: number; readonly failures: number; readonly said: string }>();
+
+  /** That a receiver takes messages again, or is none any more. */
+  const reached = (key: string, tell: Running['tell']): void => {
+    if (again.delete(key) && again.size === 0) tell({ type: 'back', what: 'receiver' });
+  };
 
   const place = async (): Promise<{ readonly engine: string; readonly project: ProjectName }> => {
     engine ??= (await (await ports.orchestrator()).describe()).id;
@@ -104,6 +108,7 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     const well: RuleOfServer[] = [];
     const now = ports.now();
     let turned: readonly Alert[] = [];
+    let dropped = 0;
     await change((book) => {
       blind.length = 0;
       well.length = 0;
@@ -127,15 +132,20 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
         },
       });
       turned = turnedIn(book?.alerts ?? [], after);
-      const alerts = forgetTold(after, known.receivers.map(receiverKey));
+      const bounded = withinBound(forgetTold(after, known.receivers.map(receiverKey)));
+      dropped = bounded.dropped;
+      const { alerts } = bounded;
       const isSame = JSON.stringify(alerts) === JSON.stringify(book?.alerts ?? []);
       const isFresh = book !== undefined && now - book.at < freshMs;
       return isSame && isFresh ? undefined : { ...book, at: now, alerts };
     });
     unknown = blind;
     calm = well;
-    for (const { rule, server, state, value, why } of turned) {
-      if (state !== 'pending') tell({ type: 'alert', rule, server, state, value, ...defined({ why }) });
+    if (dropped > 0) ports.warn(`${dropped} alerts that resolved were dropped: no receiver took them in time`);
+    for (const alert of turned) {
+      const { rule, server, state, value } = alert;
+      if (state === 'pending') continue;
+      tell({ type: 'alert', rule, server, state, value, ...defined({ why: 'why' in alert ? alert.why : undefined }) });
     }
   };
 
@@ -159,38 +169,32 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       return { ...book, teller: { id: me, until: now + tellingMs } };
     });
     if (owed.length === 0) return;
-    let failure: Failure | undefined;
+    let end: 'told' | 'stopped' | Failure;
     try {
       ports.forgetSecrets();
-      const { url, secret } = await addressOf(ports, receiver);
-      const message = messageOf(await place(), owed, ports.now());
+      const { url, secret } = await receiverAddress(ports, receiver);
+      const message = alertMessage(await place(), owed, ports.now());
       const body = JSON.stringify(message);
       const time = Math.floor(ports.now() / 1000);
       await post(url, { body, headers: signedHeaders({ id: message.id, time, body }, secret) }, stop);
+      end = 'told';
     } catch (error) {
-      if (stop.aborted) return;
-      failure = failureOf(error);
+      end = stop.aborted ? 'stopped' : failureOf(error);
     }
+    // Also where this program ends: the next one, or another that runs, tells at once.
     await change((book) => {
       if (book === undefined) return undefined;
       const { teller: _, ...rest } = book;
-      const told = failure === undefined ? withTold(book.alerts, key, owed, ports.now()) : book.alerts;
+      const told = end === 'told' ? withTold(book.alerts, key, owed, ports.now()) : book.alerts;
       return { ...rest, alerts: forgetTold(told, known.receivers.map(receiverKey)) };
     });
-    if (failure === undefined) {
-      again.delete(key);
-      if (untold !== undefined && again.size === 0) {
-        untold = undefined;
-        tell({ type: 'back', what: 'receiver' });
-      }
-      return;
-    }
+    if (end === 'told') reached(key, tell);
+    if (typeof end === 'string') return;
     const failures = (waits?.failures ?? 0) + 1;
     const pauseMs = Math.min(longestAgainMs, firstAgainMs * 2 ** Math.min(failures - 1, 10));
-    again.set(key, { at: ports.monotonicMs() + pauseMs, failures });
-    const said = `${failure.code} ${failure.message}`;
-    if (said !== untold) tell({ type: 'away', what: 'receiver', failure });
-    untold = said;
+    const said = `${end.code} ${end.message}`;
+    again.set(key, { at: ports.monotonicMs() + pauseMs, failures, said });
+    if (said !== waits?.said) tell({ type: 'away', what: 'receiver', failure: end });
   };
 
   const pass = async (running: Running): Promise<void> => {
@@ -201,7 +205,13 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       enough?.();
       enough = undefined;
     }
-    if (known.rules.length === 0 && (held?.alerts.length ?? 0) === 0 && held !== undefined) return;
+    const keys = known.receivers.map(receiverKey);
+    for (const key of [...again.keys()]) if (!keys.includes(key)) reached(key, running.tell);
+    if (known.rules.length === 0 && held?.alerts.length === 0) {
+      unknown = [];
+      calm = [];
+      return;
+    }
     await look(running.tell);
     for (const receiver of known.receivers) await tellReceiver(receiver, running);
   };

@@ -1,4 +1,4 @@
-import type { Alert } from '../../model/alerts.ts';
+import type { Alert, AlertEnd } from '../../model/alerts.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ServerName } from '../../model/ids.ts';
 import type { Blocker, Change, Plan } from '../../model/plan.ts';
@@ -50,7 +50,7 @@ export type Told =
       readonly type: 'alert';
       readonly state: 'firing' | 'resolved';
       /** Why it resolved where it was not by its number. */
-      readonly why?: NonNullable<Alert['why']>;
+      readonly why?: AlertEnd;
     } & Pick<Alert, 'rule' | 'server' | 'value'>)
   | { readonly type: 'slow'; readonly server: ServerName; readonly milliseconds: number }
   | { readonly type: 'healthy'; readonly server: ServerName; readonly tools: number | null }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Owed } from '../../../src/app/alerts/book.ts';
-import { addressOf, messageOf, signedHeaders } from '../../../src/app/alerts/message.ts';
+import { alertMessage, receiverAddress, signedHeaders } from '../../../src/app/alerts/message.ts';
 import { asProjectName, asServerName } from '../../../src/model/ids.ts';
 
 const docs = readFileSync(new URL('../../../docs/commands.md', import.meta.url), 'utf8');
@@ -49,9 +49,9 @@ test('the same is told under the same id, whenever it is tried', () => {
     since: 2_000,
   };
   const of = { project: asProjectName('p'), engine: 'e' };
-  const first = messageOf(of, [owed], 32_000);
-  expect(messageOf(of, [owed], 99_000).id).toBe(first.id);
-  expect(messageOf(of, [{ ...owed, since: 9_000, isReminder: true }], 99_000).id).not.toBe(first.id);
+  const first = alertMessage(of, [owed], 32_000);
+  expect(alertMessage(of, [owed], 99_000).id).toBe(first.id);
+  expect(alertMessage(of, [{ ...owed, since: 9_000, isReminder: true }], 99_000).id).not.toBe(first.id);
   expect(first).toMatchObject({ ts: '1970-01-01T00:00:32.000Z', alerts: [{ firedAt: '1970-01-01T00:00:02.000Z' }] });
 });
 
@@ -67,9 +67,9 @@ test('nothing is sent without what signs it, nor to what is no address', async (
       const value = stored[name];
       return value === undefined ? ({ found: false, tried: [] } as const) : ({ found: true, value } as const);
     },
-  } as unknown as Parameters<typeof addressOf>[0];
+  } as unknown as Parameters<typeof receiverAddress>[0];
   const failure = (url: string, secret: string | null) =>
-    addressOf(ports, { url: ref(url), secret: secret === null ? null : ref(secret) }).catch(({ code, hint }) => [
+    receiverAddress(ports, { url: ref(url), secret: secret === null ? null : ref(secret) }).catch(({ code, hint }) => [
       code,
       hint,
     ]);

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { type AlertLook, forgetTold, isDue, lookAtAlerts, owedTo, withTold } from '../../../src/app/alerts/book.ts';
+import {
+  type AlertLook,
+  forgetTold,
+  isDue,
+  lookAtAlerts,
+  owedTo,
+  withinBound,
+  withTold,
+} from '../../../src/app/alerts/book.ts';
 import { type Known, type Reading, readingOf } from '../../../src/app/alerts/readings.ts';
 import type { Point } from '../../../src/app/measure/sampler.ts';
 import type { ServerToLoop } from '../../../src/app/watch/loop-record.ts';
@@ -263,4 +271,14 @@ describe('an alert', () => {
     expect(forgetTold(ofA, ['a'])).toEqual([]);
     expect(forgetTold(ended, [])).toEqual([]);
   });
+});
+
+test('of alerts that resolved and nobody takes the newest thousand are kept, and all that fire', () => {
+  const told = { rule: 'drift', server: fs, since: 0, value: '', knownAt: 0, told: {}, firedAt: 0 };
+  const over = Array.from({ length: 1_003 }, (_, at): Alert => ({ ...told, state: 'resolved', resolvedAt: at }));
+  const { alerts, dropped } = withinBound([{ ...told, state: 'firing' }, ...over.toReversed()]);
+  expect(dropped).toBe(3);
+  expect(alerts).toHaveLength(1_001);
+  expect(alerts[0]?.state).toBe('firing');
+  expect(alerts.at(-1)).toMatchObject({ resolvedAt: 3 });
 });

@@ -1,0 +1,142 @@
+import { afterEach, expect, test } from 'vitest';
+import { createAlerts } from '../../../src/app/alerts/watch-alerts.ts';
+import type { Sampler } from '../../../src/app/measure/sampler.ts';
+import type { Ports } from '../../../src/app/ports.ts';
+import type { Told } from '../../../src/app/watch/told.ts';
+import type { AlertBook, AlertReceiver, AlertSettings } from '../../../src/model/alerts.ts';
+import { asServerName } from '../../../src/model/ids.ts';
+import { readAlertRule } from '../../../src/spec/alert-rule.ts';
+import { eventually } from '../../support/eventually.ts';
+import { project } from '../../support/planner-world.ts';
+
+const fs = asServerName('fs');
+const over: AbortController[] = [];
+afterEach(() => {
+  for (const one of over.splice(0)) one.abort();
+});
+
+function rulesOf(...texts: readonly string[]): AlertSettings['rules'] {
+  return texts.map((text) => {
+    const read = readAlertRule(text);
+    if ('problem' in read) throw new Error(read.problem);
+    return { ...read, position: { file: 'looms.yaml', line: 1, column: 1 }, length: 1 };
+  });
+}
+
+const receiver = (url: string): AlertReceiver => ({ url: { kind: 'literal', value: url }, secret: null });
+
+type Posted = (url: string, signal: AbortSignal) => Promise<void>;
+
+/** Alerts of a server that differs from what is declared; the loop goes on at each `pass`, after so many seconds. */
+function world(settings: AlertSettings, posted: Posted) {
+  let nowMs = 1_000_000;
+  let book: AlertBook | undefined;
+  let go = (): void => {};
+  let waits = 0;
+  const file = { says: settings };
+  const told: Told[] = [];
+  const stop = new AbortController();
+  over.push(stop);
+  const ports = {
+    whoAmI: { host: 'desk', pid: 1 },
+    monotonicMs: () => nowMs,
+    now: () => nowMs,
+    warn: (text: string) => expect.fail(text),
+    forgetSecrets: () => {},
+    orchestrator: async () => ({ describe: async () => ({ id: 'here' }) }),
+    pause: (_: number, signal: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        waits += 1;
+        go = resolve;
+        if (signal.aborted) resolve();
+        else signal.addEventListener('abort', () => resolve());
+      }),
+    alerts: {
+      changeAlerts: async (_: unknown, change: (before: AlertBook | undefined) => AlertBook | undefined) => {
+        book = change(book) ?? book;
+        return book;
+      },
+    },
+  } as unknown as Ports;
+  const sampler = {
+    latest: () => undefined,
+    points: () => [],
+    want: () => () => {},
+    onLook: () => () => {},
+  } as unknown as Sampler;
+  const alerts = createAlerts(ports, {
+    project,
+    sampler,
+    servers: () => [{ server: fs, state: 'healthy', isDown: false, drift: ['image'] }],
+    settings: async () => file.says,
+    post: (url, _, signal) => posted(url, signal),
+  });
+  const ended = alerts.run(stop.signal, (one) => void told.push(one));
+  const idle = (count: number) => eventually(async () => expect(waits).toBe(count));
+  return {
+    alerts,
+    file,
+    stop,
+    ended,
+    book: () => book,
+    ways: () => told.flatMap((one) => (one.type === 'away' || one.type === 'back' ? [one.type] : [])),
+    /** Starts the next look, `seconds` later, and waits until it has ended. */
+    async pass(seconds: number) {
+      await idle(Math.max(1, waits));
+      const before = waits;
+      nowMs += seconds * 1000;
+      go();
+      await idle(before + 1);
+    },
+    /** The same without the wait for its end. */
+    async begin(seconds: number) {
+      await idle(Math.max(1, waits));
+      nowMs += seconds * 1000;
+      go();
+    },
+  };
+}
+
+test('of each receiver that cannot be reached it is told once, and that it is over when none is left', async () => {
+  const both = [receiver('https://a.example'), receiver('https://b.example')];
+  const { file, pass, ways } = world({ rules: rulesOf('drift'), receivers: both }, async (url) => {
+    throw new Error(`${url} is away`);
+  });
+  await pass(31);
+  expect(ways()).toEqual(['away', 'away']);
+  await pass(31);
+  await pass(61);
+  expect(ways()).toEqual(['away', 'away']);
+  file.says = { rules: rulesOf('drift'), receivers: both.slice(1) };
+  await pass(1);
+  expect(ways()).toEqual(['away', 'away']);
+  file.says = { rules: rulesOf('drift'), receivers: [] };
+  await pass(1);
+  expect(ways()).toEqual(['away', 'away', 'back']);
+});
+
+test('rules that were removed are shown no more', async () => {
+  const { alerts, file, pass } = world({ rules: rulesOf('memory > 90%'), receivers: [] }, async () => {});
+  await pass(1);
+  expect(alerts.current()).toMatchObject([{ rule: 'memory > 90%', state: 'unknown' }]);
+  file.says = { rules: [], receivers: [] };
+  await pass(1);
+  expect(alerts.current()).toEqual([]);
+  expect(alerts.families().flatMap(({ samples }) => samples)).toEqual([]);
+});
+
+test('a program that ends while it tells leaves that to the next one at once', async () => {
+  const { promise: began, resolve } = Promise.withResolvers<void>();
+  const settings = { rules: rulesOf('drift'), receivers: [receiver('https://a.example')] };
+  const { begin, book, stop, ended } = world(settings, (_, signal) => {
+    resolve();
+    return new Promise((__, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  });
+  await begin(31);
+  await began;
+  expect(book()?.teller).toBeDefined();
+  stop.abort();
+  await ended;
+  expect(book()).not.toHaveProperty('teller');
+  expect(book()?.alerts).toMatchObject([{ state: 'firing', told: {} }]);
+});
