@@ -39,6 +39,8 @@ const task = 'looms-write-ledger';
 
 type Task = { readonly task: typeof task; readonly places: LedgerPlaces };
 type Request = { readonly id: number; readonly record?: TrailRecord };
+/** What the thread is asked, and how many calls are open by then, as this side knows: it gives up starts that come late. */
+type Batch = { readonly requests: readonly Request[]; readonly openCalls: number };
 /** What the thread says: that it has begun, and what became of requests. */
 type Message = 'began' | readonly { readonly id: number; readonly outcome: Written }[];
 
@@ -61,7 +63,10 @@ const written: Written = { written: true };
  * thread starts with the first record or `prepare`, and keeps no program alive but for what it has still to write.
  */
 export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
-  const waiting = new Map<number, { readonly settle: (outcome: Written) => void; timer?: NodeJS.Timeout }>();
+  const waiting = new Map<
+    number,
+    { readonly settle: (outcome: Written) => void; readonly begins: boolean; timer?: NodeJS.Timeout }
+  >();
   let thread: Worker | undefined;
   let hasBegunYet = false;
   let last = 0;
@@ -71,6 +76,8 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
   /** Whether what waits is to go as soon as the thread has answered. */
   let isDue = false;
   let soon: NodeJS.Timeout | undefined;
+  /** Starts that are written or may be, without their ends. */
+  let openCalls = 0;
 
   const settle = (id: number, outcome: Written): void => {
     const one = waiting.get(id);
@@ -78,6 +85,11 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
     clearTimeout(one.timer);
     waiting.delete(id);
     if (waiting.size === 0) thread?.unref();
+    // Of what is not known to be written no end comes, also where the thread writes it later: it is told so.
+    if (one.begins && !outcome.written) {
+      openCalls -= 1;
+      due();
+    }
     one.settle(outcome);
   };
   const giveUp = (id: number, afterMs: number): void => {
@@ -134,7 +146,7 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
     isDue = false;
     clearTimeout(soon);
     soon = undefined;
-    running.postMessage(outbox);
+    running.postMessage({ requests: outbox, openCalls } satisfies Batch);
     outbox = [];
   };
   const due = (): void => {
@@ -145,7 +157,9 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
     new Promise((resolve) => {
       last += 1;
       const id = last;
-      waiting.set(id, { settle: resolve });
+      waiting.set(id, { settle: resolve, begins: record?.part === 'begins' });
+      if (record?.part === 'begins') openCalls += 1;
+      if (record?.part === 'ends') openCalls -= 1;
       start().ref();
       giveUp(id, hasBegunYet ? answerMs : beginMs);
       outbox.push({ id, ...(record === undefined ? {} : { record }) });
@@ -163,7 +177,7 @@ export function createLedgerWriter(places: LedgerPlaces): LedgerWriter {
 }
 
 /** Writes what it is asked to, all that is there in one transaction. */
-function serve(places: LedgerPlaces, tell: (message: Message) => void): (requests: readonly Request[]) => void {
+function serve(places: LedgerPlaces, tell: (message: Message) => void): (batch: Batch) => void {
   let queue: Request[] = [];
   let isWriting = false;
   let open: Open | undefined;
@@ -199,27 +213,23 @@ function serve(places: LedgerPlaces, tell: (message: Message) => void): (request
   const drain = async (): Promise<void> => {
     isWriting = true;
     clearTimeout(idle);
-    while (queue.length > 0) {
+    do {
       const batch = queue;
       queue = [];
       const asked = batch.flatMap(({ id, record }) => (record === undefined ? [] : [{ id, record }]));
       const outcomes = asked.length === 0 ? [] : await attempt(asked.map(({ record }) => record));
-      for (const [index, { record }] of asked.entries()) {
-        const outcome = outcomes[index] ?? written;
-        if (record.part === 'begins' && outcome.written) openCalls += 1;
-        if (record.part === 'ends') openCalls -= 1;
-      }
       const closing = batch.filter(({ record }) => record === undefined);
       if (closing.length > 0) shut();
-      else if (openCalls <= 0) shutSoon();
+      else if (openCalls === 0) shutSoon();
       tell([
         ...asked.map(({ id }, index) => ({ id, outcome: outcomes[index] ?? written })),
         ...closing.map(({ id }) => ({ id, outcome: written })),
       ]);
-    }
+    } while (queue.length > 0);
     isWriting = false;
   };
-  return (requests) => {
+  return ({ requests, openCalls: open }) => {
+    openCalls = open;
     queue.push(...requests);
     if (!isWriting) drain();
   };
