@@ -10,12 +10,12 @@ import type { ProbeState } from './probes.ts';
 import type { Commits, LeftAlone } from './told.ts';
 
 /** What a server is to the loop. */
-export type ServerState = (typeof loopStates)[number];
+export type LoopState = (typeof loopStates)[number];
 
 /** A server as the loop sees it. */
 export type ServerToLoop = {
   readonly server: ServerName;
-  readonly state: ServerState;
+  readonly state: LoopState;
   /** It does not run, or does not answer, whatever is being done about it. */
   readonly isDown: boolean;
   /** In which fields, or how else, it is not as declared; a rotation that is due is none, nor is a person's stop. `unknown`: the last look failed. */
@@ -46,7 +46,7 @@ export type LoopView = {
   /** Absent: no look has come so far. */
   readonly look?: Look;
   /** Undefined for what is not declared. */
-  readonly stateOf: (server: ServerName) => ServerState | undefined;
+  readonly stateOf: (server: ServerName) => LoopState | undefined;
   readonly probeOf: (server: ServerName) => ProbeState | undefined;
   /** A plan is being carried out. */
   readonly isChanging: boolean;
@@ -91,7 +91,7 @@ const longestStepMs = 3_700_000;
 const bounds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const;
 
 /** What a server is that a plan would change; undefined where the plan alone does not tell. */
-function stateByPlan(change: Change | undefined, left: LeftAlone | undefined): ServerState | undefined {
+function stateByPlan(change: Change | undefined, left: LeftAlone | undefined): LoopState | undefined {
   if (left?.why === 'stopped-by-person') return 'stopped';
   if (left?.why === 'blocked' || change?.action === 'blocked') return 'blocked';
   if (left?.why === 'waiting') return 'waiting';
@@ -134,7 +134,7 @@ export function createLoopRecord(
     if (!hasLooked) stirred();
   };
 
-  const stateOf = ({ spec: { name, enabled } }: DeclaredServer, { plan, left }: Look): ServerState => {
+  const stateOf = ({ spec: { name, enabled } }: DeclaredServer, { plan, left }: Look): LoopState => {
     if (!isReady && !repairing.has(name)) return 'unknown';
     if (repairing.has(name)) return 'repairing';
     if (!enabled) return 'stopped';

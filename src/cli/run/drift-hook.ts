@@ -7,13 +7,20 @@ const commandMs = 60_000;
 
 type Deliver = (text: string, signal: AbortSignal) => Promise<void>;
 
-/** A command of the user, with the JSON on its standard input. Throws how it ended. */
+/** How much of what a command writes to its standard error is told, bytes: the end of it. */
+const mostSaid = 4_096;
+
+/** A command of the user, with the JSON on its standard input; `say` gets its standard error. Throws how it ended. */
 const byCommand =
-  (command: string, limitMs: number): Deliver =>
+  (command: string, limitMs: number, say: (text: string) => void): Deliver =>
   (text, signal) =>
     new Promise((resolve, reject) => {
       // Its own group: what a shell starts would outlive it, one more with each difference that is told.
-      const child = spawn(command, { shell: true, stdio: ['pipe', 'ignore', 'inherit'], detached: true });
+      const child = spawn(command, { shell: true, stdio: ['pipe', 'ignore', 'pipe'], detached: true });
+      let said = Buffer.alloc(0);
+      child.stderr.on('data', (more: Buffer) => {
+        said = Buffer.concat([said, more]).subarray(-mostSaid);
+      });
       const stopped = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
       const kill = (): void => {
         reject(new Error(`it took more than ${limitMs / 1000} s`));
@@ -27,6 +34,8 @@ const byCommand =
       child.on('error', reject);
       child.on('close', (code) => {
         stopped.removeEventListener('abort', kill);
+        const text = said.toString('utf8').trim();
+        if (text !== '') say(text);
         if (code === 0) resolve();
         else reject(new Error(`it ended with exit code ${code}`));
       });
@@ -49,7 +58,7 @@ export function driftHook(
 ): (text: string) => void {
   const deliver: Deliver = /^https?:\/\//i.test(target)
     ? (text, stop) => postJson(target, { body: text }, stop)
-    : byCommand(target, limitMs);
+    : byCommand(target, limitMs, (text) => warn(`--on-drift: ${text}`));
   let waiting: string | undefined;
   let isBusy = false;
   const work = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 
 /** How long one try may take, ms, how often it is tried, and how long after the first failure, ms: longer each time. */
@@ -15,8 +16,8 @@ const decoded = (text: string): string => {
 };
 
 /** Where a URL leads, and a name and password in it as the header that they belong into: `fetch` refuses and shows them. */
-function addressOf(text: string): { readonly url: URL; readonly headers: Readonly<Record<string, string>> } {
-  if (!URL.canParse(text)) throw new Error('it is no URL');
+function withoutLogin(text: string): { readonly url: URL; readonly headers: Readonly<Record<string, string>> } {
+  if (!URL.canParse(text)) throw new LoomsError('usage', 'it is no URL');
   const url = new URL(text);
   const user = `${decoded(url.username)}:${decoded(url.password)}`;
   url.username = '';
@@ -26,14 +27,14 @@ function addressOf(text: string): { readonly url: URL; readonly headers: Readonl
 
 /**
  * A POST of JSON, in 10 s and three tries: again where nobody answered, or the server said that the fault is its own. No
- * redirect is followed. Throws why nobody took it.
+ * redirect is followed. Throws why nobody took it: `source-unreachable`, or `usage` for what is no URL.
  */
 export async function postJson(
   target: string,
   { body, headers: more }: { readonly body: string; readonly headers?: Readonly<Record<string, string>> },
   signal: AbortSignal,
 ): Promise<void> {
-  const { url, headers: login } = addressOf(target);
+  const { url, headers: login } = withoutLogin(target);
   const headers = { 'content-type': 'application/json', ...more, ...login };
   for (let tries = 1; ; tries += 1) {
     const bound = AbortSignal.any([signal, AbortSignal.timeout(urlMs)]);
@@ -46,13 +47,14 @@ export async function postJson(
     }
     const isLast = signal.aborted || tries === mostTries;
     if ('error' in end && isLast) throw told(end.error);
-    if (!('error' in end) && (isLast || end.status < 500)) throw new Error(`it answered ${end.status}`);
+    if (!('error' in end) && (isLast || end.status < 500))
+      throw new LoomsError('source-unreachable', `it answered ${end.status}`);
     await pause(firstPauseMs * 2 ** (tries - 1), undefined, { signal });
   }
 }
 
 /** Why nobody answered: `fetch` says it in the cause alone. */
-function told(error: unknown): Error {
+function told(error: unknown): LoomsError {
   const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  return new Error(`${messageOf(error)}${cause}`, { cause: error });
+  return new LoomsError('source-unreachable', `${messageOf(error)}${cause}`, { cause: error });
 }

@@ -70,6 +70,13 @@ test('a command that takes too long is ended with all that it started', async ()
   });
 });
 
+test('what a command writes to its standard error is told by whoever tells warnings, the end of it', async () => {
+  const { tell, warned } = hookTo(`printf '%5000s' x >&2; printf '\\033[31mred' >&2`);
+  tell('{}');
+  const text = await warned;
+  expect(text).toBe('--on-drift: x\u001b[31mred');
+});
+
 test('a URL is one however it is written, and never a command', async () => {
   const { server, heard, host } = await hookServer(200);
   hookTo(`HTTP://${host}/x`).tell('{}');
