@@ -1,5 +1,5 @@
-import { failureOf } from '../../model/failure.ts';
 import type { Policies } from '../../model/policy.ts';
+import { saidOnce } from './said-once.ts';
 
 /** How old the policies may be that a call is held against, ms. */
 const oldestMs = 60_000;
@@ -24,17 +24,15 @@ export function heldPolicies(first: Policies, { read, monotonicMs, warn }: Readi
   let held = first;
   let readAt = monotonicMs();
   let reading = Promise.resolve();
-  let trouble: string | undefined;
+  const trouble = saidOnce(({ message, hint }) =>
+    warn({ message: `${message}; what was read of the policies last stays in force`, hint }),
+  );
   const readAnew = async (): Promise<void> => {
     try {
       held = await read();
-      trouble = undefined;
+      trouble.worked();
     } catch (error) {
-      const { message, hint = '`looms validate` says more' } = failureOf(error);
-      if (message !== trouble) {
-        warn({ message: `${message}; what was read of the policies last stays in force`, hint });
-      }
-      trouble = message;
+      trouble.failed(error);
     }
   };
   const begin = (): Promise<void> => {

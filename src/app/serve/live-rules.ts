@@ -1,7 +1,8 @@
-import { failureOf } from '../../model/failure.ts';
 import type { OidcSettings, ServeSettings } from '../../model/serve-settings.ts';
 import type { Bearers, Bearing, KnownToken } from '../../serve/access/bearers.ts';
 import type { Guarding } from '../../serve/access/guard.ts';
+import { readStill } from '../watch/read-still.ts';
+import { saidOnce } from './said-once.ts';
 
 /** `serve` of a looms.yaml, made ready to hold requests against. */
 export type Rules = {
@@ -43,35 +44,26 @@ export function followRules(
   signal: AbortSignal,
 ): { readonly now: () => Rules } {
   let held = first;
-  let trouble: string | undefined;
+  const trouble = saidOnce(({ message, hint }) =>
+    log(`${message} (${hint}); the rules of looms.yaml that were read last hold on`),
+  );
   let wake = Promise.withResolvers<void>();
-  /** What the file says once it says the same twice. */
-  const settled = async (): Promise<ServeSettings> => {
-    for (let found = await read(); ; ) {
-      if (same(found, held.settings)) return found;
-      await pause(settleMs, signal);
-      const again = await read();
-      if (same(found, again)) return found;
-      found = again;
-    }
-  };
   const look = async (): Promise<void> => {
     try {
-      const settings = await settled();
+      const digestOf = (found: ServeSettings): string => JSON.stringify(found);
+      const known = digestOf(held.settings);
+      const settings = await readStill({ pause }, { read, digestOf, known, signal });
       const before = held;
       const next = await ready(settings, before);
       if (signal.aborted) return;
       held = next;
-      trouble = undefined;
+      trouble.worked();
       if (same(settings, before.settings)) return;
       const later = fixed.filter((name) => !same(settings[name], before.settings[name]));
       const rest = later.length === 0 ? '' : `; ${later.join(', ')} when it is started again`;
       log(`looms.yaml has changed: its rules hold from now on${rest}`);
     } catch (error) {
-      const { message, hint = '`looms validate` says more' } = failureOf(error);
-      const kept = 'the rules of looms.yaml that were read last hold on';
-      if (message !== trouble && !signal.aborted) log(`${message} (${hint}); ${kept}`);
-      trouble = message;
+      if (!signal.aborted) trouble.failed(error);
     }
   };
   const follow = async (): Promise<void> => {

@@ -1,5 +1,4 @@
 import { LoomsError } from '../../model/errors.ts';
-import type { Ports } from '../ports.ts';
 
 /** How long files have to say the same, ms, and how often they are read until they do. */
 const stillMs = 300;
@@ -20,7 +19,7 @@ type Still<T> = {
  * for files that do not come to rest.
  */
 export async function readStill<T>(
-  { pause }: Pick<Ports, 'pause'>,
+  { pause }: { readonly pause: (ms: number, signal: AbortSignal) => Promise<void> },
   { read, digestOf, known, signal }: Still<T>,
 ): Promise<T> {
   let found = await read();
