@@ -8,7 +8,7 @@ import { startOfDay } from '../../model/times.ts';
 import { noTracing, type Tracing } from '../../model/trail/tracing.ts';
 import type { GatewayCall, Upstreams } from '../../serve/upstreams.ts';
 import type { Ports } from '../ports.ts';
-import { requireCallsLeft } from '../talk/call-tool.ts';
+import { dailyLimit, requireCallsLeft } from '../talk/call-tool.ts';
 import { trustedTarget } from '../talk/open-server.ts';
 import { recordCall, recordRefusal } from '../talk/record-call.ts';
 import { followWork } from '../talk/server-work.ts';
@@ -88,6 +88,21 @@ export function upstreamsOf(
     }
     return limit;
   };
+  let counting: Promise<void> = Promise.resolve();
+  /**
+   * Waits until the call before this one is in the trail, where calls are limited: those that begin at one moment would
+   * all be counted before any of them. What it gives ends the turn, and may be called twice.
+   */
+  const turnToCount = async (): Promise<() => void> => {
+    if (dailyLimit(project, await policies.now(), ports.now()) === undefined) return () => {};
+    const before = counting;
+    let end = (): void => {};
+    counting = new Promise((resolve) => {
+      end = resolve;
+    });
+    await before;
+    return end;
+  };
   const work = tracing === noTracing ? undefined : followWork(ports, tracing);
   return {
     tracing,
@@ -143,19 +158,25 @@ export function upstreamsOf(
     async record(call, make) {
       const timeoutMs = call.spec.limits.executionTimeoutSeconds * 1000;
       const audit = await target(call);
-      const limit = await recordRefusal(ports, audit, warn, holdQuota);
-      const audited = { ...audit, timeoutMs, arguments: call.arguments, keepArguments: false };
+      const endTurn = await turnToCount();
       let isMade = false;
-      const made = recordCall(ports, audited, { onWarning: warn, limit, end: 'soon' }, async () => {
-        isMade = true;
-        const outcome = await (work?.during(call.container, call.within, make) ?? make());
-        if (outcome.kind === 'failed') throw new LoomsError(outcome.code, outcome.message);
-        return { content: [], ...outcome.result };
-      });
-      await made.catch((error) => {
-        // What it failed with was told to whoever made it.
-        if (!isMade) throw error;
-      });
+      const counted = async (): Promise<unknown> => {
+        const limit = await recordRefusal(ports, audit, warn, holdQuota);
+        const audited = { ...audit, timeoutMs, arguments: call.arguments, keepArguments: false };
+        return recordCall(ports, audited, { onWarning: warn, limit, end: 'soon' }, async () => {
+          isMade = true;
+          endTurn();
+          const outcome = await (work?.during(call.container, call.within, make) ?? make());
+          if (outcome.kind === 'failed') throw new LoomsError(outcome.code, outcome.message);
+          return { content: [], ...outcome.result };
+        });
+      };
+      await counted()
+        .catch((error) => {
+          // What it failed with was told to whoever made it.
+          if (!isMade) throw error;
+        })
+        .finally(endTurn);
     },
     async refused(call, why) {
       const outcome = await ports.audit.refused(await target(call), why);

@@ -190,6 +190,10 @@ type CallsLeft = {
   readonly limit: QuotaLimit | undefined;
 };
 
+/** The limit of calls a day of a project beyond which calls are refused; undefined where there is none. */
+export const dailyLimit = (project: ProjectName, policies: Policies, now: number): QuotaLimit | undefined =>
+  quotaOf(policies, { project, now }).callsPerDay?.find(({ severity }) => severity === 'error');
+
 /**
  * Throws `refused` when as many calls were sent for this project today (UTC), by the trail of this machine, as its quota
  * allows, and `ledger-unreadable` when that cannot be told.
@@ -198,7 +202,7 @@ export async function requireCallsLeft(ports: Ports, project: ProjectName, polic
   const now = ports.now();
   const { callsPerDay } = quotaOf(policies, { project, now });
   if (callsPerDay === undefined) return { limit: undefined };
-  const counted = callsPerDay.find(({ severity }) => severity === 'error');
+  const counted = dailyLimit(project, policies, now);
   const since = startOfDay(now);
   const calls = await ports.auditReader.countCalls({ project, since });
   const used = callsPerDay.find((one) => calls >= one.limit);

@@ -415,10 +415,12 @@ describe.skipIf(withoutEngine())('looms serve', () => {
     const today = new Date().toISOString().slice(0, 10);
     const made = (await trail()).filter(({ time, result }) => time.startsWith(today) && result !== 'refused').length;
     mkdirSync(join(config, 'looms'));
-    writeFileSync(join(config, 'looms', 'policy.yaml'), `projects: { "*": { calls_per_day: ${made + 1} } }\n`);
+    writeFileSync(join(config, 'looms', 'policy.yaml'), `projects: { "*": { calls_per_day: ${made + 3} } }\n`);
     await start([], { XDG_CONFIG_HOME: config });
     const client = await connect('/mcp/fs');
-    expect(textOf(await client.callTool({ name: 'echo', arguments: { text: 'last' } }))).toBe('last');
+    const atOnce = Array.from({ length: 12 }, () => client.callTool({ name: 'echo', arguments: { text: 'one' } }));
+    const ends = await Promise.allSettled(atOnce);
+    expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
     await expect(client.callTool({ name: 'echo', arguments: { text: 'more' } })).rejects.toThrow(/(is|are) allowed/);
     expect((await trail()).at(-1)).toMatchObject({ tool: 'echo', result: 'refused', principal: 'local' });
   });
