@@ -112,8 +112,8 @@ export type AlertBook = {
   /** When a loop last looked at them, ms since 1970. */
   readonly at: number;
   readonly alerts: readonly Alert[];
-  /** Who tells receivers now, and until when others leave that alone, ms since 1970. */
-  readonly teller?: { readonly id: string; readonly until: number };
+  /** Which receivers are told now, by whom, and until when others leave that alone, ms since 1970. */
+  readonly tellers?: readonly { readonly receiver: string; readonly id: string; readonly until: number }[];
 };
 
 /** Keeps the alerts of projects, by the engine's own id and the project's name. */

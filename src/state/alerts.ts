@@ -60,14 +60,19 @@ function bookOf(text: unknown): AlertBook | undefined {
     return undefined;
   }
   if (!isRecord(read) || !Number.isSafeInteger(read.at) || !Array.isArray(read.alerts)) return undefined;
-  const { at, alerts, teller } = read;
-  const isTeller = isRecord(teller) && typeof teller.id === 'string' && Number.isSafeInteger(teller.until);
+  const { at, alerts, tellers } = read;
   return {
     at: Number(at),
     alerts: alerts.filter(isAlert),
-    ...(isTeller ? { teller: { id: String(teller.id), until: Number(teller.until) } } : {}),
+    ...(Array.isArray(tellers) ? { tellers: tellers.filter(isTeller) } : {}),
   };
 }
+
+const isTeller = (value: unknown): value is NonNullable<AlertBook['tellers']>[number] =>
+  isRecord(value) &&
+  typeof value.receiver === 'string' &&
+  typeof value.id === 'string' &&
+  Number.isSafeInteger(value.until);
 
 const isMoment = (value: unknown): value is number => Number.isSafeInteger(value);
 

@@ -68,6 +68,9 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
   /** Receivers that took nothing: when each is tried again, and what was told of it, so that it is told once. */
   const again = new Map<string, { readonly at: number; readonly failures: number; readonly said: string }>();
 
+  /** Receivers that are told now: beside the looks and each other, as one that does not answer takes half a minute. */
+  const telling = new Map<string, Promise<void>>();
+
   /** That a receiver takes messages again, or is none any more. */
   const reached = (key: string, tell: Running['tell']): void => {
     if (again.delete(key) && again.size === 0) tell({ type: 'back', what: 'receiver' });
@@ -158,15 +161,17 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       owedTo(alerts, key, { remindMs: receiver.remindMs, now: ports.now() });
     if (!isDue(owedIn(held?.alerts ?? []), ports.now())) return;
     let owed: readonly Owed[] = [];
+    const othersOf = ({ tellers = [] }: AlertBook) => tellers.filter((one) => one.receiver !== key);
     await change((book) => {
       const now = ports.now();
       owed = [];
-      const isOthers = book?.teller !== undefined && book.teller.id !== me && book.teller.until > now;
-      if (book === undefined || isOthers) return undefined;
+      if (book === undefined) return undefined;
+      const isOthers = book.tellers?.some((one) => one.receiver === key && one.id !== me && one.until > now);
+      if (isOthers) return undefined;
       const found = owedIn(book.alerts);
       if (!isDue(found, now)) return undefined;
       owed = found;
-      return { ...book, teller: { id: me, until: now + tellingMs } };
+      return { ...book, tellers: [...othersOf(book), { receiver: key, id: me, until: now + tellingMs }] };
     });
     if (owed.length === 0) return;
     let end: 'told' | 'stopped' | Failure;
@@ -184,9 +189,8 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     // Also where this program ends: the next one, or another that runs, tells at once.
     await change((book) => {
       if (book === undefined) return undefined;
-      const { teller: _, ...rest } = book;
       const told = end === 'told' ? withTold(book.alerts, key, owed, ports.now()) : book.alerts;
-      return { ...rest, alerts: forgetTold(told, known.receivers.map(receiverKey)) };
+      return { ...book, tellers: othersOf(book), alerts: forgetTold(told, known.receivers.map(receiverKey)) };
     });
     if (end === 'told') reached(key, tell);
     if (typeof end === 'string') return;
@@ -196,6 +200,13 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     again.set(key, { at: ports.monotonicMs() + pauseMs, failures, said });
     if (said !== waits?.said) tell({ type: 'away', what: 'receiver', failure: end });
   };
+
+  /** Nothing is known of alerts while the engine is away, which the loop tells. */
+  const guarded = (work: Promise<void>, { stop }: Pick<Running, 'stop'>): Promise<void> =>
+    work.catch((error: unknown) => {
+      const isAway = stop.aborted || (error instanceof LoomsError && traitsOf(error.code).ours);
+      if (!isAway) ports.warn(`alerts cannot be looked at: ${failureOf(error).message}`);
+    });
 
   const pass = async (running: Running): Promise<void> => {
     // A file that cannot be read, which the loop tells, leaves in force what it said last.
@@ -213,7 +224,14 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       return;
     }
     await look(running.tell);
-    for (const receiver of known.receivers) await tellReceiver(receiver, running);
+    for (const receiver of known.receivers) {
+      const key = receiverKey(receiver);
+      if (!telling.has(key))
+        telling.set(
+          key,
+          guarded(tellReceiver(receiver, running), running).finally(() => telling.delete(key)),
+        );
+    }
   };
 
   return {
@@ -237,14 +255,11 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       while (!stop.aborted) {
         const looked = new AbortController();
         const ended = sampler.onLook(() => looked.abort());
-        // Nothing is known of alerts while the engine is away, which the loop tells.
-        await pass({ stop, tell }).catch((error: unknown) => {
-          const isAway = stop.aborted || (error instanceof LoomsError && traitsOf(error.code).ours);
-          if (!isAway) ports.warn(`alerts cannot be looked at: ${failureOf(error).message}`);
-        });
+        await guarded(pass({ stop, tell }), { stop });
         await ports.pause(everyMs, AbortSignal.any([stop, looked.signal]));
         ended();
       }
+      await Promise.all(telling.values());
       enough?.();
     },
   };
