@@ -68,6 +68,8 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
   /** Receivers that took nothing: when each is tried again, and what was told of it, so that it is told once. */
   const again = new Map<string, { readonly at: number; readonly failures: number; readonly said: string }>();
 
+  /** Receivers whose address and key were found once. */
+  const found = new Set<string>();
   /** Receivers that are told now: beside the looks and each other, as one that does not answer takes half a minute. */
   const telling = new Map<string, Promise<void>>();
 
@@ -106,6 +108,10 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     const seen = servers();
     const calls = await callsIn();
     const declared = seen && new Map(seen.map((one) => [one.server, one]));
+    for (const { text, server } of known.rules) {
+      if (server !== undefined && declared?.has(server) === false)
+        ports.warn(`the alert ${text} is about no server: none of the specs is called ${server}`);
+    }
     const latest = sampler.latest();
     const blind: CurrentAlert[] = [];
     const well: RuleOfServer[] = [];
@@ -157,6 +163,21 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     const key = receiverKey(receiver);
     const waits = again.get(key);
     if (waits !== undefined && waits.at > ports.monotonicMs()) return;
+    const failed = (failure: Failure): void => {
+      const failures = (waits?.failures ?? 0) + 1;
+      const pauseMs = Math.min(longestAgainMs, firstAgainMs * 2 ** Math.min(failures - 1, 10));
+      const said = `${failure.code} ${failure.message}`;
+      again.set(key, { at: ports.monotonicMs() + pauseMs, failures, said });
+      if (said !== waits?.said) tell({ type: 'away', what: 'receiver', failure });
+    };
+    if (!found.has(key)) {
+      // Who has no address, or nothing that signs, hears of no alert: that is said before there is one.
+      ports.forgetSecrets();
+      const failure = await receiverAddress(ports, receiver).then(() => undefined, failureOf);
+      if (failure !== undefined) return failed(failure);
+      found.add(key);
+      reached(key, tell);
+    }
     const owedIn = (alerts: readonly Alert[]): readonly Owed[] =>
       owedTo(alerts, key, { remindMs: receiver.remindMs, now: ports.now() });
     if (!isDue(owedIn(held?.alerts ?? []), ports.now())) return;
@@ -168,9 +189,9 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
       if (book === undefined) return undefined;
       const isOthers = book.tellers?.some((one) => one.receiver === key && one.id !== me && one.until > now);
       if (isOthers) return undefined;
-      const found = owedIn(book.alerts);
-      if (!isDue(found, now)) return undefined;
-      owed = found;
+      const due = owedIn(book.alerts);
+      if (!isDue(due, now)) return undefined;
+      owed = due;
       return { ...book, tellers: [...othersOf(book), { receiver: key, id: me, until: now + tellingMs }] };
     });
     if (owed.length === 0) return;
@@ -194,11 +215,7 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     });
     if (end === 'told') reached(key, tell);
     if (typeof end === 'string') return;
-    const failures = (waits?.failures ?? 0) + 1;
-    const pauseMs = Math.min(longestAgainMs, firstAgainMs * 2 ** Math.min(failures - 1, 10));
-    const said = `${end.code} ${end.message}`;
-    again.set(key, { at: ports.monotonicMs() + pauseMs, failures, said });
-    if (said !== waits?.said) tell({ type: 'away', what: 'receiver', failure: end });
+    failed(end);
   };
 
   /** Nothing is known of alerts while the engine is away, which the loop tells. */

@@ -6,7 +6,13 @@ import type { SpecFile } from '../../spec/load.ts';
 import type { Ports } from '../ports.ts';
 import { nearPath } from './near-path.ts';
 
+/** The settings of a project. */
+export const projectFileName = 'looms.yaml';
+
 const specEndings = ['*.yaml', '*.yml'];
+
+/** Whether a file of a folder or glob may hold specs: the settings of a project stand beside them, and are none. */
+const mayHoldSpecs = (file: string): boolean => basename(file) !== projectFileName;
 
 /** The absolute paths of the files that one path of `-f` names; not for `-`. Throws `file-not-found`. */
 export async function specPaths(
@@ -18,7 +24,7 @@ export async function specPaths(
   const kind = await files.kindOf(absolute);
   if (kind === 'file') return [absolute];
   if (kind === 'folder') {
-    const inside = await files.matching(specEndings, absolute);
+    const inside = (await files.matching(specEndings, absolute)).filter(mayHoldSpecs);
     if (inside.length > 0) return inside;
     throw new LoomsError('file-not-found', `folder ${path} has no file that ends in .yaml or .yml`, {
       hint: 'files in folders below it are found with a glob such as `-f "specs/**/*.yaml"`',
@@ -26,7 +32,7 @@ export async function specPaths(
   }
   const { isDynamicPattern } = await import('tinyglobby');
   if (isDynamicPattern(path)) {
-    const matching = await files.matching([path], workingDirectory);
+    const matching = (await files.matching([path], workingDirectory)).filter(mayHoldSpecs);
     if (matching.length > 0) return matching;
     throw new LoomsError('file-not-found', `no file matches ${path}`, { hint: `looked in ${workingDirectory}` });
   }

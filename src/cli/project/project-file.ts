@@ -1,5 +1,6 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import { nearPath } from '../../app/plan/near-path.ts';
+import { projectFileName } from '../../app/plan/spec-files.ts';
 import type { Ports } from '../../app/ports.ts';
 import { hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
@@ -7,8 +8,6 @@ import type { ProjectFile } from '../../spec/project-file.ts';
 import { SpecError } from '../errors.ts';
 import { countDiagnostics } from '../render/diagnostics/diagnostics.ts';
 import { requireKept } from './policy-files.ts';
-
-const projectFileName = 'looms.yaml';
 
 /** A project file that was found, and the folder that it is in. */
 export type FoundProjectFile = {

@@ -39,3 +39,14 @@ test('standard input cannot be watched', async () => {
   const ports = { files: localFiles({}, '/'), workingDirectory: '/' };
   await expect(watchedFolders(ports, ['-'])).rejects.toMatchObject({ code: 'usage' });
 });
+
+test.each(['.', '*.yaml', '**/*.yaml'])(
+  'the settings of a project are no spec of %s; named by itself they are read as one',
+  async (path) => {
+    const root = mkdtempSync(join(tmpdir(), 'looms-beside-'));
+    for (const file of ['fs.yaml', 'looms.yaml']) writeFileSync(join(root, file), 'name: x');
+    const ports = { files: localFiles({}, root), workingDirectory: root } as Ports;
+    expect((await readSpecFiles(ports, [path])).map(({ file }) => file)).toEqual(['fs.yaml']);
+    expect((await readSpecFiles(ports, ['looms.yaml'])).map(({ file }) => file)).toEqual(['looms.yaml']);
+  },
+);
