@@ -222,7 +222,7 @@ const signs = [
   /\b(?:lookup failed for|getaddrinfo \w+|(?:translate|resolve) host ?name)\s+["'[]?([a-z\d_-]+(?:\.[a-z\d_-]+)*)/i,
   /\b(?:lookup|connect(?:ion)? to(?: server at)?)\s+["'[]?([a-z\d_-]+(?:\.[a-z\d_-]+)+)/i,
   /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)\b/,
-  /\b(?:name or service not known|name resolution|connection refused|network is unreachable|no route to host)\b/i,
+  /\b(?:name or service not known|name resolution|connection refused|network is unreachable|no route to host|all connection attempts failed)\b/i,
 ];
 
 /** A connection that the forwarder of an allow-list gave up begins all the same, and ends at once. */
@@ -231,6 +231,9 @@ const signsOfForwarder = /\b(?:ECONNRESET|socket hang up|connection reset|closed
 /** An address that a message names, and that a list could have. */
 const addressIn = (said: string): string | undefined =>
   (said.match(/\b(?:\d{1,3}\.){3}\d{1,3}\b/g) ?? []).find((one) => isIpv4(one) && !isNowhere(one));
+
+/** An address at which a server finds the hosts of its list (src/docker/model/way-out.ts). */
+const forwarderAddress = /\b169\.254\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.\d{1,3}\b/;
 
 /** A host that a message does not name. */
 const unnamed = 'the host';
@@ -280,6 +283,10 @@ export function unreachableHint(
     const match = sign.exec(said);
     return match === null ? [] : [match[1]];
   });
+  const [ours] = (hasForwarder(spec) && forwarderAddress.exec(said)) || [];
+  if (found.length === 0 && ours !== undefined) {
+    return `${ours} is where the server finds a host of network.egress: if it takes public addresses only, it has to be told to take this one (mcp-server-fetch: --allow-private-ips)`;
+  }
   if (found.length === 0) return undefined;
   const host = found.find((name) => name !== undefined) ?? addressIn(said) ?? unnamed;
   const provided = secretUses(spec).flatMap(({ refs }) => refs.filter(({ from }) => from === 'provider'));

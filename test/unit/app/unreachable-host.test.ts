@@ -23,12 +23,20 @@ describe('a server that says it could not reach a host', () => {
     ['connect ECONNREFUSED 127.0.0.1:5432', 'the host'],
     ['connect ECONNREFUSED 169.254.64.33:5432', 'the host'],
     ['[Errno -2] Name or service not known', 'the host'],
+    ['Failed to fetch: All connection attempts failed', 'the host'],
   ])('%s: gets the host, the network and the secret to set', (said, host) => {
     const hint = unreachableHint(said, spec('isolated'));
     const entry = host === 'the host' ? 'HOST' : host;
     expect(hint).toContain(`${host} cannot be reached: the server reaches nothing outside (network.mode: isolated)`);
     expect(hint).toContain(`add "${entry}:PORT" to docker_backend.network.egress`);
     expect(hint).toContain('`looms config set-key db_uri`');
+  });
+
+  test('hears whose address it is that it does not take, behind its forwarder alone', () => {
+    const said = 'Refused to fetch https://db.example.com/: resolves to 169.254.69.160, which is not a public address';
+    expect(unreachableHint(said, led())).toMatch(/^169\.254\.69\.160 is where .* --allow-private-ips\)$/);
+    expect(unreachableHint(said, spec('isolated'))).toBeUndefined();
+    expect(unreachableHint(said.replace('69.160', '169.254'), led())).toBeUndefined();
   });
 
   test('hears what it may reach instead', () => {
