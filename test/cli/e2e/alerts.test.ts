@@ -34,7 +34,9 @@ describe.skipIf(withoutEngine())('alerts of looms.yaml', () => {
     declare(servers);
     const settings = { alerts, alert_to: { url: '${secret:hook}', remind: '4h' } };
     writeFileSync(join(cwd, 'looms.yaml'), JSON.stringify(settings));
-    const env = { LOOMS_SECRET_HOOK: hook.url, LOOMS_SECRET_LOOMS_ALERTS: secret };
+    // Whoever runs the tests may have stored a secret of that name.
+    const stores = { XDG_CONFIG_HOME: emptyFolder(), XDG_DATA_HOME: emptyFolder() };
+    const env = { ...stores, LOOMS_SECRET_HOOK: hook.url, LOOMS_SECRET_LOOMS_ALERTS: secret };
     const watch = (...words: readonly string[]) =>
       watchLoopWith(project, { cwd, env }, 'watch', '-f', 'specs', '--listen', '127.0.0.1:0', ...words);
     return { cwd, declare, watch, env };
