@@ -1,9 +1,10 @@
 import * as Flags from '@oclif/core/flags';
 import { recordChange, tokenChange } from '../../app/apply/record-change.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { tokenEnd } from '../../cli/command-line/token-end.ts';
 import { projectFlags } from '../../cli/flags.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { endOfDay, isoTime } from '../../model/times.ts';
+import { parseSeconds } from '../../model/values/moment.ts';
 
 /** A token that was made; `token` is told this once. */
 export type NewToken = {
@@ -63,4 +64,15 @@ export default class TokenNew extends BaseCommand {
     terminal.notice(`Keep it now: it is not shown again. ${made.name} may use ${made.allow.join(', ')}.`);
     return { ...wanted, token: made.value };
   }
+}
+
+/** When a token ends, by `--expires`: after its last day (UTC), or so long from `now` (ms). RFC 3339. Throws `usage`. */
+function tokenEnd(text: string, now: number): string {
+  const day = /^\d{4}-\d\d-\d\d$/.test(text) ? endOfDay(text) : Number.NaN;
+  const seconds = parseSeconds(text);
+  const at = Number.isNaN(day) ? now + (seconds ?? Number.NaN) * 1000 : day;
+  if (at > now) return isoTime(at);
+  throw new LoomsError('usage', `--expires: "${text}" is no moment to come`, {
+    hint: 'the last day, e.g. 2027-01-01, or how long, e.g. 12h or 30d',
+  });
 }
