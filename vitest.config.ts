@@ -3,15 +3,18 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Most of what a test does is to wait for an engine or for a process, so more files than cores run side by side. */
-const maxWorkers = 2 * availableParallelism();
+const maxWorkers = 3 * availableParallelism();
 
-/** The projects with the longest files first: one that begins last is waited for alone. */
-const order = ['fault', 'cli', 'engine', 'browser', 'conformance', 'unit'];
+/** What takes longest first: a file that begins last is waited for alone. First those that mostly wait for a clock. */
+const order = [
+  /\/(alerts|killed-clients|watch|interruption|serve|history|near)\.test\.ts$/,
+  ...['fault', 'cli', 'engine', 'conformance', 'browser', 'unit'].map((folder) => new RegExp(`/test/${folder}/`)),
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    return sorted.sort((a, b) => order.indexOf(a.project.name) - order.indexOf(b.project.name));
+    const placeOf = ({ moduleId }: TestSpecification): number => order.findIndex((pattern) => pattern.test(moduleId));
+    return (await super.sort(files)).sort((a, b) => placeOf(a) - placeOf(b));
   }
 }
 
