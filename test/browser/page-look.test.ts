@@ -47,6 +47,14 @@ describe.skipIf(noBrowser !== undefined)(
           () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
         );
         if (wide > 0) found.push(`${name}: ${wide} pixels too wide`);
+        // Of a change that has to be scrolled to, only what was there before would be seen.
+        const cut = await page.evaluate(
+          () =>
+            [...document.querySelectorAll('.differences')].filter(
+              ({ parentElement: box }) => box !== null && box.scrollWidth > box.clientWidth,
+            ).length,
+        );
+        if (cut > 0) found.push(`${name}: ${cut} changes are not seen whole`);
       };
       await page.goto(gateway.url);
       await page.getByRole('button', { name: 'sign in' }).waitFor();
