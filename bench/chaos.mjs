@@ -7,7 +7,9 @@
  *
  *   npm run test:chaos                       ten minutes, twenty servers
  *   npm run test:chaos -- --minutes 3 --servers 8
- *   npm run test:chaos -- --restart-engine   also restarts the engine: only where none runs yet, as it takes one of its own
+ *   npm run test:chaos -- --pictures FOLDER  the page of the gateway in Chromium, at the end of the night and when it is over
+ *   npm run test:chaos -- --together         the loop in the gateway, `looms serve --watch`: its page knows what is declared
+ *   npm run test:chaos -- --restart-engine   on an engine of its own, which is restarted, too (Linux, root)
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,21 +18,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { stopDockerd } from '../scripts/lib/dockerd.mjs';
-import { ensureEngine, findEngine } from '../scripts/lib/ensure-engine.mjs';
 import { echoArgv } from './lib/echo-server.mjs';
 import { looms } from './lib/looms.mjs';
 import { mcpClient } from './lib/mcp-http.mjs';
 import { median, runProgram } from './lib/measure.mjs';
-import { call as engineCall } from './lib/raw-engine.mjs';
+import { startOwnEngine } from './lib/own-engine.mjs';
+import { takePictures } from './lib/pictures.mjs';
 
 const { values: flags } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     servers: { type: 'string', default: '20' },
+    pictures: { type: 'string' },
+    together: { type: 'boolean', default: false },
     'restart-engine': { type: 'boolean', default: false },
   },
 });
+const images = ['node:24-slim', 'python:3.13-slim'];
+const ownEngine = flags['restart-engine'] ? await startOwnEngine(images) : undefined;
+if (ownEngine !== undefined) process.env.DOCKER_HOST = ownEngine.host;
+// It goes to the engine that is named when it is loaded.
+const { call: engineCall } = await import('./lib/raw-engine.mjs');
 const lastsMs = Number(flags.minutes) * 60_000;
 const project = `chaos-${randomBytes(3).toString('hex')}`;
 const folder = mkdtempSync(join(tmpdir(), 'looms-chaos-'));
@@ -91,7 +99,7 @@ let isOver = false;
 
 /** What was done to a server, until the loop has told that it is as declared again. */
 const open = new Map();
-/** Seconds from a deviation to its repair, by kind. */
+/** Seconds from a deviation to the moment when the loop had repaired it, by kind. */
 const repaired = new Map();
 const harmed = new Map();
 const harm = (name, kind) => {
@@ -99,9 +107,12 @@ const harm = (name, kind) => {
   if (!open.has(name)) open.set(name, { kind, since: performance.now() });
 };
 
+/** Of the gateway, once it has told. */
+let socketPath;
 /** What the loop told, one object each. */
 const told = [];
 function hear(event) {
+  socketPath ??= event.socket;
   told.push(event);
   const done = event.type === 'changed' ? event.servers.filter(({ outcome }) => outcome !== 'unchanged') : [];
   for (const { server, outcome } of done) {
@@ -130,7 +141,6 @@ function start(args, onLine) {
   return started;
 }
 
-let socketPath;
 const counts = { calls: 0, answered: 0, harmed: 0 };
 /** Calls servers through the gateway; a failure is one where nobody harmed the server lately. */
 async function client() {
@@ -195,7 +205,7 @@ const deedsOfAll = {
   },
   image: async () => {
     harm(tagged, 'image');
-    const other = any(['node:24-slim', 'python:3.13-slim']);
+    const other = any(images);
     // Only what has Node passes the gate, so that the one without is a repair that fails.
     const from = Math.random() < 0.3 ? other : 'node:24-slim';
     await engineCall(
@@ -223,7 +233,10 @@ async function scratchOf(image) {
   return scratch.get(image);
 }
 
-let deedsDone = 0;
+/** How often each kind was done: of several on one server that is not repaired yet, the first is the deviation. */
+const tally = new Map();
+const deedsDone = () => [...tally.values()].reduce((sum, times) => sum + times, 0);
+const count = (kind) => tally.set(kind, (tally.get(kind) ?? 0) + 1);
 async function night(endsAt) {
   while (performance.now() < endsAt) {
     const deed = any([...Object.keys(deeds), ...Object.keys(deeds), ...Object.keys(deedsOfAll)]);
@@ -234,7 +247,7 @@ async function night(endsAt) {
         harm(name, deed);
         await deeds[deed](name);
       }
-      deedsDone += 1;
+      count(deed);
     } catch {
       // It is not there, or not so, any more: another deed was faster.
       if (deed in deeds && open.get(name)?.kind === deed) open.delete(name);
@@ -245,8 +258,9 @@ async function night(endsAt) {
 
 async function restartEngine() {
   for (const name of names) harm(name, 'engine');
-  await stopDockerd();
-  await ensureEngine(() => {});
+  await ownEngine.stop();
+  await ownEngine.start();
+  count('engine');
 }
 
 const psOf = (pid) => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / 1024;
@@ -271,18 +285,16 @@ async function foreign() {
 }
 
 function printRepairs() {
-  const rows = [...repaired].map(([kind, seconds]) => [
-    kind,
-    seconds.length,
-    median(seconds).toFixed(1),
-    Math.max(...seconds).toFixed(1),
-  ]);
-  const all = [...repaired.values()].flat();
-  console.log('\nfrom deviation to repair   times   median s   worst s');
-  const last = ['all', all.length, median(all).toFixed(1), Math.max(...all).toFixed(1)];
-  for (const [kind, times, middle, worst] of [...rows.toSorted(), last]) {
-    console.log(`${kind.padEnd(24)}${String(times).padStart(8)}${middle.padStart(11)}${worst.padStart(10)}`);
-  }
+  const row = (kind, times, seconds) => {
+    const figures =
+      seconds.length === 0 ? ['-', '-'] : [median(seconds), Math.max(...seconds)].map((one) => one.toFixed(1));
+    console.log(
+      [kind.padEnd(12), ...[times, seconds.length, ...figures].map((cell) => String(cell).padStart(10))].join(''),
+    );
+  };
+  console.log('\ndeed              done  repaired  median s   worst s');
+  for (const [kind, times] of [...tally].toSorted()) row(kind, times, repaired.get(kind) ?? []);
+  row('all', deedsDone(), [...repaired.values()].flat());
 }
 
 /** Each generation of a server is one that the loop told of, with a reason. */
@@ -299,19 +311,31 @@ async function checkReasons() {
   }
 }
 
+/** Pictures of the page, with the servers in it whose past is the longest. */
+async function picture(name) {
+  if (flags.pictures === undefined) return;
+  const changesOf = (server) =>
+    told.filter(
+      ({ type, servers }) =>
+        type === 'changed' && servers.some((one) => one.server === server && one.outcome !== 'unchanged'),
+    ).length;
+  const servers = names.toSorted((a, b) => changesOf(b) - changesOf(a)).slice(0, 2);
+  const address = async () => JSON.parse((await ours(['dashboard', '--json'])).stdout).url;
+  for (const problem of await takePictures(flags.pictures, { name, servers, address })) fault(`the page, ${problem}`);
+}
+
 const everyProgram = [];
 async function main() {
-  if (flags['restart-engine']) {
-    if (await findEngine()) throw new Error('--restart-engine: an engine runs already, and others may work on it');
-    await ensureEngine(console.log);
-  }
   mkdirSync(repository, { recursive: true });
   git('init', '-q', '-b', 'main');
   commit('all');
   await engineCall('POST', `/images/node:24-slim/tag?repo=${project}&tag=latest`);
   await ours(['config', 'set-key', 'chaos_token', '--store', 'file'], { input: 'first-token-of-chaos' });
   const theirs = await foreign();
-  const loop = start(['watch', '--git', `file://${repository}`, '--interval', '5'], hear);
+  const ofLoop = ['--git', `file://${repository}`, '--interval', '5'];
+  const listen = flags.pictures === undefined ? [] : ['--listen', '127.0.0.1:0'];
+  const ofGateway = ['serve', '--idle', '10', ...listen];
+  const loop = start(flags.together ? [...ofGateway, '--watch', ...ofLoop] : ['watch', ...ofLoop], hear);
   everyProgram.push(loop);
   const isUp = () => told.some(({ type }) => type === 'in-sync');
   const since = performance.now();
@@ -324,9 +348,7 @@ async function main() {
   const quiet = { since: performance.now(), ticks: ticksOf(loop.child.pid) };
   await delay(Math.min(30_000, lastsMs / 4));
   const idle = (ticksOf(loop.child.pid) - quiet.ticks) / ((performance.now() - quiet.since) / 10);
-  const gateway = start(['serve', '--idle', '10'], (event) => {
-    socketPath ??= event.socket;
-  });
+  const gateway = flags.together ? loop : start(ofGateway, hear);
   everyProgram.push(gateway);
   while (socketPath === undefined) {
     if (gateway.child.exitCode !== null) throw new Error(`looms serve ended: ${gateway.said}`);
@@ -337,9 +359,10 @@ async function main() {
   const memory = [];
   const sampling = setInterval(() => memory.push(psOf(loop.child.pid)), Math.max(1_000, lastsMs / 80));
   const working = night(startedAt + lastsMs);
-  if (flags['restart-engine']) setTimeout(() => restartEngine().catch((error) => fault(error.message)), lastsMs / 2);
+  if (ownEngine !== undefined) setTimeout(() => restartEngine().catch((error) => fault(error.message)), lastsMs / 2);
   await working;
   clearInterval(sampling);
+  await picture('night');
   isOver = true;
   await Promise.all(clients);
   declared.get(names.at(-1)).revision += 1;
@@ -355,18 +378,19 @@ async function main() {
     );
   } while (last !== undefined && performance.now() < until);
   if (last !== undefined) fault(`not as declared ${settlesMs / 1000} s after the last deed: ${last.message}`);
+  await picture('morning');
   if (loop.child.exitCode !== null) fault(`the loop ended with ${loop.child.exitCode}: ${loop.said}`);
   if (gateway.child.exitCode !== null) fault(`the gateway ended with ${gateway.child.exitCode}: ${gateway.said}`);
   printRepairs();
   const { State: foreignState } = await engineCall('GET', `/containers/${theirs.container}/json`);
-  if (foreignState.Running !== true && !flags['restart-engine']) fault('a foreign container does not run any more');
+  if (foreignState.Running !== true && ownEngine === undefined) fault('a foreign container does not run any more');
   await engineCall('GET', `/networks/${theirs.network}`);
   await checkReasons();
   const quarter = Math.floor(memory.length / 4);
   const [early, late] = [median(memory.slice(quarter, 2 * quarter)), median(memory.slice(-quarter))];
   if (late > early * growth) fault(`the loop's memory went from ${early.toFixed(0)} to ${late.toFixed(0)} MiB`);
   console.log(
-    `\n${deedsDone} deeds in ${flags.minutes} minutes; ${counts.answered} of ${counts.calls} calls answered, ${counts.harmed} failed where the server had been harmed`,
+    `\n${deedsDone()} deeds in ${flags.minutes} minutes; ${counts.answered} of ${counts.calls} calls answered, ${counts.harmed} failed where the server had been harmed`,
   );
   console.log(
     `the loop: ${early.toFixed(0)} MiB early, ${late.toFixed(0)} MiB late; idle ${idle.toFixed(2)} % of a core with ${names.length} servers`,
@@ -395,7 +419,7 @@ try {
   for (const { Id } of left) await engineCall('DELETE', `/containers/${Id}?force=true`).catch(() => {});
   await engineCall('DELETE', `/networks/${project}-foreign`).catch(() => {});
   await engineCall('DELETE', `/images/${project}:latest?force=true`).catch(() => {});
-  if (flags['restart-engine']) await stopDockerd();
+  await ownEngine?.close();
   rmSync(folder, { recursive: true, force: true });
   process.exitCode = faults.length === 0 ? 0 : 1;
 }

@@ -16,12 +16,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { findEngine } from '../scripts/lib/ensure-engine.mjs';
-import { makePrivateEngine, noPrivateEngine } from '../scripts/lib/private-engine.mjs';
 import { echoArgv } from './lib/echo-server.mjs';
 import { looms } from './lib/looms.mjs';
 import { mcpClient } from './lib/mcp-http.mjs';
 import { runProgram } from './lib/measure.mjs';
+import { startOwnEngine } from './lib/own-engine.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -30,8 +29,7 @@ const { values: flags } = parseArgs({
     quiet: { type: 'boolean', default: false },
   },
 });
-/** One that may be restarted: others may work on the machine's. */
-const ownEngine = flags['restart-engine'] ? await startOwnEngine() : undefined;
+const ownEngine = flags['restart-engine'] ? await startOwnEngine(['node:24-slim']) : undefined;
 if (ownEngine !== undefined) process.env.DOCKER_HOST = ownEngine.host;
 // It goes to the engine that is named when it is loaded.
 const { call: engineCall } = await import('./lib/raw-engine.mjs');
@@ -203,15 +201,6 @@ async function restartEngine() {
   await ownEngine.stop();
   await ownEngine.start();
   outageUntil = performance.now() + 60_000;
-}
-
-async function startOwnEngine() {
-  const why = noPrivateEngine();
-  const { host } = (await findEngine()) ?? {};
-  if (why !== undefined || host === undefined) {
-    throw new Error(`--restart-engine: ${why ?? 'there is no engine to copy the image from'}`);
-  }
-  return makePrivateEngine({ images: ['node:24-slim'], from: host });
 }
 
 const isSession = (command) => command.startsWith('node -e');
