@@ -2,7 +2,7 @@ import type { ServerPosture } from '../app/inspect/posture/posture.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { remainingArgs } from '../cli/command-line/args.ts';
 import { serverName } from '../cli/command-line/server-name.ts';
-import { placeFlags } from '../cli/flags.ts';
+import { outputFlag, placeFlags } from '../cli/flags.ts';
 import { showPosture } from '../cli/run/show-posture.ts';
 
 export default class Posture extends BaseCommand {
@@ -16,12 +16,15 @@ export default class Posture extends BaseCommand {
     { description: 'One server, to file', command: 'looms posture fs --json > fs-posture.json' },
   ];
   static override args = { names: remainingArgs({ description: 'only these servers; default is all' }) };
-  static override flags = { ...placeFlags };
+  static override flags = { ...outputFlag(['table', 'json'], 'the form of the report'), ...placeFlags };
 
   async run(): Promise<readonly ServerPosture[]> {
     const { flags, args } = await this.parse(Posture);
     const context = await this.open(flags);
     const names = (args.names ?? []).map(serverName);
-    return showPosture(context, names, (text) => this.answer(text));
+    const inJson = flags.output === 'json';
+    const servers = await showPosture(context, names, (text) => (inJson ? undefined : this.answer(text)));
+    if (inJson) this.logJson(servers);
+    return servers;
   }
 }

@@ -70,6 +70,8 @@ export type ServerView = ServerInstance &
     /** What else says how it is confined. */
     readonly confinement: {
       readonly privileged: boolean;
+      /** What it may have besides its memory; null: no limit. */
+      readonly swapMiB: number | null;
       /** Options that change its seccomp, AppArmor or SELinux profile, as they were given. */
       readonly securityOptions: readonly string[];
       /** Namespaces that are the host's or another container's. */

@@ -1,5 +1,5 @@
 import type { Paint, Palette } from '../terminal/palette.ts';
-import { displayWidth, padEnd, truncate, visible } from './text.ts';
+import { displayWidth, padEnd, truncate, visible, wrap } from './text.ts';
 
 export type Cell = string | { readonly text: string; readonly paint: Paint };
 
@@ -7,7 +7,9 @@ export type Cell = string | { readonly text: string; readonly paint: Paint };
 const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text);
 
 /** Columns of which a part says nothing: a time without its minutes, half a verdict. */
-const whole: ReadonlySet<string> = new Set(['SINCE', 'UNTIL', 'TIME', 'STATE', 'HEALTH', 'AGE', 'PROJECT', 'NAME']);
+const whole: ReadonlySet<string> = new Set([
+  ...['SINCE', 'UNTIL', 'TIME', 'STATE', 'HEALTH', 'AGE', 'PROJECT', 'NAME', 'PROMISE', 'VERDICT'],
+]);
 
 /** Takes from the widest columns what is too much, but no header's width; from those that are read whole only in the end. */
 function fitted(widths: readonly number[], headers: readonly string[], width: number): readonly number[] {
@@ -24,6 +26,46 @@ function fitted(widths: readonly number[], headers: readonly string[], width: nu
   return result;
 }
 
+const neededBy = (headers: readonly string[], rows: readonly (readonly Cell[])[]): readonly number[] =>
+  headers.map((header, column) =>
+    Math.max(displayWidth(header), ...rows.map((row) => displayWidth(textOf(row[column] ?? '')))),
+  );
+
+/** Text in lines of `width` columns, between words where that can be. */
+function linesOf(text: string, width: number): readonly string[] {
+  const lines = wrap(text, width).flatMap((line) => {
+    const parts: string[] = [];
+    let part = '';
+    for (const character of line) {
+      if (displayWidth(part + character) > width) {
+        parts.push(part);
+        part = '';
+      }
+      part += character;
+    }
+    return [...parts, part];
+  });
+  return lines.filter((line) => line !== '');
+}
+
+/** Rows for a table of `width` columns of which nothing may be cut: what does not fit into a cell goes on below it. */
+export function continued(
+  headers: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  width: number,
+): readonly (readonly Cell[])[] {
+  const widths = fitted(neededBy(headers, rows), headers, width);
+  return rows.flatMap((row) => {
+    const lines = row.map((cell, column) => linesOf(textOf(cell), widths[column] ?? 1));
+    return Array.from({ length: Math.max(...lines.map(({ length }) => length)) }, (_, line) =>
+      row.map((cell, column): Cell => {
+        const text = lines[column]?.[line] ?? '';
+        return typeof cell === 'string' || text === '' ? text : { text, paint: cell.paint };
+      }),
+    );
+  });
+}
+
 /** Rows under quiet headers, columns two spaces apart; `width`, where given, is kept by cutting the widest. */
 export function renderTable(
   headers: readonly string[],
@@ -31,10 +73,7 @@ export function renderTable(
   palette: Palette,
   width = Number.POSITIVE_INFINITY,
 ): string {
-  const needed = headers.map((header, column) =>
-    Math.max(displayWidth(header), ...rows.map((row) => displayWidth(textOf(row[column] ?? '')))),
-  );
-  const widths = fitted(needed, headers, width);
+  const widths = fitted(neededBy(headers, rows), headers, width);
   const line = (cells: readonly Cell[]): string => {
     // The last text is not padded: nothing stands behind it, and a narrow terminal would wrap the spaces.
     const last = cells.findLastIndex((cell) => textOf(cell) !== '');

@@ -124,6 +124,8 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
       security: { readOnlyRoot, capDrop, capAdd, noNewPrivileges },
       confinement: {
         privileged: shape.privileged,
+        // The engine counts memory and swap together; it says 0 or less where nothing bounds them.
+        swapMiB: shape.memorySwapBytes > 0 ? Math.round((shape.memorySwapBytes - shape.memoryBytes) / mebibyte) : null,
         securityOptions: shape.securityOptions,
         sharedNamespaces: [
           ...(shape.pidMode === '' ? [] : [`pid ${shape.pidMode}`]),

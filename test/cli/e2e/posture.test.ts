@@ -1,12 +1,20 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { ServerPosture } from '../../../src/app/inspect/posture/posture.ts';
+import { renderPosture } from '../../../src/cli/render/servers/posture.ts';
+import { palette } from '../../../src/cli/terminal/palette.ts';
+import { attack } from '../../support/attacker.ts';
 import { withoutEngine } from '../../support/images.ts';
 import { emptyFolder } from '../../support/looms.ts';
+import { routedTarget, withoutRoutes } from '../../support/routed-target.ts';
 import { schemaProblems } from '../../support/schemas.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
+const root = join(import.meta.dirname, '../../..');
 const docker = (...args: readonly string[]) => promisify(execFile)('docker', args);
 
 type Row = {
@@ -61,6 +69,8 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
       seccomp: 'filtered',
       secrets: 'none in process 1',
     });
+    const inJson = await project.run(['posture', '-o', 'json']);
+    expect(JSON.parse(inJson.stdout)).toMatchObject([{ server: 'fs', kept: true, promises: rows }]);
     const shown = await project.run(['describe', 'fs', '--posture']);
     expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('no promise is broken') });
     expect(shown.stdout + JSON.stringify(rows)).not.toContain('s3cret-value');
@@ -75,7 +85,7 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     const { code, broken } = await lookAt(project, 'fs');
     expect(code).toBe(4);
     expect(broken.map(({ promise, engine, inside }) => [promise, engine, inside])).toEqual([
-      ['memory', '256 MiB', '256 MiB, swap 256 MiB'],
+      ['memory', '256 MiB, swap 256 MiB', '256 MiB, swap 256 MiB'],
       ['processes', 'no limit', 'no limit'],
       [
         'network',
@@ -86,7 +96,53 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     ]);
     const shown = await project.run(['posture']);
     expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('4 of 15 promises broken') });
+    expect(shown.stdout).toContain('4 BROKEN: memory, processes, network and egress of fs (exit 4; ');
   });
+
+  test.skipIf(withoutRoutes())(
+    'is for the example of Teradata, with its database, as docs/security.md shows it',
+    async () => {
+      const project = newProject('teradata');
+      const target = await routedTarget();
+      onTestFinished(() => target.close());
+      const env = {
+        TERADATA_HOST: target.address,
+        LOOMS_SECRET_TERADATA_URI: `teradata://dbc:quux-81723-tera@${target.address}:1025/dbc`,
+      };
+      const applied = await project.run(['apply', '-f', join(root, 'examples/teradata-mcp.yaml'), '--yes'], { env });
+      expect(applied, applied.stderr).toExit(0);
+      const server = project.container('teradata');
+      expect(await attack(server, 'tcp', target.address, '1025')).toBe('open: you said 4');
+      expect(await attack(server, 'tcp', target.address, '5432')).toMatch(/^closed: /);
+      expect(await attack(server, 'tcp', target.neighbour, '1025')).toMatch(/^closed: /);
+
+      const onPage =
+        /^\$ looms posture teradata\n([\s\S]+?)^\$ docker update (.+) looms-team-a-teradata\n[\s\S]+?\| tail -1\n(.+)\n```/m;
+      const [, table = '', change = '', end = ''] =
+        onPage.exec(readFileSync(join(root, 'docs/security.md'), 'utf8')) ?? [];
+      /** As it is printed on a terminal of 100 columns, with the names of the page; whether there is AppArmor, the kernel says. */
+      const printed = async () => {
+        const { stdout } = await project.run(['posture', 'teradata', '-o', 'json'], { env });
+        expect(stdout).not.toContain('quux-81723');
+        const named = stdout
+          .replaceAll(project.name, 'team-a')
+          .replaceAll(target.address.replace(/7$/, ''), '10.1.2.')
+          .replaceAll(target.address, '10.1.2.7');
+        const [posture] = JSON.parse(named) as ServerPosture[];
+        return posture === undefined ? '' : renderPosture([posture], palette(false), 100);
+      };
+      const alike = (text: string): readonly string[] =>
+        text
+          .trimEnd()
+          .replace(/:[0-9a-f]{32}, [0-9a-f]{12}, [\dTZ:-]+:/, '')
+          .replace(/\d+ kept(?:, 1 not there)?/, '')
+          .split('\n')
+          .filter((line) => !line.startsWith('AppArmor'));
+      expect(alike(await printed())).toEqual(alike(table));
+      await docker('update', ...change.split(' '), server.id);
+      expect(alike(await printed()).at(-1)).toBe(alike(end)[0]);
+    },
+  );
 
   test('names the network of another server’s forwarder that it was connected to, closed as that is (4)', async () => {
     const project = newProject('lent');
@@ -170,7 +226,7 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
     expect(found.map(({ promise, engine, inside }) => [promise, engine, inside])).toEqual([
       ['user', '1000:1000, group-add=0', expect.stringContaining('in groups 0')],
       ['mounts', `/data from volume ${other}, /mine (read-only) from bind ${theirs}`, expect.anything()],
-      ['in memory', '/opt/x (runs programs), /tmp, /workspace', '/tmp'],
+      ['in memory', '/opt/x (runs programs), /tmp, /workspace', '/tmp, /workspace'],
       ['devices, namespaces', 'device-cgroup-rule=c 1:3 rwm, uts=host, systempaths=unconfined', null],
       ['seccomp', options[1], 'filtered'],
     ]);

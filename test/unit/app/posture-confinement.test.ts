@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { apparmor, hostAccess, seccomp, user } from '../../../src/app/inspect/posture/posture-confinement.ts';
+import { memory } from '../../../src/app/inspect/posture/posture-limits.ts';
 import type { Look } from '../../../src/app/inspect/posture/posture-look.ts';
 import { mounts, tmpfs } from '../../../src/app/inspect/posture/posture-reach.ts';
 import type { ServerView } from '../../../src/model/server-view.ts';
@@ -29,6 +30,16 @@ const engineSays = (confinement: Partial<Confinement>, live: ServerView['mounts'
   }) as unknown as Look;
 
 describe('a promise of confinement is broken', () => {
+  test('by swap that the engine gives besides, also where nothing can be read inside', () => {
+    const found = (swapMiB: number | null) => {
+      const { view, ...rest } = engineSays({ swapMiB });
+      return memory({ ...rest, view: { ...view, limits: { cpuCores: 1, memoryMiB: 512, pids: 256 } } }).engine;
+    };
+    expect(found(0)).toEqual(['512 MiB, swap none', true]);
+    expect(found(512)).toEqual(['512 MiB, swap 512 MiB', false]);
+    expect(found(null)).toEqual(['512 MiB, swap no limit', false]);
+  });
+
   test.each([
     ['gpus=[{"Count":-1}]'],
     ['device-cgroup-rule=c *:* rwm'],
@@ -74,6 +85,6 @@ describe('a promise of confinement is broken', () => {
       tmpfs(engineSays({ tmpfs: [{ path: '/tmp', exec: false }, ...more] })).engine;
     expect(at({ path: '/workspace', exec: false })).toEqual(['/tmp, /workspace', true]);
     expect(at({ path: '/workspace', exec: true })).toEqual(['/tmp, /workspace (runs programs)', false]);
-    expect(at({ path: '/opt', exec: false })).toEqual(['/tmp, /opt', false]);
+    expect(at({ path: '/opt', exec: false })).toEqual(['/opt, /tmp', false]);
   });
 });

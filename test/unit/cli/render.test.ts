@@ -3,7 +3,7 @@ import { exitCodeOfOutcome } from '../../../src/cli/exit-codes.ts';
 import { chooseProject } from '../../../src/cli/project/project.ts';
 import { renderDiagnostics } from '../../../src/cli/render/diagnostics/diagnostics.ts';
 import { lineProgress } from '../../../src/cli/render/progress/progress-lines.ts';
-import { renderTable } from '../../../src/cli/render/table.ts';
+import { continued, renderTable } from '../../../src/cli/render/table.ts';
 import { displayWidth, truncate, visible } from '../../../src/cli/render/text.ts';
 import { palette, wantsColor } from '../../../src/cli/terminal/palette.ts';
 import type { Diagnostic } from '../../../src/model/diagnostics.ts';
@@ -123,6 +123,19 @@ describe('text', () => {
         plain,
       ),
     ).toBe('A    LONG\nxyz  1\nx    22');
+  });
+  test('lets what does not fit into a cell go on below it, where nothing may be cut', () => {
+    const headers = ['PROMISE', 'WHAT'];
+    const rows = [
+      ['network', { text: 'a, b and a-long-name', paint: plain.good }],
+      ['root', 'none'],
+    ];
+    expect(renderTable(headers, continued(headers, rows, 16), plain)).toBe(
+      ['PROMISE  WHAT', 'network  a, b', '         and', '         a-long-', '         name', 'root     none'].join(
+        '\n',
+      ),
+    );
+    expect(continued(headers, rows, 80)).toEqual(rows);
   });
 });
 

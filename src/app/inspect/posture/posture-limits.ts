@@ -17,16 +17,24 @@ export function memory({ spec, view, inside }: Look): Looked {
   const words =
     limit &&
     `${inMiB(limit)}${swapBytes === undefined ? '' : `, swap ${swapBytes === '0' ? 'none' : inMiB(swapBytes)}`}`;
+  const { memoryMiB } = view.limits;
+  const { swapMiB } = view.confinement;
+  const engineSwap = swapMiB === null ? 'no limit' : swapMiB === 0 ? 'none' : `${swapMiB} MiB`;
   return {
     promise: 'memory',
     spec: `${wanted} MiB, swap none`,
-    engine: [`${view.limits.memoryMiB} MiB`, view.limits.memoryMiB > 0 && view.limits.memoryMiB <= wanted],
+    engine: [
+      memoryMiB > 0 ? `${memoryMiB} MiB, swap ${engineSwap}` : 'no limit',
+      memoryMiB > 0 && memoryMiB <= wanted && swapMiB === 0,
+    ],
     inside:
       limit === undefined || words === undefined
         ? undefined
         : [words, Number(limit) <= wanted * mebibyte && (swapBytes === undefined || swapBytes === '0')],
   };
 }
+
+const inCores = (cores: number): string => `${cores} ${cores === 1 ? 'core' : 'cores'}`;
 
 /** Its processors, in cores; by cgroup v2 or v1. */
 export function cpu({ spec, view, inside }: Look): Looked {
@@ -42,11 +50,14 @@ export function cpu({ spec, view, inside }: Look): Looked {
   const known = quota !== undefined && quota !== '';
   return {
     promise: 'CPU',
-    spec: `${wanted} cores`,
-    engine: [`${view.limits.cpuCores} cores`, view.limits.cpuCores > 0 && view.limits.cpuCores <= wanted],
+    spec: inCores(wanted),
+    engine: [
+      view.limits.cpuCores > 0 ? inCores(view.limits.cpuCores) : 'no limit',
+      view.limits.cpuCores > 0 && view.limits.cpuCores <= wanted,
+    ],
     // A quota is of whole microseconds.
     inside: known
-      ? [isLimit ? `${Math.round(cores * 1000) / 1000} cores` : 'no limit', isLimit && cores <= wanted + 0.001]
+      ? [isLimit ? inCores(Math.round(cores * 1000) / 1000) : 'no limit', isLimit && cores <= wanted + 0.001]
       : undefined,
   };
 }

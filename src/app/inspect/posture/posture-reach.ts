@@ -1,6 +1,6 @@
-import { egressText, hasForwarder } from '../../../model/container/egress.ts';
+import { egressText, hasForwarder, isIpv4 } from '../../../model/container/egress.ts';
 import { readTmpfs } from '../../../model/container/tmpfs.ts';
-import { usualWorkingDir } from '../../../model/desired.ts';
+import { type EgressTarget, usualWorkingDir } from '../../../model/desired.ts';
 import type { ServerView } from '../../../model/server-view.ts';
 import { type Look, type Looked, orNone } from './posture-look.ts';
 import type { Inside } from './read-inside.ts';
@@ -26,7 +26,8 @@ export function network({ spec, view, inside }: Look): Looked {
     ?.lines('/proc/self/net/dev')
     .slice(2)
     .map((line) => line.split(':')[0]?.trim() ?? '')
-    .filter((name) => name !== 'lo' && name !== '');
+    .filter((name) => name !== 'lo' && name !== '')
+    .sort();
   const isRead = inside !== undefined && inside.lines('/proc/self/net/dev').length > 2;
   // An address of a link is enough: the bridge has one as well, and the host listens there.
   const withIpv6 = new Set(
@@ -87,7 +88,7 @@ export function egress({ spec, view }: Look): Looked {
           ...(spec.network.egressLearn ? ['the rest is noted'] : []),
         ].join(', '),
     engine: [
-      needsNone ? reach : `${forwarderText(forwarder)}, ${reach}`,
+      needsNone ? reach : `${forwarderText(forwarder)}${led ? standInsText(targets) : ''}, ${reach}`,
       open.length === 0 && others.length === 0 && (needsNone || led || isIdle),
     ],
     inside: 'not-asked',
@@ -102,6 +103,12 @@ function forwarderText(forwarder: ServerView['confinement']['forwarder']): strin
     ...(joined ? [] : ['whose network it is not on']),
     ...(differs.length === 0 ? [] : [`which is changed in ${differs.join(', ')}`]),
   ].join(', ');
+}
+
+/** What an address on its list takes besides; those are as they are made where the forwarder of the view is. */
+function standInsText(targets: readonly EgressTarget[]): string {
+  const addresses = new Set(targets.map(({ host }) => host).filter(isIpv4));
+  return addresses.size === 0 ? '' : ` and what stands in for ${[...addresses].join(', ')}`;
 }
 
 type MountLine = {
@@ -198,13 +205,14 @@ export function mounts({ spec, view, engine, inside }: Look): Looked {
 
 /** Which of its folders are in memory, and whether programs run in them. */
 export function tmpfs({ spec, view, inside }: Look): Looked {
-  const wanted = new Map(
-    Object.entries(spec.security.tmpfs).map(([path, size]) => [path, readTmpfs(size)?.exec === true]),
+  const asked = Object.entries(spec.security.tmpfs).map(
+    ([path, size]) => [path, readTmpfs(size)?.exec === true] as const,
   );
-  const say = (path: string, exec: boolean): string => `${path}${exec ? ' (runs programs)' : ''}`;
   // Its working directory is in memory where its image has none (docs/spec.md, `working_dir`).
   const usual = spec.workingDir ?? usualWorkingDir;
   const live = view.confinement.tmpfs;
+  const wanted = new Map([...(live.some(({ path }) => path === usual) ? [[usual, false] as const] : []), ...asked]);
+  const say = (path: string, exec: boolean): string => `${path}${exec ? ' (runs programs)' : ''}`;
   const found = inside && mountsIn(inside);
   const seen = [...wanted.keys()].map((path) => {
     const line = found?.get(path);
@@ -212,17 +220,17 @@ export function tmpfs({ spec, view, inside }: Look): Looked {
   });
   return {
     promise: 'in memory',
-    spec: orNone([...wanted].map(([path, exec]) => say(path, exec))),
+    spec: orNone([...wanted].map(([path, exec]) => say(path, exec)).sort()),
     engine: [
-      orNone(live.map(({ path, exec }) => say(path, exec))),
+      orNone(live.map(({ path, exec }) => say(path, exec)).sort()),
       [...wanted.keys()].every((path) => live.some((one) => one.path === path)) &&
-        live.every(({ path, exec }) => (wanted.has(path) || path === usual) && (!exec || wanted.get(path) === true)),
+        live.every(({ path, exec }) => wanted.has(path) && (!exec || wanted.get(path) === true)),
     ],
     inside:
       found === undefined || found.size === 0
         ? undefined
         : [
-            orNone(seen.map(({ path, isThere, exec }) => (isThere ? say(path, exec) : `${path} is not`))),
+            orNone(seen.map(({ path, isThere, exec }) => (isThere ? say(path, exec) : `${path} is not`)).sort()),
             seen.every(({ path, isThere, exec }) => isThere && (!exec || wanted.get(path) === true)),
           ],
   };

@@ -1,9 +1,10 @@
 import type { PostureVerdict, ServerPosture } from '../../../app/inspect/posture/posture.ts';
 import { shortId } from '../../../model/ids.ts';
 import { shownTime } from '../../../model/times.ts';
+import { exitCode } from '../../exit-codes.ts';
 import type { PaintName, Palette } from '../../terminal/palette.ts';
-import { type Cell, renderTable } from '../table.ts';
-import { visible } from '../text.ts';
+import { type Cell, continued, renderTable } from '../table.ts';
+import { listed, visible } from '../text.ts';
 
 const words: Readonly<Record<PostureVerdict, readonly [text: string, paint: PaintName]>> = {
   kept: ['kept', 'good'],
@@ -24,11 +25,31 @@ function renderServerPosture(posture: ServerPosture, palette: Palette, width: nu
     const [text, paint] = words[one];
     return [promise, { text, paint: palette[paint] }, spec, engine, inside ?? '-'];
   });
-  const table = renderTable(['PROMISE', 'VERDICT', 'SPEC', 'ENGINE SAYS', 'READ INSIDE'], rows, palette, width);
+  const headers = ['PROMISE', 'VERDICT', 'SPEC', 'ENGINE SAYS', 'READ INSIDE'];
+  // It is there to be filed, so nothing of it is cut.
+  const table = renderTable(headers, width === undefined ? rows : continued(headers, rows, width), palette);
   const why = notRead === undefined ? [] : [palette.warning(`Nothing was read from inside: ${visible(notRead)}.`)];
   return [title, table, ...why].join('\n');
 }
 
-/** A table a server: what was promised, what the engine says, and what was read from inside, side by side. */
+/** What came of all of them: how many promises are kept, which are not, and what follows. */
+function renderSum(servers: readonly ServerPosture[], palette: Palette): string {
+  const all = servers.flatMap(({ promises }) => promises);
+  const count = (verdict: PostureVerdict): number => all.filter((one) => one.verdict === verdict).length;
+  const verdicts = (['kept', 'unknown', 'not-there'] as const).filter((verdict) => count(verdict) > 0);
+  const numbers = verdicts.map((verdict) => `${count(verdict)} ${words[verdict][0]}`).join(', ');
+  const sum = `${all.length} promises of ${servers.length === 1 ? '1 server' : `${servers.length} servers`}: ${numbers}`;
+  const broken = servers.flatMap(({ server, promises }) => {
+    const names = promises.filter(({ verdict }) => verdict === 'broken').map(({ promise }) => promise);
+    return names.length === 0 ? [] : [`${listed(names)} of ${visible(server)}`];
+  });
+  if (broken.length === 0) return `${sum}, none broken`;
+  return `${sum}, ${palette.error(`${count('broken')} BROKEN`)}: ${broken.join('; ')} (exit ${exitCode.gateFailed}; \`looms diff\` shows what an apply mends)`;
+}
+
+/**
+ * A table a server: what was promised, what the engine says, and what was read from inside, side by side; and at the end what
+ * came of it. Within `width` columns, where given.
+ */
 export const renderPosture = (servers: readonly ServerPosture[], palette: Palette, width?: number): string =>
-  servers.map((one) => renderServerPosture(one, palette, width)).join('\n\n');
+  [...servers.map((one) => renderServerPosture(one, palette, width)), renderSum(servers, palette)].join('\n\n');
