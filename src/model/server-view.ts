@@ -100,6 +100,8 @@ export type ServerView = ServerInstance &
        */
       readonly forwarder: {
         readonly name: string;
+        /** When it was made, and so since when it notes what it refuses. */
+        readonly since: EngineTime;
         readonly running: boolean;
         /** Whether the server is on the networks that it shares with it. */
         readonly joined: boolean;

@@ -160,7 +160,9 @@ export function answerFailure(reply: Reply, id: string | number, error: unknown,
 /** What a client is told of a failure; nothing of a server's log. */
 export function failureText(id: string | number | null, error: unknown): string {
   if (!(error instanceof LoomsError)) return errorText(id, code.internal, 'the gateway failed; its log says more');
-  const { code: kind, hint, detail } = error;
+  const { code: kind, detail } = error;
+  // Of a server that is not there it names the others, and a token with a pattern may not know of all.
+  const hint = kind === 'server-not-found' ? undefined : error.hint;
   return errorText(id, isRefusal(error) ? code.invalidRequest : code.internal, error.message, {
     code: kind,
     ...(hint === undefined ? {} : { hint }),

@@ -69,7 +69,8 @@ export function madeUpSource(secret = 'hunter2-hunter2') {
         });
       }),
     detail: async (name) => {
-      if (!look.servers.some((one) => one.name === name)) throw new LoomsError('server-not-found', `no ${name}`);
+      if (!look.servers.some((one) => one.name === name))
+        throw new LoomsError('server-not-found', `no ${name}`, { hint: 'project p has legacy, modern' });
       return {
         name,
         probe: [],

@@ -4,6 +4,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import type { Refusal } from '../../model/server-view.ts';
+import { isoTime, shownTime } from '../../model/times.ts';
 import { plural } from '../../model/values/words.ts';
 import { writtenTarget } from '../../spec/fields/format.ts';
 import type { Ports } from '../ports.ts';
@@ -83,7 +84,16 @@ export async function suggestEgress(
   const { mode, egress, egressLearn } = view.recorded.spec.network;
   const list = suggestList(egress, await refusalsOf(ports, view));
   const hosts = new Set([...egress.map(({ host }) => host), ...list.missing.map(({ entry }) => hostOf(entry))]);
+  const { forwarder } = view.confinement;
   const notices = [
+    ...(forwarder === null
+      ? []
+      : [
+          `${list.missing.length + list.vain.length === 0 ? 'nothing was refused' : 'counted'} since ${shownTime(isoTime(forwarder.since))}, when the forwarder of ${name} was made; what was tried before that is not known`,
+        ]),
+    ...(forwarder !== null && egress.length > 0 && !egressLearn && list.missing.length === 0
+      ? ['other ports of listed hosts are refused and not noted; with network.egress_learn: true they are']
+      : []),
     ...(mode === 'isolated' && egress.length === 0 && !egressLearn
       ? [
           `${name} lists nothing yet, so nothing notes what it tries; with network.egress_learn: true it is noted, by host and port`,

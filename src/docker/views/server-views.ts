@@ -74,7 +74,12 @@ function forwarderOf(
     // The way out is the forwarder's own: its server has no part in it.
     const shared = planned.template.networks.filter(({ name }) => name !== way.out?.name);
     const joined = shared.every(({ name }) => shape.networks.some((each) => each.name === name));
-    return one && { name: one.name, running: isRunning(one), joined, differs: changedFields(one, planned) };
+    return (
+      one && {
+        ...{ name: one.name, since: one.createdAt, running: isRunning(one), joined },
+        differs: changedFields(one, planned),
+      }
+    );
   });
   if (found.includes(undefined)) return null;
   const isAsMade = (one: (typeof found)[number]): boolean =>

@@ -47,6 +47,11 @@ export function requireRight(grant: Grant, right: Right, server?: ServerName): v
 /** What is told of something that was thrown; what nobody foresaw is for `log`, and for nobody in a browser. */
 export function toldOf(error: unknown, log: (text: string) => void): Failure {
   const failure = failureOf(error);
+  if (failure.code === 'server-not-found') {
+    // Its hint names the other servers, and a scope with a pattern may not be about all of them.
+    const { hint: _, ...told } = failure;
+    return told;
+  }
   if (failure.code !== 'internal') return failure;
   log(`a request of the page failed: ${failure.message}`);
   return { code: 'internal', message: 'the gateway failed; its log says more', detail: [] };

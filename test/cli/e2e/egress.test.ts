@@ -224,6 +224,7 @@ describe.skipIf(withoutEngine() || outsideAddress === undefined)('a server with 
     const suggested = await project.run(['egress', 'suggest', 'a']);
     console.log(suggested.stdout, suggested.stderr);
     expect(suggested).toExit(0);
+    expect(suggested.stderr).toMatch(/counted since \S+, when the forwarder of a was made; what was tried before that/);
     expect(suggested.stdout).toMatch(/^docker_backend:\n {2}network:\n {4}egress:\n {6}- "\*\.wild\.example:443"\n/);
     const filled = suggested.stdout
       .replaceAll(':PORT', ':443')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { unreachableHint } from '../../../src/app/talk/call-tool.ts';
+import { unreachableHint } from '../../../src/app/talk/unreachable-hint.ts';
 import type { DesiredServer, NetworkMode } from '../../../src/model/desired.ts';
 import { server } from '../../support/planner-world.ts';
 
@@ -71,6 +71,29 @@ describe('a server that says it could not reach a host', () => {
       'db.example.com:5432 may be reached: check that the port is this one',
     );
   });
+
+  test.each([
+    [
+      'connection to server at "db.example.com" (169.254.69.160), port 5433 failed: Connection refused',
+      'db.example.com',
+    ],
+    ['dial tcp: lookup db.example.com:5433: connection refused', 'db.example.com'],
+  ])('hears of a port that is not listed for a host that is (%s)', (said, host) => {
+    expect(unreachableHint(said, led())).toBe(
+      `port 5433 of ${host} is not listed, only db.example.com:5432: if that is the right port, add "${host}:5433" to docker_backend.network.egress`,
+    );
+    expect(unreachableHint(said.replace('5433', '5432'), led())).toContain('db.example.com:5432 may be reached');
+  });
+
+  test.each(['ECONNREFUSED 169.254.69.160:5433', "Connection refused: Connect call failed ('169.254.69.160', 5433)"])(
+    'hears of a port that is listed of no host, where the server says only the address (%s)',
+    (said) => {
+      expect(unreachableHint(said, led())).toBe(
+        '169.254.69.160 is where the server finds a host of its list, and port 5433 is listed of none: only db.example.com:5432 may be reached; add the host with this port to docker_backend.network.egress',
+      );
+      expect(unreachableHint(said.replace('5433', '5432'), led())).toContain('the host cannot be reached');
+    },
+  );
 
   test('hears of connections that end at once where it has a forwarder, and nowhere else', () => {
     expect(unreachableHint('read ECONNRESET', led())).toContain('the host cannot be reached');

@@ -39,7 +39,7 @@ const field = (network: string): string => `docker_backend.network.looms-test${n
 describe('what a listing tells of how a server is led out', () => {
   it('is its forwarder where all is as it is made', () => {
     const forwarder = { name: 'looms-test-a.egress-1', running: true, joined: true, differs: [] };
-    expect(confinement(running, 'a')?.forwarder).toEqual(forwarder);
+    expect(confinement(running, 'a')?.forwarder).toMatchObject(forwarder);
     expect(confinement(running, 'a')?.networks.every(({ isRecorded }) => isRecorded)).toBe(true);
     expect(confinement(running, 'b')?.forwarder).toBe(null);
   });

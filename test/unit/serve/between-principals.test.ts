@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { asServerName, type ServerName } from '../../../src/model/ids.ts';
 import { usualNames } from '../../../src/model/serve-settings.ts';
 import type { Guard } from '../../../src/serve/access/guard.ts';
+import { failureText } from '../../../src/serve/call.ts';
 import { createCatalogue } from '../../../src/serve/catalogue.ts';
 import { oneServer } from '../../../src/serve/face.ts';
 import { createSeal } from '../../../src/serve/sessions/seal.ts';
@@ -23,6 +25,15 @@ import { key, modern } from './local-gateway.ts';
 // What one principal must not hear or learn of another one.
 
 const levelKey = 'io.modelcontextprotocol/logLevel';
+
+test('a failure about a server that is not there names no other server', () => {
+  const missing = new LoomsError('server-not-found', 'no server team-x in project p', {
+    hint: 'project p has fs, web',
+  });
+  expect(failureText(1, missing)).not.toContain('web');
+  const other = new LoomsError('sessions-busy', 'too many sessions are busy', { hint: 'try again' });
+  expect(failureText(1, other)).toContain('try again');
+});
 
 describe('what a process that all share logs', () => {
   const start = (channel: Fake): Stateless => {

@@ -402,8 +402,10 @@ describe('the page over HTTP: streams', () => {
     const { ask, source } = await pageGateway();
     expect(await ask('/page/servers/none', { as: 'everything-token' })).toMatchObject({
       status: 404,
-      body: { error: { code: 'server-not-found' } },
+      // No hint: it names all servers, which a scope with a pattern is not about.
+      body: { error: { code: 'server-not-found', message: 'no none' } },
     });
+    expect(JSON.stringify(await ask('/page/servers/none', { as: 'everything-token' }))).not.toContain('modern');
     Object.assign(source, {
       act: async () => {
         throw new LoomsError('lock-held', 'ann changes it: hunter2-hunter2', { hint: 'wait', detail: ['a log'] });
