@@ -3,6 +3,7 @@ import type { ContainerState, EngineDescription, EngineHealth, EngineTime, Gener
 import type { ContainerId, ProjectName, ServerName } from './ids.ts';
 import type { FieldDifference } from './plan.ts';
 import type { ForeignRecord } from './records.ts';
+import type { SecretPrints } from './secrets/secret-prints.ts';
 
 /** How a server is doing as far as the engine alone can tell; whether it answers MCP is asked by a gate or a call. */
 export type ServerState = 'running' | 'paused' | 'stopped' | 'disabled' | 'restarting' | 'pending' | 'dead';
@@ -172,6 +173,8 @@ export type ServerContainer = MadeFrom & {
   readonly name: string;
   readonly server: ServerName;
   readonly generation: number;
+  /** Of the secrets that it was given when it was made. */
+  readonly secretPrints?: SecretPrints;
   /** `stopped` is also what was never started. */
   readonly status: 'running' | 'paused' | 'restarting' | 'stopped';
 };

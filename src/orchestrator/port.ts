@@ -281,6 +281,7 @@ export type LoggedServer = LoggedContainer & {
   /** Absent: what it was made from cannot be read. */
   readonly spec?: DesiredServer;
   readonly foreignRecord?: ForeignRecord;
+  readonly secretPrints?: SecretPrints;
 };
 
 /** What an orchestrator needs besides its engine: what this machine knows, and how servers are talked to. */

@@ -129,7 +129,7 @@ async function checkOne(
   const common = { name, project, container, generation, restarts, engineHealth };
   const nothing = { tools: null, server: null, protocolVersion: null } as const;
   if (verdict.kind !== 'runs') {
-    if (recorded !== undefined) await knowSecrets(ports, recorded.spec, foreignRecord);
+    if (recorded !== undefined) await knowSecrets(ports, recorded.spec, { foreignRecord });
     const detail = verdict.kind === 'unhealthy' ? await logOf(sessions, container, options.signal) : [];
     const steps = [engineStep, containerStep, skipped('session'), skipped('handshake'), skipped('tools')];
     const failure = { ...verdict.failure, detail };

@@ -1,4 +1,4 @@
-import type { DeclaredServer } from '../../model/desired.ts';
+import type { DeclaredServer, DesiredServer } from '../../model/desired.ts';
 import { isHttp } from '../../model/desired.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { ContainerId, ProjectName } from '../../model/ids.ts';
@@ -37,14 +37,12 @@ export async function changedSecrets(
     const key = await ports.secretPrints.keyName();
     const ours = containers.filter(({ secretPrints, foreignRecord }) => secretPrints.key === key && !foreignRecord);
     if (ours.length < containers.length) warnings.push(ofOtherKey(server));
-    const known = ours.length === 0 ? undefined : await today(ports, project, server, ours);
+    const given = new Set(ours.flatMap((one) => Object.keys(one.secretPrints.values)));
+    const known = ours.length === 0 ? undefined : await printsOfToday(ports, project, server.spec, given);
     if (known === undefined) continue;
     if (known.why !== undefined) warnings.push(notCompared(server, known.why));
     for (const { id, secretPrints } of ours) {
-      const names = Object.entries(secretPrints.values)
-        .filter(([name, print]) => Object.hasOwn(known.values, name) && known.values[name] !== print)
-        .map(([name]) => name)
-        .sort();
+      const names = otherPrints(secretPrints, known.values);
       if (isNonEmpty(names)) changed.set(id, names);
     }
   }
@@ -57,14 +55,20 @@ const wasGivenSecrets = ({ spec }: DeclaredServer, { server }: MadeServer): bool
 
 const withoutPrints = 'it was made by an earlier looms, or without a usable key; `looms mcp restart` makes it anew';
 
-/** Prints of the values of today, as far as they can be had. */
-async function today(
+/** Names of variables whose print is another one than that of today, where both are known; sorted. */
+export const otherPrints = (given: SecretPrints, today: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(given.values)
+    .filter(([name, print]) => Object.hasOwn(today, name) && today[name] !== print)
+    .map(([name]) => name)
+    .sort();
+
+/** Prints of the values of today of the variables in `given`, as far as they can be had; else `why` not. Throws nothing. */
+export async function printsOfToday(
   { secrets, secretPrints }: SecretPorts,
   project: ProjectName,
-  { spec }: DeclaredServer,
-  containers: readonly Given[],
+  spec: DesiredServer,
+  given: ReadonlySet<string>,
 ): Promise<{ readonly values: Readonly<Record<string, string>>; readonly why?: string }> {
-  const given = new Set(containers.flatMap((one) => Object.keys(one.secretPrints.values)));
   const wanted = Object.fromEntries(Object.entries(secretVariables(spec)).filter(([name]) => given.has(name)));
   try {
     const { values, missing } = await resolveEnv(wanted, secrets);

@@ -106,6 +106,6 @@ export async function trustedTarget(
     await requireTrust(ports, record, mayAskForTrust);
   }
   // A session of a stdio server looks its secrets up anyway; the process of an HTTP server has them already.
-  if (isHttp(spec)) await knowSecrets(ports, spec, foreignRecord);
+  if (isHttp(spec)) await knowSecrets(ports, spec, { foreignRecord });
   return sessionTarget(serving, sessions, ports.secrets);
 }

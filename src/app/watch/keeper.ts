@@ -2,6 +2,7 @@ import type { EngineEvent } from '../../model/engine-events.ts';
 import { messageOf } from '../../model/failure.ts';
 import type { HealthPlace } from '../../model/health.ts';
 import type { ContainerId, ProjectName } from '../../model/ids.ts';
+import { defined } from '../../model/values/defined.ts';
 import type { Orchestrator } from '../../orchestrator/port.ts';
 import { keepLog } from '../inspect/logs/keep-log.ts';
 import type { Ports } from '../ports.ts';
@@ -46,13 +47,13 @@ export function createKeeper(ports: Ports, project: ProjectName): Keeper {
     signal: AbortSignal,
   ): Promise<void> => {
     const read = new Set<ContainerId>();
-    for (const { id, server, generation, status, recorded, foreignRecord } of await instances(project, { signal })) {
+    for (const one of await instances(project, { signal })) {
+      const { id, server, generation, status, recorded, foreignRecord, secretPrints } = one;
       const of = {
         container: id,
         server,
         generation,
-        ...(recorded === undefined ? {} : { spec: recorded.spec }),
-        ...(foreignRecord === undefined ? {} : { foreignRecord }),
+        ...defined({ spec: recorded?.spec, foreignRecord, secretPrints }),
       };
       const problem = whole.has(id) ? undefined : await keepLog(ports, sessions, at, of, signal);
       if (problem !== undefined) ports.warn(`${server}: ${problem}`);

@@ -70,9 +70,9 @@ function stepEnvironment(
   const loggedServer = (id: ContainerId): LoggedServer | undefined => {
     const there = observed.containers.find((one) => one.id === id);
     if (there !== undefined) {
-      const { role, server, generation, state, recorded, foreignRecord } = there;
+      const { role, server, generation, state, recorded, foreignRecord, secretPrints } = there;
       if (role !== 'server' || server === undefined || state.status === 'created') return undefined;
-      return { container: id, server, generation, ...defined({ spec: recorded?.spec, foreignRecord }) };
+      return { container: id, server, generation, ...defined({ spec: recorded?.spec, foreignRecord, secretPrints }) };
     }
     const ours = made.servers.get(id);
     return ours && { container: id, ...ours, ...defined({ spec: declared.get(ours.server)?.spec }) };

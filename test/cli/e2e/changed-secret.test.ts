@@ -63,9 +63,15 @@ describe.skipIf(withoutEngine())('a changed secret of a server over HTTP', () =>
   });
 
   test('replaces the server with apply, and is no drift after that; no value is anywhere on the engine', async () => {
+    // What the running server prints of the value that it was made with, nobody can mask any more.
+    const unmasked = 'the value of API_TOKEN that teller was made with is not known any more';
+    expect((await project.run(['mcp', 'logs', 'teller'], { env: after })).stderr).toContain(unmasked);
+    expect((await project.run(['mcp', 'logs', 'teller'], { env: before })).stderr).not.toContain(unmasked);
     const applied = await project.apply(yaml, [], { env: after });
     expect(applied).toExit(0);
     expect(applied.stdout).toMatch(/^✓ teller {2}replaced/m);
+    const gone = await project.run(['mcp', 'logs', 'teller', '--gone'], { env: after });
+    expect(gone.stdout).not.toContain(before.LOOMS_SECRET_TOLD);
     expect(await diff(after)).toMatchObject({ code: 0, stderr: '' });
     expect(await diff(before)).toExit(2);
     const { Labels } = (await project.container('teller').inspect()).Config;

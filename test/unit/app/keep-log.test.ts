@@ -64,6 +64,25 @@ test('what could not be masked is not kept, and why is said', async () => {
   expect((await keeping([], {}, { ...of, spec: undefined })).why).toBeUndefined();
 });
 
+test('of a container that was given another value of a secret than there is now nothing is kept', async () => {
+  const secretPrints = {
+    keyName: async () => 'ours',
+    print: async (_whose: unknown, values: Readonly<Record<string, string>>) => ({
+      key: 'ours',
+      values: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, `print of ${value}`])),
+    }),
+  };
+  const given = (key: string, value: string) => ({ ...of, secretPrints: { key, values: { A: `print of ${value}` } } });
+  const { why, kept } = await keeping([line(7, 'token hunter1')], { secretPrints }, given('ours', 'hunter1'));
+  expect(why).toBe(
+    'the log of generation 2 was not kept: the value of A that fs was made with is not known any more, so it could not be masked',
+  );
+  expect(kept).toEqual([]);
+  expect((await keeping([line(7, 'x')], { secretPrints }, given('ours', 'hunter2'))).kept).toHaveLength(1);
+  // Prints of another machine say nothing.
+  expect((await keeping([line(7, 'x')], { secretPrints }, given('theirs', 'hunter1'))).kept).toHaveLength(1);
+});
+
 test('a log that is gone, or that the engine cannot read, is nothing to keep; any other failure is told', async () => {
   expect((await keeping(new LoomsError('engine-not-found', 'gone'))).why).toBeUndefined();
   expect((await keeping(new LoomsError('engine-unsupported', 'no such driver'))).why).toBeUndefined();

@@ -12,6 +12,8 @@ const trusting = (accepted: boolean): Ports['trust'] => ({
   ask: async () => false,
 });
 
+const noPrints: Ports['secretPrints'] = { keyName: async () => undefined, print: async () => undefined };
+
 test("a server's secrets are looked up for the mask; what cannot be had is warned of and stops nothing", async () => {
   const line = "env: { A: 'x${secret:one}', B: '${secret:broken}', C: '${secret:gone}' }";
   const asked: string[] = [];
@@ -26,6 +28,7 @@ test("a server's secrets are looked up for the mask; what cannot be had is warne
       },
       warn: (text) => void warnings.push(text),
       trust: trusting(false),
+      secretPrints: noPrints,
     },
     spec,
   );
@@ -44,8 +47,14 @@ test.each([
     asked += 1;
     return { found: true, value: 'v', provider: 'fake' };
   };
-  const ports = { secrets, warn: (text: string) => void warnings.push(text), trust: trusting(accepted) };
-  await knowSecrets(ports, spec, { digest: 'd', imageId: 'sha256:0123456789abcdef', maker: { kind: 'unsigned' } });
+  const ports = {
+    secrets,
+    warn: (text: string) => void warnings.push(text),
+    trust: trusting(accepted),
+    secretPrints: noPrints,
+  };
+  const foreignRecord = { digest: 'd', imageId: 'sha256:0123456789abcdef', maker: { kind: 'unsigned' } } as const;
+  await knowSecrets(ports, spec, { foreignRecord });
   expect(asked).toBe(times);
   expect(warnings.join()).toMatch(accepted ? /^$/ : /\$\{secret:one\} is not looked up/);
 });

@@ -15,10 +15,10 @@ const batchLength = 1_000_000;
 
 /**
  * Keeps what is not kept yet of a container's log on this machine, with secrets masked; one whose secrets cannot be
- * looked up is not kept. Returns why it could not be kept, for people. Never throws.
+ * looked up, or have another value by now than it was given, is not kept. Returns why it could not be kept, for people. Never throws.
  */
 export async function keepLog(
-  ports: Pick<Ports, 'keptLogs' | 'mask' | 'secrets' | 'trust'>,
+  ports: Pick<Ports, 'keptLogs' | 'mask' | 'secrets' | 'trust' | 'secretPrints'>,
   sessions: Pick<SessionHost, 'readLog'>,
   at: HealthPlace,
   of: LoggedServer,
@@ -31,7 +31,7 @@ export async function keepLog(
   const keep = async (lines: readonly CountedLine[]): Promise<string | undefined> => {
     if (!secretsKnown) {
       if (of.spec === undefined) return failed('its record cannot be read, so what is secret in it is not known');
-      const [unknown] = await unknownSecrets(ports, of.spec, of.foreignRecord);
+      const [unknown] = await unknownSecrets(ports, of.spec, { ...of, project: at.project });
       if (unknown !== undefined) return failed(`${unknown}, so it could not be masked`);
       secretsKnown = true;
     }

@@ -55,7 +55,7 @@ export async function openLogs(ports: Ports, request: LogRequest, signal: AbortS
   };
   const sources = new Map<ContainerId, LogSource>();
   const open = async (one: ServerContainer, from: typeof first): Promise<LogSource> => {
-    if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec, one.foreignRecord);
+    if (one.recorded !== undefined) await knowSecrets(ports, one.recorded.spec, { ...one, project: request.project });
     const source = logSource(sessions, one, from);
     sources.set(one.id, source);
     return source;

@@ -5,6 +5,7 @@ import { LoomsError } from '../../../model/errors.ts';
 import { asContainerId, shortId } from '../../../model/ids.ts';
 import type { ForeignRecord, RecordMaker } from '../../../model/records.ts';
 import { readSecretPrints } from '../../../model/secrets/secret-prints.ts';
+import { defined } from '../../../model/values/defined.ts';
 import { type Claim, readClaim, signedText } from '../../model/claims.ts';
 import { label } from '../../model/labels.ts';
 import type { ForeignContainer, ObservedContainer } from '../../model/observed.ts';
@@ -155,6 +156,7 @@ export function locatedContainer(listed: ListedContainer, records: RecordReader)
     running: listed.State === 'running',
     status: listedStatus(listed.State),
     ...recordIn(labels, imageIdOf(listed.ImageID), records),
+    ...defined({ secretPrints: readSecretPrints(labels[label.secrets] ?? '') }),
     imageRef: labels[label.image] ?? listed.Image,
     imageId: imageIdOf(listed.ImageID),
     hasShell: labels[label.hasShell] !== 'false',
