@@ -8,7 +8,7 @@ import { type MissingSecret, missingSecrets } from '../plan/missing-secrets.ts';
 import type { Work } from '../plan/plan-work.ts';
 import { requireSamePaths } from '../plan/require-rules.ts';
 import type { Ports } from '../ports.ts';
-import { changeOf, endOfReport, recordChange } from './record-change.ts';
+import { type BegunChange, beginChange, changeOf, endOfReport } from './record-change.ts';
 import { requireTrustInPlan } from './require-trust.ts';
 import { type TracedRun, traceRun } from './trace-run.ts';
 
@@ -68,21 +68,32 @@ export async function applyWork(
     if (!(await canSign(ports, again))) ports.warn(unsignedWarning);
     return warnings;
   };
-  const run = ({ planned, sink, traceId }: TracedRun): Promise<ApplyReport> => {
-    const change = {
-      ...changeOf(work, { mask: ports.mask, eventBefore: (server) => occasion?.eventBefore(server) }),
-      ...defined({ trigger: occasion?.trigger, traceId }),
-    };
-    const apply = (): Promise<ApplyReport> =>
-      orchestrator.apply(work, {
+  const run = async ({ planned, sink, traceId }: TracedRun): Promise<ApplyReport> => {
+    const begin = (prepared: Prepared): Promise<BegunChange> =>
+      beginChange(ports, {
+        ...changeOf(prepared, { mask: ports.mask, eventBefore: (server) => occasion?.eventBefore(server) }),
+        ...defined({ trigger: occasion?.trigger, traceId }),
+      });
+    let begun: BegunChange | undefined;
+    try {
+      const report = await orchestrator.apply(work, {
         ...options,
         sink,
-        check: (again) => {
+        check: async (again) => {
           planned();
-          return check(again);
+          const warnings = await check(again);
+          // Only now it is known what will be done, and why: the engine may have changed since this was planned.
+          if (again.plan.steps.length > 0) begun = await begin(again);
+          return warnings;
         },
       });
-    return recordChange(ports, change, apply, (ended) => endOfReport(ended, ports.mask));
+      await begun?.ended(endOfReport(report, ports.mask));
+      return report;
+    } catch (error) {
+      begun ??= await begin(work);
+      await begun.failed(error);
+      throw error;
+    }
   };
   const report = await (work.plan.steps.length > 0
     ? traceRun(ports, { project: work.plan.project, sink: options.sink }, run)

@@ -8,36 +8,57 @@ import type { Ports } from '../ports.ts';
 
 type End = Omit<ChangeEnd, 'durationMs'>;
 
+/** A change whose first record is in the trail; one of these writes the second. */
+export type BegunChange = {
+  readonly ended: (how: End) => Promise<void>;
+  readonly failed: (error: unknown) => Promise<void>;
+};
+
 /**
- * Makes a change between its two records, and passes on what it does. Trouble with the trail is only said: it keeps
- * nobody from repairing what is broken.
+ * Writes that a change begins. Trouble with the trail is only said: it keeps nobody from repairing what is broken.
  */
+export async function beginChange(
+  ports: Ports,
+  change: Omit<AuditedChange, 'command' | 'principal'>,
+): Promise<BegunChange> {
+  const { command, principal } = ports.whoAmI;
+  const trigger = principal === undefined ? 'person' : 'api';
+  const { start, ended: write } = await ports.audit.changing({
+    command,
+    trigger,
+    ...defined({ principal }),
+    ...change,
+  });
+  if (!start.written) ports.warn(`this change is not in the audit trail: ${start.why}; ${start.hint}`);
+  const startedAt = ports.monotonicMs();
+  const ended = async (how: End): Promise<void> => {
+    const written = await write({ ...how, durationMs: Math.round(ports.monotonicMs() - startedAt) });
+    if (!written.written)
+      ports.warn(`the end of this change is not in the audit trail: ${written.why}; ${written.hint}`);
+  };
+  const failed = async (error: unknown): Promise<void> => {
+    const failure: { readonly code: ErrorCode; readonly message?: string } =
+      error instanceof LoomsError ? { code: error.code, message: ports.mask(error.message) } : { code: 'internal' };
+    await ended({ result: failure.code === 'interrupted' ? 'interrupted' : 'failed', ...failure });
+  };
+  return { ended, failed };
+}
+
+/** Makes a change between its two records, and passes on what it does. */
 export async function recordChange<T>(
   ports: Ports,
   change: Omit<AuditedChange, 'command' | 'principal'>,
   make: () => Promise<T>,
-  endOf: (made: T) => End = () => ({ result: 'done' }),
 ): Promise<T> {
-  const { command, principal } = ports.whoAmI;
-  const trigger = principal === undefined ? 'person' : 'api';
-  const { start, ended } = await ports.audit.changing({ command, trigger, ...defined({ principal }), ...change });
-  if (!start.written) ports.warn(`this change is not in the audit trail: ${start.why}; ${start.hint}`);
-  const startedAt = ports.monotonicMs();
-  const end = async (how: End): Promise<void> => {
-    const written = await ended({ ...how, durationMs: Math.round(ports.monotonicMs() - startedAt) });
-    if (!written.written)
-      ports.warn(`the end of this change is not in the audit trail: ${written.why}; ${written.hint}`);
-  };
+  const begun = await beginChange(ports, change);
   let made: T;
   try {
     made = await make();
   } catch (error) {
-    const failure: { readonly code: ErrorCode; readonly message?: string } =
-      error instanceof LoomsError ? { code: error.code, message: ports.mask(error.message) } : { code: 'internal' };
-    await end({ result: failure.code === 'interrupted' ? 'interrupted' : 'failed', ...failure });
+    await begun.failed(error);
     throw error;
   }
-  await end(endOf(made));
+  await begun.ended({ result: 'done' });
   return made;
 }
 

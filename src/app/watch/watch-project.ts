@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { GitSource } from '../../files/port.ts';
+import type { DeclaredServer } from '../../model/desired.ts';
 import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { isInSync, isRotation, type Plan } from '../../model/plan.ts';
+import { type Change, isInSync, isRotation, type Plan } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { ApplyReport, Undesired } from '../../orchestrator/port.ts';
@@ -171,19 +172,31 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   };
 
   const carryOut = async (work: Work, triggers: readonly Trigger[]): Promise<void> => {
-    const changes = work.plan.changes.filter(({ action }) => action !== 'unchanged');
+    const begun: Change[] = [];
+    const newIn = ({ changes }: Plan): readonly Change[] => {
+      const old = new Set(begun.map((change) => JSON.stringify(change)));
+      return changes.filter((change) => change.action !== 'unchanged' && !old.has(JSON.stringify(change)));
+    };
+    const begin = (changes: readonly Change[], isTold: boolean) => {
+      if (isTold) tell({ type: 'changing', triggers, changes });
+      begun.push(...changes);
+      probes.changing(begun.map(({ server }) => server));
+      return record.changing(changes);
+    };
     // What could not even begin is begun again without a word.
-    if (tried !== work.plan.basis) tell({ type: 'changing', triggers, changes });
+    const ended = begin(newIn(work.plan), tried !== work.plan.basis);
     tried = work.plan.basis;
     const started = ports.monotonicMs();
-    const ended = record.changing(changes);
-    probes.changing(changes.map(({ server }) => server));
     const end = (result: string): void => ended((ports.monotonicMs() - started) / 1000, result);
     const report = await applyWork(ports, work, {
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       lockTimeoutMs: lockPatienceMs,
       // Whoever starts the loop agrees to whatever brings the engine in line, within the rules that the plan is held to.
-      acceptNewPlan: () => true,
+      acceptNewPlan: (plan) => {
+        const changes = newIn(plan);
+        if (changes.length > 0) begin(changes, true);
+        return true;
+      },
       occasion: { trigger: triggerOf(triggers), eventBefore: (server) => lastEvents.get(server) },
       stopSignal: options.stop,
       abortSignal: options.abort,
@@ -202,11 +215,12 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
       failures: support.map(({ failure }) => failure),
       milliseconds: Math.round(ports.monotonicMs() - started),
     });
-    await settle(work, report);
+    await settle(work.servers, report);
   };
 
   /** What was done is not done again at once; then all is looked at once more, as more may have changed meanwhile. */
-  const settle = async ({ servers, plan: { changes } }: Work, report: ApplyReport): Promise<void> => {
+  const settle = async (servers: readonly DeclaredServer[], report: ApplyReport): Promise<void> => {
+    const { changes } = report.plan;
     const hashes = new Map(servers.map((one) => [one.spec.name, declaredAs(one)]));
     const changed = new Map(changes.map((change) => [change.server, change]));
     // What the time limit cut off would stall again; what the end of the loop cut off says nothing.

@@ -8,6 +8,7 @@ import type { Engine, LockHolder } from '../../../src/docker/port.ts';
 import { localFiles } from '../../../src/files/local-files.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId } from '../../../src/model/ids.ts';
+import type { AuditedChange, ChangeEnd } from '../../../src/model/trail/audit.ts';
 import { noTracing } from '../../../src/model/trail/tracing.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
@@ -155,6 +156,44 @@ describe('applying a plan', () => {
     const prepared = await planWork(ports, request, { policies: [] });
     await expect(applyWork(ports, prepared, options)).rejects.toMatchObject({ code: 'plan-stale' });
     expect(calls).toEqual(['releaseLock']);
+  });
+
+  it('has in the trail what is carried out and why, not what was planned before the lock was there', async () => {
+    const { ports, calls } = portsOf({ looks: [emptyEngine(), stopped] });
+    const changes: AuditedChange[] = [];
+    const ends: ChangeEnd[] = [];
+    const audit: Ports['audit'] = {
+      ...ports.audit,
+      changing: async (change) => {
+        expect(calls).toEqual([]);
+        changes.push(change);
+        const ended = async (end: ChangeEnd) => {
+          ends.push(end);
+          return { written: true } as const;
+        };
+        return { start: { written: true }, ended };
+      },
+    };
+    const prepared = await planWork(ports, { ...request, servers: [server('a')] }, { policies: [] });
+    expect(prepared.plan.changes).toMatchObject([{ action: 'create' }]);
+    await applyWork({ ...ports, audit }, prepared, { ...options, acceptNewPlan: () => true });
+    expect(changes).toMatchObject([{ servers: [{ server: 'a', action: 'start', reasons: [{ kind: 'exited' }] }] }]);
+    expect(ends).toMatchObject([{ outcomes: [{ server: 'a' }] }]);
+  });
+
+  it('has in the trail what was planned where it could not begin', async () => {
+    const { ports } = portsOf({ looks: [stopped], acquire: () => ({ result: 'held', holder, expired: false }) });
+    const changes: AuditedChange[] = [];
+    const audit: Ports['audit'] = {
+      ...ports.audit,
+      changing: async (change) => {
+        changes.push(change);
+        return ports.audit.changing(change);
+      },
+    };
+    const prepared = await planWork(ports, { ...request, servers: [server('a')] }, { policies: [] });
+    await expect(applyWork({ ...ports, audit }, prepared, options)).rejects.toMatchObject({ code: 'lock-held' });
+    expect(changes).toMatchObject([{ servers: [{ server: 'a', action: 'start' }] }]);
   });
 
   it('looks again where host paths lead: one that became a link since is not mounted', async () => {
