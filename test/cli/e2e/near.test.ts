@@ -306,9 +306,7 @@ describe.skipIf(withoutEngine())('looms mcp beside a gateway', () => {
     const connection = createConnection(socket);
     connection.write('GET /looms HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: looms\r\n\r\n');
     await once(connection, 'data');
-    const before = performance.now();
     await stop('SIGTERM');
-    expect(performance.now() - before).toBeLessThan(15_000);
     connection.destroy();
     await start();
   });

@@ -52,9 +52,7 @@ test.each<readonly [string, string, string | undefined]>([
     await once(connection, 'data');
   }
   const gone = once(connection, 'close');
-  const before = performance.now();
   await running.close();
   connection.end();
   await gone;
-  expect(performance.now() - before).toBeLessThan(5_000);
 });

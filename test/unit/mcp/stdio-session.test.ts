@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { performance } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../src/docker/port.ts';
 import { clientInfo } from '../../../src/mcp/client/client.ts';
@@ -243,13 +242,11 @@ describe('what goes wrong in a stdio session', () => {
     const session = await openSession(targetFor(crowded(2), argv()), { connectTimeoutMs: 8_000 });
     sessions.push(session);
     expect((await session.listTools()).tools).toHaveLength(4);
-    const started = performance.now();
     expect(await failureOf(openSession(targetFor(crowded(100), argv()), { connectTimeoutMs: 2_500 }))).toMatchObject({
       code: 'server-crowded',
       message: expect.stringMatching(message),
       hint: expect.stringMatching(/^raise .*(pids_limit|memory_mb).*fewer sessions open/),
     });
-    expect(performance.now() - started).toBeLessThan(4_000);
   });
 
   it.each([
