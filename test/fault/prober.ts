@@ -1,5 +1,5 @@
 import { callTool } from '../../src/app/talk/call-tool.ts';
-import { compose } from '../../src/cli/compose.ts';
+import { compose } from '../../src/cli/compose/compose.ts';
 import { thisProgram } from '../../src/cli/terminal/program.ts';
 import { asProjectName, asServerName } from '../../src/model/ids.ts';
 

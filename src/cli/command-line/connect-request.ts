@@ -4,7 +4,7 @@ import { clients } from '../../clients/table.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import { nearest } from '../../model/values/nearest.ts';
-import type { Connecting } from '../compose.ts';
+import type { Connecting } from '../compose/composition.ts';
 import type { ProjectChoice } from '../project/project.ts';
 import { serverName } from './server-name.ts';
 

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { type Composition, compose } from '../../../src/cli/compose.ts';
+import { compose } from '../../../src/cli/compose/compose.ts';
+import type { Composition } from '../../../src/cli/compose/composition.ts';
 import { thisProgram } from '../../../src/cli/terminal/program.ts';
 import { emptyFolder } from '../../support/looms.ts';
 

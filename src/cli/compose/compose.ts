@@ -1,0 +1,166 @@
+import { hostname } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SavedPlan } from '../../app/plan/saved-plan.ts';
+import type { Ports } from '../../app/ports.ts';
+import { type AlertSettings, noAlerts } from '../../model/alerts.ts';
+import type { Policies } from '../../model/policy.ts';
+import { readPolicyFiles } from '../project/policy-files.ts';
+import { pathsOfPlan, readProjectFile } from '../project/project-file.ts';
+import { visible } from '../render/text.ts';
+import { isAlive, processSpace, userName } from '../terminal/this-process.ts';
+import type { Composition, Settings } from './composition.ts';
+import { engineSource } from './engine-source.ts';
+import { lazily, once } from './lazy.ts';
+import { localPorts, tracingFor } from './local-ports.ts';
+import { secretStores, watched } from './secret-stores.ts';
+
+/** Characters of specs, some 200 servers, from which on memory counts for more than a start. */
+const manySpecs = 200_000;
+
+/**
+ * Passes on what is read of specs. Where that is a lot, V8's young generation stays as large as it is: for a thousand
+ * servers it would grow to 64 MiB beside a heap of 50, and the run would be no faster. Not done at the start, since V8
+ * takes no cached code that was made under other flags, nor may it make any: the flag goes back at the end.
+ */
+function boundsMemory(): (text: string) => Promise<string> {
+  let seen = 0;
+  let isBounded = false;
+  return async (text) => {
+    seen += text.length;
+    if (seen < manySpecs || isBounded) return text;
+    isBounded = true;
+    const { setFlagsFromString } = await import('node:v8');
+    setFlagsFromString('--semi-space-growth-factor=1');
+    process.once('exit', () => setFlagsFromString('--semi-space-growth-factor=2'));
+    return text;
+  };
+}
+
+/** The saved plan that a command carries out, when it does. Throws what `readPlanFile` throws. */
+async function readSettingsPlan(
+  place: Pick<Ports, 'files' | 'workingDirectory'>,
+  { planFile }: Settings,
+): Promise<SavedPlan | undefined> {
+  if (planFile === undefined) return undefined;
+  return (await import('../../app/plan/plan-file.ts')).readPlanFile(place, planFile);
+}
+
+/**
+ * Puts the program together: the only place that knows which adapter stands behind a port. Adapters are imported when
+ * a port is used for the first time, since most commands need few of them and each costs start-up time.
+ */
+export async function compose(settings: Settings): Promise<Composition> {
+  const { program, command, managedBy } = settings;
+  const { environment, workingDirectory, warm } = program;
+  const { localFiles } = await import('../../files/local-files.ts');
+  const machineFiles = localFiles(environment, workingDirectory);
+  const sized = boundsMemory();
+  const files = {
+    ...machineFiles,
+    readText: async (path: string) => {
+      const read = await machineFiles.readText(path);
+      return read.done ? { ...read, text: await sized(read.text) } : read;
+    },
+  };
+  const place = { files, workingDirectory };
+  const savedPlan = await readSettingsPlan(place, settings);
+  const specPaths = savedPlan === undefined ? settings.specPaths : await pathsOfPlan(place, savedPlan.files);
+  const readRules = async () => {
+    const [found, ofMachine] = await Promise.all([
+      readProjectFile(place, specPaths, environment),
+      readPolicyFiles(place, environment),
+    ]);
+    return { projectFile: found, policies: [...(found === undefined ? [] : [found.file.policy]), ...ofMachine] };
+  };
+  const { projectFile, policies } = await readRules();
+  const readPolicies = async (): Promise<Policies> => (await readRules()).policies;
+  const readAlerts = async (): Promise<AlertSettings> =>
+    (await readProjectFile(place, specPaths, environment))?.file.alerts ?? noAlerts;
+  const { close, engineAddress, ...engineParts } = engineSource(settings, projectFile?.file, () => ports);
+  const { proxyPasswords } = await import('../../image/proxies.ts');
+  const stores = secretStores(environment, projectFile?.file.secretProviders ?? [], files.readRegular);
+  let lookUp = once(stores.all);
+  const forgetSecrets = (): void => {
+    lookUp = once(stores.all);
+  };
+  const { secrets, redact } = await watched(() => lookUp(), proxyPasswords(environment));
+  const warned = new Set<string>();
+  const warn = (text: string): void => {
+    if (!warned.has(text)) program.stderr.write(`${redact(`looms: warning: ${visible(text)}`)}\n`);
+    warned.add(text);
+  };
+  const whoAmI = { user: userName(), host: hostname(), pid: program.pid, ...processSpace(), command };
+  const endings = new Set<() => Promise<void>>();
+  const atEnd: Ports['atEnd'] = (work) => {
+    endings.add(work);
+    return () => void endings.delete(work);
+  };
+  const local = localPorts(settings, whoAmI, { redact, warn, atEnd });
+  // One for the program: what leads to a server is shared by all sessions to it.
+  const sessions = once(
+    async () => warm?.openSession ?? (await import('../../mcp/client/connect.ts')).createSessionSource(local.findings),
+  );
+  const endpoint = projectFile?.file.serve?.telemetry?.endpoint;
+  const tracing = once(() => warm?.tracing() ?? tracingFor(settings, endpoint, { warn, atEnd }));
+  const ports: Ports = {
+    ...engineParts,
+    tracing,
+    openSession: sessions,
+    secrets,
+    forgetSecrets,
+    mask: redact,
+    warn,
+    ...local.ports,
+    findings: local.findings,
+    files,
+    environment,
+    workingDirectory,
+    readStdin: async () => sized(await text(program.stdin)),
+    pause: async (milliseconds, signal) => {
+      try {
+        await pause(milliseconds, undefined, signal === undefined ? {} : { signal });
+      } catch (error) {
+        if (signal?.aborted !== true) throw error;
+      }
+    },
+    managedBy,
+    now: () => Date.now(),
+    monotonicMs: () => performance.now(),
+    atEnd,
+    processIsAlive: isAlive,
+    whoAmI,
+  };
+  const closeAll = async (): Promise<void> => {
+    // What was begun last is ended first: the end of a session still looks into the ledger.
+    for (const work of [...endings].reverse()) await work();
+    endings.clear();
+    await close();
+  };
+  const clients = lazily(async () =>
+    (await import('./gateway.ts')).gateways(ports, {
+      ...{ policies, readPolicies, projectFile, engineAddress },
+      readProjectFile: async () => (await readRules()).projectFile,
+      auditTrail: local.auditTrail,
+      version: managedBy.split('/')[1] ?? '',
+    }),
+  );
+  return {
+    ports,
+    engineAddress,
+    projectFile,
+    policies,
+    readPolicies,
+    readAlerts,
+    savedPlan,
+    secretStores: stores,
+    serve: clients.serve,
+    tellOfLoop: clients.tellOfLoop,
+    pageLogin: clients.pageLogin,
+    clientTokens: clients.clientTokens,
+    serveStdio: clients.serveStdio,
+    connecting: clients.connecting,
+    redact,
+    close: closeAll,
+  };
+}
