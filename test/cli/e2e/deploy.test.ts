@@ -21,6 +21,13 @@ const { findCompose } = await import('../../../bench/lib/compose.mjs');
 const compose = withoutEngine() || !existsSync(socket) ? undefined : await findCompose();
 if (compose === undefined) console.log('skipped: there is no Docker Compose, or no engine at its usual socket');
 
+const firstStart = `set -e
+export POSTGRES_PASSWORD=$$(cat /run/secrets/postgres_password) PGHOST=/tmp
+docker-entrypoint.sh pg_ctl --wait --silent --options="-c listen_addresses=''" start
+for script in /docker-entrypoint-initdb.d/*.sh; do "$$script"; done
+pg_ctl --wait --silent --mode=fast stop
+exec docker-entrypoint.sh postgres`;
+
 describe.skipIf(compose === undefined)('deploy/compose.yaml', () => {
   const project = testProject('deploy');
   const folder = mkdtempSync(join(tmpdir(), 'looms-deploy-'));
@@ -34,12 +41,8 @@ describe.skipIf(compose === undefined)('deploy/compose.yaml', () => {
         labels: { 'looms.test': testLabel('deploy') },
       },
       postgres: {
-        // The stand-in for the official image knows no files of secrets.
-        entrypoint: [
-          'sh',
-          '-c',
-          'POSTGRES_PASSWORD=$$(cat /run/secrets/postgres_password) exec docker-entrypoint.sh postgres',
-        ],
+        // The stand-in for the official image knows no files of secrets, and no scripts for a new database.
+        entrypoint: ['sh', '-c', firstStart],
         labels: { 'looms.test': testLabel('deploy') },
       },
     },
@@ -92,8 +95,9 @@ describe.skipIf(compose === undefined)('deploy/compose.yaml', () => {
       requestInit: { headers: headers('client_token') },
     });
     await client.connect(transport as never);
-    const answer = await client.callTool({ name: 'execute_sql', arguments: { sql: 'select 6 * 7 as answer' } });
-    expect(JSON.stringify(answer)).toContain("'answer': 42");
+    const sql = 'select 6 * 7 as answer, rolname::text, rolsuper from pg_roles where rolname = current_user';
+    const answer = await client.callTool({ name: 'execute_sql', arguments: { sql } });
+    expect(JSON.stringify(answer)).toContain("'answer': 42, 'rolname': 'reader', 'rolsuper': False");
     await client.close();
   });
 
@@ -120,7 +124,7 @@ describe.skipIf(compose === undefined)('deploy/compose.yaml', () => {
     expect(host.SecurityOpt).toEqual(['no-new-privileges:true']);
     expect([host.Memory, host.NanoCpus, host.PidsLimit].every((limit) => Number(limit) > 0)).toBe(true);
     expect(config.User).toMatch(/^(10001:10001|postgres)$/);
-    for (const name of ['postgres_password', 'postgres_uri', 'client_token', 'metrics_token']) {
+    for (const name of ['postgres_password', 'reader_password', 'postgres_uri', 'client_token', 'metrics_token']) {
       expect(JSON.stringify(config)).not.toContain(secret(name));
     }
   });
