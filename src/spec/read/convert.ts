@@ -39,12 +39,24 @@ export function convert(text: string, root: ParsedNode): { tree: Tree; findings:
       return nothing(span);
     }
     const tree = isScalar(node)
-      ? scalarTree(text, node.value, node.source ?? text.slice(span.start, span.end), span)
+      ? scalar(node.value, node.source ?? text.slice(span.start, span.end), span)
       : isMap(node)
         ? map(node as YAMLMap<unknown, unknown>, span, depth)
         : { kind: 'list' as const, span, items: node.items.map((item) => visit(item, depth + 1, span)) };
     if (node.anchor !== undefined) anchors.set(node.anchor, tree);
     return tree;
+  };
+
+  const scalar = (value: unknown, source: string, span: Span): ScalarTree => {
+    const base = { kind: 'scalar', span, sourceOffset: () => undefined } as const;
+    if (typeof value === 'string') {
+      return { ...base, value, text: value, sourceOffset: offsetsIn(text.slice(span.start, span.end), value, span) };
+    }
+    if (typeof value === 'number' || typeof value === 'boolean' || value === null) {
+      return { ...base, value, text: source };
+    }
+    // Dates and the like, which only `%YAML 1.1` and explicit tags make: the text counts.
+    return { ...base, value: source, text: source };
   };
 
   const alias = (node: Alias.Parsed): Tree => {
@@ -114,19 +126,6 @@ export function convert(text: string, root: ParsedNode): { tree: Tree; findings:
 
   const tree = visit(root, 1, { start: 0, end: 1 });
   return { tree, findings };
-}
-
-/** A scalar that means `value` and is written as `source`, without quotes, at `span`. */
-export function scalarTree(text: string, value: unknown, source: string, span: Span): ScalarTree {
-  const base = { kind: 'scalar', span, sourceOffset: () => undefined } as const;
-  if (typeof value === 'string') {
-    return { ...base, value, text: value, sourceOffset: offsetsIn(text.slice(span.start, span.end), value, span) };
-  }
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null) {
-    return { ...base, value, text: source };
-  }
-  // Dates and the like, which only `%YAML 1.1` and explicit tags make: the text counts.
-  return { ...base, value: source, text: source };
 }
 
 /**

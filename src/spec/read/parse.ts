@@ -2,7 +2,6 @@ import { Composer, type CST, type Document, Lexer, Parser, type YAMLError } from
 import { convert, maxDepth, tooDeep } from './convert.ts';
 import { explainSyntax, indexRegions } from './explain-syntax.ts';
 import type { Finding } from './findings.ts';
-import { readPlain } from './plain.ts';
 import type { Region } from './scan-lines.ts';
 import type { Tree } from './tree.ts';
 
@@ -23,11 +22,6 @@ type ParsedDocument = {
 export function parseDocuments(text: string): readonly ParsedDocument[] {
   const unreadable = findUnreadable(text);
   if (unreadable !== undefined) return [{ findings: [unreadable] }];
-  return readPlain(text)?.map((content) => ({ content, findings: [] })) ?? parseWhole(text);
-}
-
-/** As `parseDocuments`, for all of YAML. */
-export function parseWhole(text: string): readonly ParsedDocument[] {
   // Made once, and only for a file with an error.
   let regions: ((offset: number) => Region) | undefined;
   const regionOf = (offset: number): Region => {
