@@ -95,9 +95,10 @@ describe.skipIf(compose === undefined)('deploy/compose.yaml', () => {
       requestInit: { headers: headers('client_token') },
     });
     await client.connect(transport as never);
-    const sql = 'select 6 * 7 as answer, rolname::text, rolsuper from pg_roles where rolname = current_user';
+    const sql =
+      "select 6 * 7 as answer, rolname = 'reader' as reads, rolsuper from pg_roles where rolname = current_user";
     const answer = await client.callTool({ name: 'execute_sql', arguments: { sql } });
-    expect(JSON.stringify(answer)).toContain("'answer': 42, 'rolname': 'reader', 'rolsuper': False");
+    expect(JSON.stringify(answer)).toContain("'answer': 42, 'reads': True, 'rolsuper': False");
     await client.close();
   });
 
