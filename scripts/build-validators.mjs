@@ -5,6 +5,9 @@
  * as plain code, so that ajv's compiler is never loaded by the program, the shapes that the parser walks (keys that
  * are valid at each place, and what is expected there in words), and the types of what comes out.
  *
+ * Also src/mcp/client/generated/schema-check.mjs, which says whether the schema of a tool is one: the same kind of code, made
+ * from the schema of schemas.
+ *
  * `--write-schemas` also brings the camelCase spellings in the schemas up to date, which are written once, in snake_case,
  * and policy.schema.json.
  */
@@ -71,28 +74,29 @@ for (const [name, schema] of Object.entries(schemas)) {
 const shapes = Object.entries(schemas).map(([name, schema]) => [name, shapeOf(schema)]);
 const capital = (name) => `${name[0].toUpperCase()}${name.slice(1)}`;
 
-// ajv's code still requires its helpers (ucs2length) by name, also as ESM: bundling puts them in.
-const bundled = await build({
-  stdin: {
-    contents: [
-      standaloneCode(ajv, ids),
-      ...shapes.map(([name, shape]) => `export const ${name}Shape = ${JSON.stringify(shape)};`),
-    ].join('\n'),
-    resolveDir: root,
-    sourcefile: 'validators.js',
-  },
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node22',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: 'none',
-  write: false,
-});
+/** ajv's code still requires its helpers (ucs2length) by name, also as ESM: bundling puts them in. */
+async function bundled(contents) {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: root, sourcefile: 'validators.js' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    write: false,
+  });
+  return outputFiles[0].text;
+}
+
+const validators = [
+  standaloneCode(ajv, ids),
+  ...shapes.map(([name, shape]) => `export const ${name}Shape = ${JSON.stringify(shape)};`),
+].join('\n');
 writeIfChanged(
   join(root, 'src/spec/generated/validators.mjs'),
-  `// Made by scripts/build-validators.mjs from schemas/; do not edit.\n${bundled.outputFiles[0].text}`,
+  `// Made by scripts/build-validators.mjs from schemas/; do not edit.\n${await bundled(validators)}`,
 );
 writeIfChanged(
   join(root, 'src/spec/generated/validators.d.mts'),
@@ -107,4 +111,27 @@ export type ${capital(name)}Input = ${typeOf(shape)};
 `,
   )
   .join('')}`,
+);
+
+// As src/mcp/client/arguments/argument-validation.ts reads the schemas of tools.
+const ofSchemas = new Ajv2020({
+  strict: false,
+  allErrors: true,
+  validateFormats: false,
+  logger: false,
+  strictNumbers: false,
+  code: { source: true, esm: true },
+});
+const schemaCheck = standaloneCode(ofSchemas, { isSchema: 'https://json-schema.org/draft/2020-12/schema' });
+writeIfChanged(
+  join(root, 'src/mcp/client/generated/schema-check.mjs'),
+  `// Made by scripts/build-validators.mjs; do not edit.\n${await bundled(schemaCheck)}`,
+);
+writeIfChanged(
+  join(root, 'src/mcp/client/generated/schema-check.d.mts'),
+  `// Made by scripts/build-validators.mjs; do not edit.
+import type { ValidateFunction } from 'ajv/dist/2020.js';
+/** Whether a value is a JSON Schema of 2020-12; its \`errors\` say why it is none. */
+export declare const isSchema: ValidateFunction;
+`,
 );

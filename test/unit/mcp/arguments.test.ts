@@ -1,7 +1,10 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { validateArguments } from '../../../src/mcp/client/arguments/argument-validation.ts';
 import { parseArguments, parseJsonArguments } from '../../../src/mcp/client/arguments/arguments.ts';
+import { isSchema } from '../../../src/mcp/client/generated/schema-check.mjs';
 import { LoomsError } from '../../../src/model/errors.ts';
+import { messageOf } from '../../../src/model/failure.ts';
 
 const schema = {
   type: 'object',
@@ -156,3 +159,44 @@ describe('checking arguments', () => {
     });
   });
 });
+
+const ajv = new Ajv2020({
+  strict: false,
+  allErrors: true,
+  validateFormats: false,
+  logger: false,
+  strictNumbers: false,
+});
+
+it.each([
+  {},
+  { type: 'object', properties: { a: { type: 'string' }, b: { $ref: '#/$defs/c' } }, $defs: { c: { minLength: 1 } } },
+  { type: 'objekt' },
+  { type: 'object', properties: { a: { type: 'strin' }, b: { minLength: -1, items: 3 } } },
+  { $defs: { x: { pattern: 5 }, y: { type: ['a', 'object'] } } },
+  { required: 'a', properties: [] },
+  { allOf: [], anyOf: [{ type: 1 }], not: { type: 'x' } },
+  { prefixItems: [{ type: 'x' }], unevaluatedItems: { type: 5 }, contains: 1 },
+  { $ref: 5, $anchor: '1', $dynamicRef: '#a', $dynamicAnchor: 'a' },
+  { definitions: { a: { type: 3 } }, dependentSchemas: { a: { type: 5 } }, dependencies: { a: 1 } },
+  { enum: 5, format: 5, contentSchema: { type: 5 }, deprecated: 'x', $vocabulary: { a: 1 } },
+])('the check of schemas that is built in says what ajv says: %j', (schema) => {
+  expect(isSchema(schema)).toBe(ajv.validateSchema(schema));
+  expect(isSchema.errors ?? null).toEqual(ajv.errors ?? null);
+});
+
+it('what is no schema is told with the reason', () => {
+  expect(validateArguments({ type: 'objekt' }, {})).toEqual({
+    valid: 'unknown',
+    warning: `the tool's input schema cannot be used to check the arguments: ${reasonOf({ type: 'objekt' })}`,
+  });
+});
+
+function reasonOf(schema: object): string {
+  try {
+    ajv.validateSchema(schema, true);
+    return '';
+  } catch (error) {
+    return messageOf(error);
+  }
+}

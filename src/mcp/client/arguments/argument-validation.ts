@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import { messageOf } from '../../../model/failure.ts';
 import { withPlainNumbers } from '../../../model/values/exact-number.ts';
 import { nearest } from '../../../model/values/nearest.ts';
+import { isSchema } from '../generated/schema-check.mjs';
 import { propertiesOf, type Schema, typeText } from './schema.ts';
 
 export type ArgumentCheck =
@@ -20,9 +21,6 @@ const settings = {
   addUsedSchema: false,
 } as const;
 
-/** Says whether a schema is one. What it compiles for that is as much as ten tools' schemas, and the same each time. */
-const ofSchemas = new Ajv2020(settings);
-
 /** Checks arguments against a tool's schema, read as JSON Schema 2020-12; unknown words pass, nothing is fetched. */
 export function validateArguments(schema: Schema, args: Readonly<Record<string, unknown>>): ArgumentCheck {
   // One of its own: it keeps what it has compiled, and a schema is a stranger's.
@@ -30,7 +28,8 @@ export function validateArguments(schema: Schema, args: Readonly<Record<string, 
   const { $schema: _draft, $id: _id, ...usable } = upgradeDraft7(withPlainNumbers(schema));
   let validate: ReturnType<typeof ajv.compile>;
   try {
-    ofSchemas.validateSchema(usable, true);
+    // Made when looms is built: ajv would compile as much for it as for ten tools' schemas.
+    if (!isSchema(usable)) throw new Error(`schema is invalid: ${ajv.errorsText(isSchema.errors)}`);
     validate = ajv.compile(usable);
   } catch (error) {
     const why = messageOf(error);
