@@ -266,7 +266,7 @@ describe.skipIf(withoutEngine())('images', () => {
 
     test('an engine that is not there is an error of the engine', async () => {
       const socket: Endpoint = { kind: 'socket', path: join(folder, 'none.sock'), origin: 'test' };
-      const nowhere = { ...accessOf({}), target: requestTarget(socket) };
+      const nowhere = { ...accessOf({}), target: await requestTarget(socket) };
       await expect(pull(nowhere, 'any:1')).rejects.toMatchObject({ code: 'engine-unreachable' });
     });
   });

@@ -56,7 +56,7 @@ export function imageBench(name: string): ImageBench {
       }
     },
     async clean() {
-      connection?.target.close();
+      connection?.target.agent.destroy();
       const filters = { label: [label] };
       for (const found of await docker.listContainers({ all: true, filters })) {
         await docker.getContainer(found.Id).remove({ force: true, v: true });

@@ -111,6 +111,6 @@ export async function connectDocker(
     checkLock: (lock, options) => checkLock(at(options), lock),
     releaseLock: (id, options) => releaseLock(at(options), id),
 
-    close: async () => connection.target.close(),
+    close: async () => connection.target.agent.destroy(),
   };
 }

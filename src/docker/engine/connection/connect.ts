@@ -60,7 +60,7 @@ function readVersion(answer: VersionAnswer, endpoint: Endpoint): EngineVersion {
  * `engine-unreachable` with how to start one on this platform, or `engine-too-old`.
  */
 export async function openConnection(endpoint: Endpoint, options: CallOptions): Promise<Connection> {
-  const target = requestTarget(endpoint);
+  const target = await requestTarget(endpoint);
   try {
     const bound = { ...options, limitMs: connectSeconds * 1_000 };
     const answer = await call(`reach ${describeEndpoint(endpoint)}`, bound, (signal) =>
@@ -71,7 +71,7 @@ export async function openConnection(endpoint: Endpoint, options: CallOptions): 
     const info = infoReader((bound) => ask<EngineInfo>({ ...base, ...bound }, 'read its description', get('/info')));
     return { ...base, info };
   } catch (error) {
-    target.close();
+    target.agent.destroy();
     if (error instanceof LoomsError && error.code === 'engine-timeout') {
       throw new LoomsError('engine-unreachable', error.message, {
         hint: 'something listens there and does not answer: restart the engine',

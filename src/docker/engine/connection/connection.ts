@@ -1,13 +1,13 @@
 import type { LookupAddress, LookupOptions } from 'node:dns';
 import { lookup } from 'node:dns/promises';
-import type { Agent, RequestOptions, request } from 'node:http';
+import { Agent, type RequestOptions, request } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { EngineDescription, EngineTime } from '../../../model/engine.ts';
 import { assertNever } from '../../../model/errors.ts';
 import type { CallOptions } from '../../port.ts';
 import type { Bound } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type PlainGets, plainGets } from './plain-gets.ts';
+import { sshAgent } from './ssh-agent.ts';
 
 /**
  * How long connecting may take, s: ssh may have to make a connection first, and an engine on a machine with more work
@@ -17,16 +17,6 @@ export const connectSeconds = 30;
 
 /** Where requests go. */
 export type RequestTarget = {
-  /** HTTP as Node does it, which is loaded by the first request that takes it. */
-  readonly http: () => Promise<HttpTarget>;
-  /** A shorter way for requests that only read, where there is one. */
-  readonly gets?: PlainGets;
-  /** Ends the connections that wait for another request. */
-  readonly close: () => void;
-};
-
-/** What `node:http` is asked with. */
-export type HttpTarget = {
   /** Of HTTP or of HTTPS. */
   readonly request: typeof request;
   /** Keeps connections alive: one costs an exec's worth over TLS or ssh. */
@@ -84,40 +74,28 @@ export const unsignalled = ({ signal: _, ...client }: Client): Client => client;
 /** Without it Node looks at each host, also of a socket, whether it is an IPv6 address: 3 ms for the first. */
 const noServername = { servername: '' } as const;
 
-/** How an endpoint is asked. */
-export function requestTarget(endpoint: Endpoint): RequestTarget {
-  let made: Promise<HttpTarget> | undefined;
-  const http = (): Promise<HttpTarget> => {
-    made ??= httpTarget(endpoint);
-    return made;
-  };
-  const gets = endpoint.kind === 'socket' ? plainGets(endpoint.path) : undefined;
-  const close = (): void => {
-    gets?.close();
-    made?.then(
-      ({ agent }) => agent.destroy(),
-      () => undefined,
-    );
-  };
-  return { http, close, ...(gets === undefined ? {} : { gets }) };
-}
-
 /** The agent and address of an endpoint. */
-async function httpTarget(endpoint: Endpoint): Promise<HttpTarget> {
-  const { httpAgent, request } = await import('./http.ts');
+export async function requestTarget(endpoint: Endpoint): Promise<RequestTarget> {
   switch (endpoint.kind) {
     case 'socket':
-      return { request, agent: httpAgent(), options: { socketPath: endpoint.path, ...noServername } };
-    case 'ssh': {
-      const { sshAgent } = await import('./ssh-agent.ts');
-      const agent = sshAgent(endpoint, connectSeconds);
-      return { request, agent, options: { host: 'docker', port: 80, ...noServername } };
-    }
+      return {
+        request,
+        agent: new Agent({ keepAlive: true }),
+        options: { socketPath: endpoint.path, ...noServername },
+      };
+    case 'ssh':
+      return {
+        request,
+        agent: sshAgent(endpoint, connectSeconds),
+        options: { host: 'docker', port: 80, ...noServername },
+      };
     case 'tcp': {
       const options = { host: endpoint.host, port: endpoint.port };
       const { tls } = endpoint;
       const lookup = rememberedLookup();
-      if (tls === undefined) return { request, agent: httpAgent(lookup), options: { ...options, ...noServername } };
+      if (tls === undefined) {
+        return { request, agent: new Agent({ keepAlive: true, lookup }), options: { ...options, ...noServername } };
+      }
       const { verify, ...certificates } = tls;
       const https = await import('node:https');
       const agent = new https.Agent({ keepAlive: true, lookup, rejectUnauthorized: verify, ...certificates });

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type Duplex, pipeline } from 'node:stream';
 import { parsedJson } from '../../../model/values/parsed-json.ts';
-import type { HttpTarget, RequestTarget } from './connection.ts';
+import type { RequestTarget } from './connection.ts';
 import type { StatusError } from './errors.ts';
 
 type QueryValue = string | number | boolean | object;
@@ -43,16 +43,17 @@ export const noSuchAnswer = (what: string): Error => Object.assign(new Error(wha
 /** An answer as JSON. Not every one is: some calls answer nothing, and proxies answer in plain text. */
 export const parseJson = (bytes: Buffer): unknown => parsedJson(bytes.toString('utf8'));
 
-function statusError(status: number, body: Buffer): StatusError {
+async function statusError(response: IncomingMessage): Promise<StatusError> {
+  const bytes = await readAll(response);
   // An answer to HEAD has no body.
-  const error = new Error(body.toString('utf8').trim() || `it answered HTTP ${status}`);
-  return Object.assign(error, { statusCode: status, json: parseJson(body) });
+  const error = new Error(bytes.toString('utf8').trim() || `it answered HTTP ${response.statusCode}`);
+  return Object.assign(error, { statusCode: response.statusCode ?? 0, json: parseJson(bytes) });
 }
 
-const refusal = async (response: IncomingMessage): Promise<StatusError> =>
-  statusError(response.statusCode ?? 0, await readAll(response));
-
-const isSuccess = (status = 0): boolean => status >= 200 && status < 300;
+const isSuccess = (response: IncomingMessage): boolean => {
+  const status = response.statusCode ?? 0;
+  return status >= 200 && status < 300;
+};
 
 function pathOf({ path, query = {} }: RawRequest): string {
   const words = Object.entries(query).map(([key, value]): [string, string] => [
@@ -88,7 +89,7 @@ async function* telling(pieces: AsyncIterable<Buffer>, onFailure: (error: unknow
 }
 
 function send(
-  target: HttpTarget,
+  target: RequestTarget,
   raw: RawRequest,
   headers: Readonly<Record<string, string>>,
   onBodyFailure: (error: unknown) => void,
@@ -120,16 +121,13 @@ const isStale = (error: NodeJS.ErrnoException, outgoing: ClientRequest, raw: Raw
   (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 
 /** A request whose answer is read as it comes, no faster than it is taken. Rejects with a `StatusError`. */
-export const requestStream = async (target: RequestTarget, raw: RawRequest): Promise<IncomingMessage> =>
-  streamFrom(await target.http(), raw);
-
-const streamFrom = (target: HttpTarget, raw: RawRequest): Promise<IncomingMessage> =>
+export const requestStream = (target: RequestTarget, raw: RawRequest): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const outgoing = send(target, raw, {}, reject);
     let answered = false;
     outgoing.on('error', (error) => {
       // What was answered in part was taken: asked once more, the second answer would be nobody's.
-      if (!answered && isStale(error, outgoing, raw)) streamFrom(target, raw).then(resolve, reject);
+      if (!answered && isStale(error, outgoing, raw)) requestStream(target, raw).then(resolve, reject);
       else reject(error);
     });
     outgoing.once('upgrade', (_response, socket) => {
@@ -138,27 +136,14 @@ const streamFrom = (target: HttpTarget, raw: RawRequest): Promise<IncomingMessag
     });
     outgoing.once('response', (response) => {
       answered = true;
-      if (isSuccess(response.statusCode)) resolve(response);
-      else refusal(response).then(reject, reject);
+      if (isSuccess(response)) resolve(response);
+      else statusError(response).then(reject, reject);
     });
   });
 
-/** The path of a request that says no more than a path; undefined for others. */
-function plainPath(raw: RawRequest): string | undefined {
-  const { method, body, archive, headers, mostBytes } = raw;
-  if (method !== 'GET' || (body ?? archive ?? headers ?? mostBytes) !== undefined) return undefined;
-  const path = pathOf(raw);
-  return /^[!-~]+$/.test(path) ? path : undefined;
-}
-
 /** As `requestStream`, with the whole answer. */
-export async function requestBytes(target: RequestTarget, raw: RawRequest): Promise<Buffer> {
-  const path = target.gets === undefined ? undefined : plainPath(raw);
-  const answer = path === undefined ? 'odd' : await target.gets?.get(path, raw.signal);
-  if (answer === undefined || answer === 'odd') return readAll(await requestStream(target, raw), raw.mostBytes);
-  if (isSuccess(answer.status)) return answer.body;
-  throw statusError(answer.status, answer.body);
-}
+export const requestBytes = async (target: RequestTarget, raw: RawRequest): Promise<Buffer> =>
+  readAll(await requestStream(target, raw), raw.mostBytes);
 
 /** A connection taken over from HTTP: raw bytes both ways. `head` came with the answer and must be read first. */
 export type Hijacked = { readonly socket: Duplex; readonly head: Buffer };
@@ -167,17 +152,15 @@ export type Hijacked = { readonly socket: Duplex; readonly head: Buffer };
  * A request after whose answer the connection is ours (`Upgrade: tcp`, exec and attach). Rejects with a `StatusError`
  * when the engine refuses, and when a proxy before it swallowed the upgrade.
  */
-export async function hijack(target: RequestTarget, raw: RawRequest): Promise<Hijacked> {
-  const http = await target.http();
-  return new Promise((resolve, reject) => {
-    send(http, raw, { Connection: 'Upgrade', Upgrade: 'tcp' }, reject)
+export const hijack = (target: RequestTarget, raw: RawRequest): Promise<Hijacked> =>
+  new Promise((resolve, reject) => {
+    send(target, raw, { Connection: 'Upgrade', Upgrade: 'tcp' }, reject)
       .once('error', reject)
       .once('upgrade', (_response, socket, head) => resolve({ socket, head }))
       .once('response', (response) => {
-        if (isSuccess(response.statusCode)) {
+        if (isSuccess(response)) {
           response.destroy();
           reject(noSuchAnswer('the connection was not upgraded by the engine or a proxy before it'));
-        } else refusal(response).then(reject, reject);
+        } else statusError(response).then(reject, reject);
       });
   });
-}

@@ -50,18 +50,13 @@ it('tells a failure, and asks again after it', async () => {
   expect(asked).toEqual(['nowhere', 'nowhere']);
 });
 
-const targetOf = (agent: Agent, port: number): RequestTarget => ({
-  http: async () => ({ request, agent, options: { host: '127.0.0.1', port } }),
-  close: () => agent.destroy(),
-});
-
 /** What `ask` is given where every request is answered by `answer`. */
 async function answering(answer: (socket: Socket) => void): Promise<{ client: Client; close: () => void }> {
   const server = createTcpServer((socket) => void socket.once('data', () => answer(socket)).on('error', () => {}));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const agent = new Agent({ keepAlive: true });
-  const target = targetOf(agent, port);
+  const target: RequestTarget = { request, agent, options: { host: '127.0.0.1', port } };
   const client = { target, engine: { apiVersion: '1.41' }, limitMs: 20_000 } as unknown as Client;
   const close = (): void => {
     agent.destroy();
@@ -122,7 +117,7 @@ it('does not ask once more for an answer that broke off in its middle on a kept 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const agent = new Agent({ keepAlive: true });
-  const target = targetOf(agent, port);
+  const target: RequestTarget = { request, agent, options: { host: '127.0.0.1', port } };
   try {
     const { signal } = new AbortController();
     await requestBytes(target, { method: 'GET', path: '/a', signal });

@@ -16,7 +16,7 @@ async function askedFor(ipv6: boolean | undefined): Promise<unknown> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const agent = new Agent();
-  const target = { http: async () => ({ request, agent, options: { host: '127.0.0.1', port } }) };
+  const target = { request, agent, options: { host: '127.0.0.1', port } };
   const client = { target, engine: { apiVersion: '1.41' }, limitMs: 20_000 } as unknown as Client;
   const shape = { name: 'looms-shop', driver: 'bridge', internal: true, options: {} };
   try {
