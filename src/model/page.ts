@@ -61,6 +61,9 @@ export type PageSession = {
 /** What cannot be told, and why, in words for people: `no files are watched: looms serve --watch -f …`. */
 export type Unknown = { readonly kind: 'unknown'; readonly why: string };
 
+/** Why nothing is known of how a server differs that no file declares. */
+export const inNoFile = 'it is in none of the files';
+
 export type PageState = {
   readonly v: 1;
   /** Of looms. */

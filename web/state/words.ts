@@ -1,6 +1,6 @@
 import { withEngineHealth } from '../../src/cli/render/servers/servers.ts';
 import { byteSize, visible } from '../../src/cli/render/text.ts';
-import type { PageHealth, PageServer, PageSource, Unknown } from '../../src/model/page.ts';
+import { inNoFile, type PageHealth, type PageServer, type PageSource, type Unknown } from '../../src/model/page.ts';
 import { age } from '../../src/model/times.ts';
 
 /** How something is, for its colour; its word and its shape say it too. */
@@ -64,7 +64,10 @@ export function diffWords({ drift }: Pick<PageServer, 'drift'>): {
   readonly long: string;
   readonly tone: Tone;
 } {
-  if (drift.kind === 'unknown') return { text: '?', long: `unknown: ${visible(drift.why)}`, tone: 'quiet' };
+  if (drift.kind === 'unknown') {
+    const text = drift.why === inNoFile ? 'in no file' : '?';
+    return { text, long: `unknown: ${visible(drift.why)}`, tone: 'quiet' };
+  }
   if (drift.action === 'unchanged' && drift.fields === 0) return { text: 'in sync', long: 'in sync', tone: 'quiet' };
   const fields = drift.fields === 0 ? '' : ` · ${drift.fields} drift`;
   return {

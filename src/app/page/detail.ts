@@ -1,5 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { inNoFile } from '../../model/page.ts';
 import type { GenerationView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { PageDetail } from '../../serve/page/source.ts';
@@ -77,7 +78,7 @@ export async function serverDetail(
       look === undefined
         ? unknownSpecs(loop)
         : change === undefined
-          ? { kind: 'unknown', why: 'it is in none of the files' }
+          ? { kind: 'unknown', why: inNoFile }
           : {
               kind: 'known',
               action: change.action,

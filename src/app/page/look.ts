@@ -1,7 +1,15 @@
 import { failureOf } from '../../model/failure.ts';
 import { type HealthRecord, standingOf } from '../../model/health.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import type { PageHealth, PagePlan, PageServer, PageSource, PageState, Unknown } from '../../model/page.ts';
+import {
+  inNoFile,
+  type PageHealth,
+  type PagePlan,
+  type PageServer,
+  type PageSource,
+  type PageState,
+  type Unknown,
+} from '../../model/page.ts';
 import { type Change, isInSync, type Plan } from '../../model/plan.ts';
 import type { ServerListing, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
@@ -145,7 +153,7 @@ export function createLook(ports: Ports, parts: LookParts): () => Promise<PageLo
         look === undefined
           ? unknownSpecs(loop)
           : change === undefined
-            ? { kind: 'unknown', why: 'it is in none of the files' }
+            ? { kind: 'unknown', why: inNoFile }
             : {
                 kind: 'known',
                 action: change.action,

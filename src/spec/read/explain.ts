@@ -86,7 +86,7 @@ function describe(at: {
     message: `${name}: expected ${expected}, got ${got}`,
     span: place.span,
     path,
-    hint: place.shape.kind === 'scalar' ? hintFor(place.shape, value) : undefined,
+    hint: place.shape.kind === 'scalar' ? (hintFor(place.shape, value) ?? withoutUnit(name, value)) : undefined,
   };
 }
 
@@ -100,6 +100,41 @@ function hintFor(shape: ScalarShape, value: unknown): string | undefined {
   if (textual && (typeof value === 'number' || typeof value === 'boolean')) return `write "${value}" with quotes`;
   if (textual && shape.examples !== undefined) return `write it as ${shape.examples.join(' or ')}`;
   return undefined;
+}
+
+const seconds = {
+  ms: 0.001,
+  s: 1,
+  sec: 1,
+  second: 1,
+  m: 60,
+  min: 60,
+  minute: 60,
+  h: 3600,
+  hour: 3600,
+  d: 86_400,
+  day: 86_400,
+};
+const mebibytes = { k: 1 / 1024, m: 1, g: 1024, t: 1024 ** 2 };
+
+/** Units that fields have in their names: how they are called, and how many of them others are. */
+const units: readonly (readonly [suffix: string, unit: string, others: Readonly<Record<string, number>>])[] = [
+  ['_mb', 'MiB', mebibytes],
+  ['_seconds', 'seconds', seconds],
+  ['_hours', 'hours', Object.fromEntries(Object.entries(seconds).map(([name, each]) => [name, each / 3600]))],
+  ['_cores', 'cores', { core: 1, cpu: 1, vcpu: 1, m: 0.001 }],
+];
+
+/** What to write for a number with a unit behind it, where the name of the field says which one it is in. */
+function withoutUnit(name: string, value: unknown): string | undefined {
+  const [, digits, word = ''] = (typeof value === 'string' && /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(value)) || [];
+  const [suffix, unit, others] = units.find(([end]) => name.endsWith(end)) ?? [];
+  if (digits === undefined || unit === undefined || others === undefined) return undefined;
+  const singular = word.toLowerCase().replace(suffix === '_mb' ? /i?b?$/ : /(?<=..)s$/, '');
+  const factor = Object.hasOwn(others, singular) ? others[singular] : undefined;
+  if (factor === undefined) return `${name} is a number of ${unit}`;
+  const number = Number((Number(digits) * factor).toFixed(3));
+  return `write ${suffix === '_mb' ? Math.ceil(number) : number}: ${name} is in ${unit}`;
 }
 
 /** Follows a JSON pointer, and remembers how to remove what it ends at. */

@@ -107,6 +107,17 @@ describe('what a document may hold', () => {
     );
   });
 
+  test.each([
+    ['resource_limits: { memory_mb: 512MB }', 'write 512: memory_mb is in MiB'],
+    ['resource_limits: { memory_mb: 1.5Gi }', 'write 1536: memory_mb is in MiB'],
+    ['resource_limits: { memory_mb: 512x }', 'memory_mb is a number of MiB'],
+    ['resource_limits: { cpu_cores: 500m }', 'write 0.5: cpu_cores is in cores'],
+    ['resource_limits: { execution_timeout_seconds: 5m }', 'write 300: execution_timeout_seconds is in seconds'],
+    ['lifecycle: { rotation_interval_hours: 2 days }', 'write 48: rotation_interval_hours is in hours'],
+  ])('a number with a unit behind it says what to write: %s', (line, hint) => {
+    expect(check(document({ backend: [line] }))).toContain(`(hint: ${hint})`);
+  });
+
   test('a truth value in quotes says so', () => {
     expect(check(document({ mcp: ['command: run', 'enabled: "true"'] }))).toMatchInlineSnapshot(
       `"6:12 error[wrong-type] mcp_server.enabled: enabled: expected true or false, got "true" (hint: remove the quotes)"`,
