@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command } from '@oclif/core/command';
 import { Config } from '@oclif/core/config';
 import { exit } from '@oclif/core/errors';
+import { LoomsError } from '../model/errors.ts';
 import { seenJson } from '../model/values/unseen.ts';
 import type { ReportFormat } from './command-line/output-format.ts';
 import { type CommandContext, type ContextFlags, openContext } from './context.ts';
@@ -107,7 +108,13 @@ export abstract class BaseCommand extends Command {
   /** oclif would print some errors as JSON on stdout, where a program expects the answer, and with its own codes. */
   protected override async catch(error: Error): Promise<never> {
     if ('code' in error && error.code === 'EEXIT') throw error;
-    return exit(await reportError(error, this.program, (text) => this.redact(text)));
+    const context = this.#context;
+    const isMissing = error instanceof LoomsError && error.code === 'server-not-found';
+    const told =
+      context === undefined || !isMissing
+        ? error
+        : await (await import('./run/declared-only.ts')).withDeclared(error, context);
+    return exit(await reportError(told, this.program, (text) => this.redact(text)));
   }
 
   /** With `--json` the answer is printed after all else; what is left to do comes behind it. */

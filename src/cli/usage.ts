@@ -145,6 +145,8 @@ function rephrase(lines: readonly string[]): string {
     return match === null ? [] : [reword(match.slice(1))];
   })[0];
   if (known !== undefined) return known;
+  const missing = lines.join(', ').match(/(?<=[Mm]issing required flag )\S+?(?=,|$)/g);
+  if (missing !== null) return `missing ${listed(missing.map((name) => `--${name.replace(/^--/, '')}`))}`;
   const flag = /^Parsing (--\S+)/.exec(first)?.[1];
   const lower = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
   if (flag !== undefined) return `${flag}: ${lower(rest.join(', ').replace(/ but received: (.*)$/, ', but got "$1"'))}`;

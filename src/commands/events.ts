@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { lifecycleEvents } from '../app/inspect/lifecycle-events.ts';
+import { lifecycleEvents, requireKnown } from '../app/inspect/lifecycle-events.ts';
 import { BaseCommand } from '../cli/base-command.ts';
 import { remainingArgs } from '../cli/command-line/args.ts';
 import { serverName } from '../cli/command-line/server-name.ts';
@@ -14,7 +14,7 @@ export default class Events extends BaseCommand {
   static override description =
     'Shows what the engine tells of the containers of servers, and what was changed with looms from this machine: who did ' +
     'it, from which file and commit, why, and what became of it; oldest first. With --follow (-F) it goes on until Ctrl-C ' +
-    '(exit 130). An engine forgets soon; looms watch keeps what it tells for 14 days.';
+    '(exit 130). An engine forgets soon; looms watch keeps what it tells for 14 days. Exits 66 for a name of which nothing is known.';
   static override examples = [
     { description: 'The last hour', command: 'looms events' },
     { description: 'One server, as it happens', command: 'looms events fs -F' },
@@ -46,13 +46,16 @@ export default class Events extends BaseCommand {
     };
     const json = this.jsonEnabled() || flags.output === 'json';
     let count = 0;
+    const told = new Set<string>();
     const isStopped = await untilSignal(async (stop) => {
       for await (const event of lifecycleEvents(ports, request, stop)) {
         count += 1;
+        told.add(event.server);
         const text = json ? seenJson(JSON.stringify(event)) : renderEvent(event, terminal.palette);
         if (!(await terminal.stream(text))) break;
       }
     }, this.program);
+    if (!isStopped && !flags.follow) await requireKnown(ports, request, told);
     if (!isStopped && count === 0 && !json)
       terminal.notice(`Nothing is known of servers of project ${project.name} since then.`);
   }

@@ -2,6 +2,10 @@ import { LoomsError } from './errors.ts';
 import type { ProjectName, ServerName } from './ids.ts';
 import { nearest } from './values/nearest.ts';
 
+/** The name that an error of `serverNotFound` says is not there; undefined for others, and for a deleted one. */
+export const missingServer = ({ code, message }: LoomsError): string | undefined =>
+  code === 'server-not-found' ? /^no server (\S+) in project /.exec(message)?.[1] : undefined;
+
 /** `server-not-found` with the nearest name; for one among `deleted`, with what brings it back. */
 export function serverNotFound(
   project: ProjectName,

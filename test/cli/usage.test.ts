@@ -37,6 +37,12 @@ describe('the command line', () => {
     expect(stdout).toContain('EXAMPLES');
   });
 
+  test('flags that have to be there are named as they are written', async () => {
+    const { code, stderr } = await looms(['token', 'new']);
+    expect(code).toBe(64);
+    expect(stderr).toBe('error[usage]: missing --allow and --name\nhint: see looms token new --help\n');
+  });
+
   test('the commands that are suggested for a mistyped one are those that exist', () => {
     const manifest = JSON.parse(readFileSync(new URL('../../oclif.manifest.json', import.meta.url), 'utf8'));
     const names = Object.keys(manifest.commands).map((id) => id.replaceAll(':', ' '));

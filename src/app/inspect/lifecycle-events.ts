@@ -3,6 +3,7 @@ import { LoomsError } from '../../model/errors.ts';
 import type { HealthPlace } from '../../model/health.ts';
 import type { ContainerId, ProjectName, ServerName } from '../../model/ids.ts';
 import type { Reason } from '../../model/plan.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
 import { parseSource } from '../../model/source.ts';
 import { isoTime } from '../../model/times.ts';
 import type { ChangeTrigger } from '../../model/trail/audit.ts';
@@ -83,6 +84,19 @@ export type EventsRequest = {
   /** Goes on with what comes until the signal aborts. */
   readonly follow: boolean;
 };
+
+/** Throws `server-not-found` for a name of which no event was told, and that no server has or had here. */
+export async function requireKnown(
+  ports: Ports,
+  { project, names }: Pick<EventsRequest, 'project' | 'names'>,
+  told: ReadonlySet<string>,
+): Promise<void> {
+  if (names.every((name) => told.has(name))) return;
+  const { servers, deleted } = await (await ports.orchestrator()).servers(project);
+  const known = [...servers.map(({ name }) => name), ...deleted].sort();
+  const missing = names.find((name) => !told.has(name) && !known.includes(name));
+  if (missing !== undefined) throw serverNotFound(project, missing, known);
+}
 
 /** The id by which `looms events` tells an event of the engine. */
 export const engineEventId = ({ key, time }: Pick<EngineEvent, 'key' | 'time'>): string => ulid(time, key);

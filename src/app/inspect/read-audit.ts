@@ -42,6 +42,14 @@ export async function* readChanges(ports: Ports, request: ChangesRequest): Async
   );
 }
 
+/** Whether the trail has a call or a change of a server. Throws `ledger-unreadable`. */
+export async function isInTrail({ auditReader }: Pick<Ports, 'auditReader'>, server: string): Promise<boolean> {
+  const query = { servers: [server], newestFirst: true };
+  for await (const _ of auditReader.calls(query)) return true;
+  for await (const _ of auditReader.changes(query)) return true;
+  return false;
+}
+
 async function* lastOf<Record, Seen extends { readonly result: string }>(
   { last, ...query }: Omit<AuditRequest, 'results'>,
   read: (query: AuditQuery) => AsyncIterable<Record>,

@@ -26,6 +26,15 @@ export async function lookUpServers(
     : { ...listing, servers: listing.servers.filter(({ name }) => names.includes(name)) };
 }
 
+/** The names of a project's servers; undefined where the engine cannot tell. */
+export async function serverNames(ports: Ports, project: ProjectName): Promise<readonly string[] | undefined> {
+  try {
+    return (await (await ports.orchestrator()).servers(project)).servers.map(({ name }) => name);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The servers of a project, sorted by name; all, or those named. Throws `server-not-found`. */
 export async function getServers(ports: Ports, request: Wanted): Promise<ServerStatus[]> {
   const { servers, now } = await lookUpServers(ports, request);

@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import * as Flags from '@oclif/core/flags';
 import type { InferredFlags } from '@oclif/core/interfaces';
 import type { AuditRequest, ChangesRequest } from '../../app/inspect/read-audit.ts';
-import { readAudit, readChanges, type SeenCall, type SeenChange } from '../../app/inspect/read-audit.ts';
+import { isInTrail, readAudit, readChanges, type SeenCall, type SeenChange } from '../../app/inspect/read-audit.ts';
+import type { Ports } from '../../app/ports.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { outputFlag, projectFlags } from '../../cli/flags.ts';
 import type { ProjectChoice } from '../../cli/project/project.ts';
 import { renderCalls, renderChanges } from '../../cli/render/audit.ts';
+import { listed, visible } from '../../cli/render/text.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { seenChangeResults, seenResults } from '../../model/trail/audit.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -76,18 +78,19 @@ export default class Audit extends BaseCommand {
     if (flags.kind === 'change') {
       const request = changesRequest(flags, project, ports.now());
       const changes = readChanges(ports, { ...request, ...bound });
-      if (asJson) return writeLines(jsonLines(changes, redact));
       const render = (some: readonly SeenChange[]) => renderChanges(some, request.project === undefined, palette);
-      await writeLines(tables(changes, render, counter));
+      await writeLines(asJson ? jsonLines(changes, redact, counter) : tables(changes, render, counter));
     } else {
       const request = auditRequest(flags, project, ports.now());
       const calls = readAudit(ports, { ...request, ...bound });
-      if (asJson) return writeLines(jsonLines(calls, redact));
       const render = (some: readonly SeenCall[]) => renderCalls(some, request.project === undefined, palette);
-      await writeLines(tables(calls, render, counter));
+      await writeLines(asJson ? jsonLines(calls, redact, counter) : tables(calls, render, counter));
     }
-    if (counter.calls === 0) terminal.notice(`No ${flags.kind} is recorded that fits.`);
-    else if (flags.tail === undefined && counter.calls === last) {
+    if (counter.calls === 0) {
+      const unheard = await unheardText(flags, ports);
+      // For a program an empty answer says it all, unless the name may be wrong.
+      if (!asJson || unheard !== '') terminal.notice(`No ${flags.kind} is recorded that fits.${unheard}`);
+    } else if (!asJson && flags.tail === undefined && counter.calls === last) {
       terminal.notice(`These are the last ${last}; --tail 0 shows all.`);
     }
   }
@@ -96,8 +99,23 @@ export default class Audit extends BaseCommand {
   override logJson(): void {}
 }
 
-async function* jsonLines(records: AsyncIterable<object>, redact: (text: string) => string): AsyncGenerator<string> {
-  for await (const record of records) yield seenJson(redact(JSON.stringify(record)));
+async function* jsonLines(
+  records: AsyncIterable<object>,
+  redact: (text: string) => string,
+  counter: { calls: number },
+): AsyncGenerator<string> {
+  for await (const record of records) {
+    counter.calls++;
+    yield seenJson(redact(JSON.stringify(record)));
+  }
+}
+
+/** What is said of servers that the trail never heard of, whose names may be wrong; '' for none. */
+async function unheardText({ server = [] }: AuditFlags, ports: Ports): Promise<string> {
+  const unheard: string[] = [];
+  for (const name of server) if (!(await isInTrail(ports, name))) unheard.push(visible(name));
+  if (unheard.length === 0) return '';
+  return ` This machine has nothing at all of ${listed(unheard, 'or')}; \`looms get --all-projects\` shows what servers there are.`;
 }
 
 async function* tables<T>(

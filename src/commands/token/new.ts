@@ -1,7 +1,9 @@
 import * as Flags from '@oclif/core/flags';
 import { recordChange, tokenChange } from '../../app/apply/record-change.ts';
+import { serverNames } from '../../app/inspect/servers.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { projectFlags } from '../../cli/flags.ts';
+import { visible } from '../../cli/render/text.ts';
 import { LoomsError } from '../../model/errors.ts';
 import { endOfDay, isoTime } from '../../model/times.ts';
 import { parseSeconds } from '../../model/values/moment.ts';
@@ -61,9 +63,23 @@ export default class TokenNew extends BaseCommand {
       tokens.make(wanted),
     );
     this.answer(() => made.value);
+    const names = await serverNames(ports, project.name);
+    const unmet = flags.allow.filter((scope) => names !== undefined && !isOfSome(scope, names));
+    if (unmet.length > 0) {
+      terminal.note(
+        `no server of project ${project.name} is called as in ${unmet.map(visible).join(', ')}: the token reaches one there once it is applied`,
+      );
+    }
     terminal.notice(`Keep it now: it is not shown again. ${made.name} may use ${made.allow.join(', ')}.`);
     return { ...wanted, token: made.value };
   }
+}
+
+/** Whether a scope is about one of these servers, or about the gateway itself. */
+function isOfSome(scope: string, names: readonly string[]): boolean {
+  const [server = ''] = scope.split(':');
+  const pattern = new RegExp(`^${server.replaceAll(/\*+/g, '.*')}$`);
+  return server === 'looms' || names.some((name) => pattern.test(name));
 }
 
 /** When a token ends, by `--expires`: after its last day (UTC), or so long from `now` (ms). RFC 3339. Throws `usage`. */
