@@ -149,7 +149,9 @@ describe.skipIf(withoutEngine())('images', () => {
       const id = String(found?.id);
       expect(found).toMatchObject({ ref: named });
       expect(await findImage(access(), id, false)).toMatchObject({ id });
-      for (const begins of [id.slice(7, 19), id.slice(0, 19)]) {
+      // To Podman the beginning of an id with its algorithm is neither: it answers 500.
+      const beginnings = [id.slice(7, 19), ...((await onPodman()) ? [] : [id.slice(0, 19)])];
+      for (const begins of beginnings) {
         expect((await docker.getImage(begins).inspect()).Id).toBe(id);
         expect(await findImage(access(), begins, false)).toBeNull();
       }

@@ -4,7 +4,7 @@ import { asContainerId, type ContainerId, type ImageId } from '../../../model/id
 import { isBound } from '../../model/claims.ts';
 import { label } from '../../model/labels.ts';
 import { ask, askBytes, head, post } from '../connection/ask.ts';
-import { orNull, poll } from '../connection/call.ts';
+import { orNull } from '../connection/call.ts';
 import { type Client, unsignalled } from '../connection/connection.ts';
 import { statusOf } from '../connection/errors.ts';
 import { archive } from '../containers/container-files.ts';
@@ -17,26 +17,30 @@ const needed = [['/bin/sh'], ['/bin/sleep', '/usr/bin/sleep']];
 /** Marks the containers that are made for looking only. */
 const probeLabel = 'looms.probe';
 
-/** How often, how long a look begins again whose probe another one took, ms: a name stays for a moment. */
-const patience = { everyMs: 20, limitMs: 20_000 };
+/** How often it is looked: more than once only where somebody else removed the probe. */
+const mostLooks = 4;
 
 /**
  * Looks whether an image has a shell and `sleep`: in the file system of a container that is made, never started, and
  * removed. Its name is the image's, so that one left behind by a process that died is found, used and removed by the
- * next that looks at this image, instead of adding up. Somebody else's container of that name is left alone.
+ * next that looks at this image, instead of adding up. Somebody else's container of that name is left alone. Whoever
+ * lost it to another process that was done makes one of its own: of many that look at once, one would go on losing where
+ * each step takes seconds, as on Podman.
  *
  * @throws LoomsError `engine-…`
  */
 export async function probeShell(client: Client, id: ImageId): Promise<boolean> {
-  const answer = await poll(() => probeOnce(client, id), patience);
-  if (answer !== undefined) return answer;
+  for (let look = 1; look <= mostLooks; look += 1) {
+    const answer = await probeOnce(client, id, look === 1);
+    if (answer !== undefined) return answer;
+  }
   throw new LoomsError('engine-conflict', `cannot look into image ${id}: its probe was removed by someone else`);
 }
 
-/** undefined: another process removed the probe meanwhile. */
-async function probeOnce(client: Client, id: ImageId): Promise<boolean | undefined> {
+/** undefined: another process removed the probe meanwhile. `mayShare`: that of the image's own name is used, too. */
+async function probeOnce(client: Client, id: ImageId, mayShare: boolean): Promise<boolean | undefined> {
   const name = `looms-probe-${id.replace(/^sha256:/, '').slice(0, 24)}`;
-  const shared = await createProbe(client, id, name);
+  const shared = mayShare ? await createProbe(client, id, name) : 'foreign';
   const probe =
     shared === 'foreign' ? await createProbe(client, id, `${name}-${randomBytes(4).toString('hex')}`) : shared;
   if (probe === null || probe === 'foreign') return undefined;
