@@ -1,5 +1,8 @@
 import type { GitSource } from '../../files/port.ts';
+import { failureOf } from '../../model/failure.ts';
 import type { Ports } from '../ports.ts';
+import type { LoopRecord } from './loop-record.ts';
+import type { sayOnce } from './say-once.ts';
 
 /** Longest time between two looks at a repository that cannot be followed, ms, and how much of each is left to chance. */
 const longestMs = 600_000;
@@ -39,3 +42,38 @@ export async function followRemote(
     await pause(remotePauseMs(intervalMs, failures, Math.random()), signal);
   }
 }
+
+type FollowOptions = {
+  readonly intervalMs: number;
+  readonly stop: AbortSignal;
+  readonly record: LoopRecord;
+  readonly said: ReturnType<typeof sayOnce>;
+  readonly onChange: () => void;
+};
+
+/** Follows a repository until `stop` aborts; comes back with that once there is something to begin with. */
+export const followSource = (
+  ports: Pick<Ports, 'pause'>,
+  remote: GitSource,
+  { intervalMs, stop, record, said, onChange }: FollowOptions,
+): Promise<{ following: Promise<void> }> =>
+  new Promise((begin) => {
+    const following = followRemote(ports, remote, {
+      intervalMs,
+      signal: stop,
+      heard: {
+        onChange,
+        onWell: () => {
+          record.sourceReached();
+          said.back('repository');
+          begin({ following });
+        },
+        onTrouble: (error) => {
+          record.sourceAsked();
+          said.away('repository', failureOf(error));
+          if (remote.held() !== undefined) begin({ following });
+        },
+      },
+    });
+    following.then(() => begin({ following }));
+  });

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import type { GitSource } from '../../files/port.ts';
+import { LoomsError } from '../../model/errors.ts';
+import { failureOf } from '../../model/failure.ts';
+import type { ProjectName } from '../../model/ids.ts';
+import type { Policies } from '../../model/policy.ts';
+import { defined } from '../../model/values/defined.ts';
+import type { LoadedSpecs } from '../plan/load-specs.ts';
+import { requirePolicy } from '../plan/plan-work.ts';
+import type { Ports } from '../ports.ts';
+import type { LoopRecord } from './loop-record.ts';
+import { readStill } from './read-still.ts';
+import type { sayOnce } from './say-once.ts';
+import type { Commits, Told } from './told.ts';
+
+/** What was read last, and the policies of the last look: those may be newer. */
+export type Source = { readonly loaded: LoadedSpecs; readonly digest: string; readonly policies: Policies };
+
+type SourceOptions = {
+  readonly project: ProjectName;
+  /** Reads the policies; throws what keeps them from being used. */
+  readonly readPolicies: () => Promise<Policies>;
+  /** Reads the source, which these policies allow; throws what makes it unusable. */
+  readonly read: (policies: Policies) => Promise<LoadedSpecs>;
+  /** Where the source comes from, when that is a repository elsewhere. */
+  readonly remote?: GitSource;
+  readonly tell: (told: Told) => void;
+  readonly record: LoopRecord;
+  readonly stop: AbortSignal;
+};
+
+/** Which commits specs are of. */
+export const commitsOf = ({ servers }: LoadedSpecs): Commits => {
+  const [commitBy] = servers.flatMap(({ source }) => source.commitBy ?? []);
+  return { commits: [...new Set(servers.flatMap(({ source }) => source.commit ?? []))], ...defined({ commitBy }) };
+};
+
+const digestOf = ({ servers }: LoadedSpecs): string =>
+  createHash('sha256')
+    .update(JSON.stringify(servers.map(({ spec, hash }) => [spec.name, hash, spec.enabled])))
+    .digest('hex');
+
+type ReadSource = {
+  /** What is declared; undefined as long as nothing could be read. Throws `refused` where a newer policy forbids what was read last. */
+  readonly read: () => Promise<Source | undefined>;
+  /** What was read last. */
+  readonly last: () => Source | undefined;
+};
+
+/**
+ * What a loop keeps, read anew for each look. A source that cannot be read whole changes nothing: what it said last stays
+ * in force, within the policies as they are by then. `onOther` hears of servers that are declared otherwise.
+ */
+export function createSource(
+  ports: Ports,
+  { project, readPolicies, read, remote, tell, record, stop }: SourceOptions,
+  said: ReturnType<typeof sayOnce>,
+  onOther: (servers: LoadedSpecs['servers']) => void,
+): ReadSource {
+  let source: Source | undefined;
+
+  const readNow = (policies: Policies): Promise<LoadedSpecs> => {
+    // What is taken of a repository is there whole, or not at all.
+    if (remote !== undefined) return read(policies);
+    return readStill(ports, { read: () => read(policies), digestOf, known: source?.digest, signal: stop });
+  };
+
+  return {
+    last: () => source,
+    async read() {
+      let policies = source?.policies ?? [];
+      try {
+        ports.forgetSecrets();
+        policies = await readPolicies();
+        const loaded = await readNow(policies);
+        if (loaded.servers.length === 0) throw emptySource;
+        const digest = digestOf(loaded);
+        said.back('source');
+        const commits = commitsOf(loaded);
+        record.sourceRead(remote === undefined ? 'files' : 'git', commits);
+        if (source !== undefined && source.digest !== digest) {
+          tell({ type: 'source-changed', servers: loaded.servers.length, ...commits });
+        }
+        if (source?.digest !== digest) onOther(loaded.servers);
+        source = { loaded, digest, policies };
+      } catch (error) {
+        const failure = failureOf(error);
+        said.unusable(failure, source === undefined ? null : source.loaded.servers.length);
+        if (source === undefined) return undefined;
+        source = { ...source, policies };
+        requirePolicy(
+          source.loaded.servers.map(({ spec }) => spec),
+          policies,
+          { project, now: ports.now() },
+          noLongerAllowed,
+        );
+      }
+      return source;
+    },
+  };
+}
+
+/** Whoever wants no server any more says so with `looms delete`: an empty folder is rather a mistake (docs/commands.md). */
+const emptySource = new LoomsError('refused', 'the files hold no server', {
+  hint: 'looms delete --all removes all servers of a project',
+});
+
+const noLongerAllowed = {
+  message: 'what was declared last breaks the policy as it is now',
+  hint: 'change the specs, or have the policy changed',
+};
