@@ -206,21 +206,29 @@ export async function followGit(
     accepted?.rules === heldBy && existsSync(join(folder, accepted.tree))
       ? { commit: accepted.commit, folder: join(folder, accepted.tree) }
       : undefined;
+
+  const look = async (signal: AbortSignal): Promise<boolean> => {
+    const listed = await git(['ls-remote', '--exit-code', '--', url, ref], signal);
+    // 2: no such name. Other names that end in the same are listed as well.
+    const lines = listed.code === 2 ? [] : done(listed, `${shownUrl(url)} cannot be asked`).split('\n');
+    const tip = lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0];
+    if (tip === undefined) throw new LoomsError('file-not-found', `${called} is not there`);
+    const rules = await rulesNow();
+    const isHeld = tip === held?.commit.id && rules === heldBy;
+    if (held !== undefined && isHeld && existsSync(held.folder)) return false;
+    held = await take(before, rules, signal);
+    heldBy = rules;
+    before = held.commit.id;
+    return true;
+  };
+  /** Looks follow one another: two at once would each take a commit, and the slower one leave the older. */
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     held: () => held,
-    async look(signal) {
-      const listed = await git(['ls-remote', '--exit-code', '--', url, ref], signal);
-      // 2: no such name. Other names that end in the same are listed as well.
-      const lines = listed.code === 2 ? [] : done(listed, `${shownUrl(url)} cannot be asked`).split('\n');
-      const tip = lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0];
-      if (tip === undefined) throw new LoomsError('file-not-found', `${called} is not there`);
-      const rules = await rulesNow();
-      const isHeld = tip === held?.commit.id && rules === heldBy;
-      if (held !== undefined && isHeld && existsSync(held.folder)) return false;
-      held = await take(before, rules, signal);
-      heldBy = rules;
-      before = held.commit.id;
-      return true;
+    look(signal) {
+      const mine = turn.then(() => look(signal));
+      turn = mine.catch(() => {});
+      return mine;
     },
   };
 }

@@ -40,15 +40,25 @@ export type Occasion = Pick<ChangeCause, 'trigger'> & {
   readonly eventBefore: (server: ServerName) => string | undefined;
 };
 
+type ApplyWorkOptions = Omit<ApplyOptions, 'check'> & {
+  /** Absent: whoever runs the command stands behind it. */
+  readonly occasion?: Occasion;
+  /** Called first under the lock, with the plan that was made there; throws where it is not to be carried out any more. */
+  readonly stillWanted?: (again: Prepared) => Promise<void>;
+  /** Called when all is well, right before the first step. */
+  readonly onBegin?: (again: Prepared) => void;
+};
+
 /**
  * Carries a plan out under the project's lock, and keeps what its gates found. Secrets and trust are looked at before the
- * lock is waited for, and once more under it: the plan, and the records it is made from, may be others by then.
- * Without an `occasion` whoever runs the command stands behind it. Throws `record-untrusted`, `secret-missing`, and what `Orchestrator.apply` throws.
+ * lock is waited for, and once more under it: the plan, and the records it is made from, may be others by then. The trail
+ * has what could not begin as well, but not what was not wanted any more. Throws `record-untrusted`, `secret-missing`, what
+ * `stillWanted` throws, and what `Orchestrator.apply` throws.
  */
 export async function applyWork(
   ports: Ports,
   work: Work,
-  { occasion, ...options }: Omit<ApplyOptions, 'check'> & { readonly occasion?: Occasion },
+  { occasion, stillWanted, onBegin, ...options }: ApplyWorkOptions,
 ): Promise<ApplyReport> {
   const orchestrator = await ports.orchestrator();
   const mayHaveSecrets = async (prepared: Prepared): Promise<void> => {
@@ -75,21 +85,29 @@ export async function applyWork(
         ...defined({ trigger: occasion?.trigger, traceId }),
       });
     let begun: BegunChange | undefined;
+    let isWanted = true;
     try {
       const report = await orchestrator.apply(work, {
         ...options,
         sink,
         check: async (again) => {
           planned();
+          isWanted = false;
+          await stillWanted?.(again);
+          isWanted = true;
           const warnings = await check(again);
           // Only now it is known what will be done, and why: the engine may have changed since this was planned.
-          if (again.plan.steps.length > 0) begun = await begin(again);
+          if (again.plan.steps.length > 0) {
+            begun = await begin(again);
+            onBegin?.(again);
+          }
           return warnings;
         },
       });
       await begun?.ended(endOfReport(report, ports.mask));
       return report;
     } catch (error) {
+      if (!isWanted) throw error;
       begun ??= await begin(work);
       await begun.failed(error);
       throw error;

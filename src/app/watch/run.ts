@@ -1,6 +1,6 @@
 import type { DeclaredServer } from '../../model/desired.ts';
-import { type Change, isRotation, type Plan } from '../../model/plan.ts';
-import type { ApplyReport } from '../../orchestrator/port.ts';
+import { type Change, isRotation } from '../../model/plan.ts';
+import type { ApplyReport, Prepared } from '../../orchestrator/port.ts';
 import { applyWork, type Occasion } from '../apply/apply-plan.ts';
 import type { Work } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
@@ -32,18 +32,19 @@ type RunOptions = {
   readonly abort: AbortSignal;
 };
 
-type Run = {
-  /** Throws what `applyWork` throws. */
-  readonly carryOut: (work: Work, triggers: readonly Trigger[]) => Promise<void>;
-  /** A look came to its end: what is begun next is told. */
-  readonly endWell: () => void;
-};
+/** Carries a plan out on what `stillWanted` agrees to under the lock. Throws what `applyWork` throws. */
+type CarryOut = (
+  work: Work,
+  triggers: readonly Trigger[],
+  stillWanted: (again: Prepared) => Promise<void>,
+) => Promise<void>;
+
+const changesOf = ({ plan }: Prepared): readonly Change[] =>
+  plan.changes.filter(({ action }) => action !== 'unchanged');
 
 /** Carries plans of a loop out, tells of it, and sees to it that what does not last is not done again at once. */
-export function createRun(ports: Ports, options: RunOptions): Run {
+export function createRun(ports: Ports, options: RunOptions): CarryOut {
   const { tell, record, backOff, probes, onRotation, stop } = options;
-  /** The plan that was begun in the last look that failed. */
-  let tried: string | undefined;
 
   const settle = async (servers: readonly DeclaredServer[], report: ApplyReport): Promise<void> => {
     const { changes } = report.plan;
@@ -69,33 +70,24 @@ export function createRun(ports: Ports, options: RunOptions): Run {
     }
   };
 
-  const apply = async (work: Work, triggers: readonly Trigger[]): Promise<void> => {
-    const begun: Change[] = [];
-    const newIn = ({ changes }: Plan): readonly Change[] => {
-      const old = new Set(begun.map((change) => JSON.stringify(change)));
-      return changes.filter((change) => change.action !== 'unchanged' && !old.has(JSON.stringify(change)));
-    };
-    const begin = (changes: readonly Change[], isTold: boolean) => {
-      if (isTold) tell({ type: 'changing', triggers, changes });
-      begun.push(...changes);
-      probes.changing(begun.map(({ server }) => server));
-      return record.changing(changes);
-    };
-    // What could not even begin is begun again without a word.
-    const ended = begin(newIn(work.plan), tried !== work.plan.basis);
-    tried = work.plan.basis;
+  const apply: CarryOut = async (work, triggers, stillWanted) => {
     const started = ports.monotonicMs();
+    let ended: ReturnType<LoopRecord['changing']> = () => {};
     const end = (result: string): void => ended((ports.monotonicMs() - started) / 1000, result);
+    probes.changing(changesOf(work).map(({ server }) => server));
     const report = await applyWork(ports, work, {
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       lockTimeoutMs: lockPatienceMs,
       // Whoever starts the loop agrees to whatever brings the engine in line, within the rules that the plan is held to.
-      acceptNewPlan: (plan) => {
-        const changes = newIn(plan);
-        if (changes.length > 0) begin(changes, true);
-        return true;
-      },
+      acceptNewPlan: () => true,
       occasion: { trigger: triggerOf(triggers), eventBefore: options.eventBefore },
+      stillWanted,
+      onBegin(again) {
+        const changes = changesOf(again);
+        probes.changing(changes.map(({ server }) => server));
+        ended = record.changing(changes);
+        tell({ type: 'changing', triggers, changes });
+      },
       stopSignal: stop,
       abortSignal: options.abort,
       sink: record.stirred,
@@ -106,20 +98,17 @@ export function createRun(ports: Ports, options: RunOptions): Run {
     });
     const { outcome, support } = report;
     end(outcome);
-    tell({
-      type: 'changed',
-      outcome,
-      servers: report.servers.filter((one) => one.outcome !== 'unchanged'),
-      failures: support.map(({ failure }) => failure),
-      milliseconds: Math.round(ports.monotonicMs() - started),
-    });
+    if (report.plan.steps.length > 0) {
+      tell({
+        type: 'changed',
+        outcome,
+        servers: report.servers.filter((one) => one.outcome !== 'unchanged'),
+        failures: support.map(({ failure }) => failure),
+        milliseconds: Math.round(ports.monotonicMs() - started),
+      });
+    }
     await settle(work.servers, report);
   };
 
-  return {
-    carryOut: (work, triggers) => apply(work, triggers).finally(() => probes.changing([])),
-    endWell() {
-      tried = undefined;
-    },
-  };
+  return (work, triggers, stillWanted) => apply(work, triggers, stillWanted).finally(() => probes.changing([]));
 }

@@ -5,6 +5,7 @@ import { failureOf } from '../../model/failure.ts';
 import type { ProjectName } from '../../model/ids.ts';
 import type { Policies } from '../../model/policy.ts';
 import { defined } from '../../model/values/defined.ts';
+import type { Prepared } from '../../orchestrator/port.ts';
 import type { LoadedSpecs } from '../plan/load-specs.ts';
 import { requirePolicy } from '../plan/plan-work.ts';
 import type { Ports } from '../ports.ts';
@@ -45,7 +46,24 @@ type ReadSource = {
   readonly read: () => Promise<Source | undefined>;
   /** What was read last. */
   readonly last: () => Source | undefined;
+  /**
+   * Asks the source once more before a plan that was made of it is carried out: another loop may have applied what is
+   * declared since, and what was read here would take that back. Throws `plan-stale` where something else is declared by
+   * now, and `source-unreachable` where that cannot be found out and the plan is more than a repair.
+   */
+  readonly requireSame: (planned: Source, again: Prepared) => Promise<void>;
 };
+
+/** How long a repository is waited for while the lock is held, ms: repairs go on without its answer. */
+const longestAskMs = 15_000;
+
+/** Whether a plan takes servers from one declaration to another, which may be the newer one, or removes some. */
+const redeclares = ({ plan }: Prepared): boolean =>
+  plan.changes.some(
+    (change) =>
+      change.action === 'remove' ||
+      ('reasons' in change && change.reasons.some(({ kind }) => kind === 'spec-changed' || kind === 'disabled')),
+  );
 
 /**
  * What a loop keeps, read anew for each look. A source that cannot be read whole changes nothing: what it said last stays
@@ -65,8 +83,27 @@ export function createSource(
     return readStill(ports, { read: () => read(policies), digestOf, known: source?.digest, signal: stop });
   };
 
+  const askRemote = async ({ look }: GitSource, again: Prepared): Promise<void> => {
+    const limit = AbortSignal.timeout(longestAskMs);
+    try {
+      await look(AbortSignal.any([stop, limit]));
+    } catch (error) {
+      stop.throwIfAborted();
+      const isAway = limit.aborted || (error instanceof LoomsError && error.code === 'source-unreachable');
+      // A commit that is refused, or a path that is gone, is the answer of a repository: what it said before stays in force.
+      if (!isAway || !redeclares(again)) return;
+      throw limit.aborted ? noAnswer : error;
+    }
+  };
+
   return {
     last: () => source,
+    async requireSame(planned, again) {
+      if (remote !== undefined) await askRemote(remote, again);
+      // What cannot be read changes nothing here either.
+      const now = await read(planned.policies).then(digestOf, () => planned.digest);
+      if (now !== planned.digest) throw declaredOtherwise;
+    },
     async read() {
       let policies = source?.policies ?? [];
       try {
@@ -104,6 +141,13 @@ export function createSource(
 const emptySource = new LoomsError('refused', 'the files hold no server', {
   hint: 'looms delete --all removes all servers of a project',
 });
+
+const declaredOtherwise = new LoomsError('plan-stale', 'something else is declared by now');
+
+const noAnswer = new LoomsError(
+  'source-unreachable',
+  `the repository did not answer within ${longestAskMs / 1000} s whether something newer is declared`,
+);
 
 const noLongerAllowed = {
   message: 'what was declared last breaks the policy as it is now',

@@ -68,7 +68,7 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
   /** Looks in a row that failed. */
   let troubles = 0;
   const source = createSource(ports, options, said, probes.setServers);
-  const run = createRun(ports, {
+  const carryOut = createRun(ports, {
     ...options,
     backOff,
     probes,
@@ -127,7 +127,6 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     said.back('lock');
     said.accepted();
     troubles = 0;
-    run.endWell();
   };
 
   const pass = async (triggers: readonly Trigger[]): Promise<void> => {
@@ -146,7 +145,12 @@ export async function watchProject(ports: Ports, options: WatchOptions): Promise
     if (isInSync(work.plan)) return endWell();
     const waiting = await backOff.waiting(behindServers, '');
     if (waiting !== undefined) return wake.markAt('retry', ports.monotonicMs() + waiting.forMs);
-    await run.carryOut(work, triggers);
+    try {
+      await carryOut(work, triggers, (again) => source.requireSame(now, again));
+    } catch (error) {
+      if (!(error instanceof LoomsError) || error.code !== 'plan-stale') throw error;
+      return wake.mark(options.remote === undefined ? 'files' : 'git');
+    }
     // All is looked at once more, as more may have changed meanwhile.
     wake.mark('retry');
     endWell();
@@ -228,5 +232,6 @@ const firstRetryMs = 1_000;
 function awayFrom(error: unknown): Dependency | undefined {
   if (!(error instanceof LoomsError)) return undefined;
   if (traitsOf(error.code).class === 'locked') return 'lock';
+  if (error.code === 'source-unreachable') return 'repository';
   return traitsOf(error.code).ours ? 'engine' : undefined;
 }

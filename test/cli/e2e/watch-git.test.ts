@@ -4,9 +4,10 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { gitRepository } from '../../support/git-repository.ts';
 import { withoutEngine } from '../../support/images.ts';
+import { emptyFolder } from '../../support/looms.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
-import { endLoops, soonMs, watchLoop } from '../../support/watch-loop.ts';
+import { endLoops, soonMs, watchLoop, watchLoopWith } from '../../support/watch-loop.ts';
 
 describe.skipIf(withoutEngine())('looms watch --git', () => {
   const ends: (() => unknown)[] = [];
@@ -57,6 +58,30 @@ describe.skipIf(withoutEngine())('looms watch --git', () => {
     const change = JSON.parse(changes.at(-1) ?? '');
     expect(change.servers).toMatchObject([{ server: 'fs', source: newest.source }]);
     expect(await loop.ended()).toBe(130);
+  }, 180_000);
+
+  test('of two loops, the one that has not heard of a commit yet does not take it back', async () => {
+    const { project, repository, watch } = world();
+    const path = 'specs/mcp.yaml';
+    repository.commit({ [path]: tinySpec({ name: 'fs' }) });
+    const first = watch();
+    await first.told('changed');
+    // Of another machine, as far as what was taken of the repository goes; it asks for itself once an hour.
+    const words = ['watch', '--git', repository.url, '--branch', 'main', '--path', 'specs', '--interval', '1h'];
+    const late = watchLoopWith(project, { env: { XDG_STATE_HOME: emptyFolder() } }, ...words);
+    await late.told('watching');
+    const commit = repository.commit({ [path]: tinySpec({ name: 'fs', memoryMiB: 96 }) });
+    await first.told('changed', 2);
+    // The engine tells the late one of another container: it is about to make the older spec so, and asks first.
+    await late.told('source-changed');
+    expect(late.of('source-changed')).toMatchObject([{ commits: [commit] }]);
+    await late.told('in-sync');
+    expect(late.of('changing')).toEqual([]);
+    expect(JSON.parse((await project.run(['history', 'fs', '--json'])).stdout)).toMatchObject([
+      { generation: 2 },
+      { generation: 1 },
+    ]);
+    expect([await first.ended(), await late.ended()]).toEqual([130, 130]);
   }, 180_000);
 
   test('what is broken, empty or away changes nothing, with --prune neither, and the next loop goes on without it', async () => {

@@ -220,6 +220,34 @@ describe('applying a plan', () => {
     expect(report.notices).toEqual([expect.stringContaining('the lock could not be released')]);
   });
 
+  it('tells what begins under the lock, and has nothing in the trail of what is not wanted any more', async () => {
+    const { ports } = portsOf({ looks: [running, stopped] });
+    const records: unknown[] = [];
+    const changing: Ports['audit']['changing'] = async ({ servers }) => {
+      records.push(servers);
+      return { start: { written: true }, ended: async () => ({ written: true }) };
+    };
+    const noting: Ports = { ...ports, audit: { ...ports.audit, changing } };
+    const starting = { ...request, servers: [server('a'), server('b')] };
+    const prepared = await planWork(noting, starting, { policies: [] });
+    const notWanted = async (): Promise<void> => {
+      throw new LoomsError('plan-stale', 'something else is declared by now');
+    };
+    const anyPlan = { ...options, acceptNewPlan: () => true };
+    await expect(applyWork(noting, prepared, { ...anyPlan, stillWanted: notWanted })).rejects.toMatchObject({
+      code: 'plan-stale',
+    });
+    expect(records).toEqual([]);
+    const begun: unknown[] = [];
+    await applyWork(noting, prepared, { ...anyPlan, onBegin: ({ plan: { changes } }) => void begun.push(changes) });
+    const changes = [
+      { server: 'a', action: 'start' },
+      { server: 'b', action: 'create' },
+    ];
+    expect(records).toMatchObject([changes]);
+    expect(begun).toMatchObject([changes]);
+  });
+
   it('names who holds the lock', async () => {
     const { ports } = portsOf({ looks: [running], acquire: () => ({ result: 'held', holder, expired: false }) });
     await expect(applyWork(ports, await planWork(ports, request, { policies: [] }), options)).rejects.toMatchObject({
