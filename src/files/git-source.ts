@@ -59,6 +59,14 @@ export async function followGit(
   const { url, branch, path, allowedSigners, requireSigned, allowRewind } = place;
   const ref = branch === undefined ? 'HEAD' : `refs/heads/${branch}`;
   const called = branch === undefined ? shownUrl(url) : `branch ${branch} of ${shownUrl(url)}`;
+  const notThere =
+    branch === undefined
+      ? new LoomsError('file-not-found', `${shownUrl(url)} holds no commit that it calls its head`, {
+          hint: '--branch names the branch to follow',
+        })
+      : new LoomsError('file-not-found', `${called} is not there`, {
+          hint: 'it is named by --branch; `git ls-remote --heads` shows those that are there',
+        });
   const wanted = join(place.folder, digest([url, branch, path]).slice(0, 16));
   await mkdir(wanted, { recursive: true, mode: 0o700 });
   // Links above it are followed once, here: what a spec names below it is seen to be so.
@@ -145,7 +153,9 @@ export async function followGit(
     try {
       const there = await git(['--git-dir', repository, 'cat-file', '-t', `${id}:${path === '.' ? '' : path}`], signal);
       if (there.code !== 0) {
-        throw new LoomsError('file-not-found', `${called} has no ${path} in commit ${id}`);
+        throw new LoomsError('file-not-found', `${called} has nothing at ${path} in commit ${id.slice(0, 12)}`, {
+          hint: '--path takes a file or a folder, from the top of the repository',
+        });
       }
       const of = ['--git-dir', repository, '--literal-pathspecs'];
       const list = [...of, 'ls-tree', '-r', '-l', '-z', '--full-tree', id, '--', path];
@@ -212,7 +222,7 @@ export async function followGit(
     // 2: no such name. Other names that end in the same are listed as well.
     const lines = listed.code === 2 ? [] : done(listed, `${shownUrl(url)} cannot be asked`).split('\n');
     const tip = lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0];
-    if (tip === undefined) throw new LoomsError('file-not-found', `${called} is not there`);
+    if (tip === undefined) throw notThere;
     const rules = await rulesNow();
     const isHeld = tip === held?.commit.id && rules === heldBy;
     if (held !== undefined && isHeld && existsSync(held.folder)) return false;

@@ -3,7 +3,7 @@ import { isAbsolute, join, posix, resolve } from 'node:path';
 import * as Flags from '@oclif/core/flags';
 import type { LoadedSpecs } from '../../app/plan/load-specs.ts';
 import type { WatchOptions } from '../../app/watch/watch-project.ts';
-import { LoomsError } from '../../model/errors.ts';
+import { LoomsError, withHint } from '../../model/errors.ts';
 import { stateFolder } from '../../model/state-folder.ts';
 import type { CommandContext } from '../context.ts';
 import { needs } from '../flags.ts';
@@ -88,7 +88,12 @@ export async function remoteSpecs(flags: GitFlags, context: CommandContext): Pro
     const tree = source.held();
     if (tree === undefined) throw new LoomsError('source-unreachable', 'nothing was taken from the repository yet');
     const inTree = { ...now, ports: { ...ports, workingDirectory: tree.folder } };
-    const loaded = await readUsableSpecs({ file: [path], strict: flags.strict }, inTree, true, tree.commit);
+    const loaded = await readUsableSpecs({ file: [path], strict: flags.strict }, inTree, true, tree.commit).catch(
+      (error: unknown) => {
+        if (!(error instanceof LoomsError) || error.code !== 'file-not-found' || flags.path === undefined) throw error;
+        throw withHint(error, `--path ${flags.path} is where the specs are looked for in the repository`);
+      },
+    );
     requireNoMounts(loaded, tree.folder);
     return loaded;
   };

@@ -96,6 +96,10 @@ describe.skipIf(withoutEngine())('looms watch --git', () => {
     expect(loop.of('source-unusable')[0]?.failure.detail).toEqual([expect.stringMatching(/^specs\/mcp\.yaml:1:7 /)]);
     repository.commit({ [path]: undefined, 'specs/README': 'nothing' });
     await loop.told('source-unusable', 2);
+    expect(loop.of('source-unusable')[1]?.failure).toMatchObject({
+      message: expect.stringContaining('folder specs has no file'),
+      hint: '--path specs is where the specs are looked for in the repository',
+    });
     repository.commit({ [path]: specs(tinySpec({ name: 'fs' })), 'specs/README': undefined });
     await loop.told('back');
     renameSync(repository.folder, `${repository.folder}.away`);

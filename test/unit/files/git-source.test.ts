@@ -136,8 +136,16 @@ describe('a Git repository that is followed', () => {
   });
 
   test.each([
-    ['a branch', { branch: 'gone' }, { code: 'file-not-found', message: /branch gone of file:.* is not there/ }],
-    ['a path', { path: 'nothing/here' }, { code: 'file-not-found', message: /has no nothing\/here in commit/ }],
+    [
+      'a branch',
+      { branch: 'gone' },
+      { code: 'file-not-found', message: /branch gone of file:.* is not there/, hint: /--branch/ },
+    ],
+    [
+      'a path',
+      { path: 'nothing/here' },
+      { code: 'file-not-found', message: /has nothing at nothing\/here in commit/, hint: /^--path / },
+    ],
     [
       'a repository',
       { url: 'file:///nowhere' },
@@ -161,10 +169,19 @@ describe('a Git repository that is followed', () => {
     expect(error).toMatchObject({
       ...('code' in expected ? { code: expected.code } : {}),
       message: expect.stringMatching(expected.message),
+      ...('hint' in expected ? { hint: expect.stringMatching(expected.hint) } : {}),
     });
     expect(JSON.stringify(error)).not.toContain('hunter2');
     expect(source.held()).toBeUndefined();
     expect(kept()).toEqual([]);
+  });
+
+  test('a repository without a commit has no head to follow', async () => {
+    const source = await follow({ branch: undefined });
+    await expect(source.look(never)).rejects.toMatchObject({
+      code: 'file-not-found',
+      message: `${repository.url} holds no commit that it calls its head`,
+    });
   });
 
   test('follows what the repository calls its head where no branch is named, and a file as its path', async () => {
