@@ -107,6 +107,15 @@ export type ResolvedAlert = SeenAlert & {
 /** An alert that is not calm. */
 export type Alert = PendingAlert | FiringAlert | ResolvedAlert;
 
+/** That an alert began to fire, or resolved. */
+export type AlertTurn = Pick<Alert, 'rule' | 'server' | 'value'> & {
+  readonly state: 'firing' | 'resolved';
+  /** ms since 1970. */
+  readonly time: number;
+  /** Why it resolved where it was not by its number. */
+  readonly why?: AlertEnd;
+};
+
 /** The alerts of a project as they are kept between looks, and between programs. */
 export type AlertBook = {
   /** When a loop last looked at them, ms since 1970. */

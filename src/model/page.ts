@@ -231,11 +231,16 @@ export type PageEvent = {
   readonly health?: string;
   readonly action?: string;
   readonly reasons?: readonly Reason[];
+  readonly gen?: { readonly from: number | null; readonly to: number | null };
   readonly cause?: Readonly<Record<string, unknown>>;
   readonly result?: string;
   readonly code?: string;
   readonly message?: string;
   readonly ms?: number;
+  /** Of an alert. */
+  readonly rule?: string;
+  readonly state?: 'firing' | 'resolved';
+  readonly value?: string;
 };
 
 export type PageLogLine = {

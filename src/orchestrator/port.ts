@@ -20,6 +20,7 @@ import type {
   ServerView,
   Serving,
 } from '../model/server-view.ts';
+import type { GenerationStep } from '../model/trail/audit.ts';
 import type { LoggedContainer } from '../model/trail/kept-logs.ts';
 import type { ContainerUsage } from '../model/trail/usage.ts';
 import type { CallOptions, LogMoment, SessionHost } from './session-host.ts';
@@ -121,6 +122,8 @@ export type Prepared = {
   readonly gated: ReadonlySet<ServerName>;
   /** Servers of which a container is made. */
   readonly made: ReadonlySet<ServerName>;
+  /** Which generation of each server that is changed is there, and which one is there after. */
+  readonly generations: ReadonlyMap<ServerName, GenerationStep>;
 };
 
 /** What is known of the run that holds a lock. */

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { AlertTurn } from '../model/alerts.ts';
 import type { EngineEvent } from '../model/engine-events.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { HealthPlace } from '../model/health.ts';
@@ -44,6 +45,13 @@ const schema = `
     key TEXT NOT NULL,
     event TEXT NOT NULL,
     PRIMARY KEY (engine, project, time, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS alerts (
+    engine TEXT NOT NULL,
+    project TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    turn TEXT NOT NULL,
+    PRIMARY KEY (engine, project, time, turn)
   ) STRICT, WITHOUT ROWID;
 `;
 
@@ -106,6 +114,21 @@ export function logKeeper(
           if (last !== undefined) database.prepare(olderEvents).run(...place, last.time ?? 0);
         }
       }),
+    keepAlerts: ({ engine, project }, turns) =>
+      write((database) => {
+        const statement = database.prepare('INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?)');
+        for (const turn of turns) statement.run(engine, project, turn.time, JSON.stringify(turn));
+        const newest = 'SELECT time FROM alerts WHERE engine = ? AND project = ? ORDER BY time DESC LIMIT 1 OFFSET ?';
+        const last = Number(database.prepare(newest).get(engine, project, mostEvents - 1)?.time ?? 0);
+        database
+          .prepare('DELETE FROM alerts WHERE engine = ? AND project = ? AND time < ?')
+          .run(engine, project, Math.max(oldest(), last));
+      }),
+    async alerts({ engine, project }, since) {
+      const sql = 'SELECT turn FROM alerts WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
+      const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);
+      return ((await readLedger(path, 'alerts', read)) ?? []).map(({ turn }) => JSON.parse(String(turn)) as AlertTurn);
+    },
     async events({ engine, project }, since) {
       const sql = 'SELECT event FROM events WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
       const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);

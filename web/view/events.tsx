@@ -28,10 +28,25 @@ export function EventsView({ server, most }: { readonly server?: string; readonl
           {server !== undefined ? null : (
             <a href={fragmentOf({ of: 'server', server: event.server, tab: 'events' })}>{visible(event.server)}</a>
           )}
-          {event.source === 'engine' ? <Told event={event} /> : <Did event={event} />}
+          <Happened event={event} />
         </li>
       ))}
     </ol>
+  );
+}
+
+function Happened({ event }: { readonly event: PageEvent }) {
+  if (event.source === 'engine') return <Told event={event} />;
+  return event.type === 'alert' ? <Alerted event={event} /> : <Did event={event} />;
+}
+
+/** That an alert began to fire, or resolved. */
+function Alerted({ event: { rule = '', state, value = '' } }: { readonly event: PageEvent }) {
+  const isFiring = state === 'firing';
+  return (
+    <div class="what">
+      <span class={isFiring ? 'bad' : 'good'}>{isFiring ? 'alert' : 'resolved'}</span> {visible(rule)}: {visible(value)}
+    </div>
   );
 }
 
@@ -65,11 +80,14 @@ function toldWords({ type, exitCode, health }: PageEvent): string {
 
 /** What looms did, and the chain of causes: the reasons, the command, who, and the file or commit. */
 function Did({ event }: { readonly event: PageEvent }) {
-  const { action = '', result = '', reasons = [], message, ms, cause } = event;
+  const { action = '', result = '', reasons = [], message, ms, cause, gen } = event;
   const fields = reasons.flatMap((reason) => ('fields' in reason ? reason.fields : []));
   return (
     <div class="what">
       <strong>{visible(action)}</strong>
+      {gen === undefined || gen.from === gen.to ? null : (
+        <span class="quiet">{` gen ${gen.from ?? 'none'} → ${gen.to ?? 'none'}`}</span>
+      )}
       {': '}
       <span class={result === 'done' ? 'good' : 'bad'}>{visible(result)}</span>
       {ms === undefined ? null : <span class="quiet"> in {duration(ms)}</span>}

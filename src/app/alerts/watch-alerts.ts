@@ -1,7 +1,7 @@
-import type { Alert, AlertBook, AlertReceiver, AlertSettings } from '../../model/alerts.ts';
+import type { Alert, AlertBook, AlertReceiver, AlertSettings, AlertTurn } from '../../model/alerts.ts';
 import { LoomsError, traitsOf } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
-import { failureOf } from '../../model/failure.ts';
+import { failureOf, messageOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import type { MetricFamily } from '../../model/trail/metrics.ts';
 import { defined } from '../../model/values/defined.ts';
@@ -151,11 +151,16 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     unknown = blind;
     calm = well;
     if (dropped > 0) ports.warn(`${dropped} alerts that resolved were dropped: no receiver took them in time`);
-    for (const alert of turned) {
+    const turns = turned.flatMap((alert): readonly AlertTurn[] => {
       const { rule, server, state, value } = alert;
-      if (state === 'pending') continue;
-      tell({ type: 'alert', rule, server, state, value, ...defined({ why: 'why' in alert ? alert.why : undefined }) });
-    }
+      if (state === 'pending') return [];
+      return [{ rule, server, state, value, time: now, ...defined({ why: 'why' in alert ? alert.why : undefined }) }];
+    });
+    for (const { time: _, ...turn } of turns) tell({ type: 'alert', ...turn });
+    if (turns.length === 0) return;
+    await ports.keptLogs.keepAlerts(await place(), turns).catch((error: unknown) => {
+      ports.warn(`looms events will not have what alerts did: ${messageOf(error)}`);
+    });
   };
 
   /** Tells one receiver what it is owed, if that is due and no other program does. */

@@ -81,7 +81,7 @@ function keptOf<T>(value: T, mask: Ports['mask']): T {
 
 /** What a plan is about to change, and why. */
 export function changeOf(
-  { plan, servers }: Prepared,
+  { plan, servers, generations }: Prepared,
   {
     mask,
     eventBefore,
@@ -96,7 +96,18 @@ export function changeOf(
       const reasons = 'reasons' in change ? keptOf(change.reasons, mask) : undefined;
       return action === 'unchanged'
         ? []
-        : [{ server, action, ...defined({ source: sources.get(server), reasons, event: eventBefore(server) }) }];
+        : [
+            {
+              server,
+              action,
+              ...defined({
+                gen: generations.get(server),
+                source: sources.get(server),
+                reasons,
+                event: eventBefore(server),
+              }),
+            },
+          ];
     }),
     support: plan.support.map(({ kind, name, action }) => ({ kind, name, action })),
   };

@@ -1,3 +1,4 @@
+import type { AlertEnd, AlertTurn } from '../../model/alerts.ts';
 import type { EngineEvent } from '../../model/engine-events.ts';
 import { LoomsError } from '../../model/errors.ts';
 import type { HealthPlace } from '../../model/health.ts';
@@ -6,7 +7,7 @@ import type { Reason } from '../../model/plan.ts';
 import { serverNotFound } from '../../model/server-not-found.ts';
 import { parseSource } from '../../model/source.ts';
 import { isoTime } from '../../model/times.ts';
-import type { ChangeTrigger } from '../../model/trail/audit.ts';
+import type { ChangeTrigger, GenerationStep } from '../../model/trail/audit.ts';
 import { ulid } from '../../model/ulid.ts';
 import { defined } from '../../model/values/defined.ts';
 import type { LogMoment } from '../../orchestrator/session-host.ts';
@@ -14,7 +15,7 @@ import type { Ports } from '../ports.ts';
 import { readChanges, type SeenChange } from './read-audit.ts';
 
 /** Something that happened to a server. */
-export type LifecycleEvent = EngineTold | LoomsDid;
+export type LifecycleEvent = EngineTold | LoomsDid | AlertTold;
 
 type About = {
   /** Version of this form. */
@@ -46,6 +47,8 @@ type LoomsDid = About & {
   readonly type: 'changed';
   /** As a plan has it: create, replace, start, stop, rename, clean-up, remove, blocked. */
   readonly action: string;
+  /** Absent in records of earlier versions. */
+  readonly gen?: GenerationStep;
   /** Why; none in records of earlier versions. */
   readonly reasons: readonly Reason[];
   /** The change in the audit trail: the same for all servers that were changed at once. */
@@ -74,6 +77,19 @@ type LoomsDid = About & {
   readonly ms?: number;
   /** The trace that its spans are in. */
   readonly traceId?: string;
+};
+
+/** What a loop of this machine saw an alert do. */
+type AlertTold = About & {
+  readonly source: 'looms';
+  readonly type: 'alert';
+  /** As it is written in looms.yaml. */
+  readonly rule: string;
+  readonly state: 'firing' | 'resolved';
+  /** What it was then, for people: `93 %`. */
+  readonly value: string;
+  /** Why it resolved where it was not by its number. */
+  readonly why?: AlertEnd;
 };
 
 export type EventsRequest = {
@@ -105,11 +121,21 @@ function engineTold(project: ProjectName, { key, time, ...event }: EngineEvent):
   return { v: 1, id: engineEventId({ key, time }), ts: isoTime(time), source: 'engine', project, ...event };
 }
 
+const alertTold = (project: ProjectName, { time, ...turn }: AlertTurn): AlertTold => ({
+  v: 1,
+  id: ulid(time, `${turn.server} ${turn.rule} ${turn.state}`),
+  ts: isoTime(time),
+  source: 'looms',
+  type: 'alert',
+  project,
+  ...turn,
+});
+
 /** An event for each server of a change. */
 function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[] {
   const { time, endedAt = time, durationMs: ms, command, user, host, servers = [], outcomes = [], result } = change;
   const { change: run, trigger, traceId, principal = `${user}@${host}` } = change;
-  return servers.map(({ server, action, source, reasons = [], event }) => {
+  return servers.map(({ server, action, gen, source, reasons = [], event }) => {
     const outcome = outcomes.find((one) => one.server === server);
     const { code = change.code, message = change.message } = outcome ?? {};
     const { file, line, commit, commitBy: author } = source === undefined ? {} : parsedSource(source);
@@ -122,6 +148,7 @@ function loomsDid(project: ProjectName, change: SeenChange): readonly LoomsDid[]
       project,
       server,
       action,
+      ...defined({ gen }),
       reasons,
       run,
       cause: {
@@ -164,8 +191,20 @@ export async function pastEvents(
   return [...events.values()].sort((a, b) => a.time - b.time);
 }
 
+/** What alerts did from a moment on, ms since 1970; nothing where what is kept cannot be read: `pastEvents` warns of that. */
+async function pastAlerts(ports: Ports, at: HealthPlace, since: number): Promise<readonly AlertTold[]> {
+  try {
+    return (await ports.keptLogs.alerts(at, since)).map((turn) => alertTold(at.project, turn));
+  } catch (error) {
+    if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
+    return [];
+  }
+}
+
 /** How often the trail is looked at for what is new, ms. */
 const lookEveryMs = 1_000;
+/** How late what alerts did may be kept, ms. */
+const overlapMs = 60_000;
 
 /**
  * What happened to the servers of a project from a moment on, oldest first, and with `follow` what comes, as it comes. A
@@ -200,7 +239,9 @@ export async function* lifecycleEvents(
 
   const past = await pastEvents(ports, { engine, project }, since, signal);
   const first = await changes({ since: isoTime(from) });
-  const before = [...past.map((event) => engineTold(project, event)), ...first.events].filter(isNew);
+  const at = { engine, project };
+  const alerts = await pastAlerts(ports, at, from);
+  const before = [...past.map((event) => engineTold(project, event)), ...alerts, ...first.events].filter(isNew);
   yield* before.sort(byTime);
   if (!follow) return;
 
@@ -227,7 +268,9 @@ export async function* lifecycleEvents(
     const isGrown = (await ports.auditReader.newest()) > next;
     const now = isGrown ? await changes({ after: next }) : { events: [], next };
     ({ next } = now);
-    yield* [...heard.splice(0), ...now.events].filter(isNew).sort(byTime);
+    // Those that a loop kept since, also where it looked at its clock before the last look here, and kept them after it.
+    const turned = await pastAlerts(ports, at, Math.max(from, ports.now() - overlapMs));
+    yield* [...heard.splice(0), ...turned, ...now.events].filter(isNew).sort(byTime);
     if (ended !== undefined) {
       if ('failure' in ended && !signal.aborted) throw ended.failure;
       return;

@@ -12,7 +12,7 @@ import { outcomeWords } from './plan/report.ts';
 import { visible } from './text.ts';
 
 /** What a loop told, as it is written with `--json`: one object a line. */
-export type WatchEvent = { readonly time: string; readonly project: ProjectName } & (
+export type WatchEvent = { readonly time: string; readonly level: Level; readonly project: ProjectName } & (
   | Exclude<Told, { readonly plan: Plan }>
   | (Omit<Extract<Told, { readonly type: 'watching' }>, 'plan'> & PlanInShort)
   | (Omit<Extract<Told, { readonly type: 'drift' }>, 'plan'> & PlanInShort)
@@ -31,7 +31,41 @@ const inShort = ({ basis, engine, drift, changes }: Plan): PlanInShort => ({
 /** What is told as an object of one line, which holds nothing raw that a terminal would take for a command. */
 export function watchEvent(told: Told, time: string, project: ProjectName): string {
   const { plan, ...rest } = 'plan' in told ? told : { ...told, plan: undefined };
-  return seenJson(JSON.stringify({ time, project, ...rest, ...(plan === undefined ? {} : inShort(plan)) }));
+  return seenJson(
+    JSON.stringify({ time, level: levelOf(told), project, ...rest, ...(plan === undefined ? {} : inShort(plan)) }),
+  );
+}
+
+/** How much it matters: `error` is what is broken, or what a person has to see to; `warn` what may become so. */
+type Level = 'info' | 'warn' | 'error';
+
+function levelOf(told: Told): Level {
+  switch (told.type) {
+    case 'source-unusable':
+    case 'refused':
+      return 'error';
+    case 'changed':
+      return told.outcome === 'done' ? 'info' : 'error';
+    case 'failing':
+      return told.isDown ? 'error' : 'warn';
+    case 'alert':
+      return told.state === 'firing' ? 'error' : 'info';
+    case 'left-alone':
+      return told.left.why === 'blocked' || told.left.why === 'waiting' ? 'warn' : 'info';
+    case 'away':
+    case 'drift':
+    case 'slow':
+      return 'warn';
+    case 'watching':
+    case 'source-changed':
+    case 'changing':
+    case 'in-sync':
+    case 'healthy':
+    case 'back':
+      return 'info';
+    default:
+      return assertNever(told);
+  }
 }
 
 /** What is told in lines for people. */
@@ -73,6 +107,16 @@ const resolvedWords = {
   'no-server': 'it is not declared any more',
   'no-rule': 'the alert is not in looms.yaml any more',
 } as const;
+
+/** What an alert of a server did, in words. */
+export function alertWords(
+  { rule, state, value, why }: Omit<Extract<Told, { readonly type: 'alert' }>, 'type' | 'server'>,
+  palette: Palette,
+): string {
+  const what = `${visible(rule)}: ${visible(value)}`;
+  if (state === 'firing') return `${palette.error('alert')} ${what}`;
+  return `${palette.good('resolved')} ${what}${why === undefined ? '' : ` (${resolvedWords[why]})`}`;
+}
 
 /** Why a server is left as it is for now, in words. */
 export function leftWords(left: LeftAlone): string {
@@ -143,12 +187,8 @@ function linesOf(told: Told, palette: Palette): readonly string[] {
         ? [`${visible(told.server)} ${times}`]
         : problem(`${visible(told.server)} ${times}`, told.failure);
     }
-    case 'alert': {
-      const { rule, server, state, value, why } = told;
-      const what = `${visible(server)} ${visible(rule)}: ${visible(value)}`;
-      if (state === 'firing') return [`${palette.error('alert')} ${what}`];
-      return [`${palette.good('resolved')} ${what}${why === undefined ? '' : ` (${resolvedWords[why]})`}`];
-    }
+    case 'alert':
+      return [`${visible(told.server)} ${alertWords(told, palette)}`];
     case 'slow':
       return [`${visible(told.server)} answers slowly: ${duration(told.milliseconds)}`];
     case 'healthy':

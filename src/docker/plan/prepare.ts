@@ -1,9 +1,11 @@
 import { hasForwarder } from '../../model/container/egress.ts';
 import { type DeclaredServer, isHttp } from '../../model/desired.ts';
+import type { ServerName } from '../../model/ids.ts';
 import type { PlanWarning } from '../../model/plan.ts';
 import type { UntrustedRecord } from '../../model/records.ts';
 import type { Intent, Prepared, PruneIntent } from '../../orchestrator/port.ts';
 import { recordSpec } from '../../spec/record/record.ts';
+import { label } from '../model/labels.ts';
 import type { Observed } from '../model/observed.ts';
 import type { DockerPorts } from '../ports.ts';
 import { defaultKeep } from '../reconcile/generations/generations.ts';
@@ -41,6 +43,26 @@ export const lookAt = ({ engine }: DockerPorts, project: Observed['project']): P
 type Asked = Pick<PlanInput, 'desired' | 'undesired'> &
   Partial<Omit<PlanInput, 'project' | 'observed' | 'relayImage' | 'forwarderImage' | 'managedBy' | 'recordSpec'>>;
 
+/** The generation that a plan makes of a server; undefined where it makes none. */
+const generationMade = ({ steps }: DockerPlan, server: ServerName): number | undefined => {
+  const [made] = steps.flatMap((step) =>
+    step.op === 'create-container' && step.container.role === 'server' && step.server === server
+      ? [Number(step.container.ownLabels[label.generation])]
+      : [],
+  );
+  return made;
+};
+
+const generationsOf = (plan: DockerPlan, observed: Observed): Prepared['generations'] =>
+  new Map(
+    plan.changes.flatMap(({ server, action, container }) => {
+      if (action === 'unchanged') return [];
+      const from = observed.containers.find(({ id }) => id === container)?.generation ?? null;
+      const to = action === 'remove' ? null : (generationMade(plan, server) ?? from);
+      return [[server, { from, to }] as const];
+    }),
+  );
+
 /** A plan as it is handed over, for what it was made from. */
 export const preparedOf = (
   intent: Intent,
@@ -65,6 +87,7 @@ export const preparedOf = (
         ]
       : [],
   ),
+  generations: generationsOf(plan, observed),
   gated: new Set(plan.steps.flatMap(({ op, server }) => (op === 'gate' && server !== undefined ? [server] : []))),
   made: new Set(
     plan.steps.flatMap((step) =>

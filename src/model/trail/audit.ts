@@ -75,6 +75,9 @@ export type SeenChangeResult = (typeof seenChangeResults)[number];
 export const changeTriggers = ['git', 'file', 'engine', 'timer', 'probe', 'person', 'api'] as const;
 export type ChangeTrigger = (typeof changeTriggers)[number];
 
+/** The generation of a server before and after a change; null: none. */
+export type GenerationStep = { readonly from: number | null; readonly to: number | null };
+
 /** What stands behind a change. */
 export type ChangeCause = {
   readonly trigger: ChangeTrigger;
@@ -96,6 +99,8 @@ export type AuditedChange = Partial<ChangeCause> & {
     readonly server: ServerName;
     readonly action: string;
     readonly source?: string;
+    /** Absent in records of earlier versions. */
+    readonly gen?: GenerationStep;
     /** Why, as the plan had it; secrets masked, and long values cut. */
     readonly reasons?: readonly Reason[];
     /** The event of the engine before it, by its id in `looms events`, where a loop heard one. */

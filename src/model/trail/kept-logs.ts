@@ -1,3 +1,4 @@
+import type { AlertTurn } from '../alerts.ts';
 import type { EngineTime } from '../engine.ts';
 import type { EngineEvent } from '../engine-events.ts';
 import type { HealthPlace } from '../health.ts';
@@ -39,4 +40,8 @@ export type LogKeeper = {
   readonly keepEvents: (at: HealthPlace, events: readonly EngineEvent[]) => Promise<void>;
   /** Those that are kept from a moment on, oldest first. Throws `ledger-unreadable`. */
   readonly events: (at: HealthPlace, since: EngineTime) => Promise<readonly EngineEvent[]>;
+  /** Keeps what alerts did, as long as events, and the last 10,000 of a project. Throws `ledger-unreadable`. */
+  readonly keepAlerts: (at: HealthPlace, turns: readonly AlertTurn[]) => Promise<void>;
+  /** What they did from a moment on, ms since 1970, oldest first. Throws `ledger-unreadable`. */
+  readonly alerts: (at: HealthPlace, since: number) => Promise<readonly AlertTurn[]>;
 };

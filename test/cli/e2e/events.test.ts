@@ -14,7 +14,7 @@ const eventsIn = (text: string): LifecycleEvent[] =>
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
-const wordOf = (event: LifecycleEvent): string => (event.source === 'engine' ? event.type : event.action);
+const wordOf = (event: LifecycleEvent): string => ('action' in event ? event.action : event.type);
 
 describe.skipIf(withoutEngine())('looms events', () => {
   let project: TestProject;
@@ -44,9 +44,10 @@ describe.skipIf(withoutEngine())('looms events', () => {
     const changes = events.filter((event) => event.source === 'looms');
     expect(changes.filter(({ id }) => !told.has(id))).toEqual([]);
     expect(changes).toMatchObject([
-      { action: 'create', result: 'done', reasons: [{ kind: 'missing' }] },
+      { action: 'create', gen: { from: null, to: 1 }, result: 'done', reasons: [{ kind: 'missing' }] },
       {
         action: 'replace',
+        gen: { from: 1, to: 2 },
         result: 'done',
         reasons: [
           {

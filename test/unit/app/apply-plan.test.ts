@@ -67,6 +67,8 @@ function portsOf(world: World): { ports: Ports; calls: string[] } {
       keptUntil: async () => 0,
       keep: async () => {},
       keepEvents: async () => {},
+      keepAlerts: async () => {},
+      alerts: async () => [],
       events: async () => [],
       containers: async () => [],
       lines: async function* () {},

@@ -5,6 +5,7 @@ import { renderEvent } from '../../../src/cli/render/servers/lifecycle-events.ts
 import { palette } from '../../../src/cli/terminal/palette.ts';
 import { engineEvent } from '../../../src/docker/engine/listing/events.ts';
 import type { Engine } from '../../../src/docker/port.ts';
+import type { AlertTurn } from '../../../src/model/alerts.ts';
 import type { EngineDescription } from '../../../src/model/engine.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { LoomsError } from '../../../src/model/errors.ts';
@@ -66,6 +67,7 @@ class World {
   remembered: EngineEvent[] = [];
   kept: EngineEvent[] = [];
   trail: ChangeRecord[] = [];
+  turns: AlertTurn[] = [];
   hear: (event: EngineEvent) => void = () => undefined;
   onPause: () => void = () => undefined;
   readonly warnings: string[] = [];
@@ -92,6 +94,10 @@ class World {
           if (world.brokenKept) throw new LoomsError('ledger-unreadable', 'damaged');
           return world.kept.filter(({ time }) => time >= since);
         },
+        alerts: async (_at: object, since: number) => {
+          if (world.brokenKept) throw new LoomsError('ledger-unreadable', 'damaged');
+          return world.turns.filter(({ time }) => time >= since);
+        },
       } as unknown as Ports['keptLogs'],
       auditReader: {
         newest: async () => Math.max(0, ...world.trail.map(({ seq }) => seq + 1)),
@@ -110,8 +116,11 @@ class World {
   }
 }
 
-const line = (event: LifecycleEvent): string =>
-  event.source === 'engine' ? `${event.type} ${event.server}` : `${event.action} ${event.server} ${event.result}`;
+function line(event: LifecycleEvent): string {
+  if (event.source === 'engine') return `${event.type} ${event.server}`;
+  if (event.type === 'alert') return `${event.state} ${event.server} ${event.rule}`;
+  return `${event.action} ${event.server} ${event.result}`;
+}
 
 async function all(world: World, names: readonly string[] = []): Promise<LifecycleEvent[]> {
   const events: LifecycleEvent[] = [];
@@ -178,7 +187,8 @@ test('a change says what had it made, for whom, in which trace, and which event 
   const world = new World();
   const [server] = change(1, 4_000).servers ?? [];
   const more = { trigger: 'engine', command: 'looms watch', traceId: 'f'.repeat(32) } as const;
-  const servers = server === undefined ? [] : [{ ...server, event: '01' }];
+  const gen = { from: 2, to: 3 };
+  const servers = server === undefined ? [] : [{ ...server, event: '01', gen }];
   world.trail = [
     change(1, 4_000, { ...more, servers, ...ended(5_000) }),
     change(3, 6_000, { trigger: 'api', principal: 'page', ...ended(7_000) }),
@@ -186,12 +196,36 @@ test('a change says what had it made, for whom, in which trace, and which event 
   ];
   const events = await all(world);
   expect(events).toMatchObject([
-    { run: 'change-1', traceId: 'f'.repeat(32), cause: { trigger: 'engine', principal: 'ada@desk', event: '01' } },
+    { run: 'change-1', gen, traceId: 'f'.repeat(32), cause: { trigger: 'engine', principal: 'ada@desk', event: '01' } },
     { run: 'change-3', cause: { trigger: 'api', principal: 'page' } },
     { run: 'change-5', cause: { principal: 'ada@desk' } },
   ]);
   for (const event of events) expect(schemaProblems('events', event)).toEqual([]);
-  expect(events[0] && renderEvent(events[0], palette(false))).toContain('by looms watch (engine), ada@desk');
+  const words = events[0] && renderEvent(events[0], palette(false));
+  expect(words).toContain('fs replace (gen 2 → 3): ');
+  expect(words).toContain('by looms watch (engine), ada@desk');
+});
+
+test('what alerts did stands among the events, also for who follows', async () => {
+  const world = new World();
+  const turn = { rule: 'memory > 90%', server: asServerName('fs'), value: '93 %' } as const;
+  world.turns = [{ ...turn, state: 'firing', time: 3_000 }];
+  world.remembered = [told(2_000), told(4_000)];
+  const events = await all(world);
+  expect(events.map(line)).toEqual(['started fs', 'firing fs memory > 90%', 'started fs']);
+  for (const event of events) expect(schemaProblems('events', event)).toEqual([]);
+  expect(events[1] && renderEvent(events[1], palette(false))).toBe('1970-01-01T00:00:03Z  fs alert memory > 90%: 93 %');
+  expect((await all(world, ['db'])).map(line)).toEqual([]);
+
+  const stop = new AbortController();
+  world.onPause = () => void world.turns.push({ ...turn, state: 'resolved', time: 9_000, why: 'stopped' });
+  const followed: string[] = [];
+  const request = { project, names: [], since: { agoMs: 9_000 }, follow: true } as const;
+  for await (const event of lifecycleEvents(world.ports(), request, stop.signal)) {
+    followed.push(renderEvent(event, palette(false)));
+    if (followed.length === 4) stop.abort();
+  }
+  expect(followed.at(-1)).toBe('1970-01-01T00:00:09Z  fs resolved memory > 90%: 93 % (it was stopped)');
 });
 
 test('who follows is told of what comes, and of a change once it has ended', async () => {

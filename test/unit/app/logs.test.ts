@@ -57,6 +57,8 @@ class World {
         keptUntil: async () => 0,
         keep: async () => {},
         keepEvents: async () => {},
+        keepAlerts: async () => {},
+        alerts: async () => [],
         events: async () => [],
         containers: async () =>
           [...this.kept].map(([{ id }]) => ({

@@ -3,7 +3,7 @@ import { createAlerts } from '../../../src/app/alerts/watch-alerts.ts';
 import type { Sampler } from '../../../src/app/measure/sampler.ts';
 import type { Ports } from '../../../src/app/ports.ts';
 import type { Told } from '../../../src/app/watch/told.ts';
-import type { AlertBook, AlertReceiver, AlertSettings } from '../../../src/model/alerts.ts';
+import type { AlertBook, AlertReceiver, AlertSettings, AlertTurn } from '../../../src/model/alerts.ts';
 import { asServerName } from '../../../src/model/ids.ts';
 import { readAlertRule } from '../../../src/spec/alert-rule.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -35,6 +35,7 @@ function world(settings: AlertSettings, posted: Posted) {
   let waits = 0;
   const file = { says: settings };
   const told: Told[] = [];
+  const kept: AlertTurn[] = [];
   const stop = new AbortController();
   over.push(stop);
   const ports = {
@@ -57,6 +58,7 @@ function world(settings: AlertSettings, posted: Posted) {
         return book;
       },
     },
+    keptLogs: { keepAlerts: async (_: unknown, turns: readonly AlertTurn[]) => void kept.push(...turns) },
   } as unknown as Ports;
   const sampler = {
     latest: () => undefined,
@@ -79,6 +81,7 @@ function world(settings: AlertSettings, posted: Posted) {
     stop,
     ended,
     book: () => book,
+    kept: () => kept,
     ways: () => told.flatMap((one) => (one.type === 'away' || one.type === 'back' ? [one.type] : [])),
     /** Starts the next look, `seconds` later, and waits until it has ended. */
     async pass(seconds: number) {
@@ -96,6 +99,17 @@ function world(settings: AlertSettings, posted: Posted) {
     },
   };
 }
+
+test('what fires and resolves is kept for looms events, each once', async () => {
+  const { file, pass, kept } = world({ rules: rulesOf('drift'), receivers: [] }, async () => {});
+  await pass(31);
+  await pass(31);
+  expect(kept()).toMatchObject([{ rule: 'drift', server: fs, state: 'firing' }]);
+  file.says = { rules: [], receivers: [] };
+  await pass(31);
+  await pass(31);
+  expect(kept().slice(1)).toMatchObject([{ rule: 'drift', server: fs, state: 'resolved', why: 'no-rule' }]);
+});
 
 test('of each receiver that cannot be reached it is told once, and that it is over when none is left', async () => {
   const both = [receiver('https://a.example'), receiver('https://b.example')];

@@ -1,6 +1,7 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { AlertTurn } from '../../../src/model/alerts.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
 import { asContainerId, asProjectName, asServerName } from '../../../src/model/ids.ts';
 import type { CountedLine, KeptQuery } from '../../../src/model/trail/kept-logs.ts';
@@ -117,6 +118,25 @@ test('events are kept once, of each project apart, for 14 days', async () => {
   clock.now += 15 * day;
   await logs.keepEvents(place, [event(15 * day)]);
   expect(await logs.events(place, 0)).toEqual([event(15 * day)]);
+});
+
+test('what alerts did is kept as long, once for all who saw it', async () => {
+  const { logs, clock } = keeper();
+  const turn = (time: number): AlertTurn => ({
+    rule: 'drift',
+    server: asServerName('fs'),
+    value: '1 field',
+    state: 'firing',
+    time: now + time,
+  });
+  expect(await logs.alerts(place, 0)).toEqual([]);
+  await logs.keepAlerts(place, [turn(2), turn(1)]);
+  await logs.keepAlerts(place, [turn(2)]);
+  expect(await logs.alerts(place, now + 1)).toEqual([turn(1), turn(2)]);
+  expect(await logs.alerts({ ...place, engine: 'another' }, 0)).toEqual([]);
+  clock.now += 15 * day;
+  await logs.keepAlerts(place, [turn(15 * day)]);
+  expect(await logs.alerts(place, 0)).toEqual([turn(15 * day)]);
 });
 
 test('of a server the last 10,000 events stay, and those of others all', async () => {

@@ -4,6 +4,7 @@ import { duration, shownTime } from '../../../model/times.ts';
 import type { Palette } from '../../terminal/palette.ts';
 import { describeReason, valuesOf } from '../plan/reasons.ts';
 import { truncate, visible } from '../text.ts';
+import { alertWords } from '../watch-lines.ts';
 import { shortSource } from './servers.ts';
 
 /** Columns of one value of a field in a line. */
@@ -14,6 +15,7 @@ export function renderEvent(event: LifecycleEvent, palette: Palette): string {
   const head = `${palette.quiet(shownTime(event.ts))}  ${palette.strong(visible(event.server))}`;
   if (event.source === 'engine')
     return `${head} ${palette.quiet(`gen ${event.generation}`)} ${toldWords(event, palette)}`;
+  if (event.type === 'alert') return `${head} ${alertWords(event, palette)}`;
   const { cause, reasons, result, ms, message } = event;
   const took = ms === undefined ? '' : ` in ${duration(ms)}`;
   const isDone = result === 'done';
@@ -22,7 +24,7 @@ export function renderEvent(event: LifecycleEvent, palette: Palette): string {
   const trigger = cause.trigger === undefined || cause.trigger === 'person' ? '' : ` (${cause.trigger})`;
   const author = cause.author === undefined ? '' : ` by ${visible(cause.author)}`;
   return [
-    `${head} ${palette.change(visible(event.action))}: ${outcome}`,
+    `${head} ${palette.change(visible(event.action))}${genWords(event.gen)}: ${outcome}`,
     ...(message === undefined ? [] : [palette.error(visible(message))]),
     ...reasons.map((reason) => `because ${describeReason(reason)}`),
     ...reasons.flatMap((reason) => ('fields' in reason ? reason.fields : [])).map(fieldText),
@@ -30,8 +32,11 @@ export function renderEvent(event: LifecycleEvent, palette: Palette): string {
   ].join('\n    ');
 }
 
-const sourceOf = ({ file = '', line, commit }: Extract<LifecycleEvent, { source: 'looms' }>['cause']): string =>
+const sourceOf = ({ file = '', line, commit }: Extract<LifecycleEvent, { type: 'changed' }>['cause']): string =>
   shortSource(`${file}${line === undefined ? '' : `:${line}`}${commit === undefined ? '' : `@${commit}`}`);
+
+const genWords = (gen: Extract<LifecycleEvent, { type: 'changed' }>['gen']): string =>
+  gen === undefined || gen.from === gen.to ? '' : ` (gen ${gen.from ?? 'none'} → ${gen.to ?? 'none'})`;
 
 function fieldText(field: Parameters<typeof valuesOf>[0]): string {
   const { from, to } = valuesOf(field);
