@@ -2,7 +2,8 @@ import { byteSize, visible } from '../../src/cli/render/text.ts';
 import type { PageAudit } from '../../src/model/page.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
 import { useAsked } from '../part/asked.ts';
-import { Nothing, RefusalNote, Wide } from '../part/notes.tsx';
+import { Nothing, RefusalNote } from '../part/notes.tsx';
+import { type Column, Records } from '../part/records.tsx';
 import { usePage } from '../state/store.ts';
 
 /** The audit trail of a server, or of the project: who called what, and who changed what. */
@@ -36,84 +37,57 @@ export function AuditView({ server }: { readonly server?: string }) {
 const calm: ReadonlySet<string> = new Set(['ok', 'done', 'running']);
 const toneOf = (result: string): string => (calm.has(result) ? '' : result === 'refused' ? 'warn' : 'bad');
 
+type Call = PageAudit['calls'][number];
+type Change = PageAudit['changes'][number];
+
+const took = ({ durationMs }: Call | Change): string => (durationMs === null ? '–' : duration(durationMs));
+const resultColumn: Column<Call | Change> = {
+  head: 'result',
+  cell: ({ result, code }) => `${result}${code === null ? '' : ` (${visible(code)})`}`,
+  tone: ({ result }) => toneOf(result),
+};
+const timeColumn: Column<Call | Change> = {
+  head: 'time',
+  cell: ({ time }) => shownTime(time),
+  tone: () => 'quiet',
+};
+const whoColumn: Column<Call | Change> = { head: 'who', cell: ({ principal }) => visible(principal) };
+
+const serverColumn: Column<Call> = { head: 'server', cell: ({ server }) => visible(server) };
+const callColumns: readonly Column<Call>[] = [
+  { head: 'gen', cell: ({ generation }) => generation, isNumber: true },
+  { head: 'tool', cell: ({ tool }) => visible(tool) },
+  { head: 'took', cell: took, isNumber: true },
+  {
+    head: 'args',
+    cell: ({ argumentsBytes }) => (argumentsBytes === null ? '–' : byteSize(argumentsBytes)),
+    isNumber: true,
+  },
+  whoColumn,
+  resultColumn,
+];
+
+const changeColumns: readonly Column<Change>[] = [
+  timeColumn,
+  { head: 'command', cell: ({ command }) => visible(command) },
+  {
+    head: 'what',
+    cell: ({ servers }) => servers.map(({ server, action }) => `${action} ${visible(server)}`).join(', ') || '–',
+  },
+  { head: 'took', cell: took, isNumber: true },
+  whoColumn,
+  resultColumn,
+];
+
+const keyOf = ({ time }: Call | Change, at: number): string => `${time} ${at}`;
+
 function Calls({ calls, withServer }: Pick<PageAudit, 'calls'> & { readonly withServer: boolean }) {
   if (calls.length === 0) return <Nothing>no call is recorded</Nothing>;
-  return (
-    <Wide label="calls">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">time</th>
-            {withServer ? <th scope="col">server</th> : null}
-            <th scope="col" class="number">
-              gen
-            </th>
-            <th scope="col">tool</th>
-            <th scope="col" class="number">
-              took
-            </th>
-            <th scope="col" class="number">
-              args
-            </th>
-            <th scope="col">who</th>
-            <th scope="col">result</th>
-          </tr>
-        </thead>
-        <tbody>
-          {calls.map((call, at) => (
-            <tr key={`${call.time} ${at}`}>
-              <td class="quiet">{shownTime(call.time)}</td>
-              {withServer ? <td>{visible(call.server)}</td> : null}
-              <td class="number">{call.generation}</td>
-              <td>{visible(call.tool)}</td>
-              <td class="number">{call.durationMs === null ? '–' : duration(call.durationMs)}</td>
-              <td class="number">{call.argumentsBytes === null ? '–' : byteSize(call.argumentsBytes)}</td>
-              <td>{visible(call.principal)}</td>
-              <td class={toneOf(call.result)}>
-                {call.result}
-                {call.code === null ? '' : ` (${visible(call.code)})`}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
-  );
+  const columns = [timeColumn, ...(withServer ? [serverColumn] : []), ...callColumns];
+  return <Records label="calls" entries={calls} keyOf={keyOf} columns={columns} />;
 }
 
 function Changes({ changes }: Pick<PageAudit, 'changes'>) {
   if (changes.length === 0) return <Nothing>no change is recorded</Nothing>;
-  return (
-    <Wide label="changes">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">time</th>
-            <th scope="col">command</th>
-            <th scope="col">what</th>
-            <th scope="col" class="number">
-              took
-            </th>
-            <th scope="col">who</th>
-            <th scope="col">result</th>
-          </tr>
-        </thead>
-        <tbody>
-          {changes.map((change, at) => (
-            <tr key={`${change.time} ${at}`}>
-              <td class="quiet">{shownTime(change.time)}</td>
-              <td>{visible(change.command)}</td>
-              <td>{change.servers.map(({ server, action }) => `${action} ${visible(server)}`).join(', ') || '–'}</td>
-              <td class="number">{change.durationMs === null ? '–' : duration(change.durationMs)}</td>
-              <td>{visible(change.principal)}</td>
-              <td class={toneOf(change.result)}>
-                {change.result}
-                {change.code === null ? '' : ` (${visible(change.code)})`}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
-  );
+  return <Records label="changes" entries={changes} keyOf={keyOf} columns={changeColumns} />;
 }

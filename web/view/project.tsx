@@ -3,7 +3,8 @@ import { assertNever } from '../../src/model/errors.ts';
 import type { PageState } from '../../src/model/page.ts';
 import { duration } from '../../src/model/times.ts';
 import { Mark } from '../part/mark.tsx';
-import { Nothing, Wide } from '../part/notes.tsx';
+import { Nothing } from '../part/notes.tsx';
+import { type Column, Records } from '../part/records.tsx';
 import { Tabs } from '../part/tabs.tsx';
 import { fragmentOf, type ProjectTab, projectTabs } from '../state/route.ts';
 import { usePage } from '../state/store.ts';
@@ -97,49 +98,30 @@ function Counts({ state }: { readonly state: PageState }) {
   );
 }
 
+type ToolUse = PageState['tools'][number];
+
+const took = (ms: number | null): string => (ms === null ? '–' : duration(ms));
+const toolColumns: readonly Column<ToolUse>[] = [
+  {
+    head: 'server',
+    cell: ({ server }) => <a href={fragmentOf({ of: 'server', server, tab: 'tools' })}>{visible(server)}</a>,
+  },
+  { head: 'tool', cell: ({ tool }) => <code>{visible(tool)}</code> },
+  { head: 'calls', cell: ({ calls }) => calls, isNumber: true },
+  {
+    head: 'failed',
+    cell: ({ failed }) => failed,
+    isNumber: true,
+    tone: ({ failed }) => (failed > 0 ? 'bad' : 'quiet'),
+  },
+  { head: 'median', cell: ({ medianMs }) => took(medianMs), isNumber: true },
+  { head: <abbr title="95 of 100 were faster">p95</abbr>, cell: ({ p95Ms }) => took(p95Ms), isNumber: true },
+];
+
 function ToolUses({ tools }: Pick<PageState, 'tools'>) {
   if (tools.length === 0) return <Nothing>no call in the last hour</Nothing>;
   // Those that fail most first, then the slowest.
   const sorted = tools.toSorted((a, b) => b.failed - a.failed || (b.p95Ms ?? 0) - (a.p95Ms ?? 0));
-  const took = (ms: number | null): string => (ms === null ? '–' : duration(ms));
-  return (
-    <Wide label="tools of the last hour">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">server</th>
-            <th scope="col">tool</th>
-            <th scope="col" class="number">
-              calls
-            </th>
-            <th scope="col" class="number">
-              failed
-            </th>
-            <th scope="col" class="number">
-              median
-            </th>
-            <th scope="col" class="number">
-              <abbr title="95 of 100 were faster">p95</abbr>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.map(({ server, tool, calls, failed, medianMs, p95Ms }) => (
-            <tr key={`${server} ${tool}`}>
-              <td>
-                <a href={fragmentOf({ of: 'server', server, tab: 'tools' })}>{visible(server)}</a>
-              </td>
-              <td>
-                <code>{visible(tool)}</code>
-              </td>
-              <td class="number">{calls}</td>
-              <td class={failed > 0 ? 'number bad' : 'number quiet'}>{failed}</td>
-              <td class="number">{took(medianMs)}</td>
-              <td class="number">{took(p95Ms)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
-  );
+  const keyOf = ({ server, tool }: ToolUse): string => `${server} ${tool}`;
+  return <Records label="tools of the last hour" entries={sorted} keyOf={keyOf} columns={toolColumns} />;
 }
