@@ -33,7 +33,13 @@ export type PageLogMessage =
 
 /** The body of every answer that is none of 2xx, and of `end`. */
 export type PageError = {
-  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+    /** Of `arguments-invalid`: what is wrong, by the name of the argument; empty: with all of them. */
+    readonly fields?: Readonly<Record<string, string>>;
+  };
 };
 
 /** What somebody may do of what the page offers, by their scopes (docs/spec.md, `serve.tokens`). */
@@ -327,14 +333,27 @@ export type PageTool = {
   readonly callable: boolean;
 };
 
-/** `POST /page/call`. Filter, policy, limits and audit are those of any client's call. */
+/**
+ * `POST /page/call`. Filter, policy, limits and audit are those of any client's call. Status 400 (`arguments-invalid`) with
+ * `fields` where the arguments do not fit the schema of the tool: then nothing is sent.
+ */
 export type PageCall = {
   readonly server: string;
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** The same call once more, with what its server asked for (`inputRequests` of the result before). */
+  readonly answers?: {
+    /** By the keys of the questions: results of `elicitation/create`. */
+    readonly inputResponses: Readonly<Record<string, unknown>>;
+    /** As the result before has it. */
+    readonly requestState?: string;
+  };
 };
 
-/** Its answer with status 200: the result of `tools/call` as the server gave it, `isError` in it where the tool says so. */
+/**
+ * Its answer with status 200: the result of `tools/call` as the server gave it, `isError` in it where the tool says so; or
+ * with `resultType: "input_required"` questions (`elicitation/create`, as forms) in `inputRequests`.
+ */
 export type PageCallResult = { readonly result: Readonly<Record<string, unknown>>; readonly milliseconds: number };
 
 /** `POST /page/act`. `repeat` is the server's name once more, typed by whoever stops it; for the others it may be absent. */

@@ -2,6 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import {
+  accessibilityBreaches,
   expectNoProblems,
   focusName,
   launchBrowser,
@@ -196,6 +197,66 @@ describe.skipIf(noBrowser !== undefined)(
       await page.getByLabel('arguments, as JSON').fill('[1]');
       await page.keyboard.press('Control+Enter');
       await page.getByText('must be a JSON object').waitFor();
+      expectNoProblems(watched);
+    });
+
+    test('says beside its field what the gateway found wrong with an argument, in fields and as JSON', async () => {
+      await using gateway = await startPageGateway();
+      const watched = await entered(gateway, wide, '#/servers/files/tools');
+      const { page } = watched;
+      const fields = { where: 'where.owner must be of type string', '': 'the arguments may not have "x"' };
+      const error = { code: 'arguments-invalid', message: 'the arguments do not fit search_files', fields };
+      await page.getByLabel(/^path/).fill('/data');
+      await page.getByLabel(/^pattern/).fill('*.md');
+      await page.getByLabel('where').fill('{"owner": 1}');
+      gateway.answerNext('/page/call', { status: 400, body: { error } });
+      await page.getByRole('button', { name: 'call', exact: true }).click();
+      await page.locator('#argument-where-problem').getByText(fields.where).waitFor();
+      await page.getByText(fields['']).waitFor();
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe('argument-where');
+      expect(await accessibilityBreaches(page)).toEqual([]);
+      await page.getByRole('button', { name: 'as JSON' }).click();
+      gateway.answerNext('/page/call', { status: 400, body: { error } });
+      await page.getByRole('button', { name: 'call', exact: true }).click();
+      await page.locator('#argument--problem').getByText(fields.where).waitFor();
+      expectNoProblems(watched);
+    });
+
+    test('asks a person what a server asks in the midst of a call, and goes on with the answers', async () => {
+      await using gateway = await startPageGateway();
+      const watched = await entered(gateway, wide, '#/servers/files/tools');
+      const { page } = watched;
+      const ask = (message: string, properties: object) => ({
+        method: 'elicitation/create',
+        params: { message, requestedSchema: { type: 'object', properties, required: Object.keys(properties) } },
+      });
+      const inputRequests = {
+        who: ask('Whose files?', { owner: { type: 'string', maxLength: 40 } }),
+        sure: ask('Are you sure?', { yes: { type: 'boolean' } }),
+      };
+      const result = { resultType: 'input_required', inputRequests, requestState: 'sealed' };
+      await page.getByLabel(/^path/).fill('/data');
+      await page.getByLabel(/^pattern/).fill('*');
+      gateway.answerNext('/page/call', { status: 200, body: { result, milliseconds: 3 } });
+      await page.getByRole('button', { name: 'call', exact: true }).click();
+      await page.getByText('Whose files?').waitFor();
+      expect(await accessibilityBreaches(page)).toEqual([]);
+      await page.getByRole('button', { name: 'answer', exact: true }).click();
+      await page.locator('#answer-owner-problem').getByText('is needed').waitFor();
+      await page.getByLabel(/^owner/).fill('ann');
+      await page.keyboard.press('Enter');
+      await page.getByText('Are you sure?').waitFor();
+      await page.getByRole('button', { name: 'decline' }).click();
+      await page.getByText('called with').waitFor();
+      const args = { path: '/data', pattern: '*' };
+      const answers = {
+        inputResponses: { who: { action: 'accept', content: { owner: 'ann' } }, sure: { action: 'decline' } },
+        requestState: 'sealed',
+      };
+      expect(bodies(gateway, '/page/call')).toEqual([
+        { server: 'files', tool: 'search_files', arguments: args },
+        { server: 'files', tool: 'search_files', arguments: args, answers },
+      ]);
       expectNoProblems(watched);
     });
 

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../src/app/page/check-arguments.ts';
 import { LoomsError } from '../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName, type ServerName } from '../../src/model/ids.ts';
 import type { PageEvent, PageLogLine, PageSample } from '../../src/model/page.ts';
@@ -100,6 +101,7 @@ export function madeUpSource(secret = 'hunter2-hunter2') {
       yield* lines.filter((line) => line === 'live' || servers.length === 0 || servers.includes(line.server));
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
     },
+    checkArguments,
     audit: async (servers, limit) => {
       done.push(`audit ${servers?.join(' ') ?? 'all'} ${limit}`);
       return { calls: [], changes: [] };

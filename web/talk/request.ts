@@ -6,6 +6,8 @@ export type Refusal = {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
+  /** What is wrong with what was sent, by the name of its field. */
+  readonly fields?: Readonly<Record<string, string>>;
 };
 
 export type Answer<T> =
@@ -79,12 +81,15 @@ const away = (error: unknown): Refusal => ({
 /** What the gateway said in place of an answer: `{error: {code, message, hint}}`. */
 export function refusalOf(status: number, text: string): Refusal {
   const error = errorIn(text);
-  const { code, message, hint } = error ?? {};
+  const { code, message, hint, fields } = error ?? {};
   return {
     status,
     code: typeof code === 'string' ? code : 'failed',
     message: typeof message === 'string' ? message : `the gateway answered with status ${status}`,
     ...(typeof hint === 'string' ? { hint } : {}),
+    ...(isRecord(fields)
+      ? { fields: Object.fromEntries(Object.entries(fields).map(([name, problem]) => [name, String(problem)])) }
+      : {}),
   };
 }
 

@@ -1,4 +1,5 @@
-import { useRef, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
 import type { Schema } from '../../src/mcp/client/arguments/schema.ts';
 import { assertNever } from '../../src/model/errors.ts';
@@ -7,16 +8,26 @@ import { type Field, fieldsOf, readFields, readObject, type Typed, type Widget }
 
 type FormProps = {
   readonly schema: Schema;
-  readonly mayCall: boolean;
-  readonly isCalling: boolean;
-  readonly call: (args: Readonly<Record<string, unknown>>) => void;
+  /** What the fields are of, as a word of their ids: `argument`. */
+  readonly of: string;
+  /** What its button says, and while what it began goes on. */
+  readonly words: { readonly send: string; readonly sending: string };
+  readonly isSending: boolean;
+  /** Why it cannot be sent. */
+  readonly closed?: string | undefined;
+  /** What the gateway found wrong with what was sent last. */
+  readonly refused?: Problems | undefined;
+  readonly send: (values: Readonly<Record<string, unknown>>) => void;
+  /** Other buttons. */
+  readonly children?: ComponentChildren;
 };
 
 type Problems = Readonly<Record<string, string>>;
 
-/** A form for the arguments of a tool: an input a field, or one box of JSON. */
-export function ToolForm({ schema, mayCall, isCalling, call }: FormProps) {
+/** A form for what a schema describes: an input a field, or one box of JSON. */
+export function SchemaForm({ schema, of, words, isSending, closed, refused, send, children }: FormProps) {
   const fields = fieldsOf(schema);
+  const idOf = (name: string): string => `${of}-${name}`;
   const [asJson, setAsJson] = useState(fields === undefined);
   const [typed, setTyped] = useState<Typed>(new Map());
   const [json, setJson] = useState('{}');
@@ -29,16 +40,19 @@ export function ToolForm({ schema, mayCall, isCalling, call }: FormProps) {
     const first = asJson ? '' : shown.find(({ name }) => Object.hasOwn(found, name))?.name;
     if (first !== undefined) form.current?.querySelector<HTMLElement>(`[id="${idOf(first)}"]`)?.focus();
   };
+  useEffect(() => {
+    if (refused !== undefined) showProblems(asJson ? { '': Object.values(refused).join('; ') } : refused);
+  }, [refused]);
   const submit = (event: Event): void => {
     event.preventDefault();
-    if (!mayCall || isCalling) return;
+    if (closed !== undefined || isSending) return;
     const read = asJson ? readObject(json) : readFields(shown, typed);
     if (!read.done) {
       showProblems(read.problems);
       return;
     }
     setProblems({});
-    call(read.args);
+    send(read.args);
   };
   const swap = (): void => {
     setProblems({});
@@ -60,7 +74,7 @@ export function ToolForm({ schema, mayCall, isCalling, call }: FormProps) {
     >
       {asJson ? (
         <div class="field">
-          <label for={idOf('')}>arguments, as JSON</label>
+          <label for={idOf('')}>{of}s, as JSON</label>
           <textarea
             id={idOf('')}
             class="code"
@@ -68,19 +82,18 @@ export function ToolForm({ schema, mayCall, isCalling, call }: FormProps) {
             spellcheck={false}
             value={json}
             aria-invalid={problems[''] !== undefined}
-            aria-describedby="problem-json"
+            aria-describedby={`${idOf('')}-problem`}
             onInput={({ currentTarget }) => setJson(currentTarget.value)}
           />
-          <p class="problem" id="problem-json">
-            {problems[''] === undefined ? '' : visible(problems[''])}
-          </p>
+          <Problem id={idOf('')} text={problems['']} />
         </div>
       ) : shown.length === 0 ? (
-        <p class="quiet">It takes no arguments.</p>
+        <p class="quiet">It takes no {of}s.</p>
       ) : (
         shown.map((field) => (
           <FieldRow
             key={field.name}
+            id={idOf(field.name)}
             field={field}
             value={typed.get(field.name) ?? ''}
             problem={Object.hasOwn(problems, field.name) ? problems[field.name] : undefined}
@@ -88,33 +101,40 @@ export function ToolForm({ schema, mayCall, isCalling, call }: FormProps) {
           />
         ))
       )}
+      {asJson || problems[''] === undefined ? null : <Problem id={idOf('')} text={problems['']} />}
       <div class="row">
-        <button type="submit" class="main" disabled={!mayCall || isCalling}>
-          {isCalling ? 'calling …' : 'call'}
+        <button type="submit" class="main" disabled={closed !== undefined || isSending}>
+          {isSending ? words.sending : words.send}
         </button>
+        {children}
         {fields === undefined || (fields.length === 0 && !asJson) ? null : (
           <button type="button" class="plain" onClick={swap}>
             {asJson ? 'as fields' : 'as JSON'}
           </button>
         )}
-        {mayCall ? null : <span class="quiet">your token does not let you call it</span>}
+        {closed === undefined ? null : <span class="quiet">{closed}</span>}
       </div>
     </form>
   );
 }
 
-const idOf = (name: string): string => `argument-${name}`;
+/** What is wrong with a field, where something is. */
+const Problem = ({ id, text }: { readonly id: string; readonly text: string | undefined }) => (
+  <p class="problem" id={`${id}-problem`}>
+    {text === undefined ? '' : visible(text)}
+  </p>
+);
 
 type RowProps = {
+  readonly id: string;
   readonly field: Field;
   readonly value: string | readonly string[];
   readonly problem: string | undefined;
   readonly change: (value: string | readonly string[]) => void;
 };
 
-function FieldRow({ field, value, problem, change }: RowProps) {
+function FieldRow({ id, field, value, problem, change }: RowProps) {
   const { name, description, required, usual, widget } = field;
-  const id = idOf(name);
   const notes = [typeWords(widget), usual === '' ? '' : `${usual} where nothing is given`].filter(Boolean).join(' · ');
   const described = { 'aria-describedby': `${id}-notes ${id}-problem`, 'aria-invalid': problem !== undefined };
   const isTicks = widget.kind === 'list' && widget.item.kind === 'choice';
@@ -136,9 +156,7 @@ function FieldRow({ field, value, problem, change }: RowProps) {
         {description === '' ? null : <span>{visibleLines(description)} </span>}
         <span class="quiet">{visible(notes)}</span>
       </p>
-      <p class="problem" id={`${id}-problem`}>
-        {problem === undefined ? '' : visible(problem)}
-      </p>
+      <Problem id={id} text={problem} />
     </div>
   );
 }

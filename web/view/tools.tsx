@@ -1,12 +1,14 @@
 import { useState } from 'preact/hooks';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
 import { isRecord } from '../../src/model/is-record.ts';
-import type { PageCallResult, PageServerDetail, PageTool } from '../../src/model/page.ts';
+import type { PageCall, PageCallResult, PageServerDetail, PageTool } from '../../src/model/page.ts';
 import { duration } from '../../src/model/times.ts';
 import { Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
+import { type Questions, questionsIn } from '../state/questions.ts';
 import { usePage } from '../state/store.ts';
 import type { Refusal } from '../talk/request.ts';
-import { ToolForm } from './form.tsx';
+import { SchemaForm } from './form.tsx';
+import { QuestionsView } from './questions.tsx';
 import { ToolResult } from './result.tsx';
 
 /** The tools of a server behind its filter; one of them with a form to call it. */
@@ -63,20 +65,30 @@ function hintsOf({ annotations }: PageTool): readonly string[] {
 type Called =
   | { readonly is: 'not' }
   | { readonly is: 'calling' }
+  | { readonly is: 'asked'; readonly args: PageCall['arguments']; readonly questions: Questions }
   | { readonly is: 'answered'; readonly answer: PageCallResult }
   | { readonly is: 'refused'; readonly refusal: Refusal };
 
 function ToolView({ server, tool }: { readonly server: string; readonly tool: PageTool }) {
   const { gateway, said } = usePage();
   const [called, setCalled] = useState<Called>({ is: 'not' });
-  const call = async (args: Readonly<Record<string, unknown>>): Promise<void> => {
+  const call = async (args: PageCall['arguments'], answers?: PageCall['answers']): Promise<void> => {
     setCalled({ is: 'calling' });
-    const body = { server, tool: tool.name, arguments: args };
+    const body: PageCall = { server, tool: tool.name, arguments: args, ...(answers === undefined ? {} : { answers }) };
     const answer = await gateway.ask<PageCallResult>('POST', '/page/call', body);
-    setCalled(answer.done ? { is: 'answered', answer: answer.value } : { is: 'refused', refusal: answer.refusal });
-    said.value = answer.done
-      ? `${tool.name} answered in ${duration(answer.value.milliseconds)}`
-      : answer.refusal.message;
+    if (!answer.done) {
+      setCalled({ is: 'refused', refusal: answer.refusal });
+      said.value = answer.refusal.message;
+      return;
+    }
+    const questions = questionsIn(answer.value.result);
+    if (questions !== undefined) {
+      setCalled({ is: 'asked', args, questions });
+      said.value = `${server} asks for something`;
+      return;
+    }
+    setCalled({ is: 'answered', answer: answer.value });
+    said.value = `${tool.name} answered in ${duration(answer.value.milliseconds)}`;
   };
   const hints = hintsOf(tool);
   return (
@@ -87,13 +99,23 @@ function ToolView({ server, tool }: { readonly server: string; readonly tool: Pa
       </h3>
       {tool.description === null ? null : <p class="said-by-server">{visibleLines(tool.description)}</p>}
       {hints.length === 0 ? null : <p class="quiet">The server calls it {hints.join(', ')}.</p>}
-      <ToolForm
+      <SchemaForm
         key={tool.name}
         schema={isRecord(tool.inputSchema) ? tool.inputSchema : {}}
-        mayCall={tool.callable}
-        isCalling={called.is === 'calling'}
-        call={(args) => void call(args)}
+        of="argument"
+        words={{ send: 'call', sending: 'calling …' }}
+        isSending={called.is === 'calling'}
+        closed={tool.callable ? undefined : 'your token does not let you call it'}
+        refused={called.is === 'refused' ? called.refusal.fields : undefined}
+        send={(args) => void call(args)}
       />
+      {called.is === 'asked' ? (
+        <QuestionsView
+          server={server}
+          questions={called.questions}
+          answer={(answers) => void call(called.args, answers)}
+        />
+      ) : null}
       {called.is === 'refused' ? <RefusalNote refusal={called.refusal} /> : null}
       {called.is === 'answered' ? <ToolResult answer={called.answer} /> : null}
     </section>

@@ -15,6 +15,7 @@ import type { Ports } from '../ports.ts';
 import type { LoopStatus } from '../watch/loop-record.ts';
 import { actOn, approvePlan } from './act.ts';
 import { type RecentCalls, recentCalls } from './calls.ts';
+import { checkArguments } from './check-arguments.ts';
 import { serverDetail } from './detail.ts';
 import { createLook } from './look.ts';
 import { newestSample, samplesOf } from './measured.ts';
@@ -152,6 +153,7 @@ export function createPageSource(
     detail: (server) => serverDetail(ports, looking, server),
     log: (query, signal) => logLines(ports, project, query, signal),
     audit: (servers, limit) => readTrail(ports, project, servers, limit),
+    checkArguments,
     act: (act, principal) =>
       during(
         parts

@@ -49,7 +49,8 @@ export function createAsk({ stateless, upstreams, guardOf, limits, version }: As
     const _meta = {
       [envelopeKeys.revision]: modernRevision,
       [envelopeKeys.clientInfo]: { name: 'looms page', version },
-      [envelopeKeys.capabilities]: {},
+      // Of its calls, which a person watches: nobody is asked for the rest.
+      [envelopeKeys.capabilities]: method === 'tools/call' ? { elicitation: { form: {} } } : {},
     };
     const message = { jsonrpc: '2.0', id: lastId, method, params: { ...params, _meta } } as const;
     const place = {

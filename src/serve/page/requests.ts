@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
 import { isRecord } from '../../model/is-record.ts';
-import type { PageCall, PageRoutes, PageTool } from '../../model/page.ts';
+import type { PageCall, PageError, PageRoutes, PageTool } from '../../model/page.ts';
 import { type Grant, ownGrant } from '../access/guard.ts';
 import type { createLoads } from '../access/limits.ts';
 import { holds, reaches } from '../access/scopes.ts';
 import { pagesOf } from '../messages/pages.ts';
-import type { Message } from '../messages/protocol.ts';
+import type { Fields, Message } from '../messages/protocol.ts';
 import { sendJson } from '../messages/reply.ts';
 import type { Ask } from './ask.ts';
 import { hasRight } from './rights.ts';
@@ -80,6 +80,23 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
     return { kind: 'known', list };
   };
 
+  /** What is wrong with the arguments of a call; whether it may be made at all is told by the call itself. */
+  const problemsOf = async (
+    left: AbortSignal,
+    grant: Grant,
+    server: ServerName,
+    { tool, args }: { readonly tool: string; readonly args: Fields },
+  ): Promise<Readonly<Record<string, string>> | undefined> => {
+    if (!holds(grant.scopes, server, tool)) return undefined;
+    const tools = await toolsOf(left, grant, server).catch((error: unknown) => {
+      if (!(error instanceof LoomsError)) throw error;
+      return undefined;
+    });
+    if (tools?.kind !== 'known') return undefined;
+    const schema = tools.list.find(({ name }) => name === tool)?.inputSchema;
+    return isRecord(schema) ? source.checkArguments(schema, args, left) : undefined;
+  };
+
   const detail = async (response: ServerResponse, grant: Grant, name: string): Promise<void> => {
     const server = serverIn(name);
     requireRight(grant, 'page', server);
@@ -100,22 +117,23 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
       server,
       tool,
       arguments: args,
+      answers,
     } = (await readObject(request, mostBody(), loadOf(grant.name, response))) as Partial<PageCall>;
     const asked = serverIn(server);
     if (typeof tool !== 'string' || !isRecord(args))
       throw new LoomsError('usage', 'a call has a tool and its arguments');
+    const given = answers === undefined ? undefined : answersIn(answers);
     // Before a process is opened for it, and before anything tells whether there is such a server.
     if (!reaches(grant.scopes, asked)) throw new LoomsError('insufficient-scope', `this needs ${asked}:${tool}`);
+    const left = leftOf(response);
+    const fields = given === undefined ? await problemsOf(left, grant, asked, { tool, args }) : undefined;
+    if (fields !== undefined) {
+      const error = { code: 'arguments-invalid', message: `the arguments do not fit ${tool}`, fields };
+      return answer(response, statusOfCode(error.code), { error } satisfies PageError);
+    }
     const since = performance.now();
-    const { status, message } = await ask(
-      grant,
-      asked,
-      {
-        method: 'tools/call',
-        params: { name: tool, arguments: args },
-      },
-      leftOf(response),
-    );
+    const params = { name: tool, arguments: args, ...given };
+    const { status, message } = await ask(grant, asked, { method: 'tools/call', params }, left);
     const milliseconds = Math.round(performance.now() - since);
     if (isRecord(message.result)) return answer(response, 200, { result: message.result, milliseconds });
     const failure = failureIn(message);
@@ -157,6 +175,14 @@ export function createRequests({ source, ask, sessionsOf, loadOf, mostBody }: Re
   };
 
   return { detail, call, act, approve, audit };
+}
+
+/** What somebody answered to questions of a server. Throws `usage` for what is none. */
+function answersIn(answers: unknown): NonNullable<PageCall['answers']> {
+  const { inputResponses, requestState } = isRecord(answers) ? answers : {};
+  if (!isRecord(inputResponses) || (requestState !== undefined && typeof requestState !== 'string'))
+    throw new LoomsError('usage', 'answers are inputResponses and the requestState that came with the questions');
+  return { inputResponses, ...(requestState === undefined ? {} : { requestState }) };
 }
 
 /** What an answer of a server, or of the gateway for it, says of its failure. */

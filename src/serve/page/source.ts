@@ -56,6 +56,15 @@ export type PageSource = {
   readonly log: (query: PageLogQuery, signal: AbortSignal) => AsyncIterable<PageLogLine | 'live'>;
   /** The newest records of these servers; of all where none is named. Throws `ledger-unreadable`. */
   readonly audit: (servers: readonly ServerName[] | undefined, limit: number) => Promise<PageAudit>;
+  /**
+   * What is wrong with the arguments of a call, by their names (empty: with all of them), held against the schema of its
+   * tool as `looms mcp call` does it; undefined: nothing, or nothing that could be found out. Throws `interrupted`.
+   */
+  readonly checkArguments: (
+    schema: Readonly<Record<string, unknown>>,
+    args: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ) => Promise<Readonly<Record<string, string>> | undefined>;
   /** Starts, stops or restarts a server as `looms mcp` does, for a principal. Throws what that throws, and `not-confirmed`. */
   readonly act: (act: Pick<PageAct, 'deed'> & { readonly server: ServerName }, principal: string) => Promise<PageDone>;
   /** Carries out the plan that waits. Throws `plan-stale` where it is another one by now, and what `apply` throws. */

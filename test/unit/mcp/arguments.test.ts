@@ -135,6 +135,17 @@ describe('checking arguments', () => {
     ]);
   });
 
+  it('says which argument each is about, the first one of several', () => {
+    const closed = { ...schema, additionalProperties: false };
+    const check = validateArguments(closed, { head: 'x', options: { depth: 'x' }, haed: 1 });
+    expect(check.valid === false && check.fields).toEqual({
+      '': 'the arguments may not have "haed"; did you mean head?',
+      path: 'path (string) is missing',
+      head: 'head must be of type integer',
+      options: 'options.depth must be of type integer',
+    });
+  });
+
   it('suggests the key that was meant', () => {
     const closed = { ...schema, additionalProperties: false };
     expect(problems({ path: 'x', haed: 1 }, closed)).toEqual(['the arguments may not have "haed"; did you mean head?']);

@@ -11,6 +11,7 @@ describe('the check of arguments in time', () => {
     expect(await checkInTime(hostile, { name: 5 })).toEqual({
       valid: false,
       problems: ['name must be of type string'],
+      fields: { name: 'name must be of type string' },
     });
     expect(await checkInTime({ type: 'nonsense' }, {})).toMatchObject({ valid: 'unknown' });
   });

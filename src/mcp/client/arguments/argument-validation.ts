@@ -7,7 +7,12 @@ import { propertiesOf, type Schema, typeText } from './schema.ts';
 
 export type ArgumentCheck =
   | { readonly valid: true }
-  | { readonly valid: false; readonly problems: readonly string[] }
+  | {
+      readonly valid: false;
+      readonly problems: readonly string[];
+      /** The first of them for each argument by its name; empty: for the arguments as a whole. */
+      readonly fields: Readonly<Record<string, string>>;
+    }
   /** The server's schema itself cannot be used: worth a warning, never a reason not to call. */
   | { readonly valid: 'unknown'; readonly warning: string };
 
@@ -36,11 +41,25 @@ export function validateArguments(schema: Schema, args: Readonly<Record<string, 
     return { valid: 'unknown', warning: `the tool's input schema cannot be used to check the arguments: ${why}` };
   }
   if (validate(withPlainNumbers(args))) return { valid: true };
-  const problems = (validate.errors ?? [])
-    .filter((error) => !summary.has(error.keyword))
-    .map((error) => describe(error, schema));
-  const shown = problems.length > 0 ? problems : (validate.errors ?? []).map((error) => describe(error, schema));
-  return { valid: false, problems: [...new Set(shown)] };
+  const errors = validate.errors ?? [];
+  const telling = errors.filter((error) => !summary.has(error.keyword));
+  const problems = (telling.length > 0 ? telling : errors).map((error) => ({
+    field: fieldOf(error),
+    text: describe(error, schema),
+  }));
+  return {
+    valid: false,
+    problems: [...new Set(problems.map(({ text }) => text))],
+    // The first one stands: of those with the same name, the last entry counts.
+    fields: Object.fromEntries(problems.toReversed().map(({ field, text }) => [field, text])),
+  };
+}
+
+/** The argument that an error is about. */
+function fieldOf({ instancePath, keyword, params }: ErrorObject): string {
+  const [, name] = instancePath.split('/');
+  if (name !== undefined) return name.replaceAll('~1', '/').replaceAll('~0', '~');
+  return keyword === 'required' ? String(params.missingProperty) : '';
 }
 
 /** Keywords whose errors only repeat those of their branches. */

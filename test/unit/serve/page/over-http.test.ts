@@ -253,6 +253,43 @@ describe('the page over HTTP: calls', () => {
     expect((await ask('/page/call', { as, body: { server, tool: 'echo' } })).status).toBe(400);
   });
 
+  test('says which argument of a call does not fit its schema, and sends nothing then', async () => {
+    const { ask, calls, logIn } = await pageGateway();
+    const as = await logIn();
+    const made = await ask('/page/call', { as, body: { server: 'legacy', tool: 'add', arguments: { a: 'x' } } });
+    expect(made).toMatchObject({ status: 400, body: { error: { code: 'arguments-invalid' } } });
+    expect(made.body.error.fields).toEqual({
+      a: expect.stringContaining('must be of type'),
+      b: expect.stringContaining('is missing'),
+    });
+    expect(calls).toEqual([]);
+    const unknown = await ask('/page/call', { as, body: { server: 'legacy', tool: 'nothing', arguments: {} } });
+    expect(unknown.body.error?.code).not.toBe('arguments-invalid');
+  });
+
+  test.each(['legacy', 'modern'])('passes on what a server asks, and what is answered: %s', async (server) => {
+    const { ask, logIn } = await pageGateway();
+    const as = await logIn();
+    const call = (more: object) => ask('/page/call', { as, body: { server, tool: 'ask', arguments: {}, ...more } });
+    let made = await call({});
+    const asked: unknown[] = [];
+    while (made.body.result.resultType === 'input_required') {
+      const { inputRequests, requestState } = made.body.result;
+      const [[key, { method, params }] = ['', { method: '', params: {} }]] =
+        Object.entries<Record<'method' | 'params', { message?: string }>>(inputRequests);
+      expect(method).toBe('elicitation/create');
+      asked.push(params.message);
+      const response = asked.length === 1 ? { action: 'accept', content: { colour: 'red' } } : { action: 'decline' };
+      made = await call({ answers: { inputResponses: { [key]: response }, requestState } });
+    }
+    expect(asked).toEqual(['Which one?', 'And then?']);
+    expect(made.status).toBe(200);
+    expect(JSON.stringify(made.body.result)).toMatch(/red.*decline/);
+    const answers = { inputResponses: {} };
+    for (const wrong of [{ inputResponses: [] }, { ...answers, requestState: 1 }, 'x'])
+      expect((await call({ answers: wrong })).status).toBe(400);
+  });
+
   test('who may see a tool may not call it for that, and limits are those of any client', async () => {
     const { ask, calls } = await pageGateway({ settings: { limits: { callsPerMinute: 1 } } });
     const { body } = await ask('/page/servers/legacy', { as: 'caller-token' });
