@@ -55,6 +55,27 @@ describe.skipIf(noBrowser !== undefined)(
             ).length,
         );
         if (cut > 0) found.push(`${name}: ${cut} changes are not seen whole`);
+        const beyond = await page.evaluate(
+          () =>
+            [...document.querySelectorAll('[role="tab"], .records td, .log-head > *')].filter((one) => {
+              const box = one.closest('.scroll, .tabs, .log-head')?.getBoundingClientRect();
+              return box !== undefined && one.getBoundingClientRect().right > box.right + 1;
+            }).length,
+        );
+        if (beyond > 0) found.push(`${name}: ${beyond} tabs, cells or filters stand beyond the edge`);
+        const placeholders = await page.evaluate(
+          () =>
+            [...document.querySelectorAll('input')].filter((input) => {
+              const text = document.createElement('span');
+              text.style.cssText = `font: ${getComputedStyle(input).font}; position: absolute; white-space: pre`;
+              text.textContent = input.value === '' ? input.placeholder : '';
+              document.body.append(text);
+              const isCut = input.clientWidth > 0 && text.getBoundingClientRect().width > input.clientWidth;
+              text.remove();
+              return isCut;
+            }).length,
+        );
+        if (placeholders > 0) found.push(`${name}: ${placeholders} inputs cut what they say`);
       };
       await page.goto(gateway.url);
       await page.getByRole('button', { name: 'sign in' }).waitFor();

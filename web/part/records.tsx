@@ -23,7 +23,7 @@ type RecordsProps<T> = {
 export function Records<T>({ label, entries, keyOf, columns }: RecordsProps<T>) {
   return (
     <Wide label={label}>
-      <table>
+      <table class="records">
         <thead>
           <tr>
             {columns.map(({ head, isNumber }, at) => (
@@ -36,8 +36,14 @@ export function Records<T>({ label, entries, keyOf, columns }: RecordsProps<T>) 
         <tbody>
           {entries.map((entry, row) => (
             <tr key={keyOf(entry, row)}>
-              {columns.map(({ cell, isNumber, tone }, at) => (
+              {columns.map(({ head, cell, isNumber, tone }, at) => (
                 <td key={at} class={[isNumber ? 'number' : '', tone?.(entry) ?? ''].join(' ').trim()}>
+                  {/* Where there is no room for the heads, each number says what it is. */}
+                  {isNumber ? (
+                    <span class="own-head quiet" aria-hidden="true">
+                      {head}{' '}
+                    </span>
+                  ) : null}
                   {cell(entry)}
                 </td>
               ))}
