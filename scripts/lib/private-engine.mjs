@@ -16,8 +16,8 @@ import { pingEngine } from './engine-api.mjs';
 import { stateDir } from './state-dir.mjs';
 import { until } from './wait.mjs';
 
-const readyWithinMs = 60_000;
-const endsWithinMs = 60_000;
+const readyWithinMs = 120_000;
+const endsWithinMs = 120_000;
 const cgroups = '/sys/fs/cgroup';
 const prefix = 'private-';
 
