@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mapBounded } from '../../../src/model/values/map-bounded.ts';
 import { attack } from '../../support/attacker.ts';
@@ -145,11 +147,30 @@ describe.skipIf(withoutEngine() || withoutRoutes())('a server with an address on
     expect(await reaches()).toBe('open: you said 4');
   });
 
+  /** A connection that stays open in the server's container; its end is told, unless the container ends first. */
+  const held = async (host: string, port: string) => {
+    const program = `const socket = require('net').connect(process.argv[2], process.argv[1], () => socket.write('ping'));
+      socket.on('error', () => undefined).on('data', () => console.log('open')).on('close', () => console.log('closed'));`;
+    const { id } = project.container('a');
+    const connection = spawn('docker', ['exec', id, 'node', '-e', program, host, port]);
+    const over = once(connection, 'close');
+    let said = '';
+    connection.stdout.on('data', (text: Buffer) => (said += text.toString()));
+    await eventually(async () => expect(said).toContain('open'));
+    return async () => {
+      await over;
+      return said;
+    };
+  };
+
   test('takes a changed list: another port of the address, and an address beside it', async () => {
     const more = [`${target.address}:5432`, `${target.neighbour}:1025`];
+    // What is connected to the address loses it when its stand-in is replaced; what goes by a name keeps its forwarder.
+    const [byAddress, byName] = [await held(target.address, '1025'), await held('named', '5432')];
     const applied = await project.apply(yaml(...more));
     console.log(applied.stdout, applied.stderr);
     expect(applied).toExit(0);
+    expect([await byAddress(), await byName()]).toEqual(['open\nclosed\n', 'open\n']);
     expect(await reaches()).toBe('open: you said 4');
     expect(await reaches(5432)).toBe('open: you said 4');
     expect(await from('a', 'tcp', target.neighbour, '1025')).toBe('open: you said 4');
@@ -158,7 +179,7 @@ describe.skipIf(withoutEngine() || withoutRoutes())('a server with an address on
     expect(await reaches(5432)).toMatch(/^closed: /);
     expect(await from('a', 'tcp', target.neighbour, '1025')).toMatch(/^closed: /);
     expect((await project.diff(yaml())).plan.steps).toEqual([]);
-  });
+  }, 300_000);
 
   test('has the new list before its server, which is said where that fails its gate, and the old one with the next apply', async () => {
     const broken = specs(

@@ -14,7 +14,7 @@ import { schemaProblems } from '../../support/schemas.ts';
 import { type TestProject, testProject } from '../../support/test-project.ts';
 import { specs, tinySpec } from '../../support/tiny-server.ts';
 
-const root = join(import.meta.dirname, '../../..');
+const read = (path: string): string => readFileSync(join(import.meta.dirname, '../../..', path), 'utf8');
 const docker = (...args: readonly string[]) => promisify(execFile)('docker', args);
 
 type Row = {
@@ -109,7 +109,9 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
         TERADATA_HOST: target.address,
         LOOMS_SECRET_TERADATA_URI: `teradata://dbc:quux-81723-tera@${target.address}:1025/dbc`,
       };
-      const applied = await project.run(['apply', '-f', join(root, 'examples/teradata-mcp.yaml'), '--yes'], { env });
+      // It takes half a minute to start where little else runs.
+      const example = read('examples/teradata-mcp.yaml').replace('timeout_seconds: 60', 'timeout_seconds: 300');
+      const applied = await project.apply(example, [], { env });
       expect(applied, applied.stderr).toExit(0);
       const server = project.container('teradata');
       expect(await attack(server, 'tcp', target.address, '1025')).toBe('open: you said 4');
@@ -118,8 +120,7 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
 
       const onPage =
         /^\$ looms posture teradata\n([\s\S]+?)^\$ docker update (.+) looms-team-a-teradata\n[\s\S]+?\| tail -1\n(.+)\n```/m;
-      const [, table = '', change = '', end = ''] =
-        onPage.exec(readFileSync(join(root, 'docs/security.md'), 'utf8')) ?? [];
+      const [, table = '', change = '', end = ''] = onPage.exec(read('docs/security.md')) ?? [];
       /** As it is printed on a terminal of 100 columns, with the names of the page; whether there is AppArmor, the kernel says. */
       const printed = async () => {
         const { stdout } = await project.run(['posture', 'teradata', '-o', 'json'], { env });
@@ -142,6 +143,7 @@ describe.skipIf(withoutEngine())('the posture of servers', () => {
       await docker('update', ...change.split(' '), server.id);
       expect(alike(await printed()).at(-1)).toBe(alike(end)[0]);
     },
+    400_000,
   );
 
   test('names the network of another server’s forwarder that it was connected to, closed as that is (4)', async () => {
