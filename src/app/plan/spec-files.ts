@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Files } from '../../files/port.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { mapBounded } from '../../model/values/map-bounded.ts';
 import { nearest } from '../../model/values/nearest.ts';
 import type { SpecFile } from '../../spec/load.ts';
 import type { Ports } from '../ports.ts';
@@ -81,6 +82,9 @@ export async function pathsBelow(folder: string, written: readonly string[]): Pr
   return written.map((path) => (isDynamicPattern(path) ? `${escapePath(folder)}/${path}` : resolve(folder, path)));
 }
 
+/** How many files are read side by side. */
+const readsAtOnce = 16;
+
 /**
  * Reads what `-f` names: files, folders (their own .yaml and .yml files), globs, and `-` for standard input; each file
  * once, in the order of the paths. Throws `file-not-found`; bytes that are no UTF-8 become U+FFFD, which the parser
@@ -94,8 +98,9 @@ export async function readSpecFiles(ports: Ports, paths: readonly string[]): Pro
       if (!files.has('-')) files.set('-', { file: '-', directory: workingDirectory, text: await ports.readStdin() });
       continue;
     }
-    for (const absolute of [...(await specPaths(ports.files, workingDirectory, path))].sort()) {
-      const read = await ports.files.readText(absolute);
+    const found = [...(await specPaths(ports.files, workingDirectory, path))].sort();
+    const texts = await mapBounded(found, readsAtOnce, async (one) => [one, await ports.files.readText(one)] as const);
+    for (const [absolute, read] of texts) {
       if (!read.done) {
         const { message, cause } = read;
         throw new LoomsError('file-not-found', `${absolute} cannot be read: ${message}`, { cause });

@@ -4,6 +4,7 @@ import { projectFileName } from '../../app/plan/spec-files.ts';
 import type { Ports } from '../../app/ports.ts';
 import { hasErrors, type SourceText } from '../../model/diagnostics.ts';
 import { LoomsError } from '../../model/errors.ts';
+import { mapBounded } from '../../model/values/map-bounded.ts';
 import type { ProjectFile } from '../../spec/project-file.ts';
 import { SpecError } from '../errors.ts';
 import { countDiagnostics } from '../render/diagnostics/diagnostics.ts';
@@ -47,6 +48,9 @@ async function nearestFolder({ files, workingDirectory }: Place, folder: string)
   return undefined;
 }
 
+/** How many files are looked at side by side. */
+const filesAtOnce = 16;
+
 /**
  * The folder of the `looms.yaml` that applies to a run: looked for from each spec file, where a link stands and where it
  * leads; from the working directory when no file is named or none has one. Throws `spec-invalid` when two apply,
@@ -66,12 +70,16 @@ export async function findProjectFolder(
   const { specPaths } = named.length === 0 ? { specPaths: undefined } : await import('../../app/plan/spec-files.ts');
   const absolute = await Promise.all(named.map((path) => specPaths?.(files, workingDirectory, path) ?? []));
   // A glob finds files in no order; an error names the same two each time.
-  for (const path of absolute.flat().sort()) {
-    const real = (await files.realPath(path)) ?? path;
-    for (const start of new Set([dirname(path), dirname(real)])) {
-      const folder = await nearestFolder(place, start);
-      if (folder !== undefined && !found.has(folder)) found.set(folder, path);
-    }
+  const sorted = absolute.flat().sort();
+  const real = await mapBounded(sorted, filesAtOnce, async (path) => (await files.realPath(path)) ?? path);
+  // Each once: specs in one folder are many.
+  const starts = new Map<string, string>();
+  for (const [index, path] of sorted.entries()) {
+    for (const one of [path, real[index] ?? path]) if (!starts.has(dirname(one))) starts.set(dirname(one), path);
+  }
+  for (const [start, path] of starts) {
+    const folder = await nearestFolder(place, start);
+    if (folder !== undefined && !found.has(folder)) found.set(folder, path);
   }
   const [first, second] = found;
   if (first === undefined) return nearestFolder(place, workingDirectory);

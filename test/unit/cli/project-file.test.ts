@@ -117,3 +117,19 @@ it.skipIf(process.platform === 'win32')('a project file that is a pipe is said, 
     message: expect.stringContaining('is no regular file'),
   });
 });
+
+it('looks at each folder once, however many specs are in it', async () => {
+  const names = Array.from({ length: 30 }, (_, index) => `specs/${index}.yaml`);
+  const root = folderWith('looms.yaml', '.git/', ...names);
+  const { files, workingDirectory } = place(root);
+  const looks: string[] = [];
+  const counted: typeof files = {
+    ...files,
+    kindOf: (path) => {
+      looks.push(path);
+      return files.kindOf(path);
+    },
+  };
+  expect(await findProjectFolder({ files: counted, workingDirectory }, ['specs'])).toBe(root);
+  expect(looks.filter((path) => path === join(root, 'specs/looms.yaml'))).toHaveLength(1);
+});
