@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -59,4 +62,29 @@ test('Prometheus asks where looms listens, by an address that it is called by', 
   const token = scrape.authorization.credentials_file.split('/').at(-1);
   const scraper = serve.tokens.find(({ secret }: { secret: string }) => secret === `\${secret:${token}}`);
   expect(scraper.allow).toEqual(['looms:metrics']);
+});
+
+const analyze = (...words: readonly string[]) =>
+  spawnSync('systemd-analyze', words, { encoding: 'utf8', timeout: 60_000, env: { ...process.env, NO_COLOR: '1' } });
+/** `security --offline` is of systemd 250. */
+const version = Number(/^systemd (\d+)/.exec(analyze('--version').stdout ?? '')?.[1] ?? 0);
+const noSystemd = version >= 250 ? '' : ' (no systemd-analyze of systemd 250 or newer here)';
+
+test.skipIf(noSystemd !== '')(`systemd finds nothing wrong with the unit, and little exposed${noSystemd}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'looms-unit-'));
+  try {
+    const file = join(folder, 'looms.service');
+    // The program that it starts has to be there.
+    writeFileSync(file, read('deploy/looms.service').replaceAll('/usr/local/bin/looms', process.execPath));
+    const verified = analyze('verify', '--man=no', file);
+    // Units of the machine that it is told of as well are no matter.
+    expect(verified.stderr.split('\n').filter((line) => line.includes('looms.service'))).toEqual([]);
+    const [, exposure] = /exposure level for looms\.service: ([0-9.]+)/.exec(
+      analyze('security', '--offline=true', '--no-pager', file).stdout,
+    ) ?? ['', 'unknown'];
+    // What docs/deploy.md says is of systemd 252; other versions weigh a little otherwise.
+    expect(Number(exposure)).toBeLessThanOrEqual(2.5);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
