@@ -1,6 +1,8 @@
 import { batch, effect, signal } from '@preact/signals';
 import { assertNever } from '../src/model/errors.ts';
-import type { PageEvent, PageMessage, PageSample, PageSession } from '../src/model/page.ts';
+import type { PageEvent } from '../src/model/page/past.ts';
+import type { PageMessage, PageSession } from '../src/model/page/routes.ts';
+import type { PageSample } from '../src/model/page/state.ts';
 import { emptyRing, withMore } from './state/ring.ts';
 import { fragmentOf, routeOf } from './state/route.ts';
 import { createStore, type Page, type Store } from './state/store.ts';

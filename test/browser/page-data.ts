@@ -1,13 +1,6 @@
-import type {
-  PageAudit,
-  PageEvent,
-  PageLogLine,
-  PageSample,
-  PageServer,
-  PageServerDetail,
-  PageState,
-  PageTool,
-} from '../../src/model/page.ts';
+import type { PageAudit, PageEvent, PageLogLine } from '../../src/model/page/past.ts';
+import type { PageServerDetail, PageTool } from '../../src/model/page/server.ts';
+import type { PageSample, PageServer, PageState } from '../../src/model/page/state.ts';
 
 // What a gateway of a project with a dozen servers would tell the page: some fine, some not, one whose texts are hostile.
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import type { PageError, PageMessage } from '../../src/model/page.ts';
+import type { PageError, PageMessage } from '../../src/model/page/routes.ts';
 import { pageAudit, pageDetail, pageEvents, pageLog, pageSamples, pageState } from './page-data.ts';
 
 /** What was asked of a gateway, in its order. */

@@ -1,7 +1,8 @@
 import { checkArguments } from '../../src/app/page/check-arguments.ts';
 import { LoomsError } from '../../src/model/errors.ts';
 import { asContainerId, asProjectName, asServerName, type ServerName } from '../../src/model/ids.ts';
-import type { PageEvent, PageLogLine, PageSample } from '../../src/model/page.ts';
+import type { PageEvent, PageLogLine } from '../../src/model/page/past.ts';
+import type { PageSample } from '../../src/model/page/state.ts';
 import type { PageLook, PageSource } from '../../src/serve/page/source.ts';
 
 const moment = '2026-11-29T06:00:00.000Z';

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
-import type { PageDone, Unknown } from '../../src/model/page.ts';
+import type { PageDone } from '../../src/model/page/deeds.ts';
+import type { Unknown } from '../../src/model/page/state.ts';
 import type { Refusal } from '../talk/request.ts';
 
 /** Why something was not done, with what to do about it. */

@@ -1,7 +1,9 @@
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { PageEvent, PageSample, PageSession, PageState } from '../../src/model/page.ts';
+import type { PageEvent } from '../../src/model/page/past.ts';
+import type { PageSession } from '../../src/model/page/routes.ts';
+import type { PageSample, PageState } from '../../src/model/page/state.ts';
 import type { Gateway, Refusal } from '../talk/request.ts';
 import type { StreamState } from '../talk/stream.ts';
 import { emptyRing, type Ring } from './ring.ts';

@@ -1,6 +1,12 @@
 import { withEngineHealth } from '../../src/cli/render/servers/servers.ts';
 import { byteSize, visible } from '../../src/cli/render/text.ts';
-import { inNoFile, type PageHealth, type PageServer, type PageSource, type Unknown } from '../../src/model/page.ts';
+import {
+  inNoFile,
+  type PageHealth,
+  type PageServer,
+  type PageSource,
+  type Unknown,
+} from '../../src/model/page/state.ts';
 import { age } from '../../src/model/times.ts';
 
 /** How something is, for its colour; its word and its shape say it too. */

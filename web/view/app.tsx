@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
-import type { PageState } from '../../src/model/page.ts';
+import type { PageState } from '../../src/model/page/state.ts';
 import { KeysHelp, useKeys } from '../part/keys.tsx';
 import { Nothing } from '../part/notes.tsx';
 import { QuestionDialog } from '../part/question.tsx';

@@ -1,5 +1,5 @@
 import { byteSize, visible } from '../../src/cli/render/text.ts';
-import type { PageAudit } from '../../src/model/page.ts';
+import type { PageAudit } from '../../src/model/page/past.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
 import { useAsked } from '../part/asked.ts';
 import { Nothing, RefusalNote } from '../part/notes.tsx';

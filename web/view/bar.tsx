@@ -1,5 +1,5 @@
 import { visible } from '../../src/cli/render/text.ts';
-import type { PageState } from '../../src/model/page.ts';
+import type { PageState } from '../../src/model/page/state.ts';
 import { duration } from '../../src/model/times.ts';
 import { fragmentOf } from '../state/route.ts';
 import { usePage } from '../state/store.ts';

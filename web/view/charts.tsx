@@ -1,4 +1,4 @@
-import type { PageSample, PageServer } from '../../src/model/page.ts';
+import type { PageSample, PageServer } from '../../src/model/page/state.ts';
 import { Chart } from '../part/chart.tsx';
 import type { Point } from '../state/chart.ts';
 import { usePage } from '../state/store.ts';

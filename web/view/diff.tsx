@@ -1,5 +1,5 @@
 import { visible } from '../../src/cli/render/text.ts';
-import type { PageServerDetail } from '../../src/model/page.ts';
+import type { PageServerDetail } from '../../src/model/page/server.ts';
 import { asHappened, Differences } from '../part/differences.tsx';
 import { Nothing, UnknownNote } from '../part/notes.tsx';
 

@@ -2,7 +2,7 @@ import { describeReason } from '../../src/cli/render/plan/reasons.ts';
 import { shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
 import { endedAsTold } from '../../src/model/health.ts';
-import type { PageEvent } from '../../src/model/page.ts';
+import type { PageEvent } from '../../src/model/page/past.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
 import { Differences } from '../part/differences.tsx';
 import { Nothing } from '../part/notes.tsx';

@@ -1,6 +1,6 @@
 import { shortImage, shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
-import type { PageServerDetail } from '../../src/model/page.ts';
+import type { PageServerDetail } from '../../src/model/page/server.ts';
 import { shownTime } from '../../src/model/times.ts';
 import { Differences } from '../part/differences.tsx';
 import { Lines, Nothing } from '../part/notes.tsx';

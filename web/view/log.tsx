@@ -1,7 +1,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
 import { assertNever } from '../../src/model/errors.ts';
-import type { PageLogLine, PageLogMessage } from '../../src/model/page.ts';
+import type { PageLogLine } from '../../src/model/page/past.ts';
+import type { PageLogMessage } from '../../src/model/page/routes.ts';
 import { shownTime } from '../../src/model/times.ts';
 import { memo } from '../part/memo.ts';
 import { RefusalNote } from '../part/notes.tsx';

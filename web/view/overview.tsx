@@ -1,6 +1,7 @@
 import { limitsText, shortImage, shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
-import type { PageServer, PageServerDetail } from '../../src/model/page.ts';
+import type { PageServerDetail } from '../../src/model/page/server.ts';
+import type { PageServer } from '../../src/model/page/state.ts';
 import { age, duration, shownTime } from '../../src/model/times.ts';
 import { plural } from '../../src/model/values/words.ts';
 import { Mark } from '../part/mark.tsx';

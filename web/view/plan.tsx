@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
-import type { PageDone, PageState } from '../../src/model/page.ts';
+import type { PageDone } from '../../src/model/page/deeds.ts';
+import type { PageState } from '../../src/model/page/state.ts';
 import { DoneNote, Lines, Nothing, RefusalNote, UnknownNote } from '../part/notes.tsx';
 import { usePage } from '../state/store.ts';
 import { isUnknown, shortTotals } from '../state/words.ts';

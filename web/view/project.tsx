@@ -1,6 +1,6 @@
 import { visible } from '../../src/cli/render/text.ts';
 import { assertNever } from '../../src/model/errors.ts';
-import type { PageState } from '../../src/model/page.ts';
+import type { PageState } from '../../src/model/page/state.ts';
 import { duration } from '../../src/model/times.ts';
 import { Mark } from '../part/mark.tsx';
 import { Nothing } from '../part/notes.tsx';

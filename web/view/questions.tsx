@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { visible, visibleLines } from '../../src/cli/render/text.ts';
-import type { PageCall } from '../../src/model/page.ts';
+import type { PageCall } from '../../src/model/page/deeds.ts';
 import { Nothing } from '../part/notes.tsx';
 import type { Questions } from '../state/questions.ts';
 import { SchemaForm } from './form.tsx';

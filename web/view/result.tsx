@@ -1,6 +1,6 @@
 import { byteSize, visible } from '../../src/cli/render/text.ts';
 import { isRecord } from '../../src/model/is-record.ts';
-import type { PageCallResult } from '../../src/model/page.ts';
+import type { PageCallResult } from '../../src/model/page/deeds.ts';
 import { duration } from '../../src/model/times.ts';
 import { Lines } from '../part/notes.tsx';
 

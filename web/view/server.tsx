@@ -1,7 +1,9 @@
 import { useState } from 'preact/hooks';
 import { visible } from '../../src/cli/render/text.ts';
 import { assertNever } from '../../src/model/errors.ts';
-import type { PageDone, PageServer, PageServerDetail } from '../../src/model/page.ts';
+import type { PageDone } from '../../src/model/page/deeds.ts';
+import type { PageServerDetail } from '../../src/model/page/server.ts';
+import type { PageServer } from '../../src/model/page/state.ts';
 import { useAsked } from '../part/asked.ts';
 import { Mark } from '../part/mark.tsx';
 import { DoneNote, Nothing, RefusalNote } from '../part/notes.tsx';

@@ -1,6 +1,6 @@
 import { useRef } from 'preact/hooks';
 import { byteSize, visible } from '../../src/cli/render/text.ts';
-import type { PageServer, PageState } from '../../src/model/page.ts';
+import type { PageServer, PageState } from '../../src/model/page/state.ts';
 import { Mark } from '../part/mark.tsx';
 import { fragmentOf } from '../state/route.ts';
 import { usePage } from '../state/store.ts';

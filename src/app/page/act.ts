@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import type { PageAct, PageDone } from '../../model/page.ts';
+import type { PageAct, PageDone } from '../../model/page/deeds.ts';
 import { isInSync, type Plan } from '../../model/plan.ts';
 import type { Policies } from '../../model/policy.ts';
 import { applyWork } from '../apply/apply-plan.ts';

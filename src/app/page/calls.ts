@@ -1,7 +1,7 @@
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
 import { asServerName, type ProjectName, type ServerName } from '../../model/ids.ts';
-import type { PageToolUse } from '../../model/page.ts';
+import type { PageToolUse } from '../../model/page/state.ts';
 import { isoTime } from '../../model/times.ts';
 import type { Ports } from '../ports.ts';
 

@@ -1,6 +1,6 @@
 import { LoomsError } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import { inNoFile } from '../../model/page.ts';
+import { inNoFile } from '../../model/page/state.ts';
 import type { GenerationView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';
 import type { PageDetail } from '../../serve/page/source.ts';

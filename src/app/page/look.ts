@@ -9,7 +9,7 @@ import {
   type PageSource,
   type PageState,
   type Unknown,
-} from '../../model/page.ts';
+} from '../../model/page/state.ts';
 import { type Change, isInSync, type Plan } from '../../model/plan.ts';
 import type { ServerListing, ServerView } from '../../model/server-view.ts';
 import { isoTime } from '../../model/times.ts';

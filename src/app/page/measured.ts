@@ -1,5 +1,5 @@
 import type { ServerName } from '../../model/ids.ts';
-import type { PageSample, PageUse } from '../../model/page.ts';
+import type { PageSample, PageUse } from '../../model/page/state.ts';
 import { isoTime } from '../../model/times.ts';
 import { coresBetween } from '../measure/between.ts';
 import type { Point, Sampler } from '../measure/sampler.ts';

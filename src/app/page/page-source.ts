@@ -1,6 +1,6 @@
 import { failureOf } from '../../model/failure.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
-import type { PageAudit, PageLogLine } from '../../model/page.ts';
+import type { PageAudit, PageLogLine } from '../../model/page/past.ts';
 import type { Policies } from '../../model/policy.ts';
 import { isoTime } from '../../model/times.ts';
 import { parseMoment } from '../../model/values/moment.ts';

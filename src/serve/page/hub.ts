@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { LoomsError } from '../../model/errors.ts';
-import type { PageEvent, PageSample } from '../../model/page.ts';
+import type { PageEvent } from '../../model/page/past.ts';
+import type { PageSample } from '../../model/page/state.ts';
 import type { PageLook, PageSource } from './source.ts';
 
 /** How long what may have changed is gathered before it is looked, ms. */

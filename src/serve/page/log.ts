@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { PageLogLine } from '../../model/page.ts';
+import type { PageLogLine } from '../../model/page/past.ts';
 import type { EventStream } from './event-stream.ts';
 import { grepFor } from './grep.ts';
 import { asPageError, type PageSource } from './source.ts';

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { PageRoutes } from '../../model/page.ts';
+import type { PageRoutes } from '../../model/page/routes.ts';
 import type { Grant } from '../access/guard.ts';
 import { rightsOf } from './rights.ts';
 

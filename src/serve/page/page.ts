@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LoomsError } from '../../model/errors.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type { PageRoutes } from '../../model/page.ts';
+import type { PageRoutes } from '../../model/page/routes.ts';
 import { accessOf, bearerIn, type Door } from '../access/access.ts';
 import { type Grant, ownGrant } from '../access/guard.ts';
 import { sendJson } from '../messages/reply.ts';

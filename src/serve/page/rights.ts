@@ -1,4 +1,4 @@
-import type { PageRights } from '../../model/page.ts';
+import type { PageRights } from '../../model/page/state.ts';
 import type { Grant } from '../access/guard.ts';
 import { isMeant } from '../access/scopes.ts';
 

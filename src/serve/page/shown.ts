@@ -1,4 +1,4 @@
-import type { PageState } from '../../model/page.ts';
+import type { PageState } from '../../model/page/state.ts';
 import type { Grant } from '../access/guard.ts';
 import { hasRight, rightsOf } from './rights.ts';
 import type { PageLook } from './source.ts';

@@ -1,16 +1,9 @@
 import type { Failure } from '../../model/events.ts';
 import type { ServerName } from '../../model/ids.ts';
-import type {
-  PageAct,
-  PageAudit,
-  PageDone,
-  PageEvent,
-  PageLogLine,
-  PageSample,
-  PageServer,
-  PageServerDetail,
-  PageState,
-} from '../../model/page.ts';
+import type { PageAct, PageDone } from '../../model/page/deeds.ts';
+import type { PageAudit, PageEvent, PageLogLine } from '../../model/page/past.ts';
+import type { PageServerDetail } from '../../model/page/server.ts';
+import type { PageSample, PageServer, PageState } from '../../model/page/state.ts';
 
 /** How everything is, before it is said who looks. */
 export type PageLook = Omit<PageState, 'principal' | 'may' | 'servers'> & {

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { PageServer, PageState } from '../../../src/model/page.ts';
+import type { PageServer, PageState } from '../../../src/model/page/state.ts';
 import { followEvents } from '../../support/event-source.ts';
 import { eventually } from '../../support/eventually.ts';
 import { withoutEngine } from '../../support/images.ts';

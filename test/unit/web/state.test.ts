@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { PageHealth } from '../../../src/model/page.ts';
+import type { PageHealth } from '../../../src/model/page/state.ts';
 import { piecesOf } from '../../../web/state/ansi.ts';
 import { extentOf, shapeOf } from '../../../web/state/chart.ts';
 import { emptyRing, withMore } from '../../../web/state/ring.ts';

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import type { PageSample } from '../../../../src/model/page.ts';
+import type { PageSample } from '../../../../src/model/page/state.ts';
 import { createHub, type Viewer } from '../../../../src/serve/page/hub.ts';
 import { madeUpSource } from '../../../support/page-source.ts';
 

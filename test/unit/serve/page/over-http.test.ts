@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LoomsError } from '../../../../src/model/errors.ts';
 import { asServerName } from '../../../../src/model/ids.ts';
-import type { PageLogLine } from '../../../../src/model/page.ts';
+import type { PageLogLine } from '../../../../src/model/page/past.ts';
 import { tokenDigest } from '../../../../src/model/secrets/token-digest.ts';
 import { usualServe } from '../../../../src/model/serve-settings.ts';
 import { createBearers, type KnownToken } from '../../../../src/serve/access/bearers.ts';
