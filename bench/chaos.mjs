@@ -34,7 +34,8 @@ const { values: flags } = parseArgs({
     'restart-engine': { type: 'boolean', default: false },
   },
 });
-const images = ['node:24-slim', 'python:3.13-slim'];
+const nodeImage = 'node:24-slim';
+const images = [nodeImage, 'python:3.13-slim'];
 const ownEngine = flags['restart-engine'] ? await startOwnEngine(images) : undefined;
 if (ownEngine !== undefined) process.env.DOCKER_HOST = ownEngine.host;
 // It goes to the engine that is named when it is loaded.
@@ -205,13 +206,8 @@ const deedsOfAll = {
   },
   image: async () => {
     harm(tagged, 'image');
-    const other = any(images);
     // Only what has Node passes the gate, so that the one without is a repair that fails.
-    const from = Math.random() < 0.3 ? other : 'node:24-slim';
-    await engineCall(
-      'POST',
-      `/commit?container=${await scratchOf(from)}&repo=${project}&tag=latest&comment=${Date.now()}`,
-    );
+    await moveTag(Math.random() < 0.3 ? any(images) : nodeImage);
   },
   secret: async () => {
     harm(secretive, 'secret');
@@ -220,6 +216,9 @@ const deedsOfAll = {
     await ours(['config', 'set-key', 'chaos_token', '--store', 'file'], { input: randomBytes(12).toString('hex') });
   },
 };
+/** Has the tag that moves mean an image that nothing was before: one like `from`. */
+const moveTag = async (from) =>
+  engineCall('POST', `/commit?container=${await scratchOf(from)}&repo=${project}&tag=latest&comment=${Date.now()}`);
 const scratch = new Map();
 async function scratchOf(image) {
   if (!scratch.has(image)) {
@@ -365,6 +364,8 @@ async function main() {
   await picture('night');
   isOver = true;
   await Promise.all(clients);
+  // One that cannot serve would never be as declared.
+  await moveTag(nodeImage);
   declared.get(names.at(-1)).revision += 1;
   commit('the last one');
 
