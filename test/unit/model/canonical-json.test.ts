@@ -8,6 +8,14 @@ it('sorts keys, also those that look like numbers, and leaves out what is undefi
   expect(canonicalJson(value)).toBe('{"":"","10":[null,null,null],"9":{"c":"x","d":true},"b":1}');
 });
 
+/** The same, by JSON for each text and number alone. */
+function inParts(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(inParts).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const sorted = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${sorted.map(([key, inner]) => `${JSON.stringify(key)}:${inParts(inner)}`).join(',')}}`;
+}
+
 it('writes each text as JSON does, and the same for the same content in any order of keys', () => {
   const texts = fc.oneof(
     fc.string({ unit: 'binary' }),
@@ -22,8 +30,7 @@ it('writes each text as JSON does, and the same for the same content in any orde
       const written = canonicalJson(record);
       const reversed = Object.fromEntries(Object.entries(record).toReversed());
       expect(canonicalJson(reversed)).toBe(written);
-      // Read back, what is left of a record is what JSON leaves of it: -0 is 0.
-      expect(JSON.parse(written)).toEqual(JSON.parse(JSON.stringify(record)));
+      expect(written).toBe(inParts(record));
       if (JSON.stringify(text) !== `"${text}"`) saw('escapes');
       if (written !== JSON.stringify(record)) saw('another order');
     },
