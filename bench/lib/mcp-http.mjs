@@ -18,6 +18,13 @@ const answerIn = (text) =>
           ?.slice(5) ?? 'null'),
   );
 
+/** The text of a tool's result. Throws what was answered instead. */
+function textOf(answer) {
+  const { result, error } = answerIn(answer);
+  if (result === undefined) throw new Error(`answered with ${JSON.stringify(error)}`);
+  return result.content[0].text;
+}
+
 /**
  * The least MCP client over streamable HTTP: one connection that is kept alive.
  *
@@ -67,14 +74,12 @@ export function mcpClient(where) {
     },
     /** Calls a tool in the session, and gives its text. */
     async call(name, args) {
-      const { result } = answerIn(await ask('tools/call', { name, arguments: args }));
-      return result.content[0].text;
+      return textOf(await ask('tools/call', { name, arguments: args }));
     },
     /** Calls a tool without a session. */
     async callAlone(name, args) {
       const headers = { 'mcp-protocol-version': modern, 'mcp-method': 'tools/call', 'mcp-name': name };
-      const { result } = answerIn(await ask('tools/call', { name, arguments: args, _meta: meta }, headers));
-      return result.content[0].text;
+      return textOf(await ask('tools/call', { name, arguments: args, _meta: meta }, headers));
     },
     /** Asks without reading what comes back; the connection stays open until `close`. */
     stall(name, args) {
