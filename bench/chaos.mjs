@@ -224,7 +224,7 @@ async function scratchOf(image) {
   if (!scratch.has(image)) {
     const { Id } = await engineCall('POST', `/containers/create`, {
       Image: image,
-      Labels: { 'looms.test': 'chaos' },
+      Labels: { 'looms.test': project },
       Cmd: ['true'],
     });
     scratch.set(image, Id);
@@ -272,13 +272,13 @@ const ticksOf = (pid) => {
 async function foreign() {
   const { Id: container } = await engineCall('POST', `/containers/create?name=${project}-foreign`, {
     Image: 'node:24-slim',
-    Labels: { 'looms.test': 'chaos', other: 'true' },
+    Labels: { 'looms.test': project, other: 'true' },
     Cmd: ['sleep', '100000'],
   });
   await engineCall('POST', `/containers/${container}/start`);
   const { Id: network } = await engineCall('POST', '/networks/create', {
     Name: `${project}-foreign`,
-    Labels: { 'looms.test': 'chaos' },
+    Labels: { 'looms.test': project },
   });
   return { container, network };
 }
@@ -415,7 +415,7 @@ try {
   ]) {
     await ours(args).catch((error) => fault(error.message));
   }
-  const filters = encodeURIComponent(JSON.stringify({ label: ['looms.test=chaos'] }));
+  const filters = encodeURIComponent(JSON.stringify({ label: [`looms.test=${project}`] }));
   const left = await engineCall('GET', `/containers/json?all=true&filters=${filters}`).catch(() => []);
   for (const { Id } of left) await engineCall('DELETE', `/containers/${Id}?force=true`).catch(() => {});
   await engineCall('DELETE', `/networks/${project}-foreign`).catch(() => {});
