@@ -77,6 +77,7 @@ export default class Connect extends BaseCommand {
       const printed = await printClientEntry(gateway.ports, request);
       this.notice(`The entry for ${visible(printed.file)}:`);
       this.pass(() => printed.text.trimEnd());
+      if (printed.note !== undefined) this.notice(visible(printed.note));
       return printed;
     }
     const answer = await (flags.undo ? disconnectClient : connectClient)(gateway.ports, request);

@@ -11,6 +11,7 @@ import {
 import { type EntryPath, editText, entryAt, isSame, printEntry, spliceOf, undoSplice } from '../../clients/edit.ts';
 import { LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
+import { serverNotFound } from '../../model/server-not-found.ts';
 import { serverOf } from '../../model/values/joined-names.ts';
 import { type ClientFile, clientFilePath, readClientFile, writeClientFile } from './client-file.ts';
 import type { ConnectPorts, EntryProof } from './ports.ts';
@@ -55,15 +56,21 @@ export type PrintedEntry = {
   readonly file: string;
   readonly entry: string;
   readonly text: string;
+  /** What the client's user has to see to. */
+  readonly note?: string;
 };
 
 const pathOf = ({ client, name }: ConnectRequest): EntryPath => [client.key, name];
 
-/** Writes the entry and proves it. Throws `refused` for one that is not ours, and what a failing proof throws. */
+/**
+ * Writes the entry and proves it. Throws `server-not-found` for a server that the project does not have, `refused` for an
+ * entry that is not ours, and what a failing proof throws.
+ */
 export async function connectClient(ports: ConnectPorts, request: ConnectRequest): Promise<Connected> {
   const { client, name, force } = request;
   const path = pathOf(request);
   const file = await fileOf(ports, request);
+  await requireServer(ports, request);
   const target = targetOf(ports, request, file.text === undefined ? undefined : await ports.files.accessOf(file.real));
   const entry = entryFor(client, name, target);
   const there = entryAt(file.value, path);
@@ -94,6 +101,7 @@ export async function printClientEntry(ports: ConnectPorts, request: ConnectRequ
     file: await clientFilePath(ports, client, inProject),
     entry: name,
     text: printEntry(client.format, pathOf(request), entryFor(client, name, target)),
+    ...tokenNote(ports, request, target),
   };
 }
 
@@ -121,6 +129,13 @@ export async function disconnectClient(ports: ConnectPorts, request: ConnectRequ
   }
   await ports.records.forget(file.real, path);
   return { ...answer, action: 'removed' };
+}
+
+/** A gateway that was named by its address may be that of another engine, and its proof tells. */
+async function requireServer(ports: ConnectPorts, { project, server, http }: ConnectRequest): Promise<void> {
+  if (server === undefined || http?.wasAsked === true) return;
+  const known = await ports.servers();
+  if (!known.includes(server)) throw serverNotFound(project, server, known);
 }
 
 const fileOf = async (ports: ConnectPorts, { client, inProject }: ConnectRequest): Promise<ClientFile> =>
@@ -254,13 +269,15 @@ async function prove(ports: ConnectPorts, request: ConnectRequest, shown: string
   }
 }
 
-function noteOf(
-  ports: ConnectPorts,
-  { http, project }: ConnectRequest,
-  target: EntryTarget,
-  { tools }: EntryProof,
-): { readonly note?: string } {
-  if (tools === 0) return { note: `no server of project ${project} has tools now: does one run?` };
+type Note = { readonly note?: string };
+
+const noteOf = (ports: ConnectPorts, request: ConnectRequest, target: EntryTarget, { tools }: EntryProof): Note =>
+  tools === 0
+    ? { note: `no server of project ${request.project} has tools now: does one run?` }
+    : tokenNote(ports, request, target);
+
+/** Where the client gets the token from, which an entry only refers to. */
+function tokenNote(ports: ConnectPorts, { http }: ConnectRequest, target: EntryTarget): Note {
   if (http === undefined || target.kind !== 'http' || target.bearer.from !== 'variable') return {};
   const { name } = target.bearer;
   if (ports.place.environment[name]) return {};

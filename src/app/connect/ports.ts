@@ -1,5 +1,6 @@
 import type { Entry, Place, ReadEntry } from '../../clients/client.ts';
 import type { EntryPath, Splice } from '../../clients/edit.ts';
+import type { ServerName } from '../../model/ids.ts';
 import type { JoinedNames } from '../../model/serve-settings.ts';
 import type { Ports } from '../ports.ts';
 
@@ -19,6 +20,8 @@ export type EntryProof = { readonly servers: number; readonly tools: number };
 
 export type ConnectPorts = Pick<Ports, 'files' | 'workingDirectory'> & {
   readonly place: Place;
+  /** Names of the project's servers on the engine. Throws what the engine throws. */
+  readonly servers: () => Promise<readonly ServerName[]>;
   /** How tools are called where all servers are one. */
   readonly names: JoinedNames;
   readonly records: {

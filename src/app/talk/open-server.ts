@@ -1,6 +1,6 @@
 import type { Session, SessionOptions, SessionTarget } from '../../mcp/client/session.ts';
 import { isHttp } from '../../model/desired.ts';
-import { type ErrorCode, LoomsError } from '../../model/errors.ts';
+import { type ErrorCode, LoomsError, withHint } from '../../model/errors.ts';
 import type { ProjectName, ServerName } from '../../model/ids.ts';
 import { untrustedRecord } from '../../model/records.ts';
 import type { Serving } from '../../model/server-view.ts';
@@ -67,11 +67,36 @@ export async function onServer<T>(
     const done = await work(open);
     trusting = true;
     return done;
+  } catch (error) {
+    throw await saidReplaced(ports, { project, server }, open, error);
   } finally {
     // The end begins at once, also in a program that goes on; whoever asked is told meanwhile.
     const closed = open.session.close({ trusting });
     const forget = ports.atEnd(() => closed);
     closed.then(forget, forget);
+  }
+}
+
+/** How long the engine may take to say what serves, for a hint, ms. */
+const lookMs = 2_000;
+
+/** What work on a server failed with; that its process ended is no fault of the server's where another generation serves by now. */
+async function saidReplaced(
+  ports: Ports,
+  { project, server }: OfServer,
+  { container }: OpenServer,
+  error: unknown,
+): Promise<unknown> {
+  if (!(error instanceof LoomsError) || error.code !== 'server-exited') return error;
+  try {
+    const orchestrator = await ports.orchestrator();
+    const now = await orchestrator.serving(project, server, { signal: AbortSignal.timeout(lookMs) });
+    if (now.container === container) return error;
+    const hint = `${server} was replaced meanwhile, and generation ${now.generation} serves; what was asked may have been done`;
+    return withHint(error, hint);
+  } catch {
+    // Nothing is known to serve: what the error says of the process stands.
+    return error;
   }
 }
 

@@ -223,6 +223,10 @@ export function gateways(ports: Ports, parts: Parts): Gateways {
       ports: {
         files,
         workingDirectory,
+        servers: async () => {
+          const { servers } = await (await ports.orchestrator()).servers(project);
+          return servers.map(({ name }) => name);
+        },
         names: serving.aggregate,
         place: { platform: process.platform, home: environment.HOME || homedir(), environment },
         records: entryRecords<EntryRecord>(environment),

@@ -1,7 +1,9 @@
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoomsError } from '../../model/errors.ts';
 import { messageOf } from '../../model/failure.ts';
+import { isRecord } from '../../model/is-record.ts';
+import { parsedJson } from '../../model/values/parsed-json.ts';
 
 /** How long a client's first look at its servers may take, ms: a list waits 5 s for servers that are down. */
 const limitMs = 30_000;
@@ -40,7 +42,7 @@ export async function tryEntry(
       .split('\n')
       .filter((line) => line.trim() !== '')
       .slice(-shownLines);
-    throw new LoomsError('session-failed', `a call made from the entry failed: ${what}: ${messageOf(error)}`, {
+    throw new LoomsError('session-failed', `a call made from the entry failed: ${what}: ${reasonOf(error)}`, {
       detail,
       cause: error,
     });
@@ -49,6 +51,15 @@ export async function tryEntry(
     if (transport instanceof StreamableHTTPClientTransport) await transport.terminateSession().catch(() => {});
     await client.close().catch(() => {});
   }
+}
+
+/** Why it failed, in words: what a gateway answers with is JSON-RPC, of which a person is told the message. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof SdkHttpError)) return messageOf(error);
+  const { text } = error.data;
+  const answered = typeof text === 'string' ? parsedJson(text) : undefined;
+  const said = isRecord(answered) && isRecord(answered.error) ? answered.error.message : undefined;
+  return typeof said === 'string' ? `HTTP ${error.status}: ${said}` : `HTTP ${error.status}`;
 }
 
 function transportOf(tried: Tried, folder: string, hear: (text: string) => void) {

@@ -60,7 +60,10 @@ export function beginEvents(response: ServerResponse, load: Load): EventStream {
   };
 }
 
-/** Places for streams: so many of one principal, and so many in all. */
+/**
+ * Places for streams: so many of one principal, and so many in all. Nobody has more than are left, so that those who come
+ * late find one where a few others hold many.
+ */
 export function createSeats({ each, all }: { readonly each: number; readonly all: number }): {
   /** Takes a place; what comes back gives it away again. Undefined where none is free. */
   readonly take: (principal: string) => (() => void) | undefined;
@@ -70,7 +73,7 @@ export function createSeats({ each, all }: { readonly each: number; readonly all
   return {
     take(principal) {
       const own = taken.get(principal) ?? 0;
-      if (own >= each || sum() >= all) return undefined;
+      if (own >= Math.min(each, all - sum())) return undefined;
       taken.set(principal, own + 1);
       let isFree = false;
       return () => {

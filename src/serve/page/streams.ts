@@ -10,8 +10,9 @@ import { hasRight } from './rights.ts';
 import { stateFor } from './shown.ts';
 import { asPageError, type PageSource } from './source.ts';
 
-/** Streams of one principal at once, and of all. */
+/** Streams of one principal at once, and of all but the owner of the gateway, who has places of their own. */
 const seats = { each: 16, all: 128 };
+const ownSeats = { each: 16, all: 32 };
 /** How often it is looked whether whoever looks may do so still, ms. */
 const holdsMs = 1_000;
 
@@ -42,6 +43,7 @@ export function createStreams({
   readonly log: (text: string) => void;
 }): Streams {
   const places = createSeats(seats);
+  const ownPlaces = createSeats(ownSeats);
 
   /**
    * A stream that ends when its principal may not look any more; undefined where whoever asked has left meanwhile, and,
@@ -52,7 +54,7 @@ export function createStreams({
     grant: Grant,
   ): { readonly stream: EventStream; readonly isValid: () => boolean } | undefined => {
     if (response.closed) return undefined;
-    const leave = places.take(`${grant.kind} ${grant.name}`);
+    const leave = (grant.kind === 'local' ? ownPlaces : places).take(`${grant.kind} ${grant.name}`);
     if (leave === undefined) {
       response.setHeader('retry-after', '5');
       const why = asPageError({ code: 'sessions-busy', message: `too many streams of ${grant.name} are open` });

@@ -52,6 +52,8 @@ export function toldOf(error: unknown, log: (text: string) => void): Failure {
     const { hint: _, ...told } = failure;
     return told;
   }
+  // Whoever looks has no shell here for the command that takes a lock away.
+  if (failure.code === 'lock-held') return { ...failure, hint: 'try again when that run has ended' };
   if (failure.code !== 'internal') return failure;
   log(`a request of the page failed: ${failure.message}`);
   return { code: 'internal', message: 'the gateway failed; its log says more', detail: [] };

@@ -162,6 +162,15 @@ describe.skipIf(withoutEngine())('looms connect', () => {
     expect(existsSync(fileOf('cursor'))).toBe(false);
   });
 
+  test('a server that the project does not have is told with one that is near, and nothing is written', async () => {
+    home = emptyFolder();
+    expect(await connect(['cursor', 'tme'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/no server tme[\s\S]*did you mean time\?/),
+    });
+    expect(existsSync(fileOf('cursor'))).toBe(false);
+  });
+
   test('--print writes nothing; what cannot be is refused with what can', async () => {
     home = emptyFolder();
     const printed = await connect(['goose', '--print']);
@@ -235,6 +244,8 @@ describe.skipIf(withoutEngine())('looms connect', () => {
       home = emptyFolder();
       const wrong = await connect(['cursor'], { LOOMS_TOKEN: randomBytes(32).toString('hex') });
       expect(wrong).toExit(69);
+      expect(wrong.stderr).toMatch(/HTTP 401: the token is not known here/);
+      expect(wrong.stderr).not.toContain('jsonrpc');
     });
 
     test.each(['claude-desktop', 'zed'])('--print shows the command that %s would start', async (id) => {
@@ -244,6 +255,11 @@ describe.skipIf(withoutEngine())('looms connect', () => {
       expect(stdout).not.toContain(url);
       const asked = await connect(['zed', '--url', url, '--print']);
       expect(asked.stdout).toMatch(/"Bearer TOKEN OF \/.*\.token"/);
+      const referring = await connect(['cursor', '--print']);
+      expect(referring.stderr).toMatch(/set LOOMS_TOKEN where the client is started: export LOOMS_TOKEN="\$\(cat /);
+      const asJson = JSON.parse((await connect(['cursor', '--print', '--json'])).stdout);
+      expect(schemaProblems('connect-print', asJson)).toEqual([]);
+      expect(asJson.note).toContain('export LOOMS_TOKEN=');
     });
 
     test('one that can only be told the token itself starts a command, and so does one with --stdio', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { openServer } from '../../../src/app/talk/open-server.ts';
+import { onServer, openServer } from '../../../src/app/talk/open-server.ts';
 import type { Engine, LocatedContainer } from '../../../src/docker/port.ts';
 import type { Session } from '../../../src/mcp/client/session.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
 import { asContainerId, asServerName } from '../../../src/model/ids.ts';
 import { portsOn } from '../../support/docker-ports.ts';
 import { simulate } from '../../support/planner-simulation.ts';
@@ -40,5 +41,32 @@ describe('a session to a server whose replacement was cut off in its gate', () =
 
   it('goes to the one that runs where nothing written to it can be lost', async () => {
     expect(await open(cutInTheGate({}))).toMatchObject({ container: 'new', generation: 2 });
+  });
+});
+
+describe('work whose server ended', () => {
+  const failing = async (after: readonly LocatedContainer[]) => {
+    let located = cutInTheGate({}).map((one) => ({ ...one, running: one.id === 'old' }));
+    const session = { close: async () => {} } as Partial<Session> as Session;
+    const engine: Partial<Engine> = { locate: async () => located, findImage: async () => null };
+    const ports = portsOn(engine, { openSession: async () => async () => session, atEnd: () => () => {} });
+    return onServer(ports, { project, server: name }, {}, async ({ container }) => {
+      expect(container).toBe('old');
+      located = [...after] as typeof located;
+      throw new LoomsError('server-exited', 'it ended (killed)', { hint: 'it may need more memory' });
+    });
+  };
+
+  it('is told that it was replaced, where another generation serves by now', async () => {
+    const [old, next] = cutInTheGate({});
+    await expect(failing(next === undefined ? [] : [next])).rejects.toMatchObject({
+      code: 'server-exited',
+      message: 'it ended (killed)',
+      hint: 'a was replaced meanwhile, and generation 2 serves; what was asked may have been done',
+    });
+    await expect(failing(old === undefined ? [] : [{ ...old, running: true }])).rejects.toMatchObject({
+      hint: 'it may need more memory',
+    });
+    await expect(failing([])).rejects.toMatchObject({ hint: 'it may need more memory' });
   });
 });

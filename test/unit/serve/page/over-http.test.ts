@@ -445,13 +445,14 @@ describe('the page over HTTP: streams', () => {
     expect(JSON.stringify(await ask('/page/servers/none', { as: 'everything-token' }))).not.toContain('modern');
     Object.assign(source, {
       act: async () => {
-        throw new LoomsError('lock-held', 'ann changes it: hunter2-hunter2', { hint: 'wait', detail: ['a log'] });
+        const hint = 'wait with --lock-timeout, or `looms unlock 1`';
+        throw new LoomsError('lock-held', 'ann changes it: hunter2-hunter2', { hint, detail: ['a log'] });
       },
     });
     expect(await ask('/page/act', { as: 'everything-token', body: { deed: 'start', server: 'legacy' } })).toMatchObject(
       {
         status: 409,
-        text: '{"error":{"code":"lock-held","message":"ann changes it: (secret)","hint":"wait"}}',
+        text: '{"error":{"code":"lock-held","message":"ann changes it: (secret)","hint":"try again when that run has ended"}}',
       },
     );
   });

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { ownGrant } from '../../../../src/serve/access/guard.ts';
 import { createLoads } from '../../../../src/serve/access/limits.ts';
-import { beginEvents } from '../../../../src/serve/page/event-stream.ts';
+import { beginEvents, createSeats } from '../../../../src/serve/page/event-stream.ts';
 import { createHub } from '../../../../src/serve/page/hub.ts';
 import { createStreams } from '../../../../src/serve/page/streams.ts';
 import { madeUpSource } from '../../../support/page-source.ts';
@@ -48,4 +48,41 @@ test('a browser that left before its stream began takes no place, and nothing is
 test('a stream whose browser has left is over from the beginning', async () => {
   const { response } = await leftMeanwhile();
   expect(beginEvents(response, createLoads()('ann', response)).over.aborted).toBe(true);
+});
+
+test('others who hold many streams leave one for whoever comes late', () => {
+  const seats = createSeats({ each: 16, all: 128 });
+  const taken = Array.from({ length: 8 }, (_, of) => Array.from({ length: 16 }, () => seats.take(`token ${of}`)));
+  expect(taken.map((those) => those.filter((place) => place !== undefined).length)).toEqual([
+    16, 16, 16, 16, 16, 16, 16, 8,
+  ]);
+  expect(seats.take('late')).toBeTypeOf('function');
+  expect(seats.take('token 0')).toBeUndefined();
+});
+
+test('the owner of the gateway has places, however many streams others have', async () => {
+  const { source } = madeUpSource();
+  const hub = createHub(source);
+  open.push(hub.close);
+  const streams = createStreams({ source, hub, loadOf: createLoads(), log: () => {} });
+  const statuses: number[] = [];
+  const server = createServer((asked, response) => {
+    const name = String(asked.headers['x-name']);
+    const grant = name === 'owner' ? ownGrant : { ...ownGrant, kind: 'token' as const, name };
+    streams.follow(asked, response, grant);
+  }).listen(0, '127.0.0.1');
+  open.push(() => server.close());
+  await once(server, 'listening');
+  const follow = async (name: string): Promise<number> => {
+    const { port } = server.address() as AddressInfo;
+    const client = request({ port, host: '127.0.0.1', headers: { 'x-name': name } }).on('error', () => {});
+    open.push(() => client.destroy());
+    client.end();
+    const [{ statusCode }] = await once(client, 'response');
+    return statusCode;
+  };
+  for (let of = 0; of < 13; of += 1) for (let at = 0; at < 16; at += 1) statuses.push(await follow(`token ${of}`));
+  expect(statuses.filter((status) => status === 200)).toHaveLength(128);
+  expect(await follow('late')).toBe(429);
+  expect(await follow('owner')).toBe(200);
 });
