@@ -165,7 +165,7 @@ describe.skipIf(withoutEngine())('looms connect', () => {
   test('a server that the project does not have is told with one that is near, and nothing is written', async () => {
     home = emptyFolder();
     expect(await connect(['cursor', 'tme'])).toMatchObject({
-      code: 3,
+      code: 66,
       stderr: expect.stringMatching(/no server tme[\s\S]*did you mean time\?/),
     });
     expect(existsSync(fileOf('cursor'))).toBe(false);
