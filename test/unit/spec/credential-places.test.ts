@@ -67,7 +67,7 @@ test.each(['${V}', 'word${V}', 'x=${V};'])(
       'warning[variable-readable]',
     );
   },
-  60_000,
+  180_000,
 );
 
 describe('a variable in any other place', () => {
