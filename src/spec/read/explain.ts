@@ -134,7 +134,9 @@ function withoutUnit(name: string, value: unknown): string | undefined {
   const factor = Object.hasOwn(others, singular) ? others[singular] : undefined;
   if (factor === undefined) return `${name} is a number of ${unit}`;
   const number = Number((Number(digits) * factor).toFixed(3));
-  return `write ${suffix === '_mb' ? Math.ceil(number) : number}: ${name} is in ${unit}`;
+  // Fields in MiB and in seconds take whole numbers.
+  const isWhole = suffix === '_mb' || suffix === '_seconds';
+  return `write ${isWhole ? Math.ceil(number) : number}: ${name} is in ${unit}`;
 }
 
 /** Follows a JSON pointer, and remembers how to remove what it ends at. */

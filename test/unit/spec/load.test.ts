@@ -113,6 +113,7 @@ describe('what a document may hold', () => {
     ['resource_limits: { memory_mb: 512x }', 'memory_mb is a number of MiB'],
     ['resource_limits: { cpu_cores: 500m }', 'write 0.5: cpu_cores is in cores'],
     ['resource_limits: { execution_timeout_seconds: 5m }', 'write 300: execution_timeout_seconds is in seconds'],
+    ['resource_limits: { execution_timeout_seconds: 1500ms }', 'write 2: execution_timeout_seconds is in seconds'],
     ['lifecycle: { rotation_interval_hours: 2 days }', 'write 48: rotation_interval_hours is in hours'],
   ])('a number with a unit behind it says what to write: %s', (line, hint) => {
     expect(check(document({ backend: [line] }))).toContain(`(hint: ${hint})`);
