@@ -49,8 +49,8 @@ export function createAsk({ stateless, upstreams, guardOf, limits, version }: As
     const _meta = {
       [envelopeKeys.revision]: modernRevision,
       [envelopeKeys.clientInfo]: { name: 'looms page', version },
-      // Of its calls, which a person watches: nobody is asked for the rest.
-      [envelopeKeys.capabilities]: method === 'tools/call' ? { elicitation: { form: {} } } : {},
+      // A person watches its calls. All that it asks declares the same: for others a server would have a conversation more.
+      [envelopeKeys.capabilities]: { elicitation: { form: {} } },
     };
     const message = { jsonrpc: '2.0', id: lastId, method, params: { ...params, _meta } } as const;
     const place = {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { asServerName } from '../../../../src/model/ids.ts';
 import { createGuards, ownGrant } from '../../../../src/serve/access/guard.ts';
 import { createLimits } from '../../../../src/serve/access/limits.ts';
+import { envelopeKeys } from '../../../../src/serve/messages/protocol.ts';
 import { createAsk } from '../../../../src/serve/page/ask.ts';
 import { localUpstreams } from '../local-gateway.ts';
 
@@ -22,4 +23,21 @@ test('what nobody waits for any more is not asked, and counts on no limits', asy
   expect(asked).toEqual([]);
   await call(new AbortController().signal);
   expect(asked).toEqual(['modern']);
+});
+
+test('a list and a call declare the same: a server has one conversation for both', async () => {
+  const declared: unknown[] = [];
+  const ask = createAsk({
+    stateless: {
+      request: async ({ message }: { readonly message: { readonly params: { readonly _meta: object } } }) =>
+        void declared.push((message.params._meta as Record<string, unknown>)[envelopeKeys.capabilities]),
+    } as unknown as Parameters<typeof createAsk>[0]['stateless'],
+    upstreams: localUpstreams([]),
+    guardOf: createGuards({}),
+    limits: createLimits({ limits: {} }),
+    version: '1',
+  });
+  for (const method of ['tools/list', 'tools/call'])
+    await ask(ownGrant, asServerName('modern'), { method, params: {} }, new AbortController().signal);
+  expect(declared).toEqual([{ elicitation: { form: {} } }, { elicitation: { form: {} } }]);
 });
