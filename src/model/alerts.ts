@@ -76,6 +76,13 @@ export const usualAlertSecret = 'looms-alerts';
 export const alertEnds = ['stopped', 'no-server', 'no-rule'] as const;
 export type AlertEnd = (typeof alertEnds)[number];
 
+/** The same for people. */
+export const alertEndWords: Readonly<Record<AlertEnd, string>> = {
+  stopped: 'it was stopped',
+  'no-server': 'it is not declared any more',
+  'no-rule': 'the alert is not in looms.yaml any more',
+};
+
 /** What is known of an alert whatever became of it. Moments are ms since 1970. */
 type SeenAlert = {
   readonly rule: string;

@@ -1,6 +1,7 @@
 import { describeReason } from '../../src/cli/render/plan/reasons.ts';
 import { shortSource } from '../../src/cli/render/servers/servers.ts';
 import { visible } from '../../src/cli/render/text.ts';
+import { alertEndWords } from '../../src/model/alerts.ts';
 import { endedAsTold } from '../../src/model/health.ts';
 import type { PageEvent } from '../../src/model/page/past.ts';
 import { duration, shownTime } from '../../src/model/times.ts';
@@ -40,12 +41,13 @@ function Happened({ event }: { readonly event: PageEvent }) {
   return event.type === 'alert' ? <Alerted event={event} /> : <Did event={event} />;
 }
 
-/** That an alert began to fire, or resolved. */
-function Alerted({ event: { rule = '', state, value = '' } }: { readonly event: PageEvent }) {
+/** That an alert began to fire, or resolved, and why where that was not by its number. */
+function Alerted({ event: { rule = '', state, value = '', why } }: { readonly event: PageEvent }) {
   const isFiring = state === 'firing';
   return (
     <div class="what">
       <span class={isFiring ? 'bad' : 'good'}>{isFiring ? 'alert' : 'resolved'}</span> {visible(rule)}: {visible(value)}
+      {why === undefined ? null : <span class="quiet"> ({alertEndWords[why]})</span>}
     </div>
   );
 }

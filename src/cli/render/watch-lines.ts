@@ -1,4 +1,5 @@
 import type { Commits, LeftAlone, Told } from '../../app/watch/told.ts';
+import { alertEndWords } from '../../model/alerts.ts';
 import { assertNever } from '../../model/errors.ts';
 import type { Failure } from '../../model/events.ts';
 import type { ProjectName } from '../../model/ids.ts';
@@ -102,12 +103,6 @@ const backWords = {
   receiver: 'alerts are told again',
 } as const;
 
-const resolvedWords = {
-  stopped: 'it was stopped',
-  'no-server': 'it is not declared any more',
-  'no-rule': 'the alert is not in looms.yaml any more',
-} as const;
-
 /** What an alert of a server did, in words. */
 export function alertWords(
   { rule, state, value, why }: Omit<Extract<Told, { readonly type: 'alert' }>, 'type' | 'server'>,
@@ -115,7 +110,7 @@ export function alertWords(
 ): string {
   const what = `${visible(rule)}: ${visible(value)}`;
   if (state === 'firing') return `${palette.error('alert')} ${what}`;
-  return `${palette.good('resolved')} ${what}${why === undefined ? '' : ` (${resolvedWords[why]})`}`;
+  return `${palette.good('resolved')} ${what}${why === undefined ? '' : ` (${alertEndWords[why]})`}`;
 }
 
 /** Why a server is left as it is for now, in words. */

@@ -1,3 +1,4 @@
+import type { AlertEnd } from '../alerts.ts';
 import type { ContainerId, ProjectName, ServerName } from '../ids.ts';
 import type { Reason } from '../plan.ts';
 import type { SeenChangeResult, SeenResult } from '../trail/audit.ts';
@@ -29,6 +30,8 @@ export type PageEvent = {
   readonly rule?: string;
   readonly state?: 'firing' | 'resolved';
   readonly value?: string;
+  /** Why it resolved where it was not by its number. */
+  readonly why?: AlertEnd;
 };
 
 export type PageLogLine = {
