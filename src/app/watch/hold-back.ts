@@ -21,12 +21,14 @@ export const declaredAs = ({ spec, hash }: DeclaredServer): string => (spec.enab
 
 /**
  * Who stopped a server by hand, where that is the last that looms did with it on this engine; `docker stop` is drift. A
- * stop that failed is none: the server ran on. One that is under way has stopped it before its end is written down.
+ * stop that failed is none: the server ran on. One that is under way has stopped it before its end is written down. What
+ * ended before its first step, as for want of the lock, did nothing with any server.
  */
 async function stoppedBy(ports: Ports, { project, engine }: Plan, server: ServerName): Promise<LeftAlone | undefined> {
   const asked = { project, servers: [server], newestFirst: true };
   for await (const { servers = [], outcomes = [], ...change } of ports.auditReader.changes(asked)) {
     if (change.engine !== engine.id || !servers.some((one) => one.server === server)) continue;
+    if (outcomes.length === 0 && (change.result === 'failed' || change.result === 'interrupted')) continue;
     const isDone = outcomes.some((one) => one.server === server && one.outcome === 'done');
     const isUnderWay = change.result === undefined && Math.abs(ports.now() - Date.parse(change.time)) < longestStopMs;
     if (change.command !== stopByHand || !(isDone || isUnderWay)) return undefined;

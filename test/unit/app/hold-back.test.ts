@@ -46,6 +46,14 @@ describe('a server that does not run is left alone', () => {
     expect(await whyHeld([web, record()])).toBe('stopped-by-person');
   });
 
+  test('also where something since then ended before its first step, as it got no lock', async () => {
+    const start = { command: 'looms watch', servers: [{ server: fs, action: 'start' }], outcomes: undefined };
+    for (const result of ['failed', 'interrupted'] as const) {
+      expect(await whyHeld([record({ ...start, result }), record()])).toBe('stopped-by-person');
+      expect(await whyHeld([record({ outcomes: undefined, result })])).toBeUndefined();
+    }
+  });
+
   test('and it is said who stopped it: by the page of a gateway, the one whose token it was', async () => {
     const { user } = record();
     expect(await held([record()])).toMatchObject({ user });
