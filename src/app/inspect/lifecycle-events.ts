@@ -240,6 +240,7 @@ export async function* lifecycleEvents(
   const past = await pastEvents(ports, { engine, project }, since, signal);
   const first = await changes({ since: isoTime(from) });
   const at = { engine, project };
+  let lookedAt = ports.now();
   const alerts = await pastAlerts(ports, at, from);
   const before = [...past.map((event) => engineTold(project, event)), ...alerts, ...first.events].filter(isNew);
   yield* before.sort(byTime);
@@ -269,7 +270,9 @@ export async function* lifecycleEvents(
     const now = isGrown ? await changes({ after: next }) : { events: [], next };
     ({ next } = now);
     // Those that a loop kept since, also where it looked at its clock before the last look here, and kept them after it.
-    const turned = await pastAlerts(ports, at, Math.max(from, ports.now() - overlapMs));
+    const alertsSince = Math.max(from, lookedAt - overlapMs);
+    lookedAt = ports.now();
+    const turned = await pastAlerts(ports, at, alertsSince);
     yield* [...heard.splice(0), ...turned, ...now.events].filter(isNew).sort(byTime);
     if (ended !== undefined) {
       if ('failure' in ended && !signal.aborted) throw ended.failure;

@@ -71,6 +71,7 @@ class World {
   hear: (event: EngineEvent) => void = () => undefined;
   onPause: () => void = () => undefined;
   readonly warnings: string[] = [];
+  now = 10_000;
   brokenKept = false;
 
   ports(): Ports {
@@ -88,7 +89,7 @@ class World {
       },
     };
     return portsOn(engine, {
-      now: () => 10_000,
+      now: () => world.now,
       keptLogs: {
         events: async (_at: object, since: number) => {
           if (world.brokenKept) throw new LoomsError('ledger-unreadable', 'damaged');
@@ -226,6 +227,22 @@ test('what alerts did stands among the events, also for who follows', async () =
     if (followed.length === 4) stop.abort();
   }
   expect(followed.at(-1)).toBe('1970-01-01T00:00:09Z  fs resolved memory > 90%: 93 % (it was stopped)');
+});
+
+test('who follows is told of what alerts did also where the next look comes long after the last', async () => {
+  const world = new World();
+  world.remembered = [told(2_000)];
+  const stop = new AbortController();
+  world.onPause = () => {
+    // A machine that slept for an hour, or a reader that took nothing.
+    if (world.turns.length > 0) return stop.abort();
+    world.turns = [{ rule: 'memory > 90%', server: asServerName('fs'), value: '93 %', state: 'firing', time: 12_000 }];
+    world.now = 3_600_000;
+  };
+  const seen: string[] = [];
+  const request = { project, names: [], since: { agoMs: 9_000 }, follow: true } as const;
+  for await (const event of lifecycleEvents(world.ports(), request, stop.signal)) seen.push(line(event));
+  expect(seen).toEqual(['started fs', 'firing fs memory > 90%']);
 });
 
 test('who follows is told of what comes, and of a change once it has ended', async () => {
