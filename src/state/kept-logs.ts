@@ -1,13 +1,12 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { AlertTurn } from '../model/alerts.ts';
-import type { EngineEvent } from '../model/engine-events.ts';
 import { LoomsError } from '../model/errors.ts';
 import type { HealthPlace } from '../model/health.ts';
 import { asContainerId, asServerName, type ContainerId } from '../model/ids.ts';
 import { stateFolder } from '../model/state-folder.ts';
 import type { CountedLine, KeptLine, KeptQuery, LoggedContainer, LogKeeper } from '../model/trail/kept-logs.ts';
+import { eventIn, turnIn } from './kept-claims.ts';
 import { describeFault, readLedger, writeDatabase } from './ledger.ts';
 
 /** Of each server: lines with what they take beside their text, bytes; then the oldest go, a tenth more than is needed. */
@@ -46,7 +45,7 @@ const schema = `
     event TEXT NOT NULL,
     PRIMARY KEY (engine, project, time, key)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS alerts (
+  CREATE TABLE IF NOT EXISTS alert_turns (
     engine TEXT NOT NULL,
     project TEXT NOT NULL,
     time INTEGER NOT NULL,
@@ -114,27 +113,26 @@ export function logKeeper(
           if (last !== undefined) database.prepare(olderEvents).run(...place, last.time ?? 0);
         }
       }),
-    keepAlerts: ({ engine, project }, turns) =>
+    keepAlertTurns: ({ engine, project }, turns) =>
       write((database) => {
-        const statement = database.prepare('INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?)');
+        const statement = database.prepare('INSERT OR IGNORE INTO alert_turns VALUES (?, ?, ?, ?)');
         for (const turn of turns) statement.run(engine, project, turn.time, JSON.stringify(turn));
-        const newest = 'SELECT time FROM alerts WHERE engine = ? AND project = ? ORDER BY time DESC LIMIT 1 OFFSET ?';
+        const newest =
+          'SELECT time FROM alert_turns WHERE engine = ? AND project = ? ORDER BY time DESC LIMIT 1 OFFSET ?';
         const last = Number(database.prepare(newest).get(engine, project, mostEvents - 1)?.time ?? 0);
         database
-          .prepare('DELETE FROM alerts WHERE engine = ? AND project = ? AND time < ?')
+          .prepare('DELETE FROM alert_turns WHERE engine = ? AND project = ? AND time < ?')
           .run(engine, project, Math.max(oldest(), last));
       }),
-    async alerts({ engine, project }, since) {
-      const sql = 'SELECT turn FROM alerts WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
+    async alertTurns({ engine, project }, since) {
+      const sql = 'SELECT turn FROM alert_turns WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
       const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);
-      return ((await readLedger(path, 'alerts', read)) ?? []).map(({ turn }) => JSON.parse(String(turn)) as AlertTurn);
+      return ((await readLedger(path, 'alert_turns', read)) ?? []).flatMap(({ turn }) => turnIn(turn) ?? []);
     },
     async events({ engine, project }, since) {
       const sql = 'SELECT event FROM events WHERE engine = ? AND project = ? AND time >= ? ORDER BY time';
       const read = (database: DatabaseSync) => database.prepare(sql).all(engine, project, since);
-      return ((await readLedger(path, 'events', read)) ?? []).map(
-        ({ event }) => JSON.parse(String(event)) as EngineEvent,
-      );
+      return ((await readLedger(path, 'events', read)) ?? []).flatMap(({ event }) => eventIn(event) ?? []);
     },
   };
 }

@@ -158,7 +158,7 @@ export function createAlerts(ports: Ports, { project, sampler, servers, settings
     });
     for (const { time: _, ...turn } of turns) tell({ type: 'alert', ...turn });
     if (turns.length === 0) return;
-    await ports.keptLogs.keepAlerts(await place(), turns).catch((error: unknown) => {
+    await ports.keptLogs.keepAlertTurns(await place(), turns).catch((error: unknown) => {
       ports.warn(`looms events will not have what alerts did: ${messageOf(error)}`);
     });
   };

@@ -194,7 +194,7 @@ export async function pastEvents(
 /** What alerts did from a moment on, ms since 1970; nothing where what is kept cannot be read: `pastEvents` warns of that. */
 async function pastAlerts(ports: Ports, at: HealthPlace, since: number): Promise<readonly AlertTold[]> {
   try {
-    return (await ports.keptLogs.alerts(at, since)).map((turn) => alertTold(at.project, turn));
+    return (await ports.keptLogs.alertTurns(at, since)).map((turn) => alertTold(at.project, turn));
   } catch (error) {
     if (!(error instanceof LoomsError) || error.code !== 'ledger-unreadable') throw error;
     return [];

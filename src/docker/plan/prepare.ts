@@ -43,25 +43,30 @@ export const lookAt = ({ engine }: DockerPorts, project: Observed['project']): P
 type Asked = Pick<PlanInput, 'desired' | 'undesired'> &
   Partial<Omit<PlanInput, 'project' | 'observed' | 'relayImage' | 'forwarderImage' | 'managedBy' | 'recordSpec'>>;
 
-/** The generation that a plan makes of a server; undefined where it makes none. */
-const generationMade = ({ steps }: DockerPlan, server: ServerName): number | undefined => {
-  const [made] = steps.flatMap((step) =>
-    step.op === 'create-container' && step.container.role === 'server' && step.server === server
-      ? [Number(step.container.ownLabels[label.generation])]
-      : [],
-  );
-  return made;
-};
-
-const generationsOf = (plan: DockerPlan, observed: Observed): Prepared['generations'] =>
+/** Servers of which a plan makes a container, each with the generation that it makes. */
+const generationsMade = ({ steps }: DockerPlan): ReadonlyMap<ServerName, number> =>
   new Map(
-    plan.changes.flatMap(({ server, action, container }) => {
+    steps.flatMap((step) =>
+      step.op === 'create-container' && step.container.role === 'server' && step.server !== undefined
+        ? [[step.server, Number(step.container.ownLabels[label.generation])] as const]
+        : [],
+    ),
+  );
+
+const generationsOf = (
+  { changes }: DockerPlan,
+  { containers }: Observed,
+  made: ReadonlyMap<ServerName, number>,
+): Prepared['generations'] => {
+  const generations = new Map(containers.map(({ id, generation }) => [id, generation]));
+  return new Map(
+    changes.flatMap(({ server, action, container }) => {
       if (action === 'unchanged') return [];
-      const from = observed.containers.find(({ id }) => id === container)?.generation ?? null;
-      const to = action === 'remove' ? null : (generationMade(plan, server) ?? from);
-      return [[server, { from, to }] as const];
+      const from = (container === undefined ? undefined : generations.get(container)) ?? null;
+      return [[server, { from, to: action === 'remove' ? null : (made.get(server) ?? from) }] as const];
     }),
   );
+};
 
 /** A plan as it is handed over, for what it was made from. */
 export const preparedOf = (
@@ -69,34 +74,31 @@ export const preparedOf = (
   observed: Observed,
   plan: DockerPlan,
   { servers = [], untrusted = [] }: Partial<Pick<Prepared, 'servers' | 'untrusted'>> = {},
-): DockerPrepared => ({
-  intent,
-  observed,
-  plan,
-  servers,
-  untrusted,
-  records: observed.containers.flatMap(({ id: container, role, state, recorded, foreignRecord }) =>
-    role === 'server'
-      ? [
-          {
-            container,
-            runs: state.status === 'running' || state.status === 'restarting',
-            ...(recorded === undefined ? {} : { recorded }),
-            ...(foreignRecord === undefined ? {} : { foreignRecord }),
-          },
-        ]
-      : [],
-  ),
-  generations: generationsOf(plan, observed),
-  gated: new Set(plan.steps.flatMap(({ op, server }) => (op === 'gate' && server !== undefined ? [server] : []))),
-  made: new Set(
-    plan.steps.flatMap((step) =>
-      step.op === 'create-container' && step.container.role === 'server' && step.server !== undefined
-        ? [step.server]
+): DockerPrepared => {
+  const made = generationsMade(plan);
+  return {
+    intent,
+    observed,
+    plan,
+    servers,
+    untrusted,
+    records: observed.containers.flatMap(({ id: container, role, state, recorded, foreignRecord }) =>
+      role === 'server'
+        ? [
+            {
+              container,
+              runs: state.status === 'running' || state.status === 'restarting',
+              ...(recorded === undefined ? {} : { recorded }),
+              ...(foreignRecord === undefined ? {} : { foreignRecord }),
+            },
+          ]
         : [],
     ),
-  ),
-});
+    generations: generationsOf(plan, observed, made),
+    gated: new Set(plan.steps.flatMap(({ op, server }) => (op === 'gate' && server !== undefined ? [server] : []))),
+    made: new Set(made.keys()),
+  };
+};
 
 /** Decides what is asked for on what was observed. */
 export function prepare(

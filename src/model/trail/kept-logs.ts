@@ -38,10 +38,10 @@ export type LogKeeper = {
   readonly lines: (container: ContainerId, query: KeptQuery) => AsyncIterable<KeptLine>;
   /** Keeps what an engine told, for 14 days, and the last 10,000 of each server; what is kept already stays as it is. Throws `ledger-unreadable`. */
   readonly keepEvents: (at: HealthPlace, events: readonly EngineEvent[]) => Promise<void>;
-  /** Those that are kept from a moment on, oldest first. Throws `ledger-unreadable`. */
+  /** Those that are kept from a moment on, oldest first; what is none is left out. Throws `ledger-unreadable`. */
   readonly events: (at: HealthPlace, since: EngineTime) => Promise<readonly EngineEvent[]>;
   /** Keeps what alerts did, as long as events, and the last 10,000 of a project. Throws `ledger-unreadable`. */
-  readonly keepAlerts: (at: HealthPlace, turns: readonly AlertTurn[]) => Promise<void>;
-  /** What they did from a moment on, ms since 1970, oldest first. Throws `ledger-unreadable`. */
-  readonly alerts: (at: HealthPlace, since: number) => Promise<readonly AlertTurn[]>;
+  readonly keepAlertTurns: (at: HealthPlace, turns: readonly AlertTurn[]) => Promise<void>;
+  /** What they did from a moment on, ms since 1970, oldest first; the rest is left out. Throws `ledger-unreadable`. */
+  readonly alertTurns: (at: HealthPlace, since: number) => Promise<readonly AlertTurn[]>;
 };

@@ -57,8 +57,8 @@ class World {
         keptUntil: async () => 0,
         keep: async () => {},
         keepEvents: async () => {},
-        keepAlerts: async () => {},
-        alerts: async () => [],
+        keepAlertTurns: async () => {},
+        alertTurns: async () => [],
         events: async () => [],
         containers: async () =>
           [...this.kept].map(([{ id }]) => ({

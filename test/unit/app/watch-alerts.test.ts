@@ -58,7 +58,7 @@ function world(settings: AlertSettings, posted: Posted) {
         return book;
       },
     },
-    keptLogs: { keepAlerts: async (_: unknown, turns: readonly AlertTurn[]) => void kept.push(...turns) },
+    keptLogs: { keepAlertTurns: async (_: unknown, turns: readonly AlertTurn[]) => void kept.push(...turns) },
   } as unknown as Ports;
   const sampler = {
     latest: () => undefined,

@@ -1,5 +1,6 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import type { AlertTurn } from '../../../src/model/alerts.ts';
 import type { EngineEvent } from '../../../src/model/engine-events.ts';
@@ -129,14 +130,34 @@ test('what alerts did is kept as long, once for all who saw it', async () => {
     state: 'firing',
     time: now + time,
   });
-  expect(await logs.alerts(place, 0)).toEqual([]);
-  await logs.keepAlerts(place, [turn(2), turn(1)]);
-  await logs.keepAlerts(place, [turn(2)]);
-  expect(await logs.alerts(place, now + 1)).toEqual([turn(1), turn(2)]);
-  expect(await logs.alerts({ ...place, engine: 'another' }, 0)).toEqual([]);
+  expect(await logs.alertTurns(place, 0)).toEqual([]);
+  await logs.keepAlertTurns(place, [turn(2), turn(1)]);
+  await logs.keepAlertTurns(place, [turn(2)]);
+  expect(await logs.alertTurns(place, now + 1)).toEqual([turn(1), turn(2)]);
+  expect(await logs.alertTurns({ ...place, engine: 'another' }, 0)).toEqual([]);
   clock.now += 15 * day;
-  await logs.keepAlerts(place, [turn(15 * day)]);
-  expect(await logs.alerts(place, 0)).toEqual([turn(15 * day)]);
+  await logs.keepAlertTurns(place, [turn(15 * day)]);
+  expect(await logs.alertTurns(place, 0)).toEqual([turn(15 * day)]);
+});
+
+test.each([
+  ['no JSON', '{"rule":'],
+  ['a name that no server can have', '{"rule":"drift","server":"../fs","value":"1","state":"firing","time":1}'],
+  ['a state that there is not', '{"rule":"drift","server":"fs","value":"1","state":"fired","time":1}'],
+  ['another kind of thing', '["fs"]'],
+])('of what is kept %s is left out: it is a claim of whoever can write the file', async (_, text) => {
+  const { logs, path } = keeper();
+  const turn: AlertTurn = { rule: 'drift', server: asServerName('fs'), value: '1', state: 'resolved', time: now };
+  const event: EngineEvent = { key: 'k', time: now, type: 'oom', ...of('a'), containerName: 'looms-p-fs' };
+  await logs.keepAlertTurns(place, [turn]);
+  await logs.keepEvents(place, [event]);
+  const database = new DatabaseSync(path);
+  const at = [place.engine, place.project];
+  database.prepare('INSERT INTO alert_turns VALUES (?, ?, ?, ?)').run(...at, now, text);
+  database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?)').run(...at, now, 'forged', text);
+  database.close();
+  expect(await logs.alertTurns(place, 0)).toEqual([turn]);
+  expect(await logs.events(place, 0)).toEqual([event]);
 });
 
 test('of a server the last 10,000 events stay, and those of others all', async () => {
