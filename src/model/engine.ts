@@ -16,6 +16,8 @@ export type EngineDescription = {
   readonly storageDriver: string;
   /** Whether a size limit of the writable layer can be asked for. */
   readonly canLimitStorage: boolean;
+  /** Whether it holds a container to a limit of swap; else a server may swap as much as its host lets it. */
+  readonly canLimitSwap: boolean;
   /** Whether an isolated network hides the engine's own host (not on Podman: its name server is on the gateway). */
   readonly canHideHost: boolean;
   /** Security modules that it puts its containers under by itself: `seccomp`, `apparmor`, `selinux`. */

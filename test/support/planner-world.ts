@@ -102,6 +102,7 @@ export const emptyEngine = (change: Partial<Observed> = {}): Observed => ({
     endpoint: 'unix:///test.sock',
     storageDriver: 'overlay2',
     canLimitStorage: false,
+    canLimitSwap: true,
     canHideHost: true,
     securityModules: ['seccomp'],
     stateFolder: '/srv/engine',

@@ -130,7 +130,10 @@ function viewOf(name: ServerName, containers: readonly ObservedContainer[], obse
       confinement: {
         privileged: shape.privileged,
         // The engine counts memory and swap together; it says 0 or less where nothing bounds them.
-        swapMiB: shape.memorySwapBytes > 0 ? Math.round((shape.memorySwapBytes - shape.memoryBytes) / mebibyte) : null,
+        swapMiB:
+          engine.canLimitSwap && shape.memorySwapBytes > 0
+            ? Math.round((shape.memorySwapBytes - shape.memoryBytes) / mebibyte)
+            : null,
         securityOptions: shape.securityOptions,
         sharedNamespaces: [
           ...(shape.pidMode === '' ? [] : [`pid ${shape.pidMode}`]),

@@ -12,7 +12,7 @@ type Confinement = ServerView['confinement'];
 const engineSays = (confinement: Partial<Confinement>, live: ServerView['mounts'] = []): Look =>
   ({
     spec: server('a').spec,
-    engine: { kind: 'docker', securityModules: ['seccomp', 'apparmor'] },
+    engine: { kind: 'docker', canLimitSwap: true, securityModules: ['seccomp', 'apparmor'] },
     view: {
       user: server('a').spec.security.user,
       mounts: live,
@@ -38,6 +38,26 @@ describe('a promise of confinement is broken', () => {
     expect(found(0)).toEqual(['512 MiB, swap none', true]);
     expect(found(512)).toEqual(['512 MiB, swap 512 MiB', false]);
     expect(found(null)).toEqual(['512 MiB, swap no limit', false]);
+  });
+
+  test('by more memory, also on an engine that cannot limit swap, and not there by its swap', () => {
+    const found = (memoryMiB: number, swapMax?: string) => {
+      const { view, engine, ...rest } = engineSays({ swapMiB: null });
+      const lines = (file: string): readonly string[] =>
+        file === '/sys/fs/cgroup/memory.max' ? [String(memoryMiB * 1024 * 1024)] : swapMax ? [swapMax] : [];
+      return memory({
+        ...rest,
+        engine: { ...engine, canLimitSwap: false },
+        view: { ...view, limits: { cpuCores: 1, memoryMiB: 512, pids: 256 } },
+        ...(swapMax === undefined ? {} : { inside: { lines, variables: [] } as unknown as Look['inside'] }),
+      } as Look);
+    };
+    expect(found(512)).toMatchObject({
+      engine: ['512 MiB, swap not limited by this engine', true],
+      engineLacksIt: true,
+    });
+    expect(found(512, 'max')).toMatchObject({ inside: ['512 MiB, swap no limit', true], engineLacksIt: true });
+    expect(found(1024, 'max')).toMatchObject({ inside: ['1024 MiB, swap no limit', false], engineLacksIt: false });
   });
 
   test.each([

@@ -120,19 +120,14 @@ export function hostAccess(look: Look): Looked {
  */
 function profile({ view, engine }: Look, name: SecurityModule, inside: Inner): Looked {
   const own = view.confinement.securityOptions.filter((option) => option.startsWith(name));
+  const isThere = engine.securityModules.includes(name);
   const off = view.confinement.privileged || own.length > 0;
   return {
     promise: name === 'seccomp' ? 'seccomp' : 'AppArmor',
-    module: name,
+    engineLacksIt: !isThere,
     spec: 'the engine’s profile',
     engine: [
-      own.length > 0
-        ? own.join(', ')
-        : off
-          ? 'off (privileged)'
-          : engine.securityModules.includes(name)
-            ? 'its profile'
-            : 'does not have it',
+      own.length > 0 ? own.join(', ') : off ? 'off (privileged)' : isThere ? 'its profile' : 'does not have it',
       !off,
     ],
     inside,

@@ -2,8 +2,11 @@ import { first, type Look, type Looked } from './posture-look.ts';
 
 const mebibyte = 1024 * 1024;
 
-/** Its memory and swap, MiB; by cgroup v2 or v1. More than the spec’s, or no limit, is a breach. */
-export function memory({ spec, view, inside }: Look): Looked {
+/**
+ * Its memory and swap, MiB; by cgroup v2 or v1. More than the spec’s, or no limit, is a breach; swap that the engine cannot
+ * limit is none.
+ */
+export function memory({ spec, view, engine, inside }: Look): Looked {
   const wanted = spec.limits.memoryMiB;
   const limit = first(inside, '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes');
   const swap = first(inside, '/sys/fs/cgroup/memory.swap.max');
@@ -15,22 +18,33 @@ export function memory({ spec, view, inside }: Look): Looked {
       ? `${Math.round((Number(bytes) / mebibyte) * 10) / 10} MiB`
       : 'no limit';
   const words =
-    limit &&
-    `${inMiB(limit)}${swapBytes === undefined ? '' : `, swap ${swapBytes === '0' ? 'none' : inMiB(swapBytes)}`}`;
+    limit === undefined
+      ? undefined
+      : `${inMiB(limit)}${swapBytes === undefined ? '' : `, swap ${swapBytes === '0' ? 'none' : inMiB(swapBytes)}`}`;
   const { memoryMiB } = view.limits;
   const { swapMiB } = view.confinement;
-  const engineSwap = swapMiB === null ? 'no limit' : swapMiB === 0 ? 'none' : `${swapMiB} MiB`;
+  const { canLimitSwap } = engine;
+  const engineSwap = !canLimitSwap
+    ? 'not limited by this engine'
+    : swapMiB === null
+      ? 'no limit'
+      : swapMiB === 0
+        ? 'none'
+        : `${swapMiB} MiB`;
+  const engineKeeps = memoryMiB > 0 && memoryMiB <= wanted;
+  const insideKeeps = limit === undefined || Number(limit) <= wanted * mebibyte;
   return {
     promise: 'memory',
+    engineLacksIt: !canLimitSwap && engineKeeps && insideKeeps,
     spec: `${wanted} MiB, swap none`,
     engine: [
       memoryMiB > 0 ? `${memoryMiB} MiB, swap ${engineSwap}` : 'no limit',
-      memoryMiB > 0 && memoryMiB <= wanted && swapMiB === 0,
+      engineKeeps && (!canLimitSwap || swapMiB === 0),
     ],
     inside:
-      limit === undefined || words === undefined
+      words === undefined
         ? undefined
-        : [words, Number(limit) <= wanted * mebibyte && (swapBytes === undefined || swapBytes === '0')],
+        : [words, insideKeeps && (!canLimitSwap || swapBytes === undefined || swapBytes === '0')],
   };
 }
 

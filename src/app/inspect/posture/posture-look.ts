@@ -9,8 +9,8 @@ export type Looked = {
   readonly spec: string;
   readonly engine: readonly [text: string, kept: boolean];
   readonly inside: Inner;
-  /** The security module that keeps it, by the engine's name of it: an engine without that module cannot give it. */
-  readonly module?: SecurityModule;
+  /** Whether this engine cannot give it; what else was promised with it is kept then. */
+  readonly engineLacksIt?: boolean;
 };
 
 /** What was read inside. `not-asked`: only the engine can tell. undefined: it could not be read. */

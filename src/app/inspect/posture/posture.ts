@@ -43,8 +43,8 @@ export type ServerPosture = {
   readonly promises: readonly PosturePromise[];
 };
 
-function verdictOf({ engine, inside, module }: Looked, modules: readonly string[]): PostureVerdict {
-  if (module !== undefined && !modules.includes(module)) return 'not-there';
+function verdictOf({ engine, inside, engineLacksIt }: Looked): PostureVerdict {
+  if (engineLacksIt === true) return 'not-there';
   if (!engine[1]) return 'broken';
   if (inside === 'not-asked') return 'kept';
   if (inside?.[1] === undefined) return 'unknown';
@@ -74,7 +74,7 @@ const judgePosture = (look: Look): readonly PosturePromise[] =>
   promises.map((promise) => {
     const looked = promise(look);
     const { engine, inside, spec } = looked;
-    const verdict = verdictOf(looked, look.engine.securityModules);
+    const verdict = verdictOf(looked);
     const read = inside === 'not-asked' ? null : (inside?.[0] ?? null);
     return { promise: looked.promise, spec, engine: engine[0], inside: read, verdict };
   });

@@ -13,6 +13,9 @@ function canLimitStorage(info: EngineInfo): boolean {
   return ['btrfs', 'zfs', 'devicemapper', 'windowsfilter'].includes(info.Driver ?? '');
 }
 
+/** Whether swap can be limited: an engine whose kernel does not count it takes every limit of it and drops it. */
+export const canLimitSwap = (info: EngineInfo): boolean => info.SwapLimit !== false;
+
 /** Tells this engine from others. Podman (5.8) makes up an id each time; its machine and folder stay the same. */
 const engineId = (kind: EngineDescription['kind'], { ID, Name, DockerRootDir }: EngineInfo): string =>
   kind === 'podman' ? `podman:${Name ?? ''}:${DockerRootDir ?? ''}` : (ID ?? '');
@@ -29,6 +32,7 @@ export async function describeEngine({ engine, endpoint }: Client, info: EngineI
     endpoint: describeEndpoint(endpoint),
     storageDriver: info.Driver ?? 'unknown',
     canLimitStorage: canLimitStorage(info),
+    canLimitSwap: canLimitSwap(info),
     // On Podman its name server lives on the gateway, so the host stays reachable; no option is known that closes it
     // (5.8).
     canHideHost: engine.kind === 'docker',

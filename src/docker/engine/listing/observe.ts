@@ -20,7 +20,7 @@ import { hasOwnCgroups } from '../containers/shape-to-docker.ts';
 import { listVolumes } from '../containers/volumes.ts';
 import { type ImageClient, imageFacts, learnShell } from '../images/find.ts';
 import { registryDigests } from '../images/registry.ts';
-import { describeEngine } from './describe.ts';
+import { canLimitSwap, describeEngine } from './describe.ts';
 import { generationRecord, isNamedRecord, saysRecord } from './history.ts';
 import { type InspectedNetwork, inspectNetwork, listNetworks, subnetsOf } from './networks.ts';
 import { foreignContainer, observedContainer, type RecordReader } from './observed-container.ts';
@@ -96,7 +96,7 @@ function readingContext(
   return {
     kind,
     ownCgroups: hasOwnCgroups(kind, info),
-    limitsSwap: info.SwapLimit !== false,
+    limitsSwap: canLimitSwap(info),
     // Podman knows networks by their names.
     isGone: (network, id) => kind === 'docker' && isOurNetwork(project, network) && !there.has(id),
   };
