@@ -85,16 +85,20 @@ export async function applyWork(
         ...defined({ trigger: occasion?.trigger, traceId }),
       });
     let begun: BegunChange | undefined;
-    let isWanted = true;
+    let unwanted: unknown;
+    let report: ApplyReport;
     try {
-      const report = await orchestrator.apply(work, {
+      report = await orchestrator.apply(work, {
         ...options,
         sink,
         check: async (again) => {
           planned();
-          isWanted = false;
-          await stillWanted?.(again);
-          isWanted = true;
+          try {
+            await stillWanted?.(again);
+          } catch (error) {
+            unwanted = error;
+            throw error;
+          }
           const warnings = await check(again);
           // Only now it is known what will be done, and why: the engine may have changed since this was planned.
           if (again.plan.steps.length > 0) {
@@ -104,14 +108,14 @@ export async function applyWork(
           return warnings;
         },
       });
-      await begun?.ended(endOfReport(report, ports.mask));
-      return report;
     } catch (error) {
-      if (!isWanted) throw error;
+      if (error === unwanted) throw error;
       begun ??= await begin(work);
       await begun.failed(error);
       throw error;
     }
+    await begun?.ended(endOfReport(report, ports.mask));
+    return report;
   };
   const report = await (work.plan.steps.length > 0
     ? traceRun(ports, { project: work.plan.project, sink: options.sink }, run)

@@ -198,6 +198,19 @@ describe('applying a plan', () => {
     expect(changes).toMatchObject([{ servers: [{ server: 'a', action: 'start' }] }]);
   });
 
+  it('has one end in the trail of what was carried out, also where that cannot be written', async () => {
+    const { ports } = portsOf({ looks: [running] });
+    const ends: ChangeEnd[] = [];
+    const ended = async (end: ChangeEnd): Promise<never> => {
+      ends.push(end);
+      throw new Error('the trail is broken');
+    };
+    const audit: Ports['audit'] = { ...ports.audit, changing: async () => ({ start: { written: true }, ended }) };
+    const prepared = await planWork(ports, request, { policies: [] });
+    await expect(applyWork({ ...ports, audit }, prepared, options)).rejects.toThrow('the trail is broken');
+    expect(ends).toMatchObject([{ result: 'done' }]);
+  });
+
   it('looks again where host paths lead: one that became a link since is not mounted', async () => {
     const mounts = [{ type: 'bind', source: '/srv/shared/sub', target: '/x', readOnly: true }] as const;
     const { ports, calls } = portsOf({ looks: [running] });
