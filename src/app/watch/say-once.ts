@@ -19,19 +19,28 @@ const inFull = ({ code, message, detail }: Failure): string => [code, message, .
 
 /** Tells what stays so once, and that it is over. */
 export function sayOnce(tell: (told: Told) => void): Said {
-  const away = new Map<Dependency | 'source', string>();
+  const away = new Map<Dependency, Set<string>>();
+  let unusable: string | undefined;
   let refusal: string | undefined;
   let drift: string | undefined;
   let left = new Map<ServerName, string>();
-  const gone = (what: Dependency | 'source', text: string, told: Told): void => {
-    if (away.get(what) !== text) tell(told);
-    away.set(what, text);
-  };
   return {
-    away: (what, failure) => gone(what, `${failure.code} ${failure.message}`, { type: 'away', what, failure }),
-    unusable: (failure, keeps) => gone('source', inFull(failure), { type: 'source-unusable', failure, keeps }),
+    away(what, failure) {
+      const said = away.get(what) ?? new Set();
+      // What hangs is found so in more than one way, in turn: each is told once until it is back.
+      const text = `${failure.code} ${failure.message}`;
+      if (!said.has(text)) tell({ type: 'away', what, failure });
+      away.set(what, said.add(text));
+    },
+    unusable(failure, keeps) {
+      const text = inFull(failure);
+      if (unusable !== text) tell({ type: 'source-unusable', failure, keeps });
+      unusable = text;
+    },
     back(what) {
-      if (away.delete(what)) tell({ type: 'back', what });
+      const wasGone = what === 'source' ? unusable !== undefined : away.delete(what);
+      if (what === 'source') unusable = undefined;
+      if (wasGone) tell({ type: 'back', what });
     },
     refused(failure) {
       const text = inFull(failure);

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { sayOnce } from '../../../src/app/watch/say-once.ts';
+import type { Told } from '../../../src/app/watch/told.ts';
+import { LoomsError } from '../../../src/model/errors.ts';
+import { failureOf } from '../../../src/model/failure.ts';
+
+const failure = (message: string) => failureOf(new LoomsError('source-unreachable', message));
+
+function saying() {
+  const told: string[] = [];
+  const tell = (one: Told): void => {
+    told.push('failure' in one && one.failure !== null ? one.failure.message : one.type);
+  };
+  return { told, said: sayOnce(tell) };
+}
+
+test('what is away is told once for each way in which that is found, until it is back', () => {
+  const { told, said } = saying();
+  for (let turn = 0; turn < 3; turn += 1) {
+    said.away('repository', failure('no end after 60 s'));
+    said.away('repository', failure('no answer within 15 s'));
+  }
+  said.back('repository');
+  said.back('repository');
+  said.away('repository', failure('no end after 60 s'));
+  expect(told).toEqual(['no end after 60 s', 'no answer within 15 s', 'back', 'no end after 60 s']);
+});
+
+test('files that cannot be used are told each time that something else is wrong with them', () => {
+  const { told, said } = saying();
+  for (const message of ['a', 'a', 'b', 'a']) said.unusable(failure(message), 1);
+  said.back('source');
+  said.back('source');
+  expect(told).toEqual(['a', 'b', 'a', 'back']);
+});
