@@ -235,12 +235,33 @@ export async function followGit(
   let turn: Promise<unknown> = Promise.resolve();
   return {
     held: () => held,
-    look(signal) {
-      const mine = turn.then(() => look(signal));
+    async look(signal) {
+      const before = turn;
+      const mine = before.then(() => {
+        signal.throwIfAborted();
+        return look(signal);
+      });
       turn = mine.catch(() => {});
+      await untilAborted(before, signal);
       return mine;
     },
   };
+}
+
+/** Waits for what never fails, no longer than until the signal aborts; throws its reason then. */
+async function untilAborted(wait: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  let giveUp = (): void => {};
+  const aborted = new Promise<void>((resolve) => {
+    giveUp = resolve;
+  });
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    signal.throwIfAborted();
+    await Promise.race([wait, aborted]);
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 /** The name of a folder that holds a commit; earlier versions called it by the commit alone. */

@@ -443,6 +443,29 @@ describe('a Git repository that is followed', () => {
     });
   });
 
+  test('a look that waits for another is given up by itself, and the other goes on', async () => {
+    const server = createServer(() => {});
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    const ending = new AbortController();
+    const connected = new Promise((resolve) => server.once('connection', resolve));
+    const source = await follow({ url: `http://127.0.0.1:${port}/x` });
+    let isOver = false;
+    const first = source.look(ending.signal).finally(() => {
+      isOver = true;
+    });
+    await connected;
+    const limit = new AbortController();
+    const second = source.look(limit.signal);
+    limit.abort(new Error('no time left'));
+    await expect(second).rejects.toThrow('no time left');
+    await expect(source.look(limit.signal)).rejects.toThrow('no time left');
+    expect(isOver).toBe(false);
+    ending.abort();
+    await expect(first).rejects.toBeDefined();
+    server.close();
+  });
+
   test('a server that never answers is left at the end of the loop, with all that was started for it', async () => {
     const server = createServer(() => {});
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
