@@ -1,6 +1,7 @@
 import { type LoomsError, withHint } from '../../model/errors.ts';
 import { missingServer } from '../../model/server-not-found.ts';
 import type { CommandContext } from '../context.ts';
+import { chooseProject } from '../project/project.ts';
 import { readSpecs } from '../project/specs.ts';
 import { shownFile, visible } from '../render/text.ts';
 
@@ -13,7 +14,11 @@ export async function withDeclared(error: LoomsError, context: CommandContext): 
     const found = servers.find(({ spec }) => spec.name === name && spec.enabled);
     if (found === undefined) return error;
     const { file, line } = found.source;
-    return withHint(error, `${visible(shownFile(file))}:${line} declares it: \`looms apply\` makes it`);
+    const { ports, project, projectFile } = context;
+    const from = { environment: ports.environment.LOOMS_PROJECT, file: projectFile?.file.project };
+    const usual = chooseProject({ flag: undefined, ...from });
+    const apply = usual.name === project.name ? 'looms apply' : `looms apply --project ${project.name}`;
+    return withHint(error, `${visible(shownFile(file))}:${line} declares it: \`${apply}\` makes it`);
   } catch {
     // Without files that can be read there is nothing to say besides.
     return error;

@@ -38,7 +38,7 @@ describe.skipIf(withoutEngine())('a name that no server has', () => {
     writeFileSync(join(cwd, 'mcp.yaml'), tinySpec({ name: 'later' }));
     const call = await project.run(['mcp', 'call', 'later', 'echo', 'text=x'], { env, cwd });
     expect(call).toExit(66);
-    expect(call.stderr).toContain('hint: mcp.yaml:1 declares it: `looms apply` makes it\n');
+    expect(call.stderr).toContain(`hint: mcp.yaml:1 declares it: \`looms apply --project ${project.name}\` makes it\n`);
     const other = await project.run(['mcp', 'call', 'nope', 'echo'], { env, cwd });
     expect(other.stderr).toContain(`hint: project ${project.name} has fs`);
   });
